@@ -1,0 +1,530 @@
+//! What is asked and what happened: plain values that can be sent, printed and recorded.
+//!
+//! [`Command`] goes into the transfer threads, [`Event`] comes out of them; the screen, `--json` and
+//! the log see nothing else. Nothing here holds a channel, a clock or a socket, and this file
+//! imports nothing of ours, so a recorded stream of events replays anywhere.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The four variants of the protocol (seed, Tasks 1 to 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// Bytes as they are; nobody proves anything.
+    Plain,
+    /// The server proves that a certified key answers; bytes as they are.
+    Ap,
+    /// AP, then every block of the file under the server's RSA key.
+    Cp1,
+    /// AP, then a Fernet session key under the RSA key, and the file as one Fernet token.
+    Cp2,
+}
+
+impl Variant {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Ap, Self::Cp1, Self::Cp2];
+
+    /// Whether the server proves itself before a byte of a file is sent.
+    #[must_use]
+    pub const fn authenticates(self) -> bool {
+        !matches!(self, Self::Plain)
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Plain => "Plain",
+            Self::Ap => "AP",
+            Self::Cp1 => "CP1",
+            Self::Cp2 => "CP2",
+        })
+    }
+}
+
+/// The RSA padding of CP1's blocks and of CP2's session key (seed, Task 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// OAEP with SHA-256 and MGF1-SHA-256: at most k − 66 bytes a block.
+    Oaep,
+    /// PKCS #1 v1.5 type 2 (the seed's "PKCS5"): at most k − 11 bytes a block.
+    Pkcs1v15,
+}
+
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Oaep => "OAEP",
+            Self::Pkcs1v15 => "PKCS1v15",
+        })
+    }
+}
+
+/// How CP1's blocks follow MODE 1 (PROTOCOL.md, "CP1"; the seed leaves it open).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Framing {
+    /// M1 = total encrypted length, then the blocks one after another.
+    A,
+    /// M1 = number of blocks, then (k, block) pairs.
+    B,
+    /// M1 = plaintext length, then (k, block) pairs.
+    C,
+    /// No total: (k, block) pairs, then 2^64 − 1.
+    D,
+    /// The seed's second way: (k, block) pairs with no terminator.
+    E,
+    /// M1 = total encrypted length, then (k, block) pairs.
+    F,
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// What a client chooses to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dialect {
+    /// Which protection.
+    pub variant: Variant,
+    /// RSA padding, for CP1's blocks and CP2's key; of no effect in Plain and AP.
+    pub padding: Padding,
+    /// CP1's framing; of no effect elsewhere.
+    pub framing: Framing,
+}
+
+impl Dialect {
+    /// This variant with the defaults: OAEP and framing A.
+    #[must_use]
+    pub const fn of(variant: Variant) -> Self {
+        Self { variant, padding: Padding::Oaep, framing: Framing::A }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.variant {
+            Variant::Cp1 => write!(f, "CP1 {}", self.padding),
+            Variant::Cp2 => f.pad("CP2 Fernet"),
+            other => fmt::Display::fmt(&other, f),
+        }
+    }
+}
+
+/// Where files go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The server inside this process; its throwaway CA is known to the worker.
+    Embedded,
+    /// A server elsewhere.
+    Server {
+        /// `host:port`, resolved by the worker.
+        address: String,
+        /// The CA that must have signed the server's certificate; Plain needs none.
+        ca: Option<PathBuf>,
+    },
+}
+
+/// A number that names an upload for as long as the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// A connection that the server accepted, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub u64);
+
+/// What a state or a snapshot is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Track {
+    /// An upload of the queue.
+    Job(JobId),
+    /// A lane of the race, counted from 0.
+    Lane(usize),
+    /// A file that our server receives: its session, and the file's ordinal in it, from 1.
+    Receiving(SessionId, u64),
+}
+
+/// One file to upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Chosen by whoever asks; never used twice.
+    pub id: JobId,
+    /// The local file.
+    pub path: PathBuf,
+    /// Where to.
+    pub target: Target,
+    /// How.
+    pub dialect: Dialect,
+}
+
+/// One lane of a race.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Where to.
+    pub target: Target,
+    /// How.
+    pub dialect: Dialect,
+}
+
+/// What the screen or the command line asks of the transfer threads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Puts files at the end of the queue. Files that follow each other with the same target and
+    /// dialect share one connection.
+    Upload(Vec<Job>),
+    /// Stops one upload, wherever it is, within 100 ms.
+    Cancel(JobId),
+    /// Stops every upload and the race.
+    CancelAll,
+    /// Puts a failed or cancelled upload back into the queue.
+    Retry(JobId),
+    /// Does so with all that failed.
+    RetryFailed,
+    /// Forgets an upload that is not running.
+    Remove(JobId),
+    /// Sends one file through every lane, in turn.
+    Race {
+        /// The local file.
+        path: PathBuf,
+        /// At most this many bytes of it; `None`: all.
+        limit: Option<u64>,
+        /// Two or more.
+        lanes: Vec<Lane>,
+    },
+    /// Stops the race.
+    StopRace,
+    /// Cancels what runs, stops the embedded server, and ends the threads.
+    Shutdown,
+}
+
+/// The states of an upload, in the order in which it walks through them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// In the queue.
+    Waiting,
+    /// Reaching the server.
+    Connecting,
+    /// The server proves who it is; nothing of the file is sent.
+    Proving,
+    /// From the first byte of MODE 0.
+    Sending,
+    /// The kernel took the last byte. The server may not have it.
+    Sent,
+    /// The server closed in order after our MODE 2. It claims nothing about the disk.
+    Delivered,
+    /// It ended otherwise.
+    Failed(Fault),
+    /// The user stopped it.
+    Cancelled,
+}
+
+impl State {
+    /// Whether nothing more will happen by itself.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Delivered | Self::Failed(_) | Self::Cancelled)
+    }
+}
+
+/// Who has to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// The other side, or the way to it.
+    Peer,
+    /// Whoever gave the order.
+    User,
+    /// This machine: disk, memory, descriptors.
+    System,
+}
+
+/// What kind of failure; each has its exit code (DESIGN.md, "The command line").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Failed part-way: exit 1.
+    Broken,
+    /// The order cannot be understood: exit 2.
+    Usage,
+    /// Nobody answers there: exit 3.
+    Unreachable,
+    /// The server could not prove itself, or is another than it was: exit 4.
+    Unproven,
+    /// A file of ours: exit 5.
+    Local,
+    /// The server refused: exit 6.
+    Refused,
+    /// Stopped by the user: exit 130.
+    Interrupted,
+}
+
+impl FaultKind {
+    /// The exit code of the headless commands.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Broken => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Unproven => 4,
+            Self::Local => 5,
+            Self::Refused => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// A failure, told: what happened, whose fault, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Decides the exit code.
+    pub kind: FaultKind,
+    /// Who has to change something.
+    pub blame: Blame,
+    /// What happened, with its operands; escaped where they came from the network.
+    pub what: String,
+    /// What to do next; empty when there is nothing to say.
+    pub advice: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if !self.advice.is_empty() {
+            write!(f, " ({})", self.advice)?;
+        }
+        Ok(())
+    }
+}
+
+/// One transfer at one moment. Rates are bytes of the *file* a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Bytes of the file so far; 0 <= `file_bytes` <= `file_total`.
+    pub file_bytes: u64,
+    /// Bytes of the file in all; 0 while not known (a receiving server may not know).
+    pub file_total: u64,
+    /// Bytes on the wire so far, with framing, padding and base64.
+    pub wire_bytes: u64,
+    /// Bytes on the wire in all; 0 while not known.
+    pub wire_total: u64,
+    /// Milliseconds since the first byte of MODE 0.
+    pub elapsed_ms: u64,
+    /// An exponentially weighted mean over about a second.
+    pub rate_now: f64,
+    /// `file_bytes` over the elapsed time.
+    pub rate_mean: f64,
+    /// The highest `rate_now` so far.
+    pub rate_peak: f64,
+    /// Milliseconds to go at `rate_now`; `None` while nothing moves.
+    pub eta_ms: Option<u64>,
+    /// Milliseconds since the last byte moved.
+    pub idle_ms: u64,
+}
+
+/// Who answered, as far as AP can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The certificate's subject, RFC 4514, escaped.
+    pub subject: String,
+    /// The CA's, likewise.
+    pub issuer: String,
+    /// Modulus length of the server's key.
+    pub bits: usize,
+    /// Whole days until the certificate ends.
+    pub days_left: i64,
+    /// SHA-256 of the `SubjectPublicKeyInfo`, hex.
+    pub fingerprint: String,
+    /// What the user should know although it is accepted (1024 bits, version 1, an expired CA).
+    pub warnings: Vec<String>,
+}
+
+/// How a received file came to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Under the name that was asked for.
+    New,
+    /// Under `name (2).ext`, because another file has the name.
+    Renamed,
+    /// Not again: a file of this name and SHA-256 is here already.
+    Same,
+    /// Not at all: a lane of a race (`race-cp1-NAME`).
+    Discarded,
+}
+
+/// One lane's end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneResult {
+    /// How it was sent.
+    pub dialect: Dialect,
+    /// From the first byte of MODE 0 to Delivered. 0 when it failed.
+    pub seconds: f64,
+    /// Bytes on the wire.
+    pub wire_bytes: u64,
+    /// Who answered; `None` in Plain.
+    pub proof: Option<Proof>,
+    /// Why it has no result.
+    pub fault: Option<Fault>,
+}
+
+/// The result of a race: every lane sent the same `bytes` bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The file's name.
+    pub name: String,
+    /// Bytes that each lane sent.
+    pub bytes: u64,
+    /// In the order of the lanes.
+    pub lanes: Vec<LaneResult>,
+}
+
+/// What happened. `--json` prints one of these a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A server of ours accepts connections.
+    Listening {
+        /// `ip:port` as bound.
+        address: String,
+        /// Where files go.
+        store: PathBuf,
+        /// Its identity; `None` when it has none and serves Plain only.
+        identity: Option<Proof>,
+    },
+    /// A server of ours could not start or had to stop.
+    NotListening {
+        /// Why.
+        fault: Fault,
+    },
+    /// An upload is in the queue.
+    Queued {
+        /// Which.
+        job: Job,
+        /// Bytes of the file when it was queued.
+        size: u64,
+    },
+    /// An upload or a lane changed its state.
+    State {
+        /// Whose.
+        track: Track,
+        /// To this.
+        state: State,
+    },
+    /// An upload is no longer in the queue.
+    Removed {
+        /// Which.
+        job: JobId,
+    },
+    /// A server answered AP, and its answer holds.
+    Proven {
+        /// For whom.
+        track: Track,
+        /// `ip:port` or as the user gave it.
+        address: String,
+        /// Who.
+        proof: Proof,
+    },
+    /// How far a transfer is; at most 20 a second each, and one last before its final state.
+    Progress {
+        /// Whose.
+        track: Track,
+        /// How far.
+        #[serde(flatten)]
+        snapshot: Snapshot,
+    },
+    /// A race begins.
+    RaceStarted {
+        /// The file's name.
+        name: String,
+        /// Bytes that each lane will send.
+        bytes: u64,
+        /// The lanes, in order.
+        lanes: Vec<Lane>,
+    },
+    /// A race is over.
+    RaceFinished {
+        /// Its result.
+        verdict: Verdict,
+    },
+    /// Our server accepted a connection.
+    SessionOpened {
+        /// Its number.
+        session: SessionId,
+        /// `ip:port` of the client.
+        peer: String,
+    },
+    /// Our server proved itself to a client (MODE 3).
+    SessionProved {
+        /// Which.
+        session: SessionId,
+    },
+    /// Our server began to receive a file.
+    Receiving {
+        /// Always [`Track::Receiving`].
+        track: Track,
+        /// `ip:port` of the client.
+        peer: String,
+        /// The file's name, escaped.
+        name: String,
+        /// How it comes.
+        variant: Variant,
+    },
+    /// Our server has a file, whole and on disk.
+    Received {
+        /// Always [`Track::Receiving`].
+        track: Track,
+        /// `ip:port` of the client.
+        peer: String,
+        /// The name it is stored under, escaped.
+        name: String,
+        /// What became of it.
+        kept: Kept,
+        /// Bytes.
+        size: u64,
+        /// How it came.
+        variant: Variant,
+        /// SHA-256, hex.
+        digest: String,
+        /// From its first byte to its last.
+        seconds: f64,
+        /// Milliseconds since 1970, UTC.
+        at_ms: i64,
+    },
+    /// Our server refused something, and published nothing of it.
+    Refused {
+        /// Whose.
+        session: SessionId,
+        /// The file it was about, if one had begun.
+        track: Option<Track>,
+        /// `ip:port` of the client.
+        peer: String,
+        /// The file's name, escaped, if one was announced.
+        name: Option<String>,
+        /// What was expected, what came, and where.
+        why: String,
+        /// Milliseconds since 1970, UTC.
+        at_ms: i64,
+    },
+    /// A connection to our server ended.
+    SessionClosed {
+        /// Which.
+        session: SessionId,
+    },
+    /// Something worth a line that belongs to no transfer.
+    Note {
+        /// The line.
+        text: String,
+    },
+    /// The transfer threads have ended; nothing follows.
+    Ended,
+}

@@ -10,4 +10,6 @@
 
 pub mod digest;
 pub mod event;
+#[cfg(feature = "tui")]
+pub mod ui;
 pub mod units;

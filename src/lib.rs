@@ -10,4 +10,6 @@
 
 pub mod digest;
 pub mod event;
+pub mod meter;
+pub mod net;
 pub mod units;

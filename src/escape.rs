@@ -7,6 +7,7 @@ use std::fmt;
 ///
 /// For every name, subject or message of a peer that a person will see. It is not reversible: a
 /// backslash that was there stays one. Width and alignment apply to what is shown.
+#[must_use]
 pub fn escape(text: &str) -> impl fmt::Display {
     Escaped(text)
 }

@@ -12,7 +12,6 @@ use crate::event::Blame;
 
 /// Why a file could not be stored. The words hold everything; there is no further source.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// The disk, or the quota, is full.
     #[error("cannot {doing} {spot}: no space is left")]

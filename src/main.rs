@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         None => command::terminal(cli.ui),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(fault) => {
             output::fault(&fault);
             ExitCode::from(fault.kind.exit_code())

@@ -10,7 +10,7 @@ use crate::output;
 ///
 /// # Errors
 /// A file exists already, or cannot be written: exit code 5.
-pub fn init(dir: &Path, bits: u32, days: u32) -> Result<(), Fault> {
+pub fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
     let written = identity::init(dir, bits as usize, days).map_err(|e| Fault {
         kind: FaultKind::Local,
         blame: Blame::User,
@@ -24,5 +24,5 @@ pub fn init(dir: &Path, bits: u32, days: u32) -> Result<(), Fault> {
         "hand {}/cacsertificate.crt to those who send; keep the two private keys to yourself",
         dir.display()
     ));
-    Ok(())
+    Ok(0)
 }

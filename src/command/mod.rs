@@ -1,4 +1,4 @@
-//! The subcommands: each turns its arguments into Commands, and Events into its result.
+//! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
 pub mod certs;
 pub mod race;
@@ -6,6 +6,7 @@ pub mod send;
 pub mod serve;
 
 use std::io;
+#[cfg(feature = "tui")]
 use std::path::PathBuf;
 use std::thread;
 
@@ -21,7 +22,7 @@ use crate::event::{Blame, Fault, FaultKind};
 /// # Errors
 /// A [`Fault`]; the terminal is as it was.
 #[cfg(feature = "tui")]
-pub fn terminal(args: Ui) -> Result<(), Fault> {
+pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use crate::event::Target;
@@ -42,7 +43,7 @@ pub fn terminal(args: Ui) -> Result<(), Fault> {
     let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
-    result.map_err(|e| Fault {
+    result.map(|()| 0).map_err(|e| Fault {
         kind: FaultKind::Usage,
         blame: Blame::User,
         what: e.to_string(),
@@ -55,7 +56,7 @@ pub fn terminal(args: Ui) -> Result<(), Fault> {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "tui"))]
-pub fn terminal(_args: Ui) -> Result<(), Fault> {
+pub fn terminal(_args: Ui) -> Result<u8, Fault> {
     Err(Fault {
         kind: FaultKind::Usage,
         blame: Blame::User,
@@ -73,8 +74,9 @@ fn received_folder() -> Result<PathBuf, Fault> {
     if here.is_dir() {
         return Ok(here);
     }
-    let base = etcetera::choose_base_strategy()
-        .map_err(|e| system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string())))?;
+    let base = etcetera::choose_base_strategy().map_err(|e| {
+        system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
+    })?;
     Ok(base.data_dir().join("upseal").join("received"))
 }
 

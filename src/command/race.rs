@@ -12,9 +12,11 @@ use crate::transfer::{EmbeddedOptions, Transfer};
 
 /// Runs the race and prints its result.
 ///
+/// Returns the exit code of the worst lane.
+///
 /// # Errors
-/// The [`Fault`] of the worst lane.
-pub fn run(args: Race) -> Result<(), Fault> {
+/// It could not begin.
+pub fn run(args: Race) -> Result<u8, Fault> {
     if args.lanes.len() < 2 {
         return Err(usage("a race needs two lanes or more".to_owned(), "for example --lanes cp1,cp2"));
     }
@@ -27,15 +29,15 @@ pub fn run(args: Race) -> Result<(), Fault> {
                 None => Target::Embedded,
                 Some(address) => Target::Server { address: address.clone(), ca: Some(args.ca.clone()) },
             },
-            dialect: Dialect { variant: lane.variant, padding: args.padding, framing: Framing::A },
+            dialect: Dialect { variant: lane.variant, padding: args.padding.padding(), framing: Framing::A },
         })
         .collect();
     // Lanes are not kept, but the embedded server wants a folder; this one goes away with it.
     let folder = std::env::temp_dir().join(format!("upseal-race-{}", std::process::id()));
-    let embedded = lanes.iter().any(|lane| lane.target == Target::Embedded).then(|| EmbeddedOptions {
-        store: folder.clone(),
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-    });
+    let embedded = lanes
+        .iter()
+        .any(|lane| lane.target == Target::Embedded)
+        .then(|| EmbeddedOptions { store: folder.clone(), bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
     let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));
     let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
@@ -61,5 +63,5 @@ pub fn run(args: Race) -> Result<(), Fault> {
     output.finish();
     // Empty unless somebody else put something there; then it stays.
     let _ = std::fs::remove_dir(&folder);
-    worst(faults).map_or(Ok(()), Err)
+    Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }

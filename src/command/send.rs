@@ -12,9 +12,11 @@ use crate::transfer::Transfer;
 
 /// Sends the files in order, over one connection, and waits until the server has confirmed them.
 ///
+/// Returns the exit code; each failure was reported when it happened.
+///
 /// # Errors
-/// The [`Fault`] that decides the exit code; each was reported when it happened.
-pub fn run(args: Send) -> Result<(), Fault> {
+/// It could not begin.
+pub fn run(args: Send) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let transfer = Transfer::start(None).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
@@ -64,7 +66,7 @@ pub fn run(args: Send) -> Result<(), Fault> {
             advice: "this is a bug of upseal's".to_owned(),
         });
     }
-    worst(faults).map_or(Ok(()), Err)
+    Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
 fn cancelled() -> Fault {

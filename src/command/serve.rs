@@ -20,7 +20,7 @@ use crate::trust::Anchor;
 ///
 /// # Errors
 /// It could not start, each with its exit code.
-pub fn run(args: &Serve) -> Result<(), Fault> {
+pub fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
     let local = |what: String, advice: &str| Fault {
@@ -72,7 +72,7 @@ pub fn run(args: &Serve) -> Result<(), Fault> {
         })
         .map_err(|e| system("cannot start a thread", &e))?;
     server.wait();
-    Ok(())
+    Ok(0)
 }
 
 /// Beyond loopback nobody gets a variant that was not asked for by name.

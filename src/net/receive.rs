@@ -11,7 +11,6 @@ use super::Observer;
 use super::connection::Connection;
 use super::framing::{Body, FramingError, Step};
 use super::handshake::{Offer, Unsignable, check_signable, server_line};
-use super::upload::unix_now;
 use super::wire::{Continuation, Decoder, Message, Part, WORD, WireError, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::identity::{Identity, IdentityError};
@@ -300,12 +299,9 @@ impl<'a> Session<'a> {
         let signature = identity.sign(challenge)?;
         let certificate = [line.as_bytes(), identity.certificate_pem()].concat();
         self.connection.set_patience(BODY_PATIENCE);
-        for part in [
-            &word(signature.len() as u64)[..],
-            &signature,
-            &word(certificate.len() as u64),
-            &certificate,
-        ] {
+        for part in
+            [&word(signature.len() as u64)[..], &signature, &word(certificate.len() as u64), &certificate]
+        {
             self.connection.send(part, |_| ()).map_err(|e| self.cut(Some(e)))?;
         }
         self.proved = true;
@@ -409,9 +405,8 @@ impl<'a> Session<'a> {
             _ => {}
         }
         let first_word = m1.min(WORD as u64);
-        let is_pairs = self.peek(first_word)?.is_some_and(|bytes| {
-            super::wire::read_word(bytes) == Some(k as u64)
-        });
+        let is_pairs =
+            self.peek(first_word)?.is_some_and(|bytes| super::wire::read_word(bytes) == Some(k as u64));
         if is_pairs {
             let pair = (WORD + k) as u64;
             return Ok(self.peek(pair)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..])));
@@ -484,7 +479,8 @@ impl<'a> Session<'a> {
             left -= piece as u64;
         }
         file.meter.timed(Stage::Open, || open.finish(&mut file.plain))?;
-        file.store()
+        file.store()?;
+        Ok(())
     }
 
     /// Reads more if nothing is buffered; inside a body, so an end here is a cut.

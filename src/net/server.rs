@@ -154,7 +154,9 @@ impl Accept {
                 break;
             }
             if let Err(error) = self.turn(!served && running < SESSIONS) {
-                self.service.observer.event(Event::Note { text: format!("cannot accept a connection: {error}") });
+                self.service
+                    .observer
+                    .event(Event::Note { text: format!("cannot accept a connection: {error}") });
                 thread::sleep(BREATH);
             }
         }
@@ -188,7 +190,9 @@ impl Accept {
         match self.listener.accept() {
             Ok((socket, peer)) => self.spawn(socket, peer),
             // The client went away between `poll` and `accept`.
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => Ok(()),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
+                Ok(())
+            }
             Err(e) => Err(e),
         }
     }
@@ -236,7 +240,9 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
     let connection = Connection::new(Box::new(stream), IDLE_PATIENCE);
     let session = Session::new(service, connection, id, peer.to_string());
     if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
-        observer.event(Event::Note { text: format!("a bug of upseal's ended the session of {peer}; its file was not kept") });
+        observer.event(Event::Note {
+            text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
+        });
     }
     observer.event(Event::SessionClosed { session: id });
 }

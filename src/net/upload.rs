@@ -13,10 +13,9 @@ use crate::crypto::challenge::{self, ChallengeError};
 use crate::crypto::fernet::{SessionKey, TokenSealer, token_len};
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
-use crate::event::{Blame, Dialect, Fault, FaultKind, Framing, Proof, Variant};
+use crate::event::{Blame, Dialect, Fault, FaultKind, Proof, Variant};
 use crate::meter::{Meter, Stage};
 use crate::trust::{Anchor, TrustError};
-use crate::units;
 
 /// How long the server may stand still while it proves itself.
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
@@ -100,9 +99,11 @@ impl UploadError {
                 Blame::Peer,
                 "connected, but nobody answers: a server for one client at a time?",
             ),
-            Self::Answer(_) | Self::NoAnswer(_) => {
-                (FaultKind::Unproven, Blame::Peer, "nothing of the file was sent; is this a server that speaks AP?")
-            }
+            Self::Answer(_) | Self::NoAnswer(_) => (
+                FaultKind::Unproven,
+                Blame::Peer,
+                "nothing of the file was sent; is this a server that speaks AP?",
+            ),
             Self::Trust(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
@@ -315,12 +316,8 @@ impl Upload {
             Variant::Cp1 => {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
-                let layout = Layout::of(
-                    self.dialect.framing,
-                    size,
-                    blocks(server, self.dialect, size),
-                    k as u64,
-                );
+                let layout =
+                    Layout::of(self.dialect.framing, size, blocks(server, self.dialect, size), k as u64);
                 let seal = BlockSealer::new(server.clone(), self.dialect.padding, size);
                 Ok((Box::new(seal), layout, k))
             }
@@ -341,24 +338,28 @@ impl Upload {
         self.connection.set_patience(CLOSE_PATIENCE);
         let (sent, total) = (meter.file_bytes(), meter.file_total());
         let goodbye = self.connection.send(&Mode::Close.word(), |_| ());
-        goodbye.and_then(|()| self.connection.finish_writing()).map_err(|e| match self.cut(sent, total, Some(e)) {
-            // Everything was sent before: the server broke off on its own account.
-            UploadError::Cut { .. } => UploadError::Rejected,
-            other => other,
+        goodbye.and_then(|()| self.connection.finish_writing()).map_err(|e| {
+            match self.cut(sent, total, Some(e)) {
+                // Everything was sent before: the server broke off on its own account.
+                UploadError::Cut { .. } => UploadError::Rejected,
+                other => other,
+            }
         })?;
-        meter.timed(Stage::Wait, || loop {
-            let surplus = self.connection.buffered().len();
-            self.connection.consume(surplus);
-            match self.connection.fill() {
-                Ok(0) if self.connection.is_interrupted() => return Err(UploadError::Interrupted),
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(UploadError::Unconfirmed),
-                Err(e) => {
-                    return Err(match self.cut(sent, total, Some(e)) {
-                        UploadError::Cut { .. } => UploadError::Rejected,
-                        other => other,
-                    });
+        meter.timed(Stage::Wait, || {
+            loop {
+                let surplus = self.connection.buffered().len();
+                self.connection.consume(surplus);
+                match self.connection.fill() {
+                    Ok(0) if self.connection.is_interrupted() => return Err(UploadError::Interrupted),
+                    Ok(0) => return Ok(()),
+                    Ok(_) => {}
+                    Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(UploadError::Unconfirmed),
+                    Err(e) => {
+                        return Err(match self.cut(sent, total, Some(e)) {
+                            UploadError::Cut { .. } => UploadError::Rejected,
+                            other => other,
+                        });
+                    }
                 }
             }
         })

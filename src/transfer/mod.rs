@@ -70,7 +70,8 @@ impl Transfer {
             let observer = Arc::clone(&sampler);
             let run = || Control::new(ordered, woken, sampler).run(embedded);
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                observer.event(Event::Note { text: "a bug of upseal's ended the transfer threads".to_owned() });
+                observer
+                    .event(Event::Note { text: "a bug of upseal's ended the transfer threads".to_owned() });
             }
             observer.event(Event::Ended);
         })?;

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::worker::{Dialer, Source};
 use crate::event::{Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
 use crate::meter::Meter;
-use crate::net::Observer;
 use crate::net::upload::UploadError;
+use crate::units;
 
 /// Runs a race to its end and reports it; a lane that fails does not stop the next.
 ///
@@ -81,13 +82,84 @@ fn one(dialer: &Dialer, track: Track, lane: &Lane, name: &str, file: &mut File, 
     let seconds = meter.elapsed().as_secs_f64();
     dialer.observer.unwatch(track);
     match result {
-        Ok(()) => LaneResult {
-            dialect: lane.dialect,
-            seconds,
-            wire_bytes: meter.wire_bytes(),
-            proof,
-            fault: None,
-        },
+        Ok(()) => {
+            LaneResult { dialect: lane.dialect, seconds, wire_bytes: meter.wire_bytes(), proof, fault: None }
+        }
         Err(error) => failed(lane, error.fault()),
+    }
+}
+
+/// A race's result in a sentence: the ratio, and what 1 GiB would take.
+#[must_use]
+pub fn sentence(verdict: &Verdict) -> String {
+    let mut done: Vec<&LaneResult> =
+        verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0).collect();
+    done.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let [fastest, .., slowest] = done[..] else {
+        return "No comparison: fewer than two lanes arrived.".to_owned();
+    };
+    // Two lanes of one variant differ in padding or server; then the whole dialect is the name.
+    let twins = done.iter().any(|lane| {
+        verdict.lanes.iter().filter(|other| other.dialect.variant == lane.dialect.variant).count() > 1
+    });
+    let name = |lane: &LaneResult| match twins {
+        true => lane.dialect.to_string(),
+        false => lane.dialect.variant.to_string(),
+    };
+    let ratio = slowest.seconds / fastest.seconds;
+    let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+    let mut text = format!("In turn (fair). {} was {ratio} times faster", name(fastest));
+    if done.len() > 2 {
+        text.push_str(&format!(" than {}", name(slowest)));
+    }
+    text.push('.');
+    if verdict.bytes > 0 {
+        let gib: Vec<String> = verdict
+            .lanes
+            .iter()
+            .filter(|lane| lane.fault.is_none())
+            .map(|lane| {
+                let seconds = lane.seconds * (1 << 30) as f64 / verdict.bytes as f64;
+                format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
+            })
+            .collect();
+        text.push_str(&format!(" 1 GiB: {}.", gib.join(", ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Dialect;
+
+    fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
+        LaneResult { dialect: Dialect::of(variant), seconds, wire_bytes: 0, proof: None, fault }
+    }
+
+    fn verdict(lanes: Vec<LaneResult>) -> Verdict {
+        Verdict { name: "cmos.mp4".to_owned(), bytes: 8 << 20, lanes }
+    }
+
+    #[test]
+    fn the_sentence_has_the_ratio_and_a_gibibyte() {
+        let both = verdict(vec![lane(Variant::Cp1, 2.76, None), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(
+            sentence(&both),
+            "In turn (fair). CP2 was 138 times faster. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
+        );
+        let three = verdict(vec![
+            lane(Variant::Plain, 0.01, None),
+            lane(Variant::Cp1, 0.05, None),
+            lane(Variant::Cp2, 0.02, None),
+        ]);
+        assert!(sentence(&three).starts_with("In turn (fair). Plain was 5.0 times faster than CP1. 1 GiB: "));
+    }
+
+    #[test]
+    fn a_lane_that_failed_is_not_compared() {
+        let fault = UploadError::Interrupted.fault();
+        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(sentence(&one), "No comparison: fewer than two lanes arrived.");
     }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::queue::{Queue, Route};
-use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, JobId, Proof, State, Target, Track, Variant};
+use crate::event::{
+    Blame, Dialect, Event, Fault, FaultKind, Job, JobId, Proof, State, Target, Track, Variant,
+};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::connection::Connection;
@@ -89,7 +91,12 @@ impl Dialer {
     ///
     /// # Errors
     /// A [`Fault`]; nothing of a file was sent.
-    pub fn open(&self, target: &Target, dialect: Dialect, track: Track) -> Result<(Upload, Option<Proof>), Fault> {
+    pub fn open(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        track: Track,
+    ) -> Result<(Upload, Option<Proof>), Fault> {
         let (address, anchor) = self.resolve(target, dialect.variant)?;
         let unreachable = |e: &io::Error| match e.kind() {
             io::ErrorKind::Interrupted => UploadError::Interrupted.fault(),
@@ -100,7 +107,8 @@ impl Dialer {
                 advice: "is the server running, and is the address right?".to_owned(),
             },
         };
-        let stream = Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
+        let stream =
+            Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
         self.stop.attach(&stream);
         let mut upload = Upload::new(Connection::new(Box::new(stream), SEND_PATIENCE), dialect);
         let Some(anchor) = anchor else { return Ok((upload, None)) };
@@ -143,7 +151,8 @@ impl Dialer {
                         "name its file with --ca, or in the connect dialog",
                     ));
                 };
-                let anchor = Anchor::load(ca).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))?;
+                let anchor =
+                    Anchor::load(ca).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))?;
                 Ok((address.clone(), Some(Arc::new(anchor))))
             }
         }
@@ -294,11 +303,16 @@ impl Source {
             return Err(local(format!("{shown} is not a file"), "name a file"));
         };
         let Some(name) = name.to_str() else {
-            return Err(local(format!("the name of {shown} is not UTF-8, which the protocol demands"), "rename it"));
+            return Err(local(
+                format!("the name of {shown} is not UTF-8, which the protocol demands"),
+                "rename it",
+            ));
         };
         if is_race(name) {
             return Err(local(
-                format!("{shown} is named like a lane of a race, which upseal's servers measure and do not keep"),
+                format!(
+                    "{shown} is named like a lane of a race, which upseal's servers measure and do not keep"
+                ),
                 "rename it",
             ));
         }
@@ -328,7 +342,8 @@ mod tests {
 
         let race = folder.path().join("race-cp1-notes.txt");
         std::fs::write(&race, b"kept nowhere").unwrap();
-        for bad in [folder.path(), &folder.path().join("none"), Path::new("/"), Path::new("/dev/null"), &race] {
+        for bad in [folder.path(), &folder.path().join("none"), Path::new("/"), Path::new("/dev/null"), &race]
+        {
             let fault = Source::open(bad).err().unwrap_or_else(|| panic!("{} opened", bad.display()));
             assert_eq!(fault.kind, FaultKind::Local);
         }

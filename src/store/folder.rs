@@ -197,11 +197,12 @@ fn create_unfinished(dir: &Dir, mode: u32) -> io::Result<(String, File)> {
     Ok((name, file.into_std()))
 }
 
-/// Opens `name` itself for reading, if it is a regular file: not what a link points to, and without
-/// waiting for the other end of a pipe.
-fn open_regular(dir: &Dir, name: &FileName) -> io::Result<Option<File>> {
+/// Opens `name` itself for reading, if it is a regular file of `size` bytes: not what a link points
+/// to, and without waiting for the other end of a pipe.
+fn open_regular(dir: &Dir, name: &FileName, size: u64) -> io::Result<Option<File>> {
     // Looked at before it is opened, because opening a device may already do something.
-    if !dir.symlink_metadata(name.as_str())?.is_file() {
+    let there = dir.symlink_metadata(name.as_str())?;
+    if !there.is_file() || there.len() != size {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::known::Print;
 use super::rename::{Outcome, rename_new};
@@ -54,7 +55,8 @@ impl Draft {
             let _turn = self.root.turns.take(&self.want);
             self.settle(digest)?
         };
-        // Also when the file was here already: whoever named it may not have come this far.
+        // Also when the file was here already: whoever named it may not have come this far. If this
+        // fails the file stays, whole but not known to be durable, and a retry will find it.
         self.root.sync().map_err(self.failed(Doing::Sync))?;
         Ok(stored)
     }
@@ -100,9 +102,9 @@ impl Draft {
     /// What is stored as `name`, if it is a regular file with our bytes. One that cannot be read
     /// counts as another file: a copy too many is better than one too few.
     fn find_same(&self, name: &FileName, digest: Digest) -> Option<File> {
-        let there = open_regular(&self.root.dir, name).ok()??;
-        let same_size = there.metadata().ok()?.len() == self.file.metadata().ok()?.len();
-        (same_size && self.root.known.digest_of(&there)? == digest).then_some(there)
+        let size = self.file.metadata().ok()?.len();
+        let there = open_regular(&self.root.dir, name, size).ok()??;
+        (self.root.known.digest_of(&there, SystemTime::now())? == digest).then_some(there)
     }
 
     fn spot(&self) -> Spot {

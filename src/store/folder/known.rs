@@ -27,8 +27,8 @@ pub(super) struct Known(Mutex<VecDeque<(Print, Digest)>>);
 
 impl Known {
     /// SHA-256 of all of `file`, which is open at its start: remembered, or read. `None` if it
-    /// cannot be read or changes meanwhile.
-    pub(super) fn digest_of(&self, mut file: &File) -> Option<Digest> {
+    /// cannot be read or changes meanwhile. `now` decides whether it is remembered.
+    pub(super) fn digest_of(&self, mut file: &File, now: SystemTime) -> Option<Digest> {
         let before = Print::of(&file.metadata().ok()?);
         if let Some(digest) = self.recall(&before) {
             return Some(digest);
@@ -38,7 +38,7 @@ impl Known {
         if before != after {
             return None;
         }
-        if after.settled(SystemTime::now()) {
+        if after.settled(now) {
             self.remember(after, digest);
         }
         Some(digest)
@@ -127,7 +127,7 @@ mod tests {
             let bytes = vec![7; length];
             std::fs::write(&path, &bytes).unwrap();
             let known = Known::default();
-            assert_eq!(known.digest_of(&File::open(path).unwrap()), Some(Digest::of(&bytes)));
+            assert_eq!(known.digest_of(&File::open(path).unwrap(), UNIX_EPOCH), Some(Digest::of(&bytes)));
         }
     }
 
@@ -139,9 +139,22 @@ mod tests {
         let known = Known::default();
         let remembered = Digest([7; 32]);
         known.remember(Print::of(&std::fs::metadata(&path).unwrap()), remembered);
-        assert_eq!(known.digest_of(&File::open(&path).unwrap()), Some(remembered));
+        assert_eq!(known.digest_of(&File::open(&path).unwrap(), UNIX_EPOCH), Some(remembered));
         std::fs::write(&path, "abcd").unwrap();
-        assert_eq!(known.digest_of(&File::open(&path).unwrap()), Some(Digest::of(b"abcd")));
+        assert_eq!(known.digest_of(&File::open(&path).unwrap(), UNIX_EPOCH), Some(Digest::of(b"abcd")));
+    }
+
+    #[test]
+    fn remembers_only_a_file_that_has_settled() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        std::fs::write(&path, "abc").unwrap();
+        let known = Known::default();
+        let next_day = SystemTime::now() + Duration::from_secs(86_400);
+        for (now, remembered) in [(UNIX_EPOCH, 0), (next_day, 1), (next_day, 1)] {
+            assert_eq!(known.digest_of(&File::open(&path).unwrap(), now), Some(Digest::of(b"abc")));
+            assert_eq!(known.lock().len(), remembered);
+        }
     }
 
     #[test]

@@ -43,3 +43,39 @@ impl Drop for Turn<'_> {
         self.turns.freed.notify_all();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_threads_at_a_time() {
+        let (turns, name) = (Turns::default(), FileName::from_wire(b"a").unwrap());
+        let inside = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let _turn = turns.take(&name);
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert!(turns.lock().is_empty());
+    }
+
+    #[test]
+    fn other_names_do_not_wait() {
+        let turns = Turns::default();
+        let [a, b] = [b"a", b"b"].map(|name| FileName::from_wire(name).unwrap());
+        let _both = (turns.take(&a), turns.take(&b));
+        assert_eq!(turns.lock().len(), 2);
+    }
+}

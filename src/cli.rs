@@ -114,7 +114,7 @@ pub struct Serve {
     /// The folder for received files.
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
-    /// The folder with server_signed.crt and server_private_key.pem.
+    /// The folder with the server's certificate and private key (`certs init` makes it).
     #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
     pub certs: PathBuf,
     /// The variants to accept; on loopback all, when not given.

@@ -82,6 +82,10 @@ impl Output {
             if let Ok(json) = serde_json::to_string(event) {
                 line(&json);
             }
+            // Why something failed is a message too, whatever reads stdout.
+            if let Event::State { state: State::Failed(fault), .. } | Event::NotListening { fault } = event {
+                remark(&format!("upseal: {fault}"));
+            }
             return;
         }
         match event {

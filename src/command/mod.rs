@@ -131,10 +131,11 @@ fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
 mod tests {
     use super::*;
 
+    use FaultKind::{Broken, Interrupted, Local, Refused, Unproven, Unreachable};
+
     #[test]
     fn of_several_faults_the_first_of_the_contract_decides() {
         let fault = |kind| Fault { kind, blame: Blame::Peer, what: String::new(), advice: String::new() };
-        use FaultKind::{Broken, Interrupted, Local, Refused, Unproven, Unreachable};
         let order = [Interrupted, Unproven, Unreachable, Refused, Local, Broken];
         assert_eq!(order.map(FaultKind::exit_code), [130, 4, 3, 6, 5, 1]);
         for (i, first) in order.into_iter().enumerate() {

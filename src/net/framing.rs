@@ -136,7 +136,6 @@ impl Body {
                     }
                 }
                 Shape::Joined { left: 0 } => self.shape = Shape::Over,
-                Shape::Joined { ref mut left } => return Ok(take(left, 0, input.len())),
                 Shape::Pairs { left: 0, count } => {
                     // In this order: PROTOCOL.md, "Telling them apart".
                     let ends = [plain, count, count.saturating_mul(self.k)];
@@ -159,7 +158,9 @@ impl Body {
                     self.shape = Shape::Pairs { left, count: count + 1 };
                     return Ok(step);
                 }
-                Shape::Pairs { ref mut left, .. } => return Ok(take(left, 0, input.len())),
+                Shape::Joined { ref mut left } | Shape::Pairs { ref mut left, .. } => {
+                    return Ok(take(left, 0, input.len()));
+                }
             }
         }
     }

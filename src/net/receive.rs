@@ -122,7 +122,7 @@ pub enum ReceiveError {
         limit: u64,
     },
     /// The connection ended inside a message.
-    #[error("cut at byte {offset}: {}", cause(.source))]
+    #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
     Cut {
         /// Of the connection.
         offset: u64,
@@ -131,7 +131,7 @@ pub enum ReceiveError {
     },
 }
 
-fn cause(source: &Option<io::Error>) -> String {
+fn cause(source: Option<&io::Error>) -> String {
     match source {
         None => "the client closed the connection".to_owned(),
         Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stands still".to_owned(),
@@ -160,6 +160,8 @@ pub struct Session<'a> {
     name: Option<FileName>,
     proved: bool,
     hello: Option<Offer>,
+    /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
+    speaks_blocks: bool,
     key: Option<SessionKey>,
     /// A CP1 file that one more block may still follow.
     open_ended: Option<Blocks>,
@@ -170,7 +172,6 @@ pub struct Session<'a> {
 /// A file on its way to the store.
 struct Arriving {
     track: Track,
-    name: FileName,
     variant: Variant,
     pending: Box<dyn Pending>,
     hash: Sha256,
@@ -199,6 +200,7 @@ impl<'a> Session<'a> {
             name: None,
             proved: false,
             hello: None,
+            speaks_blocks: false,
             key: None,
             open_ended: None,
             receiving: None,
@@ -336,7 +338,7 @@ impl<'a> Session<'a> {
         match variant {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
-                let mut file = self.begin(name, variant, Some(m1), m1)?;
+                let mut file = self.begin(&name, variant, Some(m1), m1)?;
                 self.whole_body(m1, &mut Clear::new(m1), &mut file)?;
                 self.publish(file)
             }
@@ -346,7 +348,7 @@ impl<'a> Session<'a> {
                     return Err(self.too_large(m1 / 4 * 3));
                 }
                 let mut opener = TokenOpener::new(key, m1)?;
-                let mut file = self.begin(name, variant, None, m1)?;
+                let mut file = self.begin(&name, variant, None, m1)?;
                 self.whole_body(m1, &mut opener, &mut file)?;
                 self.publish(file)
             }
@@ -360,7 +362,7 @@ impl<'a> Session<'a> {
                     return Err(self.too_large(m1 / k));
                 }
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
-                let file = self.begin(name, variant, None, announced)?;
+                let file = self.begin(&name, variant, None, announced)?;
                 let opener = BlockOpener::new(identity);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k))
             }
@@ -391,7 +393,10 @@ impl<'a> Session<'a> {
         match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
             (true, false) => Ok(Variant::Ap),
             (false, true) => Ok(Variant::Cp1),
-            _ => Ok(if self.looks_like_blocks(m1)? { Variant::Cp1 } else { Variant::Ap }),
+            _ => {
+                self.speaks_blocks = self.speaks_blocks || self.looks_like_blocks(m1)?;
+                Ok(if self.speaks_blocks { Variant::Cp1 } else { Variant::Ap })
+            }
         }
     }
 
@@ -411,7 +416,7 @@ impl<'a> Session<'a> {
             let pair = (WORD + k) as u64;
             return Ok(self.peek(pair)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..])));
         }
-        if m1 % k as u64 != 0 {
+        if !m1.is_multiple_of(k as u64) {
             return Ok(false);
         }
         let some = m1.min(4 * k as u64);
@@ -433,7 +438,7 @@ impl<'a> Session<'a> {
 
     fn begin(
         &mut self,
-        name: FileName,
+        name: &FileName,
         variant: Variant,
         size: Option<u64>,
         m1: u64,
@@ -456,7 +461,6 @@ impl<'a> Session<'a> {
         self.service.observer.watch(track, Arc::clone(&meter));
         Ok(Arriving {
             track,
-            name,
             variant,
             pending,
             hash: Sha256::new(),
@@ -563,7 +567,7 @@ impl<'a> Session<'a> {
 
     /// The file is whole: makes it durable, gives it its name, and says so.
     fn publish(&mut self, file: Arriving) -> Result<(), ReceiveError> {
-        let Arriving { track, name: _, variant, pending, hash, meter, begun, plain: _ } = file;
+        let Arriving { track, variant, pending, hash, meter, begun, plain: _ } = file;
         let digest = Digest::from(hash);
         let size = meter.file_bytes();
         let Stored { name, kept } = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;

@@ -37,7 +37,7 @@ pub enum UploadError {
     #[error("the server's answer is not one: {0}")]
     Answer(#[from] AnswerError),
     /// The server closed, or stood still, instead of answering MODE 3.
-    #[error("the server did not prove itself: {}", quiet(.0))]
+    #[error("the server did not prove itself: {}", quiet(.0.as_ref()))]
     NoAnswer(Option<io::Error>),
     /// The certificate does not hold.
     #[error("the server's certificate is not accepted: {0}")]
@@ -63,7 +63,7 @@ pub enum UploadError {
         got: u64,
     },
     /// The connection ended, or stood still, inside a message.
-    #[error("the connection broke after {sent} of {total} bytes of the file: {}", quiet(.cause))]
+    #[error("the connection broke after {sent} of {total} bytes of the file: {}", quiet(.cause.as_ref()))]
     Cut {
         /// Bytes of the file that the kernel took.
         sent: u64,
@@ -72,15 +72,16 @@ pub enum UploadError {
         /// What the socket said.
         cause: Option<io::Error>,
     },
-    /// The server broke off after it had everything: it did not keep it.
-    #[error("the server had every byte and broke off the connection: it did not keep what was sent")]
+    /// Everything was sent, and the server broke off instead of closing in order. Ours does so when
+    /// it refuses a file.
+    #[error("every byte was sent, and the server broke off the connection instead of confirming")]
     Rejected,
     /// The server neither closed nor moved after MODE 2.
     #[error("sent, but the server did not close within {} s: not confirmed", CLOSE_PATIENCE.as_secs())]
     Unconfirmed,
 }
 
-fn quiet(cause: &Option<io::Error>) -> String {
+fn quiet(cause: Option<&io::Error>) -> String {
     match cause {
         None => "the server closed the connection".to_owned(),
         Some(e) if e.kind() == io::ErrorKind::TimedOut => "the server stands still".to_owned(),
@@ -123,7 +124,9 @@ impl UploadError {
                 Blame::Peer,
                 "the server may have refused it, its log says; nothing is published of a cut file",
             ),
-            Self::Rejected => (FaultKind::Refused, Blame::Peer, "the server's log says why"),
+            Self::Rejected => {
+                (FaultKind::Refused, Blame::Peer, "it refused what was sent, or failed; its log says why")
+            }
             Self::Unconfirmed => (FaultKind::Broken, Blame::Peer, "ask the server whether it has the file"),
         };
         Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
@@ -179,9 +182,12 @@ impl Upload {
         let mut message = Mode::Authenticate.word().to_vec();
         message.extend(word(hello.len() as u64));
         message.extend(&hello);
-        let unanswered = |this: &Self, cause| match this.connection.is_interrupted() {
-            true => UploadError::Interrupted,
-            false => UploadError::NoAnswer(cause),
+        let unanswered = |this: &Self, cause| {
+            if this.connection.is_interrupted() {
+                UploadError::Interrupted
+            } else {
+                UploadError::NoAnswer(cause)
+            }
         };
         self.connection.send(&message, |_| ()).map_err(|e| unanswered(self, Some(e)))?;
 

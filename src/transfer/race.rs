@@ -102,9 +102,8 @@ pub fn sentence(verdict: &Verdict) -> String {
     let twins = done.iter().any(|lane| {
         verdict.lanes.iter().filter(|other| other.dialect.variant == lane.dialect.variant).count() > 1
     });
-    let name = |lane: &LaneResult| match twins {
-        true => lane.dialect.to_string(),
-        false => lane.dialect.variant.to_string(),
+    let name = |lane: &LaneResult| {
+        if twins { lane.dialect.to_string() } else { lane.dialect.variant.to_string() }
     };
     let ratio = slowest.seconds / fastest.seconds;
     let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };

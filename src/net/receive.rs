@@ -163,8 +163,8 @@ pub struct Session<'a> {
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
     key: Option<SessionKey>,
-    /// A CP1 file that one more block may still follow.
-    open_ended: Option<Blocks>,
+    /// A file that may still turn out not to be over.
+    open_ended: Option<OpenEnded>,
     /// What is being received, for the line when it fails.
     receiving: Option<Track>,
 }
@@ -184,6 +184,15 @@ struct Arriving {
 struct Blocks {
     file: Arriving,
     opener: BlockOpener,
+}
+
+/// A whole file whose next word decides.
+enum OpenEnded {
+    /// One more block of it may follow, by its framing.
+    Blocks(Blocks),
+    /// One block that does not decrypt: an AP file of k bytes, or if a block follows (framing D or E)
+    /// a damaged CP1 file.
+    Clear(Arriving),
 }
 
 impl<'a> Session<'a> {
@@ -340,6 +349,11 @@ impl<'a> Session<'a> {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
                 self.whole_body(m1, &mut Clear::new(m1), &mut file)?;
+                if let Some(k) = self.doubtful_block(variant, m1) {
+                    self.decoder.set_continuation(Continuation::Blocks { k });
+                    self.open_ended = Some(OpenEnded::Clear(file));
+                    return Ok(());
+                }
                 self.publish(file)
             }
             Variant::Cp2 => {
@@ -398,6 +412,13 @@ impl<'a> Session<'a> {
                 Ok(if self.speaks_blocks { Variant::Cp1 } else { Variant::Ap })
             }
         }
+    }
+
+    /// k, if a body taken for AP could be a damaged first block of framing D or E.
+    fn doubtful_block(&self, variant: Variant, m1: u64) -> Option<u64> {
+        let k = self.service.identity.as_ref()?.modulus_bytes() as u64;
+        let guessed = variant == Variant::Ap && self.hello.is_none();
+        (guessed && m1 == k && self.service.policy.variants.contains(&Variant::Cp1)).then_some(k)
     }
 
     /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.
@@ -532,13 +553,15 @@ impl<'a> Session<'a> {
         if body.continuation() == Continuation::No || blocks.opener.last_block_was_short() {
             return self.finish_blocks(blocks);
         }
-        self.open_ended = Some(blocks);
+        self.open_ended = Some(OpenEnded::Blocks(blocks));
         Ok(())
     }
 
     fn one_more_block(&mut self) -> Result<(), ReceiveError> {
-        let Some(blocks) = self.open_ended.take() else {
-            return Err(self.order("one more CP1 block after the block that ended its file"));
+        let blocks = match self.open_ended.take() {
+            Some(OpenEnded::Blocks(blocks)) => blocks,
+            Some(OpenEnded::Clear(_)) => return Err(OpenError::Rejected.into()),
+            None => return Err(self.order("one more CP1 block after the block that ended its file")),
         };
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         self.connection.set_patience(BODY_PATIENCE);
@@ -557,10 +580,11 @@ impl<'a> Session<'a> {
         self.publish(blocks.file)
     }
 
-    /// Publishes a CP1 file that nothing more can follow.
+    /// Publishes a file that nothing more can follow.
     fn settle(&mut self) -> Result<(), ReceiveError> {
         match self.open_ended.take() {
-            Some(blocks) => self.finish_blocks(blocks),
+            Some(OpenEnded::Blocks(blocks)) => self.finish_blocks(blocks),
+            Some(OpenEnded::Clear(file)) => self.publish(file),
             None => Ok(()),
         }
     }

@@ -116,10 +116,8 @@ impl Tcp {
         let give_up = Instant::now() + patience + Duration::from_secs(5);
         loop {
             match receiver.recv_timeout(Duration::from_millis(20)) {
+                _ if stop.is_raised() => return Err(io::ErrorKind::Interrupted.into()),
                 Ok(connected) => return connected.and_then(Self::new),
-                Err(RecvTimeoutError::Timeout) if stop.is_raised() => {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
                 Err(RecvTimeoutError::Timeout) if Instant::now() < give_up => {}
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }

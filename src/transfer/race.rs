@@ -89,6 +89,8 @@ fn one(dialer: &Dialer, track: Track, lane: &Lane, name: &str, file: &mut File, 
     }
 }
 
+const GIB: f64 = 1_073_741_824.0;
+
 /// A race's result in a sentence: the ratio, and what 1 GiB would take.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
@@ -109,20 +111,20 @@ pub fn sentence(verdict: &Verdict) -> String {
     let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
     let mut text = format!("In turn (fair). {} was {ratio} times faster", name(fastest));
     if done.len() > 2 {
-        text.push_str(&format!(" than {}", name(slowest)));
+        text += &format!(" than {}", name(slowest));
     }
-    text.push('.');
+    text += ".";
     if verdict.bytes > 0 {
         let gib: Vec<String> = verdict
             .lanes
             .iter()
             .filter(|lane| lane.fault.is_none())
             .map(|lane| {
-                let seconds = lane.seconds * (1 << 30) as f64 / verdict.bytes as f64;
+                let seconds = lane.seconds * GIB / verdict.bytes as f64;
                 format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
             })
             .collect();
-        text.push_str(&format!(" 1 GiB: {}.", gib.join(", ")));
+        text += &format!(" 1 GiB: {}.", gib.join(", "));
     }
     text
 }

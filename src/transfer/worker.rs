@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(
             Tcp::connect(&address, Duration::from_secs(5), &stop.handle).map(|_| ()).map_err(|e| e.kind()),
             Err(io::ErrorKind::Interrupted),
-            "whether or not the connection came first"
+            "although there is a server"
         );
     }
 }

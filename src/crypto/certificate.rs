@@ -1,5 +1,8 @@
 //! One X.509 certificate out of a PEM text, and nothing else beside it.
 
+use x509_cert::der::asn1::{AnyRef, BitStringRef};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use x509_cert::spki::AlgorithmIdentifierRef;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// More than any certificate of this protocol needs.
@@ -66,6 +69,7 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(CertificateError::TrailingBytes);
         }
+        strict_envelope(&der).map_err(|_| CertificateError::NotX509)?;
         Ok(Self(der))
     }
 
@@ -79,6 +83,18 @@ impl Certificate {
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         X509Certificate::from_der(&self.0).map(|(_, parsed)| parsed).map_err(|_| CertificateError::NotX509)
     }
+}
+
+/// What no signature covers must be DER to the letter (RFC 5280, 4.1), which `x509-parser` does not ask
+/// for: otherwise one certificate could be written in several ways.
+fn strict_envelope(der: &[u8]) -> x509_cert::der::Result<()> {
+    let mut envelope = SliceReader::new(der)?;
+    envelope.sequence(|parts| {
+        AnyRef::decode(parts)?.tag().assert_eq(Tag::Sequence)?;
+        AlgorithmIdentifierRef::decode(parts)?;
+        let signature = BitStringRef::decode(parts)?;
+        if signature.has_unused_bits() { Err(Tag::BitString.value_error().into()) } else { Ok(()) }
+    })
 }
 
 /// Lines with their ends, and where they begin.

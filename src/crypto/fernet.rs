@@ -31,6 +31,9 @@ const HEAD_LEN: usize = 1 + 8 + IV_LEN;
 /// multiple of a block, and of a base64 group.
 const STEP: usize = 48 * 1024;
 
+/// As many characters as make [`STEP`] bytes.
+const PIECE: usize = STEP / 3 * 4;
+
 /// What a Fernet token of a date before 2242 begins with: the version and three zero bytes of its time.
 const FERNET_START: &[u8] = b"gAAAA";
 
@@ -219,6 +222,7 @@ impl TokenOpener {
         if Form::fernet(body_len).is_none() && !Form::is_raw(body_len) {
             return Err(OpenError::NotAToken { body_len });
         }
+        let room = usize::try_from(body_len).unwrap_or(usize::MAX).min(PIECE);
         Ok(Self {
             key: key.clone(),
             mac: new_mac(key),
@@ -227,7 +231,8 @@ impl TokenOpener {
             promised: body_len,
             seen: 0,
             text: Vec::new(),
-            buffer: Zeroizing::new(Vec::new()),
+            // Never grows: what it would leave behind is plaintext.
+            buffer: Zeroizing::new(Vec::with_capacity(room + HEAD_LEN + BLOCK + TAG_LEN)),
             cipher_left: 0,
             last: Zeroizing::new([0; BLOCK]),
             time: None,
@@ -303,7 +308,7 @@ impl Open for TokenOpener {
         if total > self.promised {
             return Err(OpenError::Long { promised: self.promised });
         }
-        for piece in body.chunks(STEP / 3 * 4) {
+        for piece in body.chunks(PIECE) {
             self.seen += piece.len() as u64;
             if self.broken {
                 continue;

@@ -190,6 +190,7 @@ impl Open for Clear {
 mod testing;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

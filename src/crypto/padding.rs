@@ -157,6 +157,7 @@ fn countdown(bytes: &[u8]) -> impl Iterator<Item = (u32, &u8)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

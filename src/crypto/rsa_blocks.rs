@@ -63,6 +63,7 @@ impl ServerKey {
 
     /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it does not")]
     pub fn fingerprint(&self) -> Digest {
         #[expect(clippy::expect_used, reason = "encoding two integers fails only beyond DER's 256 MiB")]
         let der = self.0.to_public_key_der().expect("at most 8192 bits");

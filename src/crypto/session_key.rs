@@ -118,6 +118,7 @@ fn sextet(character: u8) -> (u8, Choice) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

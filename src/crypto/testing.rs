@@ -1,4 +1,5 @@
 //! What the tests of this folder share.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::*;
 use crate::crypto::testing::{open_all, pieces, random, seal_all};
 
@@ -91,6 +93,32 @@ fn refuses_the_invalid_tokens_of_the_specification() {
 }
 
 #[test]
+fn the_time_of_a_token_is_shown_and_never_enforced() {
+    // The two of invalid.json that are about the clock, and the largest time there is.
+    let last = seal_all(TokenSealer::new(&key(), 5, u64::MAX), &[b"hello"]);
+    for (token, time) in [
+        (
+            &b"gAAAAAAdwStRAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAnja1xKYyhd-Y6mSkTOyTGJmw2Xc2a6kBd-iX9b_qXQcw=="[..],
+            TIME + 36_001,
+        ),
+        (
+            b"gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+            TIME + 1,
+        ),
+    ] {
+        let mut opener = TokenOpener::new(&key(), token.len() as u64).unwrap();
+        let mut plain = Vec::new();
+        assert_eq!(opener.token_time(), None);
+        opener.open(token, &mut plain).unwrap();
+        opener.finish(&mut plain).unwrap();
+        assert_eq!(plain, b"");
+        assert_eq!(opener.token_time(), Some(time));
+    }
+    // A time beyond 2242 no longer begins with gAAAA, and is taken for a raw token.
+    assert!(open(&last).is_err());
+}
+
+#[test]
 fn agrees_with_the_fernet_crate_both_ways() {
     for size in SIZES {
         let plain = random(size);
@@ -180,7 +208,7 @@ fn base64_is_strict() {
     for size in [0, 16, 32, 48] {
         let body = token(&random(size));
         assert!(open(&body).is_ok());
-        let signs = body.iter().filter(|c| **c == b'=').count();
+        let signs = String::from_utf8_lossy(&body).matches('=').count();
         let mut bad = vec![];
         // Another spelling of the same bytes: bits behind the last one.
         if signs > 0 {

@@ -26,4 +26,6 @@ pub mod output;
 pub mod store;
 pub mod transfer;
 pub mod trust;
+#[cfg(feature = "tui")]
+pub mod ui;
 pub mod units;

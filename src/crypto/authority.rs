@@ -1,0 +1,252 @@
+//! A certificate authority of one's own: for `upseal certs init`, and for the embedded server.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use rsa::RsaPrivateKey;
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
+use rsa::sha2::Sha256;
+use x509_cert::SubjectPublicKeyInfo;
+use x509_cert::builder::profile::BuilderProfile;
+use x509_cert::builder::{Builder as _, CertificateBuilder};
+use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::EncodePem as _;
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+};
+use x509_cert::ext::{Extension, ToExtension as _};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::time::{Time, Validity};
+use zeroize::Zeroizing;
+
+use super::identity::{
+    CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
+};
+
+/// A CA's key, as the course's.
+const AUTHORITY_BITS: usize = 2048;
+
+/// The embedded server's key, as in the seed.
+const THROWAWAY_BITS: usize = 1024;
+
+/// The throwaway certificates outlive every run of a program.
+const THROWAWAY_DAYS: u32 = 365;
+
+/// The CA that [`init`] makes: ten years.
+const AUTHORITY_DAYS: u32 = 3650;
+
+/// Certificates begin earlier than now, for peers whose clock is behind.
+const EARLIER: Duration = Duration::from_secs(3600);
+
+const DAY: u64 = 24 * 3600;
+
+/// A CA: an RSA key of 2048 bits and its self-signed certificate.
+pub struct Authority {
+    key: SigningKey<Sha256>,
+    name: Name,
+    certificate_pem: String,
+    private_key_pem: Zeroizing<String>,
+}
+
+impl Authority {
+    /// Makes one, valid from an hour ago for `days` days.
+    pub fn new(common_name: &str, days: u32) -> Result<Self, IdentityError> {
+        let name = name(common_name)?;
+        let own = new_key(AUTHORITY_BITS)?;
+        let private_key_pem = own.to_pkcs8_pem(LineEnding::LF).map_err(issue)?;
+        let public = SubjectPublicKeyInfo::from_key(own.as_public_key()).map_err(issue)?;
+        let key = SigningKey::new(own);
+        let role = Role::Authority { name: name.clone() };
+        let certificate_pem = certificate(role, public, days, &key)?;
+        Ok(Self { key, name, certificate_pem, private_key_pem })
+    }
+
+    /// The CA's certificate: what clients take as `--ca`.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The CA's private key, PKCS #8.
+    #[must_use]
+    pub fn private_key_pem(&self) -> &str {
+        &self.private_key_pem
+    }
+
+    /// Makes a server's key of `bits` bits, and signs its certificate.
+    pub fn issue(&self, common_name: &str, bits: usize, days: u32) -> Result<Issued, IdentityError> {
+        let role = Role::Server { name: name(common_name)?, issuer: self.name.clone() };
+        let key = new_key(bits)?;
+        let public = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
+        Ok(Issued {
+            certificate_pem: certificate(role, public, days, &self.key)?,
+            private_key_pem: key.to_pkcs8_pem(LineEnding::LF).map_err(issue)?,
+        })
+    }
+}
+
+/// What a server needs.
+pub struct Issued {
+    /// Its certificate.
+    pub certificate_pem: String,
+    /// Its key, PKCS #8.
+    pub private_key_pem: Zeroizing<String>,
+}
+
+/// An identity for the embedded server, and the PEM of the CA that signed it: in memory, made anew each
+/// time, RSA-1024 under a CA of 2048 bits as in the seed. The CA's key is gone when this returns.
+pub fn throwaway() -> Result<(Identity, String), IdentityError> {
+    let authority = Authority::new(&numbered("upseal demonstration CA")?, THROWAWAY_DAYS)?;
+    let issued = authority.issue("upseal embedded server", THROWAWAY_BITS, THROWAWAY_DAYS)?;
+    let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
+    Ok((identity, authority.certificate_pem))
+}
+
+/// Makes a CA (2048 bits, ten years) and a server's certificate (`bits`, `days`), and writes both with
+/// their keys into `dir`, which is created (0700) if need be. Private keys get mode 0600. Nothing is
+/// ever overwritten: if any of the four files is there, none is written.
+pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
+    let files = [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE].map(|name| dir.join(name));
+    // Before the search for primes; `create_new` below is what holds.
+    if let Some(path) = files.iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(IdentityError::Exists { path: path.clone() });
+    }
+    let authority = Authority::new(&numbered("upseal CA")?, AUTHORITY_DAYS)?;
+    let issued = authority.issue("upseal server", bits, days)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| IdentityError::Unwritable { path: dir.into(), source })?;
+    let texts: [(&str, u32); 4] = [
+        (&authority.certificate_pem, 0o644),
+        (&authority.private_key_pem, 0o600),
+        (&issued.certificate_pem, 0o644),
+        (&issued.private_key_pem, 0o600),
+    ];
+    let mut written = Vec::new();
+    for (path, (text, mode)) in files.into_iter().zip(texts) {
+        if let Err(source) = write_new(&path, text, mode) {
+            // Only what this call made; of no use without the rest.
+            for path in &written {
+                drop(std::fs::remove_file(path));
+            }
+            return Err(match source.kind() {
+                io::ErrorKind::AlreadyExists => IdentityError::Exists { path },
+                _ => IdentityError::Unwritable { path, source },
+            });
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Writes a file that must not be there yet, to the disk.
+fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if done.is_err() {
+        drop(std::fs::remove_file(path));
+    }
+    done
+}
+
+/// Two CAs never have the same name, so that a client can say that it has the wrong one.
+fn numbered(name: &str) -> Result<String, IdentityError> {
+    let number = getrandom::u32().map_err(|_| IdentityError::Rsa(rsa::Error::Rng))?;
+    Ok(format!("{name} {number:08x}"))
+}
+
+fn new_key(bits: usize) -> Result<RsaPrivateKey, IdentityError> {
+    if !KEY_BITS.contains(&bits) {
+        return Err(IdentityError::Size { bits });
+    }
+    Ok(RsaPrivateKey::new(&mut UnwrapErr(SysRng), bits)?)
+}
+
+/// `CN=…`, every byte as a hexadecimal pair, so that nothing in it is syntax (RFC 4514, 2.4).
+fn name(common_name: &str) -> Result<Name, IdentityError> {
+    if !(1..=64).contains(&common_name.chars().count()) {
+        return Err(IdentityError::Name { name: common_name.into() });
+    }
+    let pairs: Vec<String> = common_name.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    format!("CN={}", pairs.concat()).parse().map_err(issue)
+}
+
+fn certificate(
+    role: Role,
+    public: SubjectPublicKeyInfo,
+    days: u32,
+    signer: &SigningKey<Sha256>,
+) -> Result<String, IdentityError> {
+    let now = SystemTime::now();
+    let end = now + Duration::from_secs(u64::from(days) * DAY);
+    let validity =
+        Validity::new(Time::try_from(now - EARLIER).map_err(issue)?, Time::try_from(end).map_err(issue)?);
+    let serial = SerialNumber::generate(&mut UnwrapErr(SysRng));
+    CertificateBuilder::new(role, serial, validity, public)
+        .and_then(|builder| {
+            builder.build_with_rng::<_, rsa::pkcs1v15::Signature, _>(signer, &mut UnwrapErr(SysRng))
+        })
+        .map_err(issue)?
+        .to_pem(LineEnding::LF)
+        .map_err(issue)
+}
+
+fn issue(why: impl std::fmt::Display) -> IdentityError {
+    IdentityError::Issue { why: why.to_string() }
+}
+
+/// Whose certificate; the extensions follow (RFC 5280, 4.2.1).
+enum Role {
+    Authority { name: Name },
+    Server { name: Name, issuer: Name },
+}
+
+impl BuilderProfile for Role {
+    fn get_issuer(&self, _subject: &Name) -> Name {
+        match self {
+            Self::Authority { name } => name.clone(),
+            Self::Server { issuer, .. } => issuer.clone(),
+        }
+    }
+
+    fn get_subject(&self) -> Name {
+        match self {
+            Self::Authority { name } | Self::Server { name, .. } => name.clone(),
+        }
+    }
+
+    fn build_extensions(
+        &self,
+        own: SubjectPublicKeyInfoRef<'_>,
+        issuer: SubjectPublicKeyInfoRef<'_>,
+        tbs: &TbsCertificate,
+    ) -> x509_cert::builder::Result<Vec<Extension>> {
+        let (ca, usage) = match self {
+            Self::Authority { .. } => (true, KeyUsages::KeyCertSign | KeyUsages::CRLSign),
+            // AP signs; CP2 encrypts a key, CP1 the data.
+            Self::Server { .. } => (
+                false,
+                KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment | KeyUsages::DataEncipherment,
+            ),
+        };
+        let subject = tbs.subject();
+        let issuer_id = SubjectKeyIdentifier::try_from(issuer)?.0;
+        let issuer_id = AuthorityKeyIdentifier { key_identifier: Some(issuer_id), ..Default::default() };
+        Ok(vec![
+            BasicConstraints { ca, path_len_constraint: None }.to_extension(subject, &[])?,
+            KeyUsage(usage).to_extension(subject, &[])?,
+            SubjectKeyIdentifier::try_from(own)?.to_extension(subject, &[])?,
+            issuer_id.to_extension(subject, &[])?,
+        ])
+    }
+}

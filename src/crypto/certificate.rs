@@ -1,0 +1,107 @@
+//! One X.509 certificate out of a PEM text, and nothing else beside it.
+
+use x509_cert::der::asn1::{AnyRef, BitStringRef};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use x509_cert::spki::AlgorithmIdentifierRef;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// More than any certificate of this protocol needs.
+pub const CERTIFICATE_MAX: usize = 64 * 1024;
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
+
+/// Why a text is not exactly one certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// Longer than [`CERTIFICATE_MAX`].
+    #[error("it has {len} bytes, and a certificate at most {CERTIFICATE_MAX}")]
+    TooLong {
+        /// Bytes that came.
+        len: usize,
+    },
+    /// No line `-----BEGIN CERTIFICATE-----`.
+    #[error("there is no line -----BEGIN CERTIFICATE----- in it")]
+    NoPem,
+    /// The text between the lines is not Base64, or the last line is missing.
+    #[error("the PEM text is damaged")]
+    BadPem,
+    /// More than one PEM block.
+    #[error("there are several PEM blocks in it; one certificate is expected")]
+    Several,
+    /// Bytes after the certificate.
+    #[error("there are bytes after the certificate")]
+    TrailingBytes,
+    /// The bytes are not an X.509 certificate.
+    #[error("it is not an X.509 certificate")]
+    NotX509,
+}
+
+/// The DER of exactly one certificate; it parses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate(Vec<u8>);
+
+impl Certificate {
+    /// Reads PEM: LF or CRLF, and any text before the first line, as `openssl x509 -text` writes it.
+    pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
+        if text.len() > CERTIFICATE_MAX {
+            return Err(CertificateError::TooLong { len: text.len() });
+        }
+        let mut begins = lines(text).filter(|(_, line)| line.starts_with(BEGIN));
+        let (start, first) = begins.next().ok_or(CertificateError::NoPem)?;
+        if first.trim_ascii_end() != BEGIN_CERTIFICATE {
+            return Err(CertificateError::NoPem);
+        }
+        if begins.next().is_some() {
+            return Err(CertificateError::Several);
+        }
+        let body = &text[start + first.len()..];
+        let (end, last) =
+            lines(body).find(|(_, line)| line.starts_with(b"-----")).ok_or(CertificateError::BadPem)?;
+        let after = last.strip_prefix(END_CERTIFICATE).ok_or(CertificateError::BadPem)?;
+        if !after.trim_ascii().is_empty() || !body[end + last.len()..].trim_ascii().is_empty() {
+            return Err(CertificateError::TrailingBytes);
+        }
+        let base64: Vec<u8> = body[..end].iter().copied().filter(|c| !c.is_ascii_whitespace()).collect();
+        let der = base64_simd::STANDARD.decode_to_vec(&base64).map_err(|_| CertificateError::BadPem)?;
+        let (rest, _) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
+        if !rest.is_empty() {
+            return Err(CertificateError::TrailingBytes);
+        }
+        strict_envelope(&der).map_err(|_| CertificateError::NotX509)?;
+        Ok(Self(der))
+    }
+
+    /// The DER bytes.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What the bytes say.
+    pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
+        X509Certificate::from_der(&self.0).map(|(_, parsed)| parsed).map_err(|_| CertificateError::NotX509)
+    }
+}
+
+/// What no signature covers must be DER to the letter (RFC 5280, 4.1), which `x509-parser` does not ask
+/// for: otherwise one certificate could be written in several ways.
+fn strict_envelope(der: &[u8]) -> x509_cert::der::Result<()> {
+    let mut envelope = SliceReader::new(der)?;
+    envelope.sequence(|parts| {
+        AnyRef::decode(parts)?.tag().assert_eq(Tag::Sequence)?;
+        AlgorithmIdentifierRef::decode(parts)?;
+        let signature = BitStringRef::decode(parts)?;
+        if signature.has_unused_bits() { Err(Tag::BitString.value_error().into()) } else { Ok(()) }
+    })
+}
+
+/// Lines with their ends, and where they begin.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    text.split_inclusive(|byte| *byte == b'\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    })
+}

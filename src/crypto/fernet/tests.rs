@@ -1,0 +1,351 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::crypto::testing::{open_all, pieces, random, seal_all};
+
+const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+const TOKEN: &str =
+    "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+const TIME: u64 = 499_162_800;
+const SIZES: [usize; 18] =
+    [0, 1, 15, 16, 17, 31, 32, 33, 61, 62, 63, 117, 128, 4096, 65_535, 65_536, 65_537, 3_000_001];
+
+fn key() -> SessionKey {
+    SessionKey::from_base64url(KEY.as_bytes()).unwrap()
+}
+
+fn oracle() -> ::fernet::Fernet {
+    ::fernet::Fernet::new(KEY).unwrap()
+}
+
+fn token(plain: &[u8]) -> Vec<u8> {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    seal_all(TokenSealer::new(&key(), plain.len() as u64, time), &[plain])
+}
+
+fn open(body: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_all(TokenOpener::new(&key(), body.len() as u64)?, &[body])
+}
+
+/// The token of the C edition: IV, ciphertext, HMAC over both.
+fn raw_token(plain: &[u8]) -> Vec<u8> {
+    use aes::cipher::block_padding::Pkcs7;
+    let iv: [u8; IV_LEN] = random(IV_LEN).try_into().unwrap();
+    let mut token = iv.to_vec();
+    let mut padded = vec![0; plain.len() + BLOCK];
+    padded[..plain.len()].copy_from_slice(plain);
+    let cipher = cbc::Encryptor::<Aes128>::new(&aes_key(&key()), &iv.into());
+    token.extend_from_slice(cipher.encrypt_padded::<Pkcs7>(&mut padded, plain.len()).unwrap());
+    let mut mac = new_mac(&key());
+    mac.update(&token);
+    token.extend_from_slice(&mac.finalize().into_bytes());
+    token
+}
+
+#[test]
+fn makes_the_token_of_the_specification() {
+    // https://github.com/fernet/spec, generate.json
+    let iv = std::array::from_fn(|i| i.to_le_bytes()[0]);
+    let body = seal_all(TokenSealer::with_iv(&key(), 5, TIME, iv), &[b"hello"]);
+    assert_eq!(str::from_utf8(&body).unwrap(), TOKEN);
+}
+
+#[test]
+fn reads_the_token_of_the_specification() {
+    // verify.json
+    let mut opener = TokenOpener::new(&key(), TOKEN.len() as u64).unwrap();
+    let mut plain = Vec::new();
+    opener.open(TOKEN.as_bytes(), &mut plain).unwrap();
+    assert_eq!(plain, b"", "the last block is held back");
+    opener.finish(&mut plain).unwrap();
+    assert_eq!(plain, b"hello");
+    assert_eq!(opener.token_time(), Some(TIME));
+}
+
+#[test]
+fn refuses_the_invalid_tokens_of_the_specification() {
+    // invalid.json, but for the two that are about the clock.
+    for (what, token) in [
+        (
+            "incorrect mac",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykQUFBQUFBQUFBQQ==",
+        ),
+        ("too short", "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPA=="),
+        (
+            "invalid base64",
+            "%%%%%%%%%%%%%AECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+        ),
+        (
+            "payload size not multiple of block size",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPOm73QeoCk9uGib28Xe5vz6oxq5nmxbx_v7mrfyudzUm",
+        ),
+        (
+            "payload padding error",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0ODz4LEpdELGQAad7aNEHbf-JkLPIpuiYRLQ3RtXatOYREu2FWke6CnJNYIbkuKNqOhw==",
+        ),
+        (
+            "incorrect IV (causes padding error)",
+            "gAAAAAAdwJ6xBQECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAkLhFLHpGtDBRLRTZeUfWgHSv49TF2AUEZ1TIvcZjK1zQ==",
+        ),
+    ] {
+        assert!(open(token.as_bytes()).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn the_time_of_a_token_is_shown_and_never_enforced() {
+    // The two of invalid.json that are about the clock, and the largest time there is.
+    let last = seal_all(TokenSealer::new(&key(), 5, u64::MAX), &[b"hello"]);
+    for (token, time) in [
+        (
+            &b"gAAAAAAdwStRAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAnja1xKYyhd-Y6mSkTOyTGJmw2Xc2a6kBd-iX9b_qXQcw=="[..],
+            TIME + 36_001,
+        ),
+        (
+            b"gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+            TIME + 1,
+        ),
+    ] {
+        let mut opener = TokenOpener::new(&key(), token.len() as u64).unwrap();
+        let mut plain = Vec::new();
+        assert_eq!(opener.token_time(), None);
+        opener.open(token, &mut plain).unwrap();
+        opener.finish(&mut plain).unwrap();
+        assert_eq!(plain, b"");
+        assert_eq!(opener.token_time(), Some(time));
+    }
+    // A time beyond 2242 no longer begins with gAAAA, and is taken for a raw token.
+    assert!(open(&last).is_err());
+}
+
+#[test]
+fn agrees_with_the_fernet_crate_both_ways() {
+    for size in SIZES {
+        let plain = random(size);
+        let ours = token(&plain);
+        assert_eq!(oracle().decrypt(str::from_utf8(&ours).unwrap()).unwrap(), plain, "{size}");
+        let theirs = oracle().encrypt(&plain);
+        assert_eq!(theirs.len() as u64, token_len(size as u64).unwrap());
+        assert_eq!(open(theirs.as_bytes()).unwrap(), plain, "{size}");
+    }
+}
+
+#[test]
+fn reads_the_raw_token() {
+    for size in SIZES {
+        let plain = random(size);
+        let body = raw_token(&plain);
+        let opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+        assert_eq!(open_all(opener, &pieces(&body, 5000)).unwrap(), plain, "{size}");
+    }
+}
+
+#[test]
+fn the_pieces_do_not_matter() {
+    for size in SIZES {
+        let plain = random(size);
+        for max in [1, 7, 64, 100_000] {
+            if size / max > 10_000 {
+                continue;
+            }
+            let sealer = TokenSealer::new(&key(), size as u64, TIME);
+            let body = seal_all(sealer, &pieces(&plain, max));
+            let opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+            assert_eq!(open_all(opener, &pieces(&body, max)).unwrap(), plain, "{size} {max}");
+        }
+    }
+}
+
+#[test]
+fn every_changed_byte_is_noticed() {
+    for body in
+        [token(b"a secret of 23 bytes...."), token(b""), token(&[7; 16]), raw_token(b"raw"), raw_token(b"")]
+    {
+        assert!(open(&body).is_ok());
+        for at in 0..body.len() {
+            for change in [1, 0x20, 0x80] {
+                let mut body = body.clone();
+                body[at] ^= change;
+                assert_eq!(open(&body), Err(OpenError::Rejected), "{at} {change}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_truncation_is_noticed() {
+    for body in [token(&random(40)), raw_token(&random(40))] {
+        for len in 0..body.len() {
+            assert!(open(&body[..len]).is_err(), "announced {len}");
+            let mut opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+            let mut plain = Vec::new();
+            opener.open(&body[..len], &mut plain).unwrap();
+            let short = OpenError::Short { promised: body.len() as u64, got: len as u64 };
+            assert_eq!(opener.finish(&mut plain), Err(short), "cut at {len}");
+        }
+    }
+}
+
+#[test]
+fn more_than_announced_is_noticed() {
+    let body = token(b"x");
+    let mut opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+    let mut plain = Vec::new();
+    opener.open(&body, &mut plain).unwrap();
+    assert_eq!(opener.open(b"A", &mut plain), Err(OpenError::Long { promised: body.len() as u64 }));
+}
+
+#[test]
+fn another_key_is_rejected() {
+    for body in [token(b"x"), raw_token(b"x"), token(&random(100_000))] {
+        let opener = TokenOpener::new(&SessionKey::generate(), body.len() as u64).unwrap();
+        assert_eq!(open_all(opener, &[&body]), Err(OpenError::Rejected));
+    }
+}
+
+#[test]
+fn base64_is_strict() {
+    for size in [0, 16, 32, 48] {
+        let body = token(&random(size));
+        assert!(open(&body).is_ok());
+        let signs = String::from_utf8_lossy(&body).matches('=').count();
+        let mut bad = vec![];
+        // Another spelling of the same bytes: bits behind the last one.
+        if signs > 0 {
+            let mut other = body.clone();
+            let last = other.len() - signs - 1;
+            other[last] = match other[last] {
+                b'A' => b'B',
+                b'Q' => b'R',
+                b'g' => b'h',
+                b'w' => b'x',
+                c => c + 1,
+            };
+            bad.push(other);
+            let mut unpadded = body.clone();
+            unpadded.truncate(body.len() - signs);
+            bad.push(unpadded);
+        }
+        // `=` in the middle, standard alphabet, white space.
+        for (at, c) in [(40, b'='), (41, b'+'), (43, b'/'), (20, b'\n'), (60, b' '), (63, 0), (59, 0xff)] {
+            let mut other = body.clone();
+            other[at] = c;
+            bad.push(other);
+        }
+        let mut longer = body.clone();
+        longer.push(b'\n');
+        bad.push(longer);
+        for bad in bad {
+            assert!(open(&bad).is_err(), "{size} {}", String::from_utf8_lossy(&bad));
+        }
+    }
+}
+
+#[test]
+fn a_padding_that_is_wrong_under_a_right_hmac_is_rejected() {
+    for last in [0, 17, 255, 2, 16] {
+        let mut block = [1; BLOCK];
+        block[BLOCK - 1] = last;
+        let iv = [9; IV_LEN];
+        let mut body = iv.to_vec();
+        let mut blocks = [Array::from(block)];
+        cbc::Encryptor::<Aes128>::new(&aes_key(&key()), &iv.into()).encrypt_blocks(&mut blocks);
+        body.extend_from_slice(&blocks[0]);
+        let mut mac = new_mac(&key());
+        mac.update(&body);
+        body.extend_from_slice(&mac.finalize().into_bytes());
+        assert_eq!(open(&body), Err(OpenError::Rejected), "{last}");
+    }
+}
+
+#[test]
+fn pkcs7_is_read_as_rfc_5652_says() {
+    for pad in 1..=16_u8 {
+        let mut block = [0xaa; BLOCK];
+        block[BLOCK - usize::from(pad)..].fill(pad);
+        assert_eq!(plain_len(&block), Some(BLOCK - usize::from(pad)));
+        if pad > 1 {
+            block[BLOCK - usize::from(pad)] ^= 1;
+            assert_eq!(plain_len(&block), None);
+        }
+    }
+    assert_eq!(plain_len(&[0; BLOCK]), None);
+    assert_eq!(plain_len(&[17; BLOCK]), None);
+}
+
+#[test]
+fn nothing_of_the_last_block_is_given_out_before_the_hmac_is_known() {
+    let plain = random(16 * 5);
+    let mut body = token(&plain);
+    let mut opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+    let mut out = Vec::new();
+    opener.open(&body, &mut out).unwrap();
+    assert_eq!(out, plain, "the sixth block is padding");
+    // The tag's bytes, changed: what finish would append is not appended.
+    let plain = random(16 * 5 + 3);
+    body = token(&plain);
+    let at = body.len() - 10;
+    body[at] = if body[at] == b'A' { b'B' } else { b'A' };
+    out.clear();
+    let mut opener = TokenOpener::new(&key(), body.len() as u64).unwrap();
+    opener.open(&body, &mut out).unwrap();
+    assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected));
+    assert_eq!(out, plain[..16 * 5]);
+}
+
+#[test]
+fn lengths_that_no_token_has_are_refused_at_once() {
+    let lengths: Vec<u64> = (0..=64).map(|plain| token_len(plain).unwrap()).collect();
+    for body_len in 0..=200 {
+        let raw = body_len >= 64 && body_len % 16 == 0;
+        let expected = raw || lengths.contains(&body_len);
+        assert_eq!(TokenOpener::new(&key(), body_len).is_ok(), expected, "{body_len}");
+    }
+    assert!(TokenOpener::new(&key(), u64::MAX).is_err());
+    assert!(TokenOpener::new(&key(), u64::MAX - 3).is_ok() == (Form::fernet(u64::MAX - 3).is_some()));
+}
+
+#[test]
+fn lengths_do_not_overflow() {
+    assert_eq!(token_len(0), Some(100));
+    assert_eq!(token_len(u64::MAX), None);
+    assert_eq!(token_len(u64::MAX / 4 * 3), None);
+    assert!(token_len(u64::MAX / 4 * 3 - 200).is_some());
+    let mut sealer = TokenSealer::new(&key(), u64::MAX, TIME);
+    assert_eq!(sealer.body_len(), u64::MAX);
+    let mut out = Vec::new();
+    assert_eq!(sealer.seal(b"x", &mut out), Err(SealError::TooLong { plain_len: u64::MAX }));
+}
+
+#[test]
+fn a_file_that_changes_its_length_is_noticed() {
+    let mut out = Vec::new();
+    let mut sealer = TokenSealer::new(&key(), 4, TIME);
+    sealer.seal(b"abc", &mut out).unwrap();
+    assert_eq!(sealer.seal(b"de", &mut out), Err(SealError::Long { promised: 4 }));
+    assert_eq!(sealer.finish(&mut out), Err(SealError::Short { promised: 4, given: 3 }));
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let chunk = random(1 << 20);
+    let mut sealer = TokenSealer::new(&key(), 8 << 20, TIME);
+    let mut opener = TokenOpener::new(&key(), sealer.body_len()).unwrap();
+    let (mut body, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        sealer.seal(&chunk, &mut body).unwrap();
+        opener.open(&body, &mut plain).unwrap();
+        body.clear();
+        plain.clear();
+        assert!(sealer.buffer.capacity() < 3 * STEP);
+        assert!(opener.buffer.capacity() < 3 * STEP && opener.text.capacity() < 3 * STEP);
+    }
+    sealer.finish(&mut body).unwrap();
+    opener.open(&body, &mut plain).unwrap();
+    opener.finish(&mut plain).unwrap();
+}
+
+#[test]
+fn two_tokens_of_one_file_differ() {
+    assert_ne!(token(b"same"), token(b"same"));
+}

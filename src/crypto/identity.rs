@@ -1,0 +1,276 @@
+//! A server's key and certificate: loaded, and used.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::DecodeRsaPrivateKey as _;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::traits::PublicKeyParts as _;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+pub use super::authority::{Authority, Issued, init, throwaway};
+use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
+use super::challenge;
+use super::fernet::SessionKey;
+use super::padding::{Both, Unpadded};
+use super::rsa_blocks::{self, BlockOpener, ServerKey};
+use super::session_key;
+
+/// The server's certificate, in the folder of certificates (the handout's name).
+pub const CERTIFICATE_FILE: &str = "server_signed.crt";
+
+/// Its private key, likewise.
+pub const PRIVATE_KEY_FILE: &str = "server_private_key.pem";
+
+/// The CA's certificate, likewise, as the handout spells it.
+pub const CA_FILE: &str = "cacsertificate.crt";
+
+/// The CA's private key; the course keeps its own, so the name is ours.
+pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
+
+/// Bits of a modulus that are accepted.
+pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}{}", path.display(), hint(source))]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `init` overwrites nothing.
+    #[error("{} is already there; nothing was written (choose another folder, or move it away)", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The certificate's file is none.
+    #[error("{} does not hold the server's certificate: {source}", path.display())]
+    NotACertificate {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: CertificateError,
+    },
+    /// The private key's file is none.
+    #[error("{} does not hold an RSA private key in PEM, PKCS #8 or PKCS #1: {why}", path.display())]
+    NotAKey {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The key has a passphrase, and nobody is there to type it.
+    #[error("{} is protected by a passphrase (openssl pkey -in FILE -out NEW removes it)", path.display())]
+    Encrypted {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Certificate and key are not a pair.
+    #[error("{} is not the key of {} (certificate {certified}, key {own})", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What the certificate is for.
+        certified: String,
+        /// What the key is.
+        own: String,
+    },
+    /// Keys have 1024 to 8192 bits.
+    #[error("a key of {bits} bits is not accepted: {} to {} are", KEY_BITS.start(), KEY_BITS.end())]
+    Size {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// A certificate's name has 1 to 64 characters.
+    #[error("{name:?} is not a name for a certificate: 1 to 64 characters are")]
+    Name {
+        /// As asked for.
+        name: String,
+    },
+    /// The `rsa` crate failed: no randomness, or a key that it refuses.
+    #[error("RSA failed: {0}")]
+    Rsa(#[from] rsa::Error),
+    /// A certificate could not be made.
+    #[error("the certificate could not be made: {why}")]
+    Issue {
+        /// In the crate's words.
+        why: String,
+    },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::NotFound { " (`upseal certs init` makes one)" } else { "" }
+}
+
+/// Who a server is: its private key, zeroized on drop, and the certificate that goes with it.
+pub struct Identity {
+    key: RsaPrivateKey,
+    certificate: Vec<u8>,
+    /// Modulus, big-endian, `k` bytes: what a block is compared with.
+    modulus: Vec<u8>,
+}
+
+impl Identity {
+    /// Loads `server_signed.crt` and `server_private_key.pem` (PKCS #8 or PKCS #1) from a folder. They
+    /// must be a pair; who signed the certificate is for clients to judge.
+    pub fn load(dir: &Path) -> Result<Self, IdentityError> {
+        let certificate_path = dir.join(CERTIFICATE_FILE);
+        let key_path = dir.join(PRIVATE_KEY_FILE);
+        let certificate = read(&certificate_path)?;
+        let key = private_key(&key_path, &read(&key_path)?)?;
+        Self::pair(key, certificate.to_vec(), &certificate_path, &key_path)
+    }
+
+    /// From the two PEM texts.
+    pub fn from_pem(certificate: &str, private_key_pem: &str) -> Result<Self, IdentityError> {
+        let (certificate_path, key_path) = (Path::new(CERTIFICATE_FILE), Path::new(PRIVATE_KEY_FILE));
+        let key = private_key(key_path, private_key_pem.as_bytes())?;
+        Self::pair(key, certificate.into(), certificate_path, key_path)
+    }
+
+    fn pair(
+        key: RsaPrivateKey,
+        certificate: Vec<u8>,
+        certificate_path: &Path,
+        key_path: &Path,
+    ) -> Result<Self, IdentityError> {
+        let bits = key.n().bits() as usize;
+        if !KEY_BITS.contains(&bits) {
+            return Err(IdentityError::Size { bits });
+        }
+        let not_a_certificate =
+            |source| IdentityError::NotACertificate { path: certificate_path.into(), source };
+        let parsed = Certificate::from_pem(&certificate).map_err(not_a_certificate)?;
+        let certified = ServerKey::from_spki(parsed.parsed().map_err(not_a_certificate)?.public_key().raw);
+        let own = ServerKey::new(key.to_public_key());
+        if certified.as_ref() != Some(&own) {
+            return Err(IdentityError::Mismatch {
+                certificate: certificate_path.into(),
+                key: key_path.into(),
+                certified: certified
+                    .map_or_else(|| "for no RSA key".into(), |key| key.fingerprint().to_string()),
+                own: own.fingerprint().to_string(),
+            });
+        }
+        Ok(Self { modulus: key.n_bytes().into_vec(), key, certificate })
+    }
+
+    /// The certificate as the file holds it: the second blob of the answer to MODE 3.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// `k`: bytes of the modulus, of every block and of every signature.
+    #[must_use]
+    pub fn modulus_bytes(&self) -> usize {
+        self.modulus.len()
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn server_key(&self) -> ServerKey {
+        ServerKey::new(self.key.to_public_key())
+    }
+
+    /// Answers MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length, blinded.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        Ok(challenge::sign_salted(&self.key, message, challenge::salt_max(&self.key))?)
+    }
+
+    /// Reads CP1 blocks of one file.
+    #[must_use]
+    pub fn opener(self: &Arc<Self>) -> BlockOpener {
+        BlockOpener::new(Arc::clone(self))
+    }
+
+    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.
+    ///
+    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is. Anything else, a blob of
+    /// another length than `k` or not below the modulus included, gives a fresh random key, chosen in
+    /// constant time: the failure then surfaces at the HMAC, where it tells nothing about the padding.
+    ///
+    /// # Panics
+    /// As [`SessionKey::generate`] does.
+    #[must_use]
+    pub fn unwrap_session_key(&self, blob: &[u8]) -> SessionKey {
+        let mut key = SessionKey::generate();
+        let Some(em) = self.decrypt_raw(blob) else { return key };
+        let Unpadded { valid, len, block } = Both::of(em).either();
+        if let Some(text) = block.last_chunk() {
+            let (bytes, is_key) = session_key::decode(text);
+            key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+        }
+        if let Some(bytes) = block.last_chunk() {
+            key.replace_if(valid & len.ct_eq(&32), bytes);
+        }
+        key
+    }
+
+    #[cfg(test)]
+    pub(super) const fn private_key_for_tests(&self) -> &RsaPrivateKey {
+        &self.key
+    }
+
+    /// The raw private operation on one block; `None` if it is not `k` bytes or not below the modulus.
+    pub(super) fn decrypt_raw(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        if block.len() != self.modulus.len() || block >= self.modulus.as_slice() {
+            return None;
+        }
+        rsa_blocks::private_operation(&self.key, block)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("key", &self.server_key()).finish_non_exhaustive()
+    }
+}
+
+/// A whole file of at most [`CERTIFICATE_MAX`] bytes.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let unreadable = |source| IdentityError::Unreadable { path: path.into(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > CERTIFICATE_MAX {
+        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 64 KiB")));
+    }
+    Ok(bytes)
+}
+
+fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, IdentityError> {
+    let not_a_key = |why: String| IdentityError::NotAKey { path: path.into(), why };
+    let text = str::from_utf8(pem).map_err(|_| not_a_key("it is not text".into()))?;
+    if text.contains("ENCRYPTED") {
+        return Err(IdentityError::Encrypted { path: path.into() });
+    }
+    if text.contains("-----BEGIN RSA PRIVATE KEY-----") {
+        RsaPrivateKey::from_pkcs1_pem(text).map_err(|why| not_a_key(why.to_string()))
+    } else {
+        RsaPrivateKey::from_pkcs8_pem(text).map_err(|why| not_a_key(why.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

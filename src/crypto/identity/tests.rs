@@ -1,0 +1,265 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
+use crate::event::Padding;
+use crate::trust::Anchor;
+
+const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1")
+}
+
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap()
+}
+
+/// What any RSA user could send.
+fn wrapped(identity: &Identity, padding: Padding, message: &[u8]) -> Vec<u8> {
+    use crate::crypto::Seal as _;
+    let mut blob = Vec::new();
+    let mut sealer = rsa_blocks::BlockSealer::new(identity.server_key(), padding, message.len() as u64);
+    sealer.seal(message, &mut blob).unwrap();
+    sealer.finish(&mut blob).unwrap();
+    blob
+}
+
+#[test]
+fn a_session_key_survives_its_wrapping() {
+    for identity in [&*RSA_1024, &*RSA_2048] {
+        for padding in BOTH {
+            let key = SessionKey::generate();
+            let blob = identity.server_key().wrap_session_key(&key, padding).unwrap();
+            assert_eq!(blob.len(), identity.modulus_bytes());
+            assert!(identity.unwrap_session_key(&blob).ct_eq(&key), "{padding}");
+        }
+    }
+}
+
+#[test]
+fn a_raw_session_key_is_understood() {
+    for padding in BOTH {
+        let bytes: [u8; 32] = random(32).try_into().unwrap();
+        let blob = wrapped(&RSA_1024, padding, &bytes);
+        assert!(RSA_1024.unwrap_session_key(&blob).ct_eq(&SessionKey::from_raw(&bytes)));
+    }
+}
+
+/// That `blob` gives no key that its sender could know: another one each time.
+fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
+    let one = RSA_1024.unwrap_session_key(blob);
+    assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob)));
+    assert!(known.is_none_or(|known| !one.ct_eq(known)));
+}
+
+#[test]
+fn what_is_no_key_becomes_a_random_one() {
+    let text = SessionKey::generate().to_base64url();
+    for padding in BOTH {
+        for message in [
+            &b""[..],
+            b"x",
+            &[0; 31],
+            &[0; 33],
+            &text.as_bytes()[..43],
+            format!("{}=", text.as_str()).as_bytes(),
+            format!("{}\n", &text[..43]).as_bytes(),
+            format!("+{}", &text[1..]).as_bytes(),
+        ] {
+            gives_a_random_key(&wrapped(&RSA_1024, padding, message), None);
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_does_not_decrypt_becomes_a_random_key() {
+    let key = SessionKey::generate();
+    let other = issued(1024);
+    for padding in BOTH {
+        let blob = RSA_1024.server_key().wrap_session_key(&key, padding).unwrap();
+        gives_a_random_key(&blob[..127], Some(&key));
+        gives_a_random_key(&[&blob[..], &[0]].concat(), Some(&key));
+        gives_a_random_key(&other.server_key().wrap_session_key(&key, padding).unwrap(), Some(&key));
+        for at in 0..blob.len() {
+            let mut blob = blob.clone();
+            blob[at] ^= 1;
+            gives_a_random_key(&blob, Some(&key));
+        }
+    }
+    for blob in [&[][..], &[0; 128], &[0xff; 128], &[0; 16]] {
+        gives_a_random_key(blob, None);
+    }
+    gives_a_random_key(&RSA_1024.modulus, None);
+}
+
+#[test]
+fn the_courses_files_are_loaded() {
+    let identity = Identity::load(&fixtures()).unwrap();
+    assert_eq!(identity.modulus_bytes(), 128);
+    assert!(identity.certificate_pem().starts_with(b"-----BEGIN CERTIFICATE-----"));
+    let anchor = Anchor::load(&fixtures().join(CA_FILE)).unwrap();
+    let (key, _) = anchor.check(identity.certificate_pem(), 1_767_225_600).unwrap();
+    assert_eq!(key, identity.server_key());
+    let signature = identity.sign(b"message").unwrap();
+    challenge::verify(&key, b"message", &signature).unwrap();
+    let session = SessionKey::generate();
+    let blob = key.wrap_session_key(&session, Padding::Oaep).unwrap();
+    assert!(identity.unwrap_session_key(&blob).ct_eq(&session));
+}
+
+/// A folder with the fixtures' certificate, and that as private key.
+fn folder_with_key(pem: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixtures().join(CERTIFICATE_FILE), folder.path().join(CERTIFICATE_FILE)).unwrap();
+    std::fs::write(folder.path().join(PRIVATE_KEY_FILE), pem).unwrap();
+    folder
+}
+
+#[test]
+fn a_pkcs_1_key_and_crlf_are_understood() {
+    let pem = std::fs::read(fixtures().join("test_pkcs1_key.pem")).unwrap();
+    assert!(pem.starts_with(b"-----BEGIN RSA PRIVATE KEY-----"));
+    Identity::load(folder_with_key(&pem).path()).unwrap();
+    let pem = String::from_utf8(pem).unwrap().replace('\n', "\r\n");
+    Identity::load(folder_with_key(pem.as_bytes()).path()).unwrap();
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_refused_in_words() {
+    let encrypted = std::fs::read(fixtures().join("test_encrypted_key.pem")).unwrap();
+    let error = Identity::load(folder_with_key(&encrypted).path()).unwrap_err();
+    assert!(matches!(error, IdentityError::Encrypted { .. }), "{error}");
+    let good = std::fs::read(fixtures().join(PRIVATE_KEY_FILE)).unwrap();
+    for bad in [&b""[..], b"garbage", &[0xff; 100], &good[..40], &good[..400]] {
+        let error = Identity::load(folder_with_key(bad).path()).unwrap_err();
+        assert!(matches!(error, IdentityError::NotAKey { .. }), "{error}");
+        assert!(error.to_string().contains(PRIVATE_KEY_FILE), "{error}");
+    }
+    let error = Identity::load(folder_with_key(&vec![b' '; CERTIFICATE_MAX + 1]).path()).unwrap_err();
+    assert!(matches!(error, IdentityError::Unreadable { .. }), "{error}");
+}
+
+#[test]
+fn a_certificate_that_is_none_is_refused_in_words() {
+    let folder = folder_with_key(&std::fs::read(fixtures().join(PRIVATE_KEY_FILE)).unwrap());
+    std::fs::write(folder.path().join(CERTIFICATE_FILE), "garbage").unwrap();
+    let error = Identity::load(folder.path()).unwrap_err();
+    assert!(matches!(error, IdentityError::NotACertificate { .. }), "{error}");
+    assert!(error.to_string().contains(CERTIFICATE_FILE), "{error}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let other = AUTHORITY.issue("Other", 1024, 30).unwrap();
+    let error = Identity::load(folder_with_key(other.private_key_pem.as_bytes()).path()).unwrap_err();
+    assert!(matches!(error, IdentityError::Mismatch { .. }), "{error}");
+    assert!(error.to_string().contains(PRIVATE_KEY_FILE) && error.to_string().contains(CERTIFICATE_FILE));
+}
+
+#[test]
+fn missing_files_tell_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Identity::load(folder.path()).unwrap_err();
+    assert!(matches!(error, IdentityError::Unreadable { .. }));
+    assert!(error.to_string().contains("server_signed.crt"), "{error}");
+    assert!(error.to_string().contains("upseal certs init"), "{error}");
+}
+
+#[test]
+fn an_identity_does_not_show_its_key() {
+    let shown = format!("{:?}", *RSA_1024);
+    assert!(shown.starts_with("Identity { key: ServerKey(1024 bits, "), "{shown}");
+    assert!(shown.len() < 150, "{shown}");
+}
+
+#[test]
+fn the_throwaway_identity_is_certified_by_its_ca() {
+    let (identity, ca) = throwaway().unwrap();
+    let anchor = Anchor::from_pem(ca.as_bytes()).unwrap();
+    let (key, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    assert_eq!(key, identity.server_key());
+    assert_eq!(proof.bits, 1024);
+    assert_eq!(proof.subject, "CN=upseal embedded server");
+    assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
+    assert_eq!(proof.warnings, ["the key has only 1024 bits; 2048 are the least today"]);
+    assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
+    // Another throwaway's CA does not.
+    let (_, other) = throwaway().unwrap();
+    let other = Anchor::from_pem(other.as_bytes()).unwrap();
+    assert!(matches!(
+        other.check(identity.certificate_pem(), now()),
+        Err(crate::trust::TrustError::WrongCa { .. })
+    ));
+}
+
+#[test]
+fn init_makes_a_folder_that_loads() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("deep/certs");
+    let written = init(&folder, 1024, 30).unwrap();
+    let names = [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE];
+    assert_eq!(written, names.map(|name| folder.join(name)));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join(CA_PRIVATE_KEY_FILE)), 0o600);
+    assert_eq!(mode(&folder.join(PRIVATE_KEY_FILE)), 0o600);
+    let identity = Identity::load(&folder).unwrap();
+    let anchor = Anchor::load(&folder.join(CA_FILE)).unwrap();
+    let (_, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    assert_eq!((proof.bits, proof.days_left), (1024, 29 + i64::from(proof.days_left == 30)));
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    for there in [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(there), "mine").unwrap();
+        let error = init(folder.path(), 1024, 30).unwrap_err();
+        assert!(matches!(&error, IdentityError::Exists { path } if path.ends_with(there)), "{error}");
+        assert_eq!(std::fs::read(folder.path().join(there)).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    // A link that points nowhere is something, too.
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join(PRIVATE_KEY_FILE)).unwrap();
+    assert!(matches!(init(folder.path(), 1024, 30), Err(IdentityError::Exists { .. })));
+}
+
+#[test]
+fn init_says_where_it_may_not_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = init(&file.join("certs"), 1024, 30).unwrap_err();
+    assert!(matches!(error, IdentityError::Unwritable { .. }), "{error}");
+}
+
+#[test]
+fn names_and_key_lengths_have_limits() {
+    for bits in [0, 512, 1023, 8193, 100_000] {
+        assert!(matches!(AUTHORITY.issue("x", bits, 30), Err(IdentityError::Size { .. })), "{bits}");
+    }
+    for name in ["", &"x".repeat(65)] {
+        assert!(matches!(AUTHORITY.issue(name, 1024, 30), Err(IdentityError::Name { .. })), "{name}");
+    }
+    let anchor = Anchor::from_pem(AUTHORITY.certificate_pem().as_bytes()).unwrap();
+    for (name, shown) in
+        [("a,O=b+c=d\\", r"CN=a\,O=b\+c=d\\"), ("Zürich", "CN=Zürich"), ("#1", r"CN=\#1"), (" ", r"CN=\ ")]
+    {
+        let issued = AUTHORITY.issue(name, 1024, 30).unwrap();
+        let (_, proof) = anchor.check(issued.certificate_pem.as_bytes(), now()).unwrap();
+        assert_eq!(proof.subject, shown);
+    }
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_refused() {
+    let issued = AUTHORITY.issue("brief", 1024, 0).unwrap();
+    let anchor = Anchor::from_pem(AUTHORITY.certificate_pem().as_bytes()).unwrap();
+    let error = anchor.check(issued.certificate_pem.as_bytes(), now() + 10).unwrap_err();
+    assert!(matches!(error, crate::trust::TrustError::Expired { .. }), "{error}");
+}

@@ -1,0 +1,220 @@
+//! The cryptography: plaintext ⇄ the body of one MODE 1, and who answers.
+//!
+//! ```text
+//!                     client                                     server
+//!
+//!   AP   challenge::verify ◀──── signature, certificate ──── Identity::sign
+//!        trust::Anchor::check ─▶ ServerKey
+//!   CP1  BlockSealer ─────────── k-byte RSA blocks ────────▶ BlockOpener
+//!   CP2  ServerKey::wrap_session_key ───── MODE 4 ─────────▶ Identity::unwrap_session_key
+//!        TokenSealer ─────────── one Fernet token ─────────▶ TokenOpener
+//!   Plain, AP
+//!        Clear ───────────────── the bytes themselves ─────▶ Clear
+//! ```
+//!
+//! In reading order: [`identity`] (a server's key and certificate) and [`authority`] (issues them),
+//! [`challenge`] (AP), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them `certificate`, `name`,
+//! `padding` and `session_key`.
+//!
+//! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
+//! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
+//! clock; only [`identity`] and [`authority`] touch files.
+//!
+//! **Limits.** Decryption fails in one way, [`OpenError::Rejected`], and only at [`Open::finish`], after
+//! the whole body was consumed. What [`Open::open`] emitted before is *unverified*: it may be written
+//! where nobody sees it, and must not be shown, named, hashed for show, or published until `finish` says
+//! `Ok`. The RSA arithmetic is the `rsa` crate's, blinded and said to be constant-time (RUSTSEC-2023-0071
+//! is open for it); unpadding and the choice between paddings are ours and constant-time (`padding`).
+
+pub mod authority;
+pub mod certificate;
+pub mod challenge;
+pub mod fernet;
+pub mod identity;
+mod name;
+mod padding;
+pub mod rsa_blocks;
+mod session_key;
+
+pub(crate) use name::distinguished;
+pub use name::escape;
+
+/// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
+pub trait Seal: Send {
+    /// Exact number of body bytes for the plaintext length that was given at creation.
+    fn body_len(&self) -> u64;
+
+    /// Appends to `out` what `plain` allows to be written; pieces of any length.
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError>;
+
+    /// Appends the rest; called once. An error if fewer bytes came than were promised at creation.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), SealError>;
+}
+
+/// The body of one MODE 1 → plaintext.
+pub trait Open: Send {
+    /// Appends plaintext to `out`; pieces of any length. It is unverified until [`Open::finish`].
+    fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError>;
+
+    /// Appends what was held back, and says, once, whether all of it, now and before, is to be believed.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OpenError>;
+}
+
+/// Why a body could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The file became shorter than it was when its length was sent.
+    #[error("the file ended after {given} bytes, and {promised} were promised")]
+    Short {
+        /// Bytes promised at creation.
+        promised: u64,
+        /// Bytes that came.
+        given: u64,
+    },
+    /// The file became longer.
+    #[error("the file has more than the {promised} bytes that were promised")]
+    Long {
+        /// Bytes promised at creation.
+        promised: u64,
+    },
+    /// No body of 2^64 bytes can be announced.
+    #[error("{plain_len} bytes are too many for one body")]
+    TooLong {
+        /// Bytes of the file.
+        plain_len: u64,
+    },
+    /// The system gave no randomness, or the `rsa` crate refused its key.
+    #[error("RSA encryption failed: {why}")]
+    Rsa {
+        /// In the crate's words.
+        why: String,
+    },
+}
+
+/// Why a body is not accepted. All but [`OpenError::Rejected`] follow from lengths that anyone on the
+/// wire sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It does not decrypt: the one opaque answer to every wrong key, padding, block, tag and alphabet.
+    #[error("the content could not be decrypted")]
+    Rejected,
+    /// The body ended too early.
+    #[error("the body ended after {got} bytes, and {promised} were announced")]
+    Short {
+        /// Bytes announced.
+        promised: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// The body did not end.
+    #[error("the body has more than the {promised} bytes that were announced")]
+    Long {
+        /// Bytes announced.
+        promised: u64,
+    },
+    /// No token has this length.
+    #[error("no token is {body_len} bytes long")]
+    NotAToken {
+        /// Bytes announced.
+        body_len: u64,
+    },
+    /// The body is not made of whole RSA blocks.
+    #[error("{got} bytes are not a multiple of the block length, {block}")]
+    NotBlocks {
+        /// Bytes that came.
+        got: u64,
+        /// The key's modulus length in bytes.
+        block: usize,
+    },
+}
+
+/// Plain and AP: the body *is* the plaintext; only its length is held to the promise.
+#[derive(Debug, Clone)]
+pub struct Clear {
+    promised: u64,
+    /// 0 <= `seen` <= `promised`.
+    seen: u64,
+}
+
+impl Clear {
+    /// For a body of exactly `len` bytes.
+    #[must_use]
+    pub const fn new(len: u64) -> Self {
+        Self { promised: len, seen: 0 }
+    }
+
+    /// Counts a piece; `None` if it goes beyond the promise.
+    fn count(&mut self, piece: &[u8]) -> Option<()> {
+        let seen = self.seen.checked_add(piece.len() as u64)?;
+        (seen <= self.promised).then(|| self.seen = seen)
+    }
+}
+
+impl Seal for Clear {
+    fn body_len(&self) -> u64 {
+        self.promised
+    }
+
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.count(plain).ok_or(SealError::Long { promised: self.promised })?;
+        out.extend_from_slice(plain);
+        Ok(())
+    }
+
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), SealError> {
+        if self.seen == self.promised {
+            Ok(())
+        } else {
+            Err(SealError::Short { promised: self.promised, given: self.seen })
+        }
+    }
+}
+
+impl Open for Clear {
+    fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError> {
+        self.count(body).ok_or(OpenError::Long { promised: self.promised })?;
+        out.extend_from_slice(body);
+        Ok(())
+    }
+
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), OpenError> {
+        if self.seen == self.promised {
+            Ok(())
+        } else {
+            Err(OpenError::Short { promised: self.promised, got: self.seen })
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_passes_bytes_through_and_counts_them() {
+        let mut out = Vec::new();
+        let mut clear = Clear::new(5);
+        assert_eq!(clear.body_len(), 5);
+        Seal::seal(&mut clear, b"he", &mut out).unwrap();
+        Seal::seal(&mut clear, b"", &mut out).unwrap();
+        Seal::seal(&mut clear, b"llo", &mut out).unwrap();
+        Seal::finish(&mut clear, &mut out).unwrap();
+        assert_eq!(out, b"hello");
+    }
+
+    #[test]
+    fn clear_refuses_more_and_fewer_bytes_than_promised() {
+        let mut out = Vec::new();
+        let mut clear = Clear::new(2);
+        assert_eq!(Open::open(&mut clear, b"abc", &mut out), Err(OpenError::Long { promised: 2 }));
+        assert!(out.is_empty());
+        Open::open(&mut clear, b"a", &mut out).unwrap();
+        assert_eq!(Open::finish(&mut clear, &mut out), Err(OpenError::Short { promised: 2, got: 1 }));
+        assert_eq!(Seal::finish(&mut clear, &mut out), Err(SealError::Short { promised: 2, given: 1 }));
+        assert_eq!(Seal::seal(&mut clear, b"bc", &mut out), Err(SealError::Long { promised: 2 }));
+    }
+}

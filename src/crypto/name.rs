@@ -1,0 +1,150 @@
+//! Names out of certificates, as text that is safe to show.
+
+use std::fmt::Write as _;
+
+use x509_parser::der_parser::asn1_rs::Tag;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// Characters of a name that are shown.
+const SHOWN: usize = 256;
+
+/// Short names of attributes: RFC 4514's table, and what the course's certificates hold besides.
+const KEYWORDS: [(&str, &str); 11] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.5", "serialNumber"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
+/// A distinguished name as RFC 4514 writes it, most specific part first; everything that could act on a
+/// terminal is written as hexadecimal pairs; cut after 256 characters.
+pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
+    let mut text = String::new();
+    let parts: Vec<_> = name.iter().collect();
+    for (i, part) in parts.into_iter().rev().enumerate() {
+        for (j, attribute) in part.iter().enumerate() {
+            match (i, j) {
+                (0, 0) => {}
+                (_, 0) => text.push(','),
+                _ => text.push('+'),
+            }
+            push_attribute(&mut text, attribute);
+        }
+    }
+    match text.char_indices().nth(SHOWN) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// Text from elsewhere made safe to show: control characters, bidirectional marks, invisible ones and
+/// line separators become `\` and hexadecimal pairs of their UTF-8, as in RFC 4514.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_safe(&mut safe, c));
+    safe
+}
+
+fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
+    let oid = attribute.attr_type().to_id_string();
+    let keyword = KEYWORDS.iter().find(|(id, _)| *id == oid).map(|(_, keyword)| *keyword);
+    text.push_str(keyword.unwrap_or(&oid));
+    text.push('=');
+    if let Some(value) = value(attribute).filter(|_| keyword.is_some()) {
+        push_value(text, &value);
+    } else {
+        // After RFC 4514, 2.4; of the content only, without its tag and length.
+        text.push('#');
+        attribute.attr_value().data.iter().for_each(|byte| push_hex(text, *byte));
+    }
+}
+
+fn value(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    let data = attribute.attr_value().data;
+    if attribute.attr_value().tag() == Tag::BmpString {
+        let units = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        return char::decode_utf16(units).collect::<Result<_, _>>().ok();
+    }
+    attribute.as_str().map(str::to_owned).ok()
+}
+
+/// RFC 4514, 2.4: what has to be escaped for the reader to see where a value ends.
+fn push_value(text: &mut String, value: &str) {
+    let last = value.chars().count().saturating_sub(1);
+    for (i, c) in value.chars().enumerate() {
+        if matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
+            || (i == 0 && matches!(c, ' ' | '#'))
+            || (i == last && c == ' ')
+        {
+            text.push('\\');
+            text.push(c);
+        } else {
+            push_safe(text, c);
+        }
+    }
+}
+
+fn push_safe(text: &mut String, c: char) {
+    if is_safe(c) {
+        text.push(c);
+    } else {
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            text.push('\\');
+            push_hex(text, byte);
+        }
+    }
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{byte:02X}");
+}
+
+/// Not C0, DEL, C1; nor what reorders, hides or breaks a line.
+fn is_safe(c: char) -> bool {
+    !c.is_control()
+        && !matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_acts_on_a_terminal_is_shown_as_hexadecimal() {
+        assert_eq!(escape("a\u{1b}[2Jb"), "a\\1B[2Jb");
+        assert_eq!(escape("\u{7}\r\n\u{7f}\u{9b}"), "\\07\\0D\\0A\\7F\\C2\\9B");
+        assert_eq!(escape("\u{202e}fdp.exe\u{2066}"), "\\E2\\80\\AEfdp.exe\\E2\\81\\A6");
+        assert_eq!(escape("Zürich, 日本"), "Zürich, 日本");
+    }
+
+    #[test]
+    fn a_value_shows_where_it_ends() {
+        let mut text = String::new();
+        push_value(&mut text, " a,b+c\\d\"e ");
+        assert_eq!(text, "\\ a\\,b\\+c\\\\d\\\"e\\ ");
+        let mut text = String::new();
+        push_value(&mut text, "#1");
+        assert_eq!(text, "\\#1");
+    }
+}

@@ -1,0 +1,328 @@
+//! Unpadding, strict and in constant time: OAEP and PKCS #1 v1.5.
+//!
+//! Both work on the raw result of the private operation, `EM`, and tell two things: whether the padding
+//! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
+//! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
+
+use rsa::sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use zeroize::Zeroizing;
+
+use crate::event::Padding;
+
+/// Bytes of SHA-256.
+const HASH_LEN: usize = 32;
+
+/// OAEP: 0x00, the seed, the label's hash, and 0x01.
+const OAEP_OVERHEAD: usize = 2 * HASH_LEN + 2;
+
+/// PKCS #1 v1.5: 0x00, 0x02, eight or more non-zero bytes, and 0x00.
+const PKCS1V15_OVERHEAD: usize = 11;
+
+/// SHA-256 of no label.
+const EMPTY_LABEL: [u8; HASH_LEN] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// Most bytes of a message in a block of `k`: OAEP k − 66, PKCS #1 v1.5 k − 11.
+pub(super) const fn message_max(k: usize, padding: Padding) -> usize {
+    k.saturating_sub(match padding {
+        Padding::Oaep => OAEP_OVERHEAD,
+        Padding::Pkcs1v15 => PKCS1V15_OVERHEAD,
+    })
+}
+
+/// A block without its padding.
+pub(super) struct Unpadded {
+    /// Whether the padding is right.
+    pub valid: Choice,
+    /// Bytes of the message at the end of `block`; 0 unless valid.
+    pub len: u32,
+    /// `k` bytes.
+    pub block: Zeroizing<Vec<u8>>,
+}
+
+impl Unpadded {
+    /// The message. Its length becomes visible.
+    pub fn message(&self) -> &[u8] {
+        &self.block[self.block.len() - self.len as usize..]
+    }
+
+    /// `self`, or `other` if `choice`; constant-time. Both are of the same key.
+    fn or(mut self, choice: Choice, other: &Self) -> Self {
+        self.valid.conditional_assign(&other.valid, choice);
+        self.len.conditional_assign(&other.len, choice);
+        for (mine, theirs) in self.block.iter_mut().zip(other.block.iter()) {
+            mine.conditional_assign(theirs, choice);
+        }
+        self
+    }
+}
+
+/// Both paddings of one block.
+pub(super) struct Both {
+    pub oaep: Unpadded,
+    pub pkcs1v15: Unpadded,
+}
+
+impl Both {
+    /// Tries both on `EM`.
+    pub fn of(em: Zeroizing<Vec<u8>>) -> Self {
+        let oaep = oaep(em.clone());
+        Self { oaep, pkcs1v15: pkcs1v15(em) }
+    }
+
+    /// OAEP if it is right, PKCS #1 v1.5 otherwise, right or not.
+    pub fn either(self) -> Unpadded {
+        let other = !self.oaep.valid;
+        self.oaep.or(other, &self.pkcs1v15)
+    }
+
+    /// That one.
+    pub fn only(self, padding: Padding) -> Unpadded {
+        match padding {
+            Padding::Oaep => self.oaep,
+            Padding::Pkcs1v15 => self.pkcs1v15,
+        }
+    }
+}
+
+/// EME-OAEP with SHA-256, MGF1-SHA-256 and no label (RFC 8017, 7.1.2, step 3).
+///
+/// ```text
+/// EM = 00 ‖ seed ⊕ MGF(DB) ‖ DB ⊕ MGF(seed)      DB = hash of the label ‖ 00… ‖ 01 ‖ message
+/// ```
+fn oaep(mut em: Zeroizing<Vec<u8>>) -> Unpadded {
+    if em.len() < OAEP_OVERHEAD {
+        return Unpadded { valid: Choice::from(0), len: 0, block: em };
+    }
+    let mut valid = em[0].ct_eq(&0);
+    let (seed, db) = em[1..].split_at_mut(HASH_LEN);
+    unmask(seed, db);
+    unmask(db, seed);
+    valid &= db[..HASH_LEN].ct_eq(&EMPTY_LABEL);
+
+    let mut searching = Choice::from(1);
+    let mut len = 0_u32;
+    for (behind, byte) in countdown(&db[HASH_LEN..]) {
+        let one = byte.ct_eq(&1);
+        len.conditional_assign(&behind, searching & one);
+        valid &= byte.ct_eq(&0) | one | !searching;
+        searching &= !one;
+    }
+    valid &= !searching;
+    len.conditional_assign(&0, !valid);
+    Unpadded { valid, len, block: em }
+}
+
+/// `target` ⊕ MGF1-SHA-256(`source`).
+fn unmask(target: &mut [u8], source: &[u8]) {
+    for (counter, piece) in (0_u32..).zip(target.chunks_mut(HASH_LEN)) {
+        let mask = Sha256::new().chain_update(source).chain_update(counter.to_be_bytes()).finalize();
+        for (byte, mask) in piece.iter_mut().zip(mask) {
+            *byte ^= mask;
+        }
+    }
+}
+
+/// EME-PKCS1-v1_5 (RFC 8017, 7.2.2, step 3): `EM = 00 ‖ 02 ‖ eight or more non-zero ‖ 00 ‖ message`.
+fn pkcs1v15(em: Zeroizing<Vec<u8>>) -> Unpadded {
+    /// Where the separator may stand at the earliest.
+    const FIRST: usize = PKCS1V15_OVERHEAD - 1;
+    if em.len() < PKCS1V15_OVERHEAD {
+        return Unpadded { valid: Choice::from(0), len: 0, block: em };
+    }
+    let mut valid = em[0].ct_eq(&0) & em[1].ct_eq(&2);
+    for byte in &em[2..FIRST] {
+        valid &= !byte.ct_eq(&0);
+    }
+    let mut searching = Choice::from(1);
+    let mut len = 0_u32;
+    for (behind, byte) in countdown(&em[FIRST..]) {
+        let zero = byte.ct_eq(&0);
+        len.conditional_assign(&behind, searching & zero);
+        searching &= !zero;
+    }
+    valid &= !searching;
+    len.conditional_assign(&0, !valid);
+    Unpadded { valid, len, block: em }
+}
+
+/// Every byte, with the number of bytes behind it.
+fn countdown(bytes: &[u8]) -> impl Iterator<Item = (u32, &u8)> {
+    // A block is at most 1024 bytes: keys end at 8192 bits.
+    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    (0..len).rev().zip(bytes)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const K: usize = 128;
+
+    fn sealed_oaep(message: &[u8], alter: impl Fn(&mut [u8], &mut [u8])) -> Vec<u8> {
+        let mut seed = [7; HASH_LEN];
+        let mut db = vec![0; K - HASH_LEN - 1];
+        db[..HASH_LEN].copy_from_slice(&EMPTY_LABEL);
+        let start = db.len() - message.len();
+        db[start - 1] = 1;
+        db[start..].copy_from_slice(message);
+        alter(&mut seed, &mut db);
+        unmask(&mut db, &seed);
+        unmask(&mut seed, &db);
+        [&[0], &seed[..], &db].concat()
+    }
+
+    fn sealed_pkcs1v15(message: &[u8]) -> Vec<u8> {
+        let mut em = vec![0xff; K];
+        em[..2].copy_from_slice(&[0, 2]);
+        em[K - message.len() - 1] = 0;
+        em[K - message.len()..].copy_from_slice(message);
+        em
+    }
+
+    fn message(unpadded: &Unpadded) -> Option<Vec<u8>> {
+        if !bool::from(unpadded.valid) {
+            assert_eq!(unpadded.len, 0, "what is wrong holds nothing");
+        }
+        bool::from(unpadded.valid).then(|| unpadded.message().to_vec())
+    }
+
+    fn read_oaep(em: &[u8]) -> Option<Vec<u8>> {
+        message(&oaep(Zeroizing::new(em.to_vec())))
+    }
+
+    fn read_pkcs1v15(em: &[u8]) -> Option<Vec<u8>> {
+        message(&pkcs1v15(Zeroizing::new(em.to_vec())))
+    }
+
+    #[test]
+    fn the_empty_label_is_the_hash_of_nothing() {
+        assert_eq!(Sha256::digest(b"").as_slice(), EMPTY_LABEL);
+    }
+
+    #[test]
+    fn oaep_gives_messages_of_every_length() {
+        for len in 0..=62 {
+            for fill in [0, 1, 0xff] {
+                let message = vec![fill; len];
+                assert_eq!(read_oaep(&sealed_oaep(&message, |_, _| {})), Some(message));
+            }
+        }
+    }
+
+    #[test]
+    fn oaep_refuses_a_bad_leading_byte() {
+        for byte in 1..=255 {
+            let mut em = sealed_oaep(b"m", |_, _| {});
+            em[0] = byte;
+            assert_eq!(read_oaep(&em), None, "{byte}");
+        }
+    }
+
+    #[test]
+    fn oaep_refuses_a_wrong_label() {
+        for at in 0..HASH_LEN {
+            assert_eq!(read_oaep(&sealed_oaep(b"m", |_, db| db[at] ^= 1)), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn oaep_refuses_anything_but_zeros_before_the_separator() {
+        let separator = K - HASH_LEN - 1 - 2;
+        for at in HASH_LEN..separator {
+            for byte in [2, 0x80, 0xff] {
+                assert_eq!(read_oaep(&sealed_oaep(b"m", |_, db| db[at] = byte)), None, "{at} {byte}");
+            }
+        }
+        for byte in [0, 2, 0x81, 0xff] {
+            assert_eq!(read_oaep(&sealed_oaep(b"m", |_, db| db[separator] = byte)), None, "{byte}");
+        }
+    }
+
+    #[test]
+    fn oaep_refuses_a_missing_separator() {
+        assert_eq!(read_oaep(&sealed_oaep(b"", |_, db| db[HASH_LEN..].fill(0))), None);
+    }
+
+    #[test]
+    fn oaep_refuses_every_changed_byte() {
+        let em = sealed_oaep(b"message", |_, _| {});
+        for at in 0..K {
+            let mut em = em.clone();
+            em[at] ^= 1;
+            assert_eq!(read_oaep(&em), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn pkcs1v15_gives_messages_of_every_length() {
+        for len in 0..=117 {
+            for fill in [0, 1, 0xff] {
+                let message = vec![fill; len];
+                assert_eq!(read_pkcs1v15(&sealed_pkcs1v15(&message)), Some(message));
+            }
+        }
+    }
+
+    #[test]
+    fn pkcs1v15_refuses_a_padding_of_fewer_than_eight_bytes() {
+        // 118 bytes of message leave seven.
+        assert_eq!(read_pkcs1v15(&sealed_pkcs1v15(&[1; 118])), None);
+        assert_eq!(read_pkcs1v15(&sealed_pkcs1v15(&[1; 125])), None);
+        for at in 2..10 {
+            let mut em = sealed_pkcs1v15(b"message");
+            em[at] = 0;
+            assert_eq!(read_pkcs1v15(&em), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn pkcs1v15_refuses_bad_leading_bytes() {
+        for at in 0..2 {
+            for byte in 0..=255 {
+                let mut em = sealed_pkcs1v15(b"m");
+                let good = em[at] == byte;
+                em[at] = byte;
+                assert_eq!(read_pkcs1v15(&em).is_some(), good, "{at} {byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn pkcs1v15_refuses_a_missing_separator() {
+        let mut em = sealed_pkcs1v15(b"");
+        em[K - 1] = 1;
+        assert_eq!(read_pkcs1v15(&em), None);
+    }
+
+    #[test]
+    fn a_zero_in_the_padding_begins_the_message() {
+        let mut em = sealed_pkcs1v15(b"m");
+        em[10] = 0;
+        assert_eq!(read_pkcs1v15(&em).unwrap().len(), K - 11);
+    }
+
+    #[test]
+    fn either_prefers_oaep() {
+        let both = Both::of(Zeroizing::new(sealed_oaep(b"oaep", |_, _| {})));
+        assert_eq!(message(&both.either()).unwrap(), b"oaep");
+        let both = Both::of(Zeroizing::new(sealed_pkcs1v15(b"v1.5")));
+        assert_eq!(message(&both.either()).unwrap(), b"v1.5");
+        let both = Both::of(Zeroizing::new(vec![3; K]));
+        assert_eq!(message(&both.either()), None);
+    }
+
+    #[test]
+    fn blocks_that_are_too_small_are_wrong() {
+        for len in 0..OAEP_OVERHEAD {
+            assert_eq!(read_oaep(&vec![0; len]), None);
+        }
+        for len in 0..PKCS1V15_OVERHEAD {
+            assert_eq!(read_pkcs1v15(&vec![2; len]), None);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use rsa::traits::PublicKeyParts as _;
+
+use super::*;
+use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, pieces, random, seal_all};
+
+const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
+
+fn sealed(identity: &Identity, padding: Padding, plain: &[u8]) -> Vec<u8> {
+    seal_all(BlockSealer::new(identity.server_key(), padding, plain.len() as u64), &[plain])
+}
+
+fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_all(identity.opener(), &[body])
+}
+
+/// A block that holds exactly these bytes after the private operation.
+fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
+    let key = identity.server_key().0;
+    let m = BoxedUint::from_be_slice(em, key.n_bits_precision()).unwrap();
+    let c = rsa::hazmat::rsa_encrypt(&key, &m).unwrap().to_be_bytes();
+    c[c.len() - identity.modulus_bytes()..].to_vec()
+}
+
+#[test]
+fn every_size_survives_in_both_paddings_and_key_lengths() {
+    for identity in [&*RSA_1024, &*RSA_2048] {
+        for padding in BOTH {
+            let max = ServerKey::block_max(identity.modulus_bytes(), padding);
+            for size in [0, 1, 61, 62, 63, 116, 117, 118, 127, 128, 129, max - 1, max, max + 1, 2 * max, 5000]
+            {
+                let plain = random(size);
+                let body = sealed(identity, padding, &plain);
+                assert_eq!(body.len(), size.div_ceil(max).max(1) * identity.modulus_bytes());
+                assert_eq!(open(identity, &body).unwrap(), plain, "{size} {padding}");
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_hold_what_the_course_says() {
+    assert_eq!(ServerKey::block_max(128, Padding::Oaep), 62);
+    assert_eq!(ServerKey::block_max(128, Padding::Pkcs1v15), 117);
+    assert_eq!(ServerKey::block_max(256, Padding::Oaep), 190);
+    assert_eq!(ServerKey::block_max(0, Padding::Oaep), 0);
+}
+
+#[test]
+fn the_pieces_do_not_matter() {
+    for padding in BOTH {
+        for size in [0, 1, 62, 117, 500, 2000] {
+            let plain = random(size);
+            for max in [1, 50, 300] {
+                let sealer = BlockSealer::new(RSA_1024.server_key(), padding, size as u64);
+                let body = seal_all(sealer, &pieces(&plain, max));
+                assert_eq!(open_all(RSA_1024.opener(), &pieces(&body, max)).unwrap(), plain, "{size} {max}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rsa_crate_reads_our_blocks_and_we_read_its() {
+    let key = rsa_key(&RSA_1024);
+    let public = key.to_public_key();
+    for size in [0, 1, 31, 62] {
+        let plain = random(size);
+        let ours = sealed(&RSA_1024, Padding::Oaep, &plain);
+        assert_eq!(key.decrypt(Oaep::<Sha256>::new(), &ours).unwrap(), plain);
+        let theirs = Oaep::<Sha256>::new().encrypt(&mut SysRng, &public, &plain).unwrap();
+        assert_eq!(open(&RSA_1024, &theirs).unwrap(), plain);
+        let ours = sealed(&RSA_1024, Padding::Pkcs1v15, &plain);
+        assert_eq!(key.decrypt(Pkcs1v15Encrypt, &ours).unwrap(), plain);
+        let theirs = Pkcs1v15Encrypt.encrypt(&mut SysRng, &public, &plain).unwrap();
+        assert_eq!(open(&RSA_1024, &theirs).unwrap(), plain);
+    }
+}
+
+/// The private key of a test's identity, for the crate as oracle.
+fn rsa_key(identity: &Identity) -> RsaPrivateKey {
+    identity.private_key_for_tests().clone()
+}
+
+#[test]
+fn short_and_empty_blocks_are_understood_anywhere() {
+    for padding in BOTH {
+        let mut body = Vec::new();
+        for piece in [&b"ab"[..], b"", b"cde", &[0; 62], b"", b"\0", b"\x01"] {
+            body.extend(sealed(&RSA_1024, padding, piece));
+        }
+        let expected = [&b"abcde"[..], &[0; 62], b"\0\x01"].concat();
+        assert_eq!(open(&RSA_1024, &body).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_short_block_is_told_from_a_full_one() {
+    for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
+        let mut opener = RSA_1024.opener();
+        let mut out = Vec::new();
+        assert_eq!(opener.locked_padding(), None);
+        for (len, short) in [(max, false), (max - 1, true), (max, false), (0, true), (max, false)] {
+            opener.open(&sealed(&RSA_1024, padding, &random(len)), &mut out).unwrap();
+            assert_eq!(opener.last_block_was_short(), short, "{padding} {len}");
+            assert_eq!(opener.locked_padding(), Some(padding));
+        }
+        opener.finish(&mut out).unwrap();
+    }
+}
+
+#[test]
+fn a_file_has_one_padding() {
+    for (first, second) in [(Padding::Oaep, Padding::Pkcs1v15), (Padding::Pkcs1v15, Padding::Oaep)] {
+        let mut body = sealed(&RSA_1024, first, b"one");
+        body.extend(sealed(&RSA_1024, second, b"two"));
+        assert_eq!(open(&RSA_1024, &body), Err(OpenError::Rejected));
+    }
+}
+
+#[test]
+fn no_body_at_all_is_an_empty_file() {
+    assert_eq!(open(&RSA_1024, b"").unwrap(), b"");
+}
+
+#[test]
+fn nothing_is_said_of_a_bad_block_before_the_end() {
+    for padding in BOTH {
+        for bad in 0..3 {
+            let mut blocks: Vec<_> = (0..3).map(|_| sealed(&RSA_1024, padding, b"block")).collect();
+            blocks[bad][64] ^= 1;
+            let mut opener = RSA_1024.opener();
+            let mut out = Vec::new();
+            for block in &blocks {
+                opener.open(block, &mut out).unwrap();
+            }
+            assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected), "{padding} {bad}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_first_block_is_never_forgiven() {
+    let mut body = random(128);
+    body[0] = 0;
+    body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
+    body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
+    let mut opener = RSA_1024.opener();
+    let mut out = Vec::new();
+    opener.open(&body, &mut out).unwrap();
+    assert_eq!(opener.locked_padding(), None);
+    assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected));
+}
+
+#[test]
+fn every_changed_byte_of_an_oaep_block_is_noticed() {
+    let body = sealed(&RSA_1024, Padding::Oaep, b"secret");
+    for at in 0..body.len() {
+        let mut body = body.clone();
+        body[at] ^= 0x10;
+        assert_eq!(open(&RSA_1024, &body), Err(OpenError::Rejected), "{at}");
+    }
+}
+
+#[test]
+fn another_key_is_rejected() {
+    let other = issued(1024);
+    let plain = random(500);
+    for padding in BOTH {
+        // Sixteen blocks or more: all of them pass as PKCS1v15 once in 2^130.
+        assert_eq!(open(&other, &sealed(&RSA_1024, Padding::Oaep, &plain)), Err(OpenError::Rejected));
+        let body = sealed(&RSA_1024, padding, &random(3000));
+        assert_eq!(open(&other, &body), Err(OpenError::Rejected));
+    }
+}
+
+#[test]
+fn a_block_not_below_the_modulus_is_refused() {
+    let modulus = RSA_1024.server_key().0.n_bytes().into_vec();
+    let block = sealed(&RSA_1024, Padding::Oaep, b"x");
+    // c + n decrypts to the same if nobody looks.
+    let one = |add: &BoxedUint| {
+        let sum = BoxedUint::from_be_slice(&block, 1088).unwrap() + add;
+        sum.to_be_bytes()
+    };
+    let wrapped = one(&BoxedUint::from_be_slice(&modulus, 1088).unwrap());
+    let too_big = wrapped[..8].iter().any(|byte| *byte != 0);
+    let mut bad = vec![modulus, vec![0xff; 128]];
+    if !too_big {
+        bad.push(wrapped[8..].to_vec());
+    }
+    for bad in bad {
+        assert_eq!(open(&RSA_1024, &bad), Err(OpenError::Rejected));
+        assert!(RSA_1024.decrypt_raw(&bad).is_none());
+        let mut later = block.clone();
+        later.extend(&bad);
+        assert_eq!(open(&RSA_1024, &later), Err(OpenError::Rejected));
+        assert!(!looks_sealed(&RSA_1024, &bad));
+    }
+    assert!(RSA_1024.decrypt_raw(&block).is_some());
+}
+
+#[test]
+fn a_cut_block_is_a_length_that_everybody_sees() {
+    let body = sealed(&RSA_1024, Padding::Oaep, &random(100));
+    for len in [1, 127, 129, 255] {
+        assert_eq!(open(&RSA_1024, &body[..len]), Err(OpenError::NotBlocks { got: len as u64, block: 128 }));
+    }
+    // And it is said in the same words when the blocks are wrong, too.
+    let not_blocks = OpenError::NotBlocks { got: 129, block: 128 };
+    assert_eq!(open(&RSA_1024, &[1; 129]), Err(not_blocks));
+}
+
+#[test]
+fn a_wrong_padding_is_rejected() {
+    // What each EM would be is the padding module's tests; here they go through a key.
+    let mut good = vec![0xaa; 128];
+    good[..2].copy_from_slice(&[0, 2]);
+    good[100] = 0;
+    assert_eq!(open(&RSA_1024, &raw_block(&RSA_1024, &good)).unwrap(), [0xaa; 27]);
+    for (at, byte) in [(0, 1), (1, 1), (1, 3), (2, 0), (9, 0), (100, 1)] {
+        let mut em = good.clone();
+        em[at] = byte;
+        assert_eq!(open(&RSA_1024, &raw_block(&RSA_1024, &em)), Err(OpenError::Rejected), "{at} {byte}");
+    }
+}
+
+#[test]
+fn sealed_blocks_look_sealed_and_others_do_not() {
+    for padding in BOTH {
+        for blocks in [1, 2, 3, 4, 6] {
+            let body = sealed(&RSA_1024, padding, &random(117 * blocks));
+            assert!(looks_sealed(&RSA_1024, &body), "{padding} {blocks}");
+        }
+        let mut body = sealed(&RSA_1024, padding, &random(117 * 6));
+        body[3 * 128 + 5] ^= 1;
+        let told = looks_sealed(&RSA_1024, &body);
+        assert_eq!(told, padding == Padding::Oaep, "{padding}: one is enough in OAEP only");
+        let mut body = sealed(&RSA_1024, padding, &random(117 * 6));
+        body[4 * 128 + 5] ^= 1;
+        assert!(looks_sealed(&RSA_1024, &body), "the fifth does not");
+    }
+    let mut mixed = sealed(&RSA_1024, Padding::Oaep, b"a");
+    mixed.extend(sealed(&RSA_1024, Padding::Pkcs1v15, b"b"));
+    assert!(looks_sealed(&RSA_1024, &mixed), "to be refused as CP1, not stored as AP");
+    assert!(!looks_sealed(&RSA_1024, &random(512)));
+    assert!(!looks_sealed(&RSA_1024, b""));
+    assert!(!looks_sealed(&RSA_1024, &[0; 128]));
+    assert!(!looks_sealed(&RSA_1024, &vec![b'x'; 512]));
+}
+
+#[test]
+fn a_file_that_changes_its_length_is_noticed() {
+    let mut out = Vec::new();
+    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, 4);
+    sealer.seal(b"abc", &mut out).unwrap();
+    assert_eq!(sealer.seal(b"de", &mut out), Err(SealError::Long { promised: 4 }));
+    assert_eq!(sealer.finish(&mut out), Err(SealError::Short { promised: 4, given: 3 }));
+    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, u64::MAX);
+    assert_eq!(sealer.body_len(), u64::MAX);
+    assert_eq!(sealer.seal(b"x", &mut out), Err(SealError::TooLong { plain_len: u64::MAX }));
+}
+
+#[test]
+fn a_pin_is_the_hash_of_the_public_key_info() {
+    let key = RSA_1024.server_key();
+    let der = key.0.to_public_key_der().unwrap();
+    assert_eq!(key.fingerprint(), Digest::of(der.as_bytes()));
+    assert_eq!(ServerKey::from_spki(der.as_bytes()).unwrap(), key);
+    assert_eq!((key.bits(), key.modulus_bytes()), (1024, 128));
+    assert!(ServerKey::from_spki(&der.as_bytes()[..100]).is_none());
+    let debug = format!("{key:?}");
+    assert!(debug.starts_with("ServerKey(1024 bits, "), "{debug}");
+}

@@ -1,0 +1,330 @@
+//! Whether a server's certificate is to be trusted, and the words for it (PROTOCOL.md, "AP").
+//!
+//! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
+//! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
+//! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
+//! extension that is not understood. Accepted with a warning: X.509 version 1, fewer than 2048 bits, a CA
+//! that has itself expired. The course's certificates need the first two.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rsa::pkcs1v15;
+use rsa::sha2::{Sha256, Sha384, Sha512};
+use rsa::signature::Verifier as _;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
+use x509_parser::public_key::PublicKey;
+
+use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
+use crate::crypto::distinguished;
+use crate::crypto::identity::KEY_BITS;
+use crate::crypto::rsa_blocks::ServerKey;
+use crate::event::Proof;
+
+/// Fewer bits than this get a warning.
+const WARN_BELOW_BITS: usize = 2048;
+
+/// Why a certificate, or a CA, is not accepted. Text that comes from a certificate is escaped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The CA's file cannot be read.
+    #[error("cannot read the CA certificate {}: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no certificate in PEM.
+    #[error("it is not a certificate: {0}")]
+    NotACertificate(#[source] CertificateError),
+    /// One is expected.
+    #[error("there are several certificates in it; exactly one is expected")]
+    SeveralCertificates,
+    /// It goes on after its end.
+    #[error("there are bytes after the certificate")]
+    TrailingBytes,
+    /// The certificate given as CA says that it is none.
+    #[error("{subject} is not a CA: its certificate may not sign others")]
+    NotACa {
+        /// Its subject.
+        subject: String,
+    },
+    /// Anybody can sign for himself.
+    #[error("the certificate of {subject} is self-signed, not issued by the CA")]
+    SelfSigned {
+        /// Its subject.
+        subject: String,
+    },
+    /// Another CA issued it.
+    #[error("the certificate was issued by {issuer}, and the CA is {expected}")]
+    WrongCa {
+        /// Who issued it.
+        issuer: String,
+        /// Who should have.
+        expected: String,
+    },
+    /// What was signed names one algorithm, what is beside the signature another.
+    #[error("the certificate names two signature algorithms, {inner} inside and {outer} outside")]
+    AlgorithmMismatch {
+        /// In the signed part.
+        inner: String,
+        /// Beside the signature.
+        outer: String,
+    },
+    /// Signatures over this hash can be forged.
+    #[error("the certificate is signed with {algorithm}, which can be forged")]
+    WeakHash {
+        /// Which.
+        algorithm: String,
+    },
+    /// Another signature scheme than RSASSA-PKCS1-v1_5 with SHA-2.
+    #[error(
+        "the certificate's signature algorithm {algorithm} is not supported (sha256WithRSAEncryption is)"
+    )]
+    UnknownAlgorithm {
+        /// Its object identifier.
+        algorithm: String,
+    },
+    /// The CA's name is there, but not its signature.
+    #[error("the certificate bears the name of the CA, but was not signed by it or was changed since")]
+    BadSignature,
+    /// Its time is over.
+    #[error("the certificate expired on {}", Date(*not_after))]
+    Expired {
+        /// Its last second, Unix.
+        not_after: i64,
+    },
+    /// Its time has not begun.
+    #[error("the certificate is not valid before {}", Date(*not_before))]
+    NotYetValid {
+        /// Its first second, Unix.
+        not_before: i64,
+    },
+    /// The key is of another kind, or damaged.
+    #[error("the certificate's key is not an RSA key that can be used: {why}")]
+    NotRsa {
+        /// What it is.
+        why: String,
+    },
+    /// The key can be broken.
+    #[error("the certificate's key has {bits} bits, and at least {} are needed", KEY_BITS.start())]
+    TooShort {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// It says that whoever does not understand this must not accept it.
+    #[error("the certificate has a critical extension that is not understood, {oid}")]
+    CriticalExtension {
+        /// Its object identifier.
+        oid: String,
+    },
+}
+
+impl From<CertificateError> for TrustError {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::Several => Self::SeveralCertificates,
+            CertificateError::TrailingBytes => Self::TrailingBytes,
+            other => Self::NotACertificate(other),
+        }
+    }
+}
+
+/// A Unix second as a date, UTC.
+struct Date(i64);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_second(self.0) {
+            Ok(time) => fmt::Display::fmt(&time.strftime("%Y-%m-%d %H:%M UTC"), f),
+            Err(_) => write!(f, "second {} since 1970", self.0),
+        }
+    }
+}
+
+/// The CA that must have signed every server's certificate.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    certificate: Certificate,
+    key: ServerKey,
+}
+
+impl Anchor {
+    /// From exactly one certificate in PEM. It is the user's choice, so its own signature and its dates
+    /// refuse nothing.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
+        let certificate = Certificate::from_pem(pem)?;
+        let parsed = certificate.parsed()?;
+        if parsed.basic_constraints().ok().flatten().is_some_and(|constraints| !constraints.value.ca) {
+            return Err(TrustError::NotACa { subject: distinguished(parsed.subject()) });
+        }
+        let key = server_key(parsed.public_key())?;
+        Ok(Self { certificate, key })
+    }
+
+    /// From a file.
+    pub fn load(path: &Path) -> Result<Self, TrustError> {
+        let unreadable = |source| TrustError::Unreadable { path: path.into(), source };
+        let mut pem = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut pem))
+            .map_err(unreadable)?;
+        Self::from_pem(&pem)
+    }
+
+    /// Checks a server's certificate, the second blob of its answer to MODE 3.
+    pub fn check(&self, certificate: &[u8], now_unix: i64) -> Result<(ServerKey, Proof), TrustError> {
+        let certificate = Certificate::from_pem(certificate)?;
+        let leaf = certificate.parsed()?;
+        let ca = self.certificate.parsed()?;
+
+        if leaf.subject().as_raw() == leaf.issuer().as_raw() {
+            return Err(TrustError::SelfSigned { subject: distinguished(leaf.subject()) });
+        }
+        if leaf.issuer().as_raw() != ca.subject().as_raw() {
+            return Err(TrustError::WrongCa {
+                issuer: distinguished(leaf.issuer()),
+                expected: distinguished(ca.subject()),
+            });
+        }
+        self.check_signature(&leaf)?;
+
+        let (not_before, not_after) = validity(&leaf);
+        if now_unix < not_before {
+            return Err(TrustError::NotYetValid { not_before });
+        }
+        if now_unix > not_after {
+            return Err(TrustError::Expired { not_after });
+        }
+        check_extensions(&leaf)?;
+        let key = server_key(leaf.public_key())?;
+
+        let mut proof = proof(&leaf, &key, now_unix);
+        let (_, ca_end) = validity(&ca);
+        if now_unix > ca_end {
+            proof.warnings.push(format!("the CA itself expired on {}", Date(ca_end)));
+        }
+        if self.key.bits() < WARN_BELOW_BITS {
+            proof.warnings.push(format!("the CA's key has only {} bits", self.key.bits()));
+        }
+        Ok((key, proof))
+    }
+
+    /// RSASSA-PKCS1-v1_5 over the signed bytes, with the certificate's own hash.
+    fn check_signature(&self, leaf: &X509Certificate<'_>) -> Result<(), TrustError> {
+        let outer = &leaf.signature_algorithm;
+        let inner = &leaf.tbs_certificate.signature;
+        let algorithm = outer.algorithm.to_id_string();
+        if inner != outer {
+            return Err(TrustError::AlgorithmMismatch {
+                inner: inner.algorithm.to_id_string(),
+                outer: algorithm,
+            });
+        }
+        let signed = leaf.tbs_certificate.as_ref();
+        let signature = pkcs1v15::Signature::try_from(leaf.signature_value.data.as_ref())
+            .map_err(|_| TrustError::BadSignature)?;
+        let key = self.key.as_rsa().clone();
+        match algorithm.as_str() {
+            "1.2.840.113549.1.1.11" => pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(signed, &signature),
+            "1.2.840.113549.1.1.12" => pkcs1v15::VerifyingKey::<Sha384>::new(key).verify(signed, &signature),
+            "1.2.840.113549.1.1.13" => pkcs1v15::VerifyingKey::<Sha512>::new(key).verify(signed, &signature),
+            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
+                return Err(TrustError::WeakHash { algorithm: "SHA-1".into() });
+            }
+            "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.3" | "1.2.840.113549.1.1.2" => {
+                return Err(TrustError::WeakHash { algorithm: "MD5 or older".into() });
+            }
+            _ => return Err(TrustError::UnknownAlgorithm { algorithm }),
+        }
+        .map_err(|_| TrustError::BadSignature)
+    }
+}
+
+/// What a certificate says about itself, unchecked: for a server to show its own.
+pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
+    let certificate = Certificate::from_pem(certificate)?;
+    let parsed = certificate.parsed()?;
+    let key = server_key(parsed.public_key())?;
+    let mut proof = proof(&parsed, &key, now_unix);
+    let (not_before, not_after) = validity(&parsed);
+    if now_unix < not_before {
+        proof.warnings.push(TrustError::NotYetValid { not_before }.to_string());
+    }
+    if now_unix > not_after {
+        proof.warnings.push(TrustError::Expired { not_after }.to_string());
+    }
+    Ok(proof)
+}
+
+fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
+    let mut warnings = Vec::new();
+    if leaf.version() == X509Version::V1 {
+        warnings.push("the certificate is X.509 version 1: nothing in it limits its use".to_owned());
+    }
+    if key.bits() < WARN_BELOW_BITS {
+        warnings.push(format!("the key has only {} bits; {WARN_BELOW_BITS} are the least today", key.bits()));
+    }
+    Proof {
+        subject: distinguished(leaf.subject()),
+        issuer: distinguished(leaf.issuer()),
+        bits: key.bits(),
+        days_left: (validity(leaf).1 - now_unix).div_euclid(24 * 3600),
+        fingerprint: key.fingerprint().to_string(),
+        warnings,
+    }
+}
+
+/// First and last second, Unix.
+fn validity(certificate: &TbsCertificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
+}
+
+fn server_key(public: &SubjectPublicKeyInfo<'_>) -> Result<ServerKey, TrustError> {
+    let not_rsa = |why: &str| TrustError::NotRsa { why: why.to_owned() };
+    let modulus = match public.parsed() {
+        Ok(PublicKey::RSA(key)) => key.modulus,
+        Ok(_) => return Err(not_rsa("it is of another kind")),
+        Err(_) => return Err(not_rsa("it is damaged")),
+    };
+    let bits = bits(modulus);
+    if bits < *KEY_BITS.start() {
+        return Err(TrustError::TooShort { bits });
+    }
+    if bits > *KEY_BITS.end() {
+        return Err(not_rsa(&format!("it has {bits} bits")));
+    }
+    ServerKey::from_spki(public.raw).ok_or_else(|| not_rsa("it is damaged"))
+}
+
+/// Significant bits of a big-endian number.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros).map_or(0, |first| (number.len() - zeros) * 8 - first.leading_zeros() as usize)
+}
+
+/// RFC 5280, 4.2: a critical extension that is not recognised refuses the certificate.
+fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
+    let unknown = leaf.iter_extensions().find(|extension| {
+        extension.critical
+            && matches!(
+                extension.parsed_extension(),
+                ParsedExtension::UnsupportedExtension { .. }
+                    | ParsedExtension::ParseError { .. }
+                    | ParsedExtension::Unparsed
+            )
+    });
+    match unknown {
+        None => Ok(()),
+        Some(extension) => Err(TrustError::CriticalExtension { oid: extension.oid.to_id_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
     c[c.len() - identity.modulus_bytes()..].to_vec()
 }
 
-/// A block whose padding is neither; a flipped bit would pass as PKCS1v15 once in 2^17.
+/// A block whose padding is neither; a flipped bit would pass as PKCS #1 v1.5 once in 2^17.
 fn bad_block(identity: &Identity) -> Vec<u8> {
     let mut em = vec![3; identity.modulus_bytes()];
     em[0] = 0;
@@ -161,7 +161,7 @@ fn a_bad_first_block_is_never_forgiven() {
 
 #[test]
 fn every_changed_byte_of_an_oaep_block_is_noticed() {
-    // In the second block: in the first it could, once in 2^17, turn into PKCS1v15.
+    // In the second block: in the first it could, once in 2^17, turn into PKCS #1 v1.5.
     let body = sealed(&RSA_1024, Padding::Oaep, &random(100));
     for at in 128..256 {
         let mut body = body.clone();

@@ -4,14 +4,28 @@
 //! The map, in reading order:
 //!
 //! - [`event`]: what is asked and what happened; the only thing that the screen and the log see
-//! - [`digest`]: SHA-256 as a value
-//! - [`crypto`]: plaintext ⇄ the body of one MODE 1, and who answers
-//! - [`trust`]: whether a server's certificate is to be trusted
-//! - [`units`]: how amounts are written
+//! - [`meter`]: the counters of one transfer, all that the hot path touches
+//! - [`crypto`]: plaintext to the body of one MODE 1 and back; identities; AP's challenge
+//! - [`trust`]: whether a certificate holds, and what the user should know of it
+//! - [`net`]: the wire, the two walks over it, and the server
+//! - [`store`]: where received files come to rest
+//! - [`transfer`]: the queue, the worker, the race: Command in, Event out
+//! - [`digest`], [`escape`](mod@escape), [`units`]: SHA-256 as a value, names made harmless to show, amounts
+//! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - `ui` (feature `tui`): the terminal front end
 
+pub mod cli;
+pub mod command;
 pub mod crypto;
 pub mod digest;
+pub mod escape;
 pub mod event;
+pub mod meter;
+pub mod net;
+pub mod output;
+pub mod store;
+pub mod transfer;
 pub mod trust;
+#[cfg(feature = "tui")]
+pub mod ui;
 pub mod units;

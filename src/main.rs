@@ -1,1 +1,27 @@
-fn main() {}
+//! Parse, dispatch, print what went wrong, exit.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use upseal::cli::{Certs, Cli, Subcommands};
+use upseal::{command, output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Subcommands::Send(args)) => command::send::run(args),
+        Some(Subcommands::Serve(args)) => command::serve::run(&args),
+        Some(Subcommands::Race(args)) => command::race::run(args),
+        Some(Subcommands::Certs { command: Certs::Init { dir, bits, days } }) => {
+            command::certs::init(&dir, bits, days)
+        }
+        None => command::terminal(cli.ui),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(fault) => {
+            output::fault(&fault);
+            ExitCode::from(fault.kind.exit_code())
+        }
+    }
+}

@@ -265,20 +265,23 @@ impl Open for BlockOpener {
     }
 }
 
-/// Could these blocks be CP1? The first four, or all if there are fewer, must all have the same padding
-/// (PROTOCOL.md, "AP and CP1 cannot be told apart with certainty"). What is not whole is not looked at.
+/// Could these blocks be CP1? (PROTOCOL.md, "AP and CP1 cannot be told apart with certainty").
+///
+/// Of the first four, or all if there are fewer: one with OAEP's padding, which no other bytes have
+/// by chance, so that a body with a damaged block among them is still told, and then refused; or all
+/// with PKCS1v15's, which one block in about 2^17 has. What is not whole is not looked at.
 #[must_use]
 pub fn looks_sealed(identity: &Identity, blocks: &[u8]) -> bool {
-    let (mut oaep, mut pkcs1v15) = (Choice::from(1), Choice::from(1));
+    let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));
     let mut any = false;
     for block in blocks.chunks_exact(identity.modulus_bytes()).take(TELLING_BLOCKS) {
         any = true;
         if let Some(em) = identity.decrypt_raw(block) {
             let both = Both::of(em);
-            oaep &= both.oaep.valid;
+            oaep |= both.oaep.valid;
             pkcs1v15 &= both.pkcs1v15.valid;
         } else {
-            (oaep, pkcs1v15) = (Choice::from(0), Choice::from(0));
+            pkcs1v15 = Choice::from(0);
         }
     }
     any && bool::from(oaep | pkcs1v15)

@@ -1,0 +1,331 @@
+//! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::event::{Dialect, Framing, Padding, Variant};
+
+/// Upload files to a server that proves who it is, and see what each kind of encryption costs.
+///
+/// Without a subcommand: the terminal UI, with a server of its own on loopback unless --to names
+/// another.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do without the terminal UI.
+    #[command(subcommand)]
+    pub command: Option<Subcommands>,
+    /// The terminal UI's own arguments.
+    #[command(flatten)]
+    pub ui: Ui,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cannot connect, \
+4 the server could not prove itself, 5 local file, 6 refused by the server, 130 interrupted.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Subcommands {
+    /// Send files to a server.
+    Send(Send),
+    /// Receive files.
+    Serve(Serve),
+    /// Send one file through several lanes, in turn, and compare.
+    Race(Race),
+    /// Make a CA and a server's identity.
+    Certs {
+        /// What to do with certificates.
+        #[command(subcommand)]
+        command: Certs,
+    },
+}
+
+/// Arguments of the terminal UI.
+#[derive(Debug, Args)]
+pub struct Ui {
+    /// The folder to begin in.
+    pub dir: Option<PathBuf>,
+    /// A server elsewhere, instead of the embedded one.
+    #[arg(long, value_name = "HOST:PORT", env = "UPSEAL_TO")]
+    pub to: Option<String>,
+    /// What to speak.
+    #[command(flatten)]
+    pub speak: Speak,
+}
+
+/// How a client speaks.
+#[derive(Debug, Clone, Args)]
+pub struct Speak {
+    /// The variant of the protocol.
+    #[arg(short, long, value_enum, default_value_t = VariantArg::Cp2, env = "UPSEAL_PROTOCOL")]
+    pub protocol: VariantArg,
+    /// RSA padding of CP1's blocks and of CP2's session key.
+    #[arg(long, value_enum, default_value_t = PaddingArg::Oaep, env = "UPSEAL_PADDING")]
+    pub padding: PaddingArg,
+    /// How CP1's blocks follow MODE 1.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = FramingArg::A, env = "UPSEAL_FRAMING")]
+    pub framing: FramingArg,
+    /// The CA that must have signed the server's certificate, PEM.
+    #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
+    pub ca: PathBuf,
+}
+
+impl Speak {
+    /// As the protocol's value.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        Dialect {
+            variant: self.protocol.variant(),
+            padding: self.padding.padding(),
+            framing: self.framing.framing(),
+        }
+    }
+}
+
+/// `upseal send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The server.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_TO")]
+    pub to: String,
+    /// What to speak.
+    #[command(flatten)]
+    pub speak: Speak,
+    /// One JSON event a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but errors.
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
+    /// The files, sent in this order over one connection.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `upseal serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen. Beyond loopback, --accept must be spelled out.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
+    pub bind: SocketAddr,
+    /// The folder for received files.
+    #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
+    pub store: PathBuf,
+    /// The folder with the server's certificate and private key (`certs init` makes it).
+    #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
+    pub certs: PathBuf,
+    /// The variants to accept; on loopback all, when not given.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
+    pub accept: Option<Vec<VariantArg>>,
+    /// The paddings to accept in CP1.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "oaep,pkcs1v15", value_name = "PADDINGS")]
+    pub accept_padding: Vec<PaddingArg>,
+    /// Refuse larger files: bytes, or with KiB, MiB, GiB.
+    #[arg(long, value_name = "SIZE", default_value = "64GiB")]
+    pub max_file: Size,
+    /// Serve one connection and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// One JSON event a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `upseal race`.
+#[derive(Debug, Args)]
+pub struct Race {
+    /// Two or more of VARIANT or VARIANT@HOST:PORT; without an address, an embedded server.
+    #[arg(long, value_delimiter = ',', default_value = "cp1,cp2", value_name = "LANES")]
+    pub lanes: Vec<LaneArg>,
+    /// RSA padding of CP1's blocks and of CP2's session key.
+    #[arg(long, value_enum, default_value_t = PaddingArg::Oaep, env = "UPSEAL_PADDING")]
+    pub padding: PaddingArg,
+    /// The CA of the servers that are named, PEM.
+    #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
+    pub ca: PathBuf,
+    /// Only the file's beginning: bytes, or with KiB, MiB, GiB.
+    #[arg(long, value_name = "SIZE")]
+    pub first: Option<Size>,
+    /// One JSON event a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `upseal certs`.
+#[derive(Debug, Subcommand)]
+pub enum Certs {
+    /// Make a CA and a server certificate signed by it; never overwrites.
+    Init {
+        /// Where to write them.
+        #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
+        dir: PathBuf,
+        /// The server key's modulus; the course's has 1024.
+        #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
+        bits: u32,
+        /// Days until the server's certificate ends.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
+}
+
+/// [`Variant`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VariantArg {
+    /// No protection.
+    Plain,
+    /// The server proves itself; content in clear.
+    Ap,
+    /// AP, and RSA on every block.
+    Cp1,
+    /// AP, and a Fernet session key.
+    Cp2,
+}
+
+impl VariantArg {
+    /// The value.
+    #[must_use]
+    pub const fn variant(self) -> Variant {
+        match self {
+            Self::Plain => Variant::Plain,
+            Self::Ap => Variant::Ap,
+            Self::Cp1 => Variant::Cp1,
+            Self::Cp2 => Variant::Cp2,
+        }
+    }
+}
+
+/// [`Padding`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PaddingArg {
+    /// OAEP with SHA-256.
+    Oaep,
+    /// PKCS #1 v1.5.
+    Pkcs1v15,
+}
+
+impl PaddingArg {
+    /// The value.
+    #[must_use]
+    pub const fn padding(self) -> Padding {
+        match self {
+            Self::Oaep => Padding::Oaep,
+            Self::Pkcs1v15 => Padding::Pkcs1v15,
+        }
+    }
+}
+
+/// [`Framing`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub enum FramingArg {
+    /// All blocks as one M2.
+    A,
+    /// The number of blocks, then (length, block) pairs.
+    B,
+    /// The file's length, then (length, block) pairs.
+    C,
+    /// (length, block) pairs and a terminator.
+    D,
+    /// (length, block) pairs.
+    E,
+    /// The encrypted length, then (length, block) pairs.
+    F,
+}
+
+impl FramingArg {
+    /// The value.
+    #[must_use]
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::A => Framing::A,
+            Self::B => Framing::B,
+            Self::C => Framing::C,
+            Self::D => Framing::D,
+            Self::E => Framing::E,
+            Self::F => Framing::F,
+        }
+    }
+}
+
+/// `cp1` or `cp1@HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneArg {
+    /// How.
+    pub variant: Variant,
+    /// Where to; `None`: the embedded server.
+    pub address: Option<String>,
+}
+
+impl FromStr for LaneArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, address) = match text.split_once('@') {
+            Some((_, "")) => return Err("an address must follow '@'".to_owned()),
+            Some((name, address)) => (name, Some(address.to_owned())),
+            None => (text, None),
+        };
+        let variant = VariantArg::from_str(name, true)
+            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?
+            .variant();
+        Ok(Self { variant, address })
+    }
+}
+
+/// An amount of bytes: `812`, `64KiB`, `8M`, `64GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let shift = match text[digits..].trim_start().to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kib" => 10,
+            "m" | "mib" => 20,
+            "g" | "gib" => 30,
+            "t" | "tib" => 40,
+            unit => return Err(format!("'{unit}' is none of KiB, MiB, GiB, TiB")),
+        };
+        let number: u64 = text[..digits].parse().map_err(|_| "a whole number is expected".to_owned())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_lanes_are_read_or_refused() {
+        let size = |text: &str| text.parse::<Size>().map(|size| size.0);
+        assert_eq!(size("812"), Ok(812));
+        assert_eq!(size("64KiB"), Ok(64 << 10));
+        assert_eq!(size("8 m"), Ok(8 << 20));
+        assert_eq!(size("64GiB"), Ok(64 << 30));
+        for bad in ["", "GiB", "-1", "1.5GiB", "1kb", "99999999999999999999", "99999999TiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        let lane = |text: &str| text.parse::<LaneArg>();
+        assert_eq!(lane("cp1"), Ok(LaneArg { variant: Variant::Cp1, address: None }));
+        assert_eq!(
+            lane("Plain@[::1]:4321"),
+            Ok(LaneArg { variant: Variant::Plain, address: Some("[::1]:4321".to_owned()) })
+        );
+        assert!(lane("cp3").is_err() && lane("cp1@").is_err());
+    }
+}

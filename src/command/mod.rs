@@ -1,0 +1,147 @@
+//! The subcommands: each turns its arguments into Commands, and Events into an exit code.
+
+pub mod certs;
+pub mod race;
+pub mod send;
+pub mod serve;
+
+use std::io;
+#[cfg(feature = "tui")]
+use std::path::PathBuf;
+use std::thread;
+
+use crossbeam_channel::{Receiver, unbounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::Ui;
+use crate::event::{Blame, Fault, FaultKind};
+
+/// The terminal UI (feature `tui`).
+///
+/// # Errors
+/// A [`Fault`]; the terminal is as it was.
+#[cfg(feature = "tui")]
+pub fn terminal(args: Ui) -> Result<u8, Fault> {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use crate::event::Target;
+    use crate::transfer::{EmbeddedOptions, Transfer};
+    use crate::ui;
+
+    let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
+    let ca = Some(args.speak.ca.clone());
+    let dialect = args.speak.dialect();
+    let (target, embedded) = match args.to {
+        Some(address) => (Target::Server { address, ca: ca.clone() }, None),
+        None => {
+            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
+            (Target::Embedded, Some(EmbeddedOptions { store: received_folder()?, bind }))
+        }
+    };
+    let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
+    let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };
+    let result = ui::run(&options, transfer.commands(), transfer.events());
+    transfer.shut_down();
+    result.map(|()| 0).map_err(|e| Fault {
+        kind: FaultKind::Usage,
+        blame: Blame::User,
+        what: e.to_string(),
+        advice: String::new(),
+    })
+}
+
+/// The terminal UI was left out of this build.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "tui"))]
+pub fn terminal(_args: Ui) -> Result<u8, Fault> {
+    Err(Fault {
+        kind: FaultKind::Usage,
+        blame: Blame::User,
+        what: "this upseal was built without its terminal UI".to_owned(),
+        advice: "use `upseal send`, or build with the feature `tui`".to_owned(),
+    })
+}
+
+/// `./recv_files` if it exists, else `upseal/received` in the user's data folder (XDG).
+#[cfg(feature = "tui")]
+fn received_folder() -> Result<PathBuf, Fault> {
+    use etcetera::BaseStrategy;
+
+    let here = PathBuf::from("recv_files");
+    if here.is_dir() {
+        return Ok(here);
+    }
+    let base = etcetera::choose_base_strategy().map_err(|e| {
+        system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
+    })?;
+    Ok(base.data_dir().join("upseal").join("received"))
+}
+
+/// A fault of this machine.
+fn system(what: &str, error: &io::Error) -> Fault {
+    Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::System,
+        what: format!("{what}: {error}"),
+        advice: String::new(),
+    }
+}
+
+/// A fault of whoever typed the command.
+fn usage(what: String, advice: &str) -> Fault {
+    Fault { kind: FaultKind::Usage, blame: Blame::User, what, advice: advice.to_owned() }
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP, as they come.
+fn interrupts() -> Result<Receiver<()>, Fault> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| system("cannot watch for signals", &e))?;
+    let (sender, receiver) = unbounded();
+    thread::Builder::new()
+        .name("upseal-signals".to_owned())
+        .spawn(move || {
+            for _ in &mut signals {
+                if sender.send(()).is_err() {
+                    break;
+                }
+            }
+        })
+        .map_err(|e| system("cannot start a thread", &e))?;
+    Ok(receiver)
+}
+
+/// Of several faults the one that decides the exit code: 130, 4, 3, 6, 5, 1 (DESIGN.md).
+fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
+    let rank = |kind| match kind {
+        FaultKind::Interrupted => 0,
+        FaultKind::Usage => 1,
+        FaultKind::Unproven => 2,
+        FaultKind::Unreachable => 3,
+        FaultKind::Refused => 4,
+        FaultKind::Local => 5,
+        FaultKind::Broken => 6,
+    };
+    faults.into_iter().min_by_key(|fault| rank(fault.kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use FaultKind::{Broken, Interrupted, Local, Refused, Unproven, Unreachable};
+
+    #[test]
+    fn of_several_faults_the_first_of_the_contract_decides() {
+        let fault = |kind| Fault { kind, blame: Blame::Peer, what: String::new(), advice: String::new() };
+        let order = [Interrupted, Unproven, Unreachable, Refused, Local, Broken];
+        assert_eq!(order.map(FaultKind::exit_code), [130, 4, 3, 6, 5, 1]);
+        for (i, first) in order.into_iter().enumerate() {
+            let several = order[i..].iter().rev().map(|kind| fault(*kind));
+            assert_eq!(worst(several).map(|fault| fault.kind), Some(first));
+        }
+        assert_eq!(worst([]), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! `upseal race`: one file through several lanes, without a screen.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crossbeam_channel::select;
+
+use super::{interrupts, system, usage, worst};
+use crate::cli::Race;
+use crate::event::{Command, Dialect, Event, Fault, Framing, Lane, Target};
+use crate::output::{Output, Style};
+use crate::transfer::{EmbeddedOptions, Transfer};
+
+/// Runs the race and prints its result.
+///
+/// Returns the exit code of the worst lane.
+///
+/// # Errors
+/// It could not begin.
+pub fn run(args: Race) -> Result<u8, Fault> {
+    if args.lanes.len() < 2 {
+        return Err(usage("a race needs two lanes or more".to_owned(), "for example --lanes cp1,cp2"));
+    }
+    let signals = interrupts()?;
+    let lanes: Vec<Lane> = args
+        .lanes
+        .iter()
+        .map(|lane| Lane {
+            target: match &lane.address {
+                None => Target::Embedded,
+                Some(address) => Target::Server { address: address.clone(), ca: Some(args.ca.clone()) },
+            },
+            dialect: Dialect { variant: lane.variant, padding: args.padding.padding(), framing: Framing::A },
+        })
+        .collect();
+    // Lanes are not kept, but the embedded server wants a folder; this one goes away with it.
+    let folder = std::env::temp_dir().join(format!("upseal-race-{}", std::process::id()));
+    let embedded = lanes
+        .iter()
+        .any(|lane| lane.target == Target::Embedded)
+        .then(|| EmbeddedOptions { store: folder.clone(), bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
+    let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
+    let mut output = Output::new(Style::of(args.json, false));
+    let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
+    // The transfer threads live until `shut_down`, so the channel is open.
+    let _ = transfer.commands().send(order);
+    let mut faults = Vec::new();
+    loop {
+        select! {
+            recv(transfer.events()) -> event => {
+                let Ok(event) = event else { break };
+                output.show(&event);
+                if let Event::RaceFinished { verdict } = event {
+                    faults.extend(verdict.lanes.into_iter().filter_map(|lane| lane.fault));
+                    break;
+                }
+            }
+            recv(signals) -> _ => {
+                let _ = transfer.commands().send(Command::CancelAll);
+            }
+        }
+    }
+    transfer.shut_down();
+    output.finish();
+    // Empty unless somebody else put something there; then it stays.
+    let _ = std::fs::remove_dir(&folder);
+    Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
+}

@@ -1,0 +1,79 @@
+//! `upseal send`: files to a server, without a screen.
+
+use std::collections::HashSet;
+
+use crossbeam_channel::select;
+
+use super::{interrupts, system, worst};
+use crate::cli::Send;
+use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Target, Track};
+use crate::output::{Output, Style};
+use crate::transfer::Transfer;
+
+/// Sends the files in order, over one connection, and waits until the server has confirmed them.
+///
+/// Returns the exit code; each failure was reported when it happened.
+///
+/// # Errors
+/// It could not begin.
+pub fn run(args: Send) -> Result<u8, Fault> {
+    let signals = interrupts()?;
+    let transfer = Transfer::start(None).map_err(|e| system("cannot start a thread", &e))?;
+    let mut output = Output::new(Style::of(args.json, args.quiet));
+    let target = Target::Server { address: args.to, ca: Some(args.speak.ca.clone()) };
+    let dialect = args.speak.dialect();
+    let jobs: Vec<Job> = (1..)
+        .zip(args.files)
+        .map(|(id, path)| Job { id: JobId(id), path, target: target.clone(), dialect })
+        .collect();
+    let mut open: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
+    let mut faults = Vec::new();
+    let mut interrupted = false;
+    // The transfer threads live until `shut_down`, so the channel is open.
+    let _ = transfer.commands().send(Command::Upload(jobs));
+    while !open.is_empty() {
+        select! {
+            recv(transfer.events()) -> event => {
+                let Ok(event) = event else { break };
+                output.show(&event);
+                if let Event::State { track: Track::Job(id), state } = &event {
+                    match state {
+                        State::Failed(fault) => faults.push(fault.clone()),
+                        State::Cancelled => faults.push(cancelled()),
+                        _ => {}
+                    }
+                    if state.is_final() {
+                        open.remove(id);
+                    }
+                }
+            }
+            recv(signals) -> _ => {
+                if interrupted {
+                    return Err(cancelled());
+                }
+                interrupted = true;
+                let _ = transfer.commands().send(Command::CancelAll);
+            }
+        }
+    }
+    transfer.shut_down();
+    output.finish();
+    if !open.is_empty() {
+        faults.push(Fault {
+            kind: FaultKind::Broken,
+            blame: Blame::System,
+            what: format!("{} files were not sent: the transfer threads ended", open.len()),
+            advice: "this is a bug of upseal's".to_owned(),
+        });
+    }
+    Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
+}
+
+fn cancelled() -> Fault {
+    Fault {
+        kind: FaultKind::Interrupted,
+        blame: Blame::User,
+        what: "cancelled".to_owned(),
+        advice: String::new(),
+    }
+}

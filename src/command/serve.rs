@@ -1,0 +1,126 @@
+//! `upseal serve`: receives files, without a screen.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{interrupts, system, usage};
+use crate::cli::{Serve, VariantArg};
+use crate::crypto::identity::Identity;
+use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::receive::{Policy, Service};
+use crate::net::server::{Lifetime, Server};
+use crate::net::upload::unix_now;
+use crate::output::{self, Output, Style};
+use crate::store::folder::Folder;
+use crate::trust::Anchor;
+
+/// Serves until it is interrupted, or with `--once` until its one client has gone.
+///
+/// # Errors
+/// It could not start, each with its exit code.
+pub fn run(args: &Serve) -> Result<u8, Fault> {
+    let signals = interrupts()?;
+    let variants = accepted(args)?;
+    let local = |what: String, advice: &str| Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what,
+        advice: advice.to_owned(),
+    };
+    let needs_identity = variants.iter().any(|variant| variant.authenticates());
+    let identity = match Identity::load(&args.certs) {
+        Ok(identity) => Some(Arc::new(identity)),
+        Err(_) if !needs_identity => None,
+        Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
+    };
+    let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
+    let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
+    let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
+        kind: FaultKind::Unreachable,
+        blame: Blame::User,
+        what: format!("cannot listen on {}: {e}", args.bind),
+        advice: "is another server there? choose with --bind".to_owned(),
+    })?;
+    let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
+    let service = Service {
+        policy: Policy {
+            variants,
+            paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
+            max_file: args.max_file.0,
+        },
+        identity,
+        store: Arc::new(store),
+        observer: Arc::clone(&printer) as Arc<dyn Observer>,
+    };
+    let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
+    let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
+    printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
+    if !args.json {
+        output::remark(&hand_out(args, &address, needs_identity));
+    }
+    let server = Server::start(listener, Arc::new(service), lifetime)
+        .map_err(|e| system("cannot start a thread", &e))?;
+    let stopper = server.stopper();
+    std::thread::Builder::new()
+        .name("upseal-stop".to_owned())
+        .spawn(move || {
+            if signals.recv().is_ok() {
+                stopper.interrupt();
+            }
+        })
+        .map_err(|e| system("cannot start a thread", &e))?;
+    server.wait();
+    Ok(0)
+}
+
+/// Beyond loopback nobody gets a variant that was not asked for by name.
+fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
+    match &args.accept {
+        Some(accept) => Ok(accept.iter().copied().map(VariantArg::variant).collect()),
+        None if args.bind.ip().is_loopback() => Ok(Variant::ALL.to_vec()),
+        None => Err(usage(
+            format!("{} is reachable from elsewhere: say what to accept", args.bind),
+            "for example --accept cp2",
+        )),
+    }
+}
+
+/// The identity as a client with our CA would see it; `None` if the CA is not here.
+fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
+    let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    match anchor.check(identity.certificate_pem(), unix_now()) {
+        Ok((_, proof)) => Some(proof),
+        Err(e) => {
+            output::remark(&format!("clients will not accept this server's certificate: {e}"));
+            None
+        }
+    }
+}
+
+/// The line to hand to others.
+fn hand_out(args: &Serve, address: &str, proves: bool) -> String {
+    let best = if proves { "" } else { " -p plain" };
+    let ca = if proves {
+        format!(" --ca {}", args.certs.join("cacsertificate.crt").display())
+    } else {
+        String::new()
+    };
+    format!("to send here:  upseal send --to {address}{best}{ca} FILE…")
+}
+
+/// Prints what sessions report, one at a time.
+struct Printer(Mutex<Output>);
+
+impl Observer for Printer {
+    fn event(&self, event: Event) {
+        // A panic while printing leaves nothing half done that matters.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).show(&event);
+    }
+
+    /// A log has no progress bars.
+    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
+
+    fn unwatch(&self, _track: Track) {}
+}

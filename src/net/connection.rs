@@ -1,0 +1,116 @@
+//! The one blocking read and write loop over a [`Stream`].
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::stream::{Interrupter, Stream};
+
+/// Bytes read ahead at the most.
+const BUFFER: usize = 256 << 10;
+
+/// A stream with a read buffer, and a patience: how long it may stand still.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    patience: Duration,
+    /// When the stream's deadline was last moved; it is not moved for every call.
+    moved: Option<Instant>,
+    buffer: Box<[u8]>,
+    /// 0 <= `start` <= `end` <= `BUFFER`.
+    start: usize,
+    end: usize,
+    interrupter: Interrupter,
+}
+
+impl Connection {
+    /// Over this stream; a read or write without progress for `patience` fails with `TimedOut`.
+    #[must_use]
+    pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
+        let interrupter = stream.interrupter();
+        let buffer = vec![0; BUFFER].into_boxed_slice();
+        Self { stream, patience, moved: None, buffer, start: 0, end: 0, interrupter }
+    }
+
+    /// Changes the patience.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+        self.moved = None;
+    }
+
+    /// Whether this connection was stopped from another thread.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupter.is_raised()
+    }
+
+    /// Bytes received and not consumed.
+    #[must_use]
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Takes bytes from the front; `n` is at most `buffered().len()`.
+    pub fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Reads once, behind what is buffered. 0: the peer has ended in order (or the buffer is full,
+    /// which no decoder of ours lets happen).
+    ///
+    /// # Errors
+    /// The stream's, `TimedOut` included.
+    pub fn fill(&mut self) -> io::Result<usize> {
+        if self.end == self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        self.move_deadline()?;
+        let n = self.stream.read(&mut self.buffer[self.end..])?;
+        self.end += n;
+        Ok(n)
+    }
+
+    /// Writes all of it, telling `progress` of each piece that the kernel took.
+    ///
+    /// # Errors
+    /// The stream's, `TimedOut` included.
+    pub fn send(&mut self, mut bytes: &[u8], mut progress: impl FnMut(u64)) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.move_deadline()?;
+            match self.stream.write(bytes)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => {
+                    progress(n as u64);
+                    bytes = &bytes[n..];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn finish_writing(&mut self) -> io::Result<()> {
+        self.stream.finish_writing()
+    }
+
+    /// Makes the coming end one that the peer cannot take for an end in order.
+    pub fn reset(&mut self) {
+        self.stream.reset();
+    }
+
+    /// Moves the deadline ahead, but not for every call: a timeout costs two system calls.
+    fn move_deadline(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let slack = self.patience / 16;
+        if self.moved.is_none_or(|moved| now.duration_since(moved) > slack) {
+            self.stream.set_deadline(Some(now + self.patience + slack))?;
+            self.moved = Some(now);
+        }
+        Ok(())
+    }
+}

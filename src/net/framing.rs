@@ -1,0 +1,372 @@
+//! How CP1's blocks follow MODE 1: the dialects A to F, no IO.
+//!
+//! The seed leaves it open whether all encrypted bytes go as one M2 or block by block, and
+//! independent clients do it in six ways (PROTOCOL.md, "CP1"). [`Layout`] writes the chosen one;
+//! [`Body`] reads all of them, told apart by their bytes:
+//!
+//! ```text
+//!              M1 = 2^64−1 ─► empty D            M1 = 0 ─► empty file
+//!   MODE 1 ─► M1 ─┬─ next word is k ─► (k, block) pairs until M1 is their plaintext (C),
+//!                 │                    else their count (B), else k × their count (F)
+//!                 └─ otherwise ──────► M1 / k blocks one after another (A; one block: D, E)
+//! ```
+//! After a body whose M1 was k or 0, or one of pairs, a "MODE" of value k is one more block.
+
+use thiserror::Error;
+
+use super::wire::{Continuation, TERMINATOR, WORD, read_word, word};
+use crate::event::Framing;
+
+/// A CP1 body whose bytes fit no framing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FramingError {
+    /// Neither pairs nor whole blocks.
+    #[error(
+        "a CP1 body of {m1} bytes, which is no multiple of the block length {k}, \
+         and no block length follows"
+    )]
+    NoWholeBlocks {
+        /// M1.
+        m1: u64,
+        /// The server's modulus length in bytes.
+        k: u64,
+    },
+    /// In a body of pairs, every block is k bytes long.
+    #[error("in a CP1 body of (length, block) pairs: expected the block length {k}, got {got}")]
+    BlockLength {
+        /// The server's modulus length in bytes.
+        k: u64,
+        /// What stood there.
+        got: u64,
+    },
+    /// Pairs that passed every end that M1 could mean.
+    #[error("a CP1 body that announced {m1} and ended nowhere within {pairs} blocks")]
+    NoEnd {
+        /// M1.
+        m1: u64,
+        /// Pairs read.
+        pairs: u64,
+    },
+}
+
+/// What the bytes at hand are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Too few to tell; read more.
+    More,
+    /// Skip `skip` bytes; the next `length` are whole blocks or parts of them.
+    Blocks {
+        /// Bytes of framing.
+        skip: usize,
+        /// Bytes of blocks, at least 1.
+        length: usize,
+    },
+    /// The body is over; what is at hand belongs to the next message.
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Unknown,
+    /// `left` bytes of blocks to come.
+    Joined {
+        left: u64,
+    },
+    /// `left` bytes of the current block to come; 0: at a pair's length.
+    Pairs {
+        left: u64,
+        count: u64,
+    },
+    Over,
+}
+
+/// One CP1 body being read.
+#[derive(Debug)]
+pub struct Body {
+    m1: u64,
+    k: u64,
+    shape: Shape,
+    continuation: Continuation,
+}
+
+impl Body {
+    /// A body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8).
+    #[must_use]
+    pub const fn new(m1: u64, k: u64) -> Self {
+        let more = Continuation::Blocks { k };
+        let (shape, continuation) = match m1 {
+            TERMINATOR => (Shape::Over, Continuation::No),
+            0 => (Shape::Over, more),
+            _ => (Shape::Unknown, if m1 == k { more } else { Continuation::No }),
+        };
+        Self { m1, k, shape, continuation }
+    }
+
+    /// One more block of the file before, after its length was read in the place of a MODE.
+    #[must_use]
+    pub const fn one_more_block(k: u64) -> Self {
+        Self { m1: k, k, shape: Shape::Joined { left: k }, continuation: Continuation::Blocks { k } }
+    }
+
+    /// What may stand in the place of the next MODE once this body is over.
+    #[must_use]
+    pub const fn continuation(&self) -> Continuation {
+        self.continuation
+    }
+
+    /// Tells what the next bytes are.
+    ///
+    /// `plain` is how many bytes the blocks so far decrypted to: the end of C depends on it.
+    ///
+    /// # Errors
+    /// [`FramingError`]; the body is of no use afterwards.
+    pub fn next(&mut self, input: &[u8], plain: u64) -> Result<Step, FramingError> {
+        loop {
+            match self.shape {
+                Shape::Over => return Ok(Step::End),
+                Shape::Unknown => {
+                    let Some(first) = read_word(input) else { return Ok(Step::More) };
+                    if first == self.k {
+                        self.continuation = Continuation::Blocks { k: self.k };
+                        self.shape = Shape::Pairs { left: 0, count: 0 };
+                    } else if self.m1.is_multiple_of(self.k) {
+                        self.shape = Shape::Joined { left: self.m1 };
+                    } else {
+                        return Err(FramingError::NoWholeBlocks { m1: self.m1, k: self.k });
+                    }
+                }
+                Shape::Joined { left: 0 } => self.shape = Shape::Over,
+                Shape::Pairs { left: 0, count } => {
+                    // In this order: PROTOCOL.md, "Telling them apart".
+                    let ends = [plain, count, count.saturating_mul(self.k)];
+                    if count > 0 && ends.contains(&self.m1) {
+                        self.shape = Shape::Over;
+                        continue;
+                    }
+                    if ends.iter().all(|end| *end > self.m1) {
+                        return Err(FramingError::NoEnd { m1: self.m1, pairs: count });
+                    }
+                    let Some(got) = read_word(input) else { return Ok(Step::More) };
+                    if got != self.k {
+                        return Err(FramingError::BlockLength { k: self.k, got });
+                    }
+                    if input.len() == WORD {
+                        return Ok(Step::More);
+                    }
+                    let mut left = self.k;
+                    let step = take(&mut left, WORD, input.len());
+                    self.shape = Shape::Pairs { left, count: count + 1 };
+                    return Ok(step);
+                }
+                Shape::Joined { ref mut left } | Shape::Pairs { ref mut left, .. } => {
+                    return Ok(take(left, 0, input.len()));
+                }
+            }
+        }
+    }
+}
+
+/// As many bytes as are both wanted and here, after `skip`.
+fn take(left: &mut u64, skip: usize, here: usize) -> Step {
+    let here = (here - skip) as u64;
+    if here == 0 {
+        return Step::More;
+    }
+    let length = here.min(*left);
+    *left -= length;
+    #[expect(clippy::cast_possible_truncation, reason = "at most `here`, which was a usize")]
+    Step::Blocks { skip, length: length as usize }
+}
+
+/// How a client writes a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Stands behind MODE 1.
+    pub m1: Option<u64>,
+    /// Whether each block has its length before it.
+    pub pairs: bool,
+    /// Stands behind the last block.
+    pub terminator: Option<u64>,
+}
+
+impl Layout {
+    /// For a file of `plain` bytes that makes `blocks` blocks of `k` bytes.
+    #[must_use]
+    pub const fn of(framing: Framing, plain: u64, blocks: u64, k: u64) -> Self {
+        let total = Some(blocks.saturating_mul(k));
+        match framing {
+            Framing::A => Self { m1: total, pairs: false, terminator: None },
+            Framing::B => Self { m1: Some(blocks), pairs: true, terminator: None },
+            // An empty file is one empty block, and C's M1 for it is 0: nothing may follow then.
+            Framing::C => Self { m1: Some(plain), pairs: true, terminator: None },
+            Framing::D => Self { m1: None, pairs: true, terminator: Some(TERMINATOR) },
+            Framing::E => Self { m1: None, pairs: true, terminator: None },
+            Framing::F => Self { m1: total, pairs: true, terminator: None },
+        }
+    }
+
+    /// Bytes on the wire behind MODE 1.
+    #[must_use]
+    pub const fn wire_len(&self, blocks: u64, k: u64) -> u64 {
+        let words =
+            self.m1.is_some() as u64 + self.terminator.is_some() as u64 + if self.pairs { blocks } else { 0 };
+        blocks.saturating_mul(k).saturating_add(words.saturating_mul(WORD as u64))
+    }
+
+    /// Appends whole blocks as this layout writes them.
+    pub fn frame(&self, blocks: &[u8], k: usize, out: &mut Vec<u8>) {
+        if self.pairs {
+            for block in blocks.chunks(k) {
+                out.extend_from_slice(&word(k as u64));
+                out.extend_from_slice(block);
+            }
+        } else {
+            out.extend_from_slice(blocks);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A toy cipher: a block of K bytes whose first byte says how many bytes it holds.
+    const K: usize = 16;
+    const FULL: usize = 10;
+
+    fn seal(file: &[u8]) -> Vec<u8> {
+        let mut chunks: Vec<&[u8]> = file.chunks(FULL).collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        let mut blocks = Vec::new();
+        for chunk in chunks {
+            let mut block = vec![0xee; K];
+            block[0] = u8::try_from(chunk.len()).unwrap();
+            block[1..=chunk.len()].copy_from_slice(chunk);
+            blocks.extend(block);
+        }
+        blocks
+    }
+
+    fn written(framing: Framing, file: &[u8]) -> Vec<u8> {
+        let blocks = seal(file);
+        let count = (blocks.len() / K) as u64;
+        let layout = Layout::of(framing, file.len() as u64, count, K as u64);
+        let mut out: Vec<u8> = layout.m1.map(word).into_iter().flatten().collect();
+        layout.frame(&blocks, K, &mut out);
+        out.extend(layout.terminator.map(word).into_iter().flatten());
+        assert_eq!(out.len() as u64, layout.wire_len(count, K as u64));
+        out
+    }
+
+    /// Reads a body, and what may follow it, from bytes that arrive in pieces of `size`.
+    fn read(input: &[u8], size: usize) -> Result<(Vec<u8>, usize), FramingError> {
+        let (mut at, mut here) = (WORD, WORD);
+        let mut body = Body::new(read_word(input).unwrap(), K as u64);
+        let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+        loop {
+            match body.next(&input[at..here], plain.len() as u64)? {
+                Step::More if here == input.len() => return Ok((plain, at)),
+                Step::More => here = (here + size).min(input.len()),
+                Step::Blocks { skip, length } => {
+                    sealed.extend_from_slice(&input[at + skip..at + skip + length]);
+                    at += skip + length;
+                    for block in sealed.chunks_exact(K) {
+                        plain.extend_from_slice(&block[1..=usize::from(block[0])]);
+                    }
+                    sealed.drain(..sealed.len() / K * K);
+                }
+                Step::End => {
+                    let Continuation::Blocks { k } = body.continuation() else { return Ok((plain, at)) };
+                    match input.get(at..).and_then(read_word) {
+                        Some(value) if value == k => {
+                            body = Body::one_more_block(k);
+                            at += WORD;
+                            here = here.max(at);
+                        }
+                        Some(TERMINATOR) => return Ok((plain, at + WORD)),
+                        _ => return Ok((plain, at)),
+                    }
+                }
+            }
+        }
+    }
+
+    const ALL: [Framing; 6] = [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
+
+    #[test]
+    fn reads_what_every_framing_writes_in_pieces_of_any_size() {
+        for framing in ALL {
+            for length in [1, 9, 10, 11, 19, 20, 21, 95, 160] {
+                let file: Vec<u8> = (0..length).map(|i: u8| i.wrapping_mul(7)).collect();
+                let mut input = written(framing, &file);
+                let end = input.len();
+                input.extend(word(2));
+                for size in [1, 3, 8, 16, 24, 1000] {
+                    let context = format!("framing {framing}, {length} bytes, pieces of {size}");
+                    let (plain, at) = read(&input, size).expect(&context);
+                    assert_eq!(plain, file, "{context}");
+                    assert_eq!(at, end, "{context}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_one_empty_block_or_nothing() {
+        for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+            let mut input = written(framing, b"");
+            let end = input.len();
+            input.extend(word(2));
+            assert_eq!(read(&input, 1).unwrap(), (vec![], end), "framing {framing}");
+        }
+        for nothing in [0, TERMINATOR] {
+            let mut input = word(nothing).to_vec();
+            input.extend(word(2));
+            assert_eq!(read(&input, 1).unwrap(), (vec![], WORD));
+        }
+    }
+
+    #[test]
+    fn an_early_end_by_coincidence_is_made_good_by_one_more_block() {
+        // Framing B with as many blocks as the first block has bytes: told as C after one block.
+        let file = vec![5; FULL * FULL];
+        let input = written(Framing::B, &file);
+        assert_eq!(read_word(&input), Some(FULL as u64));
+        assert_eq!(read(&input, 7).unwrap(), (file, input.len()));
+    }
+
+    #[test]
+    fn rejects_lengths_that_fit_no_framing() {
+        let input: Vec<u8> = word(K as u64 + 1).into_iter().chain([9; 40]).collect();
+        assert_eq!(read(&input, 40).unwrap_err(), FramingError::NoWholeBlocks { m1: 17, k: 16 });
+
+        let mut input = word(5).to_vec();
+        Layout { m1: None, pairs: true, terminator: None }.frame(&seal(b"0123456789"), K, &mut input);
+        input.extend(word(17));
+        assert_eq!(read(&input, 40).unwrap_err(), FramingError::BlockLength { k: 16, got: 17 });
+
+        let mut input = word(3).to_vec();
+        Layout { m1: None, pairs: true, terminator: None }.frame(&seal(&[1; 35]), K, &mut input);
+        // 10, 20, 30 bytes and 1, 2 blocks are not 3; three blocks are.
+        assert_eq!(read(&input, 1000).unwrap().0.len(), 35, "the fourth block continues");
+    }
+
+    #[test]
+    fn rejects_pairs_that_pass_every_end() {
+        let mut body = Body::new(1, 16);
+        let mut input = word(16).to_vec();
+        input.extend([1; 16]);
+        assert_eq!(body.next(&input, 0).unwrap(), Step::Blocks { skip: 8, length: 16 });
+        assert_eq!(body.next(&[], 10).unwrap(), Step::End, "one block is B");
+
+        let mut body = Body::new(3, 16);
+        for pairs in 1..=2 {
+            assert_eq!(body.next(&input, pairs * 10 - 10).unwrap(), Step::Blocks { skip: 8, length: 16 });
+        }
+        assert_eq!(body.next(&input, 20).unwrap(), Step::Blocks { skip: 8, length: 16 });
+        body.shape = Shape::Pairs { left: 0, count: 4 };
+        assert_eq!(body.next(&input, 40).unwrap_err(), FramingError::NoEnd { m1: 3, pairs: 4 });
+    }
+}

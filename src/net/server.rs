@@ -1,0 +1,248 @@
+//! The accept loop: a thread per session under a cap, and an end that joins them all.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{read, write};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::connection::Connection;
+use super::receive::{IDLE_PATIENCE, Service, Session};
+use super::stream::{Interrupter, Stream, Tcp};
+use crate::event::{Event, SessionId};
+
+/// Sessions at once; further clients wait in the kernel's queue.
+const SESSIONS: usize = 256;
+/// A session keeps its buffers on the heap.
+const STACK: usize = 1 << 20;
+/// A pause after an `accept` that failed for want of descriptors or memory.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// How long a server accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until it is stopped.
+    UntilStopped,
+    /// One connection, as the seed's servers do (`--once`).
+    OneSession,
+}
+
+/// A running server. Dropping it stops it and waits for its threads.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<Sessions>,
+    /// A byte written here wakes the accept loop: a session ended, or the server is to stop.
+    wake: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    stopping: bool,
+    running: HashMap<SessionId, Interrupter>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, Sessions> {
+        // Nothing panics while it holds this lock; if it did, the map would still be sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // The pipe is non-blocking; if it is full, the loop is about to wake anyway.
+        let _ = write(&self.wake, &[1]);
+    }
+}
+
+impl Server {
+    /// Accepts connections on `listener` on a thread of its own.
+    ///
+    /// # Errors
+    /// The listener is dead, or no thread or descriptor is left.
+    pub fn start(listener: TcpListener, service: Arc<Service>, lifetime: Lifetime) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let shared = Arc::new(Shared { state: Mutex::default(), wake });
+        let accept = Accept {
+            listener,
+            woken,
+            service,
+            lifetime,
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+            accepted: 0,
+        };
+        let thread = thread::Builder::new().name("upseal-accept".to_owned()).spawn(move || accept.run())?;
+        Ok(Self { address, shared, thread: Some(thread) })
+    }
+
+    /// As bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle that stops the server from another thread; unfinished files are not published.
+    #[must_use]
+    pub fn stopper(&self) -> Interrupter {
+        let shared = Arc::downgrade(&self.shared);
+        Interrupter::new(move || {
+            let Some(shared) = shared.upgrade() else { return };
+            let mut state = shared.state();
+            state.stopping = true;
+            state.running.values().for_each(Interrupter::interrupt);
+            drop(state);
+            shared.wake();
+        })
+    }
+
+    /// Waits until it has ended by itself (`--once`) or was stopped, its sessions included.
+    pub fn wait(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // It catches its sessions' panics and has no reason for one of its own.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.stopper().interrupt();
+            self.join();
+        }
+    }
+}
+
+struct Accept {
+    listener: TcpListener,
+    woken: OwnedFd,
+    service: Arc<Service>,
+    lifetime: Lifetime,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    accepted: u64,
+}
+
+impl Accept {
+    fn run(mut self) {
+        loop {
+            let (stopping, running) = {
+                let state = self.shared.state();
+                (state.stopping, state.running.len())
+            };
+            let served = self.lifetime == Lifetime::OneSession && self.accepted > 0;
+            if stopping || (served && running == 0) {
+                break;
+            }
+            if let Err(error) = self.turn(!served && running < SESSIONS) {
+                self.service
+                    .observer
+                    .event(Event::Note { text: format!("cannot accept a connection: {error}") });
+                thread::sleep(BREATH);
+            }
+        }
+        drop(self.listener);
+        for thread in self.threads {
+            // Sessions catch their panics.
+            let _ = thread.join();
+        }
+    }
+
+    /// Waits for a client, an ended session or the end, and serves it.
+    fn turn(&mut self, accepting: bool) -> io::Result<()> {
+        let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        if accepting {
+            fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        }
+        match poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            ready => ready?,
+        };
+        let woken = !fds[0].revents().is_empty();
+        let arrived = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        if woken {
+            let mut bytes = [0; 64];
+            while matches!(read(&self.woken, &mut bytes), Ok(1..)) {}
+            self.threads.retain(|thread| !thread.is_finished());
+        }
+        if !arrived {
+            return Ok(());
+        }
+        match self.listener.accept() {
+            Ok((socket, peer)) => self.spawn(socket, peer),
+            // The client went away between `poll` and `accept`.
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        socket.set_nonblocking(false)?;
+        let stream = Tcp::new(socket)?;
+        self.accepted += 1;
+        let id = SessionId(self.accepted);
+        {
+            let mut state = self.shared.state();
+            if state.stopping {
+                return Ok(());
+            }
+            state.running.insert(id, stream.interrupter());
+        }
+        let service = Arc::clone(&self.service);
+        let guard = Running { id, shared: Arc::clone(&self.shared) };
+        let name = format!("upseal-session-{}", id.0);
+        let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+            let guard = guard;
+            serve(&service, stream, guard.id, peer);
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+/// Takes the session from the list, however its thread ends.
+struct Running {
+    id: SessionId,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.state().running.remove(&self.id);
+        self.shared.wake();
+    }
+}
+
+fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
+    let observer = &service.observer;
+    observer.event(Event::SessionOpened { session: id, peer: peer.to_string() });
+    let connection = Connection::new(Box::new(stream), IDLE_PATIENCE);
+    let session = Session::new(service, connection, id, peer.to_string());
+    if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
+        observer.event(Event::Note {
+            text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
+        });
+    }
+    observer.event(Event::SessionClosed { session: id });
+}

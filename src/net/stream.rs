@@ -1,0 +1,287 @@
+//! A byte stream with a deadline, that another thread can interrupt.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+
+/// Bytes of a small send buffer: about 5 MB/s at 50 ms of round trip, above what CP1 needs.
+const LITTLE: usize = 128 << 10;
+
+/// What a connection needs of its transport: TCP today, TLS later.
+pub trait Stream: Read + Write + Send {
+    /// From now on a read or write that is not done by then fails with `TimedOut`.
+    fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()>;
+
+    /// A handle that stops this stream from another thread, even in a blocked write.
+    fn interrupter(&self) -> Interrupter;
+
+    /// The descriptor to move bytes without copying them; `None` for TLS.
+    fn raw(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Says that nothing more will be written; reading goes on.
+    fn finish_writing(&mut self) -> io::Result<()>;
+
+    /// Ends the stream so that the peer cannot take it for an end in order (TCP: a reset).
+    fn reset(&mut self);
+}
+
+/// Stops a stream, or the wait for one, from another thread. Clones act on the same stream.
+#[derive(Clone, Default)]
+pub struct Interrupter {
+    raised: Arc<AtomicBool>,
+    act: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Interrupter {
+    /// One that does `act` besides being raised.
+    pub fn new(act: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { raised: Arc::default(), act: Some(Arc::new(act)) }
+    }
+
+    /// Stops the stream: what blocks in it returns at once.
+    pub fn interrupt(&self) {
+        self.raised.store(true, Ordering::SeqCst);
+        if let Some(act) = &self.act {
+            act();
+        }
+    }
+
+    /// Whether somebody did.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Interrupter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupter").field("raised", &self.is_raised()).finish_non_exhaustive()
+    }
+}
+
+/// A TCP connection.
+///
+/// An [`Interrupter`] of it may outlive it: it holds the socket only weakly, so that dropping the
+/// `Tcp` closes the connection.
+#[derive(Debug)]
+pub struct Tcp {
+    socket: Arc<TcpStream>,
+    interrupter: Interrupter,
+    deadline: Option<Instant>,
+    /// What the socket's two timeouts were last set for.
+    armed: Option<Instant>,
+}
+
+impl Tcp {
+    /// Wraps a connected socket.
+    ///
+    /// # Errors
+    /// The socket is dead already, or descriptors are used up.
+    pub fn new(socket: TcpStream) -> io::Result<Self> {
+        // The four parts of an AP answer are four writes (PROTOCOL.md, "AP").
+        socket.set_nodelay(true)?;
+        let socket = Arc::new(socket);
+        let weak = Arc::downgrade(&socket);
+        let interrupter = Interrupter::new(move || {
+            if let Some(socket) = weak.upgrade() {
+                // It fails only when the connection has ended already.
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        });
+        Ok(Self { socket, interrupter, deadline: None, armed: None })
+    }
+
+    /// Reaches `host:port`, trying each of its addresses, for `patience` in all.
+    ///
+    /// Resolving a name cannot be interrupted, so it happens on a thread of its own, which is left
+    /// alone when `stop` is raised; it ends by itself.
+    ///
+    /// # Errors
+    /// Nobody answers, the name means nothing, or `stop` was raised (`Interrupted`).
+    pub fn connect(address: &str, patience: Duration, stop: &Interrupter) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(1);
+        let wanted = address.to_owned();
+        thread::Builder::new().name("upseal-connect".to_owned()).spawn(move || {
+            // The receiver may have stopped waiting.
+            let _ = sender.send(connect_any(&wanted, patience));
+        })?;
+        let give_up = Instant::now() + patience + Duration::from_secs(5);
+        loop {
+            match receiver.recv_timeout(Duration::from_millis(20)) {
+                _ if stop.is_raised() => return Err(io::ErrorKind::Interrupted.into()),
+                Ok(connected) => return connected.and_then(Self::new),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < give_up => {}
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+    }
+
+    /// Keeps few bytes in the kernel's send buffer: where the server takes long over each block
+    /// (CP1), progress would otherwise run megabytes ahead of it.
+    ///
+    /// # Errors
+    /// The socket is dead already.
+    pub fn buffer_little(&self) -> io::Result<()> {
+        Ok(sockopt::set_socket_send_buffer_size(&*self.socket, LITTLE)?)
+    }
+
+    /// The other side's address.
+    ///
+    /// # Errors
+    /// The connection has ended already.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// Does `step` until it is done or the deadline has passed.
+    fn until_deadline(&mut self, mut step: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            if self.armed != self.deadline {
+                let left = self.deadline.map(|at| {
+                    // A zero timeout would be refused; it would mean "none".
+                    at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+                });
+                self.socket.set_read_timeout(left)?;
+                self.socket.set_write_timeout(left)?;
+                self.armed = self.deadline;
+            }
+            match step(&self.socket) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.deadline {
+                        Some(at) if Instant::now() >= at => return Err(io::ErrorKind::TimedOut.into()),
+                        // The socket's timeout was set for an earlier moment.
+                        _ => self.armed = None,
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+fn connect_any(address: &str, patience: Duration) -> io::Result<TcpStream> {
+    let give_up = Instant::now() + patience;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for candidate in address.to_socket_addrs()? {
+        let left = give_up.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&candidate, left) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.until_deadline(|mut socket| socket.read(buffer))
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.until_deadline(|mut socket| socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Tcp {
+    fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
+        self.deadline = at;
+        Ok(())
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
+    }
+
+    fn raw(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.socket.as_fd())
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    fn reset(&mut self) {
+        // With a linger of zero, closing sends a reset. Should it fail, the peer sees an end
+        // without its MODE 2 having been answered; there is nothing better to do.
+        let _ = sockopt::set_socket_linger(&*self.socket, Some(Duration::ZERO));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn pair() -> (Tcp, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let tcp = Tcp::connect(&address, Duration::from_secs(5), &Interrupter::default()).unwrap();
+        (tcp, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_passed_deadline_is_timed_out() {
+        let (mut tcp, _peer) = pair();
+        tcp.set_deadline(Some(Instant::now() + Duration::from_millis(30))).unwrap();
+        assert_eq!(tcp.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(tcp.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn an_interrupted_write_returns_although_nobody_reads() {
+        let (mut tcp, _peer) = pair();
+        let interrupter = tcp.interrupter();
+        let writer = thread::spawn(move || {
+            let chunk = vec![0; 1 << 20];
+            loop {
+                if let Err(error) = tcp.write_all(&chunk) {
+                    return error.kind();
+                }
+            }
+        });
+        interrupter.interrupt();
+        assert_eq!(writer.join().unwrap(), io::ErrorKind::BrokenPipe);
+        assert!(interrupter.is_raised());
+    }
+
+    #[test]
+    fn a_reset_is_no_end_in_order() {
+        let (mut tcp, mut peer) = pair();
+        let _outlives_it = tcp.interrupter();
+        tcp.reset();
+        drop(tcp);
+        assert_eq!(peer.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn a_name_without_an_address_and_a_port_without_a_server_are_errors() {
+        let stop = Interrupter::default();
+        let refused = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().to_string()
+        };
+        assert_eq!(
+            Tcp::connect(&refused, Duration::from_secs(5), &stop).unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
+        assert!(Tcp::connect("127.0.0.1", Duration::from_secs(5), &stop).is_err(), "no port");
+    }
+}

@@ -1,0 +1,426 @@
+//! Integers, modes and limits of the wire: bytes in, values out, no IO.
+//!
+//! Every integer is 8 bytes, big-endian, unsigned. A message is a MODE, and for all but MODE 2 a
+//! length M1 and M1 bytes M2 (PROTOCOL.md). MODE 1's M2 is the file; it is not collected here: the
+//! decoder stops behind M1 and [`super::framing`] or the variant's opener goes on.
+
+use thiserror::Error;
+
+/// Bytes of an integer.
+pub const WORD: usize = 8;
+
+/// Ends framing D; no length is that long.
+pub const TERMINATOR: u64 = u64::MAX;
+
+/// An integer as it goes over the wire.
+#[must_use]
+pub const fn word(n: u64) -> [u8; WORD] {
+    n.to_be_bytes()
+}
+
+/// The first integer of some bytes, if they are enough.
+#[must_use]
+pub fn read_word(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().copied().map(u64::from_be_bytes)
+}
+
+/// What a message is about (the seed's MODE table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Mode {
+    /// M2 is the file's name.
+    Filename = 0,
+    /// M2 is the file's body.
+    Data = 1,
+    /// The client has finished.
+    Close = 2,
+    /// M2 is a message for the server to sign.
+    Authenticate = 3,
+    /// M2 is a session key under the server's RSA key.
+    SessionKey = 4,
+}
+
+impl Mode {
+    /// The integer on the wire.
+    #[must_use]
+    pub const fn word(self) -> [u8; WORD] {
+        word(self as u64)
+    }
+
+    const fn of(value: u64) -> Option<Self> {
+        Some(match value {
+            0 => Self::Filename,
+            1 => Self::Data,
+            2 => Self::Close,
+            3 => Self::Authenticate,
+            4 => Self::SessionKey,
+            _ => return None,
+        })
+    }
+}
+
+/// The longest M2 that is collected in memory, by what it is. A length meets its limit before an
+/// allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// MODE 0: many clients send the path as typed, so more than a name's 255 bytes.
+    Filename,
+    /// MODE 3: PROTOCOL.md, "AP".
+    Message,
+    /// MODE 4: one RSA block; 16384 bits at the most.
+    SessionKey,
+    /// The answer to MODE 3: the signature or the certificate, in whichever order they come.
+    Answer,
+}
+
+impl Part {
+    /// Bytes.
+    #[must_use]
+    pub const fn limit(self) -> u64 {
+        match self {
+            Self::Filename | Self::Message => 4096,
+            Self::SessionKey => 2048,
+            Self::Answer => 65_536,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Filename => "a file name (MODE 0)",
+            Self::Message => "a message to sign (MODE 3)",
+            Self::SessionKey => "a session key (MODE 4)",
+            Self::Answer => "a part of the answer to MODE 3",
+        }
+    }
+}
+
+/// What is wrong with the peer's bytes. Offsets count from the connection's first byte.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// PROTOCOL.md: no other MODE exists.
+    #[error("at byte {offset}: expected a MODE from 0 to 4, got {value} (0x{value:016x})")]
+    UnknownMode {
+        /// Where the integer began.
+        offset: u64,
+        /// What it said.
+        value: u64,
+    },
+    /// A length above what such a thing can have.
+    #[error("at byte {offset}: {} of {length} bytes; at most {} are accepted", .part.words(), .part.limit())]
+    TooLong {
+        /// Where M1 began.
+        offset: u64,
+        /// Of what.
+        part: Part,
+        /// M1.
+        length: u64,
+    },
+}
+
+/// A whole message, or for MODE 1 its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// MODE 0.
+    Filename(Vec<u8>),
+    /// MODE 1 and its M1; the body's bytes follow and are not this decoder's.
+    Data {
+        /// M1.
+        length: u64,
+    },
+    /// MODE 2.
+    Close,
+    /// MODE 3.
+    Authenticate(Vec<u8>),
+    /// MODE 4.
+    SessionKey(Vec<u8>),
+    /// In the place of a MODE, the length k of one more block of the file before (framings D, E).
+    /// The block follows and is not this decoder's.
+    OneMoreBlock,
+    /// In the place of a MODE, the end of a body in framing D.
+    EndOfBlocks,
+}
+
+/// Whether a "MODE" may be one more block of the file before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuation {
+    /// A MODE must follow.
+    No,
+    /// k or the terminator may stand there instead.
+    Blocks {
+        /// The server's modulus length in bytes.
+        k: u64,
+    },
+}
+
+#[derive(Debug)]
+enum Expect {
+    Mode,
+    Length(Mode),
+    KeyLengthAgain,
+    Bytes(Mode, usize),
+}
+
+/// The server's decoder: bytes in any pieces, messages out.
+///
+/// ```text
+///   Mode ──► Length ──► Bytes ──► (message) ──► Mode
+///    │          ├─ MODE 1 ─► Data{M1} ─ the body, elsewhere ─► Mode
+///    │          └─ MODE 4, 0 ─► the low half of a 16-byte length
+///    └─ MODE 2, k, 2^64−1: nothing follows
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    expect: Expect,
+    /// Part of what is expected; never longer than its limit.
+    held: Vec<u8>,
+    offset: u64,
+    continuation: Continuation,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { expect: Expect::Mode, held: Vec::new(), offset: 0, continuation: Continuation::No }
+    }
+}
+
+impl Decoder {
+    /// Bytes of the connection that came before what is fed next, the bodies included.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether nothing of a message is held: here a connection may end in order.
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        matches!(self.expect, Expect::Mode) && self.held.is_empty()
+    }
+
+    /// Tells of body bytes that were consumed elsewhere.
+    pub const fn skip(&mut self, bytes: u64) {
+        self.offset += bytes;
+    }
+
+    /// Tells what may stand in the place of the next MODE.
+    pub const fn set_continuation(&mut self, continuation: Continuation) {
+        self.continuation = continuation;
+    }
+
+    /// Takes bytes from the front of `input`, up to the end of one message at the most.
+    ///
+    /// Returns how many it took, and the message if it is whole.
+    ///
+    /// # Errors
+    /// [`WireError`]; the decoder is of no use afterwards.
+    pub fn feed(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
+        let mut taken = 0;
+        loop {
+            let wanted = match self.expect {
+                Expect::Bytes(_, length) => length,
+                _ => WORD,
+            };
+            let piece = (wanted - self.held.len()).min(input.len() - taken);
+            self.held.extend_from_slice(&input[taken..taken + piece]);
+            taken += piece;
+            self.offset += piece as u64;
+            if self.held.len() < wanted {
+                return Ok((taken, None));
+            }
+            let held = std::mem::take(&mut self.held);
+            if let Some(message) = self.step(held)? {
+                return Ok((taken, Some(message)));
+            }
+        }
+    }
+
+    fn step(&mut self, held: Vec<u8>) -> Result<Option<Message>, WireError> {
+        let expect = std::mem::replace(&mut self.expect, Expect::Mode);
+        let mode = match expect {
+            Expect::Bytes(mode, _) => {
+                return Ok(Some(match mode {
+                    Mode::Filename => Message::Filename(held),
+                    Mode::Authenticate => Message::Authenticate(held),
+                    // MODE 1 and 2 have no bytes here.
+                    Mode::SessionKey | Mode::Data | Mode::Close => Message::SessionKey(held),
+                }));
+            }
+            Expect::Mode => None,
+            Expect::Length(mode) => Some(mode),
+            Expect::KeyLengthAgain => return self.length(Mode::SessionKey, &held, true),
+        };
+        match mode {
+            None => self.mode(&held),
+            Some(mode) => self.length(mode, &held, false),
+        }
+    }
+
+    fn mode(&mut self, held: &[u8]) -> Result<Option<Message>, WireError> {
+        let value = read_word(held).unwrap_or_default(); // `feed` collected WORD bytes
+        let continuation = std::mem::replace(&mut self.continuation, Continuation::No);
+        if let Continuation::Blocks { k } = continuation {
+            if value == k {
+                return Ok(Some(Message::OneMoreBlock));
+            }
+            if value == TERMINATOR {
+                return Ok(Some(Message::EndOfBlocks));
+            }
+        }
+        match Mode::of(value) {
+            None => Err(WireError::UnknownMode { offset: self.offset - WORD as u64, value }),
+            Some(Mode::Close) => Ok(Some(Message::Close)),
+            Some(mode) => {
+                self.expect = Expect::Length(mode);
+                Ok(None)
+            }
+        }
+    }
+
+    fn length(&mut self, mode: Mode, held: &[u8], again: bool) -> Result<Option<Message>, WireError> {
+        let length = read_word(held).unwrap_or_default(); // `feed` collected WORD bytes
+        let part = match mode {
+            Mode::Data | Mode::Close => return Ok(Some(Message::Data { length })),
+            Mode::Filename => Part::Filename,
+            Mode::Authenticate => Part::Message,
+            Mode::SessionKey => Part::SessionKey,
+        };
+        // "An 8-byte length of 0 means that a 16-byte length was sent: read 8 more."
+        if mode == Mode::SessionKey && length == 0 && !again {
+            self.expect = Expect::KeyLengthAgain;
+            return Ok(None);
+        }
+        let size = checked_length(length, part, self.offset - WORD as u64)?;
+        if size == 0 {
+            return self.empty(mode);
+        }
+        self.expect = Expect::Bytes(mode, size);
+        Ok(None)
+    }
+
+    fn empty(&mut self, mode: Mode) -> Result<Option<Message>, WireError> {
+        self.expect = Expect::Bytes(mode, 0);
+        self.step(Vec::new())
+    }
+}
+
+/// A length within its limit, as a size.
+///
+/// # Errors
+/// [`WireError::TooLong`].
+pub fn checked_length(length: u64, part: Part, offset: u64) -> Result<usize, WireError> {
+    match usize::try_from(length) {
+        Ok(size) if length <= part.limit() => Ok(size),
+        _ => Err(WireError::TooLong { offset, part, length }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(words: &[u64], tail: &[u8]) -> Vec<u8> {
+        words.iter().flat_map(|w| word(*w)).chain(tail.iter().copied()).collect()
+    }
+
+    /// Feeds in pieces of `size`; stops at the first error.
+    fn decode(decoder: &mut Decoder, input: &[u8], size: usize) -> Result<Vec<Message>, WireError> {
+        let mut messages = Vec::new();
+        for piece in input.chunks(size) {
+            let mut piece = piece;
+            while !piece.is_empty() {
+                let (taken, message) = decoder.feed(piece)?;
+                messages.extend(message);
+                piece = &piece[taken..];
+            }
+        }
+        Ok(messages)
+    }
+
+    #[test]
+    fn reads_every_mode_in_pieces_of_any_size() {
+        let mut input = bytes(&[3, 5], b"hello");
+        input.extend(bytes(&[4, 3], b"key"));
+        input.extend(bytes(&[0, 5], b"a.txt"));
+        input.extend(bytes(&[0, 0], b""));
+        input.extend(bytes(&[1, 1 << 62], b""));
+        input.extend(bytes(&[2, 2], b""));
+        let expected = [
+            Message::Authenticate(b"hello".to_vec()),
+            Message::SessionKey(b"key".to_vec()),
+            Message::Filename(b"a.txt".to_vec()),
+            Message::Filename(Vec::new()),
+            Message::Data { length: 1 << 62 },
+            Message::Close,
+            Message::Close,
+        ];
+        for size in 1..=input.len() {
+            let mut decoder = Decoder::default();
+            assert_eq!(decode(&mut decoder, &input, size).unwrap(), expected, "pieces of {size}");
+            assert_eq!(decoder.offset(), input.len() as u64);
+            assert!(decoder.is_between_messages());
+        }
+    }
+
+    #[test]
+    fn knows_when_a_message_is_cut() {
+        let input = bytes(&[0, 5], b"a.txt");
+        for cut in 1..input.len() {
+            let mut decoder = Decoder::default();
+            assert_eq!(decode(&mut decoder, &input[..cut], 1).unwrap(), []);
+            assert!(!decoder.is_between_messages(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn rejects_an_unknown_mode_and_says_where() {
+        for value in [5, 0x80, 0x0000_0001_0000_0000, u64::MAX] {
+            let mut input = bytes(&[0, 1], b"a");
+            input.extend(word(value));
+            let error = decode(&mut Decoder::default(), &input, 3).unwrap_err();
+            assert_eq!(error, WireError::UnknownMode { offset: 17, value });
+        }
+    }
+
+    #[test]
+    fn rejects_a_length_above_its_limit_before_a_byte_of_it() {
+        for (mode, part) in [(0, Part::Filename), (3, Part::Message), (4, Part::SessionKey)] {
+            for length in [part.limit() + 1, 1 << 40, u64::MAX] {
+                let error = decode(&mut Decoder::default(), &bytes(&[mode, length], b""), 1).unwrap_err();
+                assert_eq!(error, WireError::TooLong { offset: 8, part, length });
+            }
+            let exact = usize::try_from(part.limit()).unwrap();
+            let input = bytes(&[mode, part.limit()], &vec![7; exact]);
+            assert_eq!(decode(&mut Decoder::default(), &input, 1000).unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_key_length_of_zero_is_the_high_half_of_a_longer_one() {
+        let input = bytes(&[4, 0, 3], b"key");
+        for size in 1..=input.len() {
+            let messages = decode(&mut Decoder::default(), &input, size).unwrap();
+            assert_eq!(messages, [Message::SessionKey(b"key".to_vec())]);
+        }
+        // Twice zero is an empty key, which nothing decrypts.
+        let messages = decode(&mut Decoder::default(), &bytes(&[4, 0, 0], b""), 8).unwrap();
+        assert_eq!(messages, [Message::SessionKey(Vec::new())]);
+    }
+
+    #[test]
+    fn one_more_block_may_stand_in_the_place_of_a_mode_once() {
+        let mut decoder = Decoder::default();
+        decoder.set_continuation(Continuation::Blocks { k: 128 });
+        assert_eq!(decode(&mut decoder, &word(128), 1).unwrap(), [Message::OneMoreBlock]);
+        assert_eq!(
+            decode(&mut decoder, &word(128), 1).unwrap_err(),
+            WireError::UnknownMode { offset: 8, value: 128 }
+        );
+
+        let mut decoder = Decoder::default();
+        decoder.set_continuation(Continuation::Blocks { k: 128 });
+        assert_eq!(decode(&mut decoder, &word(TERMINATOR), 3).unwrap(), [Message::EndOfBlocks]);
+
+        let mut decoder = Decoder::default();
+        decoder.set_continuation(Continuation::Blocks { k: 128 });
+        assert_eq!(decode(&mut decoder, &word(2), 8).unwrap(), [Message::Close]);
+    }
+}

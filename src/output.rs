@@ -1,0 +1,259 @@
+//! What the headless commands print: text, progress bars or JSON lines, all drawn from [`Event`].
+//!
+//! Results go to stdout, progress and messages to stderr. Without a terminal there are no bars.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::event::{Event, Fault, Kept, Proof, Snapshot, State, Track, Verdict};
+use crate::transfer::race;
+use crate::units;
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// For people.
+    Text,
+    /// Errors only.
+    Quiet,
+    /// One event a line, for programs.
+    Json,
+}
+
+impl Style {
+    /// From the two flags, of which clap lets at most one through.
+    #[must_use]
+    pub const fn of(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) => Self::Text,
+        }
+    }
+}
+
+/// A line of a result, on stdout. A reader that has gone away is no error of ours.
+pub fn line(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// A message, on stderr.
+pub fn remark(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What ended the program, on stderr: what happened, then what to do.
+pub fn fault(fault: &Fault) {
+    remark(&format!("upseal: {}", fault.what));
+    if !fault.advice.is_empty() {
+        remark(&format!("        {}", fault.advice));
+    }
+}
+
+/// Prints events.
+#[derive(Debug)]
+pub struct Output {
+    style: Style,
+    rows: HashMap<Track, Row>,
+    bar: Option<(Track, ProgressBar)>,
+}
+
+/// What is known of one upload, lane or arriving file.
+#[derive(Debug, Default)]
+struct Row {
+    name: String,
+    last: Snapshot,
+}
+
+impl Output {
+    /// In this style.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self { style, rows: HashMap::new(), bar: None }
+    }
+
+    /// Prints what this event says to the user, if anything.
+    pub fn show(&mut self, event: &Event) {
+        if self.style == Style::Json {
+            // Plain values of ours: none fails to serialise.
+            if let Ok(json) = serde_json::to_string(event) {
+                line(&json);
+            }
+            // Why something failed is a message too, whatever reads stdout.
+            if let Event::State { state: State::Failed(fault), .. } | Event::NotListening { fault } = event {
+                remark(&format!("upseal: {fault}"));
+            }
+            return;
+        }
+        match event {
+            Event::Listening { address, store, identity } => {
+                self.say(&format!("listening on {address}, storing in {}", store.display()));
+                if let Some(proof) = identity {
+                    self.say(&format!("as {}", introduction(proof)));
+                }
+            }
+            Event::NotListening { fault } => self.complain(&fault.to_string()),
+            Event::Queued { job, size } => {
+                let name = job.path.file_name().unwrap_or(job.path.as_os_str()).display().to_string();
+                let last = Snapshot { file_total: *size, ..Snapshot::default() };
+                self.rows.insert(Track::Job(job.id), Row { name, last });
+            }
+            Event::RaceStarted { name, bytes, lanes } => {
+                for (index, lane) in lanes.iter().enumerate() {
+                    let last = Snapshot { file_total: *bytes, ..Snapshot::default() };
+                    let name = format!("{} {name}", lane.dialect);
+                    self.rows.insert(Track::Lane(index), Row { name, last });
+                }
+            }
+            Event::Proven { address, proof, .. } => {
+                self.say(&format!("{address} proved to be {}", introduction(proof)));
+                proof.warnings.iter().for_each(|warning| self.say(&format!("note: {warning}")));
+            }
+            Event::Progress { track, snapshot } => self.progress(*track, *snapshot),
+            Event::State { track, state } => self.state(*track, state),
+            Event::RaceFinished { verdict } => self.verdict(verdict),
+            Event::Received { track, peer, name, kept, size, variant, digest, seconds, .. } => {
+                let fate = match kept {
+                    Kept::New => "received",
+                    Kept::Renamed => "received beside another of that name",
+                    Kept::Same => "received again; it was here already",
+                    Kept::Discarded => "raced, not kept",
+                };
+                self.rows.remove(track);
+                self.result(&format!(
+                    "{name}  {}  {variant}  {fate} from {peer} in {}  sha256 {digest}",
+                    units::bytes(*size),
+                    units::duration(Duration::from_secs_f64(*seconds)),
+                ));
+            }
+            Event::Refused { peer, name, why, .. } => {
+                let what = name.as_ref().map(|name| format!(" {name}:")).unwrap_or_default();
+                self.complain(&format!("refused from {peer}:{what} {why}"));
+            }
+            Event::Note { text } => self.complain(text),
+            Event::Receiving { .. }
+            | Event::Removed { .. }
+            | Event::SessionOpened { .. }
+            | Event::SessionProved { .. }
+            | Event::SessionClosed { .. }
+            | Event::Ended => {}
+        }
+    }
+
+    /// Takes the progress bar away.
+    pub fn finish(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn state(&mut self, track: Track, state: &State) {
+        let row = self.rows.entry(track).or_default();
+        let (name, last) = (row.name.clone(), row.last);
+        if let Some((_, bar)) = self.bar.as_ref().filter(|(shown, _)| *shown == track) {
+            bar.set_message(match state {
+                State::Sent => format!("{name}  sent, waiting for the server"),
+                _ => name.clone(),
+            });
+        }
+        if state.is_final() && self.bar.as_ref().is_some_and(|(shown, _)| *shown == track) {
+            self.finish();
+        }
+        match state {
+            // A lane's result is part of the verdict.
+            State::Delivered if matches!(track, Track::Job(_)) => {
+                let time = Duration::from_millis(last.elapsed_ms);
+                self.result(&format!(
+                    "{name}  delivered  {} in {}, {}, {} on the wire",
+                    units::bytes(last.file_bytes),
+                    units::duration(time),
+                    units::rate(last.file_bytes as f64 / time.as_secs_f64().max(0.001)),
+                    units::bytes(last.wire_bytes),
+                ));
+            }
+            State::Failed(fault) => self.complain(&format!("{name}: {fault}")),
+            State::Cancelled => self.complain(&format!("{name}: cancelled")),
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, track: Track, snapshot: Snapshot) {
+        let row = self.rows.entry(track).or_default();
+        row.last = snapshot;
+        if matches!(track, Track::Receiving(..)) || self.style == Style::Quiet {
+            return;
+        }
+        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != track) {
+            let name = row.name.clone();
+            self.finish();
+            if !io::stderr().is_terminal() {
+                return;
+            }
+            let target = ProgressDrawTarget::stderr_with_hz(10);
+            let bar = ProgressBar::with_draw_target(Some(snapshot.file_total), target);
+            let template = "{msg}  {bar:30} {binary_bytes} of {binary_total_bytes}  {prefix}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_message(name);
+            self.bar = Some((track, bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            let eta =
+                snapshot.eta_ms.map(|ms| format!(", ETA {}", units::duration(Duration::from_millis(ms))));
+            bar.set_prefix(format!("{} now{}", units::rate(snapshot.rate_now), eta.unwrap_or_default()));
+            bar.set_position(snapshot.file_bytes);
+        }
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        self.finish();
+        for lane in &verdict.lanes {
+            match &lane.fault {
+                Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
+                None => self.result(&format!(
+                    "{:<14} {:>9}  {:>12}  {} on the wire (×{:.2})",
+                    lane.dialect.to_string(),
+                    units::duration(Duration::from_secs_f64(lane.seconds)),
+                    units::rate(verdict.bytes as f64 / lane.seconds),
+                    units::bytes(lane.wire_bytes),
+                    lane.wire_bytes as f64 / verdict.bytes.max(1) as f64,
+                )),
+            }
+        }
+        self.result(&race::sentence(verdict));
+    }
+
+    fn result(&self, text: &str) {
+        if self.style != Style::Quiet {
+            self.beside_the_bar(|| line(text));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if self.style != Style::Quiet {
+            self.beside_the_bar(|| remark(text));
+        }
+    }
+
+    fn complain(&self, text: &str) {
+        self.beside_the_bar(|| remark(text));
+    }
+
+    fn beside_the_bar(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some((_, bar)) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+fn introduction(proof: &Proof) -> String {
+    format!(
+        "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
+        proof.subject, proof.issuer, proof.bits, proof.days_left, proof.fingerprint
+    )
+}

@@ -1,0 +1,64 @@
+//! No place at all: what a race's lane sends is counted and thrown away.
+
+use std::os::fd::BorrowedFd;
+
+use super::{FileName, Pending, StoreError, Stored, Ticket};
+use crate::digest::Digest;
+use crate::event::Kept;
+
+/// A [`Pending`] that keeps nothing; its commit says [`Kept::Discarded`].
+#[derive(Debug)]
+pub struct Discard {
+    name: FileName,
+    bytes: u64,
+}
+
+impl Discard {
+    /// For a file that asks for `name`.
+    #[must_use]
+    pub fn new(name: FileName) -> Self {
+        Self { name, bytes: 0 }
+    }
+
+    /// How many bytes were thrown away.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Pending for Discard {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn commit(self: Box<Self>, _digest: Option<Digest>) -> Ticket {
+        Ticket::ready(Ok(Stored { name: self.name, kept: Kept::Discarded }))
+    }
+
+    fn abort(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_keeps_nothing() {
+        let name = FileName::from_wire(b"race-cp1-a.txt").unwrap();
+        let mut pending = Box::new(Discard::new(name.clone()));
+        pending.write(b"abc").unwrap();
+        pending.write(b"").unwrap();
+        pending.write(b"defg").unwrap();
+        assert_eq!(pending.bytes(), 7);
+        assert!(pending.file().is_none());
+        let stored = pending.commit(Some(Digest::of(b"abcdefg"))).wait().unwrap();
+        assert_eq!(stored, Stored { name, kept: Kept::Discarded });
+    }
+}

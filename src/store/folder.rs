@@ -1,0 +1,214 @@
+//! A local folder that no crash leaves half-written.
+//!
+//! ```text
+//! begin   create .upseal-<random>.part    0600, O_EXCL, in the folder itself
+//! write   into it
+//! commit  fsync the file                  its bytes are on disk before its name is
+//!         rename, never replacing         name, name (2), name (3) …; the same bytes there: done
+//!         fsync the folder                now the name is on disk, too
+//! ```
+//!
+//! Every step works beneath the folder's descriptor, on names of one component, so neither a name
+//! nor a link that somebody planted leads out of it. What a crash leaves behind is an unfinished
+//! file; the next [`Folder::open`] that is alone with the folder removes it. A failed fsync fails
+//! the commit and is never tried again: the kernel may have dropped the bytes and say so only once.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+use self::draft::Draft;
+use self::known::Known;
+use self::turns::Turns;
+use super::error::{Doing, Spot, StoreError};
+use super::name::{FileName, UNFINISHED_PREFIX};
+use super::{Incoming, Pending, Store};
+use crate::escape::escape;
+
+mod draft;
+mod known;
+mod rename;
+mod turns;
+
+/// What the names of unfinished files end with.
+const UNFINISHED_SUFFIX: &str = ".part";
+
+/// A [`Store`] in a local folder.
+#[derive(Debug)]
+pub struct Folder(Arc<Root>);
+
+/// What the folder and its drafts share. It lives, and holds the folder's lock, until the last of
+/// them is gone.
+#[derive(Debug)]
+struct Root {
+    /// As the user gave it; only for words.
+    path: PathBuf,
+    /// Open for reading, so that it can be locked and synced.
+    dir: Dir,
+    /// The permissions of a published file.
+    mode: u32,
+    /// One commit of a name at a time.
+    turns: Turns,
+    /// Digests of what is here.
+    known: Known,
+}
+
+impl Folder {
+    /// Opens the folder `path`, creating it (0700) and its parents if need be, and sweeps unfinished
+    /// files out of it unless another `Folder`, here or in another process, has it open.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let spot = || Spot { folder: path.to_owned(), name: None };
+        let opening = |cause| StoreError::new(Doing::Open, spot(), cause);
+        let dir = open_dir(path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => create_dir(path, 0o700).and_then(|()| open_dir(path)),
+            _ => Err(error),
+        });
+        let dir = dir.map_err(opening)?;
+        lock_and_sweep(&dir).map_err(opening)?;
+        let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
+        let (turns, known) = (Turns::default(), Known::default());
+        Ok(Self(Arc::new(Root { path: path.to_owned(), dir, mode, turns, known })))
+    }
+
+    /// The folder, as it was given to [`open`](Self::open).
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+impl Store for Folder {
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        self.0.check_room(want)?;
+        Ok(Box::new(Draft::begin(&self.0, &want.name)?))
+    }
+
+    fn place(&self) -> String {
+        escape(&self.0.path.to_string_lossy()).to_string()
+    }
+}
+
+impl Root {
+    /// Refuses a file that cannot fit before a byte of it is sent. It reserves nothing: the disk may
+    /// still fill up.
+    fn check_room(&self, want: &Incoming) -> Result<(), StoreError> {
+        // Some file systems do not say: they have no blocks at all.
+        let Ok(disk) = rustix::fs::fstatvfs(&self.dir) else { return Ok(()) };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        match want.size {
+            Some(needed) if needed > free && disk.f_blocks > 0 => {
+                let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
+                Err(StoreError::TooLarge { spot, needed, free })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings the folder's names to disk.
+    fn sync(&self) -> io::Result<()> {
+        match rustix::fs::fsync(&self.dir) {
+            // The file system has no fsync of folders.
+            Err(Errno::INVAL) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// Opens a folder for all that is done beneath it. `Dir::open_ambient_dir` would open it with
+/// `O_PATH`, which can be neither locked nor synced.
+fn open_dir(path: &Path) -> io::Result<Dir> {
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(Dir::from_std_file(File::from(fd)))
+}
+
+/// Creates a folder, its parents with the usual permissions, and brings their names to disk: a
+/// durable file in a folder that a crash forgets is none.
+fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.try_exists()? {
+        create_dir(parent, 0o777)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        // Somebody else was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        // A parent that may be entered but not read cannot be synced, and is no reason to stop.
+        Ok(()) => File::open(parent).map_or(Ok(()), |parent| parent.sync_all()),
+    }
+}
+
+/// Takes the folder's lock for as long as `dir` is open: exclusively, if nobody has it, to sweep;
+/// then shared with every other user of the folder, so that none of them sweeps our drafts.
+///
+/// Where the file system has no locks nobody can be alone, and nothing is swept.
+fn lock_and_sweep(dir: &Dir) -> io::Result<()> {
+    let alone = rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive).is_ok();
+    if alone {
+        sweep(dir)?;
+    }
+    // Waits at most for another's sweep. Changing the lock is not atomic, which is harmless: in
+    // between somebody else may sweep, and we have no drafts yet.
+    let shared = retry_on_intr(|| rustix::fs::flock(dir, FlockOperation::LockShared));
+    if alone { Ok(shared?) } else { Ok(()) }
+}
+
+/// Removes unfinished files.
+fn sweep(dir: &Dir) -> io::Result<()> {
+    for entry in dir.entries()? {
+        let name = entry?.file_name();
+        let unfinished =
+            name.to_str().is_some_and(|n| n.starts_with(UNFINISHED_PREFIX) && n.ends_with(UNFINISHED_SUFFIX));
+        if unfinished {
+            // One that stays is in nobody's way: not ours, perhaps, or a folder.
+            let _ = dir.remove_file(name);
+        }
+    }
+    Ok(())
+}
+
+/// The permissions that this process gives to any new file here: 0666 without the umask, or as the
+/// folder's default ACL or its mount has it.
+///
+/// A file is created to see them: reading the umask means changing it for a moment, for every
+/// thread. So a folder that cannot be written to says so when it is opened.
+fn usual_mode(dir: &Dir) -> io::Result<u32> {
+    let (name, file) = create_unfinished(dir, 0o666)?;
+    let metadata = file.metadata();
+    dir.remove_file(name)?;
+    Ok(metadata?.permissions().mode() & 0o777)
+}
+
+/// Creates `.upseal-<32 hex digits>.part` for writing.
+fn create_unfinished(dir: &Dir, mode: u32) -> io::Result<(String, File)> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let name = format!("{UNFINISHED_PREFIX}{:032x}{UNFINISHED_SUFFIX}", u128::from_ne_bytes(random));
+    let file = dir.open_with(&name, OpenOptions::new().write(true).create_new(true).mode(mode))?;
+    Ok((name, file.into_std()))
+}
+
+/// Opens `name` itself for reading, if it is a regular file of `size` bytes: not what a link points
+/// to, and without waiting for the other end of a pipe.
+fn open_regular(dir: &Dir, name: &FileName, size: u64) -> io::Result<Option<File>> {
+    // Looked at before it is opened, because opening a device may already do something.
+    let there = dir.symlink_metadata(name.as_str())?;
+    if !there.is_file() || there.len() != size {
+        return Ok(None);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(dir, name.as_str(), flags, Mode::empty())?);
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! One unfinished file of a folder, and the walk that publishes it.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::known::Print;
+use super::rename::{Outcome, rename_new};
+use super::{Root, create_unfinished, open_regular};
+use crate::digest::Digest;
+use crate::event::Kept;
+use crate::store::error::{Doing, Spot, StoreError};
+use crate::store::{FileName, Pending, Stored, Ticket};
+
+/// A [`Pending`] in a [`Folder`](super::Folder).
+#[derive(Debug)]
+pub(super) struct Draft {
+    root: Arc<Root>,
+    /// The name it asks for.
+    want: FileName,
+    /// The name it has until it is published.
+    unfinished: String,
+    file: File,
+    state: State,
+}
+
+/// Whether every write succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// So far.
+    Growing,
+    /// No. It can never be published.
+    Torn,
+}
+
+impl Draft {
+    /// Creates the unfinished file, readable for nobody else.
+    pub(super) fn begin(root: &Arc<Root>, want: &FileName) -> Result<Self, StoreError> {
+        let (unfinished, file) = create_unfinished(&root.dir, 0o600).map_err(|cause| {
+            StoreError::new(Doing::Create, Spot { folder: root.path.clone(), name: None }, cause)
+        })?;
+        Ok(Self { root: Arc::clone(root), want: want.clone(), unfinished, file, state: State::Growing })
+    }
+
+    /// The whole of a commit, in the order that survives a crash at any point.
+    fn publish(&self, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        if self.state == State::Torn {
+            return Err(StoreError::Torn { spot: self.spot() });
+        }
+        self.finish().map_err(self.failed(Doing::Sync))?;
+        let stored = {
+            let _turn = self.root.turns.take(&self.want);
+            self.settle(digest)?
+        };
+        // Also when the file was here already: whoever named it may not have come this far. If this
+        // fails the file stays, whole but not known to be durable, and a retry will find it.
+        self.root.sync().map_err(self.failed(Doing::Sync))?;
+        Ok(stored)
+    }
+
+    /// Gives the file the usual permissions, and brings it to disk.
+    fn finish(&self) -> io::Result<()> {
+        // Where a mount decides on permissions they cannot be changed, and are the usual ones.
+        if self.file.metadata()?.permissions().mode() & 0o777 != self.root.mode {
+            self.file.set_permissions(Permissions::from_mode(self.root.mode))?;
+        }
+        self.file.sync_all()
+    }
+
+    /// Takes the first name that is free, or finds the same file under one before it.
+    ///
+    /// There is no look before the rename, so nobody can come between the two. A name that is taken
+    /// while we try it is compared like any other.
+    fn settle(&self, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        for name in self.want.candidates() {
+            match rename_new(&self.root.dir, &self.unfinished, name.as_str())
+                .map_err(self.failed(Doing::Publish))?
+            {
+                Outcome::Done => {
+                    if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
+                        self.root.known.remember(Print::of(&metadata), digest);
+                    }
+                    let kept = if name == self.want { Kept::New } else { Kept::Renamed };
+                    return Ok(Stored { name, kept });
+                }
+                Outcome::Taken => {
+                    if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
+                        // It may have come by another way, and not be on disk yet.
+                        same.sync_all().map_err(self.failed(Doing::Sync))?;
+                        return Ok(Stored { name, kept: Kept::Same });
+                    }
+                }
+                Outcome::Impossible => return Err(StoreError::NoSafeRename { spot: self.spot() }),
+            }
+        }
+        Err(StoreError::NoFreeName { spot: self.spot() })
+    }
+
+    /// What is stored as `name`, if it is a regular file with our bytes. One that cannot be read
+    /// counts as another file: a copy too many is better than one too few.
+    fn find_same(&self, name: &FileName, digest: Digest) -> Option<File> {
+        let size = self.file.metadata().ok()?.len();
+        let there = open_regular(&self.root.dir, name, size).ok()??;
+        (self.root.known.digest_of(&there, SystemTime::now())? == digest).then_some(there)
+    }
+
+    fn spot(&self) -> Spot {
+        Spot { folder: self.root.path.clone(), name: Some(self.want.clone()) }
+    }
+
+    /// Turns what the system said into an error about this file.
+    fn failed(&self, doing: Doing) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        let spot = self.spot();
+        move |cause| StoreError::new(doing, spot, cause)
+    }
+}
+
+impl Pending for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(bytes).map_err(|cause| {
+            self.state = State::Torn;
+            self.failed(Doing::Write)(cause)
+        })
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+
+    fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
+        Ticket::ready(self.publish(digest))
+    }
+
+    fn abort(self: Box<Self>) {}
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Published, it has this name no longer. What cannot be removed is left for the next sweep.
+        let _ = self.root.dir.remove_file(&self.unfinished);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::Folder;
+
+    #[test]
+    fn a_file_with_a_failed_write_is_never_published() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path()).unwrap();
+        let mut draft = Draft::begin(&folder.0, &FileName::from_wire(b"a.txt").unwrap()).unwrap();
+        draft.write(b"half").unwrap();
+        // Open for reading only, it fails to write, as it would on a full disk.
+        let path = temp.path().join(&draft.unfinished);
+        let writable = std::mem::replace(&mut draft.file, File::open(path).unwrap());
+        assert!(matches!(draft.write(b"lost"), Err(StoreError::Failed { doing: Doing::Write, .. })));
+        draft.file = writable;
+        draft.write(b"rest").unwrap();
+        let error = Box::new(draft).commit(None).wait().unwrap_err();
+        assert!(matches!(error, StoreError::Torn { .. }), "{error}");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,87 @@
+//! Giving a file its name without ever replacing another.
+
+use std::io;
+
+use cap_std::fs::Dir;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The file has its new name, and only that.
+    Done,
+    /// Something has that name already; nothing was changed.
+    Taken,
+    /// This file system has no such operation; nothing was changed.
+    Impossible,
+}
+
+/// Renames `from` to `to`, both beneath `dir`, in one step where the file system can.
+pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
+    match rename_no_replace(dir, from, to)? {
+        Outcome::Impossible => link_then_unlink(dir, from, to),
+        outcome => Ok(outcome),
+    }
+}
+
+/// `renameat2` with `RENAME_NOREPLACE`, on macOS `renameatx_np` with `RENAME_EXCL`.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_no_replace(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
+    use rustix::io::Errno;
+    match rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(Errno::EXIST) => Ok(Outcome::Taken),
+        // Linux file systems without the flag say EINVAL, old kernels ENOSYS, macOS ENOTSUP.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(Outcome::Impossible),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Not on this system.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_no_replace(_: &Dir, _: &str, _: &str) -> io::Result<Outcome> {
+    Ok(Outcome::Impossible)
+}
+
+/// The portable twin, in two steps: a hard link never replaces either. A crash between them leaves
+/// the whole file under both names, and the next sweep removes the unfinished one.
+fn link_then_unlink(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
+    match dir.hard_link(from, dir, to) {
+        Ok(()) => {
+            let _ = dir.remove_file(from); // if not now, then by the next sweep
+            Ok(Outcome::Done)
+        }
+        Err(error) => match error.kind() {
+            io::ErrorKind::AlreadyExists => Ok(Outcome::Taken),
+            // Linux says EPERM where there are no hard links (FAT).
+            io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => Ok(Outcome::Impossible),
+            _ => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::open_dir;
+    use super::*;
+
+    #[test]
+    fn twins_give_a_free_name_and_never_replace() {
+        for rename in [rename_new, rename_no_replace, link_then_unlink] {
+            let temp = tempfile::tempdir().unwrap();
+            let dir = open_dir(temp.path()).unwrap();
+            dir.write("draft", "new").unwrap();
+            dir.write("file", "old").unwrap();
+            dir.create_dir("folder").unwrap();
+            dir.symlink_contents("/nowhere", "link").unwrap();
+            for taken in ["file", "folder", "link"] {
+                assert_eq!(rename(&dir, "draft", taken).unwrap(), Outcome::Taken, "{taken}");
+            }
+            assert_eq!(dir.read("file").unwrap(), b"old");
+            assert_eq!(rename(&dir, "draft", "free").unwrap(), Outcome::Done);
+            assert_eq!(dir.read("free").unwrap(), b"new");
+            assert!(!dir.try_exists("draft").unwrap());
+            assert_eq!(rename(&dir, "gone", "free2").unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where received files come to rest.
+//!
+//! ```text
+//! Store::begin(name) ──► Pending ── write … write ──► commit(digest) ──► Ticket ── wait ──► Stored
+//!                          └── abort, or dropped: nothing of it remains
+//! ```
+//!
+//! A [`Store`] is a place, a [`Pending`] one file on its way into it. Nobody sees a file before it is
+//! whole and on disk, no file is ever replaced, and a file that is here already is not stored again
+//! (PROTOCOL.md, "Same is done"). Names from the wire become a [`FileName`] first, or are refused.
+//!
+//! - [`name`]: names from the wire, made safe
+//! - [`folder`]: a local folder, crash-safe
+//! - [`discard`]: no place at all, for the lanes of a race
+//!
+//! Limits: one flat folder; copies of one name are numbered up to [`name::LAST_COPY`].
+
+use std::os::fd::BorrowedFd;
+
+use crate::digest::Digest;
+use crate::event::Kept;
+
+pub mod discard;
+pub mod error;
+pub mod folder;
+pub mod name;
+
+pub use discard::Discard;
+pub use error::StoreError;
+pub use folder::Folder;
+pub use name::{FileName, NameError};
+
+/// What is known of a file before its first byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The name it asks for.
+    pub name: FileName,
+    /// Bytes of the plaintext, if they are known. A peer's claim: a store may refuse by it at once,
+    /// but never allocates by it.
+    pub size: Option<u64>,
+}
+
+/// A place for received files.
+pub trait Store: Send + Sync {
+    /// Begins one file; nobody sees it before it is committed.
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError>;
+
+    /// The place, in words for the user.
+    fn place(&self) -> String;
+}
+
+/// One file on its way into a [`Store`]. Dropped, it leaves nothing.
+pub trait Pending: Send {
+    /// Adds to the end of the file. After an error nothing is left to do but [`abort`](Self::abort).
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// The file, open for writing at its end, for a sender that can splice into it; `None` where
+    /// there is no descriptor. Bytes put there count as written; **MUST** not be committed after
+    /// such a write failed.
+    fn file(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Publishes the file. **MUST** be called only when it is whole: its length, and in CP2 its HMAC,
+    /// are right.
+    ///
+    /// `digest` is the SHA-256 of all its bytes. Without one it cannot be compared with what is
+    /// here, so it is stored again: [`Kept::New`] or [`Kept::Renamed`], never [`Kept::Same`].
+    fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket;
+
+    /// Gives the file up.
+    fn abort(self: Box<Self>);
+}
+
+/// The promise of a commit's result; fsyncs of several commits may be done together behind it.
+#[derive(Debug)]
+#[must_use = "a file is stored when its ticket says so, not before"]
+pub struct Ticket(Result<Stored, StoreError>);
+
+impl Ticket {
+    /// A ticket whose result is known.
+    pub fn ready(result: Result<Stored, StoreError>) -> Self {
+        Self(result)
+    }
+
+    /// Waits until the file is on disk under its name, or is known not to be.
+    pub fn wait(self) -> Result<Stored, StoreError> {
+        self.0
+    }
+}
+
+/// A file at rest: whole, on disk, and visible unless discarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The name under which it is here.
+    pub name: FileName,
+    /// How it came to rest.
+    pub kept: Kept,
+}

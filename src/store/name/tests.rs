@@ -1,0 +1,197 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn name(text: &str) -> FileName {
+    FileName::from_wire(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn keeps_what_follows_the_last_separator() {
+    let longest = "n".repeat(255);
+    for (wire, kept) in [
+        (&b"a.txt"[..], "a.txt"),
+        (b"/etc/passwd", "passwd"),
+        (b"../../.ssh/authorized_keys", "authorized_keys"),
+        (b"C:\\Users\\me\\a.txt", "a.txt"),
+        (b"a/b\\c", "c"),
+        (b"a\\b/c", "c"),
+        (b"../con/a.txt", "a.txt"),
+        (b"a\0b/c.txt", "c.txt"),
+        (".bashrc".as_bytes(), ".bashrc"),
+        ("..txt".as_bytes(), "..txt"),
+        ("größe 文件 🦀".as_bytes(), "größe 文件 🦀"),
+        (b"a\x1b[2J\n.txt", "a\x1b[2J\n.txt"),
+        (b"trailing. ", "trailing. "),
+        (b"-rf", "-rf"),
+        (longest.as_bytes(), &longest),
+        // Near a device, and not one.
+        (b"console", "console"),
+        (b"COM", "COM"),
+        (b"COM10", "COM10"),
+        (b"com1x.txt", "com1x.txt"),
+        (b"a.con", "a.con"),
+        (b" con", " con"),
+        (b"CONIN", "CONIN"),
+        // Near ours, and not one.
+        (b".upseal", ".upseal"),
+        (b"upseal-1.part", "upseal-1.part"),
+    ] {
+        assert_eq!(FileName::from_wire(wire).unwrap().as_str(), kept);
+    }
+}
+
+#[test]
+fn keeps_a_long_path_with_a_short_name() {
+    let path = format!("{}/a.txt", "d".repeat(5000));
+    assert_eq!(name(&path).as_str(), "a.txt");
+}
+
+#[test]
+fn refuses_what_cannot_be_a_name() {
+    use NameError::{Empty, NotUtf8, Nul, TooLong};
+    let (long, wide) = ("n".repeat(256), "ü".repeat(128));
+    for (wire, error) in [
+        (&b""[..], Empty),
+        (b"/", Empty),
+        (b"dir/", Empty),
+        (b"dir\\", Empty),
+        (b"ab\xff.txt", NotUtf8 { at: 2 }),
+        (b"\xed\xa0\x80", NotUtf8 { at: 0 }),
+        (b"caf\xc3", NotUtf8 { at: 3 }),
+        (b"\xff/a.txt", NotUtf8 { at: 0 }),
+        (b"a\0.txt", Nul { at: 1 }),
+        (b"\0", Nul { at: 0 }),
+        (long.as_bytes(), TooLong { bytes: 256 }),
+        (wide.as_bytes(), TooLong { bytes: 256 }),
+    ] {
+        assert_eq!(FileName::from_wire(wire), Err(error), "{wire:?}");
+    }
+}
+
+#[test]
+fn refuses_dots_and_spaces_alone() {
+    for wire in [".", "..", "...", " ", ".. ", ". .", "a/..", "..\\..", "dir/."] {
+        assert!(matches!(FileName::from_wire(wire.as_bytes()), Err(NameError::Blank { .. })), "{wire:?}");
+    }
+}
+
+#[test]
+fn refuses_devices_whatever_their_case_and_extension() {
+    for wire in [
+        "CON",
+        "con",
+        "Prn",
+        "AUX",
+        "nul",
+        "COM0",
+        "com1",
+        "COM9",
+        "LPT0",
+        "lpt5",
+        "LPT9",
+        "CONIN$",
+        "conout$",
+        "COM¹",
+        "lpt³",
+        "con.txt",
+        "NUL.tar.gz",
+        "aux.",
+        "aux...",
+        "con ",
+        "con .txt",
+        "con . ",
+        "lpt1  .x",
+        "dir/nul",
+        "dir\\COM3.log",
+    ] {
+        assert!(matches!(FileName::from_wire(wire.as_bytes()), Err(NameError::Device { .. })), "{wire:?}");
+    }
+}
+
+#[test]
+fn refuses_the_names_of_unfinished_files() {
+    for wire in [".upseal-00ff.part", ".upseal-", ".UPSEAL-x", "dir/.upseal-lock"] {
+        assert!(
+            matches!(FileName::from_wire(wire.as_bytes()), Err(NameError::Unfinished { .. })),
+            "{wire:?}"
+        );
+    }
+}
+
+#[test]
+fn says_why_in_words_that_are_safe_to_show() {
+    let words = |wire: &[u8]| FileName::from_wire(wire).unwrap_err().to_string();
+    assert_eq!(words(b"a/"), "the file's name is empty");
+    assert_eq!(words(b"caf\xe9"), "the file's name is not UTF-8 (byte 3)");
+    assert_eq!(words(&[b'n'; 300]), "the file's name has 300 bytes; at most 255 are possible");
+    assert_eq!(words(b"a\0"), "the file's name contains a NUL (byte 1)");
+    assert_eq!(words(b".. "), "the file's name \".. \" is nothing but dots and spaces");
+    assert_eq!(words(b"nul.\x1b"), r#"the file's name "nul.\u{1b}" is the name of a device"#);
+    assert_eq!(words(b".upseal-\n"), r#"the file's name ".upseal-\n" is kept for unfinished files"#);
+}
+
+#[test]
+fn shows_itself_escaped() {
+    assert_eq!(name("a\x1b[2J\u{202e}.txt").to_string(), r"a\u{1b}[2J\u{202e}.txt");
+    assert_eq!(format!("{:>6}", name("a.b")), "   a.b");
+}
+
+#[test]
+fn numbers_go_before_the_extension() {
+    for (plain, second) in [
+        ("a.txt", "a (2).txt"),
+        ("archive.tar.gz", "archive (2).tar.gz"),
+        ("archive.TAR.zst", "archive (2).TAR.zst"),
+        ("a.b.c", "a.b (2).c"),
+        ("notes", "notes (2)"),
+        (".bashrc", ".bashrc (2)"),
+        (".config.toml", ".config (2).toml"),
+        (".tar.gz", ".tar (2).gz"),
+        ("a.", "a. (2)"),
+        ("v1.2 draft", "v1.2 draft (2)"),
+        ("a.txt~", "a.txt~ (2)"),
+        ("a.abcdefghijklmnop", "a (2).abcdefghijklmnop"),
+        ("a.abcdefghijklmnopq", "a.abcdefghijklmnopq (2)"),
+        ("файл.док", "файл (2).док"),
+        ("a (2).txt", "a (2) (2).txt"),
+        ("..txt", ". (2).txt"),
+    ] {
+        assert_eq!(name(plain).numbered(2).unwrap().as_str(), second);
+    }
+    assert_eq!(name("a.txt").numbered(9999).unwrap().as_str(), "a (9999).txt");
+}
+
+#[test]
+fn there_is_no_first_and_no_endless_copy() {
+    for number in [0, 1, 10_000, u32::MAX] {
+        assert_eq!(name("a.txt").numbered(number), None);
+    }
+    let first = name("a.txt");
+    let mut candidates = first.candidates();
+    assert_eq!(candidates.next().unwrap().as_str(), "a.txt");
+    assert_eq!(candidates.next().unwrap().as_str(), "a (2).txt");
+    assert_eq!(candidates.last().unwrap().as_str(), "a (9999).txt");
+}
+
+#[test]
+fn a_numbered_name_fits_and_keeps_its_extension() {
+    for (plain, second) in [
+        ("n".repeat(255), format!("{} (2)", "n".repeat(251))),
+        (format!("{}.txt", "n".repeat(251)), format!("{} (2).txt", "n".repeat(247))),
+        (format!("{}.txt", "n".repeat(247)), format!("{} (2).txt", "n".repeat(247))),
+        // 127 × 2 + 1 bytes; 251 is in the middle of a character.
+        (format!("{}n", "ü".repeat(127)), format!("{} (2)", "ü".repeat(125))),
+        // 63 × 4 + 3; 251 is 3 bytes into the 63rd.
+        (format!("{}nnn", "🦀".repeat(63)), format!("{} (2)", "🦀".repeat(62))),
+        (format!("{}.tar.gz", "文".repeat(82)), format!("{} (2).tar.gz", "文".repeat(81))),
+    ] {
+        let numbered = name(&plain).numbered(2).unwrap();
+        assert_eq!(numbered.as_str(), second);
+        for number in [2, 99, 9999] {
+            let numbered = name(&plain).numbered(number).unwrap();
+            assert!(numbered.as_str().len() <= 255);
+            assert_eq!(FileName::from_wire(numbered.as_str().as_bytes()), Ok(numbered));
+        }
+    }
+}

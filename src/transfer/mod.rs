@@ -1,0 +1,416 @@
+//! The seam between those who ask and those who move bytes: [`Command`] in, [`Event`] out, over
+//! channels.
+//!
+//! ```text
+//!   screen, command line ── Command ─► control thread ── Route ─► worker thread ── Upload
+//!             ▲                          │    ▲                      │
+//!             └──────── Event ───────────┴────┴── Sampler ◄── Meter ─┴─ embedded server's sessions
+//! ```
+//!
+//! The control thread never blocks on the network, so a cancel reaches a worker within a
+//! millisecond, even one that blocks in a write. One connection is open at a time, and a race has
+//! the machine to itself. Limits: the channels are unbounded, because whoever draws may be stopped
+//! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
+
+pub mod queue;
+pub mod race;
+pub mod sampler;
+pub mod worker;
+
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::{io, mem};
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick, unbounded};
+
+use self::queue::{Cancelled, Queue};
+use self::sampler::Sampler;
+use self::worker::{Dialer, Embedded, Stop, Worker};
+use crate::crypto::identity::{self, IdentityError};
+use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
+use crate::net::Observer;
+use crate::net::receive::{Policy, Service};
+use crate::net::server::{Lifetime, Server};
+use crate::store::folder::Folder;
+use crate::store::{Store, StoreError};
+use crate::trust::{Anchor, TrustError};
+
+/// What the embedded server is to be like.
+#[derive(Debug, Clone)]
+pub struct EmbeddedOptions {
+    /// Where received files go.
+    pub store: PathBuf,
+    /// Tried first; if somebody has it, any free port of the same address.
+    pub bind: SocketAddr,
+}
+
+/// The transfer threads, running.
+#[derive(Debug)]
+pub struct Transfer {
+    commands: Sender<Command>,
+    events: Receiver<Event>,
+    thread: JoinHandle<()>,
+}
+
+impl Transfer {
+    /// Starts them; with options, also a server of our own on a throwaway identity, which takes a
+    /// moment and ends in [`Event::Listening`] or [`Event::NotListening`].
+    ///
+    /// # Errors
+    /// No thread is left.
+    pub fn start(embedded: Option<EmbeddedOptions>) -> io::Result<Self> {
+        let (commands, ordered) = unbounded();
+        let (happened, events) = unbounded();
+        let (awake, woken) = bounded(1);
+        let sampler = Arc::new(Sampler::new(happened, awake));
+        let thread = thread::Builder::new().name("upseal-control".to_owned()).spawn(move || {
+            let observer = Arc::clone(&sampler);
+            let run = || Control::new(ordered, woken, sampler).run(embedded);
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                observer
+                    .event(Event::Note { text: "a bug of upseal's ended the transfer threads".to_owned() });
+            }
+            observer.event(Event::Ended);
+        })?;
+        Ok(Self { commands, events, thread })
+    }
+
+    /// Where to ask.
+    #[must_use]
+    pub const fn commands(&self) -> &Sender<Command> {
+        &self.commands
+    }
+
+    /// What happens; [`Event::Ended`] is the last.
+    #[must_use]
+    pub const fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// Cancels what runs and waits for the threads.
+    pub fn shut_down(self) {
+        // Gone already: then there is nothing to stop.
+        let _ = self.commands.send(Command::Shutdown);
+        // The control thread catches its panics.
+        let _ = self.thread.join();
+    }
+}
+
+/// What the threads that the control thread started tell it.
+enum Told {
+    /// The embedded server listens.
+    Ready(Box<(Server, Embedded)>),
+    /// It does not.
+    NotReady(Fault),
+    /// The worker, or the race, has ended.
+    Done,
+}
+
+/// A race that waits for its turn.
+struct Race {
+    path: PathBuf,
+    limit: Option<u64>,
+    lanes: Vec<Lane>,
+}
+
+/// The embedded server's life.
+enum Host {
+    /// None was asked for, or it failed; then uploads to it fail at once.
+    Absent,
+    /// On its way; uploads to it wait.
+    Starting,
+    /// Running until this is dropped.
+    Running { _server: Server, embedded: Embedded },
+}
+
+/// What has the network now.
+struct Active {
+    stop: Stop,
+    thread: JoinHandle<()>,
+    is_race: bool,
+}
+
+struct Control {
+    commands: Receiver<Command>,
+    woken: Receiver<()>,
+    sampler: Arc<Sampler>,
+    queue: Arc<Mutex<Queue>>,
+    race: Option<Race>,
+    host: Host,
+    active: Option<Active>,
+    tell: Sender<Told>,
+    told: Receiver<Told>,
+}
+
+impl Control {
+    fn new(commands: Receiver<Command>, woken: Receiver<()>, sampler: Arc<Sampler>) -> Self {
+        let (tell, told) = unbounded();
+        Self {
+            commands,
+            woken,
+            sampler,
+            queue: Arc::default(),
+            race: None,
+            host: Host::Absent,
+            active: None,
+            tell,
+            told,
+        }
+    }
+
+    fn run(mut self, embedded: Option<EmbeddedOptions>) {
+        if let Some(options) = embedded {
+            self.host = Host::Starting;
+            self.start_host(options);
+        }
+        let mut ticks = never();
+        loop {
+            select! {
+                recv(self.commands) -> command => match command {
+                    Ok(Command::Shutdown) | Err(_) => break,
+                    Ok(command) => self.obey(command),
+                },
+                recv(self.told) -> told => if let Ok(told) = told { self.hear(told) },
+                recv(self.woken) -> _ => ticks = tick(sampler::INTERVAL),
+                recv(ticks) -> _ => if !self.sampler.tick() { ticks = never() },
+            }
+            self.start_work();
+        }
+        self.race = None;
+        self.cancel_all();
+        if let Some(active) = self.active.take() {
+            let _ = active.thread.join(); // It catches its panics.
+        }
+        // Dropping it stops it and joins its sessions.
+        self.host = Host::Absent;
+    }
+
+    fn event(&self, event: Event) {
+        self.sampler.event(event);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // The queue is sound between any two statements.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Upload(jobs) => self.enqueue(jobs),
+            Command::Cancel(id) => {
+                let cancelled = self.queue().cancel(id);
+                match cancelled {
+                    Cancelled::Now => self.say(id, State::Cancelled),
+                    Cancelled::Interrupt => self.interrupt(false),
+                    Cancelled::Nothing => {}
+                }
+            }
+            Command::CancelAll => self.cancel_all(),
+            Command::Retry(id) => self.retry(id),
+            Command::RetryFailed => {
+                let failed = self.queue().failed();
+                failed.into_iter().for_each(|id| self.retry(id));
+            }
+            Command::Remove(id) => {
+                if self.queue().remove(id) {
+                    self.event(Event::Removed { job: id });
+                }
+            }
+            Command::Race { path, limit, lanes } => {
+                if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
+                    self.event(Event::Note { text: "a race is on already".to_owned() });
+                } else {
+                    self.race = Some(Race { path, limit, lanes });
+                }
+            }
+            Command::StopRace => {
+                self.race = None;
+                self.interrupt(true);
+            }
+            Command::Shutdown => {} // `run` has seen it.
+        }
+    }
+
+    fn enqueue(&self, jobs: Vec<Job>) {
+        for job in jobs {
+            // A file that cannot be read says so when its turn comes.
+            let size = std::fs::metadata(&job.path).map_or(0, |metadata| metadata.len());
+            if self.queue().push(job.clone()) {
+                self.event(Event::Queued { job, size });
+            }
+        }
+    }
+
+    fn say(&self, id: JobId, state: State) {
+        self.event(Event::State { track: Track::Job(id), state });
+    }
+
+    fn retry(&self, id: JobId) {
+        if self.queue().retry(id) {
+            self.say(id, State::Waiting);
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        self.race = None;
+        let cancelled = self.queue().cancel_all();
+        cancelled.into_iter().for_each(|id| self.say(id, State::Cancelled));
+        if let Some(active) = &self.active {
+            active.stop.interrupt();
+        }
+    }
+
+    fn interrupt(&self, race: bool) {
+        if let Some(active) = self.active.as_ref().filter(|active| active.is_race == race) {
+            active.stop.interrupt();
+        }
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Ready(ready) => {
+                let (server, embedded) = *ready;
+                self.host = Host::Running { _server: server, embedded };
+            }
+            Told::NotReady(fault) => {
+                self.host = Host::Absent;
+                self.event(Event::NotListening { fault });
+            }
+            Told::Done => {
+                if let Some(active) = self.active.take() {
+                    let _ = active.thread.join(); // It catches its panics.
+                }
+                self.bury();
+            }
+        }
+    }
+
+    /// No worker runs: what it left on a connection was lost in a bug, and must not seem to run.
+    fn bury(&self) {
+        let lost = self.queue().running();
+        for id in lost {
+            let fault = Fault {
+                kind: FaultKind::Broken,
+                blame: Blame::System,
+                what: "a bug of upseal's ended this upload".to_owned(),
+                advice: "try again, and report it".to_owned(),
+            };
+            self.queue().set(id, State::Failed(fault.clone()));
+            self.say(id, State::Failed(fault));
+        }
+    }
+
+    /// Gives the network to the race that waits, or to the next uploads.
+    fn start_work(&mut self) {
+        if self.active.is_some() {
+            return;
+        }
+        let starting = matches!(self.host, Host::Starting);
+        let waits = |target: &Target| starting && *target == Target::Embedded;
+        if let Some(race) = mem::take(&mut self.race) {
+            if race.lanes.iter().any(|lane| waits(&lane.target)) {
+                self.race = Some(race);
+                return;
+            }
+            let dialer = self.dialer();
+            return self.spawn(true, dialer.stop.clone(), "upseal-race", move || {
+                race::run(&dialer, &race.path, race.limit, &race.lanes);
+            });
+        }
+        let route = self.queue().next_route();
+        if let Some(route) = route.filter(|route| !waits(&route.target)) {
+            let worker = Worker { queue: Arc::clone(&self.queue), dialer: self.dialer() };
+            self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || worker.run(&route));
+        }
+    }
+
+    fn dialer(&self) -> Dialer {
+        let embedded = match &self.host {
+            Host::Running { embedded, .. } => Some(embedded.clone()),
+            Host::Absent | Host::Starting => None,
+        };
+        Dialer { embedded, observer: Arc::clone(&self.sampler) as Arc<dyn Observer>, stop: Stop::new() }
+    }
+
+    fn spawn(&mut self, is_race: bool, stop: Stop, name: &str, work: impl FnOnce() + Send + 'static) {
+        let (tell, sampler) = (self.tell.clone(), Arc::clone(&self.sampler));
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                sampler.event(Event::Note { text: "a bug of upseal's ended a transfer".to_owned() });
+            }
+            // The control thread outlives its worker; it joins it.
+            let _ = tell.send(Told::Done);
+        });
+        match spawned {
+            Ok(thread) => self.active = Some(Active { stop, thread, is_race }),
+            Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),
+        }
+    }
+
+    fn start_host(&mut self, options: EmbeddedOptions) {
+        let (tell, observer) = (self.tell.clone(), Arc::clone(&self.sampler) as Arc<dyn Observer>);
+        let failed = self.tell.clone();
+        let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
+            let told = match host(&options, observer) {
+                Ok(ready) => Told::Ready(Box::new(ready)),
+                Err(error) => Told::NotReady(error.fault()),
+            };
+            // The control thread may have ended meanwhile; then the server is dropped here.
+            let _ = tell.send(told);
+        });
+        if let Err(error) = spawned {
+            let _ = failed.send(Told::NotReady(HostError::Bind(error).fault()));
+        }
+    }
+}
+
+/// Why there is no embedded server.
+#[derive(Debug, thiserror::Error)]
+enum HostError {
+    #[error("cannot make a throwaway identity: {0}")]
+    Identity(#[from] IdentityError),
+    #[error("cannot use the throwaway CA: {0}")]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot listen: {0}")]
+    Bind(#[from] io::Error),
+}
+
+impl HostError {
+    fn fault(&self) -> Fault {
+        Fault {
+            kind: FaultKind::Broken,
+            blame: Blame::System,
+            what: format!("the embedded server did not start: {self}"),
+            advice: "uploads to other servers work (c)".to_owned(),
+        }
+    }
+}
+
+/// Makes the identity, opens the folder, binds, listens.
+fn host(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<(Server, Embedded), HostError> {
+    let store = Folder::open(&options.store)?;
+    let listener = TcpListener::bind(options.bind)
+        .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
+    let (identity, ca) = identity::throwaway()?;
+    let anchor = Anchor::from_pem(ca.as_bytes())?;
+    let (_, proof) = anchor.check(identity.certificate_pem(), crate::net::upload::unix_now())?;
+    let service = Service {
+        policy: Policy::default(),
+        identity: Some(Arc::new(identity)),
+        store: Arc::new(store) as Arc<dyn Store>,
+        observer: Arc::clone(&observer),
+    };
+    let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped)?;
+    let address = server.address().to_string();
+    observer.event(Event::Listening {
+        address: address.clone(),
+        store: options.store.clone(),
+        identity: Some(proof),
+    });
+    Ok((server, Embedded { address, anchor: Arc::new(anchor) }))
+}

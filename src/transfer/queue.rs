@@ -1,0 +1,308 @@
+//! The uploads that were asked for: a state machine without IO.
+//!
+//! ```text
+//!   push ─► Waiting ─► (worker: Connecting … Sending) ─► Sent ─► Delivered
+//!              ▲  ▲                │                       │
+//!              │  └── retry ── Failed, Cancelled ◄─────────┤
+//!              └───────────────── requeue ◄────────────────┘  a neighbour was cancelled
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::event::{Dialect, Job, JobId, State, Target};
+
+/// What uploads must have in common to share a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where to.
+    pub target: Target,
+    /// How.
+    pub dialect: Dialect,
+}
+
+impl Route {
+    fn of(job: &Job) -> Self {
+        Self { target: job.target.clone(), dialect: job.dialect }
+    }
+}
+
+/// What a cancel has to do beyond the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was waiting: it is cancelled now.
+    Now,
+    /// It is on a connection, which has to be interrupted.
+    Interrupt,
+    /// It had ended, or never was.
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Entry {
+    job: Job,
+    state: State,
+    /// The user wants it stopped; the worker has not noticed yet.
+    cancelling: bool,
+}
+
+/// All uploads that were not removed, by id, and the waiting ones in order.
+#[derive(Debug, Default)]
+pub struct Queue {
+    entries: HashMap<JobId, Entry>,
+    /// Ids of entries that are `Waiting`, each once; others may linger and are passed over.
+    waiting: VecDeque<JobId>,
+}
+
+impl Queue {
+    /// Puts an upload at the end. Says whether its id is new; if not, nothing happens.
+    pub fn push(&mut self, job: Job) -> bool {
+        let id = job.id;
+        if self.entries.contains_key(&id) {
+            return false;
+        }
+        self.entries.insert(id, Entry { job, state: State::Waiting, cancelling: false });
+        self.waiting.push_back(id);
+        true
+    }
+
+    /// The route of the first waiting upload.
+    pub fn next_route(&mut self) -> Option<Route> {
+        self.drop_stale();
+        self.waiting.front().and_then(|id| self.entries.get(id)).map(|entry| Route::of(&entry.job))
+    }
+
+    /// Takes the first waiting upload if it goes this way; it is the worker's now.
+    pub fn take(&mut self, route: &Route) -> Option<Job> {
+        self.drop_stale();
+        let id = *self.waiting.front()?;
+        let entry = self.entries.get_mut(&id)?;
+        if Route::of(&entry.job) != *route {
+            return None;
+        }
+        self.waiting.pop_front();
+        entry.state = State::Connecting;
+        Some(entry.job.clone())
+    }
+
+    /// Takes every waiting upload that goes this way, in order: the way is closed.
+    pub fn take_all(&mut self, route: &Route) -> Vec<JobId> {
+        let alike = self.waiting_where(|entry| Route::of(&entry.job) == *route);
+        for id in &alike {
+            self.set(*id, State::Connecting);
+        }
+        alike
+    }
+
+    fn waiting_where(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<JobId> {
+        let is_wanted = |id: &&JobId| {
+            self.entries.get(id).is_some_and(|entry| entry.state == State::Waiting && wanted(entry))
+        };
+        self.waiting.iter().filter(is_wanted).copied().collect()
+    }
+
+    fn drop_stale(&mut self) {
+        while let Some(id) = self.waiting.front() {
+            if self.entries.get(id).is_some_and(|entry| entry.state == State::Waiting) {
+                break;
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// The worker says where an upload is.
+    pub fn set(&mut self, id: JobId, state: State) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.cancelling &= !state.is_final();
+            entry.state = state;
+        }
+    }
+
+    /// Whether the user wants this one stopped.
+    #[must_use]
+    pub fn is_cancelling(&self, id: JobId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.cancelling)
+    }
+
+    /// The user wants one stopped.
+    pub fn cancel(&mut self, id: JobId) -> Cancelled {
+        match self.entries.get_mut(&id) {
+            Some(entry) if entry.state == State::Waiting => {
+                entry.state = State::Cancelled;
+                Cancelled::Now
+            }
+            Some(entry) if !entry.state.is_final() => {
+                entry.cancelling = true;
+                Cancelled::Interrupt
+            }
+            _ => Cancelled::Nothing,
+        }
+    }
+
+    /// The user wants all stopped. Returns those that were waiting; the others are on a connection.
+    pub fn cancel_all(&mut self) -> Vec<JobId> {
+        let waiting = self.waiting_where(|_| true);
+        self.waiting.clear();
+        for entry in self.entries.values_mut() {
+            match entry.state {
+                State::Waiting => entry.state = State::Cancelled,
+                ref state => entry.cancelling = !state.is_final(),
+            }
+        }
+        waiting
+    }
+
+    /// Puts a failed or cancelled upload at the end again. Says whether it was one.
+    pub fn retry(&mut self, id: JobId) -> bool {
+        match self.entries.get_mut(&id) {
+            Some(entry) if matches!(entry.state, State::Failed(_) | State::Cancelled) => {
+                entry.state = State::Waiting;
+                self.waiting.push_back(id);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The ids of all failed uploads, oldest first.
+    #[must_use]
+    pub fn failed(&self) -> Vec<JobId> {
+        let failed = self.entries.values().filter(|entry| matches!(entry.state, State::Failed(_)));
+        let mut ids: Vec<JobId> = failed.map(|entry| entry.job.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The ids of all that are on a connection.
+    #[must_use]
+    pub fn running(&self) -> Vec<JobId> {
+        let running = self.entries.values().filter(|e| e.state != State::Waiting && !e.state.is_final());
+        running.map(|entry| entry.job.id).collect()
+    }
+
+    /// Puts an upload back to the front, because its connection was stopped for another's sake.
+    pub fn requeue(&mut self, id: JobId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.state = State::Waiting;
+            entry.cancelling = false;
+            self.waiting.push_front(id);
+        }
+    }
+
+    /// Forgets an upload that does not run. Says whether it did.
+    pub fn remove(&mut self, id: JobId) -> bool {
+        let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
+        if self.entries.get(&id).is_some_and(idle) {
+            self.waiting.retain(|waiting| *waiting != id);
+            return self.entries.remove(&id).is_some();
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Blame, Fault, FaultKind, Variant};
+
+    fn job(id: u64, variant: Variant) -> Job {
+        Job {
+            id: JobId(id),
+            path: format!("/f{id}").into(),
+            target: Target::Embedded,
+            dialect: Dialect::of(variant),
+        }
+    }
+
+    fn queue(jobs: &[(u64, Variant)]) -> Queue {
+        let mut queue = Queue::default();
+        for (id, variant) in jobs {
+            assert!(queue.push(job(*id, *variant)));
+        }
+        queue
+    }
+
+    fn fault() -> Fault {
+        Fault { kind: FaultKind::Broken, blame: Blame::Peer, what: String::new(), advice: String::new() }
+    }
+
+    #[test]
+    fn neighbours_on_the_same_route_share_a_connection() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp1), (4, Variant::Cp2)]);
+        let route = queue.next_route().unwrap();
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(2));
+        assert_eq!(queue.take(&route), None, "another dialect is next");
+        let route = queue.next_route().unwrap();
+        assert_eq!(route.dialect.variant, Variant::Cp1);
+        assert_eq!(queue.take(&route).unwrap().id, JobId(3));
+    }
+
+    #[test]
+    fn an_id_is_taken_once() {
+        let mut queue = queue(&[(1, Variant::Cp2)]);
+        assert!(!queue.push(job(1, Variant::Cp1)));
+    }
+
+    #[test]
+    fn cancel_stops_a_waiting_one_at_once_and_asks_for_a_running_one() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
+        let route = queue.next_route().unwrap();
+        queue.take(&route);
+        assert_eq!(queue.cancel(JobId(2)), Cancelled::Now);
+        assert_eq!(queue.cancel(JobId(2)), Cancelled::Nothing);
+        assert_eq!(queue.cancel(JobId(1)), Cancelled::Interrupt);
+        assert!(queue.is_cancelling(JobId(1)));
+        queue.set(JobId(1), State::Cancelled);
+        assert!(!queue.is_cancelling(JobId(1)));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(3), "2 is passed over");
+        assert_eq!(queue.cancel(JobId(9)), Cancelled::Nothing);
+    }
+
+    #[test]
+    fn cancel_all_leaves_nothing_waiting() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp1)]);
+        let route = queue.next_route().unwrap();
+        queue.take(&route);
+        assert_eq!(queue.cancel_all(), [JobId(2), JobId(3)]);
+        assert!(queue.is_cancelling(JobId(1)));
+        assert_eq!(queue.next_route(), None);
+    }
+
+    #[test]
+    fn a_closed_way_takes_all_that_go_it_and_no_other() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp1), (3, Variant::Cp2)]);
+        let route = queue.next_route().unwrap();
+        assert_eq!(queue.take_all(&route), [JobId(1), JobId(3)]);
+        assert_eq!(queue.next_route().unwrap().dialect.variant, Variant::Cp1);
+    }
+
+    #[test]
+    fn retry_takes_what_ended_badly_and_nothing_else() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
+        let route = queue.next_route().unwrap();
+        for _ in 0..3 {
+            queue.take(&route);
+        }
+        queue.set(JobId(1), State::Failed(fault()));
+        queue.set(JobId(2), State::Delivered);
+        assert!(!queue.retry(JobId(2)));
+        assert!(!queue.retry(JobId(3)), "it runs");
+        assert_eq!(queue.failed(), [JobId(1)]);
+        assert!(queue.retry(JobId(1)));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1));
+    }
+
+    #[test]
+    fn a_requeued_one_is_next_and_a_running_one_is_not_removed() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
+        let route = queue.next_route().unwrap();
+        queue.take(&route);
+        assert!(!queue.remove(JobId(1)));
+        queue.set(JobId(1), State::Sent);
+        queue.requeue(JobId(1));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1));
+        assert!(queue.remove(JobId(2)));
+        assert!(!queue.remove(JobId(2)));
+        assert_eq!(queue.next_route(), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! 20 times a second: Meter → Event.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use crate::event::{Event, Snapshot, Track};
+use crate::meter::Meter;
+use crate::net::Observer;
+
+/// Between two samples of a transfer.
+pub const INTERVAL: Duration = Duration::from_millis(50);
+/// The time constant of `rate_now`.
+const MEMORY: f64 = 0.8;
+/// Before this much time a rate is the mean: one burst into the kernel's buffers says nothing.
+const SETTLED: f64 = 0.2;
+/// Without a byte for so long there is no ETA.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// Reads the meters of what runs, and passes on what happens, to one channel.
+#[derive(Debug)]
+pub struct Sampler {
+    watched: Mutex<HashMap<Track, Watched>>,
+    events: Sender<Event>,
+    /// Told when the first transfer begins, so that nobody ticks while nothing runs.
+    awake: Sender<()>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    meter: Arc<Meter>,
+    rate: Rate,
+}
+
+impl Sampler {
+    /// Reports to `events`; `awake` (of capacity 1) gets a word when ticking becomes worth while.
+    #[must_use]
+    pub fn new(events: Sender<Event>, awake: Sender<()>) -> Self {
+        Self { watched: Mutex::default(), events, awake }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<Track, Watched>> {
+        // A panic in here could at worst leave a rate half updated.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Samples all that is watched. Says whether anything is.
+    pub fn tick(&self) -> bool {
+        let mut watched = self.watched();
+        for (track, one) in watched.iter_mut() {
+            self.event(Event::Progress { track: *track, snapshot: one.sample() });
+        }
+        !watched.is_empty()
+    }
+}
+
+impl Observer for Sampler {
+    fn event(&self, event: Event) {
+        // Nobody listens any more when the program is about to end.
+        let _ = self.events.send(event);
+    }
+
+    fn watch(&self, track: Track, meter: Arc<Meter>) {
+        self.watched().insert(track, Watched { meter, rate: Rate::default() });
+        // Full: it has been told already.
+        let _ = self.awake.try_send(());
+    }
+
+    fn unwatch(&self, track: Track) {
+        if let Some(mut last) = self.watched().remove(&track) {
+            self.event(Event::Progress { track, snapshot: last.sample() });
+        }
+    }
+}
+
+impl Watched {
+    fn sample(&mut self) -> Snapshot {
+        let meter = &self.meter;
+        let (file_bytes, elapsed, idle) = (meter.file_bytes(), meter.elapsed(), meter.idle());
+        self.rate.add(file_bytes, elapsed, Instant::now());
+        let left = meter.file_total().saturating_sub(file_bytes);
+        let moving = self.rate.now >= 1.0 && idle < STALLED && meter.file_total() > 0;
+        Snapshot {
+            file_bytes,
+            file_total: meter.file_total(),
+            wire_bytes: meter.wire_bytes(),
+            wire_total: meter.wire_total(),
+            elapsed_ms: millis(elapsed),
+            rate_now: self.rate.now,
+            rate_mean: self.rate.mean,
+            rate_peak: self.rate.peak,
+            eta_ms: moving.then(|| millis(Duration::from_secs_f64((left as f64 / self.rate.now).min(1e9)))),
+            idle_ms: millis(idle),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Bytes a second: now, in the mean, and at the most.
+#[derive(Debug, Default)]
+struct Rate {
+    now: f64,
+    mean: f64,
+    peak: f64,
+    last: Option<(u64, Instant)>,
+}
+
+impl Rate {
+    fn add(&mut self, bytes: u64, elapsed: Duration, at: Instant) {
+        let seconds = elapsed.as_secs_f64();
+        self.mean = if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
+        match self.last {
+            Some((before, then)) if seconds > SETTLED => {
+                let dt = at.duration_since(then).as_secs_f64();
+                // Two samples at almost the same time would divide by almost nothing.
+                if dt < 0.005 {
+                    return;
+                }
+                let fresh = bytes.saturating_sub(before) as f64 / dt;
+                let weight = 1.0 - (-dt / MEMORY).exp();
+                self.now += weight * (fresh - self.now);
+            }
+            _ => self.now = self.mean,
+        }
+        self.last = Some((bytes, at));
+        self.peak = self.peak.max(self.now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::JobId;
+    use crossbeam_channel::{bounded, unbounded};
+
+    #[test]
+    fn a_steady_rate_is_shown_as_it_is_and_a_stop_fades() {
+        let begin = Instant::now();
+        let mut rate = Rate::default();
+        for tick in 0..100_u32 {
+            let at = INTERVAL * tick;
+            rate.add(u64::from(tick) * 50_000, at, begin + at);
+        }
+        assert!((rate.now - 1e6).abs() < 1.0 && (rate.mean - 1e6).abs() < 1.0, "{rate:?}");
+        for tick in 100..140_u32 {
+            let at = INTERVAL * tick;
+            rate.add(99 * 50_000, at, begin + at);
+        }
+        assert!(rate.now < 1e5, "two seconds later: {rate:?}");
+        assert!((rate.peak - 1e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_last_numbers_come_before_the_end() {
+        let (events, received) = unbounded();
+        let (awake, woken) = bounded(1);
+        let sampler = Sampler::new(events, awake);
+        let meter = Arc::new(Meter::default());
+        meter.start(10, 20);
+        let track = Track::Job(JobId(1));
+        sampler.watch(track, Arc::clone(&meter));
+        assert!(woken.try_recv().is_ok());
+        assert!(sampler.tick());
+        meter.add_file(10);
+        meter.add_wire(20);
+        sampler.unwatch(track);
+        assert!(!sampler.tick());
+        let last = received.try_iter().last();
+        let Some(Event::Progress { snapshot, .. }) = last else { panic!("{last:?}") };
+        assert_eq!((snapshot.file_bytes, snapshot.wire_bytes), (10, 20));
+    }
+}

@@ -1,0 +1,379 @@
+//! One connection and its uploads, on the worker thread.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::queue::{Queue, Route};
+use crate::event::{
+    Blame, Dialect, Event, Fault, FaultKind, Job, JobId, Proof, State, Target, Track, Variant,
+};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::connection::Connection;
+use crate::net::receive::is_race;
+use crate::net::stream::{Interrupter, Stream, Tcp};
+use crate::net::upload::{SEND_PATIENCE, Upload, UploadError};
+use crate::trust::Anchor;
+
+/// How long a server may take to accept a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
+
+/// The embedded server, as the worker reaches it.
+#[derive(Clone)]
+pub struct Embedded {
+    /// `ip:port`.
+    pub address: String,
+    /// Its throwaway CA.
+    pub anchor: Arc<Anchor>,
+}
+
+/// Stops whatever a worker is at: a wait for a connection, or the connection itself.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    handle: Interrupter,
+    stream: Arc<Mutex<Option<Interrupter>>>,
+}
+
+impl Stop {
+    /// One that was not raised.
+    #[must_use]
+    pub fn new() -> Self {
+        let stream: Arc<Mutex<Option<Interrupter>>> = Arc::default();
+        let current = Arc::clone(&stream);
+        let handle = Interrupter::new(move || {
+            if let Some(stream) = &*lock(&current) {
+                stream.interrupt();
+            }
+        });
+        Self { handle, stream }
+    }
+
+    /// Raises it.
+    pub fn interrupt(&self) {
+        self.handle.interrupt();
+    }
+
+    /// Whether it was raised.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.handle.is_raised()
+    }
+
+    /// From now on it also stops this stream; at once, if it was raised before.
+    fn attach(&self, stream: &dyn Stream) {
+        *lock(&self.stream) = Some(stream.interrupter());
+        if self.is_raised() {
+            self.handle.interrupt();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these locks hold is sound between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens the way to a server: connects, lets it prove itself, agrees on a key.
+pub struct Dialer {
+    /// Known once the embedded server listens.
+    pub embedded: Option<Embedded>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Stops all of it.
+    pub stop: Stop,
+}
+
+impl Dialer {
+    /// Connects and proves; says how far it is on `track`.
+    ///
+    /// # Errors
+    /// A [`Fault`]; nothing of a file was sent.
+    pub fn open(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        track: Track,
+    ) -> Result<(Upload, Option<Proof>), Fault> {
+        let (address, anchor) = self.resolve(target, dialect.variant)?;
+        let unreachable = |e: &io::Error| match e.kind() {
+            io::ErrorKind::Interrupted => UploadError::Interrupted.fault(),
+            _ => Fault {
+                kind: FaultKind::Unreachable,
+                blame: Blame::Peer,
+                what: format!("cannot connect to {address}: {e}"),
+                advice: "is the server running, and is the address right?".to_owned(),
+            },
+        };
+        let stream =
+            Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
+        self.stop.attach(&stream);
+        if dialect.variant == Variant::Cp1 {
+            // A convenience of the display: without it the upload still works.
+            let _ = stream.buffer_little();
+        }
+        let mut upload = Upload::new(Connection::new(Box::new(stream), SEND_PATIENCE), dialect);
+        let Some(anchor) = anchor else { return Ok((upload, None)) };
+
+        self.observer.event(Event::State { track, state: State::Proving });
+        let proof = upload.prove(&anchor).map_err(|e| e.fault())?;
+        self.observer.event(Event::Proven { track, address, proof: proof.clone() });
+        if dialect.variant == Variant::Cp2 {
+            upload.agree().map_err(|e| e.fault())?;
+        }
+        Ok((upload, Some(proof)))
+    }
+
+    /// The address, and for all but Plain the CA.
+    fn resolve(&self, target: &Target, variant: Variant) -> Result<(String, Option<Arc<Anchor>>), Fault> {
+        let usage = |what: String, advice: &str| Fault {
+            kind: FaultKind::Usage,
+            blame: Blame::User,
+            what,
+            advice: advice.to_owned(),
+        };
+        match target {
+            Target::Embedded => {
+                let embedded = self.embedded.as_ref().ok_or_else(|| Fault {
+                    kind: FaultKind::Unreachable,
+                    blame: Blame::System,
+                    what: "there is no embedded server".to_owned(),
+                    advice: "see the log, or connect to another server".to_owned(),
+                })?;
+                let anchor = variant.authenticates().then(|| Arc::clone(&embedded.anchor));
+                Ok((embedded.address.clone(), anchor))
+            }
+            Target::Server { address, ca } => {
+                if !variant.authenticates() {
+                    return Ok((address.clone(), None));
+                }
+                let Some(ca) = ca else {
+                    return Err(usage(
+                        format!("{variant} needs the CA that signed the server's certificate"),
+                        "name its file with --ca, or in the connect dialog",
+                    ));
+                };
+                let anchor =
+                    Anchor::load(ca).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))?;
+                Ok((address.clone(), Some(Arc::new(anchor))))
+            }
+        }
+    }
+}
+
+/// Uploads what waits on one route, over one connection, until nothing more waits there.
+pub struct Worker {
+    /// Where the uploads come from; shared with the control thread.
+    pub queue: Arc<Mutex<Queue>>,
+    /// The way.
+    pub dialer: Dialer,
+}
+
+impl Worker {
+    /// Runs to the end of the connection.
+    pub fn run(&self, route: &Route) {
+        let Some((first, mut source)) = self.next(route) else { return };
+        let track = Track::Job(first.id);
+        self.say(first.id, State::Connecting);
+        let mut upload = match self.dialer.open(&route.target, route.dialect, track) {
+            Ok((upload, _)) => upload,
+            Err(fault) => return self.closed_way(route, first.id, &fault),
+        };
+        let mut job = first;
+        let mut sent: Vec<JobId> = Vec::new();
+        loop {
+            let meter = Arc::new(Meter::default());
+            self.say(job.id, State::Sending);
+            self.dialer.observer.watch(Track::Job(job.id), Arc::clone(&meter));
+            let result = upload.file(&source.name, &mut source.file, source.size, &meter);
+            if let Err(error) = result {
+                drop(upload); // The reset reaches the server before we say that it failed.
+                self.dialer.observer.unwatch(Track::Job(job.id));
+                return self.broken(&sent, Some(job.id), &error);
+            }
+            self.say(job.id, State::Sent);
+            sent.push(job.id);
+            match self.next(route) {
+                Some((next, next_source)) => {
+                    self.dialer.observer.unwatch(Track::Job(job.id));
+                    (job, source) = (next, next_source);
+                }
+                None => {
+                    let result = upload.close(&meter);
+                    self.dialer.observer.unwatch(Track::Job(job.id));
+                    return match result {
+                        Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
+                        Err(error) => self.broken(&sent, None, &error),
+                    };
+                }
+            }
+        }
+    }
+
+    /// The next upload of this route whose file can be read; those that cannot fail here.
+    fn next(&self, route: &Route) -> Option<(Job, Source)> {
+        loop {
+            if self.dialer.stop.is_raised() {
+                return None;
+            }
+            let job = lock(&self.queue).take(route)?;
+            match Source::open(&job.path) {
+                Ok(source) => return Some((job, source)),
+                Err(fault) => self.say(job.id, State::Failed(fault)),
+            }
+        }
+    }
+
+    fn say(&self, id: JobId, state: State) {
+        lock(&self.queue).set(id, state.clone());
+        self.dialer.observer.event(Event::State { track: Track::Job(id), state });
+    }
+
+    /// Nobody is reached on this route: all that wait for it fail alike, so that 10,000 files do
+    /// not wait for 10,000 timeouts.
+    fn closed_way(&self, route: &Route, first: JobId, fault: &Fault) {
+        if fault.kind == FaultKind::Interrupted {
+            return self.interrupted(first);
+        }
+        self.say(first, State::Failed(fault.clone()));
+        let alike = lock(&self.queue).take_all(route);
+        for id in alike {
+            self.say(id, State::Failed(fault.clone()));
+        }
+    }
+
+    /// The connection ended early, while `current` was sent or, if none, after MODE 2.
+    fn broken(&self, sent: &[JobId], current: Option<JobId>, error: &UploadError) {
+        let fault = error.fault();
+        // In reverse, so that requeued ones stand in their old order.
+        for id in current.iter().chain(sent.iter().rev()) {
+            if fault.kind == FaultKind::Interrupted {
+                self.interrupted(*id);
+            } else if current.is_none_or(|current| current == *id) {
+                self.say(*id, State::Failed(fault.clone()));
+            } else {
+                self.say(*id, State::Failed(unconfirmed(&fault)));
+            }
+        }
+    }
+
+    /// Its connection was stopped: for its own sake, or for a neighbour's. The latter, not
+    /// confirmed, goes once more; a server of ours keeps one copy.
+    fn interrupted(&self, id: JobId) {
+        if lock(&self.queue).is_cancelling(id) {
+            return self.say(id, State::Cancelled);
+        }
+        lock(&self.queue).requeue(id);
+        self.dialer.observer.event(Event::State { track: Track::Job(id), state: State::Waiting });
+    }
+}
+
+/// A file that was sent whole before its connection broke at a later one.
+fn unconfirmed(cause: &Fault) -> Fault {
+    Fault {
+        kind: FaultKind::Broken,
+        blame: cause.blame,
+        what: "sent, but the connection broke before the server confirmed it".to_owned(),
+        advice: "send it again; a server of upseal keeps one copy".to_owned(),
+    }
+}
+
+/// A local file, opened.
+pub struct Source {
+    /// The last part of its path, as it goes into MODE 0.
+    pub name: String,
+    /// At its beginning.
+    pub file: File,
+    /// Its size when it was opened.
+    pub size: u64,
+}
+
+impl Source {
+    /// Opens a regular file whose name can be sent.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind `Local`.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let local = |what: String, advice: &str| Fault {
+            kind: FaultKind::Local,
+            blame: Blame::User,
+            what,
+            advice: advice.to_owned(),
+        };
+        let shown = path.display();
+        let Some(name) = path.file_name() else {
+            return Err(local(format!("{shown} is not a file"), "name a file"));
+        };
+        let Some(name) = name.to_str() else {
+            return Err(local(
+                format!("the name of {shown} is not UTF-8, which the protocol demands"),
+                "rename it",
+            ));
+        };
+        if is_race(name) {
+            return Err(local(
+                format!(
+                    "{shown} is named like a lane of a race, which upseal's servers measure and do not keep"
+                ),
+                "rename it",
+            ));
+        }
+        // Opening a FIFO would wait for a writer; so look first.
+        let kind = std::fs::metadata(path).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
+        if !kind.is_file() {
+            let advice = if kind.is_dir() { "name the files in it" } else { "only files can be sent" };
+            return Err(local(format!("{shown} is not a regular file"), advice));
+        }
+        let file = File::open(path).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
+        let size = file.metadata().map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?.len();
+        Ok(Self { name: name.to_owned(), file, size })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_regular_file_with_a_name_that_can_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b.txt");
+        std::fs::write(&path, b"hello").unwrap();
+        let source = Source::open(&path).unwrap();
+        assert_eq!((source.name.as_str(), source.size), ("a b.txt", 5));
+
+        let race = folder.path().join("race-cp1-notes.txt");
+        std::fs::write(&race, b"kept nowhere").unwrap();
+        for bad in [folder.path(), &folder.path().join("none"), Path::new("/"), Path::new("/dev/null"), &race]
+        {
+            let fault = Source::open(bad).err().unwrap_or_else(|| panic!("{} opened", bad.display()));
+            assert_eq!(fault.kind, FaultKind::Local);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_not_utf8_is_refused_before_anything_is_sent() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff\xfe"));
+        assert!(Source::open(path).err().unwrap().what.contains("not UTF-8"));
+    }
+
+    #[test]
+    fn a_stop_that_was_raised_before_stops_what_is_attached_later() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let stop = Stop::new();
+        let tcp = Tcp::connect(&address, Duration::from_secs(5), &stop.handle).unwrap();
+        stop.interrupt();
+        stop.attach(&tcp);
+        assert!(tcp.interrupter().is_raised());
+        assert_eq!(
+            Tcp::connect(&address, Duration::from_secs(5), &stop.handle).map(|_| ()).map_err(|e| e.kind()),
+            Err(io::ErrorKind::Interrupted),
+            "although there is a server"
+        );
+    }
+}

@@ -1,0 +1,781 @@
+//! What is open, and what a key means there: key → [`Action`] → change → [`Effect`]s.
+//!
+//! The state of each part lives with its widget; this file only says which part an action is for.
+//! What the transfer threads report is in [`reports`](super::reports).
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::estimate::{self, Rates};
+use super::keymap::{self, Action, Place};
+use super::text;
+use super::theme::Focus;
+use super::view::{self, Part};
+use super::widgets::browser::{Browser, Under};
+use super::widgets::card::{Bill, Card};
+use super::widgets::connect::{self, Connect, Purpose};
+use super::widgets::details::Details;
+use super::widgets::help::Help;
+use super::widgets::input::Input;
+use super::widgets::list::Step;
+use super::widgets::listing::{Clock, Listing, Request};
+use super::widgets::log::{Log, Tone};
+use super::widgets::question::Question;
+use super::widgets::queue::Queue;
+use super::widgets::race::Race;
+use super::widgets::received::{Received, Row};
+use super::widgets::server::Server;
+use super::widgets::speed::Speed;
+use super::widgets::toast::Toasts;
+use crate::event::{Command, Dialect, Job, JobId, Padding, Proof, State, Target, Variant};
+
+/// CP1 work beyond this is worth a question.
+const EXPENSIVE: Duration = Duration::from_secs(60);
+
+/// Which screen is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Screen {
+    Upload,
+    Race,
+    Server,
+}
+
+/// What lies over the screen.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    Help(Help),
+    Log,
+    Connect(Connect),
+    GoTo(Input),
+    Details(Details),
+    Question(Question),
+}
+
+/// What the run loop shall do.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    Send(Command),
+    List(Request),
+    Suspend,
+    Redraw,
+    Quit,
+}
+
+/// Where uploads go, and who answers there.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) target: Target,
+    /// From the command line: the dialog offers it.
+    pub(super) ca: Option<PathBuf>,
+    pub(super) proof: Option<Proof>,
+}
+
+/// The screen's state.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) screen: Screen,
+    pub(super) zoomed: bool,
+    upload_part: Part,
+    server_part: Part,
+    /// The last is on top.
+    pub(super) overlays: Vec<Overlay>,
+    pub(super) browser: Browser,
+    pub(super) card: Card,
+    pub(super) queue: Queue,
+    pub(super) speed: Speed,
+    pub(super) received: Received,
+    pub(super) race: Race,
+    pub(super) server: Server,
+    pub(super) log: Log,
+    pub(super) toasts: Toasts,
+    pub(super) link: Link,
+    pub(super) rates: Rates,
+    pub(super) clock: Clock,
+    pub(super) home: Option<PathBuf>,
+    area: Rect,
+    jobs: u64,
+    /// Ctrl-C was pressed since the last order.
+    interrupted: bool,
+}
+
+impl App {
+    pub(super) fn new(
+        folder: &Path,
+        home: Option<PathBuf>,
+        link: Link,
+        dialect: Dialect,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            screen: Screen::Upload,
+            zoomed: false,
+            upload_part: Part::Browser,
+            server_part: Part::Received,
+            overlays: Vec::new(),
+            browser: Browser::new(tidy(folder), home.clone()),
+            card: Card::new(dialect),
+            queue: Queue::default(),
+            speed: Speed::default(),
+            received: Received::default(),
+            race: Race::new(&link.target, dialect),
+            server: Server::default(),
+            log: Log::default(),
+            toasts: Toasts::default(),
+            link,
+            rates: Rates::default(),
+            clock,
+            home,
+            area: Rect::default(),
+            jobs: 0,
+            interrupted: false,
+        }
+    }
+
+    /// The first thing to do: read the folder.
+    pub(super) fn start(&mut self) -> Vec<Effect> {
+        vec![Effect::List(self.browser.refresh())]
+    }
+
+    // What the run loop asks
+
+    /// Whether a transfer waits or runs, so that quitting would cancel something.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.is_busy() || self.race.is_running()
+    }
+
+    /// Whether something moves: then the screen is drawn less often.
+    pub(super) fn is_moving(&self) -> bool {
+        self.queue.is_running() || self.race.is_running() || self.received.is_busy()
+    }
+
+    /// When the picture changes by itself: a clock on it, a message that goes.
+    pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
+        let clock =
+            (self.queue.is_running() || self.race.is_running()).then(|| now + Duration::from_millis(500));
+        [clock, self.toasts.next()].into_iter().flatten().min()
+    }
+
+    /// Brings everything that depends on the size or on several parts up to date; before each draw.
+    pub(super) fn settle(&mut self, area: Rect, now: Duration) {
+        self.area = area;
+        self.toasts.expire(now);
+        self.browser.settle(self.height(Part::Browser));
+        self.received.settle(self.height(Part::Received));
+        let (sessions, refusals) = (self.height(Part::Sessions), self.height(Part::Refusals));
+        self.server.sessions.cursor.settle(self.server.sessions.len(), sessions);
+        self.server.refusals.cursor.settle(self.server.refusals.len(), refusals);
+        self.card.bill = self.bill();
+    }
+
+    /// The part that keys go to, if nothing lies over it.
+    pub(super) fn part(&self) -> Part {
+        match self.screen {
+            Screen::Upload => self.upload_part,
+            Screen::Race => Part::Race,
+            Screen::Server => self.server_part,
+        }
+    }
+
+    pub(super) fn focus(&self, part: Part) -> Focus {
+        if self.part() == part && self.overlays.is_empty() { Focus::Here } else { Focus::Elsewhere }
+    }
+
+    /// Where the user is, as far as keys are concerned.
+    pub(super) fn place(&self) -> Place {
+        match self.overlays.last() {
+            Some(Overlay::Help(help)) if help.is_typing() => Place::Text,
+            Some(Overlay::Help(_)) => Place::Help,
+            Some(Overlay::Log) => Place::Log,
+            Some(Overlay::Details(_)) => Place::Details,
+            Some(Overlay::Connect(dialog)) => dialog.place(),
+            Some(Overlay::GoTo(_)) => Place::Text,
+            Some(Overlay::Question(question)) => question.place(),
+            None => self.base(),
+        }
+    }
+
+    fn base(&self) -> Place {
+        match self.part() {
+            Part::Browser if self.browser.is_typing() => Place::Text,
+            Part::Browser | Part::Card | Part::Speed => Place::Browser,
+            Part::Queue => Place::Queue,
+            Part::Received if self.screen == Screen::Upload => Place::Received,
+            Part::Race => Place::Race,
+            Part::Received | Part::Server | Part::Sessions | Part::Refusals => Place::Server,
+        }
+    }
+
+    fn height(&self, part: Part) -> usize {
+        view::height(self, self.area, part)
+    }
+
+    // What the user does
+
+    pub(super) fn on_key(&mut self, event: KeyEvent, now: Duration) -> Vec<Effect> {
+        if event.kind == KeyEventKind::Release {
+            return Vec::new();
+        }
+        if let Some(action) = keymap::action(self.place(), event.into()) {
+            return self.act(action, now);
+        }
+        if let (Some(c), Some(input)) = (keymap::typed(event), self.input()) {
+            input.typed(c);
+            self.text_changed();
+        }
+        Vec::new()
+    }
+
+    /// A paste goes into a text or nowhere: it never presses keys.
+    pub(super) fn on_paste(&mut self, text: &str) {
+        if let Some(input) = self.input() {
+            input.paste(text);
+            self.text_changed();
+        }
+    }
+
+    pub(super) fn on_mouse(&mut self, event: MouseEvent) {
+        let step = match event.kind {
+            MouseEventKind::ScrollDown => Some(Step::Down(3)),
+            MouseEventKind::ScrollUp => Some(Step::Up(3)),
+            MouseEventKind::Down(MouseButton::Left) => None,
+            _ => return,
+        };
+        if !self.overlays.is_empty() {
+            if let Some(step) = step {
+                self.scroll(step);
+            }
+            return;
+        }
+        let at = Position { x: event.column, y: event.row };
+        if step.is_none()
+            && let Some(screen) = view::tab_at(self, self.area, at)
+        {
+            self.screen = screen;
+            return;
+        }
+        let Some((part, row)) = view::part_at(self, self.area, at) else { return };
+        if let Some(step) = step {
+            self.step(part, step);
+            return;
+        }
+        self.focus_on(part);
+        let height = self.height(part);
+        let row = row.and_then(|row| match part {
+            Part::Browser => self.browser.row(row, height),
+            Part::Queue => self.queue.row(row, height, Focus::Here),
+            Part::Received => self.received.row_at(row, height),
+            Part::Sessions => Some(self.server.sessions.cursor.top(self.server.sessions.len(), height) + row),
+            Part::Refusals => Some(self.server.refusals.cursor.top(self.server.refusals.len(), height) + row),
+            _ => None,
+        });
+        if let Some(row) = row {
+            self.step(part, Step::To(row));
+        }
+    }
+
+    pub(super) fn on_listing(&mut self, listing: Listing) {
+        self.browser.listed(listing);
+    }
+
+    /// Ctrl-C and the end of the program from outside.
+    pub(super) fn say(&mut self, tone: Tone, what: String, advice: String, now: Duration) {
+        let line = if advice.is_empty() { what.clone() } else { format!("{what} {advice}") };
+        self.log.add(self.clock.present(), tone, line);
+        self.toasts.say(tone, what, advice, now);
+    }
+
+    fn act(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        match action {
+            Action::Interrupt => return self.interrupt(now),
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Redraw => return vec![Effect::Redraw, Effect::List(self.browser.refresh())],
+            Action::Help => {
+                if !matches!(self.overlays.last(), Some(Overlay::Help(_))) {
+                    let place = self.place();
+                    self.overlays.push(Overlay::Help(Help::new(place)));
+                }
+                return Vec::new();
+            }
+            _ => {}
+        }
+        if self.input().is_some_and(|input| input.edit(action)) {
+            self.text_changed();
+            return Vec::new();
+        }
+        if self.overlays.is_empty() {
+            self.act_on_screen(action, now)
+        } else {
+            self.act_on_overlay(action, now)
+        }
+    }
+
+    fn act_on_overlay(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        let half = usize::from(self.area.height / 2).max(1);
+        match action {
+            Action::Up => self.scroll(Step::Up(1)),
+            Action::Down => self.scroll(Step::Down(1)),
+            Action::PageUp => self.scroll(Step::Up(half)),
+            Action::PageDown => self.scroll(Step::Down(half)),
+            Action::First => self.scroll(Step::First),
+            Action::Last => self.scroll(Step::Last),
+            Action::Close | Action::No => {
+                // Overlay first; its own filter before it.
+                let filter = match self.overlays.last_mut() {
+                    Some(Overlay::Help(help)) => help.drop_filter(),
+                    _ => false,
+                };
+                if !filter {
+                    self.overlays.pop();
+                }
+            }
+            Action::Filter => {
+                if let Some(Overlay::Help(help)) = self.overlays.last_mut() {
+                    help.type_filter();
+                }
+            }
+            Action::NextField | Action::PreviousField | Action::Choose => {
+                if let Some(Overlay::Connect(dialog)) = self.overlays.last_mut() {
+                    match action {
+                        Action::NextField => dialog.next_field(1),
+                        Action::PreviousField => dialog.next_field(2),
+                        _ => dialog.choose(),
+                    }
+                }
+            }
+            Action::Accept => return self.accept(),
+            Action::Yes | Action::UseCp2 => {
+                if let Some(Overlay::Question(question)) = self.overlays.pop() {
+                    return self.answer(question, action, now);
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn act_on_screen(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        let part = self.part();
+        let page = self.height(part).max(1);
+        match action {
+            Action::Up => self.step(part, Step::Up(1)),
+            Action::Down => self.step(part, Step::Down(1)),
+            Action::PageUp => self.step(part, Step::Up(page)),
+            Action::PageDown => self.step(part, Step::Down(page)),
+            Action::HalfUp => self.step(part, Step::Up(page.div_ceil(2))),
+            Action::HalfDown => self.step(part, Step::Down(page.div_ceil(2))),
+            Action::First | Action::Top => self.step(part, Step::First),
+            Action::Last => self.step(part, Step::Last),
+            Action::ShowUpload => self.screen = Screen::Upload,
+            Action::ShowRace => self.screen = Screen::Race,
+            Action::ShowServer => self.screen = Screen::Server,
+            Action::NextPane => self.next_part(1),
+            Action::PreviousPane => self.next_part(2),
+            Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Log => self.overlays.push(Overlay::Log),
+            Action::Connect => self.open_connect(),
+            Action::Details => self.open_details(),
+            Action::Close => {
+                let _ = self.browser.drop_filter() || self.toasts.dismiss();
+            }
+            Action::Quit if self.is_busy() => self.overlays.push(Overlay::Question(Question::Quit)),
+            Action::Quit => return vec![Effect::Quit],
+            Action::NextProtocol => self.card.step(1),
+            Action::PreviousProtocol => self.card.step(3),
+            Action::Padding => {
+                self.card.next_padding();
+                self.race.pad(self.card.dialect.padding);
+            }
+            Action::StartStop => return self.start_or_stop(now),
+            Action::Size => self.race.next_size(),
+            Action::Race => return self.race_under_cursor(now),
+            Action::Upload => return self.upload(now),
+            Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
+                return self.act_on_queue(action);
+            }
+            _ => return self.act_on_browser(action, now),
+        }
+        Vec::new()
+    }
+
+    fn act_on_browser(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        let browser = &mut self.browser;
+        match action {
+            Action::Enter => match browser.under() {
+                Under::Folder(folder) => return self.open(folder),
+                _ => return self.upload(now),
+            },
+            Action::Open => {
+                if let Under::Folder(folder) = browser.under() {
+                    return self.open(folder);
+                }
+            }
+            Action::Parent => return browser.parent().map(Effect::List).into_iter().collect(),
+            Action::Mark => browser.mark(),
+            Action::MarkAll => browser.mark_all(),
+            Action::MarkNone => browser.mark_none(),
+            Action::Invert => browser.invert(),
+            Action::Hidden => browser.toggle_hidden(),
+            Action::Sort => browser.next_sort(),
+            Action::Filter => browser.type_filter(),
+            Action::Accept => browser.keep_filter(),
+            Action::GoTo => self.overlays.push(Overlay::GoTo(Input::default())),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn act_on_queue(&mut self, action: Action) -> Vec<Effect> {
+        let command = match (action, self.queue.under()) {
+            (Action::CancelAll, _) if self.is_busy() => Command::CancelAll,
+            (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
+            (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
+            (Action::Retry, Some(upload)) if matches!(upload.state, State::Failed(_) | State::Cancelled) => {
+                Command::Retry(upload.job.id)
+            }
+            (Action::Remove, Some(upload)) if !upload.is_running() => Command::Remove(upload.job.id),
+            _ => return Vec::new(),
+        };
+        vec![Effect::Send(command)]
+    }
+
+    fn interrupt(&mut self, now: Duration) -> Vec<Effect> {
+        if !self.is_busy() || self.interrupted {
+            return vec![Effect::Quit];
+        }
+        self.interrupted = true;
+        self.say(Tone::Warn, text::CANCELLED.to_owned(), String::new(), now);
+        vec![Effect::Send(Command::CancelAll)]
+    }
+
+    // Orders
+
+    fn upload(&mut self, now: Duration) -> Vec<Effect> {
+        let files = self.browser.chosen();
+        if files.is_empty() {
+            self.say(Tone::Plain, text::NO_SUCH_UPLOAD.to_owned(), String::new(), now);
+            return Vec::new();
+        }
+        let bytes = files.iter().map(|(_, size)| size).sum();
+        let blocks = files
+            .iter()
+            .map(|(_, size)| estimate::blocks(*size, self.card.dialect.padding, self.key().0))
+            .sum();
+        let jobs = files
+            .into_iter()
+            .map(|(path, _)| {
+                self.jobs += 1;
+                Job {
+                    id: JobId(self.jobs),
+                    path,
+                    target: self.link.target.clone(),
+                    dialect: self.card.dialect,
+                }
+            })
+            .collect();
+        let order = Command::Upload(jobs);
+        if self.card.dialect.variant == Variant::Cp1 {
+            let target = self.link.target.clone();
+            return self.ask_if_expensive(order, &target, bytes, blocks, now);
+        }
+        self.order(order, now)
+    }
+
+    fn race_under_cursor(&mut self, now: Duration) -> Vec<Effect> {
+        if self.race.is_running() {
+            self.screen = Screen::Race;
+            return Vec::new();
+        }
+        let Under::File(path, size) = self.browser.under() else {
+            self.say(Tone::Plain, text::NO_RACER.to_owned(), String::new(), now);
+            return Vec::new();
+        };
+        self.race.choose(path, size);
+        self.screen = Screen::Race;
+        self.start_or_stop(now)
+    }
+
+    fn start_or_stop(&mut self, now: Duration) -> Vec<Effect> {
+        if self.race.is_fresh(now) {
+            return Vec::new();
+        }
+        if self.race.is_running() {
+            return vec![Effect::Send(Command::StopRace)];
+        }
+        let Some((path, _)) = self.race.file() else { return Vec::new() };
+        let lanes = self.race.lanes();
+        let order = Command::Race { path: path.clone(), limit: self.race.limit(), lanes: lanes.clone() };
+        let bytes = self.race.work();
+        match lanes.into_iter().find(|lane| lane.dialect.variant == Variant::Cp1) {
+            Some(lane) => {
+                let blocks = estimate::blocks(bytes, lane.dialect.padding, self.key().0);
+                self.ask_if_expensive(order, &lane.target, bytes, blocks, now)
+            }
+            None => self.order(order, now),
+        }
+    }
+
+    /// Holds the order back if CP1 will take more than a minute, as far as anyone can tell.
+    fn ask_if_expensive(
+        &mut self,
+        order: Command,
+        target: &Target,
+        bytes: u64,
+        blocks: u64,
+        now: Duration,
+    ) -> Vec<Effect> {
+        let cp1 = self.rates.time(target, Variant::Cp1, bytes);
+        let expensive = cp1.map_or(blocks > estimate::MANY_BLOCKS, |time| time > EXPENSIVE);
+        if !expensive {
+            return self.order(order, now);
+        }
+        let cp2 = self.rates.time(target, Variant::Cp2, bytes);
+        let words = text::expensive(bytes, cp1, cp2, blocks);
+        self.overlays.push(Overlay::Question(Question::Expensive { words, order }));
+        Vec::new()
+    }
+
+    fn answer(&mut self, question: Question, action: Action, now: Duration) -> Vec<Effect> {
+        match question {
+            Question::Quit => vec![Effect::Quit],
+            Question::Expensive { order, .. } => {
+                let order = match (action, order) {
+                    (Action::UseCp2, Command::Upload(mut jobs)) => {
+                        self.card.dialect.variant = Variant::Cp2;
+                        for job in &mut jobs {
+                            job.dialect.variant = Variant::Cp2;
+                        }
+                        Command::Upload(jobs)
+                    }
+                    (_, order) => order,
+                };
+                self.order(order, now)
+            }
+        }
+    }
+
+    fn order(&mut self, order: Command, now: Duration) -> Vec<Effect> {
+        self.interrupted = false;
+        match &order {
+            // They are in the queue now; a second u must not send them again.
+            Command::Upload(_) => self.browser.mark_none(),
+            Command::Race { .. } => self.race.ordered(now),
+            _ => {}
+        }
+        vec![Effect::Send(order)]
+    }
+
+    // Overlays
+
+    fn open_connect(&mut self) {
+        let (purpose, target, padding) = match self.screen {
+            Screen::Race => match self.race.tracks.get(self.race.at) {
+                Some(track) if !self.race.is_running() => {
+                    (Purpose::Lane(self.race.at), track.lane.target.clone(), track.lane.dialect.padding)
+                }
+                _ => return,
+            },
+            _ => (Purpose::Uploads, self.link.target.clone(), self.card.dialect.padding),
+        };
+        let dialog = Connect::new(purpose, &target, self.link.ca.as_deref(), padding);
+        self.overlays.push(Overlay::Connect(dialog));
+    }
+
+    fn accept(&mut self) -> Vec<Effect> {
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(help)) => help.keep_filter(),
+            Some(Overlay::Connect(dialog)) => {
+                let purpose = dialog.purpose;
+                if let Some((target, padding)) = dialog.accept(self.home.as_deref()) {
+                    self.overlays.pop();
+                    self.connect(purpose, target, padding);
+                }
+            }
+            Some(Overlay::GoTo(input)) => {
+                let typed = input.text();
+                self.overlays.pop();
+                if !typed.trim().is_empty() {
+                    let to = connect::expand(typed.trim(), self.home.as_deref());
+                    let to = tidy(&self.browser.folder().join(to));
+                    return self.open(to);
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn connect(&mut self, purpose: Purpose, target: Target, padding: Padding) {
+        if let Target::Server { ca: Some(ca), .. } = &target {
+            self.link.ca = Some(ca.clone());
+        }
+        match purpose {
+            Purpose::Uploads => {
+                self.card.dialect.padding = padding;
+                if self.link.target != target {
+                    self.link.proof = None;
+                    self.link.target = target.clone();
+                }
+                self.race.aim(&target, padding);
+            }
+            Purpose::Lane(lane) => self.race.aim_lane(lane, target, padding),
+        }
+    }
+
+    fn open_details(&mut self) {
+        let (title, facts) = match self.part() {
+            Part::Queue => match self.queue.under() {
+                Some(upload) => (
+                    upload.name().to_owned(),
+                    text::upload_details(
+                        &upload.job,
+                        upload.name(),
+                        upload.size,
+                        &upload.snapshot,
+                        &upload.state,
+                    ),
+                ),
+                None => return,
+            },
+            Part::Received => match self.received.under() {
+                Some(Row::Arrival(arrival)) => (arrival.name.clone(), arrival.details()),
+                Some(Row::Coming(coming)) => (text::COMING.to_owned(), coming.details()),
+                None => return,
+            },
+            Part::Sessions => match self.server.sessions.under() {
+                Some(session) => (text::SESSIONS.to_owned(), session.details()),
+                None => return,
+            },
+            Part::Refusals => match self.server.refusals.under() {
+                Some(refusal) => (text::REFUSALS.to_owned(), refusal.details()),
+                None => return,
+            },
+            _ => return,
+        };
+        self.overlays.push(Overlay::Details(Details::new(title, facts)));
+    }
+
+    // Small moves
+
+    fn open(&mut self, folder: PathBuf) -> Vec<Effect> {
+        // `..` leads up as h does, with the cursor on the folder that was left.
+        if Some(folder.as_path()) == self.browser.folder().parent() {
+            return self.browser.parent().map(Effect::List).into_iter().collect();
+        }
+        vec![Effect::List(self.browser.visit(folder))]
+    }
+
+    fn step(&mut self, part: Part, step: Step) {
+        match part {
+            Part::Browser => self.browser.go(step),
+            Part::Queue => self.queue.go(step),
+            Part::Received => self.received.go(step),
+            Part::Sessions => self.server.sessions.go(step),
+            Part::Refusals => self.server.refusals.go(step),
+            Part::Card | Part::Speed | Part::Race | Part::Server => {}
+        }
+    }
+
+    fn scroll(&mut self, step: Step) {
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(help)) => help.go(step),
+            Some(Overlay::Log) => self.log.go(step),
+            Some(Overlay::Details(details)) => details.go(step),
+            _ => {}
+        }
+    }
+
+    fn next_part(&mut self, by: usize) {
+        if self.screen == Screen::Race {
+            self.race.next_lane(by);
+            return;
+        }
+        let ring = view::ring(self.screen);
+        let at = ring.iter().position(|part| *part == self.part()).unwrap_or(0);
+        self.focus_on(ring[(at + by) % ring.len()]);
+    }
+
+    fn focus_on(&mut self, part: Part) {
+        if !view::ring(self.screen).contains(&part) {
+            return;
+        }
+        self.browser.keep_filter();
+        match self.screen {
+            Screen::Upload => self.upload_part = part,
+            Screen::Server => self.server_part = part,
+            Screen::Race => {}
+        }
+    }
+
+    /// The text that is typed at the moment.
+    fn input(&mut self) -> Option<&mut Input> {
+        let browsing = self.part() == Part::Browser;
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(help)) => help.input(),
+            Some(Overlay::Connect(dialog)) => dialog.input(),
+            Some(Overlay::GoTo(input)) => Some(input),
+            None if browsing => self.browser.input(),
+            Some(_) | None => None,
+        }
+    }
+
+    fn text_changed(&mut self) {
+        if self.overlays.is_empty() {
+            self.browser.filtered();
+        }
+    }
+
+    /// Bytes of the server's modulus, and whether that is an assumption.
+    fn key(&self) -> (u64, bool) {
+        let own = if self.link.target == Target::Embedded { self.server.identity.as_ref() } else { None };
+        match self.link.proof.as_ref().or(own) {
+            Some(proof) => (proof.bits as u64 / 8, false),
+            None => (estimate::USUAL_KEY, true),
+        }
+    }
+
+    fn bill(&self) -> Bill {
+        let dialect = self.card.dialect;
+        let (key, assumed) = self.key();
+        let (mut files, mut bytes, mut wire) = (0, 0_u64, 0_u64);
+        self.browser.each_chosen(|size| {
+            files += 1;
+            bytes = bytes.saturating_add(size);
+            wire = wire.saturating_add(estimate::wire(size, dialect, key));
+        });
+        Bill {
+            files,
+            wire,
+            assumed: assumed && dialect.variant == Variant::Cp1,
+            time: self.rates.time(&self.link.target, dialect.variant, bytes),
+        }
+    }
+}
+
+/// The path without `.` and `..`, by its words alone: going up means dropping the last folder.
+fn tidy(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_goes_up_by_its_words() {
+        assert_eq!(tidy(Path::new("/a/b/../c/./d")), Path::new("/a/c/d"));
+        assert_eq!(tidy(Path::new("/..")), Path::new("/"));
+    }
+}

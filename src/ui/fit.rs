@@ -1,0 +1,209 @@
+//! Names and sentences made to fit: escaped, cut by display width, padded.
+//!
+//! A file name is an attacker's favourite way into a terminal, so nothing that came from a disk or
+//! from the network is drawn before [`escaped`] has seen it.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::path::Path;
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns that the text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text with everything spelled out that would act on the terminal or reorder the line:
+/// C0 and C1 controls as `\x1b`, bidirectional marks and invisible separators as `\u{202e}`.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => push_code(&mut out, "\\x", c, ""),
+            '\u{61c}'
+            | '\u{ad}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}' => push_code(&mut out, "\\u{", c, "}"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn push_code(out: &mut String, before: &str, c: char, after: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{before}{:02x}{after}", u32::from(c));
+}
+
+/// A file's name as it may be shown; bytes that are no UTF-8 become replacement characters, and
+/// the real name stays with its owner.
+pub(super) fn name(raw: &OsStr) -> String {
+    escaped(&raw.to_string_lossy())
+}
+
+/// A folder as it may be shown, with `~` for the home folder.
+pub(super) fn path(raw: &Path, home: Option<&Path>) -> String {
+    match home.and_then(|home| raw.strip_prefix(home).ok()) {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Some(rest) => format!("~/{}", name(rest.as_os_str())),
+        None => name(raw.as_os_str()),
+    }
+}
+
+/// At most `columns` columns, the end replaced by `…`; a wide character is never split.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = head(text, columns.saturating_sub(1));
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// At most `columns` columns, the middle replaced by `…`, so that an extension stays readable.
+pub(super) fn cut_middle(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    if columns < 8 {
+        return cut(text, columns);
+    }
+    let tail = tail(text, (columns / 3).min(6));
+    let mut out = head(text, columns - 1 - width(&tail));
+    out.push('…');
+    out.push_str(&tail);
+    out
+}
+
+/// At most `columns` columns, the beginning replaced by `…`: how a path is shortened.
+pub(super) fn cut_start(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    format!("…{}", tail(text, columns - 1))
+}
+
+/// Exactly `columns` columns, left-aligned.
+pub(super) fn left(text: &str, columns: usize) -> String {
+    let mut out = cut(text, columns);
+    out.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(&out))));
+    out
+}
+
+/// Exactly `columns` columns, left-aligned, shortened in the middle.
+pub(super) fn left_middle(text: &str, columns: usize) -> String {
+    left(&cut_middle(text, columns), columns)
+}
+
+/// Exactly `columns` columns, right-aligned.
+pub(super) fn right(text: &str, columns: usize) -> String {
+    let cut = cut(text, columns);
+    let mut out = " ".repeat(columns.saturating_sub(width(&cut)));
+    out.push_str(&cut);
+    out
+}
+
+/// The text in lines of at most `columns` columns, broken at blanks where there are any.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word.to_owned();
+        if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
+            lines.push(std::mem::take(&mut line));
+        }
+        while width(&word) > columns {
+            let mut part = head(&word, columns);
+            if part.is_empty() {
+                // A wide character in a single column: it cannot be shown, and it must not loop.
+                part = word.chars().take(1).collect();
+            }
+            word = word.get(part.len()..).unwrap_or_default().to_owned();
+            lines.push(part);
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+fn head(text: &str, columns: usize) -> String {
+    let mut used = 0;
+    let span = Span::raw(text);
+    span.styled_graphemes(Style::new())
+        .map(|grapheme| grapheme.symbol)
+        .take_while(|symbol| {
+            used += width(symbol);
+            used <= columns
+        })
+        .collect()
+}
+
+fn tail(text: &str, columns: usize) -> String {
+    let span = Span::raw(text);
+    let graphemes: Vec<&str> = span.styled_graphemes(Style::new()).map(|grapheme| grapheme.symbol).collect();
+    let mut used = 0;
+    let kept = graphemes
+        .iter()
+        .rev()
+        .take_while(|symbol| {
+            used += width(symbol);
+            used <= columns
+        })
+        .count();
+    graphemes[graphemes.len() - kept..].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_a_terminal_would_obey() {
+        assert_eq!(escaped("a\x1b[31mb"), "a\\x1b[31mb");
+        assert_eq!(escaped("a\u{9b}b\u{7f}\n"), "a\\x9bb\\x7f\\x0a");
+        assert_eq!(escaped("cod\u{202e}gpj.exe"), "cod\\u{202e}gpj.exe");
+        assert_eq!(escaped("図 é 👩‍🚀"), "図 é 👩‍🚀");
+    }
+
+    #[test]
+    fn never_splits_a_wide_character() {
+        assert_eq!(cut("図図図", 5), "図図…");
+        assert_eq!(cut("図図図", 4), "図…");
+        assert_eq!(left("図図図", 4), "図… ");
+        assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn keeps_the_extension() {
+        assert_eq!(cut_middle("a_long_file_name.tar.gz", 14), "a_long_fi…r.gz");
+        assert_eq!(cut_start("/home/me/lectures/week9", 10), "…res/week9");
+    }
+
+    #[test]
+    fn wraps_at_blanks_and_breaks_what_has_none() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("図", 1), ["図"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+}

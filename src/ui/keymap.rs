@@ -1,0 +1,391 @@
+//! One table of (context, keys, action, words). Dispatch, footer and help are all derived from it.
+//!
+//! Which contexts are active together is said once, by [`Place::stack`]: the innermost first. A
+//! test walks every stack and fails on a key that two of its contexts bind.
+
+use std::fmt;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Declares the actions and the list of all of them, which the tests compare with the table.
+macro_rules! actions {
+    ($($name:ident),+ $(,)?) => {
+        /// What a key asks for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Action { $($name),+ }
+
+        impl Action {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+actions! {
+    ShowUpload, ShowRace, ShowServer, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
+    Interrupt, Suspend, Redraw,
+    Up, Down, PageUp, PageDown, First, Last, HalfUp, HalfDown, Top, Details,
+    Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Filter, GoTo, Upload, Enter, Race,
+    NextProtocol, PreviousProtocol, Padding,
+    Cancel, CancelAll, Retry, RetryAll, Remove,
+    StartStop, Size,
+    Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
+    NextField, PreviousField, Choose,
+    Yes, No, UseCp2,
+}
+
+impl Action {
+    /// Whether bytes of a file may leave because of it.
+    #[cfg(test)]
+    const fn sends(self) -> bool {
+        matches!(
+            self,
+            Self::Upload | Self::Enter | Self::Race | Self::StartStop | Self::Retry | Self::RetryAll
+        )
+    }
+}
+
+/// Where a key has its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    /// Even while text is typed.
+    Always,
+    Everywhere,
+    /// Any list with a cursor.
+    List,
+    /// A list other than the browser.
+    Table,
+    Browser,
+    /// The whole upload screen.
+    Upload,
+    Queue,
+    Race,
+    /// Whatever lies over a screen.
+    Overlay,
+    /// A text that is scrolled.
+    Scroll,
+    Filterable,
+    Text,
+    Form,
+    Choice,
+    Question,
+    Expensive,
+}
+
+/// What the user is looking at, as far as keys are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Browser,
+    Queue,
+    /// Received files on the upload screen.
+    Received,
+    Race,
+    /// Any list of the server screen.
+    Server,
+    /// A single line of text: filter, go to.
+    Text,
+    /// A field of the connect dialog that takes text.
+    Field,
+    /// A field of the connect dialog that is chosen.
+    ChoiceField,
+    Help,
+    Log,
+    Details,
+    Question,
+    Expensive,
+    ExpensiveRace,
+}
+
+impl Place {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 14] = [
+        Self::Browser,
+        Self::Queue,
+        Self::Received,
+        Self::Race,
+        Self::Server,
+        Self::Text,
+        Self::Field,
+        Self::ChoiceField,
+        Self::Help,
+        Self::Log,
+        Self::Details,
+        Self::Question,
+        Self::Expensive,
+        Self::ExpensiveRace,
+    ];
+
+    /// The contexts that are active, the innermost first.
+    pub(super) const fn stack(self) -> &'static [Context] {
+        use Context as C;
+        match self {
+            Self::Browser => &[C::Browser, C::List, C::Upload, C::Everywhere, C::Always],
+            Self::Queue => &[C::Queue, C::Table, C::List, C::Upload, C::Everywhere, C::Always],
+            Self::Received => &[C::Table, C::List, C::Upload, C::Everywhere, C::Always],
+            Self::Race => &[C::Race, C::Everywhere, C::Always],
+            Self::Server => &[C::Table, C::List, C::Everywhere, C::Always],
+            Self::Text => &[C::Text, C::Always],
+            Self::Field => &[C::Form, C::Text, C::Always],
+            Self::ChoiceField => &[C::Form, C::Choice, C::Always],
+            Self::Help => &[C::Filterable, C::Scroll, C::Overlay, C::Always],
+            Self::Log | Self::Details => &[C::Scroll, C::Overlay, C::Always],
+            Self::Expensive => &[C::Expensive, C::Question, C::Always],
+            Self::Question | Self::ExpensiveRace => &[C::Question, C::Always],
+        }
+    }
+}
+
+/// A key as the table names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    code: KeyCode,
+    control: bool,
+}
+
+const fn key(c: char) -> Key {
+    on(KeyCode::Char(c))
+}
+
+const fn ctrl(c: char) -> Key {
+    Key { code: KeyCode::Char(c), control: true }
+}
+
+const fn on(code: KeyCode) -> Key {
+    Key { code, control: false }
+}
+
+impl From<KeyEvent> for Key {
+    fn from(event: KeyEvent) -> Self {
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            // Shift is in the character already; some terminals send Ctrl-C as Ctrl-Shift-C.
+            KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            code => code,
+        };
+        Self { code, control }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.control {
+            f.write_str("Ctrl-")?;
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::F(n) => write!(f, "F{n}"),
+            KeyCode::Up => f.write_str("↑"),
+            KeyCode::Down => f.write_str("↓"),
+            KeyCode::Left => f.write_str("←"),
+            KeyCode::Right => f.write_str("→"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::Backspace => f.write_str("Bksp"),
+            KeyCode::Delete => f.write_str("Del"),
+            KeyCode::BackTab => f.write_str("S-Tab"),
+            code => write!(f, "{code:?}"),
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Binding {
+    pub(super) context: Context,
+    pub(super) keys: &'static [Key],
+    pub(super) action: Action,
+    /// What it does, as the help says it.
+    pub(super) words: &'static str,
+    /// What it does, as the footer says it; empty: not in the footer.
+    pub(super) short: &'static str,
+}
+
+const fn bind(
+    context: Context,
+    keys: &'static [Key],
+    action: Action,
+    short: &'static str,
+    words: &'static str,
+) -> Binding {
+    Binding { context, keys, action, words, short }
+}
+
+/// Every key there is. The footer follows this order within a context.
+#[rustfmt::skip]
+pub(super) const TABLE: &[Binding] = &[
+    bind(Context::Browser, &[key('u')], Action::Upload, "upload", "upload the marked files, else the file under the cursor"),
+    bind(Context::Browser, &[on(KeyCode::Enter)], Action::Enter, "", "open the folder, or upload as u does"),
+    bind(Context::Browser, &[key(' ')], Action::Mark, "mark", "mark the file and go to the next"),
+    bind(Context::Upload, &[key('p')], Action::NextProtocol, "protocol", "next protocol: Plain, AP, CP1, CP2"),
+    bind(Context::Browser, &[key('r')], Action::Race, "race", "race CP1 against CP2 with the file under the cursor"),
+    bind(Context::Queue, &[key('x')], Action::Cancel, "cancel", "cancel this upload"),
+    bind(Context::Queue, &[key('X')], Action::CancelAll, "", "cancel all uploads"),
+    bind(Context::Queue, &[key('t')], Action::Retry, "retry", "try this failed upload again, from its first byte"),
+    bind(Context::Queue, &[key('T')], Action::RetryAll, "", "try all failed uploads again"),
+    bind(Context::Queue, &[key('d')], Action::Remove, "remove", "take this upload out of the list"),
+    bind(Context::Race, &[on(KeyCode::Enter)], Action::StartStop, "start/stop", "start the race, or stop it"),
+    bind(Context::Race, &[key('s')], Action::Size, "size", "how much of the file: 1, 8, 64 MiB, whole"),
+    bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
+    bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "choose the server, its CA and the padding (in a race: of this lane)"),
+    bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
+    bind(Context::Everywhere, &[on(KeyCode::Tab)], Action::NextPane, "pane", "next pane, or lane of the race"),
+    bind(Context::Everywhere, &[on(KeyCode::BackTab)], Action::PreviousPane, "", "previous pane or lane"),
+    bind(Context::Everywhere, &[key('?')], Action::Help, "keys", "this list"),
+    bind(Context::Always, &[on(KeyCode::F(1))], Action::Help, "", "the keys, even while text is typed"),
+
+    bind(Context::Browser, &[key('h'), on(KeyCode::Left), on(KeyCode::Backspace)], Action::Parent, "", "go to the parent folder"),
+    bind(Context::Browser, &[key('l'), on(KeyCode::Right)], Action::Open, "", "open the folder; never sends"),
+    bind(Context::Browser, &[key('a')], Action::MarkAll, "", "mark all files shown"),
+    bind(Context::Browser, &[key('A')], Action::MarkNone, "", "take all marks off, in every folder"),
+    bind(Context::Browser, &[key('*')], Action::Invert, "", "mark what is not marked here, and the reverse"),
+    bind(Context::Browser, &[key('.')], Action::Hidden, "", "show or hide hidden files"),
+    bind(Context::Browser, &[key(',')], Action::Sort, "", "sort by name, size or time"),
+    bind(Context::Browser, &[key('g')], Action::GoTo, "", "go to a folder by its path"),
+    bind(Context::Upload, &[key('P')], Action::PreviousProtocol, "", "previous protocol"),
+    bind(Context::Upload, &[key('o')], Action::Padding, "", "RSA padding: OAEP or PKCS1v15"),
+
+    bind(Context::List, &[key('j'), on(KeyCode::Down)], Action::Down, "", "down"),
+    bind(Context::List, &[key('k'), on(KeyCode::Up)], Action::Up, "", "up"),
+    bind(Context::List, &[on(KeyCode::PageDown)], Action::PageDown, "", "a page down"),
+    bind(Context::List, &[on(KeyCode::PageUp)], Action::PageUp, "", "a page up"),
+    bind(Context::List, &[on(KeyCode::Home)], Action::First, "", "first row"),
+    bind(Context::List, &[key('G'), on(KeyCode::End)], Action::Last, "", "last row"),
+    bind(Context::Table, &[key('g')], Action::Top, "", "first row (gg works too)"),
+    bind(Context::Table, &[ctrl('d')], Action::HalfDown, "", "half a page down"),
+    bind(Context::Table, &[ctrl('u')], Action::HalfUp, "", "half a page up"),
+
+    bind(Context::Everywhere, &[key('1')], Action::ShowUpload, "", "the upload screen"),
+    bind(Context::Everywhere, &[key('2')], Action::ShowRace, "", "the race"),
+    bind(Context::Everywhere, &[key('4')], Action::ShowServer, "", "the server: received files, sessions, refusals"),
+    bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane over the whole screen, and back"),
+    bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: everything that went wrong or was worth a line"),
+    bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
+    bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks if anything runs"),
+    bind(Context::Always, &[ctrl('c')], Action::Interrupt, "", "cancel everything that runs; when nothing does, quit"),
+    bind(Context::Always, &[ctrl('z')], Action::Suspend, "", "suspend; fg returns"),
+    bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "draw the screen anew and read the folder again"),
+
+    bind(Context::Filterable, &[key('/')], Action::Filter, "filter", "show only keys that contain a text"),
+    bind(Context::Scroll, &[key('j'), on(KeyCode::Down)], Action::Down, "down", "down"),
+    bind(Context::Scroll, &[key('k'), on(KeyCode::Up)], Action::Up, "up", "up"),
+    bind(Context::Scroll, &[on(KeyCode::PageDown), key(' ')], Action::PageDown, "", "a page down"),
+    bind(Context::Scroll, &[on(KeyCode::PageUp)], Action::PageUp, "", "a page up"),
+    bind(Context::Scroll, &[key('g'), on(KeyCode::Home)], Action::First, "", "the beginning"),
+    bind(Context::Scroll, &[key('G'), on(KeyCode::End)], Action::Last, "", "the end"),
+    bind(Context::Overlay, &[on(KeyCode::Esc), key('q'), on(KeyCode::Enter)], Action::Close, "close", "close"),
+
+    bind(Context::Text, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the text"),
+    bind(Context::Text, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
+    bind(Context::Text, &[on(KeyCode::Left)], Action::Left, "", "a character to the left"),
+    bind(Context::Text, &[on(KeyCode::Right)], Action::Right, "", "a character to the right"),
+    bind(Context::Text, &[ctrl('a'), on(KeyCode::Home)], Action::LineStart, "", "to the beginning"),
+    bind(Context::Text, &[ctrl('e'), on(KeyCode::End)], Action::LineEnd, "", "to the end"),
+    bind(Context::Text, &[ctrl('u')], Action::KillStart, "clear", "delete to the beginning"),
+    bind(Context::Text, &[ctrl('k')], Action::KillEnd, "", "delete to the end"),
+    bind(Context::Text, &[ctrl('w')], Action::KillWord, "", "delete a word"),
+    bind(Context::Text, &[on(KeyCode::Backspace)], Action::Backspace, "", "delete to the left"),
+    bind(Context::Text, &[on(KeyCode::Delete)], Action::Delete, "", "delete to the right"),
+    bind(Context::Form, &[on(KeyCode::Tab), on(KeyCode::Down)], Action::NextField, "next field", "next field"),
+    bind(Context::Form, &[on(KeyCode::BackTab), on(KeyCode::Up)], Action::PreviousField, "", "previous field"),
+    bind(Context::Choice, &[key(' '), on(KeyCode::Left), on(KeyCode::Right)], Action::Choose, "change", "change the choice"),
+    bind(Context::Choice, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the dialog"),
+    bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
+
+    bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
+    bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "go on"),
+    bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "do not"),
+];
+
+/// What the key asks for in this place.
+pub(super) fn action(place: Place, key: Key) -> Option<Action> {
+    place
+        .stack()
+        .iter()
+        .flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context))
+        .find(|binding| binding.keys.contains(&key))
+        .map(|binding| binding.action)
+}
+
+/// The rows that the footer shows in this place.
+pub(super) fn footer(place: Place) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |binding| !binding.short.is_empty() && place.stack().contains(&binding.context))
+}
+
+/// The character that a key types into a text, if it types one.
+pub(super) fn typed(event: KeyEvent) -> Option<char> {
+    let other = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META;
+    match event.code {
+        KeyCode::Char(c) if !event.modifiers.intersects(other) => Some(c),
+        _ => None,
+    }
+}
+
+/// The keys of a row, as the help and the footer write them.
+pub(super) fn names(keys: &[Key]) -> String {
+    keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_in_one_place() {
+        for place in Place::ALL {
+            let mut seen: Vec<(Key, Action)> = Vec::new();
+            for binding in TABLE.iter().filter(|binding| place.stack().contains(&binding.context)) {
+                for key in binding.keys {
+                    let other = seen.iter().find(|(known, _)| known == key);
+                    assert!(other.is_none(), "{place:?}: {key} is {:?} and {other:?}", binding.action);
+                    seen.push((*key, binding.action));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_has_a_key_and_words() {
+        for action in Action::ALL {
+            let rows: Vec<_> = TABLE.iter().filter(|binding| binding.action == *action).collect();
+            assert!(!rows.is_empty(), "{action:?} has no key");
+            assert!(rows.iter().all(|row| !row.words.is_empty() && !row.keys.is_empty()), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn every_context_is_reached_from_some_place() {
+        for binding in TABLE {
+            assert!(Place::ALL.iter().any(|place| place.stack().contains(&binding.context)), "{binding:?}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_control_key_never_meets_a_key_that_sends() {
+        for place in Place::ALL {
+            let here = || TABLE.iter().filter(|binding| place.stack().contains(&binding.context));
+            for control in here().flat_map(|binding| binding.keys).filter(|key| key.control) {
+                let bare = Key { control: false, ..*control };
+                let sends = here().any(|binding| binding.action.sends() && binding.keys.contains(&bare));
+                assert!(!sends, "{place:?}: {control} lies beside {bare}, which sends");
+            }
+        }
+    }
+
+    #[test]
+    fn printable_keys_belong_to_the_text_while_it_is_typed() {
+        for place in [Place::Text, Place::Field] {
+            for c in ('!'..='~').chain([' ']) {
+                assert_eq!(action(place, key(c)), None, "{place:?} {c}");
+            }
+        }
+    }
+
+    #[test]
+    fn opening_never_sends() {
+        assert_eq!(action(Place::Browser, key('l')), Some(Action::Open));
+        assert_eq!(action(Place::Browser, on(KeyCode::Right)), Some(Action::Open));
+        assert!(!Action::Open.sends());
+    }
+}

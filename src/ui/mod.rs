@@ -1,0 +1,322 @@
+//! The terminal front end.
+//!
+//! ```text
+//!  input, signals, listings ──▶ event ──▶ ┐
+//!                                         │ run loop ──▶ app ──▶ widgets      state changes
+//!  transfer threads ── Event ───────────▶ ┘    │          │
+//!                   ◀─ Command ───────────────────────────┘
+//!                                              └──▶ view ──▶ widgets          pictures
+//! ```
+//!
+//! A key becomes an action by the [`keymap`], the action changes the state of a part, and what
+//! cannot be done here (send, read a folder, quit) comes back as an effect that the loop below
+//! carries out. A picture is drawn from the state and the moment alone: no disk, clock or channel
+//! is in reach of a widget.
+//!
+//! At most 20 pictures a second while something moves and 60 otherwise; none while nothing changes.
+
+mod app;
+mod estimate;
+mod event;
+mod fit;
+mod keymap;
+mod reports;
+mod terminal;
+mod text;
+mod theme;
+mod view;
+mod widgets;
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::io;
+use std::path::{self, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, never, select};
+use crossterm::event::Event as Input;
+use ratatui::layout::Rect;
+
+use self::app::{App, Effect, Link};
+use self::event::{Call, Sources};
+use self::terminal::Screen;
+use self::theme::{Glyphs, Theme};
+use self::view::Look;
+use self::widgets::listing::Clock;
+use crate::event::{Command, Dialect, Event, Target};
+
+/// Between two pictures while something moves.
+const WHILE_MOVING: Duration = Duration::from_millis(50);
+/// Between two pictures otherwise.
+const AT_REST: Duration = Duration::from_millis(16);
+/// How long the transfer threads may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Reports that are taken before a picture is drawn, so that a flood cannot stop the screen.
+const BATCH: usize = 20_000;
+
+/// Whether to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Colour {
+    /// Unless `NO_COLOR` says otherwise.
+    #[default]
+    Auto,
+    /// Even if `NO_COLOR` says otherwise.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How the screen begins.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that the browser shows first.
+    pub folder: PathBuf,
+    /// Where uploads go.
+    pub target: Target,
+    /// How they go.
+    pub dialect: Dialect,
+    /// The CA that the connect dialog offers.
+    pub ca: Option<PathBuf>,
+    /// Whether to use colours.
+    pub colour: Colour,
+}
+
+/// Why the screen cannot be shown any longer, or at all.
+#[derive(Debug, thiserror::Error)]
+pub enum UiError {
+    /// Standard output leads elsewhere.
+    #[error("standard output is not a terminal; `upseal send` uploads without one")]
+    NotATerminal,
+    /// The terminal does not do what is asked of it.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] io::Error),
+    /// The folder to begin with has no name, because the working directory is gone.
+    #[error("the folder {folder} cannot be found: {error}", folder = folder.display())]
+    Folder {
+        /// As it was given.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Shows the screen until the user quits. Returns when the terminal is restored and the transfer
+/// threads have ended, or have had two seconds to do so.
+pub fn run(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>) -> Result<(), UiError> {
+    let result = show(options, commands, events);
+    // The terminal is back; whatever happened, the transfers must end in order.
+    if commands.send(Command::Shutdown).is_ok() {
+        let deadline = Instant::now() + LAST_WORDS;
+        while let Ok(event) = events.recv_deadline(deadline) {
+            if event == Event::Ended {
+                break;
+            }
+        }
+    }
+    result
+}
+
+fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>) -> Result<(), UiError> {
+    if !Screen::is_possible() {
+        return Err(UiError::NotATerminal);
+    }
+    let folder = path::absolute(&options.folder)
+        .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
+    let clock = Clock::system();
+    let link = Link { target: options.target.clone(), ca: options.ca.clone(), proof: None };
+    let home = env::home_dir().filter(|home| home.is_absolute());
+    let app = App::new(&folder, home, link, options.dialect, clock.clone());
+    let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
+    // The sources end before the terminal is given back, so that no key of theirs is lost to it.
+    let screen = Screen::open()?;
+    let sources = Sources::start(clock)?;
+    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now() }.run()
+}
+
+impl Colour {
+    fn is_on(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
+/// What the locale and the terminal can show.
+fn glyphs() -> Glyphs {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_default()
+        .to_lowercase();
+    let console = env::var("TERM").is_ok_and(|term| term == "linux" || term == "dumb");
+    if console || !(locale.contains("utf-8") || locale.contains("utf8")) {
+        Glyphs::Ascii
+    } else {
+        Glyphs::Unicode
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Go,
+    Quit,
+}
+
+struct Loop<'a> {
+    app: App,
+    look: Look,
+    sources: Sources,
+    screen: Screen,
+    commands: &'a Sender<Command>,
+    events: Receiver<Event>,
+    began: Instant,
+}
+
+impl Loop<'_> {
+    fn run(mut self) -> Result<(), UiError> {
+        let first = self.app.start();
+        if self.carry_out(first)? == Next::Quit {
+            return Ok(());
+        }
+        self.draw()?;
+        let mut drawn = Instant::now();
+        let mut changed = false;
+        loop {
+            let pause = if self.app.is_moving() { WHILE_MOVING } else { AT_REST };
+            let now = self.began.elapsed();
+            let deadline = if changed {
+                Some(drawn + pause)
+            } else {
+                self.app.next_change(now).map(|at| self.began + at)
+            };
+            // One wait for everything; what it wakes for is not lost, it is taken below.
+            match self.wait(deadline)? {
+                Some(Next::Quit) => return Ok(()),
+                // None: a clock on the screen moved.
+                Some(Next::Go) | None => changed = true,
+            }
+            if self.drain()? == Next::Quit {
+                return Ok(());
+            }
+            if changed && drawn.elapsed() >= pause {
+                self.draw()?;
+                drawn = Instant::now();
+                changed = false;
+            }
+        }
+    }
+
+    /// Waits for the first thing to happen, and takes it in. `None`: the deadline came first.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Next>, UiError> {
+        let late = deadline.map_or_else(never, crossbeam_channel::at);
+        let next = select! {
+            recv(self.sources.input) -> input => match input {
+                Ok(input) => self.on_input(input)?,
+                // The terminal is gone.
+                Err(_) => Next::Quit,
+            },
+            recv(self.sources.calls) -> call => match call {
+                Ok(call) => self.on_call(call)?,
+                Err(_) => Next::Quit,
+            },
+            recv(self.sources.listings) -> listing => {
+                if let Ok(listing) = listing {
+                    self.app.on_listing(listing);
+                }
+                Next::Go
+            },
+            recv(self.events) -> event => {
+                match event {
+                    Ok(event) => self.app.on_event(event, self.began.elapsed()),
+                    Err(_) => self.worker_is_gone(),
+                }
+                Next::Go
+            },
+            recv(late) -> _ => return Ok(None),
+        };
+        Ok(Some(next))
+    }
+
+    /// Takes in what else is there already: ten thousand reports are one picture.
+    fn drain(&mut self) -> Result<Next, UiError> {
+        while let Ok(input) = self.sources.input.try_recv() {
+            if self.on_input(input)? == Next::Quit {
+                return Ok(Next::Quit);
+            }
+        }
+        let now = self.began.elapsed();
+        for event in self.events.try_iter().take(BATCH) {
+            self.app.on_event(event, now);
+        }
+        Ok(Next::Go)
+    }
+
+    fn on_input(&mut self, input: Input) -> Result<Next, UiError> {
+        let effects = match input {
+            Input::Key(key) => self.app.on_key(key, self.began.elapsed()),
+            Input::Mouse(mouse) => {
+                self.app.on_mouse(mouse);
+                Vec::new()
+            }
+            Input::Paste(text) => {
+                self.app.on_paste(&text);
+                Vec::new()
+            }
+            Input::Resize(..) | Input::FocusGained | Input::FocusLost => Vec::new(),
+        };
+        self.carry_out(effects)
+    }
+
+    fn on_call(&mut self, call: Call) -> Result<Next, UiError> {
+        match call {
+            Call::Quit => return Ok(Next::Quit),
+            Call::Suspend => self.suspend(false)?,
+            Call::Continue => self.screen.reclaim()?,
+        }
+        Ok(Next::Go)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Next, UiError> {
+        for effect in effects {
+            match effect {
+                Effect::Send(command) => {
+                    if self.commands.send(command).is_err() {
+                        self.worker_is_gone();
+                    }
+                }
+                Effect::List(request) => self.sources.list(request)?,
+                Effect::Suspend => self.suspend(true)?,
+                Effect::Redraw => self.screen.clear()?,
+                Effect::Quit => return Ok(Next::Quit),
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    fn suspend(&mut self, group: bool) -> Result<(), UiError> {
+        self.screen.suspend(group)?;
+        // Our own request to stop, and the one to go on, have been followed already.
+        while self.sources.calls.try_recv().is_ok_and(|call| call != Call::Quit) {}
+        Ok(())
+    }
+
+    /// Says so once, and listens no more.
+    fn worker_is_gone(&mut self) {
+        self.events = never();
+        self.app.lost(self.began.elapsed());
+    }
+
+    fn draw(&mut self) -> Result<(), UiError> {
+        let now = self.began.elapsed();
+        let size = self.screen.size()?;
+        self.app.settle(Rect::new(0, 0, size.width, size.height), now);
+        let (app, look) = (&self.app, self.look);
+        self.screen.draw(|area, buf| view::draw(app, look, now, area, buf))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! What the transfer threads report, shared out to the parts of the screen.
+
+use std::time::Duration;
+
+use super::app::App;
+use super::fit;
+use super::text;
+use super::widgets::log::Tone;
+use super::widgets::received::Arrival;
+use super::widgets::server::Listening;
+use crate::event::{Event, Fault, FaultKind, JobId, Kept, Proof, Snapshot, State, Target, Track, Verdict};
+
+impl App {
+    /// Takes one report. What went wrong is said and kept in the log.
+    pub(super) fn on_event(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::Listening { address, store, identity } => {
+                let store = fit::path(&store, self.home.as_deref());
+                self.note(Tone::Plain, text::listening(&fit::escaped(&address), &store));
+                self.received.store.clone_from(&store);
+                self.server.store = store;
+                self.server.identity = identity;
+                self.server.listening = Listening::At(fit::escaped(&address));
+            }
+            Event::NotListening { fault } => {
+                self.trouble(text::SERVER, &fault, now);
+                self.server.listening = Listening::Not(fault);
+            }
+            Event::Queued { job, size } => self.queue.queued(job, size, now),
+            Event::State { track: Track::Job(id), state } => self.upload_changed(id, state, now),
+            Event::State { track: Track::Lane(lane), state } => {
+                if let State::Failed(fault) = &state {
+                    self.trouble(&text::lane(lane), fault, now);
+                }
+                self.race.changed(lane, state, now);
+            }
+            Event::State { track: Track::Receiving(..), .. } => {}
+            Event::Removed { job } => self.queue.removed(job),
+            Event::Proven { track, address, proof } => self.proven(track, &address, proof),
+            Event::Progress { track, snapshot } => self.progressed(track, snapshot, now),
+            Event::RaceStarted { name, bytes, lanes } => self.race.started(&name, bytes, lanes, now),
+            Event::RaceFinished { verdict } => self.race_finished(verdict),
+            event => self.on_server_event(event, now),
+        }
+    }
+
+    fn on_server_event(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::SessionOpened { session, peer } => {
+                self.server.sessions.opened(session, &peer, self.clock.present());
+            }
+            Event::SessionProved { session } => self.server.sessions.proved(session),
+            Event::SessionClosed { session } => {
+                self.server.sessions.closed(session);
+                self.received.session_ended(session);
+            }
+            Event::Receiving { track, peer, name, variant } => {
+                self.received.began(track, &name, variant, &peer, self.clock.present());
+            }
+            Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
+                if let Track::Receiving(session, _) = track {
+                    self.server.sessions.received(session, size);
+                }
+                self.received.arrived(
+                    track,
+                    Arrival {
+                        name: fit::escaped(&name),
+                        kept,
+                        size,
+                        variant,
+                        peer: fit::escaped(&peer),
+                        digest: fit::escaped(&digest),
+                        seconds,
+                        at: self.clock.time(at_ms),
+                    },
+                );
+                if kept == Kept::Renamed {
+                    self.note(Tone::Plain, text::renamed(&name));
+                }
+            }
+            Event::Refused { session, track, peer, name, why, at_ms } => {
+                if let Some(track) = track {
+                    self.received.gone(track);
+                }
+                self.server.sessions.refused(session);
+                let at = self.clock.time(at_ms);
+                self.server.refusals.add(session, &peer, name.as_deref(), &why, at);
+                let words = text::refused(&peer, name.as_deref(), &why);
+                self.say(Tone::Warn, words, String::new(), now);
+            }
+            Event::Note { text } => self.say(Tone::Plain, fit::escaped(&text), String::new(), now),
+            Event::Ended => self.lost(now),
+            _ => {}
+        }
+    }
+
+    /// The transfer threads are gone although nobody asked them to go.
+    pub(super) fn lost(&mut self, now: Duration) {
+        self.say(Tone::Bad, text::LOST_WORKER.to_owned(), text::LOST_WORKER_ADVICE.to_owned(), now);
+    }
+
+    fn upload_changed(&mut self, id: JobId, state: State, now: Duration) {
+        let Some(upload) = self.queue.upload(id) else { return };
+        let name = upload.name().to_owned();
+        let target = upload.job.target.clone();
+        match &state {
+            State::Failed(fault) => {
+                if fault.kind == FaultKind::Unproven && target == self.link.target {
+                    self.link.proof = None;
+                }
+                let fault = fault.clone();
+                self.trouble(&name, &fault, now);
+            }
+            State::Delivered => {
+                let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
+                let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
+                self.rates.learn(&target, variant, rate);
+                self.note(Tone::Plain, line);
+            }
+            _ => {}
+        }
+        self.queue.changed(id, state, now);
+    }
+
+    fn proven(&mut self, track: Track, address: &str, proof: Proof) {
+        let target = match track {
+            Track::Job(id) => self.queue.upload(id).map(|upload| upload.job.target.clone()),
+            Track::Lane(lane) => self.race.tracks.get(lane).map(|track| track.lane.target.clone()),
+            Track::Receiving(..) => None,
+        };
+        self.note(
+            if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn },
+            text::proven(address, &proof),
+        );
+        if let Track::Lane(lane) = track {
+            self.race.proven(lane, proof.clone());
+        }
+        if target.as_ref() == Some(&self.link.target) {
+            self.link.proof = Some(proof);
+        }
+    }
+
+    fn progressed(&mut self, track: Track, snapshot: Snapshot, now: Duration) {
+        match track {
+            Track::Job(id) => {
+                self.queue.progressed(id, snapshot, now);
+                self.speed.progressed(&snapshot, now);
+                // The first second is all start: not yet worth an estimate.
+                if snapshot.elapsed_ms >= 1000
+                    && let Some(upload) = self.queue.upload(id)
+                {
+                    self.rates.learn(&upload.job.target, upload.job.dialect.variant, snapshot.rate_mean);
+                }
+            }
+            Track::Lane(lane) => self.race.progressed(lane, snapshot, now),
+            Track::Receiving(..) => self.received.progressed(track, snapshot),
+        }
+    }
+
+    fn race_finished(&mut self, verdict: Verdict) {
+        let targets: Vec<Target> = self.race.tracks.iter().map(|track| track.lane.target.clone()).collect();
+        for (lane, target) in verdict.lanes.iter().zip(&targets) {
+            if lane.fault.is_none() && lane.seconds > 0.0 {
+                self.rates.learn(target, lane.dialect.variant, verdict.bytes as f64 / lane.seconds);
+            }
+        }
+        self.note(Tone::Plain, text::verdict(&verdict));
+        self.race.finished(verdict);
+    }
+
+    fn trouble(&mut self, subject: &str, fault: &Fault, now: Duration) {
+        if fault.kind == FaultKind::Interrupted {
+            return;
+        }
+        let (what, advice) = text::trouble(subject, fault);
+        self.say(Tone::Bad, what, advice, now);
+    }
+
+    fn note(&mut self, tone: Tone, line: String) {
+        self.log.add(self.clock.present(), tone, line);
+    }
+}

@@ -1,0 +1,1 @@
+//! Screens from scripted events: pictures, numbers, sizes, keys.

@@ -1,0 +1,146 @@
+//! The only place with colours: the sixteen of the terminal, which its owner chose.
+//!
+//! Colour repeats what a symbol or a word already says, so the screen reads the same without it
+//! (`NO_COLOR`). Lanes are told apart by blue against yellow, never by red against green.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::border;
+
+/// Whether the user works in this part of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    Here,
+    Elsewhere,
+}
+
+/// Which glyphs the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glyphs {
+    Unicode,
+    /// A locale that is not UTF-8, or the Linux console.
+    Ascii,
+}
+
+/// Styles by meaning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Theme {
+    colour: bool,
+}
+
+impl Theme {
+    pub(super) const fn new(colour: bool) -> Self {
+        Self { colour }
+    }
+
+    fn paint(self, colour: Color) -> Style {
+        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    pub(super) fn border(self, focus: Focus) -> Style {
+        match focus {
+            Focus::Here => self.paint(Color::Cyan),
+            Focus::Elsewhere => self.faint(),
+        }
+    }
+
+    pub(super) fn title(self, focus: Focus) -> Style {
+        match focus {
+            Focus::Here => self.paint(Color::Cyan).add_modifier(Modifier::BOLD),
+            Focus::Elsewhere => Style::new().add_modifier(Modifier::BOLD),
+        }
+    }
+
+    /// The row under the cursor.
+    pub(super) fn cursor(self, focus: Focus) -> Style {
+        match focus {
+            Focus::Here => Style::new().add_modifier(Modifier::REVERSED),
+            Focus::Elsewhere => self.strong(),
+        }
+    }
+
+    /// What matters less: units, times, borders of panes in the background.
+    pub(super) fn faint(self) -> Style {
+        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+    }
+
+    #[expect(clippy::unused_self, reason = "a theme may yet want a colour here")]
+    pub(super) fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    pub(super) fn accent(self) -> Style {
+        self.paint(Color::Cyan)
+    }
+
+    /// A chosen tab or protocol; its brackets say so as well.
+    pub(super) fn chosen(self) -> Style {
+        self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+
+    pub(super) fn good(self) -> Style {
+        self.paint(Color::Green)
+    }
+
+    pub(super) fn bad(self) -> Style {
+        self.paint(Color::LightRed)
+    }
+
+    pub(super) fn warn(self) -> Style {
+        self.paint(Color::Yellow)
+    }
+
+    pub(super) fn folder(self) -> Style {
+        self.paint(Color::Blue).add_modifier(Modifier::BOLD)
+    }
+
+    pub(super) fn progress(self) -> Style {
+        self.paint(Color::Cyan)
+    }
+
+    pub(super) fn rate(self) -> Style {
+        self.paint(Color::Blue)
+    }
+
+    /// A lane of the race, its bar and its curve.
+    pub(super) fn lane(self, lane: usize) -> Style {
+        self.paint([Color::Yellow, Color::Cyan, Color::Magenta, Color::Green][lane % 4])
+    }
+
+    /// A key in the footer.
+    pub(super) fn key(self) -> Style {
+        self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+}
+
+/// The frame of every pane.
+pub(super) const FRAME: border::Set<'static> = border::ROUNDED;
+
+/// Replaces, after everything is drawn, what the terminal cannot show. Widgets draw in Unicode
+/// only; this is the one place that knows of poorer terminals.
+pub(super) fn to_ascii(buf: &mut Buffer) {
+    for cell in &mut buf.content {
+        let symbol = cell.symbol();
+        if symbol.is_ascii() {
+            continue;
+        }
+        let plain = match symbol.chars().next().unwrap_or(' ') {
+            '╭' | '╮' | '╰' | '╯' | '┼' | '┤' | '├' | '└' | '✓' => '+',
+            '│' | '┊' => '|',
+            '─' | '—' | '–' => '-',
+            '█' | '▉' | '▊' | '▋' | '▌' => '#',
+            '▍' | '▎' | '▏' | '░' | '·' => '.',
+            '▚' => '/',
+            '▸' | '≥' | '→' => '>',
+            '←' => '<',
+            '↑' => '^',
+            '↓' => 'v',
+            '✗' | '×' => 'x',
+            '≈' | '…' => '~',
+            '\u{2800}' => ' ',
+            '\u{2801}'..='\u{28ff}' => '*',
+            _ => '?',
+        };
+        cell.set_char(plain);
+    }
+}

@@ -1,0 +1,104 @@
+//! Bars in eighths of a column: progress, and a rate against the highest seen.
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+/// What a progress bar says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::ui) enum Fill {
+    /// This share is done, from 0 to 1.
+    Share(f64),
+    /// All of it has left, nobody has confirmed it.
+    Hatched,
+    Full,
+}
+
+/// A progress bar of exactly `columns` columns.
+pub(in crate::ui) fn progress(fill: Fill, columns: usize, done: Style, rest: Style) -> Vec<Span<'static>> {
+    match fill {
+        Fill::Full => vec![Span::styled("█".repeat(columns), done)],
+        Fill::Hatched => vec![Span::styled("▚".repeat(columns), done)],
+        Fill::Share(share) => {
+            // Even the last percent leaves a gap: only `Full` is full.
+            let (bar, used) = filled(eighths(share, columns).min((columns * 8).saturating_sub(1)));
+            vec![Span::styled(bar, done), Span::styled("░".repeat(columns - used), rest)]
+        }
+    }
+}
+
+/// A rate now against the highest, the mean ticked: `███████▊──┊────`.
+pub(in crate::ui) fn rate(
+    now: f64,
+    mean: f64,
+    peak: f64,
+    columns: usize,
+    done: Style,
+    rest: Style,
+) -> Vec<Span<'static>> {
+    let (bar, used) = filled(eighths(now / peak, columns));
+    let (_, tick) = filled(eighths(mean / peak, columns));
+    let tick = tick.clamp(1, columns.max(1)) - 1;
+    let line: String =
+        (used..columns).map(|column| if column == tick && mean > 0.0 { '┊' } else { '─' }).collect();
+    // Under the bar itself the tick would be lost; it is drawn as a gap in it.
+    let bar: String = bar
+        .chars()
+        .enumerate()
+        .map(|(column, c)| if column == tick && mean > 0.0 && column + 1 < used { '┊' } else { c })
+        .collect();
+    vec![Span::styled(bar, done), Span::styled(line, rest)]
+}
+
+/// The filled part and the columns that it takes.
+fn filled(eighths: usize) -> (String, usize) {
+    let mut bar = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    (bar, eighths.div_ceil(8))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share between 0 and 1 of a screen's width"
+)]
+fn eighths(share: f64, columns: usize) -> usize {
+    if !share.is_finite() {
+        return 0;
+    }
+    let most = columns * 8;
+    ((share.clamp(0.0, 1.0) * most as f64).round() as usize).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(spans: &[Span<'_>]) -> String {
+        spans.iter().map(|span| span.content.as_ref()).collect()
+    }
+
+    #[test]
+    fn fills_in_eighths() {
+        let bar = |fill| text(&progress(fill, 4, Style::new(), Style::new()));
+        assert_eq!(bar(Fill::Share(0.0)), "░░░░");
+        assert_eq!(bar(Fill::Share(1.0 / 32.0)), "▏░░░");
+        assert_eq!(bar(Fill::Share(0.5)), "██░░");
+        assert_eq!(bar(Fill::Share(0.99)), "███▉");
+        assert_eq!(bar(Fill::Share(f64::NAN)), "░░░░");
+        assert_eq!(bar(Fill::Share(7.0)), "███▉");
+        assert_eq!(bar(Fill::Hatched), "▚▚▚▚");
+    }
+
+    #[test]
+    fn a_rate_is_measured_against_the_highest_and_the_mean_is_ticked() {
+        let bar = |now, mean, peak| text(&rate(now, mean, peak, 8, Style::new(), Style::new()));
+        assert_eq!(bar(50.0, 75.0, 100.0), "████─┊──");
+        assert_eq!(bar(100.0, 50.0, 100.0), "███┊████");
+        assert_eq!(bar(0.0, 0.0, 0.0), "────────");
+        assert_eq!(bar(0.0, 10.0, 10.0), "───────┊");
+    }
+}

@@ -1,0 +1,503 @@
+//! The file browser: one folder, a cursor, and marks that outlive the folder.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::input::Input;
+use super::list::{Cursor, Step};
+use super::listing::{Entry, Kind, Listing, Request};
+use super::{Pane, columns, rows};
+use crate::ui::theme::Focus;
+use crate::ui::{fit, text};
+use crate::units;
+
+/// The order of the entries; folders come first in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Sort {
+    Name,
+    /// Largest first.
+    Size,
+    /// Newest first.
+    Time,
+}
+
+/// Whether names with a leading dot are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    Left,
+    Shown,
+}
+
+/// The text that names must contain.
+#[derive(Debug, Default)]
+enum Filter {
+    #[default]
+    Off,
+    Typing(Input),
+    Kept(String),
+}
+
+/// What is in the pane.
+#[derive(Debug)]
+enum Content {
+    /// The first folder has not been read yet.
+    Nothing,
+    Entries,
+    /// Why the folder cannot be read.
+    Refused(String),
+}
+
+/// The way in, which [`Browser::under`] tells apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) enum Under {
+    Nothing,
+    Folder(PathBuf),
+    File(PathBuf, u64),
+}
+
+/// The browser's state. The pane keeps its folder until the next one has been read.
+#[derive(Debug)]
+pub(in crate::ui) struct Browser {
+    folder: PathBuf,
+    home: Option<PathBuf>,
+    content: Content,
+    entries: Vec<Entry>,
+    /// Indices of `entries` in the order shown; `None` is the way to the parent.
+    shown: Vec<Option<usize>>,
+    cursor: Cursor,
+    /// Files and their sizes.
+    marks: BTreeMap<PathBuf, u64>,
+    hidden: Hidden,
+    sort: Sort,
+    filter: Filter,
+    /// The latest request that has no answer yet.
+    awaited: Option<Request>,
+    tickets: u64,
+    /// The name that the cursor shall be on when the folder has been read.
+    wanted: Option<OsString>,
+}
+
+impl Browser {
+    pub(in crate::ui) fn new(folder: PathBuf, home: Option<PathBuf>) -> Self {
+        Self {
+            folder,
+            home,
+            content: Content::Nothing,
+            entries: Vec::new(),
+            shown: Vec::new(),
+            cursor: Cursor::default(),
+            marks: BTreeMap::new(),
+            hidden: Hidden::Left,
+            sort: Sort::Name,
+            filter: Filter::Off,
+            awaited: None,
+            tickets: 0,
+            wanted: None,
+        }
+    }
+
+    pub(in crate::ui) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(in crate::ui) fn is_typing(&self) -> bool {
+        matches!(self.filter, Filter::Typing(_))
+    }
+
+    /// Whether a row of the pane belongs to the filter.
+    pub(in crate::ui) fn is_filtered(&self) -> bool {
+        !matches!(self.filter, Filter::Off)
+    }
+
+    /// The filter, while it is typed.
+    pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
+        match &mut self.filter {
+            Filter::Typing(input) => Some(input),
+            _ => None,
+        }
+    }
+
+    // Where to look
+
+    /// Asks for a folder. What is shown stays until the answer is here.
+    pub(in crate::ui) fn visit(&mut self, folder: PathBuf) -> Request {
+        self.tickets += 1;
+        let request = Request { folder, ticket: self.tickets };
+        self.awaited = Some(request.clone());
+        request
+    }
+
+    /// Asks for the same folder again, the cursor staying on its name.
+    pub(in crate::ui) fn refresh(&mut self) -> Request {
+        self.wanted = self.entry(self.cursor.at()).map(|entry| entry.name.clone());
+        self.visit(self.folder.clone())
+    }
+
+    /// Asks for the parent; the cursor will be on the folder that was left.
+    pub(in crate::ui) fn parent(&mut self) -> Option<Request> {
+        let parent = self.folder.parent()?.to_owned();
+        self.wanted = self.folder.file_name().map(ToOwned::to_owned);
+        Some(self.visit(parent))
+    }
+
+    /// Takes an answer; all but the latest are stale.
+    pub(in crate::ui) fn listed(&mut self, listing: Listing) {
+        if self.awaited.as_ref() != Some(&listing.request) {
+            return;
+        }
+        self.awaited = None;
+        let moved = self.folder != listing.folder;
+        self.folder = listing.folder;
+        self.wanted = listing.point.or(self.wanted.take());
+        match listing.entries {
+            Ok(entries) => {
+                self.entries = entries;
+                self.content = Content::Entries;
+            }
+            Err(error) => {
+                self.entries.clear();
+                self.content = Content::Refused(text::unreadable(&error));
+            }
+        }
+        if moved {
+            self.filter = Filter::Off;
+            self.cursor = Cursor::default();
+        }
+        self.arrange();
+        if let Some(name) = self.wanted.take() {
+            self.point_at(&name);
+        }
+    }
+
+    // What is under the cursor
+
+    pub(in crate::ui) fn under(&self) -> Under {
+        match self.shown.get(self.cursor.at()) {
+            Some(None) => match self.folder.parent() {
+                Some(parent) => Under::Folder(parent.to_owned()),
+                None => Under::Nothing,
+            },
+            Some(Some(index)) => {
+                let entry = &self.entries[*index];
+                let path = self.folder.join(&entry.name);
+                match entry.kind {
+                    Kind::Folder => Under::Folder(path),
+                    Kind::File => Under::File(path, entry.size),
+                    Kind::Other => Under::Nothing,
+                }
+            }
+            None => Under::Nothing,
+        }
+    }
+
+    /// What an order to upload means now: the marks if there are any, else the file under the cursor.
+    pub(in crate::ui) fn chosen(&self) -> Vec<(PathBuf, u64)> {
+        if !self.marks.is_empty() {
+            return self.marks.iter().map(|(path, size)| (path.clone(), *size)).collect();
+        }
+        match self.under() {
+            Under::File(path, size) => vec![(path, size)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The sizes of what [`Browser::chosen`] would give.
+    pub(in crate::ui) fn each_chosen(&self, mut take: impl FnMut(u64)) {
+        if !self.marks.is_empty() {
+            self.marks.values().for_each(|size| take(*size));
+        } else if let Under::File(_, size) = self.under() {
+            take(size);
+        }
+    }
+
+    // How it changes
+
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.cursor.go(step, self.shown.len());
+    }
+
+    /// After every change, with the rows that are visible.
+    pub(in crate::ui) fn settle(&mut self, height: usize) {
+        self.cursor.settle(self.shown.len(), height);
+    }
+
+    /// The row of the list at this row of the window.
+    pub(in crate::ui) fn row(&self, at: usize, height: usize) -> Option<usize> {
+        let row = self.cursor.top(self.shown.len(), height) + at;
+        (row < self.shown.len()).then_some(row)
+    }
+
+    pub(in crate::ui) fn mark(&mut self) {
+        if let Under::File(path, size) = self.under()
+            && self.marks.remove(&path).is_none()
+        {
+            self.marks.insert(path, size);
+        }
+        self.go(Step::Down(1));
+    }
+
+    pub(in crate::ui) fn mark_all(&mut self) {
+        let files: Vec<_> = self.files().collect();
+        self.marks.extend(files);
+    }
+
+    pub(in crate::ui) fn mark_none(&mut self) {
+        self.marks.clear();
+    }
+
+    pub(in crate::ui) fn invert(&mut self) {
+        let files: Vec<_> = self.files().collect();
+        for (path, size) in files {
+            if self.marks.remove(&path).is_none() {
+                self.marks.insert(path, size);
+            }
+        }
+    }
+
+    pub(in crate::ui) fn toggle_hidden(&mut self) {
+        self.hidden = match self.hidden {
+            Hidden::Left => Hidden::Shown,
+            Hidden::Shown => Hidden::Left,
+        };
+        self.rearrange();
+    }
+
+    pub(in crate::ui) fn next_sort(&mut self) {
+        self.sort = match self.sort {
+            Sort::Name => Sort::Size,
+            Sort::Size => Sort::Time,
+            Sort::Time => Sort::Name,
+        };
+        self.rearrange();
+    }
+
+    /// Opens the filter, with the text that it has.
+    pub(in crate::ui) fn type_filter(&mut self) {
+        self.filter = match std::mem::take(&mut self.filter) {
+            Filter::Off => Filter::Typing(Input::default()),
+            Filter::Kept(text) => Filter::Typing(Input::with(&text)),
+            typing @ Filter::Typing(_) => typing,
+        };
+    }
+
+    /// The filter's text changed.
+    pub(in crate::ui) fn filtered(&mut self) {
+        self.rearrange();
+    }
+
+    pub(in crate::ui) fn keep_filter(&mut self) {
+        if let Filter::Typing(input) = &self.filter {
+            self.filter = if input.is_empty() { Filter::Off } else { Filter::Kept(input.text()) };
+        }
+    }
+
+    /// Whether there was a filter to close.
+    pub(in crate::ui) fn drop_filter(&mut self) -> bool {
+        let open = !matches!(self.filter, Filter::Off);
+        if open {
+            self.filter = Filter::Off;
+            self.rearrange();
+        }
+        open
+    }
+
+    // Order and selection
+
+    fn files(&self) -> impl Iterator<Item = (PathBuf, u64)> + '_ {
+        self.shown
+            .iter()
+            .flatten()
+            .map(|index| &self.entries[*index])
+            .filter(|entry| entry.kind == Kind::File)
+            .map(|entry| (self.folder.join(&entry.name), entry.size))
+    }
+
+    fn entry(&self, row: usize) -> Option<&Entry> {
+        self.shown.get(row).copied().flatten().map(|index| &self.entries[index])
+    }
+
+    fn point_at(&mut self, name: &OsString) {
+        let row = (0..self.shown.len()).find(|row| self.entry(*row).is_some_and(|entry| entry.name == *name));
+        if let Some(row) = row {
+            self.go(Step::To(row));
+        }
+    }
+
+    /// Arranges anew and keeps the cursor on its entry.
+    fn rearrange(&mut self) {
+        let name = self.entry(self.cursor.at()).map(|entry| entry.name.clone());
+        self.arrange();
+        match name {
+            Some(name) => self.point_at(&name),
+            None => self.go(Step::First),
+        }
+        // The way to the parent is never what a filter looks for.
+        if self.cursor.at() == 0 && self.needle().is_some() && self.shown.len() > 1 {
+            self.go(Step::To(1));
+        }
+    }
+
+    fn arrange(&mut self) {
+        let needle = self.needle();
+        let mut shown: Vec<usize> = (0..self.entries.len())
+            .filter(|index| {
+                let name = &self.entries[*index].shown;
+                (self.hidden == Hidden::Shown || !name.starts_with('.'))
+                    && needle.as_ref().is_none_or(|needle| name.to_lowercase().contains(needle))
+            })
+            .collect();
+        let entries = &self.entries;
+        let folder_first = |entry: &Entry| entry.kind != Kind::Folder;
+        shown.sort_by_cached_key(|index| entries[*index].shown.to_lowercase());
+        match self.sort {
+            Sort::Name => shown.sort_by_key(|index| folder_first(&entries[*index])),
+            Sort::Size => {
+                shown.sort_by_key(|i| (folder_first(&entries[*i]), std::cmp::Reverse(entries[*i].size)));
+            }
+            Sort::Time => {
+                shown.sort_by_key(|i| (folder_first(&entries[*i]), std::cmp::Reverse(entries[*i].modified)));
+            }
+        }
+        let parent = self.folder.parent().map(|_| None);
+        self.shown = parent.into_iter().chain(shown.into_iter().map(Some)).collect();
+        self.go(Step::Down(0));
+    }
+
+    /// What names must contain, in lower case.
+    fn needle(&self) -> Option<String> {
+        let text = match &self.filter {
+            Filter::Off => return None,
+            Filter::Typing(input) => input.text(),
+            Filter::Kept(text) => text.clone(),
+        };
+        (!text.is_empty()).then(|| text.to_lowercase())
+    }
+
+    // Words
+
+    fn title(&self, columns: usize) -> String {
+        fit::cut_start(&fit::path(&self.folder, self.home.as_deref()), columns)
+    }
+
+    fn note(&self) -> String {
+        if let Some(request) = &self.awaited {
+            // Within one folder the answer is a matter of milliseconds and not worth a word.
+            if request.folder != self.folder {
+                return text::reading(&fit::name(request.folder.file_name().unwrap_or_default()));
+            }
+        }
+        if !self.marks.is_empty() {
+            return text::marked(self.marks.len(), self.marks.values().sum());
+        }
+        match self.sort {
+            Sort::Name => String::new(),
+            Sort::Size => text::BY_SIZE.to_owned(),
+            Sort::Time => text::BY_TIME.to_owned(),
+        }
+    }
+}
+
+impl Widget for Pane<'_, Browser> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let browser = self.of;
+        let note = browser.note();
+        let room = usize::from(area.width).saturating_sub(9 + fit::width(&note));
+        let block = self.frame(&browser.title(room.max(12)), &note, area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+
+        let filtered = !matches!(browser.filter, Filter::Off);
+        let [list, foot] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(u16::from(filtered))]).areas(inner);
+        self.list(list, buf);
+        match &browser.filter {
+            Filter::Off => {}
+            Filter::Typing(input) => {
+                let mut line = Line::from(Span::styled("/", self.theme.accent()));
+                line.spans.extend(input.line(usize::from(foot.width).saturating_sub(1), Style::new()).spans);
+                line.render(foot, buf);
+            }
+            Filter::Kept(text) => {
+                Line::from(Span::styled(text::filter_kept(text), self.theme.accent())).render(foot, buf);
+            }
+        }
+    }
+}
+
+impl Pane<'_, Browser> {
+    fn list(&self, area: Rect, buf: &mut Buffer) {
+        let browser = self.of;
+        let mut lines = rows(area);
+        let message = match &browser.content {
+            Content::Nothing => Some(text::READING.to_owned()),
+            Content::Refused(why) => Some(why.clone()),
+            Content::Entries if browser.shown.len() <= 1 && browser.needle().is_some() => {
+                Some(text::NO_MATCH.to_owned())
+            }
+            Content::Entries if browser.entries.is_empty() => Some(text::EMPTY_FOLDER.to_owned()),
+            Content::Entries => None,
+        };
+        let height = usize::from(area.height);
+        let top = browser.cursor.top(browser.shown.len(), height);
+        for (row, line) in (top..browser.shown.len()).zip(lines.by_ref()) {
+            self.entry(row, line, buf);
+        }
+        if let Some(message) = message {
+            for (text, line) in fit::wrap(&message, usize::from(area.width)).iter().zip(lines) {
+                Line::styled(text.clone(), self.theme.faint()).render(line, buf);
+            }
+        }
+    }
+
+    /// `▸✓cmos.mp4                      104 MiB  Tue 14:07`
+    fn entry(&self, row: usize, area: Rect, buf: &mut Buffer) {
+        let browser = self.of;
+        let width = usize::from(area.width);
+        let at_cursor = row == browser.cursor.at();
+        let entry = browser.entry(row);
+        let marked = entry.is_some_and(|entry| {
+            !browser.marks.is_empty() && browser.marks.contains_key(&browser.folder.join(&entry.name))
+        });
+        let (name, size, date, style) = match entry {
+            None => ("..".to_owned(), String::new(), "", self.theme.folder()),
+            Some(entry) => match entry.kind {
+                Kind::Folder => {
+                    (format!("{}/", entry.shown), "—".to_owned(), entry.date.as_str(), self.theme.folder())
+                }
+                Kind::File => {
+                    (entry.shown.clone(), units::bytes(entry.size), entry.date.as_str(), Style::new())
+                }
+                Kind::Other => {
+                    (entry.shown.clone(), text::NO_FILE.to_owned(), entry.date.as_str(), self.theme.faint())
+                }
+            },
+        };
+        // The date, then the size give way to the name.
+        let dated = width >= 42;
+        let sized = width >= 26;
+        let tail = if dated { 22 } else { 11 * usize::from(sized) };
+        let mut spans = vec![
+            Span::styled(if at_cursor { "▸" } else { " " }, self.theme.accent()),
+            Span::styled(if marked { "✓" } else { " " }, self.theme.good()),
+            Span::styled(fit::left_middle(&name, width.saturating_sub(2 + tail)), style),
+        ];
+        if sized {
+            spans.push(Span::raw(fit::right(&size, 11)));
+        }
+        if dated {
+            spans.push(Span::styled(format!("  {}", fit::left(date, 9)), self.theme.faint()));
+        }
+        let line = Line::from(spans);
+        line.render(Rect { width: area.width.min(columns(width)), ..area }, buf);
+        if at_cursor && (self.focus == Focus::Here || entry.is_some()) {
+            buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The protocol card: which variant, what it protects in words, and what it will cost.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::{Pane, rows};
+use crate::event::{Dialect, Padding, Variant};
+use crate::ui::fit;
+use crate::ui::text::{self, Claim};
+
+/// What the marked files, or the file under the cursor, will cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) struct Bill {
+    pub(in crate::ui) files: usize,
+    pub(in crate::ui) wire: u64,
+    /// Whether the wire's size rests on an assumed key.
+    pub(in crate::ui) assumed: bool,
+    /// `None` until such a transfer was seen.
+    pub(in crate::ui) time: Option<Duration>,
+}
+
+/// The card's state.
+#[derive(Debug)]
+pub(in crate::ui) struct Card {
+    pub(in crate::ui) dialect: Dialect,
+    pub(in crate::ui) bill: Bill,
+}
+
+impl Card {
+    pub(in crate::ui) fn new(dialect: Dialect) -> Self {
+        Self { dialect, bill: Bill { files: 0, wire: 0, assumed: false, time: None } }
+    }
+
+    pub(in crate::ui) fn step(&mut self, by: usize) {
+        let all = Variant::ALL;
+        let at = all.iter().position(|variant| *variant == self.dialect.variant).unwrap_or(0);
+        self.dialect.variant = all[(at + by) % all.len()];
+    }
+
+    pub(in crate::ui) fn next_padding(&mut self) {
+        self.dialect.padding = match self.dialect.padding {
+            Padding::Oaep => Padding::Pkcs1v15,
+            Padding::Pkcs1v15 => Padding::Oaep,
+        };
+    }
+}
+
+impl Widget for Pane<'_, Card> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let block = self.frame(text::PROTOCOL, "p", area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        for (line, area) in self.lines(inner).into_iter().zip(rows(inner)) {
+            line.render(area, buf);
+        }
+    }
+}
+
+impl Pane<'_, Card> {
+    /// The card in one row, for small terminals.
+    pub(in crate::ui) fn render_line(&self, area: Rect, buf: &mut Buffer) {
+        let mut spans = vec![Span::raw(" ")];
+        spans.extend(self.choice());
+        for claim in text::claims(self.of.dialect.variant).into_iter().take(2) {
+            spans.push(Span::raw(" "));
+            spans.extend(self.claim(claim));
+        }
+        spans.push(Span::raw("  "));
+        spans.push(Span::raw(text::time_bill(self.of.bill)));
+        Line::from(spans).render(area, buf);
+    }
+
+    fn lines(&self, area: Rect) -> Vec<Line<'static>> {
+        let claims = text::claims(self.of.dialect.variant);
+        let bill = self.bill();
+        // Choice, padding and bill are always there; the claims take the room that is left, and
+        // the most important come first.
+        let room = usize::from(area.height).saturating_sub(1 + bill.len() + 1);
+        let mut lines = vec![Line::from(self.choice())];
+        lines.extend(claims.iter().take(room).map(|claim| Line::from(self.claim(*claim))));
+        if room > claims.len() {
+            lines.push(Line::default());
+        }
+        lines.extend(bill);
+        lines.push(self.padding(usize::from(area.width)));
+        lines
+    }
+
+    fn choice(&self) -> Vec<Span<'static>> {
+        let chosen = self.of.dialect.variant;
+        let mut spans = Vec::new();
+        for variant in Variant::ALL {
+            let (name, style) = if variant == chosen {
+                (format!("[{variant}]"), self.theme.chosen())
+            } else {
+                (format!(" {variant} "), Style::new())
+            };
+            spans.push(Span::styled(name, style));
+        }
+        spans
+    }
+
+    fn claim(&self, claim: Claim) -> Vec<Span<'static>> {
+        let (sign, style, words) = match claim {
+            Claim::Holds(words) => ("✓", self.theme.good(), words),
+            Claim::Fails(words) => ("✗", self.theme.bad(), words),
+            Claim::Partly(words) => ("≈", self.theme.warn(), words),
+            Claim::Unknown(words) => ("?", self.theme.warn(), words),
+        };
+        vec![Span::styled(sign, style), Span::raw(" "), Span::raw(words)]
+    }
+
+    fn bill(&self) -> Vec<Line<'static>> {
+        let bill = self.of.bill;
+        if bill.files == 0 {
+            return vec![Line::styled(text::NOTHING_CHOSEN, self.theme.faint())];
+        }
+        vec![Line::from(vec![
+            Span::raw(fit::left(&text::time_bill(bill), 9)),
+            Span::raw(" "),
+            Span::raw(text::wire_bill(bill)),
+        ])]
+    }
+
+    fn padding(&self, width: usize) -> Line<'static> {
+        let words = text::padding(self.of.dialect);
+        Line::from(vec![
+            Span::raw(fit::left(&words, width.saturating_sub(1))),
+            Span::styled("o", self.theme.faint()),
+        ])
+    }
+}

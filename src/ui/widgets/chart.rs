@@ -1,0 +1,212 @@
+//! Rates over time on a logarithmic axis, in braille: two by four dots a character.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use super::columns;
+use crate::ui::fit;
+use crate::units;
+
+/// Columns of the labels and the axis.
+const AXIS: u16 = 12;
+
+/// Points that a curve keeps; beyond that every second one goes.
+const MOST: usize = 1024;
+
+/// A rate over time.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ui) struct Curve {
+    /// Seconds, and bytes a second.
+    points: Vec<(f64, f64)>,
+    /// Only every so many points is kept; a power of two.
+    every: usize,
+    seen: usize,
+}
+
+impl Curve {
+    pub(in crate::ui) fn add(&mut self, seconds: f64, rate: f64) {
+        if rate <= 0.0 || !rate.is_finite() {
+            return;
+        }
+        let every = self.every.max(1);
+        if self.seen.is_multiple_of(every) {
+            self.points.push((seconds, rate));
+        }
+        self.seen += 1;
+        if self.points.len() >= MOST {
+            let mut keep = false;
+            self.points.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.every = every * 2;
+        }
+    }
+
+    fn end(&self) -> f64 {
+        self.points.last().map_or(0.0, |(seconds, _)| *seconds)
+    }
+
+    fn extent(&self) -> Option<(f64, f64)> {
+        self.points.iter().map(|(_, rate)| (*rate, *rate)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+}
+
+/// Curves with their names and styles, over one axis of time and one of rates.
+pub(in crate::ui) struct Chart<'a> {
+    pub(in crate::ui) curves: Vec<(&'a Curve, String, Style)>,
+    pub(in crate::ui) axis: Style,
+}
+
+impl Widget for Chart<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        if area.height < 3 || area.width < AXIS + 8 {
+            return;
+        }
+        let Some((low, high)) = self.decades() else { return };
+        let names = self.curves.iter().map(|(_, name, _)| fit::width(name)).max().unwrap_or(0) + 1;
+        let plot = Rect {
+            x: area.x + AXIS,
+            width: area.width - AXIS - columns(names).min(area.width - AXIS - 4),
+            height: area.height - 1,
+            ..area
+        };
+        self.axes(area, plot, low, high, buf);
+        let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.1, f64::max);
+        for (curve, name, style) in &self.curves {
+            draw(curve, name, *style, plot, area.right(), end, low, high, buf);
+        }
+    }
+}
+
+impl Chart<'_> {
+    /// Whole powers of ten that hold all curves: they change seldom, so the axis does not jitter.
+    fn decades(&self) -> Option<(f64, f64)> {
+        let (low, high) = self
+            .curves
+            .iter()
+            .filter_map(|(curve, ..)| curve.extent())
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        // At least a decade, and never below a byte a second.
+        let bottom = low.max(1.0).log10().floor();
+        Some((bottom, high.max(1.0).log10().ceil().max(bottom + 1.0)))
+    }
+
+    fn axes(&self, area: Rect, plot: Rect, low: f64, high: f64, buf: &mut Buffer) {
+        let mut last = None;
+        for (row, line) in area.rows().take(usize::from(plot.height)).enumerate() {
+            // The row is labelled whose decade begins in it.
+            let share = 1.0 - (row as f64 + 0.5) / f64::from(plot.height);
+            let decade = (low + share * (high - low)).round();
+            let exact = (decade - low) / (high - low);
+            let nearest = ((1.0 - exact) * f64::from(plot.height) - 0.5).round().max(0.0);
+            let labelled = (nearest - row as f64).abs() < 0.5 && last != Some(decade.to_bits());
+            let label = if labelled {
+                last = Some(decade.to_bits());
+                units::rate(10_f64.powf(decade))
+            } else {
+                String::new()
+            };
+            let tick = if labelled { '┤' } else { '│' };
+            let text = format!("{}{tick}", fit::right(&label, usize::from(AXIS) - 2));
+            Line::styled(text, self.axis).render(Rect { width: AXIS, ..line }, buf);
+        }
+        let foot = Rect { y: area.y + plot.height, height: 1, ..area };
+        let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.1, f64::max);
+        let end = crate::ui::text::seconds(end);
+        let line = format!(
+            "{}└{}",
+            " ".repeat(usize::from(AXIS) - 2),
+            "─".repeat(usize::from(plot.width).saturating_sub(fit::width(&end) + 1))
+        );
+        Line::styled(format!("{line} {end}"), self.axis).render(foot, buf);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one curve's picture; a struct would only rename them")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "shares between 0 and 1 of a screen's dots"
+)]
+fn draw(
+    curve: &Curve,
+    name: &str,
+    style: Style,
+    plot: Rect,
+    right: u16,
+    end: f64,
+    low: f64,
+    high: f64,
+    buf: &mut Buffer,
+) {
+    let (wide, tall) = (usize::from(plot.width) * 2, usize::from(plot.height) * 4);
+    if wide == 0 || tall == 0 {
+        return;
+    }
+    let across = |seconds: f64| ((seconds / end).clamp(0.0, 1.0) * (wide - 1) as f64).round() as usize;
+    let down = |rate: f64| {
+        let share = ((rate.max(1.0).log10() - low) / (high - low)).clamp(0.0, 1.0);
+        ((1.0 - share) * (tall - 1) as f64).round() as usize
+    };
+    let mut dot = |x: usize, y: usize| {
+        let bit = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]][x % 2][y % 4];
+        let at = (plot.x + columns(x / 2), plot.y + columns(y / 4));
+        if let Some(cell) = buf.cell_mut(at) {
+            let old = cell.symbol().chars().next().map_or(0, u32::from);
+            let old = if (0x2800..0x2900).contains(&old) { old - 0x2800 } else { 0 };
+            cell.set_char(char::from_u32(0x2800 + (old | bit)).unwrap_or(' ')).set_style(style);
+        }
+    };
+    let mut previous: Option<(usize, usize)> = None;
+    for (seconds, rate) in &curve.points {
+        let (x, y) = (across(*seconds), down(*rate));
+        let (from_x, from_y) = previous.unwrap_or((x, y));
+        // A line between the points, so that a short race is a curve and not a scatter.
+        let steps = (x.abs_diff(from_x)).max(y.abs_diff(from_y)).max(1);
+        for step in 0..=steps {
+            let part = step as f64 / steps as f64;
+            let mix = |a: usize, b: usize| (a as f64 + (b as f64 - a as f64) * part).round() as usize;
+            dot(mix(from_x, x), mix(from_y, y));
+        }
+        previous = Some((x, y));
+    }
+    if let Some((x, y)) = previous {
+        let at = plot.x + columns(x / 2) + 2;
+        let room = right.saturating_sub(at);
+        let label = Rect { x: at, y: plot.y + columns(y / 4), width: room, height: 1 };
+        Line::styled(name.to_owned(), style).render(label, buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_race_is_thinned_not_cut() {
+        let mut curve = Curve::default();
+        for i in 0..100_000 {
+            curve.add(f64::from(i), 1e6);
+        }
+        assert!(curve.points.len() < MOST);
+        assert!(curve.end() > 99_000.0);
+        assert_eq!(curve.points[0].0.to_bits(), 0_f64.to_bits());
+    }
+
+    #[test]
+    fn decades_hold_every_curve() {
+        let (mut slow, mut fast) = (Curve::default(), Curve::default());
+        slow.add(1.0, 2.9e6);
+        fast.add(1.0, 4.2e8);
+        let chart = Chart {
+            curves: vec![(&slow, String::new(), Style::new()), (&fast, String::new(), Style::new())],
+            axis: Style::new(),
+        };
+        assert_eq!(chart.decades(), Some((6.0, 9.0)));
+    }
+}

@@ -1,0 +1,332 @@
+//! The queue of uploads: for what runs a progress bar and a rate bar, for the rest one row each.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::bar::{self, Fill};
+use super::list::{Cursor, Step};
+use super::{Pane, rows};
+use crate::event::{Job, JobId, Snapshot, State};
+use crate::ui::fit;
+use crate::ui::text;
+use crate::ui::theme::Focus;
+use crate::units;
+
+/// One upload as far as it is known here.
+#[derive(Debug)]
+pub(in crate::ui) struct Upload {
+    pub(in crate::ui) job: Job,
+    name: String,
+    pub(in crate::ui) size: u64,
+    pub(in crate::ui) state: State,
+    pub(in crate::ui) snapshot: Snapshot,
+    /// When the state began.
+    since: Duration,
+    /// When the snapshot came.
+    seen: Duration,
+}
+
+impl Upload {
+    pub(in crate::ui) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(in crate::ui) fn is_running(&self) -> bool {
+        !self.state.is_final() && self.state != State::Waiting
+    }
+
+    /// Rows that it takes on the screen.
+    fn height(&self) -> usize {
+        if matches!(self.state, State::Sending | State::Sent) { 2 } else { 1 }
+    }
+
+    /// How much of the file has left; whatever the arithmetic says, never all of it before the
+    /// server has it.
+    fn share(&self) -> f64 {
+        if self.state == State::Delivered {
+            return 1.0;
+        }
+        let total = if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size };
+        (self.snapshot.file_bytes as f64 / total.max(1) as f64).min(0.99)
+    }
+
+    /// For how long nothing moved.
+    fn idle(&self, now: Duration) -> Duration {
+        Duration::from_millis(self.snapshot.idle_ms) + now.saturating_sub(self.seen)
+    }
+}
+
+/// All uploads of this run, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub(in crate::ui) struct Queue {
+    uploads: Vec<Upload>,
+    index: HashMap<JobId, usize>,
+    cursor: Cursor,
+}
+
+impl Queue {
+    pub(in crate::ui) fn queued(&mut self, job: Job, size: u64, now: Duration) {
+        let name = fit::name(job.path.file_name().unwrap_or(job.path.as_os_str()));
+        self.index.insert(job.id, self.uploads.len());
+        self.uploads.push(Upload {
+            job,
+            name,
+            size,
+            state: State::Waiting,
+            snapshot: Snapshot::default(),
+            since: now,
+            seen: now,
+        });
+    }
+
+    pub(in crate::ui) fn removed(&mut self, id: JobId) {
+        let Some(at) = self.index.remove(&id) else { return };
+        self.uploads.remove(at);
+        for place in self.index.values_mut().filter(|place| **place > at) {
+            *place -= 1;
+        }
+        self.cursor.go(Step::Down(0), self.uploads.len());
+    }
+
+    pub(in crate::ui) fn changed(&mut self, id: JobId, state: State, now: Duration) {
+        if let Some(upload) = self.find(id) {
+            if matches!(state, State::Waiting | State::Connecting) {
+                // A retry starts from the first byte.
+                upload.snapshot = Snapshot::default();
+            }
+            upload.state = state;
+            upload.since = now;
+            upload.seen = now;
+        }
+    }
+
+    pub(in crate::ui) fn progressed(&mut self, id: JobId, snapshot: Snapshot, now: Duration) {
+        if let Some(upload) = self.find(id) {
+            upload.snapshot = snapshot;
+            upload.seen = now;
+        }
+    }
+
+    pub(in crate::ui) fn upload(&self, id: JobId) -> Option<&Upload> {
+        self.index.get(&id).map(|at| &self.uploads[*at])
+    }
+
+    fn find(&mut self, id: JobId) -> Option<&mut Upload> {
+        self.index.get(&id).map(|at| &mut self.uploads[*at])
+    }
+
+    pub(in crate::ui) fn under(&self) -> Option<&Upload> {
+        self.uploads.get(self.cursor.at())
+    }
+
+    /// Whether anything waits or runs.
+    pub(in crate::ui) fn is_busy(&self) -> bool {
+        self.uploads.iter().any(|upload| !upload.state.is_final())
+    }
+
+    pub(in crate::ui) fn is_running(&self) -> bool {
+        self.uploads.iter().any(Upload::is_running)
+    }
+
+    pub(in crate::ui) fn failed(&self) -> usize {
+        self.uploads.iter().filter(|upload| matches!(upload.state, State::Failed(_))).count()
+    }
+
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.cursor.go(step, self.uploads.len());
+    }
+
+    /// The upload drawn at this row of the pane.
+    pub(in crate::ui) fn row(&self, at: usize, height: usize, focus: Focus) -> Option<usize> {
+        let mut used = 0;
+        let top = self.top(height, focus);
+        self.uploads.iter().enumerate().skip(top).find_map(|(row, upload)| {
+            used += upload.height();
+            (at < used).then_some(row)
+        })
+    }
+
+    /// The first upload shown. In the background the pane follows what runs; in the foreground the
+    /// cursor.
+    fn top(&self, height: usize, focus: Focus) -> usize {
+        let anchor = match focus {
+            Focus::Here => self.cursor.at(),
+            Focus::Elsewhere => self
+                .uploads
+                .iter()
+                .position(|upload| !upload.state.is_final())
+                .unwrap_or(self.uploads.len().saturating_sub(1)),
+        };
+        let Some(upload) = self.uploads.get(anchor) else { return 0 };
+        // Whatever room is left around the anchor is given to what follows, then to what precedes.
+        let follow: usize =
+            self.uploads.iter().skip(anchor + 1).take(height).map(Upload::height).sum::<usize>();
+        let wanted = match focus {
+            Focus::Here => height / 2,
+            Focus::Elsewhere => usize::from(height > 3),
+        };
+        let mut before = height
+            .saturating_sub(upload.height() + follow)
+            .max(wanted.min(height.saturating_sub(upload.height())));
+        let mut top = anchor;
+        while top > 0 && self.uploads[top - 1].height() <= before {
+            before -= self.uploads[top - 1].height();
+            top -= 1;
+        }
+        top
+    }
+
+    fn title(&self) -> String {
+        let delivered = self.uploads.iter().filter(|upload| upload.state == State::Delivered).count();
+        text::queue_title(delivered, self.uploads.len(), self.failed())
+    }
+
+    /// What is left at the rate of what runs.
+    fn note(&self) -> String {
+        let Some(running) = self.uploads.iter().find(|upload| upload.state == State::Sending) else {
+            return String::new();
+        };
+        if running.snapshot.rate_now <= 0.0 {
+            return String::new();
+        }
+        let rest: u64 = self
+            .uploads
+            .iter()
+            .filter(|upload| !upload.state.is_final())
+            .map(|upload| upload.size.saturating_sub(upload.snapshot.file_bytes))
+            .sum();
+        crate::ui::estimate::at_rate(rest, running.snapshot.rate_now).map_or_else(String::new, text::eta)
+    }
+}
+
+impl Widget for Pane<'_, Queue> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let block = self.frame(&self.of.title(), &self.of.note(), area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        if self.of.uploads.is_empty() {
+            Line::styled(text::EMPTY_QUEUE, self.theme.faint()).render(inner, buf);
+            return;
+        }
+        let mut lines = rows(inner);
+        let top = self.of.top(usize::from(inner.height), self.focus);
+        for (row, upload) in self.of.uploads.iter().enumerate().skip(top) {
+            let Some(area) = lines.next() else { break };
+            self.upload(upload, area, lines.by_ref().take(upload.height() - 1).next(), buf);
+            if self.focus == Focus::Here && row == self.of.cursor.at() {
+                let name = Rect { width: columns_of_name(area.width).min(area.width), ..area };
+                buf.set_style(name.intersection(buf.area), self.theme.cursor(self.focus));
+            }
+        }
+    }
+}
+
+/// Columns of the name; the rest is shared out by [`Pane::upload`].
+fn columns_of_name(width: u16) -> u16 {
+    (width / 7).clamp(8, 32)
+}
+
+impl Pane<'_, Queue> {
+    /// ```text
+    /// cmos.mp4   sending    progress ████████████▌░░░░░  71 %  74.1 of 104 MiB
+    ///   wire 98.8 of 139 MiB    rate ██████████▊──┊────  412 MiB/s now, mean 388
+    /// image.ppm  delivered ✓ 7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB
+    /// ```
+    fn upload(&self, upload: &Upload, first: Rect, second: Option<Rect>, buf: &mut Buffer) {
+        let name = usize::from(columns_of_name(first.width));
+        let (word, style) = self.state(upload);
+        let head = vec![
+            Span::raw(fit::left_middle(upload.name(), name)),
+            Span::raw(" "),
+            Span::styled(fit::left(&word, 11), style),
+            Span::raw(" "),
+        ];
+        let rest = usize::from(first.width).saturating_sub(name + 13);
+        if upload.height() == 1 {
+            let mut line = Line::from(head);
+            line.push_span(Span::styled(fit::cut(&self.summary(upload), rest), self.tone(upload)));
+            line.render(first, buf);
+            return;
+        }
+        // Progress and rate share their columns, so that the two bars stand above each other.
+        let label = if rest >= 52 { 9 } else { 0 };
+        let figures = if rest >= 100 { 34 } else { 25.min(rest) };
+        let bar = rest.saturating_sub(label + figures + 1);
+        let fill = if upload.state == State::Sent { Fill::Hatched } else { Fill::Share(upload.share()) };
+        let snapshot = &upload.snapshot;
+
+        let mut line = Line::from(head);
+        line.push_span(Span::styled(fit::left(text::PROGRESS, label), self.theme.faint()));
+        line.spans.extend(bar::progress(fill, bar, self.theme.progress(), self.theme.faint()));
+        line.push_span(Span::raw(format!(
+            " {}",
+            fit::cut(&text::progress(upload.share(), snapshot, upload.size), figures)
+        )));
+        line.render(first, buf);
+
+        let Some(second) = second else { return };
+        let wire = fit::left(&format!("  {}", text::wire(snapshot)), name + 13);
+        let mut line = Line::from(Span::styled(wire, self.theme.faint()));
+        line.push_span(Span::styled(fit::left(text::RATE, label), self.theme.faint()));
+        if upload.state == State::Sent {
+            let clock = text::unconfirmed(self.now.saturating_sub(upload.since));
+            line.push_span(Span::raw(fit::left(&clock, bar + 1 + figures)));
+        } else {
+            let idle = upload.idle(self.now);
+            let (now, words) = if idle >= text::STALL {
+                (0.0, text::stalled(idle))
+            } else {
+                (snapshot.rate_now, text::rates(snapshot))
+            };
+            line.spans.extend(bar::rate(
+                now,
+                snapshot.rate_mean,
+                snapshot.rate_peak,
+                bar,
+                self.theme.rate(),
+                self.theme.faint(),
+            ));
+            let style = if idle >= text::STALL { self.theme.warn() } else { Style::new() };
+            line.push_span(Span::styled(format!(" {}", fit::cut(&words, figures)), style));
+        }
+        line.render(second, buf);
+    }
+
+    fn state(&self, upload: &Upload) -> (String, Style) {
+        let style = match upload.state {
+            State::Delivered => self.theme.good(),
+            State::Failed(_) => self.theme.bad(),
+            State::Waiting => self.theme.faint(),
+            State::Cancelled | State::Sent => self.theme.warn(),
+            State::Connecting | State::Proving | State::Sending => self.theme.accent(),
+        };
+        (text::state(&upload.state).to_owned(), style)
+    }
+
+    fn tone(&self, upload: &Upload) -> Style {
+        if upload.is_running() { Style::new() } else { self.theme.faint() }
+    }
+
+    fn summary(&self, upload: &Upload) -> String {
+        match &upload.state {
+            State::Delivered => text::delivered(upload.size, &upload.snapshot),
+            State::Failed(fault) => text::fault_line(fault),
+            State::Connecting | State::Proving => {
+                let waited = self.now.saturating_sub(upload.since);
+                let who = text::destination(&upload.job);
+                if waited >= Duration::from_secs(1) {
+                    format!("{who}, {}", units::duration(waited))
+                } else {
+                    who
+                }
+            }
+            _ => units::bytes(upload.size),
+        }
+    }
+}

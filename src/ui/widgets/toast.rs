@@ -1,0 +1,95 @@
+//! Short messages over the screen that go by themselves; the log keeps them.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Widget};
+
+use super::log::Tone;
+use super::{Pane, columns, frame, rows};
+use crate::ui::fit;
+use crate::ui::text;
+use crate::ui::theme::Focus;
+
+/// How long one stays.
+const STAY: Duration = Duration::from_secs(8);
+/// How many are shown at once; the newest win.
+const MOST: usize = 3;
+
+#[derive(Debug)]
+struct Toast {
+    tone: Tone,
+    what: String,
+    advice: String,
+    until: Duration,
+}
+
+/// The messages that are still shown.
+#[derive(Debug, Default)]
+pub(in crate::ui) struct Toasts(Vec<Toast>);
+
+impl Toasts {
+    pub(in crate::ui) fn say(&mut self, tone: Tone, what: String, advice: String, now: Duration) {
+        // The same twice is one that stays longer.
+        self.0.retain(|toast| toast.what != what);
+        self.0.push(Toast { tone, what, advice, until: now + STAY });
+        if self.0.len() > MOST {
+            self.0.remove(0);
+        }
+    }
+
+    /// Whether one went.
+    pub(in crate::ui) fn expire(&mut self, now: Duration) -> bool {
+        let before = self.0.len();
+        self.0.retain(|toast| toast.until > now);
+        self.0.len() != before
+    }
+
+    /// When the next one goes.
+    pub(in crate::ui) fn next(&self) -> Option<Duration> {
+        self.0.iter().map(|toast| toast.until).min()
+    }
+
+    /// Takes all away; whether there were any.
+    pub(in crate::ui) fn dismiss(&mut self) -> bool {
+        let any = !self.0.is_empty();
+        self.0.clear();
+        any
+    }
+}
+
+impl Widget for Pane<'_, Toasts> {
+    /// In the lower right corner of `area`, the newest lowest.
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let width = area.width.min(60);
+        let mut bottom = area.bottom();
+        for toast in self.of.0.iter().rev() {
+            let room = usize::from(width).saturating_sub(4);
+            let what = fit::wrap(&toast.what, room);
+            let advice = if toast.advice.is_empty() { Vec::new() } else { fit::wrap(&toast.advice, room) };
+            let height = columns(what.len() + advice.len() + 2);
+            let Some(top) = bottom.checked_sub(height).filter(|top| *top >= area.y) else { return };
+            let place = Rect { x: area.right() - width, y: top, width, height };
+            let (title, style) = match toast.tone {
+                Tone::Bad => (text::TROUBLE, self.theme.bad()),
+                Tone::Warn => (text::NOTE, self.theme.warn()),
+                Tone::Plain => (text::NOTE, self.theme.accent()),
+            };
+            Clear.render(place.intersection(buf.area), buf);
+            let block =
+                frame(self.theme, Focus::Elsewhere, title, text::LOG_KEEPS, place).border_style(style);
+            let inner = block.inner(place);
+            block.render(place, buf);
+            let lines = what
+                .into_iter()
+                .map(Line::raw)
+                .chain(advice.into_iter().map(|line| Line::styled(line, self.theme.faint())));
+            for (line, row) in lines.zip(rows(inner)) {
+                line.render(row, buf);
+            }
+            bottom = top;
+        }
+    }
+}

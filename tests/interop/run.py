@@ -1,0 +1,617 @@
+#!/usr/bin/env python3
+"""The interoperability matrix: upseal against the independent Python peer, both ways.
+
+    run.py --upseal target/debug/upseal [--only SUBSTR] [-v]
+    run.py --self                        the Python peer against itself
+
+One line per case, `ok NAME` or `FAIL NAME: why`; at the end `N passed, N failed`.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import random
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PEER = Path(__file__).resolve().parent / "peer.py"
+SEND_TIMEOUT = 60
+VERBOSE = False
+
+
+class Failure(Exception):
+    """Why a case failed."""
+
+
+# ---------------------------------------------------------------- what is combined
+
+@dataclass(frozen=True)
+class Combo:
+    variant: str
+    padding: str | None = None
+    framing: str | None = None
+
+    def __str__(self):
+        return " ".join(word for word in (self.variant, self.padding, self.framing) if word)
+
+    def words(self):
+        """The flags that upseal and peer.py share."""
+        words = []
+        if self.padding:
+            words += ["--padding", self.padding]
+        if self.framing:
+            words += ["--framing", self.framing]
+        return words
+
+
+PLAIN, AP = Combo("plain"), Combo("ap")
+OAEP_A, OAEP_E = Combo("cp1", "oaep", "A"), Combo("cp1", "oaep", "E")
+PKCS_A, PKCS_E = Combo("cp1", "pkcs1v15", "A"), Combo("cp1", "pkcs1v15", "E")
+CP2_OAEP, CP2_PKCS = Combo("cp2", "oaep"), Combo("cp2", "pkcs1v15")
+COMBOS = [PLAIN, AP, OAEP_A, OAEP_E, PKCS_A, PKCS_E, CP2_OAEP, CP2_PKCS]
+
+# Around the OAEP (62) and PKCS1v15 (117) block, two whole blocks of each, k = 128, and 64 KiB.
+SIZES = [0, 1, 61, 62, 63, 116, 117, 118, 124, 127, 128, 129, 234, 65535, 65536, 65537]
+BIG = 3 * 1024 * 1024 + 1
+
+ODD_NAMES = ["with space.txt", "ünïcødé 日本 🎉.txt", "%2e%2e$(id)'\".txt", "n" * 200 + ".txt", "plain.txt"]
+DASH_NAME, DOUBLE_DASH_NAME = "-dash.txt", "--double.txt"
+
+# Faults of the sender, and the combinations in which each makes sense.
+SEND_FAULTS = [
+    (["cut", "reset"], [PLAIN, AP, OAEP_A, OAEP_E, PKCS_A, PKCS_E, CP2_OAEP]),
+    (["reset-at-block"], [OAEP_E]),
+    (["bad-mode", "no-name", "little-endian", "huge-m1"], [PLAIN, AP, OAEP_A, CP2_OAEP]),
+    (["bad-name-dotdot", "bad-name-dot", "bad-name-empty", "bad-name-slash", "bad-name-nul", "bad-name-utf8"],
+     [PLAIN, AP, OAEP_A, CP2_OAEP]),
+    (["flip"], [OAEP_A, OAEP_E, CP2_OAEP]),
+    (["flip-time", "flip-iv", "flip-hmac"], [CP2_OAEP]),
+    (["trunc-key", "garbage-key"], [CP2_OAEP, CP2_PKCS]),
+    (["sign-upseal", "sign-tls", "sign-long"], [AP]),
+    (["second-hello"], [AP, OAEP_A, CP2_OAEP]),
+]
+
+
+# ---------------------------------------------------------------- processes
+
+class Running:
+    """A server process: its address, its standard output line by line, its store."""
+
+    def __init__(self, words, store, environment, address_of):
+        say("$", *words)
+        self.store = store
+        self.stderr = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.stderr, env=environment)
+        self.lines = []
+        self.reader = threading.Thread(target=self.read_lines, daemon=True)
+        self.reader.start()
+        try:
+            if not eventually(lambda: self.lines, 15):
+                raise Failure(f"the server printed nothing: {self.errors()}")
+            self.port = address_of(self.lines[0])
+        except Failure:
+            self.stop()
+            raise
+        self.before = files_below(store)  # a lock file, perhaps
+
+    def read_lines(self):
+        for line in self.process.stdout:
+            self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+
+    def new_files(self):
+        return files_below(self.store) - self.before
+
+    def errors(self):
+        self.stderr.seek(0)
+        return self.stderr.read().decode("utf-8", "replace")[-500:].strip()
+
+    def finish(self):
+        """Waits for the process to end by itself."""
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the server did not end; it said {self.lines[-3:]}") from None
+        self.reader.join(5)
+        return code
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.reader.join(5)
+        for line in self.lines:
+            say("  |", line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+@dataclass
+class Sent:
+    code: int
+    stdout: str
+    stderr: str
+
+    def expect(self, code):
+        if self.code != code:
+            raise Failure(f"the client ended with {self.code}, not {code}: {self.stderr[-500:].strip()}")
+
+
+def run_client(words, cwd, environment):
+    say("$", *words)
+    try:
+        done = subprocess.run(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=SEND_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"the client did not end within {SEND_TIMEOUT} s") from None
+    sent = Sent(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    say("  ->", sent.code, sent.stdout[-300:].strip(), sent.stderr[-300:].strip())
+    return sent
+
+
+class Python:
+    """peer.py as client and as server."""
+    name = "python"
+    messages = []  # every AP message that its servers saw from the client under test
+
+    def __init__(self, patience=5):
+        self.patience = patience
+
+    def serve(self, work, combo, certs, connections=1, fault=None):
+        words = [sys.executable, str(PEER), "serve", "--variant", combo.variant, *combo.words(),
+                 "--store", str(work / "store"), "--connections", str(connections)]
+        if certs:
+            words += ["--certs", str(certs)]
+        if fault:
+            words += ["--fault", fault]
+        return Running(words, work / "store", None, python_address)
+
+    def send(self, work, combo, certs, port, files, cwd=None, extra=()):
+        words = [sys.executable, str(PEER), "send", "--to", f"127.0.0.1:{port}", "--variant", combo.variant,
+                 *combo.words(), "--patience", str(self.patience), *extra]
+        if certs:
+            words += ["--ca", str(certs / "cacsertificate.crt")]
+        return run_client(words + files, cwd, None)
+
+
+class Upseal:
+    """The binary under test; every case gets a home of its own, so that no pin and no memory is shared."""
+    name = "upseal"
+
+    def __init__(self, binary):
+        self.binary = str(binary)
+
+    def environment(self, home):
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("UPSEAL_", "XDG_", "LC_"))}
+        environment |= {"HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1"}
+        environment |= {f"XDG_{what}_HOME": str(home / what.lower()) for what in ("CONFIG", "DATA", "STATE", "CACHE")}
+        return environment
+
+    def serve(self, work, combo, certs, connections=1, fault=None):
+        store = work / "store"
+        store.mkdir(exist_ok=True)
+        words = [self.binary, "serve", "--bind", "127.0.0.1:0", "--store", str(store)]
+        words += ["--certs", str(certs)] if certs else []
+        words += ["--accept", "plain,ap,cp1,cp2" if certs else "plain", "--json"]
+        return Running(words, store, self.environment(work / "home-server"), upseal_address)
+
+    def send(self, work, combo, certs, port, files, cwd=None, extra=()):
+        words = [self.binary, "send", "--to", f"127.0.0.1:{port}", "-p", combo.variant, *combo.words(), "--json", *extra]
+        if certs:
+            words += ["--ca", str(certs / "cacsertificate.crt")]
+        sent = run_client(words + files, cwd, self.environment(work / "home-client"))
+        for line in sent.stdout.splitlines():
+            try:
+                json.loads(line)
+            except ValueError:
+                raise Failure(f"--json printed a line that is not JSON: {line[:200]!r}") from None
+        return sent
+
+    def make_certificates(self, folder, home):
+        run_client([self.binary, "certs", "init", "--dir", str(folder), "--bits", "1024"], None,
+                   self.environment(home)).expect(0)
+
+
+def python_address(line):
+    match = re.fullmatch(r"listening (\d+)", line)
+    if not match:
+        raise Failure(f"the first line is not `listening PORT`: {line!r}")
+    return int(match[1])
+
+
+def upseal_address(line):
+    try:
+        event = json.loads(line)
+        if event["event"] == "listening":
+            return int(event["address"].rsplit(":", 1)[1])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        pass
+    raise Failure(f"the first event is not `listening`: {line!r}")
+
+
+# ---------------------------------------------------------------- small means
+
+def say(*words):
+    if VERBOSE:
+        print(*words, file=sys.stderr, flush=True)
+
+
+def eventually(condition, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())
+
+
+def files_below(folder):
+    """Every file, hidden ones too, as a path relative to the folder."""
+    return {os.path.relpath(os.path.join(where, name), folder)
+            for where, _, names in os.walk(folder) for name in names}
+
+
+def make_file(folder, name, size_or_bytes):
+    folder.mkdir(exist_ok=True)
+    data = size_or_bytes
+    if isinstance(size_or_bytes, int):
+        data = random.Random(f"{name} {size_or_bytes}").randbytes(size_or_bytes)
+    (folder / name).write_bytes(data)
+    return name
+
+
+def expect_stored(server, source, names):
+    """The store holds exactly these files, byte for byte (up to 5 s after the client ended)."""
+    eventually(lambda: server.new_files() == set(names), 5)
+    found = server.new_files()
+    if found != set(names):
+        raise Failure(f"missing in the store {sorted(set(names) - found)}, too much {sorted(found - set(names))}")
+    for name in names:
+        sent, stored = (source / name).read_bytes(), (server.store / name).read_bytes()
+        if sent != stored:
+            place = next((i for i, (a, b) in enumerate(zip(sent, stored)) if a != b), min(len(sent), len(stored)))
+            raise Failure(f"{name[:40]}: {len(sent)} bytes sent, {len(stored)} stored, they differ from byte {place}")
+
+
+def expect_alive_or_done(server, peer):
+    """A Python server ends by itself, content with what it saw; upseal's is still there."""
+    if peer.name == "python":
+        if server.finish() != 0:
+            raise Failure(f"the Python server was not content: {refusals(server)}")
+    elif server.process.poll() is not None:
+        raise Failure(f"the server ended with {server.process.returncode}: {server.errors()}")
+
+
+def refusals(server):
+    return [line for line in server.lines if line.startswith("refused")] or server.errors()
+
+
+# ---------------------------------------------------------------- the cases
+
+def sizes_case(client, server_peer, combo, certs):
+    def run(work):
+        source = work / "source"
+        names = [make_file(source, f"size-{size}.bin", size) for size in SIZES]
+        if combo.variant != "cp1":
+            names.append(make_file(source, "big.bin", BIG))
+        # Clear bytes that could be taken for CP1's framing B, C or F, and for a Fernet token.
+        names.append(make_file(source, "like-pairs.bin", struct.pack(">Q", 128) * 85))
+        names.append(make_file(source, "like-token.bin", b"gAAAAA" * 100))
+        with server_peer.serve(work, combo, certs) as server:
+            client.send(work, combo, certs, server.port, [str(source / name) for name in names]).expect(0)
+            expect_stored(server, source, names)
+            expect_alive_or_done(server, server_peer)
+            remember_messages(client, server)
+    return run
+
+
+def names_case(client, server_peer, combo, certs, extra=()):
+    """Odd names, typed relative to the current folder: `./--double.txt`, and `-dash.txt` after `--`."""
+    def run(work):
+        source = work / "source"
+        for number, name in enumerate([*ODD_NAMES, DASH_NAME, DOUBLE_DASH_NAME]):
+            make_file(source, name, 100 + number)
+        typed = [*ODD_NAMES, "./" + DOUBLE_DASH_NAME, "--", DASH_NAME]
+        with server_peer.serve(work, combo, certs) as server:
+            client.send(work, combo, certs, server.port, typed, cwd=source, extra=extra).expect(0)
+            expect_stored(server, source, [*ODD_NAMES, DASH_NAME, DOUBLE_DASH_NAME])
+            expect_alive_or_done(server, server_peer)
+            remember_messages(client, server)
+    return run
+
+
+def zero_case(client, server_peer, combo, certs):
+    """CP1: M1 = 0 is an empty file too; another file follows it."""
+    def run(work):
+        source = work / "source"
+        names = [make_file(source, "empty.bin", 0), make_file(source, "after.bin", 200)]
+        with server_peer.serve(work, combo, certs) as server:
+            client.send(work, combo, certs, server.port, [str(source / name) for name in names],
+                        extra=["--empty-as", "zero"]).expect(0)
+            expect_stored(server, source, names)
+            expect_alive_or_done(server, server_peer)
+    return run
+
+
+def hello_case(client, server_peer, combo, certs):
+    """Python authenticates with a hello; upseal's server answers with its line before the PEM."""
+    def run(work):
+        source = work / "source"
+        names = [make_file(source, "one.bin", 1000), make_file(source, "two.bin", 0)]
+        with server_peer.serve(work, combo, certs) as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / name) for name in names],
+                               extra=["--hello"])
+            sent.expect(0)
+            if server_peer.name == "upseal" and not sent.stdout.startswith("upseal/1 server "):
+                raise Failure("no `upseal/1 server` line before the PEM")
+            expect_stored(server, source, names)
+            expect_alive_or_done(server, server_peer)
+    return run
+
+
+def unproven_case(client, server_peer, combo, certs, fault=None):
+    """The server does not prove itself: exit 4, MODE 2 from the client, no name and no body."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "secret.bin", 5000)
+        with server_peer.serve(work, combo, certs, connections=20, fault=fault) as server:
+            if fault == "replay":  # the first connection is honest, and is recorded
+                make_file(source, "first.bin", 5000)
+                client.send(work, combo, certs, server.port, [str(source / "first.bin")]).expect(0)
+                eventually(lambda: "closed in order" in server.lines, 5)
+            seen = len(server.lines)
+            sent = client.send(work, combo, certs, server.port, [str(source / "secret.bin")])
+            sent.expect(4)
+            if sent.stderr.strip() == "":
+                raise Failure("the client gave no reason on stderr")
+            eventually(lambda: re.match("closed|refused", server.lines[-1]) and len(server.lines) > seen, 5)
+            lines = server.lines[seen:]
+            if {"mode 0", "mode 1", "mode 4"} & set(lines):
+                raise Failure(f"the client went on with an unproven server: {lines}")
+            if "mode 2" not in lines:
+                raise Failure(f"the client left without MODE 2: {lines}")
+            remember_messages(client, server)
+    return run
+
+
+def broken_off_case(client, server_peer, combo, certs, fault):
+    """The server goes away in the middle of a body that no kernel buffers whole: exit 1."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "body.bin", 1_000_000 if combo.variant == "cp1" else 16 * 1024 * 1024)
+        with server_peer.serve(work, combo, certs, connections=20, fault=fault) as server:
+            client.send(work, combo, certs, server.port, [str(source / "body.bin")]).expect(1)
+            if "mode 1" not in server.lines:
+                raise Failure("the client never came to MODE 1")
+            remember_messages(client, server)
+    return run
+
+
+def no_close_case(client, server_peer, combo, certs):
+    """A server that never closes after MODE 2: the file is sent, but nobody may call it delivered."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "body.bin", 1000)
+        with server_peer.serve(work, combo, certs, fault="no-close") as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / "body.bin")])
+            if "mode 2" not in server.lines:
+                raise Failure("the client never came to MODE 2")
+            if sent.code == 0:
+                raise Failure("the client claims delivery though the server never closed")
+    return run
+
+
+def refused_case(client, combo, certs):
+    """Nobody listens: exit 3."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "body.bin", 1000)
+        with socket.socket() as bound:  # bound, not listening: the port is ours, connections are refused
+            bound.bind(("127.0.0.1", 0))
+            client.send(work, combo, certs, bound.getsockname()[1], [str(source / "body.bin")]).expect(3)
+    return run
+
+
+def short_salt_case(client, server_peer, combo, certs):
+    """An AP answer with a salt of 32 bytes: upseal takes any length, the strict peer only the maximum."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "body.bin", 1000)
+        with server_peer.serve(work, combo, certs, fault="short-salt") as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / "body.bin")])
+            sent.expect(0 if client.name == "upseal" else 4)
+            remember_messages(client, server)
+    return run
+
+
+def send_fault_case(client, server_peer, combo, certs, fault):
+    """A sender that misbehaves: nothing in the store, not even a leftover, and the next one is served."""
+    def run(work):
+        source = work / "source"
+        size = 620 if fault == "reset-at-block" else 2000 if combo.variant == "cp1" else 100_000
+        make_file(source, "bad.bin", size)
+        make_file(source, "good.bin", 1234)
+        with server_peer.serve(work, combo, certs, connections=2) as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / "bad.bin")], extra=["--fault", fault])
+            if "TimeoutError" in sent.stderr:
+                raise Failure("the server did not close the connection")
+            # CP1's open-ended framing may be published after 1 s of silence: give it the time to go wrong.
+            time.sleep(1.5 if combo.framing == "E" else 0.2)
+            if not eventually(lambda: not server.new_files(), 5):
+                raise Failure(f"in the store: {sorted(server.new_files())}")
+            client.send(work, combo, certs, server.port, [str(source / "good.bin")]).expect(0)
+            expect_stored(server, source, ["good.bin"])
+            if server_peer.name == "python":
+                server.finish()
+                if not refusals(server):
+                    raise Failure("the Python server did not notice the fault")
+            else:
+                expect_alive_or_done(server, server_peer)
+    return run
+
+
+def remember_messages(client, server):
+    """Keeps the AP messages that the client under test has sent, for `fresh_messages_case`."""
+    for line in list(server.lines):
+        if line.startswith("message "):
+            Python.messages.append((client.name, bytes.fromhex(line.split()[1])))
+
+
+def fresh_messages_case(_work):
+    """No AP message, and no random part of one, ever comes twice; upseal's has 128 bytes."""
+    messages = [message for _, message in Python.messages]
+    if len({message[24:] for message in messages}) != len(messages):
+        raise Failure("an AP message came twice")
+    for name, message in Python.messages:
+        if name == "upseal" and (len(message) != 128 or not message.startswith(b"upseal/1 ")):
+            raise Failure(f"upseal's AP message is not a hello of 128 bytes: {message!r}")
+
+
+# ---------------------------------------------------------------- the matrix
+
+def all_cases(peers, certs):
+    """(name, function) of every case. `peers` are (client under test, server under test, Python)."""
+    client, server, python = peers
+    good = [key for key in ("v3", "v1", "upseal") if key in certs]
+    pairs = [(client, python), (python, server)] if client is not python else [(python, python)]
+    v3 = lambda combo: None if combo == PLAIN else certs["v3"]  # noqa: E731
+    cases = []
+
+    # First, because it takes the 30 s of the client's patience.
+    cases.append((f"no-close {client.name}->python {CP2_OAEP}",
+                  no_close_case(client, python, CP2_OAEP, v3(CP2_OAEP))))
+
+    for a, b in pairs:
+        way = f"{a.name}->{b.name}"
+        for combo in COMBOS:
+            for key in ["none"] if combo == PLAIN else good:
+                cases.append((f"sizes {way} {combo} certs={key}", sizes_case(a, b, combo, certs.get(key))))
+            cases.append((f"names {way} {combo}", names_case(a, b, combo, v3(combo))))
+        if a is python:
+            for kind in ("path", "windows"):
+                cases.append((f"names-as-{kind} {way} {CP2_OAEP}",
+                              names_case(a, b, CP2_OAEP, v3(CP2_OAEP), ["--name-as", kind])))
+            for combo in COMBOS[1:]:
+                cases.append((f"hello {way} {combo}", hello_case(a, b, combo, v3(combo))))
+        if b.name == "upseal":  # the Python server is strict: upseal itself never sends M1 = 0
+            for combo in (OAEP_A, PKCS_A):
+                cases.append((f"zero {way} {combo}", zero_case(a, b, combo, v3(combo))))
+
+    way = f"{client.name}->python"
+    for combo in (AP, OAEP_A, CP2_OAEP):
+        for key in ("wrong-ca", "expired"):
+            cases.append((f"{key} {way} {combo}", unproven_case(client, python, combo, certs[key])))
+        for fault in ("sign-other", "replay"):
+            cases.append((f"{fault} {way} {combo}", unproven_case(client, python, combo, v3(combo), fault)))
+    for combo in (PLAIN, AP, OAEP_A, CP2_OAEP):
+        for fault in ("cut", "reset"):
+            cases.append((f"server-{fault} {way} {combo}", broken_off_case(client, python, combo, v3(combo), fault)))
+    for combo in (PLAIN, CP2_OAEP):
+        cases.append((f"connection-refused {client.name} {combo}", refused_case(client, combo, v3(combo))))
+    cases.append((f"short-salt {way} {AP}", short_salt_case(client, python, AP, v3(AP))))
+
+    way = f"python->{server.name}"
+    for faults, combos in SEND_FAULTS:
+        for fault in faults:
+            for combo in combos:
+                cases.append((f"fault {fault} {way} {combo}", send_fault_case(python, server, combo, v3(combo), fault)))
+    return cases
+
+
+def make_all_certificates(root, upseal):
+    certs = {key: root / "certs" / key for key in ("v3", "v1", "expired", "wrong-ca")}
+    for key, folder in certs.items():
+        words = [] if key == "v3" else [f"--{key}"]
+        subprocess.run([sys.executable, str(PEER), "certs", "--dir", str(folder), *words], check=True, timeout=60)
+    if upseal:
+        certs["upseal"] = root / "certs" / "upseal"
+        upseal.make_certificates(certs["upseal"], root / "home-certs")
+    return certs
+
+
+def judge(name, run, root):
+    """Runs one case in a folder of its own: None when it is well, else why not."""
+    with tempfile.TemporaryDirectory(dir=root) as work:
+        try:
+            run(Path(work))
+        except Failure as failure:
+            return str(failure)
+        except Exception as error:  # a defect of this harness fails the case, not the run
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def report(name, why):
+    line = f"ok {name}" if why is None else f"FAIL {name}: " + " ".join(why.split())
+    print(line, flush=True)
+    return why is None
+
+
+def main():
+    global VERBOSE
+    parser = argparse.ArgumentParser(description="The interoperability matrix of upseal.")
+    under_test = parser.add_mutually_exclusive_group(required=True)
+    under_test.add_argument("--upseal", type=Path, metavar="PATH", help="the binary under test")
+    under_test.add_argument("--self", action="store_true", help="the Python peer against itself")
+    parser.add_argument("--only", default="", metavar="SUBSTR", help="only the cases whose name contains this")
+    parser.add_argument("--jobs", type=int, default=2, help="cases at once")
+    parser.add_argument("-v", dest="verbose", action="store_true", help="commands and what they said, on stderr")
+    options = parser.parse_args()
+    VERBOSE = options.verbose
+
+    python = Python()
+    upseal = None
+    if options.upseal:
+        if not os.access(options.upseal, os.X_OK):
+            parser.error(f"{options.upseal} is not an executable file")
+        upseal = Upseal(options.upseal.resolve())
+
+    passed = failed = 0
+    with tempfile.TemporaryDirectory(prefix="upseal-interop-") as root:
+        try:
+            certs = make_all_certificates(Path(root), upseal)
+        except Failure as failure:
+            report("certs", str(failure))
+            print("0 passed, 1 failed")
+            return 1
+        cases = all_cases((upseal or python, upseal or python, python), certs)
+        cases = [(name, run) for name, run in cases if options.only in name]
+        if not cases:
+            parser.error(f"no case has {options.only!r} in its name")
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            verdicts = pool.map(lambda case: (case[0], judge(*case, root)), cases)
+            for name, why in verdicts:
+                if report(name, why):
+                    passed += 1
+                else:
+                    failed += 1
+        if Python.messages:
+            if report("fresh AP messages", judge("", fresh_messages_case, root)):
+                passed += 1
+            else:
+                failed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

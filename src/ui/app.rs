@@ -1,7 +1,8 @@
 //! What is open, and what a key means there: key → [`Action`] → change → [`Effect`]s.
 //!
 //! The state of each part lives with its widget; this file only says which part an action is for.
-//! What the transfer threads report is in [`reports`](super::reports).
+//! Overlays are in [`dialogs`](super::dialogs), orders to the transfer threads in
+//! [`orders`](super::orders), what these report in [`reports`](super::reports).
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -9,14 +10,14 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::estimate::{self, Rates};
+use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
 use super::text;
 use super::theme::Focus;
 use super::view::{self, Part};
 use super::widgets::browser::{Browser, Under};
-use super::widgets::card::{Bill, Card};
-use super::widgets::connect::{self, Connect, Purpose};
+use super::widgets::card::Card;
+use super::widgets::connect::Connect;
 use super::widgets::details::Details;
 use super::widgets::help::Help;
 use super::widgets::input::Input;
@@ -26,14 +27,11 @@ use super::widgets::log::{Log, Tone};
 use super::widgets::question::Question;
 use super::widgets::queue::Queue;
 use super::widgets::race::Race;
-use super::widgets::received::{Received, Row};
+use super::widgets::received::Received;
 use super::widgets::server::Server;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Dialect, Job, JobId, Padding, Proof, State, Target, Variant};
-
-/// CP1 work beyond this is worth a question.
-const EXPENSIVE: Duration = Duration::from_secs(60);
+use crate::event::{Command, Dialect, Proof, State, Target};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +93,11 @@ pub(super) struct App {
     pub(super) rates: Rates,
     pub(super) clock: Clock,
     pub(super) home: Option<PathBuf>,
-    area: Rect,
-    jobs: u64,
+    pub(super) area: Rect,
+    /// The latest job's number.
+    pub(super) jobs: u64,
     /// Ctrl-C was pressed since the last order.
-    interrupted: bool,
+    pub(super) interrupted: bool,
 }
 
 impl App {
@@ -312,50 +311,6 @@ impl App {
         }
     }
 
-    fn act_on_overlay(&mut self, action: Action, now: Duration) -> Vec<Effect> {
-        let half = usize::from(self.area.height / 2).max(1);
-        match action {
-            Action::Up => self.scroll(Step::Up(1)),
-            Action::Down => self.scroll(Step::Down(1)),
-            Action::PageUp => self.scroll(Step::Up(half)),
-            Action::PageDown => self.scroll(Step::Down(half)),
-            Action::First => self.scroll(Step::First),
-            Action::Last => self.scroll(Step::Last),
-            Action::Close | Action::No => {
-                // Overlay first; its own filter before it.
-                let filter = match self.overlays.last_mut() {
-                    Some(Overlay::Help(help)) => help.drop_filter(),
-                    _ => false,
-                };
-                if !filter {
-                    self.overlays.pop();
-                }
-            }
-            Action::Filter => {
-                if let Some(Overlay::Help(help)) = self.overlays.last_mut() {
-                    help.type_filter();
-                }
-            }
-            Action::NextField | Action::PreviousField | Action::Choose => {
-                if let Some(Overlay::Connect(dialog)) = self.overlays.last_mut() {
-                    match action {
-                        Action::NextField => dialog.next_field(1),
-                        Action::PreviousField => dialog.next_field(2),
-                        _ => dialog.choose(),
-                    }
-                }
-            }
-            Action::Accept => return self.accept(),
-            Action::Yes | Action::UseCp2 => {
-                if let Some(Overlay::Question(question)) = self.overlays.pop() {
-                    return self.answer(question, action, now);
-                }
-            }
-            _ => {}
-        }
-        Vec::new()
-    }
-
     fn act_on_screen(&mut self, action: Action, now: Duration) -> Vec<Effect> {
         let part = self.part();
         let page = self.height(part).max(1);
@@ -450,216 +405,9 @@ impl App {
         vec![Effect::Send(Command::CancelAll)]
     }
 
-    // Orders
-
-    fn upload(&mut self, now: Duration) -> Vec<Effect> {
-        let files = self.browser.chosen();
-        if files.is_empty() {
-            self.say(Tone::Plain, text::NO_SUCH_UPLOAD.to_owned(), String::new(), now);
-            return Vec::new();
-        }
-        let bytes = files.iter().map(|(_, size)| size).sum();
-        let blocks = files
-            .iter()
-            .map(|(_, size)| estimate::blocks(*size, self.card.dialect.padding, self.key().0))
-            .sum();
-        let jobs = files
-            .into_iter()
-            .map(|(path, _)| {
-                self.jobs += 1;
-                Job {
-                    id: JobId(self.jobs),
-                    path,
-                    target: self.link.target.clone(),
-                    dialect: self.card.dialect,
-                }
-            })
-            .collect();
-        let order = Command::Upload(jobs);
-        if self.card.dialect.variant == Variant::Cp1 {
-            let target = self.link.target.clone();
-            return self.ask_if_expensive(order, &target, bytes, blocks, now);
-        }
-        self.order(order, now)
-    }
-
-    fn race_under_cursor(&mut self, now: Duration) -> Vec<Effect> {
-        if self.race.is_running() {
-            self.screen = Screen::Race;
-            return Vec::new();
-        }
-        let Under::File(path, size) = self.browser.under() else {
-            self.say(Tone::Plain, text::NO_RACER.to_owned(), String::new(), now);
-            return Vec::new();
-        };
-        self.race.choose(path, size);
-        self.screen = Screen::Race;
-        self.start_or_stop(now)
-    }
-
-    fn start_or_stop(&mut self, now: Duration) -> Vec<Effect> {
-        if self.race.is_fresh(now) {
-            return Vec::new();
-        }
-        if self.race.is_running() {
-            return vec![Effect::Send(Command::StopRace)];
-        }
-        let Some((path, _)) = self.race.file() else { return Vec::new() };
-        let lanes = self.race.lanes();
-        let order = Command::Race { path: path.clone(), limit: self.race.limit(), lanes: lanes.clone() };
-        let bytes = self.race.work();
-        match lanes.into_iter().find(|lane| lane.dialect.variant == Variant::Cp1) {
-            Some(lane) => {
-                let blocks = estimate::blocks(bytes, lane.dialect.padding, self.key().0);
-                self.ask_if_expensive(order, &lane.target, bytes, blocks, now)
-            }
-            None => self.order(order, now),
-        }
-    }
-
-    /// Holds the order back if CP1 will take more than a minute, as far as anyone can tell.
-    fn ask_if_expensive(
-        &mut self,
-        order: Command,
-        target: &Target,
-        bytes: u64,
-        blocks: u64,
-        now: Duration,
-    ) -> Vec<Effect> {
-        let cp1 = self.rates.time(target, Variant::Cp1, bytes);
-        let expensive = cp1.map_or(blocks > estimate::MANY_BLOCKS, |time| time > EXPENSIVE);
-        if !expensive {
-            return self.order(order, now);
-        }
-        let cp2 = self.rates.time(target, Variant::Cp2, bytes);
-        let words = text::expensive(bytes, cp1, cp2, blocks);
-        self.overlays.push(Overlay::Question(Question::Expensive { words, order }));
-        Vec::new()
-    }
-
-    fn answer(&mut self, question: Question, action: Action, now: Duration) -> Vec<Effect> {
-        match question {
-            Question::Quit => vec![Effect::Quit],
-            Question::Expensive { order, .. } => {
-                let order = match (action, order) {
-                    (Action::UseCp2, Command::Upload(mut jobs)) => {
-                        self.card.dialect.variant = Variant::Cp2;
-                        for job in &mut jobs {
-                            job.dialect.variant = Variant::Cp2;
-                        }
-                        Command::Upload(jobs)
-                    }
-                    (_, order) => order,
-                };
-                self.order(order, now)
-            }
-        }
-    }
-
-    fn order(&mut self, order: Command, now: Duration) -> Vec<Effect> {
-        self.interrupted = false;
-        match &order {
-            // They are in the queue now; a second u must not send them again.
-            Command::Upload(_) => self.browser.mark_none(),
-            Command::Race { .. } => self.race.ordered(now),
-            _ => {}
-        }
-        vec![Effect::Send(order)]
-    }
-
-    // Overlays
-
-    fn open_connect(&mut self) {
-        let (purpose, target, padding) = match self.screen {
-            Screen::Race => match self.race.tracks.get(self.race.at) {
-                Some(track) if !self.race.is_running() => {
-                    (Purpose::Lane(self.race.at), track.lane.target.clone(), track.lane.dialect.padding)
-                }
-                _ => return,
-            },
-            _ => (Purpose::Uploads, self.link.target.clone(), self.card.dialect.padding),
-        };
-        let dialog = Connect::new(purpose, &target, self.link.ca.as_deref(), padding);
-        self.overlays.push(Overlay::Connect(dialog));
-    }
-
-    fn accept(&mut self) -> Vec<Effect> {
-        match self.overlays.last_mut() {
-            Some(Overlay::Help(help)) => help.keep_filter(),
-            Some(Overlay::Connect(dialog)) => {
-                let purpose = dialog.purpose;
-                if let Some((target, padding)) = dialog.accept(self.home.as_deref()) {
-                    self.overlays.pop();
-                    self.connect(purpose, target, padding);
-                }
-            }
-            Some(Overlay::GoTo(input)) => {
-                let typed = input.text();
-                self.overlays.pop();
-                if !typed.trim().is_empty() {
-                    let to = connect::expand(typed.trim(), self.home.as_deref());
-                    let to = tidy(&self.browser.folder().join(to));
-                    return self.open(to);
-                }
-            }
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    fn connect(&mut self, purpose: Purpose, target: Target, padding: Padding) {
-        if let Target::Server { ca: Some(ca), .. } = &target {
-            self.link.ca = Some(ca.clone());
-        }
-        match purpose {
-            Purpose::Uploads => {
-                self.card.dialect.padding = padding;
-                if self.link.target != target {
-                    self.link.proof = None;
-                    self.link.target = target.clone();
-                }
-                self.race.aim(&target, padding);
-            }
-            Purpose::Lane(lane) => self.race.aim_lane(lane, target, padding),
-        }
-    }
-
-    fn open_details(&mut self) {
-        let (title, facts) = match self.part() {
-            Part::Queue => match self.queue.under() {
-                Some(upload) => (
-                    upload.name().to_owned(),
-                    text::upload_details(
-                        &upload.job,
-                        upload.name(),
-                        upload.size,
-                        &upload.snapshot,
-                        &upload.state,
-                    ),
-                ),
-                None => return,
-            },
-            Part::Received => match self.received.under() {
-                Some(Row::Arrival(arrival)) => (arrival.name.clone(), arrival.details()),
-                Some(Row::Coming(coming)) => (text::COMING.to_owned(), coming.details()),
-                None => return,
-            },
-            Part::Sessions => match self.server.sessions.under() {
-                Some(session) => (text::SESSIONS.to_owned(), session.details()),
-                None => return,
-            },
-            Part::Refusals => match self.server.refusals.under() {
-                Some(refusal) => (text::REFUSALS.to_owned(), refusal.details()),
-                None => return,
-            },
-            _ => return,
-        };
-        self.overlays.push(Overlay::Details(Details::new(title, facts)));
-    }
-
     // Small moves
 
-    fn open(&mut self, folder: PathBuf) -> Vec<Effect> {
+    pub(super) fn open(&mut self, folder: PathBuf) -> Vec<Effect> {
         // `..` leads up as h does, with the cursor on the folder that was left.
         if Some(folder.as_path()) == self.browser.folder().parent() {
             return self.browser.parent().map(Effect::List).into_iter().collect();
@@ -675,15 +423,6 @@ impl App {
             Part::Sessions => self.server.sessions.go(step),
             Part::Refusals => self.server.refusals.go(step),
             Part::Card | Part::Speed | Part::Race | Part::Server => {}
-        }
-    }
-
-    fn scroll(&mut self, step: Step) {
-        match self.overlays.last_mut() {
-            Some(Overlay::Help(help)) => help.go(step),
-            Some(Overlay::Log) => self.log.go(step),
-            Some(Overlay::Details(details)) => details.go(step),
-            _ => {}
         }
     }
 
@@ -726,36 +465,10 @@ impl App {
             self.browser.filtered();
         }
     }
-
-    /// Bytes of the server's modulus, and whether that is an assumption.
-    fn key(&self) -> (u64, bool) {
-        let own = if self.link.target == Target::Embedded { self.server.identity.as_ref() } else { None };
-        match self.link.proof.as_ref().or(own) {
-            Some(proof) => (proof.bits as u64 / 8, false),
-            None => (estimate::USUAL_KEY, true),
-        }
-    }
-
-    fn bill(&self) -> Bill {
-        let dialect = self.card.dialect;
-        let (key, assumed) = self.key();
-        let (mut files, mut bytes, mut wire) = (0, 0_u64, 0_u64);
-        self.browser.each_chosen(|size| {
-            files += 1;
-            bytes = bytes.saturating_add(size);
-            wire = wire.saturating_add(estimate::wire(size, dialect, key));
-        });
-        Bill {
-            files,
-            wire,
-            assumed: assumed && dialect.variant == Variant::Cp1,
-            time: self.rates.time(&self.link.target, dialect.variant, bytes),
-        }
-    }
 }
 
 /// The path without `.` and `..`, by its words alone: going up means dropping the last folder.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

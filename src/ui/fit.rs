@@ -116,13 +116,15 @@ pub(super) fn right(text: &str, columns: usize) -> String {
     out
 }
 
-/// The text in lines of at most `columns` columns, broken at blanks where there are any.
+/// The text in lines of at most `columns` columns, broken at blanks where there are any; a blank that
+/// must not be broken is written `\u{a0}`.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
-        let mut word = word.to_owned();
+    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
+        // What holds amounts together has done its work once the words are apart.
+        let mut word = word.replace('\u{a0}', " ");
         if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
             lines.push(std::mem::take(&mut line));
         }
@@ -205,5 +207,6 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("図", 1), ["図"]);
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("takes 5\u{a0}min", 8), ["takes", "5 min"]);
     }
 }

@@ -16,10 +16,12 @@
 //! At most 20 pictures a second while something moves and 60 otherwise; none while nothing changes.
 
 mod app;
+mod dialogs;
 mod estimate;
 mod event;
 mod fit;
 mod keymap;
+mod orders;
 mod reports;
 mod terminal;
 mod text;

@@ -256,7 +256,7 @@ pub(super) fn at_least(time: Duration) -> String {
 }
 
 pub(super) fn eta(time: Duration) -> String {
-    format!("ETA {}", units::duration(time))
+    if time < Duration::from_secs(1) { "ETA < 1 s".to_owned() } else { format!("ETA {}", clock(time)) }
 }
 
 pub(super) fn seconds(seconds: f64) -> String {
@@ -495,16 +495,28 @@ pub(super) fn connect_lane(lane: usize) -> String {
     format!("Server for lane {}", lane + 1)
 }
 
-/// `wire ×2.06  17.3 of 17.3 MiB   127.0.0.1:4321   RSA 1024-bit`
-pub(super) fn lane_wire(snapshot: &Snapshot, place: &str, proof: Option<&Proof>) -> String {
+/// `CP1 OAEP, RSA-1024 ✓ proven`
+pub(super) fn lane_title(dialect: Dialect, proof: Option<&Proof>) -> String {
+    match proof {
+        Some(proof) => format!("{dialect}, RSA-{} ✓ proven", proof.bits),
+        None => dialect.to_string(),
+    }
+}
+
+/// `wire ×2.06  17.3 of 17.3 MiB  to 127.0.0.1:4321`
+pub(super) fn lane_wire(snapshot: &Snapshot, place: &str) -> String {
     let factor = if snapshot.file_bytes > 0 {
         format!("×{:.2}  ", snapshot.wire_bytes as f64 / snapshot.file_bytes as f64)
     } else {
         String::new()
     };
     let amount = of(snapshot.wire_bytes, snapshot.wire_total);
-    let key = proof.map_or_else(String::new, |proof| format!("   {}", proven_short(proof)));
-    format!("wire {factor}{amount}   {place}{key}")
+    format!("wire {factor}{amount}  to {place}")
+}
+
+/// The blanks inside an amount must not be where a line is broken.
+fn tied(amount: &str) -> String {
+    amount.replace(' ', "\u{a0}")
 }
 
 /// `In turn (fair). CP2 was 138 times faster than CP1. 1 GiB: CP1 5 min 53 s, CP2 2.6 s.`
@@ -539,10 +551,10 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
             .iter()
             .map(|lane| {
                 let gib = lane.seconds * (1_u64 << 30) as f64 / verdict.bytes as f64;
-                format!("{} {}", lane.dialect.variant, seconds(gib))
+                tied(&format!("{} {}", lane.dialect.variant, seconds(gib)))
             })
             .collect();
-        words.push(format!("1 GiB: {}.", each.join(", ")));
+        words.push(format!("{} {}.", tied("1 GiB:"), each.join(", ")));
     }
     words.extend(failed);
     if words.is_empty() { "No lane has a result.".to_owned() } else { words.join(" ") }
@@ -609,7 +621,7 @@ mod tests {
             lanes: vec![lane(Variant::Cp1, 2.76), lane(Variant::Cp2, 0.02)],
         };
         assert_eq!(
-            verdict(&race),
+            verdict(&race).replace('\u{a0}', " "),
             "In turn (fair). CP2 was 138 times faster than CP1. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
         );
         race.lanes[0].fault = Some(Fault {
@@ -618,7 +630,10 @@ mod tests {
             what: "the server hung up".into(),
             advice: String::new(),
         });
-        assert_eq!(verdict(&race), "1 GiB: CP2 2.6 s. CP1 has no result: the server hung up.");
+        assert_eq!(
+            verdict(&race).replace('\u{a0}', " "),
+            "1 GiB: CP2 2.6 s. CP1 has no result: the server hung up."
+        );
     }
 
     #[test]

@@ -47,16 +47,22 @@ impl Theme {
     pub(super) fn title(self, focus: Focus) -> Style {
         match focus {
             Focus::Here => self.paint(Color::Cyan).add_modifier(Modifier::BOLD),
-            Focus::Elsewhere => Style::new().add_modifier(Modifier::BOLD),
+            Focus::Elsewhere => self.plain().add_modifier(Modifier::BOLD),
         }
     }
 
     /// The row under the cursor.
     pub(super) fn cursor(self, focus: Focus) -> Style {
         match focus {
-            Focus::Here => Style::new().add_modifier(Modifier::REVERSED),
+            // The colours of the row would become patches of background.
+            Focus::Here => Style::reset().add_modifier(Modifier::REVERSED),
             Focus::Elsewhere => self.strong(),
         }
+    }
+
+    /// The terminal's own colour, even inside a coloured frame.
+    pub(super) fn plain(self) -> Style {
+        self.paint(Color::Reset)
     }
 
     /// What matters less: units, times, borders of panes in the background.
@@ -91,15 +97,16 @@ impl Theme {
     }
 
     pub(super) fn folder(self) -> Style {
-        self.paint(Color::Blue).add_modifier(Modifier::BOLD)
+        self.paint(Color::LightBlue).add_modifier(Modifier::BOLD)
     }
 
     pub(super) fn progress(self) -> Style {
         self.paint(Color::Cyan)
     }
 
+    /// Light blue: plain blue is hardly legible on the black of many terminals.
     pub(super) fn rate(self) -> Style {
-        self.paint(Color::Blue)
+        self.paint(Color::LightBlue)
     }
 
     /// A lane of the race, its bar and its curve.

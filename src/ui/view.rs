@@ -72,7 +72,7 @@ fn plan(app: &App, area: Rect) -> Vec<(Part, Rect)> {
     match app.screen {
         Screen::Upload => upload(body),
         Screen::Race => vec![(Part::Race, body)],
-        Screen::Server => server(body),
+        Screen::Server => server(body, columns(app.server.facts())),
     }
 }
 
@@ -111,11 +111,13 @@ fn upload(body: Rect) -> Vec<(Part, Rect)> {
     parts
 }
 
-/// Screen 4.
-fn server(body: Rect) -> Vec<(Part, Rect)> {
-    let facts = if body.height >= 22 { 8 } else { 4 };
+/// Screen 4, with so many facts about the server.
+fn server(body: Rect, facts: u16) -> Vec<(Part, Rect)> {
+    let facts = (facts + 2).min(if body.height >= 22 { 10 } else { 4 });
+    let shares = if body.width >= 140 { (1, 1) } else { (1, 2) };
     let [info, received, lower] =
-        Layout::vertical([Constraint::Length(facts), Constraint::Fill(3), Constraint::Fill(2)]).areas(body);
+        Layout::vertical([Constraint::Length(facts), Constraint::Fill(shares.0), Constraint::Fill(shares.1)])
+            .areas(body);
     let halves = [Constraint::Fill(1), Constraint::Fill(1)];
     // Side by side needs room for two addresses and what was wrong.
     let [sessions, refusals] = if body.width >= 140 {

@@ -8,10 +8,12 @@ use ratatui::widgets::Widget;
 
 use super::columns;
 use crate::ui::fit;
-use crate::units;
 
 /// Columns of the labels and the axis.
-const AXIS: u16 = 12;
+const AXIS: u16 = 13;
+
+/// Rates are drawn in these units.
+const UNIT: f64 = 1_048_576.0;
 
 /// Points that a curve keeps; beyond that every second one goes.
 const MOST: usize = 1024;
@@ -91,28 +93,29 @@ impl Chart<'_> {
             .iter()
             .filter_map(|(curve, ..)| curve.extent())
             .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-        // At least a decade, and never below a byte a second.
-        let bottom = low.max(1.0).log10().floor();
-        Some((bottom, high.max(1.0).log10().ceil().max(bottom + 1.0)))
+        let bottom = log(low).floor();
+        Some((bottom, log(high).ceil().max(bottom + 1.0)))
+    }
+
+    /// The power of ten that lies in this row, if one does.
+    fn label(row: usize, height: usize, low: f64, high: f64) -> Option<String> {
+        let mut decade = low;
+        while decade <= high {
+            let share = (high - decade) / (high - low);
+            let at = share * height.saturating_sub(1) as f64;
+            if (at - row as f64).abs() < 0.5 {
+                return Some(format!("{} MiB/s", 10_f64.powf(decade)));
+            }
+            decade += 1.0;
+        }
+        None
     }
 
     fn axes(&self, area: Rect, plot: Rect, low: f64, high: f64, buf: &mut Buffer) {
-        let mut last = None;
         for (row, line) in area.rows().take(usize::from(plot.height)).enumerate() {
-            // The row is labelled whose decade begins in it.
-            let share = 1.0 - (row as f64 + 0.5) / f64::from(plot.height);
-            let decade = (low + share * (high - low)).round();
-            let exact = (decade - low) / (high - low);
-            let nearest = ((1.0 - exact) * f64::from(plot.height) - 0.5).round().max(0.0);
-            let labelled = (nearest - row as f64).abs() < 0.5 && last != Some(decade.to_bits());
-            let label = if labelled {
-                last = Some(decade.to_bits());
-                units::rate(10_f64.powf(decade))
-            } else {
-                String::new()
-            };
-            let tick = if labelled { '┤' } else { '│' };
-            let text = format!("{}{tick}", fit::right(&label, usize::from(AXIS) - 2));
+            let label = Self::label(row, usize::from(plot.height), low, high);
+            let tick = if label.is_some() { '┤' } else { '│' };
+            let text = format!("{} {tick}", fit::right(&label.unwrap_or_default(), usize::from(AXIS) - 2));
             Line::styled(text, self.axis).render(Rect { width: AXIS, ..line }, buf);
         }
         let foot = Rect { y: area.y + plot.height, height: 1, ..area };
@@ -120,11 +123,16 @@ impl Chart<'_> {
         let end = crate::ui::text::seconds(end);
         let line = format!(
             "{}└{}",
-            " ".repeat(usize::from(AXIS) - 2),
+            " ".repeat(usize::from(AXIS) - 1),
             "─".repeat(usize::from(plot.width).saturating_sub(fit::width(&end) + 1))
         );
         Line::styled(format!("{line} {end}"), self.axis).render(foot, buf);
     }
+}
+
+/// Powers of ten of [`UNIT`]; whatever is slower than a kilobyte a second lies at the bottom.
+fn log(rate: f64) -> f64 {
+    (rate / UNIT).max(0.001).log10()
 }
 
 #[expect(clippy::too_many_arguments, reason = "one curve's picture; a struct would only rename them")]
@@ -150,7 +158,7 @@ fn draw(
     }
     let across = |seconds: f64| ((seconds / end).clamp(0.0, 1.0) * (wide - 1) as f64).round() as usize;
     let down = |rate: f64| {
-        let share = ((rate.max(1.0).log10() - low) / (high - low)).clamp(0.0, 1.0);
+        let share = ((log(rate) - low) / (high - low)).clamp(0.0, 1.0);
         ((1.0 - share) * (tall - 1) as f64).round() as usize
     };
     let mut dot = |x: usize, y: usize| {
@@ -207,6 +215,6 @@ mod tests {
             curves: vec![(&slow, String::new(), Style::new()), (&fast, String::new(), Style::new())],
             axis: Style::new(),
         };
-        assert_eq!(chart.decades(), Some((6.0, 9.0)));
+        assert_eq!(chart.decades(), Some((0.0, 3.0)));
     }
 }

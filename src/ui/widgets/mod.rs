@@ -58,7 +58,7 @@ pub(super) fn frame(theme: Theme, focus: Focus, title: &str, note: &str, area: R
         .padding(Padding::horizontal(1))
         .title_top(Line::from(Span::styled(format!(" {title} "), theme.title(focus))));
     if !note.is_empty() {
-        block = block.title_top(Line::from(Span::raw(format!(" {note} "))).right_aligned());
+        block = block.title_top(Line::from(Span::styled(format!(" {note} "), theme.plain())).right_aligned());
     }
     block
 }

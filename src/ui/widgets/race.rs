@@ -309,10 +309,10 @@ impl Widget for Pane<'_, Race> {
 
 impl Pane<'_, Race> {
     /// ```text
-    /// ╭ CP1 OAEP ─────────────────────────── sending  11 %  2.9 MiB/s ╮
+    /// ╭ CP1 OAEP, RSA-1024 ✓ proven ────────────────── sending   11 % ╮
     /// │ ████████▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ ≥ 2.7 s │
     /// │ rate ███▌───┊───────────────────  2.9 MiB/s now, mean 2.8      │
-    /// │ wire ×2.06  17.3 of 17.3 MiB   127.0.0.1:4321  RSA 1024-bit    │
+    /// │ wire ×2.06  17.3 of 17.3 MiB  to 127.0.0.1:4321                │
     /// ╰────────────────────────────────────────────────────────────────╯
     /// ```
     fn lane(&self, at: usize, area: Rect, buf: &mut Buffer) {
@@ -323,7 +323,9 @@ impl Pane<'_, Race> {
             State::Sending => format!("{}  {}", text::state(&track.state), text::percent(share)),
             _ => text::state(&track.state).to_owned(),
         };
-        let block = frame(self.theme, focus, &track.lane.dialect.to_string(), &figures, area);
+        let proof = track.proof.as_ref().or(track.result.as_ref().and_then(|result| result.proof.as_ref()));
+        let title = text::lane_title(track.lane.dialect, proof);
+        let block = frame(self.theme, focus, &title, &figures, area);
         let inner = block.inner(area);
         block.render(area, buf);
         let width = usize::from(inner.width);
@@ -388,7 +390,7 @@ impl Pane<'_, Race> {
         } else if track.state == State::Sent {
             (0.0, text::unconfirmed(self.now.saturating_sub(track.since)), Style::new())
         } else {
-            (0.0, text::mean(self.mean(track)), Style::new())
+            (self.mean(track), text::mean(self.mean(track)), Style::new())
         };
         let figures = 30.min(width / 2);
         let bar = width.saturating_sub(5 + 1 + figures);
@@ -415,8 +417,7 @@ impl Pane<'_, Race> {
             Target::Embedded => text::THIS_COMPUTER.to_owned(),
             Target::Server { address, .. } => fit::escaped(address),
         };
-        let proof = track.proof.as_ref().or(track.result.as_ref().and_then(|result| result.proof.as_ref()));
-        let words = text::lane_wire(snapshot, &place, proof);
+        let words = text::lane_wire(snapshot, &place);
         Line::styled(fit::cut(&words, width), self.theme.faint())
     }
 

@@ -36,6 +36,18 @@ pub(in crate::ui) struct Server {
     pub(in crate::ui) refusals: Refusals,
 }
 
+impl Server {
+    /// Rows that its facts take.
+    pub(in crate::ui) fn facts(&self) -> usize {
+        let known = match self.listening {
+            Listening::Starting => 1,
+            Listening::At(_) => 2,
+            Listening::Not(_) => 3,
+        };
+        known + self.identity.as_ref().map_or(1, |proof| 2 + proof.warnings.len())
+    }
+}
+
 impl Widget for Pane<'_, Server> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let block = self.frame(text::SERVER, "", area);

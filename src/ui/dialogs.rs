@@ -1,0 +1,156 @@
+//! What lies over a screen: how it opens, what a key means in it, what its answer does.
+
+use std::time::Duration;
+
+use super::app::{App, Effect, Overlay, Screen, tidy};
+use super::keymap::Action;
+use super::text;
+use super::view::Part;
+use super::widgets::connect::{self, Connect, Purpose};
+use super::widgets::details::Details;
+use super::widgets::list::Step;
+use super::widgets::received::Row;
+use crate::event::{Padding, Target};
+
+impl App {
+    pub(super) fn act_on_overlay(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        let half = usize::from(self.area.height / 2).max(1);
+        match action {
+            Action::Up => self.scroll(Step::Up(1)),
+            Action::Down => self.scroll(Step::Down(1)),
+            Action::PageUp => self.scroll(Step::Up(half)),
+            Action::PageDown => self.scroll(Step::Down(half)),
+            Action::First => self.scroll(Step::First),
+            Action::Last => self.scroll(Step::Last),
+            Action::Close | Action::No => {
+                // Overlay first; its own filter before it.
+                let filter = match self.overlays.last_mut() {
+                    Some(Overlay::Help(help)) => help.drop_filter(),
+                    _ => false,
+                };
+                if !filter {
+                    self.overlays.pop();
+                }
+            }
+            Action::Filter => {
+                if let Some(Overlay::Help(help)) = self.overlays.last_mut() {
+                    help.type_filter();
+                }
+            }
+            Action::NextField | Action::PreviousField | Action::Choose => {
+                if let Some(Overlay::Connect(dialog)) = self.overlays.last_mut() {
+                    match action {
+                        Action::NextField => dialog.next_field(1),
+                        Action::PreviousField => dialog.next_field(2),
+                        _ => dialog.choose(),
+                    }
+                }
+            }
+            Action::Accept => return self.accept(),
+            Action::Yes | Action::UseCp2 => {
+                if let Some(Overlay::Question(question)) = self.overlays.pop() {
+                    return self.answer(question, action, now);
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn open_connect(&mut self) {
+        let (purpose, target, padding) = match self.screen {
+            Screen::Race => match self.race.tracks.get(self.race.at) {
+                Some(track) if !self.race.is_running() => {
+                    (Purpose::Lane(self.race.at), track.lane.target.clone(), track.lane.dialect.padding)
+                }
+                _ => return,
+            },
+            _ => (Purpose::Uploads, self.link.target.clone(), self.card.dialect.padding),
+        };
+        let dialog = Connect::new(purpose, &target, self.link.ca.as_deref(), padding);
+        self.overlays.push(Overlay::Connect(dialog));
+    }
+
+    fn accept(&mut self) -> Vec<Effect> {
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(help)) => help.keep_filter(),
+            Some(Overlay::Connect(dialog)) => {
+                let purpose = dialog.purpose;
+                if let Some((target, padding)) = dialog.accept(self.home.as_deref()) {
+                    self.overlays.pop();
+                    self.connect(purpose, target, padding);
+                }
+            }
+            Some(Overlay::GoTo(input)) => {
+                let typed = input.text();
+                self.overlays.pop();
+                if !typed.trim().is_empty() {
+                    let to = connect::expand(typed.trim(), self.home.as_deref());
+                    let to = tidy(&self.browser.folder().join(to));
+                    return self.open(to);
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn connect(&mut self, purpose: Purpose, target: Target, padding: Padding) {
+        if let Target::Server { ca: Some(ca), .. } = &target {
+            self.link.ca = Some(ca.clone());
+        }
+        match purpose {
+            Purpose::Uploads => {
+                self.card.dialect.padding = padding;
+                if self.link.target != target {
+                    self.link.proof = None;
+                    self.link.target = target.clone();
+                }
+                self.race.aim(&target, padding);
+            }
+            Purpose::Lane(lane) => self.race.aim_lane(lane, target, padding),
+        }
+    }
+
+    pub(super) fn open_details(&mut self) {
+        let (title, facts) = match self.part() {
+            Part::Queue => match self.queue.under() {
+                Some(upload) => (
+                    upload.name().to_owned(),
+                    text::upload_details(
+                        &upload.job,
+                        upload.name(),
+                        upload.size,
+                        &upload.snapshot,
+                        &upload.state,
+                    ),
+                ),
+                None => return,
+            },
+            Part::Received => match self.received.under() {
+                Some(Row::Arrival(arrival)) => (arrival.name.clone(), arrival.details()),
+                Some(Row::Coming(coming)) => (text::COMING.to_owned(), coming.details()),
+                None => return,
+            },
+            Part::Sessions => match self.server.sessions.under() {
+                Some(session) => (text::SESSIONS.to_owned(), session.details()),
+                None => return,
+            },
+            Part::Refusals => match self.server.refusals.under() {
+                Some(refusal) => (text::REFUSALS.to_owned(), refusal.details()),
+                None => return,
+            },
+            _ => return,
+        };
+        self.overlays.push(Overlay::Details(Details::new(title, facts)));
+    }
+
+    pub(super) fn scroll(&mut self, step: Step) {
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(help)) => help.go(step),
+            Some(Overlay::Log) => self.log.go(step),
+            Some(Overlay::Details(details)) => details.go(step),
+            _ => {}
+        }
+    }
+}

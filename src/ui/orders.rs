@@ -1,0 +1,159 @@
+//! Orders to the transfer threads: what is sent, what it will cost, and when to ask first.
+
+use std::time::Duration;
+
+use super::app::{App, Effect, Overlay, Screen};
+use super::estimate;
+use super::keymap::Action;
+use super::text;
+use super::widgets::browser::Under;
+use super::widgets::card::Bill;
+use super::widgets::log::Tone;
+use super::widgets::question::Question;
+use crate::event::{Command, Job, JobId, Target, Variant};
+
+/// CP1 work beyond this is worth a question.
+const EXPENSIVE: Duration = Duration::from_secs(60);
+
+impl App {
+    pub(super) fn upload(&mut self, now: Duration) -> Vec<Effect> {
+        let files = self.browser.chosen();
+        if files.is_empty() {
+            self.say(Tone::Plain, text::NO_SUCH_UPLOAD.to_owned(), String::new(), now);
+            return Vec::new();
+        }
+        let bytes = files.iter().map(|(_, size)| size).sum();
+        let blocks = files
+            .iter()
+            .map(|(_, size)| estimate::blocks(*size, self.card.dialect.padding, self.key().0))
+            .sum();
+        let jobs = files
+            .into_iter()
+            .map(|(path, _)| {
+                self.jobs += 1;
+                Job {
+                    id: JobId(self.jobs),
+                    path,
+                    target: self.link.target.clone(),
+                    dialect: self.card.dialect,
+                }
+            })
+            .collect();
+        let order = Command::Upload(jobs);
+        if self.card.dialect.variant == Variant::Cp1 {
+            let target = self.link.target.clone();
+            return self.ask_if_expensive(order, &target, bytes, blocks, now);
+        }
+        self.order(order, now)
+    }
+
+    pub(super) fn race_under_cursor(&mut self, now: Duration) -> Vec<Effect> {
+        if self.race.is_running() {
+            self.screen = Screen::Race;
+            return Vec::new();
+        }
+        let Under::File(path, size) = self.browser.under() else {
+            self.say(Tone::Plain, text::NO_RACER.to_owned(), String::new(), now);
+            return Vec::new();
+        };
+        self.race.choose(path, size);
+        self.screen = Screen::Race;
+        self.start_or_stop(now)
+    }
+
+    pub(super) fn start_or_stop(&mut self, now: Duration) -> Vec<Effect> {
+        if self.race.is_fresh(now) {
+            return Vec::new();
+        }
+        if self.race.is_running() {
+            return vec![Effect::Send(Command::StopRace)];
+        }
+        let Some((path, _)) = self.race.file() else { return Vec::new() };
+        let lanes = self.race.lanes();
+        let order = Command::Race { path: path.clone(), limit: self.race.limit(), lanes: lanes.clone() };
+        let bytes = self.race.work();
+        match lanes.into_iter().find(|lane| lane.dialect.variant == Variant::Cp1) {
+            Some(lane) => {
+                let blocks = estimate::blocks(bytes, lane.dialect.padding, self.key().0);
+                self.ask_if_expensive(order, &lane.target, bytes, blocks, now)
+            }
+            None => self.order(order, now),
+        }
+    }
+
+    /// Holds the order back if CP1 will take more than a minute, as far as anyone can tell.
+    fn ask_if_expensive(
+        &mut self,
+        order: Command,
+        target: &Target,
+        bytes: u64,
+        blocks: u64,
+        now: Duration,
+    ) -> Vec<Effect> {
+        let cp1 = self.rates.time(target, Variant::Cp1, bytes);
+        let expensive = cp1.map_or(blocks > estimate::MANY_BLOCKS, |time| time > EXPENSIVE);
+        if !expensive {
+            return self.order(order, now);
+        }
+        let cp2 = self.rates.time(target, Variant::Cp2, bytes);
+        let words = text::expensive(bytes, cp1, cp2, blocks);
+        self.overlays.push(Overlay::Question(Question::Expensive { words, order }));
+        Vec::new()
+    }
+
+    pub(super) fn answer(&mut self, question: Question, action: Action, now: Duration) -> Vec<Effect> {
+        match question {
+            Question::Quit => vec![Effect::Quit],
+            Question::Expensive { order, .. } => {
+                let order = match (action, order) {
+                    (Action::UseCp2, Command::Upload(mut jobs)) => {
+                        self.card.dialect.variant = Variant::Cp2;
+                        for job in &mut jobs {
+                            job.dialect.variant = Variant::Cp2;
+                        }
+                        Command::Upload(jobs)
+                    }
+                    (_, order) => order,
+                };
+                self.order(order, now)
+            }
+        }
+    }
+
+    fn order(&mut self, order: Command, now: Duration) -> Vec<Effect> {
+        self.interrupted = false;
+        match &order {
+            // They are in the queue now; a second u must not send them again.
+            Command::Upload(_) => self.browser.mark_none(),
+            Command::Race { .. } => self.race.ordered(now),
+            _ => {}
+        }
+        vec![Effect::Send(order)]
+    }
+
+    /// Bytes of the server's modulus, and whether that is an assumption.
+    fn key(&self) -> (u64, bool) {
+        let own = if self.link.target == Target::Embedded { self.server.identity.as_ref() } else { None };
+        match self.link.proof.as_ref().or(own) {
+            Some(proof) => (proof.bits as u64 / 8, false),
+            None => (estimate::USUAL_KEY, true),
+        }
+    }
+
+    pub(super) fn bill(&self) -> Bill {
+        let dialect = self.card.dialect;
+        let (key, assumed) = self.key();
+        let (mut files, mut bytes, mut wire) = (0, 0_u64, 0_u64);
+        self.browser.each_chosen(|size| {
+            files += 1;
+            bytes = bytes.saturating_add(size);
+            wire = wire.saturating_add(estimate::wire(size, dialect, key));
+        });
+        Bill {
+            files,
+            wire,
+            assumed: assumed && dialect.variant == Variant::Cp1,
+            time: self.rates.time(&self.link.target, dialect.variant, bytes),
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! Overlays are in [`dialogs`](super::dialogs), orders to the transfer threads in
 //! [`orders`](super::orders), what these report in [`reports`](super::reports).
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(super) struct App {
     pub(super) log: Log,
     pub(super) toasts: Toasts,
     pub(super) link: Link,
+    /// Addresses and fingerprints that the log has.
+    pub(super) proofs: HashSet<(String, String)>,
     pub(super) rates: Rates,
     pub(super) clock: Clock,
     pub(super) home: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl App {
             log: Log::default(),
             toasts: Toasts::default(),
             link,
+            proofs: HashSet::new(),
             rates: Rates::default(),
             clock,
             home,

@@ -4,43 +4,22 @@
 //! from the network is drawn before [`escaped`] has seen it.
 
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::path::Path;
 
 use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
+use crate::escape::escape;
+
 /// Columns that the text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text with everything spelled out that would act on the terminal or reorder the line:
-/// C0 and C1 controls as `\x1b`, bidirectional marks and invisible separators as `\u{202e}`.
+/// The text with everything spelled out that would act on the terminal or mislead its reader.
 pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_control() => push_code(&mut out, "\\x", c, ""),
-            '\u{61c}'
-            | '\u{ad}'
-            | '\u{200b}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' => push_code(&mut out, "\\u{", c, "}"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn push_code(out: &mut String, before: &str, c: char, after: &str) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "{before}{:02x}{after}", u32::from(c));
+    escape(text).to_string()
 }
 
 /// A file's name as it may be shown; bytes that are no UTF-8 become replacement characters, and
@@ -180,11 +159,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_a_terminal_would_obey() {
-        assert_eq!(escaped("a\x1b[31mb"), "a\\x1b[31mb");
-        assert_eq!(escaped("a\u{9b}b\u{7f}\n"), "a\\x9bb\\x7f\\x0a");
-        assert_eq!(escaped("cod\u{202e}gpj.exe"), "cod\\u{202e}gpj.exe");
-        assert_eq!(escaped("図 é 👩‍🚀"), "図 é 👩‍🚀");
+    fn a_name_neither_acts_nor_hides() {
+        use std::path::Path;
+        assert_eq!(name(OsStr::new("a\x1b[31mb")), "a\\u{1b}[31mb");
+        assert_eq!(name(OsStr::new("cod\u{202e}gpj.exe")), "cod\\u{202e}gpj.exe");
+        assert_eq!(path(Path::new("/home/me/a\nb"), Some(Path::new("/home/me"))), "~/a\\nb");
+        assert_eq!(path(Path::new("/home/me"), Some(Path::new("/home/me"))), "~");
+        assert_eq!(path(Path::new("/home/meme"), Some(Path::new("/home/me"))), "/home/meme");
     }
 
     #[test]

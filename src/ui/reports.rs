@@ -128,10 +128,11 @@ impl App {
             Track::Lane(lane) => self.race.tracks.get(lane).map(|track| track.lane.target.clone()),
             Track::Receiving(..) => None,
         };
-        self.note(
-            if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn },
-            text::proven(address, &proof),
-        );
+        // Every connection proves it anew; the log says it once.
+        if self.proofs.insert((address.to_owned(), proof.fingerprint.clone())) {
+            let tone = if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn };
+            self.note(tone, text::proven(address, &proof));
+        }
         if let Track::Lane(lane) = track {
             self.race.proven(lane, proof.clone());
         }

@@ -24,7 +24,9 @@ pub(super) const NO_FILE: &str = "no file";
 pub(super) const BY_SIZE: &str = "largest first";
 pub(super) const BY_TIME: &str = "newest first";
 pub(super) const PROTOCOL: &str = "Protocol";
-pub(super) const NOTHING_CHOSEN: &str = "no file under the cursor";
+pub(super) const TIME: &str = "time";
+pub(super) const WIRE: &str = "wire";
+pub(super) const PADDING: &str = "padding";
 pub(super) const PROGRESS: &str = "progress";
 pub(super) const RATE: &str = "rate";
 pub(super) const RATE_CHART: &str = "Rate";
@@ -51,7 +53,8 @@ pub(super) const EMPTY_LOG: &str = "Nothing went wrong so far.";
 pub(super) const KEYS: &str = "Keys";
 pub(super) const TROUBLE: &str = "✗ Trouble";
 pub(super) const NOTE: &str = "Note";
-pub(super) const QUESTION: &str = "?";
+pub(super) const QUIT: &str = "Quit?";
+pub(super) const EXPENSIVE: &str = "CP1 is expensive";
 pub(super) const QUIT_WHILE_BUSY: &str = "Transfers are running. Quitting cancels them.";
 pub(super) const QUIT_ANSWERS: &[(&str, &str)] = &[("Enter", "quit"), ("Esc", "stay")];
 pub(super) const EXPENSIVE_ANSWERS: &[(&str, &str)] =
@@ -154,21 +157,24 @@ pub(super) fn claims(variant: Variant) -> [Claim; 7] {
 pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
-        None => "time ?".to_owned(),
+        None => "?".to_owned(),
         Some(time) => format!("≈ {}", units::duration(time)),
     }
 }
 
 pub(super) fn wire_bill(bill: Bill) -> String {
+    if bill.files == 0 {
+        return "—".to_owned();
+    }
     let about = if bill.assumed { "≈ " } else { "" };
-    format!("{about}{} wire", units::bytes(bill.wire))
+    format!("{about}{}", units::bytes(bill.wire))
 }
 
 pub(super) fn padding(dialect: Dialect) -> String {
     match dialect.variant {
-        Variant::Plain | Variant::Ap => "padding —".to_owned(),
-        Variant::Cp1 => format!("padding {}", dialect.padding),
-        Variant::Cp2 => format!("padding {} (key)", dialect.padding),
+        Variant::Plain | Variant::Ap => "—".to_owned(),
+        Variant::Cp1 => dialect.padding.to_string(),
+        Variant::Cp2 => format!("{} (key)", dialect.padding),
     }
 }
 
@@ -405,9 +411,9 @@ pub(super) fn open_sessions(open: usize) -> String {
 }
 
 pub(super) fn session(proved: bool, files: u64, bytes: u64, refused: u64) -> String {
-    let proof = if proved { "proof given" } else { "no proof asked" };
+    let proof = if proved { "proven" } else { "no proof" };
     let noun = if files == 1 { "file" } else { "files" };
-    let mut words = format!("{}  {files} {noun}, {}", fit::left(proof, 14), units::bytes(bytes));
+    let mut words = format!("{}  {files} {noun}, {}", fit::left(proof, 8), units::bytes(bytes));
     if refused > 0 {
         words.extend([", ", &refused.to_string(), " refused"]);
     }
@@ -511,7 +517,11 @@ pub(super) fn lane_wire(snapshot: &Snapshot, place: &str) -> String {
         String::new()
     };
     let amount = of(snapshot.wire_bytes, snapshot.wire_total);
-    format!("wire {factor}{amount}  to {place}")
+    if snapshot.wire_bytes == 0 {
+        format!("to {place}")
+    } else {
+        format!("wire {factor}{amount}  to {place}")
+    }
 }
 
 /// The blanks inside an amount must not be where a line is broken.
@@ -572,7 +582,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Always => "always",
         Context::Everywhere => "everywhere",
         Context::List => "lists",
-        Context::Table => "other lists",
+        Context::Table => "pane lists",
         Context::Browser => "browser",
         Context::Upload => "upload",
         Context::Queue => "queue",
@@ -583,8 +593,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Text => "text",
         Context::Form => "dialog",
         Context::Choice => "choice",
-        Context::Question => "question",
-        Context::Expensive => "CP1 question",
+        Context::Question | Context::Expensive => "question",
     }
 }
 

@@ -260,8 +260,12 @@ fn peer(app: &App, theme: Theme, room: usize) -> Line<'static> {
         Some(proof) => (text::proven_short(proof), theme.good()),
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
     };
-    let words = fit::cut(&words, room);
-    let address = fit::cut_middle(&address, room.saturating_sub(fit::width(&words) + 1));
+    if fit::width(&words) > room {
+        return Line::default();
+    }
+    let rest = room.saturating_sub(fit::width(&words) + 1);
+    // A stump of an address says less than none.
+    let address = if rest < 8 { String::new() } else { fit::cut_middle(&address, rest) };
     Line::from(vec![Span::raw(address), Span::raw(" "), Span::styled(words, style)])
 }
 
@@ -296,7 +300,9 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
         Overlay::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),
     };
     let place = body.centered(Constraint::Length(width), Constraint::Length(height.min(body.height)));
-    Clear.render(place, buf);
+    // A rim, so that the words beneath do not touch the frame.
+    let rim = Rect { x: place.x.saturating_sub(1), width: place.width + 2, ..place };
+    Clear.render(rim.intersection(body), buf);
     let focus = Focus::Here;
     match overlay {
         Overlay::Help(help) => pane(help, theme, focus, now).render(place, buf),

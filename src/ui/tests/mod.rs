@@ -1,1 +1,368 @@
-//! Screens from scripted events: pictures, numbers, sizes, keys.
+//! Screens from scripted events: their pictures, their numbers, every size, and what keys do.
+
+mod keys;
+mod numbers;
+mod pictures;
+mod sizes;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::Rect;
+
+use super::app::{App, Effect, Link};
+use super::theme::{Glyphs, Theme};
+use super::view::{self, Look};
+use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
+use crate::event::{
+    Blame, Command, Dialect, Event, Fault, FaultKind, Job, JobId, Kept, Lane, LaneResult, Proof, SessionId,
+    Snapshot, State, Target, Track, Variant, Verdict,
+};
+
+const MIB: u64 = 1 << 20;
+
+/// The screen with scripted surroundings: a folder that is on no disk, and a clock that stands.
+struct Stage {
+    app: App,
+    now: Duration,
+    size: Rect,
+}
+
+impl Stage {
+    /// At 80×24, the folder read, our server listening.
+    fn new() -> Self {
+        let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
+        let link = Link { target: Target::Embedded, ca: None, proof: None };
+        let home = Some(PathBuf::from("/home/me"));
+        let folder = Path::new("/home/me/lectures/week9");
+        let mut app = App::new(folder, home, link, Dialect::of(Variant::Cp2), clock);
+        let first = app.start();
+        let mut stage = Self { app, now: Duration::from_secs(1), size: Rect::new(0, 0, 80, 24) };
+        stage.list(&first, week9());
+        stage.event(Event::Listening {
+            address: "127.0.0.1:4321".into(),
+            store: PathBuf::from("/home/me/recv_files"),
+            identity: Some(proof()),
+        });
+        stage
+    }
+
+    fn sized(mut self, width: u16, height: u16) -> Self {
+        self.size = Rect::new(0, 0, width, height);
+        self
+    }
+
+    /// Answers the request among the effects.
+    fn list(&mut self, effects: &[Effect], entries: Vec<Entry>) {
+        let Some(Effect::List(request)) = effects.first() else { panic!("no request in {effects:?}") };
+        self.app.on_listing(listing(request, Ok(entries)));
+        self.settle();
+    }
+
+    fn event(&mut self, event: Event) {
+        self.app.on_event(event, self.now);
+    }
+
+    fn settle(&mut self) {
+        self.app.settle(self.size, self.now);
+    }
+
+    /// Presses keys by their names, separated by blanks, and gives all effects.
+    fn keys(&mut self, names: &str) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for name in names.split(' ') {
+            self.settle();
+            effects.extend(self.app.on_key(key(name), self.now));
+        }
+        self.settle();
+        effects
+    }
+
+    fn upload(&mut self, id: u64, name: &str, size: u64) {
+        let path = PathBuf::from("/home/me/lectures/week9").join(name);
+        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect: Dialect::of(Variant::Cp2) };
+        self.event(Event::Queued { job, size });
+    }
+
+    fn state(&mut self, track: Track, state: State) {
+        self.event(Event::State { track, state });
+    }
+
+    fn terminal(&mut self) -> Terminal<TestBackend> {
+        self.settle();
+        let look = Look { theme: Theme::new(true), glyphs: Glyphs::Unicode };
+        let backend = TestBackend::new(self.size.width, self.size.height);
+        let mut terminal = Terminal::new(backend).unwrap_or_else(|never| match never {});
+        let drawn = terminal.draw(|frame| {
+            let area = frame.area();
+            view::draw(&self.app, look, self.now, area, frame.buffer_mut());
+        });
+        drawn.unwrap_or_else(|never| match never {});
+        terminal
+    }
+
+    /// What the screen shows, row by row.
+    fn rows(&mut self) -> Vec<String> {
+        let terminal = self.terminal();
+        let buffer = terminal.backend().buffer();
+        buffer
+            .content
+            .chunks(usize::from(self.size.width.max(1)))
+            .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
+            .collect()
+    }
+
+    /// The first row that contains the text.
+    fn row(&mut self, text: &str) -> String {
+        let rows = self.rows();
+        match rows.iter().find(|row| row.contains(text)) {
+            Some(row) => row.clone(),
+            None => panic!("{text:?} is not on the screen:\n{}", rows.join("\n")),
+        }
+    }
+
+    fn shows(&mut self, text: &str) -> bool {
+        self.rows().iter().any(|row| row.contains(text))
+    }
+}
+
+fn key(name: &str) -> KeyEvent {
+    let (code, modifiers) = match name {
+        "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+        "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+        "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+        "S-Tab" => (KeyCode::BackTab, KeyModifiers::SHIFT),
+        "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
+        "F1" => (KeyCode::F(1), KeyModifiers::NONE),
+        "Up" => (KeyCode::Up, KeyModifiers::NONE),
+        "Down" => (KeyCode::Down, KeyModifiers::NONE),
+        "PgDn" => (KeyCode::PageDown, KeyModifiers::NONE),
+        "Home" => (KeyCode::Home, KeyModifiers::NONE),
+        "Bksp" => (KeyCode::Backspace, KeyModifiers::NONE),
+        name => match name.strip_prefix("C-") {
+            Some(letter) => (char_of(letter), KeyModifiers::CONTROL),
+            None => (char_of(name), KeyModifiers::NONE),
+        },
+    };
+    KeyEvent::new(code, modifiers)
+}
+
+fn char_of(name: &str) -> KeyCode {
+    let mut chars = name.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => KeyCode::Char(c),
+        _ => panic!("{name} is no key"),
+    }
+}
+
+fn listing(request: &Request, entries: std::io::Result<Vec<Entry>>) -> Listing {
+    Listing { request: request.clone(), folder: request.folder.clone(), point: None, entries }
+}
+
+fn entry(name: &str, kind: Kind, size: u64, modified: i64, date: &str) -> Entry {
+    Entry { name: name.into(), shown: super::fit::escaped(name), kind, size, modified, date: date.into() }
+}
+
+/// The folder of UX.md.
+fn week9() -> Vec<Entry> {
+    vec![
+        entry("week9.html", Kind::File, 42_200, 20, "Mon 09:12"),
+        entry("cmos.mp4", Kind::File, 104 * MIB, 40, "Tue 14:07"),
+        entry("notes.txt", Kind::File, 812, 10, "Mon 08:55"),
+        entry("image.ppm", Kind::File, 8_294_400, 30, "Mon 09:13"),
+        entry("figures", Kind::Folder, 4096, 35, "Tue 14:02"),
+        entry(".hidden", Kind::File, 5, 1, "03 Mar 24"),
+    ]
+}
+
+fn proof() -> Proof {
+    Proof {
+        subject: "CN=upseal demo".into(),
+        issuer: "CN=upseal throwaway CA".into(),
+        bits: 1024,
+        days_left: 29,
+        fingerprint: "9f2c41d07b".repeat(6) + "beef",
+        warnings: vec!["the server's key has 1024 bits only".into()],
+    }
+}
+
+fn fault(what: &str, advice: &str) -> Fault {
+    Fault { kind: FaultKind::Broken, blame: Blame::Peer, what: what.into(), advice: advice.into() }
+}
+
+/// A transfer of 104 MiB in CP2 at 71 percent.
+fn under_way() -> Snapshot {
+    Snapshot {
+        file_bytes: 77_700_000,
+        file_total: 104 * MIB,
+        wire_bytes: 103_600_064,
+        wire_total: 145_402_980,
+        elapsed_ms: 191,
+        rate_now: 432_013_312.0,
+        rate_mean: 406_847_488.0,
+        rate_peak: 503_316_480.0,
+        eta_ms: Some(73),
+        idle_ms: 3,
+    }
+}
+
+/// One file delivered, one under way, one waiting, one failed; the server's side of it.
+fn busy() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("j j");
+    stage.upload(1, "image.ppm", 8_294_400);
+    stage.upload(2, "cmos.mp4", 104 * MIB);
+    stage.upload(3, "week9.html", 42_200);
+    let (session, peer) = (SessionId(1), "127.0.0.1:50122");
+    stage.event(Event::SessionOpened { session, peer: peer.into() });
+    stage.event(Event::SessionProved { session });
+    for (id, ordinal, name, size) in [(1, 1, "image.ppm", 8_294_400), (2, 2, "cmos.mp4", 104 * MIB)] {
+        let track = Track::Job(JobId(id));
+        stage.state(track, State::Connecting);
+        stage.state(track, State::Proving);
+        stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+        stage.state(track, State::Sending);
+        let receiving = Track::Receiving(session, ordinal);
+        stage.event(Event::Receiving {
+            track: receiving,
+            peer: peer.into(),
+            name: name.into(),
+            variant: Variant::Cp2,
+        });
+        if id == 2 {
+            stage.event(Event::Progress { track, snapshot: under_way() });
+            let snapshot = Snapshot { file_bytes: 72 * MIB, ..under_way() };
+            stage.event(Event::Progress { track: receiving, snapshot });
+            continue;
+        }
+        let snapshot = Snapshot {
+            file_bytes: size,
+            file_total: size,
+            wire_bytes: 11_059_300,
+            wire_total: 11_059_300,
+            elapsed_ms: 20,
+            rate_mean: size as f64 / 0.02,
+            ..under_way()
+        };
+        stage.event(Event::Progress { track, snapshot });
+        stage.state(track, State::Sent);
+        stage.event(arrival(receiving, name, size, Kept::New));
+        stage.state(track, State::Delivered);
+    }
+    stage
+}
+
+fn arrival(track: Track, name: &str, size: u64, kept: Kept) -> Event {
+    Event::Received {
+        track,
+        peer: "127.0.0.1:50122".into(),
+        name: name.into(),
+        kept,
+        size,
+        variant: Variant::Cp2,
+        digest: "9f2c41d0a9b8c7e6".repeat(4),
+        seconds: 0.0197,
+        at_ms: 1_800_000_000_000,
+    }
+}
+
+fn lanes() -> Vec<Lane> {
+    [Variant::Cp1, Variant::Cp2]
+        .map(|variant| Lane { target: Target::Embedded, dialect: Dialect::of(variant) })
+        .to_vec()
+}
+
+/// CP1 under way after 2.7 seconds, CP2 waiting.
+fn racing() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("j j");
+    let effects = stage.keys("r");
+    assert!(matches!(effects.as_slice(), [Effect::Send(Command::Race { .. })]), "{effects:?}");
+    stage.event(Event::RaceStarted { name: "cmos.mp4".into(), bytes: 8 * MIB, lanes: lanes() });
+    let track = Track::Lane(0);
+    stage.state(track, State::Proving);
+    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    stage.state(track, State::Sending);
+    for step in 1..=27_u32 {
+        let wave = 1.0 + 0.2 * (f64::from(step) / 4.0).sin();
+        stage.event(Event::Progress { track, snapshot: cp1_after(step, wave) });
+    }
+    stage
+}
+
+fn cp1_after(tenths: u32, wave: f64) -> Snapshot {
+    let sent = 310_000 * u64::from(tenths);
+    Snapshot {
+        file_bytes: sent,
+        file_total: 8 * MIB,
+        wire_bytes: sent * 128 / 62,
+        wire_total: 8 * MIB * 128 / 62,
+        elapsed_ms: u64::from(tenths) * 100,
+        rate_now: 3_100_000.0 * wave,
+        rate_mean: 3_100_000.0,
+        rate_peak: 3_720_000.0,
+        eta_ms: None,
+        idle_ms: 0,
+    }
+}
+
+/// Both lanes over: CP1 in 2.76 s, CP2 in 0.02 s.
+fn raced() -> Stage {
+    let mut stage = racing();
+    stage.state(Track::Lane(0), State::Delivered);
+    let track = Track::Lane(1);
+    stage.state(track, State::Sending);
+    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    let snapshot = Snapshot {
+        file_bytes: 8 * MIB,
+        file_total: 8 * MIB,
+        wire_bytes: 11_184_912,
+        wire_total: 11_184_912,
+        elapsed_ms: 20,
+        rate_now: 420_000_000.0,
+        rate_mean: 420_000_000.0,
+        rate_peak: 430_000_000.0,
+        eta_ms: None,
+        idle_ms: 0,
+    };
+    stage.event(Event::Progress { track, snapshot });
+    stage.state(track, State::Delivered);
+    let result = |variant, seconds| LaneResult {
+        dialect: Dialect::of(variant),
+        seconds,
+        wire_bytes: 1,
+        proof: Some(proof()),
+        fault: None,
+    };
+    stage.event(Event::RaceFinished {
+        verdict: Verdict {
+            name: "cmos.mp4".into(),
+            bytes: 8 * MIB,
+            lanes: vec![result(Variant::Cp1, 2.76), result(Variant::Cp2, 0.02)],
+        },
+    });
+    stage
+}
+
+/// A server that has seen good and bad clients.
+fn serving() -> Stage {
+    let mut stage = busy();
+    stage.event(arrival(Track::Receiving(SessionId(1), 3), "image (2).ppm", 8_294_400, Kept::Renamed));
+    stage.event(Event::SessionOpened { session: SessionId(2), peer: "[2001:db8::7]:61000".into() });
+    stage.event(Event::Refused {
+        session: SessionId(2),
+        track: None,
+        peer: "[2001:db8::7]:61000".into(),
+        name: Some("evil\\u{1b}.txt".into()),
+        why: "MODE 7 at byte 8: only 0 to 4 exist".into(),
+        at_ms: 1_800_000_001_000,
+    });
+    stage.event(Event::SessionClosed { session: SessionId(2) });
+    stage.keys("4");
+    stage
+}

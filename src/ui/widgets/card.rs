@@ -66,12 +66,11 @@ impl Pane<'_, Card> {
     pub(in crate::ui) fn render_line(&self, area: Rect, buf: &mut Buffer) {
         let mut spans = vec![Span::raw(" ")];
         spans.extend(self.choice());
-        for claim in text::claims(self.of.dialect.variant).into_iter().take(2) {
-            spans.push(Span::raw(" "));
+        spans.push(Span::raw(format!(" {}", text::time_bill(self.of.bill))));
+        for claim in text::claims(self.of.dialect.variant) {
+            spans.push(Span::raw("  "));
             spans.extend(self.claim(claim));
         }
-        spans.push(Span::raw("  "));
-        spans.push(Span::raw(text::time_bill(self.of.bill)));
         Line::from(spans).render(area, buf);
     }
 
@@ -117,20 +116,17 @@ impl Pane<'_, Card> {
 
     fn bill(&self) -> Vec<Line<'static>> {
         let bill = self.of.bill;
-        if bill.files == 0 {
-            return vec![Line::styled(text::NOTHING_CHOSEN, self.theme.faint())];
-        }
-        vec![Line::from(vec![
-            Span::raw(fit::left(&text::time_bill(bill), 9)),
-            Span::raw(" "),
-            Span::raw(text::wire_bill(bill)),
-        ])]
+        let fact = |label, value| {
+            Line::from(vec![Span::styled(fit::left(label, 8), self.theme.faint()), Span::raw(value)])
+        };
+        vec![fact(text::TIME, text::time_bill(bill)), fact(text::WIRE, text::wire_bill(bill))]
     }
 
     fn padding(&self, width: usize) -> Line<'static> {
         let words = text::padding(self.of.dialect);
         Line::from(vec![
-            Span::raw(fit::left(&words, width.saturating_sub(1))),
+            Span::styled(fit::left(text::PADDING, 8), self.theme.faint()),
+            Span::raw(fit::left(&words, width.saturating_sub(9))),
             Span::styled("o", self.theme.faint()),
         ])
     }

@@ -13,6 +13,10 @@ use crate::ui::fit;
 use crate::ui::keymap::{self, Context, Place};
 use crate::ui::text;
 
+/// Columns of the contexts and of the keys. The longest words and these fit into 80 columns.
+const LABEL: usize = 11;
+const KEYS: usize = 12;
+
 /// The list's state.
 #[derive(Debug)]
 pub(in crate::ui) struct Help {
@@ -108,9 +112,9 @@ impl Widget for Pane<'_, Help> {
             let label = if above == Some(context) { "" } else { text::context(context) };
             above = Some(context);
             Line::from(vec![
-                Span::styled(fit::left(label, 15), self.theme.faint()),
-                Span::styled(fit::left(&keys, 13), self.theme.key()),
-                Span::raw(fit::cut(words, usize::from(area.width).saturating_sub(28))),
+                Span::styled(fit::left(label, LABEL), self.theme.faint()),
+                Span::styled(fit::left(&keys, KEYS), self.theme.key()),
+                Span::raw(fit::cut(words, usize::from(area.width).saturating_sub(LABEL + KEYS))),
             ])
             .render(area, buf);
         }
@@ -124,6 +128,22 @@ impl Widget for Pane<'_, Help> {
                 line.push_span(Span::raw(self.of.filter.text()));
             }
             line.render(foot, buf);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_fits_into_80_columns() {
+        for binding in keymap::TABLE {
+            let keys = keymap::names(binding.keys);
+            assert!(fit::width(&keys) < KEYS, "{keys}");
+            assert!(fit::width(text::context(binding.context)) < LABEL);
+            // The frame, its padding and the rim around it take eight columns.
+            assert!(fit::width(binding.words) <= 72 - LABEL - KEYS, "{}", binding.words);
         }
     }
 }

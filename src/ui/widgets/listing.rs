@@ -160,7 +160,7 @@ mod tests {
             [
                 ("broken", Kind::Other),
                 ("link", Kind::File),
-                ("odd\u{fffd}\\x1b", Kind::File),
+                ("odd\u{fffd}\\u{1b}", Kind::File),
                 ("sub", Kind::Folder)
             ]
         );

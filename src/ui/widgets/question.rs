@@ -29,6 +29,13 @@ impl Question {
         }
     }
 
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Quit => text::QUIT,
+            Self::Expensive { .. } => text::EXPENSIVE,
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
@@ -52,7 +59,7 @@ impl Question {
 
 impl Widget for Pane<'_, Question> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let block = self.frame(text::QUESTION, "", area);
+        let block = self.frame(self.of.title(), "", area);
         let inner = block.inner(area);
         block.render(area, buf);
         let mut lines: Vec<Line<'static>> =

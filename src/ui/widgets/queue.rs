@@ -241,13 +241,14 @@ impl Pane<'_, Queue> {
     fn upload(&self, upload: &Upload, first: Rect, second: Option<Rect>, buf: &mut Buffer) {
         let name = usize::from(columns_of_name(first.width));
         let (word, style) = self.state(upload);
+        // In the narrowest terminals the bar itself has to say the state.
+        let state = if first.width >= 48 || upload.height() == 1 { 12 } else { 0 };
         let head = vec![
             Span::raw(fit::left_middle(upload.name(), name)),
             Span::raw(" "),
-            Span::styled(fit::left(&word, 11), style),
-            Span::raw(" "),
+            Span::styled(fit::left(&word, state), style),
         ];
-        let rest = usize::from(first.width).saturating_sub(name + 13);
+        let rest = usize::from(first.width).saturating_sub(name + 1 + state);
         if upload.height() == 1 {
             let mut line = Line::from(head);
             line.push_span(Span::styled(fit::cut(&self.summary(upload), rest), self.tone(upload)));
@@ -256,7 +257,11 @@ impl Pane<'_, Queue> {
         }
         // Progress and rate share their columns, so that the two bars stand above each other.
         let label = if rest >= 52 { 9 } else { 0 };
-        let figures = if rest >= 100 { 34 } else { 25.min(rest) };
+        let figures = match rest {
+            100.. => 34,
+            34.. => 25,
+            _ => 10.min(rest),
+        };
         let bar = rest.saturating_sub(label + figures + 1);
         let fill = if upload.state == State::Sent { Fill::Hatched } else { Fill::Share(upload.share()) };
         let snapshot = &upload.snapshot;
@@ -264,15 +269,20 @@ impl Pane<'_, Queue> {
         let mut line = Line::from(head);
         line.push_span(Span::styled(fit::left(text::PROGRESS, label), self.theme.faint()));
         line.spans.extend(bar::progress(fill, bar, self.theme.progress(), self.theme.faint()));
-        line.push_span(Span::raw(format!(
-            " {}",
-            fit::cut(&text::progress(upload.share(), snapshot, upload.size), figures)
-        )));
+        // Where only ten columns are left, the share and the rate say the most.
+        let short = figures < 25;
+        let words = if short {
+            text::percent(upload.share())
+        } else {
+            text::progress(upload.share(), snapshot, upload.size)
+        };
+        line.push_span(Span::raw(format!(" {}", fit::cut(&words, figures))));
         line.render(first, buf);
 
         let Some(second) = second else { return };
-        let wire = fit::left(&format!("  {}", text::wire(snapshot)), name + 13);
-        let mut line = Line::from(Span::styled(wire, self.theme.faint()));
+        let wire = if state == 0 { String::new() } else { format!("  {}", text::wire(snapshot)) };
+        let wire = fit::left(&wire, name + state);
+        let mut line = Line::from(vec![Span::styled(wire, self.theme.faint()), Span::raw(" ")]);
         line.push_span(Span::styled(fit::left(text::RATE, label), self.theme.faint()));
         if upload.state == State::Sent {
             let clock = text::unconfirmed(self.now.saturating_sub(upload.since));
@@ -282,7 +292,8 @@ impl Pane<'_, Queue> {
             let (now, words) = if idle >= text::STALL {
                 (0.0, text::stalled(idle))
             } else {
-                (snapshot.rate_now, text::rates(snapshot))
+                let words = if short { units::rate(snapshot.rate_now) } else { text::rates(snapshot) };
+                (snapshot.rate_now, words)
             };
             line.spans.extend(bar::rate(
                 now,

@@ -77,7 +77,8 @@ impl Widget for Pane<'_, Toasts> {
                 Tone::Warn => (text::NOTE, self.theme.warn()),
                 Tone::Plain => (text::NOTE, self.theme.accent()),
             };
-            Clear.render(place.intersection(buf.area), buf);
+            let rim = Rect { x: place.x.saturating_sub(1).max(area.x), width: place.width + 1, ..place };
+            Clear.render(rim.intersection(area), buf);
             let block =
                 frame(self.theme, Focus::Elsewhere, title, text::LOG_KEEPS, place).border_style(style);
             let inner = block.inner(place);

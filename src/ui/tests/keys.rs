@@ -1,0 +1,375 @@
+//! What keys do: orders that go out, and things that must not happen.
+
+use super::*;
+use crate::event::Padding;
+use crate::ui::app::Screen;
+use crate::ui::keymap::Place;
+
+fn jobs(effects: &[Effect]) -> Vec<Job> {
+    match effects {
+        [Effect::Send(Command::Upload(jobs))] => jobs.clone(),
+        other => panic!("no upload: {other:?}"),
+    }
+}
+
+fn names(jobs: &[Job]) -> Vec<String> {
+    jobs.iter()
+        .filter_map(|job| job.path.file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn u_sends_the_file_under_the_cursor() {
+    let mut stage = Stage::new();
+    let effects = stage.keys("j j u");
+    let jobs = jobs(&effects);
+    assert_eq!(names(&jobs), ["cmos.mp4"]);
+    assert_eq!(jobs[0].dialect, Dialect::of(Variant::Cp2));
+    assert_eq!(jobs[0].target, Target::Embedded);
+    assert_eq!(jobs[0].path, Path::new("/home/me/lectures/week9/cmos.mp4"));
+}
+
+#[test]
+fn u_sends_the_marks_once_and_job_numbers_are_never_used_twice() {
+    let mut stage = Stage::new();
+    let first = jobs(&stage.keys("j j Space Space Home u"));
+    assert_eq!(names(&first), ["cmos.mp4", "image.ppm"]);
+    let second = jobs(&stage.keys("j j u"));
+    assert_eq!(names(&second), ["cmos.mp4"], "the marks are gone");
+    let mut ids: Vec<JobId> = first.iter().chain(&second).map(|job| job.id).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn enter_opens_a_folder_and_l_never_sends() {
+    let mut stage = Stage::new();
+    assert!(stage.keys("j j l").is_empty(), "l on a file does nothing");
+    let effects = stage.keys("Home j Enter");
+    assert!(
+        matches!(&effects[..], [Effect::List(request)] if request.folder.ends_with("figures")),
+        "{effects:?}"
+    );
+    assert_eq!(names(&jobs(&stage.keys("j Enter"))), ["cmos.mp4"]);
+}
+
+#[test]
+fn nothing_to_upload_is_said() {
+    let mut stage = Stage::new();
+    assert!(stage.keys("u").is_empty());
+    assert!(stage.shows("Nothing to upload"));
+}
+
+#[test]
+fn marks_are_kept_across_folders_and_escape_does_not_clear_them() {
+    let mut stage = Stage::new();
+    stage.keys("j j Space");
+    let up = stage.keys("h");
+    stage.list(&up, vec![entry("week9", Kind::Folder, 0, 0, ""), entry("other.bin", Kind::File, 7, 0, "")]);
+    assert!(stage.row("week9/").contains('▸'), "the cursor is on the folder that was left");
+    stage.keys("j Space Esc Esc");
+    assert_eq!(names(&jobs(&stage.keys("u"))), ["other.bin", "cmos.mp4"]);
+}
+
+#[test]
+fn all_none_and_invert_mark_files_only() {
+    let mut stage = Stage::new();
+    stage.keys("a");
+    assert!(stage.shows("4 marked"));
+    stage.keys("j j Space *");
+    assert!(stage.shows("1 marked · 104 MiB"));
+    stage.keys("A");
+    assert!(!stage.shows("marked"));
+    stage.keys("Home j Space");
+    assert!(!stage.shows("marked"), "a folder cannot be marked");
+}
+
+#[test]
+fn hidden_files_and_order() {
+    let mut stage = Stage::new();
+    assert!(!stage.shows(".hidden"));
+    stage.keys(".");
+    assert!(stage.shows(".hidden"));
+    stage.keys(". ,");
+    let order = |stage: &mut Stage| -> Vec<usize> {
+        let rows = stage.rows();
+        ["figures/", "cmos.mp4", "image.ppm", "notes.txt", "week9.html"]
+            .map(|name| rows.iter().position(|row| row.contains(name)).unwrap_or(0))
+            .to_vec()
+    };
+    assert_eq!(order(&mut stage), [3, 4, 5, 7, 6], "largest first, folders before");
+    stage.keys(", ,");
+    assert_eq!(order(&mut stage), [3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_filter_is_typed_kept_and_dropped() {
+    let mut stage = Stage::new();
+    stage.keys("/");
+    assert_eq!(stage.app.place(), Place::Text);
+    assert!(stage.keys("M P 4 u").is_empty(), "u is a letter here");
+    assert!(stage.shows("Nothing matches"));
+    stage.keys("Bksp");
+    assert!(stage.shows("cmos.mp4") && !stage.shows("notes.txt"));
+    assert_eq!(names(&jobs(&stage.keys("Enter u"))), ["cmos.mp4"], "the cursor is on what was found");
+    assert!(!stage.shows("notes.txt"), "the filter stays");
+    stage.keys("Esc");
+    assert!(stage.shows("notes.txt"));
+}
+
+#[test]
+fn a_late_answer_to_an_old_question_is_dropped() {
+    let mut stage = Stage::new();
+    let slow = stage.keys("h");
+    let quick = stage.keys("j Enter");
+    stage.list(&quick, vec![entry("quick", Kind::File, 1, 0, "")]);
+    stage.list(&slow, vec![entry("slow", Kind::File, 1, 0, "")]);
+    assert!(stage.shows("quick") && !stage.shows("slow"));
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_says_so_and_can_be_left() {
+    let mut stage = Stage::new();
+    let effects = stage.keys("j Enter");
+    let Some(Effect::List(request)) = effects.first() else { panic!("{effects:?}") };
+    let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    stage.app.on_listing(listing(request, Err(denied)));
+    assert!(stage.shows("You may not read this folder"));
+    assert!(matches!(&stage.keys("h")[..], [Effect::List(request)] if request.folder.ends_with("week9")));
+}
+
+#[test]
+fn the_protocol_and_the_padding_turn() {
+    let mut stage = Stage::new();
+    for shown in ["[Plain]", "[AP]", "[CP1]", "[CP2]"] {
+        stage.keys("p");
+        assert!(stage.shows(shown), "{shown}");
+    }
+    stage.keys("P o");
+    assert!(stage.shows("[CP1]") && stage.row("padding").contains("PKCS1v15"));
+    let job = jobs(&stage.keys("j j u")).remove(0);
+    assert_eq!((job.dialect.variant, job.dialect.padding), (Variant::Cp1, Padding::Pkcs1v15));
+}
+
+#[test]
+fn the_dialog_leads_uploads_and_lanes_elsewhere() {
+    let mut stage = Stage::new();
+    stage.keys("c h o s t : 9 9 Tab ~ / c a Tab Space Enter");
+    let job = jobs(&stage.keys("j j u")).remove(0);
+    let there = Target::Server { address: "host:99".into(), ca: Some("/home/me/ca".into()) };
+    assert_eq!(job.target, there);
+    assert_eq!(job.dialect.padding, Padding::Pkcs1v15);
+    assert!(stage.shows("host:99 not yet proven"));
+    // Lane 2 goes somewhere else again.
+    stage.keys("2 Tab c C-u o t h e r Enter 1");
+    let effects = stage.keys("r");
+    let [Effect::Send(Command::Race { lanes, limit, .. })] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(lanes[0].target, there);
+    assert!(matches!(&lanes[1].target, Target::Server { address, .. } if address == "other:4321"));
+    assert_eq!(*limit, Some(8 * MIB));
+}
+
+#[test]
+fn a_bad_address_is_refused_in_the_dialog() {
+    let mut stage = Stage::new();
+    stage.keys("c a : b Enter");
+    assert!(stage.shows("Not an address"));
+    stage.keys("Esc");
+    assert!(stage.shows("127.0.0.1:4321 not yet proven"));
+}
+
+#[test]
+fn a_race_starts_once_stops_and_changes_its_size() {
+    let mut stage = Stage::new();
+    assert!(stage.keys("2 Enter").is_empty(), "no file yet");
+    let effects = stage.keys("1 j j r");
+    assert!(matches!(&effects[..], [Effect::Send(Command::Race { limit: Some(n), .. })] if *n == 8 * MIB));
+    assert!(stage.keys("Enter").is_empty(), "too soon to mean stop");
+    stage.now += Duration::from_secs(1);
+    assert_eq!(stage.keys("Enter"), [Effect::Send(Command::StopRace)]);
+    let mut stage = raced();
+    stage.now += Duration::from_secs(1);
+    stage.keys("s");
+    assert!(stage.shows("first 64 MiB"));
+    stage.keys("s");
+    assert!(stage.shows("all 104 MiB"));
+    let effects = stage.keys("Enter");
+    assert!(matches!(&effects[..], [Effect::Send(Command::Race { limit: None, .. })]), "{effects:?}");
+}
+
+#[test]
+fn cp1_is_asked_about_once_it_is_known_to_be_slow() {
+    let mut stage = raced();
+    stage.now += Duration::from_secs(1);
+    stage.keys("1 p p p");
+    let again = stage.keys("C-l");
+    stage.list(&again[1..], vec![entry("film.mkv", Kind::File, 22 << 30, 0, "")]);
+    assert!(stage.keys("G u").is_empty(), "held back");
+    assert!(stage.row("CP1 ≈").contains("22 GiB: CP1 ≈ 2 h 9 min, CP2 ≈ 56 s."));
+    let job = jobs(&stage.keys("2")).remove(0);
+    assert_eq!(job.dialect.variant, Variant::Cp2);
+    stage.keys("P");
+    assert!(stage.keys("G u Esc").is_empty());
+    let job = jobs(&stage.keys("u Enter")).remove(0);
+    assert_eq!(job.dialect.variant, Variant::Cp1);
+}
+
+#[test]
+fn cp1_is_asked_about_by_its_operations_before_any_rate_is_known() {
+    let mut stage = Stage::new();
+    let again = stage.keys("p p p C-l");
+    stage.list(&again[1..], vec![entry("film.mkv", Kind::File, 1 << 30, 0, "")]);
+    assert!(stage.keys("G u").is_empty());
+    assert!(stage.shows("17 318 417 RSA operations"));
+}
+
+#[test]
+fn control_c_cancels_then_quits() {
+    let mut stage = busy();
+    assert_eq!(stage.keys("C-c"), [Effect::Send(Command::CancelAll)]);
+    assert!(stage.shows("Ctrl-C again quits"));
+    assert_eq!(stage.keys("C-c"), [Effect::Quit]);
+    assert_eq!(Stage::new().keys("C-c"), [Effect::Quit]);
+    // Also while text is typed.
+    let mut stage = busy();
+    assert_eq!(stage.keys("/ C-c"), [Effect::Send(Command::CancelAll)]);
+}
+
+#[test]
+fn q_asks_only_if_something_runs() {
+    assert_eq!(Stage::new().keys("q"), [Effect::Quit]);
+    let mut stage = busy();
+    assert!(stage.keys("q").is_empty());
+    assert!(stage.keys("Esc").is_empty());
+    assert_eq!(stage.keys("q Enter"), [Effect::Quit]);
+}
+
+#[test]
+fn escape_closes_overlay_input_filter_then_nothing() {
+    let mut stage = Stage::new();
+    stage.keys("/ c Enter ?");
+    assert!(stage.shows("Keys"));
+    stage.keys("Esc");
+    assert!(!stage.shows("Keys") && stage.shows("Esc shows all"));
+    stage.keys("Esc");
+    assert!(!stage.shows("Esc shows all"));
+    assert!(stage.keys("Esc Esc").is_empty());
+}
+
+#[test]
+fn help_over_a_dialog_gives_the_dialog_back() {
+    let mut stage = Stage::new();
+    stage.keys("c a b F1");
+    assert_eq!(stage.app.place(), Place::Help);
+    stage.keys("/ z q");
+    assert!(stage.shows("Nothing matches"));
+    stage.keys("Esc Esc");
+    assert!(stage.row("host:port").contains("ab"));
+}
+
+#[test]
+fn the_queue_takes_orders_about_the_upload_under_its_cursor() {
+    let mut stage = busy();
+    stage.keys("Tab");
+    assert_eq!(stage.keys("G x"), [Effect::Send(Command::Cancel(JobId(3)))]);
+    assert_eq!(stage.keys("g d"), [Effect::Send(Command::Remove(JobId(1)))]);
+    assert!(stage.keys("t").is_empty(), "what is delivered is not tried again");
+    assert!(stage.keys("j d").is_empty(), "what runs is not removed");
+    stage.state(Track::Job(JobId(2)), State::Failed(fault("the server hung up", "try again")));
+    assert_eq!(stage.keys("t"), [Effect::Send(Command::Retry(JobId(2)))]);
+    assert_eq!(stage.keys("T"), [Effect::Send(Command::RetryFailed)]);
+    assert_eq!(stage.keys("X"), [Effect::Send(Command::CancelAll)]);
+}
+
+#[test]
+fn a_failure_says_what_whose_and_what_to_do_and_the_log_keeps_it() {
+    let mut stage = busy();
+    stage.state(Track::Job(JobId(2)), State::Failed(fault("the server hung up", "Press t to try again")));
+    assert!(stage.shows("cmos.mp4: the server hung up"));
+    assert!(stage.shows("Cause: the server's side. Press t to try again"));
+    stage.now += Duration::from_secs(30);
+    stage.settle();
+    assert!(!stage.shows("Cause:"));
+    stage.keys("e");
+    assert!(stage.shows("cmos.mp4: the server hung up"));
+}
+
+#[test]
+fn a_paste_presses_no_keys() {
+    let mut stage = Stage::new();
+    stage.keys("j j");
+    stage.app.on_paste("u\nq\n");
+    assert!(!stage.app.is_busy() && stage.app.screen == Screen::Upload);
+    stage.keys("g");
+    stage.app.on_paste("/tmp\n");
+    let effects = stage.keys("Enter");
+    assert!(
+        matches!(&effects[..], [Effect::List(request)] if request.folder == Path::new("/tmp")),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn the_footer_shows_keys_of_the_place() {
+    let mut stage = Stage::new();
+    let last = |stage: &mut Stage| stage.rows().pop().unwrap_or_default();
+    assert_eq!(
+        last(&mut stage).trim(),
+        "u upload  Space mark  p protocol  r race  c server  / filter  Tab pane  ? keys"
+    );
+    stage.keys("Tab");
+    assert!(last(&mut stage).contains("x cancel"));
+    stage.keys("2");
+    assert!(last(&mut stage).contains("Enter start/stop  s size"));
+    stage.keys("c");
+    assert!(last(&mut stage).contains("Enter accept"));
+}
+
+#[test]
+fn the_mouse_selects_and_scrolls() {
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = Stage::new();
+    stage.settle();
+    let mouse = |kind, column, row| MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 10, 4));
+    assert!(stage.row("cmos.mp4").contains('▸'));
+    stage.app.on_mouse(mouse(MouseEventKind::ScrollDown, 10, 4));
+    assert!(stage.row("week9.html").contains('▸'));
+    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 20, 0));
+    assert_eq!(stage.app.screen, Screen::Race);
+    for (column, row) in [(0, 0), (79, 23), (500, 500), (40, 12)] {
+        stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), column, row));
+    }
+}
+
+/// A small generator: the same keys in every run.
+#[test]
+fn no_sequence_of_keys_panics_or_sends_without_being_asked() {
+    let keys = [
+        "j", "k", "Tab", "S-Tab", "Space", "a", "*", "A", ".", ",", "/", "g", "h", "l", "p", "P", "o", "c",
+        "e", "?", "1", "2", "4", "z", "Esc", "Enter", "G", "Home", "PgDn", "C-a", "C-u", "C-w", "C-k", "C-l",
+        "x", "d", "q", "n", "s", "F1", "Up", "Down", "Bksp",
+    ];
+    let mut seed = 42_u64;
+    let mut stage = serving();
+    stage.keys("1");
+    for step in 0..20_000 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let key = keys[usize::try_from(seed >> 33).unwrap_or(0) % keys.len()];
+        let effects = stage.keys(key);
+        let sends = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Send(Command::Upload(_) | Command::Race { .. })));
+        assert!(!sends || key == "Enter", "{key} sent at step {step}");
+        if step % 97 == 0 {
+            stage.size = Rect::new(
+                0,
+                0,
+                u16::try_from(seed % 130).unwrap_or(0),
+                u16::try_from(seed % 47).unwrap_or(0),
+            );
+            stage.rows();
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Each screen's numbers, read back from the picture and compared with the events that went in.
+
+use super::*;
+
+/// The first number after `before` in the row.
+fn number(row: &str, before: &str) -> f64 {
+    let start = row.find(before).map(|at| at + before.len());
+    let text = start.and_then(|start| row.get(start..)).unwrap_or_default().trim_start();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    match text[..end].parse() {
+        Ok(number) => number,
+        Err(_) => panic!("no number after {before:?} in {row:?}"),
+    }
+}
+
+/// Three significant digits are as near as this.
+fn near(shown: f64, fed: f64) {
+    assert!((shown - fed).abs() <= fed.abs() * 0.005 + 0.005, "the screen says {shown}, the event {fed}");
+}
+
+const UNIT: f64 = 1_048_576.0;
+
+#[test]
+fn the_queue_says_what_the_snapshot_says() {
+    let mut stage = busy();
+    let fed = under_way();
+    let progress = stage.row("sending");
+    near(number(&progress, "%  "), fed.file_bytes as f64 / UNIT);
+    near(number(&progress, " of "), fed.file_total as f64 / UNIT);
+    assert!(progress.contains(" 71 %"), "{progress}");
+    let rate = stage.row(" rate ");
+    near(number(&rate, "mean "), fed.rate_mean / UNIT);
+    near(number(&rate, "wire "), fed.wire_bytes as f64 / UNIT);
+    let now = rate.find(" MiB/s now").map(|at| &rate[..at]).unwrap_or_default();
+    near(number(now.rsplit(' ').next().unwrap_or_default(), ""), fed.rate_now / UNIT);
+}
+
+#[test]
+fn the_bars_are_as_long_as_their_numbers() {
+    let mut stage = busy().sized(200, 50);
+    let full = |row: &str| row.chars().filter(|c| *c == '█').count() as f64;
+    let progress = stage.row("sending");
+    let rest = progress.chars().filter(|c| *c == '░').count() as f64;
+    let share = full(&progress) / (full(&progress) + rest);
+    assert!((share - 0.7125).abs() < 0.02, "{share}");
+    let rate = stage.row(" rate ");
+    let line = rate.chars().filter(|c| *c == '─').count() as f64;
+    let share = (full(&rate) + 1.0) / (full(&rate) + 1.0 + line);
+    assert!((share - under_way().rate_now / under_way().rate_peak).abs() < 0.02, "{share}");
+}
+
+#[test]
+fn never_a_hundred_percent_before_delivered() {
+    let mut stage = busy();
+    let all = Snapshot { file_bytes: 104 * MIB, wire_bytes: 145_402_980, ..under_way() };
+    let track = Track::Job(JobId(2));
+    stage.event(Event::Progress { track, snapshot: all });
+    assert!(stage.row("cmos.mp4   sending").contains(" 99 %"));
+    stage.state(track, State::Sent);
+    let sent = stage.row("cmos.mp4   sent");
+    assert!(sent.contains(" 99 %") && sent.contains("▚▚▚▚") && !sent.contains('█'), "{sent}");
+    assert!(!stage.shows("100 %"));
+    stage.now += Duration::from_secs(12);
+    assert!(stage.shows("not confirmed yet, 12 s"));
+    stage.state(track, State::Delivered);
+    assert!(stage.row("cmos.mp4   delivered ✓").contains("104 MiB in 0.19 s"));
+}
+
+#[test]
+fn a_stall_is_said_after_two_seconds() {
+    let mut stage = busy();
+    stage.now += Duration::from_millis(1900);
+    assert!(!stage.shows("stalled"));
+    stage.now += Duration::from_secs(10);
+    assert!(stage.row(" rate ").contains("stalled 11 s"));
+}
+
+#[test]
+fn the_received_files_say_what_arrived() {
+    let mut stage = busy();
+    let row = stage.row("stored ✓");
+    assert!(
+        row.contains("08:00:00 image.ppm") && row.contains("sha256 9f2c41…") && row.contains("CP2"),
+        "{row}"
+    );
+    near(number(&row, "image.ppm"), 8_294_400.0 / UNIT);
+    let digest = &row[row.find("9f2c41").unwrap_or(0)..];
+    near(number(digest, "… "), 8_294_400.0 / 0.0197 / UNIT);
+    let coming = stage.row("from 127.0.0.1");
+    assert!(coming.contains("cmos.mp4") && coming.contains(" 69 %"), "{coming}");
+    let wide = busy().sized(200, 50).row("stored ✓");
+    assert!(wide.contains(&"9f2c41d0a9b8c7e6".repeat(4)), "the whole digest where there is room: {wide}");
+}
+
+#[test]
+fn the_card_says_what_it_will_cost() {
+    let mut stage = Stage::new();
+    stage.keys("j j Space p p p");
+    // 104 MiB in CP1: the size on the wire is arithmetic, the time is not known yet.
+    let bill = stage.row("wire");
+    assert!(stage.row("time").contains(" ? "));
+    near(number(&bill, "wire"), (104.0 * UNIT / 62.0).ceil() * 128.0 / UNIT);
+    assert!(!bill.contains("≈"), "the embedded server has told its key: {bill}");
+    let mut stage = raced();
+    stage.keys("1 Home j j p p p");
+    near(number(&stage.row("time"), "≈"), 104.0 / 8.0 * 2.76);
+}
+
+#[test]
+fn an_unknown_key_makes_the_wire_an_estimate() {
+    let mut stage = Stage::new();
+    stage.keys("c h o s t Enter j j p p p");
+    assert!(stage.row("wire").contains("≈ 215 MiB"));
+    stage.keys("p p p");
+    assert!(!stage.row("wire").contains('≈'), "CP2 does not depend on the key");
+}
+
+#[test]
+fn a_lane_says_what_its_snapshot_says() {
+    let mut stage = racing();
+    let fed = cp1_after(27, 1.0 + 0.2 * (27.0_f64 / 4.0).sin());
+    let rate = stage.row("mean");
+    near(number(&rate, "mean "), fed.rate_mean / UNIT);
+    let now = rate.find(" MiB/s now").map(|at| &rate[..at]).unwrap_or_default();
+    near(number(now.rsplit(' ').next().unwrap_or_default(), ""), fed.rate_now / UNIT);
+    let wire = stage.row("wire");
+    near(number(&wire, "×"), fed.wire_bytes as f64 / fed.file_bytes as f64);
+    near(number(&wire, "×2.06"), fed.wire_bytes as f64 / UNIT);
+    assert!(stage.row("sending").contains(" 99 %"), "8.37 of 8.39 million bytes");
+    assert!(stage.row("≥").contains("≥ 2.7 s"));
+}
+
+#[test]
+fn the_verdict_says_the_ratio() {
+    let mut stage = raced().sized(120, 40);
+    let row = stage.row("In turn");
+    near(number(&row, "was "), 2.76 / 0.02);
+    assert!(row.contains("1 GiB: CP1 5 min 53 s, CP2 2.6 s."), "{row}");
+}
+
+#[test]
+fn the_server_says_who_came() {
+    let mut stage = serving();
+    stage.now += Duration::from_secs(60);
+    let session = stage.row("127.0.0.1:50122       open");
+    assert!(session.contains("proven") && session.contains("2 files, 15.8 MiB"), "{session}");
+    let bad = stage.row("[2001:db8::7]:61000   ended");
+    assert!(bad.contains("no proof") && bad.contains("1 refused"), "{bad}");
+    assert!(stage.row("MODE 7").contains("08:00:01 [2001:db8::7]:61000"));
+    assert!(stage.row("identity").contains("CN=upseal demo, 1024-bit, 29 days left"));
+}
+
+#[test]
+fn ten_thousand_uploads_are_counted() {
+    let mut stage = Stage::new();
+    for id in 1..=10_000 {
+        stage.upload(id, &format!("f{id}"), 1);
+    }
+    for id in 1..=5_000 {
+        stage.state(Track::Job(JobId(id)), State::Delivered);
+    }
+    assert!(stage.shows("Queue 5000 of 10000 delivered"));
+    assert!(stage.row("f5001").contains("waiting"), "the pane follows what is next");
+    for id in [1, 9_999, 5_000] {
+        stage.event(Event::Removed { job: JobId(id) });
+    }
+    stage.state(Track::Job(JobId(10_000)), State::Delivered);
+    assert!(stage.shows("Queue 4999 of 9997 delivered"));
+}

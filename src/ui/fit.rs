@@ -95,15 +95,13 @@ pub(super) fn right(text: &str, columns: usize) -> String {
     out
 }
 
-/// The text in lines of at most `columns` columns, broken at blanks where there are any; a blank that
-/// must not be broken is written `\u{a0}`.
+/// The text in lines of at most `columns` columns, broken at blanks where there are any, but not
+/// between a number and its unit.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
-        // What holds amounts together has done its work once the words are apart.
-        let mut word = word.replace('\u{a0}', " ");
+    for mut word in words(text) {
         if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
             lines.push(std::mem::take(&mut line));
         }
@@ -125,6 +123,25 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// What stays together: a word, or a number with its unit.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match words.last_mut() {
+            Some(number)
+                if number.starts_with(|c: char| c.is_ascii_digit())
+                    && number.ends_with(|c: char| c.is_ascii_digit())
+                    && word.starts_with(|c: char| c.is_alphabetic()) =>
+            {
+                number.push(' ');
+                number.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 fn head(text: &str, columns: usize) -> String {
@@ -188,6 +205,6 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("図", 1), ["図"]);
         assert_eq!(wrap("", 5), [""]);
-        assert_eq!(wrap("takes 5\u{a0}min", 8), ["takes", "5 min"]);
+        assert_eq!(wrap("takes 5 min", 8), ["takes", "5 min"]);
     }
 }

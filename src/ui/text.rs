@@ -2,15 +2,14 @@
 //!
 //! Amounts are written by [`units`]; this file says what they mean.
 
-use std::io;
 use std::time::Duration;
+use std::{io, iter};
 
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
-use crate::event::{
-    Blame, Dialect, Fault, Job, Kept, LaneResult, Proof, Snapshot, State, Target, Variant, Verdict,
-};
+use crate::event::{Blame, Dialect, Fault, Job, Kept, Proof, Snapshot, State, Target, Variant, Verdict};
+use crate::transfer::race;
 use crate::units;
 
 /// Nothing moved for so long: worth a word.
@@ -524,55 +523,12 @@ pub(super) fn lane_wire(snapshot: &Snapshot, place: &str) -> String {
     }
 }
 
-/// The blanks inside an amount must not be where a line is broken.
-fn tied(amount: &str) -> String {
-    amount.replace(' ', "\u{a0}")
-}
-
-/// `In turn (fair). CP2 was 138 times faster than CP1. 1 GiB: CP1 5 min 53 s, CP2 2.6 s.`
+/// The sentence of every front end, and why a lane has no result.
 pub(super) fn verdict(verdict: &Verdict) -> String {
-    let failed: Vec<String> = verdict
-        .lanes
-        .iter()
-        .filter_map(|lane| lane.fault.as_ref().map(|fault| (lane, fault)))
-        .map(|(lane, fault)| {
-            format!("{} has no result: {}.", lane.dialect.variant, fit::escaped(&fault.what))
-        })
-        .collect();
-    let done: Vec<&LaneResult> =
-        verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0).collect();
-    let mut words = Vec::new();
-    let slowest = done.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let fastest = done.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    if let (Some(slow), Some(fast)) = (slowest, fastest)
-        && done.len() > 1
-    {
-        let ratio = slow.seconds / fast.seconds;
-        words.push("In turn (fair).".to_owned());
-        let (slow, fast) = (slow.dialect.variant, fast.dialect.variant);
-        words.push(if slow == fast {
-            format!("The faster {fast} lane was {} times as fast.", times(ratio))
-        } else {
-            format!("{fast} was {} times faster than {slow}.", times(ratio))
-        });
-    }
-    if verdict.bytes > 0 && !done.is_empty() {
-        let each: Vec<String> = done
-            .iter()
-            .map(|lane| {
-                let gib = lane.seconds * (1_u64 << 30) as f64 / verdict.bytes as f64;
-                tied(&format!("{} {}", lane.dialect.variant, seconds(gib)))
-            })
-            .collect();
-        words.push(format!("{} {}.", tied("1 GiB:"), each.join(", ")));
-    }
-    words.extend(failed);
-    if words.is_empty() { "No lane has a result.".to_owned() } else { words.join(" ") }
-}
-
-/// `138`, `7.4`
-fn times(ratio: f64) -> String {
-    if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.1}") }
+    let failed = verdict.lanes.iter().filter_map(|lane| lane.fault.as_ref().map(|fault| (lane, fault))).map(
+        |(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::escaped(&fault.what)),
+    );
+    iter::once(race::sentence(verdict)).chain(failed).collect::<Vec<_>>().join(" ")
 }
 
 // Help and small terminals
@@ -613,36 +569,6 @@ mod tests {
         assert_eq!(of(1 << 20, 0), "1 MiB");
         let snapshot = Snapshot { rate_now: 432_013_312.0, rate_mean: 406_847_488.0, ..Snapshot::default() };
         assert_eq!(rates(&snapshot), "412 MiB/s now, mean 388");
-    }
-
-    #[test]
-    fn the_verdict_says_the_ratio_and_what_a_gib_takes() {
-        let lane = |variant, seconds| LaneResult {
-            dialect: Dialect::of(variant),
-            seconds,
-            wire_bytes: 0,
-            proof: None,
-            fault: None,
-        };
-        let mut race = Verdict {
-            name: "cmos.mp4".into(),
-            bytes: 8 << 20,
-            lanes: vec![lane(Variant::Cp1, 2.76), lane(Variant::Cp2, 0.02)],
-        };
-        assert_eq!(
-            verdict(&race).replace('\u{a0}', " "),
-            "In turn (fair). CP2 was 138 times faster than CP1. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
-        );
-        race.lanes[0].fault = Some(Fault {
-            kind: crate::event::FaultKind::Broken,
-            blame: Blame::Peer,
-            what: "the server hung up".into(),
-            advice: String::new(),
-        });
-        assert_eq!(
-            verdict(&race).replace('\u{a0}', " "),
-            "1 GiB: CP2 2.6 s. CP1 has no result: the server hung up."
-        );
     }
 
     #[test]

@@ -7,10 +7,7 @@ fn number(row: &str, before: &str) -> f64 {
     let start = row.find(before).map(|at| at + before.len());
     let text = start.and_then(|start| row.get(start..)).unwrap_or_default().trim_start();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    match text[..end].parse() {
-        Ok(number) => number,
-        Err(_) => panic!("no number after {before:?} in {row:?}"),
-    }
+    text[..end].parse().unwrap_or_else(|error| panic!("no number after {before:?} in {row:?}: {error}"))
 }
 
 /// Three significant digits are as near as this.

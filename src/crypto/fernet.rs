@@ -34,7 +34,7 @@ const STEP: usize = 48 * 1024;
 /// As many characters as make [`STEP`] bytes.
 const PIECE: usize = STEP / 3 * 4;
 
-/// What a Fernet token of a date before 2514 begins with: the version and three zero bytes of its time.
+/// What a Fernet token begins with: the version, and 22 zero bits of its time, until the year 139,000.
 const FERNET_START: &[u8] = b"gAAAA";
 
 /// Length of the token of that many bytes; `None` beyond 2^64.

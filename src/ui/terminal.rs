@@ -69,12 +69,16 @@ impl Screen {
     pub(super) fn reclaim(&mut self) -> io::Result<()> {
         give_back();
         take()?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Forgets what is on the screen, so that the next frame draws all of it.
+    ///
+    /// Not by ratatui's `clear`: that asks the terminal where its cursor is, and fails where nobody
+    /// answers.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 

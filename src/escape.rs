@@ -36,7 +36,8 @@ impl fmt::Display for Escaped<'_> {
 /// Zero-width joiners are among these although Persian and some emoji need them: two names that
 /// look alike and differ are worse than a joiner written out. Variation selectors are not: they
 /// only choose how the character before them is drawn.
-fn misleads(c: char) -> bool {
+#[must_use]
+pub fn misleads(c: char) -> bool {
     c.is_control() // C0 (ESC is here), DEL, C1
         || matches!(c,
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' // direction

@@ -29,19 +29,20 @@ use crate::event::Proof;
 const WARN_BELOW_BITS: usize = 2048;
 
 /// Why a certificate, or a CA, is not accepted. Text that comes from a certificate is escaped.
+/// Each says all in one line; none has a source to print after it.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The CA's file cannot be read.
-    #[error("cannot read the CA certificate {}: {source}", path.display())]
+    #[error("cannot read the CA certificate {}: {why}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// It is no certificate in PEM.
     #[error("it is not a certificate: {0}")]
-    NotACertificate(#[source] CertificateError),
+    NotACertificate(CertificateError),
     /// One is expected.
     #[error("there are several certificates in it; exactly one is expected")]
     SeveralCertificates,
@@ -169,7 +170,7 @@ impl Anchor {
 
     /// From a file.
     pub fn load(path: &Path) -> Result<Self, TrustError> {
-        let unreadable = |source| TrustError::Unreadable { path: path.into(), source };
+        let unreadable = |why| TrustError::Unreadable { path: path.into(), why };
         let mut pem = Vec::new();
         File::open(path)
             .and_then(|file| file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut pem))

@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(bytes(812), "812 B");
         assert_eq!(bytes(8_294_400), "7.91 MiB");
         assert_eq!(bytes(42_200), "41.2 KiB");
-        assert_eq!(bytes(104 << 20 | 12_345), "104 MiB");
+        assert_eq!(bytes((104 << 20) + 12_345), "104 MiB");
         assert_eq!(bytes(1 << 30), "1 GiB");
         assert_eq!(rate(432_013_312.0), "412 MiB/s");
         assert_eq!(rate(f64::NAN), "—");

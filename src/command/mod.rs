@@ -32,12 +32,11 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let ca = Some(args.speak.ca.clone());
     let dialect = args.speak.dialect();
-    let (target, embedded) = match args.to {
-        Some(address) => (Target::Server { address, ca: ca.clone() }, None),
-        None => {
-            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-            (Target::Embedded, Some(EmbeddedOptions { store: received_folder()?, bind }))
-        }
+    let (target, embedded) = if let Some(address) = args.to {
+        (Target::Server { address, ca: ca.clone() }, None)
+    } else {
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
+        (Target::Embedded, Some(EmbeddedOptions { store: received_folder()?, bind }))
     };
     let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };

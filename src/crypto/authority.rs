@@ -125,7 +125,7 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| IdentityError::Unwritable { path: dir.into(), source })?;
+        .map_err(|why| IdentityError::Unwritable { path: dir.into(), why })?;
     let texts: [(&str, u32); 4] = [
         (&authority.certificate_pem, 0o644),
         (&authority.private_key_pem, 0o600),
@@ -134,14 +134,14 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
     ];
     let mut written = Vec::new();
     for (path, (text, mode)) in files.into_iter().zip(texts) {
-        if let Err(source) = write_new(&path, text, mode) {
+        if let Err(why) = write_new(&path, text, mode) {
             // Only what this call made; of no use without the rest.
             for path in &written {
                 drop(std::fs::remove_file(path));
             }
-            return Err(match source.kind() {
+            return Err(match why.kind() {
                 io::ErrorKind::AlreadyExists => IdentityError::Exists { path },
-                _ => IdentityError::Unwritable { path, source },
+                _ => IdentityError::Unwritable { path, why },
             });
         }
         written.push(path);
@@ -161,7 +161,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 /// Two CAs never have the same name, so that a client can say that it has the wrong one.
 fn numbered(name: &str) -> Result<String, IdentityError> {
-    let number = getrandom::u32().map_err(|_| IdentityError::Rsa(rsa::Error::Rng))?;
+    let number = getrandom::u32().map_err(|_| rsa::Error::Rng)?;
     Ok(format!("{name} {number:08x}"))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! RSASSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 8.1). A signature is made with a salt of the
 //! maximum length and accepted with any. Whatever is to mean more than "I answered" must therefore ask
-//! for another length: see [`sign_salted`].
+//! for another length: see `sign_salted`.
 
 use getrandom::SysRng;
 use rsa::sha2::{Digest as _, Sha256};

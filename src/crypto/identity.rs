@@ -36,24 +36,24 @@ pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
 /// Bits of a modulus that are accepted.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
-/// Why there is no identity.
+/// Why there is no identity. Each says all in one line; none has a source to print after it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}{}", path.display(), hint(source))]
+    #[error("cannot read {}: {why}{}", path.display(), hint(why))]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file or folder cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {why}", path.display())]
     Unwritable {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// `init` overwrites nothing.
     #[error("{} is already there; nothing was written (choose another folder, or move it away)", path.display())]
@@ -62,12 +62,12 @@ pub enum IdentityError {
         path: PathBuf,
     },
     /// The certificate's file is none.
-    #[error("{} does not hold the server's certificate: {source}", path.display())]
+    #[error("{} does not hold the server's certificate: {why}", path.display())]
     NotACertificate {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: CertificateError,
+        why: CertificateError,
     },
     /// The private key's file is none.
     #[error("{} does not hold an RSA private key in PEM, PKCS #8 or PKCS #1: {why}", path.display())]
@@ -108,8 +108,11 @@ pub enum IdentityError {
         name: String,
     },
     /// The `rsa` crate failed: no randomness, or a key that it refuses.
-    #[error("RSA failed: {0}")]
-    Rsa(#[from] rsa::Error),
+    #[error("RSA failed: {why}")]
+    Rsa {
+        /// In the crate's words.
+        why: String,
+    },
     /// A certificate could not be made.
     #[error("the certificate could not be made: {why}")]
     Issue {
@@ -118,8 +121,14 @@ pub enum IdentityError {
     },
 }
 
-fn hint(source: &io::Error) -> &'static str {
-    if source.kind() == io::ErrorKind::NotFound { " (`upseal certs init` makes one)" } else { "" }
+impl From<rsa::Error> for IdentityError {
+    fn from(error: rsa::Error) -> Self {
+        Self::Rsa { why: error.to_string() }
+    }
+}
+
+fn hint(why: &io::Error) -> &'static str {
+    if why.kind() == io::ErrorKind::NotFound { " (`upseal certs init` makes one)" } else { "" }
 }
 
 /// Who a server is: its private key, zeroized on drop, and the certificate that goes with it.
@@ -158,8 +167,7 @@ impl Identity {
         if !KEY_BITS.contains(&bits) {
             return Err(IdentityError::Size { bits });
         }
-        let not_a_certificate =
-            |source| IdentityError::NotACertificate { path: certificate_path.into(), source };
+        let not_a_certificate = |why| IdentityError::NotACertificate { path: certificate_path.into(), why };
         let parsed = Certificate::from_pem(&certificate).map_err(not_a_certificate)?;
         let certified = ServerKey::from_spki(parsed.parsed().map_err(not_a_certificate)?.public_key().raw);
         let own = ServerKey::new(key.to_public_key());
@@ -249,7 +257,7 @@ impl fmt::Debug for Identity {
 
 /// A whole file of at most [`CERTIFICATE_MAX`] bytes.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-    let unreadable = |source| IdentityError::Unreadable { path: path.into(), source };
+    let unreadable = |why| IdentityError::Unreadable { path: path.into(), why };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
     file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;

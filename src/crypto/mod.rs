@@ -37,8 +37,6 @@ pub mod rsa_blocks;
 mod session_key;
 
 pub(crate) use name::distinguished;
-pub use name::escape;
-
 /// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
 pub trait Seal: Send {
     /// Exact number of body bytes for the plaintext length that was given at creation.

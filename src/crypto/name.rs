@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use crate::escape::misleads;
+
 /// Characters of a name that are shown.
 const SHOWN: usize = 256;
 
@@ -42,15 +44,6 @@ pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
         None => text,
         Some((end, _)) => format!("{}…", &text[..end]),
     }
-}
-
-/// Text from elsewhere made safe to show: control characters, bidirectional marks, invisible ones and
-/// line separators become `\` and hexadecimal pairs of their UTF-8, as in RFC 4514.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_safe(&mut safe, c));
-    safe
 }
 
 fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
@@ -93,36 +86,19 @@ fn push_value(text: &mut String, value: &str) {
 }
 
 fn push_safe(text: &mut String, c: char) {
-    if is_safe(c) {
-        text.push(c);
-    } else {
+    if misleads(c) {
         for byte in c.encode_utf8(&mut [0; 4]).bytes() {
             text.push('\\');
             push_hex(text, byte);
         }
+    } else {
+        text.push(c);
     }
 }
 
 fn push_hex(text: &mut String, byte: u8) {
     // Writing to a String cannot fail.
     let _ = write!(text, "{byte:02X}");
-}
-
-/// Not C0, DEL, C1; nor what reorders, hides or breaks a line.
-fn is_safe(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]
@@ -132,6 +108,11 @@ mod tests {
 
     #[test]
     fn text_that_acts_on_a_terminal_is_shown_as_hexadecimal() {
+        let escape = |value: &str| {
+            let mut text = String::new();
+            value.chars().for_each(|c| push_safe(&mut text, c));
+            text
+        };
         assert_eq!(escape("a\u{1b}[2Jb"), "a\\1B[2Jb");
         assert_eq!(escape("\u{7}\r\n\u{7f}\u{9b}"), "\\07\\0D\\0A\\7F\\C2\\9B");
         assert_eq!(escape("\u{202e}fdp.exe\u{2066}"), "\\E2\\80\\AEfdp.exe\\E2\\81\\A6");

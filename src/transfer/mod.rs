@@ -212,7 +212,9 @@ impl Control {
             Command::Retry(id) => self.retry(id),
             Command::RetryFailed => {
                 let failed = self.queue().failed();
-                failed.into_iter().for_each(|id| self.retry(id));
+                for id in failed {
+                    self.retry(id);
+                }
             }
             Command::Remove(id) => {
                 if self.queue().remove(id) {
@@ -257,7 +259,9 @@ impl Control {
     fn cancel_all(&mut self) {
         self.race = None;
         let cancelled = self.queue().cancel_all();
-        cancelled.into_iter().for_each(|id| self.say(id, State::Cancelled));
+        for id in cancelled {
+            self.say(id, State::Cancelled);
+        }
         if let Some(active) = &self.active {
             active.stop.interrupt();
         }
@@ -354,7 +358,7 @@ impl Control {
         let (tell, observer) = (self.tell.clone(), Arc::clone(&self.sampler) as Arc<dyn Observer>);
         let failed = self.tell.clone();
         let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
-            let told = match host(&options, observer) {
+            let told = match host(&options, &observer) {
                 Ok(ready) => Told::Ready(Box::new(ready)),
                 Err(error) => Told::NotReady(error.fault()),
             };
@@ -392,7 +396,7 @@ impl HostError {
 }
 
 /// Makes the identity, opens the folder, binds, listens.
-fn host(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<(Server, Embedded), HostError> {
+fn host(options: &EmbeddedOptions, observer: &Arc<dyn Observer>) -> Result<(Server, Embedded), HostError> {
     let store = Folder::open(&options.store)?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
@@ -403,7 +407,7 @@ fn host(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<(Serve
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),
         store: Arc::new(store) as Arc<dyn Store>,
-        observer: Arc::clone(&observer),
+        observer: Arc::clone(observer),
     };
     let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped)?;
     let address = server.address().to_string();

@@ -109,24 +109,21 @@ pub fn sentence(verdict: &Verdict) -> String {
     };
     let ratio = slowest.seconds / fastest.seconds;
     let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
-    let mut text = format!("In turn (fair). {} was {ratio} times faster", name(fastest));
-    if done.len() > 2 {
-        text += &format!(" than {}", name(slowest));
+    let than = if done.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
+    let ranking = format!("In turn (fair). {} was {ratio} times faster{than}.", name(fastest));
+    if verdict.bytes == 0 {
+        return ranking;
     }
-    text += ".";
-    if verdict.bytes > 0 {
-        let gib: Vec<String> = verdict
-            .lanes
-            .iter()
-            .filter(|lane| lane.fault.is_none())
-            .map(|lane| {
-                let seconds = lane.seconds * GIB / verdict.bytes as f64;
-                format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
-            })
-            .collect();
-        text += &format!(" 1 GiB: {}.", gib.join(", "));
-    }
-    text
+    let gib: Vec<String> = verdict
+        .lanes
+        .iter()
+        .filter(|lane| lane.fault.is_none())
+        .map(|lane| {
+            let seconds = lane.seconds * GIB / verdict.bytes as f64;
+            format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
+        })
+        .collect();
+    format!("{ranking} 1 GiB: {}.", gib.join(", "))
 }
 
 #[cfg(test)]

@@ -195,20 +195,16 @@ impl Worker {
             }
             self.say(job.id, State::Sent);
             sent.push(job.id);
-            match self.next(route) {
-                Some((next, next_source)) => {
-                    self.dialer.observer.unwatch(Track::Job(job.id));
-                    (job, source) = (next, next_source);
-                }
-                None => {
-                    let result = upload.close(&meter);
-                    self.dialer.observer.unwatch(Track::Job(job.id));
-                    return match result {
-                        Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
-                        Err(error) => self.broken(&sent, None, &error),
-                    };
-                }
-            }
+            let Some((next, next_source)) = self.next(route) else {
+                let result = upload.close(&meter);
+                self.dialer.observer.unwatch(Track::Job(job.id));
+                return match result {
+                    Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
+                    Err(error) => self.broken(&sent, None, &error),
+                };
+            };
+            self.dialer.observer.unwatch(Track::Job(job.id));
+            (job, source) = (next, next_source);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What wakes the run loop: the user, the transfer threads, signals, finished folder listings.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -8,13 +10,16 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::widgets::listing::{self, Clock, Listing, Request};
 
-/// How long the input thread may be deaf to the end of the program.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long the input thread may be deaf to the end of the program, and to a new window size.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long the end of the program waits for the input thread.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +40,9 @@ pub(super) struct Sources {
     clock: Clock,
     ended: Arc<AtomicBool>,
     signals: Handle,
-    threads: Vec<JoinHandle<()>>,
+    on_signals: Option<JoinHandle<()>>,
+    /// Closed when the input thread has ended.
+    input_ended: Receiver<()>,
 }
 
 impl Sources {
@@ -60,7 +67,12 @@ impl Sources {
             }
         })?;
         let over = Arc::clone(&ended);
-        let on_input = thread::Builder::new().name("input".into()).spawn(move || read(&keys, &over))?;
+        let (ending, input_ended) = bounded(0);
+        let tty = tty()?;
+        thread::Builder::new().name("input".into()).spawn(move || {
+            let _until_here = ending;
+            read(&tty, &keys, &over);
+        })?;
 
         Ok(Self {
             input,
@@ -70,7 +82,8 @@ impl Sources {
             clock,
             ended,
             signals: handle,
-            threads: vec![on_signals, on_input],
+            on_signals: Some(on_signals),
+            input_ended,
         })
     }
 
@@ -90,29 +103,51 @@ impl Drop for Sources {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         self.signals.close();
-        for thread in self.threads.drain(..) {
-            // A panic of theirs has been told by the hook.
+        if let Some(thread) = self.on_signals.take() {
+            // A panic of its own has been told by the hook.
             let _ = thread.join();
         }
+        // Not joined: crossterm may spin in there over a terminal that went away this moment.
+        let _ = self.input_ended.recv_timeout(FAREWELL);
     }
 }
 
+/// What crossterm reads keys from: standard input, or the terminal behind it.
+fn tty() -> io::Result<OwnedFd> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
+}
+
 /// Until the program ends or the terminal is gone; dropping `keys` tells the latter.
-fn read(keys: &Sender<Input>, ended: &AtomicBool) {
+///
+/// Whether the terminal is still there is looked at first: crossterm 0.29 reads for ever from one
+/// that has hung up.
+fn read(tty: &OwnedFd, keys: &Sender<Input>, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
-        let next = match terminal::poll(PATIENCE) {
-            Ok(false) => continue,
-            Ok(true) => terminal::read(),
-            Err(error) => Err(error),
-        };
-        match next {
-            Ok(input) => {
-                if keys.send(input).is_err() {
-                    return;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let mut fds = [PollFd::new(tty, PollFlags::IN)];
+        match poll(&mut fds, Some(&PATIENCE)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
+        }
+        if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            return;
+        }
+        // Also without a key: a new window size comes by a signal of crossterm's own.
+        loop {
+            let input = match terminal::poll(Duration::ZERO) {
+                Ok(false) => break,
+                Ok(true) => terminal::read(),
+                Err(error) => Err(error),
+            };
+            match input {
+                Ok(input) => {
+                    if keys.send(input).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
         }
     }
 }

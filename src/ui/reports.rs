@@ -39,7 +39,7 @@ impl App {
             Event::Proven { track, address, proof } => self.proven(track, &address, proof),
             Event::Progress { track, snapshot } => self.progressed(track, snapshot, now),
             Event::RaceStarted { name, bytes, lanes } => self.race.started(&name, bytes, lanes, now),
-            Event::RaceFinished { verdict } => self.race_finished(verdict),
+            Event::RaceFinished { verdict } => self.race_finished(verdict, now),
             event => self.on_server_event(event, now),
         }
     }
@@ -158,12 +158,24 @@ impl App {
         }
     }
 
-    fn race_finished(&mut self, verdict: Verdict) {
+    fn race_finished(&mut self, verdict: Verdict, now: Duration) {
         let targets: Vec<Target> = self.race.tracks.iter().map(|track| track.lane.target.clone()).collect();
         for (lane, target) in verdict.lanes.iter().zip(&targets) {
             if lane.fault.is_none() && lane.seconds > 0.0 {
                 self.rates.learn(target, lane.dialect.variant, verdict.bytes as f64 / lane.seconds);
             }
+        }
+        // What no lane has told yet: the file could not be opened, for one.
+        let untold: Vec<(usize, Fault)> = verdict
+            .lanes
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.race.tracks.get(*at).is_none_or(|track| !track.state.is_final()))
+            .filter_map(|(at, lane)| Some((at, lane.fault.clone()?)))
+            .collect();
+        for (lane, fault) in untold {
+            self.trouble(&text::lane(lane), &fault, now);
+            self.race.changed(lane, State::Failed(fault), now);
         }
         self.note(Tone::Plain, text::verdict(&verdict));
         self.race.finished(verdict);

@@ -16,7 +16,7 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Rect, Size};
 use rustix::process::{Signal, kill_current_process_group};
 
 /// Whether the terminal is ours at the moment; the panic hook must know without a lock.
@@ -73,16 +73,20 @@ impl Screen {
     }
 
     /// Forgets what is on the screen, so that the next frame draws all of it.
+    ///
+    /// Not by ratatui's `clear`: that asks the terminal where its cursor is, and the thread that
+    /// reads the keys takes the answer.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer would go to
-        // the thread that reads the keys.
         let size = self.terminal.size()?;
-        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        // A panic in the midst of a picture leaves its beginning in the buffer, which is written out
+        // when it is dropped.
+        let _ = execute!(self.terminal.backend_mut(), EndSynchronizedUpdate);
         give_back();
     }
 }

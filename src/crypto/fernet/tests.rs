@@ -114,7 +114,7 @@ fn the_time_of_a_token_is_shown_and_never_enforced() {
         assert_eq!(plain, b"");
         assert_eq!(opener.token_time(), Some(time));
     }
-    // A time beyond 2242 no longer begins with gAAAA, and is taken for a raw token.
+    // A time beyond 2^42 s no longer begins with gAAAA, and is taken for a raw token.
     assert!(open(&last).is_err());
 }
 

@@ -59,6 +59,7 @@ fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
 #[test]
 fn what_is_no_key_becomes_a_random_one() {
     let text = SessionKey::generate().to_base64url();
+    let key = SessionKey::from_base64url(text.as_bytes()).unwrap();
     for padding in BOTH {
         for message in [
             &b""[..],
@@ -67,10 +68,11 @@ fn what_is_no_key_becomes_a_random_one() {
             &[0; 33],
             &text.as_bytes()[..43],
             format!("{}=", text.as_str()).as_bytes(),
+            format!("x{}", text.as_str()).as_bytes(),
             format!("{}\n", &text[..43]).as_bytes(),
             format!("+{}", &text[1..]).as_bytes(),
         ] {
-            gives_a_random_key(&wrapped(&RSA_1024, padding, message), None);
+            gives_a_random_key(&wrapped(&RSA_1024, padding, message), Some(&key));
         }
     }
 }
@@ -109,6 +111,26 @@ fn the_courses_files_are_loaded() {
     let session = SessionKey::generate();
     let blob = key.wrap_session_key(&session, Padding::Oaep).unwrap();
     assert!(identity.unwrap_session_key(&blob).ct_eq(&session));
+}
+
+#[test]
+fn what_openssl_made_is_understood() {
+    use crate::crypto::Open as _;
+    let identity = Arc::new(Identity::load(&fixtures()).unwrap());
+    let message = b"made by OpenSSL";
+    for (file, padding) in [("test_oaep.bin", Padding::Oaep), ("test_pkcs1v15.bin", Padding::Pkcs1v15)] {
+        let mut opener = identity.opener();
+        let mut plain = Vec::new();
+        opener.open(&std::fs::read(fixtures().join(file)).unwrap(), &mut plain).unwrap();
+        opener.finish(&mut plain).unwrap();
+        assert_eq!(plain, message);
+        assert_eq!(opener.locked_padding(), Some(padding));
+    }
+    for file in ["test_pss_max.bin", "test_pss_32.bin", "test_pss_0.bin"] {
+        let signature = std::fs::read(fixtures().join(file)).unwrap();
+        challenge::verify(&identity.server_key(), message, &signature).unwrap();
+        assert!(challenge::verify(&identity.server_key(), b"another", &signature).is_err());
+    }
 }
 
 /// A folder with the fixtures' certificate, and that as private key.

@@ -343,6 +343,26 @@ fn the_mouse_selects_and_scrolls() {
     }
 }
 
+#[test]
+fn a_race_that_cannot_begin_says_why_and_is_over() {
+    let mut stage = Stage::new();
+    stage.keys("j j r");
+    let why = fault("cmos.mp4 cannot be read: permission denied", "Look at its permissions");
+    let lane = |variant| LaneResult {
+        dialect: Dialect::of(variant),
+        seconds: 0.0,
+        wire_bytes: 0,
+        proof: None,
+        fault: Some(why.clone()),
+    };
+    let lanes = vec![lane(Variant::Cp1), lane(Variant::Cp2)];
+    stage.event(Event::RaceFinished { verdict: Verdict { name: "cmos.mp4".into(), bytes: 0, lanes } });
+    assert!(stage.shows("lane 2: cmos.mp4 cannot be read"));
+    assert!(!stage.app.is_busy());
+    stage.now += Duration::from_secs(60);
+    assert!(stage.row("╭ CP1").contains("failed ✗"));
+}
+
 /// A small generator: the same keys in every run.
 #[test]
 fn no_sequence_of_keys_panics_or_sends_without_being_asked() {

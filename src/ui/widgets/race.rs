@@ -46,7 +46,7 @@ impl Size {
 #[derive(Debug)]
 pub(in crate::ui) struct Track {
     pub(in crate::ui) lane: Lane,
-    state: State,
+    pub(in crate::ui) state: State,
     snapshot: Snapshot,
     proof: Option<Proof>,
     result: Option<LaneResult>,

@@ -1,0 +1,25 @@
+# `just --list` tells them all. None is needed to build or test: see the README.
+
+# What CI demands, as far as it needs no Python.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo clippy --no-default-features -- -D warnings
+    cargo test
+    -cargo deny check
+
+# The Python peer against the release binary.
+interop:
+    cargo build --release
+    python3 -m venv target/ci-venv
+    target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
+    target/ci-venv/bin/python tests/interop/run.py --upseal target/release/upseal
+
+# The README's pictures, from the program itself in a pseudo-terminal.
+picture:
+    cargo build --release
+    cargo run --example picture -- target/release/upseal assets
+
+# Look at changed snapshots of the screens (needs cargo-insta).
+snapshots:
+    cargo insta test --review -- ui

@@ -145,7 +145,7 @@ impl App {
         match track {
             Track::Job(id) => {
                 self.queue.progressed(id, snapshot, now);
-                self.speed.progressed(&snapshot, now);
+                self.speed.progressed(id, &snapshot, now);
                 // The first second is all start: not yet worth an estimate.
                 if snapshot.elapsed_ms >= 1000
                     && let Some(upload) = self.queue.upload(id)

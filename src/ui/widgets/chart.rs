@@ -1,5 +1,7 @@
 //! Rates over time on a logarithmic axis, in braille: two by four dots a character.
 
+use std::collections::VecDeque;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -18,23 +20,37 @@ const UNIT: f64 = 1_048_576.0;
 /// Points that a curve keeps; beyond that every second one goes.
 const MOST: usize = 1024;
 
-/// A rate over time.
+/// A rate over time, taken from amounts: sockets take bytes in bursts, and a picture of the bursts
+/// would hide the rate. Each point is the mean over the last seventh of the time, or a quarter of a
+/// second.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ui) struct Curve {
     /// Seconds, and bytes a second.
     points: Vec<(f64, f64)>,
+    /// Seconds and bytes so far, as far back as the next point looks.
+    amounts: VecDeque<(f64, f64)>,
     /// Only every so many points is kept; a power of two.
     every: usize,
     seen: usize,
 }
 
 impl Curve {
-    pub(in crate::ui) fn add(&mut self, seconds: f64, rate: f64) {
-        if rate <= 0.0 || !rate.is_finite() {
-            return;
+    /// So many bytes after so many seconds, both counted from the beginning.
+    pub(in crate::ui) fn add(&mut self, seconds: f64, bytes: u64) {
+        let now = (seconds, bytes as f64);
+        let window = (seconds / 7.0).max(0.25);
+        while self.amounts.get(1).is_some_and(|(then, _)| *then <= seconds - window) {
+            self.amounts.pop_front();
         }
-        let every = self.every.max(1);
-        if self.seen.is_multiple_of(every) {
+        let (then, before) = self.amounts.front().copied().unwrap_or_default();
+        self.amounts.push_back(now);
+        if now.0 > then && now.1 > before {
+            self.point(seconds, (now.1 - before) / (now.0 - then));
+        }
+    }
+
+    fn point(&mut self, seconds: f64, rate: f64) {
+        if self.seen.is_multiple_of(self.every.max(1)) {
             self.points.push((seconds, rate));
         }
         self.seen += 1;
@@ -44,7 +60,7 @@ impl Curve {
                 keep = !keep;
                 keep
             });
-            self.every = every * 2;
+            self.every = self.every.max(1) * 2;
         }
     }
 
@@ -198,19 +214,33 @@ mod tests {
     #[test]
     fn a_long_race_is_thinned_not_cut() {
         let mut curve = Curve::default();
-        for i in 0..100_000 {
-            curve.add(f64::from(i), 1e6);
+        for i in 1..=100_000_u32 {
+            curve.add(f64::from(i), u64::from(i) * 1000);
         }
         assert!(curve.points.len() < MOST);
         assert!(curve.end() > 99_000.0);
-        assert_eq!(curve.points[0].0.to_bits(), 0_f64.to_bits());
+        assert!(curve.points.iter().all(|(_, rate)| (rate - 1000.0).abs() < 1.0));
+    }
+
+    #[test]
+    fn bursts_are_smoothed() {
+        let mut curve = Curve::default();
+        // A second's worth arrives once a second.
+        for tenth in 1..=300_u32 {
+            curve.add(f64::from(tenth) / 10.0, u64::from(tenth / 10) * 1_000_000);
+        }
+        // At the beginning a second is more than there is to look back on.
+        for (seconds, rate) in curve.points.iter().filter(|(seconds, _)| *seconds > 10.0) {
+            assert!((600_000.0..1_500_000.0).contains(rate), "{rate} after {seconds} s");
+        }
+        assert!(curve.end() > 29.0);
     }
 
     #[test]
     fn decades_hold_every_curve() {
         let (mut slow, mut fast) = (Curve::default(), Curve::default());
-        slow.add(1.0, 2.9e6);
-        fast.add(1.0, 4.2e8);
+        slow.add(1.0, 2_900_000);
+        fast.add(1.0, 420_000_000);
         let chart = Chart {
             curves: vec![(&slow, String::new(), Style::new()), (&fast, String::new(), Style::new())],
             axis: Style::new(),

@@ -224,7 +224,7 @@ impl Race {
 
     pub(in crate::ui) fn progressed(&mut self, lane: usize, snapshot: Snapshot, now: Duration) {
         if let Some(track) = self.tracks.get_mut(lane) {
-            track.curve.add(snapshot.elapsed_ms as f64 / 1000.0, snapshot.rate_now);
+            track.curve.add(snapshot.elapsed_ms as f64 / 1000.0, snapshot.file_bytes);
             track.snapshot = snapshot;
             track.seen = now;
         }
@@ -239,7 +239,9 @@ impl Race {
     pub(in crate::ui) fn finished(&mut self, verdict: Verdict) {
         for (track, result) in self.tracks.iter_mut().zip(&verdict.lanes) {
             track.result = Some(result.clone());
-            track.curve.add(result.seconds, track.snapshot.rate_mean);
+            if result.fault.is_none() {
+                track.curve.add(result.seconds, verdict.bytes);
+            }
         }
         self.bytes = verdict.bytes;
         self.verdict = Some(verdict);

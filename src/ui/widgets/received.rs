@@ -202,9 +202,14 @@ impl Pane<'_, Received> {
             Span::raw(fit::left_middle(&coming.name, name)),
             Span::raw("  "),
         ]);
-        if snapshot.file_total > 0 {
+        // The length of the body is told before that of the file, where that is told at all.
+        let (done, total) = match snapshot.file_total {
+            0 => (snapshot.wire_bytes, snapshot.wire_total),
+            total => (snapshot.file_bytes, total),
+        };
+        if total > 0 {
             // Never all of it: here it is whole only once it is on disk.
-            let share = (snapshot.file_bytes as f64 / snapshot.file_total as f64).min(0.99);
+            let share = (done as f64 / total as f64).min(0.99);
             line.spans.extend(bar::progress(
                 Fill::Share(share),
                 name_columns(width).min(24),

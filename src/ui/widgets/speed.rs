@@ -9,7 +9,7 @@ use ratatui::widgets::Widget;
 
 use super::Pane;
 use super::chart::{Chart, Curve};
-use crate::event::Snapshot;
+use crate::event::{JobId, Snapshot};
 use crate::ui::text;
 
 /// A pause longer than this begins a new curve.
@@ -21,16 +21,24 @@ pub(in crate::ui) struct Speed {
     curve: Curve,
     began: Duration,
     last: Option<Duration>,
+    /// Bytes of all files since it began.
+    bytes: u64,
+    /// The latest upload and how much of it is in `bytes`.
+    upload: Option<(JobId, u64)>,
 }
 
 impl Speed {
-    pub(in crate::ui) fn progressed(&mut self, snapshot: &Snapshot, now: Duration) {
+    pub(in crate::ui) fn progressed(&mut self, id: JobId, snapshot: &Snapshot, now: Duration) {
         if self.last.is_none_or(|last| now.saturating_sub(last) > PAUSE) {
-            self.curve = Curve::default();
-            self.began = now;
+            let elapsed = Duration::from_millis(snapshot.elapsed_ms);
+            *self = Self { began: now.saturating_sub(elapsed), ..Self::default() };
         }
         self.last = Some(now);
-        self.curve.add(now.saturating_sub(self.began).as_secs_f64(), snapshot.rate_now);
+        // A retry begins at its first byte again.
+        let counted = self.upload.filter(|(of, _)| *of == id).map_or(0, |(_, counted)| counted);
+        self.bytes += snapshot.file_bytes.checked_sub(counted).unwrap_or(snapshot.file_bytes);
+        self.upload = Some((id, snapshot.file_bytes));
+        self.curve.add(now.saturating_sub(self.began).as_secs_f64(), self.bytes);
     }
 }
 

@@ -16,7 +16,7 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
+use ratatui::layout::{Position, Rect, Size};
 use rustix::process::{Signal, kill_current_process_group};
 
 /// Whether the terminal is ours at the moment; the panic hook must know without a lock.
@@ -73,12 +73,11 @@ impl Screen {
     }
 
     /// Forgets what is on the screen, so that the next frame draws all of it.
-    ///
-    /// Not by ratatui's `clear`: that asks the terminal where its cursor is, and fails where nobody
-    /// answers.
     pub(super) fn clear(&mut self) -> io::Result<()> {
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer would go to
+        // the thread that reads the keys.
         let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 }
 
@@ -133,4 +132,88 @@ fn restore_on_panic() {
             previous(info);
         }
     }));
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    //! Panics, in a pseudo-terminal of their own: the tests that end in one are run by those that
+    //! watch them.
+
+    use std::io::Read;
+    use std::time::Duration;
+    use std::{env, thread};
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::Screen;
+
+    /// Runs an ignored test of this program and gives all that its terminal was sent.
+    fn watched(test: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size)?;
+        let mut command = CommandBuilder::new(env::current_exe()?);
+        command.args(["--exact", &format!("ui::terminal::tests::{test}"), "--ignored", "--nocapture"]);
+        command.env("TERM", "xterm-256color");
+        let mut child = pair.slave.spawn_command(command)?;
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader()?;
+        let read = thread::spawn(move || {
+            let mut seen = Vec::new();
+            // A closed pseudo-terminal is an error here and there.
+            let _ = reader.read_to_end(&mut seen);
+            seen
+        });
+        child.wait()?;
+        drop(pair.master);
+        read.join().map_err(|_| "the reader panicked".into())
+    }
+
+    fn place(all: &[u8], part: &[u8]) -> Option<usize> {
+        all.windows(part.len()).position(|window| window == part)
+    }
+
+    const ENTER: &[u8] = b"\x1b[?1049h";
+    const LEAVE: &[u8] = b"\x1b[?1049l";
+    const SHOW_CURSOR: &[u8] = b"\x1b[?25h";
+
+    #[test]
+    fn a_panic_of_the_screen_restores_the_terminal_before_its_message()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let seen = watched("panics_itself")?;
+        let (Some(enter), Some(leave)) = (place(&seen, ENTER), place(&seen, LEAVE)) else {
+            panic!("{}", String::from_utf8_lossy(&seen));
+        };
+        let message = place(&seen, b"of the screen").ok_or("no message")?;
+        let cursor = place(&seen, SHOW_CURSOR).ok_or("no cursor")?;
+        assert!(enter < leave && leave < cursor && cursor < message);
+        assert_eq!(place(&seen[leave + 1..], LEAVE), None, "once is enough");
+        Ok(())
+    }
+
+    #[test]
+    fn a_panic_of_another_thread_leaves_the_screen_alone() -> Result<(), Box<dyn std::error::Error>> {
+        let seen = watched("another_thread_panics")?;
+        let leave = place(&seen, LEAVE).ok_or("never left")?;
+        let still = place(&seen, b"undisturbed").ok_or("drawn no more")?;
+        assert!(still < leave);
+        assert_eq!(place(&seen, b"of a worker"), None, "its message would tear the picture");
+        Ok(())
+    }
+
+    #[test]
+    #[ignore = "run in a pseudo-terminal by the test that watches it"]
+    fn panics_itself() {
+        let _screen = Screen::open();
+        panic!("of the screen");
+    }
+
+    #[test]
+    #[ignore = "run in a pseudo-terminal by the test that watches it"]
+    fn another_thread_panics() -> std::io::Result<()> {
+        let mut screen = Screen::open()?;
+        let worker = thread::Builder::new().spawn(|| panic!("of a worker"))?;
+        assert!(worker.join().is_err());
+        thread::sleep(Duration::from_millis(10));
+        screen.draw(|area, buf| buf.set_string(area.x, area.y, "undisturbed", ratatui::style::Style::new()))
+    }
 }

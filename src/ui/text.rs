@@ -270,13 +270,13 @@ pub(super) fn seconds(seconds: f64) -> String {
 
 /// `7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB`
 pub(super) fn delivered(size: u64, snapshot: &Snapshot) -> String {
-    format!(
-        "{} in {}, mean {}, wire {}",
-        units::bytes(size),
-        units::duration(Duration::from_millis(snapshot.elapsed_ms)),
-        units::rate(snapshot.rate_mean),
-        units::bytes(snapshot.wire_bytes)
-    )
+    let time = units::duration(Duration::from_millis(snapshot.elapsed_ms));
+    let mean = match mean(snapshot.rate_mean) {
+        // An empty file has no rate.
+        mean if mean.is_empty() => mean,
+        mean => format!(", {mean}"),
+    };
+    format!("{} in {time}{mean}, wire {}", units::bytes(size), units::bytes(snapshot.wire_bytes))
 }
 
 pub(super) fn queue_title(delivered: usize, all: usize, failed: usize) -> String {
@@ -384,7 +384,7 @@ pub(super) fn renamed(name: &str) -> String {
 }
 
 pub(super) fn rate_of(bytes: u64, seconds: f64) -> String {
-    if seconds > 0.0 { units::rate(bytes as f64 / seconds) } else { "—".to_owned() }
+    if seconds > 0.0 && bytes > 0 { units::rate(bytes as f64 / seconds) } else { "—".to_owned() }
 }
 
 /// `7.91 MiB (8294400 bytes)`

@@ -63,7 +63,8 @@ fn save(terminal: &Terminal, path: &Path) {
     println!("{}", path.display());
 }
 
-/// One `<text>` for each run of cells that look alike, stretched to its cells: fonts differ.
+/// One `<text>` for each run of letters that look alike, stretched to its cells, because fonts differ;
+/// bars and charts are drawn, because fonts leave gaps.
 fn svg(screen: &vt100::Screen) -> String {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let (width, height) =
@@ -81,7 +82,12 @@ fn svg(screen: &vt100::Screen) -> String {
             let mut text = String::new();
             while column < columns && self::look(screen, row, column) == look {
                 let cell = screen.cell(row, column).unwrap();
-                text.push_str(if cell.has_contents() { cell.contents() } else { " " });
+                let glyph = if cell.has_contents() { cell.contents() } else { " " };
+                if draw(&mut out, row, column, &look.front, glyph) {
+                    text.push(' ');
+                } else {
+                    text.push_str(glyph);
+                }
                 column += if cell.is_wide() { 2 } else { 1 };
             }
             run(&mut out, row, begin, column - begin, &look, &text);
@@ -112,6 +118,39 @@ fn colour(colour: vt100::Color, default: &str) -> String {
         vt100::Color::Idx(i) => PALETTE.get(usize::from(i)).copied().unwrap_or(default).to_owned(),
         vt100::Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
     }
+}
+
+/// Draws a block or braille cell; says whether it was one.
+fn draw(out: &mut String, row: u16, column: u16, colour: &str, glyph: &str) -> bool {
+    let Some(code) = glyph.chars().next().map(u32::from) else { return false };
+    let (x, y) = (MARGIN + f32::from(column) * CELL.0, MARGIN + f32::from(row) * CELL.1);
+    match code {
+        // Full block and its left parts, in eighths.
+        0x2588..=0x258f => {
+            let eighths = f32::from(u8::try_from(0x2590 - code).unwrap());
+            let width = CELL.0 * eighths / 8.0 + 0.1;
+            let height = CELL.1 - 4.0;
+            writeln!(
+                out,
+                "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>",
+                y + 2.0
+            )
+            .unwrap();
+        }
+        0x2800..=0x28ff => {
+            const DOTS: [(f32, f32); 8] =
+                [(0., 0.), (0., 1.), (0., 2.), (1., 0.), (1., 1.), (1., 2.), (0., 3.), (1., 3.)];
+            for (bit, (right, down)) in DOTS.iter().enumerate() {
+                if (code - 0x2800) >> bit & 1 == 1 {
+                    let (cx, cy) = (x + CELL.0 * (right + 0.5) / 2.0, y + CELL.1 * (down + 0.5) / 4.0);
+                    writeln!(out, "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"1.2\" fill=\"{colour}\"/>")
+                        .unwrap();
+                }
+            }
+        }
+        _ => return false,
+    }
+    true
 }
 
 fn run(out: &mut String, row: u16, column: u16, cells: u16, look: &Look, text: &str) {

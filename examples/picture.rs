@@ -13,7 +13,7 @@ use std::path::Path;
 
 use pty::Terminal;
 
-const CELL: (f32, f32) = (8.4, 18.0);
+const CELL: (f32, f32) = (9.0, 18.0);
 const MARGIN: f32 = 12.0;
 const FRONT: &str = "#d8dadb";
 const BACK: &str = "#16181a";
@@ -71,7 +71,7 @@ fn svg(screen: &vt100::Screen) -> String {
         (f32::from(columns) * CELL.0 + 2.0 * MARGIN, f32::from(rows) * CELL.1 + 2.0 * MARGIN);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n\
+         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"15\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACK}\"/>\n"
     );
     for row in 0..rows {

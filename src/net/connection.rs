@@ -98,6 +98,11 @@ impl Connection {
         self.stream.finish_writing()
     }
 
+    /// Keeps few bytes in the kernel's buffers ([`Stream::buffer_little`]).
+    pub fn buffer_little(&mut self) {
+        self.stream.buffer_little();
+    }
+
     /// Makes the coming end one that the peer cannot take for an end in order.
     pub fn reset(&mut self) {
         self.stream.reset();

@@ -375,6 +375,7 @@ impl<'a> Session<'a> {
                 if m1 != u64::MAX && m1 > self.service.policy.max_file.saturating_mul(k) {
                     return Err(self.too_large(m1 / k));
                 }
+                self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
                 let opener = BlockOpener::new(identity);

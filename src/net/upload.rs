@@ -303,10 +303,19 @@ impl Upload {
             if left == 0 {
                 frames.extend(layout.terminator.map(word).into_iter().flatten());
             }
+            // What the kernel took of the frames stands for as much of the file; it may take a
+            // second for a chunk of CP1.
+            let (mut taken, mut credited) = (0, 0);
+            let progress = |n| {
+                taken += n;
+                let worth = taken * wanted as u64 / frames.len() as u64;
+                meter.add_wire(n);
+                meter.add_file(worth - credited);
+                credited = worth;
+            };
             meter
-                .timed(Stage::Wire, || self.connection.send(&frames, |n| meter.add_wire(n)))
+                .timed(Stage::Wire, || self.connection.send(&frames, progress))
                 .map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))?;
-            meter.add_file(wanted as u64);
             frames.clear();
             if left == 0 {
                 return Ok(());

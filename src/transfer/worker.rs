@@ -110,11 +110,11 @@ impl Dialer {
         let stream =
             Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
         self.stop.attach(&stream);
+        let mut connection = Connection::new(Box::new(stream), SEND_PATIENCE);
         if dialect.variant == Variant::Cp1 {
-            // A convenience of the display: without it the upload still works.
-            let _ = stream.buffer_little();
+            connection.buffer_little();
         }
-        let mut upload = Upload::new(Connection::new(Box::new(stream), SEND_PATIENCE), dialect);
+        let mut upload = Upload::new(connection, dialect);
         let Some(anchor) = anchor else { return Ok((upload, None)) };
 
         self.observer.event(Event::State { track, state: State::Proving });

@@ -1,0 +1,157 @@
+//! A pseudo-terminal with the program in it: types keys, reads the screen.
+//!
+//! Shared by the tests and by the example that draws the README's pictures; each uses a part.
+#![allow(dead_code, reason = "each user needs a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::cmp::Ordering;
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::Pid;
+
+/// Long enough for a busy machine; it is a bound, not an expectation.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub type Screen = Arc<(Mutex<vt100::Parser>, Condvar)>;
+
+pub struct Terminal {
+    pub screen: Screen,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    pub master: Option<Box<dyn MasterPty + Send>>,
+}
+
+impl Terminal {
+    /// Starts the program in `folder`, with a home of its own.
+    pub fn start(binary: &Path, folder: &Path, home: &Path, columns: NonZeroU16, rows: NonZeroU16) -> Self {
+        let size = PtySize { rows: rows.get(), cols: columns.get(), pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(binary);
+        command.cwd(folder);
+        command.env_clear();
+        for (name, value) in [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("TZ", "UTC")] {
+            command.env(name, value);
+        }
+        command.env("HOME", home);
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let shown = Arc::clone(&screen);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = output.read(&mut bytes) {
+                shown.0.lock().unwrap().process(&bytes[..n]);
+                shown.1.notify_all();
+            }
+            shown.1.notify_all();
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { screen, keys, child, master: Some(pair.master) }
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen is as wanted, and returns its text.
+    pub fn until(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut parser = self.screen.0.lock().unwrap();
+        loop {
+            if wanted(parser.screen()) {
+                return parser.screen().contents();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "never saw {what}; the screen shows:\n{}", parser.screen().contents());
+            parser = self.screen.1.wait_timeout(parser, left).unwrap().0;
+        }
+    }
+
+    pub fn until_text(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contents().contains(text))
+    }
+
+    /// The key that the last line prints before these words.
+    pub fn printed_key(&self, words: &str) -> String {
+        let contents = self.until_text(words);
+        let line = contents.lines().rev().find(|line| line.contains(words)).unwrap();
+        let before = line[..line.find(words).unwrap()].trim_end();
+        let key = before.rsplit(' ').next().unwrap();
+        match key {
+            "Space" => " ".to_owned(),
+            "Tab" => "\t".to_owned(),
+            "Enter" => "\r".to_owned(),
+            key => key.to_owned(),
+        }
+    }
+
+    /// Moves the browser's cursor to a name that is on the screen.
+    pub fn point_at(&mut self, name: &str) {
+        let row = |contents: &str, text: &str| contents.lines().position(|line| line.contains(text));
+        loop {
+            let contents = self.until("the browser", |screen| {
+                let contents = screen.contents();
+                row(&contents, "▸").is_some() && row(&contents, name).is_some()
+            });
+            let (at, wanted) = (row(&contents, "▸").unwrap(), row(&contents, name).unwrap());
+            let key = match at.cmp(&wanted) {
+                Ordering::Equal => return,
+                Ordering::Less => "j",
+                Ordering::Greater => "k",
+            };
+            self.press(key);
+            self.until("the cursor move", |screen| row(&screen.contents(), "▸").is_some_and(|row| row != at));
+        }
+    }
+
+    /// Marks files by the printed key, and waits until the browser counts them.
+    pub fn mark(&mut self, names: &[&str]) {
+        let key = self.printed_key(" mark");
+        for (before, name) in names.iter().enumerate() {
+            self.point_at(name);
+            self.press(&key);
+            self.until_text(&format!("{} marked", before + 1));
+        }
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
+    }
+
+    /// Waits for the program's end.
+    pub fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The terminal is as a shell wants it.
+    pub fn assert_restored(&self) {
+        self.until("the shell's own screen and cursor", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.child.kill();
+    }
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::escape::escape;
 use crate::event::{Event, Fault, Kept, Proof, Snapshot, State, Track, Verdict};
 use crate::transfer::race;
 use crate::units;
@@ -97,14 +98,15 @@ impl Output {
             }
             Event::NotListening { fault } => self.complain(&fault.to_string()),
             Event::Queued { job, size } => {
-                let name = job.path.file_name().unwrap_or(job.path.as_os_str()).display().to_string();
+                let name = job.path.file_name().unwrap_or(job.path.as_os_str()).to_string_lossy();
+                let name = escape(&name).to_string();
                 let last = Snapshot { file_total: *size, ..Snapshot::default() };
                 self.rows.insert(Track::Job(job.id), Row { name, last });
             }
             Event::RaceStarted { name, bytes, lanes } => {
                 for (index, lane) in lanes.iter().enumerate() {
                     let last = Snapshot { file_total: *bytes, ..Snapshot::default() };
-                    let name = format!("{} {name}", lane.dialect);
+                    let name = format!("{} {}", lane.dialect, escape(name));
                     self.rows.insert(Track::Lane(index), Row { name, last });
                 }
             }

@@ -298,7 +298,7 @@ impl Source {
             what,
             advice: advice.to_owned(),
         };
-        let shown = path.display();
+        let shown = escape(&path.to_string_lossy()).to_string();
         let Some(name) = path.file_name() else {
             return Err(local(format!("{shown} is not a file"), "name a file"));
         };

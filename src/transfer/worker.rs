@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::queue::{Queue, Route};
+use crate::escape::escape;
 use crate::event::{
     Blame, Dialect, Event, Fault, FaultKind, Job, JobId, Proof, State, Target, Track, Variant,
 };

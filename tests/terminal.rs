@@ -1,6 +1,7 @@
 //! The program as a person meets it: in a pseudo-terminal, by the keys that it prints.
 //!
 //! `UPSEAL_BINARY` names another build of it, as `.ci/run` does for the release build.
+#![cfg(feature = "tui")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod pty;
@@ -9,21 +10,21 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::num::NonZeroU16;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Signal, kill_process};
-
-use pty::{PATIENCE, Terminal};
+use pty::Terminal;
+use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
 
 /// At the design size.
 fn start(folder: &Path, home: &Path) -> Terminal {
     const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
     const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
-    let binary = env::var("UPSEAL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_upseal").to_owned());
-    Terminal::start(Path::new(&binary), folder, home, COLUMNS, ROWS)
+    Terminal::start(&binary(), folder, home, COLUMNS, ROWS)
+}
+
+fn binary() -> PathBuf {
+    env::var_os("UPSEAL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_upseal").into()).into()
 }
 
 /// SHA-256 by the system's own tool, not by ours.
@@ -84,35 +85,90 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
 }
 
 #[test]
-fn a_stop_gives_the_terminal_back_and_continuing_repaints() {
+fn control_c_while_sending_cancels_and_the_second_quits() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    file(folder.path(), "notes.txt", 812);
+    file(folder.path(), "large.bin", 3 << 20);
     let mut terminal = start(folder.path(), home.path());
-    terminal.until_text("notes.txt");
-    terminal.press("\x1a");
+    terminal.until_text("127.0.0.1:");
+    terminal.point_at("large.bin");
+    // CP1, which takes a while.
+    terminal.press("Pu");
+    terminal.until_text("sending");
+    terminal.press("\x03");
+    terminal.until_text("cancelled");
+    terminal.press("\x03");
+    assert!(terminal.end().success());
     terminal.assert_restored();
-    // The terminal is given back before the stop, so one signal to go on could come too early.
-    let deadline = Instant::now() + PATIENCE;
-    while !terminal.screen.0.lock().unwrap().screen().alternate_screen() {
-        assert!(Instant::now() < deadline, "it does not go on");
-        kill_process(terminal.pid(), Signal::CONT).unwrap();
-        thread::sleep(Duration::from_millis(20));
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut terminal = start(folder.path(), home.path());
+        terminal.until_text("127.0.0.1:");
+        kill_process(terminal.pid(), signal).unwrap();
+        terminal.end();
+        terminal.assert_restored();
     }
-    terminal.until_text("notes.txt");
+}
+
+#[test]
+fn control_z_gives_the_terminal_back_and_returning_draws_all_of_it() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    file(folder.path(), "hello.txt", 13);
+    let mut terminal = start(folder.path(), home.path());
+    terminal.until_text("hello.txt");
+    for stop in ["\x1a", "signal"] {
+        if stop == "signal" {
+            kill_process(terminal.pid(), Signal::TSTP).unwrap();
+        } else {
+            terminal.press(stop);
+        }
+        // Blocks until it has stopped.
+        let (_, status) = waitpid(Some(terminal.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped());
+        terminal.assert_restored();
+        // Whatever ran meanwhile left its traces.
+        terminal.screen.0.lock().unwrap().process(b"\x1b[2Jleft by a shell");
+        kill_process(terminal.pid(), Signal::CONT).unwrap();
+        let shown = terminal.until("the whole screen again", |screen| {
+            let contents = screen.contents();
+            screen.alternate_screen()
+                && screen.bracketed_paste()
+                && contents.contains("hello.txt")
+                && contents.contains("u upload")
+        });
+        assert!(!shown.contains("left by a shell"), "{shown}");
+        assert!(!terminal.is_cooked());
+    }
     terminal.press("q");
     assert!(terminal.end().success());
     terminal.assert_restored();
 }
 
 #[test]
-fn a_termination_gives_the_terminal_back() {
+fn a_new_size_is_drawn() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    file(folder.path(), "notes.txt", 812);
     let mut terminal = start(folder.path(), home.path());
-    terminal.until_text("notes.txt");
-    kill_process(terminal.pid(), Signal::TERM).unwrap();
-    terminal.end();
-    terminal.assert_restored();
+    terminal.until_text("127.0.0.1:");
+    terminal.resize(40, 12);
+    terminal.until_text("Plain  AP  CP1 [CP2]");
+    terminal.resize(30, 5);
+    terminal.until_text("upseal needs 40×12");
+    terminal.press("q");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn without_a_terminal_it_points_to_send_and_draws_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(binary()).current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("upseal send"), "{said}");
+    assert!(!said.contains('\x1b'));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

@@ -108,27 +108,33 @@ struct Rate {
     mean: f64,
     peak: f64,
     last: Option<(u64, Instant)>,
+    /// Whether `now` has left the mean behind.
+    settled: bool,
 }
 
 impl Rate {
     fn add(&mut self, bytes: u64, elapsed: Duration, at: Instant) {
         let seconds = elapsed.as_secs_f64();
         self.mean = if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
-        match self.last {
-            Some((before, then)) if seconds > SETTLED => {
-                let dt = at.duration_since(then).as_secs_f64();
-                // Two samples at almost the same time would divide by almost nothing.
-                if dt < 0.005 {
-                    return;
-                }
-                let fresh = bytes.saturating_sub(before) as f64 / dt;
-                let weight = 1.0 - (-dt / MEMORY).exp();
-                self.now += weight * (fresh - self.now);
-            }
-            _ => self.now = self.mean,
+        let Some((before, then)) = self.last.filter(|_| seconds > SETTLED) else {
+            (self.now, self.peak) = (self.mean, self.mean);
+            self.last = Some((bytes, at));
+            return;
+        };
+        let dt = at.duration_since(then).as_secs_f64();
+        // Two samples at almost the same time would divide by almost nothing.
+        if dt < 0.005 {
+            return;
         }
+        let fresh = bytes.saturating_sub(before) as f64 / dt;
         self.last = Some((bytes, at));
-        self.peak = self.peak.max(self.now);
+        if self.settled {
+            self.now += (1.0 - (-dt / MEMORY).exp()) * (fresh - self.now);
+            self.peak = self.peak.max(self.now);
+        } else {
+            // What the kernel's buffers swallowed at once is no rate, and no peak.
+            (self.now, self.peak, self.settled) = (fresh, fresh, true);
+        }
     }
 }
 
@@ -153,6 +159,17 @@ mod tests {
         }
         assert!(rate.now < 1e5, "two seconds later: {rate:?}");
         assert!((rate.peak - 1e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_first_burst_into_the_buffers_is_no_peak() {
+        let begin = Instant::now();
+        let mut rate = Rate::default();
+        for tick in 0..40_u32 {
+            let at = INTERVAL * tick;
+            rate.add(5_000_000 + u64::from(tick) * 50_000, at, begin + at);
+        }
+        assert!((rate.now - 1e6).abs() < 1.0 && (rate.peak - 1e6).abs() < 1.0, "{rate:?}");
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::widgets::listing::{self, Clock, Listing, Request};
 
-/// How long the input thread may be deaf to the end of the program, and to a new window size.
+/// How long the input thread may be deaf to the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long the end of the program waits for the input thread.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -28,6 +28,8 @@ pub(super) enum Call {
     Suspend,
     /// We were stopped, and go on: the terminal is no longer as we left it.
     Continue,
+    /// The terminal has another size; the next picture asks for it.
+    Resize,
 }
 
 /// The threads that listen for us, and where they report. Dropping it ends them.
@@ -52,13 +54,14 @@ impl Sources {
         let (caller, calls) = unbounded();
         let (listed, listings) = unbounded();
 
-        let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+        let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
         let handle = signals.handle();
         let on_signals = thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 let call = match signal {
                     SIGTSTP => Call::Suspend,
                     SIGCONT => Call::Continue,
+                    SIGWINCH => Call::Resize,
                     _ => Call::Quit,
                 };
                 if caller.send(call).is_err() {
@@ -132,7 +135,6 @@ fn read(tty: &OwnedFd, keys: &Sender<Input>, ended: &AtomicBool) {
         if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return;
         }
-        // Also without a key: a new window size comes by a signal of crossterm's own.
         loop {
             let input = match terminal::poll(Duration::ZERO) {
                 Ok(false) => break,

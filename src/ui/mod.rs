@@ -279,6 +279,7 @@ impl Loop<'_> {
             Call::Quit => return Ok(Next::Quit),
             Call::Suspend => self.suspend(false)?,
             Call::Continue => self.screen.reclaim()?,
+            Call::Resize => {}
         }
         Ok(Next::Go)
     }

@@ -140,8 +140,7 @@ fn restore_on_panic() {
 
 #[cfg(all(test, unix))]
 mod tests {
-    //! Panics, in a pseudo-terminal of their own: the tests that end in one are run by those that
-    //! watch them.
+    //! Panics, in a pseudo-terminal of their own: a test runs itself there, in the other role.
 
     use std::io::Read;
     use std::time::Duration;
@@ -151,12 +150,16 @@ mod tests {
 
     use super::Screen;
 
-    /// Runs an ignored test of this program and gives all that its terminal was sent.
+    /// Says to a test of this program that it is the one to panic.
+    const ROLE: &str = "UPSEAL_TEST_PANICS";
+
+    /// Runs a test of this program in its other role, and gives all that its terminal was sent.
     fn watched(test: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size)?;
         let mut command = CommandBuilder::new(env::current_exe()?);
-        command.args(["--exact", &format!("ui::terminal::tests::{test}"), "--ignored", "--nocapture"]);
+        command.args(["--exact", &format!("ui::terminal::tests::{test}"), "--nocapture"]);
+        command.env(ROLE, "1");
         command.env("TERM", "xterm-256color");
         let mut child = pair.slave.spawn_command(command)?;
         drop(pair.slave);
@@ -183,7 +186,11 @@ mod tests {
     #[test]
     fn a_panic_of_the_screen_restores_the_terminal_before_its_message()
     -> Result<(), Box<dyn std::error::Error>> {
-        let seen = watched("panics_itself")?;
+        if env::var_os(ROLE).is_some() {
+            let _screen = Screen::open();
+            panic!("of the screen");
+        }
+        let seen = watched("a_panic_of_the_screen_restores_the_terminal_before_its_message")?;
         let (Some(enter), Some(leave)) = (place(&seen, ENTER), place(&seen, LEAVE)) else {
             panic!("{}", String::from_utf8_lossy(&seen));
         };
@@ -196,7 +203,10 @@ mod tests {
 
     #[test]
     fn a_panic_of_another_thread_leaves_the_screen_alone() -> Result<(), Box<dyn std::error::Error>> {
-        let seen = watched("another_thread_panics")?;
+        if env::var_os(ROLE).is_some() {
+            return Ok(another_thread_panics()?);
+        }
+        let seen = watched("a_panic_of_another_thread_leaves_the_screen_alone")?;
         let leave = place(&seen, LEAVE).ok_or("never left")?;
         let still = place(&seen, b"undisturbed").ok_or("drawn no more")?;
         assert!(still < leave);
@@ -204,15 +214,6 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    #[ignore = "run in a pseudo-terminal by the test that watches it"]
-    fn panics_itself() {
-        let _screen = Screen::open();
-        panic!("of the screen");
-    }
-
-    #[test]
-    #[ignore = "run in a pseudo-terminal by the test that watches it"]
     fn another_thread_panics() -> std::io::Result<()> {
         let mut screen = Screen::open()?;
         let worker = thread::Builder::new().spawn(|| panic!("of a worker"))?;

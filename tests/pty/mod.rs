@@ -138,6 +138,21 @@ impl Terminal {
         }
     }
 
+    /// Gives the terminal another size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let cells = |n| NonZeroU16::new(n).unwrap();
+        self.screen.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
+        let master = self.master.as_ref().unwrap();
+        master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    /// Whether lines are edited and echoed by the terminal.
+    pub fn is_cooked(&self) -> bool {
+        let master = self.master.as_ref().unwrap();
+        let flags = format!("{:?}", master.get_termios().unwrap().local_flags);
+        flags.contains("ICANON") && flags.contains("ECHO")
+    }
+
     /// The terminal is as a shell wants it.
     pub fn assert_restored(&self) {
         self.until("the shell's own screen and cursor", |screen| {
@@ -146,6 +161,12 @@ impl Terminal {
                 && !screen.bracketed_paste()
                 && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
+        // The modes above come with the output; this one is the device's, a moment later.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_cooked() {
+            assert!(Instant::now() < deadline, "lines are not edited again");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

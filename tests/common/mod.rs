@@ -1,0 +1,695 @@
+//! What the tests of this folder share: a server with a folder, a client and its events, and peers
+//! that are only a socket.
+//!
+//! Nothing here sleeps. Whatever is waited for comes over a channel or a socket, for [`PATIENCE`] at
+//! the most.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use rustix::net::sockopt;
+use tempfile::TempDir;
+use upseal::crypto::identity::Identity;
+use upseal::digest::Digest;
+use upseal::event::{
+    Command, Dialect, Event, Framing, Job, JobId, Kept, Padding, State, Target, Track, Variant,
+};
+use upseal::meter::Meter;
+use upseal::net::Observer;
+use upseal::net::connection::Connection;
+use upseal::net::receive::{Policy, Service};
+use upseal::net::server::{Lifetime, Server};
+use upseal::net::stream::{Interrupter, Stream, Tcp};
+use upseal::net::upload::Upload;
+use upseal::store::{Folder, Incoming, Pending, Store, StoreError, Ticket};
+use upseal::transfer::{EmbeddedOptions, Transfer};
+use upseal::trust::Anchor;
+
+/// How long anything may take before a test fails; no test waits this long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes of the server's modulus: RSA-1024, as the course's.
+pub const K: usize = 128;
+
+/// On loopback, any free port.
+pub const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The server that all tests know.
+pub static IDENTITY: LazyLock<Arc<Identity>> =
+    LazyLock::new(|| Arc::new(Identity::load(&fixtures("identity-v1")).unwrap()));
+
+/// Made by OpenSSL (`tests/fixtures/make.sh`).
+pub fn fixtures(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The CA that signed [`IDENTITY`].
+pub fn ca() -> PathBuf {
+    fixtures("identity-v1/cacsertificate.crt")
+}
+
+/// Every way to send a file.
+pub fn dialects() -> Vec<Dialect> {
+    let mut all = vec![Dialect::of(Variant::Plain), Dialect::of(Variant::Ap)];
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+            all.push(Dialect { variant: Variant::Cp1, padding, framing });
+        }
+        all.push(Dialect { padding, ..Dialect::of(Variant::Cp2) });
+    }
+    all
+}
+
+/// Bytes that look random and are the same each time: `seed` chooses which.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        // xorshift64*, Vigna 2016.
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+// ---- Events
+
+/// Waits for the first event that `wanted` wants, and keeps all of them.
+pub struct Events {
+    receiver: Receiver<Event>,
+    /// In order; all that was received.
+    pub seen: Vec<Event>,
+}
+
+impl Events {
+    fn new(receiver: Receiver<Event>) -> Self {
+        Self { receiver, seen: Vec::new() }
+    }
+
+    /// The next event.
+    pub fn next(&mut self) -> Event {
+        match self.receiver.recv_timeout(PATIENCE) {
+            Ok(event) => {
+                self.seen.push(event.clone());
+                event
+            }
+            Err(error) => panic!("{error} after {:#?}", self.without_progress()),
+        }
+    }
+
+    /// The first event from now on that is wanted.
+    pub fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let event = self.next();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Takes what is there already.
+    pub fn catch_up(&mut self) {
+        self.seen.extend(self.receiver.try_iter());
+    }
+
+    /// Until nobody can send another one.
+    pub fn to_the_end(&mut self) {
+        loop {
+            match self.receiver.recv_timeout(PATIENCE) {
+                Ok(event) => self.seen.push(event),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(error) => panic!("{error} after {:#?}", self.without_progress()),
+            }
+        }
+    }
+
+    fn without_progress(&self) -> Vec<&Event> {
+        self.seen.iter().filter(|event| !matches!(event, Event::Progress { .. })).collect()
+    }
+
+    /// The states of one upload or lane, in order.
+    pub fn states(&self, of: Track) -> Vec<State> {
+        let states = self.seen.iter().filter_map(|event| match event {
+            Event::State { track, state } if *track == of => Some(state.clone()),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    /// The lines of everything that a server refused.
+    pub fn refusals(&self) -> Vec<String> {
+        let lines = self.seen.iter().filter_map(|event| match event {
+            Event::Refused { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    /// How many there are of a kind.
+    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.seen.iter().filter(|event| wanted(event)).count()
+    }
+
+    /// Name, size, digest, variant and fate of everything received.
+    pub fn received(&self) -> Vec<Receipt> {
+        let received = self.seen.iter().filter_map(|event| match event {
+            Event::Received { name, size, digest, variant, kept, .. } => Some(Receipt {
+                name: name.clone(),
+                size: *size,
+                digest: digest.clone(),
+                variant: *variant,
+                kept: *kept,
+            }),
+            _ => None,
+        });
+        received.collect()
+    }
+}
+
+/// What a server says of a file that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub name: String,
+    pub size: u64,
+    pub digest: String,
+    pub variant: Variant,
+    pub kept: Kept,
+}
+
+impl Receipt {
+    /// Of a file that had no namesake.
+    pub fn new(name: &str, content: &[u8], variant: Variant) -> Self {
+        let digest = Digest::of(content).to_string();
+        Self { name: name.to_owned(), size: content.len() as u64, digest, variant, kept: Kept::New }
+    }
+}
+
+pub fn is_closed(event: &Event) -> bool {
+    matches!(event, Event::SessionClosed { .. })
+}
+
+pub fn is_opened(event: &Event) -> bool {
+    matches!(event, Event::SessionOpened { .. })
+}
+
+/// Whether this upload came to its end.
+pub fn is_final(id: u64) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && state.is_final())
+}
+
+/// Whether this upload came to a state.
+pub fn is_state(id: u64, wanted: State) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && *state == wanted)
+}
+
+pub fn job_track(id: u64) -> Track {
+    Track::Job(JobId(id))
+}
+
+/// Passes a server's events on, and leaves its meters alone.
+struct Collect(Sender<Event>);
+
+impl Observer for Collect {
+    fn event(&self, event: Event) {
+        let _ = self.0.send(event);
+    }
+
+    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
+
+    fn unwatch(&self, _track: Track) {}
+}
+
+// ---- A server
+
+/// A server of ours, its folder, and what it says.
+pub struct Host {
+    pub events: Events,
+    address: SocketAddr,
+    gate: Arc<Gate>,
+    server: Option<Server>,
+    folder: TempDir,
+}
+
+impl Host {
+    pub fn start() -> Self {
+        Self::with(Policy::default())
+    }
+
+    pub fn with(policy: Policy) -> Self {
+        Self::of(policy, Some(Arc::clone(&IDENTITY)))
+    }
+
+    pub fn of(policy: Policy, identity: Option<Arc<Identity>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, receiver) = unbounded();
+        let gate = Arc::new(Gate::default());
+        let store = Gated { inner: Folder::open(folder.path()).unwrap(), gate: Arc::clone(&gate) };
+        let service =
+            Service { policy, identity, store: Arc::new(store), observer: Arc::new(Collect(sender)) };
+        let listener = TcpListener::bind(ANYWHERE).unwrap();
+        let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
+        let address = server.address();
+        Self { events: Events::new(receiver), address, gate, server: Some(server), folder }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn target(&self) -> Target {
+        target(self.address)
+    }
+
+    /// From now on a file of this name is taken off the wire, and waits, until [`Host::open_gate`].
+    pub fn hold(&self, name: &str) {
+        *self.gate.held.lock().unwrap() = Some(name.to_owned());
+    }
+
+    pub fn open_gate(&self) {
+        *self.gate.held.lock().unwrap() = None;
+        self.gate.opened.notify_all();
+    }
+
+    /// Waits for the end of the session of the client at this address, whose events alone are seen then.
+    pub fn see_off(&mut self, client: SocketAddr) {
+        let is_its =
+            |event: &Event| matches!(event, Event::SessionOpened { peer, .. } if *peer == client.to_string());
+        let Event::SessionOpened { session: id, .. } = self.events.until(is_its) else { unreachable!() };
+        self.events.seen.clear();
+        self.events.until(|event| matches!(event, Event::SessionClosed { session } if *session == id));
+    }
+
+    /// Everything in the folder, unfinished files too.
+    pub fn stored(&self) -> HashMap<String, Vec<u8>> {
+        contents(self.folder.path())
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) {
+        for name in self.stored().keys() {
+            std::fs::remove_file(self.folder.path().join(name)).unwrap();
+        }
+    }
+
+    /// Stops it; then nothing more happens, and all events are seen.
+    pub fn stop(&mut self) {
+        self.open_gate();
+        self.server = None;
+        self.events.catch_up();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.open_gate();
+    }
+}
+
+/// A server elsewhere, with the CA of [`IDENTITY`].
+pub fn target(address: SocketAddr) -> Target {
+    Target::Server { address: address.to_string(), ca: Some(ca()) }
+}
+
+/// The files of a folder.
+pub fn contents(folder: &Path) -> HashMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+    });
+    files.collect()
+}
+
+/// Holds back the writing of one file.
+#[derive(Default)]
+struct Gate {
+    held: Mutex<Option<String>>,
+    opened: Condvar,
+}
+
+struct Gated {
+    inner: Folder,
+    gate: Arc<Gate>,
+}
+
+struct Waiting {
+    inner: Box<dyn Pending>,
+    name: String,
+    gate: Arc<Gate>,
+}
+
+impl Store for Gated {
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        let inner = self.inner.begin(want)?;
+        Ok(Box::new(Waiting { inner, name: want.name.as_str().to_owned(), gate: Arc::clone(&self.gate) }))
+    }
+
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+}
+
+impl Pending for Waiting {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let held = self.gate.held.lock().unwrap();
+        let is_held = |held: &mut Option<String>| held.as_ref() == Some(&self.name);
+        // Beyond the patience the test has failed already.
+        drop(self.gate.opened.wait_timeout_while(held, PATIENCE, is_held).unwrap());
+        self.inner.write(bytes)
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.file()
+    }
+
+    fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
+        self.inner.commit(digest)
+    }
+
+    fn abort(self: Box<Self>) {
+        self.inner.abort();
+    }
+}
+
+// ---- A client
+
+/// The transfer threads, as a screen or a command uses them, with a folder for local files.
+pub struct Client {
+    pub events: Events,
+    transfer: Option<Transfer>,
+    folder: TempDir,
+}
+
+impl Client {
+    pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    pub fn with(embedded: Option<EmbeddedOptions>) -> Self {
+        let transfer = Transfer::start(embedded).unwrap();
+        let events = Events::new(transfer.events().clone());
+        Self { events, transfer: Some(transfer), folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn ask(&self, command: Command) {
+        self.transfer.as_ref().unwrap().commands().send(command).unwrap();
+    }
+
+    /// Asks for its end, and waits until the threads are gone.
+    pub fn shut_down(&mut self) {
+        self.transfer.take().unwrap().shut_down();
+        self.events.to_the_end();
+    }
+
+    /// Where a local file of this name is, or would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A file of zeros that needs no disk.
+    pub fn sparse(&self, name: &str, length: u64) -> PathBuf {
+        let path = self.path(name);
+        std::fs::File::create(&path).unwrap().set_len(length).unwrap();
+        path
+    }
+
+    pub fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
+        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect }
+    }
+
+    /// Uploads local files of these names, numbered from 1, over one route.
+    pub fn upload(&self, names: &[&str], target: &Target, dialect: Dialect) {
+        let jobs = (1..).zip(names).map(|(id, name)| self.job(id, name, target, dialect)).collect();
+        self.ask(Command::Upload(jobs));
+    }
+
+    /// Waits for the end of an upload.
+    pub fn finish(&mut self, id: u64) -> State {
+        match self.events.until(is_final(id)) {
+            Event::State { state, .. } => state,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// Waits until an upload is on its way, and stands still because nobody takes more of it.
+    pub fn blocked(&mut self, id: u64) {
+        let (mut last, mut alike) = (0, 0);
+        while alike < 3 {
+            if let Event::Progress { track, snapshot } = self.events.next()
+                && track == job_track(id)
+            {
+                alike = if snapshot.wire_bytes > 0 && snapshot.wire_bytes == last { alike + 1 } else { 0 };
+                last = snapshot.wire_bytes;
+                assert!(snapshot.wire_bytes < snapshot.wire_total, "nothing holds it up");
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            transfer.shut_down();
+        }
+    }
+}
+
+// ---- Peers that are only a socket
+
+/// A MODE with its M1 and M2.
+pub fn message(mode: u64, m2: &[u8]) -> Vec<u8> {
+    [&mode.to_be_bytes()[..], &(m2.len() as u64).to_be_bytes(), m2].concat()
+}
+
+/// Integers, one after another.
+pub fn words(values: &[u64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+/// A client that is only a socket.
+pub struct Peer(pub TcpStream);
+
+impl Peer {
+    pub fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        Self::over(socket)
+    }
+
+    pub fn over(socket: TcpStream) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// Sends what the other side may refuse to take.
+    pub fn send(&mut self, bytes: &[u8]) {
+        // A refusal shows in the events, and in what can be read.
+        let _ = self.0.write_all(bytes);
+    }
+
+    pub fn read(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Reads a length and as many bytes.
+    pub fn read_blob(&mut self) -> Vec<u8> {
+        let length = u64::from_be_bytes(self.read(8).try_into().unwrap());
+        self.read(usize::try_from(length).unwrap())
+    }
+
+    /// The other side's end: what came before it, and whether it was in order.
+    pub fn read_to_end(&mut self) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        match self.0.read_to_end(&mut bytes) {
+            Ok(_) => (bytes, true),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+                (bytes, false)
+            }
+        }
+    }
+
+    /// Ends in order, and waits for the other side to do so or to break off.
+    pub fn hang_up(mut self) -> (Vec<u8>, bool) {
+        // Reset already: then there is nothing to end.
+        let _ = self.0.shutdown(Shutdown::Write);
+        self.read_to_end()
+    }
+
+    /// Ends by a reset.
+    pub fn break_off(self) {
+        sockopt::set_socket_linger(&self.0, Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// A listener that takes little of what nobody reads.
+pub fn listen() -> (TcpListener, Target) {
+    let listener = TcpListener::bind(ANYWHERE).unwrap();
+    // Accepted sockets inherit it. It keeps the kernel from swallowing a whole file.
+    sockopt::set_socket_recv_buffer_size(&listener, 64 << 10).unwrap();
+    let target = target(listener.local_addr().unwrap());
+    (listener, target)
+}
+
+/// An address where nobody listens, for as long as the socket is kept.
+pub fn nobody() -> (OwnedFd, SocketAddr) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+
+    // Bound, so that no other test gets the port; not listening, so that nobody is let in.
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&socket, &ANYWHERE).unwrap();
+    let address = getsockname(&socket).unwrap().try_into().unwrap();
+    (socket, address)
+}
+
+/// The next client; fails instead of waiting for ever.
+pub fn accept(listener: &TcpListener) -> Peer {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let timeout = rustix::time::Timespec { tv_sec: 60, tv_nsec: 0 };
+    let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timeout)).unwrap();
+    assert_eq!(ready, 1, "no client came");
+    Peer::over(listener.accept().unwrap().0)
+}
+
+/// Whether nobody else has connected.
+pub fn is_alone(listener: &TcpListener) -> bool {
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// An upload over a connection of its own, byte by byte as the client sends it.
+pub fn upload(address: SocketAddr, dialect: Dialect, name: &str, content: &[u8]) -> io::Result<()> {
+    recorded_upload(address, dialect, name, content).map(drop)
+}
+
+/// The bytes of a real upload, and where its messages end.
+pub struct Recording {
+    pub bytes: Vec<u8>,
+    /// Where the messages end; MODE 1's body is the last but one, MODE 2 the last.
+    pub ends: Vec<usize>,
+    /// Where MODE 1's M1 begins (in framings D and E the first block's length).
+    pub m1: usize,
+    /// Where the file is whole.
+    pub whole: usize,
+    /// Bytes on the wire that the client counted for this file.
+    pub counted: u64,
+}
+
+impl Recording {
+    /// One file from the first byte to MODE 2, sent to a server of its own.
+    pub fn of(dialect: Dialect, name: &str, content: &[u8]) -> Self {
+        let host = Host::start();
+        let (bytes, counted) = recorded_upload(host.address(), dialect, name, content).unwrap();
+        let (mut at, mut ends) = (0, Vec::new());
+        let word = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());
+        while word(at) != 1 {
+            at += 16 + usize::try_from(word(at + 8)).unwrap();
+            ends.push(at);
+        }
+        let whole = bytes.len() - 8;
+        assert_eq!(word(whole), 2);
+        ends.extend([whole, bytes.len()]);
+        Self { m1: at + 8, whole, ends, counted, bytes }
+    }
+
+    /// Where MODE 0 begins.
+    pub fn file(&self) -> usize {
+        self.ends.iter().nth_back(3).copied().unwrap_or(0)
+    }
+}
+
+/// What was sent, and how many bytes of it the client counted.
+fn recorded_upload(
+    address: SocketAddr,
+    dialect: Dialect,
+    name: &str,
+    content: &[u8],
+) -> io::Result<(Vec<u8>, u64)> {
+    let tcp = Tcp::connect(&address.to_string(), PATIENCE, &Interrupter::default())?;
+    let log = Arc::default();
+    let stream = Recorder { tcp, log: Arc::clone(&log) };
+    let mut upload = Upload::new(Connection::new(Box::new(stream), PATIENCE), dialect);
+    if dialect.variant.authenticates() {
+        upload.prove(&Anchor::load(&ca()).unwrap()).map_err(io::Error::other)?;
+    }
+    if dialect.variant == Variant::Cp2 {
+        upload.agree().map_err(io::Error::other)?;
+    }
+    let meter = Meter::default();
+    let mut source = content;
+    upload.file(name, &mut source, content.len() as u64, &meter).map_err(io::Error::other)?;
+    upload.close(&meter).map_err(io::Error::other)?;
+    let bytes = log.lock().unwrap().clone();
+    Ok((bytes, meter.wire_bytes()))
+}
+
+/// Keeps what is written.
+struct Recorder {
+    tcp: Tcp,
+    log: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read for Recorder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Recorder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.tcp.write(bytes)?;
+        self.log.lock().unwrap().extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+impl Stream for Recorder {
+    fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
+        self.tcp.set_deadline(at)
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        self.tcp.interrupter()
+    }
+
+    fn raw(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        self.tcp.finish_writing()
+    }
+
+    fn reset(&mut self) {
+        self.tcp.reset();
+    }
+}

@@ -1,0 +1,209 @@
+//! How uploads end otherwise than well: sent and not confirmed, broken off, shrunk.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::net::Shutdown;
+
+use upseal::event::{Blame, Command, Dialect, FaultKind, JobId, State, Target, Variant};
+
+use crate::common::{
+    Client, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen, message, nobody,
+    words,
+};
+
+/// Answers a hello as the real server does.
+fn prove(peer: &mut Peer) {
+    let hello = peer.read(144).split_off(16);
+    let signature = IDENTITY.sign(&hello).unwrap();
+    for blob in [&signature[..], IDENTITY.certificate_pem()] {
+        peer.send(&words(&[blob.len() as u64]));
+        peer.send(blob);
+    }
+}
+
+#[test]
+fn sent_is_not_delivered_while_the_server_has_not_closed() {
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
+        let (listener, target) = listen();
+        let mut client = Client::start();
+        client.write("a.txt", b"hello");
+        client.upload(&["a.txt"], &target, Dialect::of(variant));
+        let mut peer = accept(&listener);
+        if variant.authenticates() {
+            prove(&mut peer);
+        }
+        let (bytes, in_order) = peer.read_to_end();
+        assert!(in_order && bytes.ends_with(&words(&[2])), "MODE 2, then the end of its writing");
+        client.events.until(is_state(1, State::Sent));
+        // Bytes are no end either.
+        peer.send(b"whatever");
+        client.ask(Command::Cancel(JobId(1)));
+        assert_eq!(client.finish(1), State::Cancelled, "it was never confirmed");
+        client.shut_down();
+        assert!(!client.events.states(job_track(1)).contains(&State::Delivered));
+        drop(peer);
+    }
+}
+
+#[test]
+fn a_file_is_delivered_when_the_server_closes_and_not_before() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &target, Dialect::of(Variant::Plain));
+    let mut peer = accept(&listener);
+    let expected = [message(0, b"a.txt"), message(1, b"hello"), words(&[2])].concat();
+    assert_eq!(peer.read_to_end(), (expected, true));
+    client.events.until(is_state(1, State::Sent));
+    client.events.catch_up();
+    assert_eq!(client.events.count(is_state(1, State::Delivered)), 0);
+    peer.0.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.finish(1), State::Delivered);
+}
+
+#[test]
+fn a_server_that_breaks_off_after_mode_2_has_refused_all_that_was_sent() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.write("b.txt", b"world");
+    client.upload(&["a.txt", "b.txt"], &target, Dialect::of(Variant::Plain));
+    let mut peer = accept(&listener);
+    assert!(peer.read_to_end().1);
+    client.events.until(is_state(2, State::Sent));
+    peer.break_off();
+    // Nobody can say which of the two it did not like. In reverse: their order is the queue's.
+    for id in [2, 1] {
+        let State::Failed(fault) = client.finish(id) else { panic!("{id} was not refused") };
+        assert_eq!((fault.kind, fault.blame), (FaultKind::Refused, Blame::Peer), "{fault}");
+        assert_eq!(fault.kind.exit_code(), 6);
+    }
+}
+
+#[test]
+fn a_server_that_breaks_off_in_the_middle_has_broken_it() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.sparse("b.bin", 64 << 20);
+    client.upload(&["a.txt", "b.bin"], &target, Dialect::of(Variant::Plain));
+    let mut peer = accept(&listener);
+    let beginning = [message(0, b"a.txt"), message(1, b"hello"), message(0, b"b.bin")].concat();
+    assert_eq!(peer.read(beginning.len()), beginning);
+    client.blocked(2);
+    peer.break_off();
+    let State::Failed(fault) = client.finish(2) else { panic!() };
+    assert_eq!(fault.kind, FaultKind::Broken, "{fault}");
+    assert!(fault.what.contains("of 67108864 bytes"), "{fault}");
+    let State::Failed(fault) = client.finish(1) else { panic!() };
+    assert!(fault.what.contains("before the server confirmed it"), "{fault}");
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
+    for variant in Variant::ALL {
+        let mut host = Host::start();
+        host.hold("big.bin");
+        let mut client = Client::start();
+        let path = client.sparse("big.bin", 64 << 20);
+        client.upload(&["big.bin"], &host.target(), Dialect::of(variant));
+        client.blocked(1);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
+        host.open_gate();
+        let State::Failed(fault) = client.finish(1) else { panic!("{variant}: no failure") };
+        assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Local, 5), "{fault}");
+        assert!(fault.what.contains("shrank while it was sent"), "{fault}");
+        host.events.until(is_closed);
+        assert_eq!(host.events.refusals().len(), 1, "{:?}", host.events.refusals());
+        assert_eq!(host.stored(), HashMap::new(), "{variant}");
+    }
+}
+
+/// The server is not ours, so the end must say it: a reset, never an end in order.
+#[test]
+fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    let path = client.sparse("big.bin", 64 << 20);
+    client.upload(&["big.bin"], &target, Dialect::of(Variant::Plain));
+    let mut peer = accept(&listener);
+    client.blocked(1);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
+    let (bytes, in_order) = peer.read_to_end();
+    assert!(!in_order && bytes.len() < 64 << 20);
+    let State::Failed(fault) = client.finish(1) else { panic!("no failure") };
+    assert_eq!(fault.kind, FaultKind::Local, "{fault}");
+}
+
+#[test]
+fn a_file_that_grows_is_sent_as_long_as_it_was() {
+    let mut host = Host::start();
+    host.hold("big.bin");
+    let mut client = Client::start();
+    let path = client.sparse("big.bin", 16 << 20);
+    client.upload(&["big.bin"], &host.target(), Dialect::of(Variant::Plain));
+    client.blocked(1);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(17 << 20).unwrap();
+    host.open_gate();
+    assert_eq!(client.finish(1), State::Delivered);
+    host.stop();
+    assert_eq!(host.stored()["big.bin"].len(), 16 << 20);
+}
+
+#[test]
+fn nobody_at_the_address_fails_all_that_wait_for_it_and_no_other() {
+    let (_reserved, nobody) = nobody();
+    let nobody = Target::Server { address: nobody.to_string(), ca: None };
+    let mut host = Host::start();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    let plain = Dialect::of(Variant::Plain);
+    let jobs = [(1, &nobody), (2, &host.target()), (3, &nobody)]
+        .map(|(id, target)| client.job(id, "a.txt", target, plain));
+    client.ask(Command::Upload(jobs.to_vec()));
+    for id in [1, 3] {
+        let State::Failed(fault) = client.finish(id) else { panic!("{id} was not unreachable") };
+        assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Unreachable, 3), "{fault}");
+        assert!(fault.what.contains("cannot connect to 127.0.0.1:"), "{fault}");
+    }
+    assert_eq!(client.finish(2), State::Delivered);
+    host.stop();
+    assert_eq!(host.stored().len(), 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_stop_the_others_of_its_connection() {
+    let mut host = Host::start();
+    let mut client = Client::start();
+    for name in ["a.txt", "c.txt", "e.txt"] {
+        client.write(name, name.as_bytes());
+    }
+    std::fs::create_dir(client.path("d")).unwrap();
+    client.upload(&["a.txt", "b.txt", "c.txt", "d", "e.txt"], &host.target(), Dialect::of(Variant::Cp2));
+    for id in [2, 4] {
+        let State::Failed(fault) = client.finish(id) else { panic!("{id} was read") };
+        assert_eq!(fault.kind, FaultKind::Local, "{fault}");
+    }
+    for id in [1, 3, 5] {
+        assert_eq!(client.finish(id), State::Delivered);
+    }
+    host.stop();
+    assert_eq!(host.stored().len(), 3);
+}
+
+#[test]
+fn a_proving_variant_without_a_ca_is_a_mistake_of_the_order() {
+    let (listener, _) = listen();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    for (id, ca) in (1..).zip([None, Some(client.path("none.crt")), Some(client.path("a.txt"))]) {
+        let target = Target::Server { address: address.clone(), ca };
+        client.ask(Command::Upload(vec![client.job(id, "a.txt", &target, Dialect::of(Variant::Cp2))]));
+        let State::Failed(fault) = client.finish(id) else { panic!("{id} was sent") };
+        assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Usage, 2), "{fault}");
+    }
+    assert!(is_alone(&listener), "nobody was asked");
+}

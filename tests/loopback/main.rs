@@ -1,0 +1,16 @@
+//! Uploads over real TCP on loopback, in one process: the client's threads, the server's, a folder.
+//!
+//! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
+//! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
+//! - `refused`: what the server refuses, and that it publishes nothing of it
+//! - `proof`: servers that cannot prove who they are
+//! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ends;
+mod pieces;
+mod proof;
+mod refused;
+mod whole;

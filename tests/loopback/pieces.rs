@@ -1,0 +1,200 @@
+//! The same bytes, otherwise divided: TCP keeps no boundaries, and a connection may end anywhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeSet, HashMap};
+
+use upseal::event::{Dialect, Event, Framing, Kept, Padding, Variant};
+
+use crate::common::{Host, K, Peer, Recording, dialects, message, noise, upload, words};
+
+fn one(name: &str, content: &[u8]) -> HashMap<String, Vec<u8>> {
+    HashMap::from([(name.to_owned(), content.to_vec())])
+}
+
+/// Sends `bytes` in pieces of `size`, ends in order, and gives what the server has then.
+fn deliver(bytes: &[u8], size: usize) -> (Host, HashMap<String, Vec<u8>>) {
+    let mut host = Host::start();
+    let mut peer = Peer::connect(host.address());
+    for piece in bytes.chunks(size) {
+        peer.send(piece);
+    }
+    let (_, in_order) = peer.hang_up();
+    host.stop();
+    assert!(in_order, "{:?}", host.events.refusals());
+    assert_eq!(host.events.refusals(), [""; 0]);
+    let stored = host.stored();
+    (host, stored)
+}
+
+#[test]
+fn bytes_glued_together_or_one_at_a_time_are_the_same_file() {
+    let content = noise(200, 1);
+    for dialect in dialects() {
+        let recording = Recording::of(dialect, "a.bin", &content);
+        for size in [1, 7, recording.bytes.len()] {
+            let (_, stored) = deliver(&recording.bytes, size);
+            assert!(stored == one("a.bin", &content), "{dialect:?}, pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn mode_2_twice_or_never_changes_nothing() {
+    for size in [0, 124, 200] {
+        let content = noise(size, 1);
+        for dialect in dialects() {
+            let recording = Recording::of(dialect, "a.bin", &content);
+            let twice = [&recording.bytes[..], &words(&[2])].concat();
+            for bytes in [&twice[..], &recording.bytes[..recording.whole]] {
+                let (_, stored) = deliver(bytes, bytes.len());
+                assert!(stored == one("a.bin", &content), "{dialect:?}, {size} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_body_without_a_name_has_the_name_again() {
+    let bytes = [message(0, b"a.txt"), message(1, b"one"), message(1, b"two"), message(1, b"one")].concat();
+    let (host, stored) = deliver(&bytes, bytes.len());
+    let expected =
+        [("a.txt", "one"), ("a (2).txt", "two")].map(|(name, text)| (name.to_owned(), text.into()));
+    assert_eq!(stored, HashMap::from(expected));
+    let kept: Vec<Kept> = host.events.received().iter().map(|receipt| receipt.kept).collect();
+    assert_eq!(kept, [Kept::New, Kept::Renamed, Kept::Same]);
+}
+
+#[test]
+fn a_path_is_cut_to_its_last_part() {
+    for (typed, name) in [("../../etc/passwd", "passwd"), (r"C:\Users\a\b.txt", "b.txt"), ("/a/b c", "b c")] {
+        let bytes = [message(0, typed.as_bytes()), message(1, b"x"), words(&[2])].concat();
+        let (_, stored) = deliver(&bytes, bytes.len());
+        assert_eq!(stored, one(name, b"x"), "{typed}");
+    }
+}
+
+/// A body of pairs without an end: nothing but silence can tell that a full block was the last.
+#[test]
+fn a_full_last_block_of_framing_e_is_published_after_silence() {
+    let mut host = Host::start();
+    let content = noise(124, 1);
+    let dialect = Dialect { framing: Framing::E, ..Dialect::of(Variant::Cp1) };
+    let recording = Recording::of(dialect, "a.bin", &content);
+    let mut peer = Peer::connect(host.address());
+    peer.send(&recording.bytes[..recording.whole]);
+    host.events.until(|event| matches!(event, Event::Received { .. }));
+    assert_eq!(host.stored(), one("a.bin", &content), "while the connection is open");
+    assert!(peer.hang_up().1);
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    InOrder,
+    Reset,
+}
+
+/// What may be expected of a connection that ends after `n` bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    refusals: usize,
+    stored: HashMap<String, Vec<u8>>,
+}
+
+/// A file of a few blocks, the last of them short.
+const CUT: usize = 200;
+
+fn expected(recording: &Recording, dialect: Dialect, n: usize, end: End) -> Outcome {
+    let content = noise(CUT, 1);
+    let is_pairs_without_total =
+        dialect.variant == Variant::Cp1 && matches!(dialect.framing, Framing::D | Framing::E);
+    // "A block shorter than the maximum ends the file", so D's is whole before its terminator.
+    let whole = recording.whole - if dialect.framing == Framing::D { 8 } else { 0 };
+    let pair = 8 + K;
+    let block = is_pairs_without_total && n > recording.m1 && n < whole && (n - recording.m1) % pair == 0;
+    let mut stored = HashMap::new();
+    if n >= whole {
+        stored = one("a.bin", &content);
+    } else if block && end == End::InOrder {
+        // "otherwise it is published at … an orderly EOF": the price of a body without a total.
+        let full = if dialect.padding == Padding::Oaep { 62 } else { 117 };
+        stored = one("a.bin", &content[..(n - recording.m1) / pair * full]);
+    }
+    let between = recording.ends.contains(&n) || block || n == whole;
+    Outcome { refusals: usize::from(end == End::Reset || !between), stored }
+}
+
+fn cut_everywhere(dialect: Dialect) {
+    let content = noise(CUT, 1);
+    let recording = Recording::of(dialect, "a.bin", &content);
+    let all = recording.bytes.len();
+    let near = |at: usize| at.saturating_sub(1)..=at + 1;
+    let mut places: BTreeSet<usize> = (1..=all).step_by((all / 24).max(1)).collect();
+    places.extend(recording.ends.iter().copied().flat_map(near));
+    places.extend((recording.m1 - 9..recording.m1 + 10).step_by(3));
+    places.extend((1..4).flat_map(|block| near(recording.m1 + block * (8 + K))));
+    places.extend((recording.file()..recording.file() + 20).step_by(3));
+
+    let mut host = Host::start();
+    for end in [End::InOrder, End::Reset] {
+        for n in places.iter().copied().filter(|n| (1..=all).contains(n)) {
+            let outcome = expected(&recording, dialect, n, end);
+            if end == End::Reset && !outcome.stored.is_empty() {
+                continue; // Whether a reset comes before or after the last bytes is not ours to say.
+            }
+            let mut peer = Peer::connect(host.address());
+            let address = peer.address();
+            peer.send(&recording.bytes[..n]);
+            match end {
+                End::InOrder => drop(peer.hang_up()),
+                End::Reset => peer.break_off(),
+            }
+            host.see_off(address);
+            let refusals = host.events.refusals();
+            assert!(refusals.iter().all(|line| !line.trim().is_empty()));
+            let seen = Outcome { refusals: refusals.len(), stored: host.stored() };
+            assert!(
+                seen == outcome,
+                "{dialect:?} {end:?} after {n} of {all} bytes: expected {} refusals and {:?}, got {refusals:?} and {:?}",
+                outcome.refusals,
+                lengths(&outcome.stored),
+                lengths(&seen.stored),
+            );
+            host.clear();
+        }
+    }
+    upload(host.address(), dialect, "b.bin", &content).unwrap();
+    assert!(host.stored() == one("b.bin", &content), "the server goes on");
+}
+
+fn lengths(stored: &HashMap<String, Vec<u8>>) -> Vec<(&str, usize)> {
+    stored.iter().map(|(name, content)| (name.as_str(), content.len())).collect()
+}
+
+#[test]
+fn a_cut_plain_or_ap_upload_leaves_nothing_and_is_told_once() {
+    cut_everywhere(Dialect::of(Variant::Plain));
+    cut_everywhere(Dialect::of(Variant::Ap));
+}
+
+#[test]
+fn a_cut_cp1_upload_leaves_nothing_and_is_told_once() {
+    for (framing, padding) in [
+        (Framing::A, Padding::Oaep),
+        (Framing::A, Padding::Pkcs1v15),
+        (Framing::B, Padding::Oaep),
+        (Framing::C, Padding::Oaep),
+        (Framing::D, Padding::Oaep),
+        (Framing::E, Padding::Pkcs1v15),
+        (Framing::F, Padding::Oaep),
+    ] {
+        cut_everywhere(Dialect { variant: Variant::Cp1, padding, framing });
+    }
+}
+
+#[test]
+fn a_cut_cp2_upload_leaves_nothing_and_is_told_once() {
+    cut_everywhere(Dialect::of(Variant::Cp2));
+    cut_everywhere(Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp2) });
+}

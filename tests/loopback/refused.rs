@@ -1,0 +1,299 @@
+//! What the server refuses: it breaks off, says one line, keeps nothing, and goes on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+
+use upseal::crypto::fernet::token_len;
+use upseal::event::{Dialect, FaultKind, Framing, Padding, State, Variant};
+use upseal::net::handshake::{HELLO_RANDOM, Offer};
+use upseal::net::receive::Policy;
+
+use crate::common::{Client, Host, K, Peer, Recording, dialects, message, noise, upload, words};
+
+const TOO_LONG: u64 = 1 << 40;
+
+/// Sends bytes and leaves the end to the server, which must break off; gives its line.
+fn refused(host: &mut Host, bytes: &[u8]) -> String {
+    let mut peer = Peer::connect(host.address());
+    peer.send(bytes);
+    let (_, in_order) = peer.read_to_end();
+    host.see_off(peer.address());
+    let lines = host.events.refusals();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(host.stored(), HashMap::new(), "{lines:?}");
+    assert!(!in_order, "an end in order says that all is well");
+    lines.into_iter().next().unwrap()
+}
+
+fn goes_on(host: &Host) {
+    upload(host.address(), Dialect::of(Variant::Cp2), "after.txt", b"hello").unwrap();
+    assert_eq!(host.stored(), HashMap::from([("after.txt".to_owned(), b"hello".to_vec())]));
+}
+
+fn hello(variant: Variant) -> Vec<u8> {
+    message(3, &Offer::of(Dialect::of(variant)).unwrap().hello(&[7; HELLO_RANDOM]))
+}
+
+#[test]
+fn messages_that_are_none_are_refused_with_the_place_and_what_was_expected() {
+    let mut host = Host::start();
+    let name = message(0, b"a.txt");
+    let cases: [(Vec<u8>, &str); 11] = [
+        (words(&[5]), "at byte 0: expected a MODE from 0 to 4, got 5"),
+        (words(&[u64::MAX]), "at byte 0: expected a MODE from 0 to 4, got 18446744073709551615"),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "at byte 0: expected a MODE from 0 to 4"),
+        (words(&[0, TOO_LONG]), "at byte 8: a file name (MODE 0) of 1099511627776 bytes; at most 4096"),
+        (words(&[3, 4097]), "at byte 8: a message to sign (MODE 3) of 4097 bytes; at most 4096"),
+        (words(&[4, TOO_LONG]), "at byte 8: a session key (MODE 4) of 1099511627776 bytes; at most 2048"),
+        (message(1, b"hello"), "at byte 16: MODE 1 before any MODE 0"),
+        ([&hello(Variant::Ap)[..], &message(1, b"hello")].concat(), "MODE 1 before any MODE 0"),
+        ([&name[..], &words(&[1, u64::MAX])].concat(), "a file of 16"),
+        ([&name[..], &words(&[1, 1 << 62])].concat(), "a file of 4"),
+        ([&name[..], &words(&[128])].concat(), "got 128"),
+    ];
+    for (bytes, line) in cases {
+        let why = refused(&mut host, &bytes);
+        assert!(why.contains(line), "expected {line:?}, got {why:?}");
+    }
+    goes_on(&host);
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    let mut host = Host::start();
+    let long = [b'a'; 256];
+    let names: [(&[u8], &str); 12] = [
+        (b"", "empty"),
+        (b"folder/", "empty"),
+        (b"..", "nothing but dots and spaces"),
+        (b".", "nothing but dots and spaces"),
+        (b"a/..", "nothing but dots and spaces"),
+        (b"a\0b", "NUL"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"a\xc3", "not UTF-8"),
+        (&long, "256 bytes"),
+        (b"CON", "device"),
+        (b"nul.txt", "device"),
+        (b".upseal-0.part", "unfinished"),
+    ];
+    for (name, word) in names {
+        let why = refused(&mut host, &[message(0, name), message(1, b"hello")].concat());
+        assert!(why.contains("file name") && why.contains(word), "expected {word:?}, got {why:?}");
+    }
+    let longest = "b".repeat(255);
+    upload(host.address(), Dialect::of(Variant::Plain), &longest, b"x").unwrap();
+    assert!(host.stored().contains_key(&longest), "255 bytes are a name");
+    host.clear();
+    goes_on(&host);
+}
+
+#[test]
+fn a_token_with_any_byte_changed_is_refused() {
+    let mut host = Host::start();
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        let dialect = Dialect { padding, ..Dialect::of(Variant::Cp2) };
+        let recording = Recording::of(dialect, "a.bin", &noise(100, 1));
+        let token = recording.m1 + 8..recording.whole;
+        // The version, the time, the IV, the first and last blocks, the HMAC; every fifth besides.
+        let ends = [0, 1, 2, 12, 13, 33, 34, 56, 57].map(|at| token.start + at);
+        let last = (token.end - 50..token.end).step_by(3).chain([token.end - 2, token.end - 1]);
+        let places = ends.into_iter().chain(token.clone().step_by(5)).chain(last);
+        for at in places {
+            let was = recording.bytes[at];
+            // Another character of the alphabet, and one that is none.
+            for now in [if was == b'A' { b'B' } else { b'A' }, was ^ 0x80] {
+                let mut bytes = recording.bytes.clone();
+                bytes[at] = now;
+                let why = refused(&mut host, &bytes);
+                let told = ["could not be decrypted", "no token"].iter().any(|words| why.contains(words));
+                assert!(told, "byte {} of the token: {why}", at - token.start);
+            }
+        }
+    }
+    goes_on(&host);
+}
+
+#[test]
+fn a_session_key_with_a_byte_changed_is_refused_at_the_token_like_any_other() {
+    let mut host = Host::start();
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        let dialect = Dialect { padding, ..Dialect::of(Variant::Cp2) };
+        let recording = Recording::of(dialect, "a.bin", &noise(100, 1));
+        let key = recording.ends[1] - K..recording.ends[1];
+        for at in key.step_by(17) {
+            let mut bytes = recording.bytes.clone();
+            bytes[at] ^= 1;
+            assert_eq!(refused(&mut host, &bytes), "the body is refused: the content could not be decrypted");
+        }
+    }
+    goes_on(&host);
+}
+
+#[test]
+fn a_body_with_a_block_changed_is_refused_whichever_it_is() {
+    let mut host = Host::start();
+    for framing in [Framing::A, Framing::B, Framing::C, Framing::F] {
+        let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
+        let recording = Recording::of(dialect, "a.bin", &noise(62 * 6 + 10, 1));
+        let pair = if framing == Framing::A { K } else { K + 8 };
+        let hello = recording.bytes[..recording.ends[0]].to_vec();
+        // Without a hello the first pair alone tells C and F from AP; B's M1 is too small for a file.
+        let told = if matches!(framing, Framing::C | Framing::F) { 1 } else { 0 };
+        for (opening, first) in [(hello, 0), (message(3, b"no hello"), told)] {
+            for block in first..7 {
+                let mut body = recording.bytes[recording.ends[0]..].to_vec();
+                let end = recording.m1 + 8 + (block + 1) * pair - recording.ends[0];
+                body[end - 20] ^= 0x10;
+                let why = refused(&mut host, &[&opening[..], &body].concat());
+                // C ends where the plaintext does, so a damaged block also shifts its end.
+                let told = ["could not be decrypted", "ended nowhere", "block length"];
+                assert!(told.iter().any(|words| why.contains(words)), "{framing}, block {block}: {why}");
+            }
+        }
+    }
+    goes_on(&host);
+}
+
+#[test]
+fn lengths_that_no_body_of_the_variant_has_are_refused() {
+    let mut host = Host::start();
+    let cp1 = Recording::of(Dialect::of(Variant::Cp1), "a.bin", &noise(100, 1));
+    let cp2 = Recording::of(Dialect::of(Variant::Cp2), "a.bin", &noise(100, 1));
+    let token = (cp2.whole - cp2.m1 - 8) as u64;
+    for (recording, m1, line) in [
+        (&cp1, 255, "no multiple of the block length"),
+        (&cp1, 257, "no multiple of the block length"),
+        (&cp1, 2, "no multiple of the block length"),
+        (&cp2, 0, "no token is 0 bytes long"),
+        (&cp2, token - 1, "no token is"),
+        (&cp2, token + 1, "no token is"),
+        (&cp2, 50, "no token is 50 bytes long"),
+    ] {
+        let mut bytes = recording.bytes.clone();
+        bytes[recording.m1..recording.m1 + 8].copy_from_slice(&m1.to_be_bytes());
+        let why = refused(&mut host, &bytes);
+        assert!(why.contains(line), "M1 = {m1}: expected {line:?}, got {why:?}");
+    }
+    goes_on(&host);
+}
+
+/// A hello may come again, for another file; what it says holds for the connection.
+#[test]
+fn a_second_hello_may_not_change_what_the_first_one_said() {
+    let mut host = Host::start();
+    let other = Offer::of(Dialect::of(Variant::Cp1)).unwrap().hello(&[9; HELLO_RANDOM]);
+    for second in [hello(Variant::Ap), hello(Variant::Cp2)] {
+        let why = refused(&mut host, &[hello(Variant::Cp1), second].concat());
+        assert!(why.contains("second hello"), "{why}");
+    }
+    let pkcs = Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
+    let second = message(3, &Offer::of(pkcs).unwrap().hello(&[7; HELLO_RANDOM]));
+    assert!(refused(&mut host, &[hello(Variant::Cp1), second].concat()).contains("second hello"));
+
+    let mut peer = Peer::connect(host.address());
+    for again in [hello(Variant::Cp1), message(3, &other)] {
+        peer.send(&again);
+        assert_eq!(peer.read_blob().len(), K);
+        assert!(peer.read_blob().ends_with(b"-----END CERTIFICATE-----\n"));
+    }
+    assert_eq!(peer.hang_up(), (Vec::new(), true), "the same again, with other randomness");
+    goes_on(&host);
+}
+
+#[test]
+fn the_server_signs_any_message_but_one_in_its_own_name_or_like_tls() {
+    let mut host = Host::start();
+    let tls = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0hash"].concat();
+    for bad in [&b"upseal/1 stored\nrequest"[..], b"upseal/", b"upseal/2 anything", &tls] {
+        let mut peer = Peer::connect(host.address());
+        peer.send(&message(3, bad));
+        assert_eq!(peer.read_to_end(), (Vec::new(), false), "no byte of a signature");
+        host.see_off(peer.address());
+        assert_eq!(host.events.refusals().len(), 1);
+    }
+
+    let largest = noise(4096, 1);
+    for good in [&b""[..], b"Client Request SecureStore ID", &[0xff; 32], &largest] {
+        let mut peer = Peer::connect(host.address());
+        peer.send(&message(3, good));
+        assert_eq!(peer.read_blob().len(), K);
+        assert!(
+            peer.read_blob().starts_with(b"-----BEGIN CERTIFICATE-----"),
+            "no line of ours without a hello"
+        );
+        assert!(peer.hang_up().1);
+    }
+}
+
+#[test]
+fn a_variant_that_is_not_accepted_is_refused_and_the_client_is_told() {
+    for refused in Variant::ALL {
+        let variants = Variant::ALL.into_iter().filter(|variant| *variant != refused).collect();
+        let mut host = Host::with(Policy { variants, ..Policy::default() });
+        let mut client = Client::start();
+        client.write("a.txt", b"hello");
+        let dialect = Dialect::of(refused);
+        client.upload(&["a.txt"], &host.target(), dialect);
+        let State::Failed(fault) = client.finish(1) else { panic!("{refused} was not refused") };
+        assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+        host.stop();
+        let line = format!("{refused}, which this server does not accept (--accept)");
+        assert!(host.events.refusals()[0].contains(&line), "{:?}", host.events.refusals());
+        assert_eq!(host.stored(), HashMap::new());
+    }
+}
+
+#[test]
+fn a_server_without_an_identity_serves_plain_and_nothing_that_needs_one() {
+    let plain = Policy { variants: vec![Variant::Plain], ..Policy::default() };
+    let mut host = Host::of(plain, None);
+    upload(host.address(), Dialect::of(Variant::Plain), "a.txt", b"hello").unwrap();
+    host.clear();
+    for (bytes, line) in [
+        (hello(Variant::Ap), "MODE 3, but this server has no certificate"),
+        (message(4, &[7; K]), "MODE 4, but this server has no key"),
+    ] {
+        let why = refused(&mut host, &bytes);
+        assert!(why.contains(line), "{why}");
+    }
+}
+
+#[test]
+fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
+    let policy = |padding| Policy { paddings: vec![padding], ..Policy::default() };
+    for (accepted, other) in [(Padding::Oaep, Padding::Pkcs1v15), (Padding::Pkcs1v15, Padding::Oaep)] {
+        let mut host = Host::with(policy(accepted));
+        for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+            for size in [0, 200] {
+                let content = noise(size, 1);
+                let dialect = Dialect { variant: Variant::Cp1, padding: other, framing };
+                let recording = Recording::of(dialect, "a.bin", &content);
+                let why = refused(&mut host, &recording.bytes);
+                let line = format!("{other}, which this server does not accept (--accept-padding)");
+                assert_eq!(why, line, "{framing}, {size} bytes");
+
+                let dialect = Dialect { padding: accepted, ..dialect };
+                upload(host.address(), dialect, "a.bin", &content).unwrap();
+                assert_eq!(host.stored().len(), 1, "{accepted} is accepted");
+                host.clear();
+            }
+        }
+    }
+}
+
+/// Before a byte of the body: M1 alone says it.
+#[test]
+fn a_body_that_is_far_too_long_is_refused_at_its_length() {
+    let mut host = Host::with(Policy { max_file: 1000, ..Policy::default() });
+    for dialect in dialects().into_iter().filter(|dialect| {
+        dialect.variant != Variant::Cp1 || !matches!(dialect.framing, Framing::D | Framing::E)
+    }) {
+        let recording = Recording::of(dialect, "a.bin", b"hello");
+        let beginning = &recording.bytes[..recording.m1];
+        let m1 = token_len(1 << 30).unwrap();
+        let why = refused(&mut host, &[beginning, &words(&[m1])].concat());
+        assert!(why.contains("--max-file"), "{dialect:?}: {why}");
+    }
+    goes_on(&host);
+}

@@ -364,6 +364,8 @@ impl<'a> Session<'a> {
                 let mut opener = TokenOpener::new(key, m1)?;
                 let mut file = self.begin(&name, variant, None, m1)?;
                 self.whole_body(m1, &mut opener, &mut file)?;
+                // The token's length left 16 bytes of it open.
+                self.check_size(file.meter.file_bytes())?;
                 self.publish(file)
             }
             Variant::Cp1 => {

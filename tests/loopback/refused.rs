@@ -282,6 +282,22 @@ fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
     }
 }
 
+#[test]
+fn a_file_of_the_limit_is_kept_and_one_byte_more_refused() {
+    for limit in [1000, 1007, 1008] {
+        let mut host = Host::with(Policy { max_file: limit, ..Policy::default() });
+        let limit = usize::try_from(limit).unwrap();
+        for dialect in dialects() {
+            upload(host.address(), dialect, "a.bin", &noise(limit, 1)).unwrap();
+            assert_eq!(host.stored()["a.bin"].len(), limit, "{dialect:?}");
+            host.clear();
+            let recording = Recording::of(dialect, "a.bin", &noise(limit + 1, 1));
+            let why = refused(&mut host, &recording.bytes);
+            assert!(why.contains("--max-file"), "{dialect:?}, limit {limit}: {why}");
+        }
+    }
+}
+
 /// Before a byte of the body: M1 alone says it.
 #[test]
 fn a_body_that_is_far_too_long_is_refused_at_its_length() {

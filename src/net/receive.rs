@@ -190,8 +190,8 @@ struct Blocks {
 enum OpenEnded {
     /// One more block of it may follow, by its framing.
     Blocks(Blocks),
-    /// One block that does not decrypt: an AP file of k bytes, or if a block follows (framing D or E)
-    /// a damaged CP1 file.
+    /// An AP file of k or of no bytes. If a block follows it was CP1: one block that does not decrypt
+    /// (framing D or E), or an empty file (framing C).
     Clear(Arriving),
 }
 
@@ -417,11 +417,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// k, if a body taken for AP could be a damaged first block of framing D or E.
+    /// k, if a body taken for AP could be a damaged first block of framing D or E, or the M1 of an
+    /// empty file in framing C.
     fn doubtful_block(&self, variant: Variant, m1: u64) -> Option<u64> {
         let k = self.service.identity.as_ref()?.modulus_bytes() as u64;
         let guessed = variant == Variant::Ap && self.hello.is_none();
-        (guessed && m1 == k && self.service.policy.variants.contains(&Variant::Cp1)).then_some(k)
+        (guessed && (m1 == k || m1 == 0) && self.service.policy.variants.contains(&Variant::Cp1)).then_some(k)
     }
 
     /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.
@@ -433,27 +434,32 @@ impl<'a> Session<'a> {
             0 => return Ok(false),
             _ => {}
         }
-        let first_word = m1.min(WORD as u64);
-        let is_pairs =
-            self.peek(first_word)?.is_some_and(|bytes| super::wire::read_word(bytes) == Some(k as u64));
-        if is_pairs {
-            let pair = (WORD + k) as u64;
-            return Ok(self.peek(pair)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..])));
+        let length = word(k as u64);
+        let first = usize::try_from(m1).map_or(WORD, |m1| m1.min(WORD));
+        if self.peek(first)?.is_some_and(|bytes| length.starts_with(bytes)) {
+            // Pairs, or a file that begins like one. M1 may be their number, or the plaintext's length,
+            // so a pair may reach beyond what M1 would be as a file's length.
+            let is_pair = self.peek(WORD)?.is_some_and(|bytes| bytes == length);
+            // As a file of fewer than 8 bytes it would be followed by no MODE that there is.
+            return Ok(is_pair
+                && (m1 < WORD as u64
+                    || self.peek(WORD + k)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..]))));
         }
         if !m1.is_multiple_of(k as u64) {
             return Ok(false);
         }
-        let some = m1.min(4 * k as u64);
+        let some = usize::try_from(m1).map_or(4 * k, |m1| m1.min(4 * k));
         Ok(self.peek(some)?.is_some_and(|bytes| looks_sealed(&identity, bytes)))
     }
 
-    /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before.
-    fn peek(&mut self, n: u64) -> Result<Option<&[u8]>, ReceiveError> {
-        let n = usize::try_from(n).unwrap_or(usize::MAX);
+    /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or
+    /// stands still.
+    fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
         while self.connection.buffered().len() < n {
             match self.connection.fill() {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => return Ok(None),
                 Err(e) => return Err(self.cut(Some(e))),
             }
         }
@@ -561,10 +567,15 @@ impl<'a> Session<'a> {
     }
 
     fn one_more_block(&mut self) -> Result<(), ReceiveError> {
-        let blocks = match self.open_ended.take() {
-            Some(OpenEnded::Blocks(blocks)) => blocks,
-            Some(OpenEnded::Clear(_)) => return Err(OpenError::Rejected.into()),
-            None => return Err(self.order("one more CP1 block after the block that ended its file")),
+        let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
+            (Some(OpenEnded::Blocks(blocks)), _) => blocks,
+            (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
+                self.speaks_blocks = true;
+                let opener = BlockOpener::new(identity);
+                Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
+            }
+            (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
+            (None, _) => return Err(self.order("one more CP1 block after the block that ended its file")),
         };
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         self.connection.set_patience(BODY_PATIENCE);

@@ -40,6 +40,34 @@ fn bytes_glued_together_or_one_at_a_time_are_the_same_file() {
 }
 
 #[test]
+fn a_client_that_does_not_say_its_dialect_is_understood() {
+    for size in [0, 5, 62, 128, 200, 512, 1000] {
+        let content = noise(size, 1);
+        for dialect in dialects().into_iter().filter(|dialect| dialect.variant.authenticates()) {
+            let recording = Recording::of(dialect, "a.bin", &content);
+            let rest = &recording.bytes[recording.ends[0]..];
+            let bytes = [&message(3, b"Client Request SecureStore ID"), rest].concat();
+            let (host, stored) = deliver(&bytes, bytes.len());
+            assert!(stored == one("a.bin", &content), "{dialect:?}, {size} bytes");
+            assert_eq!(host.events.received()[0].variant, dialect.variant, "{dialect:?}, {size} bytes");
+        }
+    }
+}
+
+/// What could be the first bytes of another framing, and is a file.
+#[test]
+fn a_file_that_begins_like_a_cp1_body_is_still_a_file() {
+    let pair = [&words(&[K as u64])[..], &noise(K, 1)].concat();
+    for content in [&[0; 7][..], &[0; 3], &pair[..8], &pair[..60], &pair, &words(&[u64::MAX])] {
+        let bytes =
+            [message(3, b"no hello"), message(0, b"a.bin"), message(1, content), words(&[2])].concat();
+        let (host, stored) = deliver(&bytes, bytes.len());
+        assert!(stored == one("a.bin", content), "{content:?}");
+        assert_eq!(host.events.received()[0].variant, Variant::Ap, "{content:?}");
+    }
+}
+
+#[test]
 fn mode_2_twice_or_never_changes_nothing() {
     for size in [0, 124, 200] {
         let content = noise(size, 1);

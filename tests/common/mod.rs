@@ -40,6 +40,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of the server's modulus: RSA-1024, as the course's.
 pub const K: usize = 128;
 
+/// Bytes of a file that the kernel's buffers do not swallow whole.
+pub const BIG: u64 = 32 << 20;
+
 /// On loopback, any free port.
 pub const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -546,11 +549,9 @@ impl Peer {
     }
 }
 
-/// A listener that takes little of what nobody reads.
+/// A server that is only a listening socket.
 pub fn listen() -> (TcpListener, Target) {
     let listener = TcpListener::bind(ANYWHERE).unwrap();
-    // Accepted sockets inherit it. It keeps the kernel from swallowing a whole file.
-    sockopt::set_socket_recv_buffer_size(&listener, 64 << 10).unwrap();
     let target = target(listener.local_addr().unwrap());
     (listener, target)
 }
@@ -687,6 +688,10 @@ impl Stream for Recorder {
 
     fn finish_writing(&mut self) -> io::Result<()> {
         self.tcp.finish_writing()
+    }
+
+    fn buffer_little(&mut self) {
+        self.tcp.buffer_little();
     }
 
     fn reset(&mut self) {

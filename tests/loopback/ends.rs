@@ -9,8 +9,8 @@ use std::net::Shutdown;
 use upseal::event::{Blame, Command, Dialect, FaultKind, JobId, State, Target, Variant};
 
 use crate::common::{
-    Client, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen, message, nobody,
-    words,
+    BIG, Client, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen, message,
+    nobody, words,
 };
 
 /// Answers a hello as the real server does.
@@ -87,7 +87,7 @@ fn a_server_that_breaks_off_in_the_middle_has_broken_it() {
     let (listener, target) = listen();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
-    client.sparse("b.bin", 64 << 20);
+    client.sparse("b.bin", BIG);
     client.upload(&["a.txt", "b.bin"], &target, Dialect::of(Variant::Plain));
     let mut peer = accept(&listener);
     let beginning = [message(0, b"a.txt"), message(1, b"hello"), message(0, b"b.bin")].concat();
@@ -96,7 +96,7 @@ fn a_server_that_breaks_off_in_the_middle_has_broken_it() {
     peer.break_off();
     let State::Failed(fault) = client.finish(2) else { panic!() };
     assert_eq!(fault.kind, FaultKind::Broken, "{fault}");
-    assert!(fault.what.contains("of 67108864 bytes"), "{fault}");
+    assert!(fault.what.contains(&format!("of {BIG} bytes")), "{fault}");
     let State::Failed(fault) = client.finish(1) else { panic!() };
     assert!(fault.what.contains("before the server confirmed it"), "{fault}");
 }
@@ -107,7 +107,7 @@ fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
         let mut host = Host::start();
         host.hold("big.bin");
         let mut client = Client::start();
-        let path = client.sparse("big.bin", 64 << 20);
+        let path = client.sparse("big.bin", BIG);
         client.upload(&["big.bin"], &host.target(), Dialect::of(variant));
         client.blocked(1);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
@@ -126,13 +126,13 @@ fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
 fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
     let (listener, target) = listen();
     let mut client = Client::start();
-    let path = client.sparse("big.bin", 64 << 20);
+    let path = client.sparse("big.bin", BIG);
     client.upload(&["big.bin"], &target, Dialect::of(Variant::Plain));
     let mut peer = accept(&listener);
     client.blocked(1);
     OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
     let (bytes, in_order) = peer.read_to_end();
-    assert!(!in_order && bytes.len() < 64 << 20);
+    assert!(!in_order && (bytes.len() as u64) < BIG);
     let State::Failed(fault) = client.finish(1) else { panic!("no failure") };
     assert_eq!(fault.kind, FaultKind::Local, "{fault}");
 }

@@ -1,0 +1,335 @@
+//! Uploads that are stopped wherever they are, and what becomes of their neighbours.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{
+    ANYWHERE, BIG, Client, Host, accept, is_final, is_state, job_track, listen, message, nobody, noise, words,
+};
+use upseal::event::{
+    Command, Dialect, Event, FaultKind, JobId, Lane, State, Target, Track, Variant, Verdict,
+};
+use upseal::transfer::EmbeddedOptions;
+
+const PLAIN: Dialect = Dialect::of(Variant::Plain);
+
+fn cancel(client: &Client, id: u64) {
+    client.ask(Command::Cancel(JobId(id)));
+}
+
+/// A client whose first upload blocks, because nobody reads it, and whose others wait.
+fn blocked(names: &[&str]) -> (Client, common::Peer) {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.sparse("big.bin", BIG);
+    for name in names {
+        client.write(name, name.as_bytes());
+    }
+    client.upload(&[&["big.bin"], names].concat(), &target, PLAIN);
+    let peer = accept(&listener);
+    client.blocked(1);
+    (client, peer)
+}
+
+fn states(client: &mut Client, id: u64) -> Vec<State> {
+    client.events.catch_up();
+    client.events.states(job_track(id))
+}
+
+/// Everything that happens until the threads are gone, at an upload whose end is not asked for.
+fn count_final(client: &mut Client, id: u64) -> usize {
+    client.shut_down();
+    client.events.count(is_final(id))
+}
+
+#[test]
+fn a_waiting_upload_is_cancelled_at_once_and_the_running_one_goes_on() {
+    let (mut client, mut peer) = blocked(&["a.txt"]);
+    cancel(&client, 2);
+    assert_eq!(client.finish(2), State::Cancelled);
+    assert_eq!(states(&mut client, 1).last(), Some(&State::Sending));
+    let (bytes, in_order) = peer.read_to_end();
+    assert!(in_order && bytes.ends_with(&words(&[2])));
+    assert_eq!(bytes.len() as u64, 8 + 8 + 7 + 8 + 8 + BIG + 8, "the big file, and nothing of the other");
+}
+
+/// A queue of connections that is full lets nobody in, and refuses nobody.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_nobody_answers_is_cancelled() {
+    use rustix::net::{AddressFamily, SocketType, socket_with};
+    use rustix::net::{SocketFlags, connect, listen};
+
+    let (listener, address) = nobody();
+    listen(&listener, 0).unwrap();
+    let _in_the_queue: Vec<_> = (0..4)
+        .map(|_| {
+            let socket =
+                socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+            let _ = connect(&socket, &address);
+            socket
+        })
+        .collect();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &common::target(address), Dialect::of(Variant::Ap));
+    client.events.until(is_state(1, State::Connecting));
+    cancel(&client, 1);
+    assert_eq!(client.finish(1), State::Cancelled);
+    assert_eq!(states(&mut client, 1), [State::Connecting, State::Cancelled]);
+}
+
+#[test]
+fn a_server_that_does_not_prove_itself_is_not_waited_for() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &target, Dialect::of(Variant::Cp2));
+    client.events.until(is_state(1, State::Proving));
+    cancel(&client, 1);
+    assert_eq!(client.finish(1), State::Cancelled);
+    // Before and after a part of its answer.
+    client.ask(Command::Retry(JobId(1)));
+    drop(accept(&listener));
+    client.events.until(is_state(1, State::Proving));
+    let mut peer = accept(&listener);
+    assert_eq!(peer.read(16), words(&[3, 128]));
+    peer.send(&words(&[128]));
+    cancel(&client, 1);
+    assert_eq!(client.finish(1), State::Cancelled);
+}
+
+#[test]
+fn an_upload_whose_bytes_nobody_reads_is_cancelled() {
+    let (mut client, mut peer) = blocked(&[]);
+    cancel(&client, 1);
+    assert_eq!(client.finish(1), State::Cancelled);
+    let (bytes, in_order) = peer.read_to_end();
+    assert!(!in_order && (bytes.len() as u64) < BIG, "never an end that could be taken for the file's");
+}
+
+#[test]
+fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &target, PLAIN);
+    let mut peer = accept(&listener);
+    assert!(peer.read_to_end().1);
+    client.events.until(is_state(1, State::Sent));
+    cancel(&client, 1);
+    assert_eq!(client.finish(1), State::Cancelled);
+    assert_eq!(count_final(&mut client, 1), 1);
+}
+
+#[test]
+fn neighbours_of_a_cancelled_upload_are_delivered_all_the_same() {
+    for variant in Variant::ALL {
+        let mut host = Host::start();
+        host.hold("big.bin");
+        let mut client = Client::start();
+        client.sparse("big.bin", BIG);
+        for name in ["a.txt", "b.txt", "c.txt"] {
+            client.write(name, name.as_bytes());
+        }
+        client.upload(&["a.txt", "b.txt", "big.bin", "c.txt"], &host.target(), Dialect::of(variant));
+        client.blocked(3);
+        cancel(&client, 3);
+        assert_eq!(client.finish(3), State::Cancelled, "{variant}");
+        host.open_gate();
+        for id in [1, 2, 4] {
+            assert_eq!(client.finish(id), State::Delivered, "{variant}: {id}");
+        }
+        for id in [1, 2] {
+            let states = states(&mut client, id);
+            let sent: Vec<&State> =
+                states.iter().filter(|s| matches!(s, State::Sent | State::Waiting)).collect();
+            let twice = [&State::Sent, &State::Waiting, &State::Sent];
+            assert_eq!(sent, twice, "{variant}: sent, back into the queue, sent again");
+        }
+        assert!(count_final(&mut client, 3) == 1 && client.events.count(is_final(1)) == 1, "{variant}");
+        host.stop();
+        let expected = ["a.txt", "b.txt", "c.txt"].map(|name| (name.to_owned(), name.as_bytes().to_vec()));
+        assert_eq!(host.stored(), HashMap::from(expected), "{variant}: one copy of each, none of the other");
+    }
+}
+
+#[test]
+fn cancelling_what_has_ended_or_never_was_changes_nothing() {
+    let host = Host::start();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &host.target(), PLAIN);
+    assert_eq!(client.finish(1), State::Delivered);
+    for id in [1, 99] {
+        cancel(&client, id);
+    }
+    let before = states(&mut client, 1);
+    assert_eq!(count_final(&mut client, 1), 1);
+    assert_eq!(client.events.states(job_track(1)), before);
+    assert_eq!(client.events.states(job_track(99)), []);
+}
+
+#[test]
+fn retry_sends_again_what_has_failed() {
+    let mut host = Host::start();
+    let mut client = Client::start();
+    client.upload(&["late.txt"], &host.target(), Dialect::of(Variant::Cp2));
+    let State::Failed(fault) = client.finish(1) else { panic!("there is no such file") };
+    assert_eq!(fault.kind, FaultKind::Local);
+    client.write("late.txt", b"hello");
+    client.ask(Command::Retry(JobId(1)));
+    client.events.until(is_state(1, State::Waiting));
+    assert_eq!(client.finish(1), State::Delivered);
+    // What was delivered is not sent again.
+    client.ask(Command::Retry(JobId(1)));
+    client.ask(Command::RetryFailed);
+    assert_eq!(count_final(&mut client, 1), 2);
+    host.stop();
+    assert_eq!(host.stored(), HashMap::from([("late.txt".to_owned(), b"hello".to_vec())]));
+}
+
+#[test]
+fn retry_failed_takes_all_that_failed_and_leaves_what_was_cancelled() {
+    let host = Host::start();
+    let (mut client, mut peer) = blocked(&["cancelled.txt"]);
+    cancel(&client, 2);
+    assert_eq!(client.finish(2), State::Cancelled);
+    assert!(peer.read_to_end().1);
+    drop(peer);
+    assert_eq!(client.finish(1), State::Delivered);
+
+    let jobs = [(3, "x.txt"), (4, "y.txt")].map(|(id, name)| client.job(id, name, &host.target(), PLAIN));
+    client.ask(Command::Upload(jobs.to_vec()));
+    for (id, name) in [(3, "x.txt"), (4, "y.txt")] {
+        assert!(matches!(client.finish(id), State::Failed(_)));
+        client.write(name, b"now");
+    }
+    client.ask(Command::RetryFailed);
+    for id in [3, 4] {
+        assert_eq!(client.finish(id), State::Delivered);
+    }
+    assert_eq!(count_final(&mut client, 2), 1);
+    assert_eq!(client.events.count(is_state(2, State::Waiting)), 0);
+}
+
+#[test]
+fn remove_forgets_what_does_not_run() {
+    let (mut client, mut peer) = blocked(&["a.txt", "b.txt"]);
+    client.ask(Command::Remove(JobId(1)));
+    client.ask(Command::Remove(JobId(2)));
+    let removed = client.events.until(|event| matches!(event, Event::Removed { .. }));
+    assert_eq!(removed, Event::Removed { job: JobId(2) }, "the first one runs");
+    client.ask(Command::Retry(JobId(2)));
+    client.ask(Command::RetryFailed);
+    let (bytes, in_order) = peer.read_to_end();
+    assert!(in_order);
+    drop(peer);
+    let last = [message(0, b"b.txt"), message(1, b"b.txt"), words(&[2])].concat();
+    assert!(bytes.ends_with(&last));
+    assert!(!bytes.windows(5).any(|window| window == b"a.txt"), "nothing of what was removed");
+    assert_eq!(client.finish(1), State::Delivered);
+    client.ask(Command::Remove(JobId(1)));
+    client.events.until(|event| *event == Event::Removed { job: JobId(1) });
+    assert_eq!(states(&mut client, 2), []);
+}
+
+#[test]
+fn an_id_is_used_once() {
+    let (mut client, _peer) = blocked(&["a.txt"]);
+    let again = client.job(2, "other.txt", &Target::Embedded, PLAIN);
+    client.ask(Command::Upload(vec![again]));
+    cancel(&client, 2);
+    assert_eq!(client.finish(2), State::Cancelled);
+    let queued =
+        client.events.count(|event| matches!(event, Event::Queued { job, .. } if job.id == JobId(2)));
+    assert_eq!(queued, 1);
+}
+
+#[test]
+fn a_shutdown_ends_a_blocked_write_and_says_so_last() {
+    let (mut client, mut peer) = blocked(&["a.txt"]);
+    client.ask(Command::Shutdown);
+    client.events.until(|event| *event == Event::Ended);
+    assert!(!peer.read_to_end().1);
+    client.shut_down();
+    assert_eq!(client.events.seen.last(), Some(&Event::Ended), "nothing follows");
+    for id in [1, 2] {
+        assert_eq!(client.events.states(job_track(id)).last(), Some(&State::Cancelled));
+    }
+}
+
+fn embedded() -> (tempfile::TempDir, EmbeddedOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("received");
+    (folder, EmbeddedOptions { store, bind: ANYWHERE })
+}
+
+#[test]
+fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
+    let (_folder, options) = embedded();
+    let mut client = Client::with(Some(options));
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &Target::Embedded, PLAIN);
+    cancel(&client, 1);
+    // Queued and cancelled before anybody can have made two RSA keys.
+    assert_eq!(client.finish(1), State::Cancelled);
+}
+
+fn race(client: &Client, targets: [Target; 2], length: u64) {
+    let path = client.sparse("clip.bin", length);
+    let lanes = targets.map(|target| Lane { target, dialect: PLAIN }).to_vec();
+    client.ask(Command::Race { path, limit: None, lanes });
+}
+
+fn verdict(client: &mut Client) -> Verdict {
+    match client.events.until(|event| matches!(event, Event::RaceFinished { .. })) {
+        Event::RaceFinished { verdict } => verdict,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn kinds(verdict: &Verdict) -> Vec<Option<FaultKind>> {
+    verdict.lanes.iter().map(|lane| lane.fault.as_ref().map(|fault| fault.kind)).collect()
+}
+
+#[test]
+fn a_race_that_is_stopped_on_its_way_has_a_verdict_of_cancelled_lanes() {
+    for stop in [Command::StopRace, Command::CancelAll] {
+        let (listener, target) = listen();
+        let mut client = Client::start();
+        race(&client, [target.clone(), target], BIG);
+        let peer = accept(&listener);
+        let sending =
+            |event: &Event| matches!(event, Event::State { track: Track::Lane(0), state: State::Sending });
+        client.events.until(sending);
+        client.ask(stop);
+        let verdict = verdict(&mut client);
+        assert_eq!(kinds(&verdict), [Some(FaultKind::Interrupted); 2]);
+        for lane in 0..2 {
+            assert_eq!(client.events.states(Track::Lane(lane)).last(), Some(&State::Cancelled));
+        }
+        assert!(common::is_alone(&listener), "the second lane was not begun");
+        drop(peer);
+    }
+}
+
+#[test]
+fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
+    let mut host = Host::start();
+    host.hold("big.bin");
+    let mut client = Client::start();
+    client.write("big.bin", &noise(1000, 1));
+    client.upload(&["big.bin"], &host.target(), PLAIN);
+    client.events.until(is_state(1, State::Sent));
+    client.ask(Command::StopRace);
+    client.ask(Command::Remove(JobId(1))); // It runs, so nothing happens; the order is behind the other.
+    host.open_gate();
+    assert_eq!(client.finish(1), State::Delivered);
+    assert_eq!(states(&mut client, 1), [State::Connecting, State::Sending, State::Sent, State::Delivered]);
+    host.stop();
+    assert_eq!(host.stored().len(), 1);
+}

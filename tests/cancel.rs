@@ -174,6 +174,34 @@ fn cancelling_what_has_ended_or_never_was_changes_nothing() {
 }
 
 #[test]
+fn cancel_all_stops_what_runs_and_all_that_waits_each_once() {
+    let (mut client, _peer) = blocked(&["a.txt", "b.txt"]);
+    // One that was cancelled and put back is in the queue once, not twice.
+    cancel(&client, 2);
+    client.ask(Command::Retry(JobId(2)));
+    client.events.until(is_state(2, State::Waiting));
+    client.ask(Command::CancelAll);
+    client.events.until(is_state(1, State::Cancelled));
+    client.shut_down();
+    for (id, times) in [(1, 1), (2, 2), (3, 1)] {
+        assert_eq!(client.events.count(is_state(id, State::Cancelled)), times, "{id}");
+        assert_eq!(client.events.count(is_final(id)), times, "{id}");
+    }
+}
+
+#[test]
+fn what_is_put_back_stands_at_the_end_of_the_queue() {
+    let (mut client, mut peer) = blocked(&["a.txt", "b.txt"]);
+    cancel(&client, 2);
+    client.ask(Command::Retry(JobId(2)));
+    client.events.until(is_state(2, State::Waiting));
+    let (bytes, in_order) = peer.read_to_end();
+    assert!(in_order);
+    let last = [message(0, b"b.txt"), message(1, b"b.txt"), message(0, b"a.txt"), message(1, b"a.txt")];
+    assert!(bytes.ends_with(&[&last.concat()[..], &words(&[2])].concat()), "b before a, each once");
+}
+
+#[test]
 fn retry_sends_again_what_has_failed() {
     let mut host = Host::start();
     let mut client = Client::start();

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 
 use crate::event::{Dialect, Job, JobId, State, Target};
 
@@ -49,7 +50,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Queue {
     entries: HashMap<JobId, Entry>,
-    /// Ids of entries that are `Waiting`, each once; others may linger and are passed over.
+    /// Ids of the entries that are `Waiting`, and of no others, each once.
     waiting: VecDeque<JobId>,
 }
 
@@ -66,14 +67,13 @@ impl Queue {
     }
 
     /// The route of the first waiting upload.
-    pub fn next_route(&mut self) -> Option<Route> {
-        self.drop_stale();
+    #[must_use]
+    pub fn next_route(&self) -> Option<Route> {
         self.waiting.front().and_then(|id| self.entries.get(id)).map(|entry| Route::of(&entry.job))
     }
 
     /// Takes the first waiting upload if it goes this way; it is the worker's now.
     pub fn take(&mut self, route: &Route) -> Option<Job> {
-        self.drop_stale();
         let id = *self.waiting.front()?;
         let entry = self.entries.get_mut(&id)?;
         if Route::of(&entry.job) != *route {
@@ -86,27 +86,13 @@ impl Queue {
 
     /// Takes every waiting upload that goes this way, in order: the way is closed.
     pub fn take_all(&mut self, route: &Route) -> Vec<JobId> {
-        let alike = self.waiting_where(|entry| Route::of(&entry.job) == *route);
+        let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| Route::of(&entry.job) == *route);
+        let (alike, others): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(goes_it);
+        self.waiting = others.into();
         for id in &alike {
             self.set(*id, State::Connecting);
         }
         alike
-    }
-
-    fn waiting_where(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<JobId> {
-        let is_wanted = |id: &&JobId| {
-            self.entries.get(id).is_some_and(|entry| entry.state == State::Waiting && wanted(entry))
-        };
-        self.waiting.iter().filter(is_wanted).copied().collect()
-    }
-
-    fn drop_stale(&mut self) {
-        while let Some(id) = self.waiting.front() {
-            if self.entries.get(id).is_some_and(|entry| entry.state == State::Waiting) {
-                break;
-            }
-            self.waiting.pop_front();
-        }
     }
 
     /// The worker says where an upload is.
@@ -128,6 +114,7 @@ impl Queue {
         match self.entries.get_mut(&id) {
             Some(entry) if entry.state == State::Waiting => {
                 entry.state = State::Cancelled;
+                self.waiting.retain(|waiting| *waiting != id);
                 Cancelled::Now
             }
             Some(entry) if !entry.state.is_final() => {
@@ -140,8 +127,7 @@ impl Queue {
 
     /// The user wants all stopped. Returns those that were waiting; the others are on a connection.
     pub fn cancel_all(&mut self) -> Vec<JobId> {
-        let waiting = self.waiting_where(|_| true);
-        self.waiting.clear();
+        let waiting = mem::take(&mut self.waiting).into();
         for entry in self.entries.values_mut() {
             match entry.state {
                 State::Waiting => entry.state = State::Cancelled,
@@ -266,6 +252,18 @@ mod tests {
         assert_eq!(queue.cancel_all(), [JobId(2), JobId(3)]);
         assert!(queue.is_cancelling(JobId(1)));
         assert_eq!(queue.next_route(), None);
+    }
+
+    #[test]
+    fn what_is_put_back_stands_at_the_end_and_only_there() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp1), (3, Variant::Cp1), (4, Variant::Cp1)]);
+        assert_eq!(queue.cancel(JobId(3)), Cancelled::Now);
+        assert!(queue.retry(JobId(3)));
+        let route = Route { target: Target::Embedded, dialect: Dialect::of(Variant::Cp1) };
+        assert_eq!(queue.take_all(&route), [JobId(2), JobId(4), JobId(3)]);
+        queue.set(JobId(4), State::Failed(fault()));
+        assert!(queue.retry(JobId(4)));
+        assert_eq!(queue.cancel_all(), [JobId(1), JobId(4)]);
     }
 
     #[test]

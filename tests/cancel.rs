@@ -345,6 +345,25 @@ fn a_race_that_is_stopped_on_its_way_has_a_verdict_of_cancelled_lanes() {
     }
 }
 
+/// Whoever asked for a race waits for its verdict, so it must come.
+#[test]
+fn a_race_that_is_stopped_before_it_begins_has_a_verdict_too() {
+    for stop in [Command::StopRace, Command::CancelAll] {
+        // It waits for an upload to end.
+        let (mut client, _peer) = blocked(&[]);
+        let (_listener, target) = listen();
+        race(&client, [target.clone(), target], 1000);
+        client.ask(stop);
+        assert_eq!(kinds(&verdict(&mut client)), [Some(FaultKind::Interrupted); 2]);
+    }
+    // It waits for the embedded server.
+    let (_folder, options) = embedded();
+    let mut client = Client::with(Some(options));
+    race(&client, [Target::Embedded, Target::Embedded], 1000);
+    client.ask(Command::CancelAll);
+    assert_eq!(kinds(&verdict(&mut client)), [Some(FaultKind::Interrupted); 2]);
+}
+
 #[test]
 fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
     let mut host = Host::start();

@@ -34,6 +34,7 @@ use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, St
 use crate::net::Observer;
 use crate::net::receive::{Policy, Service};
 use crate::net::server::{Lifetime, Server};
+use crate::net::upload::{UploadError, unix_now};
 use crate::store::folder::Folder;
 use crate::store::{Store, StoreError};
 use crate::trust::{Anchor, TrustError};
@@ -179,7 +180,6 @@ impl Control {
             }
             self.start_work();
         }
-        self.race = None;
         self.cancel_all();
         if let Some(active) = self.active.take() {
             let _ = active.thread.join(); // It catches its panics.
@@ -229,7 +229,7 @@ impl Control {
                 }
             }
             Command::StopRace => {
-                self.race = None;
+                self.call_off_race();
                 self.interrupt(true);
             }
             Command::Shutdown => {} // `run` has seen it.
@@ -257,13 +257,21 @@ impl Control {
     }
 
     fn cancel_all(&mut self) {
-        self.race = None;
+        self.call_off_race();
         let cancelled = self.queue().cancel_all();
         for id in cancelled {
             self.say(id, State::Cancelled);
         }
         if let Some(active) = &self.active {
             active.stop.interrupt();
+        }
+    }
+
+    /// Whoever asked for a race waits for its verdict, even if it is stopped before its turn.
+    fn call_off_race(&mut self) {
+        if let Some(race) = self.race.take() {
+            let fault = UploadError::Interrupted.fault();
+            race::call_off(&*self.sampler, &race.path, &race.lanes, &fault);
         }
     }
 
@@ -402,7 +410,7 @@ fn host(options: &EmbeddedOptions, observer: &Arc<dyn Observer>) -> Result<(Serv
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
-    let (_, proof) = anchor.check(identity.certificate_pem(), crate::net::upload::unix_now())?;
+    let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
     let service = Service {
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::worker::{Dialer, Source};
 use crate::event::{Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
 use crate::meter::Meter;
+use crate::net::Observer;
 use crate::net::upload::UploadError;
 use crate::units;
 
@@ -20,14 +21,7 @@ pub fn run(dialer: &Dialer, path: &Path, limit: Option<u64>, lanes: &[Lane]) {
     let observer = &dialer.observer;
     let mut source = match Source::open(path) {
         Ok(source) => source,
-        Err(fault) => {
-            let verdict = Verdict {
-                name: path.display().to_string(),
-                bytes: 0,
-                lanes: lanes.iter().map(|lane| failed(lane, fault.clone())).collect(),
-            };
-            return observer.event(Event::RaceFinished { verdict });
-        }
+        Err(fault) => return call_off(&**observer, path, lanes, &fault),
     };
     let bytes = limit.map_or(source.size, |limit| limit.min(source.size));
     let name = source.name.clone();
@@ -45,6 +39,16 @@ pub fn run(dialer: &Dialer, path: &Path, limit: Option<u64>, lanes: &[Lane]) {
         results.push(result);
     }
     observer.event(Event::RaceFinished { verdict: Verdict { name, bytes, lanes: results } });
+}
+
+/// Reports a race that does not begin.
+pub fn call_off(observer: &dyn Observer, path: &Path, lanes: &[Lane], fault: &Fault) {
+    let verdict = Verdict {
+        name: path.display().to_string(),
+        bytes: 0,
+        lanes: lanes.iter().map(|lane| failed(lane, fault.clone())).collect(),
+    };
+    observer.event(Event::RaceFinished { verdict });
 }
 
 fn failed(lane: &Lane, fault: Fault) -> LaneResult {

@@ -297,6 +297,15 @@ fn embedded() -> (tempfile::TempDir, EmbeddedOptions) {
 }
 
 #[test]
+fn nothing_follows_the_end_although_the_embedded_server_was_on_its_way() {
+    let (_folder, options) = embedded();
+    let mut client = Client::with(Some(options));
+    client.shut_down();
+    assert_eq!(client.events.seen.last(), Some(&Event::Ended), "{:?}", client.events.seen);
+    assert_eq!(client.events.count(|event| *event == Event::Ended), 1);
+}
+
+#[test]
 fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
     let (_folder, options) = embedded();
     let mut client = Client::with(Some(options));

@@ -102,12 +102,21 @@ impl Transfer {
 
 /// What the threads that the control thread started tell it.
 enum Told {
-    /// The embedded server listens.
-    Ready(Box<(Server, Embedded)>),
-    /// It does not.
+    /// The embedded server can begin.
+    Ready(Box<Prepared>),
+    /// It cannot.
     NotReady(Fault),
     /// The worker, or the race, has ended.
     Done,
+}
+
+/// An embedded server that has all it needs and is not running yet.
+struct Prepared {
+    listener: TcpListener,
+    service: Service,
+    embedded: Embedded,
+    /// What is said when it runs.
+    listening: Event,
 }
 
 /// A race that waits for its turn.
@@ -283,14 +292,8 @@ impl Control {
 
     fn hear(&mut self, told: Told) {
         match told {
-            Told::Ready(ready) => {
-                let (server, embedded) = *ready;
-                self.host = Host::Running { _server: server, embedded };
-            }
-            Told::NotReady(fault) => {
-                self.host = Host::Absent;
-                self.event(Event::NotListening { fault });
-            }
+            Told::Ready(prepared) => self.open(*prepared),
+            Told::NotReady(fault) => self.stay_closed(fault),
             Told::Done => {
                 if let Some(active) = self.active.take() {
                     let _ = active.thread.join(); // It catches its panics.
@@ -298,6 +301,23 @@ impl Control {
                 self.bury();
             }
         }
+    }
+
+    /// Starts the embedded server: on this thread, so that it never outlives it.
+    fn open(&mut self, prepared: Prepared) {
+        let Prepared { listener, service, embedded, listening } = prepared;
+        match Server::start(listener, Arc::new(service), Lifetime::UntilStopped) {
+            Ok(server) => {
+                self.host = Host::Running { _server: server, embedded };
+                self.event(listening);
+            }
+            Err(error) => self.stay_closed(HostError::Bind(error).fault()),
+        }
+    }
+
+    fn stay_closed(&mut self, fault: Fault) {
+        self.host = Host::Absent;
+        self.event(Event::NotListening { fault });
     }
 
     /// No worker runs: what it left on a connection was lost in a bug, and must not seem to run.
@@ -366,11 +386,11 @@ impl Control {
         let (tell, observer) = (self.tell.clone(), Arc::clone(&self.sampler) as Arc<dyn Observer>);
         let failed = self.tell.clone();
         let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
-            let told = match host(&options, &observer) {
-                Ok(ready) => Told::Ready(Box::new(ready)),
+            let told = match prepare(&options, observer) {
+                Ok(prepared) => Told::Ready(Box::new(prepared)),
                 Err(error) => Told::NotReady(error.fault()),
             };
-            // The control thread may have ended meanwhile; then the server is dropped here.
+            // The control thread may have ended meanwhile; then there is no server.
             let _ = tell.send(told);
         });
         if let Err(error) = spawned {
@@ -403,11 +423,12 @@ impl HostError {
     }
 }
 
-/// Makes the identity, opens the folder, binds, listens.
-fn host(options: &EmbeddedOptions, observer: &Arc<dyn Observer>) -> Result<(Server, Embedded), HostError> {
+/// Makes the identity, opens the folder, binds.
+fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
     let store = Folder::open(&options.store)?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
+    let address = listener.local_addr()?.to_string();
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
@@ -415,14 +436,9 @@ fn host(options: &EmbeddedOptions, observer: &Arc<dyn Observer>) -> Result<(Serv
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),
         store: Arc::new(store) as Arc<dyn Store>,
-        observer: Arc::clone(observer),
+        observer,
     };
-    let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped)?;
-    let address = server.address().to_string();
-    observer.event(Event::Listening {
-        address: address.clone(),
-        store: options.store.clone(),
-        identity: Some(proof),
-    });
-    Ok((server, Embedded { address, anchor: Arc::new(anchor) }))
+    let listening =
+        Event::Listening { address: address.clone(), store: options.store.clone(), identity: Some(proof) };
+    Ok(Prepared { listener, service, embedded: Embedded { address, anchor: Arc::new(anchor) }, listening })
 }

@@ -8,7 +8,7 @@
 //!                                              └──▶ view ──▶ widgets          pictures
 //! ```
 //!
-//! A key becomes an action by the [`keymap`], the action changes the state of a part, and what
+//! A key becomes an action by the `keymap`, the action changes the state of a part, and what
 //! cannot be done here (send, read a folder, quit) comes back as an effect that the loop below
 //! carries out. A picture is drawn from the state and the moment alone: no disk, clock or channel
 //! is in reach of a widget.

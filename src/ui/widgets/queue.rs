@@ -157,11 +157,7 @@ impl Queue {
     fn top(&self, height: usize, focus: Focus) -> usize {
         let anchor = match focus {
             Focus::Here => self.cursor.at(),
-            Focus::Elsewhere => self
-                .uploads
-                .iter()
-                .position(|upload| !upload.state.is_final())
-                .unwrap_or(self.uploads.len().saturating_sub(1)),
+            Focus::Elsewhere => self.anchor(),
         };
         let Some(upload) = self.uploads.get(anchor) else { return 0 };
         // Whatever room is left around the anchor is given to what follows, then to what precedes.
@@ -180,6 +176,16 @@ impl Queue {
             top -= 1;
         }
         top
+    }
+
+    /// What a person wants to see of a queue: what moves, else what waits for the server's word or
+    /// its turn, else the latest.
+    fn anchor(&self) -> usize {
+        let first = |wanted: fn(&State) -> bool| self.uploads.iter().position(|upload| wanted(&upload.state));
+        first(|state| matches!(state, State::Connecting | State::Proving | State::Sending))
+            .or_else(|| first(|state| *state == State::Waiting))
+            .or_else(|| first(|state| !state.is_final()))
+            .unwrap_or(self.uploads.len().saturating_sub(1))
     }
 
     fn title(&self) -> String {

@@ -4,15 +4,21 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::io::{self, Read};
 
 use common::{
-    ANYWHERE, BIG, Client, Host, accept, is_final, is_state, job_track, listen, message, nobody, noise, words,
+    ANYWHERE, BIG, Client, Files, Host, PATIENCE, accept, is_final, is_state, job_track, listen, message,
+    nobody, noise, words,
 };
 use upseal::event::{
-    Command, Dialect, Event, FaultKind, JobId, Lane, State, Target, Track, Variant, Verdict,
+    Command, Dialect, Event, FaultKind, Framing, JobId, Lane, State, Target, Track, Variant, Verdict,
 };
+use upseal::meter::Meter;
+use upseal::net::connection::Connection;
+use upseal::net::stream::{Interrupter, Stream as _, Tcp};
+use upseal::net::upload::{Upload, UploadError};
 use upseal::transfer::EmbeddedOptions;
+use upseal::trust::Anchor;
 
 const PLAIN: Dialect = Dialect::of(Variant::Plain);
 
@@ -152,8 +158,8 @@ fn neighbours_of_a_cancelled_upload_are_delivered_all_the_same() {
         }
         assert!(count_final(&mut client, 3) == 1 && client.events.count(is_final(1)) == 1, "{variant}");
         host.stop();
-        let expected = ["a.txt", "b.txt", "c.txt"].map(|name| (name.to_owned(), name.as_bytes().to_vec()));
-        assert_eq!(host.stored(), HashMap::from(expected), "{variant}: one copy of each, none of the other");
+        let expected = ["a.txt", "b.txt", "c.txt"].map(|name| (name, name.as_bytes()));
+        assert_eq!(host.stored(), Files::of(expected), "{variant}: one copy of each, none of the other");
     }
 }
 
@@ -217,7 +223,7 @@ fn retry_sends_again_what_has_failed() {
     client.ask(Command::RetryFailed);
     assert_eq!(count_final(&mut client, 1), 2);
     host.stop();
-    assert_eq!(host.stored(), HashMap::from([("late.txt".to_owned(), b"hello".to_vec())]));
+    assert_eq!(host.stored(), Files::one("late.txt", b"hello"));
 }
 
 #[test]
@@ -387,5 +393,5 @@ fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
     assert_eq!(client.finish(1), State::Delivered);
     assert_eq!(states(&mut client, 1), [State::Connecting, State::Sending, State::Sent, State::Delivered]);
     host.stop();
-    assert_eq!(host.stored().len(), 1);
+    assert_eq!(host.stored().names(), ["big.bin"]);
 }

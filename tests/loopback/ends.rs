@@ -2,15 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::net::Shutdown;
 
-use upseal::event::{Blame, Command, Dialect, FaultKind, JobId, State, Target, Variant};
+use upseal::event::{Blame, Command, Dialect, Event, FaultKind, JobId, State, Target, Variant};
 
 use crate::common::{
-    BIG, Client, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen, message,
-    nobody, words,
+    BIG, Client, Files, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen,
+    message, nobody, noise, words,
 };
 
 /// Answers a hello as the real server does.
@@ -117,7 +116,7 @@ fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
         assert!(fault.what.contains("shrank while it was sent"), "{fault}");
         host.events.until(is_closed);
         assert_eq!(host.events.refusals().len(), 1, "{:?}", host.events.refusals());
-        assert_eq!(host.stored(), HashMap::new(), "{variant}");
+        assert_eq!(host.stored(), Files::none(), "{variant}");
     }
 }
 
@@ -149,7 +148,7 @@ fn a_file_that_grows_is_sent_as_long_as_it_was() {
     host.open_gate();
     assert_eq!(client.finish(1), State::Delivered);
     host.stop();
-    assert_eq!(host.stored()["big.bin"].len(), 16 << 20);
+    assert_eq!(host.stored().length("big.bin"), 16 << 20);
 }
 
 #[test]
@@ -170,7 +169,7 @@ fn nobody_at_the_address_fails_all_that_wait_for_it_and_no_other() {
     }
     assert_eq!(client.finish(2), State::Delivered);
     host.stop();
-    assert_eq!(host.stored().len(), 1);
+    assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
 }
 
 #[test]
@@ -190,7 +189,7 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others_of_its_connection() {
         assert_eq!(client.finish(id), State::Delivered);
     }
     host.stop();
-    assert_eq!(host.stored().len(), 3);
+    assert_eq!(host.stored().names(), ["a.txt", "c.txt", "e.txt"]);
 }
 
 #[test]

@@ -117,6 +117,44 @@ fn an_upload_whose_bytes_nobody_reads_is_cancelled() {
     assert!(!in_order && (bytes.len() as u64) < BIG, "never an end that could be taken for the file's");
 }
 
+/// A file that asks for its own end after its first chunk: there the blocks sent are whole.
+struct StopsItself<'a> {
+    content: &'a [u8],
+    stop: Interrupter,
+}
+
+impl Read for StopsItself<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.content.len() <= CONTENT / 2 {
+            self.stop.interrupt();
+        }
+        self.content.read(buffer)
+    }
+}
+
+const CONTENT: usize = 128 << 10;
+
+/// In framings D and E an end in order between two blocks is the file's end, so a cancel must be none.
+#[test]
+fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
+    for framing in [Framing::A, Framing::D, Framing::E] {
+        let mut host = Host::start();
+        let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+        let stop = tcp.interrupter();
+        let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
+        let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+        upload.prove(&Anchor::load(&common::ca()).unwrap()).unwrap();
+        let content = noise(CONTENT, 1);
+        let mut source = StopsItself { content: &content, stop };
+        let error = upload.file("a.bin", &mut source, CONTENT as u64, &Meter::default()).unwrap_err();
+        assert!(matches!(error, UploadError::Interrupted), "{error}");
+        drop(upload);
+        host.events.until(common::is_closed);
+        assert_eq!(host.stored(), Files::none(), "{framing}");
+        assert_eq!(host.events.refusals().len(), 1, "{framing}: {:?}", host.events.refusals());
+    }
+}
+
 #[test]
 fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
     let (listener, target) = listen();

@@ -62,6 +62,31 @@ fn a_file_is_delivered_when_the_server_closes_and_not_before() {
     assert_eq!(client.finish(1), State::Delivered);
 }
 
+/// An end in order says that all is well; a server that is stopped must not seem to say so.
+#[test]
+fn a_server_that_is_stopped_does_not_confirm_what_it_has_not() {
+    for variant in Variant::ALL {
+        let mut host = Host::start();
+        host.hold("a.bin");
+        let mut client = Client::start();
+        // More than the server reads at once, so that it has not read MODE 2 either; but for CP1, whose
+        // buffers are small, less than the kernel takes.
+        let size = if variant == Variant::Cp1 { 50 << 10 } else { 1 << 20 };
+        client.write("a.bin", &noise(size, 1));
+        client.upload(&["a.bin"], &host.target(), Dialect::of(variant));
+        client.events.until(is_state(1, State::Sent));
+        host.events.until(|event| matches!(event, Event::Receiving { .. }));
+        host.interrupt();
+        host.open_gate();
+        let state = client.finish(1);
+        host.stop();
+        let State::Failed(fault) = state else { panic!("{variant}: {state:?}, stored: {:?}", host.stored()) };
+        assert_eq!(fault.kind, FaultKind::Refused, "{variant}: {fault}");
+        assert_eq!(host.stored(), Files::none(), "{variant}");
+        assert!(host.events.refusals()[0].contains("stopped from this side"), "{:?}", host.events.refusals());
+    }
+}
+
 #[test]
 fn a_server_that_breaks_off_after_mode_2_has_refused_all_that_was_sent() {
     let (listener, target) = listen();

@@ -387,12 +387,12 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
     assert_eq!(listed, names.map(|name| Path::new("certs").join(name)));
     let made = contents(&home.path("certs"));
     assert_eq!(made.names().len(), names.len());
-    let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let permissions = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for name in names {
-        let expected = if name.ends_with(".pem") { 0o600 } else { 0o644 };
-        assert_eq!(mode(home.path("certs").join(name)), expected, "{name}");
+        let expected = if name.contains("private_key") { 0o600 } else { 0o644 };
+        assert_eq!(permissions(home.path("certs").join(name)), expected, "{name}");
     }
-    assert_eq!(mode(home.path("certs")), 0o700);
+    assert_eq!(permissions(home.path("certs")), 0o700);
 
     let again = home.run(&["certs", "init", "--bits", "1024"]);
     assert_eq!(again.code, Some(5), "{again:?}");
@@ -521,9 +521,9 @@ fn race_json_ends_with_a_verdict_and_leaves_nothing_behind() {
 
     let outcome = home.run(&["race", "--first", "1KiB", "--lanes", "plain,ap,cp2", "clip.bin"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let lines: Vec<&str> = outcome.out.lines().collect();
+    let said: Vec<&str> = outcome.out.lines().collect();
     assert!(
-        matches!(lines[..], [.., plain, ap, cp2, sentence]
+        matches!(said[..], [.., plain, ap, cp2, sentence]
         if plain.starts_with("Plain") && ap.starts_with("AP") && cp2.starts_with("CP2")
             && sentence.starts_with("In turn (fair).")),
         "{outcome:?}"

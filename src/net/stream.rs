@@ -86,8 +86,8 @@ pub struct Tcp {
     socket: Arc<TcpStream>,
     interrupter: Interrupter,
     deadline: Option<Instant>,
-    /// What the socket's two timeouts were last set for; `None`: they must be set.
-    armed: Option<Option<Instant>>,
+    /// Whether the socket's two timeouts were set for the deadline.
+    armed: bool,
 }
 
 impl Tcp {
@@ -106,7 +106,7 @@ impl Tcp {
                 let _ = socket.shutdown(Shutdown::Read);
             }
         });
-        Ok(Self { socket, interrupter, deadline: None, armed: None })
+        Ok(Self { socket, interrupter, deadline: None, armed: false })
     }
 
     /// Reaches `host:port`, trying each of its addresses, for `patience` in all.
@@ -145,14 +145,14 @@ impl Tcp {
     /// Does `step` until it is done, the deadline has passed, or somebody interrupts it.
     fn until_deadline(&mut self, mut step: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
         loop {
-            if self.armed != Some(self.deadline) {
+            if !self.armed {
                 let left = self.deadline.map(|at| {
                     // A zero timeout would be refused; it would mean "none".
                     at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
                 });
                 self.socket.set_read_timeout(left)?;
                 self.socket.set_write_timeout(Some(left.map_or(LOOK, |left| left.min(LOOK))))?;
-                self.armed = Some(self.deadline);
+                self.armed = true;
             }
             if self.interrupter.is_raised() {
                 return Err(stopped());
@@ -165,7 +165,7 @@ impl Tcp {
                     match self.deadline {
                         Some(at) if Instant::now() >= at => return Err(io::ErrorKind::TimedOut.into()),
                         // The socket's timeout was set for an earlier moment.
-                        _ => self.armed = None,
+                        _ => self.armed = false,
                     }
                 }
                 done => return done,
@@ -212,6 +212,7 @@ impl Write for Tcp {
 
 impl Stream for Tcp {
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
+        self.armed = self.armed && self.deadline == at;
         self.deadline = at;
         Ok(())
     }

@@ -129,7 +129,7 @@ impl Events {
     }
 
     /// Until nobody can send another one.
-    pub fn to_the_end(&mut self) {
+    pub fn drain(&mut self) {
         loop {
             match self.receiver.recv_timeout(PATIENCE) {
                 Ok(event) => self.seen.push(event),
@@ -454,7 +454,7 @@ impl Client {
     /// Asks for its end, and waits until the threads are gone.
     pub fn shut_down(&mut self) {
         self.transfer.take().unwrap().shut_down();
-        self.events.to_the_end();
+        self.events.drain();
     }
 
     /// Where a local file of this name is, or would be.

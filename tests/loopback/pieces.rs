@@ -134,7 +134,8 @@ fn expected(recording: &Recording, dialect: Dialect, n: usize, end: End) -> Outc
     // "A block shorter than the maximum ends the file", so D's is whole before its terminator.
     let whole = recording.whole - if dialect.framing == Framing::D { 8 } else { 0 };
     let pair = 8 + K;
-    let block = is_pairs_without_total && n > recording.m1 && n < whole && (n - recording.m1) % pair == 0;
+    let block =
+        is_pairs_without_total && n > recording.m1 && n < whole && (n - recording.m1).is_multiple_of(pair);
     let mut stored = Files::none();
     if n >= whole {
         stored = Files::one("a.bin", &content);

@@ -137,7 +137,7 @@ fn a_body_with_a_block_changed_is_refused_whichever_it_is() {
         let pair = if framing == Framing::A { K } else { K + 8 };
         let hello = recording.bytes[..recording.ends[0]].to_vec();
         // Without a hello the first pair alone tells C and F from AP; B's M1 is too small for a file.
-        let told = if matches!(framing, Framing::C | Framing::F) { 1 } else { 0 };
+        let told = usize::from(matches!(framing, Framing::C | Framing::F));
         for (opening, first) in [(hello, 0), (message(3, b"no hello"), told)] {
             for block in first..7 {
                 let mut body = recording.bytes[recording.ends[0]..].to_vec();

@@ -5,9 +5,9 @@
 //! imports nothing of ours, so a recorded stream of events replays anywhere.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The four variants of the protocol (seed, Tasks 1 to 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,6 +127,7 @@ pub enum Target {
         /// `host:port`, resolved by the worker.
         address: String,
         /// The CA that must have signed the server's certificate; Plain needs none.
+        #[serde(serialize_with = "perhaps_readable")]
         ca: Option<PathBuf>,
     },
 }
@@ -157,6 +158,7 @@ pub struct Job {
     /// Chosen by whoever asks; never used twice.
     pub id: JobId,
     /// The local file.
+    #[serde(serialize_with = "readable")]
     pub path: PathBuf,
     /// Where to.
     pub target: Target,
@@ -193,6 +195,7 @@ pub enum Command {
     /// Sends one file through every lane, in turn.
     Race {
         /// The local file.
+        #[serde(serialize_with = "readable")]
         path: PathBuf,
         /// At most this many bytes of it; `None`: all.
         limit: Option<u64>,
@@ -388,6 +391,16 @@ pub struct Verdict {
     pub lanes: Vec<LaneResult>,
 }
 
+/// A path that is not UTF-8 is no reason to keep silent about an event; JSON has no other text.
+fn readable<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field over as it is")]
+fn perhaps_readable<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
+}
+
 /// What happened. `--json` prints one of these a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -397,6 +410,7 @@ pub enum Event {
         /// `ip:port` as bound.
         address: String,
         /// Where files go.
+        #[serde(serialize_with = "readable")]
         store: PathBuf,
         /// Its identity; `None` when it has none and serves Plain only.
         identity: Option<Proof>,

@@ -4,15 +4,21 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::io::{self, Read};
 
 use common::{
-    ANYWHERE, BIG, Client, Host, accept, is_final, is_state, job_track, listen, message, nobody, noise, words,
+    ANYWHERE, BIG, Client, Files, Host, PATIENCE, accept, is_final, is_state, job_track, listen, message,
+    nobody, noise, words,
 };
 use upseal::event::{
-    Command, Dialect, Event, FaultKind, JobId, Lane, State, Target, Track, Variant, Verdict,
+    Command, Dialect, Event, FaultKind, Framing, JobId, Lane, State, Target, Track, Variant, Verdict,
 };
+use upseal::meter::Meter;
+use upseal::net::connection::Connection;
+use upseal::net::stream::{Interrupter, Stream as _, Tcp};
+use upseal::net::upload::{Upload, UploadError};
 use upseal::transfer::EmbeddedOptions;
+use upseal::trust::Anchor;
 
 const PLAIN: Dialect = Dialect::of(Variant::Plain);
 
@@ -111,6 +117,44 @@ fn an_upload_whose_bytes_nobody_reads_is_cancelled() {
     assert!(!in_order && (bytes.len() as u64) < BIG, "never an end that could be taken for the file's");
 }
 
+/// A file that asks for its own end after its first chunk: there the blocks sent are whole.
+struct StopsItself<'a> {
+    content: &'a [u8],
+    stop: Interrupter,
+}
+
+impl Read for StopsItself<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.content.len() <= CONTENT / 2 {
+            self.stop.interrupt();
+        }
+        self.content.read(buffer)
+    }
+}
+
+const CONTENT: usize = 128 << 10;
+
+/// In framings D and E an end in order between two blocks is the file's end, so a cancel must be none.
+#[test]
+fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
+    for framing in [Framing::A, Framing::D, Framing::E] {
+        let mut host = Host::start();
+        let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+        let stop = tcp.interrupter();
+        let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
+        let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+        upload.prove(&Anchor::load(&common::ca()).unwrap()).unwrap();
+        let content = noise(CONTENT, 1);
+        let mut source = StopsItself { content: &content, stop };
+        let error = upload.file("a.bin", &mut source, CONTENT as u64, &Meter::default()).unwrap_err();
+        assert!(matches!(error, UploadError::Interrupted), "{error}");
+        drop(upload);
+        host.events.until(common::is_closed);
+        assert_eq!(host.stored(), Files::none(), "{framing}");
+        assert_eq!(host.events.refusals().len(), 1, "{framing}: {:?}", host.events.refusals());
+    }
+}
+
 #[test]
 fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
     let (listener, target) = listen();
@@ -152,8 +196,8 @@ fn neighbours_of_a_cancelled_upload_are_delivered_all_the_same() {
         }
         assert!(count_final(&mut client, 3) == 1 && client.events.count(is_final(1)) == 1, "{variant}");
         host.stop();
-        let expected = ["a.txt", "b.txt", "c.txt"].map(|name| (name.to_owned(), name.as_bytes().to_vec()));
-        assert_eq!(host.stored(), HashMap::from(expected), "{variant}: one copy of each, none of the other");
+        let expected = ["a.txt", "b.txt", "c.txt"].map(|name| (name, name.as_bytes()));
+        assert_eq!(host.stored(), Files::of(expected), "{variant}: one copy of each, none of the other");
     }
 }
 
@@ -217,7 +261,7 @@ fn retry_sends_again_what_has_failed() {
     client.ask(Command::RetryFailed);
     assert_eq!(count_final(&mut client, 1), 2);
     host.stop();
-    assert_eq!(host.stored(), HashMap::from([("late.txt".to_owned(), b"hello".to_vec())]));
+    assert_eq!(host.stored(), Files::one("late.txt", b"hello"));
 }
 
 #[test]
@@ -387,5 +431,5 @@ fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
     assert_eq!(client.finish(1), State::Delivered);
     assert_eq!(states(&mut client, 1), [State::Connecting, State::Sending, State::Sent, State::Delivered]);
     host.stop();
-    assert_eq!(host.stored().len(), 1);
+    assert_eq!(host.stored().names(), ["big.bin"]);
 }

@@ -16,6 +16,10 @@ use rustix::net::sockopt;
 /// trip, above what a core's CP1 needs.
 const LITTLE: usize = 64 << 10;
 
+/// How often a blocked write looks whether it was interrupted. Only reads can be woken without a word
+/// to the peer: shutting down the writing side would be an end in order, which it must not be.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What a connection needs of its transport: TCP today, TLS later.
 pub trait Stream: Read + Write + Send {
     /// From now on a read or write that is not done by then fails with `TimedOut`.
@@ -82,8 +86,8 @@ pub struct Tcp {
     socket: Arc<TcpStream>,
     interrupter: Interrupter,
     deadline: Option<Instant>,
-    /// What the socket's two timeouts were last set for.
-    armed: Option<Instant>,
+    /// Whether the socket's two timeouts were set for the deadline.
+    armed: bool,
 }
 
 impl Tcp {
@@ -99,10 +103,10 @@ impl Tcp {
         let interrupter = Interrupter::new(move || {
             if let Some(socket) = weak.upgrade() {
                 // It fails only when the connection has ended already.
-                let _ = socket.shutdown(Shutdown::Both);
+                let _ = socket.shutdown(Shutdown::Read);
             }
         });
-        Ok(Self { socket, interrupter, deadline: None, armed: None })
+        Ok(Self { socket, interrupter, deadline: None, armed: false })
     }
 
     /// Reaches `host:port`, trying each of its addresses, for `patience` in all.
@@ -138,31 +142,40 @@ impl Tcp {
         self.socket.peer_addr()
     }
 
-    /// Does `step` until it is done or the deadline has passed.
+    /// Does `step` until it is done, the deadline has passed, or somebody interrupts it.
     fn until_deadline(&mut self, mut step: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
         loop {
-            if self.armed != self.deadline {
+            if !self.armed {
                 let left = self.deadline.map(|at| {
                     // A zero timeout would be refused; it would mean "none".
                     at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
                 });
                 self.socket.set_read_timeout(left)?;
-                self.socket.set_write_timeout(left)?;
-                self.armed = self.deadline;
+                self.socket.set_write_timeout(Some(left.map_or(LOOK, |left| left.min(LOOK))))?;
+                self.armed = true;
+            }
+            if self.interrupter.is_raised() {
+                return Err(stopped());
             }
             match step(&self.socket) {
+                // What a read gives then may be the interruption, and look like the peer's end.
+                _ if self.interrupter.is_raised() => return Err(stopped()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.deadline {
                         Some(at) if Instant::now() >= at => return Err(io::ErrorKind::TimedOut.into()),
                         // The socket's timeout was set for an earlier moment.
-                        _ => self.armed = None,
+                        _ => self.armed = false,
                     }
                 }
                 done => return done,
             }
         }
     }
+}
+
+fn stopped() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "stopped from this side")
 }
 
 fn connect_any(address: &str, patience: Duration) -> io::Result<TcpStream> {
@@ -199,6 +212,7 @@ impl Write for Tcp {
 
 impl Stream for Tcp {
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
+        self.armed = self.armed && self.deadline == at;
         self.deadline = at;
         Ok(())
     }
@@ -260,8 +274,21 @@ mod tests {
             }
         });
         interrupter.interrupt();
-        assert_eq!(writer.join().unwrap(), io::ErrorKind::BrokenPipe);
+        assert_eq!(writer.join().unwrap(), io::ErrorKind::ConnectionAborted);
         assert!(interrupter.is_raised());
+    }
+
+    #[test]
+    fn an_interrupted_read_returns_and_tells_the_peer_nothing() {
+        let (mut tcp, mut peer) = pair();
+        let interrupter = tcp.interrupter();
+        let reader = thread::spawn(move || (tcp.read(&mut [0; 8]).map_err(|e| e.kind()), tcp));
+        interrupter.interrupt();
+        let (result, mut tcp) = reader.join().unwrap();
+        assert_eq!(result, Err(io::ErrorKind::ConnectionAborted));
+        assert_eq!(tcp.write(&[0; 8]).unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        peer.set_nonblocking(true).unwrap();
+        assert_eq!(peer.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock, "no end in order");
     }
 
     #[test]

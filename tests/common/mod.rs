@@ -7,7 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -128,7 +129,7 @@ impl Events {
     }
 
     /// Until nobody can send another one.
-    pub fn to_the_end(&mut self) {
+    pub fn drain(&mut self) {
         loop {
             match self.receiver.recv_timeout(PATIENCE) {
                 Ok(event) => self.seen.push(event),
@@ -295,13 +296,18 @@ impl Host {
     }
 
     /// Everything in the folder, unfinished files too.
-    pub fn stored(&self) -> HashMap<String, Vec<u8>> {
+    pub fn stored(&self) -> Files {
         contents(self.folder.path())
+    }
+
+    /// Asks it to stop, without waiting for its sessions.
+    pub fn interrupt(&self) {
+        self.server.as_ref().unwrap().stopper().interrupt();
     }
 
     /// Removes everything.
     pub fn clear(&self) {
-        for name in self.stored().keys() {
+        for name in self.stored().names() {
             std::fs::remove_file(self.folder.path().join(name)).unwrap();
         }
     }
@@ -325,13 +331,49 @@ pub fn target(address: SocketAddr) -> Target {
     Target::Server { address: address.to_string(), ca: Some(ca()) }
 }
 
+/// Files by their names. A large one is shown by its length only.
+#[derive(Default, PartialEq, Eq)]
+pub struct Files(pub BTreeMap<String, Vec<u8>>);
+
+impl Files {
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub fn one(name: &str, content: &[u8]) -> Self {
+        Self::of([(name, content)])
+    }
+
+    pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        Self(files.into_iter().map(|(name, content)| (name.to_owned(), content.to_vec())).collect())
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    pub fn length(&self, name: &str) -> usize {
+        self.0[name].len()
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().map(|(name, content)| match content.len() {
+            0..=64 => (name, String::from_utf8_lossy(content).into_owned()),
+            length => (name, format!("{length} bytes, sha256 {}", Digest::of(content))),
+        });
+        f.debug_map().entries(shown).finish()
+    }
+}
+
 /// The files of a folder.
-pub fn contents(folder: &Path) -> HashMap<String, Vec<u8>> {
+pub fn contents(folder: &Path) -> Files {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
     });
-    files.collect()
+    Files(files.collect())
 }
 
 /// Holds back the writing of one file.
@@ -412,7 +454,7 @@ impl Client {
     /// Asks for its end, and waits until the threads are gone.
     pub fn shut_down(&mut self) {
         self.transfer.take().unwrap().shut_down();
-        self.events.to_the_end();
+        self.events.drain();
     }
 
     /// Where a local file of this name is, or would be.

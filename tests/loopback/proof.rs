@@ -28,6 +28,9 @@ use crate::common::{
     Client, Host, IDENTITY, Peer, accept, ca, fixtures, is_alone, job_track, listen, message, noise, words,
 };
 
+/// Bytes that depend on what the client sent.
+type FromHello<'a> = dyn Fn(&[u8]) -> Vec<u8> + 'a;
+
 /// The answer to MODE 3: two blobs.
 fn answer(signature: &[u8], certificate: &[u8]) -> Vec<u8> {
     let length = |blob: &[u8]| words(&[blob.len() as u64]);
@@ -42,7 +45,7 @@ fn certificate(name: &str) -> Vec<u8> {
 ///
 /// Whatever the answer, the client must fail with the exit code 4, and the server must see MODE 3,
 /// MODE 2 and the end, on one connection.
-fn unproven(variant: Variant, ca: PathBuf, answer: &dyn Fn(&[u8]) -> Vec<u8>) -> Fault {
+fn unproven(variant: Variant, ca: PathBuf, answer: &FromHello<'_>) -> Fault {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
     let target = Target::Server { address, ca: Some(ca) };
@@ -140,7 +143,7 @@ fn a_certificate_out_of_its_time_is_refused_with_the_date() {
 #[test]
 fn a_signature_over_anything_else_is_refused() {
     let genuine = certificate("identity-v1/server_signed.crt");
-    let over: [&dyn Fn(&[u8]) -> Vec<u8>; 4] = [
+    let over: [&FromHello<'_>; 4] = [
         &|_| b"Client Request SecureStore ID".to_vec(),
         &|_| Vec::new(),
         &|hello| hello[..127].to_vec(),

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::HashMap;
-
 use upseal::crypto::fernet::token_len;
 use upseal::event::{Dialect, FaultKind, Framing, Padding, State, Variant};
 use upseal::net::handshake::{HELLO_RANDOM, Offer};
 use upseal::net::receive::Policy;
 
-use crate::common::{Client, Host, K, Peer, Recording, dialects, message, noise, upload, words};
+use crate::common::{Client, Files, Host, K, Peer, Recording, dialects, message, noise, upload, words};
 
 const TOO_LONG: u64 = 1 << 40;
 
@@ -21,14 +19,14 @@ fn refused(host: &mut Host, bytes: &[u8]) -> String {
     host.see_off(peer.address());
     let lines = host.events.refusals();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!(host.stored(), HashMap::new(), "{lines:?}");
+    assert_eq!(host.stored(), Files::none(), "{lines:?}");
     assert!(!in_order, "an end in order says that all is well");
     lines.into_iter().next().unwrap()
 }
 
 fn goes_on(host: &Host) {
     upload(host.address(), Dialect::of(Variant::Cp2), "after.txt", b"hello").unwrap();
-    assert_eq!(host.stored(), HashMap::from([("after.txt".to_owned(), b"hello".to_vec())]));
+    assert_eq!(host.stored(), Files::one("after.txt", b"hello"));
 }
 
 fn hello(variant: Variant) -> Vec<u8> {
@@ -83,7 +81,7 @@ fn names_that_are_none_are_refused() {
     }
     let longest = "b".repeat(255);
     upload(host.address(), Dialect::of(Variant::Plain), &longest, b"x").unwrap();
-    assert!(host.stored().contains_key(&longest), "255 bytes are a name");
+    assert!(host.stored() == Files::one(&longest, b"x"), "255 bytes are a name");
     host.clear();
     goes_on(&host);
 }
@@ -139,7 +137,7 @@ fn a_body_with_a_block_changed_is_refused_whichever_it_is() {
         let pair = if framing == Framing::A { K } else { K + 8 };
         let hello = recording.bytes[..recording.ends[0]].to_vec();
         // Without a hello the first pair alone tells C and F from AP; B's M1 is too small for a file.
-        let told = if matches!(framing, Framing::C | Framing::F) { 1 } else { 0 };
+        let told = usize::from(matches!(framing, Framing::C | Framing::F));
         for (opening, first) in [(hello, 0), (message(3, b"no hello"), told)] {
             for block in first..7 {
                 let mut body = recording.bytes[recording.ends[0]..].to_vec();
@@ -240,7 +238,7 @@ fn a_variant_that_is_not_accepted_is_refused_and_the_client_is_told() {
         host.stop();
         let line = format!("{refused}, which this server does not accept (--accept)");
         assert!(host.events.refusals()[0].contains(&line), "{:?}", host.events.refusals());
-        assert_eq!(host.stored(), HashMap::new());
+        assert_eq!(host.stored(), Files::none());
     }
 }
 
@@ -275,7 +273,7 @@ fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
 
                 let dialect = Dialect { padding: accepted, ..dialect };
                 upload(host.address(), dialect, "a.bin", &content).unwrap();
-                assert_eq!(host.stored().len(), 1, "{accepted} is accepted");
+                assert_eq!(host.stored(), Files::one("a.bin", &content), "{accepted} is accepted");
                 host.clear();
             }
         }
@@ -289,7 +287,7 @@ fn a_file_of_the_limit_is_kept_and_one_byte_more_refused() {
         let limit = usize::try_from(limit).unwrap();
         for dialect in dialects() {
             upload(host.address(), dialect, "a.bin", &noise(limit, 1)).unwrap();
-            assert_eq!(host.stored()["a.bin"].len(), limit, "{dialect:?}");
+            assert_eq!(host.stored().length("a.bin"), limit, "{dialect:?}");
             host.clear();
             let recording = Recording::of(dialect, "a.bin", &noise(limit + 1, 1));
             let why = refused(&mut host, &recording.bytes);

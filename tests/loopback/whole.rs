@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::HashMap;
 use std::sync::Barrier;
 use std::thread;
 
@@ -13,8 +12,8 @@ use upseal::event::{
 use upseal::transfer::EmbeddedOptions;
 
 use crate::common::{
-    ANYWHERE, Client, Host, Receipt, Recording, contents, dialects, is_closed, is_opened, job_track, noise,
-    upload,
+    ANYWHERE, Client, Files, Host, Receipt, Recording, contents, dialects, is_closed, is_opened, job_track,
+    noise, upload,
 };
 
 /// Around the edges of what one block of RSA-1024 holds, in both paddings, and of the block itself.
@@ -52,7 +51,7 @@ fn arrive(dialect: Dialect, sizes: &[usize]) {
         assert_eq!(last.wire_bytes, last.wire_total, "{dialect:?}, {name}");
         assert!(last.wire_total > size, "{dialect:?}, {name}: {last:?}");
     }
-    assert!(host.stored() == files.into_iter().collect(), "{dialect:?}: other bytes on disk");
+    assert_eq!(host.stored(), Files(files.into_iter().collect()), "{dialect:?}");
 }
 
 fn id_index(id: u64) -> usize {
@@ -144,8 +143,7 @@ fn three_hundred_files_share_a_connection() {
     }
     host.stop();
     assert_eq!(host.events.count(is_opened), 1);
-    let expected = names.iter().map(|name| ((*name).to_owned(), name.as_bytes().to_vec())).collect();
-    assert!(host.stored() == expected, "a file is missing, or is another");
+    assert_eq!(host.stored(), Files::of(names.iter().map(|name| (*name, name.as_bytes()))));
 }
 
 #[test]
@@ -165,7 +163,7 @@ fn uploads_by_different_ways_use_different_connections_in_their_order() {
     assert_eq!(host.events.count(is_opened), 3);
     let variants: Vec<Variant> = host.events.received().iter().map(|receipt| receipt.variant).collect();
     assert_eq!(variants, [Variant::Cp2, Variant::Cp2, Variant::Plain, Variant::Cp2]);
-    assert_eq!(host.stored().len(), 1, "the same file each time");
+    assert_eq!(host.stored(), Files::one("a.txt", b"a"), "the same file each time");
 }
 
 /// Uploads `of(n)` as `same.bin` over 50 connections at once.
@@ -194,12 +192,12 @@ fn crowd(of: impl Fn(u64) -> Vec<u8> + Sync) -> Host {
 fn fifty_files_of_one_name_that_arrive_at_once_are_all_kept() {
     let of = |n| noise(1000, n);
     let host = crowd(of);
-    let mut stored: Vec<Vec<u8>> = host.stored().into_values().collect();
+    let mut stored: Vec<Vec<u8>> = host.stored().0.into_values().collect();
     let mut sent: Vec<Vec<u8>> = (0..50).map(of).collect();
     stored.sort();
     sent.sort();
     assert!(stored == sent, "{} files of 50", stored.len());
-    let names: Vec<String> = host.stored().into_keys().collect();
+    let names: Vec<String> = host.stored().0.into_keys().collect();
     for copy in 2..=50 {
         assert!(names.contains(&format!("same ({copy}).bin")), "{copy}: {names:?}");
     }
@@ -209,7 +207,7 @@ fn fifty_files_of_one_name_that_arrive_at_once_are_all_kept() {
 fn one_file_that_arrives_fifty_times_at_once_is_kept_once() {
     let content = noise(1000, 7);
     let host = crowd(|_| content.clone());
-    assert_eq!(host.stored(), HashMap::from([("same.bin".to_owned(), content)]));
+    assert_eq!(host.stored(), Files::one("same.bin", &content));
     let kept: Vec<Kept> = host.events.received().iter().map(|receipt| receipt.kept).collect();
     assert_eq!(kept.iter().filter(|kept| **kept == Kept::New).count(), 1);
     assert_eq!(kept.iter().filter(|kept| **kept == Kept::Same).count(), 49);
@@ -225,7 +223,7 @@ fn an_upload_to_the_embedded_server_waits_until_it_listens() {
     assert_eq!(client.finish(1), State::Delivered);
     let place = |wanted: fn(&Event) -> bool| client.events.seen.iter().position(wanted).unwrap();
     assert!(place(|event| matches!(event, Event::Listening { .. })) < place(is_opened));
-    assert_eq!(contents(&store), HashMap::from([("a.txt".to_owned(), b"hello".to_vec())]));
+    assert_eq!(contents(&store), Files::one("a.txt", b"hello"));
 }
 
 #[test]
@@ -260,5 +258,5 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
     let expected = ["race-cp1-clip.bin", "race-cp2-clip.bin"]
         .map(|name| (name.to_owned(), Kept::Discarded, BYTES as u64, sent.clone()));
     assert_eq!(received, expected);
-    assert_eq!(contents(&store), HashMap::new());
+    assert_eq!(contents(&store), Files::none());
 }

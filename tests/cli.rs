@@ -1,0 +1,588 @@
+//! The program itself: its words, its exit codes, its files, and what signals do to it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use common::{BIG, Files, Host, PATIENCE, Receipt, accept, ca, contents, fixtures, listen, nobody, noise};
+use crossbeam_channel::{Receiver, unbounded};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use upseal::event::{Dialect, Variant};
+use upseal::net::receive::Policy;
+
+/// A home of its own for each test: nothing is read from or written to the user's.
+struct Home(TempDir);
+
+/// What a program said, and its exit code.
+#[derive(Debug)]
+struct Outcome {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(home.path("tmp")).unwrap();
+        std::fs::write(home.path("a.txt"), "hello").unwrap();
+        std::fs::write(home.path("b.txt"), "world").unwrap();
+        home
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Starts it, in this home.
+    fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+        command.args(args).current_dir(self.0.path()).env_clear();
+        for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
+            command.env(variable, self.0.path());
+        }
+        command.env("TMPDIR", self.path("tmp"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Program { child, out, err, seen: Vec::new() }
+    }
+
+    /// Runs it to its end.
+    fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args).finish()
+    }
+}
+
+/// A running program; it does not outlive this.
+struct Program {
+    child: Child,
+    out: Receiver<String>,
+    err: Receiver<String>,
+    /// The lines of stdout so far.
+    seen: Vec<String>,
+}
+
+/// The lines of a stream, as they come.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = unbounded();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+impl Program {
+    /// The first line of stdout from now on that is wanted, as JSON.
+    fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let Ok(line) = self.out.recv_timeout(PATIENCE) else {
+                let err: Vec<String> = self.err.try_iter().collect();
+                panic!("no such line in {:#?}, stderr {err:#?}", self.seen)
+            };
+            self.seen.push(line);
+            let value: Value = serde_json::from_str(self.seen.last().unwrap()).expect("JSON in every line");
+            if wanted(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// `--json`'s address of a server, once it listens.
+    fn address(&mut self) -> String {
+        self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end: both of its streams end with it.
+    fn finish(mut self) -> Outcome {
+        let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
+        let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
+        let code = self.child.wait().unwrap().code();
+        self.seen.extend(out);
+        Outcome { code, out: self.seen.join("\n"), err: err.join("\n") }
+    }
+}
+
+fn to_the_end(lines: &Receiver<String>) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    loop {
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => all.push(line),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Some(all),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => return None,
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already when all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Every line of stdout, as JSON with the key "event".
+fn events(outcome: &Outcome) -> Vec<Value> {
+    let values: Vec<Value> =
+        outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(values.iter().all(|value| value["event"].is_string()), "{outcome:?}");
+    values
+}
+
+fn ca_argument() -> String {
+    ca().to_str().unwrap().to_owned()
+}
+
+/// Words of a command line: `{a}` stands for `a`'s value.
+fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
+    let fill = |word: &str| {
+        values.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
+    };
+    line.split_whitespace().map(fill).collect()
+}
+
+#[test]
+fn help_and_version_are_results_and_go_to_stdout() {
+    let home = Home::new();
+    for (line, expected) in [
+        ("--help", "Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cannot connect"),
+        ("-h", "Upload files to a server that proves who it is"),
+        ("send --help", "over one connection"),
+        ("serve --help", "--accept-padding"),
+        ("race --help", "VARIANT@HOST:PORT"),
+        ("certs init --help", "--bits"),
+        ("--version", concat!("upseal ", env!("CARGO_PKG_VERSION"))),
+    ] {
+        let outcome = home.start(words(line, &[])).finish();
+        let folded = outcome.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(folded.contains(expected), "{line}: {outcome:?}");
+        assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
+    let home = Home::new();
+    for (line, expected) in [
+        ("--no-such-flag", "--no-such-flag"),
+        ("send", "<FILE>"),
+        ("send --to", "--to"),
+        ("send -p cp3 a.txt", "cp3"),
+        ("send --padding none a.txt", "none"),
+        ("send --framing G a.txt", "'G'"),
+        ("send --json --quiet a.txt", "--quiet"),
+        ("send -p cp2 --ca none.crt a.txt", "cannot read the CA certificate none.crt"),
+        ("send -p ap --ca a.txt a.txt", "it is not a certificate"),
+        ("serve --bind nonsense", "nonsense"),
+        ("serve --bind localhost:4321", "localhost:4321"),
+        ("serve --accept cp2,cp3", "cp3"),
+        ("serve --max-file 1.5GiB", "1.5GiB"),
+        ("race a.txt --lanes cp1", "a race needs two lanes or more"),
+        ("race a.txt --lanes cp1,cp9", "'cp9' is none of plain, ap, cp1, cp2"),
+        ("race a.txt --lanes cp1,cp2@", "an address must follow"),
+        ("race a.txt --first many", "many"),
+        ("race", "<FILE>"),
+        ("certs", "init"),
+        ("certs init --bits 512", "512"),
+        ("certs init --days 0", "0"),
+    ] {
+        let outcome = home.start(words(line, &[])).finish();
+        assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(expected) && outcome.out.is_empty(), "{line}: {outcome:?}");
+    }
+    assert!(!home.path("certs").exists() && !home.path("recv_files").exists(), "nothing was begun");
+}
+
+#[test]
+fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides() {
+    let home = Home::new();
+    let (_reserved, closed) = nobody();
+    let closed = closed.to_string();
+    let cp2_only = Policy { variants: vec![Variant::Cp2], ..Policy::default() };
+    let host = Host::with(cp2_only);
+    let server = host.address().to_string();
+    let (good, other) = (ca_argument(), fixtures("trust/brief-ca.crt"));
+    let values =
+        [("closed", closed.as_str()), ("server", &server), ("ca", &good), ("other", other.to_str().unwrap())];
+    for (line, code, expected) in [
+        ("send --to {server} --ca {ca} a.txt", 0, ""),
+        ("send --to {server} --ca {ca} none.txt", 5, "none.txt"),
+        ("send --to {server} --ca {ca} tmp", 5, "not a regular file"),
+        ("send --to {server} --ca {ca} race-cp1-x.txt", 5, "named like a lane of a race"),
+        ("send --to {closed} -p plain a.txt", 3, "is the server running"),
+        ("send --to {closed} --ca {ca} a.txt", 3, "is the server running"),
+        ("send --to 127.0.0.1 -p plain a.txt", 3, "cannot connect to 127.0.0.1"),
+        ("send --to {server} --ca {other} a.txt", 4, "was issued by"),
+        ("send --to {server} --ca {ca} -p ap a.txt", 6, "its log says why"),
+        ("send --to {server} -p plain a.txt", 6, "its log says why"),
+        // Several: 4, 3, 6, 5.
+        ("send --to {server} --ca {other} none.txt a.txt", 4, "none.txt"),
+        ("send --to {closed} --ca {ca} none.txt a.txt", 3, "none.txt"),
+        ("send --to {server} --ca {ca} -p ap none.txt a.txt", 6, "none.txt"),
+        ("send --to {server} --ca {ca} none.txt a.txt", 5, "none.txt"),
+        ("race --lanes plain@{closed},cp2@{server} --ca {other} a.txt", 4, "was issued by"),
+        ("race --lanes plain@{closed},ap@{server} --ca {ca} a.txt", 3, "its log says why"),
+        ("race --lanes ap@{server},cp2@{server} --ca {ca} a.txt", 6, "its log says why"),
+        ("race --lanes cp2@{server},cp2@{server} --ca {ca} none.txt", 5, "none.txt"),
+    ] {
+        for line in [line.to_owned(), format!("{line} --json")] {
+            let outcome = home.start(words(&line, &values)).finish();
+            assert_eq!(outcome.code, Some(code), "{line}: {outcome:?}");
+            let said = if line.ends_with("--json") {
+                outcome.out.clone() + &outcome.err
+            } else {
+                outcome.err.clone()
+            };
+            assert!(said.contains(expected), "{line}: expected {expected:?} in {outcome:?}");
+        }
+    }
+    let stored = Files::one("a.txt", b"hello");
+    assert_eq!(host.stored(), stored, "what could be sent was sent, once, and no lane of a race");
+}
+
+#[test]
+fn send_says_on_stdout_what_was_delivered_and_quietly_nothing() {
+    let home = Home::new();
+    let host = Host::start();
+    let address = host.address().to_string();
+    let values = [("server", address.as_str()), ("ca", &ca_argument())];
+    let outcome = home.start(words("send --to {server} --ca {ca} a.txt b.txt", &values)).finish();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let lines: Vec<&str> = outcome.out.lines().collect();
+    assert!(
+        matches!(lines[..], [a, b] if a.starts_with("a.txt  delivered  5 B") && b.starts_with("b.txt  delivered"))
+    );
+    assert!(outcome.err.contains("proved to be CN=TEST server"), "{outcome:?}");
+    assert!(outcome.err.contains("note: the key has only 1024 bits"), "{outcome:?}");
+
+    let outcome = home.start(words("send --quiet --to {server} --ca {ca} a.txt", &values)).finish();
+    assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (Some(0), "", ""));
+    let outcome = home.start(words("send --quiet --to {server} --ca {ca} none.txt", &values)).finish();
+    assert_eq!((outcome.code, outcome.out.as_str()), (Some(5), ""));
+    assert!(outcome.err.contains("none.txt"), "errors are said all the same: {outcome:?}");
+}
+
+#[test]
+fn send_speaks_every_dialect_that_its_flags_name() {
+    let home = Home::new();
+    let mut host = Host::start();
+    let address = host.address().to_string();
+    let values = [("server", address.as_str()), ("ca", &ca_argument())];
+    for flags in
+        ["-p plain", "-p ap", "-p cp1", "-p cp1 --padding pkcs1v15 --framing e", "-p cp2 --padding pkcs1v15"]
+    {
+        let line = format!("send --to {{server}} --ca {{ca}} {flags} a.txt");
+        let outcome = home.start(words(&line, &values)).finish();
+        assert_eq!(outcome.code, Some(0), "{flags}: {outcome:?}");
+    }
+    // The same by the environment.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+    command.args(["send", "a.txt"]).current_dir(home.path("")).env_clear().stdout(Stdio::null());
+    command.env("UPSEAL_TO", &address).env("UPSEAL_CA", ca()).env("UPSEAL_PROTOCOL", "ap");
+    assert!(command.stderr(Stdio::null()).status().unwrap().success());
+    host.stop();
+    let variants: Vec<Variant> = host.events.received().iter().map(|receipt| receipt.variant).collect();
+    let [plain, ap, cp1, cp2] = Variant::ALL;
+    assert_eq!(variants, [plain, ap, cp1, cp1, cp2, ap]);
+}
+
+#[test]
+fn send_json_is_one_event_a_line_from_queued_to_delivered() {
+    let home = Home::new();
+    let host = Host::start();
+    let address = host.address().to_string();
+    let values = [("server", address.as_str()), ("ca", &ca_argument())];
+    let outcome = home.start(words("send --json --to {server} --ca {ca} a.txt b.txt", &values)).finish();
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""), "{outcome:?}");
+    let events = events(&outcome);
+    let states = |id: u64| -> Vec<&Value> {
+        events
+            .iter()
+            .filter(|e| e["event"] == "state" && e["track"]["job"] == id)
+            .map(|e| &e["state"])
+            .collect()
+    };
+    assert_eq!(states(1), ["connecting", "proving", "sending", "sent", "delivered"]);
+    assert_eq!(states(2), ["sending", "sent", "delivered"]);
+    let queued: Vec<&Value> =
+        events.iter().filter(|e| e["event"] == "queued").map(|e| &e["job"]["path"]).collect();
+    assert_eq!(queued, ["a.txt", "b.txt"]);
+    let last = events.iter().rfind(|e| e["event"] == "progress" && e["track"]["job"] == 2).unwrap();
+    assert_eq!((&last["file_bytes"], &last["file_total"]), (&Value::from(5), &Value::from(5)));
+    assert_eq!(last["wire_bytes"], last["wire_total"]);
+    let proven = events.iter().find(|e| e["event"] == "proven").unwrap();
+    assert_eq!(proven["proof"]["bits"], 1024);
+}
+
+/// Control characters in a name are a way to write on the terminal of whoever sends the file.
+#[test]
+fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
+    let home = Home::new();
+    let host = Host::start();
+    let address = host.address().to_string();
+    let evil = "evil\u{1b}[2J\u{202e}fdp.txt";
+    std::fs::write(home.path(evil), "hello").unwrap();
+    let missing = "none\u{1b}[2J.txt";
+    for json in [None, Some("--json")] {
+        let args = ["send", "--to", &address, "--ca", &ca_argument(), evil, missing];
+        let outcome = home.start(args.into_iter().chain(json)).finish();
+        assert_eq!(outcome.code, Some(5), "{outcome:?}");
+        let said = outcome.out + &outcome.err;
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert!(json.is_some() || said.contains(r"evil\u{1b}[2J\u{202e}fdp.txt  delivered"), "{said:?}");
+        assert!(said.contains(r"none\u{1b}[2J.txt"), "{said:?}");
+    }
+    assert!(host.stored().names().contains(&evil), "stored as it is called");
+
+    let latin = OsStr::from_bytes(b"caf\xe9.txt");
+    std::fs::write(home.path(latin), "hello").unwrap();
+    let args = ["send", "--json", "--to", &address, "--ca", &ca_argument()].map(OsString::from);
+    let outcome = home.start(args.into_iter().chain([latin.to_owned()])).finish();
+    assert_eq!(outcome.code, Some(5), "{outcome:?}");
+    assert!(outcome.err.contains("is not UTF-8, which the protocol demands"), "{outcome:?}");
+    let events = events(&outcome);
+    assert_eq!(events[0]["event"], "queued", "{outcome:?}");
+    assert_eq!(events[0]["job"]["path"], "caf\u{fffd}.txt");
+}
+
+#[test]
+fn serve_json_tells_of_a_folder_whatever_its_name() {
+    let home = Home::new();
+    let store = OsStr::from_bytes(b"caf\xe9");
+    let args = ["serve", "--json", "--once", "--accept", "plain", "--bind", "127.0.0.1:0", "--store"];
+    let mut server = home.start(args.map(OsStr::new).into_iter().chain([store]));
+    let address = server.address();
+    let outcome = home.run(&["send", "--to", &address, "-p", "plain", "a.txt"]);
+    assert_eq!((outcome.code, server.finish().code), (Some(0), Some(0)));
+    assert_eq!(contents(&home.path(store)), Files::one("a.txt", b"hello"));
+}
+
+#[test]
+fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
+    let home = Home::new();
+    let outcome = home.run(&["certs", "init", "--bits", "1024"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let names = ["cacsertificate.crt", "ca_private_key.pem", "server_signed.crt", "server_private_key.pem"];
+    let listed: Vec<PathBuf> = outcome.out.lines().map(PathBuf::from).collect();
+    assert_eq!(listed, names.map(|name| Path::new("certs").join(name)));
+    let made = contents(&home.path("certs"));
+    assert_eq!(made.names().len(), names.len());
+    let permissions = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for name in names {
+        let expected = if name.contains("private_key") { 0o600 } else { 0o644 };
+        assert_eq!(permissions(home.path("certs").join(name)), expected, "{name}");
+    }
+    assert_eq!(permissions(home.path("certs")), 0o700);
+
+    let again = home.run(&["certs", "init", "--bits", "1024"]);
+    assert_eq!(again.code, Some(5), "{again:?}");
+    assert!(again.out.is_empty() && again.err.contains("already there; nothing was written"), "{again:?}");
+    assert!(contents(&home.path("certs")) == made, "a key was overwritten");
+
+    // One of the four is enough to leave all of them alone.
+    std::fs::create_dir(home.path("other")).unwrap();
+    std::fs::write(home.path("other/server_signed.crt"), "precious").unwrap();
+    let outcome = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);
+    assert_eq!(outcome.code, Some(5), "{outcome:?}");
+    let precious = Files::one("server_signed.crt", b"precious");
+    assert_eq!(contents(&home.path("other")), precious);
+
+    // With nothing but defaults on both sides, but for the port.
+    let mut server = home.start(["serve", "--json", "--once", "--bind", "127.0.0.1:0"]);
+    let address = server.address();
+    let sent = home.run(&["send", "--to", &address, "a.txt"]);
+    assert_eq!((sent.code, server.finish().code), (Some(0), Some(0)), "{sent:?}");
+    assert_eq!(contents(&home.path("recv_files")), Files::one("a.txt", b"hello"));
+}
+
+#[test]
+fn serve_says_how_to_send_and_what_came_and_ends_after_its_one_client() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let serve = ["serve", "--once", "--bind", "127.0.0.1:0", "--certs", certs.to_str().unwrap()];
+    let server = home.start(serve);
+    let said = server.err.recv_timeout(PATIENCE).unwrap();
+    let address = said.strip_prefix("listening on ").unwrap().split(',').next().unwrap().to_owned();
+    // The second connection is the one too many: it is refused, or not served.
+    let sent = home.run(&["send", "--to", &address, "--ca", &ca_argument(), "a.txt", "b.txt"]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let outcome = server.finish();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for (name, content) in [("a.txt", b"hello"), ("b.txt", b"world")] {
+        let digest = Receipt::new(name, content, Variant::Cp2).digest;
+        let told = |line: &str| {
+            line.starts_with(&format!("{name}  5 B  CP2  received from 127.0.0.1:"))
+                && line.ends_with(&digest)
+        };
+        assert!(outcome.out.lines().any(told), "{outcome:?}");
+    }
+    assert!(outcome.err.contains(&format!("to send here:  upseal send --to {address} --ca ")), "{outcome:?}");
+    assert_eq!(contents(&home.path("recv_files")).names(), ["a.txt", "b.txt"]);
+}
+
+#[test]
+fn serve_without_an_identity_says_how_to_make_one() {
+    let home = Home::new();
+    let outcome = home.run(&["serve", "--bind", "127.0.0.1:0"]);
+    assert_eq!(outcome.code, Some(5), "{outcome:?}");
+    assert!(outcome.err.contains("`upseal certs init` makes one"), "{outcome:?}");
+    assert!(outcome.err.contains("--accept plain"), "{outcome:?}");
+    assert!(!home.path("recv_files").exists(), "nothing was begun");
+}
+
+#[test]
+fn serve_beyond_loopback_wants_to_be_told_what_to_accept_and_binds_nothing() {
+    let home = Home::new();
+    // The port is taken: had it tried to bind, it would say so, and end with 3.
+    let (_reserved, taken) = nobody();
+    for bind in [format!("0.0.0.0:{}", taken.port()), "[::]:0".to_owned(), "192.0.2.1:4321".to_owned()] {
+        let outcome = home.run(&["serve", "--json", "--bind", &bind]);
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{outcome:?}");
+        assert!(
+            outcome.err.contains("say what to accept") && outcome.err.contains("--accept cp2"),
+            "{outcome:?}"
+        );
+    }
+    let told = home.run(&["serve", "--accept", "plain", "--bind", &taken.to_string()]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert!(told.err.contains("cannot listen on") && told.err.contains("--bind"), "{told:?}");
+}
+
+#[test]
+fn serve_keeps_to_what_it_was_told_to_accept() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let line =
+        "serve --json --bind 127.0.0.1:0 --certs {certs} --accept cp1,cp2 --accept-padding oaep --max-file 4";
+    let mut server = home.start(words(line, &[("certs", certs.to_str().unwrap())]));
+    let address = server.address();
+    std::fs::write(home.path("four"), "1234").unwrap();
+    let values = [("server", address.as_str()), ("ca", &ca_argument())];
+    for (flags, code, why) in [
+        ("-p ap four", 6, "AP, which this server does not accept (--accept)"),
+        (
+            "-p cp1 --padding pkcs1v15 four",
+            6,
+            "PKCS1v15, which this server does not accept (--accept-padding)",
+        ),
+        ("-p cp2 a.txt", 6, "(--max-file)"),
+        ("-p cp1 a.txt", 6, "(--max-file)"),
+        ("-p cp1 four", 0, ""),
+    ] {
+        let line = format!("send --to {{server}} --ca {{ca}} {flags}");
+        let outcome = home.start(words(&line, &values)).finish();
+        assert_eq!(outcome.code, Some(code), "{flags}: {outcome:?}");
+        if code != 0 {
+            let refused = server.json(|event| event["event"] == "refused");
+            assert!(refused["why"].as_str().unwrap().contains(why), "{flags}: {refused}");
+        }
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("recv_files")).names(), ["four"]);
+}
+
+#[test]
+fn race_json_ends_with_a_verdict_and_leaves_nothing_behind() {
+    let home = Home::new();
+    std::fs::write(home.path("clip.bin"), noise(20_000, 1)).unwrap();
+    let outcome = home.run(&["race", "--json", "--first", "16KiB", "clip.bin"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let events = events(&outcome);
+    let verdict = &events.iter().find(|event| event["event"] == "race_finished").unwrap()["verdict"];
+    assert_eq!((&verdict["name"], &verdict["bytes"]), (&Value::from("clip.bin"), &Value::from(16 << 10)));
+    let lanes = verdict["lanes"].as_array().unwrap();
+    let variants: Vec<&Value> = lanes.iter().map(|lane| &lane["dialect"]["variant"]).collect();
+    assert_eq!(variants, ["cp1", "cp2"]);
+    for lane in lanes {
+        assert!(lane["seconds"].as_f64().unwrap() > 0.0 && lane["fault"].is_null(), "{lane}");
+    }
+    assert_eq!(contents(&home.path("tmp")), Files::none());
+
+    let outcome = home.run(&["race", "--first", "1KiB", "--lanes", "plain,ap,cp2", "clip.bin"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let said: Vec<&str> = outcome.out.lines().collect();
+    assert!(
+        matches!(said[..], [.., plain, ap, cp2, sentence]
+        if plain.starts_with("Plain") && ap.starts_with("AP") && cp2.starts_with("CP2")
+            && sentence.starts_with("In turn (fair).")),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_signal_during_a_transfer_is_exit_code_130_and_an_end_by_reset() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let home = Home::new();
+        std::fs::File::create(home.path("big.bin")).unwrap().set_len(BIG).unwrap();
+        let (listener, _) = listen();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut program = home.start(["send", "--json", "-p", "plain", "--to", &address, "big.bin", "a.txt"]);
+        let mut peer = accept(&listener);
+        program.json(|event| event["event"] == "progress" && event["wire_bytes"] != 0);
+        program.signal(signal);
+        let (bytes, in_order) = peer.read_to_end();
+        assert!(!in_order && (bytes.len() as u64) < BIG);
+        let outcome = program.finish();
+        assert_eq!(outcome.code, Some(130), "{outcome:?}");
+        let cancelled = events(&outcome).iter().filter(|event| event["state"] == "cancelled").count();
+        assert_eq!(cancelled, 2, "the one that ran and the one that waited: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_signal_during_a_race_is_exit_code_130_with_a_verdict() {
+    let home = Home::new();
+    std::fs::File::create(home.path("big.bin")).unwrap().set_len(BIG).unwrap();
+    let (listener, _) = listen();
+    let lane = format!("plain@{}", listener.local_addr().unwrap());
+    let mut program = home.start(["race", "--json", "--lanes", &lane, "--lanes", &lane, "big.bin"]);
+    let peer = accept(&listener);
+    program.json(|event| event["event"] == "progress" && event["wire_bytes"] != 0);
+    program.signal(Signal::INT);
+    let outcome = program.finish();
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    let events = events(&outcome);
+    let verdict = &events.iter().find(|event| event["event"] == "race_finished").unwrap()["verdict"];
+    assert_eq!(verdict["lanes"].as_array().unwrap().len(), 2);
+    drop(peer);
+}
+
+#[test]
+fn a_signal_ends_serve_in_order_and_publishes_nothing_unfinished() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let home = Home::new();
+        let mut server = home.start(["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0"]);
+        let address = server.address().parse().unwrap();
+        common::upload(address, Dialect::of(Variant::Plain), "whole.txt", b"hello").unwrap();
+        let mut peer = common::Peer::connect(address);
+        peer.send(&[common::message(0, b"half.txt"), common::words(&[1, 1000]), noise(500, 1)].concat());
+        server.json(|event| event["event"] == "receiving" && event["name"] == "half.txt");
+        server.signal(signal);
+        assert_eq!(peer.read_to_end(), (Vec::new(), false), "half a file is not confirmed");
+        let outcome = server.finish();
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let stored = Files::one("whole.txt", b"hello");
+        assert_eq!(contents(&home.path("recv_files")), stored);
+    }
+}

@@ -108,7 +108,7 @@ fn signals_give_the_terminal_back() {
         let mut terminal = start(folder.path(), home.path());
         terminal.until_text("127.0.0.1:");
         kill_process(terminal.pid(), signal).unwrap();
-        terminal.end();
+        assert!(terminal.end().success());
         terminal.assert_restored();
     }
 }

@@ -18,6 +18,8 @@ use super::widgets::listing::{self, Clock, Listing, Request};
 
 /// How long the input thread may be deaf to the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// With no time at all crossterm does not look.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// How long the end of the program waits for the input thread.
 const FAREWELL: Duration = Duration::from_millis(300);
 
@@ -136,7 +138,7 @@ fn read(tty: &OwnedFd, keys: &Sender<Input>, ended: &AtomicBool) {
             return;
         }
         loop {
-            let input = match terminal::poll(Duration::ZERO) {
+            let input = match terminal::poll(AT_ONCE) {
                 Ok(false) => break,
                 Ok(true) => terminal::read(),
                 Err(error) => Err(error),

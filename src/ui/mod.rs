@@ -134,7 +134,8 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
     let sources = Sources::start(clock)?;
-    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now() }.run()
+    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now(), echo: false }
+        .run()
 }
 
 impl Colour {
@@ -177,6 +178,8 @@ struct Loop<'a> {
     commands: &'a Sender<Command>,
     events: Receiver<Event>,
     began: Instant,
+    /// We asked our whole job to stop, and so ourselves: that request is still to come.
+    echo: bool,
 }
 
 impl Loop<'_> {
@@ -277,7 +280,8 @@ impl Loop<'_> {
     fn on_call(&mut self, call: Call) -> Result<Next, UiError> {
         match call {
             Call::Quit => return Ok(Next::Quit),
-            Call::Suspend => self.suspend(false)?,
+            Call::Suspend if self.echo => self.echo = false,
+            Call::Suspend => self.screen.suspend(false)?,
             Call::Continue => self.screen.reclaim()?,
             Call::Resize => {}
         }
@@ -293,19 +297,15 @@ impl Loop<'_> {
                     }
                 }
                 Effect::List(request) => self.sources.list(request)?,
-                Effect::Suspend => self.suspend(true)?,
+                Effect::Suspend => {
+                    self.echo = true;
+                    self.screen.suspend(true)?;
+                }
                 Effect::Redraw => self.screen.clear()?,
                 Effect::Quit => return Ok(Next::Quit),
             }
         }
         Ok(Next::Go)
-    }
-
-    fn suspend(&mut self, group: bool) -> Result<(), UiError> {
-        self.screen.suspend(group)?;
-        // Our own request to stop, and the one to go on, have been followed already.
-        while self.sources.calls.try_recv().is_ok_and(|call| call != Call::Quit) {}
-        Ok(())
     }
 
     /// Says so once, and listens no more.

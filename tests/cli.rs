@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use upseal::event::{Dialect, Variant};
-use upseal::net::receive::Policy;
+use upseal::net::service::Policy;
 
 /// A home of its own for each test: nothing is read from or written to the user's.
 struct Home(TempDir);

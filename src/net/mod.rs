@@ -27,13 +27,14 @@
 //! `wire`, `framing` and `handshake` do no IO: they take and return bytes and values. The two walks
 //! block; each runs on a thread of its own, and an [`stream::Interrupter`] stops it from another.
 //! Limits: a length from the peer meets one before it meets an allocation ([`wire::Part`],
-//! [`receive::Policy`]); no walk holds a file in memory.
+//! [`service::Policy`]); no walk holds a file in memory.
 
 pub mod connection;
 pub mod framing;
 pub mod handshake;
 pub mod receive;
 pub mod server;
+pub mod service;
 pub mod stream;
 pub mod upload;
 pub mod wire;

@@ -14,7 +14,8 @@ use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
-use super::receive::{IDLE_PATIENCE, Service, Session};
+use super::receive::{IDLE_PATIENCE, Session};
+use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
 use crate::event::{Event, SessionId};
 

@@ -27,8 +27,8 @@ use upseal::event::{
 use upseal::meter::Meter;
 use upseal::net::Observer;
 use upseal::net::connection::Connection;
-use upseal::net::receive::{Policy, Service};
 use upseal::net::server::{Lifetime, Server};
+use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
 use upseal::net::upload::Upload;
 use upseal::store::{Folder, Incoming, Pending, Store, StoreError, Ticket};

@@ -5,7 +5,7 @@
 use upseal::crypto::fernet::token_len;
 use upseal::event::{Dialect, FaultKind, Framing, Padding, State, Variant};
 use upseal::net::handshake::{HELLO_RANDOM, Offer};
-use upseal::net::receive::Policy;
+use upseal::net::service::Policy;
 
 use crate::common::{Client, Files, Host, K, Peer, Recording, dialects, message, noise, upload, words};
 

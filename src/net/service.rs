@@ -1,0 +1,123 @@
+//! What all sessions of a server share, and why one ends early.
+
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Observer;
+use super::framing::FramingError;
+use super::handshake::Unsignable;
+use super::wire::WireError;
+use crate::crypto::OpenError;
+use crate::crypto::identity::{Identity, IdentityError};
+use crate::event::{Padding, Variant};
+use crate::store::{NameError, Store, StoreError};
+use crate::units;
+
+/// What a server accepts.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Variants; a body that fits none of them is refused.
+    pub variants: Vec<Variant>,
+    /// Paddings of CP1's blocks and CP2's key.
+    pub paddings: Vec<Padding>,
+    /// Bytes of the largest file.
+    pub max_file: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            variants: Variant::ALL.to_vec(),
+            paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
+            max_file: 64 << 30,
+        }
+    }
+}
+
+/// What all sessions of a server share.
+pub struct Service {
+    /// What it accepts.
+    pub policy: Policy,
+    /// Who it is; `None` serves Plain only.
+    pub identity: Option<Arc<Identity>>,
+    /// Where files go.
+    pub store: Arc<dyn Store>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Why a session ended early. Nothing of an unfinished file is published.
+#[derive(Debug, Error)]
+pub enum ReceiveError {
+    /// Bytes that are no message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// Bytes that are no CP1 body.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    /// A name that cannot be a file's.
+    #[error("a file name that is refused: {0}")]
+    Name(#[from] NameError),
+    /// A message that our key does not sign.
+    #[error(transparent)]
+    Unsignable(#[from] Unsignable),
+    /// The body does not decrypt, or is of no acceptable length.
+    #[error("the body is refused: {0}")]
+    Open(#[from] OpenError),
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own key failed to sign.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A protocol step out of order.
+    #[error("at byte {offset}: {what}")]
+    Order {
+        /// Of the connection.
+        offset: u64,
+        /// Which.
+        what: &'static str,
+    },
+    /// A variant that this server was told not to accept.
+    #[error("at byte {offset}: {variant}, which this server does not accept (--accept)")]
+    Variant {
+        /// Of the connection.
+        offset: u64,
+        /// Which.
+        variant: Variant,
+    },
+    /// A padding that this server was told not to accept.
+    #[error("{padding}, which this server does not accept (--accept-padding)")]
+    Padding {
+        /// Which.
+        padding: Padding,
+    },
+    /// More bytes than `--max-file`.
+    #[error("at byte {offset}: a file of {} or more; at most {} are accepted (--max-file)", units::bytes(*.size), units::bytes(*.limit))]
+    TooLarge {
+        /// Of the connection.
+        offset: u64,
+        /// Announced or reached.
+        size: u64,
+        /// `--max-file`.
+        limit: u64,
+    },
+    /// The connection ended inside a message.
+    #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
+    Cut {
+        /// Of the connection.
+        offset: u64,
+        /// What the socket said; `None`: the client closed.
+        source: Option<io::Error>,
+    },
+}
+
+fn cause(source: Option<&io::Error>) -> String {
+    match source {
+        None => "the client closed the connection".to_owned(),
+        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stands still".to_owned(),
+        Some(e) => e.to_string(),
+    }
+}

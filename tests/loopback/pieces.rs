@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 use upseal::event::{Dialect, Event, Framing, Kept, Padding, Variant};
 
@@ -76,6 +77,20 @@ fn mode_2_twice_or_never_changes_nothing() {
             }
         }
     }
+}
+
+/// Some clients send it again when the server has closed already; they must not be reset for it.
+#[test]
+fn mode_2_after_the_end_is_taken_too() {
+    let host = Host::start();
+    let mut peer = Peer::connect(host.address());
+    peer.send(&[message(0, b"a.txt"), message(1, b"hello"), words(&[2])].concat());
+    assert_eq!(peer.read_to_end(), (Vec::new(), true));
+    for _ in 0..2 {
+        peer.0.write_all(&words(&[2])).unwrap();
+    }
+    assert_eq!(peer.hang_up(), (Vec::new(), true));
+    assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::event::{Dialect, Framing, Padding, Variant};
+use crate::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
 
 /// Upload files to a server that proves who it is, and see what each kind of encryption costs.
 ///
@@ -71,7 +71,25 @@ pub struct Speak {
     /// The CA that must have signed the server's certificate, PEM.
     #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
     pub ca: PathBuf,
+    /// What the server is asked to sign.
+    #[arg(long, value_enum, default_value_t = AuthMessageArg::Ascii, help_heading = OTHERS)]
+    pub auth_message: AuthMessageArg,
+    /// How CP2's session key and token are written.
+    #[arg(long, value_enum, default_value_t = KeyFormArg::Fernet, help_heading = OTHERS)]
+    pub key_form: KeyFormArg,
+    /// Bytes of the length before CP2's session key.
+    #[arg(long, value_enum, default_value_t = KeyLengthArg::Eight, help_heading = OTHERS)]
+    pub key_length_bytes: KeyLengthArg,
+    /// How CP1 sends an empty file: one block with nothing in it, or no block.
+    #[arg(long, value_enum, default_value_t = EmptyArg::Block, help_heading = OTHERS)]
+    pub empty: EmptyArg,
+    /// What MODE 0 carries: the name, or the path as typed.
+    #[arg(long, value_enum, default_value_t = NameAsArg::Base, help_heading = OTHERS)]
+    pub name_as: NameAsArg,
 }
+
+/// Stands over the options that some servers of other people need.
+const OTHERS: &str = "For servers that other people wrote";
 
 impl Speak {
     /// As the protocol's value.
@@ -81,6 +99,27 @@ impl Speak {
             variant: self.protocol.variant(),
             padding: self.padding.padding(),
             framing: self.framing.framing(),
+            key_form: match self.key_form {
+                KeyFormArg::Fernet => KeyForm::Fernet,
+                KeyFormArg::Raw => KeyForm::Raw,
+            },
+            key_length: match self.key_length_bytes {
+                KeyLengthArg::Eight => KeyLength::Eight,
+                KeyLengthArg::Sixteen => KeyLength::Sixteen,
+            },
+            empty: match self.empty {
+                EmptyArg::Block => EmptyFile::Block,
+                EmptyArg::Zero => EmptyFile::Zero,
+            },
+            auth_message: match self.auth_message {
+                AuthMessageArg::Ascii => AuthMessage::Ascii,
+                AuthMessageArg::Timestamp => AuthMessage::Timestamp,
+                AuthMessageArg::Random32 => AuthMessage::Random32,
+            },
+            name_as: match self.name_as {
+                NameAsArg::Base => NameAs::Base,
+                NameAsArg::Path => NameAs::Path,
+            },
         }
     }
 }
@@ -251,6 +290,55 @@ impl FramingArg {
             Self::F => Framing::F,
         }
     }
+}
+
+/// [`AuthMessage`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthMessageArg {
+    /// Our hello: random, in ASCII, and says what follows.
+    Ascii,
+    /// Our hello with the time in it.
+    Timestamp,
+    /// 32 random bytes.
+    Random32,
+}
+
+/// [`KeyForm`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyFormArg {
+    /// 44 characters, and a Fernet token.
+    Fernet,
+    /// 32 bytes, and a token without base64.
+    Raw,
+}
+
+/// [`KeyLength`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyLengthArg {
+    /// Like every other length.
+    #[value(name = "8")]
+    Eight,
+    /// Twice that.
+    #[value(name = "16")]
+    Sixteen,
+}
+
+/// [`EmptyFile`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmptyArg {
+    /// One block with nothing in it.
+    Block,
+    /// No block.
+    Zero,
+}
+
+/// [`NameAs`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NameAsArg {
+    /// The path's last part.
+    Base,
+    /// The path as typed.
+    Path,
 }
 
 /// `cp1` or `cp1@HOST:PORT`.

@@ -87,6 +87,63 @@ impl fmt::Display for Framing {
     }
 }
 
+/// How CP2's session key is written inside MODE 4, and its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyForm {
+    /// 44 bytes of base64url, and a Fernet token.
+    #[default]
+    Fernet,
+    /// 32 bytes, and the handout's C edition's token without base64.
+    Raw,
+}
+
+/// What the server is asked to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMessage {
+    /// Our hello, in ASCII: one known server decodes it as text.
+    #[default]
+    Ascii,
+    /// Our hello with the Unix time in it: one known server demands that.
+    Timestamp,
+    /// 32 random bytes, and no hint of what follows.
+    Random32,
+}
+
+/// How MODE 4 writes its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyLength {
+    /// In 8 bytes, like every other length.
+    #[default]
+    Eight,
+    /// In 16, as one known pair of programs does.
+    Sixteen,
+}
+
+/// How CP1 sends an empty file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmptyFile {
+    /// As one encrypted block with nothing in it.
+    #[default]
+    Block,
+    /// As a body of no blocks. In framing E that cannot be written, and is one block all the same.
+    Zero,
+}
+
+/// What MODE 0 carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameAs {
+    /// The path's last part.
+    #[default]
+    Base,
+    /// The path as it was typed; servers keep what follows its last `/`.
+    Path,
+}
+
 /// What a client chooses to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dialect {
@@ -96,13 +153,32 @@ pub struct Dialect {
     pub padding: Padding,
     /// CP1's framing; of no effect elsewhere.
     pub framing: Framing,
+    /// CP2's key and token; of no effect elsewhere.
+    pub key_form: KeyForm,
+    /// CP2's MODE 4; of no effect elsewhere.
+    pub key_length: KeyLength,
+    /// CP1's empty files; of no effect elsewhere.
+    pub empty: EmptyFile,
+    /// AP's message; of no effect in Plain.
+    pub auth_message: AuthMessage,
+    /// MODE 0.
+    pub name_as: NameAs,
 }
 
 impl Dialect {
-    /// This variant with the defaults: OAEP and framing A.
+    /// This variant with the defaults: OAEP, framing A, and what most servers understand.
     #[must_use]
     pub const fn of(variant: Variant) -> Self {
-        Self { variant, padding: Padding::Oaep, framing: Framing::A }
+        Self {
+            variant,
+            padding: Padding::Oaep,
+            framing: Framing::A,
+            key_form: KeyForm::Fernet,
+            key_length: KeyLength::Eight,
+            empty: EmptyFile::Block,
+            auth_message: AuthMessage::Ascii,
+            name_as: NameAs::Base,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crossbeam_channel::select;
 
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
-use crate::event::{Command, Dialect, Event, Fault, Framing, Lane, Target};
+use crate::event::{Command, Dialect, Event, Fault, Lane, Target};
 use crate::output::{Output, Style};
 use crate::transfer::{EmbeddedOptions, Transfer};
 
@@ -29,7 +29,7 @@ pub fn run(args: Race) -> Result<u8, Fault> {
                 None => Target::Embedded,
                 Some(address) => Target::Server { address: address.clone(), ca: Some(args.ca.clone()) },
             },
-            dialect: Dialect { variant: lane.variant, padding: args.padding.padding(), framing: Framing::A },
+            dialect: Dialect { padding: args.padding.padding(), ..Dialect::of(lane.variant) },
         })
         .collect();
     // Lanes are not kept, but the embedded server wants a folder; this one goes away with it.

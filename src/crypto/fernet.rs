@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 pub use super::session_key::SessionKey;
 use super::{Open, OpenError, Seal, SealError};
+use crate::event::KeyForm;
 
 const VERSION: u8 = 0x80;
 const BLOCK: usize = 16;
@@ -45,8 +46,16 @@ pub fn token_len(plain_len: u64) -> Option<u64> {
     raw_len.div_ceil(3).checked_mul(4)
 }
 
-/// Plaintext → one Fernet token.
+/// Length of the raw token of that many bytes; `None` beyond 2^64.
+#[must_use]
+pub fn raw_token_len(plain_len: u64) -> Option<u64> {
+    let cipher_len = (plain_len / BLOCK as u64).checked_add(1)?.checked_mul(BLOCK as u64)?;
+    cipher_len.checked_add((IV_LEN + TAG_LEN) as u64)
+}
+
+/// Plaintext → one token.
 pub struct TokenSealer {
+    form: KeyForm,
     cipher: cbc::Encryptor<Aes128>,
     mac: Hmac<Sha256>,
     promised: u64,
@@ -66,10 +75,30 @@ impl TokenSealer {
     /// When the system gives no randomness, as the `fernet` crate does.
     #[must_use]
     pub fn new(key: &SessionKey, plain_len: u64, unix_seconds: u64) -> Self {
-        let mut iv = [0; IV_LEN];
-        #[expect(clippy::expect_used, reason = "without randomness there is no IV; a predictable one leaks")]
-        getrandom::fill(&mut iv).expect("the system gives randomness");
-        Self::with_iv(key, plain_len, unix_seconds, iv)
+        Self::with_iv(key, plain_len, unix_seconds, random_iv())
+    }
+
+    /// The same for the token of the handout's C edition, which has no base64, version or time.
+    ///
+    /// # Panics
+    /// As [`TokenSealer::new`].
+    #[must_use]
+    pub fn raw(key: &SessionKey, plain_len: u64) -> Self {
+        let iv = random_iv();
+        let mut buffer = Zeroizing::new(Vec::with_capacity(STEP + HEAD_LEN + BLOCK + TAG_LEN));
+        buffer.extend_from_slice(&iv);
+        let mut mac = new_mac(key);
+        mac.update(&buffer);
+        let cipher = cbc::Encryptor::new(&aes_key(key), &iv.into());
+        Self { form: KeyForm::Raw, cipher, mac, promised: plain_len, given: 0, buffer, sealed: IV_LEN }
+    }
+
+    /// Bytes of the whole token.
+    fn len(&self) -> Option<u64> {
+        match self.form {
+            KeyForm::Fernet => token_len(self.promised),
+            KeyForm::Raw => raw_token_len(self.promised),
+        }
     }
 
     fn with_iv(key: &SessionKey, plain_len: u64, unix_seconds: u64, iv: [u8; IV_LEN]) -> Self {
@@ -80,7 +109,7 @@ impl TokenSealer {
         let mut mac = new_mac(key);
         mac.update(&buffer);
         let cipher = cbc::Encryptor::new(&aes_key(key), &iv.into());
-        Self { cipher, mac, promised: plain_len, given: 0, buffer, sealed: HEAD_LEN }
+        Self { form: KeyForm::Fernet, cipher, mac, promised: plain_len, given: 0, buffer, sealed: HEAD_LEN }
     }
 
     /// Encrypts and signs the whole blocks that wait, and writes the whole base64 groups.
@@ -90,8 +119,17 @@ impl TokenSealer {
         let fresh = blocks.len() * BLOCK;
         self.mac.update(&self.buffer[self.sealed..self.sealed + fresh]);
         let end = self.sealed + fresh;
-        let whole = end / 3 * 3;
-        URL_SAFE_NO_PAD.encode_append(&self.buffer[..whole], out);
+        let whole = match self.form {
+            KeyForm::Fernet => {
+                let groups = end / 3 * 3;
+                URL_SAFE_NO_PAD.encode_append(&self.buffer[..groups], out);
+                groups
+            }
+            KeyForm::Raw => {
+                out.extend_from_slice(&self.buffer[..end]);
+                end
+            }
+        };
         let left = self.buffer.len() - whole;
         self.buffer.copy_within(whole.., 0);
         self.buffer.truncate(left);
@@ -101,11 +139,11 @@ impl TokenSealer {
 
 impl Seal for TokenSealer {
     fn body_len(&self) -> u64 {
-        token_len(self.promised).unwrap_or(u64::MAX)
+        self.len().unwrap_or(u64::MAX)
     }
 
     fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
-        token_len(self.promised).ok_or(SealError::TooLong { plain_len: self.promised })?;
+        self.len().ok_or(SealError::TooLong { plain_len: self.promised })?;
         let given = self.given.saturating_add(plain.len() as u64);
         if given > self.promised {
             return Err(SealError::Long { promised: self.promised });
@@ -127,11 +165,21 @@ impl Seal for TokenSealer {
         self.buffer.resize(padded, pad.to_le_bytes()[0]);
         self.advance(out);
         self.buffer.extend_from_slice(&self.mac.clone().finalize().into_bytes());
-        URL_SAFE.encode_append(self.buffer.as_slice(), out);
+        match self.form {
+            KeyForm::Fernet => URL_SAFE.encode_append(self.buffer.as_slice(), out),
+            KeyForm::Raw => out.extend_from_slice(&self.buffer),
+        }
         self.buffer.clear();
         self.sealed = 0;
         Ok(())
     }
+}
+
+fn random_iv() -> [u8; IV_LEN] {
+    let mut iv = [0; IV_LEN];
+    #[expect(clippy::expect_used, reason = "without randomness there is no IV; a predictable one leaks")]
+    getrandom::fill(&mut iv).expect("the system gives randomness");
+    iv
 }
 
 /// How the token is written.

@@ -25,7 +25,7 @@ use super::identity::Identity;
 use super::padding::{self, Both};
 use super::{Open, OpenError, Seal, SealError};
 use crate::digest::Digest;
-use crate::event::Padding;
+use crate::event::{KeyForm, Padding};
 
 /// How many blocks decide between AP and CP1 (PROTOCOL.md, "CP1").
 const TELLING_BLOCKS: usize = 4;
@@ -76,9 +76,17 @@ impl ServerKey {
         padding::message_max(k, padding)
     }
 
-    /// The M2 of MODE 4: the key's 44 characters, encrypted.
-    pub fn wrap_session_key(&self, key: &SessionKey, padding: Padding) -> Result<Vec<u8>, SealError> {
-        self.encrypt(padding, key.to_base64url().as_bytes())
+    /// The M2 of MODE 4: the key's 44 characters, or its 32 bytes, encrypted.
+    pub fn wrap_session_key(
+        &self,
+        key: &SessionKey,
+        form: KeyForm,
+        padding: Padding,
+    ) -> Result<Vec<u8>, SealError> {
+        match form {
+            KeyForm::Fernet => self.encrypt(padding, key.to_base64url().as_bytes()),
+            KeyForm::Raw => self.encrypt(padding, key.as_raw()),
+        }
     }
 
     /// One block. The public operation's one place.

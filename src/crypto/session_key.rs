@@ -48,6 +48,11 @@ impl SessionKey {
         Zeroizing::new(base64_simd::URL_SAFE.encode_to_string(self.0.as_slice()))
     }
 
+    /// Likewise; 32 bytes.
+    pub(super) fn as_raw(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether both are the same key, in constant time.
     #[must_use]
     pub fn ct_eq(&self, other: &Self) -> bool {

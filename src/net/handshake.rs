@@ -8,16 +8,7 @@
 use thiserror::Error;
 
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
-use crate::event::{Dialect, Framing, Padding, Variant};
-
-/// How the session key is written inside MODE 4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyForm {
-    /// 44 bytes of base64url, a Fernet key.
-    Fernet,
-    /// 32 bytes as they are.
-    Raw,
-}
+use crate::event::{Dialect, Framing, KeyForm, Padding, Variant};
 
 /// What a hello says of the dialect that follows. `None` where the hello leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +43,7 @@ impl Offer {
             Variant::Plain => return None,
             Variant::Ap => (None, None, None),
             Variant::Cp1 => (Some(dialect.padding), Some(dialect.framing), None),
-            Variant::Cp2 => (Some(dialect.padding), None, Some(KeyForm::Fernet)),
+            Variant::Cp2 => (Some(dialect.padding), None, Some(dialect.key_form)),
         };
         Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: false })
     }
@@ -91,6 +82,14 @@ impl Offer {
             bytes.push(HEX[usize::from(byte >> 4)]);
             bytes.push(HEX[usize::from(byte & 15)]);
         }
+        bytes
+    }
+
+    /// The same hello with the Unix time where 8 of its digits are; not ASCII any more.
+    #[must_use]
+    pub fn hello_at(&self, random: &[u8; HELLO_RANDOM], unix_seconds: u64) -> Vec<u8> {
+        let mut bytes = self.hello(random);
+        bytes[TIMESTAMP].copy_from_slice(&unix_seconds.to_be_bytes());
         bytes
     }
 
@@ -145,6 +144,9 @@ impl Offer {
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Where a hello has 8 digits, or the time.
+const TIMESTAMP: std::ops::Range<usize> = 16..24;
 
 /// What stands before the PEM in our server's answer to a hello. It is not signed: it may choose
 /// conveniences, never security.
@@ -269,7 +271,8 @@ mod tests {
     #[test]
     fn a_hello_says_the_dialect_byte_for_byte() {
         let random = std::array::from_fn(|i| u8::try_from(i).unwrap());
-        let dialect = Dialect { variant: Variant::Cp1, padding: Padding::Pkcs1v15, framing: Framing::E };
+        let dialect =
+            Dialect { padding: Padding::Pkcs1v15, framing: Framing::E, ..Dialect::of(Variant::Cp1) };
         let hello = Offer::of(dialect).unwrap().hello(&random);
         assert_eq!(hello.len(), HELLO);
         assert_eq!(&hello[..24], b"upseal/1 1pE--- 00010203");
@@ -284,8 +287,11 @@ mod tests {
         for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
             for padding in [Padding::Oaep, Padding::Pkcs1v15] {
                 for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
-                    let offer = Offer::of(Dialect { variant, padding, framing }).unwrap();
+                    let offer = Offer::of(Dialect { padding, framing, ..Dialect::of(variant) }).unwrap();
                     assert_eq!(Offer::parse(&offer.hello(&[0xa5; HELLO_RANDOM])), Some(offer));
+                    let timed = offer.hello_at(&[0xa5; HELLO_RANDOM], 0x0102_0304_0506_0708);
+                    assert_eq!(timed[16..24], [1, 2, 3, 4, 5, 6, 7, 8]);
+                    assert_eq!(Offer::parse(&timed), Some(offer));
                 }
             }
         }

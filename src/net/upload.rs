@@ -10,10 +10,12 @@ use super::framing::Layout;
 use super::handshake::{AnswerDecoder, AnswerError, HELLO_RANDOM, Offer};
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge::{self, ChallengeError};
-use crate::crypto::fernet::{SessionKey, TokenSealer, token_len};
+use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
-use crate::event::{Blame, Dialect, Fault, FaultKind, Proof, Variant};
+use crate::event::{
+    AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, Framing, KeyForm, KeyLength, Proof, Variant,
+};
 use crate::meter::{Meter, Stage};
 use crate::trust::{Anchor, TrustError};
 
@@ -178,7 +180,12 @@ impl Upload {
         let mut random = [0; HELLO_RANDOM];
         getrandom::fill(&mut random).map_err(|_| UploadError::Random)?;
         let Some(offer) = Offer::of(self.dialect) else { return Err(UploadError::NoAnswer(None)) };
-        let hello = offer.hello(&random);
+        let now = unix_now().unsigned_abs();
+        let hello = match self.dialect.auth_message {
+            AuthMessage::Ascii => offer.hello(&random),
+            AuthMessage::Timestamp => offer.hello_at(&random, now),
+            AuthMessage::Random32 => random[..32].to_vec(),
+        };
         let mut message = Mode::Authenticate.word().to_vec();
         message.extend(word(hello.len() as u64));
         message.extend(&hello);
@@ -217,8 +224,11 @@ impl Upload {
     pub fn agree(&mut self) -> Result<(), UploadError> {
         let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
         let session = SessionKey::generate();
-        let wrapped = server.wrap_session_key(&session, self.dialect.padding)?;
+        let wrapped = server.wrap_session_key(&session, self.dialect.key_form, self.dialect.padding)?;
         let mut message = Mode::SessionKey.word().to_vec();
+        if self.dialect.key_length == KeyLength::Sixteen {
+            message.extend(word(0));
+        }
         message.extend(word(wrapped.len() as u64));
         message.extend(wrapped);
         self.connection.send(&message, |_| ()).map_err(|e| self.cut(0, 0, Some(e)))?;
@@ -236,7 +246,13 @@ impl Upload {
                 // M1, or the first pair's length in its place: `Layout` counts it.
                 Layout::of(self.dialect.framing, size, blocks, k).wire_len(blocks, k)
             }
-            (Variant::Cp2, _) => WORD as u64 + token_len(size).unwrap_or(u64::MAX),
+            (Variant::Cp2, _) => {
+                let token = match self.dialect.key_form {
+                    KeyForm::Fernet => token_len(size),
+                    KeyForm::Raw => raw_token_len(size),
+                };
+                (WORD as u64).saturating_add(token.unwrap_or(u64::MAX))
+            }
             _ => WORD as u64 + size,
         };
         (3 * WORD as u64 + name.len() as u64).saturating_add(body)
@@ -333,12 +349,18 @@ impl Upload {
                 let k = server.modulus_bytes();
                 let layout =
                     Layout::of(self.dialect.framing, size, blocks(server, self.dialect, size), k as u64);
-                let seal = BlockSealer::new(server.clone(), self.dialect.padding, size);
-                Ok((Box::new(seal), layout, k))
+                let seal: Box<dyn Seal> = match blocks(server, self.dialect, size) {
+                    0 => Box::new(Clear::new(0)),
+                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size)),
+                };
+                Ok((seal, layout, k))
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
-                let seal = TokenSealer::new(session, size, unix_now().unsigned_abs());
+                let seal = match self.dialect.key_form {
+                    KeyForm::Fernet => TokenSealer::new(session, size, unix_now().unsigned_abs()),
+                    KeyForm::Raw => TokenSealer::raw(session, size),
+                };
                 let layout = joined(seal.body_len());
                 Ok((Box::new(seal), layout, 1))
             }
@@ -389,8 +411,12 @@ impl Upload {
     }
 }
 
-/// Blocks of a CP1 body; an empty file is one empty block.
+/// Blocks of a CP1 body; an empty file is one empty block, or none if the server wants that and the
+/// framing has a way to say it.
 fn blocks(server: &ServerKey, dialect: Dialect, size: u64) -> u64 {
+    if size == 0 && dialect.empty == EmptyFile::Zero && dialect.framing != Framing::E {
+        return 0;
+    }
     let full = ServerKey::block_max(server.modulus_bytes(), dialect.padding) as u64;
     size.div_ceil(full.max(1)).max(1)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::queue::{Queue, Route};
 use crate::escape::escape;
 use crate::event::{
-    Blame, Dialect, Event, Fault, FaultKind, Job, JobId, Proof, State, Target, Track, Variant,
+    Blame, Dialect, Event, Fault, FaultKind, Job, JobId, NameAs, Proof, State, Target, Track, Variant,
 };
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -188,7 +188,11 @@ impl Worker {
             let meter = Arc::new(Meter::default());
             self.say(job.id, State::Sending);
             self.dialer.observer.watch(Track::Job(job.id), Arc::clone(&meter));
-            let result = upload.file(&source.name, &mut source.file, source.size, &meter);
+            let name = match route.dialect.name_as {
+                NameAs::Base => source.name.clone(),
+                NameAs::Path => job.path.to_string_lossy().into_owned(),
+            };
+            let result = upload.file(&name, &mut source.file, source.size, &meter);
             if let Err(error) = result {
                 drop(upload); // The reset reaches the server before we say that it failed.
                 self.dialer.observer.unwatch(Track::Job(job.id));

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use upseal::crypto::identity::Identity;
 use upseal::digest::Digest;
 use upseal::event::{
-    Command, Dialect, Event, Framing, Job, JobId, Kept, Padding, State, Target, Track, Variant,
+    Command, Dialect, Event, Framing, Job, JobId, Kept, KeyForm, Padding, State, Target, Track, Variant,
 };
 use upseal::meter::Meter;
 use upseal::net::Observer;
@@ -66,9 +66,10 @@ pub fn dialects() -> Vec<Dialect> {
     let mut all = vec![Dialect::of(Variant::Plain), Dialect::of(Variant::Ap)];
     for padding in [Padding::Oaep, Padding::Pkcs1v15] {
         for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
-            all.push(Dialect { variant: Variant::Cp1, padding, framing });
+            all.push(Dialect { padding, framing, ..Dialect::of(Variant::Cp1) });
         }
         all.push(Dialect { padding, ..Dialect::of(Variant::Cp2) });
+        all.push(Dialect { padding, key_form: KeyForm::Raw, ..Dialect::of(Variant::Cp2) });
     }
     all
 }

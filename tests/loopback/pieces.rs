@@ -217,7 +217,7 @@ fn a_cut_cp1_upload_leaves_nothing_and_is_told_once() {
         (Framing::E, Padding::Pkcs1v15),
         (Framing::F, Padding::Oaep),
     ] {
-        cut_everywhere(Dialect { variant: Variant::Cp1, padding, framing });
+        cut_everywhere(Dialect { padding, framing, ..Dialect::of(Variant::Cp1) });
     }
 }
 

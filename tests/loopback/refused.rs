@@ -265,7 +265,7 @@ fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
         for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
             for size in [0, 200] {
                 let content = noise(size, 1);
-                let dialect = Dialect { variant: Variant::Cp1, padding: other, framing };
+                let dialect = Dialect { padding: other, framing, ..Dialect::of(Variant::Cp1) };
                 let recording = Recording::of(dialect, "a.bin", &content);
                 let why = refused(&mut host, &recording.bytes);
                 let line = format!("{other}, which this server does not accept (--accept-padding)");

@@ -7,7 +7,8 @@ use std::thread;
 
 use upseal::digest::Digest;
 use upseal::event::{
-    Command, Dialect, Event, Framing, Kept, Lane, Padding, Snapshot, State, Target, Track, Variant,
+    AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs,
+    Padding, Snapshot, State, Target, Track, Variant,
 };
 use upseal::transfer::EmbeddedOptions;
 
@@ -109,11 +110,31 @@ fn cp1_files_of_every_size_arrive_with_pkcs1v15_in_every_framing() {
     cp1(Padding::Pkcs1v15, [&MEDIUM[1..2], &MEDIUM[..1], &[], &MEDIUM[2..], &[], &MEDIUM[1..2]]);
 }
 
+#[test]
+fn files_arrive_whatever_a_server_of_other_people_needs() {
+    let [ap, cp1, cp2] = [Variant::Ap, Variant::Cp1, Variant::Cp2].map(Dialect::of);
+    for auth_message in [AuthMessage::Timestamp, AuthMessage::Random32] {
+        for dialect in [ap, cp1, Dialect { padding: Padding::Pkcs1v15, ..cp1 }, cp2] {
+            arrive(Dialect { auth_message, ..dialect }, &SMALL);
+        }
+    }
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        for key_form in [KeyForm::Fernet, KeyForm::Raw] {
+            let key_length = KeyLength::Sixteen;
+            arrive(Dialect { padding, key_form, key_length, ..cp2 }, &[&SMALL[..], &MEDIUM].concat());
+        }
+    }
+    for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+        arrive(Dialect { framing, empty: EmptyFile::Zero, ..cp1 }, &[0, 1, 62]);
+    }
+    arrive(Dialect { name_as: NameAs::Path, ..cp2 }, &SMALL);
+}
+
 /// Small files in every framing, and those medium ones: a thousand RSA operations each.
 fn cp1(padding: Padding, medium: [&[usize]; 6]) {
     let framings = [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
     for (framing, medium) in framings.into_iter().zip(medium) {
-        arrive(Dialect { variant: Variant::Cp1, padding, framing }, &[&SMALL[..], medium].concat());
+        arrive(Dialect { padding, framing, ..Dialect::of(Variant::Cp1) }, &[&SMALL[..], medium].concat());
     }
 }
 

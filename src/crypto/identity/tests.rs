@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
-use crate::event::Padding;
+use crate::event::{KeyForm, Padding};
 use crate::trust::Anchor;
 
 const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
@@ -33,9 +33,11 @@ fn a_session_key_survives_its_wrapping() {
     for identity in [&*RSA_1024, &*RSA_2048] {
         for padding in BOTH {
             let key = SessionKey::generate();
-            let blob = identity.server_key().wrap_session_key(&key, padding).unwrap();
-            assert_eq!(blob.len(), identity.modulus_bytes());
-            assert!(identity.unwrap_session_key(&blob).ct_eq(&key), "{padding}");
+            for form in [KeyForm::Fernet, KeyForm::Raw] {
+                let blob = identity.server_key().wrap_session_key(&key, form, padding).unwrap();
+                assert_eq!(blob.len(), identity.modulus_bytes());
+                assert!(identity.unwrap_session_key(&blob).ct_eq(&key), "{form:?} {padding}");
+            }
         }
     }
 }
@@ -82,10 +84,13 @@ fn a_blob_that_does_not_decrypt_becomes_a_random_key() {
     let key = SessionKey::generate();
     let other = issued(1024);
     for padding in BOTH {
-        let blob = RSA_1024.server_key().wrap_session_key(&key, padding).unwrap();
+        let blob = RSA_1024.server_key().wrap_session_key(&key, KeyForm::Fernet, padding).unwrap();
         gives_a_random_key(&blob[..127], Some(&key));
         gives_a_random_key(&[&blob[..], &[0]].concat(), Some(&key));
-        gives_a_random_key(&other.server_key().wrap_session_key(&key, padding).unwrap(), Some(&key));
+        gives_a_random_key(
+            &other.server_key().wrap_session_key(&key, KeyForm::Fernet, padding).unwrap(),
+            Some(&key),
+        );
         for at in 0..blob.len() {
             let mut blob = blob.clone();
             blob[at] ^= 1;
@@ -109,7 +114,7 @@ fn the_courses_files_are_loaded() {
     let signature = identity.sign(b"message").unwrap();
     challenge::verify(&key, b"message", &signature).unwrap();
     let session = SessionKey::generate();
-    let blob = key.wrap_session_key(&session, Padding::Oaep).unwrap();
+    let blob = key.wrap_session_key(&session, KeyForm::Fernet, Padding::Oaep).unwrap();
     assert!(identity.unwrap_session_key(&blob).ct_eq(&session));
 }
 

@@ -485,7 +485,7 @@ pub enum Event {
     Listening {
         /// `ip:port` as bound.
         address: String,
-        /// Where files go.
+        /// Where files go; empty where they go nowhere, in a server for one race.
         #[serde(serialize_with = "readable")]
         store: PathBuf,
         /// Its identity; `None` when it has none and serves Plain only.

@@ -84,14 +84,25 @@ impl Output {
                 line(&json);
             }
             // Why something failed is a message too, whatever reads stdout.
-            if let Event::State { state: State::Failed(fault), .. } | Event::NotListening { fault } = event {
-                remark(&format!("upseal: {fault}"));
+            match event {
+                Event::State { track: Track::Job(_), state: State::Failed(fault) }
+                | Event::NotListening { fault } => remark(&format!("upseal: {fault}")),
+                Event::RaceFinished { verdict } => {
+                    for fault in verdict.lanes.iter().filter_map(|lane| lane.fault.as_ref()) {
+                        remark(&format!("upseal: {fault}"));
+                    }
+                }
+                _ => {}
             }
             return;
         }
         match event {
             Event::Listening { address, store, identity } => {
-                self.say(&format!("listening on {address}, storing in {}", store.display()));
+                if store.as_os_str().is_empty() {
+                    self.say(&format!("listening on {address} for this race only"));
+                } else {
+                    self.say(&format!("listening on {address}, storing in {}", store.display()));
+                }
                 if let Some(proof) = identity {
                     self.say(&format!("as {}", introduction(proof)));
                 }
@@ -165,7 +176,6 @@ impl Output {
             self.finish();
         }
         match state {
-            // A lane's result is part of the verdict.
             State::Delivered if matches!(track, Track::Job(_)) => {
                 let time = Duration::from_millis(last.elapsed_ms);
                 self.result(&format!(
@@ -176,8 +186,13 @@ impl Output {
                     units::bytes(last.wire_bytes),
                 ));
             }
-            State::Failed(fault) => self.complain(&format!("{name}: {fault}")),
-            State::Cancelled => self.complain(&format!("{name}: cancelled")),
+            // A lane's result is part of the verdict.
+            State::Failed(fault) if matches!(track, Track::Job(_)) => {
+                self.complain(&format!("{name}: {fault}"));
+            }
+            State::Cancelled if matches!(track, Track::Job(_)) => {
+                self.complain(&format!("{name}: cancelled"));
+            }
             _ => {}
         }
     }

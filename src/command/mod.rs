@@ -36,7 +36,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         (Target::Server { address, ca: ca.clone() }, None)
     } else {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-        (Target::Embedded, Some(EmbeddedOptions { store: received_folder()?, bind }))
+        (Target::Embedded, Some(EmbeddedOptions { store: Some(received_folder()?), bind }))
     };
     let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };

@@ -32,12 +32,10 @@ pub fn run(args: Race) -> Result<u8, Fault> {
             dialect: Dialect { padding: args.padding.padding(), ..Dialect::of(lane.variant) },
         })
         .collect();
-    // Lanes are not kept, but the embedded server wants a folder; this one goes away with it.
-    let folder = std::env::temp_dir().join(format!("upseal-race-{}", std::process::id()));
     let embedded = lanes
         .iter()
         .any(|lane| lane.target == Target::Embedded)
-        .then(|| EmbeddedOptions { store: folder.clone(), bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
+        .then(|| EmbeddedOptions { store: None, bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
     let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));
     let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
@@ -61,7 +59,5 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     }
     transfer.shut_down();
     output.finish();
-    // Empty unless somebody else put something there; then it stays.
-    let _ = std::fs::remove_dir(&folder);
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }

@@ -47,6 +47,8 @@ pub struct Session<'a> {
     /// Files begun, from 1.
     ordinal: u64,
     name: Option<FileName>,
+    /// Whether something of that name was announced and is not stored yet.
+    unfinished: bool,
     proved: bool,
     hello: Option<Offer>,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
             peer,
             ordinal: 0,
             name: None,
+            unfinished: false,
             proved: false,
             hello: None,
             speaks_blocks: false,
@@ -108,6 +111,9 @@ impl<'a> Session<'a> {
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
         if let Err(error) = self.serve() {
+            if self.connection.is_interrupted() && self.receiving.is_none() {
+                return; // This server was stopped; nothing of the client's was refused.
+            }
             // Ours to refuse, so it must not look like an end in order: the client would claim
             // that its file was delivered.
             self.connection.reset();
@@ -118,7 +124,7 @@ impl<'a> Session<'a> {
                 session: self.id,
                 track: self.receiving,
                 peer: self.peer.clone(),
-                name: self.name.as_ref().map(ToString::to_string),
+                name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
                 why: error.to_string(),
                 at_ms: unix_now_ms(),
             });
@@ -135,6 +141,7 @@ impl<'a> Session<'a> {
                 Message::Filename(bytes) => {
                     self.name = None;
                     self.name = Some(FileName::from_wire(&bytes)?);
+                    self.unfinished = true;
                 }
                 Message::Data { length } => self.data(length)?,
                 Message::OneMoreBlock => self.one_more_block()?,
@@ -228,6 +235,7 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 1 before any MODE 0: a file without a name"));
         };
         self.connection.set_patience(BODY_PATIENCE);
+        self.unfinished = true;
         self.ordinal += 1;
         let variant = self.variant(m1)?;
         if !self.service.policy.variants.contains(&variant) {
@@ -500,6 +508,7 @@ impl<'a> Session<'a> {
         let Stored { name, kept } = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
         self.service.observer.unwatch(track);
         self.receiving = None;
+        self.unfinished = false;
         self.service.observer.event(Event::Received {
             track,
             peer: self.peer.clone(),

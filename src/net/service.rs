@@ -20,7 +20,7 @@ use crate::units;
 pub struct Policy {
     /// Variants; a body that fits none of them is refused.
     pub variants: Vec<Variant>,
-    /// Paddings of CP1's blocks and CP2's key.
+    /// Paddings of CP1's blocks. MODE 4 takes either: a key that does not decrypt tells nobody.
     pub paddings: Vec<Padding>,
     /// Bytes of the largest file.
     pub max_file: u64,

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{FileName, Pending, StoreError, Stored, Ticket};
+use super::{FileName, Incoming, Pending, Store, StoreError, Stored, Ticket};
 use crate::digest::Digest;
 use crate::event::Kept;
 
@@ -42,6 +42,20 @@ impl Pending for Discard {
     }
 
     fn abort(self: Box<Self>) {}
+}
+
+/// A place where nothing stays: that of a server which is there for races only.
+#[derive(Debug, Clone, Copy)]
+pub struct Nowhere;
+
+impl Store for Nowhere {
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(Discard::new(want.name.clone())))
+    }
+
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub mod error;
 pub mod folder;
 pub mod name;
 
-pub use discard::Discard;
+pub use discard::{Discard, Nowhere};
 pub use error::StoreError;
 pub use folder::Folder;
 pub use name::{FileName, NameError};

@@ -36,14 +36,14 @@ use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
 use crate::net::upload::{UploadError, unix_now};
 use crate::store::folder::Folder;
-use crate::store::{Store, StoreError};
+use crate::store::{Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError};
 
 /// What the embedded server is to be like.
 #[derive(Debug, Clone)]
 pub struct EmbeddedOptions {
-    /// Where received files go.
-    pub store: PathBuf,
+    /// Where received files go; `None`: nowhere, it is there for races only.
+    pub store: Option<PathBuf>,
     /// Tried first; if somebody has it, any free port of the same address.
     pub bind: SocketAddr,
 }
@@ -425,20 +425,21 @@ impl HostError {
 
 /// Makes the identity, opens the folder, binds.
 fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
-    let store = Folder::open(&options.store)?;
+    let store: Arc<dyn Store> = match &options.store {
+        Some(folder) => Arc::new(Folder::open(folder)?),
+        None => Arc::new(Nowhere),
+    };
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
     let address = listener.local_addr()?.to_string();
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
-    let service = Service {
-        policy: Policy::default(),
-        identity: Some(Arc::new(identity)),
-        store: Arc::new(store) as Arc<dyn Store>,
-        observer,
+    let service = Service { policy: Policy::default(), identity: Some(Arc::new(identity)), store, observer };
+    let listening = Event::Listening {
+        address: address.clone(),
+        store: options.store.clone().unwrap_or_default(),
+        identity: Some(proof),
     };
-    let listening =
-        Event::Listening { address: address.clone(), store: options.store.clone(), identity: Some(proof) };
     Ok(Prepared { listener, service, embedded: Embedded { address, anchor: Arc::new(anchor) }, listening })
 }

@@ -238,7 +238,7 @@ fn one_file_that_arrives_fifty_times_at_once_is_kept_once() {
 fn an_upload_to_the_embedded_server_waits_until_it_listens() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("received");
-    let mut client = Client::with(Some(EmbeddedOptions { store: store.clone(), bind: ANYWHERE }));
+    let mut client = Client::with(Some(EmbeddedOptions { store: Some(store.clone()), bind: ANYWHERE }));
     client.write("a.txt", b"hello");
     client.upload(&["a.txt"], &Target::Embedded, Dialect::of(Variant::Cp2));
     assert_eq!(client.finish(1), State::Delivered);
@@ -252,7 +252,7 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
     const BYTES: usize = 16 << 10;
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("received");
-    let mut client = Client::with(Some(EmbeddedOptions { store: store.clone(), bind: ANYWHERE }));
+    let mut client = Client::with(Some(EmbeddedOptions { store: Some(store.clone()), bind: ANYWHERE }));
     let content = noise(BYTES + 1000, 1);
     let path = client.write("clip.bin", &content);
     let lanes = [Variant::Cp1, Variant::Cp2]

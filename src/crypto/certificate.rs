@@ -3,7 +3,7 @@
 use x509_cert::der::asn1::{AnyRef, BitStringRef};
 use x509_cert::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierRef;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 
 /// More than any certificate of this protocol needs.
 pub const CERTIFICATE_MAX: usize = 64 * 1024;
@@ -65,9 +65,14 @@ impl Certificate {
         }
         let base64: Vec<u8> = body[..end].iter().copied().filter(|c| !c.is_ascii_whitespace()).collect();
         let der = base64_simd::STANDARD.decode_to_vec(&base64).map_err(|_| CertificateError::BadPem)?;
-        let (rest, _) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
+        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
         if !rest.is_empty() {
             return Err(CertificateError::TrailingBytes);
+        }
+        // RFC 5280, 4.1.2.1 and 4.2: three versions there are, and no extension comes twice. `x509-parser`
+        // reads others, and takes an extension that comes twice for one that is not there.
+        if parsed.version().0 > X509Version::V3.0 || parsed.extensions_map().is_err() {
+            return Err(CertificateError::NotX509);
         }
         strict_envelope(&der).map_err(|_| CertificateError::NotX509)?;
         Ok(Self(der))

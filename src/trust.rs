@@ -43,8 +43,8 @@ pub enum TrustError {
     /// It is no certificate in PEM.
     #[error("it is not a certificate: {0}")]
     NotACertificate(CertificateError),
-    /// One is expected.
-    #[error("there are several certificates in it; exactly one is expected")]
+    /// Or one and something else in PEM, such as its key. One is expected.
+    #[error("there are several certificates or keys in it; exactly one certificate is expected")]
     SeveralCertificates,
     /// It goes on after its end.
     #[error("there are bytes after the certificate")]

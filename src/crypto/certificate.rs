@@ -50,11 +50,11 @@ impl Certificate {
         }
         let mut begins = lines(text).filter(|(_, line)| line.starts_with(BEGIN));
         let (start, first) = begins.next().ok_or(CertificateError::NoPem)?;
-        if first.trim_ascii_end() != BEGIN_CERTIFICATE {
-            return Err(CertificateError::NoPem);
-        }
         if begins.next().is_some() {
             return Err(CertificateError::Several);
+        }
+        if first.trim_ascii_end() != BEGIN_CERTIFICATE {
+            return Err(CertificateError::NoPem);
         }
         let body = &text[start + first.len()..];
         let (end, last) =

@@ -8,6 +8,8 @@ use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 /// More than any certificate of this protocol needs.
 pub const CERTIFICATE_MAX: usize = 64 * 1024;
 
+/// What Windows' Notepad writes before UTF-8; OpenSSL too skips it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
@@ -43,11 +45,12 @@ pub enum CertificateError {
 pub struct Certificate(Vec<u8>);
 
 impl Certificate {
-    /// Reads PEM: LF or CRLF, and any text before the first line, as `openssl x509 -text` writes it.
+    /// Reads PEM: LF or CRLF, a byte order mark, and any text before the first line, as `openssl x509 -text` writes it.
     pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
         if text.len() > CERTIFICATE_MAX {
             return Err(CertificateError::TooLong { len: text.len() });
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut begins = lines(text).filter(|(_, line)| line.starts_with(BEGIN));
         let (start, first) = begins.next().ok_or(CertificateError::NoPem)?;
         if begins.next().is_some() {

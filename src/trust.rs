@@ -3,7 +3,7 @@
 //! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
 //! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
 //! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
-//! extension that is not understood. Accepted with a warning: X.509 version 1, fewer than 2048 bits, a CA
+//! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 version 1, fewer than 2048 bits, a CA
 //! that has itself expired. The course's certificates need the first two.
 
 use std::fmt;
@@ -124,6 +124,14 @@ pub enum TrustError {
         /// Its object identifier.
         oid: String,
     },
+    /// It may not be used by a server that signs (RFC 5280, 4.2.1.3 and 4.2.1.12).
+    #[error("the certificate is for another use: its {extension} does not hold {lacks}")]
+    OtherUse {
+        /// Which limits its use.
+        extension: &'static str,
+        /// What AP needs.
+        lacks: &'static str,
+    },
 }
 
 impl From<CertificateError> for TrustError {
@@ -161,7 +169,11 @@ impl Anchor {
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let certificate = Certificate::from_pem(pem)?;
         let parsed = certificate.parsed()?;
-        if parsed.basic_constraints().ok().flatten().is_some_and(|constraints| !constraints.value.ca) {
+        let constraints = parsed.basic_constraints().ok().flatten();
+        let usage = parsed.key_usage().ok().flatten();
+        if constraints.is_some_and(|constraints| !constraints.value.ca)
+            || usage.is_some_and(|usage| !usage.value.key_cert_sign())
+        {
             return Err(TrustError::NotACa { subject: distinguished(parsed.subject()) });
         }
         let key = server_key(parsed.public_key())?;
@@ -203,6 +215,7 @@ impl Anchor {
             return Err(TrustError::Expired { not_after });
         }
         check_extensions(&leaf)?;
+        check_use(&leaf)?;
         let key = server_key(leaf.public_key())?;
 
         let mut proof = proof(&leaf, &key, now_unix);
@@ -259,6 +272,9 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     }
     if now_unix > not_after {
         proof.warnings.push(TrustError::Expired { not_after }.to_string());
+    }
+    if let Err(error) = check_extensions(&parsed).and_then(|()| check_use(&parsed)) {
+        proof.warnings.push(error.to_string());
     }
     Ok(proof)
 }
@@ -325,6 +341,19 @@ fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
         None => Ok(()),
         Some(extension) => Err(TrustError::CriticalExtension { oid: extension.oid.to_id_string() }),
     }
+}
+
+/// AP is a server that signs. Without an extension nothing limits the use.
+fn check_use(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
+    let usage = leaf.key_usage().ok().flatten();
+    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+        return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
+    }
+    let purposes = leaf.extended_key_usage().ok().flatten();
+    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
+        return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use rsa::signature::Verifier as _;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use crate::crypto::distinguished;
@@ -196,10 +197,10 @@ impl Anchor {
         let leaf = certificate.parsed()?;
         let ca = self.certificate.parsed()?;
 
-        if leaf.subject().as_raw() == leaf.issuer().as_raw() {
+        if same_name(leaf.subject(), leaf.issuer()) {
             return Err(TrustError::SelfSigned { subject: distinguished(leaf.subject()) });
         }
-        if leaf.issuer().as_raw() != ca.subject().as_raw() {
+        if !same_name(leaf.issuer(), ca.subject()) {
             return Err(TrustError::WrongCa {
                 issuer: distinguished(leaf.issuer()),
                 expected: distinguished(ca.subject()),
@@ -341,6 +342,19 @@ fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
         None => Ok(()),
         Some(extension) => Err(TrustError::CriticalExtension { oid: extension.oid.to_id_string() }),
     }
+}
+
+/// RFC 5280, 7.1: of the same text, whatever the string types. (Of other case or spaces, it is refused.)
+fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
+    one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
+}
+
+/// The attributes of each part of a name; `None` if one is no text.
+fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
+    let text = |attribute: &'a AttributeTypeAndValue<'_>| {
+        Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
+    };
+    name.iter().map(|part| part.iter().map(text).collect()).collect()
 }
 
 /// AP is a server that signs. Without an extension nothing limits the use.

@@ -3,7 +3,7 @@
 //! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
 //! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
 //! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
-//! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 version 1, fewer than 2048 bits, a CA
+//! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
 //! that has itself expired. The course's certificates need the first two.
 
 use std::fmt;
@@ -11,7 +11,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use rsa::pkcs1v15;
 use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::signature::Verifier as _;
@@ -150,7 +151,8 @@ struct Date(i64);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_second(self.0) {
+        // A `Timestamp` ends a day before the last date that a certificate can hold.
+        match DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(SignedDuration::from_secs(self.0)) {
             Ok(time) => fmt::Display::fmt(&time.strftime("%Y-%m-%d %H:%M UTC"), f),
             Err(_) => write!(f, "second {} since 1970", self.0),
         }
@@ -238,7 +240,11 @@ impl Anchor {
         if inner != outer {
             return Err(TrustError::AlgorithmMismatch {
                 inner: inner.algorithm.to_id_string(),
-                outer: algorithm,
+                outer: if inner.algorithm == outer.algorithm {
+                    format!("{algorithm} with other parameters")
+                } else {
+                    algorithm
+                },
             });
         }
         let signed = leaf.tbs_certificate.as_ref();
@@ -282,8 +288,9 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
 
 fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
     let mut warnings = Vec::new();
-    if leaf.version() == X509Version::V1 {
-        warnings.push("the certificate is X.509 version 1: nothing in it limits its use".to_owned());
+    if leaf.version() != X509Version::V3 {
+        let version = leaf.version().0 + 1;
+        warnings.push(format!("the certificate is X.509 version {version}: nothing in it limits its use"));
     }
     if key.bits() < WARN_BELOW_BITS {
         warnings.push(format!("the key has only {} bits; {WARN_BELOW_BITS} are the least today", key.bits()));
@@ -292,7 +299,7 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
         subject: distinguished(leaf.subject()),
         issuer: distinguished(leaf.issuer()),
         bits: key.bits(),
-        days_left: (validity(leaf).1 - now_unix).div_euclid(24 * 3600),
+        days_left: validity(leaf).1.saturating_sub(now_unix).div_euclid(24 * 3600),
         fingerprint: key.fingerprint().to_string(),
         warnings,
     }

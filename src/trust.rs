@@ -379,3 +379,6 @@ fn check_use(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod cases;

@@ -177,7 +177,7 @@ impl Anchor {
         if constraints.is_some_and(|constraints| !constraints.value.ca)
             || usage.is_some_and(|usage| !usage.value.key_cert_sign())
         {
-            return Err(TrustError::NotACa { subject: distinguished(parsed.subject()) });
+            return Err(TrustError::NotACa { subject: shown(parsed.subject()) });
         }
         let key = server_key(parsed.public_key())?;
         Ok(Self { certificate, key })
@@ -200,13 +200,10 @@ impl Anchor {
         let ca = self.certificate.parsed()?;
 
         if same_name(leaf.subject(), leaf.issuer()) {
-            return Err(TrustError::SelfSigned { subject: distinguished(leaf.subject()) });
+            return Err(TrustError::SelfSigned { subject: shown(leaf.subject()) });
         }
         if !same_name(leaf.issuer(), ca.subject()) {
-            return Err(TrustError::WrongCa {
-                issuer: distinguished(leaf.issuer()),
-                expected: distinguished(ca.subject()),
-            });
+            return Err(TrustError::WrongCa { issuer: shown(leaf.issuer()), expected: shown(ca.subject()) });
         }
         self.check_signature(&leaf)?;
 
@@ -258,9 +255,9 @@ impl Anchor {
             "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
                 return Err(TrustError::WeakHash { algorithm: "SHA-1".into() });
             }
-            "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.3" | "1.2.840.113549.1.1.2" => {
-                return Err(TrustError::WeakHash { algorithm: "MD5 or older".into() });
-            }
+            "1.2.840.113549.1.1.4" => return Err(TrustError::WeakHash { algorithm: "MD5".into() }),
+            "1.2.840.113549.1.1.3" => return Err(TrustError::WeakHash { algorithm: "MD4".into() }),
+            "1.2.840.113549.1.1.2" => return Err(TrustError::WeakHash { algorithm: "MD2".into() }),
             _ => return Err(TrustError::UnknownAlgorithm { algorithm }),
         }
         .map_err(|_| TrustError::BadSignature)
@@ -296,8 +293,8 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
         warnings.push(format!("the key has only {} bits; {WARN_BELOW_BITS} are the least today", key.bits()));
     }
     Proof {
-        subject: distinguished(leaf.subject()),
-        issuer: distinguished(leaf.issuer()),
+        subject: shown(leaf.subject()),
+        issuer: shown(leaf.issuer()),
         bits: key.bits(),
         days_left: validity(leaf).1.saturating_sub(now_unix).div_euclid(24 * 3600),
         fingerprint: key.fingerprint().to_string(),
@@ -349,6 +346,12 @@ fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
         None => Ok(()),
         Some(extension) => Err(TrustError::CriticalExtension { oid: extension.oid.to_id_string() }),
     }
+}
+
+/// A name for people; even that of nobody (RFC 5280, 4.1.2.6 allows an empty subject).
+fn shown(name: &X509Name<'_>) -> String {
+    let text = distinguished(name);
+    if text.is_empty() { "(no name)".to_owned() } else { text }
 }
 
 /// RFC 5280, 7.1: of the same text, whatever the string types. (Of other case or spaces, it is refused.)

@@ -23,6 +23,12 @@ pub enum CertificateError {
         /// Bytes that came.
         len: usize,
     },
+    /// No byte but white space.
+    #[error("it is empty")]
+    Empty,
+    /// A certificate in DER.
+    #[error("it is in DER, and PEM is expected (openssl x509 -inform der)")]
+    Der,
     /// No line `-----BEGIN CERTIFICATE-----`.
     #[error("there is no line -----BEGIN CERTIFICATE----- in it")]
     NoPem,
@@ -36,7 +42,7 @@ pub enum CertificateError {
     #[error("there are bytes after the certificate")]
     TrailingBytes,
     /// The bytes are not an X.509 certificate.
-    #[error("it is not an X.509 certificate")]
+    #[error("what its PEM holds is not X.509")]
     NotX509,
 }
 
@@ -52,7 +58,7 @@ impl Certificate {
         }
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut begins = lines(text).filter(|(_, line)| line.starts_with(BEGIN));
-        let (start, first) = begins.next().ok_or(CertificateError::NoPem)?;
+        let (start, first) = begins.next().ok_or_else(|| not_pem(text))?;
         if begins.next().is_some() {
             return Err(CertificateError::Several);
         }
@@ -90,6 +96,17 @@ impl Certificate {
     /// What the bytes say.
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         X509Certificate::from_der(&self.0).map(|(_, parsed)| parsed).map_err(|_| CertificateError::NotX509)
+    }
+}
+
+/// Why there is no line that begins a PEM block.
+fn not_pem(text: &[u8]) -> CertificateError {
+    if text.trim_ascii().is_empty() {
+        CertificateError::Empty
+    } else if X509Certificate::from_der(text).is_ok() {
+        CertificateError::Der
+    } else {
+        CertificateError::NoPem
     }
 }
 

@@ -3,7 +3,7 @@
 //! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
 //! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
 //! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
-//! extension that is not understood. Accepted with a warning: X.509 version 1, fewer than 2048 bits, a CA
+//! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
 //! that has itself expired. The course's certificates need the first two.
 
 use std::fmt;
@@ -11,13 +11,15 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use rsa::pkcs1v15;
 use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::signature::Verifier as _;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use crate::crypto::distinguished;
@@ -43,8 +45,8 @@ pub enum TrustError {
     /// It is no certificate in PEM.
     #[error("it is not a certificate: {0}")]
     NotACertificate(CertificateError),
-    /// One is expected.
-    #[error("there are several certificates in it; exactly one is expected")]
+    /// Or one and something else in PEM, such as its key. One is expected.
+    #[error("there are several certificates or keys in it; exactly one certificate is expected")]
     SeveralCertificates,
     /// It goes on after its end.
     #[error("there are bytes after the certificate")]
@@ -124,6 +126,14 @@ pub enum TrustError {
         /// Its object identifier.
         oid: String,
     },
+    /// It may not be used by a server that signs (RFC 5280, 4.2.1.3 and 4.2.1.12).
+    #[error("the certificate is for another use: its {extension} does not hold {lacks}")]
+    OtherUse {
+        /// Which limits its use.
+        extension: &'static str,
+        /// What AP needs.
+        lacks: &'static str,
+    },
 }
 
 impl From<CertificateError> for TrustError {
@@ -141,7 +151,8 @@ struct Date(i64);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_second(self.0) {
+        // A `Timestamp` ends a day before the last date that a certificate can hold.
+        match DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(SignedDuration::from_secs(self.0)) {
             Ok(time) => fmt::Display::fmt(&time.strftime("%Y-%m-%d %H:%M UTC"), f),
             Err(_) => write!(f, "second {} since 1970", self.0),
         }
@@ -161,8 +172,12 @@ impl Anchor {
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let certificate = Certificate::from_pem(pem)?;
         let parsed = certificate.parsed()?;
-        if parsed.basic_constraints().ok().flatten().is_some_and(|constraints| !constraints.value.ca) {
-            return Err(TrustError::NotACa { subject: distinguished(parsed.subject()) });
+        let constraints = parsed.basic_constraints().ok().flatten();
+        let usage = parsed.key_usage().ok().flatten();
+        if constraints.is_some_and(|constraints| !constraints.value.ca)
+            || usage.is_some_and(|usage| !usage.value.key_cert_sign())
+        {
+            return Err(TrustError::NotACa { subject: shown(parsed.subject()) });
         }
         let key = server_key(parsed.public_key())?;
         Ok(Self { certificate, key })
@@ -184,14 +199,11 @@ impl Anchor {
         let leaf = certificate.parsed()?;
         let ca = self.certificate.parsed()?;
 
-        if leaf.subject().as_raw() == leaf.issuer().as_raw() {
-            return Err(TrustError::SelfSigned { subject: distinguished(leaf.subject()) });
+        if same_name(leaf.subject(), leaf.issuer()) {
+            return Err(TrustError::SelfSigned { subject: shown(leaf.subject()) });
         }
-        if leaf.issuer().as_raw() != ca.subject().as_raw() {
-            return Err(TrustError::WrongCa {
-                issuer: distinguished(leaf.issuer()),
-                expected: distinguished(ca.subject()),
-            });
+        if !same_name(leaf.issuer(), ca.subject()) {
+            return Err(TrustError::WrongCa { issuer: shown(leaf.issuer()), expected: shown(ca.subject()) });
         }
         self.check_signature(&leaf)?;
 
@@ -203,6 +215,7 @@ impl Anchor {
             return Err(TrustError::Expired { not_after });
         }
         check_extensions(&leaf)?;
+        check_use(&leaf)?;
         let key = server_key(leaf.public_key())?;
 
         let mut proof = proof(&leaf, &key, now_unix);
@@ -224,7 +237,11 @@ impl Anchor {
         if inner != outer {
             return Err(TrustError::AlgorithmMismatch {
                 inner: inner.algorithm.to_id_string(),
-                outer: algorithm,
+                outer: if inner.algorithm == outer.algorithm {
+                    format!("{algorithm} with other parameters")
+                } else {
+                    algorithm
+                },
             });
         }
         let signed = leaf.tbs_certificate.as_ref();
@@ -238,9 +255,9 @@ impl Anchor {
             "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
                 return Err(TrustError::WeakHash { algorithm: "SHA-1".into() });
             }
-            "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.3" | "1.2.840.113549.1.1.2" => {
-                return Err(TrustError::WeakHash { algorithm: "MD5 or older".into() });
-            }
+            "1.2.840.113549.1.1.4" => return Err(TrustError::WeakHash { algorithm: "MD5".into() }),
+            "1.2.840.113549.1.1.3" => return Err(TrustError::WeakHash { algorithm: "MD4".into() }),
+            "1.2.840.113549.1.1.2" => return Err(TrustError::WeakHash { algorithm: "MD2".into() }),
             _ => return Err(TrustError::UnknownAlgorithm { algorithm }),
         }
         .map_err(|_| TrustError::BadSignature)
@@ -260,22 +277,26 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     if now_unix > not_after {
         proof.warnings.push(TrustError::Expired { not_after }.to_string());
     }
+    if let Err(error) = check_extensions(&parsed).and_then(|()| check_use(&parsed)) {
+        proof.warnings.push(error.to_string());
+    }
     Ok(proof)
 }
 
 fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
     let mut warnings = Vec::new();
-    if leaf.version() == X509Version::V1 {
-        warnings.push("the certificate is X.509 version 1: nothing in it limits its use".to_owned());
+    if leaf.version() != X509Version::V3 {
+        let version = leaf.version().0 + 1;
+        warnings.push(format!("the certificate is X.509 version {version}: nothing in it limits its use"));
     }
     if key.bits() < WARN_BELOW_BITS {
         warnings.push(format!("the key has only {} bits; {WARN_BELOW_BITS} are the least today", key.bits()));
     }
     Proof {
-        subject: distinguished(leaf.subject()),
-        issuer: distinguished(leaf.issuer()),
+        subject: shown(leaf.subject()),
+        issuer: shown(leaf.issuer()),
         bits: key.bits(),
-        days_left: (validity(leaf).1 - now_unix).div_euclid(24 * 3600),
+        days_left: validity(leaf).1.saturating_sub(now_unix).div_euclid(24 * 3600),
         fingerprint: key.fingerprint().to_string(),
         warnings,
     }
@@ -327,5 +348,40 @@ fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
     }
 }
 
+/// A name for people; even that of nobody (RFC 5280, 4.1.2.6 allows an empty subject).
+fn shown(name: &X509Name<'_>) -> String {
+    let text = distinguished(name);
+    if text.is_empty() { "(no name)".to_owned() } else { text }
+}
+
+/// RFC 5280, 7.1: of the same text, whatever the string types. (Of other case or spaces, it is refused.)
+fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
+    one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
+}
+
+/// The attributes of each part of a name; `None` if one is no text.
+fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
+    let text = |attribute: &'a AttributeTypeAndValue<'_>| {
+        Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
+    };
+    name.iter().map(|part| part.iter().map(text).collect()).collect()
+}
+
+/// AP is a server that signs. Without an extension nothing limits the use.
+fn check_use(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
+    let usage = leaf.key_usage().ok().flatten();
+    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+        return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
+    }
+    let purposes = leaf.extended_key_usage().ok().flatten();
+    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
+        return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod cases;

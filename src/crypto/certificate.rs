@@ -3,11 +3,13 @@
 use x509_cert::der::asn1::{AnyRef, BitStringRef};
 use x509_cert::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierRef;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 
 /// More than any certificate of this protocol needs.
 pub const CERTIFICATE_MAX: usize = 64 * 1024;
 
+/// What Windows' Notepad writes before UTF-8; OpenSSL too skips it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
@@ -21,6 +23,12 @@ pub enum CertificateError {
         /// Bytes that came.
         len: usize,
     },
+    /// No byte but white space.
+    #[error("it is empty")]
+    Empty,
+    /// A certificate in DER.
+    #[error("it is in DER, and PEM is expected (openssl x509 -inform der)")]
+    Der,
     /// No line `-----BEGIN CERTIFICATE-----`.
     #[error("there is no line -----BEGIN CERTIFICATE----- in it")]
     NoPem,
@@ -34,7 +42,7 @@ pub enum CertificateError {
     #[error("there are bytes after the certificate")]
     TrailingBytes,
     /// The bytes are not an X.509 certificate.
-    #[error("it is not an X.509 certificate")]
+    #[error("what its PEM holds is not X.509")]
     NotX509,
 }
 
@@ -43,18 +51,19 @@ pub enum CertificateError {
 pub struct Certificate(Vec<u8>);
 
 impl Certificate {
-    /// Reads PEM: LF or CRLF, and any text before the first line, as `openssl x509 -text` writes it.
+    /// Reads PEM: LF or CRLF, a byte order mark, and any text before the first line, as `openssl x509 -text` writes it.
     pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
         if text.len() > CERTIFICATE_MAX {
             return Err(CertificateError::TooLong { len: text.len() });
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut begins = lines(text).filter(|(_, line)| line.starts_with(BEGIN));
-        let (start, first) = begins.next().ok_or(CertificateError::NoPem)?;
-        if first.trim_ascii_end() != BEGIN_CERTIFICATE {
-            return Err(CertificateError::NoPem);
-        }
+        let (start, first) = begins.next().ok_or_else(|| not_pem(text))?;
         if begins.next().is_some() {
             return Err(CertificateError::Several);
+        }
+        if first.trim_ascii_end() != BEGIN_CERTIFICATE {
+            return Err(CertificateError::NoPem);
         }
         let body = &text[start + first.len()..];
         let (end, last) =
@@ -65,9 +74,14 @@ impl Certificate {
         }
         let base64: Vec<u8> = body[..end].iter().copied().filter(|c| !c.is_ascii_whitespace()).collect();
         let der = base64_simd::STANDARD.decode_to_vec(&base64).map_err(|_| CertificateError::BadPem)?;
-        let (rest, _) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
+        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
         if !rest.is_empty() {
             return Err(CertificateError::TrailingBytes);
+        }
+        // RFC 5280, 4.1.2.1 and 4.2: three versions there are, and no extension comes twice. `x509-parser`
+        // reads others, and takes an extension that comes twice for one that is not there.
+        if parsed.version().0 > X509Version::V3.0 || parsed.extensions_map().is_err() {
+            return Err(CertificateError::NotX509);
         }
         strict_envelope(&der).map_err(|_| CertificateError::NotX509)?;
         Ok(Self(der))
@@ -82,6 +96,17 @@ impl Certificate {
     /// What the bytes say.
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         X509Certificate::from_der(&self.0).map(|(_, parsed)| parsed).map_err(|_| CertificateError::NotX509)
+    }
+}
+
+/// Why there is no line that begins a PEM block.
+fn not_pem(text: &[u8]) -> CertificateError {
+    if text.trim_ascii().is_empty() {
+        CertificateError::Empty
+    } else if X509Certificate::from_der(text).is_ok() {
+        CertificateError::Der
+    } else {
+        CertificateError::NoPem
     }
 }
 

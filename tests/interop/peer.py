@@ -709,19 +709,21 @@ class Upload:
             self.wire.write(body)
             self.wire.reset()
             return "gone"
-        if self.options.pause:  # silence before the last block, or in the middle of another body
-            place = max(len(body) - 200, 0) if self.options.variant != "cp1" else self.last_pair(body)
+        if self.options.pause:
+            place = self.place_of_block(body) if self.options.variant == "cp1" else len(body) // 2
             self.wire.write(body[:place])
             self.wire.flush()
             time.sleep(self.options.pause)
             body = body[place:]
         self.wire.write(body)
 
-    def last_pair(self, body):
-        """Where the last block begins, with its length if the framing gives it one."""
-        k = self.server_key.key_size // 8
-        behind = {"A": k, "D": 8 + k + 8}.get(self.options.framing, 8 + k)
-        return max(len(body) - behind, 0)
+    def place_of_block(self, body):
+        """Where the block begins before which to pause, with its length if the framing gives it one."""
+        k, framing = self.server_key.key_size // 8, self.options.framing
+        step = k if framing == "A" else 8 + k
+        gone = 8 if framing in "DE" else 0  # the first length stands in the place of M1
+        number = self.options.pause_before or (len(body) + gone) // step
+        return max((number - 1) * step - gone, 0)
 
     def wire_name(self, path):
         if self.fault in BAD_NAMES:
@@ -917,7 +919,8 @@ def command_line():
                        help="one byte a write")
     send_.add_argument("--glue", dest="writes", action="store_const", const="glued",
                        help="one send for everything up to the next answer")
-    send_.add_argument("--pause", type=float, default=0, help="seconds of silence before a file's last block")
+    send_.add_argument("--pause", type=float, default=0, help="seconds of silence in every body: in CP1 before the last block")
+    send_.add_argument("--pause-before", type=int, metavar="N", help="CP1: pause before this block, counted from 1")
     send_.add_argument("--linger", type=float, default=0, help="seconds of silence after the last file")
     send_.add_argument("--patience", type=float, default=30, help="seconds to wait for the server's end")
     send_.add_argument("--fault", choices=SEND_FAULTS)

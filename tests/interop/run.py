@@ -113,8 +113,14 @@ def client_dialects():
             found.append(Dialect(what, combo, tuple(words), told, sizes=tuple(sizes)))
 
     add("empty as M1 = 0", CP1, "--empty", "zero")
+    # 128 bytes apart: B and C then look like an F of one block.
+    few = (0, 1, 61, 63, 127, 129, 300)
     for lengths in ("40", "1", "40,0,17"):
-        add(f"blocks of {lengths}", CP1, "--block", lengths, server=())
+        add(f"blocks of {lengths}", CP1, "--block", lengths, server=(), sizes=few)
+    add("128 bytes in blocks of 1", CP1, "--block", "1", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40", CP1, "--block", "40", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=(128, 1))
+    add("blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=few)
     for combo in CP1:
         full = 62 if combo.padding == "oaep" else 117
         for goodbye in ("once", "twice", "never"):
@@ -124,9 +130,14 @@ def client_dialects():
         # Where one framing's M1 is another's before the end of the body.
         if combo.framing == "B":
             add(f"as many blocks as {full} or {2 * full} bytes", [combo], sizes=(full * full, 2 * full * full - 3))
+            # Here only the hello can tell in time.
+            add(f"{full} blocks, silence after the first, hello", [combo],
+                "--hello", "--pause", "1.5", "--pause-before", "2", server=(), sizes=(full * full,))
             add("as many blocks as bytes of 1 or 2 encrypted", [combo], sizes=(128 * full, 256 * full - 3))
         if combo.framing == "C":
             add("as many bytes as 1, 2 or 3 blocks encrypted", [combo], sizes=(128, 256, 384))
+            add("256 bytes, silence after the second block, hello", [combo],
+                "--hello", "--pause", "1.5", "--pause-before", "3", server=(), sizes=(256,))
     for goodbye in ("twice", "never"):
         add(f"MODE 2 {goodbye}", COMBOS, "--goodbye", goodbye)
     add("one byte a write", [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--gap-bytes", server=())

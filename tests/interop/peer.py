@@ -27,8 +27,10 @@ import time
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.x509.oid import NameOID
 
 CA_FILE, LEAF_FILE, KEY_FILE = "cacsertificate.crt", "server_signed.crt", "server_private_key.pem"
@@ -41,6 +43,9 @@ MAX_ANSWER = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 SOCKET_TIMEOUT = 30  # seconds without progress
 END_TIMEOUT = 10     # how long a client may take to shut down its write side after MODE 2
+CLOCKS_APART = 300   # seconds that a timestamp in an AP message may be off
+
+TERMINATOR = 2 ** 64 - 1  # CP1, framing D
 
 
 class Refused(Exception):
@@ -59,18 +64,33 @@ def u64(value):
 
 
 class Wire:
-    """Exact reads and plain writes on a socket, and one integer that can be put back."""
+    """Exact reads on a socket, one integer that can be put back, and writes in one of three manners."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, writes="plain"):
         sock.settimeout(SOCKET_TIMEOUT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.put_back = None
+        self.writes = writes
+        self.held = []
 
     def write(self, data):
-        self.sock.sendall(data)
+        if self.writes == "glued":
+            self.held.append(data)
+        elif self.writes == "bytes":
+            for byte in data:
+                self.sock.sendall(bytes([byte]))
+        else:
+            self.sock.sendall(data)
+
+    def flush(self):
+        """Everything held back goes out in one send."""
+        if self.held:
+            held, self.held = b"".join(self.held), []
+            self.sock.sendall(held)
 
     def read(self, length):
+        self.flush()
         parts, missing = [], length
         while missing > 0:
             part = self.sock.recv(min(missing, 65536))
@@ -86,14 +106,24 @@ class Wire:
             return value
         return struct.unpack(">Q", self.read(8))[0]
 
+    def peek_int(self):
+        """The next integer, which stays to be read; None at an orderly end."""
+        if self.put_back is None and self.sock.recv(1, socket.MSG_PEEK) == b"":
+            return None
+        self.put_back = self.read_int()
+        return self.put_back
+
     def read_message(self, limit):
         """M1, M2: a length that meets its limit, then so many bytes."""
-        length = self.read_int()
+        return self.read_rest(self.read_int(), limit)
+
+    def read_rest(self, length, limit):
         if length > limit:
             raise Refused(f"a length of {length} is above the limit of {limit}")
         return self.read(length)
 
     def expect_end(self):
+        self.flush()
         if self.sock.recv(1) != b"":
             raise Refused("bytes after the end")
 
@@ -113,10 +143,11 @@ def pss_sign(private_key, message, salt_length=padding.PSS.MAX_LENGTH):
     return private_key.sign(message, pss_of(salt_length), hashes.SHA256())
 
 
-def pss_verify(public_key, signature, message):
-    """Only the maximum salt length passes: emLen - hLen - 2, 94 bytes for RSA-1024."""
+def pss_verify(public_key, signature, message, any_salt=False):
+    """Without `any_salt` only the maximum passes: emLen - hLen - 2, 94 bytes for RSA-1024."""
     em_length = (public_key.key_size - 1 + 7) // 8
-    public_key.verify(signature, message, pss_of(em_length - 32 - 2), hashes.SHA256())
+    salt_length = padding.PSS.AUTO if any_salt else em_length - 32 - 2
+    public_key.verify(signature, message, pss_of(salt_length), hashes.SHA256())
 
 
 def rsa_padding(name):
@@ -131,11 +162,18 @@ def block_capacity(public_key, padding_name):
     return k - 66 if padding_name == "oaep" else k - 11
 
 
-def rsa_blocks(public_key, padding_name, data):
-    """CP1: the file as a list of RSA blocks; an empty file is one encrypted empty block."""
-    size = block_capacity(public_key, padding_name)
-    pieces = [data[i:i + size] for i in range(0, len(data), size)] or [b""]
-    return [public_key.encrypt(piece, rsa_padding(padding_name)) for piece in pieces]
+def rsa_blocks(public_key, padding_name, data, lengths=()):
+    """CP1: the file as a list of RSA blocks; an empty file is one encrypted empty block.
+
+    `lengths` says how many bytes go into each, in turn; none given, or more than fit: as many as fit."""
+    capacity = block_capacity(public_key, padding_name)
+    lengths = [min(length, capacity) for length in lengths] or [capacity]
+    pieces, place = [], 0
+    while place < len(data):
+        length = lengths[len(pieces) % len(lengths)]
+        pieces.append(data[place:place + length])
+        place += length
+    return [public_key.encrypt(piece, rsa_padding(padding_name)) for piece in pieces or [b""]]
 
 
 def rsa_decrypt(private_key, padding_name, block):
@@ -143,6 +181,49 @@ def rsa_decrypt(private_key, padding_name, block):
         return private_key.decrypt(block, rsa_padding(padding_name))
     except ValueError as error:
         raise Refused("a block does not decrypt") from error
+
+
+class RawToken:
+    """CP2 of the C edition: 32 raw bytes of key; the token is IV, ciphertext, HMAC over both."""
+
+    def __init__(self, session_key):
+        if len(session_key) != 32:
+            raise ValueError("a raw session key has 32 bytes")
+        self.hmac_key, self.aes_key = session_key[:16], session_key[16:]
+
+    def cipher(self, iv):
+        return Cipher(algorithms.AES(self.aes_key), modes.CBC(iv))
+
+    def hmac(self, data):
+        code = hmac.HMAC(self.hmac_key, hashes.SHA256())
+        code.update(data)
+        return code
+
+    def encrypt(self, data):
+        iv, padder = os.urandom(16), PKCS7(128).padder()
+        encryptor = self.cipher(iv).encryptor()
+        body = iv + encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
+        return body + self.hmac(body).finalize()
+
+    def decrypt(self, token):
+        if len(token) < 16 + 16 + 32 or len(token) % 16 != 0:
+            raise InvalidToken
+        body, code = token[:-32], token[-32:]
+        try:
+            self.hmac(body).verify(code)
+        except InvalidSignature as error:
+            raise InvalidToken from error
+        decryptor, unpadder = self.cipher(body[:16]).decryptor(), PKCS7(128).unpadder()
+        padded = decryptor.update(body[16:]) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+
+
+def new_session_key(form):
+    return Fernet.generate_key() if form == "fernet" else os.urandom(32)
+
+
+def token_maker(session_key, form):
+    return Fernet(session_key) if form == "fernet" else RawToken(session_key)
 
 
 def load_certificate(path):
@@ -162,29 +243,63 @@ def verify_certificate(leaf, ca):
         raise Unproven(f"the certificate is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}")
 
 
-# ---------------------------------------------------------------- hello, the AP message of upseal
+# ---------------------------------------------------------------- AP messages
 
-def write_hello(variant, padding_name, framing):
-    wanted = {"ap": "a--", "cp1": f"1{padding_name[0]}{framing}", "cp2": f"2{padding_name[0]}-"}[variant]
-    key_form = "f" if variant == "cp2" else "-"
-    return f"upseal/1 {wanted}{key_form}-- {os.urandom(4).hex()}{os.urandom(52).hex()}".encode("ascii")
+# `ascii` and `timestamp` are upseal's hello; the others are what foreign clients send.
+AUTH_MESSAGES = ["ascii", "timestamp", "random32", "text", "stamped-text"]
 
 
-def check_hello(message, variant, padding_name, framing):
+def write_auth_message(form, options):
+    random_text = b"Client Request SecureStore ID " + os.urandom(8).hex().encode("ascii")
+    return {
+        "ascii": lambda: write_hello(options.variant, options.padding, options.framing, options.key_form),
+        "timestamp": lambda: write_hello(options.variant, options.padding, options.framing, options.key_form,
+                                         stamp=u64(int(time.time()))),
+        "random32": lambda: os.urandom(32),
+        "text": lambda: random_text,
+        "stamped-text": lambda: u64(int(time.time())) + random_text,
+    }[form]()
+
+
+def write_hello(variant, padding_name, framing, key_form, stamp=None):
+    wanted = {"ap": "a---", "cp1": f"1{padding_name[0]}{framing}-", "cp2": f"2{padding_name[0]}-{key_form[0]}"}[variant]
+    return f"upseal/1 {wanted}-- ".encode() + (stamp or os.urandom(4).hex().encode()) + os.urandom(52).hex().encode()
+
+
+def check_hello(message, options):
     """Refuses a hello that is malformed, or that announces something other than this server speaks."""
     shape = rb"upseal/1 ([a12])([op-])([A-F-])([fr-])([r-])- (.{8})([0-9a-f]+)"
     match = re.fullmatch(shape, message, re.DOTALL)
     if match is None or len(message) not in (128, 256):
         raise Refused(f"not a hello: {message!r}")
     said_variant, said_padding, said_framing, said_key_form = (part.decode() for part in match.groups()[:4])
+    variant, padding_name, framing = options.variant, options.padding, options.framing
     if said_variant != {"ap": "a", "cp1": "1", "cp2": "2"}[variant]:
         raise Refused(f"hello announces variant {said_variant} to a {variant} server")
     if variant == "cp1" and said_padding != padding_name[0]:
         raise Refused(f"hello announces padding {said_padding}, the server takes {padding_name}")
-    if variant == "cp1" and said_framing not in ([framing] if framing else ["A", "E"]):
-        raise Refused(f"hello announces framing {said_framing}, the server takes {framing or 'A or E'}")
-    if variant == "cp2" and (said_padding not in (padding_name[0], "-") or said_key_form == "r"):
-        raise Refused(f"hello announces key {said_padding}{said_key_form}, the server takes {padding_name}, Fernet")
+    if variant == "cp1" and said_framing not in (framing or "ABCDEF"):
+        raise Refused(f"hello announces framing {said_framing}, the server takes {framing or 'A to F'}")
+    if variant == "cp2" and (said_padding not in (padding_name[0], "-") or said_key_form != options.key_form[0]):
+        raise Refused(f"hello announces key {said_padding}{said_key_form}, "
+                      f"the server takes {padding_name}, {options.key_form}")
+
+
+def check_auth_message(message, form):
+    """Refuses a message that is not of the form that this server was told to demand."""
+    hello = message.startswith(b"upseal/1 ")
+    stamp = {"timestamp": message[16:24], "stamped-text": message[:8]}.get(form)
+    good = {
+        "ascii": hello and message.isascii() and re.fullmatch(rb"[0-9a-f]{8}", message[16:24]),
+        "timestamp": hello,
+        "random32": not hello and len(message) == 32,
+        "text": not hello and message.isascii(),
+        "stamped-text": not hello and len(message) >= 8,
+    }[form]
+    if not good:
+        raise Refused(f"the message is not of the form {form}: {message!r}")
+    if stamp and abs(time.time() - struct.unpack(">Q", stamp)[0]) > CLOCKS_APART:
+        raise Refused(f"the timestamp {stamp.hex()} is not now")
 
 
 # ---------------------------------------------------------------- serve
@@ -244,10 +359,12 @@ class Session:
         self.options = server.options
         self.name = None
         self.authenticated = False
-        self.fernet = None
+        self.tokens = None
 
     def run(self):
         while True:
+            if self.wire.peek_int() is None and self.options.goodbye == "never":
+                return
             mode = self.wire.read_int()
             log("mode", mode)
             if mode == FILENAME:
@@ -270,6 +387,7 @@ class Session:
             typed = self.wire.read_message(MAX_NAME).decode("utf-8")
         except UnicodeDecodeError as error:
             raise Refused("the name is not UTF-8") from error
+        log("name", json.dumps(typed))
         name = re.split(r"[/\\]", typed)[-1]  # what follows the last / or \
         if name in ("", ".", "..") or "\0" in name:
             raise Refused(f"not a file name: {typed!r}")
@@ -291,57 +409,135 @@ class Session:
         log("stored", json.dumps(self.name), len(data))
 
     def receive_rsa_blocks(self):
-        key, padding_name = self.server.private_key, self.options.padding
-        k = key.key_size // 8
+        m1 = self.wire.read_int()
+        pieces = self.read_framing(m1, self.options.framing) if self.options.framing else self.read_any_framing(m1)
+        log("blocks", len(pieces))
+        data = b"".join(pieces)
+        # A C announces 0 bytes either way: there the block shows only as what follows.
+        if data == b"" and self.options.empty != ("block" if pieces else "zero"):
+            raise Refused(f"CP1: an empty file as {len(pieces)} blocks, the server takes {self.options.empty}")
+        return data
+
+    def read_framing(self, m1, framing):
+        """The body in this framing and no other, as the plaintext of each block."""
+        k = self.k
+        if framing != "D" and m1 == 0:
+            return self.read_more() if framing == "C" else []
+        if framing == "A":
+            return self.read_joined_blocks(m1)
+        if framing == "B":
+            return [self.read_pair() for _ in range(m1)]
+        if framing == "C":
+            pieces, total = [], 0
+            while total < m1:
+                pieces.append(self.read_pair())
+                total += len(pieces[-1])
+            if total != m1:
+                raise Refused(f"framing C: {total} bytes came, {m1} were announced")
+            return pieces
+        if framing == "F":
+            if m1 % k != 0:
+                raise Refused(f"framing F: M1 is {m1}, not whole blocks of {k}")
+            return [self.read_pair() for _ in range(m1 // k)]
+        self.wire.put_back = m1
+        pieces = self.read_more()
+        if framing == "E" and not pieces:
+            raise Refused(f"framing E: M1 is {m1}, not one block of {k}")
+        if framing == "D" and self.wire.read_int() != TERMINATOR:
+            raise Refused("framing D: neither a block nor the terminator")
+        return pieces
+
+    def read_any_framing(self, m1):
+        """Without being told which: a pair goes on wherever k stands in the place of a MODE."""
+        k = self.k
+        if m1 == TERMINATOR:
+            return []
+        if m1 == 0:
+            return self.read_more()
+        first = self.wire.read(8)
+        if first == u64(k):  # B, C or F
+            pieces = [self.read_block()] + self.read_more()
+            if m1 not in (sum(map(len, pieces)), len(pieces), k * len(pieces)):
+                raise Refused(f"CP1: M1 is {m1}: neither bytes, nor blocks, nor encrypted bytes of {len(pieces)} pairs")
+            return pieces
+        pieces = self.read_joined_blocks(m1, first)
+        if m1 == k:  # an A of one block, or the first pair of D or E
+            pieces += self.read_more()
+            if self.wire.peek_int() == TERMINATOR:
+                self.wire.read_int()
+        return pieces
+
+    @property
+    def k(self):
+        return self.server.private_key.key_size // 8
+
+    def read_joined_blocks(self, length, first=b""):
+        if length % self.k != 0 or length > MAX_BODY:
+            raise Refused(f"CP1: M1 is {length}, not whole blocks of {self.k}")
+        body = first + self.wire.read(length - len(first))
+        return [self.decrypt(body[i:i + self.k]) for i in range(0, length, self.k)]
+
+    def read_more(self):
+        """Pairs, for as long as there are any: what follows the last one stays to be read."""
+        pieces = []
+        while self.wire.peek_int() == self.k:
+            pieces.append(self.read_pair())
+        return pieces
+
+    def read_pair(self):
         length = self.wire.read_int()
-        if length == 0 or length % k != 0 or length > MAX_BODY:
-            raise Refused(f"CP1: M1 is {length}, not whole blocks of {k}")
-        if self.options.framing == "E" and length != k:
-            raise Refused(f"framing E: M1 is {length}, not one block of {k}")
-        body = self.wire.read(length)
-        if length == k and self.options.framing != "A":
-            # Either an A of one block or the first pair of an E: only what follows tells.
-            # Where a MODE could stand, the value k is one more block of the same file.
-            following = self.wire.read_int()
-            while following == k:
-                body += self.wire.read(k)
-                if len(body) > MAX_BODY:
-                    raise Refused("framing E: the body is above the limit")
-                following = self.wire.read_int()
-            self.wire.put_back = following
-        log("blocks", len(body) // k)
-        return b"".join(rsa_decrypt(key, padding_name, body[i:i + k]) for i in range(0, len(body), k))
+        if length != self.k:
+            raise Refused(f"CP1: a block of {length} bytes, not {self.k}")
+        return self.read_block()
+
+    def read_block(self):
+        return self.decrypt(self.wire.read(self.k))
+
+    def decrypt(self, block):
+        return rsa_decrypt(self.server.private_key, self.options.padding, block)
 
     def receive_token(self):
         token = self.wire.read_message(MAX_BODY)
-        if self.fernet is None:
+        if self.tokens is None:
             raise Refused("CP2: MODE 1 before any MODE 4")
         try:
-            return self.fernet.decrypt(token)
+            return self.tokens.decrypt(token)
         except InvalidToken as error:
             raise Refused("the token does not verify") from error
 
     def receive_session_key(self):
-        key = self.server.private_key
+        if self.options.key_length_bytes == 16 and self.wire.read_int() != 0:
+            raise Refused("CP2: the length of the key does not have 16 bytes")
         encrypted = self.wire.read_message(MAX_MESSAGE)
-        if len(encrypted) != key.key_size // 8:
+        if len(encrypted) != self.k:
             raise Refused(f"CP2: a session key of {len(encrypted)} bytes is not one RSA block")
         try:
-            self.fernet = Fernet(rsa_decrypt(key, self.options.padding, encrypted))
+            self.tokens = token_maker(self.decrypt(encrypted), self.options.key_form)
         except ValueError as error:
-            raise Refused("CP2: not a Fernet key") from error
+            raise Refused(f"CP2: not a session key of the form {self.options.key_form}") from error
 
     def answer_challenge(self):
         message = self.wire.read_message(MAX_MESSAGE)
         log("message", message.hex())
         if message.startswith(b" " * 64 + b"TLS 1.3"):
             raise Refused("that is the input of a TLS 1.3 CertificateVerify")
+        if self.options.utf8:
+            try:
+                message.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise Refused("the message is not UTF-8") from error
+        if self.options.auth_message:
+            check_auth_message(message, self.options.auth_message)
         if message.startswith(b"upseal/"):
-            check_hello(message, self.options.variant, self.options.padding, self.options.framing)
-        signature = self.sign(message)
-        pem = self.server.certificate_pem
-        for part in (u64(len(signature)), signature, u64(len(pem)), pem):
+            check_hello(message, self.options)
+        signature, pem = self.sign(message), self.server.certificate_pem
+        stated = len(message) if self.options.signature_length == "message" else len(signature)
+        parts = [u64(stated), signature, u64(len(pem)), pem]
+        if self.options.reply_order == "cert-first":
+            parts = parts[2:] + parts[:2]
+        for part in parts:
             self.wire.write(part)
+            time.sleep(self.options.reply_gap)
         self.authenticated = True
 
     def sign(self, message):
@@ -352,7 +548,7 @@ class Session:
             return self.server.recorded_signature
         if fault == "short-salt":
             return pss_sign(key, message, salt_length=32)
-        self.server.recorded_signature = pss_sign(key, message)
+        self.server.recorded_signature = pss_sign(key, message, self.options.salt)
         return self.server.recorded_signature
 
     def break_off(self):
@@ -364,7 +560,11 @@ class Session:
         raise Refused(f"fault {self.options.fault}: gone after {length // 2} of {length} bytes")
 
     def close(self):
-        """After MODE 2 the client shuts down its write side: nothing more may come."""
+        """After the last MODE 2 the client shuts down its write side: nothing more may come."""
+        if self.options.goodbye == "never":
+            raise Refused("MODE 2 from a client that never says goodbye")
+        if self.options.goodbye == "twice" and self.wire.read_int() != CLOSE:
+            raise Refused("not a second MODE 2")
         self.wire.sock.settimeout(END_TIMEOUT)
         self.wire.expect_end()
         if self.options.fault == "no-close":
@@ -398,7 +598,7 @@ def send(options):
         return 3
     with sock:
         try:
-            return Upload(options, Wire(sock)).run()
+            return Upload(options, Wire(sock, options.writes)).run()
         except Unproven as error:
             print(f"the server is unproven: {error}", file=sys.stderr)
             return 4
@@ -413,19 +613,24 @@ class Upload:
     def __init__(self, options, wire):
         self.options, self.wire, self.fault = options, wire, options.fault
         self.server_key = None
-        self.fernet = None
+        self.tokens = None
 
     def run(self):
         if self.options.variant != "plain":
             self.authenticate()
         if self.fault == "second-hello":  # announces another variant in mid-connection
-            self.write_message(AUTHENTICATE, write_hello("cp2" if self.options.variant == "ap" else "ap", "oaep", "A"))
+            self.write_message(AUTHENTICATE, write_hello(
+                "cp2" if self.options.variant == "ap" else "ap", "oaep", "A", "fernet"))
             self.read_answer()
         if self.options.variant == "cp2":
             self.send_session_key()
-        for path in self.options.files:
+        for number, path in enumerate(self.options.files):
             with open(path, "rb") as file:
                 data = file.read()
+            if number > 0 and self.options.auth_per_file:
+                self.authenticate()
+            if number > 0 and self.options.key_per_file:
+                self.send_session_key()
             if self.send_file(path, data) == "gone":
                 return 1
         return self.close()
@@ -439,10 +644,7 @@ class Upload:
         return self.wire.read_message(MAX_ANSWER), self.wire.read_message(MAX_ANSWER)
 
     def authenticate(self):
-        if self.options.hello:
-            message = write_hello(self.options.variant, self.options.padding, self.options.framing)
-        else:
-            message = BAD_MESSAGES.get(self.fault) or os.urandom(32)
+        message = BAD_MESSAGES.get(self.fault) or write_auth_message(self.options.auth_message, self.options)
         self.write_message(AUTHENTICATE, message)
         signature, certificate_pem = self.read_answer()
         try:
@@ -452,31 +654,38 @@ class Upload:
             raise
 
     def prove(self, message, signature, certificate_pem):
-        if self.options.hello and certificate_pem.startswith(b"upseal/1 server "):
+        if b"-----BEGIN CERTIFICATE-----" in signature:  # a known server swaps the two
+            signature, certificate_pem = certificate_pem, signature
+        if message.startswith(b"upseal/1 ") and certificate_pem.startswith(b"upseal/1 server "):
             line, certificate_pem = certificate_pem.split(b"\n", 1)
             log(line.decode("ascii"))
         if not certificate_pem.startswith(b"-----BEGIN CERTIFICATE-----"):
-            raise Unproven("the second blob is not a certificate")
+            raise Unproven("neither blob is a certificate")
         try:
             leaf = x509.load_pem_x509_certificate(certificate_pem)
         except ValueError as error:
             raise Unproven(f"the certificate does not parse: {error}") from error
         verify_certificate(leaf, load_certificate(self.options.ca))
         try:
-            pss_verify(leaf.public_key(), signature, message)
+            pss_verify(leaf.public_key(), signature, message, self.options.salt == "any")
         except InvalidSignature as error:
             raise Unproven("the signature does not cover the message, or its salt is not the maximum") from error
         self.server_key = leaf.public_key()
 
     def send_session_key(self):
-        session_key = Fernet.generate_key()
-        self.fernet = Fernet(session_key)
+        session_key = new_session_key(self.options.key_form)
+        self.tokens = token_maker(session_key, self.options.key_form)
         encrypted = self.server_key.encrypt(session_key, rsa_padding(self.options.padding))
         if self.fault == "trunc-key":
             encrypted = encrypted[:20]
         if self.fault == "garbage-key":
             encrypted = b"\0" + os.urandom(len(encrypted) - 1)  # below the modulus, but nobody's ciphertext
-        self.write_message(SESSION_KEY, encrypted)
+        if self.options.key_length_bytes == 16:
+            self.wire.write(u64(SESSION_KEY))
+            self.wire.write(u64(0) + u64(len(encrypted)))
+            self.wire.write(encrypted)
+        else:
+            self.write_message(SESSION_KEY, encrypted)
 
     def send_file(self, path, data):
         if self.fault != "no-name":
@@ -500,7 +709,21 @@ class Upload:
             self.wire.write(body)
             self.wire.reset()
             return "gone"
+        if self.options.pause:
+            place = self.place_of_block(body) if self.options.variant == "cp1" else len(body) // 2
+            self.wire.write(body[:place])
+            self.wire.flush()
+            time.sleep(self.options.pause)
+            body = body[place:]
         self.wire.write(body)
+
+    def place_of_block(self, body):
+        """Where the block begins before which to pause, with its length if the framing gives it one."""
+        k, framing = self.server_key.key_size // 8, self.options.framing
+        step = k if framing == "A" else 8 + k
+        gone = 8 if framing in "DE" else 0  # the first length stands in the place of M1
+        number = self.options.pause_before or (len(body) + gone) // step
+        return max((number - 1) * step - gone, 0)
 
     def wire_name(self, path):
         if self.fault in BAD_NAMES:
@@ -514,34 +737,48 @@ class Upload:
         if self.options.variant == "cp1":
             return self.encode_rsa_blocks(data)
         if self.options.variant == "cp2":
-            data = self.flip_token(self.fernet.encrypt(data))
+            data = self.flip_token(self.tokens.encrypt(data))
         return u64(len(data)), data
 
     def encode_rsa_blocks(self, data):
-        if data == b"" and self.options.empty_as == "zero":
-            return u64(0), b""
-        blocks = rsa_blocks(self.server_key, self.options.padding, data)
+        framing = self.options.framing
+        if data == b"" and self.options.empty == "zero":
+            return u64(TERMINATOR if framing == "D" else 0), b""
+        blocks = rsa_blocks(self.server_key, self.options.padding, data, self.options.block)
         if self.fault == "flip":
             blocks[0] = flip_bit(blocks[0], len(blocks[0]) // 2)
-        if self.options.framing == "A":
-            body = b"".join(blocks)
-            return u64(len(body)), body
-        body = b"".join(u64(len(block)) + block for block in blocks)
-        return body[:8], body[8:]
+        joined = b"".join(blocks)
+        pairs = b"".join(u64(len(block)) + block for block in blocks)
+        return {
+            "A": (u64(len(joined)), joined),
+            "B": (u64(len(blocks)), pairs),
+            "C": (u64(len(data)), pairs),
+            "D": (pairs[:8], pairs[8:] + u64(TERMINATOR)),
+            "E": (pairs[:8], pairs[8:]),
+            "F": (u64(len(joined)), pairs),
+        }[framing]
 
     def flip_token(self, token):
         """One bit flipped in the decoded token, so that only the HMAC can tell."""
-        raw = base64.urlsafe_b64decode(token)
+        fernet = self.options.key_form == "fernet"
+        raw = base64.urlsafe_b64decode(token) if fernet else token
+        iv = 9 if fernet else 0  # a Fernet token begins with its version and the time
         place = {
-            "flip": 25 + (len(raw) - 25 - 32) // 2,  # in the middle of the ciphertext
-            "flip-time": 8,
-            "flip-iv": 9,
+            "flip": iv + 16 + (len(raw) - iv - 16 - 32) // 2,  # in the middle of the ciphertext
+            "flip-time": max(iv - 1, 0),
+            "flip-iv": iv,
             "flip-hmac": len(raw) - 1,
         }.get(self.fault)
-        return token if place is None else base64.urlsafe_b64encode(flip_bit(raw, place))
+        if place is None:
+            return token
+        return base64.urlsafe_b64encode(flip_bit(raw, place)) if fernet else flip_bit(raw, place)
 
     def close(self):
-        self.wire.write(u64(CLOSE))
+        self.wire.flush()
+        time.sleep(self.options.linger)
+        for _ in range({"once": 1, "twice": 2, "never": 0}[self.options.goodbye]):
+            self.wire.write(u64(CLOSE))
+        self.wire.flush()
         self.wire.sock.shutdown(socket.SHUT_WR)
         self.wire.sock.settimeout(self.options.patience)
         self.wire.expect_end()
@@ -627,6 +864,17 @@ SEND_FAULTS = [
 ]
 
 
+def lengths(text):
+    numbers = [int(word) for word in text.split(",")]
+    if min(numbers) < 0 or max(numbers) == 0:
+        raise ValueError(text)
+    return numbers
+
+
+def salt_length(text):
+    return padding.PSS.MAX_LENGTH if text == "max" else int(text)
+
+
 def command_line():
     parser = argparse.ArgumentParser(description="An independent peer of upseal.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -643,7 +891,14 @@ def command_line():
     serve_.add_argument("--certs")
     serve_.add_argument("--store", required=True)
     serve_.add_argument("--connections", type=int, default=1)
-    serve_.add_argument("--framing", choices=["A", "E"], help="CP1: take only this one; without it, both")
+    serve_.add_argument("--framing", choices=list("ABCDEF"), help="CP1: take only this one; without it, any")
+    serve_.add_argument("--auth-message", choices=AUTH_MESSAGES, help="demand an AP message of this form")
+    serve_.add_argument("--utf8", action="store_true", help="read the AP message as UTF-8, or close")
+    serve_.add_argument("--reply-order", choices=["signature-first", "cert-first"], default="signature-first")
+    serve_.add_argument("--reply-gap", type=float, default=0, help="seconds between the four parts of an answer")
+    serve_.add_argument("--signature-length", choices=["own", "message"], default="own",
+                        help="state the signature's length, or the message's in its place")
+    serve_.add_argument("--salt", type=salt_length, default=padding.PSS.MAX_LENGTH, help="of the AP answer: max or bytes")
     serve_.add_argument("--fault", choices=SERVE_FAULTS)
     serve_.add_argument("--hang", type=float, default=45, help="fault no-close: for how many seconds")
     serve_.add_argument("--accept-timeout", type=float, default=60)
@@ -651,11 +906,22 @@ def command_line():
     send_ = commands.add_parser("send", help="a strict client")
     send_.add_argument("--to", required=True, metavar="HOST:PORT")
     send_.add_argument("--ca")
-    send_.add_argument("--framing", choices=["A", "E"], default="A")
+    send_.add_argument("--framing", choices=list("ABCDEF"), default="A")
+    send_.add_argument("--block", type=lengths, default=[], metavar="N[,N...]",
+                       help="CP1: plaintext bytes per block, in turn; without it as many as fit")
     send_.add_argument("--name-as", choices=["base", "path", "windows"], default="base")
-    send_.add_argument("--empty-as", choices=["block", "zero"], default="block",
-                       help="CP1: an empty file is one encrypted empty block, or M1 = 0")
-    send_.add_argument("--hello", action="store_true", help="authenticate with upseal's hello")
+    send_.add_argument("--auth-message", choices=AUTH_MESSAGES, default="random32")
+    send_.add_argument("--hello", dest="auth_message", action="store_const", const="ascii", help="--auth-message ascii")
+    send_.add_argument("--salt", choices=["max", "any"], default="max", help="which salt of an AP answer passes")
+    send_.add_argument("--key-per-file", action="store_true", help="MODE 4 before each file")
+    send_.add_argument("--auth-per-file", action="store_true", help="MODE 3 before each file")
+    send_.add_argument("--gap-bytes", dest="writes", action="store_const", const="bytes", default="plain",
+                       help="one byte a write")
+    send_.add_argument("--glue", dest="writes", action="store_const", const="glued",
+                       help="one send for everything up to the next answer")
+    send_.add_argument("--pause", type=float, default=0, help="seconds of silence in every body: in CP1 before the last block")
+    send_.add_argument("--pause-before", type=int, metavar="N", help="CP1: pause before this block, counted from 1")
+    send_.add_argument("--linger", type=float, default=0, help="seconds of silence after the last file")
     send_.add_argument("--patience", type=float, default=30, help="seconds to wait for the server's end")
     send_.add_argument("--fault", choices=SEND_FAULTS)
     send_.add_argument("files", nargs="+", metavar="FILE")
@@ -663,6 +929,11 @@ def command_line():
     for command in (serve_, send_):
         command.add_argument("--variant", required=True, choices=["plain", "ap", "cp1", "cp2"])
         command.add_argument("--padding", choices=["oaep", "pkcs1v15"], default="oaep")
+        command.add_argument("--empty", choices=["block", "zero"], default="block",
+                             help="CP1: an empty file is one encrypted empty block, or no block at all")
+        command.add_argument("--key-form", choices=["fernet", "raw"], default="fernet", help="CP2: of key and token")
+        command.add_argument("--key-length-bytes", type=int, choices=[8, 16], default=8)
+        command.add_argument("--goodbye", choices=["once", "twice", "never"], default="once", help="MODE 2")
 
     options = parser.parse_args()
     if options.command == "certs" and options.v1 and (options.expired or options.wrong_ca):
@@ -674,7 +945,7 @@ def command_line():
     if options.command == "send" and not options.to.startswith(("127.", "localhost:")):
         parser.error("loopback only")
     if options.command == "send" and options.fault == "second-hello":
-        options.hello = True
+        options.auth_message = "ascii"
     return options
 
 

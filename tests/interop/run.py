@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The interoperability matrix: upseal against the independent Python peer, both ways.
 
-    run.py --upseal target/debug/upseal [--only SUBSTR] [-v]
+    run.py --upseal target/debug/upseal [--only SUBSTR] [--table] [--require-all] [-v]
     run.py --self                        the Python peer against itself
 
-One line per case, `ok NAME` or `FAIL NAME: why`; at the end `N passed, N failed`.
+One line per case, `ok NAME`, `FAIL NAME: why` or `not offered: NAME (option)`; at the end `N passed, N failed`.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ VERBOSE = False
 
 class Failure(Exception):
     """Why a case failed."""
+
+
+class NotOffered(Exception):
+    """The binary under test does not know an option that the case needs."""
 
 
 # ---------------------------------------------------------------- what is combined
@@ -54,13 +59,15 @@ class Combo:
 
 
 PLAIN, AP = Combo("plain"), Combo("ap")
-OAEP_A, OAEP_E = Combo("cp1", "oaep", "A"), Combo("cp1", "oaep", "E")
-PKCS_A, PKCS_E = Combo("cp1", "pkcs1v15", "A"), Combo("cp1", "pkcs1v15", "E")
-CP2_OAEP, CP2_PKCS = Combo("cp2", "oaep"), Combo("cp2", "pkcs1v15")
-COMBOS = [PLAIN, AP, OAEP_A, OAEP_E, PKCS_A, PKCS_E, CP2_OAEP, CP2_PKCS]
+OAEP = OAEP_A, OAEP_B, OAEP_C, OAEP_D, OAEP_E, OAEP_F = [Combo("cp1", "oaep", framing) for framing in "ABCDEF"]
+PKCS = PKCS_A, PKCS_B, PKCS_C, PKCS_D, PKCS_E, PKCS_F = [Combo("cp1", "pkcs1v15", framing) for framing in "ABCDEF"]
+CP1 = [*OAEP, *PKCS]
+CP2 = CP2_OAEP, CP2_PKCS = Combo("cp2", "oaep"), Combo("cp2", "pkcs1v15")
+COMBOS = [PLAIN, AP, *CP1, *CP2]
 
 # Around the OAEP (62) and PKCS1v15 (117) block, two whole blocks of each, k = 128, and 64 KiB.
-SIZES = [0, 1, 61, 62, 63, 116, 117, 118, 124, 127, 128, 129, 234, 65535, 65536, 65537]
+SIZES = [0, 1, 61, 62, 63, 116, 117, 118, 124, 127, 128, 129, 234, 300, 65535, 65536, 65537]
+FEW_SIZES = (0, 1, 61, 62, 63, 116, 117, 118, 127, 128, 129, 300)  # of a dialect
 BIG = 3 * 1024 * 1024 + 1
 
 ODD_NAMES = ["with space.txt", "ünïcødé 日本 🎉.txt", "%2e%2e$(id)'\".txt", "n" * 200 + ".txt", "plain.txt"]
@@ -68,17 +75,122 @@ DASH_NAME, DOUBLE_DASH_NAME = "-dash.txt", "--double.txt"
 
 # Faults of the sender, and the combinations in which each makes sense.
 SEND_FAULTS = [
-    (["cut", "reset"], [PLAIN, AP, OAEP_A, OAEP_E, PKCS_A, PKCS_E, CP2_OAEP]),
+    (["cut", "reset"], [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, CP2_OAEP]),
     (["reset-at-block"], [OAEP_E]),
     (["bad-mode", "no-name", "little-endian", "huge-m1"], [PLAIN, AP, OAEP_A, CP2_OAEP]),
     (["bad-name-dotdot", "bad-name-dot", "bad-name-empty", "bad-name-slash", "bad-name-nul", "bad-name-utf8"],
      [PLAIN, AP, OAEP_A, CP2_OAEP]),
-    (["flip"], [OAEP_A, OAEP_E, CP2_OAEP]),
+    (["flip"], [*OAEP, CP2_OAEP]),
     (["flip-time", "flip-iv", "flip-hmac"], [CP2_OAEP]),
     (["trunc-key", "garbage-key"], [CP2_OAEP, CP2_PKCS]),
     (["sign-upseal", "sign-tls", "sign-long"], [AP]),
     (["second-hello"], [AP, OAEP_A, CP2_OAEP]),
 ]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way of speaking among all that PROTOCOL.md allows."""
+    what: str
+    combo: Combo
+    client: tuple = ()         # options of the client, whichever it is
+    server: tuple = ()         # options of a Python server, so that it demands just this
+    python_client: tuple = ()  # what a Python client needs besides
+    sizes: tuple = FEW_SIZES
+    sniffed: bool = False      # a Python server is not told the framing
+
+    def __str__(self):
+        return f"{self.combo}, {self.what}"
+
+
+def client_dialects():
+    """What clients in the wild do: the Python peer does it to the server under test."""
+    found = []
+
+    def add(what, combos, *words, server=None, sizes=FEW_SIZES):
+        for combo in combos:
+            told = tuple(words) if server is None else server
+            found.append(Dialect(what, combo, tuple(words), told, sizes=tuple(sizes)))
+
+    add("empty as M1 = 0", CP1, "--empty", "zero")
+    # 128 bytes apart: B and C then look like an F of one block.
+    few = (0, 1, 61, 63, 127, 129, 300)
+    for lengths in ("40", "1", "40,0,17"):
+        add(f"blocks of {lengths}", CP1, "--block", lengths, server=(), sizes=few)
+    add("128 bytes in blocks of 1", CP1, "--block", "1", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40", CP1, "--block", "40", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=(128, 1))
+    add("blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=few)
+    for combo in CP1:
+        full = 62 if combo.padding == "oaep" else 117
+        for goodbye in ("once", "twice", "never"):
+            add(f"last block full, MODE 2 {goodbye}", [combo], "--goodbye", goodbye, sizes=(300, full, 2 * full))
+        add("silence before the last full block", [combo], "--pause", "1.5", server=(), sizes=(3 * full,))
+        add("silence before a short last block", [combo], "--pause", "1.5", server=(), sizes=(3 * full - 5,))
+        # Where one framing's M1 is another's before the end of the body.
+        if combo.framing == "B":
+            add(f"as many blocks as {full} or {2 * full} bytes", [combo], sizes=(full * full, 2 * full * full - 3))
+            # Here only the hello can tell in time.
+            add(f"{full} blocks, silence after the first, hello", [combo],
+                "--hello", "--pause", "1.5", "--pause-before", "2", server=(), sizes=(full * full,))
+            add("as many blocks as bytes of 1 or 2 encrypted", [combo], sizes=(128 * full, 256 * full - 3))
+        if combo.framing == "C":
+            add("as many bytes as 1, 2 or 3 blocks encrypted", [combo], sizes=(128, 256, 384))
+            add("256 bytes, silence after the second block, hello", [combo],
+                "--hello", "--pause", "1.5", "--pause-before", "3", server=(), sizes=(256,))
+    for goodbye in ("twice", "never"):
+        add(f"MODE 2 {goodbye}", COMBOS, "--goodbye", goodbye)
+    add("one byte a write", [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--gap-bytes", server=())
+    add("all in one send", COMBOS, "--glue", server=())
+    add("silence in the body", [PLAIN, AP, CP2_OAEP], "--pause", "1.5", server=(), sizes=(300,))
+    for form in ("ascii", "timestamp", "random32", "text", "stamped-text"):
+        add(f"AP message {form}", [AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--auth-message", form)
+    add("MODE 3 before each file", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", server=())
+    add("MODE 3 before each file, hello", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", "--hello", server=())
+    per_file, both = ("--key-per-file",), ("--key-per-file", "--auth-per-file")
+    raw, sixteen = ("--key-form", "raw"), ("--key-length-bytes", "16")
+    add("raw key", CP2, *raw)
+    add("length of 16 bytes", CP2, *sixteen)
+    add("raw key, length of 16 bytes", CP2, *raw, *sixteen)
+    add("raw key, hello", CP2, *raw, "--hello", server=raw)
+    add("MODE 4 before each file", CP2, *per_file, server=())
+    add("MODE 3 and 4 before each file", CP2, *both, server=())
+    add("raw key, MODE 4 before each file", CP2, *raw, *per_file, server=raw)
+    add("raw key, length of 16 bytes, MODE 3 and 4 before each file", CP2, *raw, *sixteen, *both, server=raw + sixteen)
+    return found
+
+
+def server_dialects():
+    """What servers in the wild do and demand: the client under test speaks to a Python server."""
+    found = []
+
+    def add(what, combos, *words, server=None, python_client=(), sniffed=False):
+        for combo in combos:
+            told = tuple(words) if server is None else server
+            found.append(Dialect(what, combo, tuple(words), told, python_client, sniffed=sniffed))
+
+    proving = [AP, OAEP_A, OAEP_E, PKCS_A, *CP2]
+    add("the server finds out the framing", CP1, sniffed=True)
+    add("empty as M1 = 0", CP1, "--empty", "zero")
+    add("empty as a block", CP1, "--empty", "block")
+    for form in ("ascii", "timestamp", "random32"):
+        add(f"AP message {form}", proving, "--auth-message", form)
+    for form in ("fernet", "raw"):
+        for length in ("8", "16"):
+            words = ("--key-form", form, "--key-length-bytes", length)
+            add(f"{form} key, length of {length} bytes", CP2, *words)
+    for kind in ("base", "path"):
+        add(f"name as {kind}", [PLAIN, AP, OAEP_A, CP2_OAEP], "--name-as", kind, server=())
+    add("certificate first", proving, server=("--reply-order", "cert-first"))
+    add("message read as UTF-8", proving, server=("--utf8",), python_client=("--hello",))
+    for salt in ("0", "20", "32"):
+        add(f"salt of {salt} bytes", proving, server=("--salt", salt), python_client=("--salt", "any"))
+    add("gaps in the answer", proving, server=("--reply-gap", "0.1"))
+    add("gaps in the answer, certificate first", proving,
+        server=("--reply-gap", "0.1", "--reply-order", "cert-first"))
+    add("the message's length for the signature's", proving,
+        server=("--signature-length", "message"), python_client=("--hello",))
+    return found
 
 
 # ---------------------------------------------------------------- processes
@@ -174,9 +286,12 @@ class Python:
     def __init__(self, patience=5):
         self.patience = patience
 
-    def serve(self, work, combo, certs, connections=1, fault=None):
+    def check_offers(self, options):
+        """peer.py knows them all."""
+
+    def serve(self, work, combo, certs, connections=1, fault=None, extra=()):
         words = [sys.executable, str(PEER), "serve", "--variant", combo.variant, *combo.words(),
-                 "--store", str(work / "store"), "--connections", str(connections)]
+                 "--store", str(work / "store"), "--connections", str(connections), *extra]
         if certs:
             words += ["--certs", str(certs)]
         if fault:
@@ -197,6 +312,12 @@ class Upseal:
 
     def __init__(self, binary):
         self.binary = str(binary)
+        self.help = subprocess.run([self.binary, "send", "--help"], capture_output=True, timeout=60).stdout.decode()
+
+    def check_offers(self, options):
+        missing = [option for option in options if option.startswith("--") and not re.search(rf"{option}\b", self.help)]
+        if missing:
+            raise NotOffered(" ".join(missing))
 
     def environment(self, home):
         home.mkdir(parents=True, exist_ok=True)
@@ -206,7 +327,7 @@ class Upseal:
         environment |= {f"XDG_{what}_HOME": str(home / what.lower()) for what in ("CONFIG", "DATA", "STATE", "CACHE")}
         return environment
 
-    def serve(self, work, combo, certs, connections=1, fault=None):
+    def serve(self, work, combo, certs, connections=1, fault=None, extra=()):
         store = work / "store"
         store.mkdir(exist_ok=True)
         words = [self.binary, "serve", "--bind", "127.0.0.1:0", "--store", str(store)]
@@ -346,7 +467,64 @@ def zero_case(client, server_peer, combo, certs):
         names = [make_file(source, "empty.bin", 0), make_file(source, "after.bin", 200)]
         with server_peer.serve(work, combo, certs) as server:
             client.send(work, combo, certs, server.port, [str(source / name) for name in names],
-                        extra=["--empty-as", "zero"]).expect(0)
+                        extra=["--empty", "zero"]).expect(0)
+            expect_stored(server, source, names)
+            expect_alive_or_done(server, server_peer)
+    return run
+
+
+def dialect_case(client, server_peer, dialect, certs):
+    """Several files over one connection, every size of the dialect."""
+    def run(work):
+        client.check_offers(dialect.client)
+        source = work / "source"
+        names = [make_file(source, f"size-{size}.bin", size) for size in dialect.sizes]
+        combo = dialect.combo
+        server_combo, told, words = combo, dialect.server, dialect.client
+        if dialect.sniffed:
+            server_combo = Combo(combo.variant, combo.padding)
+        if client.name == "python":
+            words += dialect.python_client
+        with server_peer.serve(work, server_combo, certs, extra=told if server_peer.name == "python" else ()) as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / name) for name in names], extra=words)
+            if sent.code != 0 and server_peer.name == "python":
+                eventually(lambda: refusals(server), 1)
+                raise Failure(f"the client ended with {sent.code}: {sent.stderr[-300:]} the server: {refusals(server)}")
+            sent.expect(0)
+            expect_stored(server, source, names)
+            expect_alive_or_done(server, server_peer)
+            expect_said(server, dialect, len(names))
+            if "random32" not in dialect.client:
+                remember_messages(client, server)
+    return run
+
+
+def expect_said(server, dialect, files):
+    """What a Python server saw, where an option says how often or in which form something comes."""
+    if not server.lines[0].startswith("listening "):
+        return
+    for option, mode in (("--auth-per-file", "mode 3"), ("--key-per-file", "mode 4")):
+        if option in dialect.client and server.lines.count(mode) != files:
+            raise Failure(f"{mode} came {server.lines.count(mode)} times for {files} files")
+    typed = [json.loads(line.split(" ", 1)[1]) for line in server.lines if line.startswith("name ")]
+    for kind in ("base", "path"):
+        if kind in dialect.client and any(("/" in name) != (kind == "path") for name in typed):
+            raise Failure(f"the names came as {typed[:2]}")
+
+
+def silence_case(client, server_peer, combo, certs, size):
+    """After the last block nothing comes, and the connection stays: the file is published after 1 s."""
+    def run(work):
+        source = work / "source"
+        names = [make_file(source, "last.bin", size)]
+        with server_peer.serve(work, combo, certs) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sent = pool.submit(client.send, work, combo, certs, server.port, [str(source / names[0])],
+                               extra=["--linger", "5"])
+            eventually(lambda: names[0] in server.new_files() or sent.done(), 10)
+            if sent.done():
+                raise Failure("not in the store for 5 s, while the connection was silent")
+            expect_stored(server, source, names)
+            sent.result().expect(0)
             expect_stored(server, source, names)
             expect_alive_or_done(server, server_peer)
     return run
@@ -443,22 +621,22 @@ def short_salt_case(client, server_peer, combo, certs):
     return run
 
 
-def send_fault_case(client, server_peer, combo, certs, fault):
+def send_fault_case(client, server_peer, combo, certs, fault, extra=()):
     """A sender that misbehaves: nothing in the store, not even a leftover, and the next one is served."""
     def run(work):
         source = work / "source"
         size = 620 if fault == "reset-at-block" else 2000 if combo.variant == "cp1" else 100_000
         make_file(source, "bad.bin", size)
         make_file(source, "good.bin", 1234)
-        with server_peer.serve(work, combo, certs, connections=2) as server:
-            sent = client.send(work, combo, certs, server.port, [str(source / "bad.bin")], extra=["--fault", fault])
+        with server_peer.serve(work, combo, certs, 2, extra=extra if server_peer.name == "python" else ()) as server:
+            sent = client.send(work, combo, certs, server.port, [str(source / "bad.bin")], extra=["--fault", fault, *extra])
             if "TimeoutError" in sent.stderr:
                 raise Failure("the server did not close the connection")
             # CP1's open-ended framing may be published after 1 s of silence: give it the time to go wrong.
             time.sleep(1.5 if combo.framing == "E" else 0.2)
             if not eventually(lambda: not server.new_files(), 5):
                 raise Failure(f"in the store: {sorted(server.new_files())}")
-            client.send(work, combo, certs, server.port, [str(source / "good.bin")]).expect(0)
+            client.send(work, combo, certs, server.port, [str(source / "good.bin")], extra=extra).expect(0)
             expect_stored(server, source, ["good.bin"])
             if server_peer.name == "python":
                 server.finish()
@@ -488,8 +666,16 @@ def fresh_messages_case(_work):
 
 # ---------------------------------------------------------------- the matrix
 
+@dataclass(frozen=True)
+class Case:
+    name: str
+    run: Callable
+    row: str | None = None     # in the table of dialects
+    column: str | None = None  # in: Python to the server under test; out: the client under test to Python
+
+
 def all_cases(peers, certs):
-    """(name, function) of every case. `peers` are (client under test, server under test, Python)."""
+    """Every case. `peers` are (client under test, server under test, Python)."""
     client, server, python = peers
     good = [key for key in ("v3", "v1", "upseal") if key in certs]
     pairs = [(client, python), (python, server)] if client is not python else [(python, python)]
@@ -497,43 +683,59 @@ def all_cases(peers, certs):
     cases = []
 
     # First, because it takes the 30 s of the client's patience.
-    cases.append((f"no-close {client.name}->python {CP2_OAEP}",
+    cases.append(Case(f"no-close {client.name}->python {CP2_OAEP}",
                   no_close_case(client, python, CP2_OAEP, v3(CP2_OAEP))))
 
     for a, b in pairs:
         way = f"{a.name}->{b.name}"
         for combo in COMBOS:
-            for key in ["none"] if combo == PLAIN else good:
-                cases.append((f"sizes {way} {combo} certs={key}", sizes_case(a, b, combo, certs.get(key))))
-            cases.append((f"names {way} {combo}", names_case(a, b, combo, v3(combo))))
+            for key in ["none"] if combo == PLAIN else good if combo.framing in (None, "A", "E") else ["v3"]:
+                cases.append(Case(f"sizes {way} {combo} certs={key}", sizes_case(a, b, combo, certs.get(key)),
+                                  str(combo), "in" if a is python else "out"))
+            cases.append(Case(f"names {way} {combo}", names_case(a, b, combo, v3(combo))))
         if a is python:
             for kind in ("path", "windows"):
-                cases.append((f"names-as-{kind} {way} {CP2_OAEP}",
+                cases.append(Case(f"names-as-{kind} {way} {CP2_OAEP}",
                               names_case(a, b, CP2_OAEP, v3(CP2_OAEP), ["--name-as", kind])))
             for combo in COMBOS[1:]:
-                cases.append((f"hello {way} {combo}", hello_case(a, b, combo, v3(combo))))
+                cases.append(Case(f"hello {way} {combo}", hello_case(a, b, combo, v3(combo))))
         if b.name == "upseal":  # the Python server is strict: upseal itself never sends M1 = 0
             for combo in (OAEP_A, PKCS_A):
-                cases.append((f"zero {way} {combo}", zero_case(a, b, combo, v3(combo))))
+                cases.append(Case(f"zero {way} {combo}", zero_case(a, b, combo, v3(combo))))
+
+    for a, b, column, dialects in ((python, server, "in", client_dialects()), (client, python, "out", server_dialects())):
+        for dialect in dialects:
+            cases.append(Case(f"dialect {a.name}->{b.name} {dialect}", dialect_case(a, b, dialect, v3(dialect.combo)),
+                              str(dialect), column))
+    if server is not python:  # the Python server waits for what follows
+        for combo in CP1:
+            full = 62 if combo.padding == "oaep" else 117
+            for blocks in (1, 2):
+                what = f"{combo}, silence after {blocks} full"
+                cases.append(Case(f"dialect python->{server.name} {what}",
+                                  silence_case(python, server, combo, v3(combo), blocks * full), what, "in"))
 
     way = f"{client.name}->python"
     for combo in (AP, OAEP_A, CP2_OAEP):
         for key in ("wrong-ca", "expired"):
-            cases.append((f"{key} {way} {combo}", unproven_case(client, python, combo, certs[key])))
+            cases.append(Case(f"{key} {way} {combo}", unproven_case(client, python, combo, certs[key])))
         for fault in ("sign-other", "replay"):
-            cases.append((f"{fault} {way} {combo}", unproven_case(client, python, combo, v3(combo), fault)))
+            cases.append(Case(f"{fault} {way} {combo}", unproven_case(client, python, combo, v3(combo), fault)))
     for combo in (PLAIN, AP, OAEP_A, CP2_OAEP):
         for fault in ("cut", "reset"):
-            cases.append((f"server-{fault} {way} {combo}", broken_off_case(client, python, combo, v3(combo), fault)))
+            cases.append(Case(f"server-{fault} {way} {combo}", broken_off_case(client, python, combo, v3(combo), fault)))
     for combo in (PLAIN, CP2_OAEP):
-        cases.append((f"connection-refused {client.name} {combo}", refused_case(client, combo, v3(combo))))
-    cases.append((f"short-salt {way} {AP}", short_salt_case(client, python, AP, v3(AP))))
+        cases.append(Case(f"connection-refused {client.name} {combo}", refused_case(client, combo, v3(combo))))
+    cases.append(Case(f"short-salt {way} {AP}", short_salt_case(client, python, AP, v3(AP))))
 
     way = f"python->{server.name}"
     for faults, combos in SEND_FAULTS:
         for fault in faults:
             for combo in combos:
-                cases.append((f"fault {fault} {way} {combo}", send_fault_case(python, server, combo, v3(combo), fault)))
+                cases.append(Case(f"fault {fault} {way} {combo}", send_fault_case(python, server, combo, v3(combo), fault)))
+    for fault in ("flip", "flip-iv", "flip-hmac", "cut", "reset", "trunc-key", "garbage-key"):
+        cases.append(Case(f"fault {fault} {way} {CP2_OAEP} raw",
+                          send_fault_case(python, server, CP2_OAEP, v3(CP2_OAEP), fault, ("--key-form", "raw"))))
     return cases
 
 
@@ -548,22 +750,35 @@ def make_all_certificates(root, upseal):
     return certs
 
 
-def judge(name, run, root):
-    """Runs one case in a folder of its own: None when it is well, else why not."""
+def judge(case, root):
+    """Runs one case in a folder of its own: how it went, and why."""
     with tempfile.TemporaryDirectory(dir=root) as work:
         try:
-            run(Path(work))
+            case.run(Path(work))
+        except NotOffered as missing:
+            return "not offered", str(missing)
         except Failure as failure:
-            return str(failure)
+            return "FAIL", str(failure)
         except Exception as error:  # a defect of this harness fails the case, not the run
-            return f"{type(error).__name__}: {error}"
-    return None
+            return "FAIL", f"{type(error).__name__}: {error}"
+    return "ok", ""
 
 
-def report(name, why):
-    line = f"ok {name}" if why is None else f"FAIL {name}: " + " ".join(why.split())
-    print(line, flush=True)
-    return why is None
+def report(name, verdict, why):
+    line = {"ok": f"ok {name}", "FAIL": f"FAIL {name}: {why}", "not offered": f"not offered: {name} ({why})"}[verdict]
+    print(" ".join(line.split()), flush=True)
+
+
+def print_table(verdicts, tested):
+    """Rows are dialects; a cross if any case of a cell failed, a dash if none ran."""
+    cells = {}
+    for case, verdict in verdicts:
+        if case.row:
+            cells.setdefault(case.row, {"in": set(), "out": set()})[case.column].add(verdict)
+    print(f"\n| dialect | Python → {tested} | {tested} → Python |\n|---|---|---|")
+    for row, columns in cells.items():
+        marks = ["✗" if "FAIL" in seen else "✓" if "ok" in seen else "–" for seen in (columns["in"], columns["out"])]
+        print(f"| {row} | {marks[0]} | {marks[1]} |")
 
 
 def main():
@@ -574,6 +789,8 @@ def main():
     under_test.add_argument("--self", action="store_true", help="the Python peer against itself")
     parser.add_argument("--only", default="", metavar="SUBSTR", help="only the cases whose name contains this")
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")
+    parser.add_argument("--require-all", action="store_true", help="what the binary does not offer has failed")
+    parser.add_argument("--table", action="store_true", help="at the end, a Markdown table of the dialects")
     parser.add_argument("-v", dest="verbose", action="store_true", help="commands and what they said, on stderr")
     options = parser.parse_args()
     VERBOSE = options.verbose
@@ -585,31 +802,33 @@ def main():
             parser.error(f"{options.upseal} is not an executable file")
         upseal = Upseal(options.upseal.resolve())
 
-    passed = failed = 0
+    verdicts = []
     with tempfile.TemporaryDirectory(prefix="upseal-interop-") as root:
         try:
             certs = make_all_certificates(Path(root), upseal)
         except Failure as failure:
-            report("certs", str(failure))
+            report("certs", "FAIL", str(failure))
             print("0 passed, 1 failed")
             return 1
         cases = all_cases((upseal or python, upseal or python, python), certs)
-        cases = [(name, run) for name, run in cases if options.only in name]
+        cases = [case for case in cases if options.only in case.name]
         if not cases:
             parser.error(f"no case has {options.only!r} in its name")
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            verdicts = pool.map(lambda case: (case[0], judge(*case, root)), cases)
-            for name, why in verdicts:
-                if report(name, why):
-                    passed += 1
-                else:
-                    failed += 1
+            for case, (verdict, why) in zip(cases, pool.map(lambda case: judge(case, root), cases)):
+                report(case.name, verdict, why)
+                verdicts.append((case, verdict))
         if Python.messages:
-            if report("fresh AP messages", judge("", fresh_messages_case, root)):
-                passed += 1
-            else:
-                failed += 1
-    print(f"{passed} passed, {failed} failed")
+            last = Case("fresh AP messages", fresh_messages_case)
+            verdict, why = judge(last, root)
+            report(last.name, verdict, why)
+            verdicts.append((last, verdict))
+    if options.table:
+        print_table(verdicts, (upseal or python).name)
+    count = {verdict: sum(seen == verdict for _, seen in verdicts) for verdict in ("ok", "FAIL", "not offered")}
+    failed = count["FAIL"] + (count["not offered"] if options.require_all else 0)
+    left_out = "" if options.require_all or not count["not offered"] else f", {count['not offered']} not offered"
+    print(f"{count['ok']} passed, {failed} failed{left_out}")
     return 1 if failed else 0
 
 

@@ -127,6 +127,10 @@ def client_dialects():
             add(f"last block full, MODE 2 {goodbye}", [combo], "--goodbye", goodbye, sizes=(300, full, 2 * full))
         add("silence before the last full block", [combo], "--pause", "1.5", server=(), sizes=(3 * full,))
         add("silence before a short last block", [combo], "--pause", "1.5", server=(), sizes=(3 * full - 5,))
+        if combo.framing == "D":
+            for what, size in (("full", 2 * full), ("short", 2 * full - 5)):
+                add(f"silence before the terminator, last block {what}", [combo],
+                    "--pause", "1.5", "--pause-before", "3", server=(), sizes=(size,))
         # Where one framing's M1 is another's before the end of the body.
         if combo.framing == "B":
             add(f"as many blocks as {full} or {2 * full} bytes", [combo], sizes=(full * full, 2 * full * full - 3))

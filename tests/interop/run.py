@@ -287,7 +287,7 @@ class Python:
     name = "python"
     messages = []  # every AP message that its servers saw from the client under test
 
-    def __init__(self, patience=5):
+    def __init__(self, patience=20):
         self.patience = patience
 
     def check_offers(self, options):

@@ -898,7 +898,8 @@ def command_line():
     serve_.add_argument("--reply-gap", type=float, default=0, help="seconds between the four parts of an answer")
     serve_.add_argument("--signature-length", choices=["own", "message"], default="own",
                         help="state the signature's length, or the message's in its place")
-    serve_.add_argument("--salt", type=salt_length, default=padding.PSS.MAX_LENGTH, help="of the AP answer: max or bytes")
+    serve_.add_argument("--salt", type=salt_length, default=padding.PSS.MAX_LENGTH,
+                        help="of the AP answer: max or bytes")
     serve_.add_argument("--fault", choices=SERVE_FAULTS)
     serve_.add_argument("--hang", type=float, default=45, help="fault no-close: for how many seconds")
     serve_.add_argument("--accept-timeout", type=float, default=60)
@@ -919,7 +920,8 @@ def command_line():
                        help="one byte a write")
     send_.add_argument("--glue", dest="writes", action="store_const", const="glued",
                        help="one send for everything up to the next answer")
-    send_.add_argument("--pause", type=float, default=0, help="seconds of silence in every body: in CP1 before the last block")
+    send_.add_argument("--pause", type=float, default=0,
+                       help="seconds of silence in every body: in CP1 before the last block")
     send_.add_argument("--pause-before", type=int, metavar="N", help="CP1: pause before this block, counted from 1")
     send_.add_argument("--linger", type=float, default=0, help="seconds of silence after the last file")
     send_.add_argument("--patience", type=float, default=30, help="seconds to wait for the server's end")

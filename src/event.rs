@@ -129,7 +129,7 @@ pub enum EmptyFile {
     /// As one encrypted block with nothing in it.
     #[default]
     Block,
-    /// As a body of no blocks. In framing E that cannot be written, and is one block all the same.
+    /// As a body of no blocks.
     Zero,
 }
 

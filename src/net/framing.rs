@@ -200,6 +200,8 @@ impl Layout {
             // An empty file is one empty block, and C's M1 for it is 0: nothing may follow then.
             Framing::C => Self { m1: Some(plain), pairs: true, terminator: None },
             Framing::D => Self { m1: None, pairs: true, terminator: Some(TERMINATOR) },
+            // With no block there is no pair, and something must stand behind MODE 1.
+            Framing::E if blocks == 0 => Self { m1: Some(0), pairs: true, terminator: None },
             Framing::E => Self { m1: None, pairs: true, terminator: None },
             Framing::F => Self { m1: total, pairs: true, terminator: None },
         }

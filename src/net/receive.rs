@@ -246,8 +246,8 @@ impl<'a> Session<'a> {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
                 self.whole_body(m1, &mut Clear::new(m1), &mut file)?;
-                if let Some(k) = self.doubtful_block(variant, m1) {
-                    self.decoder.set_continuation(Continuation::Blocks { k });
+                if let Some(continuation) = self.doubt(variant, m1) {
+                    self.decoder.set_continuation(continuation);
                     self.open_ended = Some(OpenEnded::Clear(file));
                     return Ok(());
                 }
@@ -314,12 +314,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// k, if a body taken for AP could be a damaged first block of framing D or E, or the M1 of an
-    /// empty file in framing C.
-    fn doubtful_block(&self, variant: Variant, m1: u64) -> Option<u64> {
+    /// A body that was only guessed to be AP's may be a damaged CP1 body: of framing D or E if it has k
+    /// bytes and a block follows, of B, C or F if what follows is no MODE; or an empty file in framing
+    /// C, if it has none and a block follows. So it is not published before that is known.
+    fn doubt(&self, variant: Variant, m1: u64) -> Option<Continuation> {
         let k = self.service.identity.as_ref()?.modulus_bytes() as u64;
         let guessed = variant == Variant::Ap && self.hello.is_none();
-        (guessed && (m1 == k || m1 == 0) && self.service.policy.variants.contains(&Variant::Cp1)).then_some(k)
+        let doubtful = guessed && self.service.policy.variants.contains(&Variant::Cp1);
+        doubtful.then_some(if m1 == k || m1 == 0 { Continuation::Blocks { k } } else { Continuation::No })
     }
 
     /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.

@@ -14,7 +14,7 @@ use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
 use crate::event::{
-    AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, Framing, KeyForm, KeyLength, Proof, Variant,
+    AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, KeyForm, KeyLength, Proof, Variant,
 };
 use crate::meter::{Meter, Stage};
 use crate::trust::{Anchor, TrustError};
@@ -411,10 +411,9 @@ impl Upload {
     }
 }
 
-/// Blocks of a CP1 body; an empty file is one empty block, or none if the server wants that and the
-/// framing has a way to say it.
+/// Blocks of a CP1 body; an empty file is one empty block, or none if the server wants that.
 fn blocks(server: &ServerKey, dialect: Dialect, size: u64) -> u64 {
-    if size == 0 && dialect.empty == EmptyFile::Zero && dialect.framing != Framing::E {
+    if size == 0 && dialect.empty == EmptyFile::Zero {
         return 0;
     }
     let full = ServerKey::block_max(server.modulus_bytes(), dialect.padding) as u64;

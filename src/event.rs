@@ -437,6 +437,8 @@ pub enum Kept {
     Renamed,
     /// Not again: a file of this name and SHA-256 is here already.
     Same,
+    /// In the place of its own beginning, because more of it came after that was published.
+    Amended,
     /// Not at all: a lane of a race (`race-cp1-NAME`).
     Discarded,
 }

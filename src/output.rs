@@ -133,6 +133,7 @@ impl Output {
                     Kept::New => "received",
                     Kept::Renamed => "received beside another of that name",
                     Kept::Same => "received again; it was here already",
+                    Kept::Amended => "amended, since more of it came",
                     Kept::Discarded => "raced, not kept",
                 };
                 self.rows.remove(track);

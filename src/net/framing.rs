@@ -11,6 +11,9 @@
 //!                 └─ otherwise ──────► M1 / k blocks one after another (A; one block: D, E)
 //! ```
 //! After a body whose M1 was k or 0, or one of pairs, a "MODE" of value k is one more block.
+//!
+//! Our own clients say their framing in the hello; then nothing is guessed, no M1 means two things, and
+//! only E is open-ended (and C's empty file, which is a M1 of 0 and perhaps a block).
 
 use thiserror::Error;
 
@@ -54,6 +57,8 @@ pub enum FramingError {
 pub enum Step {
     /// Too few to tell; read more.
     More,
+    /// Skip so many bytes of framing.
+    Skip(usize),
     /// Skip `skip` bytes; the next `length` are whole blocks or parts of them.
     Blocks {
         /// Bytes of framing.
@@ -67,7 +72,10 @@ pub enum Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
+    /// The bytes will tell.
     Unknown,
+    /// M1 is not what the hello's framing can have.
+    Broken,
     /// `left` bytes of blocks to come.
     Joined {
         left: u64,
@@ -77,6 +85,10 @@ enum Shape {
         left: u64,
         count: u64,
     },
+    /// The same, up to the terminator (D).
+    Terminated {
+        left: u64,
+    },
     Over,
 }
 
@@ -85,27 +97,44 @@ enum Shape {
 pub struct Body {
     m1: u64,
     k: u64,
+    /// What the hello said; `None`: the bytes must tell.
+    framing: Option<Framing>,
     shape: Shape,
     continuation: Continuation,
 }
 
 impl Body {
-    /// A body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8).
+    /// A body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8), from a client
+    /// that said its framing or did not.
     #[must_use]
-    pub const fn new(m1: u64, k: u64) -> Self {
+    pub fn new(m1: u64, k: u64, framing: Option<Framing>) -> Self {
         let more = Continuation::Blocks { k };
-        let (shape, continuation) = match m1 {
-            TERMINATOR => (Shape::Over, Continuation::No),
-            0 => (Shape::Over, more),
-            _ => (Shape::Unknown, if m1 == k { more } else { Continuation::No }),
+        let (shape, continuation) = match (m1, framing) {
+            (TERMINATOR, _) => (Shape::Over, Continuation::No),
+            (0, None | Some(Framing::C)) => (Shape::Over, more),
+            (0, Some(_)) => (Shape::Over, Continuation::No),
+            (_, None) => (Shape::Unknown, if m1 == k { more } else { Continuation::No }),
+            (_, Some(Framing::A)) if m1.is_multiple_of(k) => (Shape::Joined { left: m1 }, Continuation::No),
+            (_, Some(Framing::D)) if m1 == k => (Shape::Terminated { left: k }, Continuation::No),
+            (_, Some(Framing::E)) if m1 == k => (Shape::Joined { left: k }, more),
+            (_, Some(Framing::A | Framing::D | Framing::E)) => (Shape::Broken, Continuation::No),
+            (_, Some(Framing::B | Framing::C | Framing::F)) => {
+                (Shape::Pairs { left: 0, count: 0 }, Continuation::No)
+            }
         };
-        Self { m1, k, shape, continuation }
+        Self { m1, k, framing, shape, continuation }
     }
 
     /// One more block of the file before, after its length was read in the place of a MODE.
     #[must_use]
     pub const fn one_more_block(k: u64) -> Self {
-        Self { m1: k, k, shape: Shape::Joined { left: k }, continuation: Continuation::Blocks { k } }
+        Self {
+            m1: k,
+            k,
+            framing: None,
+            shape: Shape::Joined { left: k },
+            continuation: Continuation::Blocks { k },
+        }
     }
 
     /// What may stand in the place of the next MODE once this body is over.
@@ -124,6 +153,10 @@ impl Body {
         loop {
             match self.shape {
                 Shape::Over => return Ok(Step::End),
+                Shape::Broken if self.framing == Some(Framing::A) => {
+                    return Err(FramingError::NoWholeBlocks { m1: self.m1, k: self.k });
+                }
+                Shape::Broken => return Err(FramingError::BlockLength { k: self.k, got: self.m1 }),
                 Shape::Unknown => {
                     let Some(first) = read_word(input) else { return Ok(Step::More) };
                     if first == self.k {
@@ -136,9 +169,24 @@ impl Body {
                     }
                 }
                 Shape::Joined { left: 0 } => self.shape = Shape::Over,
+                Shape::Terminated { left: 0 } => {
+                    let Some(got) = read_word(input) else { return Ok(Step::More) };
+                    match got {
+                        TERMINATOR => self.shape = Shape::Over,
+                        _ if got == self.k => self.shape = Shape::Terminated { left: got },
+                        _ => return Err(FramingError::BlockLength { k: self.k, got }),
+                    }
+                    return Ok(Step::Skip(WORD));
+                }
                 Shape::Pairs { left: 0, count } => {
-                    // In this order: PROTOCOL.md, "Telling them apart".
-                    let ends = [plain, count, count.saturating_mul(self.k)];
+                    let encrypted = count.saturating_mul(self.k);
+                    let ends = match self.framing {
+                        Some(Framing::B) => [count; 3],
+                        Some(Framing::C) => [plain; 3],
+                        Some(Framing::F) => [encrypted; 3],
+                        // In this order: PROTOCOL.md, "Telling them apart".
+                        _ => [plain, count, encrypted],
+                    };
                     if count > 0 && ends.contains(&self.m1) {
                         self.shape = Shape::Over;
                         continue;
@@ -158,7 +206,9 @@ impl Body {
                     self.shape = Shape::Pairs { left, count: count + 1 };
                     return Ok(step);
                 }
-                Shape::Joined { ref mut left } | Shape::Pairs { ref mut left, .. } => {
+                Shape::Joined { ref mut left }
+                | Shape::Pairs { ref mut left, .. }
+                | Shape::Terminated { ref mut left } => {
                     return Ok(take(left, 0, input.len()));
                 }
             }
@@ -263,14 +313,15 @@ mod tests {
     }
 
     /// Reads a body, and what may follow it, from bytes that arrive in pieces of `size`.
-    fn read(input: &[u8], size: usize) -> Result<(Vec<u8>, usize), FramingError> {
+    fn read(input: &[u8], size: usize, said: Option<Framing>) -> Result<(Vec<u8>, usize), FramingError> {
         let (mut at, mut here) = (WORD, WORD);
-        let mut body = Body::new(read_word(input).unwrap(), K as u64);
+        let mut body = Body::new(read_word(input).unwrap(), K as u64, said);
         let (mut sealed, mut plain) = (Vec::new(), Vec::new());
         loop {
             match body.next(&input[at..here], plain.len() as u64)? {
                 Step::More if here == input.len() => return Ok((plain, at)),
                 Step::More => here = (here + size).min(input.len()),
+                Step::Skip(length) => at += length,
                 Step::Blocks { skip, length } => {
                     sealed.extend_from_slice(&input[at + skip..at + skip + length]);
                     at += skip + length;
@@ -305,9 +356,11 @@ mod tests {
                 let mut input = written(framing, &file);
                 let end = input.len();
                 input.extend(word(2));
-                for size in [1, 3, 8, 16, 24, 1000] {
-                    let context = format!("framing {framing}, {length} bytes, pieces of {size}");
-                    let (plain, at) = read(&input, size).expect(&context);
+                for (size, said) in
+                    [1, 3, 8, 16, 24, 1000].into_iter().zip([None, Some(framing)].into_iter().cycle())
+                {
+                    let context = format!("framing {framing}, {length} bytes, pieces of {size}, {said:?}");
+                    let (plain, at) = read(&input, size, said).expect(&context);
                     assert_eq!(plain, file, "{context}");
                     assert_eq!(at, end, "{context}");
                 }
@@ -317,16 +370,20 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_one_empty_block_or_nothing() {
-        for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+        for framing in ALL {
             let mut input = written(framing, b"");
             let end = input.len();
             input.extend(word(2));
-            assert_eq!(read(&input, 1).unwrap(), (vec![], end), "framing {framing}");
+            for said in [None, Some(framing)] {
+                assert_eq!(read(&input, 1, said).unwrap(), (vec![], end), "framing {framing}, {said:?}");
+            }
         }
         for nothing in [0, TERMINATOR] {
             let mut input = word(nothing).to_vec();
             input.extend(word(2));
-            assert_eq!(read(&input, 1).unwrap(), (vec![], WORD));
+            for said in ALL.map(Some).into_iter().chain([None]) {
+                assert_eq!(read(&input, 1, said).unwrap(), (vec![], WORD), "{said:?}");
+            }
         }
     }
 
@@ -336,34 +393,80 @@ mod tests {
         let file = vec![5; FULL * FULL];
         let input = written(Framing::B, &file);
         assert_eq!(read_word(&input), Some(FULL as u64));
-        assert_eq!(read(&input, 7).unwrap(), (file, input.len()));
+        assert_eq!(read(&input, 7, None).unwrap(), (file, input.len()));
+    }
+
+    /// Every M1 that means two things without it: a body ends where the framing says, not before.
+    #[test]
+    fn a_framing_that_was_said_leaves_nothing_to_coincidence() {
+        for (framing, length) in [
+            (Framing::B, FULL * FULL), // as many blocks as the first has bytes
+            (Framing::B, K * FULL),    // as many blocks as a block has encrypted bytes
+            (Framing::C, K),           // as many bytes as one block encrypted
+            (Framing::C, 2 * K),       // as two
+            (Framing::D, 3 * FULL),    // the last block is full
+        ] {
+            let file = vec![5; length];
+            let input = written(framing, &file);
+            let mut body = Body::new(read_word(&input).unwrap(), K as u64, Some(framing));
+            let (mut at, mut blocks) = (WORD, 0);
+            loop {
+                match body.next(&input[at..], (blocks / K * FULL).min(length) as u64).unwrap() {
+                    Step::Skip(length) => at += length,
+                    Step::Blocks { skip, length } => {
+                        at += skip + length;
+                        blocks += length;
+                    }
+                    Step::More => panic!("framing {framing}, {length} bytes: wants more at {at}"),
+                    Step::End => break,
+                }
+            }
+            assert_eq!(at, input.len(), "framing {framing}, {length} bytes");
+            assert_eq!(body.continuation(), Continuation::No, "framing {framing}, {length} bytes");
+        }
+    }
+
+    #[test]
+    fn rejects_what_the_framing_that_was_said_cannot_have() {
+        let block = [9; 40];
+        for (framing, m1, error) in [
+            (Framing::A, 17, FramingError::NoWholeBlocks { m1: 17, k: 16 }),
+            (Framing::D, 32, FramingError::BlockLength { k: 16, got: 32 }),
+            (Framing::E, 32, FramingError::BlockLength { k: 16, got: 32 }),
+            (Framing::B, 32, FramingError::BlockLength { k: 16, got: u64::from_be_bytes([9; 8]) }),
+            (Framing::C, 32, FramingError::BlockLength { k: 16, got: u64::from_be_bytes([9; 8]) }),
+            (Framing::F, 32, FramingError::BlockLength { k: 16, got: u64::from_be_bytes([9; 8]) }),
+        ] {
+            let mut body = Body::new(m1, K as u64, Some(framing));
+            assert_eq!(body.next(&block, 0).unwrap_err(), error, "framing {framing}");
+        }
     }
 
     #[test]
     fn rejects_lengths_that_fit_no_framing() {
         let input: Vec<u8> = word(K as u64 + 1).into_iter().chain([9; 40]).collect();
-        assert_eq!(read(&input, 40).unwrap_err(), FramingError::NoWholeBlocks { m1: 17, k: 16 });
+        assert_eq!(read(&input, 40, None).unwrap_err(), FramingError::NoWholeBlocks { m1: 17, k: 16 });
 
         let mut input = word(5).to_vec();
         Layout { m1: None, pairs: true, terminator: None }.frame(&seal(b"0123456789"), K, &mut input);
         input.extend(word(17));
-        assert_eq!(read(&input, 40).unwrap_err(), FramingError::BlockLength { k: 16, got: 17 });
+        assert_eq!(read(&input, 40, None).unwrap_err(), FramingError::BlockLength { k: 16, got: 17 });
 
         let mut input = word(3).to_vec();
         Layout { m1: None, pairs: true, terminator: None }.frame(&seal(&[1; 35]), K, &mut input);
         // 10, 20, 30 bytes and 1, 2 blocks are not 3; three blocks are.
-        assert_eq!(read(&input, 1000).unwrap().0.len(), 35, "the fourth block continues");
+        assert_eq!(read(&input, 1000, None).unwrap().0.len(), 35, "the fourth block continues");
     }
 
     #[test]
     fn rejects_pairs_that_pass_every_end() {
-        let mut body = Body::new(1, 16);
+        let mut body = Body::new(1, 16, None);
         let mut input = word(16).to_vec();
         input.extend([1; 16]);
         assert_eq!(body.next(&input, 0).unwrap(), Step::Blocks { skip: 8, length: 16 });
         assert_eq!(body.next(&[], 10).unwrap(), Step::End, "one block is B");
 
-        let mut body = Body::new(3, 16);
+        let mut body = Body::new(3, 16, None);
         for pairs in 1..=2 {
             assert_eq!(body.next(&input, pairs * 10 - 10).unwrap(), Step::Blocks { skip: 8, length: 16 });
         }

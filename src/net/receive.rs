@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use self::blocks::{Blocks, OpenEnded};
 use super::connection::Connection;
-use super::framing::{Body, Step};
+use super::framing::Body;
 use super::handshake::{Offer, check_signable, server_line};
 use super::service::{ReceiveError, Service};
-use super::wire::{Continuation, Decoder, Message, Part, WORD, word};
+use super::wire::{Decoder, Message, Part, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
-use crate::crypto::rsa_blocks::{BlockOpener, looks_sealed};
-use crate::crypto::{Clear, Open, OpenError};
+use crate::crypto::rsa_blocks::BlockOpener;
+use crate::crypto::{Clear, Open};
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::meter::{Meter, Stage};
-use crate::store::{Discard, FileName, Incoming, Pending, StoreError, Stored};
+use crate::store::{Discard, FileName, Incoming, Pending, Published, StoreError};
+
+mod blocks;
+mod telling;
 
 /// How long a client may stand still: a person may choose files in between.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);
@@ -25,6 +29,8 @@ pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// "Published after 1 s of silence": PROTOCOL.md, "Finality".
 const SILENCE: Duration = Duration::from_secs(1);
+/// How often that doubles when a file was published too early: up to about a minute.
+const LONGER_SILENCES: u32 = 6;
 /// How long the client may take to hang up after MODE 2, so that our end is no reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -56,6 +62,10 @@ pub struct Session<'a> {
     key: Option<SessionKey>,
     /// A file that may still turn out not to be over.
     open_ended: Option<OpenEnded>,
+    /// The last file, while nothing but more of it has followed.
+    at_rest: Option<AtRest>,
+    /// A file that is here, while more of it comes.
+    amending: Option<FileName>,
     /// What is being received, for the line when it fails.
     receiving: Option<Track>,
 }
@@ -64,26 +74,27 @@ pub struct Session<'a> {
 struct Arriving {
     track: Track,
     variant: Variant,
+    /// The name it asks for.
+    want: FileName,
     pending: Box<dyn Pending>,
     hash: Sha256,
     meter: Arc<Meter>,
     begun: Instant,
     plain: Vec<u8>,
+    /// How often it was published before.
+    amendments: u32,
 }
 
-/// A CP1 file and its opener.
-struct Blocks {
-    file: Arriving,
-    opener: BlockOpener,
-}
-
-/// A whole file whose next word decides.
-enum OpenEnded {
-    /// One more block of it may follow, by its framing.
-    Blocks(Blocks),
-    /// An AP file of k or of no bytes. If a block follows it was CP1: one block that does not decrypt
-    /// (framing D or E), or an empty file (framing C).
-    Clear(Arriving),
+/// A published file, and what it takes to add to it.
+struct AtRest {
+    track: Track,
+    published: Published,
+    hash: Sha256,
+    meter: Arc<Meter>,
+    begun: Instant,
+    /// CP1's.
+    opener: Option<BlockOpener>,
+    amendments: u32,
 }
 
 impl<'a> Session<'a> {
@@ -104,6 +115,8 @@ impl<'a> Session<'a> {
             speaks_blocks: false,
             key: None,
             open_ended: None,
+            at_rest: None,
+            amending: None,
             receiving: None,
         }
     }
@@ -120,12 +133,16 @@ impl<'a> Session<'a> {
             if let Some(track) = self.receiving {
                 self.service.observer.unwatch(track);
             }
+            let stays = match &self.amending {
+                Some(name) => format!("; {name} stays as it was published"),
+                None => String::new(),
+            };
             self.service.observer.event(Event::Refused {
                 session: self.id,
                 track: self.receiving,
                 peer: self.peer.clone(),
                 name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
-                why: error.to_string(),
+                why: format!("{error}{stays}"),
                 at_ms: unix_now_ms(),
             });
         }
@@ -136,6 +153,7 @@ impl<'a> Session<'a> {
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {
                 self.settle()?;
+                self.at_rest = None;
             }
             match message {
                 Message::Filename(bytes) => {
@@ -145,7 +163,10 @@ impl<'a> Session<'a> {
                 }
                 Message::Data { length } => self.data(length)?,
                 Message::OneMoreBlock => self.one_more_block()?,
-                Message::EndOfBlocks => self.settle()?,
+                Message::EndOfBlocks => {
+                    self.settle()?;
+                    self.at_rest = None;
+                }
                 Message::Authenticate(challenge) => self.prove(&challenge)?,
                 Message::SessionKey(wrapped) => self.agree(&wrapped)?,
                 Message::Close => return self.farewell(),
@@ -164,7 +185,7 @@ impl<'a> Session<'a> {
             }
             let between = self.decoder.is_between_messages();
             let patience = match (between, &self.open_ended) {
-                (true, Some(_)) => SILENCE,
+                (true, Some(file)) => SILENCE * (1 << file.amendments().min(LONGER_SILENCES)),
                 (true, None) => IDLE_PATIENCE,
                 (false, _) => BODY_PATIENCE,
             };
@@ -251,7 +272,7 @@ impl<'a> Session<'a> {
                     self.open_ended = Some(OpenEnded::Clear(file));
                     return Ok(());
                 }
-                self.publish(file)
+                self.publish(file, None)
             }
             Variant::Cp2 => {
                 let Some(key) = &self.key else { return Err(self.order("a token before any session key")) };
@@ -263,7 +284,7 @@ impl<'a> Session<'a> {
                 self.whole_body(m1, &mut opener, &mut file)?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
-                self.publish(file)
+                self.publish(file, None)
             }
             Variant::Cp1 => {
                 let Some(identity) = self.service.identity.clone() else {
@@ -278,7 +299,8 @@ impl<'a> Session<'a> {
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
                 let opener = BlockOpener::new(identity);
-                self.blocks(Blocks { file, opener }, Body::new(m1, k))
+                let said = self.hello.and_then(|offer| offer.framing);
+                self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
         }
     }
@@ -289,80 +311,6 @@ impl<'a> Session<'a> {
 
     const fn too_large(&self, size: u64) -> ReceiveError {
         ReceiveError::TooLarge { offset: self.offset(), size, limit: self.service.policy.max_file }
-    }
-
-    /// Which variant the coming body is: by the session key, by our own client's hello, or by the
-    /// body itself (PROTOCOL.md: "AP and CP1 cannot be told apart with certainty").
-    fn variant(&mut self, m1: u64) -> Result<Variant, ReceiveError> {
-        if self.key.is_some() {
-            return Ok(Variant::Cp2);
-        }
-        if let Some(offer) = self.hello {
-            return Ok(offer.variant);
-        }
-        if !self.proved {
-            return Ok(Variant::Plain);
-        }
-        let accepts = |variant| self.service.policy.variants.contains(&variant);
-        match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
-            (true, false) => Ok(Variant::Ap),
-            (false, true) => Ok(Variant::Cp1),
-            _ => {
-                self.speaks_blocks = self.speaks_blocks || self.looks_like_blocks(m1)?;
-                Ok(if self.speaks_blocks { Variant::Cp1 } else { Variant::Ap })
-            }
-        }
-    }
-
-    /// A body that was only guessed to be AP's may be a damaged CP1 body: of framing D or E if it has k
-    /// bytes and a block follows, of B, C or F if what follows is no MODE; or an empty file in framing
-    /// C, if it has none and a block follows. So it is not published before that is known.
-    fn doubt(&self, variant: Variant, m1: u64) -> Option<Continuation> {
-        let k = self.service.identity.as_ref()?.modulus_bytes() as u64;
-        let guessed = variant == Variant::Ap && self.hello.is_none();
-        let doubtful = guessed && self.service.policy.variants.contains(&Variant::Cp1);
-        doubtful.then_some(if m1 == k || m1 == 0 { Continuation::Blocks { k } } else { Continuation::No })
-    }
-
-    /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.
-    fn looks_like_blocks(&mut self, m1: u64) -> Result<bool, ReceiveError> {
-        let Some(identity) = self.service.identity.clone() else { return Ok(false) };
-        let k = identity.modulus_bytes();
-        match m1 {
-            u64::MAX => return Ok(true),
-            0 => return Ok(false),
-            _ => {}
-        }
-        let length = word(k as u64);
-        let first = usize::try_from(m1).map_or(WORD, |m1| m1.min(WORD));
-        if self.peek(first)?.is_some_and(|bytes| length.starts_with(bytes)) {
-            // Pairs, or a file that begins like one. M1 may be their number, or the plaintext's length,
-            // so a pair may reach beyond what M1 would be as a file's length.
-            let is_pair = self.peek(WORD)?.is_some_and(|bytes| bytes == length);
-            // As a file of fewer than 8 bytes it would be followed by no MODE that there is.
-            return Ok(is_pair
-                && (m1 < WORD as u64
-                    || self.peek(WORD + k)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..]))));
-        }
-        if !m1.is_multiple_of(k as u64) {
-            return Ok(false);
-        }
-        let some = usize::try_from(m1).map_or(4 * k, |m1| m1.min(4 * k));
-        Ok(self.peek(some)?.is_some_and(|bytes| looks_sealed(&identity, bytes)))
-    }
-
-    /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or
-    /// stands still.
-    fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
-        while self.connection.buffered().len() < n {
-            match self.connection.fill() {
-                Ok(0) => return Ok(None),
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::TimedOut => return Ok(None),
-                Err(e) => return Err(self.cut(Some(e))),
-            }
-        }
-        Ok(Some(&self.connection.buffered()[..n]))
     }
 
     fn begin(
@@ -380,23 +328,32 @@ impl<'a> Session<'a> {
         };
         let meter = Arc::new(Meter::default());
         meter.start(size.unwrap_or(0), m1);
-        self.receiving = Some(track);
-        self.service.observer.event(Event::Receiving {
-            track,
-            peer: self.peer.clone(),
-            name: name.to_string(),
-            variant,
-        });
-        self.service.observer.watch(track, Arc::clone(&meter));
-        Ok(Arriving {
+        let file = Arriving {
             track,
             variant,
+            want: name.clone(),
             pending,
             hash: Sha256::new(),
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
-        })
+            amendments: 0,
+        };
+        self.watch(&file);
+        Ok(file)
+    }
+
+    /// Says that a file comes, or comes on.
+    fn watch(&mut self, file: &Arriving) {
+        self.receiving = Some(file.track);
+        self.unfinished = true;
+        self.service.observer.event(Event::Receiving {
+            track: file.track,
+            peer: self.peer.clone(),
+            name: file.want.to_string(),
+            variant: file.variant,
+        });
+        self.service.observer.watch(file.track, Arc::clone(&file.meter));
     }
 
     /// A body of exactly `m1` bytes. All of it is consumed before any outcome.
@@ -440,88 +397,29 @@ impl<'a> Session<'a> {
         self.decoder.skip(bytes as u64);
     }
 
-    /// A CP1 body, or one more block of one.
-    fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
-        loop {
-            match body.next(self.connection.buffered(), blocks.file.meter.file_bytes())? {
-                Step::More => self.read_on(&blocks.file.meter)?,
-                Step::Blocks { skip, length } => {
-                    let sealed = &self.connection.buffered()[skip..skip + length];
-                    let Blocks { file, opener } = &mut blocks;
-                    file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
-                    file.store()?;
-                    self.take(skip + length);
-                    self.check_size(blocks.file.meter.file_bytes())?;
-                }
-                Step::End => break,
-            }
-        }
-        self.decoder.set_continuation(body.continuation());
-        // "A block shorter than the maximum ends the file."
-        if body.continuation() == Continuation::No || blocks.opener.last_block_was_short() {
-            return self.finish_blocks(blocks);
-        }
-        self.open_ended = Some(OpenEnded::Blocks(blocks));
-        Ok(())
-    }
-
-    fn one_more_block(&mut self) -> Result<(), ReceiveError> {
-        let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
-            (Some(OpenEnded::Blocks(blocks)), _) => blocks,
-            (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
-                self.speaks_blocks = true;
-                let opener = BlockOpener::new(identity);
-                Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
-            }
-            (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
-            (None, _) => return Err(self.order("one more CP1 block after the block that ended its file")),
-        };
-        let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
-        self.connection.set_patience(BODY_PATIENCE);
-        self.blocks(blocks, Body::one_more_block(k as u64))
-    }
-
-    fn finish_blocks(&mut self, mut blocks: Blocks) -> Result<(), ReceiveError> {
-        let Blocks { file, opener } = &mut blocks;
-        opener.finish(&mut file.plain)?;
-        file.store()?;
-        if let Some(padding) = blocks.opener.locked_padding()
-            && !self.service.policy.paddings.contains(&padding)
-        {
-            return Err(ReceiveError::Padding { padding });
-        }
-        self.publish(blocks.file)
-    }
-
-    /// Publishes a file that nothing more can follow.
-    fn settle(&mut self) -> Result<(), ReceiveError> {
-        match self.open_ended.take() {
-            Some(OpenEnded::Blocks(blocks)) => self.finish_blocks(blocks),
-            Some(OpenEnded::Clear(file)) => self.publish(file),
-            None => Ok(()),
-        }
-    }
-
     /// The file is whole: makes it durable, gives it its name, and says so.
-    fn publish(&mut self, file: Arriving) -> Result<(), ReceiveError> {
-        let Arriving { track, variant, pending, hash, meter, begun, plain: _ } = file;
-        let digest = Digest::from(hash);
+    fn publish(&mut self, file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
+        let Arriving { track, variant, want, pending, hash, meter, begun, plain: _, amendments } = file;
+        let digest = Digest::from(hash.clone());
         let size = meter.file_bytes();
-        let Stored { name, kept } = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
+        let stored = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
         self.service.observer.unwatch(track);
         self.receiving = None;
         self.unfinished = false;
+        self.amending = None;
         self.service.observer.event(Event::Received {
             track,
             peer: self.peer.clone(),
-            name: name.to_string(),
-            kept,
+            name: stored.name.to_string(),
+            kept: stored.kept,
             size,
             variant,
             digest: digest.to_string(),
             seconds: begun.elapsed().as_secs_f64(),
             at_ms: unix_now_ms(),
         });
+        let published = Published { want, stored, size, digest };
+        self.at_rest = Some(AtRest { track, published, hash, meter, begun, opener, amendments });
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{FileName, Incoming, Pending, Store, StoreError, Stored, Ticket};
+use super::{FileName, Incoming, Pending, Published, Store, StoreError, Stored, Ticket};
 use crate::digest::Digest;
 use crate::event::Kept;
 
@@ -51,6 +51,10 @@ pub struct Nowhere;
 impl Store for Nowhere {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
         Ok(Box::new(Discard::new(want.name.clone())))
+    }
+
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(Discard::new(of.want.clone())))
     }
 
     fn place(&self) -> String {

@@ -73,6 +73,12 @@ pub enum StoreError {
         /// The file.
         spot: Spot,
     },
+    /// Somebody changed, moved or removed a file that was to be amended.
+    #[error("cannot amend {spot}: it is not what was published any more")]
+    Changed {
+        /// The file.
+        spot: Spot,
+    },
     /// The system refused for another reason.
     #[error("cannot {doing} {spot}: {cause}")]
     Failed {
@@ -122,6 +128,8 @@ pub enum Doing {
     Sync,
     /// Giving a file its name.
     Publish,
+    /// Copying a published file, to add to it.
+    Amend,
 }
 
 impl fmt::Display for Doing {
@@ -132,6 +140,7 @@ impl fmt::Display for Doing {
             Self::Write => "write",
             Self::Sync => "sync",
             Self::Publish => "publish",
+            Self::Amend => "amend",
         })
     }
 }

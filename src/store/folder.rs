@@ -28,7 +28,7 @@ use self::known::Known;
 use self::turns::Turns;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
-use super::{Incoming, Pending, Store};
+use super::{Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
@@ -87,6 +87,10 @@ impl Store for Folder {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
         self.0.check_room(want)?;
         Ok(Box::new(Draft::begin(&self.0, &want.name)?))
+    }
+
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(Draft::amend(&self.0, of)?))
     }
 
     fn place(&self) -> String {

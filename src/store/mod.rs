@@ -7,7 +7,7 @@
 //!
 //! A [`Store`] is a place, a [`Pending`] one file on its way into it. Nobody sees a file before it is
 //! whole and on disk, no file is ever replaced, and a file that is here already is not stored again
-//! (PROTOCOL.md, "Same is done"). Names from the wire become a [`FileName`] first, or are refused.
+//! (PROTOCOL.md, "Same is done"); the one exception is a file of which more came ([`Store::amend`]). Names from the wire become a [`FileName`] first, or are refused.
 //!
 //! - [`name`]: names from the wire, made safe
 //! - [`folder`]: a local folder, crash-safe
@@ -44,6 +44,12 @@ pub struct Incoming {
 pub trait Store: Send + Sync {
     /// Begins one file; nobody sees it before it is committed.
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError>;
+
+    /// Begins a new whole copy of a file that was published and is not over: what is here is in it
+    /// already, and its commit replaces that in one step ([`Kept::Amended`]). Until then, and if it
+    /// is given up, what is here stays. What the file was the same as ([`Kept::Same`]) is somebody
+    /// else's, and is never replaced.
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError>;
 
     /// The place, in words for the user.
     fn place(&self) -> String;
@@ -85,6 +91,19 @@ impl Ticket {
     pub fn wait(self) -> Result<Stored, StoreError> {
         self.0
     }
+}
+
+/// A file that was published, as long as more of it may come (PROTOCOL.md, "Finality").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The name it asked for.
+    pub want: FileName,
+    /// How it came to rest.
+    pub stored: Stored,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub digest: Digest,
 }
 
 /// A file at rest: whole, on disk, and visible unless discarded.

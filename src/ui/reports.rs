@@ -58,10 +58,7 @@ impl App {
                 self.received.began(track, &name, variant, &peer, self.clock.present());
             }
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
-                if let Track::Receiving(session, _) = track {
-                    self.server.sessions.received(session, size);
-                }
-                self.received.arrived(
+                let replaced = self.received.arrived(
                     track,
                     Arrival {
                         name: fit::escaped(&name),
@@ -74,6 +71,9 @@ impl App {
                         at: self.clock.time(at_ms),
                     },
                 );
+                if let Track::Receiving(session, _) = track {
+                    self.server.sessions.received(session, size, replaced);
+                }
                 if kept == Kept::Renamed {
                     self.note(Tone::Plain, text::renamed(&name));
                 }

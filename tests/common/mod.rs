@@ -31,7 +31,7 @@ use upseal::net::server::{Lifetime, Server};
 use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
 use upseal::net::upload::Upload;
-use upseal::store::{Folder, Incoming, Pending, Store, StoreError, Ticket};
+use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use upseal::transfer::{EmbeddedOptions, Transfer};
 use upseal::trust::Anchor;
 
@@ -301,6 +301,11 @@ impl Host {
         contents(self.folder.path())
     }
 
+    /// Puts a file there, as somebody else would.
+    pub fn put(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.folder.path().join(name), content).unwrap();
+    }
+
     /// Asks it to stop, without waiting for its sessions.
     pub fn interrupt(&self) {
         self.server.as_ref().unwrap().stopper().interrupt();
@@ -399,6 +404,10 @@ impl Store for Gated {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
         let inner = self.inner.begin(want)?;
         Ok(Box::new(Waiting { inner, name: want.name.as_str().to_owned(), gate: Arc::clone(&self.gate) }))
+    }
+
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        self.inner.amend(of)
     }
 
     fn place(&self) -> String {

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod amended;
 mod ends;
 mod pieces;
 mod proof;

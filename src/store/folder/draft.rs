@@ -1,7 +1,7 @@
 //! One unfinished file of a folder, and the walk that publishes it.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Root, create_unfinished, open_regular};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
-use crate::store::{FileName, Pending, Stored, Ticket};
+use crate::store::{FileName, Pending, Published, Stored, Ticket};
 
 /// A [`Pending`] in a [`Folder`](super::Folder).
 #[derive(Debug)]
@@ -25,6 +25,18 @@ pub(super) struct Draft {
     unfinished: String,
     file: File,
     state: State,
+    /// What it is to replace: published by us, and only the beginning.
+    replaces: Option<Beginning>,
+}
+
+/// A published file that the draft continues.
+#[derive(Debug)]
+struct Beginning {
+    name: FileName,
+    /// Bytes.
+    size: u64,
+    /// As we left it.
+    print: Print,
 }
 
 /// Whether every write succeeded.
@@ -42,7 +54,47 @@ impl Draft {
         let (unfinished, file) = create_unfinished(&root.dir, 0o600).map_err(|cause| {
             StoreError::new(Doing::Create, Spot { folder: root.path.clone(), name: None }, cause)
         })?;
-        Ok(Self { root: Arc::clone(root), want: want.clone(), unfinished, file, state: State::Growing })
+        Ok(Self {
+            root: Arc::clone(root),
+            want: want.clone(),
+            unfinished,
+            file,
+            state: State::Growing,
+            replaces: None,
+        })
+    }
+
+    /// The same, with a copy of what was published in it.
+    pub(super) fn amend(root: &Arc<Root>, of: &Published) -> Result<Self, StoreError> {
+        let mut draft = Self::begin(root, &of.want)?;
+        let print = draft
+            .copy(of)
+            .map_err(|cause| StoreError::new(Doing::Amend, draft.spot(), cause))?
+            .ok_or_else(|| StoreError::Changed { spot: draft.spot() })?;
+        if of.stored.kept != Kept::Same {
+            draft.replaces = Some(Beginning { name: of.stored.name.clone(), size: of.size, print });
+        }
+        Ok(draft)
+    }
+
+    /// Copies what was published, if it is still that; `None` if not.
+    fn copy(&mut self, of: &Published) -> io::Result<Option<Print>> {
+        let name = &of.stored.name;
+        let there = match open_regular(&self.root.dir, name, of.size) {
+            Ok(Some(there)) => there,
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if self.root.known.digest_of(&there, SystemTime::now()) != Some(of.digest) {
+            return Ok(None);
+        }
+        let print = Print::of(&there.metadata()?);
+        let mut source = &there;
+        source.rewind()?;
+        let copied = io::copy(&mut source, &mut self.file)?;
+        let unchanged = copied == of.size && Print::of(&there.metadata()?) == print;
+        Ok(unchanged.then_some(print))
     }
 
     /// The whole of a commit, in the order that survives a crash at any point.
@@ -53,7 +105,10 @@ impl Draft {
         self.finish().map_err(self.failed(Doing::Sync))?;
         let stored = {
             let _turn = self.root.turns.take(&self.want);
-            self.settle(digest)?
+            match &self.replaces {
+                None => self.settle(digest)?,
+                Some(beginning) => self.replace(beginning, digest)?,
+            }
         };
         // Also when the file was here already: whoever named it may not have come this far. If this
         // fails the file stays, whole but not known to be durable, and a retry will find it.
@@ -97,6 +152,30 @@ impl Draft {
             }
         }
         Err(StoreError::NoFreeName { spot: self.spot() })
+    }
+
+    /// Takes the place of its beginning. If somebody has changed that meanwhile, it is theirs now, and
+    /// this is another file.
+    fn replace(&self, beginning: &Beginning, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        let dir = &self.root.dir;
+        let there = open_regular(dir, &beginning.name, beginning.size).ok().flatten();
+        let print = there.and_then(|there| there.metadata().ok()).map(|metadata| Print::of(&metadata));
+        if print != Some(beginning.print) {
+            return self.settle(digest);
+        }
+        // Another try of the same upload may have brought all of it before.
+        for name in self.want.candidates().take_while(|name| *name != beginning.name) {
+            if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
+                same.sync_all().map_err(self.failed(Doing::Sync))?;
+                dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+                return Ok(Stored { name, kept: Kept::Same });
+            }
+        }
+        dir.rename(&self.unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+        if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
+            self.root.known.remember(Print::of(&metadata), digest);
+        }
+        Ok(Stored { name: beginning.name.clone(), kept: Kept::Amended })
     }
 
     /// What is stored as `name`, if it is a regular file with our bytes. One that cannot be read

@@ -351,3 +351,91 @@ fn the_copies_of_a_name_come_to_an_end() {
     let error = try_put(&folder, "a.txt", b"one more").unwrap_err();
     assert!(matches!(error, StoreError::NoFreeName { .. }), "{error}");
 }
+
+/// Publishes a file as a session does, and says what it takes to amend it.
+fn published(folder: &Folder, text: &str, bytes: &[u8]) -> Published {
+    let stored = try_put(folder, text, bytes).unwrap();
+    Published { want: name(text), stored, size: bytes.len() as u64, digest: Digest::of(bytes) }
+}
+
+fn amend(folder: &Folder, of: &Published, more: &[u8], whole: &[u8]) -> (String, Kept) {
+    let mut pending = folder.amend(of).unwrap();
+    pending.write(more).unwrap();
+    let stored = pending.commit(Some(Digest::of(whole))).wait().unwrap();
+    (stored.name.as_str().to_owned(), stored.kept)
+}
+
+#[test]
+fn an_amended_file_takes_the_place_of_its_beginning_in_one_step() {
+    let (temp, folder) = inbox();
+    put(&folder, "a.txt", b"another");
+    let of = published(&folder, "a.txt", b"one ");
+    assert_eq!(of.stored.name, name("a (2).txt"));
+    let mut pending = folder.amend(&of).unwrap();
+    pending.write(b"two").unwrap();
+    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ", "until it is committed");
+    pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"another");
+}
+
+#[test]
+fn an_amendment_that_is_given_up_changes_nothing() {
+    let (temp, folder) = inbox();
+    let of = published(&folder, "a.txt", b"one ");
+    let mut pending = folder.amend(&of).unwrap();
+    pending.write(b"two").unwrap();
+    pending.abort();
+    assert_eq!(names(temp.path()), set(["a.txt"]));
+    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+}
+
+#[test]
+fn a_file_that_was_here_already_is_not_amended_but_continued_beside_it() {
+    let (temp, folder) = inbox();
+    put(&folder, "a.txt", b"one ");
+    let of = published(&folder, "a.txt", b"one ");
+    assert_eq!(of.stored.kept, Kept::Same);
+    assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
+    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+}
+
+#[test]
+fn what_somebody_changed_is_neither_copied_nor_replaced() {
+    let (temp, folder) = inbox();
+    let path = temp.path().join("a.txt");
+    let of = published(&folder, "a.txt", b"one ");
+    // After the copy was made: theirs stays, ours goes beside it.
+    let mut pending = folder.amend(&of).unwrap();
+    fs::write(&path, b"own ").unwrap();
+    pending.write(b"two").unwrap();
+    let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+    assert_eq!(stored, Stored { name: name("a (2).txt"), kept: Kept::Renamed });
+    assert_eq!(fs::read(&path).unwrap(), b"own ");
+    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+    // Before: of the same length, of another, gone, a link to the same bytes.
+    let elsewhere = temp.path().join("elsewhere");
+    fs::write(&elsewhere, b"one ").unwrap();
+    for change in 0..4 {
+        match change {
+            0 => fs::write(&path, b"more").unwrap(),
+            1 => fs::write(&path, b"1").unwrap(),
+            2 => fs::remove_file(&path).unwrap(),
+            _ => symlink(&elsewhere, &path).unwrap(),
+        }
+        let error = folder.amend(&of).err().unwrap();
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_amended_file_that_is_here_already_is_kept_once() {
+    let (temp, folder) = inbox();
+    put(&folder, "a.txt", b"one two");
+    let of = published(&folder, "a.txt", b"one ");
+    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+    assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
+    assert_eq!(names(temp.path()), set(["a.txt"]));
+}

@@ -19,6 +19,7 @@ pub(in crate::ui) const fn kept(kept: Kept) -> &'static str {
         Kept::New => "stored ✓",
         Kept::Renamed => "renamed",
         Kept::Same => "same",
+        Kept::Amended => "amended ✓",
         Kept::Discarded => "discarded",
     }
 }
@@ -28,6 +29,7 @@ pub(in crate::ui) const fn kept_long(kept: Kept) -> &'static str {
         Kept::New => "stored under this name",
         Kept::Renamed => "stored under this name, because another file has the one it came with",
         Kept::Same => "not again: a file of this name and SHA-256 is here already",
+        Kept::Amended => "in the place of its beginning: more of it came after that was published",
         Kept::Discarded => "not at all: it was a lane of a race",
     }
 }

@@ -89,14 +89,21 @@ impl Received {
         }
     }
 
-    pub(in crate::ui) fn arrived(&mut self, track: Track, arrival: Arrival) {
+    /// A row for it, in the place of that of its beginning if it was amended. Returns the bytes of that.
+    pub(in crate::ui) fn arrived(&mut self, track: Track, arrival: Arrival) -> Option<u64> {
         self.gone(track);
+        let beginning = (arrival.kept == Kept::Amended)
+            .then(|| self.arrivals.iter().position(|before| before.name == arrival.name))
+            .flatten();
+        let replaced = beginning.and_then(|at| self.arrivals.remove(at)).map(|before| before.size);
+        let below = beginning.is_none_or(|at| self.coming.len() + at > self.cursor.at());
         // Whoever reads an older row goes on reading it.
-        if self.cursor.at() > self.coming.len() {
+        if below && self.cursor.at() > self.coming.len() {
             self.cursor.go(Step::Down(1), self.len() + 1);
         }
         self.arrivals.push_front(arrival);
         self.arrivals.truncate(MOST);
+        replaced
     }
 
     /// It was refused, or its connection ended: nothing of it is kept.
@@ -254,7 +261,7 @@ impl Pane<'_, Received> {
 
     fn kept(&self, kept: Kept) -> Style {
         match kept {
-            Kept::New => self.theme.good(),
+            Kept::New | Kept::Amended => self.theme.good(),
             Kept::Renamed | Kept::Same => self.theme.warn(),
             Kept::Discarded => self.theme.faint(),
         }

@@ -156,10 +156,11 @@ impl Sessions {
         self.with(id, |session| session.proved += 1);
     }
 
-    pub(in crate::ui) fn received(&mut self, id: SessionId, size: u64) {
+    /// A file came; `replaced`: so many bytes of it had come before, as a file.
+    pub(in crate::ui) fn received(&mut self, id: SessionId, size: u64, replaced: Option<u64>) {
         self.with(id, |session| {
-            session.files += 1;
-            session.bytes += size;
+            session.files += u64::from(replaced.is_none());
+            session.bytes = (session.bytes + size).saturating_sub(replaced.unwrap_or(0));
         });
     }
 

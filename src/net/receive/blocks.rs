@@ -1,0 +1,149 @@
+//! CP1's bodies, and when a file of blocks is over (PROTOCOL.md, "Finality").
+//!
+//! ```text
+//!   body ─┬─ its end is certain ──────────────────────────────► published
+//!         └─ one more block may follow ─┬─ the last was short ─► published ─┐
+//!              ▲                        └─ MODE, end, silence ─► published ─┤
+//!              └──── a block after all: a copy of what was published ◄──────┘  then "amended"
+//! ```
+//!
+//! A file that was amended once has shown that its short blocks end nothing, so from then on it waits
+//! for a MODE, the end, or silence; and for twice as long a silence each time, because each costs a
+//! copy of the file.
+
+use super::{Arriving, AtRest, ReceiveError, Session};
+use crate::crypto::rsa_blocks::BlockOpener;
+use crate::crypto::{Open as _, OpenError};
+use crate::event::{Kept, Variant};
+use crate::meter::Stage;
+use crate::net::framing::{Body, Step};
+use crate::net::wire::{Continuation, read_word};
+use crate::store::{Discard, Pending};
+
+/// A CP1 file and its opener.
+pub(super) struct Blocks {
+    pub(super) file: Arriving,
+    pub(super) opener: BlockOpener,
+}
+
+/// A whole file whose next word decides.
+pub(super) enum OpenEnded {
+    /// One more block of it may follow, by its framing.
+    Blocks(Blocks),
+    /// An AP file of k or of no bytes. If a block follows it was CP1: one block that does not decrypt
+    /// (framing D or E), or an empty file (framing C).
+    Clear(Arriving),
+}
+
+impl OpenEnded {
+    /// How often it was published before.
+    pub(super) const fn amendments(&self) -> u32 {
+        match self {
+            Self::Blocks(Blocks { file, .. }) | Self::Clear(file) => file.amendments,
+        }
+    }
+}
+
+impl Session<'_> {
+    /// A CP1 body, or one more block of one.
+    pub(super) fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
+        loop {
+            match body.next(self.connection.buffered(), blocks.file.meter.file_bytes())? {
+                Step::More => self.read_on(&blocks.file.meter)?,
+                Step::Skip(bytes) => self.take(bytes),
+                Step::Blocks { skip, length } => {
+                    let sealed = &self.connection.buffered()[skip..skip + length];
+                    let Blocks { file, opener } = &mut blocks;
+                    file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
+                    file.store()?;
+                    self.take(skip + length);
+                    self.check_size(blocks.file.meter.file_bytes())?;
+                }
+                Step::End => break,
+            }
+        }
+        self.decoder.set_continuation(body.continuation());
+        let Continuation::Blocks { k } = body.continuation() else { return self.finish_blocks(blocks) };
+        // "A block shorter than the maximum ends the file", unless we can see that it did not.
+        let goes_on = blocks.file.amendments > 0 || read_word(self.connection.buffered()) == Some(k);
+        if blocks.opener.last_block_was_short() && !goes_on {
+            return self.finish_blocks(blocks);
+        }
+        self.open_ended = Some(OpenEnded::Blocks(blocks));
+        Ok(())
+    }
+
+    /// A block in the place of a MODE.
+    pub(super) fn one_more_block(&mut self) -> Result<(), ReceiveError> {
+        let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
+            (Some(OpenEnded::Blocks(blocks)), _) => blocks,
+            (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
+                self.speaks_blocks = true;
+                let opener = BlockOpener::new(identity);
+                Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
+            }
+            (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
+            (None, _) => self.amend()?,
+        };
+        let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
+        self.connection.set_patience(super::BODY_PATIENCE);
+        self.blocks(blocks, Body::one_more_block(k as u64))
+    }
+
+    /// A block of a file that was published: takes up a copy of that.
+    fn amend(&mut self) -> Result<Blocks, ReceiveError> {
+        let Some(AtRest { track, published, hash, meter, begun, opener, amendments }) = self.at_rest.take()
+        else {
+            return Err(self.order("one more CP1 block, and no CP1 file that it could belong to"));
+        };
+        self.amending = Some(published.stored.name.clone());
+        let opener = match (opener, self.service.identity.clone()) {
+            (Some(opener), _) => opener,
+            // A body of no bytes looked like AP's.
+            (None, Some(identity)) if published.size == 0 => {
+                self.speaks_blocks = true;
+                BlockOpener::new(identity)
+            }
+            (None, _) => return Err(OpenError::Rejected.into()),
+        };
+        let pending: Box<dyn Pending> = if published.stored.kept == Kept::Discarded {
+            Box::new(Discard::new(published.want.clone()))
+        } else {
+            self.service.store.amend(&published)?
+        };
+        let file = Arriving {
+            track,
+            variant: Variant::Cp1,
+            want: published.want,
+            pending,
+            hash,
+            meter,
+            begun,
+            plain: Vec::new(),
+            amendments: amendments + 1,
+        };
+        self.watch(&file);
+        Ok(Blocks { file, opener })
+    }
+
+    pub(super) fn finish_blocks(&mut self, mut blocks: Blocks) -> Result<(), ReceiveError> {
+        let Blocks { file, opener } = &mut blocks;
+        opener.finish(&mut file.plain)?;
+        file.store()?;
+        if let Some(padding) = blocks.opener.locked_padding()
+            && !self.service.policy.paddings.contains(&padding)
+        {
+            return Err(ReceiveError::Padding { padding });
+        }
+        self.publish(blocks.file, Some(blocks.opener))
+    }
+
+    /// Publishes a file that is over as far as we know.
+    pub(super) fn settle(&mut self) -> Result<(), ReceiveError> {
+        match self.open_ended.take() {
+            Some(OpenEnded::Blocks(blocks)) => self.finish_blocks(blocks),
+            Some(OpenEnded::Clear(file)) => self.publish(file, None),
+            None => Ok(()),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -144,6 +145,9 @@ pub struct Send {
     pub files: Vec<PathBuf>,
 }
 
+/// Stands over the options that some clients of other people need.
+const OTHER_CLIENTS: &str = "For clients that other people wrote";
+
 /// `upseal serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -165,6 +169,19 @@ pub struct Serve {
     /// Refuse larger files: bytes, or with KiB, MiB, GiB.
     #[arg(long, value_name = "SIZE", default_value = "64GiB")]
     pub max_file: Size,
+    /// What the names of stored files begin with, for example recv_.
+    #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// Keep what CP1 and CP2 send, as it comes, in this folder as enc_recv_NAME.
+    #[arg(long, value_name = "DIR")]
+    pub keep_ciphertext: Option<PathBuf>,
+    /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
+    /// with one recv: 5ms is enough.
+    #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]
+    pub reply_gap: Gap,
+    /// Which part of the answer to MODE 3 comes first.
+    #[arg(long, value_enum, default_value_t = ReplyOrderArg::SignatureFirst, help_heading = OTHER_CLIENTS)]
+    pub reply_order: ReplyOrderArg,
     /// Serve one connection and exit.
     #[arg(long)]
     pub once: bool,
@@ -341,6 +358,34 @@ pub enum NameAsArg {
     Path,
 }
 
+/// Which part of the answer to MODE 3 comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReplyOrderArg {
+    /// The handout's order.
+    SignatureFirst,
+    /// As one known client expects it.
+    CertFirst,
+}
+
+/// A short time: `5ms`, `1s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap(pub Duration);
+
+impl Gap {
+    /// A client waits 10 s for the whole answer, which has three gaps.
+    const MAX: Duration = Duration::from_secs(2);
+}
+
+impl FromStr for Gap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let gap: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 5ms")?;
+        let gap = Duration::try_from(gap).map_err(|_| "it cannot be negative")?;
+        if gap > Self::MAX { Err("at most 2s, or clients give up".to_owned()) } else { Ok(Self(gap)) }
+    }
+}
+
 /// `cp1` or `cp1@HOST:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneArg {
@@ -407,6 +452,12 @@ mod tests {
         assert_eq!(size("64GiB"), Ok(64 << 30));
         for bad in ["", "GiB", "-1", "1.5GiB", "1kb", "99999999999999999999", "99999999TiB"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+        let gap = |text: &str| text.parse::<Gap>().map(|gap| gap.0);
+        assert_eq!(gap("5ms"), Ok(Duration::from_millis(5)));
+        assert_eq!(gap("1 s"), Ok(Duration::from_secs(1)));
+        for bad in ["", "5", "ms", "-5ms", "3s", "1h"] {
+            assert!(gap(bad).is_err(), "{bad}");
         }
         let lane = |text: &str| text.parse::<LaneArg>();
         assert_eq!(lane("cp1"), Ok(LaneArg { variant: Variant::Cp1, address: None }));

@@ -4,16 +4,17 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{interrupts, system, usage};
-use crate::cli::{Serve, VariantArg};
+use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Service};
+use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
+use crate::store::{FileName, Store};
 use crate::trust::Anchor;
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -23,6 +24,7 @@ use crate::trust::Anchor;
 pub fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
+    check_prefix(&args.prefix)?;
     let local = |what: String, advice: &str| Fault {
         kind: FaultKind::Local,
         blame: Blame::User,
@@ -37,6 +39,13 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     };
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
+    let ciphertext = match &args.keep_ciphertext {
+        None => None,
+        Some(folder) => {
+            let store = Folder::open(folder).map_err(|e| local(e.to_string(), ""))?;
+            Some(Arc::new(store) as Arc<dyn Store>)
+        }
+    };
     let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
         blame: Blame::User,
@@ -49,9 +58,15 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             variants,
             paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
             max_file: args.max_file.0,
+            prefix: args.prefix.clone(),
+            reply: Reply {
+                gap: args.reply_gap.0,
+                certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
+            },
         },
         identity,
         store: Arc::new(store),
+        ciphertext,
         observer: Arc::clone(&printer) as Arc<dyn Observer>,
     };
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
@@ -73,6 +88,12 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         .map_err(|e| system("cannot start a thread", &e))?;
     server.wait();
     Ok(0)
+}
+
+/// Names with it must be names.
+fn check_prefix(prefix: &str) -> Result<(), Fault> {
+    let any = FileName::from_wire(b"a.txt").and_then(|name| name.with_prefix(prefix));
+    any.map(drop).map_err(|e| usage(format!("--prefix: {e}"), "for example --prefix recv_"))
 }
 
 /// Beyond loopback nobody gets a variant that was not asked for by name.

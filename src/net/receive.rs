@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,7 @@ use self::blocks::{Blocks, OpenEnded};
 use super::connection::Connection;
 use super::framing::Body;
 use super::handshake::{Offer, check_signable, server_line};
-use super::service::{ReceiveError, Service};
+use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::rsa_blocks::BlockOpener;
@@ -31,6 +32,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(1);
 /// How often that doubles when a file was published too early: up to about a minute.
 const LONGER_SILENCES: u32 = 6;
+/// What the name of a body kept as it came begins with (the handout's).
+const CIPHERTEXT: &str = "enc_recv_";
 /// How long the client may take to hang up after MODE 2, so that our end is no reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -77,6 +80,8 @@ struct Arriving {
     /// The name it asks for.
     want: FileName,
     pending: Box<dyn Pending>,
+    /// Its body as it comes.
+    ciphertext: Option<Box<dyn Pending>>,
     hash: Sha256,
     meter: Arc<Meter>,
     begun: Instant,
@@ -89,6 +94,8 @@ struct Arriving {
 struct AtRest {
     track: Track,
     published: Published,
+    /// Not published yet: more may come of it, too.
+    ciphertext: Option<Box<dyn Pending>>,
     hash: Sha256,
     meter: Arc<Meter>,
     begun: Instant,
@@ -123,7 +130,9 @@ impl<'a> Session<'a> {
 
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
-        if let Err(error) = self.serve() {
+        let result = self.serve();
+        self.close_file();
+        if let Err(error) = result {
             if self.connection.is_interrupted() && self.receiving.is_none() {
                 return; // This server was stopped; nothing of the client's was refused.
             }
@@ -153,7 +162,7 @@ impl<'a> Session<'a> {
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {
                 self.settle()?;
-                self.at_rest = None;
+                self.close_file();
             }
             match message {
                 Message::Filename(bytes) => {
@@ -165,7 +174,7 @@ impl<'a> Session<'a> {
                 Message::OneMoreBlock => self.one_more_block()?,
                 Message::EndOfBlocks => {
                     self.settle()?;
-                    self.at_rest = None;
+                    self.close_file();
                 }
                 Message::Authenticate(challenge) => self.prove(&challenge)?,
                 Message::SessionKey(wrapped) => self.agree(&wrapped)?,
@@ -227,9 +236,14 @@ impl<'a> Session<'a> {
         let signature = identity.sign(challenge)?;
         let certificate = [line.as_bytes(), identity.certificate_pem()].concat();
         self.connection.set_patience(BODY_PATIENCE);
-        for part in
-            [&word(signature.len() as u64)[..], &signature, &word(certificate.len() as u64), &certificate]
-        {
+        let Reply { gap, certificate_first } = self.service.policy.reply;
+        let (first, second) =
+            if certificate_first { (certificate, signature) } else { (signature, certificate) };
+        let parts = [&word(first.len() as u64)[..], &first, &word(second.len() as u64), &second];
+        for (n, part) in parts.into_iter().enumerate() {
+            if n > 0 && !gap.is_zero() {
+                thread::sleep(gap);
+            }
             self.connection.send(part, |_| ()).map_err(|e| self.cut(Some(e)))?;
         }
         self.proved = true;
@@ -321,18 +335,30 @@ impl<'a> Session<'a> {
         m1: u64,
     ) -> Result<Arriving, ReceiveError> {
         let track = Track::Receiving(self.id, self.ordinal);
-        let pending: Box<dyn Pending> = if is_race(name.as_str()) {
+        let is_race = is_race(name.as_str());
+        let want = match self.service.policy.prefix.as_str() {
+            "" => name.clone(),
+            prefix => name.with_prefix(prefix)?,
+        };
+        let pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
-            self.service.store.begin(&Incoming { name: name.clone(), size })?
+            self.service.store.begin(&Incoming { name: want.clone(), size })?
+        };
+        let ciphertext = match &self.service.ciphertext {
+            Some(store) if !is_race && matches!(variant, Variant::Cp1 | Variant::Cp2) => {
+                Some(store.begin(&Incoming { name: name.with_prefix(CIPHERTEXT)?, size: None })?)
+            }
+            _ => None,
         };
         let meter = Arc::new(Meter::default());
         meter.start(size.unwrap_or(0), m1);
         let file = Arriving {
             track,
             variant,
-            want: name.clone(),
+            want,
             pending,
+            ciphertext,
             hash: Sha256::new(),
             meter,
             begun: Instant::now(),
@@ -363,6 +389,7 @@ impl<'a> Session<'a> {
             self.fill(&file.meter)?;
             let here = self.connection.buffered();
             let piece = usize::try_from(left).map_or(here.len(), |left| left.min(here.len()));
+            file.keep(&here[..piece])?;
             file.meter.timed(Stage::Open, || open.open(&here[..piece], &mut file.plain))?;
             file.store()?;
             self.take(piece);
@@ -399,7 +426,8 @@ impl<'a> Session<'a> {
 
     /// The file is whole: makes it durable, gives it its name, and says so.
     fn publish(&mut self, file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
-        let Arriving { track, variant, want, pending, hash, meter, begun, plain: _, amendments } = file;
+        let Arriving { track, variant, want, pending, ciphertext, hash, meter, begun, plain: _, amendments } =
+            file;
         let digest = Digest::from(hash.clone());
         let size = meter.file_bytes();
         let stored = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
@@ -419,8 +447,20 @@ impl<'a> Session<'a> {
             at_ms: unix_now_ms(),
         });
         let published = Published { want, stored, size, digest };
-        self.at_rest = Some(AtRest { track, published, hash, meter, begun, opener, amendments });
+        self.at_rest = Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments });
         Ok(())
+    }
+
+    /// Nothing more can come of the last file.
+    fn close_file(&mut self) {
+        let Some(AtRest { ciphertext: Some(ciphertext), published, .. }) = self.at_rest.take() else {
+            return;
+        };
+        if let Err(error) = ciphertext.commit(None).wait() {
+            // The file itself is stored; this is no reason to refuse it.
+            let text = format!("the ciphertext of {} is not kept: {error}", published.stored.name);
+            self.service.observer.event(Event::Note { text });
+        }
     }
 
     /// After MODE 2: ends in order, and lets the client hang up first, so that bytes of a second
@@ -444,6 +484,11 @@ impl<'a> Session<'a> {
 }
 
 impl Arriving {
+    /// Keeps a part of its body as it came, if that is wanted.
+    fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
+        self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
+    }
+
     /// Hashes and writes what was opened.
     fn store(&mut self) -> Result<(), StoreError> {
         if self.plain.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -24,6 +25,19 @@ pub struct Policy {
     pub paddings: Vec<Padding>,
     /// Bytes of the largest file.
     pub max_file: u64,
+    /// What the names of stored files begin with, before the name that came.
+    pub prefix: String,
+    /// How MODE 3 is answered.
+    pub reply: Reply,
+}
+
+/// How MODE 3 is answered. The defaults suit all known clients but one family each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// Between its four writes, for clients that read each with a bare `recv`.
+    pub gap: Duration,
+    /// The certificate before the signature, for clients that read it first.
+    pub certificate_first: bool,
 }
 
 impl Default for Policy {
@@ -32,6 +46,8 @@ impl Default for Policy {
             variants: Variant::ALL.to_vec(),
             paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
             max_file: 64 << 30,
+            prefix: String::new(),
+            reply: Reply::default(),
         }
     }
 }
@@ -44,6 +60,8 @@ pub struct Service {
     pub identity: Option<Arc<Identity>>,
     /// Where files go.
     pub store: Arc<dyn Store>,
+    /// Where the bodies of CP1 and CP2 go as they came, as `enc_recv_NAME`; `None`: nowhere.
+    pub ciphertext: Option<Arc<dyn Store>>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
 }

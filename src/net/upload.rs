@@ -1,6 +1,7 @@
 //! The client's walk: file → seal → frames → connection.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
@@ -17,6 +18,7 @@ use crate::event::{
     AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, KeyForm, KeyLength, Proof, Variant,
 };
 use crate::meter::{Meter, Stage};
+use crate::store::{FileName, Incoming, NameError, Store, StoreError};
 use crate::trust::{Anchor, TrustError};
 
 /// How long the server may stand still while it proves itself.
@@ -26,6 +28,8 @@ pub const SEND_PATIENCE: Duration = Duration::from_secs(120);
 /// How long after MODE 2 it may take to close (PROTOCOL.md, "The end").
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the name of a body that is kept begins with (the handout's).
+const CIPHERTEXT: &str = "enc_";
 /// Bytes of the file read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -64,6 +68,12 @@ pub enum UploadError {
         /// What there was.
         got: u64,
     },
+    /// The ciphertext could not be kept.
+    #[error("cannot keep the ciphertext: {0}")]
+    Keep(#[from] StoreError),
+    /// The file's name cannot be that of a ciphertext.
+    #[error("cannot keep the ciphertext: {0}")]
+    KeepName(#[from] NameError),
     /// The connection ended, or stood still, inside a message.
     #[error("the connection broke after {sent} of {total} bytes of the file: {}", quiet(.cause.as_ref()))]
     Cut {
@@ -121,6 +131,11 @@ impl UploadError {
             Self::Source(_) | Self::Shrunk { .. } => {
                 (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
             }
+            Self::Keep(_) | Self::KeepName(_) => (
+                FaultKind::Local,
+                Blame::System,
+                "the server published nothing of the file; send it again without --keep-ciphertext",
+            ),
             Self::Cut { .. } => (
                 FaultKind::Broken,
                 Blame::Peer,
@@ -148,13 +163,21 @@ pub struct Upload {
     server: Option<ServerKey>,
     /// Known after [`Upload::agree`].
     session: Option<SessionKey>,
+    /// Where the bodies of CP1 and CP2 go besides, as `enc_NAME`.
+    ciphertext: Option<Arc<dyn Store>>,
 }
 
 impl Upload {
     /// Over a fresh connection.
     #[must_use]
     pub const fn new(connection: Connection, dialect: Dialect) -> Self {
-        Self { connection, dialect, server: None, session: None }
+        Self { connection, dialect, server: None, session: None, ciphertext: None }
+    }
+
+    /// From now on the bodies of CP1 and CP2 are also kept, as they are sent: the blocks without their
+    /// framing, the token.
+    pub fn keep_ciphertext(&mut self, store: Arc<dyn Store>) {
+        self.ciphertext = matches!(self.dialect.variant, Variant::Cp1 | Variant::Cp2).then_some(store);
     }
 
     /// AP: the server proves itself by `anchor`'s certificate and a signature over our hello.
@@ -297,6 +320,13 @@ impl Upload {
         frames.extend(Mode::Data.word());
         frames.extend(layout.m1.map(word).into_iter().flatten());
 
+        let mut kept = match &self.ciphertext {
+            None => None,
+            Some(store) => {
+                let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
+                Some(store.begin(&Incoming { name, size: Some(seal.body_len()) })?)
+            }
+        };
         let mut chunk = vec![0; CHUNK];
         let mut sealed = Vec::with_capacity(2 * CHUNK);
         let mut left = size;
@@ -315,6 +345,13 @@ impl Upload {
                 seal.seal(&chunk[..wanted], &mut sealed)?;
                 if left == 0 { seal.finish(&mut sealed) } else { Ok(()) }
             })?;
+            if let Some(kept) = &mut kept {
+                kept.write(&sealed)?;
+            }
+            // Before the last bytes go, so that a failure here is one of the whole upload.
+            if let Some(kept) = kept.take_if(|_| left == 0) {
+                kept.commit(None).wait()?;
+            }
             layout.frame(&sealed, k, &mut frames);
             if left == 0 {
                 frames.extend(layout.terminator.map(word).into_iter().flatten());

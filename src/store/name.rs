@@ -83,6 +83,24 @@ impl FileName {
         Some(Self(format!("{}{tail}", &stem[..end])))
     }
 
+    /// The name with something before it: `recv_a.txt`. Past 255 bytes the stem is cut at a character,
+    /// so the extension stays.
+    ///
+    /// # Errors
+    /// A `prefix` that makes it another thing than a name, or is too long itself.
+    pub fn with_prefix(&self, prefix: &str) -> Result<Self, NameError> {
+        if prefix.contains(['/', '\\']) {
+            return Err(NameError::Separator { prefix: prefix.to_owned() });
+        }
+        let (stem, extension) = self.0.split_at(self.extension());
+        let room = MAX_BYTES.saturating_sub(prefix.len() + extension.len());
+        let mut end = stem.len().min(room);
+        while !stem.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self::from_wire(format!("{prefix}{}{extension}", &stem[..end]).as_bytes())
+    }
+
     /// The name, then its numbered copies, in the order in which they are tried.
     pub fn candidates(&self) -> impl Iterator<Item = Self> {
         iter::once(self.clone()).chain((2..).map_while(|number| self.numbered(number)))
@@ -160,6 +178,12 @@ pub enum NameError {
     Device {
         /// As it came.
         name: String,
+    },
+    /// More than a name.
+    #[error("the prefix \"{}\" contains a separator", escape(prefix))]
+    Separator {
+        /// As it was given.
+        prefix: String,
     },
     /// The name of a file that is not whole yet.
     #[error("the file's name \"{}\" is kept for unfinished files", escape(name))]

@@ -435,7 +435,13 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
-    let service = Service { policy: Policy::default(), identity: Some(Arc::new(identity)), store, observer };
+    let service = Service {
+        policy: Policy::default(),
+        identity: Some(Arc::new(identity)),
+        store,
+        ciphertext: None,
+        observer,
+    };
     let listening = Event::Listening {
         address: address.clone(),
         store: options.store.clone().unwrap_or_default(),

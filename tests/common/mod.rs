@@ -257,12 +257,26 @@ impl Host {
     }
 
     pub fn of(policy: Policy, identity: Option<Arc<Identity>>) -> Self {
+        Self::keeping(policy, identity, None)
+    }
+
+    /// One that also keeps ciphertext.
+    pub fn keeping(
+        policy: Policy,
+        identity: Option<Arc<Identity>>,
+        ciphertext: Option<Arc<dyn Store>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (sender, receiver) = unbounded();
         let gate = Arc::new(Gate::default());
         let store = Gated { inner: Folder::open(folder.path()).unwrap(), gate: Arc::clone(&gate) };
-        let service =
-            Service { policy, identity, store: Arc::new(store), observer: Arc::new(Collect(sender)) };
+        let service = Service {
+            policy,
+            identity,
+            store: Arc::new(store),
+            ciphertext,
+            observer: Arc::new(Collect(sender)),
+        };
         let listener = TcpListener::bind(ANYWHERE).unwrap();
         let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
         let address = server.address();
@@ -356,6 +370,11 @@ impl Files {
 
     pub fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
+    }
+
+    /// The content of one that must be there.
+    pub fn get(&self, name: &str) -> &[u8] {
+        &self.0[name]
     }
 
     pub fn length(&self, name: &str) -> usize {
@@ -567,6 +586,14 @@ impl Peer {
     pub fn read(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What one read gives.
+    pub fn read_some(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 16];
+        let n = self.0.read(&mut bytes).unwrap();
+        bytes.truncate(n);
         bytes
     }
 

@@ -12,7 +12,7 @@ use upseal::trust::Anchor;
 use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
 
 /// A block that holds just this.
-fn block(content: &[u8]) -> Vec<u8> {
+pub fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
     let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), unix_now()).unwrap();
     let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64);
@@ -38,7 +38,7 @@ fn kept(host: &Host) -> Vec<Kept> {
     host.events.received().iter().map(|receipt| receipt.kept).collect()
 }
 
-fn wait_for_a_file(host: &mut Host) {
+pub fn wait_for_a_file(host: &mut Host) {
     host.events.until(|event| matches!(event, Event::Received { .. }));
 }
 

@@ -1,6 +1,8 @@
 //! Uploads over real TCP on loopback, in one process: the client's threads, the server's, a folder.
 //!
 //! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
+//! - `amended`: CP1 files of which more came when they were published
+//! - `options`: what a server does when it is told to
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: what the server refuses, and that it publishes nothing of it
 //! - `proof`: servers that cannot prove who they are
@@ -11,6 +13,7 @@ mod common;
 
 mod amended;
 mod ends;
+mod options;
 mod pieces;
 mod proof;
 mod refused;

@@ -54,6 +54,7 @@ impl Session<'_> {
                 Step::Blocks { skip, length } => {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut blocks;
+                    file.keep(sealed)?;
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
                     file.store()?;
                     self.take(skip + length);
@@ -92,7 +93,8 @@ impl Session<'_> {
 
     /// A block of a file that was published: takes up a copy of that.
     fn amend(&mut self) -> Result<Blocks, ReceiveError> {
-        let Some(AtRest { track, published, hash, meter, begun, opener, amendments }) = self.at_rest.take()
+        let Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments }) =
+            self.at_rest.take()
         else {
             return Err(self.order("one more CP1 block, and no CP1 file that it could belong to"));
         };
@@ -116,6 +118,7 @@ impl Session<'_> {
             variant: Variant::Cp1,
             want: published.want,
             pending,
+            ciphertext,
             hash,
             meter,
             begun,

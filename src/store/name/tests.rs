@@ -195,3 +195,23 @@ fn a_numbered_name_fits_and_keeps_its_extension() {
         }
     }
 }
+
+#[test]
+fn a_prefix_makes_another_name_or_none() {
+    let name = |text: &str| FileName::from_wire(text.as_bytes()).unwrap();
+    let prefixed = |text: &str, prefix: &str| name(text).with_prefix(prefix);
+    assert_eq!(prefixed("a.txt", "recv_"), Ok(name("recv_a.txt")));
+    assert_eq!(prefixed("a.txt", ""), Ok(name("a.txt")));
+    // The extension stays; the stem is cut at a character.
+    let long = format!("{}.tar.gz", "ü".repeat(124));
+    let cut = prefixed(&long, "enc_recv_").unwrap();
+    assert_eq!(cut, name(&format!("enc_recv_{}.tar.gz", "ü".repeat(119))));
+    assert!(cut.as_str().len() <= MAX_BYTES);
+    let too_long = "x".repeat(255);
+    assert!(matches!(prefixed("a.txt", &too_long), Err(NameError::TooLong { .. })));
+    for bad in ["in/", "in\\", "../"] {
+        assert!(matches!(prefixed("a.txt", bad), Err(NameError::Separator { .. })), "{bad}");
+    }
+    assert!(matches!(prefixed("a.txt", ".upseal-"), Err(NameError::Unfinished { .. })));
+    assert!(matches!(prefixed("a.txt", "con."), Err(NameError::Device { .. })));
+}

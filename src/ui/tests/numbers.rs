@@ -164,3 +164,14 @@ fn ten_thousand_uploads_are_counted() {
     stage.state(Track::Job(JobId(10_000)), State::Delivered);
     assert!(stage.shows("Queue 4999 of 9997 delivered"));
 }
+
+#[test]
+fn an_amended_file_takes_the_row_of_its_beginning() {
+    let mut stage = busy();
+    let rows = |stage: &mut Stage| stage.rows().iter().filter(|row| row.contains("sha256")).count();
+    let before = rows(&mut stage);
+    stage.event(arrival(Track::Receiving(SessionId(1), 1), "image.ppm", 9_000_000, Kept::Amended));
+    assert_eq!(rows(&mut stage), before);
+    let row = stage.row("amended");
+    assert!(row.contains("image.ppm") && row.contains("8.58 MiB"), "{row}");
+}

@@ -1,0 +1,139 @@
+//! What a server does when it is told to: prefixes, ciphertext kept, answers to MODE 3 for some clients.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use upseal::event::{Dialect, Framing, KeyForm, Padding, Variant};
+use upseal::meter::Meter;
+use upseal::net::connection::Connection;
+use upseal::net::service::{Policy, Reply};
+use upseal::net::stream::{Interrupter, Tcp};
+use upseal::net::upload::Upload;
+use upseal::store::{Folder, Store};
+use upseal::trust::Anchor;
+
+use crate::common::{Files, Host, IDENTITY, K, PATIENCE, Peer, ca, contents, message, noise, upload, words};
+
+#[test]
+fn a_prefix_stands_before_the_name_that_came() {
+    let mut host = Host::with(Policy { prefix: "recv_".to_owned(), ..Policy::default() });
+    for content in [b"one", b"two", b"one"] {
+        upload(host.address(), Dialect::of(Variant::Cp2), "dir/a.txt", content).unwrap();
+    }
+    host.stop();
+    assert_eq!(host.stored(), Files::of([("recv_a.txt", &b"one"[..]), ("recv_a (2).txt", b"two")]));
+    assert_eq!(host.events.received()[0].name, "recv_a.txt");
+}
+
+#[test]
+fn a_lane_of_a_race_is_not_kept_with_a_prefix_either() {
+    let mut host = Host::with(Policy { prefix: "recv_".to_owned(), ..Policy::default() });
+    upload(host.address(), Dialect::of(Variant::Plain), "race-plain-a.txt", b"one").unwrap();
+    host.stop();
+    assert_eq!(host.stored(), Files::none());
+}
+
+/// Sends a file that is also kept encrypted on both sides; gives what was kept: here, there.
+fn keep(dialect: Dialect, content: &[u8]) -> (Files, Files) {
+    let [here, there] = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let store = |path| Arc::new(Folder::open(path).unwrap()) as Arc<dyn Store>;
+    let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store(there.path())));
+    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+    upload.keep_ciphertext(store(here.path()));
+    if dialect.variant.authenticates() {
+        upload.prove(&Anchor::load(&ca()).unwrap()).unwrap();
+    }
+    if dialect.variant == Variant::Cp2 {
+        upload.agree().unwrap();
+    }
+    let meter = Meter::default();
+    upload.file("a.bin", &mut &*content, content.len() as u64, &meter).unwrap();
+    upload.close(&meter).unwrap();
+    host.stop();
+    assert_eq!(host.events.refusals(), [""; 0]);
+    assert_eq!(host.stored(), Files::one("a.bin", content));
+    (contents(here.path()), contents(there.path()))
+}
+
+#[test]
+fn both_sides_keep_the_same_ciphertext() {
+    let content = noise(200, 1);
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+            let dialect = Dialect { padding, framing, ..Dialect::of(Variant::Cp1) };
+            let (here, there) = keep(dialect, &content);
+            let blocks = if padding == Padding::Oaep { 4 } else { 2 };
+            assert_eq!(here.get("enc_a.bin").len(), blocks * K, "{dialect:?}");
+            assert_eq!(there, Files::one("enc_recv_a.bin", here.get("enc_a.bin")), "{dialect:?}");
+        }
+    }
+    for key_form in [KeyForm::Fernet, KeyForm::Raw] {
+        let dialect = Dialect { key_form, ..Dialect::of(Variant::Cp2) };
+        let (here, there) = keep(dialect, &content);
+        let token = here.get("enc_a.bin");
+        assert_eq!(token.starts_with(b"gAAAA"), key_form == KeyForm::Fernet);
+        assert_eq!(there, Files::one("enc_recv_a.bin", token), "{dialect:?}");
+    }
+}
+
+#[test]
+fn there_is_no_ciphertext_where_nothing_is_encrypted() {
+    for variant in [Variant::Plain, Variant::Ap] {
+        assert_eq!(keep(Dialect::of(variant), b"hello"), (Files::none(), Files::none()));
+    }
+}
+
+/// The ciphertext of a file that was amended is that of all of it.
+#[test]
+fn what_is_amended_keeps_all_its_ciphertext() {
+    let there = tempfile::tempdir().unwrap();
+    let store = Arc::new(Folder::open(there.path()).unwrap());
+    let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store));
+    let mut peer = Peer::connect(host.address());
+    let blocks: Vec<Vec<u8>> = [40, 62].map(|length| crate::amended::block(&noise(length, 1))).to_vec();
+    let pair = |block: &[u8]| [words(&[K as u64]), block.to_vec()].concat();
+    peer.send(&[message(3, b"no hello"), message(0, b"a.bin"), words(&[1]), pair(&blocks[0])].concat());
+    crate::amended::wait_for_a_file(&mut host);
+    peer.send(&[pair(&blocks[1]), words(&[2])].concat());
+    assert!(peer.hang_up().1, "{:?}", host.events.refusals());
+    host.stop();
+    assert_eq!(contents(there.path()), Files::one("enc_recv_a.bin", &blocks.concat()));
+}
+
+#[test]
+fn of_a_refused_body_no_ciphertext_is_kept() {
+    let there = tempfile::tempdir().unwrap();
+    let store = Arc::new(Folder::open(there.path()).unwrap());
+    let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store));
+    let mut peer = Peer::connect(host.address());
+    let mut block = crate::amended::block(b"hello");
+    block[50] ^= 1;
+    let m1 = words(&[1, 2 * K as u64]);
+    let good = crate::amended::block(b"hello");
+    peer.send(&[message(3, b"no hello"), message(0, b"a.bin"), m1, good, block].concat());
+    assert!(!peer.hang_up().1);
+    host.stop();
+    assert_eq!(contents(there.path()), Files::none());
+    assert_eq!(host.stored(), Files::none());
+}
+
+#[test]
+fn the_certificate_may_come_first_and_with_gaps() {
+    let reply = Reply { gap: Duration::from_millis(20), certificate_first: true };
+    let mut host = Host::with(Policy { reply, ..Policy::default() });
+    let mut peer = Peer::connect(host.address());
+    peer.send(&message(3, b"Client Request SecureStore ID"));
+    // One part a read, as the client reads that needs this.
+    let parts: Vec<Vec<u8>> = (0..4).map(|_| peer.read_some()).collect();
+    assert_eq!(parts[1], IDENTITY.certificate_pem());
+    assert_eq!(parts[0], words(&[parts[1].len() as u64]));
+    assert_eq!(parts[2], words(&[K as u64]));
+    assert_eq!(parts[3].len(), K);
+    drop(peer);
+    upload(host.address(), Dialect::of(Variant::Cp2), "a.txt", b"hello").unwrap();
+    host.stop();
+    assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
+}

@@ -172,7 +172,7 @@ pub struct Serve {
     /// What the names of stored files begin with, for example recv_.
     #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
     pub prefix: String,
-    /// Keep what CP1 and CP2 send, as it comes, in this folder as enc_recv_NAME.
+    /// Keep what CP1 and CP2 send, as it comes, in this folder, each as `enc_recv_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each

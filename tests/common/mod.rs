@@ -56,6 +56,13 @@ pub fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
+/// A folder for received files: in memory where there is such a place, because thousands of them are
+/// synced and it is not the disk that is tested.
+pub fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// The CA that signed [`IDENTITY`].
 pub fn ca() -> PathBuf {
     fixtures("identity-v1/cacsertificate.crt")
@@ -266,7 +273,7 @@ impl Host {
         identity: Option<Arc<Identity>>,
         ciphertext: Option<Arc<dyn Store>>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let (sender, receiver) = unbounded();
         let gate = Arc::new(Gate::default());
         let store = Gated { inner: Folder::open(folder.path()).unwrap(), gate: Arc::clone(&gate) };
@@ -704,7 +711,7 @@ impl Recording {
 }
 
 /// What was sent, and how many bytes of it the client counted.
-fn recorded_upload(
+pub fn recorded_upload(
     address: SocketAddr,
     dialect: Dialect,
     name: &str,

@@ -1,0 +1,146 @@
+//! A server's session over bytes in memory, which come in any pieces.
+
+use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use upseal::event::{Event, SessionId, Track};
+use upseal::meter::Meter;
+use upseal::net::Observer;
+use upseal::net::connection::Connection;
+use upseal::net::receive::Session;
+use upseal::net::service::{Policy, Service};
+use upseal::net::stream::{Interrupter, Stream};
+use upseal::store::Folder;
+
+use crate::common::{Files, IDENTITY, contents, scratch};
+
+/// How many bytes each read gives.
+#[derive(Debug, Clone, Copy)]
+pub enum Pieces {
+    All,
+    Single,
+    /// 1 to 200, the same for the same seed.
+    Random(u64),
+}
+
+/// A client whose bytes are known beforehand; what it is answered is not looked at.
+struct Client {
+    bytes: Vec<u8>,
+    at: usize,
+    pieces: Pieces,
+}
+
+impl Read for Client {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = match &mut self.pieces {
+            Pieces::All => usize::MAX,
+            Pieces::Single => 1,
+            Pieces::Random(state) => {
+                // A linear congruential generator (Knuth, MMIX).
+                *state =
+                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                usize::try_from((*state >> 33) % 200).unwrap() + 1
+            }
+        };
+        let n = size.min(buffer.len()).min(self.bytes.len() - self.at);
+        buffer[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+impl Write for Client {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Client {
+    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        Interrupter::default()
+    }
+
+    fn raw(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn buffer_little(&mut self) {}
+
+    fn reset(&mut self) {}
+}
+
+/// Keeps every event.
+#[derive(Default)]
+struct Log(Mutex<Vec<Event>>);
+
+impl Observer for Log {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
+
+    fn unwatch(&self, _track: Track) {}
+}
+
+/// What a server has, and what it said.
+#[derive(Debug)]
+pub struct Outcome {
+    pub stored: Files,
+    pub refusals: Vec<String>,
+}
+
+/// A folder and a server that knows nothing of other tests, for one connection at a time.
+pub struct Server {
+    folder: TempDir,
+    service: Service,
+    log: Arc<Log>,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        let folder = scratch();
+        let log = Arc::new(Log::default());
+        let service = Service {
+            policy: Policy::default(),
+            identity: Some(Arc::clone(&IDENTITY)),
+            store: Arc::new(Folder::open(folder.path()).unwrap()),
+            ciphertext: None,
+            observer: Arc::clone(&log) as Arc<dyn Observer>,
+        };
+        Self { folder, service, log }
+    }
+
+    /// One connection, from its first byte to its end in order.
+    pub fn receive(&self, bytes: &[u8], pieces: Pieces) -> Outcome {
+        let client = Client { bytes: bytes.to_vec(), at: 0, pieces };
+        let connection = Connection::new(Box::new(client), Duration::from_secs(60));
+        Session::new(&self.service, connection, SessionId(1), "client".to_owned()).run();
+        let events = std::mem::take(&mut *self.log.0.lock().unwrap());
+        let refusals = events.into_iter().filter_map(|event| match event {
+            Event::Refused { why, .. } => Some(why),
+            _ => None,
+        });
+        Outcome { refusals: refusals.collect(), stored: contents(self.folder.path()) }
+    }
+}
+
+/// One connection to a server of its own.
+pub fn receive(bytes: &[u8], pieces: Pieces) -> Outcome {
+    Server::new().receive(bytes, pieces)
+}

@@ -1,0 +1,235 @@
+//! What clients of other people send, written from PROTOCOL.md.
+
+use std::sync::LazyLock;
+
+use aes::Aes128;
+use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
+use getrandom::SysRng;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::sha2::Sha256;
+use rsa::traits::PaddingScheme as _;
+use rsa::{Oaep, Pkcs1v15Encrypt, RsaPrivateKey, RsaPublicKey};
+use upseal::event::{Framing, KeyForm, Padding, Variant};
+
+use crate::common::{K, fixtures, message, noise, words};
+
+/// The key of the server that all tests know, as another implementation has it.
+pub static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
+    let pem = std::fs::read_to_string(fixtures("identity-v1/server_private_key.pem")).unwrap();
+    RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()
+});
+
+/// What MODE 3 carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    Text,
+    Bytes,
+    /// upseal's own hello, which says the dialect.
+    Hello,
+}
+
+/// How often MODE 2 is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goodbye {
+    Once,
+    Twice,
+    Never,
+}
+
+/// One way of speaking.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    pub variant: Variant,
+    pub padding: Padding,
+    pub framing: Framing,
+    /// Plaintext bytes of the blocks, in turn; none: all full.
+    pub lengths: Vec<usize>,
+    /// An empty file as one empty block, else as none.
+    pub empty_block: bool,
+    pub key_form: KeyForm,
+    pub key_length_bytes: usize,
+    pub challenge: Challenge,
+    /// MODE 3, and in CP2 MODE 4, before each file.
+    pub per_file: bool,
+    pub goodbye: Goodbye,
+}
+
+impl Speaker {
+    /// As the handout has it.
+    pub fn of(variant: Variant) -> Self {
+        Self {
+            variant,
+            padding: Padding::Oaep,
+            framing: Framing::A,
+            lengths: Vec::new(),
+            empty_block: true,
+            key_form: KeyForm::Fernet,
+            key_length_bytes: 8,
+            challenge: Challenge::Text,
+            per_file: false,
+            goodbye: Goodbye::Once,
+        }
+    }
+
+    /// A whole connection.
+    pub fn speak(&self, files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let session = Self::session_key();
+        for (n, (name, content)) in files.iter().enumerate() {
+            if n == 0 || self.per_file {
+                bytes.extend(self.opening(&session));
+            }
+            bytes.extend(message(0, name.as_bytes()));
+            bytes.extend(words(&[1]));
+            bytes.extend(self.body(content, &session));
+        }
+        bytes.extend(match self.goodbye {
+            Goodbye::Once => words(&[2]),
+            Goodbye::Twice => words(&[2, 2]),
+            Goodbye::Never => Vec::new(),
+        });
+        bytes
+    }
+
+    fn opening(&self, session: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.variant != Variant::Plain {
+            bytes.extend(message(3, &self.challenge()));
+        }
+        if self.variant == Variant::Cp2 {
+            let wrapped = match self.key_form {
+                KeyForm::Fernet => self.seal(base64_simd::URL_SAFE.encode_to_string(session).as_bytes()),
+                KeyForm::Raw => self.seal(session),
+            };
+            bytes.extend(words(&[4]));
+            bytes.extend(vec![0; self.key_length_bytes - 8]);
+            bytes.extend(words(&[wrapped.len() as u64]));
+            bytes.extend(wrapped);
+        }
+        bytes
+    }
+
+    fn challenge(&self) -> Vec<u8> {
+        match self.challenge {
+            Challenge::Text => b"Client Request SecureStore ID".to_vec(),
+            Challenge::Bytes => noise(32, 7),
+            Challenge::Hello => {
+                let variant = match self.variant {
+                    Variant::Plain | Variant::Ap => 'a',
+                    Variant::Cp1 => '1',
+                    Variant::Cp2 => '2',
+                };
+                let padding = if self.padding == Padding::Oaep { 'o' } else { 'p' };
+                let key_form = if self.key_form == KeyForm::Fernet { 'f' } else { 'r' };
+                let fields = match self.variant {
+                    Variant::Plain | Variant::Ap => "---".to_owned(),
+                    Variant::Cp1 => format!("{padding}{}-", self.framing),
+                    Variant::Cp2 => format!("{padding}-{key_form}"),
+                };
+                format!("upseal/1 {variant}{fields}-- {}", "0123456789abcdef".repeat(7)).into_bytes()
+            }
+        }
+    }
+
+    /// One RSA block.
+    fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        let key = RsaPublicKey::from(&*KEY);
+        match self.padding {
+            Padding::Oaep => Oaep::<Sha256>::new().encrypt(&mut SysRng, &key, plain),
+            Padding::Pkcs1v15 => Pkcs1v15Encrypt.encrypt(&mut SysRng, &key, plain),
+        }
+        .unwrap()
+    }
+
+    /// What stands behind MODE 1.
+    fn body(&self, content: &[u8], session: &[u8; 32]) -> Vec<u8> {
+        match self.variant {
+            Variant::Plain | Variant::Ap => [words(&[content.len() as u64]), content.to_vec()].concat(),
+            Variant::Cp1 => self.blocks(content),
+            Variant::Cp2 => {
+                let token = match self.key_form {
+                    KeyForm::Fernet => {
+                        let key = base64_simd::URL_SAFE.encode_to_string(session);
+                        fernet::Fernet::new(&key).unwrap().encrypt(content).into_bytes()
+                    }
+                    KeyForm::Raw => raw_token(content, session),
+                };
+                [words(&[token.len() as u64]), token].concat()
+            }
+        }
+    }
+
+    fn blocks(&self, content: &[u8]) -> Vec<u8> {
+        let k = K as u64;
+        let blocks: Vec<Vec<u8>> = self.parts(content).into_iter().map(|part| self.seal(part)).collect();
+        let count = blocks.len() as u64;
+        let mut out = match self.framing {
+            Framing::A | Framing::F => words(&[count * k]),
+            Framing::B => words(&[count]),
+            Framing::C => words(&[content.len() as u64]),
+            Framing::D => Vec::new(),
+            // MODE 1 needs something behind it.
+            Framing::E => {
+                if count == 0 {
+                    words(&[0])
+                } else {
+                    Vec::new()
+                }
+            }
+        };
+        for block in blocks {
+            if self.framing != Framing::A {
+                out.extend(words(&[k]));
+            }
+            out.extend(block);
+        }
+        if self.framing == Framing::D {
+            out.extend(words(&[u64::MAX]));
+        }
+        out
+    }
+
+    /// The content of each block.
+    fn parts<'a>(&self, mut content: &'a [u8]) -> Vec<&'a [u8]> {
+        if content.is_empty() {
+            return if self.empty_block { vec![content] } else { Vec::new() };
+        }
+        let full = self.full();
+        let mut lengths = self.lengths.iter().copied().cycle();
+        let mut parts = Vec::new();
+        while !content.is_empty() {
+            let (part, rest) = content.split_at(lengths.next().unwrap_or(full).min(full).min(content.len()));
+            parts.push(part);
+            content = rest;
+        }
+        parts
+    }
+
+    /// Plaintext bytes of a full block.
+    pub const fn full(&self) -> usize {
+        match self.padding {
+            Padding::Oaep => K - 66,
+            Padding::Pkcs1v15 => K - 11,
+        }
+    }
+
+    fn session_key() -> [u8; 32] {
+        noise(32, 3).try_into().unwrap()
+    }
+}
+
+/// IV, ciphertext, HMAC over both: the handout's C edition.
+fn raw_token(content: &[u8], session: &[u8; 32]) -> Vec<u8> {
+    let (signing, encryption) = session.split_at(16);
+    let iv: [u8; 16] = noise(16, 5).try_into().unwrap();
+    let mut padded = [content, &[0; 16]].concat();
+    let cipher = cbc::Encryptor::<Aes128>::new_from_slices(encryption, &iv).unwrap();
+    let sealed = cipher.encrypt_padded::<Pkcs7>(&mut padded, content.len()).unwrap();
+    let mut token = [&iv[..], sealed].concat();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(signing).unwrap();
+    mac.update(&token);
+    token.extend_from_slice(&mac.finalize().into_bytes());
+    token
+}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
 use super::connection::Connection;
 use super::framing::Body;
@@ -19,8 +20,9 @@ use crate::crypto::{Clear, Open};
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::meter::{Meter, Stage};
-use crate::store::{Discard, FileName, Incoming, Pending, Published, StoreError};
+use crate::store::{Discard, FileName, Incoming, Pending, Published};
 
+mod arriving;
 mod blocks;
 mod telling;
 
@@ -71,37 +73,6 @@ pub struct Session<'a> {
     amending: Option<FileName>,
     /// What is being received, for the line when it fails.
     receiving: Option<Track>,
-}
-
-/// A file on its way to the store.
-struct Arriving {
-    track: Track,
-    variant: Variant,
-    /// The name it asks for.
-    want: FileName,
-    pending: Box<dyn Pending>,
-    /// Its body as it comes.
-    ciphertext: Option<Box<dyn Pending>>,
-    hash: Sha256,
-    meter: Arc<Meter>,
-    begun: Instant,
-    plain: Vec<u8>,
-    /// How often it was published before.
-    amendments: u32,
-}
-
-/// A published file, and what it takes to add to it.
-struct AtRest {
-    track: Track,
-    published: Published,
-    /// Not published yet: more may come of it, too.
-    ciphertext: Option<Box<dyn Pending>>,
-    hash: Sha256,
-    meter: Arc<Meter>,
-    begun: Instant,
-    /// CP1's.
-    opener: Option<BlockOpener>,
-    amendments: u32,
 }
 
 impl<'a> Session<'a> {
@@ -480,27 +451,6 @@ impl<'a> Session<'a> {
                 return Ok(());
             }
         }
-    }
-}
-
-impl Arriving {
-    /// Keeps a part of its body as it came, if that is wanted.
-    fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
-        self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
-    }
-
-    /// Hashes and writes what was opened.
-    fn store(&mut self) -> Result<(), StoreError> {
-        if self.plain.is_empty() {
-            return Ok(());
-        }
-        self.meter.timed(Stage::Store, || {
-            self.hash.update(&self.plain);
-            self.pending.write(&self.plain)
-        })?;
-        self.meter.add_file(self.plain.len() as u64);
-        self.plain.clear();
-        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@
 //! for a MODE, the end, or silence; and for twice as long a silence each time, because each costs a
 //! copy of the file.
 
-use super::{Arriving, AtRest, ReceiveError, Session};
+use super::arriving::{Arriving, AtRest};
+use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::crypto::{Open as _, OpenError};
 use crate::event::{Kept, Variant};

@@ -81,8 +81,21 @@ pub struct Options {
     pub dialect: Dialect,
     /// The CA that the connect dialog offers.
     pub ca: Option<PathBuf>,
+    /// The presets that the connect dialog offers, in this order.
+    pub peers: Vec<Peer>,
     /// Whether to use colours.
     pub colour: Colour,
+}
+
+/// A server by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// What it speaks.
+    pub dialect: Dialect,
 }
 
 /// Why the screen cannot be shown any longer, or at all.

@@ -84,6 +84,22 @@ fn the_connect_dialog() {
 }
 
 #[test]
+fn the_connect_dialog_with_presets() {
+    let mut stage = Stage::knowing(presets());
+    stage.keys("c");
+    picture("connect_none_80x24", stage);
+    let mut stage = Stage::knowing(presets());
+    stage.keys("c Right Tab");
+    picture("connect_lab_80x24", stage);
+    let mut stage = Stage::knowing(presets());
+    stage.keys("c Left");
+    picture("connect_c_edition_80x24", stage);
+    let mut stage = Stage::knowing(presets()).sized(40, 12);
+    stage.keys("c Left");
+    picture("connect_c_edition_40x12", stage);
+}
+
+#[test]
 fn the_question_about_cp1() {
     let mut stage = raced();
     stage.now += Duration::from_secs(1);

@@ -64,7 +64,7 @@ pub struct Ui {
 #[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub struct Speak {
-    /// The server. Without it: the one inside the terminal UI, else 127.0.0.1:4321. [env: UPSEAL_TO]
+    /// The server. Without it 127.0.0.1:4321, and in the terminal UI a server of its own. [env: UPSEAL_TO]
     #[arg(long, value_name = "HOST:PORT")]
     pub to: Option<String>,
     /// The variant of the protocol. [default: cp2] [env: UPSEAL_PROTOCOL]

@@ -1,8 +1,8 @@
 //! `upseal peers`: the presets that `--peer` takes.
 
-use std::path::{self, PathBuf};
+use std::path::{self, Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::usage;
 use crate::cli::{Peers, PeersCommand, PeersList, PeersSave};
@@ -42,11 +42,8 @@ fn list(file: &File, args: &PeersList) {
 
 /// `lab  --to 10.0.0.7:4321 --protocol cp1 --framing D`
 fn flags(peer: &Peer, width: usize) -> String {
-    let mut row = format!("{:width$} ", peer.name);
-    for (key, value) in said(&peer.layer) {
-        row.push_str(&format!(" --{} {}", key.name(), escape(&value)));
-    }
-    row
+    let flags = said(&peer.layer).map(|(key, value)| format!(" --{} {}", key.name(), escape(&value)));
+    format!("{:width$} {}", peer.name, flags.collect::<String>())
 }
 
 /// `{"name":"lab","to":"10.0.0.7:4321",…}`, with the file's keys.
@@ -56,7 +53,7 @@ fn json(peer: &Peer) -> String {
         _ => (key.name().to_owned(), Value::from(value)),
     });
     let name = ("name".to_owned(), Value::from(peer.name.clone()));
-    Value::Object(Map::from_iter([name].into_iter().chain(keys))).to_string()
+    Value::Object([name].into_iter().chain(keys).collect()).to_string()
 }
 
 fn said(layer: &Layer) -> impl Iterator<Item = (Key, String)> + '_ {
@@ -71,7 +68,7 @@ fn save(file: &File, args: PeersSave) -> Result<(), Fault> {
             "for example --to HOST:PORT --ca FILE; `upseal peers save --help` lists the flags",
         ));
     }
-    layer.ca = layer.ca.map(absolute).transpose()?;
+    layer.ca = layer.ca.as_deref().map(absolute).transpose()?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     file.save(&args.name, &layer, existing)?;
     output::line(&flags(&Peer { name: args.name.clone(), layer }, 0));
@@ -80,8 +77,8 @@ fn save(file: &File, args: PeersSave) -> Result<(), Fault> {
 }
 
 /// Relative to the working folder, as on every other command line.
-fn absolute(ca: PathBuf) -> Result<PathBuf, Fault> {
-    path::absolute(&ca).map_err(|error| Fault {
+fn absolute(ca: &Path) -> Result<PathBuf, Fault> {
+    path::absolute(ca).map_err(|error| Fault {
         kind: FaultKind::Local,
         blame: Blame::User,
         what: format!("cannot tell where {} is: {error}", ca.display()),

@@ -125,16 +125,13 @@ fn leave_comments(document: &mut DocumentMut, gone: &Table) {
         let tables = peers.iter_mut().filter_map(|(_, item)| item.as_table_mut());
         tables.filter(|table| table.position() > gone.position()).min_by_key(|table| table.position())
     });
-    match next {
-        Some(table) => {
-            let own = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
-            let both = format!("{stays}{own}");
-            table.decor_mut().set_prefix(both);
-        }
-        None => {
-            let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
-            document.set_trailing(format!("{stays}{trailing}"));
-        }
+    if let Some(table) = next {
+        let own = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+        let both = format!("{stays}{own}");
+        table.decor_mut().set_prefix(both);
+    } else {
+        let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+        document.set_trailing(format!("{stays}{trailing}"));
     }
 }
 

@@ -3,6 +3,7 @@
 mod keys;
 mod numbers;
 mod pictures;
+mod presets;
 mod sizes;
 
 use std::path::{Path, PathBuf};
@@ -198,23 +199,6 @@ fn proof() -> Proof {
         fingerprint: "9f2c41d07b".repeat(6) + "beef",
         warnings: vec!["the server's key has 1024 bits only".into()],
     }
-}
-
-/// Two presets that other people's servers need.
-fn presets() -> Vec<Peer> {
-    let server = |address: &str, ca: &str| Target::Server { address: address.into(), ca: Some(ca.into()) };
-    let lab = Dialect { framing: Framing::D, padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
-    let c_edition = Dialect {
-        key_form: KeyForm::Raw,
-        key_length: KeyLength::Sixteen,
-        auth_message: AuthMessage::Random32,
-        name_as: NameAs::Path,
-        ..Dialect::of(Variant::Cp2)
-    };
-    vec![
-        Peer { name: "lab".into(), target: server("10.0.0.7:4321", "/home/me/lab-ca.crt"), dialect: lab },
-        Peer { name: "c-edition".into(), target: server("c.example.org", "/ca.crt"), dialect: c_edition },
-    ]
 }
 
 fn fault(what: &str, advice: &str) -> Fault {

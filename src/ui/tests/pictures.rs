@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn picture(name: &str, mut stage: Stage) {
+pub(super) fn picture(name: &str, mut stage: Stage) {
     let terminal = stage.terminal();
     insta::assert_snapshot!(name, terminal.backend());
 }
@@ -81,22 +81,6 @@ fn the_connect_dialog() {
     let mut stage = Stage::new();
     stage.keys("c e x a m p l e . o r g Tab ~ / c a . c r t");
     picture("connect_80x24", stage);
-}
-
-#[test]
-fn the_connect_dialog_with_presets() {
-    let mut stage = Stage::knowing(presets());
-    stage.keys("c");
-    picture("connect_none_80x24", stage);
-    let mut stage = Stage::knowing(presets());
-    stage.keys("c Right Tab");
-    picture("connect_lab_80x24", stage);
-    let mut stage = Stage::knowing(presets());
-    stage.keys("c Left");
-    picture("connect_c_edition_80x24", stage);
-    let mut stage = Stage::knowing(presets()).sized(40, 12);
-    stage.keys("c Left");
-    picture("connect_c_edition_40x12", stage);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
+mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+pub use self::values::*;
 
 /// Upload files to a server that proves who it is, and see what each kind of encryption costs.
 ///
@@ -42,6 +42,8 @@ pub enum Subcommands {
         #[command(subcommand)]
         command: Certs,
     },
+    /// Name how to reach a server, for --peer.
+    Peers(Peers),
 }
 
 /// Arguments of the terminal UI.
@@ -49,88 +51,62 @@ pub enum Subcommands {
 pub struct Ui {
     /// The folder to begin in.
     pub dir: Option<PathBuf>,
-    /// A server elsewhere, instead of the embedded one.
-    #[arg(long, value_name = "HOST:PORT", env = "UPSEAL_TO")]
-    pub to: Option<String>,
+    /// A preset of `upseal peers`. It is stronger than the environment, and a flag is stronger than it.
+    #[arg(long, value_name = "NAME", help_heading = OTHERS)]
+    pub peer: Option<String>,
     /// What to speak.
     #[command(flatten)]
     pub speak: Speak,
 }
 
-/// How a client speaks.
-#[derive(Debug, Clone, Args)]
+/// Where a client goes and how it speaks, as far as flags say. What they leave open is decided by
+/// [`config`](crate::config), which reads the environment too: clap could not tell it from a flag.
+#[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub struct Speak {
-    /// The variant of the protocol.
-    #[arg(short, long, value_enum, default_value_t = VariantArg::Cp2, env = "UPSEAL_PROTOCOL")]
-    pub protocol: VariantArg,
-    /// RSA padding of CP1's blocks and of CP2's session key.
-    #[arg(long, value_enum, default_value_t = PaddingArg::Oaep, env = "UPSEAL_PADDING")]
-    pub padding: PaddingArg,
-    /// How CP1's blocks follow MODE 1.
-    #[arg(long, value_enum, ignore_case = true, default_value_t = FramingArg::A, env = "UPSEAL_FRAMING")]
-    pub framing: FramingArg,
-    /// The CA that must have signed the server's certificate, PEM.
-    #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
-    pub ca: PathBuf,
-    /// What the server is asked to sign.
-    #[arg(long, value_enum, default_value_t = AuthMessageArg::Ascii, help_heading = OTHERS)]
-    pub auth_message: AuthMessageArg,
-    /// How CP2's session key and token are written.
-    #[arg(long, value_enum, default_value_t = KeyFormArg::Fernet, help_heading = OTHERS)]
-    pub key_form: KeyFormArg,
-    /// Bytes of the length before CP2's session key.
-    #[arg(long, value_enum, default_value_t = KeyLengthArg::Eight, help_heading = OTHERS)]
-    pub key_length_bytes: KeyLengthArg,
-    /// How CP1 sends an empty file: one block with nothing in it, or no block.
-    #[arg(long, value_enum, default_value_t = EmptyArg::Block, help_heading = OTHERS)]
-    pub empty: EmptyArg,
-    /// What MODE 0 carries: the name, or the path as typed.
-    #[arg(long, value_enum, default_value_t = NameAsArg::Base, help_heading = OTHERS)]
-    pub name_as: NameAsArg,
+    /// The server. Without it 127.0.0.1:4321, and in the terminal UI a server of its own. [env: UPSEAL_TO]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: Option<String>,
+    /// The variant of the protocol. [default: cp2] [env: UPSEAL_PROTOCOL]
+    #[arg(short, long, value_enum)]
+    pub protocol: Option<VariantArg>,
+    /// RSA padding of CP1's blocks and of CP2's session key. [default: oaep] [env: UPSEAL_PADDING]
+    #[arg(long, value_enum)]
+    pub padding: Option<PaddingArg>,
+    /// How CP1's blocks follow MODE 1. [default: A] [env: UPSEAL_FRAMING]
+    #[arg(long, value_enum, ignore_case = true)]
+    pub framing: Option<FramingArg>,
+    /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
+    /// [env: UPSEAL_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// What the server is asked to sign. [default: ascii] [env: UPSEAL_AUTH_MESSAGE]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub auth_message: Option<AuthMessageArg>,
+    /// How CP2's session key and token are written. [default: fernet] [env: UPSEAL_KEY_FORM]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub key_form: Option<KeyFormArg>,
+    /// Bytes of the length before CP2's session key. [default: 8] [env: UPSEAL_KEY_LENGTH_BYTES]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub key_length_bytes: Option<KeyLengthArg>,
+    /// How CP1 sends an empty file: one block with nothing in it, or no block. [default: block]
+    /// [env: UPSEAL_EMPTY]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub empty: Option<EmptyArg>,
+    /// What MODE 0 carries: the name, or the path as typed. [default: base] [env: UPSEAL_NAME_AS]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub name_as: Option<NameAsArg>,
 }
 
 /// Stands over the options that some servers of other people need.
 const OTHERS: &str = "For servers that other people wrote";
 
-impl Speak {
-    /// As the protocol's value.
-    #[must_use]
-    pub const fn dialect(&self) -> Dialect {
-        Dialect {
-            variant: self.protocol.variant(),
-            padding: self.padding.padding(),
-            framing: self.framing.framing(),
-            key_form: match self.key_form {
-                KeyFormArg::Fernet => KeyForm::Fernet,
-                KeyFormArg::Raw => KeyForm::Raw,
-            },
-            key_length: match self.key_length_bytes {
-                KeyLengthArg::Eight => KeyLength::Eight,
-                KeyLengthArg::Sixteen => KeyLength::Sixteen,
-            },
-            empty: match self.empty {
-                EmptyArg::Block => EmptyFile::Block,
-                EmptyArg::Zero => EmptyFile::Zero,
-            },
-            auth_message: match self.auth_message {
-                AuthMessageArg::Ascii => AuthMessage::Ascii,
-                AuthMessageArg::Timestamp => AuthMessage::Timestamp,
-                AuthMessageArg::Random32 => AuthMessage::Random32,
-            },
-            name_as: match self.name_as {
-                NameAsArg::Base => NameAs::Base,
-                NameAsArg::Path => NameAs::Path,
-            },
-        }
-    }
-}
-
 /// `upseal send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The server.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_TO")]
-    pub to: String,
+    /// A preset of `upseal peers`. It is stronger than the environment, and a flag is stronger than it.
+    #[arg(long, value_name = "NAME", help_heading = OTHERS)]
+    pub peer: Option<String>,
     /// What to speak.
     #[command(flatten)]
     pub speak: Speak,
@@ -192,16 +168,17 @@ pub struct Serve {
 
 /// `upseal race`.
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub struct Race {
     /// Two or more of VARIANT or VARIANT@HOST:PORT; without an address, an embedded server.
     #[arg(long, value_delimiter = ',', default_value = "cp1,cp2", value_name = "LANES")]
     pub lanes: Vec<LaneArg>,
-    /// RSA padding of CP1's blocks and of CP2's session key.
-    #[arg(long, value_enum, default_value_t = PaddingArg::Oaep, env = "UPSEAL_PADDING")]
-    pub padding: PaddingArg,
-    /// The CA of the servers that are named, PEM.
-    #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
-    pub ca: PathBuf,
+    /// RSA padding of CP1's blocks and of CP2's session key. [default: oaep] [env: UPSEAL_PADDING]
+    #[arg(long, value_enum)]
+    pub padding: Option<PaddingArg>,
+    /// The CA of the servers that are named, PEM. [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Only the file's beginning: bytes, or with KiB, MiB, GiB.
     #[arg(long, value_name = "SIZE")]
     pub first: Option<Size>,
@@ -230,207 +207,57 @@ pub enum Certs {
     },
 }
 
-/// [`Variant`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VariantArg {
-    /// No protection.
-    Plain,
-    /// The server proves itself; content in clear.
-    Ap,
-    /// AP, and RSA on every block.
-    Cp1,
-    /// AP, and a Fernet session key.
-    Cp2,
+/// `upseal peers`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Peers {
+    /// What to do with presets; without it: list them.
+    #[command(subcommand)]
+    pub command: Option<PeersCommand>,
+    /// How to list them.
+    #[command(flatten)]
+    pub list: PeersList,
 }
 
-impl VariantArg {
-    /// The value.
-    #[must_use]
-    pub const fn variant(self) -> Variant {
-        match self {
-            Self::Plain => Variant::Plain,
-            Self::Ap => Variant::Ap,
-            Self::Cp1 => Variant::Cp1,
-            Self::Cp2 => Variant::Cp2,
-        }
-    }
+/// What `upseal peers` can do.
+#[derive(Debug, Subcommand)]
+pub enum PeersCommand {
+    /// List the presets.
+    List(PeersList),
+    /// Save the flags given here as a preset.
+    Save(PeersSave),
+    /// Remove a preset.
+    Remove {
+        /// Its name.
+        name: String,
+    },
 }
 
-/// [`Padding`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PaddingArg {
-    /// OAEP with SHA-256.
-    Oaep,
-    /// PKCS #1 v1.5.
-    Pkcs1v15,
+/// `upseal peers list`.
+#[derive(Debug, Args)]
+pub struct PeersList {
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
-impl PaddingArg {
-    /// The value.
-    #[must_use]
-    pub const fn padding(self) -> Padding {
-        match self {
-            Self::Oaep => Padding::Oaep,
-            Self::Pkcs1v15 => Padding::Pkcs1v15,
-        }
-    }
-}
-
-/// [`Framing`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "verbatim")]
-pub enum FramingArg {
-    /// All blocks as one M2.
-    A,
-    /// The number of blocks, then (length, block) pairs.
-    B,
-    /// The file's length, then (length, block) pairs.
-    C,
-    /// (length, block) pairs and a terminator.
-    D,
-    /// (length, block) pairs.
-    E,
-    /// The encrypted length, then (length, block) pairs.
-    F,
-}
-
-impl FramingArg {
-    /// The value.
-    #[must_use]
-    pub const fn framing(self) -> Framing {
-        match self {
-            Self::A => Framing::A,
-            Self::B => Framing::B,
-            Self::C => Framing::C,
-            Self::D => Framing::D,
-            Self::E => Framing::E,
-            Self::F => Framing::F,
-        }
-    }
-}
-
-/// [`AuthMessage`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AuthMessageArg {
-    /// Our hello: random, in ASCII, and says what follows.
-    Ascii,
-    /// Our hello with the time in it.
-    Timestamp,
-    /// 32 random bytes.
-    Random32,
-}
-
-/// [`KeyForm`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeyFormArg {
-    /// 44 characters, and a Fernet token.
-    Fernet,
-    /// 32 bytes, and a token without base64.
-    Raw,
-}
-
-/// [`KeyLength`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeyLengthArg {
-    /// Like every other length.
-    #[value(name = "8")]
-    Eight,
-    /// Twice that.
-    #[value(name = "16")]
-    Sixteen,
-}
-
-/// [`EmptyFile`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EmptyArg {
-    /// One block with nothing in it.
-    Block,
-    /// No block.
-    Zero,
-}
-
-/// [`NameAs`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum NameAsArg {
-    /// The path's last part.
-    Base,
-    /// The path as typed.
-    Path,
-}
-
-/// Which part of the answer to MODE 3 comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReplyOrderArg {
-    /// The handout's order.
-    SignatureFirst,
-    /// As one known client expects it.
-    CertFirst,
-}
-
-/// A short time: `5ms`, `1s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap(pub Duration);
-
-impl Gap {
-    /// A client waits 10 s for the whole answer, which has three gaps.
-    const MAX: Duration = Duration::from_secs(2);
-}
-
-impl FromStr for Gap {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let gap: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 5ms")?;
-        let gap = Duration::try_from(gap).map_err(|_| "it cannot be negative")?;
-        if gap > Self::MAX { Err("at most 2s, or clients give up".to_owned()) } else { Ok(Self(gap)) }
-    }
-}
-
-/// `cp1` or `cp1@HOST:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneArg {
-    /// How.
-    pub variant: Variant,
-    /// Where to; `None`: the embedded server.
-    pub address: Option<String>,
-}
-
-impl FromStr for LaneArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, address) = match text.split_once('@') {
-            Some((_, "")) => return Err("an address must follow '@'".to_owned()),
-            Some((name, address)) => (name, Some(address.to_owned())),
-            None => (text, None),
-        };
-        let variant = VariantArg::from_str(name, true)
-            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?
-            .variant();
-        Ok(Self { variant, address })
-    }
-}
-
-/// An amount of bytes: `812`, `64KiB`, `8M`, `64GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub u64);
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let shift = match text[digits..].trim_start().to_ascii_lowercase().as_str() {
-            "" | "b" => 0,
-            "k" | "kib" => 10,
-            "m" | "mib" => 20,
-            "g" | "gib" => 30,
-            "t" | "tib" => 40,
-            unit => return Err(format!("'{unit}' is none of KiB, MiB, GiB, TiB")),
-        };
-        let number: u64 = text[..digits].parse().map_err(|_| "a whole number is expected".to_owned())?;
-        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
-    }
+/// `upseal peers save`.
+#[derive(Debug, Args)]
+pub struct PeersSave {
+    /// 1 to 40 letters, digits, dots, hyphens and underscores.
+    pub name: String,
+    /// Replace the preset that has this name.
+    #[arg(long)]
+    pub force: bool,
+    /// What the preset says; it says nothing of what is not given, not even if the environment does.
+    #[command(flatten)]
+    pub speak: Speak,
+    /// The server's key, by its fingerprint.
+    #[arg(long, value_name = "sha256:HEX", help_heading = OTHERS)]
+    pub pin: Option<String>,
+    /// The common name that the server's certificate must have.
+    #[arg(long, value_name = "CN", help_heading = OTHERS)]
+    pub expect: Option<String>,
 }
 
 #[cfg(test)]
@@ -441,30 +268,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_and_lanes_are_read_or_refused() {
-        let size = |text: &str| text.parse::<Size>().map(|size| size.0);
-        assert_eq!(size("812"), Ok(812));
-        assert_eq!(size("64KiB"), Ok(64 << 10));
-        assert_eq!(size("8 m"), Ok(8 << 20));
-        assert_eq!(size("64GiB"), Ok(64 << 30));
-        for bad in ["", "GiB", "-1", "1.5GiB", "1kb", "99999999999999999999", "99999999TiB"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-        let gap = |text: &str| text.parse::<Gap>().map(|gap| gap.0);
-        assert_eq!(gap("5ms"), Ok(Duration::from_millis(5)));
-        assert_eq!(gap("1 s"), Ok(Duration::from_secs(1)));
-        for bad in ["", "5", "ms", "-5ms", "3s", "1h"] {
-            assert!(gap(bad).is_err(), "{bad}");
-        }
-        let lane = |text: &str| text.parse::<LaneArg>();
-        assert_eq!(lane("cp1"), Ok(LaneArg { variant: Variant::Cp1, address: None }));
-        assert_eq!(
-            lane("Plain@[::1]:4321"),
-            Ok(LaneArg { variant: Variant::Plain, address: Some("[::1]:4321".to_owned()) })
-        );
-        assert!(lane("cp3").is_err() && lane("cp1@").is_err());
     }
 }

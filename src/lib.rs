@@ -12,10 +12,12 @@
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
 //! - [`digest`], [`escape`](mod@escape), [`units`]: SHA-256 as a value, names made harmless to show, amounts
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
+//! - [`config`]: flags, presets, the environment and the file as one value
 //! - `ui` (feature `tui`): the terminal front end
 
 pub mod cli;
 pub mod command;
+pub mod config;
 pub mod crypto;
 pub mod digest;
 pub mod escape;

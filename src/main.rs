@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Certs { command: Certs::Init { dir, bits, days } }) => {
             command::certs::init(&dir, bits, days)
         }
+        Some(Subcommands::Peers(args)) => command::peers::run(args),
         None => command::terminal(cli.ui),
     };
     match result {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "cli/presets.rs"]
+mod presets;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
@@ -44,14 +46,35 @@ impl Home {
         self.0.path().join(name)
     }
 
+    /// Its file of presets; not there at first.
+    fn config(&self) -> PathBuf {
+        self.path("upseal/config.toml")
+    }
+
+    /// Writes that file.
+    fn configure(&self, text: &str) {
+        std::fs::create_dir_all(self.path("upseal")).unwrap();
+        std::fs::write(self.config(), text).unwrap();
+    }
+
     /// Starts it, in this home.
     fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+        self.start_with(args, &[])
+    }
+
+    /// Starts it with more in its environment.
+    fn start_with(
+        &self,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: &[(&str, &str)],
+    ) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
         command.args(args).current_dir(self.0.path()).env_clear();
         for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
             command.env(variable, self.0.path());
         }
-        command.env("TMPDIR", self.path("tmp"));
+        command.env("TMPDIR", self.path("tmp")).env("UPSEAL_CONFIG", self.config());
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
@@ -171,6 +194,9 @@ fn help_and_version_are_results_and_go_to_stdout() {
         ("serve --help", "--accept-padding"),
         ("race --help", "VARIANT@HOST:PORT"),
         ("certs init --help", "--bits"),
+        ("send --help", "For servers that other people wrote: --peer <NAME>"),
+        ("--help", "[env: UPSEAL_TO]"),
+        ("peers save --help", "--force"),
         ("--version", concat!("upseal ", env!("CARGO_PKG_VERSION"))),
     ] {
         let outcome = home.start(words(line, &[])).finish();
@@ -203,6 +229,12 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("race a.txt --first many", "many"),
         ("race", "<FILE>"),
         ("certs", "init"),
+        ("send --peer nowhere a.txt", "`upseal peers save nowhere --to HOST:PORT …` makes one"),
+        ("peers save a/b --to x:1", "a name is 1 to 40 letters, digits, dots, hyphens and underscores"),
+        ("peers save lab", "nothing to save as 'lab'"),
+        ("peers save lab --padding none", "none"),
+        ("peers remove lab", "there is no preset 'lab'"),
+        ("peers --json list", "--json"),
         ("certs init --bits 512", "512"),
         ("certs init --days 0", "0"),
     ] {
@@ -296,10 +328,8 @@ fn send_speaks_every_dialect_that_its_flags_name() {
         assert_eq!(outcome.code, Some(0), "{flags}: {outcome:?}");
     }
     // The same by the environment.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
-    command.args(["send", "a.txt"]).current_dir(home.path("")).env_clear().stdout(Stdio::null());
-    command.env("UPSEAL_TO", &address).env("UPSEAL_CA", ca()).env("UPSEAL_PROTOCOL", "ap");
-    assert!(command.stderr(Stdio::null()).status().unwrap().success());
+    let environment = [("UPSEAL_TO", &*address), ("UPSEAL_CA", &ca_argument()), ("UPSEAL_PROTOCOL", "ap")];
+    assert_eq!(home.start_with(["send", "a.txt"], &environment).finish().code, Some(0));
     host.stop();
     let variants: Vec<Variant> = host.events.received().iter().map(|receipt| receipt.variant).collect();
     let [plain, ap, cp1, cp2] = Variant::ALL;

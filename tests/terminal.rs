@@ -148,6 +148,33 @@ fn control_z_gives_the_terminal_back_and_returning_draws_all_of_it() {
 }
 
 #[test]
+fn the_dialog_offers_the_presets_of_the_file() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    file(folder.path(), "notes.txt", 812);
+    let config = home.path().join(".config/upseal");
+    fs::create_dir_all(&config).unwrap();
+    let preset = "[peers.lab]\nto = '127.0.0.1:9'\nprotocol = 'cp1'\nca = 'ca.crt'\n";
+    fs::write(config.join("config.toml"), preset).unwrap();
+    let mut terminal = start(folder.path(), home.path());
+    terminal.until_text("notes.txt");
+    let server = terminal.printed_key(" server");
+    terminal.press(&server);
+    terminal.until_text("[— none —]");
+    terminal.press("\x1b[C");
+    terminal.until("the preset's fields", |screen| {
+        let contents = screen.contents();
+        ["[lab]", "127.0.0.1:9", ".config/upseal/ca.crt", "Speaks CP1, framing A."]
+            .iter()
+            .all(|text| contents.contains(text))
+    });
+    terminal.press("\r");
+    terminal.until_text("127.0.0.1:9 not yet proven");
+    terminal.until_text("[CP1]");
+    terminal.press("q");
+    assert!(terminal.end().success());
+}
+
+#[test]
 fn a_new_size_is_drawn() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut terminal = start(folder.path(), home.path());
@@ -163,7 +190,12 @@ fn a_new_size_is_drawn() {
 #[test]
 fn without_a_terminal_it_points_to_send_and_draws_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(binary()).current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let output = Command::new(binary())
+        .current_dir(folder.path())
+        .env("UPSEAL_CONFIG", folder.path().join("none.toml"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     assert!(output.stdout.is_empty());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("upseal send"), "{said}");

@@ -1,6 +1,7 @@
 //! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
 pub mod certs;
+pub mod peers;
 pub mod race;
 pub mod send;
 pub mod serve;
@@ -25,21 +26,36 @@ use crate::event::{Blame, Fault, FaultKind};
 pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
+    use crate::config::{Layer, Sources};
     use crate::event::Target;
     use crate::transfer::{EmbeddedOptions, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
-    let ca = Some(args.speak.ca.clone());
-    let dialect = args.speak.dialect();
-    let (target, embedded) = if let Some(address) = args.to {
-        (Target::Server { address, ca: ca.clone() }, None)
-    } else {
-        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-        (Target::Embedded, Some(EmbeddedOptions { store: Some(received_folder()?), bind }))
+    let sources = Sources::load()?;
+    let flags = Layer::from(args.speak);
+    let peers = sources.peers(&flags).into_iter();
+    let peers = peers
+        .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })
+        .collect();
+    let settings = sources.settle(flags, args.peer.as_deref())?;
+    let target = settings.target();
+    let embedded = match &target {
+        Target::Server { .. } => None,
+        Target::Embedded => {
+            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
+            Some(EmbeddedOptions { store: Some(received_folder()?), bind })
+        }
     };
     let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
-    let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };
+    let options = ui::Options {
+        folder,
+        target,
+        dialect: settings.dialect,
+        ca: Some(settings.ca),
+        peers,
+        colour: ui::Colour::Auto,
+    };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
     result.map(|()| 0).map_err(|e| Fault {

@@ -6,6 +6,7 @@ use crossbeam_channel::select;
 
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
+use crate::config::{Layer, Sources};
 use crate::event::{Command, Dialect, Event, Fault, Lane, Target};
 use crate::output::{Output, Style};
 use crate::transfer::{EmbeddedOptions, Transfer};
@@ -20,6 +21,8 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     if args.lanes.len() < 2 {
         return Err(usage("a race needs two lanes or more".to_owned(), "for example --lanes cp1,cp2"));
     }
+    let flags = Layer { padding: args.padding, ca: args.ca, ..Layer::default() };
+    let settings = Sources::load()?.settle(flags, None)?;
     let signals = interrupts()?;
     let lanes: Vec<Lane> = args
         .lanes
@@ -27,9 +30,9 @@ pub fn run(args: Race) -> Result<u8, Fault> {
         .map(|lane| Lane {
             target: match &lane.address {
                 None => Target::Embedded,
-                Some(address) => Target::Server { address: address.clone(), ca: Some(args.ca.clone()) },
+                Some(address) => Target::Server { address: address.clone(), ca: Some(settings.ca.clone()) },
             },
-            dialect: Dialect { padding: args.padding.padding(), ..Dialect::of(lane.variant) },
+            dialect: Dialect { padding: settings.dialect.padding, ..Dialect::of(lane.variant) },
         })
         .collect();
     let embedded = lanes

@@ -6,7 +6,8 @@ use crossbeam_channel::select;
 
 use super::{interrupts, system, worst};
 use crate::cli::Send;
-use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Target, Track};
+use crate::config::{Sources, USUAL_ADDRESS};
+use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track};
 use crate::output::{Output, Style};
 use crate::transfer::Transfer;
 
@@ -17,11 +18,12 @@ use crate::transfer::Transfer;
 /// # Errors
 /// It could not begin.
 pub fn run(args: Send) -> Result<u8, Fault> {
+    let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
+    settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let signals = interrupts()?;
     let transfer = Transfer::start(None).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
-    let target = Target::Server { address: args.to, ca: Some(args.speak.ca.clone()) };
-    let dialect = args.speak.dialect();
+    let (target, dialect) = (settings.target(), settings.dialect);
     let jobs: Vec<Job> = (1..)
         .zip(args.files)
         .map(|(id, path)| Job { id: JobId(id), path, target: target.clone(), dialect })

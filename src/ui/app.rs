@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::Peer;
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
 use super::text;
@@ -69,6 +70,8 @@ pub(super) struct Link {
     pub(super) target: Target,
     /// From the command line: the dialog offers it.
     pub(super) ca: Option<PathBuf>,
+    /// The dialog offers these, too.
+    pub(super) peers: Vec<Peer>,
     pub(super) proof: Option<Proof>,
 }
 

@@ -10,7 +10,7 @@ use super::widgets::connect::{self, Connect, Purpose};
 use super::widgets::details::Details;
 use super::widgets::list::Step;
 use super::widgets::received::Row;
-use crate::event::{Padding, Target};
+use crate::event::{Dialect, Target};
 
 impl App {
     pub(super) fn act_on_overlay(&mut self, action: Action, now: Duration) -> Vec<Effect> {
@@ -37,12 +37,13 @@ impl App {
                     help.type_filter();
                 }
             }
-            Action::NextField | Action::PreviousField | Action::Choose => {
+            Action::NextField | Action::PreviousField | Action::Choose | Action::ChoosePrevious => {
                 if let Some(Overlay::Connect(dialog)) = self.overlays.last_mut() {
                     match action {
-                        Action::NextField => dialog.next_field(1),
-                        Action::PreviousField => dialog.next_field(2),
-                        _ => dialog.choose(),
+                        Action::NextField => dialog.next_field(),
+                        Action::PreviousField => dialog.previous_field(),
+                        Action::ChoosePrevious => dialog.choose_previous(),
+                        _ => dialog.choose_next(),
                     }
                 }
             }
@@ -58,16 +59,16 @@ impl App {
     }
 
     pub(super) fn open_connect(&mut self) {
-        let (purpose, target, padding) = match self.screen {
+        let (purpose, target, dialect) = match self.screen {
             Screen::Race => match self.race.tracks.get(self.race.at) {
                 Some(track) if !self.race.is_running() => {
-                    (Purpose::Lane(self.race.at), track.lane.target.clone(), track.lane.dialect.padding)
+                    (Purpose::Lane(self.race.at), &track.lane.target, track.lane.dialect)
                 }
                 _ => return,
             },
-            _ => (Purpose::Uploads, self.link.target.clone(), self.card.dialect.padding),
+            _ => (Purpose::Uploads, &self.link.target, self.card.dialect),
         };
-        let dialog = Connect::new(purpose, &target, self.link.ca.as_deref(), padding);
+        let dialog = Connect::new(purpose, target, dialect, self.link.ca.as_deref(), &self.link.peers);
         self.overlays.push(Overlay::Connect(dialog));
     }
 
@@ -76,9 +77,9 @@ impl App {
             Some(Overlay::Help(help)) => help.keep_filter(),
             Some(Overlay::Connect(dialog)) => {
                 let purpose = dialog.purpose;
-                if let Some((target, padding)) = dialog.accept(self.home.as_deref()) {
+                if let Some((target, dialect)) = dialog.accept(self.home.as_deref()) {
                     self.overlays.pop();
-                    self.connect(purpose, target, padding);
+                    self.connect(purpose, target, dialect);
                 }
             }
             Some(Overlay::GoTo(input)) => {
@@ -95,20 +96,20 @@ impl App {
         Vec::new()
     }
 
-    fn connect(&mut self, purpose: Purpose, target: Target, padding: Padding) {
+    fn connect(&mut self, purpose: Purpose, target: Target, dialect: Dialect) {
         if let Target::Server { ca: Some(ca), .. } = &target {
             self.link.ca = Some(ca.clone());
         }
         match purpose {
             Purpose::Uploads => {
-                self.card.dialect.padding = padding;
+                self.card.dialect = dialect;
                 if self.link.target != target {
                     self.link.proof = None;
                     self.link.target = target.clone();
                 }
-                self.race.aim(&target, padding);
+                self.race.aim(&target, dialect);
             }
-            Purpose::Lane(lane) => self.race.aim_lane(lane, target, padding),
+            Purpose::Lane(lane) => self.race.aim_lane(lane, target, dialect),
         }
     }
 

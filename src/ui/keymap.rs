@@ -30,7 +30,7 @@ actions! {
     Cancel, CancelAll, Retry, RetryAll, Remove,
     StartStop, Size,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
-    NextField, PreviousField, Choose,
+    NextField, PreviousField, Choose, ChoosePrevious,
     Yes, No, UseCp2,
 }
 
@@ -228,7 +228,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Race, &[on(KeyCode::Enter)], Action::StartStop, "start/stop", "start the race, or stop it"),
     bind(Context::Race, &[key('s')], Action::Size, "size", "how much of the file: 1, 8, 64 MiB, whole"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
-    bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "server, CA and padding; in a race, of this lane"),
+    bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "preset, server, CA, padding, or those of a lane"),
     bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
     bind(Context::Everywhere, &[on(KeyCode::Tab)], Action::NextPane, "pane", "next pane, or lane of the race"),
     bind(Context::Everywhere, &[on(KeyCode::BackTab)], Action::PreviousPane, "", "previous pane or lane"),
@@ -289,7 +289,8 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Text, &[on(KeyCode::Delete)], Action::Delete, "", "delete to the right"),
     bind(Context::Form, &[on(KeyCode::Tab), on(KeyCode::Down)], Action::NextField, "next field", "next field"),
     bind(Context::Form, &[on(KeyCode::BackTab), on(KeyCode::Up)], Action::PreviousField, "", "previous field"),
-    bind(Context::Choice, &[key(' '), on(KeyCode::Left), on(KeyCode::Right)], Action::Choose, "change", "change the choice"),
+    bind(Context::Choice, &[key(' '), on(KeyCode::Right)], Action::Choose, "change", "the next choice"),
+    bind(Context::Choice, &[on(KeyCode::Left)], Action::ChoosePrevious, "", "the choice before"),
     bind(Context::Choice, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the dialog"),
     bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
 

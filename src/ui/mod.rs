@@ -81,8 +81,21 @@ pub struct Options {
     pub dialect: Dialect,
     /// The CA that the connect dialog offers.
     pub ca: Option<PathBuf>,
+    /// The presets that the connect dialog offers, in this order.
+    pub peers: Vec<Peer>,
     /// Whether to use colours.
     pub colour: Colour,
+}
+
+/// A server by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// What it speaks.
+    pub dialect: Dialect,
 }
 
 /// Why the screen cannot be shown any longer, or at all.
@@ -127,7 +140,12 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
     let clock = Clock::system();
-    let link = Link { target: options.target.clone(), ca: options.ca.clone(), proof: None };
+    let link = Link {
+        target: options.target.clone(),
+        ca: options.ca.clone(),
+        peers: options.peers.clone(),
+        proof: None,
+    };
     let home = env::home_dir().filter(|home| home.is_absolute());
     let app = App::new(&folder, home, link, options.dialect, clock.clone());
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };

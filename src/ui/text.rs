@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
-use crate::event::{Dialect, Variant};
+use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Variant};
 use crate::units;
 
 pub(super) use self::server::*;
@@ -67,6 +67,8 @@ pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "go on"), ("Esc", "
 pub(super) const CONNECT: &str = "Server for uploads";
 pub(super) const CONNECT_HINT: &str = "Empty host: the server inside this program.";
 pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the server.";
+pub(super) const PEER: &str = "peer";
+pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_ADDRESS: &str = "Not an address: host:port, or [v6 address]:port.";
 pub(super) const COMING: &str = "On its way";
 pub(super) const GO_TO: &str = "Go to folder";
@@ -180,6 +182,40 @@ pub(super) fn padding(dialect: Dialect) -> String {
         Variant::Cp1 => dialect.padding.to_string(),
         Variant::Cp2 => format!("{} (key)", dialect.padding),
     }
+}
+
+// Presets
+
+/// After a preset's name; 0 is none of them.
+pub(super) fn which_peer(at: usize, of: usize) -> String {
+    match (at, of) {
+        (0, 1) => "  ← →  1 preset".to_owned(),
+        (0, of) => format!("  ← →  {of} presets"),
+        (at, of) => format!("  ← →  {at} of {of}"),
+    }
+}
+
+/// `Speaks CP1, framing D, names as typed.`: what the dialog has no fields for.
+pub(super) fn speaks(dialect: Dialect) -> String {
+    let (cp1, cp2) = (dialect.variant == Variant::Cp1, dialect.variant == Variant::Cp2);
+    let framing = format!("framing {}", dialect.framing);
+    let words = [
+        (cp1, framing.as_str()),
+        (cp1 && dialect.empty == EmptyFile::Zero, "no block for an empty file"),
+        (cp2 && dialect.key_form == KeyForm::Raw, "raw key and token"),
+        (cp2 && dialect.key_length == KeyLength::Sixteen, "key length in 16 bytes"),
+        (
+            dialect.variant.authenticates() && dialect.auth_message == AuthMessage::Timestamp,
+            "the time to sign",
+        ),
+        (
+            dialect.variant.authenticates() && dialect.auth_message == AuthMessage::Random32,
+            "32 random bytes to sign",
+        ),
+        (dialect.name_as == NameAs::Path, "names as typed"),
+    ];
+    let said = words.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| format!(", {words}"));
+    format!("Speaks {}{}.", dialect.variant, said.collect::<String>())
 }
 
 // Questions

@@ -294,7 +294,7 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
     let inside = |width: u16| usize::from(width).saturating_sub(4);
     let (width, height) = match overlay {
         Overlay::Help(_) | Overlay::Log => (wide, body.height.saturating_sub(2)),
-        Overlay::Connect(_) => (narrow, 8),
+        Overlay::Connect(dialog) => (narrow, dialog.height()),
         Overlay::GoTo(_) => (narrow, 3),
         Overlay::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
         Overlay::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),

@@ -39,6 +39,8 @@ impl Terminal {
             command.env(name, value);
         }
         command.env("HOME", home);
+        command.env("XDG_CONFIG_HOME", home.join(".config"));
+        command.env("UPSEAL_CONFIG", home.join(".config/upseal/config.toml"));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));

@@ -5,7 +5,7 @@ use crate::event::Padding;
 use crate::ui::app::Screen;
 use crate::ui::keymap::Place;
 
-fn jobs(effects: &[Effect]) -> Vec<Job> {
+pub(super) fn jobs(effects: &[Effect]) -> Vec<Job> {
     match effects {
         [Effect::Send(Command::Upload(jobs))] => jobs.clone(),
         other => panic!("no upload: {other:?}"),

@@ -3,6 +3,7 @@
 mod keys;
 mod numbers;
 mod pictures;
+mod presets;
 mod sizes;
 
 use std::path::{Path, PathBuf};
@@ -15,13 +16,15 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
+use super::Peer;
 use super::app::{App, Effect, Link};
 use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
-    Blame, Command, Dialect, Event, Fault, FaultKind, Job, JobId, Kept, Lane, LaneResult, Proof, SessionId,
-    Snapshot, State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Command, Dialect, Event, Fault, FaultKind, Framing, Job, JobId, Kept, KeyForm,
+    KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, State, Target, Track, Variant,
+    Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -36,8 +39,13 @@ struct Stage {
 impl Stage {
     /// At 80×24, the folder read, our server listening.
     fn new() -> Self {
+        Self::knowing(Vec::new())
+    }
+
+    /// With these presets.
+    fn knowing(peers: Vec<Peer>) -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
-        let link = Link { target: Target::Embedded, ca: None, proof: None };
+        let link = Link { target: Target::Embedded, ca: None, peers, proof: None };
         let home = Some(PathBuf::from("/home/me"));
         let folder = Path::new("/home/me/lectures/week9");
         let mut app = App::new(folder, home, link, Dialect::of(Variant::Cp2), clock);
@@ -139,6 +147,8 @@ fn key(name: &str) -> KeyEvent {
         "S-Tab" => (KeyCode::BackTab, KeyModifiers::SHIFT),
         "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
         "F1" => (KeyCode::F(1), KeyModifiers::NONE),
+        "Left" => (KeyCode::Left, KeyModifiers::NONE),
+        "Right" => (KeyCode::Right, KeyModifiers::NONE),
         "Up" => (KeyCode::Up, KeyModifiers::NONE),
         "Down" => (KeyCode::Down, KeyModifiers::NONE),
         "PgDn" => (KeyCode::PageDown, KeyModifiers::NONE),

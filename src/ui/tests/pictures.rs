@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn picture(name: &str, mut stage: Stage) {
+pub(super) fn picture(name: &str, mut stage: Stage) {
     let terminal = stage.terminal();
     insta::assert_snapshot!(name, terminal.backend());
 }

@@ -1,4 +1,4 @@
-//! The connect dialog: which server, whose CA, which padding.
+//! The connect dialog: which preset or server, whose CA, which padding.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use ratatui::widgets::Widget;
 
 use super::input::Input;
 use super::{Pane, rows};
-use crate::event::{Padding, Target};
+use crate::event::{Dialect, Padding, Target};
+use crate::ui::Peer;
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::text;
@@ -29,76 +30,147 @@ pub(in crate::ui) enum Purpose {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
+    Peer,
     Address,
     Ca,
     Padding,
 }
 
-const FIELDS: [Field; 3] = [Field::Address, Field::Ca, Field::Padding];
+/// The first is there only if there are presets.
+const FIELDS: [Field; 4] = [Field::Peer, Field::Address, Field::Ca, Field::Padding];
+
+/// One answer, as far as it is written.
+#[derive(Debug)]
+struct Draft {
+    /// The preset that it began as.
+    peer: Option<String>,
+    /// Where it began: a server is more than the fields show of it.
+    target: Target,
+    address: Input,
+    ca: Input,
+    dialect: Dialect,
+}
+
+impl Draft {
+    fn new(peer: Option<&str>, target: &Target, dialect: Dialect, ca: Option<&Path>) -> Self {
+        let (address, own) = match target {
+            Target::Embedded => (Input::default(), None),
+            Target::Server { address, ca } => (Input::with(address), ca.as_deref()),
+        };
+        let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
+        Self { peer: peer.map(str::to_owned), target: target.clone(), address, ca, dialect }
+    }
+}
 
 /// The dialog's state.
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
     pub(in crate::ui) purpose: Purpose,
-    address: Input,
-    ca: Input,
-    padding: Padding,
+    /// What is so now, then the presets. Never empty: each keeps what is typed while another is shown.
+    drafts: Vec<Draft>,
+    /// The draft that is shown; below the number of drafts.
+    at: usize,
+    /// Below the number of fields.
     field: usize,
     /// Why the last attempt to accept it failed.
     complaint: Option<&'static str>,
 }
 
 impl Connect {
-    pub(in crate::ui) fn new(purpose: Purpose, target: &Target, ca: Option<&Path>, padding: Padding) -> Self {
-        let (address, own) = match target {
-            Target::Embedded => (Input::default(), None),
-            Target::Server { address, ca } => (Input::with(address), ca.as_deref()),
-        };
-        let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
-        Self { purpose, address, ca, padding, field: 0, complaint: None }
+    /// `ca` is offered where the target names none.
+    pub(in crate::ui) fn new(
+        purpose: Purpose,
+        target: &Target,
+        dialect: Dialect,
+        ca: Option<&Path>,
+        peers: &[Peer],
+    ) -> Self {
+        let presets = peers.iter().map(|peer| Draft::new(Some(&peer.name), &peer.target, peer.dialect, ca));
+        let drafts = [Draft::new(None, target, dialect, ca)].into_iter().chain(presets).collect();
+        let in_use = |peer: &Peer| peer.target == *target && peer.dialect == dialect;
+        let at = peers.iter().position(in_use).map_or(0, |at| at + 1);
+        Self { purpose, drafts, at, field: 0, complaint: None }
+    }
+
+    /// Rows with its frame.
+    pub(in crate::ui) fn height(&self) -> u16 {
+        if self.drafts.len() > 1 { 9 } else { 8 }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &FIELDS[usize::from(self.drafts.len() == 1)..]
     }
 
     pub(in crate::ui) fn place(&self) -> Place {
-        match FIELDS[self.field] {
-            Field::Padding => Place::ChoiceField,
+        match self.fields()[self.field] {
+            Field::Peer | Field::Padding => Place::ChoiceField,
             Field::Address | Field::Ca => Place::Field,
         }
     }
 
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
         self.complaint = None;
-        match FIELDS[self.field] {
-            Field::Address => Some(&mut self.address),
-            Field::Ca => Some(&mut self.ca),
-            Field::Padding => None,
+        let field = self.fields()[self.field];
+        let draft = &mut self.drafts[self.at];
+        match field {
+            Field::Address => Some(&mut draft.address),
+            Field::Ca => Some(&mut draft.ca),
+            Field::Peer | Field::Padding => None,
         }
     }
 
-    pub(in crate::ui) fn next_field(&mut self, by: usize) {
-        self.field = (self.field + by) % FIELDS.len();
+    pub(in crate::ui) fn next_field(&mut self) {
+        self.field = (self.field + 1) % self.fields().len();
     }
 
-    pub(in crate::ui) fn choose(&mut self) {
-        self.padding = match self.padding {
+    pub(in crate::ui) fn previous_field(&mut self) {
+        self.field = (self.field + self.fields().len() - 1) % self.fields().len();
+    }
+
+    pub(in crate::ui) fn choose_next(&mut self) {
+        self.choose(1);
+    }
+
+    pub(in crate::ui) fn choose_previous(&mut self) {
+        self.choose(self.drafts.len() - 1);
+    }
+
+    fn choose(&mut self, by: usize) {
+        if self.fields()[self.field] == Field::Peer {
+            self.at = (self.at + by) % self.drafts.len();
+            return;
+        }
+        let padding = &mut self.drafts[self.at].dialect.padding;
+        *padding = match padding {
             Padding::Oaep => Padding::Pkcs1v15,
             Padding::Pkcs1v15 => Padding::Oaep,
         };
     }
 
     /// What the dialog says, or `None` after it has complained.
-    pub(in crate::ui) fn accept(&mut self, home: Option<&Path>) -> Option<(Target, Padding)> {
-        let typed = self.address.text();
+    pub(in crate::ui) fn accept(&mut self, home: Option<&Path>) -> Option<(Target, Dialect)> {
+        let draft = &self.drafts[self.at];
+        let typed = draft.address.text();
         if typed.trim().is_empty() {
-            return Some((Target::Embedded, self.padding));
+            return Some((Target::Embedded, draft.dialect));
         }
-        let Some(address) = address(&typed) else {
+        let Some(typed) = address(&typed) else {
             self.complaint = Some(text::BAD_ADDRESS);
-            self.field = 0;
+            self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
             return None;
         };
-        let ca = self.ca.text();
-        let ca = (!ca.trim().is_empty()).then(|| expand(ca.trim(), home));
-        Some((Target::Server { address, ca }, self.padding))
+        let path = draft.ca.text();
+        let path = (!path.trim().is_empty()).then(|| expand(path.trim(), home));
+        let mut target = draft.target.clone();
+        match &mut target {
+            // The same server, with all that is known of it.
+            Target::Server { address: known, ca, .. } if address(known).as_ref() == Some(&typed) => {
+                *known = typed;
+                *ca = path;
+            }
+            _ => target = Target::Server { address: typed, ca: path },
+        }
+        Some((target, draft.dialect))
     }
 }
 
@@ -146,12 +218,14 @@ impl Widget for Pane<'_, Connect> {
         let block = self.frame(&title, "c", area);
         let inner = block.inner(area);
         block.render(area, buf);
-        let width = usize::from(inner.width).saturating_sub(12);
-        let fields = FIELDS.iter().enumerate().map(|(at, field)| {
+        let width = usize::from(inner.width).saturating_sub(13);
+        let draft = &dialog.drafts[dialog.at];
+        let fields = dialog.fields().iter().enumerate().map(|(at, field)| {
             let here = at == dialog.field;
             let (label, mut value) = match field {
-                Field::Address => ("host:port", value(&dialog.address, here, width)),
-                Field::Ca => ("CA file", value(&dialog.ca, here, width)),
+                Field::Peer => (text::PEER, self.peer(width)),
+                Field::Address => ("host:port", value(&draft.address, here, width)),
+                Field::Ca => ("CA file", value(&draft.ca, here, width)),
                 Field::Padding => ("RSA padding", self.padding()),
             };
             let style = if here { self.theme.chosen() } else { self.theme.faint() };
@@ -160,23 +234,44 @@ impl Widget for Pane<'_, Connect> {
             spans.append(&mut value);
             Line::from(spans)
         });
-        let hint = match dialog.complaint {
-            Some(complaint) => Line::styled(complaint, self.theme.bad()),
-            None => Line::styled(text::CONNECT_HINT, self.theme.faint()),
+        let hints = if draft.peer.is_some() {
+            let width = usize::from(inner.width);
+            let mut words = fit::wrap(&text::speaks(draft.dialect), width);
+            if words.len() > 2 {
+                words[1] = fit::cut(&format!("{} {}", words[1], words[2]), width);
+                words.truncate(2);
+            }
+            words
+        } else {
+            vec![text::CONNECT_HINT.to_owned(), text::CONNECT_CA_HINT.to_owned()]
         };
-        let more = Line::styled(text::CONNECT_CA_HINT, self.theme.faint());
-        for (line, area) in fields.chain([Line::default(), hint, more]).zip(rows(inner)) {
+        let mut hints: Vec<Line> =
+            hints.into_iter().map(|hint| Line::styled(hint, self.theme.faint())).collect();
+        if let (Some(complaint), Some(first)) = (dialog.complaint, hints.first_mut()) {
+            *first = Line::styled(complaint, self.theme.bad());
+        }
+        for (line, area) in fields.chain([Line::default()]).chain(hints).zip(rows(inner)) {
             line.render(area, buf);
         }
     }
 }
 
 impl Pane<'_, Connect> {
+    /// `[lab]  ← →  1 of 3`
+    fn peer(&self, width: usize) -> Vec<Span<'static>> {
+        let (at, of) = (self.of.at, self.of.drafts.len() - 1);
+        let note = text::which_peer(at, of);
+        let name = self.of.drafts[at].peer.as_deref().unwrap_or(text::NO_PEER);
+        let note = if fit::width(name) + fit::width(&note) + 2 > width { String::new() } else { note };
+        let name = fit::cut_middle(name, width.saturating_sub(fit::width(&note) + 2));
+        vec![Span::styled(format!("[{name}]"), self.theme.chosen()), Span::styled(note, self.theme.faint())]
+    }
+
     fn padding(&self) -> Vec<Span<'static>> {
         [Padding::Oaep, Padding::Pkcs1v15]
             .into_iter()
             .map(|padding| {
-                if padding == self.of.padding {
+                if padding == self.of.drafts[self.of.at].dialect.padding {
                     Span::styled(format!("[{padding}]"), self.theme.chosen())
                 } else {
                     Span::raw(format!(" {padding} "))
@@ -197,6 +292,7 @@ fn value(input: &Input, here: bool, width: usize) -> Vec<Span<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Variant;
 
     #[test]
     fn an_address_always_has_a_port_afterwards() {
@@ -220,8 +316,9 @@ mod tests {
 
     #[test]
     fn an_empty_address_is_our_own_server() {
-        let mut dialog = Connect::new(Purpose::Uploads, &Target::Embedded, None, Padding::Oaep);
-        assert_eq!(dialog.accept(None), Some((Target::Embedded, Padding::Oaep)));
+        let dialect = Dialect::of(Variant::Cp2);
+        let mut dialog = Connect::new(Purpose::Uploads, &Target::Embedded, dialect, None, &[]);
+        assert_eq!(dialog.accept(None), Some((Target::Embedded, dialect)));
     }
 
     #[test]

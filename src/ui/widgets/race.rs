@@ -70,6 +70,12 @@ impl Track {
     }
 }
 
+/// CP1 against CP2.
+fn both(target: &Target, dialect: Dialect) -> Vec<Track> {
+    let lane = |variant| Track::new(Lane { target: target.clone(), dialect: Dialect { variant, ..dialect } });
+    vec![lane(Variant::Cp1), lane(Variant::Cp2)]
+}
+
 /// Whether lanes move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -98,14 +104,12 @@ pub(in crate::ui) struct Race {
 impl Race {
     /// CP1 against CP2.
     pub(in crate::ui) fn new(target: &Target, dialect: Dialect) -> Self {
-        let lane =
-            |variant| Track::new(Lane { target: target.clone(), dialect: Dialect { variant, ..dialect } });
         Self {
             file: None,
             name: String::new(),
             size: Size::MiB(8),
             bytes: 0,
-            tracks: vec![lane(Variant::Cp1), lane(Variant::Cp2)],
+            tracks: both(target, dialect),
             at: 0,
             phase: Phase::Ready,
             verdict: None,
@@ -156,22 +160,24 @@ impl Race {
         self.at = (self.at + by) % self.tracks.len().max(1);
     }
 
-    /// Sends every lane to this server.
-    pub(in crate::ui) fn aim(&mut self, target: &Target, padding: Padding) {
-        for lane in 0..self.tracks.len() {
-            self.aim_lane(lane, target.clone(), padding);
+    /// Sends CP1 and CP2 to this server, as the dialect has it apart from the variant; a running
+    /// race is left alone.
+    pub(in crate::ui) fn aim(&mut self, target: &Target, dialect: Dialect) {
+        if self.is_running() {
+            return;
         }
+        self.reset();
+        self.tracks = both(target, dialect);
     }
 
     /// Sends one lane to this server; a running race is left alone.
-    pub(in crate::ui) fn aim_lane(&mut self, lane: usize, target: Target, padding: Padding) {
+    pub(in crate::ui) fn aim_lane(&mut self, lane: usize, target: Target, dialect: Dialect) {
         if self.is_running() {
             return;
         }
         self.reset();
         if let Some(track) = self.tracks.get_mut(lane) {
-            track.lane.target = target;
-            track.lane.dialect.padding = padding;
+            track.lane = Lane { target, dialect };
         }
     }
 

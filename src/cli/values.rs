@@ -1,0 +1,297 @@
+//! What stands behind a flag: the protocol's values by their names, lanes, amounts.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+
+/// [`Variant`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VariantArg {
+    /// No protection.
+    Plain,
+    /// The server proves itself; content in clear.
+    Ap,
+    /// AP, and RSA on every block.
+    Cp1,
+    /// AP, and a Fernet session key.
+    Cp2,
+}
+
+impl VariantArg {
+    /// The value.
+    #[must_use]
+    pub const fn variant(self) -> Variant {
+        match self {
+            Self::Plain => Variant::Plain,
+            Self::Ap => Variant::Ap,
+            Self::Cp1 => Variant::Cp1,
+            Self::Cp2 => Variant::Cp2,
+        }
+    }
+}
+
+/// [`Padding`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PaddingArg {
+    /// OAEP with SHA-256.
+    Oaep,
+    /// PKCS #1 v1.5.
+    Pkcs1v15,
+}
+
+impl PaddingArg {
+    /// The value.
+    #[must_use]
+    pub const fn padding(self) -> Padding {
+        match self {
+            Self::Oaep => Padding::Oaep,
+            Self::Pkcs1v15 => Padding::Pkcs1v15,
+        }
+    }
+}
+
+/// [`Framing`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub enum FramingArg {
+    /// All blocks as one M2.
+    A,
+    /// The number of blocks, then (length, block) pairs.
+    B,
+    /// The file's length, then (length, block) pairs.
+    C,
+    /// (length, block) pairs and a terminator.
+    D,
+    /// (length, block) pairs.
+    E,
+    /// The encrypted length, then (length, block) pairs.
+    F,
+}
+
+impl FramingArg {
+    /// The value.
+    #[must_use]
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::A => Framing::A,
+            Self::B => Framing::B,
+            Self::C => Framing::C,
+            Self::D => Framing::D,
+            Self::E => Framing::E,
+            Self::F => Framing::F,
+        }
+    }
+}
+
+/// [`AuthMessage`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthMessageArg {
+    /// Our hello: random, in ASCII, and says what follows.
+    Ascii,
+    /// Our hello with the time in it.
+    Timestamp,
+    /// 32 random bytes.
+    Random32,
+}
+
+impl AuthMessageArg {
+    /// The value.
+    #[must_use]
+    pub const fn auth_message(self) -> AuthMessage {
+        match self {
+            Self::Ascii => AuthMessage::Ascii,
+            Self::Timestamp => AuthMessage::Timestamp,
+            Self::Random32 => AuthMessage::Random32,
+        }
+    }
+}
+
+/// [`KeyForm`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyFormArg {
+    /// 44 characters, and a Fernet token.
+    Fernet,
+    /// 32 bytes, and a token without base64.
+    Raw,
+}
+
+impl KeyFormArg {
+    /// The value.
+    #[must_use]
+    pub const fn key_form(self) -> KeyForm {
+        match self {
+            Self::Fernet => KeyForm::Fernet,
+            Self::Raw => KeyForm::Raw,
+        }
+    }
+}
+
+/// [`KeyLength`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyLengthArg {
+    /// Like every other length.
+    #[value(name = "8")]
+    Eight,
+    /// Twice that.
+    #[value(name = "16")]
+    Sixteen,
+}
+
+impl KeyLengthArg {
+    /// The value.
+    #[must_use]
+    pub const fn key_length(self) -> KeyLength {
+        match self {
+            Self::Eight => KeyLength::Eight,
+            Self::Sixteen => KeyLength::Sixteen,
+        }
+    }
+}
+
+/// [`EmptyFile`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmptyArg {
+    /// One block with nothing in it.
+    Block,
+    /// No block.
+    Zero,
+}
+
+impl EmptyArg {
+    /// The value.
+    #[must_use]
+    pub const fn empty(self) -> EmptyFile {
+        match self {
+            Self::Block => EmptyFile::Block,
+            Self::Zero => EmptyFile::Zero,
+        }
+    }
+}
+
+/// [`NameAs`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NameAsArg {
+    /// The path's last part.
+    Base,
+    /// The path as typed.
+    Path,
+}
+
+impl NameAsArg {
+    /// The value.
+    #[must_use]
+    pub const fn name_as(self) -> NameAs {
+        match self {
+            Self::Base => NameAs::Base,
+            Self::Path => NameAs::Path,
+        }
+    }
+}
+
+/// Which part of the answer to MODE 3 comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReplyOrderArg {
+    /// The handout's order.
+    SignatureFirst,
+    /// As one known client expects it.
+    CertFirst,
+}
+
+/// A short time: `5ms`, `1s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap(pub Duration);
+
+impl Gap {
+    /// A client waits 10 s for the whole answer, which has three gaps.
+    const MAX: Duration = Duration::from_secs(2);
+}
+
+impl FromStr for Gap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let gap: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 5ms")?;
+        let gap = Duration::try_from(gap).map_err(|_| "it cannot be negative")?;
+        if gap > Self::MAX { Err("at most 2s, or clients give up".to_owned()) } else { Ok(Self(gap)) }
+    }
+}
+
+/// `cp1` or `cp1@HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneArg {
+    /// How.
+    pub variant: Variant,
+    /// Where to; `None`: the embedded server.
+    pub address: Option<String>,
+}
+
+impl FromStr for LaneArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, address) = match text.split_once('@') {
+            Some((_, "")) => return Err("an address must follow '@'".to_owned()),
+            Some((name, address)) => (name, Some(address.to_owned())),
+            None => (text, None),
+        };
+        let variant = VariantArg::from_str(name, true)
+            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?
+            .variant();
+        Ok(Self { variant, address })
+    }
+}
+
+/// An amount of bytes: `812`, `64KiB`, `8M`, `64GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let shift = match text[digits..].trim_start().to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kib" => 10,
+            "m" | "mib" => 20,
+            "g" | "gib" => 30,
+            "t" | "tib" => 40,
+            unit => return Err(format!("'{unit}' is none of KiB, MiB, GiB, TiB")),
+        };
+        let number: u64 = text[..digits].parse().map_err(|_| "a whole number is expected".to_owned())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_lanes_are_read_or_refused() {
+        let size = |text: &str| text.parse::<Size>().map(|size| size.0);
+        assert_eq!(size("812"), Ok(812));
+        assert_eq!(size("64KiB"), Ok(64 << 10));
+        assert_eq!(size("8 m"), Ok(8 << 20));
+        assert_eq!(size("64GiB"), Ok(64 << 30));
+        for bad in ["", "GiB", "-1", "1.5GiB", "1kb", "99999999999999999999", "99999999TiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        let gap = |text: &str| text.parse::<Gap>().map(|gap| gap.0);
+        assert_eq!(gap("5ms"), Ok(Duration::from_millis(5)));
+        assert_eq!(gap("1 s"), Ok(Duration::from_secs(1)));
+        for bad in ["", "5", "ms", "-5ms", "3s", "1h"] {
+            assert!(gap(bad).is_err(), "{bad}");
+        }
+        let lane = |text: &str| text.parse::<LaneArg>();
+        assert_eq!(lane("cp1"), Ok(LaneArg { variant: Variant::Cp1, address: None }));
+        assert_eq!(
+            lane("Plain@[::1]:4321"),
+            Ok(LaneArg { variant: Variant::Plain, address: Some("[::1]:4321".to_owned()) })
+        );
+        assert!(lane("cp3").is_err() && lane("cp1@").is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! The file of defaults and presets: read, and refused with the line that is wrong.
+//!
+//! ```toml
+//! padding = "oaep"            # a default for every server
+//!
+//! [peers.lab]                 # --peer lab
+//! to = "10.0.0.7:4321"
+//! protocol = "cp1"
+//! framing = "D"
+//! ca = "lab-ca.crt"           # beside this file; `~/` is the home folder
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml_edit::{Document, Item, TableLike, Value};
+
+use super::layer::{Key, Layer};
+use super::{ConfigError, location};
+use crate::escape::escape;
+
+/// What a preset may be called, in words.
+pub(super) const NAMES: &str = "a name is 1 to 40 letters, digits, dots, hyphens and underscores";
+
+/// Whether a preset may be called this.
+pub(super) fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=40).contains(&name.len()) && name.chars().all(allowed)
+}
+
+/// A preset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What `--peer` calls it.
+    pub name: String,
+    /// What it says.
+    pub layer: Layer,
+}
+
+/// The file as it was read. One that does not exist is empty.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    /// Where it is or would be; `None` if nothing says so.
+    pub path: Option<PathBuf>,
+    /// What its top says.
+    pub defaults: Layer,
+    /// Its presets, in its order.
+    pub peers: Vec<Peer>,
+    /// All of it, to be edited.
+    pub(super) text: String,
+}
+
+impl File {
+    /// Reads the user's.
+    pub fn load() -> Result<Self, ConfigError> {
+        let unreadable = |error| ConfigError::Unreadable { path: "UPSEAL_CONFIG".into(), error };
+        match location().map_err(unreadable)? {
+            Some(path) => Self::read(path),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Reads this one.
+    pub fn read(path: PathBuf) -> Result<Self, ConfigError> {
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(ConfigError::Unreadable { path, error }),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(text, path),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let line = line(error.as_bytes(), good);
+                let what = "it is not UTF-8".to_owned();
+                Err(ConfigError::Wrong { path, line, what, allowed: "TOML is UTF-8".to_owned() })
+            }
+        }
+    }
+
+    /// What the text says. Paths in it are relative to the folder of `path`.
+    pub(super) fn parse(text: String, path: PathBuf) -> Result<Self, ConfigError> {
+        let reader = Reader { text: &text, path: &path };
+        let document = Document::parse(text.as_str())
+            .map_err(|error| reader.wrong(error.span(), &one_line(error.message()), "it is no TOML"))?;
+        let defaults = reader.layer(document.as_table(), true)?;
+        let peers = match document.get("peers") {
+            None => Vec::new(),
+            Some(item) => reader.peers(item)?,
+        };
+        Ok(Self { path: Some(path), defaults, peers, text })
+    }
+
+    /// What the preset of this name says.
+    pub fn peer(&self, name: &str) -> Result<&Layer, ConfigError> {
+        let found = self.peers.iter().find(|peer| peer.name == name);
+        found.map(|peer| &peer.layer).ok_or_else(|| ConfigError::UnknownPeer {
+            name: escape(name).to_string(),
+            path: self.path.clone(),
+            known: self.peers.iter().map(|peer| peer.name.clone()).collect(),
+        })
+    }
+}
+
+/// Says where what is wrong.
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+type Span = Option<std::ops::Range<usize>>;
+
+impl Reader<'_> {
+    fn peers(&self, item: &Item) -> Result<Vec<Peer>, ConfigError> {
+        let Some(table) = item.as_table_like() else {
+            return Err(self.wrong(
+                item.span(),
+                "`peers` is not a table",
+                "a preset begins with [peers.NAME]",
+            ));
+        };
+        let mut peers = Vec::with_capacity(table.len());
+        for (name, item) in table.iter() {
+            let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
+            let Some(preset) = item.as_table_like() else {
+                let what = format!("`{}` stands in `peers` and is no table", escape(name));
+                return Err(self.wrong(span, &what, "a preset begins with [peers.NAME]"));
+            };
+            if !is_name(name) {
+                let what = format!("a preset cannot be called '{}'", escape(name));
+                return Err(self.wrong(span, &what, NAMES));
+            }
+            peers.push(Peer { name: name.to_owned(), layer: self.layer(preset, false)? });
+        }
+        Ok(peers)
+    }
+
+    /// The keys of a preset, or of the top.
+    fn layer(&self, table: &dyn TableLike, top: bool) -> Result<Layer, ConfigError> {
+        let mut layer = Layer::default();
+        let allowed = |key: &Key| !(top && key.is_of_one_server());
+        for (name, item) in table.iter().filter(|(name, _)| !(top && *name == "peers")) {
+            let Some(key) = Key::ALL.into_iter().filter(allowed).find(|key| key.name() == name) else {
+                let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
+                let known: Vec<&str> = Key::ALL.into_iter().filter(allowed).map(Key::name).collect();
+                let mut hint = format!("known here: {}", known.join(", "));
+                hint.push_str(match (top, item.is_table_like()) {
+                    (true, _) => ", and [peers.NAME]",
+                    (false, true) => "; a preset's name with a dot in it is quoted: [peers.\"a.b\"]",
+                    (false, false) => "",
+                });
+                return Err(self.wrong(span, &format!("the key `{}` is unknown", escape(name)), &hint));
+            };
+            let value = match item.as_value() {
+                Some(Value::String(text)) => text.value().clone(),
+                Some(Value::Integer(number)) if key == Key::KeyLengthBytes => number.value().to_string(),
+                _ => {
+                    let what = format!("the value of `{name}` is not a string");
+                    return Err(self.wrong(item.span(), &what, "write it in quotes"));
+                }
+            };
+            layer.set(key, &value).map_err(|allowed| {
+                self.wrong(item.span(), &format!("`{name}` cannot be '{}'", escape(&value)), &allowed)
+            })?;
+        }
+        layer.ca = layer.ca.map(|ca| self.resolve(&ca));
+        Ok(layer)
+    }
+
+    /// A path in the file: beside it, or in the home folder.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), std::env::home_dir()) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.path.parent().unwrap_or(Path::new("")).join(path),
+        }
+    }
+
+    fn wrong(&self, span: Span, what: &str, allowed: &str) -> ConfigError {
+        let line = line(self.text.as_bytes(), span.map_or(0, |span| span.start));
+        ConfigError::Wrong {
+            path: self.path.to_owned(),
+            line,
+            what: what.to_owned(),
+            allowed: allowed.to_owned(),
+        }
+    }
+}
+
+/// The line that has the byte at `offset`, counted from 1.
+fn line(text: &[u8], offset: usize) -> usize {
+    1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
+}
+
+/// The parser's words, some of which are several lines.
+fn one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,155 @@
+//! A preset written into the file, or taken out of it; everything else in it stays as it is.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
+
+use super::ConfigError;
+use super::file::{File, is_name};
+use super::layer::{Key, Layer};
+use crate::escape::escape;
+
+/// What becomes of a preset that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is saved.
+    Keep,
+    /// It goes; the comments in it stay.
+    Replace,
+}
+
+impl File {
+    /// Writes a preset into the file, which is made if there is none.
+    ///
+    /// The CA's path must be absolute: in the file it would not be relative to the working folder.
+    pub fn save(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
+        let taken = self.peers.iter().any(|peer| peer.name == name);
+        if !is_name(name) {
+            return Err(ConfigError::BadName { name: escape(name).to_string() });
+        }
+        if taken && existing == Existing::Keep {
+            return Err(ConfigError::Taken { name: name.to_owned() });
+        }
+        if let Some(ca) = layer.ca.as_ref().filter(|ca| ca.to_str().is_none()) {
+            return Err(ConfigError::NotText { path: ca.clone() });
+        }
+        let mut document = self.document()?;
+        let peers = document.entry("peers").or_insert_with(|| {
+            let mut peers = Table::new();
+            peers.set_implicit(true);
+            Item::Table(peers)
+        });
+        // The file was read before, and then it was a table.
+        if let Some(peers) = peers.as_table_like_mut() {
+            if !taken {
+                peers.insert(name, Item::Table(Table::new()));
+            }
+            if let Some(preset) = peers.get_mut(name).and_then(Item::as_table_like_mut) {
+                fill(preset, layer);
+            }
+        }
+        self.replace(&document.to_string(), |after| after.peer(name).is_ok_and(|saved| saved == layer))
+    }
+
+    /// Takes a preset out, with the comment right above it.
+    pub fn remove(&self, name: &str) -> Result<(), ConfigError> {
+        self.peer(name)?;
+        let mut document = self.document()?;
+        let peers = document.get_mut("peers").and_then(Item::as_table_like_mut);
+        if let Some(Item::Table(gone)) = peers.and_then(|peers| peers.remove(name)) {
+            leave_comments(&mut document, &gone);
+        }
+        let text = document.to_string();
+        self.replace(text.trim_start_matches('\n'), |after| after.peer(name).is_err())
+    }
+
+    fn document(&self) -> Result<DocumentMut, ConfigError> {
+        let unwritable = |error| match &self.path {
+            Some(path) => ConfigError::Unwritable { path: path.clone(), error },
+            None => ConfigError::NoPlace,
+        };
+        // It was read, so it is TOML.
+        let document = Document::parse(self.text.clone()).map_err(|e| unwritable(io::Error::other(e)))?;
+        Ok(document.into_mut())
+    }
+
+    /// Puts a text in the file's place, whole or not at all.
+    ///
+    /// Whatever was made of the user's own writing is read again first, and must say what is meant.
+    fn replace(&self, text: &str, as_meant: impl Fn(&Self) -> bool) -> Result<(), ConfigError> {
+        let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
+        let after = Self::parse(text.to_owned(), path.clone())?;
+        if after.defaults != self.defaults || !as_meant(&after) {
+            let error = io::Error::other("its presets are written in a way that cannot be edited");
+            return Err(ConfigError::Unwritable { path: path.clone(), error });
+        }
+        // A link to a file elsewhere stays one.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        write(&path, text.as_bytes()).map_err(|error| ConfigError::Unwritable { path, error })
+    }
+}
+
+/// Makes a preset say this and nothing else. Its comments stay.
+fn fill(preset: &mut dyn TableLike, layer: &Layer) {
+    for key in Key::ALL {
+        let Some(text) = layer.text(key) else {
+            preset.remove(key.name());
+            continue;
+        };
+        let mut value = match text.parse::<i64>() {
+            Ok(number) if key == Key::KeyLengthBytes => Value::from(number),
+            _ => Value::from(text),
+        };
+        match preset.get_mut(key.name()).and_then(Item::as_value_mut) {
+            Some(old) => {
+                *value.decor_mut() = old.decor().clone();
+                *old = value;
+            }
+            None => {
+                preset.insert(key.name(), Item::Value(value));
+            }
+        }
+    }
+}
+
+/// The comment that touches a preset's header goes with it; what stands above a blank line is about
+/// more than this preset, and goes to what follows.
+fn leave_comments(document: &mut DocumentMut, gone: &Table) {
+    let prefix = gone.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    let Some(end) = prefix.rfind("\n\n") else { return };
+    let stays = prefix[..=end].to_owned();
+    let next = document.get_mut("peers").and_then(Item::as_table_mut).and_then(|peers| {
+        let tables = peers.iter_mut().filter_map(|(_, item)| item.as_table_mut());
+        tables.filter(|table| table.position() > gone.position()).min_by_key(|table| table.position())
+    });
+    if let Some(table) = next {
+        let own = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+        let both = format!("{stays}{own}");
+        table.decor_mut().set_prefix(both);
+    } else {
+        let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+        document.set_trailing(format!("{stays}{trailing}"));
+    }
+}
+
+/// A new file of the user's alone takes the name, after its bytes are on disk.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let number = getrandom::u64().map_err(io::Error::other)?;
+    let draft = folder.join(format!(".upseal-{number:016x}.part"));
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+    let renamed = written.and_then(|()| fs::rename(&draft, path));
+    if renamed.is_err() {
+        // What could not be written is of no use; the error that matters is the one above.
+        let _ = fs::remove_file(&draft);
+    }
+    renamed
+}

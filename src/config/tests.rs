@@ -1,0 +1,399 @@
+//! Who decides, line by line; what the file may say; what saving leaves alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use clap::{Args as _, Command};
+
+use super::*;
+use crate::cli::Speak;
+use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding};
+
+const HERE: &str = "/etc/upseal/config.toml";
+
+fn parse(text: &str) -> Result<File, ConfigError> {
+    File::parse(text.to_owned(), HERE.into())
+}
+
+fn layer(values: &[(Key, &str)]) -> Layer {
+    let mut layer = Layer::default();
+    for (key, value) in values {
+        layer.set(*key, value).unwrap();
+    }
+    layer
+}
+
+/// A file in a folder of its own.
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// For each key: what the flag, the preset, the environment and the file's top say here, all
+/// different where the key has as many values; then what it is by default.
+const TABLE: [(Key, [&str; 4]); 12] = [
+    (Key::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
+    (Key::Protocol, ["plain", "ap", "cp1", "plain"]),
+    (Key::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
+    (Key::Framing, ["B", "C", "D", "E"]),
+    (Key::Ca, ["/flag", "/preset", "/environment", "/top"]),
+    (Key::AuthMessage, ["timestamp", "random32", "timestamp", "random32"]),
+    (Key::KeyForm, ["raw", "fernet", "raw", "fernet"]),
+    (Key::KeyLengthBytes, ["16", "8", "16", "8"]),
+    (Key::Empty, ["zero", "block", "zero", "block"]),
+    (Key::NameAs, ["path", "base", "path", "base"]),
+    (Key::Pin, ["sha256:f1", "sha256:ee", "", ""]),
+    (Key::Expect, ["flag", "preset", "", ""]),
+];
+
+/// Of each key alone, the first source that speaks decides, whoever else does.
+#[test]
+fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
+    for (key, values) in TABLE {
+        let says = |at: usize, speaks: bool| {
+            if speaks && !values[at].is_empty() { layer(&[(key, values[at])]) } else { Layer::default() }
+        };
+        for mask in 0..16_usize {
+            let speaks = |at: usize| mask & (1 << at) != 0;
+            let sources = Sources {
+                environment: says(2, speaks(2)),
+                file: File {
+                    defaults: says(3, speaks(3)),
+                    peers: vec![Peer { name: "lab".into(), layer: says(1, speaks(1)) }],
+                    ..File::default()
+                },
+            };
+            let settled = sources.settle(says(0, speaks(0)), Some("lab")).unwrap();
+            let first = (0..4).find(|at| speaks(*at) && !values[*at].is_empty());
+            let expected = first.map(|at| layer(&[(key, values[at])])).unwrap_or_default();
+            assert_eq!(settled, Settings::from(expected), "{key:?}, sources {mask:04b}");
+            // Without --peer a preset is silent.
+            let settled = sources.settle(says(0, speaks(0)), None).unwrap();
+            let first = [0, 2, 3].into_iter().find(|at| speaks(*at) && !values[*at].is_empty());
+            let expected = first.map(|at| layer(&[(key, values[at])])).unwrap_or_default();
+            assert_eq!(settled, Settings::from(expected), "{key:?}, sources {mask:04b}, no preset");
+        }
+    }
+}
+
+/// The table above compares settings made in the same way; here they are written out.
+#[test]
+fn every_key_reaches_its_setting() {
+    let all: Vec<(Key, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
+    let dialect = Dialect {
+        variant: Variant::Plain,
+        padding: Padding::Pkcs1v15,
+        framing: Framing::B,
+        key_form: KeyForm::Raw,
+        key_length: KeyLength::Sixteen,
+        empty: EmptyFile::Zero,
+        auth_message: AuthMessage::Timestamp,
+        name_as: NameAs::Path,
+    };
+    let expected = Settings {
+        to: Some("flag:1".into()),
+        ca: "/flag".into(),
+        dialect,
+        pin: Some("sha256:f1".into()),
+        expect: Some("flag".into()),
+    };
+    assert_eq!(Settings::from(layer(&all)), expected);
+    assert_eq!(expected.target(), Target::Server { address: "flag:1".into(), ca: Some("/flag".into()) });
+    let usual = Settings {
+        to: None,
+        ca: "certs/cacsertificate.crt".into(),
+        dialect: Dialect::of(Variant::Cp2),
+        pin: None,
+        expect: None,
+    };
+    assert_eq!(Settings::from(Layer::default()), usual);
+    assert_eq!(usual.target(), Target::Embedded);
+}
+
+/// `--help` tells of the variable and of the default; neither is clap's own.
+#[test]
+fn the_help_names_each_variable_and_the_default_that_holds() {
+    let command = Speak::augment_args(Command::new("upseal"));
+    let usual = [
+        (Key::Protocol, "cp2"),
+        (Key::Padding, "oaep"),
+        (Key::Framing, "A"),
+        (Key::Ca, "certs/cacsertificate.crt"),
+        (Key::AuthMessage, "ascii"),
+        (Key::KeyForm, "fernet"),
+        (Key::KeyLengthBytes, "8"),
+        (Key::Empty, "block"),
+        (Key::NameAs, "base"),
+    ];
+    assert_eq!(Settings::from(layer(&usual)), Settings::from(Layer::default()));
+    for key in Key::ALL.into_iter().filter(|key| !key.is_of_one_server()) {
+        let argument = command.get_arguments().find(|argument| argument.get_long() == Some(key.name()));
+        let help = argument.unwrap().get_help().unwrap().to_string();
+        assert!(help.contains(&format!("[env: {}]", key.variable())), "{key:?}: {help}");
+        if let Some((_, value)) = usual.iter().find(|(of, _)| *of == key) {
+            assert!(help.contains(&format!("[default: {value}]")), "{key:?}: {help}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_is_taken_or_refused_by_its_name() {
+    let from = |values: &[(&str, &str)]| {
+        let values: BTreeMap<String, String> =
+            values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        environment(&|name| values.get(name).map(OsString::from))
+    };
+    for (key, values) in TABLE.iter().filter(|(key, _)| !key.is_of_one_server()) {
+        let said = from(&[(&key.variable(), values[2])]).unwrap();
+        assert_eq!(said, layer(&[(*key, values[2])]), "{key:?}");
+    }
+    assert_eq!(from(&[("UPSEAL_PADDING", ""), ("UPSEAL_PIN", "x")]).unwrap(), Layer::default());
+    let fault = Fault::from(from(&[("UPSEAL_KEY_FORM", "raw\u{1b}")]).unwrap_err());
+    assert_eq!(fault.kind, FaultKind::Usage);
+    assert_eq!(fault.what, r"the environment's UPSEAL_KEY_FORM cannot be 'raw\u{1b}'");
+    assert_eq!(fault.advice, "it is one of fernet, raw");
+}
+
+#[test]
+fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_expect() {
+    let sources = Sources {
+        environment: layer(&[(Key::Framing, "D")]),
+        file: parse("[peers.b]\nto = 'b:1'\npadding = 'oaep'\n[peers.a]\npin = 'p'").unwrap(),
+    };
+    let flags = layer(&[
+        (Key::To, "flag:1"),
+        (Key::Padding, "pkcs1v15"),
+        (Key::Empty, "zero"),
+        (Key::Pin, "of the flag's server"),
+        (Key::Expect, "of the flag's server"),
+    ]);
+    let common = [(Key::Framing, "D"), (Key::Empty, "zero")];
+    let b = layer(&[&common[..], &[(Key::To, "b:1"), (Key::Padding, "oaep")]].concat());
+    let a =
+        layer(&[&common[..], &[(Key::To, "flag:1"), (Key::Padding, "pkcs1v15"), (Key::Pin, "p")]].concat());
+    let expected = [("b".to_owned(), Settings::from(b)), ("a".to_owned(), Settings::from(a))];
+    assert_eq!(sources.peers(&flags), expected);
+}
+
+#[test]
+fn the_file_says_what_the_flags_say_in_its_own_order() {
+    let file = parse(
+        "padding = 'pkcs1v15' # for all\nkey-length-bytes = 16\nca = '~/ca.crt'\n\n\
+         [peers.zoo]\nto = 'zoo:1'\nframing = 'd'\nkey-length-bytes = '8'\npin = 'sha256:00'\nexpect = 'Zoo'\n\n\
+         [peers.\"a.b-c_1\"]\nca = 'lab/ca.crt'\n[peers.nothing]\n",
+    )
+    .unwrap();
+    let home = std::env::home_dir().unwrap();
+    let mut defaults = layer(&[(Key::Padding, "pkcs1v15"), (Key::KeyLengthBytes, "16")]);
+    defaults.ca = Some(home.join("ca.crt"));
+    assert_eq!(file.defaults, defaults);
+    let zoo = layer(&[
+        (Key::To, "zoo:1"),
+        (Key::Framing, "D"),
+        (Key::KeyLengthBytes, "8"),
+        (Key::Pin, "sha256:00"),
+        (Key::Expect, "Zoo"),
+    ]);
+    let dotted = layer(&[(Key::Ca, "/etc/upseal/lab/ca.crt")]);
+    let expected = [("zoo", zoo), ("a.b-c_1", dotted), ("nothing", Layer::default())];
+    let expected = expected.map(|(name, layer)| Peer { name: name.to_owned(), layer });
+    assert_eq!(file.peers, expected);
+    let nothing = parse("").unwrap();
+    assert_eq!((nothing.defaults, nothing.peers), (Layer::default(), Vec::new()));
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() {
+    for (text, line, what, allowed) in [
+        ("to = 'x:1'\npadding = \n", 2, "", "it is no TOML"),
+        ("to = 'a'\nto = 'b'", 2, "duplicate key", "it is no TOML"),
+        ("\n\nsecret = 'x'", 3, "the key `secret` is unknown", "known here: to, protocol, padding"),
+        ("\n\nsecret = 'x'", 3, "unknown", ", and [peers.NAME]"),
+        ("[server]\nto = 'x'", 1, "the key `server` is unknown", "known here: to,"),
+        ("pin = 'sha256:00'", 1, "the key `pin` is unknown", "and [peers.NAME]"),
+        ("[peers.a]\nfile = 'x'", 2, "the key `file` is unknown", "expect"),
+        ("[peers.a]\n[peers.example.org]\nto = 'x'", 2, "the key `org` is unknown", "[peers.\"a.b\"]"),
+        (
+            "[peers.a]\n# two\npadding = 'none'",
+            3,
+            "`padding` cannot be 'none'",
+            "it is one of oaep, pkcs1v15",
+        ),
+        ("protocol = 'cp3'", 1, "`protocol` cannot be 'cp3'", "it is one of plain, ap, cp1, cp2"),
+        ("framing = 'G'", 1, "`framing` cannot be 'G'", "it is one of A, B, C, D, E, F"),
+        ("key-length-bytes = 9", 1, "`key-length-bytes` cannot be '9'", "it is one of 8, 16"),
+        ("\nto = 4321", 2, "the value of `to` is not a string", "write it in quotes"),
+        ("to = ' '", 1, "`to` cannot be ' '", "HOST:PORT"),
+        ("ca = ''", 1, "`ca` cannot be ''", "a certificate"),
+        ("empty = ['zero']", 1, "the value of `empty` is not a string", ""),
+        ("\npeers = 'lab'", 2, "`peers` is not a table", "[peers.NAME]"),
+        ("[[peers]]\nto = 'x'", 1, "`peers` is not a table", "[peers.NAME]"),
+        ("[peers]\nlab = 'x:1'", 2, "`lab` stands in `peers` and is no table", "[peers.NAME]"),
+        ("[peers.'a b']", 1, "a preset cannot be called 'a b'", "1 to 40 letters"),
+        ("[peers.\"\\u001b[2J\"]", 1, r"a preset cannot be called '\u{1b}[2J'", "1 to 40 letters"),
+        ("[peers.a12345678901234567890123456789012345678901]", 1, "cannot be called", "1 to 40"),
+        ("[peers.'']", 1, "a preset cannot be called ''", "1 to 40"),
+    ] {
+        let fault = Fault::from(parse(text).unwrap_err());
+        assert_eq!(fault.kind, FaultKind::Usage, "{text}");
+        assert!(fault.what.starts_with(&format!("{HERE}, line {line}: ")), "{text}: {fault:?}");
+        assert!(fault.what.contains(what) && fault.advice.contains(allowed), "{text}: {fault:?}");
+        assert!(!fault.what.contains('\n'), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_no_usage_fault() {
+    let (folder, path) = file("to = 'x:1'\n# caf\u{e9}");
+    let none = File::read(folder.path().join("none/config.toml")).unwrap();
+    assert_eq!((none.defaults, none.peers.len()), (Layer::default(), 0));
+    let error = Fault::from(File::read(folder.path().to_owned()).unwrap_err());
+    assert_eq!(error.kind, FaultKind::Local, "{error}");
+    fs::write(&path, b"to = 'x:1'\n# caf\xe9").unwrap();
+    let error = Fault::from(File::read(path).unwrap_err());
+    assert!(error.kind == FaultKind::Usage && error.what.contains("line 2: it is not UTF-8"), "{error}");
+}
+
+#[test]
+fn an_unknown_preset_is_answered_with_those_that_exist_and_how_to_save_one() {
+    let fault = |text: &str, name: &str| Fault::from(parse(text).unwrap().peer(name).unwrap_err());
+    let none = fault("", "lab");
+    assert_eq!(none.what, format!("there is no preset 'lab' in {HERE}"));
+    assert_eq!(none.advice, "none is saved; `upseal peers save lab --to HOST:PORT …` makes one");
+    let some = fault("[peers.a]\n[peers.b]", "not a name\u{1b}");
+    assert_eq!(some.what, format!("there is no preset 'not a name\\u{{1b}}' in {HERE}"));
+    assert_eq!(some.advice, "there are: a, b; `upseal peers save NAME --to HOST:PORT …` makes one");
+    assert_eq!((none.kind, some.kind), (FaultKind::Usage, FaultKind::Usage));
+}
+
+const WRITTEN: &str = "\
+# Mine. Hands off.
+
+padding = 'oaep'   # all of them
+
+# The lab's, on weekdays.
+[peers.lab] # noon to four
+to = 'lab:1'      # moved in May
+# as they wrote it
+framing = 'D'
+
+[peers.home]
+to = \"home:1\"
+
+# the end
+";
+
+#[test]
+fn saving_leaves_comments_and_order_as_they_are() {
+    let (_folder, path) = file(WRITTEN);
+    let read = || File::read(path.clone()).unwrap();
+    let new = layer(&[(Key::To, "new:1"), (Key::KeyLengthBytes, "16"), (Key::Expect, "it's \"it\"")]);
+    read().save("a.new", &new, Existing::Keep).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, after) = text.split_once("\n[peers.\"a.new\"]\n").unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(format!("{before}\n# the end\n"), WRITTEN);
+    assert!(after.ends_with("\n\n# the end\n"), "{text}");
+    assert!(after.starts_with("to = \"new:1\"\nkey-length-bytes = 16\nexpect = "), "{text}");
+    assert_eq!(read().peer("a.new").unwrap(), &new);
+
+    // Replaced in its place: what is not given goes, with the comment above it.
+    let taken = read().save("lab", &new, Existing::Keep).unwrap_err();
+    assert!(
+        matches!(&taken, ConfigError::Taken { name } if name == "lab") && taken.advice().contains("--force")
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), text, "a refused save writes nothing");
+    read().save("lab", &layer(&[(Key::To, "lab:2"), (Key::Padding, "oaep")]), Existing::Replace).unwrap();
+    let expected = text.replace(
+        "to = 'lab:1'      # moved in May\n# as they wrote it\nframing = 'D'\n",
+        "to = \"lab:2\"      # moved in May\npadding = \"oaep\"\n",
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    let names: Vec<String> = read().peers.into_iter().map(|peer| peer.name).collect();
+    assert_eq!(names, ["lab", "home", "a.new"]);
+}
+
+#[test]
+fn removing_takes_the_preset_and_its_own_comment_and_no_other() {
+    let (_folder, path) = file(WRITTEN);
+    File::read(path.clone()).unwrap().remove("lab").unwrap();
+    let lab = "# The lab's, on weekdays.\n[peers.lab] # noon to four\n\
+               to = 'lab:1'      # moved in May\n# as they wrote it\nframing = 'D'\n\n";
+    assert_eq!(fs::read_to_string(&path).unwrap(), WRITTEN.replace(lab, ""));
+    let gone = File::read(path.clone()).unwrap().remove("lab").unwrap_err();
+    assert!(matches!(gone, ConfigError::UnknownPeer { .. }));
+
+    // What stands above a blank line is about the whole file.
+    for (text, after) in [
+        ("# Mine.\n\n# a's\n[peers.a]\nto = 'a'\n\n[peers.b]\n", "# Mine.\n\n[peers.b]\n"),
+        ("# Mine.\n\n# a's\n[peers.a]\nto = 'a'\n", "# Mine.\n"),
+        ("# a's\n[peers.a]\nto = 'a'\n\n# b's\n[peers.b]\n", "# b's\n[peers.b]\n"),
+        ("[peers]\na = { to = 'a' }\nb = { to = 'b' }\n", "[peers]\nb = { to = 'b' }\n"),
+        ("peers.a.to = 'a'\npeers.b.to = 'b'\n", "peers.b.to = 'b'\n"),
+    ] {
+        fs::write(&path, text).unwrap();
+        File::read(path.clone()).unwrap().remove("a").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), after, "{text}");
+    }
+}
+
+/// However the presets are written, each that is saved is read again, and the others with it.
+#[test]
+fn what_is_saved_is_read_again() {
+    let everything: Vec<(Key, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
+    for text in [
+        "",
+        "# only a comment",
+        "to = 'x:1'",
+        "[peers]",
+        "[peers.lab]\nto = 'lab:1'",
+        "peers = { lab = { to = 'lab:1' } }",
+        "peers = {}",
+        "peers.lab.to = 'lab:1'",
+        "[peers]\nlab = { to = 'lab:1', framing = 'F' }",
+        "[peers]\nlab.to = 'lab:1'",
+    ] {
+        let (_folder, path) = file(text);
+        let before = File::read(path.clone()).unwrap();
+        for (name, layer) in [("new", layer(&everything)), ("second", layer(&[(Key::Framing, "B")]))] {
+            File::read(path.clone()).unwrap().save(name, &layer, Existing::Keep).unwrap();
+            File::read(path.clone()).unwrap().save("lab", &layer, Existing::Replace).unwrap();
+            let after = File::read(path.clone()).unwrap();
+            assert_eq!(after.peer(name).unwrap(), &layer, "{text}");
+            assert_eq!(after.peer("lab").unwrap(), &layer, "{text}");
+            assert_eq!(after.defaults, before.defaults, "{text}");
+        }
+        assert_eq!(File::read(path.clone()).unwrap().peers.len(), 3, "{text}");
+    }
+}
+
+#[test]
+fn a_file_is_made_for_its_owner_alone_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/upseal/config.toml");
+    let save = |name: &str| {
+        let layer = layer(&[(Key::To, "x:1")]);
+        File::read(path.clone()).and_then(|file| file.save(name, &layer, Existing::Keep))
+    };
+    save("lab").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[peers.lab]\nto = \"x:1\"\n");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    let names: Vec<_> =
+        fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["config.toml"]);
+    for bad in ["", "a b", "a/b", "ü", "a12345678901234567890123456789012345678901"] {
+        assert!(matches!(save(bad).unwrap_err(), ConfigError::BadName { .. }), "{bad}");
+    }
+
+    // A link stays a link.
+    let link = folder.path().join("link.toml");
+    symlink(&path, &link).unwrap();
+    let layer = layer(&[(Key::To, "y:1")]);
+    File::read(link.clone()).unwrap().save("other", &layer, Existing::Keep).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(File::read(path).unwrap().peers.len(), 2);
+}

@@ -1,0 +1,63 @@
+//! A file on its way to the store, and just after it came to rest.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::crypto::rsa_blocks::BlockOpener;
+use crate::event::{Track, Variant};
+use crate::meter::{Meter, Stage};
+use crate::store::{FileName, Pending, Published, StoreError};
+
+/// A file on its way to the store.
+pub(super) struct Arriving {
+    pub(super) track: Track,
+    pub(super) variant: Variant,
+    /// The name it asks for.
+    pub(super) want: FileName,
+    pub(super) pending: Box<dyn Pending>,
+    /// Its body as it comes.
+    pub(super) ciphertext: Option<Box<dyn Pending>>,
+    pub(super) hash: Sha256,
+    pub(super) meter: Arc<Meter>,
+    pub(super) begun: Instant,
+    pub(super) plain: Vec<u8>,
+    /// How often it was published before.
+    pub(super) amendments: u32,
+}
+
+/// A published file, and what it takes to add to it.
+pub(super) struct AtRest {
+    pub(super) track: Track,
+    pub(super) published: Published,
+    /// Not published yet: more may come of it, too.
+    pub(super) ciphertext: Option<Box<dyn Pending>>,
+    pub(super) hash: Sha256,
+    pub(super) meter: Arc<Meter>,
+    pub(super) begun: Instant,
+    /// CP1's.
+    pub(super) opener: Option<BlockOpener>,
+    pub(super) amendments: u32,
+}
+
+impl Arriving {
+    /// Keeps a part of its body as it came, if that is wanted.
+    pub(super) fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
+        self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
+    }
+
+    /// Hashes and writes what was opened.
+    pub(super) fn store(&mut self) -> Result<(), StoreError> {
+        if self.plain.is_empty() {
+            return Ok(());
+        }
+        self.meter.timed(Stage::Store, || {
+            self.hash.update(&self.plain);
+            self.pending.write(&self.plain)
+        })?;
+        self.meter.add_file(self.plain.len() as u64);
+        self.plain.clear();
+        Ok(())
+    }
+}

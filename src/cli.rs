@@ -1,12 +1,17 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
+mod trust;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+pub use self::trust::{Certs, Known, KnownCommand, List};
+use crate::event::{
+    AuthMessage, Dialect, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
+};
 
 /// Upload files to a server that proves who it is, and see what each kind of encryption costs.
 ///
@@ -24,7 +29,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cannot connect, \
-4 the server could not prove itself, 5 local file, 6 refused by the server, 130 interrupted.";
+4 the server could not prove itself, or is another than it was, 5 local file, 6 refused by the server, 130 interrupted.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -35,12 +40,14 @@ pub enum Subcommands {
     Serve(Serve),
     /// Send one file through several lanes, in turn, and compare.
     Race(Race),
-    /// Make a CA and a server's identity.
+    /// Make, sign and show certificates.
     Certs {
         /// What to do with certificates.
         #[command(subcommand)]
         command: Certs,
     },
+    /// The servers that were met before, by their keys.
+    Known(Known),
 }
 
 /// Arguments of the terminal UI.
@@ -71,6 +78,12 @@ pub struct Speak {
     /// The CA that must have signed the server's certificate, PEM.
     #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
     pub ca: PathBuf,
+    /// The server's key must be this one, whatever is known of it.
+    #[arg(long, value_name = "sha256:HEX", value_parser = trust::pin)]
+    pub pin: Option<String>,
+    /// The server's certificate must have exactly this CN.
+    #[arg(long, value_name = "CN")]
+    pub expect: Option<String>,
     /// What the server is asked to sign.
     #[arg(long, value_enum, default_value_t = AuthMessageArg::Ascii, help_heading = OTHERS)]
     pub auth_message: AuthMessageArg,
@@ -92,6 +105,12 @@ pub struct Speak {
 const OTHERS: &str = "For servers that other people wrote";
 
 impl Speak {
+    /// Which server is meant, of those that the CA certified.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        Expected { pin: self.pin.clone(), name: self.expect.clone() }
+    }
+
     /// As the protocol's value.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
@@ -194,23 +213,6 @@ pub struct Race {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-}
-
-/// `upseal certs`.
-#[derive(Debug, Subcommand)]
-pub enum Certs {
-    /// Make a CA and a server certificate signed by it; never overwrites.
-    Init {
-        /// Where to write them.
-        #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
-        dir: PathBuf,
-        /// The server key's modulus; the course's has 1024.
-        #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
-        bits: u32,
-        /// Days until the server's certificate ends.
-        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        days: u32,
-    },
 }
 
 /// [`Variant`], as it is written on the command line.

@@ -1,6 +1,7 @@
 //! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
 pub mod certs;
+pub mod known;
 pub mod race;
 pub mod send;
 pub mod serve;
@@ -32,13 +33,19 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let ca = Some(args.speak.ca.clone());
     let dialect = args.speak.dialect();
+    let expected = args.speak.expected();
+    if args.to.is_none() && !expected.is_nothing() {
+        let what = "--pin and --expect need --to: the server inside this program is new each time";
+        return Err(usage(what.to_owned(), "for example --to HOST:PORT"));
+    }
     let (target, embedded) = if let Some(address) = args.to {
-        (Target::Server { address, ca: ca.clone() }, None)
+        (Target::Server { address, ca: ca.clone(), expected }, None)
     } else {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
         (Target::Embedded, Some(EmbeddedOptions { store: Some(received_folder()?), bind }))
     };
-    let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer =
+        Transfer::start(embedded, known::known_servers()).map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options { folder, target, dialect, ca, colour: ui::Colour::Auto };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();

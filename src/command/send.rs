@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crossbeam_channel::select;
 
+use super::known::known_servers;
 use super::{interrupts, system, worst};
 use crate::cli::Send;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Target, Track};
@@ -18,9 +19,10 @@ use crate::transfer::Transfer;
 /// It could not begin.
 pub fn run(args: Send) -> Result<u8, Fault> {
     let signals = interrupts()?;
-    let transfer = Transfer::start(None).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer = Transfer::start(None, known_servers()).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
-    let target = Target::Server { address: args.to, ca: Some(args.speak.ca.clone()) };
+    let target =
+        Target::Server { address: args.to, ca: Some(args.speak.ca.clone()), expected: args.speak.expected() };
     let dialect = args.speak.dialect();
     let jobs: Vec<Job> = (1..)
         .zip(args.files)

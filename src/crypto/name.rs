@@ -46,6 +46,16 @@ pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
     }
 }
 
+/// The only CN of a name, as it is: to be compared, never to be shown. `None` if there is none, or several,
+/// or it is no text.
+pub(crate) fn common_name_of(name: &X509Name<'_>) -> Option<String> {
+    let mut names = name.iter_common_name();
+    match (names.next(), names.next()) {
+        (Some(only), None) => value(only),
+        _ => None,
+    }
+}
+
 fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     let oid = attribute.attr_type().to_id_string();
     let keyword = KEYWORDS.iter().find(|(id, _)| *id == oid).map(|(_, keyword)| *keyword);

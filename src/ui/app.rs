@@ -16,6 +16,7 @@ use super::keymap::{self, Action, Place};
 use super::text;
 use super::theme::Focus;
 use super::view::{self, Part};
+use super::widgets::alarm::Alarm;
 use super::widgets::browser::{Browser, Under};
 use super::widgets::card::Card;
 use super::widgets::connect::Connect;
@@ -32,7 +33,7 @@ use super::widgets::received::Received;
 use super::widgets::server::Server;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Dialect, Proof, State, Target};
+use crate::event::{Command, Dialect, Proof, Standing, State, Target};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(super) enum Overlay {
     GoTo(Input),
     Details(Details),
     Question(Question),
+    Alarm(Alarm),
 }
 
 /// What the run loop shall do.
@@ -70,6 +72,22 @@ pub(super) struct Link {
     /// From the command line: the dialog offers it.
     pub(super) ca: Option<PathBuf>,
     pub(super) proof: Option<Proof>,
+    /// What is known of who answers there.
+    pub(super) standing: Option<Standing>,
+    /// Another key than the known one answered last, and was refused.
+    pub(super) changed: bool,
+}
+
+impl Link {
+    /// To where nobody has answered yet.
+    pub(super) const fn new(target: Target, ca: Option<PathBuf>) -> Self {
+        Self { target, ca, proof: None, standing: None, changed: false }
+    }
+
+    /// Whoever answers next has to prove it anew.
+    pub(super) fn forget(&mut self) {
+        (self.proof, self.standing, self.changed) = (None, None, false);
+    }
 }
 
 /// The screen's state.
@@ -196,6 +214,7 @@ impl App {
             Some(Overlay::Connect(dialog)) => dialog.place(),
             Some(Overlay::GoTo(_)) => Place::Text,
             Some(Overlay::Question(question)) => question.place(),
+            Some(Overlay::Alarm(_)) => Place::Alarm,
             None => self.base(),
         }
     }

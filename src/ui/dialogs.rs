@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::app::{App, Effect, Overlay, Screen, tidy};
 use super::keymap::Action;
 use super::text;
-use super::view::Part;
+use super::view::{self, Part};
 use super::widgets::connect::{self, Connect, Purpose};
 use super::widgets::details::Details;
 use super::widgets::list::Step;
@@ -44,6 +44,14 @@ impl App {
                         Action::PreviousField => dialog.next_field(2),
                         _ => dialog.choose(),
                     }
+                }
+            }
+            Action::AcceptKey if view::fits(self.area) => {
+                if let Some(Overlay::Alarm(alarm)) = self.overlays.last()
+                    && let Some(order) = alarm.accept(now)
+                {
+                    self.overlays.pop();
+                    return vec![Effect::Send(order)];
                 }
             }
             Action::Accept => return self.accept(),
@@ -103,7 +111,7 @@ impl App {
             Purpose::Uploads => {
                 self.card.dialect.padding = padding;
                 if self.link.target != target {
-                    self.link.proof = None;
+                    self.link.forget();
                     self.link.target = target.clone();
                 }
                 self.race.aim(&target, padding);

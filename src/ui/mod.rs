@@ -127,7 +127,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
     let clock = Clock::system();
-    let link = Link { target: options.target.clone(), ca: options.ca.clone(), proof: None };
+    let link = Link::new(options.target.clone(), options.ca.clone());
     let home = env::home_dir().filter(|home| home.is_absolute());
     let app = App::new(&folder, home, link, options.dialect, clock.clone());
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };

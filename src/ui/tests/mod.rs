@@ -21,7 +21,7 @@ use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
     Blame, Command, Dialect, Event, Fault, FaultKind, Job, JobId, Kept, Lane, LaneResult, Proof, SessionId,
-    Snapshot, State, Target, Track, Variant, Verdict,
+    Snapshot, Standing, State, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -37,7 +37,7 @@ impl Stage {
     /// At 80×24, the folder read, our server listening.
     fn new() -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
-        let link = Link { target: Target::Embedded, ca: None, proof: None };
+        let link = Link::new(Target::Embedded, None);
         let home = Some(PathBuf::from("/home/me"));
         let folder = Path::new("/home/me/lectures/week9");
         let mut app = App::new(folder, home, link, Dialect::of(Variant::Cp2), clock);
@@ -225,7 +225,12 @@ fn busy() -> Stage {
         let track = Track::Job(JobId(id));
         stage.state(track, State::Connecting);
         stage.state(track, State::Proving);
-        stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+        stage.event(Event::Proven {
+            track,
+            address: "127.0.0.1:4321".into(),
+            proof: proof(),
+            standing: Standing::Own,
+        });
         stage.state(track, State::Sending);
         let receiving = Track::Receiving(session, ordinal);
         stage.event(Event::Receiving {
@@ -286,7 +291,12 @@ fn racing() -> Stage {
     stage.event(Event::RaceStarted { name: "cmos.mp4".into(), bytes: 8 * MIB, lanes: lanes() });
     let track = Track::Lane(0);
     stage.state(track, State::Proving);
-    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    stage.event(Event::Proven {
+        track,
+        address: "127.0.0.1:4321".into(),
+        proof: proof(),
+        standing: Standing::Own,
+    });
     stage.state(track, State::Sending);
     for step in 1..=27_u32 {
         let wave = 1.0 + 0.2 * (f64::from(step) / 4.0).sin();
@@ -317,7 +327,12 @@ fn raced() -> Stage {
     stage.state(Track::Lane(0), State::Delivered);
     let track = Track::Lane(1);
     stage.state(track, State::Sending);
-    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    stage.event(Event::Proven {
+        track,
+        address: "127.0.0.1:4321".into(),
+        proof: proof(),
+        standing: Standing::Own,
+    });
     let snapshot = Snapshot {
         file_bytes: 8 * MIB,
         file_total: 8 * MIB,

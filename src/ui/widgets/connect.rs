@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use super::input::Input;
 use super::{Pane, rows};
-use crate::event::{Padding, Target};
+use crate::event::{Expected, Padding, Target};
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::text;
@@ -40,6 +40,8 @@ const FIELDS: [Field; 3] = [Field::Address, Field::Ca, Field::Padding];
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
     pub(in crate::ui) purpose: Purpose,
+    /// Whose pin stays as long as the address does.
+    before: Target,
     address: Input,
     ca: Input,
     padding: Padding,
@@ -52,10 +54,11 @@ impl Connect {
     pub(in crate::ui) fn new(purpose: Purpose, target: &Target, ca: Option<&Path>, padding: Padding) -> Self {
         let (address, own) = match target {
             Target::Embedded => (Input::default(), None),
-            Target::Server { address, ca } => (Input::with(address), ca.as_deref()),
+            Target::Server { address, ca, .. } => (Input::with(address), ca.as_deref()),
         };
         let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
-        Self { purpose, address, ca, padding, field: 0, complaint: None }
+        let before = target.clone();
+        Self { purpose, before, address, ca, padding, field: 0, complaint: None }
     }
 
     pub(in crate::ui) fn place(&self) -> Place {
@@ -98,7 +101,11 @@ impl Connect {
         };
         let ca = self.ca.text();
         let ca = (!ca.trim().is_empty()).then(|| expand(ca.trim(), home));
-        Some((Target::Server { address, ca }, self.padding))
+        let expected = match &self.before {
+            Target::Server { address: before, expected, .. } if *before == address => expected.clone(),
+            _ => Expected::default(),
+        };
+        Some((Target::Server { address, ca, expected }, self.padding))
     }
 }
 

@@ -46,9 +46,9 @@ impl App {
                     }
                 }
             }
-            Action::AcceptKey if view::fits(self.area) => {
+            Action::AcceptKey => {
                 if let Some(Overlay::Alarm(alarm)) = self.overlays.last()
-                    && let Some(order) = alarm.accept(now)
+                    && let Some(order) = alarm.accept(view::body(self.area), now)
                 {
                     self.overlays.pop();
                     return vec![Effect::Send(order)];

@@ -237,7 +237,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Form => "dialog",
         Context::Choice => "choice",
         Context::Question | Context::Expensive => "question",
-        Context::Alarm => "changed key",
+        Context::Alarm => "new key",
     }
 }
 

@@ -58,6 +58,11 @@ const TABS: [(Screen, &str); 3] =
 
 // Layout
 
+/// What is neither header nor footer; nothing where the screen is too small to show anything.
+pub(super) fn body(area: Rect) -> Rect {
+    if fits(area) { thirds(area)[1] } else { Rect::ZERO }
+}
+
 /// Header, body, footer.
 fn thirds(area: Rect) -> [Rect; 3] {
     Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area)
@@ -133,7 +138,7 @@ fn server(body: Rect, facts: u16) -> Vec<(Part, Rect)> {
     ]
 }
 
-pub(super) fn fits(area: Rect) -> bool {
+fn fits(area: Rect) -> bool {
     area.width >= SMALLEST.0 && area.height >= SMALLEST.1
 }
 

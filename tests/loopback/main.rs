@@ -10,6 +10,7 @@
 mod common;
 
 mod ends;
+mod known;
 mod pieces;
 mod proof;
 mod refused;

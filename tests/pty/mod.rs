@@ -39,6 +39,7 @@ impl Terminal {
             command.env(name, value);
         }
         command.env("HOME", home);
+        command.env("UPSEAL_KNOWN", home.join(".known_servers"));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));

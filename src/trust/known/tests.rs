@@ -48,18 +48,18 @@ impl Scratch {
     }
 }
 
-fn since() -> Option<String> {
-    Some("2026-11-22T13:26:20Z".to_owned())
+fn since() -> String {
+    "2026-11-22T13:26:20Z".to_owned()
 }
 
 #[test]
 fn first_seen_then_known_then_changed_until_it_is_accepted() {
     let scratch = Scratch::new();
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::First { other_ca: false });
-    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: since() });
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
     assert_eq!(scratch.known.bits(HERE, CA).unwrap(), Some(1024));
     for _ in 0..2 {
-        let changed = Encounter::Changed { known: OLD, since: since() };
+        let changed = Encounter::Changed { known: OLD, since: Some(since()) };
         let stranger = Meeting { bits: 2048, ..meeting(HERE, CA, NEW) };
         assert_eq!(scratch.meet(&stranger), changed, "every time");
     }
@@ -93,7 +93,7 @@ fn the_old_key_again_takes_the_offer_back() {
     let scratch = Scratch::new();
     scratch.meet(&meeting(HERE, CA, OLD));
     scratch.meet(&meeting(HERE, CA, NEW));
-    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: since() });
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
     let error = scratch.known.accept(HERE, None, None, NOW).unwrap_err();
     assert!(matches!(error, KnownError::NothingOffered { key: OLD, .. }), "{error}");
 }
@@ -105,7 +105,7 @@ fn a_pin_decides_against_the_file() {
     assert_eq!(scratch.meet(&pinned(OLD)), Encounter::Pinned { replaced: None });
     assert_eq!(
         scratch.meet(&meeting(HERE, CA, OLD)),
-        Encounter::Known { since: since() },
+        Encounter::Known { since: Some(since()) },
         "it is remembered"
     );
     assert_eq!(scratch.meet(&pinned(NEW)), Encounter::Pinned { replaced: Some(OLD) });
@@ -118,7 +118,7 @@ fn another_ca_or_address_is_another_server() {
     scratch.meet(&meeting(HERE, CA, OLD));
     assert_eq!(scratch.meet(&meeting(HERE, OTHER_CA, NEW)), Encounter::First { other_ca: true });
     assert_eq!(scratch.meet(&meeting("127.0.0.1:4322", CA, NEW)), Encounter::First { other_ca: false });
-    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: since() });
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
 
     // Which is meant must be said, unless only one has something to accept.
     let error = scratch.known.remove(HERE, None).unwrap_err();
@@ -143,7 +143,7 @@ fn a_server_that_was_never_met_is_accepted_by_key_and_ca() {
     assert!(matches!(scratch.known.accept(HERE, None, Some(key), NOW), Err(KnownError::NotKnown { .. })));
     assert!(matches!(scratch.known.accept(HERE, Some(CA), None, NOW), Err(KnownError::NotKnown { .. })));
     let entry = scratch.known.accept(HERE, Some(CA), Some(key), NOW).unwrap();
-    assert_eq!((entry.key, entry.bits, entry.first), (NEW, Some(2048), since()));
+    assert_eq!((entry.key, entry.bits, entry.first), (NEW, Some(2048), Some(since())));
     assert!(matches!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Changed { .. }));
 }
 

@@ -1,5 +1,6 @@
 //! Screens from scripted events: their pictures, their numbers, every size, and what keys do.
 
+mod alarm;
 mod keys;
 mod numbers;
 mod pictures;
@@ -20,8 +21,8 @@ use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
-    Blame, Command, Dialect, Event, Fault, FaultKind, Job, JobId, Kept, Lane, LaneResult, Proof, SessionId,
-    Snapshot, Standing, State, Target, Track, Variant, Verdict,
+    Blame, Command, Dialect, Event, Fault, FaultKind, Job, JobId, Kept, KeyChange, Lane, LaneResult, Proof,
+    SessionId, Snapshot, Standing, State, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -379,5 +380,50 @@ fn serving() -> Stage {
     });
     stage.event(Event::SessionClosed { session: SessionId(2) });
     stage.keys("4");
+    stage
+}
+
+/// The server elsewhere that [`stranger`] is about.
+const ELSEWHERE: &str = "files.example.org:4321";
+
+fn change() -> KeyChange {
+    KeyChange {
+        address: ELSEWHERE.into(),
+        ca: "ca".repeat(32),
+        known: "0a1b2c3d4e5f6071".repeat(4),
+        since: Some("2026-11-01T08:00:00Z".into()),
+        offered: "f9e8d7c6b5a49382".repeat(4),
+        subject: "CN=Group 7 server,O=Course,C=SG".into(),
+    }
+}
+
+/// Uploads lead to a server elsewhere; one waits for it.
+fn elsewhere() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("c f i l e s . e x a m p l e . o r g Tab C-u / c a Enter");
+    for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
+        let path = PathBuf::from("/home/me/lectures/week9").join(name);
+        let target = stage.app.link.target.clone();
+        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2) };
+        stage.event(Event::Queued { job, size: 812 });
+    }
+    stage.state(Track::Job(JobId(1)), State::Proving);
+    stage
+}
+
+fn standing(stage: &mut Stage, standing: Standing) {
+    let track = Track::Job(JobId(1));
+    stage.event(Event::Proven { track, address: ELSEWHERE.into(), proof: proof(), standing });
+}
+
+/// The server has another key than before, and all that waited for it has failed.
+fn stranger() -> Stage {
+    let mut stage = elsewhere();
+    stage.event(Event::KeyChanged { track: Track::Job(JobId(1)), change: change() });
+    let mut fault = fault("files.example.org:4321 has another key than before", "ask its operator");
+    fault.kind = FaultKind::Unproven;
+    for id in [1, 2] {
+        stage.state(Track::Job(JobId(id)), State::Failed(fault.clone()));
+    }
     stage
 }

@@ -8,12 +8,15 @@ use super::{fingerprint, identity};
 
 pub(in crate::ui) const ALARM: &str = "✗ ANOTHER KEY THAN BEFORE";
 pub(in crate::ui) const CHANGED_SHORT: &str = "✗ ANOTHER KEY, refused";
-pub(in crate::ui) const ALARM_NOTHING: &str =
-    "NOTHING WAS SENT. The CA signed this key too; everything that waited for this server has stopped.";
+pub(in crate::ui) const ALARM_NOTHING: &str = "NOTHING WAS SENT. What waited for it has stopped.";
+pub(in crate::ui) const ALARM_CA: &str = "The CA signed this key too: it certifies many.";
 pub(in crate::ui) const ALARM_WHY: &str = "Either its operator changed the key, or somebody else answers there. \
      Ask the operator by another way than this connection, and compare.";
 pub(in crate::ui) const ALARM_ANSWERS: &[(&str, &str)] =
     &[("A", "accept the new key, then t tries again"), ("Esc", "close; it stays refused")];
+/// Where both fingerprints cannot be seen.
+pub(in crate::ui) const ALARM_SMALL_ANSWERS: &[(&str, &str)] =
+    &[("A", "in a larger window: accept"), ("Esc", "close; it stays refused")];
 
 pub(in crate::ui) fn alarm(change: &KeyChange) -> String {
     format!("{} has not the key that it had before.", fit::escaped(&change.address))

@@ -42,9 +42,9 @@ impl Alarm {
         self.change = change;
     }
 
-    /// The order to accept the key that is shown; `None` if nobody can have read it yet.
-    pub(in crate::ui) fn accept(&self, now: Duration) -> Option<Command> {
-        (now >= self.since + DEAF).then(|| Command::AcceptServer {
+    /// The order to accept the key that is shown in `area`; `None` if nobody can have read it there or yet.
+    pub(in crate::ui) fn accept(&self, area: Rect, now: Duration) -> Option<Command> {
+        (self.is_legible(area) && now >= self.since + DEAF).then(|| Command::AcceptServer {
             address: self.change.address.clone(),
             ca: self.change.ca.clone(),
             key: self.change.offered.clone(),
@@ -54,7 +54,14 @@ impl Alarm {
     /// Rows that it takes in a width.
     pub(in crate::ui) fn height(&self, width: u16) -> usize {
         let columns = usize::from(width).saturating_sub(4);
-        self.words(columns).len() + answers(columns).len() + 2
+        self.words(columns).len() + answers(text::ALARM_ANSWERS, columns).len() + 2
+    }
+
+    /// Whether all of it fits, at least without its empty lines.
+    fn is_legible(&self, area: Rect) -> bool {
+        let columns = usize::from(area.width).saturating_sub(4);
+        let words = self.words(columns).into_iter().flatten().count();
+        words + answers(text::ALARM_ANSWERS, columns).len() + 2 <= usize::from(area.height)
     }
 
     /// The words and how much they matter; `None` is an empty line.
@@ -73,6 +80,7 @@ impl Alarm {
             .chain(wrapped(Weight::Plain, &text::alarm_now(change)))
             .chain(digits(&change.offered))
             .chain([None])
+            .chain(wrapped(Weight::Plain, text::ALARM_CA))
             .chain(wrapped(Weight::Plain, text::ALARM_WHY))
             .chain(wrapped(Weight::Plain, &text::alarm_later(change)))
             .chain([None])
@@ -88,12 +96,12 @@ enum Weight {
 }
 
 /// The keys and what they do, in as many rows as they need.
-fn answers(columns: usize) -> Vec<Vec<(&'static str, &'static str)>> {
+fn answers(all: &[(&'static str, &'static str)], columns: usize) -> Vec<Vec<(&'static str, &'static str)>> {
     let size = |answer: &(&str, &str)| fit::width(answer.0) + fit::width(answer.1) + 5;
-    if text::ALARM_ANSWERS.iter().map(size).sum::<usize>() <= columns + 2 {
-        vec![text::ALARM_ANSWERS.to_vec()]
+    if all.iter().map(size).sum::<usize>() <= columns + 2 {
+        vec![all.to_vec()]
     } else {
-        text::ALARM_ANSWERS.iter().map(|answer| vec![*answer]).collect()
+        all.iter().map(|answer| vec![*answer]).collect()
     }
 }
 
@@ -109,7 +117,8 @@ impl Widget for Pane<'_, Alarm> {
         let inner = block.inner(area);
         block.render(area, buf);
         let columns = usize::from(inner.width);
-        let answers = answers(columns);
+        let all = if self.of.is_legible(area) { text::ALARM_ANSWERS } else { text::ALARM_SMALL_ANSWERS };
+        let answers = answers(all, columns);
         let room = usize::from(inner.height).saturating_sub(answers.len());
         let mut words = self.of.words(columns);
         if words.len() > room {
@@ -126,7 +135,7 @@ impl Widget for Pane<'_, Alarm> {
             let spans = row.into_iter().flat_map(|(key, words)| {
                 [Span::styled(format!("[{key}]"), self.theme.key()), Span::raw(format!(" {words}  "))]
             });
-            Line::from_iter(spans)
+            spans.collect::<Line<'_>>()
         });
         for (line, row) in lines.chain(answers).zip(rows(inner)) {
             line.render(row, buf);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
-use crate::event::{Event, Fault, Kept, KeyChange, Proof, Snapshot, Standing, State, Track, Verdict};
+use crate::event::{
+    Event, Fault, FaultKind, Kept, KeyChange, Proof, Snapshot, Standing, State, Track, Verdict,
+};
 use crate::transfer::race;
 use crate::transfer::recognise::day;
 use crate::units;
@@ -61,6 +63,8 @@ pub struct Output {
     style: Style,
     rows: HashMap<Track, Row>,
     bar: Option<(Track, ProgressBar)>,
+    /// It was told that a server has another key; each file need not tell it again.
+    alarmed: bool,
 }
 
 /// What is known of one upload, lane or arriving file.
@@ -74,7 +78,7 @@ impl Output {
     /// In this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, rows: HashMap::new(), bar: None }
+        Self { style, rows: HashMap::new(), bar: None, alarmed: false }
     }
 
     /// Prints what this event says to the user, if anything.
@@ -196,6 +200,11 @@ impl Output {
                 ));
             }
             // A lane's result is part of the verdict.
+            State::Failed(Fault { kind: FaultKind::Unproven, .. })
+                if self.alarmed && matches!(track, Track::Job(_)) =>
+            {
+                self.complain(&format!("{name}: not sent, because of the other key"));
+            }
             State::Failed(fault) if matches!(track, Track::Job(_)) => {
                 self.complain(&format!("{name}: {fault}"));
             }
@@ -238,14 +247,16 @@ impl Output {
     /// Not to be overlooked, whatever else is printed.
     fn alarm(&mut self, change: &KeyChange) {
         self.finish();
+        self.alarmed = true;
         let KeyChange { address, known, since, offered, subject, .. } = change;
         let rule = "#".repeat(78);
         self.complain(&format!(
             "{rule}\n\
              #  {address} HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.\n\
-             #  known since {}:  sha256:{known}\n\
-             #  now:                     sha256:{offered}\n\
-             #  The CA signed this one too, for {subject}.\n\
+             #  known since {}:\n\
+             #      sha256:{known}\n\
+             #  now, signed by the same CA for {subject}:\n\
+             #      sha256:{offered}\n\
              #  Ask the server's operator, by another way, whether the key was changed.\n\
              #  Only if it was:  upseal known accept {address}\n\
              #  If it was not, somebody else answers there.\n\

@@ -33,7 +33,11 @@ impl App {
             Event::State { track: Track::Job(id), state } => self.upload_changed(id, state, now),
             Event::State { track: Track::Lane(lane), state } => {
                 if let State::Failed(fault) = &state {
-                    self.trouble(&text::lane(lane), fault, now);
+                    let told = fault.kind == FaultKind::Unproven
+                        && self.target_of(Track::Lane(lane)).is_some_and(|target| self.is_alarmed(target));
+                    if !told {
+                        self.trouble(&text::lane(lane), fault, now);
+                    }
                 }
                 self.race.changed(lane, state, now);
             }
@@ -121,7 +125,12 @@ impl App {
                     (self.link.proof, self.link.standing) = (None, None);
                 }
                 let fault = fault.clone();
-                self.trouble(&name, &fault, now);
+                let told = fault.kind == FaultKind::Unproven && self.is_alarmed(&target);
+                if told {
+                    self.note(Tone::Bad, text::not_sent(&name));
+                } else {
+                    self.trouble(&name, &fault, now);
+                }
             }
             State::Delivered => {
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
@@ -159,6 +168,12 @@ impl App {
             self.link.proof = Some(proof);
             (self.link.standing, self.link.changed) = (Some(standing), false);
         }
+    }
+
+    /// Whether a screen over everything says why nothing goes there.
+    fn is_alarmed(&self, target: &Target) -> bool {
+        let tells = |overlay: &Overlay| matches!(overlay, Overlay::Alarm(alarm) if alarm.tells_of(target));
+        self.overlays.iter().any(tells)
     }
 
     /// Another key than before: a screen over everything, and all of it in the log.

@@ -14,7 +14,7 @@ fn it_says_what_changed_that_nothing_was_sent_and_what_to_do() {
     assert_eq!(stage.app.place(), Place::Alarm);
     for words in [
         "ANOTHER KEY THAN BEFORE",
-        "files.example.org:4321 has not the key",
+        "files.example.org:4321 answers with another key than before.",
         "NOTHING WAS SENT",
         "known since 2026-11-01",
         "0a1b 2c3d 4e5f 6071",

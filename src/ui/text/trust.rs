@@ -19,7 +19,7 @@ pub(in crate::ui) const ALARM_SMALL_ANSWERS: &[(&str, &str)] =
     &[("A", "in a larger window: accept"), ("Esc", "close; it stays refused")];
 
 pub(in crate::ui) fn alarm(change: &KeyChange) -> String {
-    format!("{} has not the key that it had before.", fit::escaped(&change.address))
+    format!("{} answers with another key than before.", fit::escaped(&change.address))
 }
 
 pub(in crate::ui) fn alarm_known(change: &KeyChange) -> String {
@@ -44,6 +44,11 @@ pub(in crate::ui) fn changed(change: &KeyChange) -> String {
         fingerprint(&change.offered),
         fit::escaped(&change.subject),
     )
+}
+
+/// An upload that failed because of the key.
+pub(in crate::ui) fn not_sent(name: &str) -> String {
+    format!("{name}: not sent, because of the other key")
 }
 
 /// `9f2c 41d0 7b9f`, `groups` in each row.

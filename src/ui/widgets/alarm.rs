@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Padding, Widget};
 
 use super::{Pane, rows};
-use crate::event::{Command, KeyChange};
+use crate::event::{Command, KeyChange, Target};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::ALARM_FRAME;
@@ -32,6 +32,11 @@ impl Alarm {
     /// Whether this is about the same server.
     pub(in crate::ui) fn is_about(&self, change: &KeyChange) -> bool {
         self.change.address == change.address && self.change.ca == change.ca
+    }
+
+    /// Whether it tells already why uploads to this target failed.
+    pub(in crate::ui) fn tells_of(&self, target: &Target) -> bool {
+        matches!(target, Target::Server { address, .. } if fit::escaped(address) == self.change.address)
     }
 
     /// The same server again: another key starts anew, so that none is accepted that was not read.

@@ -31,7 +31,6 @@ use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
 use self::worker::{Dialer, Embedded, Stop, Worker};
 use crate::crypto::identity::{self, IdentityError};
-use crate::digest::Digest;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
@@ -39,7 +38,7 @@ use crate::net::service::{Policy, Service};
 use crate::net::upload::{UploadError, unix_now};
 use crate::store::folder::Folder;
 use crate::store::{Nowhere, Store, StoreError};
-use crate::trust::known::{KnownError, KnownServers, Offered};
+use crate::trust::known::KnownServers;
 use crate::trust::{Anchor, TrustError};
 
 /// What the embedded server is to be like.
@@ -252,27 +251,12 @@ impl Control {
                 self.call_off_race();
                 self.interrupt(true);
             }
-            Command::AcceptServer { address, ca, key } => self.accept_server(address, &ca, &key),
+            // The file is small and on this computer: nobody waits for it.
+            Command::AcceptServer { address, ca, key } => {
+                self.event(recognise::accept(&self.known, address, &ca, &key));
+            }
             Command::Shutdown => {} // `run` has seen it.
         }
-    }
-
-    /// The file is small and on this computer: nobody waits for it.
-    fn accept_server(&self, address: String, ca: &str, key: &str) {
-        let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
-            (Ok(ca), Ok(key)) => self
-                .known
-                .accept(&address, Some(ca), Some(Offered { key, bits: None }), unix_now())
-                .map_err(|e: KnownError| e.to_string()),
-            (Err(why), _) | (_, Err(why)) => Err(why.to_string()),
-        };
-        self.event(match accepted {
-            Ok(entry) => Event::ServerAccepted { address, key: entry.key.to_string() },
-            Err(what) => Event::ServerNotAccepted {
-                address,
-                fault: Fault { kind: FaultKind::Local, blame: Blame::System, what, advice: String::new() },
-            },
-        });
     }
 
     fn enqueue(&self, jobs: Vec<Job>) {

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::event::{Blame, Event, Expected, Fault, FaultKind, KeyChange, Proof, Standing, Track};
 use crate::net::Observer;
 use crate::net::upload::{Proven, unix_now};
-use crate::trust::known::{Encounter, KnownError, KnownServers, Meeting};
+use crate::trust::known::{Encounter, KnownError, KnownServers, Meeting, Offered};
 
 /// Who is asked to recognise whom.
 pub struct Stranger<'a> {
@@ -83,6 +83,25 @@ impl Stranger<'_> {
                 Err(fault)
             }
         }
+    }
+}
+
+/// Carries out [`Command::AcceptServer`](crate::event::Command::AcceptServer), and says what came of it.
+#[must_use]
+pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Event {
+    let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
+        (Ok(ca), Ok(key)) => {
+            let key = Offered { key, bits: None };
+            known.accept(&address, Some(ca), Some(key), unix_now()).map_err(|e| e.to_string())
+        }
+        (Err(why), _) | (_, Err(why)) => Err(why.to_string()),
+    };
+    match accepted {
+        Ok(entry) => Event::ServerAccepted { address, key: entry.key.to_string() },
+        Err(what) => Event::ServerNotAccepted {
+            address,
+            fault: Fault { kind: FaultKind::Local, blame: Blame::System, what, advice: String::new() },
+        },
     }
 }
 

@@ -13,6 +13,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
+use super::link::Link;
 use super::text;
 use super::theme::Focus;
 use super::view::{self, Part};
@@ -33,7 +34,7 @@ use super::widgets::received::Received;
 use super::widgets::server::Server;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Dialect, Proof, Standing, State, Target};
+use crate::event::{Command, Dialect, State};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,31 +64,6 @@ pub(super) enum Effect {
     Suspend,
     Redraw,
     Quit,
-}
-
-/// Where uploads go, and who answers there.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) target: Target,
-    /// From the command line: the dialog offers it.
-    pub(super) ca: Option<PathBuf>,
-    pub(super) proof: Option<Proof>,
-    /// What is known of who answers there.
-    pub(super) standing: Option<Standing>,
-    /// Another key than the known one answered last, and was refused.
-    pub(super) changed: bool,
-}
-
-impl Link {
-    /// To where nobody has answered yet.
-    pub(super) const fn new(target: Target, ca: Option<PathBuf>) -> Self {
-        Self { target, ca, proof: None, standing: None, changed: false }
-    }
-
-    /// Whoever answers next has to prove it anew.
-    pub(super) fn forget(&mut self) {
-        (self.proof, self.standing, self.changed) = (None, None, false);
-    }
 }
 
 /// The screen's state.

@@ -21,6 +21,7 @@ mod estimate;
 mod event;
 mod fit;
 mod keymap;
+mod link;
 mod orders;
 mod reports;
 mod terminal;
@@ -41,8 +42,9 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use crossterm::event::Event as Input;
 use ratatui::layout::Rect;
 
-use self::app::{App, Effect, Link};
+use self::app::{App, Effect};
 use self::event::{Call, Sources};
+use self::link::Link;
 use self::terminal::Screen;
 use self::theme::{Glyphs, Theme};
 use self::view::Look;

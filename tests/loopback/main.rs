@@ -4,6 +4,7 @@
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: what the server refuses, and that it publishes nothing of it
 //! - `proof`: servers that cannot prove who they are
+//! - `known`: servers that are others than the one that is meant
 //! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
 
 #[path = "../common/mod.rs"]

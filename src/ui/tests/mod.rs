@@ -16,7 +16,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
-use super::app::{App, Effect, Link};
+use super::app::{App, Effect};
+use super::link::Link;
 use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};

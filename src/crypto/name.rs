@@ -138,4 +138,22 @@ mod tests {
         push_value(&mut text, "#1");
         assert_eq!(text, "\\#1");
     }
+
+    #[test]
+    fn a_common_name_is_the_only_one_and_as_it_is() {
+        use x509_cert::der::Encode as _;
+        use x509_parser::prelude::FromDer as _;
+        for (name, only) in [
+            ("CN=Group 7,O=x", Some("Group 7")),
+            (r"O=x,CN=a\,b\1b\ ", Some("a,b\u{1b} ")),
+            ("O=Group 7", None),
+            ("CN=Group 7,O=x,CN=other", None),
+            ("CN=Group 7+CN=other", None),
+            ("CN=Group 7,CN=Group 7", None),
+        ] {
+            let der = name.parse::<x509_cert::name::Name>().unwrap().to_der().unwrap();
+            let (_, name) = X509Name::from_der(&der).unwrap();
+            assert_eq!(common_name_of(&name).as_deref(), only);
+        }
+    }
 }

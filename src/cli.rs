@@ -1,5 +1,6 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
+mod trust;
 mod values;
 
 use std::net::SocketAddr;
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::trust::pin;
+pub use self::trust::{Certs, Known, KnownCommand, List};
 pub use self::values::*;
 
 /// Upload files to a server that proves who it is, and see what each kind of encryption costs.
@@ -25,7 +28,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cannot connect, \
-4 the server could not prove itself, 5 local file, 6 refused by the server, 130 interrupted.";
+4 the server could not prove itself, or is another than it was, 5 local file, 6 refused by the server, 130 interrupted.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -36,7 +39,7 @@ pub enum Subcommands {
     Serve(Serve),
     /// Send one file through several lanes, in turn, and compare.
     Race(Race),
-    /// Make a CA and a server's identity.
+    /// Make, sign and show certificates.
     Certs {
         /// What to do with certificates.
         #[command(subcommand)]
@@ -44,6 +47,8 @@ pub enum Subcommands {
     },
     /// Name how to reach a server, for --peer.
     Peers(Peers),
+    /// The servers that were met before, by their keys.
+    Known(Known),
 }
 
 /// Arguments of the terminal UI.
@@ -80,6 +85,12 @@ pub struct Speak {
     /// [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// The server's key must be this one, whatever is known of it.
+    #[arg(long, value_name = "sha256:HEX", value_parser = trust::pin)]
+    pub pin: Option<String>,
+    /// The server's certificate must have exactly this CN.
+    #[arg(long, value_name = "CN")]
+    pub expect: Option<String>,
     /// What the server is asked to sign. [default: ascii] [env: UPSEAL_AUTH_MESSAGE]
     #[arg(long, value_enum, help_heading = OTHERS)]
     pub auth_message: Option<AuthMessageArg>,
@@ -190,23 +201,6 @@ pub struct Race {
     pub file: PathBuf,
 }
 
-/// `upseal certs`.
-#[derive(Debug, Subcommand)]
-pub enum Certs {
-    /// Make a CA and a server certificate signed by it; never overwrites.
-    Init {
-        /// Where to write them.
-        #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
-        dir: PathBuf,
-        /// The server key's modulus; the course's has 1024.
-        #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
-        bits: u32,
-        /// Days until the server's certificate ends.
-        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        days: u32,
-    },
-}
-
 /// `upseal peers`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -252,12 +246,6 @@ pub struct PeersSave {
     /// What the preset says; it says nothing of what is not given, not even if the environment does.
     #[command(flatten)]
     pub speak: Speak,
-    /// The server's key, by its fingerprint.
-    #[arg(long, value_name = "sha256:HEX", help_heading = OTHERS)]
-    pub pin: Option<String>,
-    /// The common name that the server's certificate must have.
-    #[arg(long, value_name = "CN", help_heading = OTHERS)]
-    pub expect: Option<String>,
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::cli::{
     AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, VariantArg,
 };
 use crate::escape::escape;
-use crate::event::{Blame, Dialect, Fault, FaultKind, Target, Variant};
+use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target, Variant};
 
 pub use self::file::{File, Peer};
 pub use self::layer::{Key, Layer};
@@ -58,12 +58,22 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Which server is meant, of those that the CA certified.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        Expected { pin: self.pin.clone(), name: self.expect.clone() }
+    }
+
     /// Where to: the server that is named, else the embedded one.
     #[must_use]
     pub fn target(&self) -> Target {
         match &self.to {
             None => Target::Embedded,
-            Some(address) => Target::Server { address: address.clone(), ca: Some(self.ca.clone()) },
+            Some(address) => Target::Server {
+                address: address.clone(),
+                ca: Some(self.ca.clone()),
+                expected: self.expected(),
+            },
         }
     }
 }

@@ -205,7 +205,35 @@ pub enum Target {
         /// The CA that must have signed the server's certificate; Plain needs none.
         #[serde(serialize_with = "perhaps_readable")]
         ca: Option<PathBuf>,
+        /// What else it must be.
+        #[serde(default, skip_serializing_if = "Expected::is_nothing")]
+        expected: Expected,
     },
+}
+
+impl Target {
+    /// Any server at this address that this CA certified.
+    #[must_use]
+    pub fn server(address: impl Into<String>, ca: Option<PathBuf>) -> Self {
+        Self::Server { address: address.into(), ca, expected: Expected::default() }
+    }
+}
+
+/// Which of the many servers that a CA certified is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Expected {
+    /// SHA-256 of its `SubjectPublicKeyInfo`: 64 hexadecimal digits, after `sha256:` or without it.
+    pub pin: Option<String>,
+    /// The only CN of its certificate's subject, to the letter.
+    pub name: Option<String>,
+}
+
+impl Expected {
+    /// Whether any server of the CA's will do.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.pin.is_none() && self.name.is_none()
+    }
 }
 
 /// A number that names an upload for as long as the program runs.
@@ -280,6 +308,15 @@ pub enum Command {
     },
     /// Stops the race.
     StopRace,
+    /// From now on this key is the known one of a server that had another ([`Event::KeyChanged`]).
+    AcceptServer {
+        /// `host:port`.
+        address: String,
+        /// SPKI SHA-256 of the CA, hex.
+        ca: String,
+        /// SPKI SHA-256 of the key, hex.
+        key: String,
+    },
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }
@@ -427,6 +464,48 @@ pub struct Proof {
     pub warnings: Vec<String>,
 }
 
+/// What is known of the key that answered, beyond the CA's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The server inside this process: its identity is thrown away with it.
+    Own,
+    /// The first time at this address under this CA.
+    First {
+        /// Whether another key would be noticed the next time.
+        remembered: bool,
+        /// The address is known under another CA.
+        other_ca: bool,
+    },
+    /// The key that is known there.
+    Known {
+        /// RFC 3339; `None` if it was not written down.
+        since: Option<String>,
+    },
+    /// The key that the user's pin names.
+    Pinned {
+        /// The fingerprint, hex, of another key that was known there until now.
+        replaced: Option<String>,
+    },
+}
+
+/// A server has another key than the one that is known, although the CA signed it. It got nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyChange {
+    /// `host:port` as the user gave it.
+    pub address: String,
+    /// SPKI SHA-256 of the CA, hex.
+    pub ca: String,
+    /// The fingerprint of the known key, hex.
+    pub known: String,
+    /// Since when it is known, RFC 3339; `None` if it was not written down.
+    pub since: Option<String>,
+    /// The fingerprint of the key that answered now, hex.
+    pub offered: String,
+    /// The subject of its certificate, RFC 4514, escaped.
+    pub subject: String,
+}
+
 /// How a received file came to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -525,6 +604,30 @@ pub enum Event {
         address: String,
         /// Who.
         proof: Proof,
+        /// Whether that is who answered before.
+        standing: Standing,
+    },
+    /// A server's key is another than before; whatever waits for it fails next.
+    KeyChanged {
+        /// For whom.
+        track: Track,
+        /// From what to what.
+        #[serde(flatten)]
+        change: KeyChange,
+    },
+    /// [`Command::AcceptServer`] was carried out.
+    ServerAccepted {
+        /// `host:port`.
+        address: String,
+        /// Its known key from now on, hex.
+        key: String,
+    },
+    /// [`Command::AcceptServer`] failed.
+    ServerNotAccepted {
+        /// `host:port`.
+        address: String,
+        /// Why.
+        fault: Fault,
     },
     /// How far a transfer is; at most 20 a second each, and one last before its final state.
     Progress {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use upseal::cli::{Certs, Cli, Subcommands};
+use upseal::cli::{Cli, Subcommands};
 use upseal::{command, output};
 
 fn main() -> ExitCode {
@@ -12,10 +12,9 @@ fn main() -> ExitCode {
         Some(Subcommands::Send(args)) => command::send::run(args),
         Some(Subcommands::Serve(args)) => command::serve::run(&args),
         Some(Subcommands::Race(args)) => command::race::run(args),
-        Some(Subcommands::Certs { command: Certs::Init { dir, bits, days } }) => {
-            command::certs::init(&dir, bits, days)
-        }
         Some(Subcommands::Peers(args)) => command::peers::run(args),
+        Some(Subcommands::Certs { command }) => command::certs::run(command),
+        Some(Subcommands::Known(args)) => command::known::run(args),
         None => command::terminal(cli.ui),
     };
     match result {

@@ -9,8 +9,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
-use crate::event::{Event, Fault, Kept, Proof, Snapshot, State, Track, Verdict};
+use crate::event::{
+    Event, Fault, FaultKind, Kept, KeyChange, Proof, Snapshot, Standing, State, Track, Verdict,
+};
 use crate::transfer::race;
+use crate::transfer::recognise::day;
 use crate::units;
 
 /// How to print.
@@ -60,6 +63,8 @@ pub struct Output {
     style: Style,
     rows: HashMap<Track, Row>,
     bar: Option<(Track, ProgressBar)>,
+    /// It was told that a server has another key; each file need not tell it again.
+    alarmed: bool,
 }
 
 /// What is known of one upload, lane or arriving file.
@@ -73,7 +78,7 @@ impl Output {
     /// In this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, rows: HashMap::new(), bar: None }
+        Self { style, rows: HashMap::new(), bar: None, alarmed: false }
     }
 
     /// Prints what this event says to the user, if anything.
@@ -107,7 +112,9 @@ impl Output {
                     self.say(&format!("as {}", introduction(proof)));
                 }
             }
-            Event::NotListening { fault } => self.complain(&fault.to_string()),
+            Event::NotListening { fault } | Event::ServerNotAccepted { fault, .. } => {
+                self.complain(&fault.to_string());
+            }
             Event::Queued { job, size } => {
                 let name = job.path.file_name().unwrap_or(job.path.as_os_str()).to_string_lossy();
                 let name = escape(&name).to_string();
@@ -121,10 +128,15 @@ impl Output {
                     self.rows.insert(Track::Lane(index), Row { name, last });
                 }
             }
-            Event::Proven { address, proof, .. } => {
-                self.say(&format!("{address} proved to be {}", introduction(proof)));
+            Event::Proven { address, proof, standing, .. } => {
+                let address = escape(address);
+                self.say(&format!("{address} proved to be {}{}", introduction(proof), known(standing)));
+                if let Some(news) = news(standing, proof) {
+                    self.say(&format!("{address}: {news}"));
+                }
                 proof.warnings.iter().for_each(|warning| self.say(&format!("note: {warning}")));
             }
+            Event::KeyChanged { change, .. } => self.alarm(change),
             Event::Progress { track, snapshot } => self.progress(*track, *snapshot),
             Event::State { track, state } => self.state(*track, state),
             Event::RaceFinished { verdict } => self.verdict(verdict),
@@ -153,6 +165,7 @@ impl Output {
             | Event::SessionOpened { .. }
             | Event::SessionProved { .. }
             | Event::SessionClosed { .. }
+            | Event::ServerAccepted { .. }
             | Event::Ended => {}
         }
     }
@@ -188,6 +201,11 @@ impl Output {
                 ));
             }
             // A lane's result is part of the verdict.
+            State::Failed(Fault { kind: FaultKind::Unproven, .. })
+                if self.alarmed && matches!(track, Track::Job(_)) =>
+            {
+                self.complain(&format!("{name}: not sent, because of the other key"));
+            }
             State::Failed(fault) if matches!(track, Track::Job(_)) => {
                 self.complain(&format!("{name}: {fault}"));
             }
@@ -225,6 +243,27 @@ impl Output {
             bar.set_prefix(format!("{} now{}", units::rate(snapshot.rate_now), eta.unwrap_or_default()));
             bar.set_position(snapshot.file_bytes);
         }
+    }
+
+    /// Not to be overlooked, whatever else is printed.
+    fn alarm(&mut self, change: &KeyChange) {
+        self.finish();
+        self.alarmed = true;
+        let KeyChange { address, known, since, offered, subject, .. } = change;
+        let rule = "#".repeat(78);
+        self.complain(&format!(
+            "{rule}\n\
+             #  {address} HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.\n\
+             #  known since {}:\n\
+             #      sha256:{known}\n\
+             #  now, signed by the same CA for {subject}:\n\
+             #      sha256:{offered}\n\
+             #  Ask the server's operator, by another way, whether the key was changed.\n\
+             #  Only if it was:  upseal known accept {address}\n\
+             #  If it was not, somebody else answers there.\n\
+             {rule}",
+            day(since.as_deref())
+        ));
     }
 
     fn verdict(&mut self, verdict: &Verdict) {
@@ -269,9 +308,64 @@ impl Output {
     }
 }
 
+/// What a line about a server ends with, if its key was expected.
+fn known(standing: &Standing) -> String {
+    match standing {
+        Standing::Known { since } => format!(", known since {}", day(since.as_deref())),
+        Standing::Pinned { .. } => ", as pinned".to_owned(),
+        Standing::Own | Standing::First { .. } => String::new(),
+    }
+}
+
+/// What is worth a line of its own.
+fn news(standing: &Standing, proof: &Proof) -> Option<String> {
+    match standing {
+        Standing::First { remembered, other_ca } => {
+            let memory = if *remembered { "remembered" } else { "not remembered" };
+            let other = if *other_ca { "; this address is known under another CA" } else { "" };
+            Some(format!("first time here; {memory}: sha256:{}{other}", proof.fingerprint))
+        }
+        Standing::Pinned { replaced: Some(old) } => {
+            Some(format!("the pin replaces the key that was known, sha256:{old}"))
+        }
+        Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
+    }
+}
+
+/// A word that a shell takes as it is meant.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 fn introduction(proof: &Proof) -> String {
     format!(
         "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
         proof.subject, proof.issuer, proof.bits, proof.days_left, proof.fingerprint
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_split_or_change_it() {
+        for (word, quoted) in [
+            ("certs/cacsertificate.crt", "certs/cacsertificate.crt"),
+            ("127.0.0.1:4321", "127.0.0.1:4321"),
+            ("[::1]:4321", "'[::1]:4321'"),
+            ("my certs/ca.crt", "'my certs/ca.crt'"),
+            ("it's", "'it'\\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~/ca", "'~/ca'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
 }

@@ -6,6 +6,9 @@
 //! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
 //! that has itself expired. The course's certificates need the first two.
 
+pub mod facts;
+pub mod known;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,6 +28,7 @@ use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError}
 use crate::crypto::distinguished;
 use crate::crypto::identity::KEY_BITS;
 use crate::crypto::rsa_blocks::ServerKey;
+use crate::digest::Digest;
 use crate::event::Proof;
 
 /// Fewer bits than this get a warning.
@@ -191,6 +195,12 @@ impl Anchor {
             .and_then(|file| file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut pem))
             .map_err(unreadable)?;
         Self::from_pem(&pem)
+    }
+
+    /// SHA-256 of its `SubjectPublicKeyInfo`: which CA it is.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.key.fingerprint()
     }
 
     /// Checks a server's certificate, the second blob of its answer to MODE 3.

@@ -143,7 +143,7 @@ fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
         let stop = tcp.interrupter();
         let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
         let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
-        upload.prove(&Anchor::load(&common::ca()).unwrap()).unwrap();
+        upload.prove(&Anchor::load(&common::ca()).unwrap(), None).unwrap();
         let content = noise(CONTENT, 1);
         let mut source = StopsItself { content: &content, stop };
         let error = upload.file("a.bin", &mut source, CONTENT as u64, &Meter::default()).unwrap_err();

@@ -5,183 +5,23 @@
 mod common;
 #[path = "cli/presets.rs"]
 mod presets;
+mod program;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 
 use common::{BIG, Files, Host, PATIENCE, Receipt, accept, ca, contents, fixtures, listen, nobody, noise};
-use crossbeam_channel::{Receiver, unbounded};
-use rustix::process::{Pid, Signal, kill_process};
+use program::{Home, events, words};
+use rustix::process::Signal;
 use serde_json::Value;
-use tempfile::TempDir;
 use upseal::event::{Dialect, Variant};
 use upseal::net::service::Policy;
 
-/// A home of its own for each test: nothing is read from or written to the user's.
-struct Home(TempDir);
-
-/// What a program said, and its exit code.
-#[derive(Debug)]
-struct Outcome {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Home {
-    fn new() -> Self {
-        let home = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir(home.path("tmp")).unwrap();
-        std::fs::write(home.path("a.txt"), "hello").unwrap();
-        std::fs::write(home.path("b.txt"), "world").unwrap();
-        home
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Its file of presets; not there at first.
-    fn config(&self) -> PathBuf {
-        self.path("upseal/config.toml")
-    }
-
-    /// Writes that file.
-    fn configure(&self, text: &str) {
-        std::fs::create_dir_all(self.path("upseal")).unwrap();
-        std::fs::write(self.config(), text).unwrap();
-    }
-
-    /// Starts it, in this home.
-    fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
-        self.start_with(args, &[])
-    }
-
-    /// Starts it with more in its environment.
-    fn start_with(
-        &self,
-        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
-        environment: &[(&str, &str)],
-    ) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
-        command.args(args).current_dir(self.0.path()).env_clear();
-        for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
-            command.env(variable, self.0.path());
-        }
-        command.env("TMPDIR", self.path("tmp")).env("UPSEAL_CONFIG", self.config());
-        command.envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        Program { child, out, err, seen: Vec::new() }
-    }
-
-    /// Runs it to its end.
-    fn run(&self, args: &[&str]) -> Outcome {
-        self.start(args).finish()
-    }
-}
-
-/// A running program; it does not outlive this.
-struct Program {
-    child: Child,
-    out: Receiver<String>,
-    err: Receiver<String>,
-    /// The lines of stdout so far.
-    seen: Vec<String>,
-}
-
-/// The lines of a stream, as they come.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = unbounded();
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines() {
-            if sender.send(line.unwrap()).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-impl Program {
-    /// The first line of stdout from now on that is wanted, as JSON.
-    fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let Ok(line) = self.out.recv_timeout(PATIENCE) else {
-                let err: Vec<String> = self.err.try_iter().collect();
-                panic!("no such line in {:#?}, stderr {err:#?}", self.seen)
-            };
-            self.seen.push(line);
-            let value: Value = serde_json::from_str(self.seen.last().unwrap()).expect("JSON in every line");
-            if wanted(&value) {
-                return value;
-            }
-        }
-    }
-
-    /// `--json`'s address of a server, once it listens.
-    fn address(&mut self) -> String {
-        self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    /// Waits for its end: both of its streams end with it.
-    fn finish(mut self) -> Outcome {
-        let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
-        let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
-        let code = self.child.wait().unwrap().code();
-        self.seen.extend(out);
-        Outcome { code, out: self.seen.join("\n"), err: err.join("\n") }
-    }
-}
-
-fn to_the_end(lines: &Receiver<String>) -> Option<Vec<String>> {
-    let mut all = Vec::new();
-    loop {
-        match lines.recv_timeout(PATIENCE) {
-            Ok(line) => all.push(line),
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Some(all),
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => return None,
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It has ended already when all went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Every line of stdout, as JSON with the key "event".
-fn events(outcome: &Outcome) -> Vec<Value> {
-    let values: Vec<Value> =
-        outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert!(values.iter().all(|value| value["event"].is_string()), "{outcome:?}");
-    values
-}
-
 fn ca_argument() -> String {
     ca().to_str().unwrap().to_owned()
-}
-
-/// Words of a command line: `{a}` stands for `a`'s value.
-fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
-    let fill = |word: &str| {
-        values.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
-    };
-    line.split_whitespace().map(fill).collect()
 }
 
 #[test]
@@ -197,6 +37,8 @@ fn help_and_version_are_results_and_go_to_stdout() {
         ("send --help", "For servers that other people wrote: --peer <NAME>"),
         ("--help", "[env: UPSEAL_TO]"),
         ("peers save --help", "--force"),
+        ("certs sign --help", "--ca-key"),
+        ("known accept --help", "sha256:HEX"),
         ("--version", concat!("upseal ", env!("CARGO_PKG_VERSION"))),
     ] {
         let outcome = home.start(words(line, &[])).finish();
@@ -237,6 +79,15 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("peers --json list", "--json"),
         ("certs init --bits 512", "512"),
         ("certs init --days 0", "0"),
+        ("certs csr --cn x --bits 512", "512"),
+        ("certs csr", "--cn"),
+        ("certs sign a.txt --ca a.txt", "--ca-key"),
+        ("send --pin sha256:abc a.txt", "64 hexadecimal digits"),
+        ("--pin 00", "64 hexadecimal digits"),
+        ("known accept 127.0.0.1:1 nonsense", "64 hexadecimal digits"),
+        ("known accept 127.0.0.1", "is not an address"),
+        ("known remove 127.0.0.1:1", "is not among the known servers"),
+        ("known --json list", "list"),
     ] {
         let outcome = home.start(words(line, &[])).finish();
         assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
@@ -330,6 +181,11 @@ fn send_speaks_every_dialect_that_its_flags_name() {
     // The same by the environment.
     let environment = [("UPSEAL_TO", &*address), ("UPSEAL_CA", &ca_argument()), ("UPSEAL_PROTOCOL", "ap")];
     assert_eq!(home.start_with(["send", "a.txt"], &environment).finish().code, Some(0));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+    command.args(["send", "a.txt"]).current_dir(home.path("")).env_clear().stdout(Stdio::null());
+    command.env("UPSEAL_KNOWN", home.path("known"));
+    command.env("UPSEAL_TO", &address).env("UPSEAL_CA", ca()).env("UPSEAL_PROTOCOL", "ap");
+    assert!(command.stderr(Stdio::null()).status().unwrap().success());
     host.stop();
     let variants: Vec<Variant> = host.events.received().iter().map(|receipt| receipt.variant).collect();
     let [plain, ap, cp1, cp2] = Variant::ALL;
@@ -466,7 +322,9 @@ fn serve_says_how_to_send_and_what_came_and_ends_after_its_one_client() {
         };
         assert!(outcome.out.lines().any(told), "{outcome:?}");
     }
-    assert!(outcome.err.contains(&format!("to send here:  upseal send --to {address} --ca ")), "{outcome:?}");
+    let pin = common::IDENTITY.server_key().fingerprint();
+    let line = format!("to send here:  upseal send --to {address} --pin sha256:{pin} --ca ");
+    assert!(outcome.err.contains(&line), "{outcome:?}");
     assert_eq!(contents(&home.path("recv_files")).names(), ["a.txt", "b.txt"]);
 }
 

@@ -9,9 +9,12 @@ mod pty;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pty::Terminal;
 use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
@@ -80,6 +83,77 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     let shown = terminal.until_text("times faster");
     assert!(shown.contains("CP2 was"), "{shown}");
     assert_eq!(received(home.path()), BTreeMap::new());
+    terminal.press("q");
+    assert!(terminal.end().success());
+}
+
+/// A server of its own process; it does not outlive this.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(home: &Path, certs: &str, store: &str) -> Self {
+        let mut command = Command::new(binary());
+        command.args(["serve", "--json", "--bind", "127.0.0.1:0", "--certs", certs, "--store", store]);
+        let mut child =
+            command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let listening: serde_json::Value = serde_json::from_str(&line).unwrap();
+        Self { child, address: listening["address"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let digest = file(folder.path(), "notes.txt", 812);
+    let known = home.path().join(".known_servers");
+    let upseal = |words: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(words).current_dir(home.path()).env("UPSEAL_KNOWN", &known).stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "{words:?}");
+    };
+    upseal(&["certs", "init", "--bits", "1024"]);
+    let server = Served::start(home.path(), "certs", "stored");
+    let other = format!("sha256:{}", "ab".repeat(32));
+    upseal(&["known", "accept", &server.address, &other, "--ca", "certs/cacsertificate.crt"]);
+
+    let mut terminal = start(folder.path(), home.path());
+    terminal.until_text("notes.txt");
+    let connect = terminal.printed_key(" server");
+    terminal.press(&connect);
+    terminal.until_text("Server for uploads");
+    let ca = home.path().join("certs/cacsertificate.crt");
+    terminal.press(&format!("\x15{}\t\x15{}\r", server.address, ca.display()));
+    terminal.until_text(&format!("{} not yet proven", server.address));
+    terminal.point_at("notes.txt");
+    terminal.press("u");
+    let shown = terminal.until_text("ANOTHER KEY THAN BEFORE");
+    assert!(shown.contains("NOTHING WAS SENT") && shown.contains("abab abab"), "{shown}");
+    assert_eq!(fs::read_dir(home.path().join("stored")).unwrap().count(), 0);
+
+    // It is deaf at first, for whoever was typing.
+    let accept = terminal.printed_key(" accept the new key");
+    let deadline = Instant::now() + pty::PATIENCE;
+    while !terminal.screen.0.lock().unwrap().screen().contents().contains("is accepted") {
+        assert!(Instant::now() < deadline, "it is never accepted");
+        terminal.press(&accept);
+        thread::sleep(Duration::from_millis(100));
+    }
+    terminal.press("\tt");
+    terminal.until_text("delivered ✓");
+    terminal.until_text("✓ known 1024-bit");
+    assert_eq!(sha256(&home.path().join("stored/notes.txt")), digest);
     terminal.press("q");
     assert!(terminal.end().success());
 }

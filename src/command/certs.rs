@@ -1,22 +1,35 @@
-//! `upseal certs`: a CA and a server's identity.
+//! `upseal certs`: a CA and servers' identities.
 
 use std::path::Path;
 
-use crate::crypto::identity;
+use super::known::anchor;
+use crate::cli::Certs;
+use crate::crypto::identity::{self, Authority, CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
+use crate::crypto::request::{self, RequestError};
 use crate::event::{Blame, Fault, FaultKind};
+use crate::net::upload::unix_now;
 use crate::output;
+use crate::trust::facts::facts;
 
-/// `certs init`: makes both, writes them, and says what each file is for.
+/// Carries it out, and says what each file is for.
 ///
 /// # Errors
-/// A file exists already, or cannot be written: exit code 5.
-pub fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
-    let written = identity::init(dir, bits as usize, days).map_err(|e| Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: e.to_string(),
-        advice: String::new(),
-    })?;
+/// A file exists already, cannot be read or written, or does not hold what it should: exit code 5.
+pub fn run(command: Certs) -> Result<u8, Fault> {
+    match command {
+        Certs::Init { dir, bits, days } => init(&dir, bits, days),
+        Certs::Csr { dir, cn, bits } => csr(&dir, &cn, bits),
+        Certs::Sign { request, ca_dir, ca, ca_key, days, out } => {
+            let ca = ca.unwrap_or_else(|| ca_dir.join(CA_FILE));
+            let ca_key = ca_key.unwrap_or_else(|| ca_dir.join(CA_PRIVATE_KEY_FILE));
+            sign(&request, &ca, &ca_key, days, out.as_deref())
+        }
+        Certs::Show { file, ca } => show(&file, ca.as_deref()),
+    }
+}
+
+fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
+    let written = identity::init(dir, bits as usize, days).map_err(|e| local(&e))?;
     for path in written {
         output::line(&path.display().to_string());
     }
@@ -25,4 +38,73 @@ pub fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
         dir.display()
     ));
     Ok(0)
+}
+
+fn csr(dir: &Path, name: &str, bits: u32) -> Result<u8, Fault> {
+    let written = request::csr(dir, name, bits as usize).map_err(|e| local(&e))?;
+    for path in written {
+        output::line(&path.display().to_string());
+    }
+    output::remark(&format!(
+        "send {dir}/server.csr to the CA, keep the private key to yourself, and put the certificate that comes \
+         back into {dir}/server_signed.crt",
+        dir = dir.display()
+    ));
+    Ok(0)
+}
+
+fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> Result<u8, Fault> {
+    let authority = Authority::load(ca, ca_key).map_err(|e| local(&e))?;
+    let asked = request::load(csr).map_err(|e| local(&e))?;
+    let pem = request::sign(&asked, &authority, days).map_err(|e| match e {
+        RequestError::Identity(e) => local(&e),
+        e => fault(format!("{} is not signed: {e}", csr.display())),
+    })?;
+    match out {
+        Some(path) => {
+            request::write_certificate(path, &pem).map_err(|e| local(&e))?;
+            output::line(&path.display().to_string());
+        }
+        None => output::line(pem.trim_end()),
+    }
+    let signed = facts(pem.as_bytes()).map_err(|e| fault(e.to_string()))?;
+    output::remark(&format!(
+        "signed {}: {}, until {}, pin sha256:{}; compare the pin with who asked",
+        signed.subject, signed.key, signed.not_after, signed.fingerprint
+    ));
+    Ok(0)
+}
+
+fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
+    let pem = request::load(file).map_err(|e| local(&e))?;
+    let facts = facts(&pem).map_err(|e| fault(format!("{}: {e}", file.display())))?;
+    for (name, value) in [
+        ("subject", facts.subject),
+        ("issuer", facts.issuer),
+        ("version", format!("X.509 version {}", facts.version)),
+        ("key", facts.key),
+        ("valid", format!("{} to {}", facts.not_before, facts.not_after)),
+        ("signature", facts.algorithm),
+        ("pin", format!("sha256:{}", facts.fingerprint)),
+    ] {
+        output::line(&format!("{name:<10} {value}"));
+    }
+    let Some(ca) = ca else { return Ok(0) };
+    let (verdict, warnings, code) = match anchor(ca)?.check(&pem, unix_now()) {
+        Ok((_, proof)) => ("accepted under this CA".to_owned(), proof.warnings, 0),
+        Err(why) => (format!("refused: {why}"), Vec::new(), FaultKind::Unproven.exit_code()),
+    };
+    output::line(&format!("{:<10} {verdict}", "verdict"));
+    for warning in warnings {
+        output::line(&format!("{:<10} {warning}", "note"));
+    }
+    Ok(code)
+}
+
+fn local(error: &IdentityError) -> Fault {
+    fault(error.to_string())
+}
+
+fn fault(what: String) -> Fault {
+    Fault { kind: FaultKind::Local, blame: Blame::User, what, advice: String::new() }
 }

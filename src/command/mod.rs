@@ -1,6 +1,7 @@
 //! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
 pub mod certs;
+pub mod known;
 pub mod peers;
 pub mod race;
 pub mod send;
@@ -39,6 +40,10 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })
         .collect();
     let settings = sources.settle(flags, args.peer.as_deref())?;
+    if settings.to.is_none() && !settings.expected().is_nothing() {
+        let what = "--pin and --expect need --to: the server inside this program is new each time";
+        return Err(usage(what.to_owned(), "for example --to HOST:PORT"));
+    }
     let target = settings.target();
     let embedded = match &target {
         Target::Server { .. } => None,
@@ -47,7 +52,8 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
             Some(EmbeddedOptions { store: Some(received_folder()?), bind })
         }
     };
-    let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer =
+        Transfer::start(embedded, known::known_servers()).map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options {
         folder,
         target,

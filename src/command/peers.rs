@@ -42,7 +42,8 @@ fn list(file: &File, args: &PeersList) {
 
 /// `lab  --to 10.0.0.7:4321 --protocol cp1 --framing D`
 fn flags(peer: &Peer, width: usize) -> String {
-    let flags = said(&peer.layer).map(|(key, value)| format!(" --{} {}", key.name(), escape(&value)));
+    let flags = said(&peer.layer)
+        .map(|(key, value)| format!(" --{} {}", key.name(), escape(&output::shell_word(&value))));
     format!("{:width$} {}", peer.name, flags.collect::<String>())
 }
 
@@ -61,7 +62,7 @@ fn said(layer: &Layer) -> impl Iterator<Item = (Key, String)> + '_ {
 }
 
 fn save(file: &File, args: PeersSave) -> Result<(), Fault> {
-    let mut layer = Layer { pin: args.pin, expect: args.expect, ..Layer::from(args.speak) };
+    let mut layer = Layer::from(args.speak);
     if layer == Layer::default() {
         return Err(usage(
             format!("nothing to save as '{}'", escape(&args.name)),

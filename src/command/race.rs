@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crossbeam_channel::select;
 
+use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
 use crate::config::{Layer, Sources};
@@ -30,7 +31,7 @@ pub fn run(args: Race) -> Result<u8, Fault> {
         .map(|lane| Lane {
             target: match &lane.address {
                 None => Target::Embedded,
-                Some(address) => Target::Server { address: address.clone(), ca: Some(settings.ca.clone()) },
+                Some(address) => Target::server(address.clone(), Some(settings.ca.clone())),
             },
             dialect: Dialect { padding: settings.dialect.padding, ..Dialect::of(lane.variant) },
         })
@@ -39,7 +40,8 @@ pub fn run(args: Race) -> Result<u8, Fault> {
         .iter()
         .any(|lane| lane.target == Target::Embedded)
         .then(|| EmbeddedOptions { store: None, bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
-    let transfer = Transfer::start(embedded).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer =
+        Transfer::start(embedded, known_servers()).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));
     let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
     // The transfer threads live until `shut_down`, so the channel is open.

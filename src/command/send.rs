@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crossbeam_channel::select;
 
+use super::known::known_servers;
 use super::{interrupts, system, worst};
 use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
@@ -21,7 +22,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let signals = interrupts()?;
-    let transfer = Transfer::start(None).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer = Transfer::start(None, known_servers()).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
     let (target, dialect) = (settings.target(), settings.dialect);
     let jobs: Vec<Job> = (1..)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
+use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -38,6 +39,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
     };
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
+    let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
     let ciphertext = match &args.keep_ciphertext {
         None => None,
@@ -73,7 +75,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     if !args.json {
-        output::remark(&hand_out(args, &address, needs_identity));
+        output::remark(&hand_out(args, &address, pin));
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
@@ -121,14 +123,15 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
 }
 
 /// The line to hand to others.
-fn hand_out(args: &Serve, address: &str, proves: bool) -> String {
-    let best = if proves { "" } else { " -p plain" };
-    let ca = if proves {
-        format!(" --ca {}", args.certs.join("cacsertificate.crt").display())
-    } else {
-        String::new()
+fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
+    let how = match pin {
+        None => "-p plain".to_owned(),
+        Some(pin) => {
+            let ca = args.certs.join("cacsertificate.crt");
+            format!("--pin sha256:{pin} --ca {}", output::shell_word(&ca.to_string_lossy()))
+        }
     };
-    format!("to send here:  upseal send --to {address}{best}{ca} FILE…")
+    format!("to send here:  upseal send --to {} {how} FILE…", output::shell_word(address))
 }
 
 /// Prints what sessions report, one at a time.

@@ -151,7 +151,7 @@ impl Layer {
             Key::KeyLengthBytes => self.key_length_bytes = Some(choice(value)?),
             Key::Empty => self.empty = Some(choice(value)?),
             Key::NameAs => self.name_as = Some(choice(value)?),
-            Key::Pin => self.pin = Some(words(value, "it is sha256:HEX")?),
+            Key::Pin => self.pin = Some(pin(value)?),
             Key::Expect => self.expect = Some(words(value, "it is a common name")?),
         }
         Ok(())
@@ -190,14 +190,19 @@ impl From<Speak> for Layer {
             key_length_bytes: flags.key_length_bytes,
             empty: flags.empty,
             name_as: flags.name_as,
-            pin: None,
-            expect: None,
+            pin: flags.pin,
+            expect: flags.expect,
         }
     }
 }
 
 fn words(value: &str, allowed: &str) -> Result<String, String> {
     if value.trim().is_empty() { Err(allowed.to_owned()) } else { Ok(value.to_owned()) }
+}
+
+/// In one spelling, as the flag has it.
+fn pin(value: &str) -> Result<String, String> {
+    crate::cli::pin(value).map_err(|_| "it is sha256: and 64 hexadecimal digits".to_owned())
 }
 
 fn choice<T: ValueEnum>(value: &str) -> Result<T, String> {

@@ -9,7 +9,7 @@ use clap::{Args as _, Command};
 
 use super::*;
 use crate::cli::Speak;
-use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding};
+use crate::event::{AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding};
 
 const HERE: &str = "/etc/upseal/config.toml";
 
@@ -46,7 +46,15 @@ const TABLE: [(Key, [&str; 4]); 12] = [
     (Key::KeyLengthBytes, ["16", "8", "16", "8"]),
     (Key::Empty, ["zero", "block", "zero", "block"]),
     (Key::NameAs, ["path", "base", "path", "base"]),
-    (Key::Pin, ["sha256:f1", "sha256:ee", "", ""]),
+    (
+        Key::Pin,
+        [
+            "sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1",
+            "sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+            "",
+            "",
+        ],
+    ),
     (Key::Expect, ["flag", "preset", "", ""]),
 ];
 
@@ -98,11 +106,13 @@ fn every_key_reaches_its_setting() {
         to: Some("flag:1".into()),
         ca: "/flag".into(),
         dialect,
-        pin: Some("sha256:f1".into()),
+        pin: Some("sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1".into()),
         expect: Some("flag".into()),
     };
     assert_eq!(Settings::from(layer(&all)), expected);
-    assert_eq!(expected.target(), Target::Server { address: "flag:1".into(), ca: Some("/flag".into()) });
+    let meant = Expected { pin: expected.pin.clone(), name: Some("flag".into()) };
+    let target = Target::Server { address: "flag:1".into(), ca: Some("/flag".into()), expected: meant };
+    assert_eq!(expected.target(), target);
     let usual = Settings {
         to: None,
         ca: "certs/cacsertificate.crt".into(),
@@ -183,7 +193,7 @@ fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_ex
 fn the_file_says_what_the_flags_say_in_its_own_order() {
     let file = parse(
         "padding = 'pkcs1v15' # for all\nkey-length-bytes = 16\nca = '~/ca.crt'\n\n\
-         [peers.zoo]\nto = 'zoo:1'\nframing = 'd'\nkey-length-bytes = '8'\npin = 'sha256:00'\nexpect = 'Zoo'\n\n\
+         [peers.zoo]\nto = 'zoo:1'\nframing = 'd'\nkey-length-bytes = '8'\npin = 'sha256:0000000000000000000000000000000000000000000000000000000000000000'\nexpect = 'Zoo'\n\n\
          [peers.\"a.b-c_1\"]\nca = 'lab/ca.crt'\n[peers.nothing]\n",
     )
     .unwrap();
@@ -195,7 +205,7 @@ fn the_file_says_what_the_flags_say_in_its_own_order() {
         (Key::To, "zoo:1"),
         (Key::Framing, "D"),
         (Key::KeyLengthBytes, "8"),
-        (Key::Pin, "sha256:00"),
+        (Key::Pin, "sha256:0000000000000000000000000000000000000000000000000000000000000000"),
         (Key::Expect, "Zoo"),
     ]);
     let dotted = layer(&[(Key::Ca, "/etc/upseal/lab/ca.crt")]);
@@ -214,6 +224,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() 
         ("\n\nsecret = 'x'", 3, "the key `secret` is unknown", "known here: to, protocol, padding"),
         ("\n\nsecret = 'x'", 3, "unknown", ", and [peers.NAME]"),
         ("[server]\nto = 'x'", 1, "the key `server` is unknown", "known here: to,"),
+        ("[peers.a]\npin = 'sha256:00'", 2, "pin", "it is sha256: and 64 hexadecimal digits"),
         ("pin = 'sha256:00'", 1, "the key `pin` is unknown", "and [peers.NAME]"),
         ("[peers.a]\nfile = 'x'", 2, "the key `file` is unknown", "expect"),
         ("[peers.a]\n[peers.example.org]\nto = 'x'", 2, "the key `org` is unknown", "[peers.\"a.b\"]"),

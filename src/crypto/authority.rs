@@ -1,4 +1,4 @@
-//! A certificate authority of one's own: for `upseal certs init`, and for the embedded server.
+//! A certificate authority of one's own: for `upseal certs init` and `certs sign`, and for the embedded server.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ use x509_cert::SubjectPublicKeyInfo;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::der::EncodePem as _;
+use x509_cert::der::{Decode as _, Encode as _, EncodePem as _};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
@@ -27,9 +27,11 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 use x509_cert::time::{Time, Validity};
 use zeroize::Zeroizing;
 
+use super::certificate::Certificate;
 use super::identity::{
-    CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
+    self, CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
 };
+use crate::digest::Digest;
 
 /// A CA's key, as the course's.
 const AUTHORITY_BITS: usize = 2048;
@@ -52,6 +54,8 @@ const DAY: u64 = 24 * 3600;
 pub struct Authority {
     key: SigningKey<Sha256>,
     name: Name,
+    /// As its own certificate gives it; `None`: it is computed from the key.
+    key_id: Option<SubjectKeyIdentifier>,
     certificate_pem: String,
     private_key_pem: Zeroizing<String>,
 }
@@ -66,7 +70,41 @@ impl Authority {
         let key = SigningKey::new(own);
         let role = Role::Authority { name: name.clone() };
         let certificate_pem = certificate(role, public, days, &key)?;
-        Ok(Self { key, name, certificate_pem, private_key_pem })
+        Ok(Self { key, name, key_id: None, certificate_pem, private_key_pem })
+    }
+
+    /// An existing one, from its certificate and its private key (PKCS #8 or PKCS #1). They must be a pair, and
+    /// the certificate one of a CA.
+    pub fn load(certificate: &Path, private_key: &Path) -> Result<Self, IdentityError> {
+        let pem = identity::read(certificate)?;
+        let own = identity::private_key(private_key, &identity::read(private_key)?)?;
+        let not_a_ca = |why: &dyn std::fmt::Display| IdentityError::NotACa {
+            path: certificate.into(),
+            why: why.to_string(),
+        };
+        let read = Certificate::from_pem(&pem).map_err(|why| not_a_ca(&why))?;
+        let read = x509_cert::Certificate::from_der(read.der()).map_err(|why| not_a_ca(&why))?;
+        let tbs = read.tbs_certificate();
+        if tbs.get_extension::<BasicConstraints>().ok().flatten().is_some_and(|(_, basic)| !basic.ca) {
+            return Err(not_a_ca(&"its certificate may not sign others"));
+        }
+        let public = SubjectPublicKeyInfo::from_key(own.as_public_key()).map_err(issue)?;
+        if *tbs.subject_public_key_info() != public {
+            return Err(IdentityError::Mismatch {
+                certificate: certificate.into(),
+                key: private_key.into(),
+                certified: fingerprint(tbs.subject_public_key_info())?,
+                own: fingerprint(&public)?,
+            });
+        }
+        let private_key_pem = own.to_pkcs8_pem(LineEnding::LF).map_err(issue)?;
+        Ok(Self {
+            key: SigningKey::new(own),
+            name: tbs.subject().clone(),
+            key_id: tbs.get_extension().ok().flatten().map(|(_, id)| id),
+            certificate_pem: String::from_utf8_lossy(&pem).into_owned(),
+            private_key_pem,
+        })
     }
 
     /// The CA's certificate: what clients take as `--ca`.
@@ -81,13 +119,28 @@ impl Authority {
         &self.private_key_pem
     }
 
+    pub(super) const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Signs a certificate for somebody's key.
+    pub(super) fn certify(
+        &self,
+        subject: Name,
+        public: SubjectPublicKeyInfo,
+        days: u32,
+    ) -> Result<String, IdentityError> {
+        let (issuer, issuer_id) = (self.name.clone(), self.key_id.clone());
+        certificate(Role::Server { name: subject, issuer, issuer_id }, public, days, &self.key)
+    }
+
     /// Makes a server's key of `bits` bits, and signs its certificate.
     pub fn issue(&self, common_name: &str, bits: usize, days: u32) -> Result<Issued, IdentityError> {
-        let role = Role::Server { name: name(common_name)?, issuer: self.name.clone() };
+        let subject = name(common_name)?;
         let key = new_key(bits)?;
         let public = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
         Ok(Issued {
-            certificate_pem: certificate(role, public, days, &self.key)?,
+            certificate_pem: self.certify(subject, public, days)?,
             private_key_pem: key.to_pkcs8_pem(LineEnding::LF).map_err(issue)?,
         })
     }
@@ -121,19 +174,36 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
     }
     let authority = Authority::new(&numbered("upseal CA")?, AUTHORITY_DAYS)?;
     let issued = authority.issue("upseal server", bits, days)?;
+    create_folder(dir)?;
+    let [ca, ca_key, server, server_key] = files;
+    write_all_new([
+        (ca, &authority.certificate_pem, 0o644),
+        (ca_key, &authority.private_key_pem, 0o600),
+        (server, &issued.certificate_pem, 0o644),
+        (server_key, &issued.private_key_pem, 0o600),
+    ])
+}
+
+/// As [`ServerKey::fingerprint`](super::rsa_blocks::ServerKey::fingerprint), of any key.
+fn fingerprint(key: &SubjectPublicKeyInfo) -> Result<String, IdentityError> {
+    Ok(Digest::of(&key.to_der().map_err(issue)?).to_string())
+}
+
+/// A folder for keys, if it is not there.
+pub(super) fn create_folder(dir: &Path) -> Result<(), IdentityError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|why| IdentityError::Unwritable { path: dir.into(), why })?;
-    let texts: [(&str, u32); 4] = [
-        (&authority.certificate_pem, 0o644),
-        (&authority.private_key_pem, 0o600),
-        (&issued.certificate_pem, 0o644),
-        (&issued.private_key_pem, 0o600),
-    ];
+        .map_err(|why| IdentityError::Unwritable { path: dir.into(), why })
+}
+
+/// Writes files that must not be there yet, with their modes: all of them or none.
+pub(super) fn write_all_new<const N: usize>(
+    files: [(PathBuf, &str, u32); N],
+) -> Result<Vec<PathBuf>, IdentityError> {
     let mut written = Vec::new();
-    for (path, (text, mode)) in files.into_iter().zip(texts) {
+    for (path, text, mode) in files {
         if let Err(why) = write_new(&path, text, mode) {
             // Only what this call made; of no use without the rest.
             for path in &written {
@@ -150,7 +220,7 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
 }
 
 /// Writes a file that must not be there yet, to the disk.
-fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if done.is_err() {
@@ -165,7 +235,7 @@ fn numbered(name: &str) -> Result<String, IdentityError> {
     Ok(format!("{name} {number:08x}"))
 }
 
-fn new_key(bits: usize) -> Result<RsaPrivateKey, IdentityError> {
+pub(super) fn new_key(bits: usize) -> Result<RsaPrivateKey, IdentityError> {
     if !KEY_BITS.contains(&bits) {
         return Err(IdentityError::Size { bits });
     }
@@ -173,7 +243,7 @@ fn new_key(bits: usize) -> Result<RsaPrivateKey, IdentityError> {
 }
 
 /// `CN=…`, every byte as a hexadecimal pair, so that nothing in it is syntax (RFC 4514, 2.4).
-fn name(common_name: &str) -> Result<Name, IdentityError> {
+pub(super) fn name(common_name: &str) -> Result<Name, IdentityError> {
     if !(1..=64).contains(&common_name.chars().count()) {
         return Err(IdentityError::Name { name: common_name.into() });
     }
@@ -201,14 +271,14 @@ fn certificate(
         .map_err(issue)
 }
 
-fn issue(why: impl std::fmt::Display) -> IdentityError {
+pub(super) fn issue(why: impl std::fmt::Display) -> IdentityError {
     IdentityError::Issue { why: why.to_string() }
 }
 
 /// Whose certificate; the extensions follow (RFC 5280, 4.2.1).
 enum Role {
     Authority { name: Name },
-    Server { name: Name, issuer: Name },
+    Server { name: Name, issuer: Name, issuer_id: Option<SubjectKeyIdentifier> },
 }
 
 impl BuilderProfile for Role {
@@ -240,8 +310,11 @@ impl BuilderProfile for Role {
             ),
         };
         let subject = tbs.subject();
-        let issuer_id = SubjectKeyIdentifier::try_from(issuer)?.0;
-        let issuer_id = AuthorityKeyIdentifier { key_identifier: Some(issuer_id), ..Default::default() };
+        let issuer_id = match self {
+            Self::Server { issuer_id: Some(own), .. } => own.clone(),
+            _ => SubjectKeyIdentifier::try_from(issuer)?,
+        };
+        let issuer_id = AuthorityKeyIdentifier { key_identifier: Some(issuer_id.0), ..Default::default() };
         Ok(vec![
             BasicConstraints { ca, path_len_constraint: None }.to_extension(subject, &[])?,
             KeyUsage(usage).to_extension(subject, &[])?,

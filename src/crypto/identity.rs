@@ -77,6 +77,14 @@ pub enum IdentityError {
         /// Why.
         why: String,
     },
+    /// The CA's certificate is none.
+    #[error("{} is no certificate of a CA: {why}", path.display())]
+    NotACa {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The key has a passphrase, and nobody is there to type it.
     #[error("{} is protected by a passphrase (openssl pkey -in FILE -out NEW removes it)", path.display())]
     Encrypted {
@@ -256,7 +264,7 @@ impl fmt::Debug for Identity {
 }
 
 /// A whole file of at most [`CERTIFICATE_MAX`] bytes.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let unreadable = |why| IdentityError::Unreadable { path: path.into(), why };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
@@ -267,7 +275,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     Ok(bytes)
 }
 
-fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, IdentityError> {
+pub(super) fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, IdentityError> {
     let not_a_key = |why: String| IdentityError::NotAKey { path: path.into(), why };
     let text = str::from_utf8(pem).map_err(|_| not_a_key("it is not text".into()))?;
     if text.contains("ENCRYPTED") {

@@ -12,13 +12,14 @@
 //!        Clear ───────────────── the bytes themselves ─────▶ Clear
 //! ```
 //!
-//! In reading order: [`identity`] (a server's key and certificate) and [`authority`] (issues them),
+//! In reading order: [`identity`] (a server's key and certificate), [`authority`] (issues them) and
+//! [`request`] (asks another's CA for one, or answers),
 //! [`challenge`] (AP), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them `certificate`, `name`,
 //! `padding` and `session_key`.
 //!
 //! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
 //! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
-//! clock; only [`identity`] and [`authority`] touch files.
+//! clock; only [`identity`], [`authority`] and [`request`] touch files.
 //!
 //! **Limits.** Decryption fails in one way, [`OpenError::Rejected`], and only at [`Open::finish`], after
 //! the whole body was consumed. What [`Open::open`] emitted before is *unverified*: it may be written
@@ -33,10 +34,11 @@ pub mod fernet;
 pub mod identity;
 mod name;
 mod padding;
+pub mod request;
 pub mod rsa_blocks;
 mod session_key;
 
-pub(crate) use name::distinguished;
+pub(crate) use name::{common_name_of, distinguished};
 /// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
 pub trait Seal: Send {
     /// Exact number of body bytes for the plaintext length that was given at creation.

@@ -46,6 +46,16 @@ pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
     }
 }
 
+/// The only CN of a name, as it is: to be compared, never to be shown. `None` if there is none, or several,
+/// or it is no text.
+pub(crate) fn common_name_of(name: &X509Name<'_>) -> Option<String> {
+    let mut names = name.iter_common_name();
+    match (names.next(), names.next()) {
+        (Some(only), None) => value(only),
+        _ => None,
+    }
+}
+
 fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     let oid = attribute.attr_type().to_id_string();
     let keyword = KEYWORDS.iter().find(|(id, _)| *id == oid).map(|(_, keyword)| *keyword);
@@ -127,5 +137,23 @@ mod tests {
         let mut text = String::new();
         push_value(&mut text, "#1");
         assert_eq!(text, "\\#1");
+    }
+
+    #[test]
+    fn a_common_name_is_the_only_one_and_as_it_is() {
+        use x509_cert::der::Encode as _;
+        use x509_parser::prelude::FromDer as _;
+        for (name, only) in [
+            ("CN=Group 7,O=x", Some("Group 7")),
+            (r"O=x,CN=a\,b\1b\ ", Some("a,b\u{1b} ")),
+            ("O=Group 7", None),
+            ("CN=Group 7,O=x,CN=other", None),
+            ("CN=Group 7+CN=other", None),
+            ("CN=Group 7,CN=Group 7", None),
+        ] {
+            let der = name.parse::<x509_cert::name::Name>().unwrap().to_der().unwrap();
+            let (_, name) = X509Name::from_der(&der).unwrap();
+            assert_eq!(common_name_of(&name).as_deref(), only);
+        }
     }
 }

@@ -30,10 +30,24 @@ const RECEIPT: &[u8] = b"upseal/1 receipt\n";
 /// What TLS 1.3 signs begins with 64 spaces (RFC 8446, section 4.4.3).
 const TLS_SPACES: usize = 64;
 
-/// Bytes of a hello; 256 for a remembered 2048-bit server.
+/// Bytes of a hello to a server that is not known.
 pub const HELLO: usize = 128;
+/// Bytes of a hello to a server whose key is known to have 2048 bits: as many as its signature, because one
+/// known server says the message's length where it should say the signature's.
+pub const LONG_HELLO: usize = 256;
 /// Random bytes in a hello of 128 bytes; each becomes two hexadecimal digits.
 pub const HELLO_RANDOM: usize = (HELLO - 16) / 2;
+/// Random bytes in a hello of 256 bytes.
+pub const LONG_HELLO_RANDOM: usize = (LONG_HELLO - 16) / 2;
+
+/// Random bytes in the hello to a server whose known key has so many bits.
+#[must_use]
+pub const fn hello_random(known_bits: Option<usize>) -> usize {
+    match known_bits {
+        Some(2048) => LONG_HELLO_RANDOM,
+        _ => HELLO_RANDOM,
+    }
+}
 
 impl Offer {
     /// What this dialect's hello says; `None` for Plain.
@@ -48,9 +62,10 @@ impl Offer {
         Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: false })
     }
 
-    /// The hello's bytes: ASCII, because one known server decodes the message as UTF-8.
+    /// The hello's bytes: ASCII, because one known server decodes the message as UTF-8. As long as
+    /// [`HELLO_RANDOM`] or [`LONG_HELLO_RANDOM`] random bytes make it.
     #[must_use]
-    pub fn hello(&self, random: &[u8; HELLO_RANDOM]) -> Vec<u8> {
+    pub fn hello(&self, random: &[u8]) -> Vec<u8> {
         let mut bytes = PREFIX.to_vec();
         bytes.push(match self.variant {
             Variant::Plain | Variant::Ap => b'a',
@@ -87,7 +102,7 @@ impl Offer {
 
     /// The same hello with the Unix time where 8 of its digits are; not ASCII any more.
     #[must_use]
-    pub fn hello_at(&self, random: &[u8; HELLO_RANDOM], unix_seconds: u64) -> Vec<u8> {
+    pub fn hello_at(&self, random: &[u8], unix_seconds: u64) -> Vec<u8> {
         let mut bytes = self.hello(random);
         bytes[TIMESTAMP].copy_from_slice(&unix_seconds.to_be_bytes());
         bytes
@@ -96,7 +111,7 @@ impl Offer {
     /// Reads a message as a hello, if it is one in every byte.
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
-        if !matches!(message.len(), 128 | 256) {
+        if !matches!(message.len(), HELLO | LONG_HELLO) {
             return None;
         }
         let rest = message.strip_prefix(PREFIX)?;
@@ -270,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_hello_says_the_dialect_byte_for_byte() {
-        let random = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        let random: [u8; HELLO_RANDOM] = std::array::from_fn(|i| u8::try_from(i).unwrap());
         let dialect =
             Dialect { padding: Padding::Pkcs1v15, framing: Framing::E, ..Dialect::of(Variant::Cp1) };
         let hello = Offer::of(dialect).unwrap().hello(&random);
@@ -292,6 +307,8 @@ mod tests {
                     let timed = offer.hello_at(&[0xa5; HELLO_RANDOM], 0x0102_0304_0506_0708);
                     assert_eq!(timed[16..24], [1, 2, 3, 4, 5, 6, 7, 8]);
                     assert_eq!(Offer::parse(&timed), Some(offer));
+                    let long = offer.hello(&[0x5a; LONG_HELLO_RANDOM]);
+                    assert_eq!((long.len(), Offer::parse(&long)), (LONG_HELLO, Some(offer)));
                 }
             }
         }

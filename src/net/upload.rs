@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, AnswerError, HELLO_RANDOM, Offer};
+use super::handshake::{AnswerDecoder, AnswerError, LONG_HELLO_RANDOM, Offer, hello_random};
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge::{self, ChallengeError};
 use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
@@ -19,7 +19,7 @@ use crate::event::{
 };
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Incoming, NameError, Store, StoreError};
-use crate::trust::{Anchor, TrustError};
+use crate::trust::{Anchor, TrustError, facts};
 
 /// How long the server may stand still while it proves itself.
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
@@ -150,6 +150,15 @@ impl UploadError {
     }
 }
 
+/// A server whose proof holds.
+#[derive(Debug)]
+pub struct Proven {
+    /// What is shown of it.
+    pub proof: Proof,
+    /// The only CN of its subject, as it is: to be compared, never to be shown.
+    pub common_name: Option<String>,
+}
+
 /// One connection to a server, from AP to MODE 2.
 ///
 /// ```text
@@ -184,29 +193,37 @@ impl Upload {
     ///
     /// Checked in this order: the certificate is signed by the CA, it is inside its validity
     /// period, the signature covers the message (PROTOCOL.md, "AP"). At the first failure MODE 2 is
-    /// sent, and nothing else.
+    /// sent, and nothing else. `known_bits`: of the server's key, if it is known; they decide how long the
+    /// hello is.
     ///
     /// # Errors
     /// [`UploadError`], of which most have the fault kind `Unproven`.
-    pub fn prove(&mut self, anchor: &Anchor) -> Result<Proof, UploadError> {
-        let result = self.challenge(anchor);
-        if result.is_err() && !self.connection.is_interrupted() {
-            // A courtesy; the answer is bad whether or not this arrives.
-            let _ = self.connection.send(&Mode::Close.word(), |_| ());
-            let _ = self.connection.finish_writing();
+    pub fn prove(&mut self, anchor: &Anchor, known_bits: Option<usize>) -> Result<Proven, UploadError> {
+        let result = self.challenge(anchor, known_bits);
+        if result.is_err() {
+            self.leave();
         }
         result
     }
 
-    fn challenge(&mut self, anchor: &Anchor) -> Result<Proof, UploadError> {
+    /// MODE 2, to a server that gets nothing else. A courtesy: whether or not it arrives, nothing follows.
+    pub fn leave(&mut self) {
+        if !self.connection.is_interrupted() {
+            let _ = self.connection.send(&Mode::Close.word(), |_| ());
+            let _ = self.connection.finish_writing();
+        }
+    }
+
+    fn challenge(&mut self, anchor: &Anchor, known_bits: Option<usize>) -> Result<Proven, UploadError> {
         self.connection.set_patience(PROOF_PATIENCE);
-        let mut random = [0; HELLO_RANDOM];
-        getrandom::fill(&mut random).map_err(|_| UploadError::Random)?;
+        let mut random = [0; LONG_HELLO_RANDOM];
+        let random = &mut random[..hello_random(known_bits)];
+        getrandom::fill(random).map_err(|_| UploadError::Random)?;
         let Some(offer) = Offer::of(self.dialect) else { return Err(UploadError::NoAnswer(None)) };
         let now = unix_now().unsigned_abs();
         let hello = match self.dialect.auth_message {
-            AuthMessage::Ascii => offer.hello(&random),
-            AuthMessage::Timestamp => offer.hello_at(&random, now),
+            AuthMessage::Ascii => offer.hello(random),
+            AuthMessage::Timestamp => offer.hello_at(random, now),
             AuthMessage::Random32 => random[..32].to_vec(),
         };
         let mut message = Mode::Authenticate.word().to_vec();
@@ -237,7 +254,7 @@ impl Upload {
         let (key, proof) = anchor.check(&answer.certificate, unix_now())?;
         challenge::verify(&key, &hello, &answer.signature)?;
         self.server = Some(key);
-        Ok(proof)
+        Ok(Proven { proof, common_name: facts::common_name(&answer.certificate) })
     }
 
     /// CP2: makes a session key and sends it under the server's key (MODE 4).

@@ -14,6 +14,7 @@
 
 pub mod queue;
 pub mod race;
+pub mod recognise;
 pub mod sampler;
 pub mod worker;
 
@@ -37,6 +38,7 @@ use crate::net::service::{Policy, Service};
 use crate::net::upload::{UploadError, unix_now};
 use crate::store::folder::Folder;
 use crate::store::{Nowhere, Store, StoreError};
+use crate::trust::known::KnownServers;
 use crate::trust::{Anchor, TrustError};
 
 /// What the embedded server is to be like.
@@ -58,18 +60,19 @@ pub struct Transfer {
 
 impl Transfer {
     /// Starts them; with options, also a server of our own on a throwaway identity, which takes a
-    /// moment and ends in [`Event::Listening`] or [`Event::NotListening`].
+    /// moment and ends in [`Event::Listening`] or [`Event::NotListening`]. `known`: which servers were met
+    /// before; the embedded one is never among them.
     ///
     /// # Errors
     /// No thread is left.
-    pub fn start(embedded: Option<EmbeddedOptions>) -> io::Result<Self> {
+    pub fn start(embedded: Option<EmbeddedOptions>, known: KnownServers) -> io::Result<Self> {
         let (commands, ordered) = unbounded();
         let (happened, events) = unbounded();
         let (awake, woken) = bounded(1);
         let sampler = Arc::new(Sampler::new(happened, awake));
         let thread = thread::Builder::new().name("upseal-control".to_owned()).spawn(move || {
             let observer = Arc::clone(&sampler);
-            let run = || Control::new(ordered, woken, sampler).run(embedded);
+            let run = || Control::new(ordered, woken, sampler, known).run(embedded);
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 observer
                     .event(Event::Note { text: "a bug of upseal's ended the transfer threads".to_owned() });
@@ -147,6 +150,7 @@ struct Control {
     commands: Receiver<Command>,
     woken: Receiver<()>,
     sampler: Arc<Sampler>,
+    known: KnownServers,
     queue: Arc<Mutex<Queue>>,
     race: Option<Race>,
     host: Host,
@@ -156,12 +160,18 @@ struct Control {
 }
 
 impl Control {
-    fn new(commands: Receiver<Command>, woken: Receiver<()>, sampler: Arc<Sampler>) -> Self {
+    fn new(
+        commands: Receiver<Command>,
+        woken: Receiver<()>,
+        sampler: Arc<Sampler>,
+        known: KnownServers,
+    ) -> Self {
         let (tell, told) = unbounded();
         Self {
             commands,
             woken,
             sampler,
+            known,
             queue: Arc::default(),
             race: None,
             host: Host::Absent,
@@ -240,6 +250,10 @@ impl Control {
             Command::StopRace => {
                 self.call_off_race();
                 self.interrupt(true);
+            }
+            // The file is small and on this computer: nobody waits for it.
+            Command::AcceptServer { address, ca, key } => {
+                self.event(recognise::accept(&self.known, address, &ca, &key));
             }
             Command::Shutdown => {} // `run` has seen it.
         }
@@ -364,7 +378,12 @@ impl Control {
             Host::Running { embedded, .. } => Some(embedded.clone()),
             Host::Absent | Host::Starting => None,
         };
-        Dialer { embedded, observer: Arc::clone(&self.sampler) as Arc<dyn Observer>, stop: Stop::new() }
+        Dialer {
+            embedded,
+            known: self.known.clone(),
+            observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
+            stop: Stop::new(),
+        }
     }
 
     fn spawn(&mut self, is_race: bool, stop: Stop, name: &str, work: impl FnOnce() + Send + 'static) {

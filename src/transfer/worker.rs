@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::queue::{Queue, Route};
+use super::recognise::{self, Stranger};
 use crate::escape::escape;
 use crate::event::{
-    Blame, Dialect, Event, Fault, FaultKind, Job, JobId, NameAs, Proof, State, Target, Track, Variant,
+    Blame, Dialect, Event, Expected, Fault, FaultKind, Job, JobId, NameAs, Proof, Standing, State, Target,
+    Track, Variant,
 };
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::connection::Connection;
 use crate::net::receive::is_race;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{SEND_PATIENCE, Upload, UploadError};
+use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
 use crate::trust::Anchor;
+use crate::trust::known::KnownServers;
 
 /// How long a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -81,6 +84,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Dialer {
     /// Known once the embedded server listens.
     pub embedded: Option<Embedded>,
+    /// Which key answered where before; never asked about the embedded server.
+    pub known: KnownServers,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Stops all of it.
@@ -88,7 +93,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Connects and proves; says how far it is on `track`.
+    /// Connects, lets the server prove itself, and recognises it; says how far it is on `track`.
     ///
     /// # Errors
     /// A [`Fault`]; nothing of a file was sent.
@@ -99,6 +104,7 @@ impl Dialer {
         track: Track,
     ) -> Result<(Upload, Option<Proof>), Fault> {
         let (address, anchor) = self.resolve(target, dialect.variant)?;
+        let known_bits = self.known_bits(target, anchor.as_deref())?;
         let unreachable = |e: &io::Error| match e.kind() {
             io::ErrorKind::Interrupted => UploadError::Interrupted.fault(),
             _ => Fault {
@@ -119,12 +125,41 @@ impl Dialer {
         let Some(anchor) = anchor else { return Ok((upload, None)) };
 
         self.observer.event(Event::State { track, state: State::Proving });
-        let proof = upload.prove(&anchor).map_err(|e| e.fault())?;
-        self.observer.event(Event::Proven { track, address, proof: proof.clone() });
+        let proven = upload.prove(&anchor, known_bits).map_err(|e| e.fault())?;
+        let standing = self.recognise(target, &anchor, &proven, track).inspect_err(|_| upload.leave())?;
+        let proof = proven.proof;
+        self.observer.event(Event::Proven { track, address, proof: proof.clone(), standing });
         if dialect.variant == Variant::Cp2 {
             upload.agree().map_err(|e| e.fault())?;
         }
         Ok((upload, Some(proof)))
+    }
+
+    /// Of a server's known key. What cannot be read, or is no pin, is said before anybody is asked.
+    fn known_bits(&self, target: &Target, anchor: Option<&Anchor>) -> Result<Option<usize>, Fault> {
+        match (target, anchor) {
+            (Target::Server { address, expected, .. }, Some(anchor)) => {
+                recognise::pin(expected)?;
+                self.known.bits(address, anchor.fingerprint()).map_err(|e| recognise::unreadable(&e))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn recognise(
+        &self,
+        target: &Target,
+        anchor: &Anchor,
+        proven: &Proven,
+        track: Track,
+    ) -> Result<Standing, Fault> {
+        match target {
+            Target::Embedded => Ok(Standing::Own),
+            Target::Server { address, expected, .. } => {
+                Stranger { track, address, ca: anchor.fingerprint(), proven, expected }
+                    .recognise(&self.known, &*self.observer)
+            }
+        }
     }
 
     /// The address, and for all but Plain the CA.
@@ -146,9 +181,17 @@ impl Dialer {
                 let anchor = variant.authenticates().then(|| Arc::clone(&embedded.anchor));
                 Ok((embedded.address.clone(), anchor))
             }
-            Target::Server { address, ca } => {
+            Target::Server { address, ca, expected } => {
                 if !variant.authenticates() {
-                    return Ok((address.clone(), None));
+                    // Whoever names a pin must not be left to believe that it was compared.
+                    return if *expected == Expected::default() {
+                        Ok((address.clone(), None))
+                    } else {
+                        Err(usage(
+                            format!("{variant} proves nothing, so no pin and no CN can be compared"),
+                            "take another protocol, or leave out --pin and --expect",
+                        ))
+                    };
                 }
                 let Some(ca) = ca else {
                     return Err(usage(

@@ -11,12 +11,13 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::Peer;
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
+use super::link::Link;
 use super::text;
 use super::theme::Focus;
 use super::view::{self, Part};
+use super::widgets::alarm::Alarm;
 use super::widgets::browser::{Browser, Under};
 use super::widgets::card::Card;
 use super::widgets::connect::Connect;
@@ -33,7 +34,7 @@ use super::widgets::received::Received;
 use super::widgets::server::Server;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Dialect, Proof, State, Target};
+use crate::event::{Command, Dialect, State};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub(super) enum Overlay {
     GoTo(Input),
     Details(Details),
     Question(Question),
+    Alarm(Alarm),
 }
 
 /// What the run loop shall do.
@@ -62,17 +64,6 @@ pub(super) enum Effect {
     Suspend,
     Redraw,
     Quit,
-}
-
-/// Where uploads go, and who answers there.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) target: Target,
-    /// From the command line: the dialog offers it.
-    pub(super) ca: Option<PathBuf>,
-    /// The dialog offers these, too.
-    pub(super) peers: Vec<Peer>,
-    pub(super) proof: Option<Proof>,
 }
 
 /// The screen's state.
@@ -199,6 +190,7 @@ impl App {
             Some(Overlay::Connect(dialog)) => dialog.place(),
             Some(Overlay::GoTo(_)) => Place::Text,
             Some(Overlay::Question(question)) => question.place(),
+            Some(Overlay::Alarm(_)) => Place::Alarm,
             None => self.base(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::app::{App, Effect, Overlay, Screen, tidy};
 use super::keymap::Action;
 use super::text;
-use super::view::Part;
+use super::view::{self, Part};
 use super::widgets::connect::{self, Connect, Purpose};
 use super::widgets::details::Details;
 use super::widgets::list::Step;
@@ -45,6 +45,14 @@ impl App {
                         Action::ChoosePrevious => dialog.choose_previous(),
                         _ => dialog.choose_next(),
                     }
+                }
+            }
+            Action::AcceptKey => {
+                if let Some(Overlay::Alarm(alarm)) = self.overlays.last()
+                    && let Some(order) = alarm.accept(view::body(self.area), now)
+                {
+                    self.overlays.pop();
+                    return vec![Effect::Send(order)];
                 }
             }
             Action::Accept => return self.accept(),
@@ -104,7 +112,7 @@ impl App {
             Purpose::Uploads => {
                 self.card.dialect = dialect;
                 if self.link.target != target {
-                    self.link.proof = None;
+                    self.link.forget();
                     self.link.target = target.clone();
                 }
                 self.race.aim(&target, dialect);

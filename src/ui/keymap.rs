@@ -31,7 +31,7 @@ actions! {
     StartStop, Size,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Choose, ChoosePrevious,
-    Yes, No, UseCp2,
+    Yes, No, UseCp2, AcceptKey,
 }
 
 impl Action {
@@ -70,6 +70,8 @@ pub(super) enum Context {
     Choice,
     Question,
     Expensive,
+    /// A server has another key than before.
+    Alarm,
 }
 
 /// What the user is looking at, as far as keys are concerned.
@@ -94,11 +96,12 @@ pub(super) enum Place {
     Question,
     Expensive,
     ExpensiveRace,
+    Alarm,
 }
 
 impl Place {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
@@ -113,6 +116,7 @@ impl Place {
         Self::Question,
         Self::Expensive,
         Self::ExpensiveRace,
+        Self::Alarm,
     ];
 
     /// The contexts that are active, the innermost first.
@@ -131,6 +135,7 @@ impl Place {
             Self::Log | Self::Details => &[C::Scroll, C::Overlay, C::Always],
             Self::Expensive => &[C::Expensive, C::Question, C::Always],
             Self::Question | Self::ExpensiveRace => &[C::Question, C::Always],
+            Self::Alarm => &[C::Alarm, C::Always],
         }
     }
 }
@@ -297,6 +302,9 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
     bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "go on"),
     bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "do not"),
+
+    bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close it; the new key stays refused"),
+    bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "the new key is this server's from now on"),
 ];
 
 /// What the key asks for in this place.

@@ -21,6 +21,7 @@ mod estimate;
 mod event;
 mod fit;
 mod keymap;
+mod link;
 mod orders;
 mod reports;
 mod terminal;
@@ -41,8 +42,9 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use crossterm::event::Event as Input;
 use ratatui::layout::Rect;
 
-use self::app::{App, Effect, Link};
+use self::app::{App, Effect};
 use self::event::{Call, Sources};
+use self::link::Link;
 use self::terminal::Screen;
 use self::theme::{Glyphs, Theme};
 use self::view::Look;
@@ -140,12 +142,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
     let clock = Clock::system();
-    let link = Link {
-        target: options.target.clone(),
-        ca: options.ca.clone(),
-        peers: options.peers.clone(),
-        proof: None,
-    };
+    let link = Link::new(options.target.clone(), options.ca.clone(), options.peers.clone());
     let home = env::home_dir().filter(|home| home.is_absolute());
     let app = App::new(&folder, home, link, options.dialect, clock.clone());
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };

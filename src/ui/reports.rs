@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::app::App;
+use super::app::{App, Overlay};
 use super::fit;
 use super::text;
+use super::widgets::alarm::Alarm;
 use super::widgets::log::Tone;
 use super::widgets::received::Arrival;
 use super::widgets::server::Listening;
-use crate::event::{Event, Fault, FaultKind, JobId, Kept, Proof, Snapshot, State, Target, Track, Verdict};
+use crate::event::{
+    Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track, Verdict,
+};
 
 impl App {
     /// Takes one report. What went wrong is said and kept in the log.
@@ -30,13 +33,26 @@ impl App {
             Event::State { track: Track::Job(id), state } => self.upload_changed(id, state, now),
             Event::State { track: Track::Lane(lane), state } => {
                 if let State::Failed(fault) = &state {
-                    self.trouble(&text::lane(lane), fault, now);
+                    let told = fault.kind == FaultKind::Unproven
+                        && self.target_of(Track::Lane(lane)).is_some_and(|target| self.is_alarmed(target));
+                    if !told {
+                        self.trouble(&text::lane(lane), fault, now);
+                    }
                 }
                 self.race.changed(lane, state, now);
             }
             Event::State { track: Track::Receiving(..), .. } => {}
             Event::Removed { job } => self.queue.removed(job),
-            Event::Proven { track, address, proof } => self.proven(track, &address, proof),
+            Event::Proven { track, address, proof, standing } => {
+                self.proven(track, &address, proof, standing, now);
+            }
+            Event::KeyChanged { track, change } => self.key_changed(track, change, now),
+            Event::ServerAccepted { address, .. } => {
+                self.link.changed = false;
+                let (what, advice) = text::accepted(&address);
+                self.say(Tone::Plain, what, advice, now);
+            }
+            Event::ServerNotAccepted { address, fault } => self.trouble(&fit::escaped(&address), &fault, now),
             Event::Progress { track, snapshot } => self.progressed(track, snapshot, now),
             Event::RaceStarted { name, bytes, lanes } => self.race.started(&name, bytes, lanes, now),
             Event::RaceFinished { verdict } => self.race_finished(verdict, now),
@@ -106,10 +122,15 @@ impl App {
         match &state {
             State::Failed(fault) => {
                 if fault.kind == FaultKind::Unproven && target == self.link.target {
-                    self.link.proof = None;
+                    (self.link.proof, self.link.standing) = (None, None);
                 }
                 let fault = fault.clone();
-                self.trouble(&name, &fault, now);
+                let told = fault.kind == FaultKind::Unproven && self.is_alarmed(&target);
+                if told {
+                    self.note(Tone::Bad, text::not_sent(&name));
+                } else {
+                    self.trouble(&name, &fault, now);
+                }
             }
             State::Delivered => {
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
@@ -122,22 +143,53 @@ impl App {
         self.queue.changed(id, state, now);
     }
 
-    fn proven(&mut self, track: Track, address: &str, proof: Proof) {
-        let target = match track {
-            Track::Job(id) => self.queue.upload(id).map(|upload| upload.job.target.clone()),
-            Track::Lane(lane) => self.race.tracks.get(lane).map(|track| track.lane.target.clone()),
+    fn target_of(&self, track: Track) -> Option<&Target> {
+        match track {
+            Track::Job(id) => self.queue.upload(id).map(|upload| &upload.job.target),
+            Track::Lane(lane) => self.race.tracks.get(lane).map(|track| &track.lane.target),
             Track::Receiving(..) => None,
-        };
+        }
+    }
+
+    fn proven(&mut self, track: Track, address: &str, proof: Proof, standing: Standing, now: Duration) {
+        let ours = self.target_of(track) == Some(&self.link.target);
         // Every connection proves it anew; the log says it once.
         if self.proofs.insert((address.to_owned(), proof.fingerprint.clone())) {
             let tone = if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn };
-            self.note(tone, text::proven(address, &proof));
+            self.note(tone, text::proven(address, &proof, &standing));
+        }
+        if let Some((what, advice)) = text::news(address, &proof, &standing) {
+            self.say(Tone::Warn, what, advice, now);
         }
         if let Track::Lane(lane) = track {
             self.race.proven(lane, proof.clone());
         }
-        if target.as_ref() == Some(&self.link.target) {
+        if ours {
             self.link.proof = Some(proof);
+            (self.link.standing, self.link.changed) = (Some(standing), false);
+        }
+    }
+
+    /// Whether a screen over everything says why nothing goes there.
+    fn is_alarmed(&self, target: &Target) -> bool {
+        let tells = |overlay: &Overlay| matches!(overlay, Overlay::Alarm(alarm) if alarm.tells_of(target));
+        self.overlays.iter().any(tells)
+    }
+
+    /// Another key than before: a screen over everything, and all of it in the log.
+    fn key_changed(&mut self, track: Track, change: KeyChange, now: Duration) {
+        if self.target_of(track) == Some(&self.link.target) {
+            self.link.forget();
+            self.link.changed = true;
+        }
+        self.note(Tone::Bad, text::changed(&change));
+        let shown = self.overlays.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Alarm(alarm) if alarm.is_about(&change) => Some(alarm),
+            _ => None,
+        });
+        match shown {
+            Some(alarm) => alarm.again(change, now),
+            None => self.overlays.push(Overlay::Alarm(Alarm::new(change, now))),
         }
     }
 

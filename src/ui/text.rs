@@ -4,6 +4,7 @@
 
 mod server;
 mod transfer;
+mod trust;
 
 use std::io;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::units;
 
 pub(super) use self::server::*;
 pub(super) use self::transfer::*;
+pub(super) use self::trust::*;
 
 /// Nothing moved for so long: worth a word.
 pub(super) const STALL: Duration = Duration::from_secs(2);
@@ -271,6 +273,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Form => "dialog",
         Context::Choice => "choice",
         Context::Question | Context::Expensive => "question",
+        Context::Alarm => "new key",
     }
 }
 

@@ -123,6 +123,9 @@ impl Theme {
 /// The frame of every pane.
 pub(super) const FRAME: border::Set<'static> = border::ROUNDED;
 
+/// The frame of what must not be overlooked; heavy, so that it shows without colour.
+pub(super) const ALARM_FRAME: border::Set<'static> = border::THICK;
+
 /// Replaces, after everything is drawn, what the terminal cannot show. Widgets draw in Unicode
 /// only; this is the one place that knows of poorer terminals.
 pub(super) fn to_ascii(buf: &mut Buffer) {
@@ -135,7 +138,7 @@ pub(super) fn to_ascii(buf: &mut Buffer) {
             '╭' | '╮' | '╰' | '╯' | '┼' | '┤' | '├' | '└' | '✓' => '+',
             '│' | '┊' => '|',
             '─' | '—' | '–' => '-',
-            '█' | '▉' | '▊' | '▋' | '▌' => '#',
+            '█' | '▉' | '▊' | '▋' | '▌' | '┏' | '┓' | '┗' | '┛' | '━' | '┃' => '#',
             '▍' | '▎' | '▏' | '░' | '·' => '.',
             '▚' => '/',
             '▸' | '≥' | '→' => '>',

@@ -58,6 +58,11 @@ const TABS: [(Screen, &str); 3] =
 
 // Layout
 
+/// What is neither header nor footer; nothing where the screen is too small to show anything.
+pub(super) fn body(area: Rect) -> Rect {
+    if fits(area) { thirds(area)[1] } else { Rect::ZERO }
+}
+
 /// Header, body, footer.
 fn thirds(area: Rect) -> [Rect; 3] {
     Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area)
@@ -257,7 +262,8 @@ fn peer(app: &App, theme: Theme, room: usize) -> Line<'static> {
     };
     let (words, style) = match &app.link.proof {
         _ if app.card.dialect.variant == Variant::Plain => (text::NEVER_PROVEN.to_owned(), theme.warn()),
-        Some(proof) => (text::proven_short(proof), theme.good()),
+        _ if app.link.changed => (text::CHANGED_SHORT.to_owned(), theme.bad()),
+        Some(proof) => (text::proven_short(proof, app.link.standing.as_ref()), theme.good()),
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
     };
     if fit::width(&words) > room {
@@ -298,6 +304,7 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
         Overlay::GoTo(_) => (narrow, 3),
         Overlay::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
         Overlay::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),
+        Overlay::Alarm(alarm) => (body.width, columns(alarm.height(body.width))),
     };
     let place = body.centered(Constraint::Length(width), Constraint::Length(height.min(body.height)));
     // A rim, so that the words beneath do not touch the frame.
@@ -316,5 +323,6 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
         }
         Overlay::Details(details) => pane(details, theme, focus, now).render(place, buf),
         Overlay::Question(question) => pane(question, theme, focus, now).render(place, buf),
+        Overlay::Alarm(alarm) => pane(alarm, theme, focus, now).render(place, buf),
     }
 }

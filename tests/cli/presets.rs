@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 use upseal::event::Variant;
 
-use super::common::{Files, Host, ca, nobody};
+use super::common::{Files, Host, IDENTITY, ca, nobody};
 use super::{Home, events, words};
+
+/// The common name in the certificate of [`IDENTITY`].
+const CN: &str = "TEST server";
 
 /// What a server was sent, by variant; it stops.
 fn variants(mut host: Host) -> Vec<Variant> {
@@ -25,11 +28,12 @@ fn a_preset_is_saved_listed_used_and_removed() {
     assert!(none.err.contains("no presets in") && none.err.contains("upseal peers save NAME"), "{none:?}");
 
     // A path is relative to where it is typed, not to the file; the environment is not saved.
-    let save = "peers save lab --to {server} --ca ca.crt -p cp1 --framing d --pin sha256:00 --expect Lab";
-    let save = words(save, &[("server", &address)]);
+    let pin = format!("sha256:{}", IDENTITY.server_key().fingerprint());
+    let save = "peers save lab --to {server} --ca ca.crt -p cp1 --framing d --pin {pin} --expect {cn}";
+    let save = words(save, &[("server", &address), ("pin", &pin), ("cn", CN)]);
     let saved = home.start_with(&save, &[("UPSEAL_PADDING", "pkcs1v15")]).finish();
     let row = format!(
-        "lab  --to {address} --protocol cp1 --framing D --ca {} --pin sha256:00 --expect Lab",
+        "lab  --to {address} --protocol cp1 --framing D --ca {} --pin {pin} --expect '{CN}'",
         home.path("ca.crt").display()
     );
     assert_eq!((saved.code, saved.out.as_str()), (Some(0), row.as_str()), "{saved:?}");
@@ -48,7 +52,7 @@ fn a_preset_is_saved_listed_used_and_removed() {
     let listed: Value = serde_json::from_str(&home.run(&["peers", "--json"]).out).unwrap();
     let expected = serde_json::json!({
         "name": "lab", "to": address, "protocol": "cp1", "framing": "D", "ca": home.path("ca.crt"),
-        "pin": "sha256:00", "expect": "Lab",
+        "pin": pin, "expect": CN,
     });
     assert_eq!(listed, expected);
 

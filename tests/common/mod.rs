@@ -34,6 +34,7 @@ use upseal::net::upload::Upload;
 use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use upseal::transfer::{EmbeddedOptions, Transfer};
 use upseal::trust::Anchor;
+use upseal::trust::known::KnownServers;
 
 /// How long anything may take before a test fails; no test waits this long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -355,7 +356,7 @@ impl Drop for Host {
 
 /// A server elsewhere, with the CA of [`IDENTITY`].
 pub fn target(address: SocketAddr) -> Target {
-    Target::Server { address: address.to_string(), ca: Some(ca()) }
+    Target::server(address.to_string(), Some(ca()))
 }
 
 /// Files by their names. A large one is shown by its length only.
@@ -478,9 +479,15 @@ impl Client {
     }
 
     pub fn with(embedded: Option<EmbeddedOptions>) -> Self {
-        let transfer = Transfer::start(embedded).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self::knowing(embedded, KnownServers::at(Some(folder.path().join(".known"))), folder)
+    }
+
+    /// One that remembers servers here.
+    pub fn knowing(embedded: Option<EmbeddedOptions>, known: KnownServers, folder: TempDir) -> Self {
+        let transfer = Transfer::start(embedded, known).unwrap();
         let events = Events::new(transfer.events().clone());
-        Self { events, transfer: Some(transfer), folder: tempfile::tempdir().unwrap() }
+        Self { events, transfer: Some(transfer), folder }
     }
 
     pub fn ask(&self, command: Command) {
@@ -722,7 +729,7 @@ pub fn recorded_upload(
     let stream = Recorder { tcp, log: Arc::clone(&log) };
     let mut upload = Upload::new(Connection::new(Box::new(stream), PATIENCE), dialect);
     if dialect.variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap()).map_err(io::Error::other)?;
+        upload.prove(&Anchor::load(&ca()).unwrap(), None).map_err(io::Error::other)?;
     }
     if dialect.variant == Variant::Cp2 {
         upload.agree().map_err(io::Error::other)?;

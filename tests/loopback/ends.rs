@@ -178,7 +178,7 @@ fn a_file_that_grows_is_sent_as_long_as_it_was() {
 #[test]
 fn nobody_at_the_address_fails_all_that_wait_for_it_and_no_other() {
     let (_reserved, nobody) = nobody();
-    let nobody = Target::Server { address: nobody.to_string(), ca: None };
+    let nobody = Target::server(nobody.to_string(), None);
     let mut host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
@@ -223,7 +223,7 @@ fn a_proving_variant_without_a_ca_is_a_mistake_of_the_order() {
     let mut client = Client::start();
     client.write("a.txt", b"hello");
     for (id, ca) in (1..).zip([None, Some(client.path("none.crt")), Some(client.path("a.txt"))]) {
-        let target = Target::Server { address: address.clone(), ca };
+        let target = Target::server(address.clone(), ca);
         client.ask(Command::Upload(vec![client.job(id, "a.txt", &target, Dialect::of(Variant::Cp2))]));
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was sent") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Usage, 2), "{fault}");

@@ -6,6 +6,7 @@
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: what the server refuses, and that it publishes nothing of it
 //! - `proof`: servers that cannot prove who they are
+//! - `known`: servers that are others than the one that is meant
 //! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
 
 #[path = "../common/mod.rs"]
@@ -13,6 +14,7 @@ mod common;
 
 mod amended;
 mod ends;
+mod known;
 mod options;
 mod pieces;
 mod proof;

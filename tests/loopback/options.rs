@@ -44,7 +44,7 @@ fn keep(dialect: Dialect, content: &[u8]) -> (Files, Files) {
     let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
     upload.keep_ciphertext(store(here.path()));
     if dialect.variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap()).unwrap();
+        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
     }
     if dialect.variant == Variant::Cp2 {
         upload.agree().unwrap();

@@ -48,7 +48,7 @@ fn certificate(name: &str) -> Vec<u8> {
 fn unproven(variant: Variant, ca: PathBuf, answer: &FromHello<'_>) -> Fault {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
-    let target = Target::Server { address, ca: Some(ca) };
+    let target = Target::server(address, Some(ca));
     let mut client = Client::start();
     client.write("secret.txt", &noise(500, 1));
     client.upload(&["secret.txt"], &target, Dialect::of(variant));
@@ -132,7 +132,7 @@ fn a_certificate_out_of_its_time_is_refused_with_the_date() {
     let address = listener.local_addr().unwrap().to_string();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &Target::Server { address, ca: Some(ca) }, Dialect::of(Variant::Ap));
+    client.upload(&["a.txt"], &Target::server(address, Some(ca)), Dialect::of(Variant::Ap));
     let mut peer = accept(&listener);
     let hello = peer.read(144).split_off(16);
     peer.send(&answer(&IDENTITY.sign(&hello).unwrap(), good.as_bytes()));

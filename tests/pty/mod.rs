@@ -41,6 +41,7 @@ impl Terminal {
         command.env("HOME", home);
         command.env("XDG_CONFIG_HOME", home.join(".config"));
         command.env("UPSEAL_CONFIG", home.join(".config/upseal/config.toml"));
+        command.env("UPSEAL_KNOWN", home.join(".known_servers"));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));

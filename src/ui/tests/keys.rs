@@ -157,7 +157,7 @@ fn the_dialog_leads_uploads_and_lanes_elsewhere() {
     let mut stage = Stage::new();
     stage.keys("c h o s t : 9 9 Tab ~ / c a Tab Space Enter");
     let job = jobs(&stage.keys("j j u")).remove(0);
-    let there = Target::Server { address: "host:99".into(), ca: Some("/home/me/ca".into()) };
+    let there = Target::server("host:99", Some("/home/me/ca".into()));
     assert_eq!(job.target, there);
     assert_eq!(job.dialect.padding, Padding::Pkcs1v15);
     assert!(stage.shows("host:99 not yet proven"));

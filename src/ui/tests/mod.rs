@@ -1,5 +1,6 @@
 //! Screens from scripted events: their pictures, their numbers, every size, and what keys do.
 
+mod alarm;
 mod keys;
 mod numbers;
 mod pictures;
@@ -17,14 +18,15 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
 use super::Peer;
-use super::app::{App, Effect, Link};
+use super::app::{App, Effect};
+use super::link::Link;
 use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
-    AuthMessage, Blame, Command, Dialect, Event, Fault, FaultKind, Framing, Job, JobId, Kept, KeyForm,
-    KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, State, Target, Track, Variant,
-    Verdict,
+    AuthMessage, Blame, Command, Dialect, Event, Fault, FaultKind, Framing, Job, JobId, Kept, KeyChange,
+    KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing, State,
+    Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -45,7 +47,7 @@ impl Stage {
     /// With these presets.
     fn knowing(peers: Vec<Peer>) -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
-        let link = Link { target: Target::Embedded, ca: None, peers, proof: None };
+        let link = Link::new(Target::Embedded, None, peers);
         let home = Some(PathBuf::from("/home/me"));
         let folder = Path::new("/home/me/lectures/week9");
         let mut app = App::new(folder, home, link, Dialect::of(Variant::Cp2), clock);
@@ -235,7 +237,12 @@ fn busy() -> Stage {
         let track = Track::Job(JobId(id));
         stage.state(track, State::Connecting);
         stage.state(track, State::Proving);
-        stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+        stage.event(Event::Proven {
+            track,
+            address: "127.0.0.1:4321".into(),
+            proof: proof(),
+            standing: Standing::Own,
+        });
         stage.state(track, State::Sending);
         let receiving = Track::Receiving(session, ordinal);
         stage.event(Event::Receiving {
@@ -296,7 +303,12 @@ fn racing() -> Stage {
     stage.event(Event::RaceStarted { name: "cmos.mp4".into(), bytes: 8 * MIB, lanes: lanes() });
     let track = Track::Lane(0);
     stage.state(track, State::Proving);
-    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    stage.event(Event::Proven {
+        track,
+        address: "127.0.0.1:4321".into(),
+        proof: proof(),
+        standing: Standing::Own,
+    });
     stage.state(track, State::Sending);
     for step in 1..=27_u32 {
         let wave = 1.0 + 0.2 * (f64::from(step) / 4.0).sin();
@@ -327,7 +339,12 @@ fn raced() -> Stage {
     stage.state(Track::Lane(0), State::Delivered);
     let track = Track::Lane(1);
     stage.state(track, State::Sending);
-    stage.event(Event::Proven { track, address: "127.0.0.1:4321".into(), proof: proof() });
+    stage.event(Event::Proven {
+        track,
+        address: "127.0.0.1:4321".into(),
+        proof: proof(),
+        standing: Standing::Own,
+    });
     let snapshot = Snapshot {
         file_bytes: 8 * MIB,
         file_total: 8 * MIB,
@@ -374,5 +391,50 @@ fn serving() -> Stage {
     });
     stage.event(Event::SessionClosed { session: SessionId(2) });
     stage.keys("4");
+    stage
+}
+
+/// The server elsewhere that [`stranger`] is about.
+const ELSEWHERE: &str = "files.example.org:4321";
+
+fn change() -> KeyChange {
+    KeyChange {
+        address: ELSEWHERE.into(),
+        ca: "ca".repeat(32),
+        known: "0a1b2c3d4e5f6071".repeat(4),
+        since: Some("2026-11-01T08:00:00Z".into()),
+        offered: "f9e8d7c6b5a49382".repeat(4),
+        subject: "CN=Group 7 server,O=Course,C=SG".into(),
+    }
+}
+
+/// Uploads lead to a server elsewhere; one waits for it.
+fn elsewhere() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("c f i l e s . e x a m p l e . o r g Tab C-u / c a Enter");
+    for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
+        let path = PathBuf::from("/home/me/lectures/week9").join(name);
+        let target = stage.app.link.target.clone();
+        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2) };
+        stage.event(Event::Queued { job, size: 812 });
+    }
+    stage.state(Track::Job(JobId(1)), State::Proving);
+    stage
+}
+
+fn standing(stage: &mut Stage, standing: Standing) {
+    let track = Track::Job(JobId(1));
+    stage.event(Event::Proven { track, address: ELSEWHERE.into(), proof: proof(), standing });
+}
+
+/// The server has another key than before, and all that waited for it has failed.
+fn stranger() -> Stage {
+    let mut stage = elsewhere();
+    stage.event(Event::KeyChanged { track: Track::Job(JobId(1)), change: change() });
+    let mut fault = fault("files.example.org:4321 has another key than before", "ask its operator");
+    fault.kind = FaultKind::Unproven;
+    for id in [1, 2] {
+        stage.state(Track::Job(JobId(id)), State::Failed(fault.clone()));
+    }
     stage
 }

@@ -144,3 +144,16 @@ fn sixty_by_eighteen_and_the_smallest() {
     picture("upload_40x12", busy().sized(40, 12));
     picture("upload_39x12", busy().sized(39, 12));
 }
+
+#[test]
+fn another_key_than_before() {
+    at_each_size("alarm", stranger);
+    picture("alarm_40x12", stranger().sized(40, 12));
+}
+
+#[test]
+fn a_server_that_was_never_met() {
+    let mut stage = elsewhere();
+    standing(&mut stage, Standing::First { remembered: true, other_ca: true });
+    picture("first_seen_80x24", stage);
+}

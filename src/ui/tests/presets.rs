@@ -6,7 +6,7 @@ use super::*;
 
 /// Two presets that other people's servers need.
 fn presets() -> Vec<Peer> {
-    let server = |address: &str, ca: &str| Target::Server { address: address.into(), ca: Some(ca.into()) };
+    let server = |address: &str, ca: &str| Target::server(address, Some(ca.into()));
     let lab = Dialect { framing: Framing::D, padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
     let c_edition = Dialect {
         key_form: KeyForm::Raw,
@@ -60,7 +60,7 @@ fn a_preset_leads_one_lane_and_its_fields_can_be_changed() {
     let effects = stage.keys("r");
     let [Effect::Send(Command::Race { lanes, .. })] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((&lanes[0].target, lanes[0].dialect), (&Target::Embedded, Dialect::of(Variant::Cp1)));
-    let there = Target::Server { address: "other:4321".into(), ca: Some("/ca.crt".into()) };
+    let there = Target::server("other:4321", Some("/ca.crt".into()));
     let dialect = Dialect { padding: Padding::Pkcs1v15, ..presets()[1].dialect };
     assert_eq!((&lanes[1].target, lanes[1].dialect), (&there, dialect));
 }

@@ -9,6 +9,7 @@ fn stages() -> Vec<(&'static str, Stage)> {
         ("racing", racing()),
         ("raced", raced()),
         ("serving", serving()),
+        ("alarm", stranger()),
     ];
     for (name, keys) in [
         ("help", "?"),

@@ -82,19 +82,6 @@ pub(in crate::ui) fn refused(peer: &str, name: Option<&str>, why: &str) -> Strin
     }
 }
 
-pub(in crate::ui) fn proven(address: &str, proof: &Proof) -> String {
-    let mut words = format!("{} proved to be {}", fit::escaped(address), identity(proof));
-    for warning in &proof.warnings {
-        words.push_str("; ");
-        words.push_str(&fit::escaped(warning));
-    }
-    words
-}
-
-pub(in crate::ui) fn proven_short(proof: &Proof) -> String {
-    format!("✓ proven {}-bit", proof.bits)
-}
-
 pub(in crate::ui) fn listening(address: &str, store: &str) -> String {
     format!("Our server listens on {address}; files go to {store}")
 }

@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use super::input::Input;
 use super::{Pane, rows};
-use crate::event::{Dialect, Padding, Target};
+use crate::event::{Dialect, Expected, Padding, Target};
 use crate::ui::Peer;
 use crate::ui::fit;
 use crate::ui::keymap::Place;
@@ -55,7 +55,7 @@ impl Draft {
     fn new(peer: Option<&str>, target: &Target, dialect: Dialect, ca: Option<&Path>) -> Self {
         let (address, own) = match target {
             Target::Embedded => (Input::default(), None),
-            Target::Server { address, ca } => (Input::with(address), ca.as_deref()),
+            Target::Server { address, ca, .. } => (Input::with(address), ca.as_deref()),
         };
         let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
         Self { peer: peer.map(str::to_owned), target: target.clone(), address, ca, dialect }
@@ -168,7 +168,7 @@ impl Connect {
                 *known = typed;
                 *ca = path;
             }
-            _ => target = Target::Server { address: typed, ca: path },
+            _ => target = Target::Server { address: typed, ca: path, expected: Expected::default() },
         }
         Some((target, draft.dialect))
     }

@@ -11,6 +11,7 @@ use ratatui::widgets::{Block, Padding};
 
 use super::theme::{FRAME, Focus, Theme};
 
+pub(super) mod alarm;
 pub(super) mod bar;
 pub(super) mod browser;
 pub(super) mod card;

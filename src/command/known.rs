@@ -1,0 +1,132 @@
+//! `upseal known`: the servers that were met before.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use serde::Serialize;
+
+use super::usage;
+use crate::cli::{Known, KnownCommand};
+use crate::digest::Digest;
+use crate::event::{Blame, Fault, FaultKind};
+use crate::net::upload::unix_now;
+use crate::output;
+use crate::transfer::recognise::day;
+use crate::trust::Anchor;
+use crate::trust::known::{Entry, KnownError, KnownServers, Offered};
+
+/// The user's: the file that `UPSEAL_KNOWN` names, else `upseal/known_servers` in the data folder (XDG).
+#[must_use]
+pub fn known_servers() -> KnownServers {
+    let named = std::env::var_os("UPSEAL_KNOWN").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let usual = || {
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.data_dir().join("upseal").join("known_servers"))
+    };
+    KnownServers::at(named.or_else(usual))
+}
+
+/// Lists them, or changes one.
+///
+/// # Errors
+/// The file cannot be read or changed, or is damaged: exit code 5. It is not said which server is meant: 2.
+pub fn run(args: Known) -> Result<u8, Fault> {
+    let servers = known_servers();
+    match args.command {
+        None => list(&servers, args.list.json),
+        Some(KnownCommand::List(list)) => self::list(&servers, list.json),
+        Some(KnownCommand::Accept { address, key, ca, bits }) => {
+            let ca = ca.as_deref().map(anchor).transpose()?.map(|ca| ca.fingerprint());
+            let key = match key.map(|key| key.parse::<Digest>()).transpose() {
+                Ok(key) => key.map(|key| Offered { key, bits: bits.map(|bits| bits as usize) }),
+                Err(why) => return Err(usage(why.to_string(), "")),
+            };
+            let entry = servers.accept(&address, ca, key, unix_now()).map_err(|e| fault(&e))?;
+            output::line(&format!("{} is known by sha256:{} from now on", entry.address, entry.key));
+            Ok(0)
+        }
+        Some(KnownCommand::Remove { address, ca }) => {
+            let ca = ca.as_deref().map(anchor).transpose()?.map(|ca| ca.fingerprint());
+            let entry = servers.remove(&address, ca).map_err(|e| fault(&e))?;
+            output::line(&format!("{} is forgotten; it was known by sha256:{}", entry.address, entry.key));
+            Ok(0)
+        }
+    }
+}
+
+/// The CA in this file.
+pub(super) fn anchor(path: &Path) -> Result<Anchor, Fault> {
+    Anchor::load(path).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))
+}
+
+/// A known server, as `--json` prints it.
+#[derive(Serialize)]
+struct Row<'a> {
+    address: &'a str,
+    ca: String,
+    key: String,
+    bits: Option<usize>,
+    first: Option<&'a str>,
+    offered: Option<String>,
+}
+
+fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
+    let entries = servers.list().map_err(|e| fault(&e))?;
+    if entries.is_empty() && !json {
+        output::remark("no server is known yet");
+    }
+    for entry in &entries {
+        if json {
+            let row = Row {
+                address: &entry.address,
+                ca: format!("sha256:{}", entry.ca),
+                key: format!("sha256:{}", entry.key),
+                bits: entry.bits,
+                first: entry.first.as_deref(),
+                offered: entry.offered.map(|offered| format!("sha256:{}", offered.key)),
+            };
+            // Plain values of ours: none fails to serialise.
+            if let Ok(row) = serde_json::to_string(&row) {
+                output::line(&row);
+            }
+        } else {
+            text(entry);
+        }
+    }
+    Ok(0)
+}
+
+fn text(entry: &Entry) {
+    let bits = entry.bits.map(|bits| format!("  {bits} bits")).unwrap_or_default();
+    let since = day(entry.first.as_deref());
+    output::line(&format!("{}  sha256:{}{bits}  since {since}", entry.address, entry.key));
+    output::line(&format!("    under the CA sha256:{}", entry.ca));
+    if let Some(offered) = entry.offered {
+        output::line(&format!(
+            "    refused: sha256:{}  (`upseal known accept {}` takes it)",
+            offered.key, entry.address
+        ));
+    }
+}
+
+fn fault(error: &KnownError) -> Fault {
+    match error {
+        KnownError::NotAnAddress { .. } => usage(error.to_string(), ""),
+        KnownError::NotKnown { .. } => {
+            usage(error.to_string(), "upseal known lists them; to accept a new one name its key and --ca")
+        }
+        KnownError::Ambiguous { .. } => usage(error.to_string(), "upseal known lists them"),
+        KnownError::NothingOffered { .. } => {
+            usage(error.to_string(), "name the key after the address: sha256:HEX")
+        }
+        KnownError::NoPlace
+        | KnownError::Unreadable { .. }
+        | KnownError::Unwritable { .. }
+        | KnownError::Damaged { .. } => Fault {
+            kind: FaultKind::Local,
+            blame: Blame::User,
+            what: error.to_string(),
+            advice: String::new(),
+        },
+    }
+}

@@ -1,0 +1,114 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity};
+use crate::trust::Anchor;
+
+/// Long before any certificate of these tests ends.
+fn now() -> i64 {
+    crate::net::upload::unix_now()
+}
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../tests/fixtures/requests/", $name))
+    };
+}
+
+fn authority() -> Authority {
+    Authority::new("TEST CA", 30).unwrap()
+}
+
+#[test]
+fn a_request_becomes_an_identity_that_the_ca_s_clients_accept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (folder.path().join("ca"), folder.path().join("server"));
+    let written = csr(&theirs, "Größe, \"7\"", 1024).unwrap();
+    assert_eq!(written, [theirs.join(PRIVATE_KEY_FILE), theirs.join(REQUEST_FILE)]);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&written[0]), mode(&written[1])), (0o600, 0o644));
+
+    crate::crypto::identity::init(&ours, 1024, 30).unwrap();
+    let ca = Authority::load(&ours.join(CA_FILE), &ours.join(CA_PRIVATE_KEY_FILE)).unwrap();
+    let pem = sign(&load(&written[1]).unwrap(), &ca, 30).unwrap();
+    write_certificate(&theirs.join(CERTIFICATE_FILE), &pem).unwrap();
+    let again = write_certificate(&theirs.join(CERTIFICATE_FILE), &pem).unwrap_err();
+    assert!(matches!(again, IdentityError::Exists { .. }), "{again}");
+
+    let identity = Identity::load(&theirs).expect("key and certificate are a pair");
+    let anchor = Anchor::load(&ours.join(CA_FILE)).unwrap();
+    let (key, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    assert_eq!(key, identity.server_key());
+    assert_eq!(crate::trust::facts::common_name(pem.as_bytes()).as_deref(), Some("Größe, \"7\""));
+    assert!((29..=30).contains(&proof.days_left), "{proof:?}");
+}
+
+#[test]
+fn nothing_is_ever_overwritten() {
+    for there in [PRIVATE_KEY_FILE, REQUEST_FILE] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(there), "mine").unwrap();
+        let error = csr(folder.path(), "x", 1024).unwrap_err();
+        assert!(matches!(error, IdentityError::Exists { .. }), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_to_string(folder.path().join(there)).unwrap(), "mine");
+    }
+}
+
+#[test]
+fn openssl_s_request_is_signed_for_its_subject_and_nothing_else_that_it_asks_for() {
+    let ca = authority();
+    let pem = sign(fixture!("openssl.csr"), &ca, 7).unwrap();
+    let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();
+    let (key, proof) = anchor.check(pem.as_bytes(), now()).unwrap();
+    assert_eq!((proof.subject.as_str(), key.bits()), ("CN=Group 7 server,O=Group 7,C=SG", 1024));
+    let der = crate::crypto::certificate::Certificate::from_pem(pem.as_bytes()).unwrap();
+    let parsed = der.parsed().unwrap();
+    assert!(parsed.subject_alternative_name().unwrap().is_none());
+    assert!(!parsed.basic_constraints().unwrap().unwrap().value.ca);
+}
+
+#[test]
+fn a_request_that_proves_nothing_is_refused() {
+    let ca = authority();
+    let signed = |pem: &[u8]| sign(pem, &ca, 7).map(|_| ()).unwrap_err();
+    assert!(matches!(signed(fixture!("short.csr")), RequestError::Key));
+    assert!(matches!(signed(fixture!("ec.csr")), RequestError::Key));
+    let weak = signed(fixture!("sha1.csr"));
+    assert!(matches!(&weak, RequestError::Algorithm { algorithm } if algorithm == "1.2.840.113549.1.1.5"));
+    assert!(matches!(signed(fixture!("nobody.csr")), RequestError::NoSubject));
+    for text in [&b""[..], b"hello", b"\xff", ca.certificate_pem().as_bytes()] {
+        assert!(matches!(signed(text), RequestError::NotARequest { .. }));
+    }
+    let twice = [&fixture!("openssl.csr")[..], &fixture!("openssl.csr")[..]].concat();
+    assert!(matches!(signed(&twice), RequestError::NotAlone));
+
+    let own = request(ca.name().clone(), new_key(1024).unwrap()).unwrap();
+    assert!(matches!(signed(own.as_bytes()), RequestError::NamesTheCa));
+
+    // Another subject under the same signature; another key in it.
+    let genuine = parse(fixture!("openssl.csr")).unwrap();
+    let mut renamed = genuine.clone();
+    renamed.info.subject = name("somebody else").unwrap();
+    let mut rekeyed = genuine;
+    rekeyed.info.public_key = SubjectPublicKeyInfo::from_key(new_key(1024).unwrap().as_public_key()).unwrap();
+    for forged in [renamed, rekeyed] {
+        let pem = forged.to_pem(LineEnding::LF).unwrap();
+        assert!(matches!(signed(pem.as_bytes()), RequestError::BadSignature));
+    }
+}
+
+#[test]
+fn a_ca_is_loaded_only_with_its_own_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    crate::crypto::identity::init(&one, 1024, 30).unwrap();
+    crate::crypto::identity::init(&other, 1024, 30).unwrap();
+    let load = |certificate: &Path, key: &Path| Authority::load(certificate, key).map(|_| ()).unwrap_err();
+    let error = load(&one.join(CA_FILE), &other.join(CA_PRIVATE_KEY_FILE));
+    assert!(matches!(error, IdentityError::Mismatch { .. }), "{error}");
+    let error = load(&one.join(CERTIFICATE_FILE), &one.join(PRIVATE_KEY_FILE));
+    assert!(matches!(error, IdentityError::NotACa { .. }), "{error}");
+    let error = load(&one.join(CA_PRIVATE_KEY_FILE), &one.join(CA_PRIVATE_KEY_FILE));
+    assert!(matches!(error, IdentityError::NotACa { .. }), "{error}");
+}

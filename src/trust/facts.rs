@@ -1,0 +1,100 @@
+//! What a certificate says, without a judgement: for `upseal certs show`, and for `--expect`.
+
+use x509_parser::prelude::X509Certificate;
+
+use super::{Date, TrustError, bits, server_key, shown, validity};
+use crate::crypto::certificate::Certificate;
+use crate::crypto::common_name_of;
+use crate::digest::Digest;
+
+/// What a certificate says, unchecked; text out of it is escaped.
+#[derive(Debug)]
+pub struct Facts {
+    /// RFC 4514.
+    pub subject: String,
+    /// Likewise.
+    pub issuer: String,
+    /// 1 to 3.
+    pub version: u32,
+    /// Of its signature: a name if it is one of RSA's, else the object identifier.
+    pub algorithm: String,
+    /// `RSA 1024 bits`, or why AP has no use for it.
+    pub key: String,
+    /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
+    pub fingerprint: Digest,
+    /// UTC.
+    pub not_before: String,
+    /// UTC.
+    pub not_after: String,
+}
+
+/// Reads one certificate in PEM.
+///
+/// # Errors
+/// It is not exactly one certificate.
+pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
+    let certificate = Certificate::from_pem(pem)?;
+    let parsed = certificate.parsed()?;
+    let (not_before, not_after) = validity(&parsed);
+    let (key, fingerprint) = match server_key(parsed.public_key()) {
+        Ok(key) => (format!("RSA {} bits", key.bits()), key.fingerprint()),
+        Err(why) => (size(&parsed, &why), Digest::of(parsed.public_key().raw)),
+    };
+    Ok(Facts {
+        subject: shown(parsed.subject()),
+        issuer: shown(parsed.issuer()),
+        version: parsed.version().0 + 1,
+        algorithm: algorithm(&parsed.signature_algorithm.algorithm.to_id_string()),
+        key,
+        fingerprint,
+        not_before: Date(not_before).to_string(),
+        not_after: Date(not_after).to_string(),
+    })
+}
+
+/// The subject's only CN, as it is: to be compared, never to be shown. `None` if there is none, or several, or
+/// it is no text.
+#[must_use]
+pub fn common_name(pem: &[u8]) -> Option<String> {
+    let certificate = Certificate::from_pem(pem).ok()?;
+    common_name_of(certificate.parsed().ok()?.subject())
+}
+
+/// A key that is not accepted.
+fn size(certificate: &X509Certificate<'_>, why: &TrustError) -> String {
+    match certificate.public_key().parsed() {
+        Ok(x509_parser::public_key::PublicKey::RSA(key)) => format!("RSA {} bits: {why}", bits(key.modulus)),
+        _ => why.to_string(),
+    }
+}
+
+fn algorithm(oid: &str) -> String {
+    match oid {
+        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
+        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
+        "1.2.840.113549.1.1.10" => "RSASSA-PSS",
+        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
+        other => other,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COURSE: &[u8] = include_bytes!("../../tests/fixtures/identity-v1/server_signed.crt");
+
+    #[test]
+    fn says_what_the_course_s_certificate_holds() {
+        let facts = facts(COURSE).unwrap();
+        assert_eq!(facts.subject, "CN=TEST server,O=TEST,C=SG");
+        assert_eq!((facts.version, facts.key.as_str()), (1, "RSA 1024 bits"));
+        assert_eq!(facts.algorithm, "sha256WithRSAEncryption");
+        assert_eq!(common_name(COURSE).as_deref(), Some("TEST server"));
+        let key = super::super::describe(COURSE, 0).unwrap().fingerprint;
+        assert_eq!(facts.fingerprint.to_string(), key);
+    }
+}

@@ -1,0 +1,364 @@
+//! Known servers: which key answered at an address, under which CA, the last time.
+//!
+//! A CA's signature says that *a* key which it certified answered; a course's CA certifies many. So
+//! the first key seen at (`host:port`, CA) is remembered, and another one there is refused although
+//! the CA signed it, until the user accepts it (PROTOCOL.md, "AP").
+//!
+//! ```text
+//!   meet ─┬─ nothing known ────────────► remember it: First
+//!         ├─ the same key ─────────────► Known since
+//!         ├─ another key ──────────────► note what was offered: Changed
+//!         └─ the key that a pin names ─► remember it, whatever was known: Pinned
+//! ```
+//!
+//! The file has a line for each (`book.rs`). It is read without a lock, because it is replaced by a rename; whoever changes it
+//! holds the lock of a file beside it from reading to renaming.
+
+mod address;
+mod book;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+pub use self::address::normal;
+use self::book::Book;
+pub use self::book::{Entry, Offered};
+use crate::digest::Digest;
+
+/// How long another program may hold the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Why the known servers cannot be asked or changed. Each says all in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownError {
+    /// There is no place for the file.
+    #[error("there is no home folder to remember servers in; name a file in UPSEAL_KNOWN")]
+    NoPlace,
+    /// The file cannot be read.
+    #[error("cannot read the known servers in {}: {why}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// The file cannot be changed.
+    #[error("cannot change the known servers in {}: {why}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// A line is none of ours. It is never skipped: it may be the one that would refuse an impostor.
+    #[error("{}, line {line}, is damaged: {why}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong in it, escaped.
+        why: String,
+    },
+    /// It is no `host:port`.
+    #[error("{address:?} is not an address; host:port is, or [v6 address]:port")]
+    NotAnAddress {
+        /// As given.
+        address: String,
+    },
+    /// Nothing is known of this server.
+    #[error("{address} is not among the known servers{}", under(*ca))]
+    NotKnown {
+        /// Which.
+        address: String,
+        /// Under this CA, if one was named.
+        ca: Option<Digest>,
+    },
+    /// It is known under several CAs.
+    #[error("{address} is known under {count} CAs; choose one with --ca")]
+    Ambiguous {
+        /// Which.
+        address: String,
+        /// How many.
+        count: usize,
+    },
+    /// No other key was refused since the last one was accepted.
+    #[error("{address} has offered no other key than the known one, sha256:{key}")]
+    NothingOffered {
+        /// Which.
+        address: String,
+        /// The known key.
+        key: Digest,
+    },
+}
+
+fn under(ca: Option<Digest>) -> String {
+    ca.map(|ca| format!(" under the CA sha256:{ca}")).unwrap_or_default()
+}
+
+/// A server whose proof holds, before anything is sent to it.
+#[derive(Debug, Clone)]
+pub struct Meeting<'a> {
+    /// As the user gave it.
+    pub address: &'a str,
+    /// SPKI SHA-256 of the CA.
+    pub ca: Digest,
+    /// SPKI SHA-256 of the key that answered.
+    pub key: Digest,
+    /// Bits of its modulus.
+    pub bits: usize,
+    /// Whether a pin of the user's names this key.
+    pub pinned: bool,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// How it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encounter {
+    /// Never seen before at this address under this CA.
+    First {
+        /// The address is known under another CA.
+        other_ca: bool,
+    },
+    /// The key that is known.
+    Known {
+        /// RFC 3339; `None` if the file does not say.
+        since: Option<String>,
+    },
+    /// The key that the user's pin names.
+    Pinned {
+        /// The key that was known until now, if it was another.
+        replaced: Option<Digest>,
+    },
+    /// Another key than the known one: it must not get anything.
+    Changed {
+        /// The known key.
+        known: Digest,
+        /// RFC 3339; `None` if the file does not say.
+        since: Option<String>,
+    },
+}
+
+/// What [`KnownServers::meet`] found.
+#[derive(Debug)]
+pub struct Met {
+    /// How it stands.
+    pub encounter: Encounter,
+    /// Why this could not be remembered, if it could not.
+    pub unsaved: Option<KnownError>,
+}
+
+/// The file of known servers, or none if there is no place for one.
+#[derive(Debug, Clone, Default)]
+pub struct KnownServers {
+    path: Option<PathBuf>,
+}
+
+impl KnownServers {
+    /// In this file, which need not exist; `None`: nothing is known, and nothing is remembered.
+    #[must_use]
+    pub const fn at(path: Option<PathBuf>) -> Self {
+        Self { path }
+    }
+
+    /// All of them, in the file's order.
+    pub fn list(&self) -> Result<Vec<Entry>, KnownError> {
+        match &self.path {
+            None => Ok(Vec::new()),
+            Some(path) => Ok(Book::read(path)?.entries().cloned().collect()),
+        }
+    }
+
+    /// Bits of the known key at this address under this CA, so that the hello can have the signature's
+    /// length. Whoever asks also learns of damage before anything is sent.
+    pub fn bits(&self, address: &str, ca: Digest) -> Result<Option<usize>, KnownError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let book = Book::read(path)?;
+        let address = normal(address);
+        Ok(address.and_then(|address| book.find(&address, ca)?.bits))
+    }
+
+    /// Compares a server with what is known of it, and remembers what is new.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is damaged: then nothing must be sent. That it cannot be written is
+    /// no error but [`Met::unsaved`].
+    pub fn meet(&self, meeting: &Meeting<'_>) -> Result<Met, KnownError> {
+        let address = known_address(meeting.address)?;
+        let Some(path) = &self.path else {
+            let mut book = Book::default();
+            return Ok(Met {
+                encounter: decide(&mut book, &address, meeting).0,
+                unsaved: Some(KnownError::NoPlace),
+            });
+        };
+        let (encounter, news) = decide(&mut Book::read(path)?, &address, meeting);
+        if !news {
+            return Ok(Met { encounter, unsaved: None });
+        }
+        let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
+        // Again under the lock: in between another program may have met it too.
+        let lock = Lock::take(path);
+        let mut book = Book::read(path)?;
+        let (encounter, news) = decide(&mut book, &address, meeting);
+        let saved = match lock {
+            Ok(_held) if news => replace(path, &book.to_string()),
+            Err(why) if news => Err(why),
+            _ => Ok(()),
+        };
+        Ok(Met { encounter, unsaved: saved.map_err(unwritable).err() })
+    }
+
+    /// From now on this key is the known one: the given, or else the last that was refused. With a CA and
+    /// a key also a server that was never met.
+    pub fn accept(
+        &self,
+        address: &str,
+        ca: Option<Digest>,
+        key: Option<Offered>,
+        now: i64,
+    ) -> Result<Entry, KnownError> {
+        let address = known_address(address)?;
+        self.change(|book| {
+            let entry = match (book.choose(&address, ca, key.is_none()), ca, key) {
+                (Err(KnownError::NotKnown { .. }), Some(ca), Some(_)) => {
+                    // Whatever key it has now is replaced below.
+                    book.add(Entry::new(address.clone(), ca, Digest([0; 32])))
+                }
+                (chosen, ..) => chosen?,
+            };
+            let Some(key) = key.or(entry.offered) else {
+                return Err(KnownError::NothingOffered { address, key: entry.key });
+            };
+            let bits = key.bits.or_else(|| {
+                entry.offered.filter(|offered| offered.key == key.key).and_then(|offered| offered.bits)
+            });
+            if entry.key != key.key {
+                (entry.key, entry.bits, entry.first) = (key.key, None, Some(date(now)));
+            }
+            entry.bits = bits.or(entry.bits);
+            entry.offered = None;
+            Ok(entry.clone())
+        })
+    }
+
+    /// Forgets a server.
+    pub fn remove(&self, address: &str, ca: Option<Digest>) -> Result<Entry, KnownError> {
+        let address = known_address(address)?;
+        self.change(|book| {
+            let entry = book.choose(&address, ca, false)?.clone();
+            book.remove(&entry);
+            Ok(entry)
+        })
+    }
+
+    /// Reads, changes and replaces the file under its lock.
+    fn change<T>(&self, edit: impl FnOnce(&mut Book) -> Result<T, KnownError>) -> Result<T, KnownError> {
+        let path = self.path.as_ref().ok_or(KnownError::NoPlace)?;
+        let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
+        // What is damaged is said even where nothing can be written.
+        Book::read(path)?;
+        let _held = Lock::take(path).map_err(unwritable)?;
+        let mut book = Book::read(path)?;
+        let done = edit(&mut book)?;
+        replace(path, &book.to_string()).map_err(unwritable)?;
+        Ok(done)
+    }
+}
+
+fn known_address(address: &str) -> Result<String, KnownError> {
+    normal(address).ok_or_else(|| KnownError::NotAnAddress { address: address.to_owned() })
+}
+
+/// How it stands, and whether the book was changed by it.
+fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, bool) {
+    let other_ca = book.entries().any(|entry| entry.address == address);
+    let offered = Offered { key: meeting.key, bits: Some(meeting.bits) };
+    let Some(entry) = book.find_mut(address, meeting.ca) else {
+        let mut entry = Entry::new(address.to_owned(), meeting.ca, meeting.key);
+        (entry.bits, entry.first) = (Some(meeting.bits), Some(date(meeting.now)));
+        book.add(entry);
+        let pinned = Encounter::Pinned { replaced: None };
+        return (if meeting.pinned { pinned } else { Encounter::First { other_ca } }, true);
+    };
+    let before = entry.clone();
+    let encounter = if entry.key == meeting.key {
+        (entry.bits, entry.offered) = (Some(meeting.bits), None);
+        if meeting.pinned {
+            Encounter::Pinned { replaced: None }
+        } else {
+            Encounter::Known { since: entry.first.clone() }
+        }
+    } else if meeting.pinned {
+        (entry.key, entry.bits) = (meeting.key, Some(meeting.bits));
+        (entry.first, entry.offered) = (Some(date(meeting.now)), None);
+        Encounter::Pinned { replaced: Some(before.key) }
+    } else {
+        entry.offered = Some(offered);
+        Encounter::Changed { known: entry.key, since: entry.first.clone() }
+    };
+    (encounter, *entry != before)
+}
+
+/// RFC 3339, UTC.
+fn date(now: i64) -> String {
+    Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// Held from reading the file to replacing it. Beside the file, because the file itself is replaced.
+struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    fn take(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&name)?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // Where a file system has no locks, two programs at once may lose one's news.
+                Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS) => return Ok(Self { _file: file }),
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_AGAIN),
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another program keeps it locked"));
+                }
+                Err(why) => return Err(why.into()),
+            }
+        }
+    }
+}
+
+/// Puts a new file, whole and on disk, in the place of the old one.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // Through a link, so that a file kept elsewhere stays there.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = path.clone().into_os_string();
+    name.push(format!(".{:08x}.new", getrandom::u32().map_err(io::Error::other)?));
+    let new = PathBuf::from(name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let done =
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, &path));
+    if done.is_err() {
+        drop(fs::remove_file(&new));
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+const CA: Digest = Digest([0xca; 32]);
+const OTHER_CA: Digest = Digest([0xcb; 32]);
+const OLD: Digest = Digest([1; 32]);
+const NEW: Digest = Digest([2; 32]);
+const HERE: &str = "127.0.0.1:4321";
+/// 2026-11-22T13:26:20Z
+const NOW: i64 = 1_795_353_980;
+
+fn meeting(address: &str, ca: Digest, key: Digest) -> Meeting<'_> {
+    Meeting { address, ca, key, bits: 1024, pinned: false, now: NOW }
+}
+
+struct Scratch {
+    folder: tempfile::TempDir,
+    known: KnownServers,
+}
+
+impl Scratch {
+    /// In a folder that does not exist yet.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let known = KnownServers::at(Some(folder.path().join("upseal/known_servers")));
+        Self { folder, known }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("upseal/known_servers")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
+
+    fn write(&self, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.folder.path().join("upseal")).unwrap();
+        fs::write(self.path(), text).unwrap();
+    }
+
+    /// Where everything can be remembered.
+    fn meet(&self, meeting: &Meeting<'_>) -> Encounter {
+        let met = self.known.meet(meeting).unwrap();
+        assert!(met.unsaved.is_none(), "{:?}", met.unsaved);
+        met.encounter
+    }
+}
+
+fn since() -> String {
+    "2026-11-22T13:26:20Z".to_owned()
+}
+
+#[test]
+fn first_seen_then_known_then_changed_until_it_is_accepted() {
+    let scratch = Scratch::new();
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::First { other_ca: false });
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
+    assert_eq!(scratch.known.bits(HERE, CA).unwrap(), Some(1024));
+    for _ in 0..2 {
+        let changed = Encounter::Changed { known: OLD, since: Some(since()) };
+        let stranger = Meeting { bits: 2048, ..meeting(HERE, CA, NEW) };
+        assert_eq!(scratch.meet(&stranger), changed, "every time");
+    }
+    let offered = Offered { key: NEW, bits: Some(2048) };
+    assert_eq!(scratch.known.list().unwrap()[0].offered, Some(offered));
+
+    let accepted = scratch.known.accept(HERE, None, None, NOW + 60).unwrap();
+    assert_eq!((accepted.key, accepted.bits, accepted.offered), (NEW, Some(2048), None));
+    assert_eq!(accepted.first.as_deref(), Some("2026-11-22T13:27:20Z"));
+    assert_eq!(scratch.meet(&meeting(HERE, CA, NEW)), Encounter::Known { since: accepted.first });
+    assert!(matches!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Changed { known: NEW, .. }));
+}
+
+#[test]
+fn the_file_is_for_people_and_for_nobody_else() {
+    let scratch = Scratch::new();
+    scratch.meet(&meeting("Example.org:04321", CA, OLD));
+    let line =
+        format!("example.org:4321 ca=sha256:{CA} key=sha256:{OLD} bits=1024 first=2026-11-22T13:26:20Z");
+    assert_eq!(scratch.text().lines().nth(1), Some(line.as_str()));
+    assert!(scratch.text().starts_with("# "));
+    for name in ["known_servers", "known_servers.lock"] {
+        let mode = fs::metadata(scratch.path().with_file_name(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(fs::read_dir(scratch.path().parent().unwrap()).unwrap().count(), 2, "no file is left over");
+}
+
+#[test]
+fn the_old_key_again_takes_the_offer_back() {
+    let scratch = Scratch::new();
+    scratch.meet(&meeting(HERE, CA, OLD));
+    scratch.meet(&meeting(HERE, CA, NEW));
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
+    let error = scratch.known.accept(HERE, None, None, NOW).unwrap_err();
+    assert!(matches!(error, KnownError::NothingOffered { key: OLD, .. }), "{error}");
+}
+
+#[test]
+fn a_pin_decides_against_the_file() {
+    let scratch = Scratch::new();
+    let pinned = |key| Meeting { pinned: true, ..meeting(HERE, CA, key) };
+    assert_eq!(scratch.meet(&pinned(OLD)), Encounter::Pinned { replaced: None });
+    assert_eq!(
+        scratch.meet(&meeting(HERE, CA, OLD)),
+        Encounter::Known { since: Some(since()) },
+        "it is remembered"
+    );
+    assert_eq!(scratch.meet(&pinned(NEW)), Encounter::Pinned { replaced: Some(OLD) });
+    assert!(matches!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Changed { known: NEW, .. }));
+}
+
+#[test]
+fn another_ca_or_address_is_another_server() {
+    let scratch = Scratch::new();
+    scratch.meet(&meeting(HERE, CA, OLD));
+    assert_eq!(scratch.meet(&meeting(HERE, OTHER_CA, NEW)), Encounter::First { other_ca: true });
+    assert_eq!(scratch.meet(&meeting("127.0.0.1:4322", CA, NEW)), Encounter::First { other_ca: false });
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
+
+    // Which is meant must be said, unless only one has something to accept.
+    let error = scratch.known.remove(HERE, None).unwrap_err();
+    assert!(matches!(error, KnownError::Ambiguous { count: 2, .. }), "{error}");
+    let given = Offered { key: NEW, bits: None };
+    assert!(matches!(
+        scratch.known.accept(HERE, None, Some(given), NOW),
+        Err(KnownError::Ambiguous { count: 2, .. })
+    ));
+    scratch.meet(&meeting(HERE, OTHER_CA, OLD));
+    let accepted = scratch.known.accept(HERE, None, None, NOW).unwrap();
+    assert_eq!((accepted.ca, accepted.key), (OTHER_CA, OLD));
+    assert_eq!(scratch.known.remove(HERE, Some(CA)).unwrap().key, OLD);
+    assert_eq!(scratch.known.list().unwrap().len(), 2);
+    assert!(matches!(scratch.known.remove(HERE, Some(CA)), Err(KnownError::NotKnown { .. })));
+}
+
+#[test]
+fn a_server_that_was_never_met_is_accepted_by_key_and_ca() {
+    let scratch = Scratch::new();
+    let key = Offered { key: NEW, bits: Some(2048) };
+    assert!(matches!(scratch.known.accept(HERE, None, Some(key), NOW), Err(KnownError::NotKnown { .. })));
+    assert!(matches!(scratch.known.accept(HERE, Some(CA), None, NOW), Err(KnownError::NotKnown { .. })));
+    let entry = scratch.known.accept(HERE, Some(CA), Some(key), NOW).unwrap();
+    assert_eq!((entry.key, entry.bits, entry.first), (NEW, Some(2048), Some(since())));
+    assert!(matches!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Changed { .. }));
+}
+
+#[test]
+fn comments_blank_lines_other_lines_and_unknown_words_are_kept() {
+    let scratch = Scratch::new();
+    let other = format!("h:1  key={NEW}   ca=sha256:{CA} receipts=1");
+    scratch.write(format!(
+        "# mine\n\n{HERE} ca=sha256:{CA} key=sha256:{OLD} receipts=1 note=a=b\n{other}\n  # last"
+    ));
+    scratch.meet(&meeting(HERE, CA, NEW));
+    let entry = format!(
+        "{HERE} ca=sha256:{CA} key=sha256:{OLD} offered=sha256:{NEW} offered-bits=1024 receipts=1 note=a=b"
+    );
+    assert_eq!(scratch.text(), format!("# mine\n\n{entry}\n{other}\n  # last\n"));
+    scratch.known.accept(HERE, None, None, NOW).unwrap();
+    assert!(scratch.text().contains(&format!("key=sha256:{NEW} bits=1024 first=")), "{}", scratch.text());
+    assert!(scratch.text().contains("receipts=1 note=a=b\n"));
+}
+
+#[test]
+fn a_damaged_line_stops_everything_and_is_named() {
+    let good = format!("{HERE} ca=sha256:{CA} key=sha256:{OLD}");
+    for (bad, why) in [
+        (format!("{HERE} ca=sha256:{CA}"), "key= is missing"),
+        (format!("{HERE} key=sha256:{OLD}"), "ca= is missing"),
+        (good[..good.len() - 1].to_owned(), "64 hexadecimal digits"),
+        (format!("127.0.0.1 ca=sha256:{CA} key=sha256:{OLD}"), "is not host:port"),
+        (format!("{good} key=sha256:{NEW}"), "\"key\" stands there twice"),
+        (format!("{good} receipts=1 receipts=0"), "twice"),
+        (format!("{good} bits=many"), "\"many\" is not a number"),
+        (format!("{good} first=yesterday"), "\"yesterday\" is not a date"),
+        (format!("{good} \u{1b}[2J"), "\\u{1b}[2J"),
+        (good.clone(), "is there already"),
+        ("<<<<<<< HEAD".to_owned(), "is not host:port"),
+    ] {
+        let scratch = Scratch::new();
+        // Also where the damage is in another server's line.
+        scratch.write(format!("# one\n{good}\n{bad}\n"));
+        let before = scratch.text();
+        for error in [
+            scratch.known.meet(&meeting("elsewhere:1", CA, OLD)).unwrap_err(),
+            scratch.known.bits(HERE, CA).unwrap_err(),
+            scratch.known.list().unwrap_err(),
+            scratch.known.accept(HERE, None, None, NOW).unwrap_err(),
+            scratch.known.remove(HERE, None).unwrap_err(),
+        ] {
+            assert!(matches!(error, KnownError::Damaged { line: 3, .. }), "{bad}: {error}");
+            let words = error.to_string();
+            assert!(words.contains("known_servers, line 3") && words.contains(why), "{bad}: {words}");
+            assert!(!words.contains('\u{1b}'), "{words:?}");
+        }
+        assert_eq!(scratch.text(), before);
+    }
+    let scratch = Scratch::new();
+    scratch.write(b"\xff\n");
+    assert!(matches!(scratch.known.list(), Err(KnownError::Damaged { line: 1, .. })));
+}
+
+#[test]
+fn what_cannot_be_remembered_is_said_and_still_met() {
+    let nowhere = KnownServers::at(None);
+    let met = nowhere.meet(&meeting(HERE, CA, OLD)).unwrap();
+    assert_eq!(met.encounter, Encounter::First { other_ca: false });
+    assert!(matches!(met.unsaved, Some(KnownError::NoPlace)));
+
+    // A file in the place of the folder: nobody can write there, not even root.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("upseal"), "").unwrap();
+    let known = KnownServers::at(Some(folder.path().join("upseal/known_servers")));
+    let met = known.meet(&meeting(HERE, CA, OLD)).unwrap();
+    assert_eq!(met.encounter, Encounter::First { other_ca: false });
+    assert!(matches!(met.unsaved, Some(KnownError::Unwritable { .. })), "{:?}", met.unsaved);
+
+    // What is there and cannot be read is not taken for nothing.
+    let known = KnownServers::at(Some(folder.path().to_owned()));
+    assert!(matches!(known.meet(&meeting(HERE, CA, OLD)), Err(KnownError::Unreadable { .. })));
+}
+
+#[test]
+fn writers_at_the_same_time_lose_nothing() {
+    let scratch = Scratch::new();
+    thread::scope(|scope| {
+        for writer in 0..8_u16 {
+            let known = &scratch.known;
+            scope.spawn(move || {
+                for n in 0..10 {
+                    let address = format!("h{writer}:{}", 1000 + n);
+                    let met = known.meet(&meeting(&address, CA, OLD)).unwrap();
+                    assert!(met.unsaved.is_none(), "{:?}", met.unsaved);
+                }
+            });
+        }
+    });
+    assert_eq!(scratch.known.list().unwrap().len(), 80);
+}

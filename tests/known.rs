@@ -1,0 +1,282 @@
+//! Which server it is: known servers, pins and names, and the certificates of one's own, by the program itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+mod program;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{Files, contents};
+use program::{Home, Outcome, Program, events, words};
+use serde_json::Value;
+
+/// Where no other program of this computer listens, so that a port stays free between two servers.
+const LOOPBACK: &str = if cfg!(target_os = "linux") { "127.0.7.7" } else { "127.0.0.1" };
+
+/// A CA in `one` with a server of its own, and in `two` another server of the same CA.
+fn two_servers() -> Home {
+    let home = Home::new();
+    for line in [
+        "certs init --dir one --bits 1024",
+        "certs csr --dir two --cn group-7 --bits 1024",
+        "certs sign two/server.csr --ca-dir one --out two/server_signed.crt",
+    ] {
+        let outcome = home.start(words(line, &[])).finish();
+        assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
+    }
+    std::fs::copy(home.path("one/cacsertificate.crt"), home.path("two/cacsertificate.crt")).unwrap();
+    home
+}
+
+/// A server with this identity; it stores in `NAME-store`.
+fn serve(home: &Home, identity: &str, port: u16) -> (Program, String) {
+    let bind = format!("{LOOPBACK}:{port}");
+    let store = format!("{identity}-store");
+    let mut server = home.start(["serve", "--json", "--bind", &bind, "--certs", identity, "--store", &store]);
+    let address = server.address();
+    (server, address)
+}
+
+fn port(address: &str) -> u16 {
+    address.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// The pin of an identity, as `certs show` says it.
+fn pin(home: &Home, identity: &str) -> String {
+    let outcome = home.run(&["certs", "show", &format!("{identity}/server_signed.crt")]);
+    let line = outcome.out.lines().find(|line| line.starts_with("pin ")).unwrap().to_owned();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// `send` with the CA of both; `{a}` in the line is the address.
+fn send(home: &Home, address: &str, line: &str) -> Outcome {
+    let line = format!("send --to {{a}} --ca one/cacsertificate.crt {line}");
+    home.start(words(&line, &[("a", address)])).finish()
+}
+
+fn known(home: &Home) -> Vec<Value> {
+    let outcome = home.run(&["known", "--json"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
+    let home = two_servers();
+    let (old, new) = (pin(&home, "one"), pin(&home, "two"));
+    let (first, address) = serve(&home, "one", 0);
+
+    let outcome = send(&home, &address, "a.txt");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.err.contains(&format!("{address}: first time here; remembered: {old}")), "{outcome:?}");
+    let outcome = send(&home, &address, "-p cp1 b.txt");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.err.contains(", known since 2") && !outcome.err.contains("first time"), "{outcome:?}");
+    let rows = known(&home);
+    assert_eq!((rows.len(), &rows[0]["key"], &rows[0]["offered"]), (1, &old.as_str().into(), &Value::Null));
+    assert_eq!((&rows[0]["address"], &rows[0]["bits"]), (&address.as_str().into(), &1024.into()));
+    drop(first);
+
+    // The same address, the same CA, another key.
+    let (second, again) = serve(&home, "two", port(&address));
+    assert_eq!(again, address);
+    for line in ["a.txt b.txt", "-p ap a.txt", "-p cp1 --quiet a.txt"] {
+        let outcome = send(&home, &address, line);
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(4), ""), "{line}: {outcome:?}");
+        let words = ["HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.", &old, &new, "known since 2"];
+        for words in words.into_iter().chain([format!("upseal known accept {address}").as_str()]) {
+            assert!(outcome.err.contains(words), "{line}: {words}: {outcome:?}");
+        }
+        assert!(!outcome.err.contains("proved to be"), "{outcome:?}");
+    }
+    let outcome = send(&home, &address, "--json a.txt");
+    assert_eq!(outcome.code, Some(4));
+    let change = events(&outcome).into_iter().find(|event| event["event"] == "key_changed").unwrap();
+    assert_eq!(format!("sha256:{}", change["known"].as_str().unwrap()), old);
+    assert_eq!(format!("sha256:{}", change["offered"].as_str().unwrap()), new);
+    assert_eq!((&change["subject"], &change["address"]), (&"CN=group-7".into(), &address.as_str().into()));
+    let lanes = "race --lanes cp2@{a},ap@{a} --ca one/cacsertificate.crt a.txt";
+    let outcome = home.start(words(lanes, &[("a", &address)])).finish();
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+    assert!(outcome.err.contains("ANOTHER KEY"), "{outcome:?}");
+    assert_eq!(contents(&home.path("two-store")), Files::none(), "it got nothing");
+
+    let list = home.run(&["known", "list"]);
+    assert!(list.out.contains(&old) && list.out.contains(&format!("refused: {new}")), "{list:?}");
+    let accepted = home.run(&["known", "accept", &address]);
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    assert!(accepted.out.contains(&new), "{accepted:?}");
+    let outcome = send(&home, &address, "a.txt");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(contents(&home.path("two-store")), Files::one("a.txt", b"hello"));
+    drop(second);
+
+    // A pin of the user's decides against what is known.
+    let (_third, _) = serve(&home, "one", port(&address));
+    assert_eq!(send(&home, &address, "a.txt").code, Some(4));
+    let outcome = send(&home, &address, &format!("--pin {old} a.txt"));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.err.contains(&format!("the pin replaces the key that was known, {new}")), "{outcome:?}");
+    assert_eq!(send(&home, &address, "a.txt").code, Some(0), "and is remembered");
+
+    let removed = home.run(&["known", "remove", &address]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(known(&home).is_empty());
+    assert!(send(&home, &address, "a.txt").err.contains("first time here"));
+}
+
+#[test]
+fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
+    let home = two_servers();
+    let (right, wrong) = (pin(&home, "two"), pin(&home, "one"));
+    let (_server, address) = serve(&home, "two", 0);
+    let almost = format!("{}{}", &right[..right.len() - 1], if right.ends_with('0') { '1' } else { '0' });
+    for (line, code, expected) in [
+        (format!("--pin {wrong} a.txt"), 4, format!("the server's key is {right}, and the pin says {wrong}")),
+        (format!("--pin {almost} a.txt"), 4, "the pin says".to_owned()),
+        ("--expect group-8 a.txt".to_owned(), 4, "that of CN=group-7, and CN=group-8 is expected".to_owned()),
+        ("--expect GROUP-7 a.txt".to_owned(), 4, "is expected".to_owned()),
+        ("--expect group a.txt".to_owned(), 4, "is expected".to_owned()),
+        (format!("--pin {right} --expect other a.txt"), 4, "is expected".to_owned()),
+        (format!("--pin {right} -p plain a.txt"), 2, "Plain proves nothing".to_owned()),
+        ("--expect group-7 -p plain a.txt".to_owned(), 2, "Plain proves nothing".to_owned()),
+    ] {
+        let outcome = send(&home, &address, &line);
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(&expected), "{line}: {outcome:?}");
+    }
+    assert!(known(&home).is_empty(), "who is not the one that is meant is not remembered");
+    assert_eq!(contents(&home.path("two-store")), Files::none());
+
+    let bare = right.strip_prefix("sha256:").unwrap();
+    for line in [
+        format!("--pin {right} a.txt"),
+        format!("--pin {} a.txt", bare.to_uppercase()),
+        format!("--pin {bare} --expect group-7 a.txt"),
+        "--expect group-7 a.txt".to_owned(),
+    ] {
+        let outcome = send(&home, &address, &line);
+        assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
+        assert!(!outcome.err.contains("first time"), "{line}: {outcome:?}");
+    }
+    let ui = home.run(&["--pin", &right]);
+    assert_eq!(ui.code, Some(2), "{ui:?}");
+    assert!(ui.err.contains("--pin and --expect need --to"), "{ui:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not() {
+    let home = two_servers();
+    let (_server, address) = serve(&home, "one", 0);
+    std::fs::write(home.path("known"), "# mine\n\nexample.org:4321 key=sha256:00\n").unwrap();
+    for line in ["a.txt", "--json a.txt"] {
+        let outcome = send(&home, &address, line);
+        assert_eq!(outcome.code, Some(5), "{outcome:?}");
+        let named = format!("{}, line 3, is damaged", home.path("known").display());
+        assert!((outcome.out.clone() + &outcome.err).contains(&named), "{outcome:?}");
+    }
+    for line in ["known", "known accept {a}", "known remove {a}"] {
+        let outcome = home.start(words(line, &[("a", &address)])).finish();
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(5), ""), "{line}: {outcome:?}");
+    }
+    assert_eq!(contents(&home.path("one-store")), Files::none());
+    assert_eq!(send(&home, &address, "-p plain a.txt").code, Some(0), "Plain asks nobody who he is");
+
+    // A folder that cannot be made, not even by root.
+    std::fs::remove_file(home.path("known")).unwrap();
+    std::fs::write(home.path("no-folder"), "").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+    command.current_dir(home.path("")).env_clear().env("HOME", home.path(""));
+    command.env("UPSEAL_KNOWN", home.path("no-folder/known"));
+    let output =
+        command.args(["send", "--to", &address, "--ca", "one/cacsertificate.crt", "b.txt"]).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{err}");
+    assert!(err.contains("first time here; not remembered") && err.contains("no-folder/known"), "{err}");
+    assert!(contents(&home.path("one-store")).names().contains(&"b.txt"));
+}
+
+#[test]
+fn a_server_can_be_known_before_it_is_met() {
+    let home = two_servers();
+    let (right, wrong) = (pin(&home, "one"), pin(&home, "two"));
+    let (_server, address) = serve(&home, "one", 0);
+    let accept = |rest: &str| {
+        let line = format!("known accept {{a}} {rest}");
+        home.start(words(&line, &[("a", &address)])).finish()
+    };
+    assert_eq!(accept(&wrong).code, Some(2), "whose CA?");
+    assert_eq!(accept("--ca one/cacsertificate.crt").code, Some(2), "which key?");
+    assert_eq!(accept(&format!("{wrong} --ca one/cacsertificate.crt")).code, Some(0));
+    assert_eq!(send(&home, &address, "a.txt").code, Some(4));
+    assert_eq!(accept(&right).code, Some(0), "known under one CA only");
+    assert_eq!(send(&home, &address, "a.txt").code, Some(0));
+    let nothing = accept("");
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
+    assert!(nothing.err.contains("has offered no other key"), "{nothing:?}");
+}
+
+#[test]
+fn the_line_that_serve_prints_is_taken_by_a_shell_and_names_the_key() {
+    let home = two_servers();
+    std::fs::rename(home.path("two"), home.path("it's two")).unwrap();
+    let server = home.start(["serve", "--once", "--bind", "127.0.0.1:0", "--certs", "it's two"]);
+    let line = loop {
+        let line = server.err.recv_timeout(common::PATIENCE).unwrap();
+        if let Some(line) = line.strip_prefix("to send here:  upseal ") {
+            break line.to_owned();
+        }
+    };
+    assert!(line.contains(&pin(&home, "it's two")), "{line}");
+    let binary = env!("CARGO_BIN_EXE_upseal");
+    let line = format!("'{binary}' {}", line.replace("FILE…", "a.txt"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).current_dir(home.path("")).env_clear().env("HOME", home.path(""));
+    let output = shell.env("UPSEAL_KNOWN", home.path("known")).output().unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("recv_files")), Files::one("a.txt", b"hello"));
+}
+
+#[test]
+fn certificates_are_asked_for_signed_and_shown() {
+    let home = two_servers();
+    let show = |line: &str| home.start(words(&format!("certs show {line}"), &[])).finish();
+    let outcome = show("two/server_signed.crt --ca one/cacsertificate.crt");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for expected in [
+        "subject    CN=group-7",
+        "issuer     CN=upseal CA",
+        "version    X.509 version 3",
+        "key        RSA 1024 bits",
+        "signature  sha256WithRSAEncryption",
+        "pin        sha256:",
+        "verdict    accepted under this CA",
+        "note       the key has only 1024 bits",
+    ] {
+        assert!(outcome.out.contains(expected), "{expected}: {outcome:?}");
+    }
+    let other = common::ca();
+    let outcome = show(&format!("two/server_signed.crt --ca {}", other.display()));
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+    assert!(outcome.out.contains("verdict    refused: the certificate was issued by CN=upseal CA"));
+    assert_eq!(show("a.txt").code, Some(5));
+
+    // Nothing is overwritten, and a signature goes to stdout where no file is named.
+    let again = home.run(&["certs", "csr", "--dir", "two", "--cn", "x", "--bits", "1024"]);
+    assert_eq!(again.code, Some(5), "{again:?}");
+    let sign = ["certs", "sign", "two/server.csr", "--ca-dir", "one"];
+    let again = home.start(sign.into_iter().chain(["--out", "two/server_signed.crt"])).finish();
+    assert_eq!(again.code, Some(5), "{again:?}");
+    let named = "certs sign two/server.csr --ca one/cacsertificate.crt --ca-key one/ca_private_key.pem";
+    let outcome = home.start(words(named, &[])).finish();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.out.starts_with("-----BEGIN CERTIFICATE-----"), "{outcome:?}");
+    assert!(outcome.err.contains("signed CN=group-7") && outcome.err.contains(&pin(&home, "two")));
+    let bad = home.run(&["certs", "sign", "a.txt", "--ca-dir", "one"]);
+    assert_eq!(bad.code, Some(5), "{bad:?}");
+    assert!(bad.err.contains("a.txt is not signed: it is no certificate request"), "{bad:?}");
+    assert!(Path::new(&home.path("two/server_private_key.pem")).exists());
+}

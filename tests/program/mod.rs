@@ -1,0 +1,174 @@
+//! The program, run in a home of its own: what it says, and how it ends.
+#![allow(dead_code, reason = "each user needs a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crossbeam_channel::{Receiver, unbounded};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::PATIENCE;
+
+/// A home of its own for each test: nothing is read from or written to the user's.
+pub struct Home(TempDir);
+
+/// What a program said, and its exit code.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(home.path("tmp")).unwrap();
+        std::fs::write(home.path("a.txt"), "hello").unwrap();
+        std::fs::write(home.path("b.txt"), "world").unwrap();
+        home
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Its file of presets; not there at first.
+    pub fn config(&self) -> PathBuf {
+        self.path("upseal/config.toml")
+    }
+
+    /// Writes that file.
+    pub fn configure(&self, text: &str) {
+        std::fs::create_dir_all(self.path("upseal")).unwrap();
+        std::fs::write(self.config(), text).unwrap();
+    }
+
+    /// Starts it, in this home.
+    pub fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+        self.start_with(args, &[])
+    }
+
+    /// Starts it with more in its environment.
+    pub fn start_with(
+        &self,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: &[(&str, &str)],
+    ) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+        command.args(args).current_dir(self.0.path()).env_clear();
+        for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
+            command.env(variable, self.0.path());
+        }
+        command.env("TMPDIR", self.path("tmp")).env("UPSEAL_KNOWN", self.path("known"));
+        command.env("UPSEAL_CONFIG", self.config()).envs(environment.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Program { child, out, err, seen: Vec::new() }
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args).finish()
+    }
+}
+
+/// A running program; it does not outlive this.
+pub struct Program {
+    child: Child,
+    pub out: Receiver<String>,
+    pub err: Receiver<String>,
+    /// The lines of stdout so far.
+    seen: Vec<String>,
+}
+
+/// The lines of a stream, as they come.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = unbounded();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+impl Program {
+    /// The first line of stdout from now on that is wanted, as JSON.
+    pub fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let Ok(line) = self.out.recv_timeout(PATIENCE) else {
+                let err: Vec<String> = self.err.try_iter().collect();
+                panic!("no such line in {:#?}, stderr {err:#?}", self.seen)
+            };
+            self.seen.push(line);
+            let value: Value = serde_json::from_str(self.seen.last().unwrap()).expect("JSON in every line");
+            if wanted(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// `--json`'s address of a server, once it listens.
+    pub fn address(&mut self) -> String {
+        self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end: both of its streams end with it.
+    pub fn finish(mut self) -> Outcome {
+        let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
+        let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
+        let code = self.child.wait().unwrap().code();
+        self.seen.extend(out);
+        Outcome { code, out: self.seen.join("\n"), err: err.join("\n") }
+    }
+}
+
+fn to_the_end(lines: &Receiver<String>) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    loop {
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => all.push(line),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Some(all),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => return None,
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already when all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Every line of stdout, as JSON with the key "event".
+pub fn events(outcome: &Outcome) -> Vec<Value> {
+    let values: Vec<Value> =
+        outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(values.iter().all(|value| value["event"].is_string()), "{outcome:?}");
+    values
+}
+
+/// Words of a command line: `{a}` stands for `a`'s value.
+pub fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
+    let fill = |word: &str| {
+        values.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
+    };
+    line.split_whitespace().map(fill).collect()
+}

@@ -11,7 +11,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use common::{BIG, Files, Host, PATIENCE, Receipt, accept, ca, contents, fixtures, listen, nobody, noise};
 use program::{Home, events, words};
@@ -181,11 +180,6 @@ fn send_speaks_every_dialect_that_its_flags_name() {
     // The same by the environment.
     let environment = [("UPSEAL_TO", &*address), ("UPSEAL_CA", &ca_argument()), ("UPSEAL_PROTOCOL", "ap")];
     assert_eq!(home.start_with(["send", "a.txt"], &environment).finish().code, Some(0));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
-    command.args(["send", "a.txt"]).current_dir(home.path("")).env_clear().stdout(Stdio::null());
-    command.env("UPSEAL_KNOWN", home.path("known"));
-    command.env("UPSEAL_TO", &address).env("UPSEAL_CA", ca()).env("UPSEAL_PROTOCOL", "ap");
-    assert!(command.stderr(Stdio::null()).status().unwrap().success());
     host.stop();
     let variants: Vec<Variant> = host.events.received().iter().map(|receipt| receipt.variant).collect();
     let [plain, ap, cp1, cp2] = Variant::ALL;

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pty::Terminal;
-use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Signal, kill_process};
 
 /// At the design size.
 fn start(folder: &Path, home: &Path) -> Terminal {
@@ -199,9 +199,7 @@ fn control_z_gives_the_terminal_back_and_returning_draws_all_of_it() {
         } else {
             terminal.press(stop);
         }
-        // Blocks until it has stopped.
-        let (_, status) = waitpid(Some(terminal.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
-        assert!(status.stopped());
+        terminal.until_stopped();
         terminal.assert_restored();
         // Whatever ran meanwhile left its traces.
         terminal.screen.0.lock().unwrap().process(b"\x1b[2Jleft by a shell");

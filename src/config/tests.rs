@@ -168,23 +168,26 @@ fn a_variable_is_taken_or_refused_by_its_name() {
     assert_eq!(fault.advice, "it is one of fernet, raw");
 }
 
+const PIN: &str = "sha256:abababababababababababababababababababababababababababababababab";
+const OTHER: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
+
 #[test]
 fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_expect() {
     let sources = Sources {
         environment: layer(&[(Key::Framing, "D")]),
-        file: parse("[peers.b]\nto = 'b:1'\npadding = 'oaep'\n[peers.a]\npin = 'p'").unwrap(),
+        file: parse("[peers.b]\nto = 'b:1'\npadding = 'oaep'\n[peers.a]\npin = 'sha256:abababababababababababababababababababababababababababababababab'").unwrap(),
     };
     let flags = layer(&[
         (Key::To, "flag:1"),
         (Key::Padding, "pkcs1v15"),
         (Key::Empty, "zero"),
-        (Key::Pin, "of the flag's server"),
+        (Key::Pin, OTHER),
         (Key::Expect, "of the flag's server"),
     ]);
     let common = [(Key::Framing, "D"), (Key::Empty, "zero")];
     let b = layer(&[&common[..], &[(Key::To, "b:1"), (Key::Padding, "oaep")]].concat());
     let a =
-        layer(&[&common[..], &[(Key::To, "flag:1"), (Key::Padding, "pkcs1v15"), (Key::Pin, "p")]].concat());
+        layer(&[&common[..], &[(Key::To, "flag:1"), (Key::Padding, "pkcs1v15"), (Key::Pin, PIN)]].concat());
     let expected = [("b".to_owned(), Settings::from(b)), ("a".to_owned(), Settings::from(a))];
     assert_eq!(sources.peers(&flags), expected);
 }

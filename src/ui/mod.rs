@@ -38,7 +38,7 @@ use std::io;
 use std::path::{self, PathBuf};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, never, select};
 use crossterm::event::Event as Input;
 use ratatui::layout::Rect;
 
@@ -55,6 +55,8 @@ use crate::event::{Command, Dialect, Event, Target};
 const WHILE_MOVING: Duration = Duration::from_millis(50);
 /// Between two pictures otherwise.
 const AT_REST: Duration = Duration::from_millis(16);
+/// How long our own request to stop may take to come back to us.
+const ECHO: Duration = Duration::from_secs(1);
 /// How long the transfer threads may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Reports that are taken before a picture is drawn, so that a flood cannot stop the screen.
@@ -149,8 +151,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
     let sources = Sources::start(clock)?;
-    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now(), echo: false }
-        .run()
+    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now() }.run()
 }
 
 impl Colour {
@@ -193,8 +194,6 @@ struct Loop<'a> {
     commands: &'a Sender<Command>,
     events: Receiver<Event>,
     began: Instant,
-    /// We asked our whole job to stop, and so ourselves: that request is still to come.
-    echo: bool,
 }
 
 impl Loop<'_> {
@@ -295,12 +294,27 @@ impl Loop<'_> {
     fn on_call(&mut self, call: Call) -> Result<Next, UiError> {
         match call {
             Call::Quit => return Ok(Next::Quit),
-            Call::Suspend if self.echo => self.echo = false,
-            Call::Suspend => self.screen.suspend(false)?,
+            Call::Suspend => self.screen.suspend()?,
             Call::Continue => self.screen.reclaim()?,
             Call::Resize => {}
         }
         Ok(Next::Go)
+    }
+
+    /// Stops our whole job, when its own request has come back to us. Were we stopped before that, the
+    /// return would discard it, or it would stop us once more.
+    fn suspend_job(&mut self) -> Result<Next, UiError> {
+        terminal::ask_job_to_stop()?;
+        loop {
+            match self.sources.calls.recv_timeout(ECHO) {
+                Ok(Call::Suspend) => self.screen.suspend()?,
+                Ok(Call::Resize) => continue,
+                Ok(Call::Quit) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Quit),
+                // Somebody has sent us on already.
+                Ok(Call::Continue) | Err(RecvTimeoutError::Timeout) => self.screen.reclaim()?,
+            }
+            return Ok(Next::Go);
+        }
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Next, UiError> {
@@ -313,8 +327,9 @@ impl Loop<'_> {
                 }
                 Effect::List(request) => self.sources.list(request)?,
                 Effect::Suspend => {
-                    self.echo = true;
-                    self.screen.suspend(true)?;
+                    if self.suspend_job()? == Next::Quit {
+                        return Ok(Next::Quit);
+                    }
                 }
                 Effect::Redraw => self.screen.clear()?,
                 Effect::Quit => return Ok(Next::Quit),

@@ -53,14 +53,9 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Gives the terminal back, stops this process as Ctrl-Z asks, and takes it again on return.
-    /// With `group`, whoever started us in the same job (`cargo run`) stops too, or the shell
-    /// would never learn of it.
-    pub(super) fn suspend(&mut self, group: bool) -> io::Result<()> {
+    /// Gives the terminal back, stops this process, and takes the terminal again on return.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        if group {
-            kill_current_process_group(Signal::TSTP)?;
-        }
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         self.reclaim()
     }
@@ -80,6 +75,13 @@ impl Screen {
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
+}
+
+/// Asks all of our job to stop: whoever started us in it (`cargo run`) must stop too, or the shell would
+/// never learn of it. That asks us as well, by a signal.
+pub(super) fn ask_job_to_stop() -> io::Result<()> {
+    give_back();
+    Ok(kill_current_process_group(Signal::TSTP)?)
 }
 
 impl Drop for Screen {

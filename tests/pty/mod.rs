@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 /// Long enough for a busy machine; it is a bound, not an expectation.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,6 +137,19 @@ impl Terminal {
                 return status;
             }
             assert!(Instant::now() < deadline, "the program does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the program has been stopped, not ended.
+    pub fn until_stopped(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let options = WaitOptions::UNTRACED | WaitOptions::NOHANG;
+        loop {
+            if let Some((_, status)) = waitpid(Some(self.pid()), options).unwrap() {
+                return assert!(status.stopped());
+            }
+            assert!(Instant::now() < deadline, "the program does not stop");
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -121,6 +121,13 @@ pub struct Send {
     /// What to speak.
     #[command(flatten)]
     pub speak: Speak,
+    /// How often a file that was cut is sent again, from its first byte. 0: nor wait for a server that
+    /// has gone.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+    /// Keep what CP1 and CP2 send, as it is sent, in this folder, each as `enc_` and its name.
+    #[arg(long, value_name = "DIR")]
+    pub keep_ciphertext: Option<PathBuf>,
     /// One JSON event a line on stdout.
     #[arg(long)]
     pub json: bool,

@@ -591,6 +591,26 @@ pub enum Event {
         /// To this.
         state: State,
     },
+    /// An upload was cut, and is in the queue again: from its first byte, after a while.
+    Retrying {
+        /// Which.
+        job: JobId,
+        /// Tries that have failed, from 1.
+        tries: u32,
+        /// Of so many at the most, besides the first.
+        retries: u32,
+        /// Milliseconds until the next.
+        pause_ms: u64,
+        /// Why the last one failed.
+        fault: Fault,
+    },
+    /// A server that had answered does so no longer; uploads wait until it does.
+    Away {
+        /// `host:port`.
+        address: String,
+        /// How many wait.
+        waiting: usize,
+    },
     /// An upload is no longer in the queue.
     Removed {
         /// Which.

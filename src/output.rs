@@ -160,6 +160,19 @@ impl Output {
                 self.complain(&format!("refused from {peer}:{what} {why}"));
             }
             Event::Note { text } => self.complain(text),
+            Event::Retrying { job, tries, retries, pause_ms, fault } => {
+                let name = self.rows.get(&Track::Job(*job)).map_or("", |row| &row.name);
+                let pause = units::duration(Duration::from_millis(*pause_ms));
+                self.complain(&format!(
+                    "{name}: {}; again from byte 0 in {pause} ({tries} of {retries})",
+                    fault.what
+                ));
+            }
+            Event::Away { address, waiting } => self.complain(&format!(
+                "{} does not answer any more; {} for it (a server for one connection? start it again)",
+                escape(address),
+                if *waiting == 1 { "a file waits".to_owned() } else { format!("{waiting} files wait") },
+            )),
             Event::Receiving { .. }
             | Event::Removed { .. }
             | Event::SessionOpened { .. }

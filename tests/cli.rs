@@ -371,7 +371,7 @@ fn serve_keeps_to_what_it_was_told_to_accept() {
         ("-p cp1 a.txt", 6, "(--max-file)"),
         ("-p cp1 four", 0, ""),
     ] {
-        let line = format!("send --to {{server}} --ca {{ca}} {flags}");
+        let line = format!("send --retries 0 --to {{server}} --ca {{ca}} {flags}");
         let outcome = home.start(words(&line, &values)).finish();
         assert_eq!(outcome.code, Some(code), "{flags}: {outcome:?}");
         if code != 0 {
@@ -382,6 +382,36 @@ fn serve_keeps_to_what_it_was_told_to_accept() {
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));
     assert_eq!(contents(&home.path("recv_files")).names(), ["four"]);
+}
+
+#[test]
+fn both_sides_keep_ciphertext_under_the_handouts_names() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let line = "serve --json --bind 127.0.0.1:0 --certs {certs} --prefix recv_ --keep-ciphertext there \
+                --reply-order cert-first --reply-gap 5ms";
+    let mut server = home.start(words(line, &[("certs", certs.to_str().unwrap())]));
+    let address = server.address();
+    let values = [("server", address.as_str()), ("ca", &ca_argument())];
+    let line = "send --to {server} --ca {ca} -p cp1 --keep-ciphertext here a.txt";
+    assert_eq!(home.start(words(line, &values)).finish().code, Some(0));
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("recv_files")), Files::one("recv_a.txt", b"hello"));
+    let (here, there) = (contents(&home.path("here")), contents(&home.path("there")));
+    assert_eq!(here.get("enc_a.txt").len(), 128);
+    assert_eq!(there, Files::one("enc_recv_a.txt", here.get("enc_a.txt")));
+
+    std::fs::write(home.path("file"), "not a folder").unwrap();
+    for (line, code) in [
+        ("send --keep-ciphertext file --to {server} --ca {ca} a.txt", 5),
+        ("serve --keep-ciphertext file --bind 127.0.0.1:0 --certs {certs}", 5),
+        ("serve --prefix a/ --bind 127.0.0.1:0 --certs {certs}", 2),
+        ("serve --reply-gap 1h --bind 127.0.0.1:0 --certs {certs}", 2),
+    ] {
+        let values = [values[0], values[1], ("certs", certs.to_str().unwrap())];
+        assert_eq!(home.start(words(line, &values)).finish().code, Some(code), "{line}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ pub mod serve;
 
 use std::io;
 #[cfg(feature = "tui")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, unbounded};
@@ -18,6 +19,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::Ui;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::store::{Folder, Store};
 
 /// The terminal UI (feature `tui`).
 ///
@@ -29,7 +31,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
 
     use crate::config::{Layer, Sources};
     use crate::event::Target;
-    use crate::transfer::{EmbeddedOptions, Transfer};
+    use crate::transfer::{EmbeddedOptions, Options, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
@@ -52,8 +54,8 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
             Some(EmbeddedOptions { store: Some(received_folder()?), bind })
         }
     };
-    let transfer =
-        Transfer::start(embedded, known::known_servers()).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer = Transfer::start(Options { embedded, ..Options::new(known::known_servers()) })
+        .map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options {
         folder,
         target,
@@ -99,6 +101,19 @@ fn received_folder() -> Result<PathBuf, Fault> {
         system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
     })?;
     Ok(base.data_dir().join("upseal").join("received"))
+}
+
+/// A folder for bodies as they are on the wire.
+fn ciphertext(folder: &Path) -> Result<Arc<dyn Store>, Fault> {
+    match Folder::open(folder) {
+        Ok(folder) => Ok(Arc::new(folder)),
+        Err(e) => Err(Fault {
+            kind: FaultKind::Local,
+            blame: Blame::User,
+            what: format!("--keep-ciphertext: {e}"),
+            advice: String::new(),
+        }),
+    }
 }
 
 /// A fault of this machine.

@@ -10,7 +10,7 @@ use crate::cli::Race;
 use crate::config::{Layer, Sources};
 use crate::event::{Command, Dialect, Event, Fault, Lane, Target};
 use crate::output::{Output, Style};
-use crate::transfer::{EmbeddedOptions, Transfer};
+use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
 /// Runs the race and prints its result.
 ///
@@ -40,8 +40,8 @@ pub fn run(args: Race) -> Result<u8, Fault> {
         .iter()
         .any(|lane| lane.target == Target::Embedded)
         .then(|| EmbeddedOptions { store: None, bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
-    let transfer =
-        Transfer::start(embedded, known_servers()).map_err(|e| system("cannot start a thread", &e))?;
+    let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
+        .map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));
     let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
     // The transfer threads live until `shut_down`, so the channel is open.

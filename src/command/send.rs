@@ -1,16 +1,20 @@
 //! `upseal send`: files to a server, without a screen.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crossbeam_channel::select;
 
 use super::known::known_servers;
-use super::{interrupts, system, worst};
+use super::{ciphertext, interrupts, system, worst};
 use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track};
 use crate::output::{Output, Style};
-use crate::transfer::Transfer;
+use crate::transfer::{Options, Transfer};
+
+/// How long is waited for a server that had answered and is gone.
+const ABSENCE: Duration = Duration::from_secs(30);
 
 /// Sends the files in order, over one connection, and waits until the server has confirmed them.
 ///
@@ -22,7 +26,13 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let signals = interrupts()?;
-    let transfer = Transfer::start(None, known_servers()).map_err(|e| system("cannot start a thread", &e))?;
+    let options = Options {
+        ciphertext: args.keep_ciphertext.as_deref().map(ciphertext).transpose()?,
+        retries: args.retries,
+        absence: Some(ABSENCE),
+        ..Options::new(known_servers())
+    };
+    let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
     let (target, dialect) = (settings.target(), settings.dialect);
     let jobs: Vec<Job> = (1..)

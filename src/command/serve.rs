@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{interrupts, system, usage};
+use super::{ciphertext, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
@@ -14,8 +14,8 @@ use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
+use crate::store::FileName;
 use crate::store::folder::Folder;
-use crate::store::{FileName, Store};
 use crate::trust::Anchor;
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -41,13 +41,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
-    let ciphertext = match &args.keep_ciphertext {
-        None => None,
-        Some(folder) => {
-            let store = Folder::open(folder).map_err(|e| local(e.to_string(), ""))?;
-            Some(Arc::new(store) as Arc<dyn Store>)
-        }
-    };
+    let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
         blame: Blame::User,

@@ -102,6 +102,17 @@ fn quiet(cause: Option<&io::Error>) -> String {
 }
 
 impl UploadError {
+    /// How often the same is worth another connection, if so many are allowed: the way broke. One that
+    /// broke after the last byte is a refusal rather than a cut, so it is tried once more and no longer.
+    #[must_use]
+    pub fn worth_retries(&self, allowed: u32) -> u32 {
+        match self {
+            Self::Cut { .. } => allowed,
+            Self::Rejected => allowed.min(1),
+            _ => 0,
+        }
+    }
+
     /// What the user is told.
     #[must_use]
     pub fn fault(&self) -> Fault {

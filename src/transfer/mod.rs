@@ -18,18 +18,20 @@ pub mod recognise;
 pub mod sampler;
 pub mod worker;
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick, unbounded};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
 use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
-use self::worker::{Dialer, Embedded, Stop, Worker};
+use self::worker::{Dialer, Embedded, Ending, Past, Stop, Worker};
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
 use crate::net::Observer;
@@ -50,6 +52,33 @@ pub struct EmbeddedOptions {
     pub bind: SocketAddr,
 }
 
+/// How the transfer threads are to work.
+pub struct Options {
+    /// A server of our own on a throwaway identity, which takes a moment and ends in
+    /// [`Event::Listening`] or [`Event::NotListening`].
+    pub embedded: Option<EmbeddedOptions>,
+    /// Which servers were met before; the embedded one is never among them.
+    pub known: KnownServers,
+    /// Where the bodies of CP1 and CP2 go besides, as they are sent (`enc_NAME`).
+    pub ciphertext: Option<Arc<dyn Store>>,
+    /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
+    pub retries: u32,
+    /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
+    /// calls it off.
+    pub absence: Option<Duration>,
+}
+
+impl Options {
+    /// No server of our own, nothing kept; three retries.
+    #[must_use]
+    pub const fn new(known: KnownServers) -> Self {
+        Self { embedded: None, known, ciphertext: None, retries: RETRIES, absence: None }
+    }
+}
+
+/// How often a file that was cut is sent again, if nobody says otherwise.
+pub const RETRIES: u32 = 3;
+
 /// The transfer threads, running.
 #[derive(Debug)]
 pub struct Transfer {
@@ -59,20 +88,18 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Starts them; with options, also a server of our own on a throwaway identity, which takes a
-    /// moment and ends in [`Event::Listening`] or [`Event::NotListening`]. `known`: which servers were met
-    /// before; the embedded one is never among them.
+    /// Starts them.
     ///
     /// # Errors
     /// No thread is left.
-    pub fn start(embedded: Option<EmbeddedOptions>, known: KnownServers) -> io::Result<Self> {
+    pub fn start(options: Options) -> io::Result<Self> {
         let (commands, ordered) = unbounded();
         let (happened, events) = unbounded();
         let (awake, woken) = bounded(1);
         let sampler = Arc::new(Sampler::new(happened, awake));
         let thread = thread::Builder::new().name("upseal-control".to_owned()).spawn(move || {
             let observer = Arc::clone(&sampler);
-            let run = || Control::new(ordered, woken, sampler, known).run(embedded);
+            let run = || Control::new(ordered, woken, sampler, options).run();
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 observer
                     .event(Event::Note { text: "a bug of upseal's ended the transfer threads".to_owned() });
@@ -109,8 +136,8 @@ enum Told {
     Ready(Box<Prepared>),
     /// It cannot.
     NotReady(Fault),
-    /// The worker, or the race, has ended.
-    Done,
+    /// The race has ended, or a worker on its way to this target.
+    Done(Option<(Target, Ending)>),
 }
 
 /// An embedded server that has all it needs and is not running yet.
@@ -150,7 +177,9 @@ struct Control {
     commands: Receiver<Command>,
     woken: Receiver<()>,
     sampler: Arc<Sampler>,
-    known: KnownServers,
+    options: Options,
+    /// Targets that have answered; since when those do so no longer.
+    answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
     race: Option<Race>,
     host: Host,
@@ -164,14 +193,15 @@ impl Control {
         commands: Receiver<Command>,
         woken: Receiver<()>,
         sampler: Arc<Sampler>,
-        known: KnownServers,
+        options: Options,
     ) -> Self {
         let (tell, told) = unbounded();
         Self {
             commands,
             woken,
             sampler,
-            known,
+            options,
+            answered: HashMap::new(),
             queue: Arc::default(),
             race: None,
             host: Host::Absent,
@@ -181,14 +211,17 @@ impl Control {
         }
     }
 
-    fn run(mut self, embedded: Option<EmbeddedOptions>) {
-        if let Some(options) = embedded {
+    fn run(mut self) {
+        if let Some(options) = self.options.embedded.take() {
             self.host = Host::Starting;
             self.start_host(options);
         }
         let mut ticks = never();
         loop {
+            let moment = if self.active.is_some() { None } else { self.queue().next_moment() };
+            let moment = moment.map_or_else(never, at);
             select! {
+                recv(moment) -> _ => {}
                 recv(self.commands) -> command => match command {
                     Ok(Command::Shutdown) | Err(_) => break,
                     Ok(command) => self.obey(command),
@@ -253,7 +286,7 @@ impl Control {
             }
             // The file is small and on this computer: nobody waits for it.
             Command::AcceptServer { address, ca, key } => {
-                self.event(recognise::accept(&self.known, address, &ca, &key));
+                self.event(recognise::accept(&self.options.known, address, &ca, &key));
             }
             Command::Shutdown => {} // `run` has seen it.
         }
@@ -308,12 +341,36 @@ impl Control {
         match told {
             Told::Ready(prepared) => self.open(*prepared),
             Told::NotReady(fault) => self.stay_closed(fault),
-            Told::Done => {
+            Told::Done(ended) => {
+                if let Some((target, ending)) = ended {
+                    self.note(target, ending);
+                }
                 if let Some(active) = self.active.take() {
                     let _ = active.thread.join(); // It catches its panics.
                 }
                 self.bury();
             }
+        }
+    }
+
+    /// Remembers who answers.
+    fn note(&mut self, target: Target, ending: Ending) {
+        match ending {
+            Ending::Answered => drop(self.answered.insert(target, None)),
+            Ending::Away => {
+                self.answered.entry(target).or_default().get_or_insert_with(Instant::now);
+            }
+            Ending::Closed => drop(self.answered.remove(&target)),
+            Ending::Idle => {}
+        }
+    }
+
+    fn past(&self, target: &Target) -> Past {
+        match (self.answered.get(target), self.options.absence) {
+            (None, _) => Past::New,
+            (Some(None), _) => Past::Answered,
+            (Some(Some(since)), Some(patience)) if since.elapsed() >= patience => Past::GivenUp,
+            (Some(Some(_)), _) => Past::Away,
         }
     }
 
@@ -364,12 +421,21 @@ impl Control {
             let dialer = self.dialer();
             return self.spawn(true, dialer.stop.clone(), "upseal-race", move || {
                 race::run(&dialer, &race.path, race.limit, &race.lanes);
+                None
             });
         }
-        let route = self.queue().next_route();
+        let route = self.queue().next_route(Instant::now());
         if let Some(route) = route.filter(|route| !waits(&route.target)) {
-            let worker = Worker { queue: Arc::clone(&self.queue), dialer: self.dialer() };
-            self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || worker.run(&route));
+            let worker = Worker {
+                queue: Arc::clone(&self.queue),
+                dialer: self.dialer(),
+                past: self.past(&route.target),
+                retries: self.options.retries,
+            };
+            self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || {
+                let ending = worker.run(&route);
+                Some((route.target, ending))
+            });
         }
     }
 
@@ -380,20 +446,28 @@ impl Control {
         };
         Dialer {
             embedded,
-            known: self.known.clone(),
+            known: self.options.known.clone(),
+            ciphertext: self.options.ciphertext.clone(),
             observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
             stop: Stop::new(),
         }
     }
 
-    fn spawn(&mut self, is_race: bool, stop: Stop, name: &str, work: impl FnOnce() + Send + 'static) {
+    fn spawn(
+        &mut self,
+        is_race: bool,
+        stop: Stop,
+        name: &str,
+        work: impl FnOnce() -> Option<(Target, Ending)> + Send + 'static,
+    ) {
         let (tell, sampler) = (self.tell.clone(), Arc::clone(&self.sampler));
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            let ended = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 sampler.event(Event::Note { text: "a bug of upseal's ended a transfer".to_owned() });
-            }
+                None
+            });
             // The control thread outlives its worker; it joins it.
-            let _ = tell.send(Told::Done);
+            let _ = tell.send(Told::Done(ended));
         });
         match spawned {
             Ok(thread) => self.active = Some(Active { stop, thread, is_race }),

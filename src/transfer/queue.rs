@@ -1,14 +1,17 @@
-//! The uploads that were asked for: a state machine without IO.
+//! The uploads that were asked for: a state machine without IO, that is told what time it is.
 //!
 //! ```text
 //!   push ─► Waiting ─► (worker: Connecting … Sending) ─► Sent ─► Delivered
 //!              ▲  ▲                │                       │
 //!              │  └── retry ── Failed, Cancelled ◄─────────┤
-//!              └───────────────── requeue ◄────────────────┘  a neighbour was cancelled
+//!              └──────────── requeue, try_again ◄──────────┘  a neighbour was cancelled; it was cut
 //! ```
+//!
+//! A target may *rest* until a moment: what goes there waits, and the others pass by.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
+use std::time::Instant;
 
 use crate::event::{Dialect, Job, JobId, State, Target};
 
@@ -44,6 +47,8 @@ struct Entry {
     state: State,
     /// The user wants it stopped; the worker has not noticed yet.
     cancelling: bool,
+    /// Tries that were cut since the user last asked for it.
+    tries: u32,
 }
 
 /// All uploads that were not removed, by id, and the waiting ones in order.
@@ -52,6 +57,8 @@ pub struct Queue {
     entries: HashMap<JobId, Entry>,
     /// Ids of the entries that are `Waiting`, and of no others, each once.
     waiting: VecDeque<JobId>,
+    /// Where nothing goes before its moment.
+    resting: HashMap<Target, Instant>,
 }
 
 impl Queue {
@@ -61,25 +68,46 @@ impl Queue {
         if self.entries.contains_key(&id) {
             return false;
         }
-        self.entries.insert(id, Entry { job, state: State::Waiting, cancelling: false });
+        self.entries.insert(id, Entry { job, state: State::Waiting, cancelling: false, tries: 0 });
         self.waiting.push_back(id);
         true
     }
 
-    /// The route of the first waiting upload.
+    /// The route of the first waiting upload whose target does not rest now.
+    pub fn next_route(&mut self, now: Instant) -> Option<Route> {
+        self.resting.retain(|_, until| *until > now);
+        self.first().and_then(|at| self.entries.get(&self.waiting[at])).map(|entry| Route::of(&entry.job))
+    }
+
+    /// The next moment at which something that waits may go on.
     #[must_use]
-    pub fn next_route(&self) -> Option<Route> {
-        self.waiting.front().and_then(|id| self.entries.get(id)).map(|entry| Route::of(&entry.job))
+    pub fn next_moment(&self) -> Option<Instant> {
+        let waits = |target: &Target| {
+            self.waiting.iter().filter_map(|id| self.entries.get(id)).any(|entry| entry.job.target == *target)
+        };
+        self.resting.iter().filter(|(target, _)| waits(target)).map(|(_, until)| *until).min()
+    }
+
+    /// Nothing goes to this target before then.
+    pub fn rest(&mut self, target: &Target, until: Instant) {
+        self.resting.insert(target.clone(), until);
+    }
+
+    /// Where the first stands whose target does not rest.
+    fn first(&self) -> Option<usize> {
+        self.waiting.iter().position(|id| {
+            self.entries.get(id).is_some_and(|entry| !self.resting.contains_key(&entry.job.target))
+        })
     }
 
     /// Takes the first waiting upload if it goes this way; it is the worker's now.
     pub fn take(&mut self, route: &Route) -> Option<Job> {
-        let id = *self.waiting.front()?;
-        let entry = self.entries.get_mut(&id)?;
+        let at = self.first()?;
+        let entry = self.entries.get_mut(&self.waiting[at])?;
         if Route::of(&entry.job) != *route {
             return None;
         }
-        self.waiting.pop_front();
+        self.waiting.remove(at);
         entry.state = State::Connecting;
         Some(entry.job.clone())
     }
@@ -142,7 +170,10 @@ impl Queue {
         match self.entries.get_mut(&id) {
             Some(entry) if matches!(entry.state, State::Failed(_) | State::Cancelled) => {
                 entry.state = State::Waiting;
+                entry.tries = 0;
                 self.waiting.push_back(id);
+                // Whoever asks does not want to wait.
+                self.resting.remove(&entry.job.target);
                 true
             }
             _ => false,
@@ -174,6 +205,26 @@ impl Queue {
         }
     }
 
+    /// Puts an upload that was cut back to the front, unless it was tried too often. Says how many
+    /// tries have failed now; `None`: no more.
+    pub fn try_again(&mut self, id: JobId, retries: u32) -> Option<u32> {
+        let entry = self.entries.get_mut(&id)?;
+        if entry.tries >= retries || entry.cancelling {
+            return None;
+        }
+        entry.tries += 1;
+        entry.state = State::Waiting;
+        self.waiting.push_front(id);
+        Some(entry.tries)
+    }
+
+    /// How many wait for a target.
+    #[must_use]
+    pub fn waiting_for(&self, target: &Target) -> usize {
+        let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
+        entries.filter(|entry| entry.job.target == *target).count()
+    }
+
     /// Forgets an upload that does not run. Says whether it did.
     pub fn remove(&mut self, id: JobId) -> bool {
         let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
@@ -187,6 +238,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::event::{Blame, Fault, FaultKind, Variant};
 
@@ -214,11 +267,11 @@ mod tests {
     #[test]
     fn neighbours_on_the_same_route_share_a_connection() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp1), (4, Variant::Cp2)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         assert_eq!(queue.take(&route).unwrap().id, JobId(1));
         assert_eq!(queue.take(&route).unwrap().id, JobId(2));
         assert_eq!(queue.take(&route), None, "another dialect is next");
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         assert_eq!(route.dialect.variant, Variant::Cp1);
         assert_eq!(queue.take(&route).unwrap().id, JobId(3));
     }
@@ -232,7 +285,7 @@ mod tests {
     #[test]
     fn cancel_stops_a_waiting_one_at_once_and_asks_for_a_running_one() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
         assert_eq!(queue.cancel(JobId(2)), Cancelled::Now);
         assert_eq!(queue.cancel(JobId(2)), Cancelled::Nothing);
@@ -247,11 +300,11 @@ mod tests {
     #[test]
     fn cancel_all_leaves_nothing_waiting() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp1)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
         assert_eq!(queue.cancel_all(), [JobId(2), JobId(3)]);
         assert!(queue.is_cancelling(JobId(1)));
-        assert_eq!(queue.next_route(), None);
+        assert_eq!(queue.next_route(Instant::now()), None);
     }
 
     #[test]
@@ -269,15 +322,15 @@ mod tests {
     #[test]
     fn a_closed_way_takes_all_that_go_it_and_no_other() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp1), (3, Variant::Cp2)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         assert_eq!(queue.take_all(&route), [JobId(1), JobId(3)]);
-        assert_eq!(queue.next_route().unwrap().dialect.variant, Variant::Cp1);
+        assert_eq!(queue.next_route(Instant::now()).unwrap().dialect.variant, Variant::Cp1);
     }
 
     #[test]
     fn retry_takes_what_ended_badly_and_nothing_else() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         for _ in 0..3 {
             queue.take(&route);
         }
@@ -293,7 +346,7 @@ mod tests {
     #[test]
     fn a_requeued_one_is_next_and_a_running_one_is_not_removed() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
-        let route = queue.next_route().unwrap();
+        let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
         assert!(!queue.remove(JobId(1)));
         queue.set(JobId(1), State::Sent);
@@ -301,6 +354,47 @@ mod tests {
         assert_eq!(queue.take(&route).unwrap().id, JobId(1));
         assert!(queue.remove(JobId(2)));
         assert!(!queue.remove(JobId(2)));
-        assert_eq!(queue.next_route(), None);
+        assert_eq!(queue.next_route(Instant::now()), None);
+    }
+
+    #[test]
+    fn what_rests_lets_others_pass_and_goes_on_at_its_moment() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
+        let elsewhere = Target::server("other:1", None);
+        assert!(queue.push(Job { target: elsewhere.clone(), ..job(3, Variant::Cp2) }));
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(3));
+        assert_eq!(queue.next_moment(), None);
+        queue.rest(&Target::Embedded, later);
+        assert_eq!(queue.waiting_for(&Target::Embedded), 2);
+        assert_eq!(queue.next_moment(), Some(later));
+        let route = queue.next_route(now).unwrap();
+        assert_eq!(route.target, elsewhere);
+        assert_eq!(queue.take(&route).unwrap().id, JobId(3));
+        assert_eq!(queue.next_route(now), None);
+        let route = queue.next_route(later).unwrap();
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1), "in the old order");
+        assert_eq!(queue.next_moment(), None);
+    }
+
+    #[test]
+    fn a_cut_one_is_tried_again_so_many_times_and_no_more() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
+        let route = queue.next_route(Instant::now()).unwrap();
+        for tries in 1..=3 {
+            assert_eq!(queue.take(&route).unwrap().id, JobId(1), "before its neighbour");
+            assert_eq!(queue.try_again(JobId(1), 3), Some(tries));
+        }
+        queue.take(&route);
+        assert_eq!(queue.try_again(JobId(1), 3), None);
+        queue.set(JobId(1), State::Failed(fault()));
+        // By key: from the beginning, and at once.
+        queue.rest(&Target::Embedded, Instant::now() + Duration::from_secs(9));
+        assert!(queue.retry(JobId(1)));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(2));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1));
+        assert_eq!(queue.try_again(JobId(1), 3), Some(1));
+        assert_eq!(queue.try_again(JobId(2), 0), None);
+        queue.cancel(JobId(2));
+        assert_eq!(queue.try_again(JobId(2), 3), None, "the user does not want it any more");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::queue::{Queue, Route};
 use super::recognise::{self, Stranger};
@@ -19,6 +19,7 @@ use crate::net::connection::Connection;
 use crate::net::receive::is_race;
 use crate::net::stream::{Interrupter, Stream, Tcp};
 use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
+use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::KnownServers;
 
@@ -86,6 +87,8 @@ pub struct Dialer {
     pub embedded: Option<Embedded>,
     /// Which key answered where before; never asked about the embedded server.
     pub known: KnownServers,
+    /// Where the bodies of uploads go besides, encrypted; a race's go nowhere.
+    pub ciphertext: Option<Arc<dyn Store>>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Stops all of it.
@@ -122,6 +125,9 @@ impl Dialer {
             connection.buffer_little();
         }
         let mut upload = Upload::new(connection, dialect);
+        if let (Track::Job(_), Some(store)) = (track, &self.ciphertext) {
+            upload.keep_ciphertext(Arc::clone(store));
+        }
         let Some(anchor) = anchor else { return Ok((upload, None)) };
 
         self.observer.event(Event::State { track, state: State::Proving });
@@ -213,18 +219,62 @@ pub struct Worker {
     pub queue: Arc<Mutex<Queue>>,
     /// The way.
     pub dialer: Dialer,
+    /// What is known of the server at its end.
+    pub past: Past,
+    /// How often a file that was cut is sent again.
+    pub retries: u32,
 }
+
+/// What a target has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Nobody has answered there yet.
+    New,
+    /// Somebody has.
+    Answered,
+    /// Somebody had, and does so no longer; that was said.
+    Away,
+    /// Nor will be waited for any longer.
+    GivenUp,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was tried.
+    Idle,
+    /// Somebody answered.
+    Answered,
+    /// Nobody did, and its uploads have failed.
+    Closed,
+    /// Nobody did any more, and its uploads wait.
+    Away,
+}
+
+/// Between the first and the second try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks for a server that is away.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Runs to the end of the connection.
-    pub fn run(&self, route: &Route) {
-        let Some((first, mut source)) = self.next(route) else { return };
-        let track = Track::Job(first.id);
-        self.say(first.id, State::Connecting);
-        let mut upload = match self.dialer.open(&route.target, route.dialect, track) {
-            Ok((upload, _)) => upload,
-            Err(fault) => return self.closed_way(route, first.id, &fault),
-        };
+    #[must_use]
+    pub fn run(&self, route: &Route) -> Ending {
+        let Some((first, source)) = self.next(route) else { return Ending::Idle };
+        if self.past != Past::Away {
+            self.say(first.id, State::Connecting);
+        }
+        match self.dialer.open(&route.target, route.dialect, Track::Job(first.id)) {
+            Ok((upload, _)) => {
+                self.send(route, upload, first, source);
+                Ending::Answered
+            }
+            Err(fault) => self.closed_way(route, first.id, &fault),
+        }
+    }
+
+    /// Sends this upload and those that follow it.
+    fn send(&self, route: &Route, mut upload: Upload, first: Job, mut source: Source) {
         let mut job = first;
         let mut sent: Vec<JobId> = Vec::new();
         loop {
@@ -239,7 +289,7 @@ impl Worker {
             if let Err(error) = result {
                 drop(upload); // The reset reaches the server before we say that it failed.
                 self.dialer.observer.unwatch(Track::Job(job.id));
-                return self.broken(&sent, Some(job.id), &error);
+                return self.broken(route, &sent, Some(job.id), &error);
             }
             self.say(job.id, State::Sent);
             sent.push(job.id);
@@ -248,7 +298,7 @@ impl Worker {
                 self.dialer.observer.unwatch(Track::Job(job.id));
                 return match result {
                     Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
-                    Err(error) => self.broken(&sent, None, &error),
+                    Err(error) => self.broken(route, &sent, None, &error),
                 };
             };
             self.dialer.observer.unwatch(Track::Job(job.id));
@@ -277,30 +327,82 @@ impl Worker {
 
     /// Nobody is reached on this route: all that wait for it fail alike, so that 10,000 files do
     /// not wait for 10,000 timeouts.
-    fn closed_way(&self, route: &Route, first: JobId, fault: &Fault) {
+    fn closed_way(&self, route: &Route, first: JobId, fault: &Fault) -> Ending {
         if fault.kind == FaultKind::Interrupted {
-            return self.interrupted(first);
+            self.interrupted(first);
+            return Ending::Closed;
         }
+        // The seed's servers serve one connection and exit; somebody may start them again.
+        let returns = self.retries > 0 && matches!(self.past, Past::Answered | Past::Away);
+        if fault.kind == FaultKind::Unreachable && returns {
+            return self.away(route, first);
+        }
+        let fault = match self.past {
+            Past::GivenUp => gone(fault),
+            _ => fault.clone(),
+        };
         self.say(first, State::Failed(fault.clone()));
         let alike = lock(&self.queue).take_all(route);
         for id in alike {
             self.say(id, State::Failed(fault.clone()));
         }
+        Ending::Closed
+    }
+
+    /// A server that had answered is gone: what goes there waits.
+    fn away(&self, route: &Route, first: JobId) -> Ending {
+        let waiting = {
+            let mut queue = lock(&self.queue);
+            queue.requeue(first);
+            queue.rest(&route.target, Instant::now() + LOOK_AGAIN);
+            queue.waiting_for(&route.target)
+        };
+        if self.past == Past::Answered {
+            self.dialer.observer.event(Event::State { track: Track::Job(first), state: State::Waiting });
+            if let Target::Server { address, .. } = &route.target {
+                self.dialer.observer.event(Event::Away { address: address.clone(), waiting });
+            }
+        }
+        Ending::Away
     }
 
     /// The connection ended early, while `current` was sent or, if none, after MODE 2.
-    fn broken(&self, sent: &[JobId], current: Option<JobId>, error: &UploadError) {
+    fn broken(&self, route: &Route, sent: &[JobId], current: Option<JobId>, error: &UploadError) {
         let fault = error.fault();
         // In reverse, so that requeued ones stand in their old order.
         for id in current.iter().chain(sent.iter().rev()) {
             if fault.kind == FaultKind::Interrupted {
                 self.interrupted(*id);
-            } else if current.is_none_or(|current| current == *id) {
-                self.say(*id, State::Failed(fault.clone()));
             } else {
-                self.say(*id, State::Failed(unconfirmed(&fault)));
+                let is_it = current.is_none_or(|current| current == *id);
+                let fault = if is_it { fault.clone() } else { unconfirmed(&fault) };
+                let again = self.try_again(route, *id, error.worth_retries(self.retries), &fault);
+                if !again {
+                    self.say(*id, State::Failed(fault));
+                }
             }
         }
+    }
+
+    /// Puts an upload that was cut back into the queue, from its first byte. A server of ours keeps one
+    /// copy, even when the cut came after the last.
+    fn try_again(&self, route: &Route, id: JobId, retries: u32, fault: &Fault) -> bool {
+        let (tries, pause) = {
+            let mut queue = lock(&self.queue);
+            let Some(tries) = queue.try_again(id, retries) else { return false };
+            let pause = FIRST_PAUSE * (1 << (tries - 1).min(6));
+            queue.rest(&route.target, Instant::now() + pause);
+            (tries, pause)
+        };
+        self.dialer.observer.event(Event::State { track: Track::Job(id), state: State::Waiting });
+        self.dialer.observer.event(Event::Retrying {
+            job: id,
+            tries,
+            retries,
+            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            fault: fault.clone(),
+        });
+        true
     }
 
     /// Its connection was stopped: for its own sake, or for a neighbour's. The latter, not
@@ -311,6 +413,16 @@ impl Worker {
         }
         lock(&self.queue).requeue(id);
         self.dialer.observer.event(Event::State { track: Track::Job(id), state: State::Waiting });
+    }
+}
+
+/// A server that was waited for.
+fn gone(fault: &Fault) -> Fault {
+    Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::Peer,
+        what: format!("the server had answered before and did not come back: {}", fault.what),
+        advice: "a server for one connection? start it again, or send all files at once".to_owned(),
     }
 }
 

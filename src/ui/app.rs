@@ -151,7 +151,7 @@ impl App {
     /// When the picture changes by itself: a clock on it, a message that goes.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
         let clock =
-            (self.queue.is_running() || self.race.is_running()).then(|| now + Duration::from_millis(500));
+            (self.queue.is_timed() || self.race.is_running()).then(|| now + Duration::from_millis(500));
         [clock, self.toasts.next()].into_iter().flatten().min()
     }
 

@@ -43,6 +43,16 @@ impl App {
             }
             Event::State { track: Track::Receiving(..), .. } => {}
             Event::Removed { job } => self.queue.removed(job),
+            Event::Retrying { job, tries, retries, pause_ms, fault } => {
+                let name = self.queue.upload(job).map(|upload| upload.name().to_owned()).unwrap_or_default();
+                self.note(Tone::Warn, format!("{name}: {}", text::fault_line(&fault)));
+                self.queue.retrying(job, tries, retries, now + Duration::from_millis(pause_ms));
+            }
+            Event::Away { address, waiting } => {
+                let (what, advice) = text::away(&address, waiting);
+                self.say(Tone::Warn, what, advice, now);
+                self.queue.away(&address);
+            }
             Event::Proven { track, address, proof, standing } => {
                 self.proven(track, &address, proof, standing, now);
             }

@@ -32,7 +32,7 @@ use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
 use upseal::net::upload::Upload;
 use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
-use upseal::transfer::{EmbeddedOptions, Transfer};
+use upseal::transfer::{EmbeddedOptions, Options, Transfer};
 use upseal::trust::Anchor;
 use upseal::trust::known::KnownServers;
 
@@ -485,7 +485,13 @@ impl Client {
 
     /// One that remembers servers here.
     pub fn knowing(embedded: Option<EmbeddedOptions>, known: KnownServers, folder: TempDir) -> Self {
-        let transfer = Transfer::start(embedded, known).unwrap();
+        // A test that wants more than one try says so.
+        Self::of(Options { embedded, retries: 0, ..Options::new(known) }, folder)
+    }
+
+    /// One that is told how to work.
+    pub fn of(options: Options, folder: TempDir) -> Self {
+        let transfer = Transfer::start(options).unwrap();
         let events = Events::new(transfer.events().clone());
         Self { events, transfer: Some(transfer), folder }
     }

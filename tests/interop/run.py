@@ -342,7 +342,7 @@ class Upseal:
         return Running(words, store, self.environment(work / "home-server"), upseal_address)
 
     def send(self, work, combo, certs, port, files, cwd=None, extra=()):
-        words = [self.binary, "send", "--to", f"127.0.0.1:{port}", "-p", combo.variant, *combo.words(), "--json",
+        words = [self.binary, "send", "--retries", "0", "--to", f"127.0.0.1:{port}", "-p", combo.variant, *combo.words(), "--json",
                  *extra]
         if certs:
             words += ["--ca", str(certs / "cacsertificate.crt")]

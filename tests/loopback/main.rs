@@ -7,6 +7,7 @@
 //! - `refused`: what the server refuses, and that it publishes nothing of it
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers that are others than the one that is meant
+//! - `returns`: files that are sent again, servers that go and come back
 //! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
 
 #[path = "../common/mod.rs"]
@@ -19,4 +20,5 @@ mod options;
 mod pieces;
 mod proof;
 mod refused;
+mod returns;
 mod whole;

@@ -175,3 +175,38 @@ fn an_amended_file_takes_the_row_of_its_beginning() {
     let row = stage.row("amended");
     assert!(row.contains("image.ppm") && row.contains("8.58 MiB"), "{row}");
 }
+
+#[test]
+fn what_waits_says_what_it_waits_for() {
+    let mut stage = busy();
+    let track = Track::Job(JobId(1));
+    stage.state(track, State::Waiting);
+    let fault = Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::Peer,
+        what: "the connection broke".into(),
+        advice: String::new(),
+    };
+    stage.event(Event::Retrying { job: JobId(1), tries: 1, retries: 3, pause_ms: 4000, fault });
+    assert!(stage.shows("7.91 MiB, cut: from byte 0 in 4.0 s (try 2 of 4)"));
+    stage.now += Duration::from_secs(3);
+    assert!(stage.shows("in 1.0 s (try 2 of 4)"));
+    stage.state(track, State::Connecting);
+    assert!(!stage.shows("try 2 of 4"));
+}
+
+#[test]
+fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
+    let mut stage = Stage::new();
+    stage.keys("c h o s t Enter j j u");
+    let job = Job {
+        id: JobId(7),
+        path: "/home/me/notes.txt".into(),
+        target: Target::server("host:4321", None),
+        dialect: Dialect::of(Variant::Plain),
+    };
+    stage.event(Event::Queued { job, size: 812 });
+    stage.event(Event::Away { address: "host:4321".into(), waiting: 1 });
+    assert!(stage.row("notes.txt  waiting").contains("812 B, waits until host:4321 is back"));
+    assert!(stage.shows("host:4321 does not answer any more: 1 file waits for it"));
+}

@@ -23,6 +23,26 @@ pub(in crate::ui) const fn state(state: &State) -> &'static str {
     }
 }
 
+/// `41.2 KiB, cut: from byte 0 in 3.0 s (try 2 of 4)`
+pub(in crate::ui) fn retrying(size: &str, tries: u32, retries: u32, pause: Duration) -> String {
+    let pause = units::duration(pause);
+    format!("{size}, cut: from byte 0 in {pause} (try {} of {})", tries + 1, retries + 1)
+}
+
+/// `41.2 KiB, waits until 127.0.0.1:4321 is back`
+pub(in crate::ui) fn waits_for_return(size: &str, destination: &str) -> String {
+    format!("{size}, waits until {destination} is back")
+}
+
+/// What is said when a server is gone, and what can be done.
+pub(in crate::ui) fn away(address: &str, waiting: usize) -> (String, String) {
+    let files = if waiting == 1 { "1 file waits".to_owned() } else { format!("{waiting} files wait") };
+    (
+        format!("{} does not answer any more: {files} for it", fit::escaped(address)),
+        "a server for one connection? start it again, or x cancels".to_owned(),
+    )
+}
+
 /// ` 71 %`; what is no whole percent yet is not claimed.
 pub(in crate::ui) fn percent(share: f64) -> String {
     format!("{:>3} %", (share * 100.0).floor())

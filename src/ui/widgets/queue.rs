@@ -12,7 +12,7 @@ use ratatui::widgets::Widget;
 use super::bar::{self, Fill};
 use super::list::{Cursor, Step};
 use super::{Pane, rows};
-use crate::event::{Job, JobId, Snapshot, State};
+use crate::event::{Job, JobId, Snapshot, State, Target};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
@@ -30,6 +30,17 @@ pub(in crate::ui) struct Upload {
     since: Duration,
     /// When the snapshot came.
     seen: Duration,
+    /// Why it waits, if not for its turn.
+    hold: Option<Hold>,
+}
+
+/// Why an upload waits.
+#[derive(Debug)]
+enum Hold {
+    /// It was cut, and is sent again at this moment.
+    Retry { tries: u32, retries: u32, at: Duration },
+    /// Its server has gone.
+    Away,
 }
 
 impl Upload {
@@ -82,6 +93,7 @@ impl Queue {
             snapshot: Snapshot::default(),
             since: now,
             seen: now,
+            hold: None,
         });
     }
 
@@ -103,6 +115,24 @@ impl Queue {
             upload.state = state;
             upload.since = now;
             upload.seen = now;
+            upload.hold = None;
+        }
+    }
+
+    /// It was cut, and is sent again after a pause.
+    pub(in crate::ui) fn retrying(&mut self, id: JobId, tries: u32, retries: u32, at: Duration) {
+        if let Some(upload) = self.find(id) {
+            upload.hold = Some(Hold::Retry { tries, retries, at });
+        }
+    }
+
+    /// What waits for the server at this address waits for its return.
+    pub(in crate::ui) fn away(&mut self, server: &str) {
+        let its = |job: &Job| matches!(&job.target, Target::Server { address, .. } if address == server);
+        for upload in
+            self.uploads.iter_mut().filter(|upload| upload.state == State::Waiting && its(&upload.job))
+        {
+            upload.hold = Some(Hold::Away);
         }
     }
 
@@ -132,6 +162,12 @@ impl Queue {
 
     pub(in crate::ui) fn is_running(&self) -> bool {
         self.uploads.iter().any(Upload::is_running)
+    }
+
+    /// Whether a clock of it is on the screen.
+    pub(in crate::ui) fn is_timed(&self) -> bool {
+        let timed = |upload: &Upload| upload.is_running() || matches!(upload.hold, Some(Hold::Retry { .. }));
+        self.uploads.iter().any(timed)
     }
 
     pub(in crate::ui) fn failed(&self) -> usize {
@@ -341,6 +377,17 @@ impl Pane<'_, Queue> {
                     format!("{who}, {}", units::duration(waited))
                 } else {
                     who
+                }
+            }
+            State::Waiting => {
+                let size = units::bytes(upload.size);
+                match &upload.hold {
+                    None => size,
+                    Some(Hold::Retry { tries, retries, at }) => {
+                        let pause = at.saturating_sub(self.now);
+                        text::retrying(&size, *tries, *retries, pause)
+                    }
+                    Some(Hold::Away) => text::waits_for_return(&size, &text::destination(&upload.job)),
                 }
             }
             _ => units::bytes(upload.size),

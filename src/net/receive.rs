@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
                 track: self.receiving,
                 peer: self.peer.clone(),
                 name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
-                why: format!("{error}{stays}"),
+                why: format!("{}{stays}", error.line(self.offset())),
                 at_ms: unix_now_ms(),
             });
         }

@@ -132,6 +132,24 @@ pub enum ReceiveError {
     },
 }
 
+impl ReceiveError {
+    /// The line for the operator: where, what was expected, what came. `offset`: how far the connection
+    /// was read, for those errors that do not know it.
+    #[must_use]
+    pub fn line(&self, offset: u64) -> String {
+        match self {
+            Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
+                format!("at byte {offset}: {self}")
+            }
+            Self::Wire(_) | Self::Order { .. } | Self::Variant { .. } | Self::TooLarge { .. } => {
+                self.to_string()
+            }
+            // Of this side, whatever came.
+            Self::Cut { .. } | Self::Store(_) | Self::Identity(_) => self.to_string(),
+        }
+    }
+}
+
 fn cause(source: Option<&io::Error>) -> String {
     match source {
         None => "the client closed the connection".to_owned(),

@@ -122,7 +122,9 @@ fn a_session_key_with_a_byte_changed_is_refused_at_the_token_like_any_other() {
         for at in key.step_by(17) {
             let mut bytes = recording.bytes.clone();
             bytes[at] ^= 1;
-            assert_eq!(refused(&mut host, &bytes), "the body is refused: the content could not be decrypted");
+            // Where the body ends, which everybody on the wire can see.
+            let line = "the body is refused: the content could not be decrypted";
+            assert_eq!(refused(&mut host, &bytes), format!("at byte {}: {line}", recording.whole));
         }
     }
     goes_on(&host);
@@ -268,8 +270,11 @@ fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
                 let dialect = Dialect { padding: other, framing, ..Dialect::of(Variant::Cp1) };
                 let recording = Recording::of(dialect, "a.bin", &content);
                 let why = refused(&mut host, &recording.bytes);
-                let line = format!("{other}, which this server does not accept (--accept-padding)");
-                assert_eq!(why, line, "{framing}, {size} bytes");
+                let line = format!(": {other}, which this server does not accept (--accept-padding)");
+                assert!(
+                    why.starts_with("at byte ") && why.ends_with(&line),
+                    "{framing}, {size} bytes: {why}"
+                );
 
                 let dialect = Dialect { padding: accepted, ..dialect };
                 upload(host.address(), dialect, "a.bin", &content).unwrap();

@@ -9,6 +9,7 @@
 //! - [`history`]: the rows and the questions about them
 //! - [`replay`]: what was seen and must not come again (PROTOCOL.md, "Replay guard")
 //! - [`repair`]: what a crash left without a row
+//! - [`audit`]: whether folder, history and receipts say the same
 //! - `schema`: the tables, and how an older file becomes a newer one
 //!
 //! Programs may have the file open at the same time: WAL lets them read while one of them writes, and
@@ -18,6 +19,8 @@
 //!
 //! It knows no network, no transfer and no screen.
 
+pub mod audit;
+mod folder;
 pub mod history;
 pub mod repair;
 pub mod replay;

@@ -97,6 +97,7 @@ impl Served {
     fn start(home: &Path, certs: &str, store: &str) -> Self {
         let mut command = Command::new(binary());
         command.args(["serve", "--json", "--bind", "127.0.0.1:0", "--certs", certs, "--store", store]);
+        command.env("UPSEAL_HISTORY", home.join(".served.db"));
         let mut child =
             command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -9,6 +9,7 @@
 //! - [`trust`]: whether a certificate holds, and what the user should know of it
 //! - [`net`]: the wire, the two walks over it, and the server
 //! - [`store`]: where received files come to rest
+//! - [`ledger`]: what was sent and received, and the replay memory
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
 //! - [`digest`], [`escape`](mod@escape), [`units`]: SHA-256 as a value, names made harmless to show, amounts
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
@@ -22,6 +23,7 @@ pub mod crypto;
 pub mod digest;
 pub mod escape;
 pub mod event;
+pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod output;

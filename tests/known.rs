@@ -189,7 +189,7 @@ fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not()
     std::fs::write(home.path("no-folder"), "").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
     command.current_dir(home.path("")).env_clear().env("HOME", home.path(""));
-    command.env("UPSEAL_KNOWN", home.path("no-folder/known"));
+    command.env("UPSEAL_KNOWN", home.path("no-folder/known")).env("UPSEAL_HISTORY", home.history());
     let output =
         command.args(["send", "--to", &address, "--ca", "one/cacsertificate.crt", "b.txt"]).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
@@ -234,7 +234,8 @@ fn the_line_that_serve_prints_is_taken_by_a_shell_and_names_the_key() {
     let line = format!("'{binary}' {}", line.replace("FILE…", "a.txt"));
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(home.path("")).env_clear().env("HOME", home.path(""));
-    let output = shell.env("UPSEAL_KNOWN", home.path("known")).output().unwrap();
+    let output =
+        shell.env("UPSEAL_KNOWN", home.path("known")).env("UPSEAL_HISTORY", home.history()).output().unwrap();
     assert!(output.status.success(), "{line}: {output:?}");
     assert_eq!(server.finish().code, Some(0));
     assert_eq!(contents(&home.path("recv_files")), Files::one("a.txt", b"hello"));

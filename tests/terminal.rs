@@ -97,6 +97,7 @@ impl Served {
     fn start(home: &Path, certs: &str, store: &str) -> Self {
         let mut command = Command::new(binary());
         command.args(["serve", "--json", "--bind", "127.0.0.1:0", "--certs", certs, "--store", store]);
+        command.env("UPSEAL_HISTORY", home.join(".served.db"));
         let mut child =
             command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -121,6 +122,7 @@ fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
     let upseal = |words: &[&str]| {
         let mut command = Command::new(binary());
         command.args(words).current_dir(home.path()).env("UPSEAL_KNOWN", &known).stdout(Stdio::null());
+        command.env("UPSEAL_HISTORY", home.path().join(".history.db"));
         assert!(command.status().unwrap().success(), "{words:?}");
     };
     upseal(&["certs", "init", "--bits", "1024"]);
@@ -265,6 +267,7 @@ fn without_a_terminal_it_points_to_send_and_draws_nothing() {
     let output = Command::new(binary())
         .current_dir(folder.path())
         .env("UPSEAL_CONFIG", folder.path().join("none.toml"))
+        .env("UPSEAL_HISTORY", folder.path().join("none.db"))
         .stdin(Stdio::null())
         .output()
         .unwrap();

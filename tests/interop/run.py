@@ -328,7 +328,7 @@ class Upseal:
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith(("UPSEAL_", "XDG_", "LC_"))}
         environment |= {"HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1",
-                        "UPSEAL_KNOWN": str(home / "known_servers")}
+                        "UPSEAL_KNOWN": str(home / "known_servers"), "UPSEAL_HISTORY": str(home / "history.db")}
         environment["UPSEAL_CONFIG"] = str(home / "presets.toml")
         environment |= {f"XDG_{what}_HOME": str(home / what.lower()) for what in ("CONFIG", "DATA", "STATE", "CACHE")}
         return environment

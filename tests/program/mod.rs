@@ -44,7 +44,12 @@ impl Home {
         self.path("upseal/config.toml")
     }
 
-    /// Writes that file.
+    /// Its history; not there at first.
+    pub fn history(&self) -> PathBuf {
+        self.path("data/history.db")
+    }
+
+    /// Writes the file of presets.
     pub fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("upseal")).unwrap();
         std::fs::write(self.config(), text).unwrap();
@@ -67,6 +72,7 @@ impl Home {
             command.env(variable, self.0.path());
         }
         command.env("TMPDIR", self.path("tmp")).env("UPSEAL_KNOWN", self.path("known"));
+        command.env("UPSEAL_HISTORY", self.history());
         command.env("UPSEAL_CONFIG", self.config()).envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

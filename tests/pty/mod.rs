@@ -42,6 +42,7 @@ impl Terminal {
         command.env("XDG_CONFIG_HOME", home.join(".config"));
         command.env("UPSEAL_CONFIG", home.join(".config/upseal/config.toml"));
         command.env("UPSEAL_KNOWN", home.join(".known_servers"));
+        command.env("UPSEAL_HISTORY", home.join(".history.db"));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));

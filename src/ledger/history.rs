@@ -1,0 +1,495 @@
+//! What was sent and received: the rows, and the questions about them.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
+use rusqlite::{Row, params};
+
+use super::{Ledger, LedgerError};
+use crate::digest::Digest;
+use crate::event::{Kept, Variant};
+
+/// How an upload ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A signed receipt says that the server has it.
+    Stored,
+    /// The server closed in order after it, or answered; it gave no receipt.
+    Delivered,
+    /// The receipt names other bytes than were sent.
+    Altered,
+    /// It did not arrive, as far as is known.
+    Failed,
+    /// The user stopped it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Whether it is not there as it was sent.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Altered | Self::Failed | Self::Cancelled)
+    }
+
+    /// `stored`, `delivered`, `altered`, `failed`, `cancelled`: in the file and on every screen.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+            Self::Altered => "altered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A file that was sent, or should have been.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// When it ended; milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// The server, `host:port`.
+    pub address: String,
+    /// SPKI SHA-256 of its key; `None` if it proved none.
+    pub key: Option<Digest>,
+    /// How it was sent.
+    pub variant: Variant,
+    /// The name that it was sent under.
+    pub name: String,
+    /// The local file; absolute where that can be told.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them; `None` if not all were read.
+    pub digest: Option<Digest>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The name that the receipt gives it.
+    pub stored_name: Option<String>,
+    /// The receipt's file, absolute.
+    pub receipt: Option<PathBuf>,
+    /// From the first byte of MODE 0 to the end; 0 if there was none.
+    pub seconds: f64,
+    /// Bytes on the wire.
+    pub wire_bytes: u64,
+    /// Why it failed.
+    pub why: Option<String>,
+}
+
+/// A file that a server of ours stored, or had already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// When it was stored; milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// `ip:port` of the client.
+    pub peer: String,
+    /// The store's folder, as [`store_path`](super::store_path) gives it.
+    pub store: PathBuf,
+    /// The name that it is stored under, as it is on disk.
+    pub name: String,
+    /// How it came to rest.
+    pub kept: Kept,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub digest: Digest,
+    /// How it came.
+    pub variant: Variant,
+    /// From its first byte to its last.
+    pub seconds: f64,
+    /// SHA-256 of the statement of the receipt that was given for it, if one was
+    /// ([`Ledger::record_receipt`] adds it later).
+    pub receipt: Option<Digest>,
+}
+
+/// A file that was found in a store after a crash, whole and without a row ([`repair`](super::repair)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// When it was last written to; milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Its name there.
+    pub name: String,
+    /// [`Kept::New`], or [`Kept::Amended`] if it begins with what its row before says.
+    pub kept: Kept,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them, as they were found.
+    pub digest: Digest,
+    /// SHA-256 of the statement of a receipt that was given for it, if one was.
+    pub receipt: Option<Digest>,
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Sent to a server.
+    Sent(Sent),
+    /// Received by one of ours.
+    Received(Received),
+    /// Received by one of ours, which died before it said so.
+    Recovered(Recovered),
+}
+
+impl Entry {
+    /// Milliseconds since 1970, UTC.
+    #[must_use]
+    pub const fn at_ms(&self) -> i64 {
+        match self {
+            Self::Sent(row) => row.at_ms,
+            Self::Received(row) => row.at_ms,
+            Self::Recovered(row) => row.at_ms,
+        }
+    }
+
+    /// The file's name, not fit to be shown before it is escaped.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sent(row) => &row.name,
+            Self::Received(row) => &row.name,
+            Self::Recovered(row) => &row.name,
+        }
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        match self {
+            Self::Sent(row) => row.size,
+            Self::Received(row) => row.size,
+            Self::Recovered(row) => row.size,
+        }
+    }
+
+    /// SHA-256, if all bytes were read.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Sent(row) => row.digest,
+            Self::Received(row) => Some(row.digest),
+            Self::Recovered(row) => Some(row.digest),
+        }
+    }
+
+    /// How it was carried, if that is known.
+    #[must_use]
+    pub const fn variant(&self) -> Option<Variant> {
+        match self {
+            Self::Sent(row) => Some(row.variant),
+            Self::Received(row) => Some(row.variant),
+            Self::Recovered(_) => None,
+        }
+    }
+
+    /// How long it took, if that is known and not nothing.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        let seconds = match self {
+            Self::Sent(row) => row.seconds,
+            Self::Received(row) => row.seconds,
+            Self::Recovered(_) => return None,
+        };
+        (seconds > 0.0).then_some(seconds)
+    }
+
+    /// File bytes a second, where they arrived and the time is known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        let arrived = !matches!(self, Self::Sent(row) if row.outcome.is_failure());
+        self.seconds().filter(|_| arrived).map(|seconds| self.size() as f64 / seconds)
+    }
+
+    /// What became of it, in one word; a received file's is that of [`Kept`], and `recovered` for one
+    /// that was found after a crash.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Sent(row) => row.outcome.word(),
+            Self::Received(row) => kept_word(row.kept),
+            Self::Recovered(_) => "recovered",
+        }
+    }
+}
+
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// What our client sent.
+    Sent,
+    /// What a server of ours received.
+    Received,
+}
+
+/// Which rows. The default: all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this direction.
+    pub direction: Option<Direction>,
+    /// Only what was sent to this `host:port`, as it was recorded but for the case of its letters.
+    pub server: Option<String>,
+    /// Only names with this in them, whatever the case of its letters.
+    pub name: Option<String>,
+    /// Only what ended then or later; milliseconds since 1970, UTC.
+    pub since_ms: Option<i64>,
+    /// Only what was sent and [did not arrive](Outcome::is_failure).
+    pub failed: bool,
+    /// At most so many, the newest.
+    pub limit: Option<usize>,
+}
+
+impl Ledger {
+    /// Records how an upload ended.
+    pub fn record_sent(&self, sent: &Sent) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
+                   stored_name, receipt, seconds, wire_bytes, why)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        self.write(|file| {
+            let row = params![
+                sent.at_ms,
+                sent.address,
+                sent.key.map(|key| key.0),
+                variant_word(sent.variant),
+                sent.name,
+                sent.name.to_lowercase(),
+                Bytes(&sent.path),
+                amount(sent.size),
+                sent.digest.map(|digest| digest.0),
+                sent.outcome.word(),
+                sent.stored_name,
+                sent.receipt.as_deref().map(Bytes),
+                sent.seconds,
+                amount(sent.wire_bytes),
+                sent.why,
+            ];
+            file.execute(sql, row).map(drop)
+        })
+    }
+
+    /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
+    /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
+    pub fn record_received(&self, received: &Received) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant,
+                   seconds, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        self.write(|file| {
+            let row = params![
+                received.at_ms,
+                received.peer,
+                Bytes(&received.store),
+                received.name,
+                received.name.to_lowercase(),
+                kept_word(received.kept),
+                amount(received.size),
+                received.digest.0,
+                variant_word(received.variant),
+                received.seconds,
+                received.receipt.map(|receipt| receipt.0),
+            ];
+            file.execute(sql, row).map(drop)
+        })
+    }
+
+    /// Records a file that was found after a crash.
+    pub fn record_recovered(&self, recovered: &Recovered) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO received (at_ms, store, name, folded, kept, size, digest, receipt)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        self.write(|file| {
+            let row = params![
+                recovered.at_ms,
+                Bytes(&recovered.store),
+                recovered.name,
+                recovered.name.to_lowercase(),
+                kept_word(recovered.kept),
+                amount(recovered.size),
+                recovered.digest.0,
+                recovered.receipt.map(|receipt| receipt.0),
+            ];
+            file.execute(sql, row).map(drop)
+        })
+    }
+
+    /// Adds to the row in effect of a stored file that a receipt was given for it: the SHA-256 of the
+    /// receipt's statement. Without such a row nothing happens.
+    pub fn record_receipt(&self, store: &Path, name: &str, receipt: Digest) -> Result<(), LedgerError> {
+        let sql = "UPDATE received SET receipt = ?3 WHERE id = (SELECT max(id) FROM received
+                   WHERE store = ?1 AND name = ?2 AND kept <> 'discarded')";
+        self.write(|file| file.execute(sql, params![Bytes(store), name, receipt.0]).map(drop))
+    }
+
+    /// The rows that the filter lets through, the newest first.
+    pub fn history(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let name = filter.name.as_deref().map(str::to_lowercase);
+        let sent = "SELECT at_ms, address, key, variant, name, path, size, digest, outcome, stored_name,
+                    receipt, seconds, wire_bytes, why FROM sent
+                    WHERE (?1 IS NULL OR address = ?1 COLLATE NOCASE)
+                    AND (?2 IS NULL OR instr(folded, ?2) > 0) AND (?3 IS NULL OR at_ms >= ?3)
+                    AND (NOT ?4 OR outcome IN ('altered', 'failed', 'cancelled'))
+                    ORDER BY at_ms DESC, id DESC LIMIT ?5";
+        let received = format!(
+            "{RECEIVED} WHERE (?1 IS NULL OR instr(folded, ?1) > 0) AND (?2 IS NULL OR at_ms >= ?2)
+             ORDER BY at_ms DESC, id DESC LIMIT ?3"
+        );
+        let sent_only = filter.server.is_some() || filter.failed;
+        let mut entries = self.read(|file| {
+            let mut entries = Vec::new();
+            if filter.direction != Some(Direction::Received) {
+                let asked = params![filter.server, name, filter.since_ms, filter.failed, limit];
+                let mut sent = file.prepare(sent)?;
+                for row in sent.query_map(asked, sent_row)? {
+                    entries.push(Entry::Sent(row?));
+                }
+            }
+            if filter.direction != Some(Direction::Sent) && !sent_only {
+                let mut received = file.prepare(&received)?;
+                for row in received.query_map(params![name, filter.since_ms, limit], received_row)? {
+                    entries.push(row?);
+                }
+            }
+            Ok(entries)
+        })?;
+        // Stable: of one millisecond, what was sent comes first, and in each the row that was written last.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at_ms()));
+        entries.truncate(filter.limit.unwrap_or(usize::MAX));
+        Ok(entries)
+    }
+
+    /// For every name in a store its latest row, in the order of the names: what the folder should hold.
+    /// Never [`Entry::Sent`]; nothing that was discarded.
+    pub fn in_effect(&self, store: &Path) -> Result<Vec<Entry>, LedgerError> {
+        let sql = format!(
+            "{RECEIVED} WHERE id IN (SELECT max(id) FROM received WHERE store = ?1 AND kept <> 'discarded'
+             GROUP BY name) ORDER BY name"
+        );
+        self.read(|file| file.prepare(&sql)?.query_map([Bytes(store)], received_row)?.collect())
+    }
+
+    /// Whether the server with this key (SPKI SHA-256) has already given a receipt for a file of this
+    /// name and SHA-256.
+    pub fn receipted(&self, key: Digest, name: &str, digest: Digest) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sent
+                   WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
+        self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
+    }
+}
+
+const RECEIVED: &str =
+    "SELECT at_ms, peer, store, name, kept, size, digest, variant, seconds, receipt FROM received";
+
+fn sent_row(row: &Row<'_>) -> rusqlite::Result<Sent> {
+    Ok(Sent {
+        at_ms: row.get(0)?,
+        address: row.get(1)?,
+        key: row.get::<_, Option<_>>(2)?.map(Digest),
+        variant: variant(row, 3)?,
+        name: row.get(4)?,
+        path: path(row.get(5)?),
+        size: bytes(row, 6)?,
+        digest: row.get::<_, Option<_>>(7)?.map(Digest),
+        outcome: outcome(row, 8)?,
+        stored_name: row.get(9)?,
+        receipt: row.get::<_, Option<_>>(10)?.map(path),
+        seconds: row.get(11)?,
+        wire_bytes: bytes(row, 12)?,
+        why: row.get(13)?,
+    })
+}
+
+fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let (at_ms, store, name) = (row.get(0)?, path(row.get(2)?), row.get(3)?);
+    let (kept, size, digest) = (kept(row, 4)?, bytes(row, 5)?, Digest(row.get(6)?));
+    let receipt = row.get::<_, Option<_>>(9)?.map(Digest);
+    Ok(match row.get::<_, Option<String>>(7)? {
+        None => Entry::Recovered(Recovered { at_ms, store, name, kept, size, digest, receipt }),
+        Some(_) => Entry::Received(Received {
+            at_ms,
+            peer: row.get(1)?,
+            store,
+            name,
+            kept,
+            size,
+            digest,
+            variant: variant(row, 7)?,
+            seconds: row.get(8)?,
+            receipt,
+        }),
+    })
+}
+
+// The file's words
+
+/// `plain`, `ap`, `cp1`, `cp2`: in the file, in CSV and in JSON.
+#[must_use]
+pub const fn variant_word(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Plain => "plain",
+        Variant::Ap => "ap",
+        Variant::Cp1 => "cp1",
+        Variant::Cp2 => "cp2",
+    }
+}
+
+const fn kept_word(kept: Kept) -> &'static str {
+    match kept {
+        Kept::New => "new",
+        Kept::Renamed => "renamed",
+        Kept::Same => "same",
+        Kept::Amended => "amended",
+        Kept::Discarded => "discarded",
+    }
+}
+
+fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
+    one_of(row, column, Variant::ALL, variant_word)
+}
+
+fn kept(row: &Row<'_>, column: usize) -> rusqlite::Result<Kept> {
+    let all = [Kept::New, Kept::Renamed, Kept::Same, Kept::Amended, Kept::Discarded];
+    one_of(row, column, all, kept_word)
+}
+
+fn outcome(row: &Row<'_>, column: usize) -> rusqlite::Result<Outcome> {
+    use Outcome::{Altered, Cancelled, Delivered, Failed, Stored};
+    one_of(row, column, [Stored, Delivered, Altered, Failed, Cancelled], Outcome::word)
+}
+
+fn one_of<T: Copy, const N: usize>(
+    row: &Row<'_>,
+    column: usize,
+    all: [T; N],
+    word: impl Fn(T) -> &'static str,
+) -> rusqlite::Result<T> {
+    let found: String = row.get(column)?;
+    all.into_iter().find(|value| word(*value) == found).ok_or_else(|| {
+        let why = format!("{found:?} is none of its words");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
+    })
+}
+
+fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let amount: i64 = row.get(column)?;
+    u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, amount))
+}
+
+/// SQLite's integers end at 2^63 − 1, and so do files.
+fn amount(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// A path as a blob: it need not be text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bytes<'a>(pub(super) &'a Path);
+
+impl ToSql for Bytes<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_os_str().as_bytes())))
+    }
+}
+
+fn path(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}

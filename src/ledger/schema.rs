@@ -1,0 +1,114 @@
+//! The tables, and how a file of an older upseal becomes one of this.
+//!
+//! `user_version` counts the steps that a file has had. A step is never changed once it was released;
+//! what comes later is a step of its own.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::LedgerError;
+
+/// Every step, in order. Paths are blobs, because they need not be text; SHA-256 are blobs of 32 bytes;
+/// times are milliseconds since 1970, UTC; `folded` is the name in lower case, to be searched.
+pub(super) const STEPS: &[&str] = &["
+    CREATE TABLE sent (
+        id          INTEGER PRIMARY KEY,
+        at_ms       INTEGER NOT NULL,
+        address     TEXT NOT NULL,
+        key         BLOB,
+        variant     TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        folded      TEXT NOT NULL,
+        path        BLOB NOT NULL,
+        size        INTEGER NOT NULL,
+        digest      BLOB,
+        outcome     TEXT NOT NULL,
+        stored_name TEXT,
+        receipt     BLOB,
+        seconds     REAL NOT NULL,
+        wire_bytes  INTEGER NOT NULL,
+        why         TEXT
+    ) STRICT;
+    CREATE INDEX sent_at ON sent (at_ms);
+    CREATE INDEX sent_digest ON sent (digest);
+
+    -- A file that was found after a crash has no peer, no variant and no seconds.
+    CREATE TABLE received (
+        id          INTEGER PRIMARY KEY,
+        at_ms       INTEGER NOT NULL,
+        peer        TEXT,
+        store       BLOB NOT NULL,
+        name        TEXT NOT NULL,
+        folded      TEXT NOT NULL,
+        kept        TEXT NOT NULL,
+        size        INTEGER NOT NULL,
+        digest      BLOB NOT NULL,
+        variant     TEXT,
+        seconds     REAL,
+        receipt     BLOB
+    ) STRICT;
+    CREATE INDEX received_at ON received (at_ms);
+    CREATE INDEX received_name ON received (store, name);
+
+    -- Since when files of a store are recorded.
+    CREATE TABLE store (
+        path        BLOB PRIMARY KEY,
+        since_ms    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- The replay memory.
+    CREATE TABLE seen (
+        what        INTEGER NOT NULL,
+        digest      BLOB NOT NULL,
+        until       INTEGER NOT NULL,
+        PRIMARY KEY (what, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX seen_until ON seen (until);
+"];
+
+/// Refuses a file of a newer upseal before anything in it is changed.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let found = version(connection).map_err(|why| LedgerError::Sqlite {
+        path: path.to_owned(),
+        doing: "open",
+        why,
+    })?;
+    let known = count(STEPS);
+    if found > known { Err(LedgerError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+}
+
+/// Takes the steps that the file has not had, all of them or none.
+pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    if version(connection)? >= count(steps) {
+        return Ok(());
+    }
+    immediately(connection, |transaction| {
+        // Again: in between another program may have done it.
+        let had = usize::try_from(version(transaction)?).unwrap_or(0);
+        for step in steps.iter().skip(had) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "user_version", count(steps).max(version(transaction)?))
+    })
+}
+
+/// A transaction that waits for its turn at its beginning. One that reads first and wants to write later
+/// would be refused without waiting.
+pub(super) fn immediately(
+    connection: &mut Connection,
+    change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    change(&transaction)?;
+    transaction.commit()
+}
+
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The version of a file that has had all of these.
+fn count(steps: &[&str]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,330 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::digest::Digest;
+use crate::event::{Kept, Variant};
+
+pub(super) fn ledger() -> (TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("data/history.db")).unwrap();
+    (folder, ledger)
+}
+
+pub(super) fn sent(at_ms: i64, name: &str, outcome: Outcome) -> Sent {
+    Sent {
+        at_ms,
+        address: "lab.example:4321".to_owned(),
+        key: Some(Digest::of(b"key")),
+        variant: Variant::Cp2,
+        name: name.to_owned(),
+        path: PathBuf::from("/home/me").join(name),
+        size: 9,
+        digest: Some(Digest::of(name.as_bytes())),
+        outcome,
+        stored_name: Some(format!("recv_{name}")),
+        receipt: Some(PathBuf::from("/r").join(name)),
+        seconds: 0.5,
+        wire_bytes: 12,
+        why: Some("because".to_owned()),
+    }
+}
+
+pub(super) fn received(at_ms: i64, store: &Path, name: &str, content: &[u8]) -> Received {
+    Received {
+        at_ms,
+        peer: "127.0.0.1:50000".to_owned(),
+        store: store.to_owned(),
+        name: name.to_owned(),
+        kept: Kept::New,
+        size: content.len() as u64,
+        digest: Digest::of(content),
+        variant: Variant::Cp1,
+        seconds: 0.25,
+        receipt: None,
+    }
+}
+
+#[test]
+fn rows_come_back_as_they_were_recorded_the_newest_first() {
+    let (_folder, ledger) = ledger();
+    let bare = Sent {
+        key: None,
+        digest: None,
+        stored_name: None,
+        receipt: None,
+        why: None,
+        size: 10 << 40,
+        ..sent(2, "b \u{202e}\n.txt", Outcome::Failed)
+    };
+    let arrived = received(3, Path::new("/store"), "größe", b"x");
+    let found = Recovered {
+        at_ms: 4,
+        store: PathBuf::from("/store"),
+        name: "lost".to_owned(),
+        kept: Kept::Amended,
+        size: 1,
+        digest: Digest::of(b"y"),
+        receipt: None,
+    };
+    ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
+    ledger.record_sent(&bare).unwrap();
+    ledger.record_received(&arrived).unwrap();
+    ledger.record_recovered(&found).unwrap();
+    let expected = [
+        Entry::Recovered(found),
+        Entry::Received(arrived),
+        Entry::Sent(bare),
+        Entry::Sent(sent(1, "a", Outcome::Stored)),
+    ];
+    assert_eq!(ledger.history(&Filter::default()).unwrap(), expected);
+}
+
+#[test]
+fn paths_that_are_not_text_survive() {
+    let (_folder, ledger) = ledger();
+    let odd = PathBuf::from(OsStr::from_bytes(b"/home/\xff\xfe/a"));
+    let sent = Sent { path: odd.clone(), receipt: Some(odd.clone()), ..sent(1, "a", Outcome::Stored) };
+    let received = received(2, &odd, "a", b"");
+    ledger.record_sent(&sent).unwrap();
+    ledger.record_received(&received).unwrap();
+    assert_eq!(ledger.in_effect(&odd).unwrap(), [Entry::Received(received.clone())]);
+    assert_eq!(ledger.history(&Filter::default()).unwrap(), [Entry::Received(received), Entry::Sent(sent)]);
+}
+
+#[test]
+fn every_outcome_variant_and_fate_is_read_back() {
+    let (_folder, ledger) = ledger();
+    let store = Path::new("/s");
+    for outcome in
+        [Outcome::Stored, Outcome::Delivered, Outcome::Altered, Outcome::Failed, Outcome::Cancelled]
+    {
+        ledger.record_sent(&sent(1, outcome.word(), outcome)).unwrap();
+    }
+    let kinds = [Kept::New, Kept::Renamed, Kept::Same, Kept::Amended, Kept::Discarded];
+    for (kept, variant) in kinds.into_iter().zip(Variant::ALL.into_iter().cycle()) {
+        ledger.record_received(&Received { kept, variant, ..received(2, store, "a", b"") }).unwrap();
+    }
+    for entry in ledger.history(&Filter::default()).unwrap() {
+        match entry {
+            Entry::Sent(row) => assert_eq!(row.name, row.outcome.word()),
+            Entry::Received(row) => {
+                let at = kinds.iter().position(|kept| *kept == row.kept).unwrap();
+                assert_eq!(row.variant, Variant::ALL[at % 4]);
+            }
+            Entry::Recovered(_) => panic!("{entry:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_filter_lets_through_what_it_says() {
+    let (_folder, ledger) = ledger();
+    let store = Path::new("/s");
+    ledger.record_sent(&sent(10, "Bericht.PDF", Outcome::Stored)).unwrap();
+    ledger.record_sent(&sent(20, "ÄRGER_1.txt", Outcome::Failed)).unwrap();
+    let elsewhere = Sent { address: "other:1".to_owned(), ..sent(30, "c", Outcome::Cancelled) };
+    ledger.record_sent(&elsewhere).unwrap();
+    ledger.record_received(&received(40, store, "bericht (2).pdf", b"")).unwrap();
+    let all = Filter::default();
+    let name = |name: &str| Filter { name: Some(name.to_owned()), ..all.clone() };
+    let direction = |one| Filter { direction: Some(one), ..all.clone() };
+    let server = |address: &str| Filter { server: Some(address.to_owned()), ..all.clone() };
+    let table = [
+        (all.clone(), vec![40, 30, 20, 10]),
+        (Filter { limit: Some(2), ..all.clone() }, vec![40, 30]),
+        (Filter { limit: Some(0), ..all.clone() }, vec![]),
+        (direction(Direction::Sent), vec![30, 20, 10]),
+        (direction(Direction::Received), vec![40]),
+        (name("bericht"), vec![40, 10]),
+        (name("ärger"), vec![20]),
+        // What SQL's LIKE would take for "any characters".
+        (name("%"), vec![]),
+        (name("R_1"), vec![20]),
+        (name("t_x"), vec![]),
+        (Filter { since_ms: Some(20), ..all.clone() }, vec![40, 30, 20]),
+        (Filter { since_ms: Some(41), ..all.clone() }, vec![]),
+        (Filter { failed: true, ..all.clone() }, vec![30, 20]),
+        (server("LAB.example:4321"), vec![20, 10]),
+        (server("lab.example:432"), vec![]),
+        (Filter { failed: true, direction: Some(Direction::Received), ..all.clone() }, vec![]),
+        (Filter { limit: Some(1), ..name("bericht") }, vec![40]),
+    ];
+    for (filter, expected) in table {
+        let found: Vec<i64> = ledger.history(&filter).unwrap().iter().map(Entry::at_ms).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn the_latest_row_of_a_name_in_a_store_is_in_effect() {
+    let (_folder, ledger) = ledger();
+    let (one, other) = (Path::new("/one"), Path::new("/other"));
+    ledger.record_received(&received(9, one, "b", b"b")).unwrap();
+    ledger.record_received(&received(8, one, "a", b"begin")).unwrap();
+    ledger.record_received(&received(8, other, "a", b"another")).unwrap();
+    // Also where the clock was put back in between.
+    let more = Received { kept: Kept::Amended, ..received(7, one, "a", b"begin and more") };
+    ledger.record_received(&more).unwrap();
+    let raced = Received { kept: Kept::Discarded, ..received(9, one, "race-cp1-a", b"x") };
+    ledger.record_received(&raced).unwrap();
+    ledger.record_receipt(one, "a", Digest::of(b"statement")).unwrap();
+    ledger.record_receipt(one, "nobody", Digest::of(b"statement")).unwrap();
+    let more = Received { receipt: Some(Digest::of(b"statement")), ..more };
+    let expected = [Entry::Received(more), Entry::Received(received(9, one, "b", b"b"))];
+    assert_eq!(ledger.in_effect(one).unwrap(), expected);
+}
+
+#[test]
+fn only_a_receipt_of_this_server_for_this_name_and_content_counts() {
+    let (_folder, ledger) = ledger();
+    ledger.record_sent(&sent(1, "stored", Outcome::Stored)).unwrap();
+    ledger.record_sent(&sent(1, "delivered", Outcome::Delivered)).unwrap();
+    let (key, of) = (Digest::of(b"key"), |name: &str| Digest::of(name.as_bytes()));
+    assert!(ledger.receipted(key, "stored", of("stored")).unwrap());
+    for (key, name, digest) in [
+        (key, "delivered", of("delivered")),
+        (Digest::of(b"other"), "stored", of("stored")),
+        (key, "renamed", of("stored")),
+        (key, "stored", of("changed")),
+    ] {
+        assert!(!ledger.receipted(key, name, digest).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn what_was_seen_is_remembered_until_its_time() {
+    let (folder, ledger) = ledger();
+    let (early, late) = (Digest::of(b"early"), Digest::of(b"late"));
+    ledger.remember(&[(Seen::SessionKey, early), (Seen::Token, late)], 100).unwrap();
+    // Until the later of the two, whichever was said last.
+    ledger.remember(&[(Seen::Token, late)], 300).unwrap();
+    ledger.remember(&[(Seen::Token, late)], 200).unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(&folder.path().join("data/history.db")).unwrap();
+    assert!(ledger.is_seen(Seen::SessionKey, early).unwrap());
+    assert!(!ledger.is_seen(Seen::FirstBlock, early).unwrap(), "another kind of thing");
+    ledger.forget_expired(100).unwrap();
+    assert!(ledger.is_seen(Seen::SessionKey, early).unwrap(), "its last second");
+    ledger.forget_expired(101).unwrap();
+    assert!(!ledger.is_seen(Seen::SessionKey, early).unwrap());
+    ledger.forget_expired(300).unwrap();
+    assert!(ledger.is_seen(Seen::Token, late).unwrap());
+}
+
+#[test]
+fn the_file_and_its_folder_are_only_the_user_s() {
+    let (folder, ledger) = ledger();
+    ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
+    let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("data"), 0o700);
+    for file in ["history.db", "history.db-wal", "history.db-shm"] {
+        assert_eq!(mode(&format!("data/{file}")), 0o600, "{file}");
+    }
+}
+
+#[test]
+fn what_is_no_history_is_said_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    assert!(Ledger::open_existing(&path).unwrap().is_none());
+    assert!(!path.exists(), "reading creates nothing");
+    let text = "this is a letter, and no database at all\n".repeat(40);
+    fs::write(&path, &text).unwrap();
+    let why = Ledger::open(&path).unwrap_err().to_string();
+    assert!(why.starts_with(&format!("cannot open the history in {}: ", path.display())), "{why}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let inside = Ledger::open(&path.join("inside")).unwrap_err();
+    assert!(matches!(inside, LedgerError::NotCreated { .. }), "{inside}");
+}
+
+#[test]
+fn a_file_of_a_newer_upseal_is_refused_unchanged() {
+    let (folder, ledger) = ledger();
+    ledger.lock().pragma_update(None, "user_version", 99).unwrap();
+    drop(ledger);
+    let path = folder.path().join("data/history.db");
+    let before = fs::read(&path).unwrap();
+    let why = Ledger::open(&path).unwrap_err().to_string();
+    assert!(why.ends_with("has version 99; this upseal knows versions up to 1"), "{why}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_older_file_takes_the_steps_that_it_has_not_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let old = Ledger::open(&path).unwrap();
+    old.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
+    drop(old);
+    let later = "ALTER TABLE sent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'";
+    let steps: Vec<&str> = schema::STEPS.iter().copied().chain([later]).collect();
+    let mut connection = Connection::open(&path).unwrap();
+    // A step that fails leaves the file as it was.
+    let broken: Vec<&str> = steps.iter().copied().chain(["ALTER TABLE nothing RENAME TO less"]).collect();
+    schema::migrate(&mut connection, &broken).unwrap_err();
+    assert_eq!(schema::version(&connection).unwrap(), 1);
+    for _ in 0..2 {
+        schema::migrate(&mut connection, &steps).unwrap();
+        assert_eq!(schema::version(&connection).unwrap(), 2);
+    }
+    let row = connection.query_row("SELECT name, colour FROM sent", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    });
+    assert_eq!(row.unwrap(), ("a".to_owned(), "green".to_owned()));
+}
+
+#[test]
+fn threads_that_share_it_lose_no_row() {
+    let (_folder, ledger) = ledger();
+    let ledger = Arc::new(ledger);
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || (0..25).for_each(|i| ledger.record_sent(&row(i)).unwrap()))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 100);
+}
+
+fn row(i: i64) -> Sent {
+    sent(i, "a", Outcome::Stored)
+}
+
+/// The program again, as another process: it writes 50 rows where the variable says.
+const ELSEWHERE: &str = "UPSEAL_TEST_LEDGER";
+
+#[test]
+fn processes_that_open_it_at_once_lose_no_row() {
+    if let Some(path) = std::env::var_os(ELSEWHERE) {
+        let ledger = Ledger::open(Path::new(&path)).unwrap();
+        (0..50).for_each(|i| ledger.record_sent(&row(i)).unwrap());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let this = "ledger::tests::processes_that_open_it_at_once_lose_no_row";
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args([this, "--exact", "--test-threads=1"])
+            .env(ELSEWHERE, &path)
+            .output()
+            .unwrap()
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(start)).collect();
+        for other in others {
+            let output = other.join().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+    });
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 150);
+}

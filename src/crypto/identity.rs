@@ -10,7 +10,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
-use subtle::ConstantTimeEq as _;
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 pub use super::authority::{Authority, Issued, init, throwaway};
@@ -18,8 +18,10 @@ use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge;
 use super::fernet::SessionKey;
 use super::padding::{Both, Unpadded};
+use super::receipt;
 use super::rsa_blocks::{self, BlockOpener, ServerKey};
 use super::session_key;
+use crate::event::Padding;
 
 /// The server's certificate, in the folder of certificates (the handout's name).
 pub const CERTIFICATE_FILE: &str = "server_signed.crt";
@@ -212,6 +214,29 @@ impl Identity {
     /// Answers MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length, blinded.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
         Ok(challenge::sign_salted(&self.key, message, challenge::salt_max(&self.key))?)
+    }
+
+    /// Signs a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to MODE 3 has.
+    pub fn sign_receipt(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        Ok(challenge::sign_salted(&self.key, statement, receipt::SIGNATURE_SALT)?)
+    }
+
+    /// The salt of a receipt request, OAEP. What does not decrypt becomes a random one, in constant
+    /// time: the digests will be those of another salt, and nobody is told more.
+    #[must_use]
+    pub fn open_receipt_salt(&self, sealed: &[u8]) -> receipt::Salt {
+        let mut salt = Zeroizing::new([0; 32]);
+        // Without randomness the salt stays zeros, as unknown to the client as any other that it did not send.
+        let _ = getrandom::fill(&mut *salt);
+        let Some(em) = self.decrypt_raw(sealed) else { return salt };
+        let Unpadded { valid, len, block } = Both::of(em).only(Padding::Oaep);
+        if let Some(bytes) = block.last_chunk::<32>() {
+            let is_it = valid & len.ct_eq(&32);
+            for (mine, theirs) in salt.iter_mut().zip(bytes) {
+                mine.conditional_assign(theirs, is_it);
+            }
+        }
+        salt
     }
 
     /// Reads CP1 blocks of one file.

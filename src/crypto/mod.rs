@@ -14,7 +14,7 @@
 //!
 //! In reading order: [`identity`] (a server's key and certificate), [`authority`] (issues them) and
 //! [`request`] (asks another's CA for one, or answers),
-//! [`challenge`] (AP), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them `certificate`, `name`,
+//! [`challenge`] (AP), [`receipt`] (proof of delivery), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them `certificate`, `name`,
 //! `padding` and `session_key`.
 //!
 //! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
@@ -34,6 +34,7 @@ pub mod fernet;
 pub mod identity;
 mod name;
 mod padding;
+pub mod receipt;
 pub mod request;
 pub mod rsa_blocks;
 mod session_key;

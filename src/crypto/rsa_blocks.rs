@@ -90,7 +90,7 @@ impl ServerKey {
     }
 
     /// One block. The public operation's one place.
-    fn encrypt(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(super) fn encrypt(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, SealError> {
         match padding {
             Padding::Oaep => Oaep::<Sha256>::new().encrypt(&mut SysRng, &self.0, message),
             Padding::Pkcs1v15 => Pkcs1v15Encrypt.encrypt(&mut SysRng, &self.0, message),

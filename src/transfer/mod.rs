@@ -12,6 +12,7 @@
 //! the machine to itself. Limits: the channels are unbounded, because whoever draws may be stopped
 //! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
 
+pub mod confirm;
 pub mod queue;
 pub mod race;
 pub mod recognise;
@@ -29,6 +30,7 @@ use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
+use self::confirm::Keep;
 use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
 use self::worker::{Dialer, Embedded, Ending, Past, Stop, Worker};
@@ -63,6 +65,11 @@ pub struct Options {
     pub ciphertext: Option<Arc<dyn Store>>,
     /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
     pub retries: u32,
+    /// Where receipts go.
+    pub receipts: Keep,
+    /// The CA that must have signed the receipts of Plain, which asks for none otherwise: it would send a
+    /// MODE 3 that the variant has not.
+    pub plain_receipts: Option<Arc<Anchor>>,
     /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
     /// calls it off.
     pub absence: Option<Duration>,
@@ -72,7 +79,15 @@ impl Options {
     /// No server of our own, nothing kept; three retries.
     #[must_use]
     pub const fn new(known: KnownServers) -> Self {
-        Self { embedded: None, known, ciphertext: None, retries: RETRIES, absence: None }
+        Self {
+            embedded: None,
+            known,
+            ciphertext: None,
+            retries: RETRIES,
+            receipts: Keep::Nowhere,
+            plain_receipts: None,
+            absence: None,
+        }
     }
 }
 
@@ -431,6 +446,8 @@ impl Control {
                 dialer: self.dialer(),
                 past: self.past(&route.target),
                 retries: self.options.retries,
+                keep: self.options.receipts.clone(),
+                plain_receipts: self.options.plain_receipts.clone(),
             };
             self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || {
                 let ending = worker.run(&route);

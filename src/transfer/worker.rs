@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::confirm::{self, Keep, Unconfirmed};
 use super::queue::{Queue, Route};
 use super::recognise::{self, Stranger};
 use crate::escape::escape;
@@ -13,12 +14,12 @@ use crate::event::{
     Blame, Dialect, Event, Expected, Fault, FaultKind, Job, JobId, NameAs, Proof, Standing, State, Target,
     Track, Variant,
 };
-use crate::meter::Meter;
+use crate::meter::{Meter, Stage};
 use crate::net::Observer;
 use crate::net::connection::Connection;
 use crate::net::receive::is_race;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
+use crate::net::upload::{Confirmation, Proven, SEND_PATIENCE, Upload, UploadError};
 use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::KnownServers;
@@ -223,6 +224,10 @@ pub struct Worker {
     pub past: Past,
     /// How often a file that was cut is sent again.
     pub retries: u32,
+    /// Where receipts go.
+    pub keep: Keep,
+    /// The CA that must have signed the receipts of Plain; `None`: none are asked for.
+    pub plain_receipts: Option<Arc<Anchor>>,
 }
 
 /// What a target has done so far.
@@ -275,8 +280,12 @@ impl Worker {
 
     /// Sends this upload and those that follow it.
     fn send(&self, route: &Route, mut upload: Upload, first: Job, mut source: Source) {
+        let asks = match route.dialect.variant {
+            Variant::Plain => self.plain_receipts.is_some(),
+            _ => upload.gives_receipts(),
+        };
         let mut job = first;
-        let mut sent: Vec<JobId> = Vec::new();
+        let mut waiting: Vec<Unconfirmed> = Vec::new();
         loop {
             let meter = Arc::new(Meter::default());
             self.say(job.id, State::Sending);
@@ -285,25 +294,74 @@ impl Worker {
                 NameAs::Base => source.name.clone(),
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
-            let result = upload.file(&name, &mut source.file, source.size, &meter);
-            if let Err(error) = result {
-                drop(upload); // The reset reaches the server before we say that it failed.
-                self.dialer.observer.unwatch(Track::Job(job.id));
-                return self.broken(route, &sent, Some(job.id), &error);
-            }
+            let sent = match upload.file(&name, &mut source.file, source.size, &meter) {
+                Ok(sent) => sent,
+                Err(error) => {
+                    drop(upload); // The reset reaches the server before we say that it failed.
+                    self.dialer.observer.unwatch(Track::Job(job.id));
+                    return self.broken(route, &waiting, Some(job.id), &error);
+                }
+            };
             self.say(job.id, State::Sent);
-            sent.push(job.id);
-            let Some((next, next_source)) = self.next(route) else {
-                let result = upload.close(&meter);
-                self.dialer.observer.unwatch(Track::Job(job.id));
+            let alone = lock(&self.queue).tries(job.id) > 0;
+            let (track, size, at) = (Track::Job(job.id), source.size, Instant::now());
+            waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
+            let next = self.next(route);
+            if asks && (next.is_none() || confirm::is_due(&waiting, &self.keep)) {
+                if let Err(error) = self.confirm(route, &mut upload, &waiting) {
+                    drop(upload);
+                    self.dialer.observer.unwatch(track);
+                    // In its place, before those that follow.
+                    if let Some((next, _)) = next {
+                        self.interrupted(next.id);
+                    }
+                    return self.broken(route, &waiting, None, &error);
+                }
+                waiting.clear();
+            }
+            let Some((next, next_source)) = next else {
+                let result = if let Some(last) = waiting.last() {
+                    upload.close(&last.meter)
+                } else {
+                    upload.leave();
+                    Ok(())
+                };
+                self.dialer.observer.unwatch(track);
                 return match result {
-                    Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
-                    Err(error) => self.broken(route, &sent, None, &error),
+                    Ok(()) => waiting.iter().for_each(|file| self.say(file.job.id, State::Delivered)),
+                    Err(error) => self.broken(route, &waiting, None, &error),
                 };
             };
-            self.dialer.observer.unwatch(Track::Job(job.id));
+            self.dialer.observer.unwatch(track);
             (job, source) = (next, next_source);
         }
+    }
+
+    /// Asks for receipts of all that wait, and says what they say.
+    fn confirm(
+        &self,
+        route: &Route,
+        upload: &mut Upload,
+        waiting: &[Unconfirmed],
+    ) -> Result<(), UploadError> {
+        let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
+        let files = first.sent.ordinal..=last.sent.ordinal;
+        let confirmation =
+            last.meter.timed(Stage::Wait, || upload.receipts(files, self.plain_receipts.as_deref()))?;
+        // Its last numbers come before its final state.
+        self.dialer.observer.unwatch(Track::Job(last.job.id));
+        match confirmation {
+            Confirmation::Answer => waiting.iter().for_each(|file| self.say(file.job.id, State::Delivered)),
+            Confirmation::Receipt(receipt) => {
+                let paths = confirm::keep(&receipt, waiting, &self.keep, &*self.dialer.observer);
+                // The statement has a line for each of them, in this order: it was read so.
+                for ((file, entry), path) in waiting.iter().zip(&receipt.statement.entries).zip(paths) {
+                    let state = confirm::judge(entry, receipt.salt.as_deref(), file, route.dialect, path);
+                    self.say(file.job.id, state);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next upload of this route whose file can be read; those that cannot fail here.
@@ -367,10 +425,10 @@ impl Worker {
     }
 
     /// The connection ended early, while `current` was sent or, if none, after MODE 2.
-    fn broken(&self, route: &Route, sent: &[JobId], current: Option<JobId>, error: &UploadError) {
+    fn broken(&self, route: &Route, sent: &[Unconfirmed], current: Option<JobId>, error: &UploadError) {
         let fault = error.fault();
         // In reverse, so that requeued ones stand in their old order.
-        for id in current.iter().chain(sent.iter().rev()) {
+        for id in current.iter().chain(sent.iter().rev().map(|file| &file.job.id)) {
             if fault.kind == FaultKind::Interrupted {
                 self.interrupted(*id);
             } else {

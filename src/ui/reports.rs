@@ -142,7 +142,7 @@ impl App {
                     self.trouble(&name, &fault, now);
                 }
             }
-            State::Delivered => {
+            State::Delivered | State::Stored { .. } => {
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
                 let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
                 self.rates.learn(&target, variant, rate);

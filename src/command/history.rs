@@ -13,10 +13,10 @@ use super::usage;
 use crate::cli::History;
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Blame, Fault, FaultKind, Kept};
 use crate::ledger::history::variant_word;
 use crate::ledger::repair::{self, Repair};
-use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError};
+use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Received};
 use crate::output;
 use crate::units;
 
@@ -151,16 +151,19 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
         Entry::Recovered(_) => ("received", "found after a crash".to_owned()),
     };
     let protocol = entry.variant().map_or_else(|| "—".to_owned(), |variant| variant.to_string());
+    let outcome = match entry {
+        Entry::Received(Received { kept: Kept::New, .. }) => "stored",
+        other => other.outcome(),
+    };
     let why = match entry {
         Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", shown(why))).unwrap_or_default(),
         Entry::Received(_) | Entry::Recovered(_) => String::new(),
     };
     format!(
-        "{at}  {direction:<8}  {:<width$}  {:>8}  {protocol:<5}  {:>10}  {:<9}  {other}{why}",
+        "{at}  {direction:<8}  {:<width$}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
         shown(entry.name()),
         units::bytes(entry.size()),
         entry.rate().map_or_else(|| "—".to_owned(), units::rate),
-        entry.outcome(),
     )
 }
 
@@ -283,8 +286,8 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Kept, Variant};
-    use crate::ledger::{Outcome, Received, Recovered, Sent};
+    use crate::event::Variant;
+    use crate::ledger::{Outcome, Recovered, Sent};
 
     fn sent(name: &str) -> Sent {
         Sent {

@@ -197,11 +197,11 @@ impl Entry {
         (seconds > 0.0).then_some(seconds)
     }
 
-    /// File bytes a second, where they arrived and the time is known.
+    /// File bytes a second, where some arrived and the time is known.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
-        let arrived = !matches!(self, Self::Sent(row) if row.outcome.is_failure());
-        self.seconds().filter(|_| arrived).map(|seconds| self.size() as f64 / seconds)
+        let failed = matches!(self, Self::Sent(row) if row.outcome.is_failure());
+        self.seconds().filter(|_| !failed && self.size() > 0).map(|seconds| self.size() as f64 / seconds)
     }
 
     /// What became of it, in one word; a received file's is that of [`Kept`], and `recovered` for one

@@ -183,22 +183,28 @@ pub(super) fn tab_at(app: &App, area: Rect, at: Position) -> Option<Screen> {
     if at.y != area.y {
         return None;
     }
-    let mut x = area.x + columns(fit::width(text::PROGRAM)) + 2;
+    let mut x = area.x + columns(fit::width(&before_tabs(app)));
     for (screen, name) in TABS {
         let width = columns(fit::width(&tab(app, screen, name, area.width)));
         if (x..x + width).contains(&at.x) {
             return Some(screen);
         }
-        x += width;
+        x += width + 1;
     }
     None
+}
+
+/// The program's name. The brackets of the first tab take the place of a blank.
+fn before_tabs(app: &App) -> String {
+    let blank = if app.screen == Screen::Upload { "" } else { " " };
+    format!(" {} {blank}", text::PROGRAM)
 }
 
 fn tab(app: &App, screen: Screen, name: &str, width: u16) -> String {
     match name.split_once(' ') {
         _ if app.screen == screen => format!("[{name}]"),
-        Some((digit, _)) if width < NAMED_TABS => format!(" {digit} "),
-        _ => format!(" {name} "),
+        Some((digit, _)) if width < NAMED_TABS => digit.to_owned(),
+        _ => name.to_owned(),
     }
 }
 
@@ -252,12 +258,13 @@ fn part(app: &App, theme: Theme, now: Duration, part: Part, rect: Rect, buf: &mu
     }
 }
 
-/// ` upseal [1 Upload] 2 Race  4 Server          127.0.0.1:4321 ✓ proven 1024-bit`
+/// ` upseal [1 Upload] 2 Race 4 Server 5 History   127.0.0.1:4321 ✓ proven 1024-bit`
 fn header(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let mut line = Line::from(vec![Span::styled(format!(" {} ", text::PROGRAM), theme.strong())]);
+    let mut line = Line::from(vec![Span::styled(before_tabs(app), theme.strong())]);
     for (screen, name) in TABS {
         let style = if app.screen == screen { theme.chosen() } else { Style::new() };
         line.push_span(Span::styled(tab(app, screen, name, area.width), style));
+        line.push_span(Span::raw(" "));
     }
     let used = columns(line.width());
     line.render(area, buf);

@@ -199,11 +199,11 @@ fn the_lists_usual_keys_and_the_filter() {
     }
     // Names and the other side, whatever the case; 5 is a letter while it is typed.
     stage.keys("/ P P M");
-    assert!(stage.shows("2 of 9") && stage.shows("/PPM"));
+    assert!(stage.shows("2 of 9 transfers") && stage.shows("/PPM"));
     stage.keys("C-u 5");
     assert!(stage.shows("Nothing matches"));
     stage.keys("C-u 2 0 0 1 : Enter");
-    assert!(stage.shows("3 of 9") && stage.shows("/2001:  (Esc shows all)"));
+    assert!(stage.shows("3 of 9 transfers") && stage.shows("/2001:  (Esc shows all)"));
     stage.keys("G Enter");
     assert!(stage.shows("not again: a file of this name"));
     stage.keys("Esc Esc");
@@ -236,4 +236,27 @@ fn the_thread_reads_the_file_and_creates_none() {
     assert!(stage.shows("cannot open the history in"));
     stage.app.on_answer(read(None, &stage.app.clock));
     assert!(stage.shows("UPSEAL_HISTORY names a file"));
+}
+
+#[test]
+fn a_click_on_a_tab_opens_its_screen() {
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = Stage::new();
+    for (name, screen) in [
+        ("5 History", Screen::History),
+        ("4 Server", Screen::Server),
+        ("2 Race", Screen::Race),
+        ("1 Upload", Screen::Upload),
+        ("5 History", Screen::History),
+    ] {
+        for last in [false, true] {
+            let at = stage.rows()[0].find(name).unwrap() + if last { name.len() - 1 } else { 0 };
+            let kind = MouseEventKind::Down(MouseButton::Left);
+            let column = u16::try_from(at).unwrap();
+            stage.app.on_mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE });
+            stage.settle();
+            assert_eq!(stage.app.screen, screen, "{name}");
+        }
+    }
+    assert_eq!(stage.due(), 1);
 }

@@ -14,13 +14,14 @@ pub(in crate::ui) const RECOVERED_LONG: &str =
     "found in the folder after a crash, whole; who sent it is not known";
 pub(in crate::ui) const NO_RECEIPT: &str = "none";
 
-/// `240`, or `12 of 240` with a filter; `of the newest` where there are more.
+/// `240 transfers`, or `12 of 240 transfers` with a filter; only the newest are read.
 pub(in crate::ui) fn rows(shown: usize, all: usize, most: usize) -> String {
-    let all_of = if all >= most { format!("the newest {all}") } else { all.to_string() };
+    let noun = if all == 1 { "transfer" } else { "transfers" };
+    let newest = if all >= most { "the newest " } else { "" };
     match (shown, all) {
         (_, 0) => String::new(),
-        (shown, all) if shown < all => format!("{shown} of {all_of}"),
-        _ => all_of,
+        (shown, all) if shown < all => format!("{shown} of {newest}{all} {noun}"),
+        _ => format!("{newest}{all} {noun}"),
     }
 }
 

@@ -25,6 +25,9 @@ use crate::units;
 /// Rows that are read; older ones are for `upseal history`.
 const MOST: usize = 10_000;
 
+/// Columns of the other side.
+const PEER: usize = 24;
+
 /// Between two readings.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -79,6 +82,14 @@ impl Row {
         &self.name
     }
 
+    /// The other side; a client's port tells nobody anything.
+    fn host(&self) -> &str {
+        match &self.entry {
+            Entry::Sent(_) => &self.peer,
+            _ => self.peer.rsplit_once(':').map_or(&*self.peer, |(host, _)| host),
+        }
+    }
+
     fn direction(&self) -> &'static str {
         if matches!(self.entry, Entry::Sent(_)) { text::SENT } else { text::GOT }
     }
@@ -96,7 +107,7 @@ impl Row {
     }
 
     fn rate(&self) -> String {
-        self.entry.rate().filter(|_| self.entry.size() > 0).map_or_else(|| "—".to_owned(), units::rate)
+        self.entry.rate().map_or_else(|| "—".to_owned(), units::rate)
     }
 
     /// Why it failed, if it did.
@@ -377,32 +388,36 @@ impl Pane<'_, History> {
         }
     }
 
-    /// `Tue 14:07 received image.ppm           7.91 MiB  CP2    402 MiB/s  stored ✓`
+    /// `Tue 14:07 received image.ppm           7.91 MiB  CP2     402 MiB/s  stored ✓`
     fn row(&self, row: &Row, width: usize) -> Line<'static> {
-        // What is narrow first loses the rate, then the day; what is wide shows the other side, too.
-        let (day, rate) = (width >= 54, width >= 66);
-        let fixed = if day { 10 } else { 0 } + 9 + 9 + 2 + 5 + if rate { 12 } else { 1 } + 11;
+        // What is narrow first loses the rate, then day and protocol; what is wide shows the other side.
+        let (words, rate) = (width >= 54, width >= 67);
+        let fixed = if words { 19 + 7 } else { 2 } + 9 + if rate { 11 } else { 0 } + 2 + 11;
         let spare = width.saturating_sub(fixed);
-        let name = if spare >= 50 { spare.saturating_sub(24).min(60) } else { spare };
+        let wide = spare >= 50;
+        let name = if wide { (spare - PEER - 2).min(60) } else { spare };
         let mut line = Line::default();
-        if day {
+        if words {
             line.push_span(Span::styled(format!("{} ", fit::left(&row.at, 9)), self.theme.faint()));
+            line.push_span(Span::raw(format!("{:<8} ", row.direction())));
+        } else {
+            line.push_span(Span::raw(if matches!(row.entry, Entry::Sent(_)) { "↑ " } else { "↓ " }));
         }
-        line.push_span(Span::raw(format!("{:<8} ", row.direction())));
         line.push_span(Span::raw(fit::left_middle(&row.name, name)));
         line.push_span(Span::raw(fit::right(&units::bytes(row.entry.size()), 9)));
-        line.push_span(Span::raw(format!("  {:<5}", row.protocol())));
-        if rate {
-            line.push_span(Span::raw(format!("{}  ", fit::right(&row.rate(), 10))));
-        } else {
-            line.push_span(Span::raw(" "));
+        if words {
+            line.push_span(Span::raw(format!("  {:<5}", row.protocol())));
         }
+        if rate {
+            line.push_span(Span::raw(fit::right(&row.rate(), 11)));
+        }
+        line.push_span(Span::raw("  "));
         line.push_span(Span::styled(fit::left(row.outcome(), 11), self.outcome(&row.entry)));
-        if spare >= 50 {
-            let room = spare - name;
-            line.push_span(Span::raw(format!("  {}", fit::left_middle(&row.peer, 21))));
-            if let Some(why) = row.why().filter(|_| room > 34) {
-                line.push_span(Span::styled(fit::cut(&format!("  {why}"), room - 23), self.theme.bad()));
+        if wide {
+            line.push_span(Span::raw(format!("  {}", fit::left_middle(row.host(), PEER))));
+            let room = spare - name - PEER - 2;
+            if let Some(why) = row.why().filter(|_| room > 12) {
+                line.push_span(Span::styled(fit::cut(&format!("  {why}"), room), self.theme.bad()));
             }
         }
         line

@@ -12,6 +12,7 @@ use crate::trust::known::normal;
 
 /// `upseal history`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct History {
     /// Only what was sent.
     #[arg(long, conflicts_with = "received")]

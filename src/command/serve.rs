@@ -76,7 +76,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
-    repairs.iter().for_each(|repair| printer.event(Event::Note { text: repair.to_string() }));
+    for repair in &repairs {
+        printer.event(Event::Note { text: repair.to_string() });
+    }
     if !args.json {
         output::remark(&hand_out(args, &address, pin));
     }

@@ -1,15 +1,15 @@
 //! What is open, and what a key means there: key → [`Action`] → change → [`Effect`]s.
 //!
 //! The state of each part lives with its widget; this file only says which part an action is for.
-//! Overlays are in [`dialogs`](super::dialogs), orders to the transfer threads in
+//! Overlays are in [`dialogs`](super::dialogs), the mouse in [`mouse`](super::mouse), orders to the transfer threads in
 //! [`orders`](super::orders), what these report in [`reports`](super::reports).
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use crossterm::event::{KeyEvent, KeyEventKind};
+use ratatui::layout::Rect;
 
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
@@ -217,7 +217,7 @@ impl App {
         }
     }
 
-    fn height(&self, part: Part) -> usize {
+    pub(super) fn height(&self, part: Part) -> usize {
         view::height(self, self.area, part)
     }
 
@@ -242,47 +242,6 @@ impl App {
         if let Some(input) = self.input() {
             input.paste(text);
             self.text_changed();
-        }
-    }
-
-    pub(super) fn on_mouse(&mut self, event: MouseEvent) {
-        let step = match event.kind {
-            MouseEventKind::ScrollDown => Some(Step::Down(3)),
-            MouseEventKind::ScrollUp => Some(Step::Up(3)),
-            MouseEventKind::Down(MouseButton::Left) => None,
-            _ => return,
-        };
-        if !self.overlays.is_empty() {
-            if let Some(step) = step {
-                self.scroll(step);
-            }
-            return;
-        }
-        let at = Position { x: event.column, y: event.row };
-        if step.is_none()
-            && let Some(screen) = view::tab_at(self, self.area, at)
-        {
-            self.show(screen);
-            return;
-        }
-        let Some((part, row)) = view::part_at(self, self.area, at) else { return };
-        if let Some(step) = step {
-            self.step(part, step);
-            return;
-        }
-        self.focus_on(part);
-        let height = self.height(part);
-        let row = row.and_then(|row| match part {
-            Part::Browser => self.browser.row(row, height),
-            Part::Queue => self.queue.row(row, height, Focus::Here),
-            Part::Received => self.received.row_at(row, height),
-            Part::History => self.history.row_at(row, height),
-            Part::Sessions => Some(self.server.sessions.cursor.top(self.server.sessions.len(), height) + row),
-            Part::Refusals => Some(self.server.refusals.cursor.top(self.server.refusals.len(), height) + row),
-            _ => None,
-        });
-        if let Some(row) = row {
-            self.step(part, Step::To(row));
         }
     }
 
@@ -387,7 +346,7 @@ impl App {
         Vec::new()
     }
 
-    fn show(&mut self, screen: Screen) {
+    pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         if screen == Screen::History {
             self.history.outdate();
@@ -454,7 +413,7 @@ impl App {
         vec![Effect::List(self.browser.visit(folder))]
     }
 
-    fn step(&mut self, part: Part, step: Step) {
+    pub(super) fn step(&mut self, part: Part, step: Step) {
         match part {
             Part::Browser => self.browser.go(step),
             Part::Queue => self.queue.go(step),
@@ -476,7 +435,7 @@ impl App {
         self.focus_on(ring[(at + by) % ring.len()]);
     }
 
-    fn focus_on(&mut self, part: Part) {
+    pub(super) fn focus_on(&mut self, part: Part) {
         if !view::ring(self.screen).contains(&part) {
             return;
         }

@@ -22,6 +22,7 @@ mod event;
 mod fit;
 mod keymap;
 mod link;
+mod mouse;
 mod orders;
 mod reports;
 mod terminal;

@@ -1,5 +1,6 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
+mod history;
 mod trust;
 mod values;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::history::{Audit, History, Since};
 pub(crate) use self::trust::pin;
 pub use self::trust::{Certs, Known, KnownCommand, List};
 pub use self::values::*;
@@ -49,6 +51,10 @@ pub enum Subcommands {
     Peers(Peers),
     /// The servers that were met before, by their keys.
     Known(Known),
+    /// What was sent and received.
+    History(History),
+    /// Whether the received files are what the history says.
+    Audit(Audit),
 }
 
 /// Arguments of the terminal UI.

@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Some(Subcommands::Peers(args)) => command::peers::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),
         Some(Subcommands::Known(args)) => command::known::run(args),
+        Some(Subcommands::History(args)) => command::history::run(&args),
+        Some(Subcommands::Audit(args)) => command::audit::run(&args),
         None => command::terminal(cli.ui),
     };
     match result {

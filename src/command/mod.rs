@@ -1,6 +1,8 @@
 //! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
+pub mod audit;
 pub mod certs;
+pub mod history;
 pub mod known;
 pub mod peers;
 pub mod race;
@@ -62,6 +64,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         dialect: settings.dialect,
         ca: Some(settings.ca),
         peers,
+        history: history::history_path(),
         colour: ui::Colour::Auto,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());

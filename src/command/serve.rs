@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ciphertext, interrupts, system, usage};
+use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
@@ -41,6 +41,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
+    // Before anybody can connect: the next file must not be taken for one that a crash left.
+    let (ledger, repairs) = history::open_for(&args.store)?;
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
@@ -68,6 +70,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
+    for repair in &repairs {
+        printer.event(Event::Note { text: repair.to_string() });
+    }
     if !args.json {
         output::remark(&hand_out(args, &address, pin));
     }

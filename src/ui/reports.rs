@@ -84,6 +84,7 @@ impl App {
                 self.received.began(track, &name, variant, &peer, self.clock.present());
             }
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
+                self.history.outdate();
                 let replaced = self.received.arrived(
                     track,
                     Arrival {
@@ -149,6 +150,9 @@ impl App {
                 self.note(Tone::Plain, line);
             }
             _ => {}
+        }
+        if state.is_final() {
+            self.history.outdate();
         }
         self.queue.changed(id, state, now);
     }

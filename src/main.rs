@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Subcommands::Send(args)) => command::send::run(args),
         Some(Subcommands::Serve(args)) => command::serve::run(&args),
+        Some(Subcommands::Verify(args)) => command::verify::run(&args),
         Some(Subcommands::Race(args)) => command::race::run(args),
         Some(Subcommands::Peers(args)) => command::peers::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),

@@ -337,7 +337,7 @@ fn a_shutdown_ends_a_blocked_write_and_says_so_last() {
 fn embedded() -> (tempfile::TempDir, EmbeddedOptions) {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("received");
-    (folder, EmbeddedOptions { store: Some(store), bind: ANYWHERE })
+    (folder, EmbeddedOptions { store: Some(store), history: None, bind: ANYWHERE })
 }
 
 #[test]

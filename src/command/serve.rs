@@ -8,15 +8,16 @@ use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
+use crate::ledger::store_path;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Reply, Service};
+use crate::net::service::{History, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::FileName;
 use crate::store::folder::Folder;
-use crate::trust::Anchor;
+use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
 ///
@@ -62,6 +63,14 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
             },
         },
+        history: Some(History {
+            ledger,
+            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
+            until: identity
+                .as_deref()
+                .and_then(|own| facts::not_after(own.certificate_pem()))
+                .unwrap_or(i64::MAX),
+        }),
         identity,
         store: Arc::new(store),
         ciphertext,

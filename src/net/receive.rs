@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
+use self::ledger::Own;
 use self::receipts::Stored;
 use super::connection::Connection;
 use super::framing::Body;
@@ -21,11 +22,13 @@ use crate::crypto::rsa_blocks::BlockOpener;
 use crate::crypto::{Clear, Open};
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
+use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{Discard, FileName, Incoming, Pending, Published};
 
 mod arriving;
 mod blocks;
+mod ledger;
 mod receipts;
 mod telling;
 
@@ -69,6 +72,8 @@ pub struct Session<'a> {
     first_message: Option<Digest>,
     /// What is here of this connection.
     stored: Stored,
+    /// What must not come in another connection.
+    own: Own,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
     key: Option<SessionKey>,
@@ -99,6 +104,7 @@ impl<'a> Session<'a> {
             hello: None,
             first_message: None,
             stored: Stored::default(),
+            own: Own::default(),
             speaks_blocks: false,
             key: None,
             open_ended: None,
@@ -245,7 +251,9 @@ impl<'a> Session<'a> {
         let Some(identity) = &self.service.identity else {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
-        self.key = Some(identity.unwrap_session_key(wrapped));
+        let key = identity.unwrap_session_key(wrapped);
+        self.check_fresh(Seen::SessionKey, wrapped)?;
+        self.key = Some(key);
         Ok(())
     }
 
@@ -352,6 +360,7 @@ impl<'a> Session<'a> {
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
+            first_block: (variant == Variant::Cp1).then(Vec::new),
             amendments: 0,
         };
         self.watch(&file);
@@ -414,28 +423,30 @@ impl<'a> Session<'a> {
     }
 
     /// The file is whole: makes it durable, gives it its name, and says so.
-    fn publish(&mut self, file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
-        let Arriving { track, variant, want, pending, ciphertext, hash, meter, begun, plain: _, amendments } =
-            file;
-        let digest = Digest::from(hash.clone());
-        let size = meter.file_bytes();
-        let stored = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
-        self.service.observer.unwatch(track);
+    fn publish(&mut self, mut file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
+        let pending = std::mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
+        let digest = Digest::from(file.hash.clone());
+        let size = file.meter.file_bytes();
+        let stored = file.meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
+        let seconds = file.begun.elapsed().as_secs_f64();
+        self.service.observer.unwatch(file.track);
         self.receiving = None;
         self.unfinished = false;
         self.amending = None;
+        let published = Published { want: file.want.clone(), stored, size, digest };
+        self.record(&file, &published, seconds);
+        let Arriving { track, variant, ciphertext, hash, meter, begun, amendments, .. } = file;
         self.service.observer.event(Event::Received {
             track,
             peer: self.peer.clone(),
-            name: stored.name.to_string(),
-            kept: stored.kept,
+            name: published.stored.name.to_string(),
+            kept: published.stored.kept,
             size,
             variant,
             digest: digest.to_string(),
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds,
             at_ms: unix_now_ms(),
         });
-        let published = Published { want, stored, size, digest };
         if let Track::Receiving(_, ordinal) = track {
             self.stored.add(ordinal, variant, &published);
         }

@@ -111,6 +111,12 @@ fn quiet(cause: Option<&io::Error>) -> String {
 }
 
 impl UploadError {
+    /// Whether it was stopped from this side.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// How often the same is worth another connection, if so many are allowed: the way broke. One that
     /// broke after the last byte is a refusal rather than a cut, so it is tried once more and no longer.
     #[must_use]

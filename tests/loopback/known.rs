@@ -147,7 +147,8 @@ fn a_server_elsewhere_is_remembered_and_the_embedded_one_never() {
     let path = folder.path().join(".known");
     let host = Host::start();
     let received = folder.path().join("received");
-    let embedded = EmbeddedOptions { store: Some(received), bind: "127.0.0.1:0".parse().unwrap() };
+    let embedded =
+        EmbeddedOptions { store: Some(received), history: None, bind: "127.0.0.1:0".parse().unwrap() };
     let mut client = Client::knowing(Some(embedded), KnownServers::at(Some(path.clone())), folder);
     client.write("a.txt", b"hello");
     let standing = |client: &mut Client, id: u64, target: &Target| {

@@ -242,7 +242,8 @@ fn one_file_that_arrives_fifty_times_at_once_is_kept_once() {
 fn an_upload_to_the_embedded_server_waits_until_it_listens() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("received");
-    let mut client = Client::with(Some(EmbeddedOptions { store: Some(store.clone()), bind: ANYWHERE }));
+    let mut client =
+        Client::with(Some(EmbeddedOptions { store: Some(store.clone()), history: None, bind: ANYWHERE }));
     client.write("a.txt", b"hello");
     client.upload(&["a.txt"], &Target::Embedded, Dialect::of(Variant::Cp2));
     assert!(client.finish(1).has_arrived());
@@ -256,7 +257,8 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
     const BYTES: usize = 16 << 10;
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("received");
-    let mut client = Client::with(Some(EmbeddedOptions { store: Some(store.clone()), bind: ANYWHERE }));
+    let mut client =
+        Client::with(Some(EmbeddedOptions { store: Some(store.clone()), history: None, bind: ANYWHERE }));
     let content = noise(BYTES + 1000, 1);
     let path = client.write("clip.bin", &content);
     let lanes = [Variant::Cp1, Variant::Cp2]

@@ -96,10 +96,18 @@ impl Session<'_> {
         };
         let text = statement.to_text();
         let signature = identity.sign_receipt(text.as_bytes())?;
-        let files =
-            statement.entries.iter().filter(|entry| matches!(entry.fate, Fate::Stored { .. })).count();
+        let names: Vec<String> = statement
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.fate {
+                Fate::Stored { name, .. } => Some(name.clone()),
+                Fate::Missing(_) => None,
+            })
+            .collect();
+        // First: a receipt that somebody has must be in the history.
+        self.record_receipt(&names, Digest::of(text.as_bytes()));
         self.answer(signature, [text.as_bytes(), identity.certificate_pem()].concat())?;
-        self.service.observer.event(Event::Receipted { session: self.id, files });
+        self.service.observer.event(Event::Receipted { session: self.id, files: names.len() });
         Ok(())
     }
 }

@@ -202,11 +202,16 @@ fn send_json_is_one_event_a_line_from_queued_to_delivered() {
             .map(|e| &e["state"])
             .collect()
     };
-    let stored = |name: &str| serde_json::json!({ "stored": { "name": name, "receipt": null } });
-    let [first, second] = ["a.txt", "b.txt"].map(stored);
-    let words = ["connecting", "proving", "sending", "sent"].map(Value::from);
-    assert_eq!(states(1), words.iter().chain([&first]).collect::<Vec<_>>());
-    assert_eq!(states(2), words[2..].iter().chain([&second]).collect::<Vec<_>>());
+    let walks =
+        [(1, "a.txt", &["connecting", "proving", "sending", "sent"][..]), (2, "b.txt", &["sending", "sent"])];
+    for (id, name, walk) in walks {
+        let states = states(id);
+        let (last, before) = states.split_last().unwrap();
+        assert_eq!(before, walk);
+        assert_eq!(last["stored"]["name"], name);
+        let receipt = PathBuf::from(last["stored"]["receipt"].as_str().unwrap());
+        assert!(receipt.is_file() && receipt.starts_with(home.path("upseal/receipts")), "{last}");
+    }
     let queued: Vec<&Value> =
         events.iter().filter(|e| e["event"] == "queued").map(|e| &e["job"]["path"]).collect();
     assert_eq!(queued, ["a.txt", "b.txt"]);

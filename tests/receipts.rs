@@ -261,7 +261,7 @@ fn what_is_altered_on_the_way_is_said_and_named() {
     let host = Host::start();
     let (listener, target) = listen();
     let mut client = Client::start();
-    client.write("a.txt", b"hello");
+    client.write("a.txt", b"hullo");
     client.upload(&["a.txt"], &target, Dialect::of(Variant::Ap));
     let address = host.address();
     std::thread::scope(|scope| {
@@ -276,7 +276,7 @@ fn what_is_altered_on_the_way_is_said_and_named() {
             let mut bytes = vec![0; 65_536];
             while let Ok(n @ 1..) = inside.read(&mut bytes) {
                 let piece = &mut bytes[..n];
-                if let Some(at) = piece.windows(5).position(|window| window == b"hello") {
+                if let Some(at) = piece.windows(5).position(|window| window == b"hullo") {
                     piece[at] = b'j';
                 }
                 if outside.write_all(piece).is_err() {
@@ -292,7 +292,7 @@ fn what_is_altered_on_the_way_is_said_and_named() {
         assert!(fault.what.ends_with("the server's copy is a.txt"), "{fault}");
         client.shut_down();
     });
-    assert_eq!(host.stored(), Files::one("a.txt", b"jello"));
+    assert_eq!(host.stored(), Files::one("a.txt", b"jullo"));
 }
 
 #[test]

@@ -11,8 +11,9 @@ pub mod serve;
 pub mod verify;
 
 use std::io;
+use std::path::Path;
 #[cfg(feature = "tui")]
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 

@@ -1,5 +1,6 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
+mod history;
 mod trust;
 mod values;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::history::{Audit, History, Since};
 pub(crate) use self::trust::pin;
 pub use self::trust::{Certs, Known, KnownCommand, List};
 pub use self::values::*;
@@ -37,6 +39,8 @@ pub enum Subcommands {
     Send(Send),
     /// Receive files.
     Serve(Serve),
+    /// Check a receipt against a file, without a network.
+    Verify(Verify),
     /// Send one file through several lanes, in turn, and compare.
     Race(Race),
     /// Make, sign and show certificates.
@@ -49,6 +53,10 @@ pub enum Subcommands {
     Peers(Peers),
     /// The servers that were met before, by their keys.
     Known(Known),
+    /// What was sent and received.
+    History(History),
+    /// Whether the received files are what the history says.
+    Audit(Audit),
 }
 
 /// Arguments of the terminal UI.
@@ -128,6 +136,13 @@ pub struct Send {
     /// Keep what CP1 and CP2 send, as it is sent, in this folder, each as `enc_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,
+    /// Keep a NAME.receipt for each file in this folder; otherwise receipts go to the data folder. With
+    /// -p plain: ask for them, by a MODE 3 that Plain has not.
+    #[arg(long, value_name = "DIR")]
+    pub receipts: Option<PathBuf>,
+    /// Do not send files that this server has given a receipt for: the same name and content.
+    #[arg(long)]
+    pub skip_receipted: bool,
     /// One JSON event a line on stdout.
     #[arg(long)]
     pub json: bool,
@@ -141,6 +156,19 @@ pub struct Send {
 
 /// Stands over the options that some clients of other people need.
 const OTHER_CLIENTS: &str = "For clients that other people wrote";
+
+/// `upseal verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The file as it was sent.
+    pub file: PathBuf,
+    /// Its receipt.
+    #[arg(long, value_name = "R")]
+    pub receipt: PathBuf,
+    /// The CA that must have signed the server's certificate, PEM.
+    #[arg(long, value_name = "FILE", default_value = "certs/cacsertificate.crt", env = "UPSEAL_CA")]
+    pub ca: PathBuf,
+}
 
 /// `upseal serve`.
 #[derive(Debug, Args)]

@@ -27,6 +27,12 @@ impl Variant {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Plain, Self::Ap, Self::Cp1, Self::Cp2];
 
+    /// Whether the content is encrypted.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Cp1 | Self::Cp2)
+    }
+
     /// Whether the server proves itself before a byte of a file is sent.
     #[must_use]
     pub const fn authenticates(self) -> bool {
@@ -335,8 +341,17 @@ pub enum State {
     Sending,
     /// The kernel took the last byte. The server may not have it.
     Sent,
-    /// The server closed in order after our MODE 2. It claims nothing about the disk.
+    /// The server closed in order after our MODE 2, or answered after the file. It claims nothing about
+    /// the disk.
     Delivered,
+    /// A signed receipt says that it is on the server's disk, with this content.
+    Stored {
+        /// The name that it has there, escaped.
+        name: String,
+        /// Where the receipt is kept; `None` if it could not be.
+        #[serde(serialize_with = "perhaps_readable")]
+        receipt: Option<PathBuf>,
+    },
     /// It ended otherwise.
     Failed(Fault),
     /// The user stopped it.
@@ -344,10 +359,16 @@ pub enum State {
 }
 
 impl State {
+    /// Whether the server has it, as far as can be told.
+    #[must_use]
+    pub const fn has_arrived(&self) -> bool {
+        matches!(self, Self::Delivered | Self::Stored { .. })
+    }
+
     /// Whether nothing more will happen by itself.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Delivered | Self::Failed(_) | Self::Cancelled)
+        matches!(self, Self::Delivered | Self::Stored { .. } | Self::Failed(_) | Self::Cancelled)
     }
 }
 
@@ -682,6 +703,13 @@ pub enum Event {
     SessionProved {
         /// Which.
         session: SessionId,
+    },
+    /// Our server gave receipts.
+    Receipted {
+        /// In which session.
+        session: SessionId,
+        /// For so many files that are here.
+        files: usize,
     },
     /// Our server began to receive a file.
     Receiving {

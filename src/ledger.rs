@@ -6,7 +6,8 @@
 //!                     └ remember ───────┘                  └─► is_seen, receipted
 //! ```
 //!
-//! - [`history`]: the rows and the questions about them
+//! - [`row`]: what is recorded of a file
+//! - [`history`]: recording it, and the questions about it
 //! - [`replay`]: what was seen and must not come again (PROTOCOL.md, "Replay guard")
 //! - [`repair`]: what a crash left without a row
 //! - [`audit`]: whether folder, history and receipts say the same
@@ -24,6 +25,7 @@ mod folder;
 pub mod history;
 pub mod repair;
 pub mod replay;
+pub mod row;
 mod schema;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -36,8 +38,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-pub use self::history::{Direction, Entry, Filter, Outcome, Received, Recovered, Sent};
+pub use self::history::{Direction, Filter};
 pub use self::replay::Seen;
+pub use self::row::{Entry, Outcome, Received, Recovered, Sent};
 
 /// How long to wait for another program that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,7 +67,7 @@ pub enum LedgerError {
         /// The latest version that is known here.
         known: i64,
     },
-    /// `SQLite` says no: the file is no database, the disk is full, another program keeps it locked.
+    /// SQLite says no: the file is no database, the disk is full, another program keeps it locked.
     #[error("cannot {doing} the history in {}: {why}", path.display())]
     Sqlite {
         /// The file.

@@ -11,10 +11,13 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Subcommands::Send(args)) => command::send::run(args),
         Some(Subcommands::Serve(args)) => command::serve::run(&args),
+        Some(Subcommands::Verify(args)) => command::verify::run(&args),
         Some(Subcommands::Race(args)) => command::race::run(args),
         Some(Subcommands::Peers(args)) => command::peers::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),
         Some(Subcommands::Known(args)) => command::known::run(args),
+        Some(Subcommands::History(args)) => command::history::run(&args),
+        Some(Subcommands::Audit(args)) => command::audit::run(&args),
         None => command::terminal(cli.ui),
     };
     match result {

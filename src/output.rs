@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -177,6 +178,7 @@ impl Output {
             | Event::Removed { .. }
             | Event::SessionOpened { .. }
             | Event::SessionProved { .. }
+            | Event::Receipted { .. }
             | Event::SessionClosed { .. }
             | Event::ServerAccepted { .. }
             | Event::Ended => {}
@@ -203,10 +205,16 @@ impl Output {
             self.finish();
         }
         match state {
-            State::Delivered if matches!(track, Track::Job(_)) => {
+            State::Delivered | State::Stored { .. } if matches!(track, Track::Job(_)) => {
                 let time = Duration::from_millis(last.elapsed_ms);
+                let (fate, more) = match state {
+                    State::Stored { name: there, receipt } => {
+                        ("stored   ", stored(&name, there, receipt.as_deref()))
+                    }
+                    _ => ("delivered", String::new()),
+                };
                 self.result(&format!(
-                    "{name}  delivered  {} in {}, {}, {} on the wire",
+                    "{name}  {fate}  {} in {}, {}, {} on the wire{more}",
                     units::bytes(last.file_bytes),
                     units::duration(time),
                     units::rate(last.file_bytes as f64 / time.as_secs_f64().max(0.001)),
@@ -343,6 +351,13 @@ fn news(standing: &Standing, proof: &Proof) -> Option<String> {
         }
         Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
     }
+}
+
+/// What a receipt says beyond that it is there.
+fn stored(name: &str, there: &str, receipt: Option<&Path>) -> String {
+    let renamed = if name == there { String::new() } else { format!(", as {there}") };
+    let receipt = receipt.map(|path| format!(", receipt {}", escape(&path.to_string_lossy())));
+    renamed + &receipt.unwrap_or_default()
 }
 
 /// A word that a shell takes as it is meant.

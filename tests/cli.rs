@@ -152,7 +152,7 @@ fn send_says_on_stdout_what_was_delivered_and_quietly_nothing() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let lines: Vec<&str> = outcome.out.lines().collect();
     assert!(
-        matches!(lines[..], [a, b] if a.starts_with("a.txt  delivered  5 B") && b.starts_with("b.txt  delivered"))
+        matches!(lines[..], [a, b] if a.starts_with("a.txt  stored     5 B") && b.starts_with("b.txt  stored"))
     );
     assert!(outcome.err.contains("proved to be CN=TEST server"), "{outcome:?}");
     assert!(outcome.err.contains("note: the key has only 1024 bits"), "{outcome:?}");
@@ -202,8 +202,11 @@ fn send_json_is_one_event_a_line_from_queued_to_delivered() {
             .map(|e| &e["state"])
             .collect()
     };
-    assert_eq!(states(1), ["connecting", "proving", "sending", "sent", "delivered"]);
-    assert_eq!(states(2), ["sending", "sent", "delivered"]);
+    let stored = |name: &str| serde_json::json!({ "stored": { "name": name, "receipt": null } });
+    let [first, second] = ["a.txt", "b.txt"].map(stored);
+    let words = ["connecting", "proving", "sending", "sent"].map(Value::from);
+    assert_eq!(states(1), words.iter().chain([&first]).collect::<Vec<_>>());
+    assert_eq!(states(2), words[2..].iter().chain([&second]).collect::<Vec<_>>());
     let queued: Vec<&Value> =
         events.iter().filter(|e| e["event"] == "queued").map(|e| &e["job"]["path"]).collect();
     assert_eq!(queued, ["a.txt", "b.txt"]);
@@ -229,7 +232,7 @@ fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
         assert_eq!(outcome.code, Some(5), "{outcome:?}");
         let said = outcome.out + &outcome.err;
         assert!(!said.contains('\u{1b}'), "{said:?}");
-        assert!(json.is_some() || said.contains(r"evil\u{1b}[2J\u{202e}fdp.txt  delivered"), "{said:?}");
+        assert!(json.is_some() || said.contains(r"evil\u{1b}[2J\u{202e}fdp.txt  stored"), "{said:?}");
         assert!(said.contains(r"none\u{1b}[2J.txt"), "{said:?}");
     }
     assert!(host.stored().names().contains(&evil), "stored as it is called");

@@ -73,6 +73,7 @@ fn states() -> Vec<State> {
         State::Sending => State::Sending,
         State::Sent => State::Sent,
         State::Delivered => State::Delivered,
+        State::Stored { .. } => State::Stored { name: "a.txt".into(), receipt: Some("a.txt.receipt".into()) },
         State::Failed(_) => State::Failed(a_fault()),
         State::Cancelled => State::Cancelled,
     })
@@ -230,6 +231,7 @@ fn examples() -> Vec<Event> {
         Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
         Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
         Event::SessionProved { .. } => Event::SessionProved { session },
+        Event::Receipted { .. } => Event::Receipted { session, files: 2 },
         Event::Receiving { .. } => Event::Receiving {
             track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
         },

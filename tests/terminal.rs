@@ -60,8 +60,9 @@ fn a_new_user_marks_two_files_and_sees_them_arrive() {
     let upload = terminal.printed_key(" upload");
     terminal.mark(&["notes.txt", "video of the day.bin"]);
     terminal.press(&upload);
-    terminal.until("two delivered", |screen| screen.contents().matches("delivered ✓").count() == 2);
-    terminal.until("two received", |screen| screen.contents().matches("stored ✓").count() == 2);
+    terminal.until_text("Queue 2 of 2 delivered");
+    // In the queue, by a receipt, and among what this computer received.
+    terminal.until("two of each", |screen| screen.contents().matches("stored ✓").count() == 4);
 
     let expected: BTreeMap<String, String> =
         [("notes.txt".to_owned(), notes), ("video of the day.bin".to_owned(), video)].into();
@@ -153,7 +154,7 @@ fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
         thread::sleep(Duration::from_millis(100));
     }
     terminal.press("\tt");
-    terminal.until_text("delivered ✓");
+    terminal.until_text("stored ✓");
     terminal.until_text("✓ known 1024-bit");
     assert_eq!(sha256(&home.path().join("stored/notes.txt")), digest);
     terminal.press("q");

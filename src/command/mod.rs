@@ -1,11 +1,14 @@
 //! The subcommands: each turns its arguments into Commands, and Events into an exit code.
 
+pub mod audit;
 pub mod certs;
+pub mod history;
 pub mod known;
 pub mod peers;
 pub mod race;
 pub mod send;
 pub mod serve;
+pub mod verify;
 
 use std::io;
 #[cfg(feature = "tui")]
@@ -20,6 +23,7 @@ use signal_hook::iterator::Signals;
 use crate::cli::Ui;
 use crate::event::{Blame, Fault, FaultKind};
 use crate::store::{Folder, Store};
+use crate::transfer::confirm::Keep;
 
 /// The terminal UI (feature `tui`).
 ///
@@ -31,6 +35,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
 
     use crate::config::{Layer, Sources};
     use crate::event::Target;
+    use crate::transfer::journal::Journal;
     use crate::transfer::{EmbeddedOptions, Options, Transfer};
     use crate::ui;
 
@@ -51,17 +56,23 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         Target::Server { .. } => None,
         Target::Embedded => {
             let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-            Some(EmbeddedOptions { store: Some(received_folder()?), bind })
+            Some(EmbeddedOptions { store: Some(received_folder()?), history: history::history_path(), bind })
         }
     };
-    let transfer = Transfer::start(Options { embedded, ..Options::new(known::known_servers()) })
-        .map_err(|e| system("cannot start a thread", &e))?;
+    let transfer = Transfer::start(Options {
+        embedded,
+        receipts: receipts(),
+        journal: Journal::at(history::history_path()),
+        ..Options::new(known::known_servers())
+    })
+    .map_err(|e| system("cannot start a thread", &e))?;
     let options = ui::Options {
         folder,
         target,
         dialect: settings.dialect,
         ca: Some(settings.ca),
         peers,
+        history: history::history_path(),
         colour: ui::Colour::Auto,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
@@ -101,6 +112,19 @@ fn received_folder() -> Result<PathBuf, Fault> {
         system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
     })?;
     Ok(base.data_dir().join("upseal").join("received"))
+}
+
+/// `upseal/receipts` in the user's data folder (XDG), one for each request; nowhere if there is no such place.
+fn receipts() -> Keep {
+    let Ok(base) = etcetera::choose_base_strategy() else { return Keep::Nowhere };
+    let folder = etcetera::BaseStrategy::data_dir(&base).join("upseal").join("receipts");
+    match Folder::open(&folder) {
+        Ok(store) => Keep::Together { store: Arc::new(store), folder },
+        Err(e) => {
+            crate::output::remark(&format!("receipts are not kept: {e}"));
+            Keep::Nowhere
+        }
+    }
 }
 
 /// A folder for bodies as they are on the wire.

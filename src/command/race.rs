@@ -36,10 +36,11 @@ pub fn run(args: Race) -> Result<u8, Fault> {
             dialect: Dialect { padding: settings.dialect.padding, ..Dialect::of(lane.variant) },
         })
         .collect();
-    let embedded = lanes
-        .iter()
-        .any(|lane| lane.target == Target::Embedded)
-        .then(|| EmbeddedOptions { store: None, bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
+    let embedded = lanes.iter().any(|lane| lane.target == Target::Embedded).then(|| EmbeddedOptions {
+        store: None,
+        history: None,
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    });
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));

@@ -1,16 +1,23 @@
 //! `upseal send`: files to a server, without a screen.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::select;
 
+use super::history::history_path;
+use super::known::anchor;
 use super::known::known_servers;
-use super::{ciphertext, interrupts, system, worst};
+use super::{ciphertext, interrupts, receipts, system, worst};
 use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
-use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track};
+use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track, Variant};
 use crate::output::{Output, Style};
+use crate::store::Folder;
+use crate::transfer::confirm::Keep;
+use crate::transfer::journal::Journal;
 use crate::transfer::{Options, Transfer};
 
 /// How long is waited for a server that had answered and is gone.
@@ -27,6 +34,16 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let signals = interrupts()?;
     let options = Options {
+        receipts: match &args.receipts {
+            None => receipts(),
+            Some(folder) => apart(folder)?,
+        },
+        journal: Journal::at(history_path()),
+        skip_receipted: args.skip_receipted,
+        plain_receipts: match (&args.receipts, settings.dialect.variant) {
+            (Some(_), Variant::Plain) => Some(Arc::new(anchor(&settings.ca)?)),
+            _ => None,
+        },
         ciphertext: args.keep_ciphertext.as_deref().map(ciphertext).transpose()?,
         retries: args.retries,
         absence: Some(ABSENCE),
@@ -80,6 +97,19 @@ pub fn run(args: Send) -> Result<u8, Fault> {
         });
     }
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
+}
+
+/// `--receipts`: the folder is created.
+fn apart(folder: &Path) -> Result<Keep, Fault> {
+    let local = |what: String| Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what: format!("--receipts: {what}"),
+        advice: String::new(),
+    };
+    let store = Folder::open(folder).map_err(|e| local(e.to_string()))?;
+    let folder = std::path::absolute(folder).map_err(|e| local(e.to_string()))?;
+    Ok(Keep::Apart { store: Arc::new(store), folder })
 }
 
 fn cancelled() -> Fault {

@@ -3,20 +3,21 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ciphertext, interrupts, system, usage};
+use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
+use crate::ledger::store_path;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Reply, Service};
+use crate::net::service::{History, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::FileName;
 use crate::store::folder::Folder;
-use crate::trust::Anchor;
+use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
 ///
@@ -41,6 +42,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
+    // Before anybody can connect: the next file must not be taken for one that a crash left.
+    let (ledger, repairs) = history::open_for(&args.store)?;
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
@@ -60,6 +63,14 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
             },
         },
+        history: Some(History {
+            ledger,
+            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
+            until: identity
+                .as_deref()
+                .and_then(|own| facts::not_after(own.certificate_pem()))
+                .unwrap_or(i64::MAX),
+        }),
         identity,
         store: Arc::new(store),
         ciphertext,
@@ -68,6 +79,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
+    for repair in &repairs {
+        printer.event(Event::Note { text: repair.to_string() });
+    }
     if !args.json {
         output::remark(&hand_out(args, &address, pin));
     }

@@ -11,6 +11,8 @@
 //! The digests are salted, because the statement goes in clear: whoever guesses the file must not be able
 //! to confirm it. Text only; no IO, no clock.
 
+mod kept;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr as _;
@@ -23,6 +25,7 @@ use rsa::traits::SignatureScheme as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::kept::{NotAReceipt, RECEIPT_MAX, Receipt};
 use super::SealError;
 use super::rsa_blocks::ServerKey;
 use crate::digest::Digest;

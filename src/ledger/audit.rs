@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::folder::{self, Found};
-use super::history::Entry;
+use super::row::Entry;
 use super::{Ledger, LedgerError, store_path};
 use crate::digest::Digest;
 use crate::escape::escape;

@@ -45,9 +45,10 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
     Ok(files)
 }
 
-/// `.upseal-<random>.part`: on its way, or left by a crash; the next start sweeps it.
+/// `.upseal-<random>.part`: on its way, or left by a crash; the next start sweeps it. No file that is
+/// stored has such a name ([`FileName`](crate::store::FileName)).
 fn is_unfinished(name: &str) -> bool {
-    name.starts_with(".upseal-") && name.ends_with(".part")
+    name.starts_with(".upseal-")
 }
 
 /// What was read of a file.

@@ -23,7 +23,8 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::folder::{self, Found};
-use super::history::{Bytes, Entry, Recovered};
+use super::history::Bytes;
+use super::row::{Entry, Recovered};
 use super::{Ledger, LedgerError, store_path};
 use crate::escape::escape;
 use crate::event::Kept;

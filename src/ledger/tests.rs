@@ -290,7 +290,9 @@ fn threads_that_share_it_lose_no_row() {
             thread::spawn(move || (0..25).for_each(|i| ledger.record_sent(&row(i)).unwrap()))
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 100);
 }
 
@@ -327,4 +329,28 @@ fn processes_that_open_it_at_once_lose_no_row() {
     });
     let ledger = Ledger::open(&path).unwrap();
     assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 150);
+}
+
+/// The same, for one that dies in the middle of its work.
+const DYING: &str = "UPSEAL_TEST_LEDGER_DYING";
+
+#[test]
+fn a_row_survives_the_death_of_its_program() {
+    if let Some(path) = std::env::var_os(DYING) {
+        let ledger = Ledger::open(Path::new(&path)).unwrap();
+        (0..50).for_each(|i| ledger.record_sent(&row(i)).unwrap());
+        let pid = rustix::process::getpid();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let this = "ledger::tests::a_row_survives_the_death_of_its_program";
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([this, "--exact", "--test-threads=1"])
+        .env(DYING, &path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), None, "it was killed: {output:?}");
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 50);
 }

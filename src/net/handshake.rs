@@ -8,6 +8,7 @@
 use thiserror::Error;
 
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
+use crate::crypto::receipt::Request;
 use crate::event::{Dialect, Framing, KeyForm, Padding, Variant};
 
 /// What a hello says of the dialect that follows. `None` where the hello leaves it open.
@@ -26,7 +27,6 @@ pub struct Offer {
 }
 
 const PREFIX: &[u8] = b"upseal/1 ";
-const RECEIPT: &[u8] = b"upseal/1 receipt\n";
 /// What TLS 1.3 signs begins with 64 spaces (RFC 8446, section 4.4.3).
 const TLS_SPACES: usize = 64;
 
@@ -59,7 +59,7 @@ impl Offer {
             Variant::Cp1 => (Some(dialect.padding), Some(dialect.framing), None),
             Variant::Cp2 => (Some(dialect.padding), None, Some(dialect.key_form)),
         };
-        Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: false })
+        Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: true })
     }
 
     /// The hello's bytes: ASCII, because one known server decodes the message as UTF-8. As long as
@@ -160,6 +160,9 @@ impl Offer {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// What our server's line begins with.
+const SERVER: &str = "upseal/1 server ";
+
 /// Where a hello has 8 digits, or the time.
 const TIMESTAMP: std::ops::Range<usize> = 16..24;
 
@@ -167,7 +170,18 @@ const TIMESTAMP: std::ops::Range<usize> = 16..24;
 /// conveniences, never security.
 #[must_use]
 pub fn server_line(idle_seconds: u64) -> String {
-    format!("upseal/1 server idle={idle_seconds}\n")
+    format!("{SERVER}receipts=1 idle={idle_seconds}\n")
+}
+
+/// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not
+/// signed, so its absence is for the memory of known servers to notice.
+#[must_use]
+pub fn gives_receipts(certificate: &[u8]) -> bool {
+    let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(words) = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) else {
+        return false;
+    };
+    words.split(' ').any(|word| word == "receipts=1")
 }
 
 /// A message that our server does not sign, because the signature could be used elsewhere.
@@ -186,7 +200,8 @@ pub enum Unsignable {
 /// # Errors
 /// [`Unsignable`].
 pub fn check_signable(message: &[u8]) -> Result<(), Unsignable> {
-    if message.starts_with(b"upseal/") && !message.starts_with(RECEIPT) && Offer::parse(message).is_none() {
+    let ours = || Offer::parse(message).is_some() || Request::parse(message).is_some();
+    if message.starts_with(b"upseal/") && !ours() {
         return Err(Unsignable::Reserved);
     }
     let spaces = message.iter().take_while(|b| **b == b' ').count();
@@ -220,13 +235,27 @@ pub enum AnswerError {
 }
 
 /// The client's decoder of the answer: M1, M2, M1, M2, in any pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AnswerDecoder {
+    /// What each of its two blobs may be.
+    part: Part,
     /// What came, up to the end of the answer; never longer than two parts at their limit.
     held: Vec<u8>,
 }
 
+impl Default for AnswerDecoder {
+    fn default() -> Self {
+        Self { part: Part::Answer, held: Vec::new() }
+    }
+}
+
 impl AnswerDecoder {
+    /// For the answer to a receipt request, whose statement may be longer than any certificate.
+    #[must_use]
+    pub const fn for_receipt() -> Self {
+        Self { part: Part::Receipt, held: Vec::new() }
+    }
+
     /// Takes bytes from the front of `input`, up to the end of the answer at the most. Returns how
     /// many it took, and the answer if it is whole.
     ///
@@ -254,7 +283,7 @@ impl AnswerDecoder {
             let Some(length) = self.held.get(end..).and_then(read_word) else {
                 return Ok(end + WORD - self.held.len());
             };
-            end += WORD + checked_length(length, Part::Answer, end as u64)?;
+            end += WORD + checked_length(length, self.part, end as u64)?;
             if self.held.len() < end {
                 return Ok(end - self.held.len());
             }
@@ -290,10 +319,10 @@ mod tests {
             Dialect { padding: Padding::Pkcs1v15, framing: Framing::E, ..Dialect::of(Variant::Cp1) };
         let hello = Offer::of(dialect).unwrap().hello(&random);
         assert_eq!(hello.len(), HELLO);
-        assert_eq!(&hello[..24], b"upseal/1 1pE--- 00010203");
+        assert_eq!(&hello[..24], b"upseal/1 1pE-r- 00010203");
         assert!(hello.is_ascii());
-        assert_eq!(Offer::of(Dialect::of(Variant::Ap)).unwrap().hello(&random)[..16], *b"upseal/1 a----- ");
-        assert_eq!(Offer::of(Dialect::of(Variant::Cp2)).unwrap().hello(&random)[..16], *b"upseal/1 2o-f-- ");
+        assert_eq!(Offer::of(Dialect::of(Variant::Ap)).unwrap().hello(&random)[..16], *b"upseal/1 a---r- ");
+        assert_eq!(Offer::of(Dialect::of(Variant::Cp2)).unwrap().hello(&random)[..16], *b"upseal/1 2o-fr- ");
         assert_eq!(Offer::of(Dialect::of(Variant::Plain)), None);
     }
 
@@ -330,12 +359,18 @@ mod tests {
     #[test]
     fn signs_what_others_send_and_nothing_in_our_name_or_like_tls() {
         let hello = Offer::of(Dialect::of(Variant::Cp2)).unwrap().hello(&[7; HELLO_RANDOM]);
-        for message in
-            [&b"Client Request SecureStore ID"[..], b"", &[0xff; 32], &hello, b"upseal/1 receipt\nnonce "]
-        {
+        let (request, _) = Request::new(None, 1..=2, None).unwrap();
+        let request = request.to_text();
+        for message in [&b"Client Request SecureStore ID"[..], b"", &[0xff; 32], &hello, request.as_bytes()] {
             assert_eq!(check_signable(message), Ok(()));
         }
-        for message in [&b"upseal/1 stored\nrequest"[..], b"upseal/2 hello", b"upseal/", &hello[..100]] {
+        for message in [
+            &b"upseal/1 stored\nrequest"[..],
+            b"upseal/1 receipt\nnonce ",
+            b"upseal/2 hello",
+            b"upseal/",
+            &hello[..100],
+        ] {
             assert_eq!(check_signable(message), Err(Unsignable::Reserved));
         }
         let tls = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0"].concat();

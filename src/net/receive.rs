@@ -9,21 +9,27 @@ use sha2::{Digest as _, Sha256};
 
 use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
+use self::ledger::Own;
+use self::receipts::Stored;
 use super::connection::Connection;
 use super::framing::Body;
 use super::handshake::{Offer, check_signable, server_line};
 use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
+use crate::crypto::receipt::Request;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::crypto::{Clear, Open};
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
+use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{Discard, FileName, Incoming, Pending, Published};
 
 mod arriving;
 mod blocks;
+mod ledger;
+mod receipts;
 mod telling;
 
 /// How long a client may stand still: a person may choose files in between.
@@ -42,7 +48,7 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 /// One accepted connection, from its first byte to its last.
 ///
 /// ```text
-///   MODE 3 ─► sign        MODE 4 ─► session key        MODE 0 ─► name
+///   MODE 3 ─► sign, or a receipt of what is stored        MODE 4 ─► session key        MODE 0 ─► name
 ///   MODE 1 ─► variant ─┬─ Plain, AP: Clear
 ///                      ├─ CP1: framing, BlockOpener ─► perhaps one more block
 ///                      └─ CP2: TokenOpener
@@ -62,6 +68,12 @@ pub struct Session<'a> {
     unfinished: bool,
     proved: bool,
     hello: Option<Offer>,
+    /// SHA-256 of the first message that was signed.
+    first_message: Option<Digest>,
+    /// What is here of this connection.
+    stored: Stored,
+    /// What must not come in another connection.
+    own: Own,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
     key: Option<SessionKey>,
@@ -90,6 +102,9 @@ impl<'a> Session<'a> {
             unfinished: false,
             proved: false,
             hello: None,
+            first_message: None,
+            stored: Stored::default(),
+            own: Own::default(),
             speaks_blocks: false,
             key: None,
             open_ended: None,
@@ -196,6 +211,9 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
+        if let Some(request) = Request::parse(challenge) {
+            return self.receipt(&request);
+        }
         let mut line = String::new();
         if let Some(offer) = Offer::parse(challenge) {
             if self.hello.is_some_and(|before| before != offer) {
@@ -204,8 +222,16 @@ impl<'a> Session<'a> {
             self.hello = Some(offer);
             line = server_line(IDLE_PATIENCE.as_secs());
         }
+        self.first_message.get_or_insert_with(|| Digest::of(challenge));
         let signature = identity.sign(challenge)?;
-        let certificate = [line.as_bytes(), identity.certificate_pem()].concat();
+        self.answer(signature, [line.as_bytes(), identity.certificate_pem()].concat())?;
+        self.proved = true;
+        self.service.observer.event(Event::SessionProved { session: self.id });
+        Ok(())
+    }
+
+    /// The two blobs of an answer to MODE 3, by four writes.
+    fn answer(&mut self, signature: Vec<u8>, certificate: Vec<u8>) -> Result<(), ReceiveError> {
         self.connection.set_patience(BODY_PATIENCE);
         let Reply { gap, certificate_first } = self.service.policy.reply;
         let (first, second) =
@@ -217,8 +243,6 @@ impl<'a> Session<'a> {
             }
             self.connection.send(part, |_| ()).map_err(|e| self.cut(Some(e)))?;
         }
-        self.proved = true;
-        self.service.observer.event(Event::SessionProved { session: self.id });
         Ok(())
     }
 
@@ -227,7 +251,9 @@ impl<'a> Session<'a> {
         let Some(identity) = &self.service.identity else {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
-        self.key = Some(identity.unwrap_session_key(wrapped));
+        let key = identity.unwrap_session_key(wrapped);
+        self.check_fresh(Seen::SessionKey, wrapped)?;
+        self.key = Some(key);
         Ok(())
     }
 
@@ -334,6 +360,7 @@ impl<'a> Session<'a> {
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
+            first_block: (variant == Variant::Cp1).then(Vec::new),
             amendments: 0,
         };
         self.watch(&file);
@@ -396,28 +423,33 @@ impl<'a> Session<'a> {
     }
 
     /// The file is whole: makes it durable, gives it its name, and says so.
-    fn publish(&mut self, file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
-        let Arriving { track, variant, want, pending, ciphertext, hash, meter, begun, plain: _, amendments } =
-            file;
-        let digest = Digest::from(hash.clone());
-        let size = meter.file_bytes();
-        let stored = meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
-        self.service.observer.unwatch(track);
+    fn publish(&mut self, mut file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
+        let pending = std::mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
+        let digest = Digest::from(file.hash.clone());
+        let size = file.meter.file_bytes();
+        let stored = file.meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
+        let seconds = file.begun.elapsed().as_secs_f64();
+        self.service.observer.unwatch(file.track);
         self.receiving = None;
         self.unfinished = false;
         self.amending = None;
+        let published = Published { want: file.want.clone(), stored, size, digest };
+        self.record(&file, &published, seconds);
+        let Arriving { track, variant, ciphertext, hash, meter, begun, amendments, .. } = file;
         self.service.observer.event(Event::Received {
             track,
             peer: self.peer.clone(),
-            name: stored.name.to_string(),
-            kept: stored.kept,
+            name: published.stored.name.to_string(),
+            kept: published.stored.kept,
             size,
             variant,
             digest: digest.to_string(),
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds,
             at_ms: unix_now_ms(),
         });
-        let published = Published { want, stored, size, digest };
+        if let Track::Receiving(_, ordinal) = track {
+            self.stored.add(ordinal, variant, &published);
+        }
         self.at_rest = Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What all sessions of a server share, and why one ends early.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
 use crate::event::{Padding, Variant};
+use crate::ledger::{Ledger, LedgerError, Seen};
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
 
@@ -62,8 +64,21 @@ pub struct Service {
     pub store: Arc<dyn Store>,
     /// Where the bodies of CP1 and CP2 go as they came, as `enc_recv_NAME`; `None`: nowhere.
     pub ciphertext: Option<Arc<dyn Store>>,
+    /// What was received, and what must not come again; `None`: neither is remembered.
+    pub history: Option<History>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
+}
+
+/// Where a server writes down what it has.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// It.
+    pub ledger: Arc<Ledger>,
+    /// The folder of received files, as [`store_path`](crate::ledger::store_path) gives it.
+    pub store: PathBuf,
+    /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
+    pub until: i64,
 }
 
 /// Why a session ended early. Nothing of an unfinished file is published.
@@ -87,6 +102,17 @@ pub enum ReceiveError {
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The history cannot be asked whether this is a replay.
+    #[error("the history cannot be read: {0}")]
+    Ledger(#[from] LedgerError),
+    /// Somebody plays a recording.
+    #[error("at byte {offset}: a replay: {} came in another connection before", replayed(*.what))]
+    Replay {
+        /// Of the connection.
+        offset: u64,
+        /// What was seen before.
+        what: Seen,
+    },
     /// Our own key failed to sign.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -141,12 +167,17 @@ impl ReceiveError {
             Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
                 format!("at byte {offset}: {self}")
             }
-            Self::Wire(_) | Self::Order { .. } | Self::Variant { .. } | Self::TooLarge { .. } => {
-                self.to_string()
-            }
-            // Of this side, whatever came.
-            Self::Cut { .. } | Self::Store(_) | Self::Identity(_) => self.to_string(),
+            // They know it, or are of this side, whatever came.
+            _ => self.to_string(),
         }
+    }
+}
+
+const fn replayed(what: Seen) -> &'static str {
+    match what {
+        Seen::SessionKey => "this session key",
+        Seen::FirstBlock => "this CP1 body",
+        Seen::Token => "this token",
     }
 }
 

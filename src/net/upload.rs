@@ -4,22 +4,28 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, AnswerError, LONG_HELLO_RANDOM, Offer, hello_random};
+use super::handshake::{AnswerDecoder, AnswerError, LONG_HELLO_RANDOM, Offer, gives_receipts, hello_random};
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge::{self, ChallengeError};
 use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
+use crate::digest::Digest;
 use crate::event::{
     AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, KeyForm, KeyLength, Proof, Variant,
 };
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Incoming, NameError, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
+
+mod receipts;
+
+pub use self::receipts::{Confirmation, ReceiptError};
 
 /// How long the server may stand still while it proves itself.
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
@@ -48,6 +54,9 @@ pub enum UploadError {
     /// The certificate does not hold.
     #[error("the server's certificate is not accepted: {0}")]
     Trust(#[from] TrustError),
+    /// A receipt came that must not be believed.
+    #[error("the server's receipt does not hold: {0}")]
+    Receipt(#[from] ReceiptError),
     /// The certificate holds, the signature does not.
     #[error("the server's signature is not over the message that was sent: {0}")]
     Challenge(#[from] ChallengeError),
@@ -102,6 +111,12 @@ fn quiet(cause: Option<&io::Error>) -> String {
 }
 
 impl UploadError {
+    /// Whether it was stopped from this side.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// How often the same is worth another connection, if so many are allowed: the way broke. One that
     /// broke after the last byte is a refusal rather than a cut, so it is tried once more and no longer.
     #[must_use]
@@ -138,6 +153,11 @@ impl UploadError {
                 Blame::Peer,
                 "nothing of the file was sent; somebody may be replaying an old answer",
             ),
+            Self::Receipt(_) => (
+                FaultKind::Unproven,
+                Blame::Peer,
+                "somebody answered who is not the server that proved itself; do not rely on what was sent",
+            ),
             Self::Seal(_) | Self::Random => (FaultKind::Broken, Blame::System, ""),
             Self::Source(_) | Self::Shrunk { .. } => {
                 (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
@@ -168,6 +188,17 @@ pub struct Proven {
     pub proof: Proof,
     /// The only CN of its subject, as it is: to be compared, never to be shown.
     pub common_name: Option<String>,
+    /// Whether it says that it gives receipts; `None` if it was not asked, for want of a hello.
+    pub receipts: Option<bool>,
+}
+
+/// A file that the kernel took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentFile {
+    /// Of this connection, from 1.
+    pub ordinal: u64,
+    /// Of what was read.
+    pub digest: Digest,
 }
 
 /// One connection to a server, from AP to MODE 2.
@@ -181,6 +212,12 @@ pub struct Upload {
     dialect: Dialect,
     /// Known after [`Upload::prove`].
     server: Option<ServerKey>,
+    /// SHA-256 of the message that it proved itself by.
+    hello: Option<Digest>,
+    /// Whether it says that it gives receipts.
+    gives_receipts: bool,
+    /// Files sent, from 1 as the server counts them.
+    files: u64,
     /// Known after [`Upload::agree`].
     session: Option<SessionKey>,
     /// Where the bodies of CP1 and CP2 go besides, as `enc_NAME`.
@@ -191,7 +228,16 @@ impl Upload {
     /// Over a fresh connection.
     #[must_use]
     pub const fn new(connection: Connection, dialect: Dialect) -> Self {
-        Self { connection, dialect, server: None, session: None, ciphertext: None }
+        Self {
+            connection,
+            dialect,
+            server: None,
+            hello: None,
+            gives_receipts: false,
+            files: 0,
+            session: None,
+            ciphertext: None,
+        }
     }
 
     /// From now on the bodies of CP1 and CP2 are also kept, as they are sent: the blocks without their
@@ -265,7 +311,10 @@ impl Upload {
         let (key, proof) = anchor.check(&answer.certificate, unix_now())?;
         challenge::verify(&key, &hello, &answer.signature)?;
         self.server = Some(key);
-        Ok(Proven { proof, common_name: facts::common_name(&answer.certificate) })
+        self.hello = Some(Digest::of(&hello));
+        self.gives_receipts = gives_receipts(&answer.certificate);
+        let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(self.gives_receipts);
+        Ok(Proven { proof, common_name: facts::common_name(&answer.certificate), receipts })
     }
 
     /// CP2: makes a session key and sends it under the server's key (MODE 4).
@@ -309,6 +358,12 @@ impl Upload {
         (3 * WORD as u64 + name.len() as u64).saturating_add(body)
     }
 
+    /// Whether the server said, when it proved itself, that it gives receipts.
+    #[must_use]
+    pub const fn gives_receipts(&self) -> bool {
+        self.gives_receipts
+    }
+
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.
     ///
     /// `size` bytes are announced and sent; a source that has fewer is an error, and the connection
@@ -322,7 +377,7 @@ impl Upload {
         source: &mut dyn Read,
         size: u64,
         meter: &Meter,
-    ) -> Result<(), UploadError> {
+    ) -> Result<SentFile, UploadError> {
         let result = self.send_file(name, source, size, meter);
         if result.is_err() {
             // The server must not take this for the end of a body that it could publish.
@@ -337,8 +392,10 @@ impl Upload {
         source: &mut dyn Read,
         size: u64,
         meter: &Meter,
-    ) -> Result<(), UploadError> {
+    ) -> Result<SentFile, UploadError> {
         self.connection.set_patience(SEND_PATIENCE);
+        self.files += 1;
+        let mut hash = Sha256::new();
         let (mut seal, layout, k) = self.sealer(size)?;
         meter.start(size, self.wire_len(name, size));
 
@@ -370,6 +427,7 @@ impl Upload {
             left -= wanted as u64;
             sealed.clear();
             meter.timed(Stage::Seal, || {
+                hash.update(&chunk[..wanted]);
                 seal.seal(&chunk[..wanted], &mut sealed)?;
                 if left == 0 { seal.finish(&mut sealed) } else { Ok(()) }
             })?;
@@ -399,7 +457,7 @@ impl Upload {
                 .map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))?;
             frames.clear();
             if left == 0 {
-                return Ok(());
+                return Ok(SentFile { ordinal: self.files, digest: hash.into() });
             }
         }
     }

@@ -71,6 +71,8 @@ pub enum Part {
     SessionKey,
     /// The answer to MODE 3: the signature or the certificate, in whichever order they come.
     Answer,
+    /// The answer to a receipt request: 256 lines, each with a name of 255 bytes, percent-encoded.
+    Receipt,
 }
 
 impl Part {
@@ -81,6 +83,7 @@ impl Part {
             Self::Filename | Self::Message => 4096,
             Self::SessionKey => 2048,
             Self::Answer => 65_536,
+            Self::Receipt => 512 << 10,
         }
     }
 
@@ -90,6 +93,7 @@ impl Part {
             Self::Message => "a message to sign (MODE 3)",
             Self::SessionKey => "a session key (MODE 4)",
             Self::Answer => "a part of the answer to MODE 3",
+            Self::Receipt => "a part of a receipt",
         }
     }
 }

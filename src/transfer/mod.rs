@@ -12,6 +12,8 @@
 //! the machine to itself. Limits: the channels are unbounded, because whoever draws may be stopped
 //! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
 
+pub mod confirm;
+pub mod journal;
 pub mod queue;
 pub mod race;
 pub mod recognise;
@@ -22,32 +24,39 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
+use jiff::Timestamp;
+
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
+use self::confirm::Keep;
+use self::journal::Journal;
 use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
 use self::worker::{Dialer, Embedded, Ending, Past, Stop, Worker};
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
+use crate::ledger::{Ledger, repair, store_path};
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Service};
+use crate::net::service::{History, Policy, Service};
 use crate::net::upload::{UploadError, unix_now};
 use crate::store::folder::Folder;
 use crate::store::{Nowhere, Store, StoreError};
 use crate::trust::known::KnownServers;
-use crate::trust::{Anchor, TrustError};
+use crate::trust::{Anchor, TrustError, facts};
 
 /// What the embedded server is to be like.
 #[derive(Debug, Clone)]
 pub struct EmbeddedOptions {
     /// Where received files go; `None`: nowhere, it is there for races only.
     pub store: Option<PathBuf>,
+    /// The history that it writes; `None`: none.
+    pub history: Option<PathBuf>,
     /// Tried first; if somebody has it, any free port of the same address.
     pub bind: SocketAddr,
 }
@@ -63,6 +72,15 @@ pub struct Options {
     pub ciphertext: Option<Arc<dyn Store>>,
     /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
     pub retries: u32,
+    /// Where receipts go.
+    pub receipts: Keep,
+    /// What was sent.
+    pub journal: Journal,
+    /// Whether files that this server has given a receipt for are not sent again.
+    pub skip_receipted: bool,
+    /// The CA that must have signed the receipts of Plain, which asks for none otherwise: it would send a
+    /// MODE 3 that the variant has not.
+    pub plain_receipts: Option<Arc<Anchor>>,
     /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
     /// calls it off.
     pub absence: Option<Duration>,
@@ -71,8 +89,18 @@ pub struct Options {
 impl Options {
     /// No server of our own, nothing kept; three retries.
     #[must_use]
-    pub const fn new(known: KnownServers) -> Self {
-        Self { embedded: None, known, ciphertext: None, retries: RETRIES, absence: None }
+    pub fn new(known: KnownServers) -> Self {
+        Self {
+            embedded: None,
+            known,
+            ciphertext: None,
+            retries: RETRIES,
+            receipts: Keep::Nowhere,
+            journal: Journal::at(None),
+            skip_receipted: false,
+            plain_receipts: None,
+            absence: None,
+        }
     }
 }
 
@@ -431,6 +459,11 @@ impl Control {
                 dialer: self.dialer(),
                 past: self.past(&route.target),
                 retries: self.options.retries,
+                keep: self.options.receipts.clone(),
+                journal: self.options.journal.clone(),
+                skip_receipted: self.options.skip_receipted,
+                known_key: OnceLock::new(),
+                plain_receipts: self.options.plain_receipts.clone(),
             };
             self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || {
                 let ending = worker.run(&route);
@@ -516,6 +549,25 @@ impl HostError {
     }
 }
 
+/// Opens the history and repairs it. Without one the server serves all the same, and says so.
+fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<History> {
+    let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
+    let opened = Ledger::open(path).and_then(|ledger| {
+        let repairs = repair::run(&ledger, folder, Timestamp::now().as_millisecond())?;
+        for repair in &repairs {
+            observer.event(Event::Note { text: repair.to_string() });
+        }
+        Ok(History { ledger: Arc::new(ledger), store: store_path(folder)?, until })
+    });
+    match opened {
+        Ok(history) => Some(history),
+        Err(why) => {
+            observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
+            None
+        }
+    }
+}
+
 /// Makes the identity, opens the folder, binds.
 fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
     let store: Arc<dyn Store> = match &options.store {
@@ -528,11 +580,14 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
+    let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
+    let history = history(options, until, &*observer);
     let service = Service {
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),
         store,
         ciphertext: None,
+        history,
         observer,
     };
     let listening = Event::Listening {

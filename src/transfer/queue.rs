@@ -218,6 +218,12 @@ impl Queue {
         Some(entry.tries)
     }
 
+    /// Tries of an upload that were cut.
+    #[must_use]
+    pub fn tries(&self, id: JobId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| entry.tries)
+    }
+
     /// How many wait for a target.
     #[must_use]
     pub fn waiting_for(&self, target: &Target) -> usize {

@@ -79,7 +79,7 @@ fn one(dialer: &Dialer, track: Track, lane: &Lane, name: &str, file: &mut File, 
     };
     let name = format!("race-{variant}-{name}");
     let sent = upload.file(&name, &mut file.take(bytes), bytes, &meter);
-    let result = sent.and_then(|()| {
+    let result = sent.and_then(|_| {
         state(State::Sent);
         upload.close(&meter)
     });

@@ -54,6 +54,7 @@ impl Stranger<'_> {
             key,
             bits: *bits,
             pinned: pin.is_some(),
+            receipts: self.proven.receipts,
             now: unix_now(),
         };
         let met = known.meet(&meeting).map_err(|e| unreadable(&e))?;
@@ -69,6 +70,15 @@ impl Stranger<'_> {
             Encounter::Pinned { replaced } => {
                 Ok(Standing::Pinned { replaced: replaced.map(|key| key.to_string()) })
             }
+            Encounter::Withheld { since } => Err(unproven(
+                format!(
+                    "{} gave receipts before and does not offer them now; its key is known since {}",
+                    shown(self.address),
+                    day(since.as_deref())
+                ),
+                "nothing of the file was sent; somebody on the way may have taken the offer out, or it runs \
+                 another program now: then `upseal known remove` it",
+            )),
             Encounter::Changed { known, since } => {
                 let change = KeyChange {
                     address: shown(self.address),

@@ -1,27 +1,32 @@
 //! One connection and its uploads, on the worker thread.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
+
+use super::confirm::{self, Keep, Unconfirmed};
+use super::journal::{Ended, Journal};
 use super::queue::{Queue, Route};
 use super::recognise::{self, Stranger};
+use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{
     Blame, Dialect, Event, Expected, Fault, FaultKind, Job, JobId, NameAs, Proof, Standing, State, Target,
     Track, Variant,
 };
-use crate::meter::Meter;
+use crate::meter::{Meter, Stage};
 use crate::net::Observer;
 use crate::net::connection::Connection;
 use crate::net::receive::is_race;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
+use crate::net::upload::{Confirmation, Proven, SEND_PATIENCE, Upload, UploadError};
 use crate::store::Store;
 use crate::trust::Anchor;
-use crate::trust::known::KnownServers;
+use crate::trust::known::{self, KnownServers};
 
 /// How long a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -152,6 +157,14 @@ impl Dialer {
         }
     }
 
+    /// Which key is known of a server, under the CA that it is reached with.
+    fn known_key(&self, target: &Target) -> Option<Digest> {
+        let Target::Server { address, ca: Some(ca), .. } = target else { return None };
+        let (address, ca) = (known::normal(address)?, Anchor::load(ca).ok()?.fingerprint());
+        let known = self.known.list().ok()?;
+        known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
+    }
+
     fn recognise(
         &self,
         target: &Target,
@@ -223,6 +236,16 @@ pub struct Worker {
     pub past: Past,
     /// How often a file that was cut is sent again.
     pub retries: u32,
+    /// Where receipts go.
+    pub keep: Keep,
+    /// What was sent.
+    pub journal: Journal,
+    /// Whether files that the server has given a receipt for are passed over.
+    pub skip_receipted: bool,
+    /// The key that is known of the target, once it was looked up.
+    pub known_key: OnceLock<Option<Digest>>,
+    /// The CA that must have signed the receipts of Plain; `None`: none are asked for.
+    pub plain_receipts: Option<Arc<Anchor>>,
 }
 
 /// What a target has done so far.
@@ -251,6 +274,21 @@ pub enum Ending {
     Away,
 }
 
+/// An open connection.
+struct Way<'a> {
+    route: &'a Route,
+    /// SPKI SHA-256 of the key that proved itself.
+    key: Option<Digest>,
+}
+
+/// A file on its way.
+struct Current<'a> {
+    job: &'a Job,
+    name: &'a str,
+    size: u64,
+    meter: &'a Meter,
+}
+
 /// Between the first and the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks for a server that is away.
@@ -265,8 +303,9 @@ impl Worker {
             self.say(first.id, State::Connecting);
         }
         match self.dialer.open(&route.target, route.dialect, Track::Job(first.id)) {
-            Ok((upload, _)) => {
-                self.send(route, upload, first, source);
+            Ok((upload, proof)) => {
+                let key = proof.and_then(|proof| proof.fingerprint.parse().ok());
+                self.send(&Way { route, key }, upload, first, source);
                 Ending::Answered
             }
             Err(fault) => self.closed_way(route, first.id, &fault),
@@ -274,9 +313,14 @@ impl Worker {
     }
 
     /// Sends this upload and those that follow it.
-    fn send(&self, route: &Route, mut upload: Upload, first: Job, mut source: Source) {
+    fn send(&self, way: &Way<'_>, mut upload: Upload, first: Job, mut source: Source) {
+        let route = way.route;
+        let asks = match route.dialect.variant {
+            Variant::Plain => self.plain_receipts.is_some(),
+            _ => upload.gives_receipts(),
+        };
         let mut job = first;
-        let mut sent: Vec<JobId> = Vec::new();
+        let mut waiting: Vec<Unconfirmed> = Vec::new();
         loop {
             let meter = Arc::new(Meter::default());
             self.say(job.id, State::Sending);
@@ -285,25 +329,75 @@ impl Worker {
                 NameAs::Base => source.name.clone(),
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
-            let result = upload.file(&name, &mut source.file, source.size, &meter);
-            if let Err(error) = result {
-                drop(upload); // The reset reaches the server before we say that it failed.
-                self.dialer.observer.unwatch(Track::Job(job.id));
-                return self.broken(route, &sent, Some(job.id), &error);
-            }
+            let sent = match upload.file(&name, &mut source.file, source.size, &meter) {
+                Ok(sent) => sent,
+                Err(error) => {
+                    drop(upload); // The reset reaches the server before we say that it failed.
+                    self.dialer.observer.unwatch(Track::Job(job.id));
+                    let current = Current { job: &job, name: &name, size: source.size, meter: &meter };
+                    return self.broken(way, &waiting, Some(&current), &error);
+                }
+            };
             self.say(job.id, State::Sent);
-            sent.push(job.id);
-            let Some((next, next_source)) = self.next(route) else {
-                let result = upload.close(&meter);
-                self.dialer.observer.unwatch(Track::Job(job.id));
+            let alone = lock(&self.queue).tries(job.id) > 0;
+            let (track, size, at) = (Track::Job(job.id), source.size, Instant::now());
+            waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
+            let next = self.next(route);
+            if asks && (next.is_none() || confirm::is_due(&waiting, &self.keep)) {
+                if let Err(error) = self.confirm(way, &mut upload, &waiting) {
+                    drop(upload);
+                    self.dialer.observer.unwatch(track);
+                    // In its place, before those that follow.
+                    if let Some((next, _)) = next {
+                        self.interrupted(next.id);
+                    }
+                    return self.broken(way, &waiting, None, &error);
+                }
+                waiting.clear();
+            }
+            let Some((next, next_source)) = next else {
+                let result = if let Some(last) = waiting.last() {
+                    upload.close(&last.meter)
+                } else {
+                    upload.leave();
+                    Ok(())
+                };
+                self.dialer.observer.unwatch(track);
                 return match result {
-                    Ok(()) => sent.iter().for_each(|id| self.say(*id, State::Delivered)),
-                    Err(error) => self.broken(route, &sent, None, &error),
+                    Ok(()) => waiting.iter().for_each(|file| self.end(way, file, State::Delivered)),
+                    Err(error) => self.broken(way, &waiting, None, &error),
                 };
             };
-            self.dialer.observer.unwatch(Track::Job(job.id));
+            self.dialer.observer.unwatch(track);
             (job, source) = (next, next_source);
         }
+    }
+
+    /// Asks for receipts of all that wait, and says what they say.
+    fn confirm(
+        &self,
+        way: &Way<'_>,
+        upload: &mut Upload,
+        waiting: &[Unconfirmed],
+    ) -> Result<(), UploadError> {
+        let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
+        let files = first.sent.ordinal..=last.sent.ordinal;
+        let confirmation =
+            last.meter.timed(Stage::Wait, || upload.receipts(files, self.plain_receipts.as_deref()))?;
+        // Its last numbers come before its final state.
+        self.dialer.observer.unwatch(Track::Job(last.job.id));
+        match confirmation {
+            Confirmation::Answer => waiting.iter().for_each(|file| self.end(way, file, State::Delivered)),
+            Confirmation::Receipt(receipt) => {
+                let paths = confirm::keep(&receipt, waiting, &self.keep, &*self.dialer.observer);
+                // The statement has a line for each of them, in this order: it was read so.
+                for ((file, entry), path) in waiting.iter().zip(&receipt.statement.entries).zip(paths) {
+                    let state = confirm::judge(entry, receipt.salt.as_deref(), file, way.route.dialect, path);
+                    self.end(way, file, state);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next upload of this route whose file can be read; those that cannot fail here.
@@ -314,10 +408,25 @@ impl Worker {
             }
             let job = lock(&self.queue).take(route)?;
             match Source::open(&job.path) {
-                Ok(source) => return Some((job, source)),
+                Ok(mut source) => {
+                    if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
+                        // Its receipt is where it was put the last time.
+                        self.say(job.id, State::Stored { name: source.name, receipt: None });
+                        continue;
+                    }
+                    return Some((job, source));
+                }
                 Err(fault) => self.say(job.id, State::Failed(fault)),
             }
         }
+    }
+
+    /// Whether the known server at this address gave a receipt for such a file, of this name and content.
+    fn is_receipted(&self, target: &Target, source: &mut Source) -> bool {
+        let Some(key) = *self.known_key.get_or_init(|| self.dialer.known_key(target)) else { return false };
+        let Some(ledger) = self.journal.ledger(&*self.dialer.observer) else { return false };
+        let Ok(digest) = source.digest() else { return false };
+        ledger.receipted(key, &source.name, digest).unwrap_or(false)
     }
 
     fn say(&self, id: JobId, state: State) {
@@ -366,20 +475,52 @@ impl Worker {
         Ending::Away
     }
 
-    /// The connection ended early, while `current` was sent or, if none, after MODE 2.
-    fn broken(&self, route: &Route, sent: &[JobId], current: Option<JobId>, error: &UploadError) {
+    /// A file that was sent whole has come to its end: says so, and writes it down, in the other order.
+    fn end(&self, way: &Way<'_>, file: &Unconfirmed, state: State) {
+        let current = Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
+        self.end_with(way, &current, Some(file.sent.digest), state);
+    }
+
+    fn end_with(&self, way: &Way<'_>, file: &Current<'_>, digest: Option<Digest>, state: State) {
+        let ended = Ended {
+            target: &way.route.target,
+            key: way.key,
+            variant: way.route.dialect.variant,
+            name: file.name,
+            path: &file.job.path,
+            size: file.size,
+            digest,
+            meter: file.meter,
+            state: &state,
+        };
+        self.journal.write(&ended, &*self.dialer.observer);
+        self.say(file.job.id, state);
+    }
+
+    /// The connection ended early, while `current` was sent or, if none, after all that wait.
+    fn broken(
+        &self,
+        way: &Way<'_>,
+        sent: &[Unconfirmed],
+        current: Option<&Current<'_>>,
+        error: &UploadError,
+    ) {
         let fault = error.fault();
-        // In reverse, so that requeued ones stand in their old order.
-        for id in current.iter().chain(sent.iter().rev()) {
+        let retries = error.worth_retries(self.retries);
+        if let Some(current) = current {
             if fault.kind == FaultKind::Interrupted {
-                self.interrupted(*id);
-            } else {
-                let is_it = current.is_none_or(|current| current == *id);
-                let fault = if is_it { fault.clone() } else { unconfirmed(&fault) };
-                let again = self.try_again(route, *id, error.worth_retries(self.retries), &fault);
-                if !again {
-                    self.say(*id, State::Failed(fault));
-                }
+                self.interrupted(current.job.id);
+            } else if !self.try_again(way.route, current.job.id, retries, &fault) {
+                self.end_with(way, current, None, State::Failed(fault.clone()));
+            }
+        }
+        // In reverse, so that requeued ones stand in their old order.
+        for file in sent.iter().rev() {
+            let fault = if current.is_none() { fault.clone() } else { unconfirmed(&fault) };
+            if error.is_interrupted() {
+                self.interrupted(file.job.id);
+            } else if !self.try_again(way.route, file.job.id, retries, &fault) {
+                self.end(way, file, State::Failed(fault));
             }
         }
     }
@@ -447,6 +588,20 @@ pub struct Source {
 }
 
 impl Source {
+    /// SHA-256 of all of it; it is at its beginning again.
+    fn digest(&mut self) -> io::Result<Digest> {
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; 256 << 10];
+        loop {
+            match self.file.read(&mut chunk)? {
+                0 => break,
+                n => hash.update(&chunk[..n]),
+            }
+        }
+        self.file.rewind()?;
+        Ok(hash.into())
+    }
+
     /// Opens a regular file whose name can be sent.
     ///
     /// # Errors

@@ -60,6 +60,14 @@ pub fn common_name(pem: &[u8]) -> Option<String> {
     common_name_of(certificate.parsed().ok()?.subject())
 }
 
+/// When a certificate ends, Unix seconds; `None` if it is none.
+#[must_use]
+pub fn not_after(pem: &[u8]) -> Option<i64> {
+    let certificate = Certificate::from_pem(pem).ok()?;
+    let parsed = certificate.parsed().ok()?;
+    Some(validity(&parsed).1)
+}
+
 /// A key that is not accepted.
 fn size(certificate: &X509Certificate<'_>, why: &TrustError) -> String {
     match certificate.public_key().parsed() {

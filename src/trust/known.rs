@@ -118,6 +118,8 @@ pub struct Meeting<'a> {
     pub bits: usize,
     /// Whether a pin of the user's names this key.
     pub pinned: bool,
+    /// Whether it says that it gives receipts; `None` if it was not asked.
+    pub receipts: Option<bool>,
     /// Unix seconds.
     pub now: i64,
 }
@@ -139,6 +141,12 @@ pub enum Encounter {
     Pinned {
         /// The key that was known until now, if it was another.
         replaced: Option<Digest>,
+    },
+    /// The known key, which said once that it gives receipts and does not say so now: somebody may have
+    /// taken that away, so it must not get anything.
+    Withheld {
+        /// RFC 3339; `None` if the file does not say.
+        since: Option<String>,
     },
     /// Another key than the known one: it must not get anything.
     Changed {
@@ -287,14 +295,19 @@ fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, 
     let Some(entry) = book.find_mut(address, meeting.ca) else {
         let mut entry = Entry::new(address.to_owned(), meeting.ca, meeting.key);
         (entry.bits, entry.first) = (Some(meeting.bits), Some(date(meeting.now)));
+        entry.receipts = meeting.receipts == Some(true);
         book.add(entry);
         let pinned = Encounter::Pinned { replaced: None };
         return (if meeting.pinned { pinned } else { Encounter::First { other_ca } }, true);
     };
     let before = entry.clone();
     let encounter = if entry.key == meeting.key {
+        let withheld = entry.receipts && meeting.receipts == Some(false);
         (entry.bits, entry.offered) = (Some(meeting.bits), None);
-        if meeting.pinned {
+        entry.receipts |= meeting.receipts == Some(true);
+        if withheld {
+            Encounter::Withheld { since: entry.first.clone() }
+        } else if meeting.pinned {
             Encounter::Pinned { replaced: None }
         } else {
             Encounter::Known { since: entry.first.clone() }

@@ -1,15 +1,15 @@
 //! What is open, and what a key means there: key → [`Action`] → change → [`Effect`]s.
 //!
 //! The state of each part lives with its widget; this file only says which part an action is for.
-//! Overlays are in [`dialogs`](super::dialogs), orders to the transfer threads in
+//! Overlays are in [`dialogs`](super::dialogs), the mouse in [`mouse`](super::mouse), orders to the transfer threads in
 //! [`orders`](super::orders), what these report in [`reports`](super::reports).
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use crossterm::event::{KeyEvent, KeyEventKind};
+use ratatui::layout::Rect;
 
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
@@ -23,6 +23,7 @@ use super::widgets::card::Card;
 use super::widgets::connect::Connect;
 use super::widgets::details::Details;
 use super::widgets::help::Help;
+use super::widgets::history::{Answer, History};
 use super::widgets::input::Input;
 use super::widgets::list::Step;
 use super::widgets::listing::{Clock, Listing, Request};
@@ -42,6 +43,7 @@ pub(super) enum Screen {
     Upload,
     Race,
     Server,
+    History,
 }
 
 /// What lies over the screen.
@@ -61,6 +63,8 @@ pub(super) enum Overlay {
 pub(super) enum Effect {
     Send(Command),
     List(Request),
+    /// Read the history; there is an answer to each.
+    Recall,
     Suspend,
     Redraw,
     Quit,
@@ -82,6 +86,7 @@ pub(super) struct App {
     pub(super) received: Received,
     pub(super) race: Race,
     pub(super) server: Server,
+    pub(super) history: History,
     pub(super) log: Log,
     pub(super) toasts: Toasts,
     pub(super) link: Link,
@@ -118,6 +123,7 @@ impl App {
             received: Received::default(),
             race: Race::new(&link.target, dialect),
             server: Server::default(),
+            history: History::default(),
             log: Log::default(),
             toasts: Toasts::default(),
             link,
@@ -152,7 +158,8 @@ impl App {
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
         let clock =
             (self.queue.is_timed() || self.race.is_running()).then(|| now + Duration::from_millis(500));
-        [clock, self.toasts.next()].into_iter().flatten().min()
+        let history = self.history.due().filter(|_| self.screen == Screen::History);
+        [clock, self.toasts.next(), history].into_iter().flatten().min()
     }
 
     /// Brings everything that depends on the size or on several parts up to date; before each draw.
@@ -164,6 +171,7 @@ impl App {
         let (sessions, refusals) = (self.height(Part::Sessions), self.height(Part::Refusals));
         self.server.sessions.cursor.settle(self.server.sessions.len(), sessions);
         self.server.refusals.cursor.settle(self.server.refusals.len(), refusals);
+        self.history.settle(self.height(Part::History));
         self.card.bill = self.bill();
     }
 
@@ -173,6 +181,7 @@ impl App {
             Screen::Upload => self.upload_part,
             Screen::Race => Part::Race,
             Screen::Server => self.server_part,
+            Screen::History => Part::History,
         }
     }
 
@@ -202,11 +211,13 @@ impl App {
             Part::Queue => Place::Queue,
             Part::Received if self.screen == Screen::Upload => Place::Received,
             Part::Race => Place::Race,
+            Part::History if self.history.is_typing() => Place::Text,
+            Part::History => Place::History,
             Part::Received | Part::Server | Part::Sessions | Part::Refusals => Place::Server,
         }
     }
 
-    fn height(&self, part: Part) -> usize {
+    pub(super) fn height(&self, part: Part) -> usize {
         view::height(self, self.area, part)
     }
 
@@ -234,48 +245,19 @@ impl App {
         }
     }
 
-    pub(super) fn on_mouse(&mut self, event: MouseEvent) {
-        let step = match event.kind {
-            MouseEventKind::ScrollDown => Some(Step::Down(3)),
-            MouseEventKind::ScrollUp => Some(Step::Up(3)),
-            MouseEventKind::Down(MouseButton::Left) => None,
-            _ => return,
-        };
-        if !self.overlays.is_empty() {
-            if let Some(step) = step {
-                self.scroll(step);
-            }
-            return;
-        }
-        let at = Position { x: event.column, y: event.row };
-        if step.is_none()
-            && let Some(screen) = view::tab_at(self, self.area, at)
-        {
-            self.screen = screen;
-            return;
-        }
-        let Some((part, row)) = view::part_at(self, self.area, at) else { return };
-        if let Some(step) = step {
-            self.step(part, step);
-            return;
-        }
-        self.focus_on(part);
-        let height = self.height(part);
-        let row = row.and_then(|row| match part {
-            Part::Browser => self.browser.row(row, height),
-            Part::Queue => self.queue.row(row, height, Focus::Here),
-            Part::Received => self.received.row_at(row, height),
-            Part::Sessions => Some(self.server.sessions.cursor.top(self.server.sessions.len(), height) + row),
-            Part::Refusals => Some(self.server.refusals.cursor.top(self.server.refusals.len(), height) + row),
-            _ => None,
-        });
-        if let Some(row) = row {
-            self.step(part, Step::To(row));
-        }
-    }
-
     pub(super) fn on_listing(&mut self, listing: Listing) {
         self.browser.listed(listing);
+    }
+
+    /// The history was read.
+    pub(super) fn on_answer(&mut self, answer: Answer) {
+        self.history.answered(answer);
+    }
+
+    /// What became due without a key: the open history is older than what happened.
+    pub(super) fn due(&mut self, now: Duration) -> Vec<Effect> {
+        let is_due = self.screen == Screen::History && self.history.ask(now);
+        if is_due { vec![Effect::Recall] } else { Vec::new() }
     }
 
     /// Ctrl-C and the end of the program from outside.
@@ -289,7 +271,10 @@ impl App {
         match action {
             Action::Interrupt => return self.interrupt(now),
             Action::Suspend => return vec![Effect::Suspend],
-            Action::Redraw => return vec![Effect::Redraw, Effect::List(self.browser.refresh())],
+            Action::Redraw => {
+                self.history.outdate();
+                return vec![Effect::Redraw, Effect::List(self.browser.refresh())];
+            }
             Action::Help => {
                 if !matches!(self.overlays.last(), Some(Overlay::Help(_))) {
                     let place = self.place();
@@ -322,9 +307,10 @@ impl App {
             Action::HalfDown => self.step(part, Step::Down(page.div_ceil(2))),
             Action::First | Action::Top => self.step(part, Step::First),
             Action::Last => self.step(part, Step::Last),
-            Action::ShowUpload => self.screen = Screen::Upload,
-            Action::ShowRace => self.screen = Screen::Race,
-            Action::ShowServer => self.screen = Screen::Server,
+            Action::ShowUpload => self.show(Screen::Upload),
+            Action::ShowRace => self.show(Screen::Race),
+            Action::ShowServer => self.show(Screen::Server),
+            Action::ShowHistory => self.show(Screen::History),
             Action::NextPane => self.next_part(1),
             Action::PreviousPane => self.next_part(2),
             Action::Zoom => self.zoomed = !self.zoomed,
@@ -332,7 +318,10 @@ impl App {
             Action::Connect => self.open_connect(),
             Action::Details => self.open_details(),
             Action::Close => {
-                let _ = self.browser.drop_filter() || self.toasts.dismiss();
+                let _ = match self.screen {
+                    Screen::History => self.history.drop_filter(),
+                    _ => self.browser.drop_filter(),
+                } || self.toasts.dismiss();
             }
             Action::Quit if self.is_busy() => self.overlays.push(Overlay::Question(Question::Quit)),
             Action::Quit => return vec![Effect::Quit],
@@ -349,9 +338,19 @@ impl App {
             Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
                 return self.act_on_queue(action);
             }
+            Action::Filter | Action::Accept if self.screen == Screen::History => {
+                self.history.filter(action == Action::Filter);
+            }
             _ => return self.act_on_browser(action, now),
         }
         Vec::new()
+    }
+
+    pub(super) fn show(&mut self, screen: Screen) {
+        self.screen = screen;
+        if screen == Screen::History {
+            self.history.outdate();
+        }
     }
 
     fn act_on_browser(&mut self, action: Action, now: Duration) -> Vec<Effect> {
@@ -414,13 +413,14 @@ impl App {
         vec![Effect::List(self.browser.visit(folder))]
     }
 
-    fn step(&mut self, part: Part, step: Step) {
+    pub(super) fn step(&mut self, part: Part, step: Step) {
         match part {
             Part::Browser => self.browser.go(step),
             Part::Queue => self.queue.go(step),
             Part::Received => self.received.go(step),
             Part::Sessions => self.server.sessions.go(step),
             Part::Refusals => self.server.refusals.go(step),
+            Part::History => self.history.go(step),
             Part::Card | Part::Speed | Part::Race | Part::Server => {}
         }
     }
@@ -435,33 +435,37 @@ impl App {
         self.focus_on(ring[(at + by) % ring.len()]);
     }
 
-    fn focus_on(&mut self, part: Part) {
+    pub(super) fn focus_on(&mut self, part: Part) {
         if !view::ring(self.screen).contains(&part) {
             return;
         }
         self.browser.keep_filter();
+        self.history.filter(false);
         match self.screen {
             Screen::Upload => self.upload_part = part,
             Screen::Server => self.server_part = part,
-            Screen::Race => {}
+            Screen::Race | Screen::History => {}
         }
     }
 
     /// The text that is typed at the moment.
     fn input(&mut self) -> Option<&mut Input> {
-        let browsing = self.part() == Part::Browser;
+        let part = self.part();
         match self.overlays.last_mut() {
             Some(Overlay::Help(help)) => help.input(),
             Some(Overlay::Connect(dialog)) => dialog.input(),
             Some(Overlay::GoTo(input)) => Some(input),
-            None if browsing => self.browser.input(),
+            None if part == Part::Browser => self.browser.input(),
+            None if part == Part::History => self.history.input(),
             Some(_) | None => None,
         }
     }
 
     fn text_changed(&mut self) {
-        if self.overlays.is_empty() {
-            self.browser.filtered();
+        match self.part() {
+            _ if !self.overlays.is_empty() => {}
+            Part::History => self.history.filtered(),
+            _ => self.browser.filtered(),
         }
     }
 }

@@ -149,6 +149,10 @@ impl App {
                 Some(refusal) => (text::REFUSALS.to_owned(), refusal.details()),
                 None => return,
             },
+            Part::History => match self.history.under() {
+                Some(row) => (row.name().to_owned(), row.details(&self.clock)),
+                None => return,
+            },
             _ => return,
         };
         self.overlays.push(Overlay::Details(Details::new(title, facts)));

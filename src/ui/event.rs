@@ -1,8 +1,9 @@
-//! What wakes the run loop: the user, the transfer threads, signals, finished folder listings.
+//! What wakes the run loop: the user, the transfer threads, signals, finished folder listings, and the history.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -14,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::widgets::history::{self, Answer};
 use super::widgets::listing::{self, Clock, Listing, Request};
 
 /// How long the input thread may be deaf to the end of the program.
@@ -40,8 +42,11 @@ pub(super) struct Sources {
     pub(super) input: Receiver<Input>,
     pub(super) calls: Receiver<Call>,
     pub(super) listings: Receiver<Listing>,
+    pub(super) answers: Receiver<Answer>,
     listed: Sender<Listing>,
+    answered: Sender<Answer>,
     clock: Clock,
+    history: Option<PathBuf>,
     ended: Arc<AtomicBool>,
     signals: Handle,
     on_signals: Option<JoinHandle<()>>,
@@ -50,11 +55,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn start(clock: Clock) -> io::Result<Self> {
+    pub(super) fn start(clock: Clock, history: Option<PathBuf>) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let (keys, input) = bounded(1024);
         let (caller, calls) = unbounded();
         let (listed, listings) = unbounded();
+        let (answered, answers) = unbounded();
 
         let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
         let handle = signals.handle();
@@ -83,8 +89,11 @@ impl Sources {
             input,
             calls,
             listings,
+            answers,
             listed,
+            answered,
             clock,
+            history,
             ended,
             signals: handle,
             on_signals: Some(on_signals),
@@ -99,6 +108,16 @@ impl Sources {
         thread::Builder::new().name("listing".into()).spawn(move || {
             // Nobody waits for it any more: the program ends.
             let _ = listed.send(listing::read(request, &clock));
+        })?;
+        Ok(())
+    }
+
+    /// Reads the history on a thread of its own: another program may keep it locked for seconds.
+    pub(super) fn recall(&self) -> io::Result<()> {
+        let (answered, clock, path) = (self.answered.clone(), self.clock.clone(), self.history.clone());
+        thread::Builder::new().name("history".into()).spawn(move || {
+            // Nobody waits for it any more: the program ends.
+            let _ = answered.send(history::read(path.as_deref(), &clock));
         })?;
         Ok(())
     }

@@ -22,7 +22,7 @@ macro_rules! actions {
 }
 
 actions! {
-    ShowUpload, ShowRace, ShowServer, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
+    ShowUpload, ShowRace, ShowServer, ShowHistory, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
     Interrupt, Suspend, Redraw,
     Up, Down, PageUp, PageDown, First, Last, HalfUp, HalfDown, Top, Details,
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Filter, GoTo, Upload, Enter, Race,
@@ -60,6 +60,7 @@ pub(super) enum Context {
     Upload,
     Queue,
     Race,
+    History,
     /// Whatever lies over a screen.
     Overlay,
     /// A text that is scrolled.
@@ -84,6 +85,8 @@ pub(super) enum Place {
     Race,
     /// Any list of the server screen.
     Server,
+    /// What was sent and received.
+    History,
     /// A single line of text: filter, go to.
     Text,
     /// A field of the connect dialog that takes text.
@@ -101,12 +104,13 @@ pub(super) enum Place {
 
 impl Place {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
         Self::Race,
         Self::Server,
+        Self::History,
         Self::Text,
         Self::Field,
         Self::ChoiceField,
@@ -128,6 +132,7 @@ impl Place {
             Self::Received => &[C::Table, C::List, C::Upload, C::Everywhere, C::Always],
             Self::Race => &[C::Race, C::Everywhere, C::Always],
             Self::Server => &[C::Table, C::List, C::Everywhere, C::Always],
+            Self::History => &[C::History, C::Table, C::List, C::Everywhere, C::Always],
             Self::Text => &[C::Text, C::Always],
             Self::Field => &[C::Form, C::Text, C::Always],
             Self::ChoiceField => &[C::Form, C::Choice, C::Always],
@@ -235,6 +240,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
     bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "preset, server, CA, padding, or those of a lane"),
     bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
+    bind(Context::History, &[key('/')], Action::Filter, "filter", "show only names and servers that contain a text"),
     bind(Context::Everywhere, &[on(KeyCode::Tab)], Action::NextPane, "pane", "next pane, or lane of the race"),
     bind(Context::Everywhere, &[on(KeyCode::BackTab)], Action::PreviousPane, "", "previous pane or lane"),
     bind(Context::Everywhere, &[key('?')], Action::Help, "keys", "this list"),
@@ -264,13 +270,14 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, &[key('1')], Action::ShowUpload, "", "the upload screen"),
     bind(Context::Everywhere, &[key('2')], Action::ShowRace, "", "the race"),
     bind(Context::Everywhere, &[key('4')], Action::ShowServer, "", "the server: received files, sessions, refusals"),
+    bind(Context::Everywhere, &[key('5')], Action::ShowHistory, "", "the history: what was sent and received"),
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane over the whole screen, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: what went wrong or was worth a line"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
     bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks if anything runs"),
     bind(Context::Always, &[ctrl('c')], Action::Interrupt, "", "cancel all that runs; if nothing does, quit"),
     bind(Context::Always, &[ctrl('z')], Action::Suspend, "", "suspend; fg returns"),
-    bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "draw the screen anew and read the folder again"),
+    bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "draw the screen anew and read everything again"),
 
     bind(Context::Filterable, &[key('/')], Action::Filter, "filter", "show only keys that contain a text"),
     bind(Context::Scroll, &[key('j'), on(KeyCode::Down)], Action::Down, "down", "down"),

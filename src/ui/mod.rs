@@ -22,6 +22,7 @@ mod event;
 mod fit;
 mod keymap;
 mod link;
+mod mouse;
 mod orders;
 mod reports;
 mod terminal;
@@ -87,6 +88,8 @@ pub struct Options {
     pub ca: Option<PathBuf>,
     /// The presets that the connect dialog offers, in this order.
     pub peers: Vec<Peer>,
+    /// The file of the history; `None`: there is no place for one.
+    pub history: Option<PathBuf>,
     /// Whether to use colours.
     pub colour: Colour,
 }
@@ -150,7 +153,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
-    let sources = Sources::start(clock)?;
+    let sources = Sources::start(clock, options.history.clone())?;
     Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now() }.run()
 }
 
@@ -249,6 +252,12 @@ impl Loop<'_> {
                 }
                 Next::Go
             },
+            recv(self.sources.answers) -> answer => {
+                if let Ok(answer) = answer {
+                    self.app.on_answer(answer);
+                }
+                Next::Go
+            },
             recv(self.events) -> event => {
                 match event {
                     Ok(event) => self.app.on_event(event, self.began.elapsed()),
@@ -272,7 +281,8 @@ impl Loop<'_> {
         for event in self.events.try_iter().take(BATCH) {
             self.app.on_event(event, now);
         }
-        Ok(Next::Go)
+        let due = self.app.due(self.began.elapsed());
+        self.carry_out(due)
     }
 
     fn on_input(&mut self, input: Input) -> Result<Next, UiError> {
@@ -326,6 +336,7 @@ impl Loop<'_> {
                     }
                 }
                 Effect::List(request) => self.sources.list(request)?,
+                Effect::Recall => self.sources.recall()?,
                 Effect::Suspend => {
                     if self.suspend_job()? == Next::Quit {
                         return Ok(Next::Quit);

@@ -84,6 +84,7 @@ impl App {
                 self.received.began(track, &name, variant, &peer, self.clock.present());
             }
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
+                self.history.outdate();
                 let replaced = self.received.arrived(
                     track,
                     Arrival {
@@ -142,13 +143,16 @@ impl App {
                     self.trouble(&name, &fault, now);
                 }
             }
-            State::Delivered => {
+            State::Delivered | State::Stored { .. } => {
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
                 let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
                 self.rates.learn(&target, variant, rate);
                 self.note(Tone::Plain, line);
             }
             _ => {}
+        }
+        if state.is_final() {
+            self.history.outdate();
         }
         self.queue.changed(id, state, now);
     }

@@ -2,6 +2,7 @@
 //!
 //! Amounts are written by [`units`]; this file says what they mean.
 
+mod history;
 mod server;
 mod transfer;
 mod trust;
@@ -15,6 +16,7 @@ use super::widgets::card::Bill;
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Variant};
 use crate::units;
 
+pub(super) use self::history::*;
 pub(super) use self::server::*;
 pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
@@ -266,6 +268,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Upload => "upload",
         Context::Queue => "queue",
         Context::Race => "race",
+        Context::History => "history",
         Context::Overlay => "overlay",
         Context::Scroll => "scrolling",
         Context::Filterable => "this list",

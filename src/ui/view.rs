@@ -42,6 +42,7 @@ pub(super) enum Part {
     Server,
     Sessions,
     Refusals,
+    History,
 }
 
 /// The parts that Tab walks through.
@@ -50,11 +51,19 @@ pub(super) const fn ring(screen: Screen) -> &'static [Part] {
         Screen::Upload => &[Part::Browser, Part::Queue, Part::Received],
         Screen::Race => &[Part::Race],
         Screen::Server => &[Part::Received, Part::Sessions, Part::Refusals],
+        Screen::History => &[Part::History],
     }
 }
 
-const TABS: [(Screen, &str); 3] =
-    [(Screen::Upload, "1 Upload"), (Screen::Race, "2 Race"), (Screen::Server, "4 Server")];
+const TABS: [(Screen, &str); 4] = [
+    (Screen::Upload, "1 Upload"),
+    (Screen::Race, "2 Race"),
+    (Screen::Server, "4 Server"),
+    (Screen::History, "5 History"),
+];
+
+/// Columns below which only the open tab has its name: what the server has proven is worth more.
+const NAMED_TABS: u16 = 72;
 
 // Layout
 
@@ -78,6 +87,7 @@ fn plan(app: &App, area: Rect) -> Vec<(Part, Rect)> {
         Screen::Upload => upload(body),
         Screen::Race => vec![(Part::Race, body)],
         Screen::Server => server(body, columns(app.server.facts())),
+        Screen::History => vec![(Part::History, body)],
     }
 }
 
@@ -149,7 +159,12 @@ pub(super) fn height(app: &App, area: Rect, part: Part) -> usize {
     }
     let rect =
         plan(app, area).into_iter().find(|(of, _)| *of == part).map_or_else(Rect::default, |(_, rect)| rect);
-    let filter = u16::from(part == Part::Browser && app.browser.is_filtered());
+    let filtered = match part {
+        Part::Browser => app.browser.is_filtered(),
+        Part::History => app.history.is_filtered(),
+        _ => false,
+    };
+    let filter = u16::from(filtered);
     usize::from(rect.height.saturating_sub(2 + filter))
 }
 
@@ -168,19 +183,29 @@ pub(super) fn tab_at(app: &App, area: Rect, at: Position) -> Option<Screen> {
     if at.y != area.y {
         return None;
     }
-    let mut x = area.x + columns(fit::width(text::PROGRAM)) + 2;
+    let mut x = area.x + columns(fit::width(&before_tabs(app)));
     for (screen, name) in TABS {
-        let width = columns(fit::width(&tab(app, screen, name)));
+        let width = columns(fit::width(&tab(app, screen, name, area.width)));
         if (x..x + width).contains(&at.x) {
             return Some(screen);
         }
-        x += width;
+        x += width + 1;
     }
     None
 }
 
-fn tab(app: &App, screen: Screen, name: &str) -> String {
-    if app.screen == screen { format!("[{name}]") } else { format!(" {name} ") }
+/// The program's name. The brackets of the first tab take the place of a blank.
+fn before_tabs(app: &App) -> String {
+    let blank = if app.screen == Screen::Upload { "" } else { " " };
+    format!(" {} {blank}", text::PROGRAM)
+}
+
+fn tab(app: &App, screen: Screen, name: &str, width: u16) -> String {
+    match name.split_once(' ') {
+        _ if app.screen == screen => format!("[{name}]"),
+        Some((digit, _)) if width < NAMED_TABS => digit.to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 // Drawing
@@ -229,15 +254,17 @@ fn part(app: &App, theme: Theme, now: Duration, part: Part, rect: Rect, buf: &mu
         Part::Server => pane(&app.server, theme, focus, now).render(rect, buf),
         Part::Sessions => pane(&app.server.sessions, theme, focus, now).render(rect, buf),
         Part::Refusals => pane(&app.server.refusals, theme, focus, now).render(rect, buf),
+        Part::History => pane(&app.history, theme, focus, now).render(rect, buf),
     }
 }
 
-/// ` upseal [1 Upload] 2 Race  4 Server          127.0.0.1:4321 ✓ proven 1024-bit`
+/// ` upseal [1 Upload] 2 Race 4 Server 5 History   127.0.0.1:4321 ✓ proven 1024-bit`
 fn header(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let mut line = Line::from(vec![Span::styled(format!(" {} ", text::PROGRAM), theme.strong())]);
+    let mut line = Line::from(vec![Span::styled(before_tabs(app), theme.strong())]);
     for (screen, name) in TABS {
         let style = if app.screen == screen { theme.chosen() } else { Style::new() };
-        line.push_span(Span::styled(tab(app, screen, name), style));
+        line.push_span(Span::styled(tab(app, screen, name, area.width), style));
+        line.push_span(Span::raw(" "));
     }
     let used = columns(line.width());
     line.render(area, buf);

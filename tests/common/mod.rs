@@ -283,6 +283,7 @@ impl Host {
             identity,
             store: Arc::new(store),
             ciphertext,
+            history: None,
             observer: Arc::new(Collect(sender)),
         };
         let listener = TcpListener::bind(ANYWHERE).unwrap();

@@ -121,6 +121,7 @@ impl Server {
             identity: Some(Arc::clone(&IDENTITY)),
             store: Arc::new(Folder::open(folder.path()).unwrap()),
             ciphertext: None,
+            history: None,
             observer: Arc::clone(&log) as Arc<dyn Observer>,
         };
         Self { folder, service, log }

@@ -16,6 +16,7 @@ use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::crypto::{Open as _, OpenError};
 use crate::event::{Kept, Variant};
+use crate::ledger::Seen;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
 use crate::net::wire::{Continuation, read_word};
@@ -48,6 +49,7 @@ impl OpenEnded {
 impl Session<'_> {
     /// A CP1 body, or one more block of one.
     pub(super) fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
+        let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         loop {
             match body.next(self.connection.buffered(), blocks.file.meter.file_bytes())? {
                 Step::More => self.read_on(&blocks.file.meter)?,
@@ -56,9 +58,13 @@ impl Session<'_> {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut blocks;
                     file.keep(sealed)?;
+                    let first = file.first_block(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
                     file.store()?;
                     self.take(skip + length);
+                    if let Some(first) = first {
+                        self.check_fresh(Seen::FirstBlock, &first)?;
+                    }
                     self.check_size(blocks.file.meter.file_bytes())?;
                 }
                 Step::End => break,
@@ -124,6 +130,7 @@ impl Session<'_> {
             meter,
             begun,
             plain: Vec::new(),
+            first_block: None,
             amendments: amendments + 1,
         };
         self.watch(&file);

@@ -50,6 +50,8 @@ pub struct Entry {
     pub first: Option<String>,
     /// The last other key that answered there and was refused.
     pub offered: Option<Offered>,
+    /// It said once that it gives receipts.
+    pub receipts: bool,
     /// What another version wrote, as it stood.
     others: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl Entry {
     /// Nothing but what it must have.
     #[must_use]
     pub const fn new(address: String, ca: Digest, key: Digest) -> Self {
-        Self { address, ca, key, bits: None, first: None, offered: None, others: Vec::new() }
+        Self { address, ca, key, bits: None, first: None, offered: None, receipts: false, others: Vec::new() }
     }
 
     fn parse(line: &str) -> Result<Self, String> {
@@ -67,6 +69,7 @@ impl Entry {
         let address = normal(address).ok_or_else(|| format!("{} is not host:port", shown(address)))?;
         let (mut ca, mut key, mut bits, mut first) = (None, None, None, None);
         let (mut offered, mut offered_bits, mut others) = (None, None, Vec::new());
+        let mut receipts = false;
         let mut names = Vec::new();
         for word in words {
             let (name, value) =
@@ -85,13 +88,14 @@ impl Entry {
                 }
                 "offered" => offered = Some(digest(value)?),
                 "offered-bits" => offered_bits = Some(number(value)?),
+                "receipts" if value == "1" => receipts = true,
                 _ => others.push(word.to_owned()),
             }
         }
         let ca = ca.ok_or("ca= is missing")?;
         let key = key.ok_or("key= is missing")?;
         let offered = offered.map(|key| Offered { key, bits: offered_bits });
-        Ok(Self { address, ca, key, bits, first, offered, others })
+        Ok(Self { address, ca, key, bits, first, offered, receipts, others })
     }
 }
 
@@ -109,6 +113,9 @@ impl fmt::Display for Entry {
             if let Some(bits) = offered.bits {
                 write!(f, " offered-bits={bits}")?;
             }
+        }
+        if self.receipts {
+            f.write_str(" receipts=1")?;
         }
         self.others.iter().try_for_each(|word| write!(f, " {word}"))
     }

@@ -11,7 +11,7 @@ const HERE: &str = "127.0.0.1:4321";
 const NOW: i64 = 1_795_353_980;
 
 fn meeting(address: &str, ca: Digest, key: Digest) -> Meeting<'_> {
-    Meeting { address, ca, key, bits: 1024, pinned: false, now: NOW }
+    Meeting { address, ca, key, bits: 1024, pinned: false, receipts: None, now: NOW }
 }
 
 struct Scratch {
@@ -239,4 +239,21 @@ fn writers_at_the_same_time_lose_nothing() {
         }
     });
     assert_eq!(scratch.known.list().unwrap().len(), 80);
+}
+
+#[test]
+fn receipts_once_given_may_not_go_missing() {
+    let scratch = Scratch::new();
+    let known = &scratch.known;
+    let met = |receipts, key| known.meet(&Meeting { receipts, ..meeting(HERE, CA, key) }).unwrap().encounter;
+    assert_eq!(met(Some(false), OLD), Encounter::First { other_ca: false });
+    assert!(matches!(met(Some(false), OLD), Encounter::Known { .. }), "it never gave any");
+    assert!(matches!(met(Some(true), OLD), Encounter::Known { .. }));
+    assert!(matches!(met(Some(false), OLD), Encounter::Withheld { .. }));
+    assert!(matches!(met(None, OLD), Encounter::Known { .. }), "it was not asked");
+    let pinned = Meeting { pinned: true, receipts: Some(false), ..meeting(HERE, CA, OLD) };
+    assert!(matches!(known.meet(&pinned).unwrap().encounter, Encounter::Withheld { .. }));
+    // Nor when its key was changed.
+    known.accept(HERE, Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
+    assert!(matches!(met(Some(false), NEW), Encounter::Withheld { .. }));
 }

@@ -1,6 +1,7 @@
 //! Screens from scripted events: their pictures, their numbers, every size, and what keys do.
 
 mod alarm;
+mod history;
 mod keys;
 mod numbers;
 mod pictures;

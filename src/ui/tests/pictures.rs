@@ -7,7 +7,7 @@ pub(super) fn picture(name: &str, mut stage: Stage) {
     insta::assert_snapshot!(name, terminal.backend());
 }
 
-fn at_each_size(name: &str, build: impl Fn() -> Stage) {
+pub(super) fn at_each_size(name: &str, build: impl Fn() -> Stage) {
     for (width, height) in [(80, 24), (120, 40), (200, 50)] {
         picture(&format!("{name}_{width}x{height}"), build().sized(width, height));
     }

@@ -10,6 +10,7 @@ fn stages() -> Vec<(&'static str, Stage)> {
         ("raced", raced()),
         ("serving", serving()),
         ("alarm", stranger()),
+        ("history", history::recalled()),
     ];
     for (name, keys) in [
         ("help", "?"),

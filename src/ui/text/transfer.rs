@@ -18,6 +18,7 @@ pub(in crate::ui) const fn state(state: &State) -> &'static str {
         State::Sending => "sending",
         State::Sent => "sent",
         State::Delivered => "delivered ✓",
+        State::Stored { .. } => "stored ✓",
         State::Failed(_) => "failed ✗",
         State::Cancelled => "cancelled",
     }

@@ -31,13 +31,26 @@ impl Clock {
             .unwrap_or_default()
     }
 
+    /// `2026-11-22 14:08:03`.
+    pub(in crate::ui) fn moment(&self, at_ms: i64) -> String {
+        Timestamp::from_millisecond(at_ms)
+            .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+            .unwrap_or_default()
+    }
+
+    /// [`Clock::date`] of `at_ms` milliseconds since 1970, as of now.
+    pub(in crate::ui) fn day(&self, at_ms: i64) -> String {
+        let now = self.now.unwrap_or_else(Timestamp::now);
+        Timestamp::from_millisecond(at_ms).map(|at| self.date(at, now)).unwrap_or_default()
+    }
+
     /// The moment, as [`Clock::time`] writes it.
     pub(in crate::ui) fn present(&self) -> String {
         self.time(self.now.unwrap_or_else(Timestamp::now).as_millisecond())
     }
 
     /// `Tue 14:07` within the last week, else `03 Mar 24`: nine columns either way.
-    fn date(&self, at: Timestamp, now: Timestamp) -> String {
+    pub(in crate::ui) fn date(&self, at: Timestamp, now: Timestamp) -> String {
         let age = now.as_second() - at.as_second();
         let form = if (0..6 * 86_400).contains(&age) { "%a %H:%M" } else { "%d %b %y" };
         at.to_zoned(self.zone.clone()).strftime(form).to_string()

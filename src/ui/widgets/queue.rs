@@ -60,7 +60,7 @@ impl Upload {
     /// How much of the file has left; whatever the arithmetic says, never all of it before the
     /// server has it.
     fn share(&self) -> f64 {
-        if self.state == State::Delivered {
+        if self.state.has_arrived() {
             return 1.0;
         }
         let total = if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size };
@@ -225,7 +225,7 @@ impl Queue {
     }
 
     fn title(&self) -> String {
-        let delivered = self.uploads.iter().filter(|upload| upload.state == State::Delivered).count();
+        let delivered = self.uploads.iter().filter(|upload| upload.state.has_arrived()).count();
         text::queue_title(delivered, self.uploads.len(), self.failed())
     }
 
@@ -353,7 +353,7 @@ impl Pane<'_, Queue> {
 
     fn state(&self, upload: &Upload) -> (String, Style) {
         let style = match upload.state {
-            State::Delivered => self.theme.good(),
+            State::Delivered | State::Stored { .. } => self.theme.good(),
             State::Failed(_) => self.theme.bad(),
             State::Waiting => self.theme.faint(),
             State::Cancelled | State::Sent => self.theme.warn(),
@@ -368,7 +368,7 @@ impl Pane<'_, Queue> {
 
     fn summary(&self, upload: &Upload) -> String {
         match &upload.state {
-            State::Delivered => text::delivered(upload.size, &upload.snapshot),
+            State::Delivered | State::Stored { .. } => text::delivered(upload.size, &upload.snapshot),
             State::Failed(fault) => text::fault_line(fault),
             State::Connecting | State::Proving => {
                 let waited = self.now.saturating_sub(upload.since);

@@ -345,7 +345,7 @@ impl Pane<'_, Race> {
 
     fn share(&self, track: &Track) -> f64 {
         match track.state {
-            State::Delivered => 1.0,
+            State::Delivered | State::Stored { .. } => 1.0,
             _ => (track.snapshot.file_bytes as f64 / self.of.bytes.max(1) as f64).min(0.99),
         }
     }
@@ -353,7 +353,7 @@ impl Pane<'_, Race> {
     fn progress(&self, at: usize, share: f64, width: usize) -> Line<'static> {
         let track = &self.of.tracks[at];
         let fill = match track.state {
-            State::Delivered => Fill::Full,
+            State::Delivered | State::Stored { .. } => Fill::Full,
             State::Sent => Fill::Hatched,
             _ => Fill::Share(share),
         };
@@ -376,7 +376,7 @@ impl Pane<'_, Race> {
         }
         let elapsed = Duration::from_millis(track.snapshot.elapsed_ms);
         match track.state {
-            State::Delivered => units::duration(elapsed),
+            State::Delivered | State::Stored { .. } => units::duration(elapsed),
             State::Sending | State::Sent => {
                 text::at_least(elapsed + self.now.saturating_sub(track.seen).min(Duration::from_secs(3600)))
             }

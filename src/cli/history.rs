@@ -1,0 +1,138 @@
+//! The command line of `upseal history` and `upseal audit`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
+
+use crate::trust::known::normal;
+
+/// `upseal history`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub struct History {
+    /// Only what was sent.
+    #[arg(long, conflicts_with = "received")]
+    pub sent: bool,
+    /// Only what was received.
+    #[arg(long, conflicts_with_all = ["server", "failed"])]
+    pub received: bool,
+    /// Only what was sent to this server.
+    #[arg(long, value_name = "HOST:PORT", value_parser = server)]
+    pub server: Option<String>,
+    /// Only names that contain this text, whatever the case of its letters.
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Only what came after: 2026-11-22, 2026-11-22T14:00, or so long ago: 90min, 2h, 3 days, 1w.
+    #[arg(long, value_name = "DATE|DURATION")]
+    pub since: Option<Since>,
+    /// Only what was sent and did not arrive as it was.
+    #[arg(long)]
+    pub failed: bool,
+    /// At most so many, the newest; 0: all.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Comma-separated values (RFC 4180), with a line of headings.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `upseal audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// The folder of received files.
+    #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
+    pub store: PathBuf,
+    /// Compare the receipts in this folder, too.
+    #[arg(long, value_name = "DIR")]
+    pub receipts: Option<PathBuf>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One spelling for each address, as in the known servers.
+fn server(text: &str) -> Result<String, String> {
+    normal(text).ok_or_else(|| "host:port is expected, or [v6 address]:port".to_owned())
+}
+
+/// A moment, or how long ago it was.
+#[derive(Debug, Clone)]
+pub enum Since {
+    /// With its offset from UTC.
+    At(Timestamp),
+    /// As the clock on the wall says it; a date alone is its midnight.
+    Local(DateTime),
+    /// So long before now.
+    Ago(Span),
+}
+
+impl Since {
+    /// Milliseconds since 1970, UTC, for whoever lives in this zone. `None`: it is outside the calendar.
+    #[must_use]
+    pub fn at_ms(&self, now: &Zoned) -> Option<i64> {
+        let at = match self {
+            Self::At(at) => *at,
+            Self::Local(local) => local.to_zoned(now.time_zone().clone()).ok()?.timestamp(),
+            Self::Ago(span) => now.checked_sub(*span).ok()?.timestamp(),
+        };
+        Some(at.as_millisecond())
+    }
+
+    /// The same, here and now.
+    #[must_use]
+    pub fn here_ms(&self) -> Option<i64> {
+        self.at_ms(&Timestamp::now().to_zoned(TimeZone::system()))
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The first understands an offset that the second would overlook.
+        text.parse::<Timestamp>()
+            .map(Self::At)
+            .or_else(|_| text.parse::<DateTime>().map(Self::Local))
+            .or_else(|_| text.parse::<Span>().map(Self::Ago))
+            .ok()
+            .filter(|since| !matches!(since, Self::Ago(span) if span.is_negative()))
+            .ok_or_else(|| "a date like 2026-11-22 is expected, or a duration like 2h or 3 days".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_named_by_its_date_or_by_how_long_ago_it_was() {
+        let zone = TimeZone::get("Asia/Singapore").unwrap_or(TimeZone::fixed(jiff::tz::offset(8)));
+        let now = "2026-11-22T14:30:00+08:00".parse::<Timestamp>().unwrap().to_zoned(zone);
+        for (text, at) in [
+            ("2026-11-22", "2026-11-21T16:00:00Z"),
+            ("2026-11-22T09:15", "2026-11-22T01:15:00Z"),
+            ("2026-11-22 09:15:30", "2026-11-22T01:15:30Z"),
+            ("2026-11-22T09:15:00Z", "2026-11-22T09:15:00Z"),
+            ("2026-11-22T09:15:00-05:00", "2026-11-22T14:15:00Z"),
+            ("90min", "2026-11-22T05:00:00Z"),
+            ("2h", "2026-11-22T04:30:00Z"),
+            ("1h 30m", "2026-11-22T05:00:00Z"),
+            ("3 days", "2026-11-19T06:30:00Z"),
+            ("1w", "2026-11-15T06:30:00Z"),
+            ("1mo", "2026-10-22T06:30:00Z"),
+        ] {
+            let found = text.parse::<Since>().unwrap().at_ms(&now).unwrap();
+            assert_eq!(Timestamp::from_millisecond(found).unwrap(), at.parse().unwrap(), "{text}");
+        }
+        for bad in ["", "2", "yesterday", "2026-13-01", "-2h", "2h ago", "14:00"] {
+            assert!(bad.parse::<Since>().is_err(), "{bad}");
+        }
+    }
+}

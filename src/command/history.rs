@@ -1,0 +1,402 @@
+//! `upseal history`: what was sent and received.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use etcetera::BaseStrategy as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::usage;
+use crate::cli::History;
+use crate::digest::Digest;
+use crate::escape::escape;
+use crate::event::{Blame, Fault, FaultKind, Kept};
+use crate::ledger::repair::{self, Repair};
+use crate::ledger::row::variant_word;
+use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Received};
+use crate::output;
+use crate::units;
+
+/// Columns of a name before the next column gives way.
+const NAME: usize = 40;
+
+/// The user's: the file that `UPSEAL_HISTORY` names, else `upseal/history.db` in the data folder (XDG).
+/// `None`: there is no home folder.
+#[must_use]
+pub fn history_path() -> Option<PathBuf> {
+    let named = std::env::var_os("UPSEAL_HISTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.or_else(|| {
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.data_dir().join("upseal").join("history.db"))
+    })
+}
+
+/// Opens the user's history to write to it.
+///
+/// # Errors
+/// It cannot be opened, or there is no place for it: exit code 5.
+pub fn open() -> Result<Arc<Ledger>, Fault> {
+    let ledger = Ledger::open(&place()?).map_err(|e| fault(&e))?;
+    Ok(Arc::new(ledger))
+}
+
+/// Opens the user's history for a server with this store, and repairs what a crash left
+/// ([`repair::run`]). What was repaired must be told.
+///
+/// # Errors
+/// As [`open`] has it; or the folder cannot be read.
+pub fn open_for(store: &Path) -> Result<(Arc<Ledger>, Vec<Repair>), Fault> {
+    let ledger = open()?;
+    let now_ms = Timestamp::now().as_millisecond();
+    let repairs = repair::run(&ledger, store, now_ms).map_err(|e| fault(&e))?;
+    Ok((ledger, repairs))
+}
+
+/// The user's history if there is one, to read it, and where it is.
+pub(super) fn existing() -> Result<(Option<Ledger>, PathBuf), Fault> {
+    let path = place()?;
+    Ok((Ledger::open_existing(&path).map_err(|e| fault(&e))?, path))
+}
+
+fn place() -> Result<PathBuf, Fault> {
+    history_path().ok_or_else(|| Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what: "there is no home folder to keep the history in".to_owned(),
+        advice: "name a file in UPSEAL_HISTORY".to_owned(),
+    })
+}
+
+pub(super) fn fault(error: &LedgerError) -> Fault {
+    let advice = match error {
+        LedgerError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
+        LedgerError::NotCreated { .. } => "name another file in UPSEAL_HISTORY",
+        LedgerError::Sqlite { .. } | LedgerError::Store { .. } => "",
+    };
+    Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }
+}
+
+/// Lists it.
+///
+/// # Errors
+/// It cannot be read: exit code 5.
+pub fn run(args: &History) -> Result<u8, Fault> {
+    let direction = match (args.sent, args.received) {
+        (true, _) => Some(Direction::Sent),
+        (_, true) => Some(Direction::Received),
+        (false, false) => None,
+    };
+    let since_ms = match &args.since {
+        None => None,
+        Some(since) => match since.here_ms() {
+            None => return Err(usage("--since: that is outside the calendar".to_owned(), "")),
+            at_ms => at_ms,
+        },
+    };
+    let filter = Filter {
+        direction,
+        server: args.server.clone(),
+        name: args.name.clone(),
+        since_ms,
+        failed: args.failed,
+        limit: (args.limit > 0).then_some(args.limit),
+    };
+    let (ledger, path) = existing()?;
+    let entries = match &ledger {
+        None => Vec::new(),
+        Some(ledger) => ledger.history(&filter).map_err(|e| fault(&e))?,
+    };
+    if entries.is_empty() {
+        let everything = Filter { limit: Some(1), ..Filter::default() };
+        let nothing = match &ledger {
+            None => true,
+            Some(ledger) => ledger.history(&everything).map_err(|e| fault(&e))?.is_empty(),
+        };
+        output::remark(&if nothing {
+            format!("nothing was sent or received yet ({})", path.display())
+        } else {
+            "the history has nothing that fits".to_owned()
+        });
+    }
+    if args.csv {
+        output::line(&format!("{}\r", COLUMNS.join(",")));
+    }
+    let zone = TimeZone::system();
+    let width = entries.iter().map(|entry| shown(entry.name()).chars().count()).max().unwrap_or(0).min(NAME);
+    for entry in &entries {
+        if args.csv {
+            output::line(&format!("{}\r", csv(entry)));
+        } else if args.json {
+            // Plain values of ours: none fails to serialise.
+            if let Ok(row) = serde_json::to_string(&Row::of(entry)) {
+                output::line(&row);
+            }
+        } else {
+            output::line(&text(entry, width, &zone));
+        }
+    }
+    Ok(0)
+}
+
+/// `2026-11-22 14:02:11  sent      image.ppm  7.91 MiB  CP2     402 MiB/s  stored     to lab:4321`
+fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
+    let at = Timestamp::from_millisecond(entry.at_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let at = at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+    let (direction, other) = match entry {
+        Entry::Sent(row) => ("sent", format!("to {}", shown(&row.address))),
+        Entry::Received(row) => ("received", format!("from {}", shown(&row.peer))),
+        Entry::Recovered(_) => ("received", "found after a crash".to_owned()),
+    };
+    let protocol = entry.variant().map_or_else(|| "—".to_owned(), |variant| variant.to_string());
+    let outcome = match entry {
+        Entry::Received(Received { kept: Kept::New, .. }) => "stored",
+        other => other.outcome(),
+    };
+    let why = match entry {
+        Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", shown(why))).unwrap_or_default(),
+        Entry::Received(_) | Entry::Recovered(_) => String::new(),
+    };
+    format!(
+        "{at}  {direction:<8}  {:<width$}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
+        shown(entry.name()),
+        units::bytes(entry.size()),
+        entry.rate().map_or_else(|| "—".to_owned(), units::rate),
+    )
+}
+
+fn shown(text: &str) -> String {
+    escape(text).to_string()
+}
+
+/// A row as `--json` and `--csv` have it. Texts are escaped as everywhere: they may come from the network.
+#[derive(Debug, Serialize)]
+struct Row {
+    time: String,
+    direction: &'static str,
+    name: String,
+    size: u64,
+    protocol: Option<&'static str>,
+    outcome: &'static str,
+    peer: Option<String>,
+    sha256: Option<String>,
+    seconds: Option<f64>,
+    wire_bytes: Option<u64>,
+    why: Option<String>,
+    path: Option<String>,
+    stored_name: Option<String>,
+    store: Option<String>,
+    receipt: Option<String>,
+    server_key: Option<String>,
+}
+
+/// The headings of `--csv`, in order: the names of [`Row`]'s fields.
+const COLUMNS: [&str; 16] = [
+    "time",
+    "direction",
+    "name",
+    "size",
+    "protocol",
+    "outcome",
+    "peer",
+    "sha256",
+    "seconds",
+    "wire_bytes",
+    "why",
+    "path",
+    "stored_name",
+    "store",
+    "receipt",
+    "server_key",
+];
+
+impl Row {
+    fn of(entry: &Entry) -> Self {
+        let at = Timestamp::from_millisecond(entry.at_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let fingerprint = |digest: Digest| format!("sha256:{digest}");
+        let readable = |path: &Path| shown(&path.to_string_lossy());
+        let row = Self {
+            time: at.to_string(),
+            direction: "received",
+            name: shown(entry.name()),
+            size: entry.size(),
+            protocol: entry.variant().map(variant_word),
+            outcome: entry.outcome(),
+            peer: None,
+            sha256: entry.digest().map(|digest| digest.to_string()),
+            seconds: entry.seconds(),
+            wire_bytes: None,
+            why: None,
+            path: None,
+            stored_name: None,
+            store: None,
+            receipt: None,
+            server_key: None,
+        };
+        match entry {
+            Entry::Sent(sent) => Self {
+                direction: "sent",
+                peer: Some(shown(&sent.address)),
+                wire_bytes: Some(sent.wire_bytes),
+                why: sent.why.as_deref().map(shown),
+                path: Some(readable(&sent.path)),
+                stored_name: sent.stored_name.as_deref().map(shown),
+                receipt: sent.receipt.as_deref().map(readable),
+                server_key: sent.key.map(fingerprint),
+                ..row
+            },
+            Entry::Received(received) => Self {
+                peer: Some(shown(&received.peer)),
+                store: Some(readable(&received.store)),
+                receipt: received.receipt.map(fingerprint),
+                ..row
+            },
+            Entry::Recovered(recovered) => Self {
+                store: Some(readable(&recovered.store)),
+                receipt: recovered.receipt.map(fingerprint),
+                ..row
+            },
+        }
+    }
+}
+
+/// A record of RFC 4180, without its line's end.
+fn csv(entry: &Entry) -> String {
+    // Plain values of ours: none fails to serialise.
+    let row = serde_json::to_value(Row::of(entry)).unwrap_or_default();
+    let fields = COLUMNS.map(|column| match &row[column] {
+        Value::Null => String::new(),
+        Value::String(text) => quoted(text),
+        other => other.to_string(),
+    });
+    fields.join(",")
+}
+
+/// In quotation marks where a comma, a quotation mark or a line's end would be misread.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Variant;
+    use crate::ledger::{Outcome, Recovered, Sent};
+
+    fn sent(name: &str) -> Sent {
+        Sent {
+            at_ms: 1_800_000_000_123,
+            address: "lab.example:4321".to_owned(),
+            key: Some(Digest([0xab; 32])),
+            variant: Variant::Cp2,
+            name: name.to_owned(),
+            path: PathBuf::from("/home/me").join(name),
+            size: 8 << 20,
+            digest: Some(Digest([0xcd; 32])),
+            outcome: Outcome::Stored,
+            stored_name: Some(name.to_owned()),
+            receipt: None,
+            seconds: 2.0,
+            wire_bytes: 11 << 20,
+            why: None,
+        }
+    }
+
+    fn received() -> Entry {
+        Entry::Received(Received {
+            at_ms: 1_800_000_000_000,
+            peer: "127.0.0.1:50000".to_owned(),
+            store: PathBuf::from("/srv/in"),
+            name: "b".to_owned(),
+            kept: Kept::Renamed,
+            size: 0,
+            digest: Digest([1; 32]),
+            variant: Variant::Plain,
+            seconds: 0.0,
+            receipt: Some(Digest([2; 32])),
+        })
+    }
+
+    fn recovered() -> Entry {
+        Entry::Recovered(Recovered {
+            at_ms: 1_800_000_000_000,
+            store: PathBuf::from("/srv/in"),
+            name: "c".to_owned(),
+            kept: Kept::New,
+            size: 812,
+            digest: Digest([1; 32]),
+            receipt: None,
+        })
+    }
+
+    #[test]
+    fn the_headings_are_the_fields_and_a_record_has_as_many() {
+        let row = serde_json::to_value(Row::of(&received())).unwrap();
+        let mut names: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut columns = COLUMNS;
+        names.sort_unstable();
+        columns.sort_unstable();
+        assert_eq!(names, columns);
+        let (one, two) = ("01".repeat(32), "02".repeat(32));
+        assert_eq!(
+            csv(&received()),
+            format!(
+                "2027-01-15T08:00:00Z,received,b,0,plain,renamed,127.0.0.1:50000,{one},,,,,,/srv/in,sha256:{two},"
+            )
+        );
+        assert_eq!(
+            csv(&recovered()),
+            format!("2027-01-15T08:00:00Z,received,c,812,,recovered,,{one},,,,,,/srv/in,,")
+        );
+    }
+
+    #[test]
+    fn odd_texts_are_quoted_in_csv() {
+        for (text, field) in [
+            ("plain name.txt", "plain name.txt"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("\"", "\"\"\"\""),
+            ("two\r\nlines", "\"two\r\nlines\""),
+            ("größe", "größe"),
+        ] {
+            assert_eq!(quoted(text), field);
+        }
+        let record = csv(&Entry::Sent(sent("a \"b\", c\n\u{1b}[31m.txt")));
+        assert!(record.contains(",\"a \"\"b\"\", c\\n\\u{1b}[31m.txt\","), "{record}");
+        assert!(!record.contains(['\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn a_line_of_text_says_when_what_how_and_to_whom() {
+        let line = |entry: &Entry| text(entry, 6, &TimeZone::UTC);
+        let failed = Sent { outcome: Outcome::Failed, why: Some("reset\n".to_owned()), ..sent("a\u{202e}") };
+        for (entry, expected) in [
+            (
+                Entry::Sent(sent("a")),
+                "2027-01-15 08:00:00  sent      a          8 MiB  CP2       4 MiB/s  stored     to lab.example:4321",
+            ),
+            (
+                Entry::Sent(failed),
+                "2027-01-15 08:00:00  sent      a\\u{202e}     8 MiB  CP2             —  failed     \
+                 to lab.example:4321: reset\\n",
+            ),
+            (
+                received(),
+                "2027-01-15 08:00:00  received  b            0 B  Plain           —  renamed    from 127.0.0.1:50000",
+            ),
+            (
+                recovered(),
+                "2027-01-15 08:00:00  received  c          812 B  —               —  recovered  found after a crash",
+            ),
+        ] {
+            assert_eq!(line(&entry), expected);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `upseal verify`: whether a receipt holds, without a network.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::known::anchor;
+use crate::cli::Verify;
+use crate::crypto::receipt::{self, RECEIPT_MAX, Receipt};
+use crate::digest::Digest;
+use crate::escape::escape;
+use crate::event::{Blame, Fault, FaultKind};
+use crate::output;
+use crate::units;
+
+/// Names every check, and what came of it. 0: the receipt holds and is about this file; 4: it does not; 1: it
+/// holds, and is about another content.
+///
+/// # Errors
+/// Something cannot be read: exit code 5; it is no receipt, or the CA is none: 2.
+pub fn run(args: &Verify) -> Result<u8, Fault> {
+    let ca = anchor(&args.ca)?;
+    let receipt = load(&args.receipt)?;
+    let (digest, size) = digest_of(&args.file).map_err(|e| unreadable(&args.file, &e))?;
+    let statement = &receipt.statement;
+    let mut holds = true;
+    let mut say = |good: bool, what: String| {
+        output::line(&format!("{}  {what}", if good { "ok  " } else { "FAIL" }));
+        holds &= good;
+    };
+    // A receipt is about its own time: the certificate had to hold then.
+    match ca.check(receipt.certificate.as_bytes(), statement.time) {
+        Ok((key, proof)) => {
+            say(
+                true,
+                format!(
+                    "certificate   {}, signed by {}, valid when it was given",
+                    proof.subject, proof.issuer
+                ),
+            );
+            proof.warnings.iter().for_each(|warning| output::remark(&format!("note: {warning}")));
+            let same = key.fingerprint() == statement.key;
+            say(same, format!("key           the statement names sha256:{}", statement.key));
+            let signed = receipt::verify(&key, &receipt.text, &receipt.signature);
+            say(
+                signed,
+                "signature     RSASSA-PSS, SHA-256, a salt of 32 bytes, over the statement".to_owned(),
+            );
+        }
+        Err(why) => say(false, format!("certificate   {why}")),
+    }
+    let time = jiff::Timestamp::from_second(statement.time).unwrap_or_default();
+    let found = receipt.find(digest, size);
+    let shown = escape(&args.file.to_string_lossy()).to_string();
+    if let Some((_, name)) = found.first() {
+        output::line(&format!(
+            "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, is there as {}",
+            units::bytes(size),
+            escape(name)
+        ));
+        output::line(&format!("      time          {time}, as the server says"));
+    } else {
+        let count = statement.entries.len();
+        output::line(&format!(
+            "FAIL  content       {shown}, {size} bytes, sha256 {digest}, is none of the receipt's {count}"
+        ));
+    }
+    Ok(match (holds, found.is_empty()) {
+        (false, _) => FaultKind::Unproven.exit_code(),
+        (true, true) => FaultKind::Broken.exit_code(),
+        (true, false) => 0,
+    })
+}
+
+/// A receipt's file.
+pub(super) fn load(path: &Path) -> Result<Receipt, Fault> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(RECEIPT_MAX + 1).read_to_string(&mut text));
+    read.map_err(|e| unreadable(path, &e))?;
+    Receipt::parse(&text).map_err(|why| Fault {
+        kind: FaultKind::Usage,
+        blame: Blame::User,
+        what: format!("{} is no receipt: {why}", escape(&path.to_string_lossy())),
+        advice: String::new(),
+    })
+}
+
+fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 256 << 10];
+    let mut size = 0;
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok((hash.into(), size)),
+            n => {
+                hash.update(&chunk[..n]);
+                size += n as u64;
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, why: &io::Error) -> Fault {
+    Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what: format!("cannot read {}: {why}", escape(&path.to_string_lossy())),
+        advice: String::new(),
+    }
+}

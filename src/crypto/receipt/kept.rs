@@ -1,0 +1,211 @@
+//! A receipt as it is kept: text, in three parts (docs/receipts.md).
+//!
+//! ```text
+//! upseal receipt 1
+//! salt <64 hex digits> | -
+//! signature <base64>
+//!
+//! upseal/1 stored
+//! …                          the statement, to its last LF
+//!
+//! -----BEGIN CERTIFICATE-----
+//! …                          as the server sent it
+//! ```
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{Fate, MAX_FILES, Salt, Statement, StatementError, digest, salted};
+use crate::digest::Digest;
+
+/// The first line.
+const HEAD: &str = "upseal receipt 1";
+/// Bytes of the longest receipt that is read.
+pub const RECEIPT_MAX: u64 = 1 << 20;
+
+/// A statement with what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the server states.
+    pub statement: Statement,
+    /// [`Statement::to_text`], signed.
+    pub text: String,
+    /// See [`super::verify`].
+    pub signature: Vec<u8>,
+    /// What the digests were salted with.
+    pub salt: Option<Salt>,
+    /// The server's certificate, PEM, as it came.
+    pub certificate: String,
+}
+
+/// A text that is no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotAReceipt {
+    /// A line of the first part.
+    #[error("line {line}: expected {expected}")]
+    Head {
+        /// From 1.
+        line: usize,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// The statement.
+    #[error("{0}")]
+    Statement(#[from] StatementError),
+    /// It names no file, or too many.
+    #[error("the statement names {0} files; 1 to 256 are expected")]
+    Files(usize),
+    /// No empty line, or nothing, behind the statement.
+    #[error("no certificate follows the statement")]
+    NoCertificate,
+}
+
+impl Receipt {
+    /// The file's bytes.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let salt = self.salt.as_deref().map_or_else(|| "-".to_owned(), |salt| Digest(*salt).to_string());
+        let signature = base64_simd::STANDARD.encode_to_string(&self.signature);
+        format!("{HEAD}\nsalt {salt}\nsignature {signature}\n\n{}\n{}", self.text, self.certificate)
+    }
+
+    /// Reads a file's bytes. It is not checked yet whether it holds.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Self, NotAReceipt> {
+        let mut rest = text;
+        let mut at = 0;
+        let mut line = |expected: &'static str| {
+            at += 1;
+            let error = NotAReceipt::Head { line: at, expected };
+            let (line, after) = rest.split_once('\n').ok_or_else(|| error.clone())?;
+            rest = after;
+            Ok::<_, NotAReceipt>((line, error))
+        };
+        let (head, error) = line("`upseal receipt 1`")?;
+        if head != HEAD {
+            return Err(error);
+        }
+        let (salt, error) = line("`salt` and 64 hexadecimal digits or `-`")?;
+        let salt = match salt.strip_prefix("salt ").ok_or_else(|| error.clone())? {
+            "-" => None,
+            hex => Some(Zeroizing::new(digest(hex).ok_or(error)?.0)),
+        };
+        let (signature, error) = line("`signature` and base64")?;
+        let signature = signature
+            .strip_prefix("signature ")
+            .and_then(|base64| base64_simd::STANDARD.decode_to_vec(base64).ok())
+            .ok_or(error)?;
+        let (empty, error) = line("an empty line")?;
+        if !empty.is_empty() {
+            return Err(error);
+        }
+        let (body, certificate) = rest.split_once("\n\n").ok_or(NotAReceipt::NoCertificate)?;
+        let body = format!("{body}\n");
+        let ordinals: Vec<u64> = body.lines().skip(4).filter_map(ordinal).collect();
+        let (Some(first), Some(last)) = (ordinals.first(), ordinals.last()) else {
+            return Err(NotAReceipt::Files(0));
+        };
+        if last.saturating_sub(*first) >= MAX_FILES {
+            return Err(NotAReceipt::Files(ordinals.len()));
+        }
+        let (statement, surplus) = Statement::parse(&body, *first..=*last)?;
+        if !surplus.is_empty() {
+            return Err(NotAReceipt::Files(ordinals.len()));
+        }
+        Ok(Self { statement, text: body, signature, salt, certificate: certificate.to_owned() })
+    }
+
+    /// The files of the statement that have this content: ordinal and name on the server.
+    #[must_use]
+    pub fn find(&self, file: Digest, size: u64) -> Vec<(u64, String)> {
+        let wanted = salted(self.salt.as_deref(), file);
+        let entries = self.statement.entries.iter().filter_map(|entry| match &entry.fate {
+            Fate::Stored { size: stored, digest, name, .. } if *stored == size && *digest == wanted => {
+                Some((entry.ordinal, name.clone()))
+            }
+            _ => None,
+        });
+        entries.collect()
+    }
+}
+
+/// The second word of a line about a file.
+fn ordinal(line: &str) -> Option<u64> {
+    line.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::{Entry, Reason};
+    use super::*;
+    use crate::event::Variant;
+
+    fn receipt() -> Receipt {
+        let salt: Salt = Zeroizing::new([7; 32]);
+        let fate = Fate::Stored {
+            protocol: Variant::Cp2,
+            size: 5,
+            digest: salted(Some(&salt), Digest::of(b"hello")),
+            name: "a (2).txt".to_owned(),
+        };
+        let statement = Statement {
+            request: Digest([1; 32]),
+            key: Digest([2; 32]),
+            time: 1_800_000_000,
+            entries: vec![
+                Entry { ordinal: 3, fate },
+                Entry { ordinal: 4, fate: Fate::Missing(Reason::Policy) },
+            ],
+        };
+        Receipt {
+            text: statement.to_text(),
+            statement,
+            signature: vec![9; 128],
+            salt: Some(salt),
+            certificate: "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        for receipt in [receipt(), Receipt { salt: None, ..receipt() }] {
+            assert_eq!(Receipt::parse(&receipt.to_text()), Ok(receipt));
+        }
+        assert!(receipt().to_text().starts_with("upseal receipt 1\nsalt 0707"));
+    }
+
+    #[test]
+    fn finds_a_file_by_its_content_alone() {
+        assert_eq!(receipt().find(Digest::of(b"hello"), 5), [(3, "a (2).txt".to_owned())]);
+        assert_eq!(receipt().find(Digest::of(b"hello"), 6), []);
+        assert_eq!(receipt().find(Digest::of(b"hallo"), 5), []);
+        assert_eq!(Receipt { salt: None, ..receipt() }.find(Digest::of(b"hello"), 5), []);
+    }
+
+    #[test]
+    fn what_is_no_receipt_is_refused_with_its_place() {
+        let text = receipt().to_text();
+        for (from, to, error) in [
+            ("upseal receipt 1", "upseal receipt 2", "line 1: expected `upseal receipt 1`"),
+            ("salt 07", "salt 0G", "line 2: expected `salt` and 64 hexadecimal digits or `-`"),
+            ("signature ", "signature !", "line 3: expected `signature` and base64"),
+            ("\n\nupseal", "\nupseal", "line 4: expected an empty line"),
+            ("upseal/1 stored", "upseal/1 sored", "line 1 of the statement: expected `upseal/1 stored`"),
+            (
+                "missing 4",
+                "missing 5",
+                "line 6 of the statement: expected a `file` or `missing` line of this ordinal",
+            ),
+            ("missing 4", "missing 900", "the statement names 2 files; 1 to 256 are expected"),
+            ("\n\n-----BEGIN", "\n-----BEGIN", "no certificate follows the statement"),
+        ] {
+            let other = text.replacen(from, to, 1);
+            assert_ne!(other, text);
+            assert_eq!(Receipt::parse(&other).unwrap_err().to_string(), error);
+        }
+        assert!(Receipt::parse("").is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! What a session has stored, and its receipts (PROTOCOL.md, "Receipt").
+//!
+//! A file gets its line only when its commit has said that it is whole and on disk, so a receipt needs to wait
+//! for nothing.
+
+use std::collections::VecDeque;
+
+use super::{ReceiveError, Session, unix_now_ms};
+use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, salted};
+use crate::digest::Digest;
+use crate::event::{Event, Kept, Variant};
+use crate::store::Published;
+
+/// How many files back receipts may be asked for; the client's own batches are smaller.
+const REMEMBERED: usize = 4096;
+
+/// What became of the files of a connection; the oldest are forgotten.
+#[derive(Default)]
+pub(super) struct Stored {
+    files: VecDeque<(u64, Option<Kind>)>,
+}
+
+/// A file that is here.
+struct Kind {
+    variant: Variant,
+    size: u64,
+    digest: Digest,
+    name: String,
+}
+
+impl Stored {
+    /// File `ordinal` is here; a second time, because it was amended, in the place of the first.
+    pub(super) fn add(&mut self, ordinal: u64, variant: Variant, published: &Published) {
+        let kept = (published.stored.kept != Kept::Discarded).then(|| Kind {
+            variant,
+            size: published.size,
+            digest: published.digest,
+            name: published.stored.name.as_str().to_owned(),
+        });
+        match self.files.back_mut() {
+            Some((last, file)) if *last == ordinal => *file = kept,
+            _ => self.files.push_back((ordinal, kept)),
+        }
+        if self.files.len() > REMEMBERED {
+            self.files.pop_front();
+        }
+    }
+
+    /// The line of one file; `None`: it is forgotten.
+    fn entry(&self, ordinal: u64, salt: Option<&[u8; 32]>) -> Option<Entry> {
+        let (first, _) = self.files.front()?;
+        if ordinal < *first {
+            return None;
+        }
+        let fate = match self.files.iter().find(|(of, _)| *of == ordinal) {
+            Some((_, Some(file))) => Fate::Stored {
+                protocol: file.variant,
+                size: file.size,
+                digest: salted(salt, file.digest),
+                name: file.name.clone(),
+            },
+            Some((_, None)) => Fate::Missing(Reason::Policy),
+            None => Fate::Missing(Reason::NotStored),
+        };
+        Some(Entry { ordinal, fate })
+    }
+}
+
+impl Session<'_> {
+    /// Answers a request with a statement, signed as no answer to MODE 3 is.
+    pub(super) fn receipt(&mut self, request: &Request) -> Result<(), ReceiveError> {
+        let Some(identity) = self.service.identity.clone() else {
+            return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
+        };
+        if request.hello != self.first_message {
+            return Err(self.order("a receipt request of another connection"));
+        }
+        let salt = request.sealed_salt.as_ref().map(|sealed| identity.open_receipt_salt(sealed));
+        let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref()) {
+            Some(entry) => Some(entry),
+            // Nothing of that number came, or not yet.
+            None if ordinal > self.ordinal || self.stored.files.is_empty() => {
+                Some(Entry { ordinal, fate: Fate::Missing(Reason::NotStored) })
+            }
+            None => None,
+        };
+        let entries: Option<Vec<Entry>> = request.files.clone().map(entry).collect();
+        let Some(entries) = entries else {
+            return Err(self.order("a receipt request for files of too long ago"));
+        };
+        let statement = Statement {
+            request: request.digest(),
+            key: identity.server_key().fingerprint(),
+            time: unix_now_ms() / 1000,
+            entries,
+        };
+        let text = statement.to_text();
+        let signature = identity.sign_receipt(text.as_bytes())?;
+        let names: Vec<String> = statement
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.fate {
+                Fate::Stored { name, .. } => Some(name.clone()),
+                Fate::Missing(_) => None,
+            })
+            .collect();
+        // First: a receipt that somebody has must be in the history.
+        self.record_receipt(&names, Digest::of(text.as_bytes()));
+        self.answer(signature, [text.as_bytes(), identity.certificate_pem()].concat())?;
+        self.service.observer.event(Event::Receipted { session: self.id, files: names.len() });
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! What was sent and is not confirmed yet, and what a receipt says of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
+use crate::escape::escape;
+use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, State};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::upload::SentFile;
+use crate::store::{FileName, Incoming, Store};
+
+/// How long files may wait for a receipt while others follow them.
+const LATEST: Duration = Duration::from_secs(1);
+/// Files in a request whose receipts are kept together.
+const TOGETHER: usize = 256;
+/// Files in a request where each keeps the whole statement for itself.
+const APART: usize = 16;
+
+/// Where receipts go.
+#[derive(Clone, Default)]
+pub enum Keep {
+    /// Nowhere; they are asked for all the same.
+    #[default]
+    Nowhere,
+    /// One file for each request, named by it.
+    Together {
+        /// The folder.
+        store: Arc<dyn Store>,
+        /// Its path, absolute.
+        folder: PathBuf,
+    },
+    /// `NAME.receipt` for each file.
+    Apart {
+        /// The folder.
+        store: Arc<dyn Store>,
+        /// Its path, absolute.
+        folder: PathBuf,
+    },
+}
+
+/// A file that the kernel took, and the server has not confirmed.
+pub struct Unconfirmed {
+    /// Its upload.
+    pub job: Job,
+    /// The name that was sent.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// What was sent.
+    pub sent: SentFile,
+    /// Its numbers.
+    pub meter: Arc<Meter>,
+    /// When the kernel took the last byte.
+    pub at: Instant,
+    /// Whether it was cut before: then it is confirmed alone, so that a refusal names its file.
+    pub alone: bool,
+}
+
+/// Whether it is time to ask.
+#[must_use]
+pub fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
+    let most = match keep {
+        Keep::Nowhere | Keep::Together { .. } => TOGETHER,
+        Keep::Apart { .. } => APART,
+    };
+    let first = waiting.first();
+    waiting.len() >= most
+        || first.is_some_and(|first| first.at.elapsed() >= LATEST)
+        || waiting.last().is_some_and(|last| last.alone)
+}
+
+/// Keeps a receipt for these files; the paths are in their order. What cannot be kept is said, and does not
+/// make the files less stored.
+pub fn keep(
+    receipt: &Receipt,
+    files: &[Unconfirmed],
+    keep: &Keep,
+    observer: &dyn Observer,
+) -> Vec<Option<PathBuf>> {
+    let write = |store: &dyn Store, folder: &Path, name: String| {
+        let name = FileName::from_wire(name.as_bytes()).map_err(|e| e.to_string());
+        let written = name.and_then(|name| {
+            let text = receipt.to_text();
+            let want = Incoming { name, size: Some(text.len() as u64) };
+            let mut pending = store.begin(&want).map_err(|e| e.to_string())?;
+            pending.write(text.as_bytes()).map_err(|e| e.to_string())?;
+            pending.commit(None).wait().map_err(|e| e.to_string())
+        });
+        match written {
+            Ok(stored) => Some(folder.join(stored.name.as_str())),
+            Err(why) => {
+                observer.event(Event::Note { text: format!("a receipt is not kept: {why}") });
+                None
+            }
+        }
+    };
+    match keep {
+        Keep::Nowhere => vec![None; files.len()],
+        Keep::Together { store, folder } => {
+            let path = write(&**store, folder, format!("{}.receipt", receipt.statement.request));
+            vec![path; files.len()]
+        }
+        Keep::Apart { store, folder } => files
+            .iter()
+            .map(|file| {
+                let name = file.name.rsplit(['/', '\\']).next().unwrap_or(&file.name);
+                write(&**store, folder, format!("{name}.receipt"))
+            })
+            .collect(),
+    }
+}
+
+/// What a line of a statement means for the file it is about.
+#[must_use]
+pub fn judge(
+    entry: &Entry,
+    salt: Option<&[u8; 32]>,
+    file: &Unconfirmed,
+    dialect: Dialect,
+    receipt: Option<PathBuf>,
+) -> State {
+    match &entry.fate {
+        Fate::Missing(reason) => State::Failed(Fault {
+            kind: FaultKind::Refused,
+            blame: Blame::Peer,
+            what: format!("the server says that it does not keep it: {reason}"),
+            advice: "its log says why".to_owned(),
+        }),
+        Fate::Stored { protocol, size, digest, name } => {
+            let name = escape(name).to_string();
+            if *protocol != dialect.variant {
+                return altered(
+                    &name,
+                    &format!("it came as {protocol}, and was sent as {}", dialect.variant),
+                );
+            }
+            if *size != file.size {
+                return altered(&name, &format!("it has {size} bytes there, and {} were sent", file.size));
+            }
+            if *digest != salted(salt, file.sent.digest) {
+                return altered(&name, "it has another SHA-256 there");
+            }
+            State::Stored { name, receipt }
+        }
+    }
+}
+
+/// The beginning of what is said of a file that is not what was sent.
+pub const ALTERED: &str = "altered on the way";
+
+fn altered(name: &str, how: &str) -> State {
+    State::Failed(Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::Peer,
+        what: format!("{ALTERED}: {how}; the server's copy is {name}"),
+        advice:
+            "somebody on the way can change what CP1, AP and Plain send: use CP2, and do not trust that copy"
+                .to_owned(),
+    })
+}

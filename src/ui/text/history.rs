@@ -1,0 +1,46 @@
+//! Words about what was sent and received.
+
+use crate::ledger::Outcome;
+
+pub(in crate::ui) const HISTORY: &str = "History";
+pub(in crate::ui) const READING_HISTORY: &str = "reading the history…";
+pub(in crate::ui) const NO_HISTORY: &str = "Nothing was sent or received yet.";
+pub(in crate::ui) const NO_HISTORY_PLACE: &str =
+    "There is no home folder to keep a history in; UPSEAL_HISTORY names a file.";
+pub(in crate::ui) const SENT: &str = "sent";
+pub(in crate::ui) const GOT: &str = "received";
+pub(in crate::ui) const RECOVERED: &str = "recovered";
+pub(in crate::ui) const RECOVERED_LONG: &str =
+    "found in the folder after a crash, whole; who sent it is not known";
+pub(in crate::ui) const NO_RECEIPT: &str = "none";
+
+/// `240 transfers`, or `12 of 240 transfers` with a filter; only the newest are read.
+pub(in crate::ui) fn rows(shown: usize, all: usize, most: usize) -> String {
+    let noun = if all == 1 { "transfer" } else { "transfers" };
+    let newest = if all >= most { "the newest " } else { "" };
+    match (shown, all) {
+        (_, 0) => String::new(),
+        (shown, all) if shown < all => format!("{shown} of {newest}{all} {noun}"),
+        _ => format!("{newest}{all} {noun}"),
+    }
+}
+
+pub(in crate::ui) const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Stored => "stored ✓",
+        Outcome::Delivered => "delivered ✓",
+        Outcome::Altered => "altered ✗",
+        Outcome::Failed => "failed ✗",
+        Outcome::Cancelled => "cancelled",
+    }
+}
+
+pub(in crate::ui) const fn outcome_long(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Stored => "stored: the server signed a receipt for it",
+        Outcome::Delivered => "delivered: the server took all of it, and gave no receipt",
+        Outcome::Altered => "altered: the receipt names other bytes than were sent",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+    }
+}

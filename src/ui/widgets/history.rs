@@ -1,0 +1,441 @@
+//! Screen 5: what was sent and received, the newest first.
+//!
+//! It is read on a thread ([`read`]) when the screen is opened, and again when something ends while it is
+//! open. What is shown stays until the answer is here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::input::Input;
+use super::list::{Cursor, Step};
+use super::listing::Clock;
+use super::{Pane, rows};
+use crate::event::Kept;
+use crate::ledger::{Entry, Filter as Asked, Ledger, Outcome};
+use crate::ui::theme::Focus;
+use crate::ui::{fit, text};
+use crate::units;
+
+/// Rows that are read; older ones are for `upseal history`.
+const MOST: usize = 10_000;
+
+/// Columns of the other side.
+const PEER: usize = 24;
+
+/// Between two readings.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What was read: the rows, or why there are none, as it may be shown.
+#[derive(Debug)]
+pub(in crate::ui) struct Answer(Result<Vec<Row>, String>);
+
+impl Answer {
+    pub(in crate::ui) fn new(entries: Result<Vec<Entry>, String>, clock: &Clock) -> Self {
+        Self(entries.map(|entries| entries.into_iter().map(|entry| Row::new(entry, clock)).collect()))
+    }
+}
+
+/// Reads the history in this file; it need not exist, and is not created.
+pub(in crate::ui) fn read(path: Option<&Path>, clock: &Clock) -> Answer {
+    let Some(path) = path else { return Answer(Err(text::NO_HISTORY_PLACE.to_owned())) };
+    let newest = Asked { limit: Some(MOST), ..Asked::default() };
+    let rows = match Ledger::open_existing(path) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(ledger)) => ledger.history(&newest),
+        Err(why) => Err(why),
+    };
+    Answer::new(rows.map_err(|why| fit::escaped(&why.to_string())), clock)
+}
+
+/// A row, ready to be drawn.
+#[derive(Debug)]
+pub(in crate::ui) struct Row {
+    entry: Entry,
+    at: String,
+    name: String,
+    /// The other side, if it is known.
+    peer: String,
+    /// What the filter looks in: name and other side, in lower case.
+    folded: String,
+}
+
+impl Row {
+    fn new(entry: Entry, clock: &Clock) -> Self {
+        let name = fit::escaped(entry.name());
+        let peer = match &entry {
+            Entry::Sent(row) => fit::escaped(&row.address),
+            Entry::Received(row) => fit::escaped(&row.peer),
+            Entry::Recovered(_) => String::new(),
+        };
+        let folded = format!("{name}\n{peer}").to_lowercase();
+        Self { at: clock.day(entry.at_ms()), entry, name, peer, folded }
+    }
+
+    /// As it may be shown.
+    pub(in crate::ui) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The other side; a client's port tells nobody anything.
+    fn host(&self) -> &str {
+        match &self.entry {
+            Entry::Sent(_) => &self.peer,
+            _ => self.peer.rsplit_once(':').map_or(&*self.peer, |(host, _)| host),
+        }
+    }
+
+    fn direction(&self) -> &'static str {
+        if matches!(self.entry, Entry::Sent(_)) { text::SENT } else { text::GOT }
+    }
+
+    fn outcome(&self) -> &'static str {
+        match &self.entry {
+            Entry::Sent(row) => text::outcome(row.outcome),
+            Entry::Received(row) => text::kept(row.kept),
+            Entry::Recovered(_) => text::RECOVERED,
+        }
+    }
+
+    fn protocol(&self) -> String {
+        self.entry.variant().map_or_else(|| "—".to_owned(), |variant| variant.to_string())
+    }
+
+    fn rate(&self) -> String {
+        self.entry.rate().map_or_else(|| "—".to_owned(), units::rate)
+    }
+
+    /// Why it failed, if it did.
+    fn why(&self) -> Option<String> {
+        match &self.entry {
+            Entry::Sent(row) => row.why.as_deref().map(fit::escaped),
+            Entry::Received(_) | Entry::Recovered(_) => None,
+        }
+    }
+
+    /// Everything about it, as words and values.
+    pub(in crate::ui) fn details(&self, clock: &Clock) -> Vec<(&'static str, String)> {
+        let path = |path: &Path| fit::name(path.as_os_str());
+        let mut facts = vec![("name", self.name.clone())];
+        match &self.entry {
+            Entry::Sent(row) => {
+                facts.push(("sent to", self.peer.clone()));
+                facts.extend(row.key.map(|key| ("server's key", format!("sha256:{key}"))));
+                facts.push(("outcome", text::outcome_long(row.outcome).to_owned()));
+            }
+            Entry::Received(row) => {
+                facts.push(("from", self.peer.clone()));
+                facts.push(("kept", text::kept_long(row.kept).to_owned()));
+            }
+            Entry::Recovered(_) => facts.push(("kept", text::RECOVERED_LONG.to_owned())),
+        }
+        facts.extend(self.why().map(|why| ("why", why)));
+        facts.push(("at", clock.moment(self.entry.at_ms())));
+        facts.push(("size", text::exact_size(self.entry.size())));
+        facts.push((
+            "sha256",
+            self.entry.digest().map_or_else(|| "—".to_owned(), |digest| digest.to_string()),
+        ));
+        facts.push(("protocol", self.protocol()));
+        if let Some(seconds) = self.entry.seconds() {
+            facts.extend([("took", text::seconds(seconds)), ("mean rate", self.rate())]);
+        }
+        let none = || text::NO_RECEIPT.to_owned();
+        match &self.entry {
+            Entry::Sent(row) => {
+                facts.push(("on the wire", text::exact_size(row.wire_bytes)));
+                facts.push(("local file", path(&row.path)));
+                facts.extend(row.stored_name.as_deref().map(|name| ("stored as", fit::escaped(name))));
+                facts.push(("receipt", row.receipt.as_deref().map_or_else(none, path)));
+            }
+            Entry::Received(row) => {
+                facts.push(("folder", path(&row.store)));
+                facts.push(("receipt given", row.receipt.map_or_else(none, |of| format!("sha256:{of}"))));
+            }
+            Entry::Recovered(row) => {
+                facts.push(("folder", path(&row.store)));
+                facts.push(("receipt given", row.receipt.map_or_else(none, |of| format!("sha256:{of}"))));
+            }
+        }
+        facts
+    }
+}
+
+/// Whether the rows are those of the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Age {
+    /// They were read after the last thing that happened.
+    Fresh,
+    /// Something has happened since.
+    #[default]
+    Old,
+    /// They are being read.
+    Awaited,
+    /// They are being read, and something has happened since that began.
+    AwaitedOld,
+}
+
+/// The text that rows must contain.
+#[derive(Debug, Default)]
+enum Filter {
+    #[default]
+    Off,
+    Typing(Input),
+    Kept(String),
+}
+
+/// What is in the pane.
+#[derive(Debug, Default)]
+enum Content {
+    /// Never read yet.
+    #[default]
+    Nothing,
+    Rows(Vec<Row>),
+    Refused(String),
+}
+
+/// The screen's state.
+#[derive(Debug, Default)]
+pub(in crate::ui) struct History {
+    content: Content,
+    /// Indices of the rows that are shown.
+    shown: Vec<usize>,
+    age: Age,
+    /// When it was last read, or began to be.
+    asked: Option<Duration>,
+    filter: Filter,
+    cursor: Cursor,
+}
+
+impl History {
+    // When it is read
+
+    /// Something happened that the rows do not have.
+    pub(in crate::ui) fn outdate(&mut self) {
+        self.age = match self.age {
+            Age::Fresh | Age::Old => Age::Old,
+            Age::Awaited | Age::AwaitedOld => Age::AwaitedOld,
+        };
+    }
+
+    /// When it must be read, if it must.
+    pub(in crate::ui) fn due(&self) -> Option<Duration> {
+        (self.age == Age::Old).then(|| self.asked.map_or(Duration::ZERO, |asked| asked + PAUSE))
+    }
+
+    /// Whether it must be read now; then it is awaited. A thousand files that arrive are not a thousand
+    /// readers.
+    pub(in crate::ui) fn ask(&mut self, now: Duration) -> bool {
+        let is_due = self.due().is_some_and(|due| due <= now);
+        if is_due {
+            (self.age, self.asked) = (Age::Awaited, Some(now));
+        }
+        is_due
+    }
+
+    /// It was read. Whoever looks at an older row goes on looking at it.
+    pub(in crate::ui) fn answered(&mut self, Answer(answer): Answer) {
+        self.age = if self.age == Age::AwaitedOld { Age::Old } else { Age::Fresh };
+        let under = self.under().filter(|_| self.cursor.at() > 0).map(|row| row.entry.clone());
+        self.content = match answer {
+            Ok(rows) => Content::Rows(rows),
+            Err(why) => Content::Refused(why),
+        };
+        self.filtered();
+        let row = under.and_then(|under| self.shown.iter().position(|row| self.rows()[*row].entry == under));
+        if let Some(row) = row {
+            self.go(Step::To(row));
+        }
+    }
+
+    // The filter
+
+    pub(in crate::ui) fn is_typing(&self) -> bool {
+        matches!(self.filter, Filter::Typing(_))
+    }
+
+    /// Whether a row of the pane belongs to the filter.
+    pub(in crate::ui) fn is_filtered(&self) -> bool {
+        !matches!(self.filter, Filter::Off)
+    }
+
+    /// The filter, while it is typed.
+    pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
+        match &mut self.filter {
+            Filter::Typing(input) => Some(input),
+            _ => None,
+        }
+    }
+
+    /// Opens the filter, with the text that it has, or keeps what was typed.
+    pub(in crate::ui) fn filter(&mut self, open: bool) {
+        self.filter = match std::mem::take(&mut self.filter) {
+            Filter::Off if open => Filter::Typing(Input::default()),
+            Filter::Kept(text) if open => Filter::Typing(Input::with(&text)),
+            Filter::Typing(input) if !open && input.is_empty() => Filter::Off,
+            Filter::Typing(input) if !open => Filter::Kept(input.text()),
+            same => same,
+        };
+    }
+
+    /// Whether there was a filter to close.
+    pub(in crate::ui) fn drop_filter(&mut self) -> bool {
+        let open = self.is_filtered();
+        self.filter = Filter::Off;
+        self.filtered();
+        open
+    }
+
+    /// The filter's text, or the rows, changed.
+    pub(in crate::ui) fn filtered(&mut self) {
+        let needle = match &self.filter {
+            Filter::Off => String::new(),
+            Filter::Typing(input) => input.text().to_lowercase(),
+            Filter::Kept(text) => text.to_lowercase(),
+        };
+        let fits = |(_, row): &(usize, &Row)| row.folded.contains(&needle);
+        self.shown = self.rows().iter().enumerate().filter(fits).map(|(at, _)| at).collect();
+        self.go(Step::Down(0));
+    }
+
+    // Rows
+
+    fn rows(&self) -> &[Row] {
+        match &self.content {
+            Content::Rows(rows) => rows,
+            Content::Nothing | Content::Refused(_) => &[],
+        }
+    }
+
+    pub(in crate::ui) fn under(&self) -> Option<&Row> {
+        self.rows().get(*self.shown.get(self.cursor.at())?)
+    }
+
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.cursor.go(step, self.shown.len());
+    }
+
+    pub(in crate::ui) fn settle(&mut self, height: usize) {
+        self.cursor.settle(self.shown.len(), height);
+    }
+
+    pub(in crate::ui) fn row_at(&self, at: usize, height: usize) -> Option<usize> {
+        let row = self.cursor.top(self.shown.len(), height) + at;
+        (row < self.shown.len()).then_some(row)
+    }
+
+    /// What stands where rows would.
+    fn message(&self) -> Option<&str> {
+        match &self.content {
+            Content::Nothing => Some(text::READING_HISTORY),
+            Content::Refused(why) => Some(why),
+            Content::Rows(rows) if rows.is_empty() => Some(text::NO_HISTORY),
+            Content::Rows(_) if self.shown.is_empty() => Some(text::NO_MATCH),
+            Content::Rows(_) => None,
+        }
+    }
+}
+
+impl Widget for Pane<'_, History> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let note = text::rows(self.of.shown.len(), self.of.rows().len(), MOST);
+        let block = self.frame(text::HISTORY, &note, area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        let foot = Constraint::Length(u16::from(self.of.is_filtered()));
+        let [list, foot] = Layout::vertical([Constraint::Fill(1), foot]).areas(inner);
+        self.list(list, buf);
+        match &self.of.filter {
+            Filter::Off => {}
+            Filter::Typing(input) => {
+                let mut line = Line::from(Span::styled("/", self.theme.accent()));
+                line.spans.extend(input.line(usize::from(foot.width).saturating_sub(1), Style::new()).spans);
+                line.render(foot, buf);
+            }
+            Filter::Kept(text) => {
+                Line::from(Span::styled(text::filter_kept(text), self.theme.accent())).render(foot, buf);
+            }
+        }
+    }
+}
+
+impl Pane<'_, History> {
+    fn list(&self, area: Rect, buf: &mut Buffer) {
+        let history = self.of;
+        if let Some(message) = history.message() {
+            let style = match history.content {
+                Content::Refused(_) => self.theme.bad(),
+                _ => self.theme.faint(),
+            };
+            for (line, area) in fit::wrap(message, usize::from(area.width)).into_iter().zip(rows(area)) {
+                Line::styled(line, style).render(area, buf);
+            }
+            return;
+        }
+        let top = history.cursor.top(history.shown.len(), usize::from(area.height));
+        for ((at, row), area) in history.shown.iter().enumerate().skip(top).zip(rows(area)) {
+            if let Some(row) = history.rows().get(*row) {
+                self.row(row, usize::from(area.width)).render(area, buf);
+            }
+            if self.focus == Focus::Here && at == history.cursor.at() {
+                buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
+            }
+        }
+    }
+
+    /// `Tue 14:07 received image.ppm           7.91 MiB  CP2     402 MiB/s  stored ✓`
+    fn row(&self, row: &Row, width: usize) -> Line<'static> {
+        // What is narrow first loses the rate, then day and protocol; what is wide shows the other side.
+        let (words, rate) = (width >= 54, width >= 67);
+        let fixed = if words { 19 + 7 } else { 2 } + 9 + if rate { 11 } else { 0 } + 2 + 11;
+        let spare = width.saturating_sub(fixed);
+        let wide = spare >= 50;
+        let name = if wide { (spare - PEER - 2).min(60) } else { spare };
+        let mut line = Line::default();
+        if words {
+            line.push_span(Span::styled(format!("{} ", fit::left(&row.at, 9)), self.theme.faint()));
+            line.push_span(Span::raw(format!("{:<8} ", row.direction())));
+        } else {
+            line.push_span(Span::raw(if matches!(row.entry, Entry::Sent(_)) { "↑ " } else { "↓ " }));
+        }
+        line.push_span(Span::raw(fit::left_middle(&row.name, name)));
+        line.push_span(Span::raw(fit::right(&units::bytes(row.entry.size()), 9)));
+        if words {
+            line.push_span(Span::raw(format!("  {:<5}", row.protocol())));
+        }
+        if rate {
+            line.push_span(Span::raw(fit::right(&row.rate(), 11)));
+        }
+        line.push_span(Span::raw("  "));
+        line.push_span(Span::styled(fit::left(row.outcome(), 11), self.outcome(&row.entry)));
+        if wide {
+            line.push_span(Span::raw(format!("  {}", fit::left_middle(row.host(), PEER))));
+            let room = spare - name - PEER - 2;
+            if let Some(why) = row.why().filter(|_| room > 12) {
+                line.push_span(Span::styled(fit::cut(&format!("  {why}"), room), self.theme.bad()));
+            }
+        }
+        line
+    }
+
+    fn outcome(&self, entry: &Entry) -> Style {
+        match entry {
+            Entry::Sent(row) => match row.outcome {
+                Outcome::Stored | Outcome::Delivered => self.theme.good(),
+                Outcome::Altered | Outcome::Failed => self.theme.bad(),
+                Outcome::Cancelled => self.theme.faint(),
+            },
+            Entry::Received(row) => match row.kept {
+                Kept::New | Kept::Amended => self.theme.good(),
+                Kept::Renamed | Kept::Same => self.theme.warn(),
+                Kept::Discarded => self.theme.faint(),
+            },
+            Entry::Recovered(_) => self.theme.warn(),
+        }
+    }
+}

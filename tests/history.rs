@@ -1,0 +1,251 @@
+//! `upseal history` and `upseal audit` by the program itself; the rows come from the library.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+mod program;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use program::{Home, words};
+use rustix::process::Signal;
+use serde_json::Value;
+use upseal::digest::Digest;
+use upseal::event::{Kept, Variant};
+use upseal::ledger::{Filter, Ledger, Outcome, Received, Sent, repair};
+
+/// 2027-01-15, 08:00 UTC.
+const AT_MS: i64 = 1_800_000_000_000;
+
+fn sent(name: &str, address: &str, outcome: Outcome) -> Sent {
+    Sent {
+        at_ms: AT_MS,
+        address: address.to_owned(),
+        key: Some(Digest::of(b"key")),
+        variant: Variant::Cp2,
+        name: name.to_owned(),
+        path: PathBuf::from("/home/me").join(name),
+        size: 8 << 20,
+        digest: Some(Digest::of(name.as_bytes())),
+        outcome,
+        stored_name: None,
+        receipt: None,
+        seconds: 2.0,
+        wire_bytes: 11 << 20,
+        why: outcome.is_failure().then(|| "the connection was reset".to_owned()),
+    }
+}
+
+fn received(store: &Path, name: &str, content: &[u8]) -> Received {
+    Received {
+        at_ms: AT_MS + 1000,
+        peer: "127.0.0.1:50000".to_owned(),
+        store: fs::canonicalize(store).unwrap(),
+        name: name.to_owned(),
+        kept: Kept::New,
+        size: content.len() as u64,
+        digest: Digest::of(content),
+        variant: Variant::Plain,
+        seconds: 0.5,
+        receipt: None,
+    }
+}
+
+/// Three files sent and one received, `in/a.bin`.
+fn history() -> (Home, Ledger) {
+    let home = Home::new();
+    fs::create_dir(home.path("in")).unwrap();
+    fs::write(home.path("in/a.bin"), "aaaa").unwrap();
+    let ledger = Ledger::open(&home.history()).unwrap();
+    ledger.record_sent(&Sent { at_ms: AT_MS - 86_400_000, ..sent("old", "lab:1", Outcome::Stored) }).unwrap();
+    ledger.record_sent(&sent("say \"hi\", you\u{1b}.txt", "lab:1", Outcome::Delivered)).unwrap();
+    ledger.record_sent(&sent("c", "other:1", Outcome::Failed)).unwrap();
+    ledger.record_received(&received(&home.path("in"), "a.bin", b"aaaa")).unwrap();
+    (home, ledger)
+}
+
+/// The names that `history` with these words lists.
+fn names(home: &Home, line: &str) -> Vec<String> {
+    let outcome = home.start(words(&format!("history --json {line}"), &[])).finish();
+    assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
+    let name = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        row["name"].as_str().unwrap().to_owned()
+    };
+    outcome.out.lines().map(name).collect()
+}
+
+#[test]
+fn without_a_history_nothing_is_said_and_none_is_made() {
+    let home = Home::new();
+    for line in ["history", "history --json", "history --csv --failed"] {
+        let outcome = home.start(words(line, &[])).finish();
+        assert_eq!(outcome.code, Some(0), "{line}");
+        assert!(outcome.err.starts_with("nothing was sent or received yet ("), "{outcome:?}");
+        assert_eq!(outcome.out.lines().count(), usize::from(line.contains("--csv")), "{outcome:?}");
+    }
+    fs::create_dir(home.path("recv_files")).unwrap();
+    let outcome = home.run(&["audit"]);
+    assert_eq!(outcome.code, Some(5));
+    assert!(outcome.err.starts_with("upseal: there is no history yet in "), "{outcome:?}");
+    assert!(!home.history().exists());
+    // The same of one that is empty.
+    drop(Ledger::open(&home.history()).unwrap());
+    assert!(home.run(&["history"]).err.starts_with("nothing was sent or received yet ("));
+}
+
+#[test]
+fn the_filters_choose_and_the_newest_comes_first() {
+    let (home, ledger) = history();
+    let odd = "say \"hi\", you\\u{1b}.txt";
+    for (line, expected) in [
+        ("", vec!["a.bin", "c", odd, "old"]),
+        ("--limit 2", vec!["a.bin", "c"]),
+        ("--limit 0", vec!["a.bin", "c", odd, "old"]),
+        ("--sent", vec!["c", odd, "old"]),
+        ("--received", vec!["a.bin"]),
+        ("--server LAB:1", vec![odd, "old"]),
+        ("--server LAB:1 --sent --name OL", vec!["old"]),
+        ("--failed", vec!["c"]),
+        ("--since 2027-01-15T00:00Z", vec!["a.bin", "c", odd]),
+        ("--since 2027-01-15T08:00:01Z", vec!["a.bin"]),
+        ("--name nothing", vec![]),
+    ] {
+        assert_eq!(names(&home, line), expected, "{line}");
+    }
+    let now_ms = i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    for (name, minutes) in [("recent", 10), ("earlier", 120)] {
+        let row = Sent { at_ms: now_ms - minutes * 60_000, ..sent(name, "now:1", Outcome::Stored) };
+        ledger.record_sent(&row).unwrap();
+    }
+    assert_eq!(names(&home, "--server now:1 --since 1h"), ["recent"]);
+    let nothing = home.run(&["history", "--name", "nothing"]);
+    assert_eq!((nothing.code, &*nothing.err), (Some(0), "the history has nothing that fits"));
+    for line in [
+        "history --received --failed",
+        "history --sent --received",
+        "history --csv --json",
+        "history --since nonsense",
+        "history --server nohost",
+        "history --limit -1",
+    ] {
+        assert_eq!(home.start(words(line, &[])).finish().code, Some(2), "{line}");
+    }
+}
+
+#[test]
+fn it_is_read_as_text_as_csv_and_as_json() {
+    let (home, _ledger) = history();
+    let environment = [("TZ", "Asia/Singapore")];
+    let text = home.start_with(["history", "--sent", "--limit", "2"], &environment).finish();
+    assert!(!text.out.contains('\u{1b}'));
+    let lines: Vec<&str> = text.out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "2027-01-15 16:00:00  sent      c                           8 MiB  CP2             —  failed     \
+             to other:1: the connection was reset",
+            "2027-01-15 16:00:00  sent      say \"hi\", you\\u{1b}.txt     8 MiB  CP2       4 MiB/s  delivered  \
+             to lab:1",
+        ]
+    );
+    let csv = home.run(&["history", "--csv", "--limit", "3"]);
+    let lines: Vec<&str> = csv.out.lines().collect();
+    assert!(lines[0].starts_with("time,direction,name,size,protocol,outcome,peer,sha256,"), "{csv:?}");
+    assert!(
+        lines[3].starts_with("2027-01-15T08:00:00Z,sent,\"say \"\"hi\"\", you\\u{1b}.txt\",8388608,cp2,")
+    );
+    let json = home.run(&["history", "--json", "--received"]);
+    let row: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(row["time"], "2027-01-15T08:00:01Z");
+    assert_eq!(row["sha256"], Digest::of(b"aaaa").to_string());
+    assert_eq!((&row["outcome"], &row["protocol"]), (&"new".into(), &"plain".into()));
+    assert_eq!(row["server_key"], Value::Null);
+}
+
+#[test]
+fn the_audit_names_the_one_altered_byte() {
+    let (home, _ledger) = history();
+    let audit = |more: &str| home.start(words(&format!("audit --store in {more}"), &[])).finish();
+    let agreed = audit("");
+    assert_eq!(agreed.code, Some(0), "{agreed:?}");
+    let place = fs::canonicalize(home.path("in")).unwrap();
+    assert_eq!(agreed.out, format!("1 file in {}: folder and history agree", place.display()));
+
+    fs::write(home.path("in/a.bin"), "aaAa").unwrap();
+    fs::write(home.path("in/b"), "").unwrap();
+    let altered = audit("");
+    assert_eq!(altered.code, Some(1), "{altered:?}");
+    let (found, recorded) = (Digest::of(b"aaAa"), Digest::of(b"aaaa"));
+    assert_eq!(
+        altered.out.lines().collect::<Vec<_>>(),
+        [
+            format!("a.bin: its SHA-256 is {found}, the history says {recorded}"),
+            "b: it is in the folder, the history has no row of it and began later".to_owned(),
+            format!("2 files in {}: 2 differences", place.display()),
+        ]
+    );
+    let json = audit("--json");
+    assert_eq!(json.code, Some(1));
+    let events = program::events(&json);
+    assert_eq!((&events[0]["name"], &events[0]["what"]), (&"a.bin".into(), &"content".into()));
+    assert_eq!((&events[2]["event"], &events[2]["differing"]), (&"summary".into(), &2.into()));
+
+    let gone = home.run(&["audit", "--store", "no-such-folder"]);
+    assert_eq!(gone.code, Some(5), "{gone:?}");
+}
+
+#[test]
+fn a_start_repairs_what_a_crash_left_and_says_so() {
+    let home = Home::new();
+    let store = home.path("in");
+    fs::create_dir(&store).unwrap();
+    let ledger = Ledger::open(&home.history()).unwrap();
+    repair::run(&ledger, &store, AT_MS).unwrap();
+    fs::write(store.join("lost.bin"), "lost").unwrap();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(AT_MS.unsigned_abs() + 1);
+    File::options().append(true).open(store.join("lost.bin")).unwrap().set_modified(at).unwrap();
+    let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0", "--store", "in"];
+    let mut server = home.start(serve);
+    server.address();
+    let note = server.json(|value| value["event"] == "note");
+    assert_eq!(note["text"], "history repaired: lost.bin (4 B) was stored before a crash and had no row");
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(ledger.history(&Filter::default()).unwrap()[0].outcome(), "recovered");
+    assert_eq!(home.run(&["audit", "--store", "in"]).code, Some(0));
+}
+
+#[test]
+fn it_is_where_the_variable_says_else_in_the_data_folder() {
+    let home = Home::new();
+    let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0"];
+    let start = |environment: &[(&str, &str)]| {
+        let mut server = home.start_with(serve, environment);
+        server.address();
+        server.signal(Signal::TERM);
+        assert_eq!(server.finish().code, Some(0));
+    };
+    start(&[]);
+    assert!(home.history().exists());
+    assert!(!home.path("upseal/history.db").exists());
+    start(&[("UPSEAL_HISTORY", "")]);
+    assert!(home.path("upseal/history.db").exists());
+}
+
+#[test]
+fn a_history_of_a_newer_upseal_is_refused_by_all() {
+    let (home, ledger) = history();
+    drop(ledger);
+    let file = rusqlite::Connection::open(home.history()).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+    for line in ["history", "audit --store in", "serve --accept plain --bind 127.0.0.1:0 --store in"] {
+        let outcome = home.start(words(line, &[])).finish();
+        assert_eq!(outcome.code, Some(5), "{line}: {outcome:?}");
+        assert!(outcome.err.contains("has version 99; this upseal knows versions up to "), "{outcome:?}");
+        assert!(outcome.err.contains("UPSEAL_HISTORY"), "{outcome:?}");
+    }
+}

@@ -1,0 +1,406 @@
+//! Receipts, from the upload to whoever checks one later; and everybody who would like to make one up.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+mod program;
+
+use std::sync::Arc;
+
+use common::{
+    Client, Files, Host, IDENTITY, PATIENCE, Peer, ca, contents, fixtures, listen, message, noise, words,
+};
+use program::{Home, events, words as line};
+use rustix::process::Signal;
+use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
+use upseal::digest::Digest;
+use upseal::event::{Dialect, FaultKind, State, Variant};
+use upseal::meter::Meter;
+use upseal::net::connection::Connection;
+use upseal::net::stream::{Interrupter, Tcp};
+use upseal::net::upload::{Confirmation, Upload, UploadError};
+use upseal::trust::Anchor;
+
+fn anchor() -> Anchor {
+    Anchor::load(&ca()).unwrap()
+}
+
+/// An upload over a connection of its own that has sent one file and closes nothing.
+fn sent(address: &str, dialect: Dialect, content: &[u8]) -> Upload {
+    let tcp = Tcp::connect(address, PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+    if dialect.variant.authenticates() {
+        upload.prove(&anchor(), None).unwrap();
+    }
+    if dialect.variant == Variant::Cp2 {
+        upload.agree().unwrap();
+    }
+    upload.file("a.bin", &mut &*content, content.len() as u64, &Meter::default()).unwrap();
+    upload
+}
+
+#[test]
+fn a_receipt_says_what_is_on_the_disk() {
+    let host = Host::start();
+    let content = noise(1000, 1);
+    for variant in Variant::ALL {
+        let mut upload = sent(&host.address().to_string(), Dialect::of(variant), &content);
+        let Confirmation::Receipt(receipt) = upload.receipts(1..=1, Some(&anchor())).unwrap() else {
+            panic!("{variant}: no receipt")
+        };
+        let Fate::Stored { protocol, size, digest, name } = &receipt.statement.entries[0].fate else {
+            panic!("{variant}: {:?}", receipt.statement)
+        };
+        assert_eq!((*protocol, *size, name.as_str()), (variant, 1000, "a.bin"));
+        // Where the content is secret its digest is, too.
+        assert_eq!(receipt.salt.is_some(), variant.is_secret());
+        assert_eq!(*digest == Digest::of(&content), !variant.is_secret());
+        assert_eq!(*digest, salted(receipt.salt.as_deref(), Digest::of(&content)));
+        assert!(verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature));
+        assert_eq!(receipt.find(Digest::of(&content), 1000), [(1, "a.bin".to_owned())]);
+        assert_eq!(Receipt::parse(&receipt.to_text()), Ok(*receipt));
+    }
+    assert_eq!(host.stored(), Files::one("a.bin", &content));
+}
+
+#[test]
+fn what_is_not_there_is_missing_and_a_race_is_policy() {
+    let host = Host::start();
+    let mut upload = sent(&host.address().to_string(), Dialect::of(Variant::Cp2), b"hello");
+    let meter = Meter::default();
+    upload.file("race-cp2-a.bin", &mut &b"fast"[..], 4, &meter).unwrap();
+    let Confirmation::Receipt(receipt) = upload.receipts(1..=4, None).unwrap() else { panic!("no receipt") };
+    let fates: Vec<&Fate> = receipt.statement.entries.iter().map(|entry| &entry.fate).collect();
+    assert!(matches!(
+        fates[..],
+        [
+            Fate::Stored { .. },
+            Fate::Missing(Reason::Policy),
+            Fate::Missing(Reason::NotStored),
+            Fate::Missing(Reason::NotStored)
+        ]
+    ));
+}
+
+/// What a server answers in the place of ours.
+type Forge<'a> = &'a (dyn Fn(&Request, &Statement) -> (String, Vec<u8>) + Sync);
+
+/// A client whose server is genuine until it is asked for a receipt, and then answers by `forge`.
+fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
+    let (listener, _) = listen();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer: Peer = common::accept(&listener);
+            assert_eq!(peer.read(8), words(&[3]));
+            let hello = peer.read_blob();
+            answer(&mut peer, &IDENTITY.sign(&hello).unwrap(), IDENTITY.certificate_pem());
+            assert_eq!(peer.read(8), words(&[0]));
+            peer.read_blob();
+            assert_eq!(peer.read(8), words(&[1]));
+            let content = peer.read_blob();
+            assert_eq!(peer.read(8), words(&[3]));
+            let request = Request::parse(&peer.read_blob()).unwrap();
+            assert_eq!(request.hello, Some(Digest::of(&hello)));
+            let salt = request.sealed_salt.as_ref().map(|sealed| IDENTITY.open_receipt_salt(sealed));
+            let fate = Fate::Stored {
+                protocol: Variant::Ap,
+                size: content.len() as u64,
+                digest: salted(salt.as_deref(), Digest::of(&content)),
+                name: "a.bin".to_owned(),
+            };
+            let genuine = Statement {
+                request: request.digest(),
+                key: IDENTITY.server_key().fingerprint(),
+                time: 1_800_000_000,
+                entries: vec![Entry { ordinal: 1, fate }],
+            };
+            let (text, signature) = forge(&request, &genuine);
+            let blob = [text.as_bytes(), IDENTITY.certificate_pem()].concat();
+            answer(&mut peer, &signature, &blob);
+            drop(peer.hang_up());
+        });
+        sent(&address, Dialect::of(Variant::Ap), b"hello").receipts(1..=1, None)
+    })
+}
+
+fn answer(peer: &mut Peer, signature: &[u8], certificate: &[u8]) {
+    for blob in [signature, certificate] {
+        peer.send(&[words(&[blob.len() as u64]), blob.to_vec()].concat());
+    }
+}
+
+fn sign(text: &str) -> Vec<u8> {
+    IDENTITY.sign_receipt(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_genuine_receipt_is_believed_and_a_plain_signature_is_none() {
+    let genuine = forged(&|_, statement| (statement.to_text(), sign(&statement.to_text())));
+    assert!(matches!(genuine, Ok(Confirmation::Receipt(_))), "{genuine:?}");
+    // A server of other people signs the request as it signs anything.
+    let plain = forged(&|request, _| (String::new(), IDENTITY.sign(request.to_text().as_bytes()).unwrap()));
+    assert_eq!(plain.unwrap(), Confirmation::Answer);
+}
+
+#[test]
+fn nobody_makes_a_receipt_up() {
+    let other = |change: &(dyn Fn(&mut Statement) + Sync)| {
+        forged(&|_, statement| {
+            let mut statement = statement.clone();
+            change(&mut statement);
+            (statement.to_text(), sign(&statement.to_text()))
+        })
+    };
+    let lies: Vec<(&str, Result<Confirmation, UploadError>)> = vec![
+        ("of another request", other(&|statement| statement.request = Digest([1; 32]))),
+        ("of another key", other(&|statement| statement.key = Digest([1; 32]))),
+        ("of another ordinal", other(&|statement| statement.entries[0].ordinal = 2)),
+        ("of no file", other(&|statement| statement.entries.clear())),
+        (
+            // A man in the middle has a server sign a `stored` text that signs whatever it is told.
+            "signed as an answer to MODE 3",
+            forged(&|_, statement| {
+                let text = statement.to_text();
+                let signature = IDENTITY.sign(text.as_bytes()).unwrap();
+                (text, signature)
+            }),
+        ),
+        (
+            "altered after it was signed",
+            forged(&|_, statement| {
+                let signature = sign(&statement.to_text());
+                (statement.to_text().replace("a.bin", "b.bin"), signature)
+            }),
+        ),
+        ("with no signature", forged(&|_, statement| (statement.to_text(), vec![0; 128]))),
+        (
+            "signed by another server",
+            forged(&|_, statement| {
+                let (stranger, _) = upseal::crypto::identity::throwaway().unwrap();
+                let text = statement.to_text();
+                let signature = stranger.sign_receipt(text.as_bytes()).unwrap();
+                (text, signature)
+            }),
+        ),
+        ("that is a signature over something else", forged(&|_, _| (String::new(), sign("anything")))),
+    ];
+    for (what, result) in lies {
+        let error = result.err().unwrap_or_else(|| panic!("believed a receipt {what}"));
+        assert!(matches!(error, UploadError::Receipt(_)), "{what}: {error}");
+        assert_eq!(error.fault().kind, FaultKind::Unproven, "{what}");
+    }
+}
+
+#[test]
+fn every_line_of_a_statement_is_signed() {
+    for line in 0..5 {
+        let result = forged(&|_, statement| {
+            let text = statement.to_text();
+            let signature = sign(&text);
+            // Another value that is as well-formed: a digit, or a letter of the name.
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let swapped = match line {
+                0 => lines[0].replace("stored", "stores"),
+                3 => lines[3].replace("08:00:00", "08:00:01"),
+                4 => lines[4].replace("a.bin", "c.bin"),
+                n => {
+                    let last = lines[n].pop().unwrap();
+                    format!("{}{}", lines[n], if last == '0' { '1' } else { '0' })
+                }
+            };
+            lines[line] = swapped;
+            (lines.join("\n") + "\n", signature)
+        });
+        assert!(matches!(result, Err(UploadError::Receipt(_))), "line {}: {result:?}", line + 1);
+    }
+}
+
+#[test]
+fn our_server_signs_nothing_that_could_be_a_receipt() {
+    let mut host = Host::start();
+    let statement = Statement {
+        request: Digest([1; 32]),
+        key: IDENTITY.server_key().fingerprint(),
+        time: 1_800_000_000,
+        entries: vec![Entry { ordinal: 1, fate: Fate::Missing(Reason::Quota) }],
+    };
+    let (request, _) = Request::new(Some(Digest([9; 32])), 1..=1, None).unwrap();
+    let of_another_connection = request.to_text();
+    for text in
+        [statement.to_text().as_str(), "upseal/1 receipt\n", "upseal/1 anything", &of_another_connection]
+    {
+        let mut peer = Peer::connect(host.address());
+        peer.send(&message(3, text.as_bytes()));
+        assert_eq!(peer.read_to_end(), (Vec::new(), false), "{text}");
+    }
+    host.stop();
+    assert_eq!(host.events.refusals().len(), 4);
+}
+
+/// An eavesdropper has the statement and a guess at the file.
+#[test]
+fn a_guess_at_the_file_cannot_be_confirmed() {
+    let host = Host::start();
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        let mut upload = sent(&host.address().to_string(), Dialect::of(Variant::Cp2), b"the guess");
+        let Confirmation::Receipt(receipt) = upload.receipts(1..=1, None).unwrap() else {
+            panic!("no receipt")
+        };
+        assert!(!receipt.text.contains(&Digest::of(b"the guess").to_string()));
+        let Fate::Stored { digest, .. } = receipt.statement.entries[0].fate else { panic!("missing") };
+        digests.push(digest);
+    }
+    assert_ne!(digests[0], digests[1], "the same file has another digest each time");
+}
+
+#[test]
+fn what_is_altered_on_the_way_is_said_and_named() {
+    // A relay that changes the content, which AP does not notice.
+    let host = Host::start();
+    let (listener, target) = listen();
+    let mut client = Client::start();
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &target, Dialect::of(Variant::Ap));
+    let address = host.address();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let mut inside = common::accept(&listener).0;
+            let mut outside = std::net::TcpStream::connect(address).unwrap();
+            let (mut back_in, mut back_out) = (outside.try_clone().unwrap(), inside.try_clone().unwrap());
+            let back = std::thread::spawn(move || {
+                let _ = std::io::copy(&mut back_in, &mut back_out);
+            });
+            let mut bytes = vec![0; 65_536];
+            while let Ok(n @ 1..) = inside.read(&mut bytes) {
+                let piece = &mut bytes[..n];
+                if let Some(at) = piece.windows(5).position(|window| window == b"hello") {
+                    piece[at] = b'j';
+                }
+                if outside.write_all(piece).is_err() {
+                    break;
+                }
+            }
+            let _ = outside.shutdown(std::net::Shutdown::Write);
+            back.join().unwrap();
+        });
+        let State::Failed(fault) = client.finish(1) else { panic!("it was believed") };
+        assert_eq!(fault.kind, FaultKind::Broken);
+        assert!(fault.what.starts_with("altered on the way: it has another SHA-256 there"), "{fault}");
+        assert!(fault.what.ends_with("the server's copy is a.txt"), "{fault}");
+        client.shut_down();
+    });
+    assert_eq!(host.stored(), Files::one("a.txt", b"jello"));
+}
+
+#[test]
+fn a_receipt_is_kept_and_verified_offline() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    let mut server = home.start(line("serve --json --bind 127.0.0.1:0 --certs {certs}", &values));
+    let address = server.address();
+    let ca = ca().to_str().unwrap().to_owned();
+    let values = [("server", address.as_str()), ("ca", ca.as_str())];
+    std::fs::create_dir(home.path("recv_files")).ok();
+    std::fs::write(home.path("recv_files/a.txt"), "another of that name").unwrap();
+    let sent =
+        home.start(line("send --json --receipts kept --to {server} --ca {ca} a.txt b.txt", &values)).finish();
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let states = events(&sent);
+    let stored = states.iter().find(|event| event["state"]["stored"]["name"] == "a (2).txt").unwrap();
+    assert!(stored["state"]["stored"]["receipt"].as_str().unwrap().ends_with("/kept/a.txt.receipt"));
+    assert_eq!(contents(&home.path("kept")).names(), ["a.txt.receipt", "b.txt.receipt"]);
+    // Without --receipts they go to the data folder; Plain asks for none.
+    for flags in ["-p cp1", "-p plain"] {
+        let command = format!("send --to {{server}} --ca {{ca}} {flags} b.txt");
+        assert_eq!(home.start(line(&command, &values)).finish().code, Some(0));
+    }
+    assert_eq!(contents(&home.path("upseal/receipts")).names().len(), 1);
+    // Plain, when it is told to.
+    let plain =
+        home.start(line("send --receipts plain -p plain --to {server} --ca {ca} b.txt", &values)).finish();
+    assert_eq!(plain.code, Some(0), "{plain:?}");
+    assert!(plain.out.contains("stored"), "{plain:?}");
+    // What was receipted is not sent again, even by another run.
+    let again = home
+        .start(line("send --json --skip-receipted --to {server} --ca {ca} a.txt b.txt", &values))
+        .finish();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(!again.out.contains("\"sending\""), "{again:?}");
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+
+    let verify = |file: &str, receipt: &str, ca: &str| {
+        home.start(["verify", file, "--receipt", receipt, "--ca", ca]).finish()
+    };
+    let good = verify("a.txt", "kept/a.txt.receipt", &ca);
+    assert_eq!(good.code, Some(0), "{good:?}");
+    for check in ["certificate", "key", "signature", "content"] {
+        assert!(
+            good.out.lines().any(|line| line.starts_with("ok") && line.contains(check)),
+            "{check}: {good:?}"
+        );
+    }
+    assert!(good.out.contains("is there as a (2).txt"), "{good:?}");
+    assert_eq!(verify("b.txt", "plain/b.txt.receipt", &ca).code, Some(0));
+    std::fs::write(home.path("c.txt"), "hallo").unwrap();
+    let other = verify("c.txt", "kept/a.txt.receipt", &ca);
+    assert!(other.code == Some(1) && other.out.contains("FAIL  content"), "{other:?}");
+
+    let text = std::fs::read_to_string(home.path("kept/a.txt.receipt")).unwrap();
+    let forge = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(home.path("forged"), text.replacen(from, to, 1)).unwrap();
+        verify("a.txt", "forged", &ca)
+    };
+    let forged = forge("a%20%282%29.txt", "b.txt");
+    assert!(forged.code == Some(4) && forged.out.contains("FAIL  signature"), "{forged:?}");
+    let forged = forge("\nkey ", "\nkey 00");
+    assert_eq!(forged.code, Some(2), "{forged:?}");
+    let (stranger, other_ca) = upseal::crypto::identity::throwaway().unwrap();
+    std::fs::write(home.path("other.crt"), &other_ca).unwrap();
+    let forged = verify("a.txt", "kept/a.txt.receipt", "other.crt");
+    assert!(forged.code == Some(4) && forged.out.contains("FAIL  certificate"), "{forged:?}");
+    // A whole receipt by somebody whom the CA did not certify.
+    let receipt = Receipt::parse(&text).unwrap();
+    let made_up =
+        Receipt { signature: Arc::new(stranger).sign_receipt(receipt.text.as_bytes()).unwrap(), ..receipt };
+    std::fs::write(home.path("forged"), made_up.to_text()).unwrap();
+    assert_eq!(verify("a.txt", "forged", &ca).code, Some(4));
+
+    // The audit reads them, too.
+    let audit = home.run(&["audit", "--store", "recv_files", "--receipts", "kept"]);
+    assert!(audit.out.contains("another of that name") || audit.out.contains("a.txt"), "{audit:?}");
+}
+
+#[test]
+fn a_recorded_session_is_refused_and_told() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    let mut server = home.start(line("serve --json --bind 127.0.0.1:0 --certs {certs}", &values));
+    let address = server.address().parse().unwrap();
+    for (dialect, what) in
+        [(Dialect::of(Variant::Cp2), "this session key"), (Dialect::of(Variant::Cp1), "this CP1 body")]
+    {
+        let recording = common::recorded_upload(address, dialect, "a.bin", b"hello").unwrap().0;
+        let mut peer = Peer::connect(address);
+        peer.send(&recording);
+        assert!(!peer.hang_up().1, "{what}");
+        let refused = server.json(|event| event["event"] == "refused");
+        assert!(refused["why"].as_str().unwrap().contains(&format!("a replay: {what}")), "{refused}");
+    }
+    // Not even after it was started again.
+    let recording = common::recorded_upload(address, Dialect::of(Variant::Cp2), "b.bin", b"world").unwrap().0;
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    let mut server = home.start(line("serve --json --bind 127.0.0.1:0 --certs {certs}", &values));
+    let mut peer = Peer::connect(server.address().parse().unwrap());
+    peer.send(&recording);
+    assert!(!peer.hang_up().1);
+    let refused = server.json(|event| event["event"] == "refused");
+    assert!(refused["why"].as_str().unwrap().contains("a replay"), "{refused}");
+}

@@ -1,0 +1,130 @@
+#!/bin/sh
+# Checks a receipt of upseal's without upseal (docs/receipts.md):
+#
+#     check-receipt.sh FILE RECEIPT CA [PIN]
+#
+# FILE     the file that was sent
+# RECEIPT  what upseal kept of it
+# CA       the CA's certificate, PEM, from somebody other than the server
+# PIN      SHA-256 of the server's key, hexadecimal, after `sha256:` or without it: which server it must be
+#
+# Exit code 0: it holds, and stdout says what it states. 1: it does not, and stderr says why.
+# 2: it could not be checked. Needs OpenSSL 1.1.1 or later, sha256sum, sed and awk.
+set -eu
+LC_ALL=C
+export LC_ALL
+
+refuse() { echo "refused: $*" >&2; exit 1; }
+give_up() { echo "check-receipt.sh: $*" >&2; exit 2; }
+
+[ $# -eq 3 ] || [ $# -eq 4 ] || give_up "usage: check-receipt.sh FILE RECEIPT CA [PIN]"
+for tool in openssl sha256sum sed awk tr wc mktemp; do
+    command -v "$tool" >/dev/null 2>&1 || give_up "$tool is missing"
+done
+file=$1 receipt=$2 ca=$3 pin=${4-}
+for each in "$file" "$receipt" "$ca"; do
+    [ -f "$each" ] && [ -r "$each" ] || give_up "cannot read $each"
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 2' HUP INT TERM
+
+# Whether the text $1 is one line that the expression $2 describes.
+is() { [ "$(printf '%s\n' "$1" | sed -n "\\|^$2\$|p")" = "$1" ] && [ -n "$1" ]; }
+# Bytes of hexadecimal digits.
+bytes() {
+    # shellcheck disable=SC2059 # The escapes are the point.
+    printf "$(printf '%s\n' "$1" | awk '{
+        for (i = 1; i < length($0); i += 2)
+            printf "\\%03o", 16 * (index("0123456789abcdef", substr($0, i, 1)) - 1) \
+                + index("0123456789abcdef", substr($0, i + 1, 1)) - 1
+    }')"
+}
+sha256() { sha256sum | sed 's/ .*//'; }
+hex='[0-9a-f]\{64\}'
+number='[1-9][0-9]\{0,19\}'
+
+# 1. Three parts, with an empty line between them.
+[ "$(tr -dc '\000' < "$receipt" | wc -c)" -eq 0 ] || refuse "this is no receipt: it is not text"
+: > "$work/head"; : > "$work/statement"; : > "$work/certificate"
+awk -v to="$work" '
+    part < 2 && $0 == "" { part++; next }
+    { print > (to (part == 0 ? "/head" : part == 1 ? "/statement" : "/certificate")) }
+' "$receipt"
+[ "$(sed -n 1p "$work/head")" = "upseal receipt 1" ] || refuse "this is no receipt: its first line is not \`upseal receipt 1\`"
+[ "$(wc -l < "$work/head")" -eq 3 ] || refuse "this is no receipt: three lines and an empty one must come first"
+salt=$(sed -n '2s/^salt //p' "$work/head")
+[ "$salt" = - ] || is "$salt" "$hex" || refuse "this is no receipt: its second line is not \`salt\` and 64 digits or \`-\`"
+signature=$(sed -n '3s/^signature //p' "$work/head")
+is "$signature" '[A-Za-z0-9+/]*=*' || refuse "this is no receipt: its third line is not \`signature\` and base64"
+printf '%s' "$signature" | openssl base64 -d -A > "$work/signature"
+
+# 2. A statement, and no more than one.
+[ "$(sed -n 1p "$work/statement")" = "upseal/1 stored" ] || refuse "the statement does not begin with \`upseal/1 stored\`"
+is "$(sed -n 2p "$work/statement")" "request $hex" || refuse "the statement's second line is not \`request\` and 64 digits"
+stated=$(sed -n '3s/^key //p' "$work/statement")
+is "$stated" "$hex" || refuse "the statement's third line is not \`key\` and 64 digits"
+time=$(sed -n '4s/^time //p' "$work/statement")
+is "$time" '[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z' ||
+    refuse "the statement's fourth line is not \`time\` in UTC to the second"
+others=$(sed -e 1,4d -e "/^file $number [a-z0-9]* [0-9]* $hex [-A-Za-z0-9._~%]*\$/d" \
+    -e "/^missing $number [-a-z]*\$/d" "$work/statement" | wc -l)
+[ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\` nor \`missing\`"
+
+# 3. A certificate that the CA signed. The clock of today decides nothing: receipts outlive certificates.
+[ "$(sed -n '/^-----BEGIN /p' "$work/certificate" | tr -d '\r')" = "-----BEGIN CERTIFICATE-----" ] ||
+    refuse "after the statement there is not one certificate"
+openssl x509 -in "$work/certificate" -out "$work/one.pem" 2>/dev/null || refuse "the certificate cannot be read"
+# Only this CA: without -no-CApath and -no-CAstore (of OpenSSL 3) the computer's own are asked as well.
+# Level 1: neither SHA-1 nor MD5, and no key below 1024 bits.
+only=-no-CApath
+[ -z "$(openssl verify -help 2>&1 | sed -n '/-no-CAstore/p')" ] || only="-no-CApath -no-CAstore"
+verify() { # CA, OPTIONS…
+    anchor=$1
+    shift
+    # shellcheck disable=SC2086 # Words.
+    openssl verify "$@" -auth_level 1 $only -CAfile "$anchor" "$work/one.pem" 2>&1
+}
+said=$(verify "$ca" -no_check_time) ||
+    refuse "the certificate does not hold under this CA: $(echo "$said" | sed -n '/^error [0-9]/p' | tr '\n' ' ')"
+seconds=$(echo "$time" | awk -F '[-T:Z]' '{
+    # Days since 1970-01-01; a year begins in March.
+    y = $1; m = $2; if (m < 3) { y--; m += 12 }
+    days = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $3 - 719469
+    printf "%d", 86400 * days + 3600 * $4 + 60 * $5 + $6
+}')
+# As if itself were the CA, so that only its own dates count.
+verify "$work/one.pem" -partial_chain -attime "$seconds" >/dev/null ||
+    refuse "the certificate was not valid at the time that is stated, $time"
+verify "$ca" -attime "$seconds" >/dev/null ||
+    echo "note: the CA's own certificate was not valid at the time that is stated, $time" >&2
+
+# 4. Its key is the one that the statement names, and the one that is asked for.
+openssl x509 -in "$work/one.pem" -noout -pubkey > "$work/key.pem"
+key=$(openssl pkey -pubin -in "$work/key.pem" -outform DER | sha256)
+[ "$key" = "$stated" ] || refuse "the statement names another key than the certificate's: $stated, not $key"
+pin=$(printf '%s' "${pin#sha256:}" | tr A-F a-f)
+[ -z "$pin" ] || [ "$key" = "$pin" ] || refuse "this is another server's key: $key, not $pin"
+
+# 5. That key signed the statement as a receipt: PSS with a salt of 32 bytes and no other.
+openssl dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -sigopt rsa_mgf1_md:sha256 \
+    -verify "$work/key.pem" -signature "$work/signature" "$work/statement" >/dev/null 2>&1 ||
+    refuse "the signature is not this key's over this statement, as a receipt"
+
+# 6. The statement is about this file.
+size=$(($(wc -c < "$file")))
+digest=$(sha256 < "$file")
+[ "$salt" = - ] || digest=$({ bytes "$salt"; bytes "$digest"; } | sha256)
+# As text: awk would take 1e5 and 10e4 for the same. A digest is salted in CP1 and CP2 and nowhere else: otherwise
+# 64 bytes could be a file, or a salt and another file's digest.
+awk -v size="$size" -v digest="$digest" -v salt="$salt" '
+    $1 == "file" && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
+' "$work/statement" > "$work/found"
+[ -s "$work/found" ] || refuse "the statement says nothing of a file with these $size bytes"
+
+echo "holds: the key of this certificate signed that the file is stored"
+openssl x509 -in "$work/one.pem" -noout -subject -issuer -nameopt RFC2253 | sed 's/ *= */: /'
+echo "key: sha256:$key"
+[ -n "$pin" ] || echo "(the CA certified other keys too: compare this one with what the server's operator says)"
+echo "time: $time, by the server's clock"
+awk '{ print "file: number " $2 " of its connection, by " $3 ", " $4 " bytes, as " $6 }' "$work/found"

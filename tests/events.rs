@@ -1,0 +1,430 @@
+//! `docs/events.schema.json` says what `--json` prints: no less, and no more.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "program/schema.rs"]
+mod schema;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use upseal::event::{
+    AuthMessage, Blame, Dialect, EmptyFile, Event, Expected, Fault, FaultKind, Framing, Job, JobId, Kept,
+    KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing,
+    State, Target, Track, Variant, Verdict,
+};
+
+/// One value of each variant. The compiler refuses a list in which a variant is missing.
+macro_rules! every {
+    ($type:ty { $($pattern:pat => $value:expr),+ $(,)? }) => {{
+        let listed = |value: &$type| match value { $($pattern => ()),+ };
+        let all: Vec<$type> = vec![$({
+            let value: $type = $value;
+            assert!(matches!(value, $pattern), "{value:?} stands beside another pattern");
+            value
+        }),+];
+        all.iter().for_each(listed);
+        all
+    }};
+}
+
+const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+fn tracks() -> Vec<Track> {
+    every!(Track {
+        Track::Job(_) => Track::Job(JobId(1)),
+        Track::Lane(_) => Track::Lane(0),
+        Track::Receiving(..) => Track::Receiving(SessionId(1), 2),
+    })
+}
+
+fn fault(kind: FaultKind, blame: Blame) -> Fault {
+    Fault { kind, blame, what: "it broke".into(), advice: String::new() }
+}
+
+fn faults() -> Vec<Fault> {
+    let kinds = every!(FaultKind {
+        FaultKind::Broken => FaultKind::Broken,
+        FaultKind::Usage => FaultKind::Usage,
+        FaultKind::Unreachable => FaultKind::Unreachable,
+        FaultKind::Unproven => FaultKind::Unproven,
+        FaultKind::Local => FaultKind::Local,
+        FaultKind::Refused => FaultKind::Refused,
+        FaultKind::Interrupted => FaultKind::Interrupted,
+    });
+    let blames = every!(Blame {
+        Blame::Peer => Blame::Peer,
+        Blame::User => Blame::User,
+        Blame::System => Blame::System,
+    });
+    let blames = blames.into_iter().cycle();
+    kinds.into_iter().zip(blames).map(|(kind, blame)| fault(kind, blame)).collect()
+}
+
+fn a_fault() -> Fault {
+    fault(FaultKind::Broken, Blame::Peer)
+}
+
+fn states() -> Vec<State> {
+    every!(State {
+        State::Waiting => State::Waiting,
+        State::Connecting => State::Connecting,
+        State::Proving => State::Proving,
+        State::Sending => State::Sending,
+        State::Sent => State::Sent,
+        State::Delivered => State::Delivered,
+        State::Stored { .. } => State::Stored { name: "a.txt".into(), receipt: Some("a.txt.receipt".into()) },
+        State::Failed(_) => State::Failed(a_fault()),
+        State::Cancelled => State::Cancelled,
+    })
+}
+
+fn variants() -> Vec<Variant> {
+    every!(Variant {
+        Variant::Plain => Variant::Plain,
+        Variant::Ap => Variant::Ap,
+        Variant::Cp1 => Variant::Cp1,
+        Variant::Cp2 => Variant::Cp2,
+    })
+}
+
+fn dialects() -> Vec<Dialect> {
+    let plain = Dialect::of(Variant::Plain);
+    let paddings = every!(Padding {
+        Padding::Oaep => Padding::Oaep,
+        Padding::Pkcs1v15 => Padding::Pkcs1v15,
+    });
+    let framings = every!(Framing {
+        Framing::A => Framing::A,
+        Framing::B => Framing::B,
+        Framing::C => Framing::C,
+        Framing::D => Framing::D,
+        Framing::E => Framing::E,
+        Framing::F => Framing::F,
+    });
+    let key_forms = every!(KeyForm { KeyForm::Fernet => KeyForm::Fernet, KeyForm::Raw => KeyForm::Raw });
+    let key_lengths = every!(KeyLength {
+        KeyLength::Eight => KeyLength::Eight,
+        KeyLength::Sixteen => KeyLength::Sixteen,
+    });
+    let empties =
+        every!(EmptyFile { EmptyFile::Block => EmptyFile::Block, EmptyFile::Zero => EmptyFile::Zero });
+    let messages = every!(AuthMessage {
+        AuthMessage::Ascii => AuthMessage::Ascii,
+        AuthMessage::Timestamp => AuthMessage::Timestamp,
+        AuthMessage::Random32 => AuthMessage::Random32,
+    });
+    let names = every!(NameAs { NameAs::Base => NameAs::Base, NameAs::Path => NameAs::Path });
+    let mut all: Vec<Dialect> = variants().into_iter().map(Dialect::of).collect();
+    all.extend(paddings.into_iter().map(|padding| Dialect { padding, ..plain }));
+    all.extend(framings.into_iter().map(|framing| Dialect { framing, ..plain }));
+    all.extend(key_forms.into_iter().map(|key_form| Dialect { key_form, ..plain }));
+    all.extend(key_lengths.into_iter().map(|key_length| Dialect { key_length, ..plain }));
+    all.extend(empties.into_iter().map(|empty| Dialect { empty, ..plain }));
+    all.extend(messages.into_iter().map(|auth_message| Dialect { auth_message, ..plain }));
+    all.extend(names.into_iter().map(|name_as| Dialect { name_as, ..plain }));
+    all
+}
+
+fn targets() -> Vec<Target> {
+    let mut all = every!(Target {
+        Target::Embedded => Target::Embedded,
+        Target::Server { .. } => Target::server("localhost:4321", Some("ca.crt".into())),
+    });
+    let expected = Expected { pin: Some(format!("sha256:{HEX}")), name: None };
+    all.push(Target::Server { address: "[::1]:4321".into(), ca: None, expected });
+    let expected = Expected { pin: None, name: Some("group-7".into()) };
+    all.push(Target::Server { address: "[::1]:4321".into(), ca: None, expected });
+    all
+}
+
+fn proof() -> Proof {
+    Proof {
+        subject: "CN=server".into(),
+        issuer: "CN=CA".into(),
+        bits: 1024,
+        days_left: 30,
+        fingerprint: HEX.into(),
+        warnings: vec!["the key has only 1024 bits".into()],
+    }
+}
+
+fn standings() -> Vec<Standing> {
+    let mut all = every!(Standing {
+        Standing::Own => Standing::Own,
+        Standing::First { .. } => Standing::First { remembered: true, other_ca: false },
+        Standing::Known { .. } => Standing::Known { since: Some("2026-11-22T14:41:43Z".into()) },
+        Standing::Pinned { .. } => Standing::Pinned { replaced: Some(HEX.into()) },
+    });
+    all.extend([Standing::Known { since: None }, Standing::Pinned { replaced: None }]);
+    all
+}
+
+fn verdict() -> Verdict {
+    let dialect = Dialect::of(Variant::Cp2);
+    let won = LaneResult { dialect, seconds: 0.5, wire_bytes: 1500, proof: Some(proof()), fault: None };
+    let lost = LaneResult { seconds: 0.0, proof: None, fault: Some(a_fault()), ..won.clone() };
+    Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost] }
+}
+
+/// One of each event, and of each enum in it one of each variant.
+fn examples() -> Vec<Event> {
+    let track = Track::Job(JobId(1));
+    let receiving = Track::Receiving(SessionId(1), 1);
+    let session = SessionId(1);
+    let address = || "127.0.0.1:4321".to_owned();
+    let job = |target: Target| Job {
+        id: JobId(1),
+        path: "a.txt".into(),
+        target,
+        dialect: Dialect::of(Variant::Cp2),
+    };
+    let received = |kept: Kept| Event::Received {
+        track: receiving,
+        peer: address(),
+        name: "a.txt".into(),
+        kept,
+        size: 5,
+        variant: Variant::Cp2,
+        digest: HEX.into(),
+        seconds: 0.25,
+        at_ms: 1_800_000_000_000,
+    };
+    let refused = |track: Option<Track>, name: Option<&str>| Event::Refused {
+        session,
+        track,
+        peer: address(),
+        name: name.map(str::to_owned),
+        why: "MODE 7 at byte 0".into(),
+        at_ms: 1_800_000_000_000,
+    };
+    let change = KeyChange {
+        address: address(),
+        ca: HEX.into(),
+        known: HEX.into(),
+        since: Some("2026-11-22T14:41:43Z".into()),
+        offered: HEX.into(),
+        subject: "CN=server".into(),
+    };
+    let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
+    let lane = |dialect| Lane { target: Target::Embedded, dialect };
+    let mut all = every!(Event {
+        Event::Listening { .. } => Event::Listening {
+            address: address(), store: "recv_files".into(), identity: Some(proof()),
+        },
+        Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
+        Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
+        Event::State { .. } => Event::State { track, state: State::Waiting },
+        Event::Retrying { .. } => Event::Retrying {
+            job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
+        },
+        Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
+        Event::Removed { .. } => Event::Removed { job: JobId(1) },
+        Event::Proven { .. } => proven(Standing::Own),
+        Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
+        Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
+        Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
+        Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
+        Event::RaceStarted { .. } => Event::RaceStarted {
+            name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
+        },
+        Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
+        Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
+        Event::SessionProved { .. } => Event::SessionProved { session },
+        Event::Receipted { .. } => Event::Receipted { session, files: 2 },
+        Event::Receiving { .. } => Event::Receiving {
+            track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
+        },
+        Event::Received { .. } => received(Kept::New),
+        Event::Refused { .. } => refused(None, None),
+        Event::SessionClosed { .. } => Event::SessionClosed { session },
+        Event::Note { .. } => Event::Note { text: "a line".into() },
+        Event::Ended => Event::Ended,
+    });
+    let kept = every!(Kept {
+        Kept::New => Kept::New,
+        Kept::Renamed => Kept::Renamed,
+        Kept::Same => Kept::Same,
+        Kept::Amended => Kept::Amended,
+        Kept::Discarded => Kept::Discarded,
+    });
+    all.extend(kept.into_iter().map(received));
+    all.extend(states().into_iter().map(|state| Event::State { track, state }));
+    all.extend(tracks().into_iter().map(|track| Event::State { track, state: State::Sending }));
+    all.extend(tracks().into_iter().map(|track| refused(Some(track), Some("a.txt"))));
+    all.extend(faults().into_iter().map(|fault| Event::NotListening { fault }));
+    all.extend(targets().into_iter().map(|target| Event::Queued { job: job(target), size: 5 }));
+    all.extend(standings().into_iter().map(proven));
+    all.push(Event::KeyChanged { track, change: KeyChange { since: None, ..change } });
+    all.push(Event::Listening { address: address(), store: "".into(), identity: None });
+    let snapshot = Snapshot { eta_ms: Some(17), rate_now: 1.5e9, ..Snapshot::default() };
+    all.push(Event::Progress { track, snapshot });
+    all
+}
+
+/// As `--json` prints them.
+fn printed() -> Vec<Value> {
+    let text = examples().iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>();
+    text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_variant_of_every_enum_is_in_the_schema() {
+    printed().iter().for_each(schema::hold);
+}
+
+#[test]
+fn the_schema_has_no_event_that_is_never_printed() {
+    let schema: Value = serde_json::from_str(schema::TEXT).unwrap();
+    let named: BTreeSet<String> = schema["oneOf"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["$ref"].as_str().unwrap().strip_prefix("#/$defs/event_").unwrap().to_owned())
+        .collect();
+    let told: BTreeSet<String> =
+        printed().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(named, told);
+}
+
+#[test]
+fn a_stored_file_has_a_name_there_and_perhaps_a_receipt_here() {
+    let stored =
+        |state: Value| schema::check(&json!({"event": "state", "track": {"job": 1}, "state": state}));
+    for receipt in [json!("receipts/a.txt.receipt"), Value::Null] {
+        stored(json!({"stored": {"name": "a (2).txt", "receipt": receipt}})).unwrap();
+    }
+    for wrong in [
+        json!("stored"),
+        json!({"stored": {"name": "a.txt"}}),
+        json!({"stored": {"receipt": null}}),
+        json!({"stored": {"name": null, "receipt": null}}),
+        json!({"stored": {"name": "a.txt", "receipt": null, "digest": HEX}}),
+        json!({"stored": {"name": "a.txt", "receipt": null}, "failed": null}),
+    ] {
+        assert!(stored(wrong.clone()).is_err(), "{wrong}");
+    }
+}
+
+/// The only field that is printed or not; every other is in every event of its kind.
+const OPTIONAL: &str = "expected";
+
+/// All that is one step away from `value` and must be refused: a field less, a field more, another type.
+fn wrong(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Object(fields) => {
+            let with = |key: &str, value: Value| {
+                let mut fields = fields.clone();
+                fields.insert(key.to_owned(), value);
+                Value::Object(fields)
+            };
+            let mut all = vec![with("no such field", Value::Null), Value::Object(Map::new())];
+            for (key, inner) in fields {
+                if key != OPTIONAL {
+                    let mut fewer = fields.clone();
+                    fewer.remove(key);
+                    all.push(Value::Object(fewer));
+                }
+                all.extend(wrong(inner).into_iter().map(|inner| with(key, inner)));
+            }
+            all
+        }
+        Value::Array(items) => {
+            let mut all = vec![json!({}), json!(items.len())];
+            for (at, item) in items.iter().enumerate() {
+                all.extend(wrong(item).into_iter().map(|item| {
+                    let mut items = items.clone();
+                    items[at] = item;
+                    Value::Array(items)
+                }));
+            }
+            all
+        }
+        Value::Number(number) => vec![json!(number.to_string()), json!(true), json!(-0.5), json!([number])],
+        Value::String(_) => vec![json!(1), json!(false), json!({}), json!([])],
+        Value::Bool(_) => vec![json!("true"), json!(1), Value::Null],
+        // Beside null there is text, a number or an object; never these.
+        Value::Null => vec![json!(false), json!([])],
+    }
+}
+
+#[test]
+fn the_schema_refuses_whatever_is_one_step_away() {
+    let mut refused = 0;
+    for event in printed() {
+        for other in wrong(&event) {
+            assert!(schema::check(&other).is_err(), "accepted: {other}\nbecause of: {event}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
+#[test]
+fn words_of_an_enum_are_spelled_out() {
+    for (path, word) in [
+        ("/event", "rumour"),
+        ("/event", "Listening"),
+        ("/state", "flying"),
+        ("/state", "failed"),
+        ("/track/job", "1"),
+        ("/fault/kind", "odd"),
+        ("/fault/blame", "nobody"),
+        ("/kept", "lost"),
+        ("/variant", "cp3"),
+        ("/variant", "CP2"),
+        ("/job/target", "elsewhere"),
+        ("/standing", "known"),
+        ("/digest", "00"),
+        ("/proof/fingerprint", "sha256:00"),
+        ("/standing/known/since", "yesterday"),
+        ("/lanes/0/dialect/padding", "none"),
+        ("/lanes/0/dialect/framing", "G"),
+        ("/lanes/0/dialect/key_form", "hex"),
+        ("/lanes/0/dialect/key_length", "8"),
+        ("/lanes/0/dialect/empty", "never"),
+        ("/lanes/0/dialect/auth_message", "text"),
+        ("/lanes/0/dialect/name_as", "whole"),
+    ] {
+        let mut met = 0;
+        for mut event in printed() {
+            if let Some(place) = event.pointer_mut(path) {
+                *place = json!(word);
+                assert!(schema::check(&event).is_err(), "accepted: {event}");
+                met += 1;
+            }
+        }
+        assert!(met > 0, "no example has {path}");
+    }
+}
+
+/// Whoever reads the schema instead of the source finds a word on each field, and may rely on each object.
+#[test]
+fn every_object_is_closed_and_every_field_described() {
+    fn walk(path: &str, value: &Value) -> usize {
+        let mut objects = 0;
+        if let Some(fields) = value["properties"].as_object() {
+            objects += 1;
+            assert_eq!(value["additionalProperties"], json!(false), "{path}");
+            let names: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+            let required = value["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            let optional: Vec<&str> = names.difference(&required.collect()).copied().collect();
+            assert!(optional.is_empty() || optional == [OPTIONAL], "{path}: {optional:?}");
+            for (name, field) in fields {
+                let told = field["description"].as_str().is_some_and(|text| text.ends_with('.'));
+                assert!(told, "{path}/{name} has no description");
+            }
+        }
+        match value {
+            Value::Object(fields) => {
+                objects +=
+                    fields.iter().map(|(key, inner)| walk(&format!("{path}/{key}"), inner)).sum::<usize>();
+            }
+            Value::Array(items) => objects += items.iter().map(|inner| walk(path, inner)).sum::<usize>(),
+            _ => {}
+        }
+        objects
+    }
+    let schema: Value = serde_json::from_str(schema::TEXT).unwrap();
+    assert!(walk("", &schema) > 30);
+}

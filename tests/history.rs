@@ -189,7 +189,7 @@ fn the_audit_names_the_one_altered_byte() {
     );
     let json = audit("--json");
     assert_eq!(json.code, Some(1));
-    let events = program::events(&json);
+    let events = program::rows(&json);
     assert_eq!((&events[0]["name"], &events[0]["what"]), (&"a.bin".into(), &"content".into()));
     assert_eq!((&events[2]["event"], &events[2]["differing"]), (&"summary".into(), &2.into()));
 

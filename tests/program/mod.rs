@@ -4,7 +4,7 @@
 
 mod schema;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -69,6 +69,9 @@ impl Home {
         environment: &[(&str, &str)],
     ) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+        let args: Vec<OsString> = args.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        // The other commands print rows, which are no events.
+        let tells = args.first().is_some_and(|word| ["send", "serve", "race"].iter().any(|it| word == it));
         command.args(args).current_dir(self.0.path()).env_clear();
         for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
             command.env(variable, self.0.path());
@@ -79,7 +82,7 @@ impl Home {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        Program { child, out, err, seen: Vec::new() }
+        Program { child, out, err, seen: Vec::new(), tells }
     }
 
     /// Runs it to its end.
@@ -95,6 +98,8 @@ pub struct Program {
     pub err: Receiver<String>,
     /// The lines of stdout so far.
     seen: Vec<String>,
+    /// Whether it is a command that tells events.
+    tells: bool,
 }
 
 /// The lines of a stream, as they come.
@@ -143,7 +148,7 @@ impl Program {
         let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
         let code = self.child.wait().unwrap().code();
         self.seen.extend(out);
-        for line in self.seen.iter().filter(|line| line.starts_with(r#"{"event":"#)) {
+        for line in self.seen.iter().filter(|line| self.tells && line.starts_with(r#"{"event":"#)) {
             schema::hold(&serde_json::from_str(line).expect(line));
         }
         Outcome { code, out: self.seen.join("\n"), err: err.join("\n") }
@@ -171,10 +176,14 @@ impl Drop for Program {
 
 /// Every line of stdout, as an event that the schema knows.
 pub fn events(outcome: &Outcome) -> Vec<Value> {
-    let values: Vec<Value> =
-        outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let values = rows(outcome);
     values.iter().for_each(schema::hold);
     values
+}
+
+/// Every line of stdout as JSON, of a command that tells no events.
+pub fn rows(outcome: &Outcome) -> Vec<Value> {
+    outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// Words of a command line: `{a}` stands for `a`'s value.

@@ -45,7 +45,7 @@ fn main() {
     let upload = terminal.printed_key(" upload");
     terminal.mark(&["cmos.mp4", "image.ppm", "week9.html"]);
     terminal.press(&upload);
-    terminal.until("three delivered", |screen| screen.contents().matches("delivered ✓").count() == 3);
+    terminal.until("three stored, and received", |screen| screen.contents().matches("stored ✓").count() == 6);
     save(&terminal, &out.join("upload.svg"));
 
     terminal.point_at("image.ppm");

@@ -404,3 +404,23 @@ fn a_recorded_session_is_refused_and_told() {
     let refused = server.json(|event| event["event"] == "refused");
     assert!(refused["why"].as_str().unwrap().contains("a replay"), "{refused}");
 }
+
+/// Nothing but the variant tells a salted digest from that of a file of 64 bytes.
+#[test]
+fn our_server_salts_secret_content_always_and_open_content_never() {
+    for variant in [Variant::Ap, Variant::Cp2] {
+        let mut host = Host::start();
+        let recording = common::Recording::of(Dialect::of(variant), "a.bin", b"hello");
+        let hello = Digest::of(&recording.bytes[16..16 + 128]);
+        let salted_for = IDENTITY.server_key();
+        let (request, _) =
+            Request::new(Some(hello), 1..=1, (!variant.is_secret()).then_some(&salted_for)).unwrap();
+        let ask = message(3, request.to_text().as_bytes());
+        let mut peer = Peer::connect(host.address());
+        peer.send(&[&recording.bytes[..recording.whole], &ask].concat());
+        assert!(!peer.hang_up().1, "{variant}");
+        host.stop();
+        let refusals = host.events.refusals();
+        assert!(refusals[0].contains("whose salt does not fit"), "{variant}: {refusals:?}");
+    }
+}

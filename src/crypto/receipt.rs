@@ -337,6 +337,13 @@ pub fn salted(salt: Option<&[u8; 32]>, file: Digest) -> Digest {
     }
 }
 
+/// Whether a digest of a file that came so may be salted, or be without a salt: secret content is always
+/// salted, open content never. Nothing else tells the two kinds of digest apart, and the salt is not signed.
+#[must_use]
+pub const fn is_fitting(protocol: Variant, is_salted: bool) -> bool {
+    protocol.is_secret() == is_salted
+}
+
 /// Whether `key` signed `statement` as a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes.
 #[must_use]
 pub fn verify(key: &ServerKey, statement: &str, signature: &[u8]) -> bool {

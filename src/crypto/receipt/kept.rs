@@ -15,7 +15,7 @@
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{Fate, MAX_FILES, Salt, Statement, StatementError, digest, salted};
+use super::{Fate, MAX_FILES, Salt, Statement, StatementError, digest, is_fitting, salted};
 use crate::digest::Digest;
 
 /// The first line.
@@ -122,7 +122,9 @@ impl Receipt {
     pub fn find(&self, file: Digest, size: u64) -> Vec<(u64, String)> {
         let wanted = salted(self.salt.as_deref(), file);
         let entries = self.statement.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Stored { size: stored, digest, name, .. } if *stored == size && *digest == wanted => {
+            Fate::Stored { protocol, size: stored, digest, name }
+                if is_fitting(*protocol, self.salt.is_some()) && *stored == size && *digest == wanted =>
+            {
                 Some((entry.ordinal, name.clone()))
             }
             _ => None,
@@ -183,6 +185,26 @@ mod tests {
         assert_eq!(receipt().find(Digest::of(b"hello"), 6), []);
         assert_eq!(receipt().find(Digest::of(b"hallo"), 5), []);
         assert_eq!(Receipt { salt: None, ..receipt() }.find(Digest::of(b"hello"), 5), []);
+    }
+
+    /// A salted digest is that of a file of 64 bytes without a salt, and the salt is not signed.
+    #[test]
+    fn a_salt_cannot_be_taken_for_a_part_of_a_file_nor_the_other_way_round() {
+        let file = [[7; 32], Digest::of(b"another file").0].concat();
+        let kept = |protocol, salt: Option<Salt>, digest| {
+            let mut receipt = Receipt { salt, ..receipt() };
+            let name = "x".to_owned();
+            receipt.statement.entries[0].fate = Fate::Stored { protocol, size: 64, digest, name };
+            receipt
+        };
+        let (unsalted, salt) = (Digest::of(&file), Some(Zeroizing::new([7; 32])));
+        for (protocol, of_the_file) in
+            [(Variant::Plain, 1), (Variant::Ap, 1), (Variant::Cp1, 0), (Variant::Cp2, 0)]
+        {
+            assert_eq!(kept(protocol, None, unsalted).find(unsalted, 64).len(), of_the_file, "{protocol}");
+            let as_salted = kept(protocol, salt.clone(), unsalted).find(Digest::of(b"another file"), 64);
+            assert_eq!(as_salted.len(), 1 - of_the_file, "{protocol}");
+        }
     }
 
     #[test]

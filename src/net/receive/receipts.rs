@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{ReceiveError, Session, unix_now_ms};
-use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, salted};
+use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
 use crate::digest::Digest;
 use crate::event::{Event, Kept, Variant};
 use crate::store::Published;
@@ -88,6 +88,13 @@ impl Session<'_> {
         let Some(entries) = entries else {
             return Err(self.order("a receipt request for files of too long ago"));
         };
+        let fits = |entry: &Entry| match &entry.fate {
+            Fate::Stored { protocol, .. } => is_fitting(*protocol, salt.is_some()),
+            Fate::Missing(_) => true,
+        };
+        if !entries.iter().all(fits) {
+            return Err(self.order("a receipt request whose salt does not fit how its files came"));
+        }
         let statement = Statement {
             request: request.digest(),
             key: identity.server_key().fingerprint(),

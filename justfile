@@ -15,6 +15,18 @@ interop:
     target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
     target/ci-venv/bin/python tests/interop/run.py --upseal target/release/upseal
 
+# kill -9 and, as root, power cuts in the midst of uploads.
+crash:
+    cargo build --release
+    python3 tests/receipts/crash.py --upseal target/release/upseal
+    sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 30
+
+# What receipts cost 10,000 small files, in memory and on the disk.
+bench:
+    cargo build --release
+    python3 benches/receipts.py --upseal target/release/upseal --folder /dev/shm
+    python3 benches/receipts.py --upseal target/release/upseal
+
 # The README's pictures, from the program itself in a pseudo-terminal.
 picture:
     cargo build --release

@@ -14,12 +14,14 @@ use program::{Home, events, words as line};
 use rustix::process::Signal;
 use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
 use upseal::digest::Digest;
-use upseal::event::{Dialect, FaultKind, State, Variant};
+use upseal::event::{Command, Dialect, FaultKind, State, Variant};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Tcp};
 use upseal::net::upload::{Confirmation, Upload, UploadError};
+use upseal::transfer::Options;
 use upseal::trust::Anchor;
+use upseal::trust::known::KnownServers;
 
 fn anchor() -> Anchor {
     Anchor::load(&ca()).unwrap()
@@ -403,6 +405,37 @@ fn a_recorded_session_is_refused_and_told() {
     assert!(!peer.hang_up().1);
     let refused = server.json(|event| event["event"] == "refused");
     assert!(refused["why"].as_str().unwrap().contains("a replay"), "{refused}");
+}
+
+/// Somebody on the way takes the offer out of the answer, which is not signed.
+#[test]
+fn a_server_that_gave_receipts_and_offers_none_gets_nothing() {
+    let (listener, target) = listen();
+    let folder = tempfile::tempdir().unwrap();
+    let known = KnownServers::at(Some(folder.path().join("known")));
+    let mut client = Client::of(Options { retries: 0, ..Options::new(known) }, folder);
+    client.write("a.txt", b"hello");
+    for (id, line, fault) in
+        [(1, "upseal/1 server receipts=1 idle=900\n", ""), (2, "", "gave receipts before")]
+    {
+        client.ask(Command::Upload(vec![client.job(id, "a.txt", &target, Dialect::of(Variant::Ap))]));
+        let mut peer = common::accept(&listener);
+        assert_eq!(peer.read(8), words(&[3]));
+        let hello = peer.read_blob();
+        let certificate = [line.as_bytes(), IDENTITY.certificate_pem()].concat();
+        answer(&mut peer, &IDENTITY.sign(&hello).unwrap(), &certificate);
+        if id == 1 {
+            // It is known now; what became of the file does not matter here.
+            peer.read(8);
+            peer.break_off();
+            assert!(matches!(client.finish(id), State::Failed(_)));
+        } else {
+            assert_eq!(peer.read_to_end(), (words(&[2]), true), "MODE 2 and nothing else");
+            let State::Failed(why) = client.finish(id) else { panic!("it got the file") };
+            assert_eq!(why.kind, FaultKind::Unproven);
+            assert!(why.what.contains(fault), "{why}");
+        }
+    }
 }
 
 /// Nothing but the variant tells a salted digest from that of a file of 64 bytes.

@@ -31,6 +31,8 @@ pub use self::receipts::{Confirmation, ReceiptError};
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may stand still while a file is sent.
 pub const SEND_PATIENCE: Duration = Duration::from_secs(120);
+/// What a server's disk takes in a second at the least: it says nothing of a receipt while it syncs.
+const SLOW_DISK: u64 = 8 << 20;
 /// How long after MODE 2 it may take to close (PROTOCOL.md, "The end").
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -218,6 +220,8 @@ pub struct Upload {
     gives_receipts: bool,
     /// Files sent, from 1 as the server counts them.
     files: u64,
+    /// Bytes of those that are not confirmed.
+    unconfirmed: u64,
     /// Known after [`Upload::agree`].
     session: Option<SessionKey>,
     /// Where the bodies of CP1 and CP2 go besides, as `enc_NAME`.
@@ -235,6 +239,7 @@ impl Upload {
             hello: None,
             gives_receipts: false,
             files: 0,
+            unconfirmed: 0,
             session: None,
             ciphertext: None,
         }
@@ -395,6 +400,7 @@ impl Upload {
     ) -> Result<SentFile, UploadError> {
         self.connection.set_patience(SEND_PATIENCE);
         self.files += 1;
+        self.unconfirmed = self.unconfirmed.saturating_add(size);
         let mut hash = Sha256::new();
         let (mut seal, layout, k) = self.sealer(size)?;
         meter.start(size, self.wire_len(name, size));

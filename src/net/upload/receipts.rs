@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::{Upload, UploadError, unix_now};
 use crate::crypto::challenge;
@@ -57,7 +58,8 @@ impl Upload {
         let (request, salt) = Request::new(self.hello, files.clone(), salted_for)?;
         let text = request.to_text();
         let message = [&Mode::Authenticate.word()[..], &word(text.len() as u64), text.as_bytes()].concat();
-        self.connection.set_patience(super::SEND_PATIENCE);
+        self.connection
+            .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
         self.connection.send(&message, |_| ()).map_err(|e| self.broken_off(Some(&e)))?;
         let mut decoder = AnswerDecoder::for_receipt();
         let answer = loop {
@@ -73,6 +75,7 @@ impl Upload {
                 Err(e) => return Err(self.broken_off(Some(&e))),
             }
         };
+        self.unconfirmed = 0;
         let blob = String::from_utf8(answer.certificate)
             .map_err(|_| ReceiptError::NotOne("it is not text".to_owned()))?;
         let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];

@@ -173,6 +173,7 @@ impl App {
         self.server.refusals.cursor.settle(self.server.refusals.len(), refusals);
         self.history.settle(self.height(Part::History));
         self.card.bill = self.bill();
+        self.card.ours = self.link.is_ours();
     }
 
     /// The part that keys go to, if nothing lies over it.

@@ -144,6 +144,7 @@ impl App {
                 }
             }
             State::Delivered | State::Stored { .. } => {
+                self.link.receipted |= target == self.link.target && state != State::Delivered;
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
                 let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
                 self.rates.learn(&target, variant, rate);

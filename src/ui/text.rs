@@ -118,9 +118,12 @@ pub(super) enum Claim {
     Unknown(&'static str),
 }
 
-/// PROTOCOL.md, "What the variants protect", without receipts: the most important first.
-pub(super) fn claims(variant: Variant) -> [Claim; 7] {
+/// PROTOCOL.md, "What the variants protect": the most important first. `ours`: the server is one of upseal's,
+/// which gives receipts and remembers what must not come again. Plain asks for neither.
+pub(super) fn claims(variant: Variant, ours: bool) -> [Claim; 7] {
     use Claim::{Fails, Holds, Partly, Unknown};
+    let changes = if ours { Partly("changes: by receipt") } else { Fails("changes unnoticed") };
+    let replay = if ours { Holds("replay refused") } else { Unknown("replay: ask server") };
     let name = Fails("name visible");
     let forward = Fails("no forward secrecy");
     let sender = Fails("sender unknown");
@@ -136,28 +139,22 @@ pub(super) fn claims(variant: Variant) -> [Claim; 7] {
         ],
         Variant::Ap => [
             Fails("content readable"),
-            Fails("changes unnoticed"),
+            changes,
             Partly("a certified key answered"),
             name,
             Fails("replay unnoticed"),
             forward,
             sender,
         ],
-        Variant::Cp1 => [
-            Holds("content secret"),
-            Fails("changes unnoticed"),
-            Holds("only the server reads"),
-            name,
-            Unknown("replay: ask server"),
-            forward,
-            sender,
-        ],
+        Variant::Cp1 => {
+            [Holds("content secret"), changes, Holds("only the server reads"), name, replay, forward, sender]
+        }
         Variant::Cp2 => [
             Holds("content secret"),
             Holds("changes noticed"),
             Holds("only the server reads"),
             name,
-            Unknown("replay: ask server"),
+            replay,
             forward,
             sender,
         ],

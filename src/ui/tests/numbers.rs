@@ -210,3 +210,22 @@ fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
     assert!(stage.row("notes.txt  waiting").contains("812 B, waits until host:4321 is back"));
     assert!(stage.shows("host:4321 does not answer any more: 1 file waits for it"));
 }
+
+#[test]
+fn the_card_says_what_a_receipt_makes_of_a_server() {
+    let mut stage = Stage::new();
+    // The server inside is ours.
+    assert!(stage.shows("✓ replay refused"));
+    stage.keys("c h o s t Enter p p p");
+    assert!(stage.shows("✗ changes unnoticed") && stage.shows("? replay: ask server"), "CP1, to a stranger");
+    stage.keys("u");
+    let job = Job {
+        id: JobId(1),
+        path: "/home/me/notes.txt".into(),
+        target: Target::server("host:4321", None),
+        dialect: Dialect::of(Variant::Cp1),
+    };
+    stage.event(Event::Queued { job, size: 812 });
+    stage.state(Track::Job(JobId(1)), State::Stored { name: "notes.txt".into(), receipt: None });
+    assert!(stage.shows("≈ changes: by receipt") && stage.shows("✓ replay refused"));
+}

@@ -29,11 +29,13 @@ pub(in crate::ui) struct Bill {
 pub(in crate::ui) struct Card {
     pub(in crate::ui) dialect: Dialect,
     pub(in crate::ui) bill: Bill,
+    /// The server is one of upseal's, as far as is known.
+    pub(in crate::ui) ours: bool,
 }
 
 impl Card {
     pub(in crate::ui) fn new(dialect: Dialect) -> Self {
-        Self { dialect, bill: Bill { files: 0, wire: 0, assumed: false, time: None } }
+        Self { dialect, bill: Bill { files: 0, wire: 0, assumed: false, time: None }, ours: false }
     }
 
     pub(in crate::ui) fn step(&mut self, by: usize) {
@@ -67,7 +69,7 @@ impl Pane<'_, Card> {
         let mut spans = vec![Span::raw(" ")];
         spans.extend(self.choice());
         spans.push(Span::raw(format!(" {}", text::time_bill(self.of.bill))));
-        for claim in text::claims(self.of.dialect.variant) {
+        for claim in text::claims(self.of.dialect.variant, self.of.ours) {
             spans.push(Span::raw("  "));
             spans.extend(self.claim(claim));
         }
@@ -75,7 +77,7 @@ impl Pane<'_, Card> {
     }
 
     fn lines(&self, area: Rect) -> Vec<Line<'static>> {
-        let claims = text::claims(self.of.dialect.variant);
+        let claims = text::claims(self.of.dialect.variant, self.of.ours);
         let bill = self.bill();
         // Choice, padding and bill are always there; the claims take the room that is left, and
         // the most important come first.

@@ -41,28 +41,36 @@ pub struct Filter {
 impl Ledger {
     /// Records how an upload ended.
     pub fn record_sent(&self, sent: &Sent) -> Result<(), LedgerError> {
+        self.record_all_sent(std::slice::from_ref(sent))
+    }
+
+    /// Records how uploads ended, in one step.
+    pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), LedgerError> {
         let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
                    stored_name, receipt, seconds, wire_bytes, why)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         self.write(|file| {
-            let row = params![
-                sent.at_ms,
-                sent.address,
-                sent.key.map(|key| key.0),
-                variant_word(sent.variant),
-                sent.name,
-                sent.name.to_lowercase(),
-                Bytes(&sent.path),
-                amount(sent.size),
-                sent.digest.map(|digest| digest.0),
-                sent.outcome.word(),
-                sent.stored_name,
-                sent.receipt.as_deref().map(Bytes),
-                sent.seconds,
-                amount(sent.wire_bytes),
-                sent.why,
-            ];
-            file.execute(sql, row).map(drop)
+            let mut insert = file.prepare(sql)?;
+            for sent in all {
+                insert.execute(params![
+                    sent.at_ms,
+                    sent.address,
+                    sent.key.map(|key| key.0),
+                    variant_word(sent.variant),
+                    sent.name,
+                    sent.name.to_lowercase(),
+                    Bytes(&sent.path),
+                    amount(sent.size),
+                    sent.digest.map(|digest| digest.0),
+                    sent.outcome.word(),
+                    sent.stored_name,
+                    sent.receipt.as_deref().map(Bytes),
+                    sent.seconds,
+                    amount(sent.wire_bytes),
+                    sent.why,
+                ])?;
+            }
+            Ok(())
         })
     }
 
@@ -111,9 +119,25 @@ impl Ledger {
     /// Adds to the row in effect of a stored file that a receipt was given for it: the SHA-256 of the
     /// receipt's statement. Without such a row nothing happens.
     pub fn record_receipt(&self, store: &Path, name: &str, receipt: Digest) -> Result<(), LedgerError> {
+        self.record_receipts(store, &[name.to_owned()], receipt)
+    }
+
+    /// The same for all the files of a statement, in one step.
+    pub fn record_receipts(
+        &self,
+        store: &Path,
+        names: &[String],
+        receipt: Digest,
+    ) -> Result<(), LedgerError> {
         let sql = "UPDATE received SET receipt = ?3 WHERE id = (SELECT max(id) FROM received
                    WHERE store = ?1 AND name = ?2 AND kept <> 'discarded')";
-        self.write(|file| file.execute(sql, params![Bytes(store), name, receipt.0]).map(drop))
+        self.write(|file| {
+            let mut update = file.prepare(sql)?;
+            for name in names {
+                update.execute(params![Bytes(store), name, receipt.0])?;
+            }
+            Ok(())
+        })
     }
 
     /// The rows that the filter lets through, the newest first.

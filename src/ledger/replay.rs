@@ -40,6 +40,9 @@ impl Ledger {
     /// Remembers all of these until then (Unix seconds), in one step. What is remembered already stays
     /// so for as long as either says.
     pub fn remember(&self, seen: &[(Seen, Digest)], until: i64) -> Result<(), LedgerError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
         let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3)
                    ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
         self.write(|file| {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confirm::ALTERED;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, State, Target};
+use crate::event::{Event, FaultKind, State, Target, Variant};
 use crate::ledger::{Ledger, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -25,8 +25,8 @@ pub struct Ended<'a> {
     pub target: &'a Target,
     /// Which key answered.
     pub key: Option<Digest>,
-    /// How, under which name, from where.
-    pub variant: crate::event::Variant,
+    /// How it was sent.
+    pub variant: Variant,
     /// The name that was sent.
     pub name: &'a str,
     /// The local file.
@@ -60,11 +60,24 @@ impl Journal {
         self.ledger.get_or_init(open).as_ref()
     }
 
-    /// Writes a row. Uploads to the embedded server are in its own rows.
-    pub fn write(&self, ended: &Ended<'_>, observer: &dyn Observer) {
-        let Target::Server { address, .. } = ended.target else { return };
+    /// Writes a row for each, in one step. Uploads to the embedded server are in its own rows.
+    pub fn write(&self, ended: &[Ended<'_>], observer: &dyn Observer) {
+        let rows: Vec<Sent> = ended.iter().filter_map(Ended::row).collect();
+        if rows.is_empty() {
+            return;
+        }
         let Some(ledger) = self.ledger(observer) else { return };
-        let (outcome, stored_name, receipt, why) = match ended.state {
+        if let Err(why) = ledger.record_all_sent(&rows) {
+            observer.event(Event::Note { text: format!("not in the history: {why}") });
+        }
+    }
+}
+
+impl Ended<'_> {
+    /// `None`: it has not ended, or its server writes it down itself.
+    fn row(&self) -> Option<Sent> {
+        let Target::Server { address, .. } = self.target else { return None };
+        let (outcome, stored_name, receipt, why) = match self.state {
             State::Stored { name, receipt } => (Outcome::Stored, Some(name.clone()), receipt.clone(), None),
             State::Delivered => (Outcome::Delivered, None, None, None),
             State::Cancelled => (Outcome::Cancelled, None, None, None),
@@ -72,27 +85,24 @@ impl Journal {
                 (Outcome::Altered, None, None, Some(fault.what.clone()))
             }
             State::Failed(fault) => (Outcome::Failed, None, None, Some(fault.what.clone())),
-            _ => return,
+            _ => return None,
         };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let sent = Sent {
+        Some(Sent {
             at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             address: known::normal(address).unwrap_or_else(|| address.clone()),
-            key: ended.key,
-            variant: ended.variant,
-            name: ended.name.to_owned(),
-            path: std::path::absolute(ended.path).unwrap_or_else(|_| ended.path.to_owned()),
-            size: ended.size,
-            digest: ended.digest,
+            key: self.key,
+            variant: self.variant,
+            name: self.name.to_owned(),
+            path: std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned()),
+            size: self.size,
+            digest: self.digest,
             outcome,
             stored_name,
             receipt,
-            seconds: ended.meter.elapsed().as_secs_f64(),
-            wire_bytes: ended.meter.wire_bytes(),
+            seconds: self.meter.elapsed().as_secs_f64(),
+            wire_bytes: self.meter.wire_bytes(),
             why,
-        };
-        if let Err(why) = ledger.record_sent(&sent) {
-            observer.event(Event::Note { text: format!("not in the history: {why}") });
-        }
+        })
     }
 }

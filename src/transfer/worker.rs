@@ -281,6 +281,22 @@ struct Way<'a> {
     key: Option<Digest>,
 }
 
+impl Way<'_> {
+    fn ended<'a>(&'a self, file: &Current<'a>, digest: Option<Digest>, state: &'a State) -> Ended<'a> {
+        Ended {
+            target: &self.route.target,
+            key: self.key,
+            variant: self.route.dialect.variant,
+            name: file.name,
+            path: &file.job.path,
+            size: file.size,
+            digest,
+            meter: file.meter,
+            state,
+        }
+    }
+}
+
 /// A file on its way.
 struct Current<'a> {
     job: &'a Job,
@@ -364,7 +380,7 @@ impl Worker {
                 };
                 self.dialer.observer.unwatch(track);
                 return match result {
-                    Ok(()) => waiting.iter().for_each(|file| self.end(way, file, State::Delivered)),
+                    Ok(()) => self.end(way, waiting.iter().map(|file| (file, State::Delivered))),
                     Err(error) => self.broken(way, &waiting, None, &error),
                 };
             };
@@ -387,14 +403,19 @@ impl Worker {
         // Its last numbers come before its final state.
         self.dialer.observer.unwatch(Track::Job(last.job.id));
         match confirmation {
-            Confirmation::Answer => waiting.iter().for_each(|file| self.end(way, file, State::Delivered)),
+            Confirmation::Answer => self.end(way, waiting.iter().map(|file| (file, State::Delivered))),
             Confirmation::Receipt(receipt) => {
                 let paths = confirm::keep(&receipt, waiting, &self.keep, &*self.dialer.observer);
                 // The statement has a line for each of them, in this order: it was read so.
-                for ((file, entry), path) in waiting.iter().zip(&receipt.statement.entries).zip(paths) {
-                    let state = confirm::judge(entry, receipt.salt.as_deref(), file, way.route.dialect, path);
-                    self.end(way, file, state);
-                }
+                let lines = waiting.iter().zip(&receipt.statement.entries).zip(paths);
+                let salt = receipt.salt.as_deref();
+                let dialect = way.route.dialect;
+                self.end(
+                    way,
+                    lines.map(|((file, entry), path)| {
+                        (file, confirm::judge(entry, salt, file, dialect, path))
+                    }),
+                );
             }
         }
         Ok(())
@@ -475,26 +496,22 @@ impl Worker {
         Ending::Away
     }
 
-    /// A file that was sent whole has come to its end: says so, and writes it down, in the other order.
-    fn end(&self, way: &Way<'_>, file: &Unconfirmed, state: State) {
-        let current = Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
-        self.end_with(way, &current, Some(file.sent.digest), state);
-    }
-
-    fn end_with(&self, way: &Way<'_>, file: &Current<'_>, digest: Option<Digest>, state: State) {
-        let ended = Ended {
-            target: &way.route.target,
-            key: way.key,
-            variant: way.route.dialect.variant,
-            name: file.name,
-            path: &file.job.path,
-            size: file.size,
-            digest,
-            meter: file.meter,
-            state: &state,
-        };
+    /// Files that were sent whole have come to their ends: writes them down, and says so.
+    fn end<'a>(&self, way: &Way<'_>, files: impl Iterator<Item = (&'a Unconfirmed, State)>) {
+        let ends: Vec<(&Unconfirmed, State)> = files.collect();
+        let ended: Vec<Ended<'_>> = ends
+            .iter()
+            .map(|(file, state)| {
+                let current =
+                    Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
+                way.ended(&current, Some(file.sent.digest), state)
+            })
+            .collect();
         self.journal.write(&ended, &*self.dialer.observer);
-        self.say(file.job.id, state);
+        drop(ended);
+        for (file, state) in ends {
+            self.say(file.job.id, state);
+        }
     }
 
     /// The connection ended early, while `current` was sent or, if none, after all that wait.
@@ -511,7 +528,9 @@ impl Worker {
             if fault.kind == FaultKind::Interrupted {
                 self.interrupted(current.job.id);
             } else if !self.try_again(way.route, current.job.id, retries, &fault) {
-                self.end_with(way, current, None, State::Failed(fault.clone()));
+                let state = State::Failed(fault.clone());
+                self.journal.write(&[way.ended(current, None, &state)], &*self.dialer.observer);
+                self.say(current.job.id, state);
             }
         }
         // In reverse, so that requeued ones stand in their old order.
@@ -520,7 +539,7 @@ impl Worker {
             if error.is_interrupted() {
                 self.interrupted(file.job.id);
             } else if !self.try_again(way.route, file.job.id, retries, &fault) {
-                self.end(way, file, State::Failed(fault));
+                self.end(way, std::iter::once((file, State::Failed(fault))));
             }
         }
     }

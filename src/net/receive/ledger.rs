@@ -63,8 +63,7 @@ impl Session<'_> {
     /// A receipt is about to be given for these files.
     pub(super) fn record_receipt(&self, names: &[String], statement: Digest) {
         let Some(history) = &self.service.history else { return };
-        let written =
-            names.iter().try_for_each(|name| history.ledger.record_receipt(&history.store, name, statement));
+        let written = history.ledger.record_receipts(&history.store, names, statement);
         if let Err(error) = written {
             let text = format!("a receipt is given and not in the history: {error}");
             self.service.observer.event(Event::Note { text });

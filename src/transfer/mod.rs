@@ -13,11 +13,13 @@
 //! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
 
 pub mod confirm;
+pub mod dialer;
 pub mod journal;
 pub mod queue;
 pub mod race;
 pub mod recognise;
 pub mod sampler;
+pub mod source;
 pub mod worker;
 
 use std::collections::HashMap;
@@ -34,10 +36,11 @@ use jiff::Timestamp;
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
 use self::confirm::Keep;
+use self::dialer::{Dialer, Embedded, Stop};
 use self::journal::Journal;
 use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
-use self::worker::{Dialer, Embedded, Ending, Past, Stop, Worker};
+use self::worker::{Ending, Past, Worker};
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
 use crate::ledger::{Ledger, repair, store_path};

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::worker::{Dialer, Source};
+use super::dialer::Dialer;
+use super::source::Source;
 use crate::event::{Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
 use crate::meter::Meter;
 use crate::net::Observer;

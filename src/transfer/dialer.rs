@@ -1,0 +1,237 @@
+//! The way to a server: the connection, its proof, who it is, the session key.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::recognise::{self, Stranger};
+use crate::digest::Digest;
+use crate::event::{
+    Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Standing, State, Target, Track, Variant,
+};
+use crate::net::Observer;
+use crate::net::connection::Connection;
+use crate::net::stream::{Interrupter, Stream, Tcp};
+use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
+use crate::store::Store;
+use crate::trust::Anchor;
+use crate::trust::known::{self, KnownServers};
+
+/// How long a server may take to accept a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
+
+/// The embedded server, as the worker reaches it.
+#[derive(Clone)]
+pub struct Embedded {
+    /// `ip:port`.
+    pub address: String,
+    /// Its throwaway CA.
+    pub anchor: Arc<Anchor>,
+}
+
+/// Stops whatever a worker is at: a wait for a connection, or the connection itself.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    handle: Interrupter,
+    stream: Arc<Mutex<Option<Interrupter>>>,
+}
+
+impl Stop {
+    /// One that was not raised.
+    #[must_use]
+    pub fn new() -> Self {
+        let stream: Arc<Mutex<Option<Interrupter>>> = Arc::default();
+        let current = Arc::clone(&stream);
+        let handle = Interrupter::new(move || {
+            if let Some(stream) = &*lock(&current) {
+                stream.interrupt();
+            }
+        });
+        Self { handle, stream }
+    }
+
+    /// Raises it.
+    pub fn interrupt(&self) {
+        self.handle.interrupt();
+    }
+
+    /// Whether it was raised.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.handle.is_raised()
+    }
+
+    /// From now on it also stops this stream; at once, if it was raised before.
+    fn attach(&self, stream: &dyn Stream) {
+        *lock(&self.stream) = Some(stream.interrupter());
+        if self.is_raised() {
+            self.handle.interrupt();
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these locks hold is sound between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens the way to a server: connects, lets it prove itself, agrees on a key.
+pub struct Dialer {
+    /// Known once the embedded server listens.
+    pub embedded: Option<Embedded>,
+    /// Which key answered where before; never asked about the embedded server.
+    pub known: KnownServers,
+    /// Where the bodies of uploads go besides, encrypted; a race's go nowhere.
+    pub ciphertext: Option<Arc<dyn Store>>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Stops all of it.
+    pub stop: Stop,
+}
+
+impl Dialer {
+    /// Connects, lets the server prove itself, and recognises it; says how far it is on `track`.
+    ///
+    /// # Errors
+    /// A [`Fault`]; nothing of a file was sent.
+    pub fn open(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        track: Track,
+    ) -> Result<(Upload, Option<Proof>), Fault> {
+        let (address, anchor) = self.resolve(target, dialect.variant)?;
+        let known_bits = self.known_bits(target, anchor.as_deref())?;
+        let unreachable = |e: &io::Error| match e.kind() {
+            io::ErrorKind::Interrupted => UploadError::Interrupted.fault(),
+            _ => Fault {
+                kind: FaultKind::Unreachable,
+                blame: Blame::Peer,
+                what: format!("cannot connect to {address}: {e}"),
+                advice: "is the server running, and is the address right?".to_owned(),
+            },
+        };
+        let stream =
+            Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
+        self.stop.attach(&stream);
+        let mut connection = Connection::new(Box::new(stream), SEND_PATIENCE);
+        if dialect.variant == Variant::Cp1 {
+            connection.buffer_little();
+        }
+        let mut upload = Upload::new(connection, dialect);
+        if let (Track::Job(_), Some(store)) = (track, &self.ciphertext) {
+            upload.keep_ciphertext(Arc::clone(store));
+        }
+        let Some(anchor) = anchor else { return Ok((upload, None)) };
+
+        self.observer.event(Event::State { track, state: State::Proving });
+        let proven = upload.prove(&anchor, known_bits).map_err(|e| e.fault())?;
+        let standing = self.recognise(target, &anchor, &proven, track).inspect_err(|_| upload.leave())?;
+        let proof = proven.proof;
+        self.observer.event(Event::Proven { track, address, proof: proof.clone(), standing });
+        if dialect.variant == Variant::Cp2 {
+            upload.agree().map_err(|e| e.fault())?;
+        }
+        Ok((upload, Some(proof)))
+    }
+
+    /// Of a server's known key. What cannot be read, or is no pin, is said before anybody is asked.
+    fn known_bits(&self, target: &Target, anchor: Option<&Anchor>) -> Result<Option<usize>, Fault> {
+        match (target, anchor) {
+            (Target::Server { address, expected, .. }, Some(anchor)) => {
+                recognise::pin(expected)?;
+                self.known.bits(address, anchor.fingerprint()).map_err(|e| recognise::unreadable(&e))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Which key is known of a server, under the CA that it is reached with.
+    pub(super) fn known_key(&self, target: &Target) -> Option<Digest> {
+        let Target::Server { address, ca: Some(ca), .. } = target else { return None };
+        let (address, ca) = (known::normal(address)?, Anchor::load(ca).ok()?.fingerprint());
+        let known = self.known.list().ok()?;
+        known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
+    }
+
+    fn recognise(
+        &self,
+        target: &Target,
+        anchor: &Anchor,
+        proven: &Proven,
+        track: Track,
+    ) -> Result<Standing, Fault> {
+        match target {
+            Target::Embedded => Ok(Standing::Own),
+            Target::Server { address, expected, .. } => {
+                Stranger { track, address, ca: anchor.fingerprint(), proven, expected }
+                    .recognise(&self.known, &*self.observer)
+            }
+        }
+    }
+
+    /// The address, and for all but Plain the CA.
+    fn resolve(&self, target: &Target, variant: Variant) -> Result<(String, Option<Arc<Anchor>>), Fault> {
+        let usage = |what: String, advice: &str| Fault {
+            kind: FaultKind::Usage,
+            blame: Blame::User,
+            what,
+            advice: advice.to_owned(),
+        };
+        match target {
+            Target::Embedded => {
+                let embedded = self.embedded.as_ref().ok_or_else(|| Fault {
+                    kind: FaultKind::Unreachable,
+                    blame: Blame::System,
+                    what: "there is no embedded server".to_owned(),
+                    advice: "see the log, or connect to another server".to_owned(),
+                })?;
+                let anchor = variant.authenticates().then(|| Arc::clone(&embedded.anchor));
+                Ok((embedded.address.clone(), anchor))
+            }
+            Target::Server { address, ca, expected } => {
+                if !variant.authenticates() {
+                    // Whoever names a pin must not be left to believe that it was compared.
+                    return if *expected == Expected::default() {
+                        Ok((address.clone(), None))
+                    } else {
+                        Err(usage(
+                            format!("{variant} proves nothing, so no pin and no CN can be compared"),
+                            "take another protocol, or leave out --pin and --expect",
+                        ))
+                    };
+                }
+                let Some(ca) = ca else {
+                    return Err(usage(
+                        format!("{variant} needs the CA that signed the server's certificate"),
+                        "name its file with --ca, or in the connect dialog",
+                    ));
+                };
+                let anchor =
+                    Anchor::load(ca).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))?;
+                Ok((address.clone(), Some(Arc::new(anchor))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_was_raised_before_stops_what_is_attached_later() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let stop = Stop::new();
+        let tcp = Tcp::connect(&address, Duration::from_secs(5), &stop.handle).unwrap();
+        stop.interrupt();
+        stop.attach(&tcp);
+        assert!(tcp.interrupter().is_raised());
+        assert_eq!(
+            Tcp::connect(&address, Duration::from_secs(5), &stop.handle).map(|_| ()).map_err(|e| e.kind()),
+            Err(io::ErrorKind::Interrupted),
+            "although there is a server"
+        );
+    }
+}

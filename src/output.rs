@@ -211,7 +211,7 @@ impl Output {
                     State::Stored { name: there, receipt } => {
                         ("stored   ", stored(&name, there, receipt.as_deref()))
                     }
-                    _ => ("delivered", String::new()),
+                    _ => ("delivered", ", no receipt".to_owned()),
                 };
                 self.result(&format!(
                     "{name}  {fate}  {} in {}, {}, {} on the wire{more}",

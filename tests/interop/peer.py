@@ -528,7 +528,7 @@ class Session:
                 raise Refused("the message is not UTF-8") from error
         if self.options.auth_message:
             check_auth_message(message, self.options.auth_message)
-        if message.startswith(b"upseal/"):
+        if message.startswith(b"upseal/") and self.options.fault != "blind-sign":
             check_hello(message, self.options)
         signature, pem = self.sign(message), self.server.certificate_pem
         stated = len(message) if self.options.signature_length == "message" else len(signature)
@@ -857,7 +857,7 @@ def write(folder, name, data):
 
 # ---------------------------------------------------------------- command line
 
-SERVE_FAULTS = ["sign-other", "replay", "short-salt", "cut", "reset", "no-close"]
+SERVE_FAULTS = ["sign-other", "replay", "short-salt", "blind-sign", "cut", "reset", "no-close"]
 SEND_FAULTS = [
     "flip", "flip-time", "flip-iv", "flip-hmac", "cut", "reset", "reset-at-block", "bad-mode", "little-endian",
     "huge-m1", "no-name", "trunc-key", "garbage-key", "second-hello", *BAD_NAMES, *BAD_MESSAGES,

@@ -9,6 +9,7 @@ One line per case, `ok NAME`, `FAIL NAME: why` or `not offered: NAME (option)`; 
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import random
@@ -628,6 +629,62 @@ def short_salt_case(client, server_peer, combo, certs):
     return run
 
 
+def forged_receipt_case(client, server_peer, certs):
+    """A man in the middle has a server that signs whatever it is told sign a `stored` text: refused, exit 4."""
+    def run(work):
+        source = work / "source"
+        make_file(source, "body.bin", 1000)
+        told = []
+
+        def blob(reader):
+            length = struct.unpack(">Q", reader.read(8))[0]
+            return reader.read(length)
+
+        def sign(server, message):
+            server.sendall(struct.pack(">QQ", 3, len(message)) + message)
+            reader = server.makefile("rb")
+            return blob(reader), blob(reader)
+
+        def middle(listener, port):
+            client_side, _ = listener.accept()
+            client_side.settimeout(20)
+            with client_side, socket.create_connection(("127.0.0.1", port), 20) as server:
+                reader = client_side.makefile("rb")
+                answer = lambda one, two: client_side.sendall(  # noqa: E731
+                    struct.pack(">Q", len(one)) + one + struct.pack(">Q", len(two)) + two)
+                reader.read(8)
+                signature, pem = sign(server, blob(reader))
+                answer(signature, b"upseal/1 server receipts=1 idle=900\n" + pem)
+                reader.read(8), blob(reader), reader.read(8)
+                body = blob(reader)
+                reader.read(8)
+                request = blob(reader)
+                spki = subprocess.run(["openssl", "x509", "-noout", "-pubkey"], input=pem, capture_output=True, check=True)
+                der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=spki.stdout,
+                                     capture_output=True, check=True).stdout
+                text = (f"upseal/1 stored\nrequest {hashlib.sha256(request).hexdigest()}\n"
+                        f"key {hashlib.sha256(der).hexdigest()}\ntime 2026-11-22T12:00:00Z\n"
+                        f"file 1 ap {len(body)} {hashlib.sha256(body).hexdigest()} body.bin\n").encode()
+                signature, _ = sign(server, text)
+                told.append(text)
+                answer(signature, text + pem)
+                reader.read()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(20)
+        with listener, server_peer.serve(work, AP, certs, fault="blind-sign", extra=("--goodbye", "never")) as server:
+            thread = threading.Thread(target=middle, args=(listener, server.port), daemon=True)
+            thread.start()
+            sent = client.send(work, AP, certs, listener.getsockname()[1], [str(source / "body.bin")])
+            thread.join(20)
+            if not told:
+                raise Failure("the server signed nothing, so nothing was tried")
+            sent.expect(4)
+            if "receipt does not hold" not in sent.stdout + sent.stderr:
+                raise Failure(f"the client says another reason: {sent.stderr[-300:]}")
+    return run
+
+
 def send_fault_case(client, server_peer, combo, certs, fault, extra=()):
     """A sender that misbehaves: nothing in the store, not even a leftover, and the next one is served."""
     def run(work):
@@ -725,6 +782,8 @@ def all_cases(peers, certs):
                                   silence_case(python, server, combo, v3(combo), blocks * full), what, "in"))
 
     way = f"{client.name}->python"
+    if client is not python:
+        cases.append(Case(f"forged-receipt {way} {AP}", forged_receipt_case(client, python, v3(AP))))
     for combo in (AP, OAEP_A, CP2_OAEP):
         for key in ("wrong-ca", "expired"):
             cases.append(Case(f"{key} {way} {combo}", unproven_case(client, python, combo, certs[key])))

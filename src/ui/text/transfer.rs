@@ -191,6 +191,16 @@ pub(in crate::ui) fn upload_details(
         ("mean rate", units::rate(snapshot.rate_mean)),
         ("highest rate", units::rate(snapshot.rate_peak)),
     ];
+    match state {
+        State::Stored { name, receipt } => {
+            let kept =
+                receipt.as_deref().map_or_else(|| "not kept".to_owned(), |path| fit::name(path.as_os_str()));
+            facts.push(("there as", fit::escaped(name)));
+            facts.push(("receipt", kept));
+        }
+        State::Delivered => facts.push(("receipt", "none: the server gives none".to_owned())),
+        _ => {}
+    }
     if let State::Failed(fault) = state {
         facts.push(("what", fit::escaped(&fault.what)));
         facts.push(("cause", blame(fault.blame).to_owned()));

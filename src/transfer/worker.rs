@@ -248,7 +248,7 @@ impl Worker {
     fn closed_way(&self, route: &Route, first: JobId, fault: &Fault) -> Ending {
         if fault.kind == FaultKind::Interrupted {
             self.interrupted(first);
-            return Ending::Closed;
+            return Ending::Idle; // It says nothing of the server.
         }
         // The seed's servers serve one connection and exit; somebody may start them again.
         let returns = self.retries > 0 && matches!(self.past, Past::Answered | Past::Away);
@@ -269,13 +269,20 @@ impl Worker {
 
     /// A server that had answered is gone: what goes there waits.
     fn away(&self, route: &Route, first: JobId) -> Ending {
+        // Asked for while nobody answered, and not to be lost in the queue.
+        let cancelled = lock(&self.queue).is_cancelling(first);
+        if cancelled {
+            self.say(first, State::Cancelled);
+        }
         let waiting = {
             let mut queue = lock(&self.queue);
-            queue.requeue(first);
+            if !cancelled {
+                queue.requeue(first);
+            }
             queue.rest(&route.target, Instant::now() + LOOK_AGAIN);
             queue.waiting_for(&route.target)
         };
-        if self.past == Past::Answered {
+        if self.past == Past::Answered && !cancelled {
             self.dialer.observer.event(Event::State { track: Track::Job(first), state: State::Waiting });
             if let Target::Server { address, .. } = &route.target {
                 self.dialer.observer.event(Event::Away { address: address.clone(), waiting });

@@ -1,0 +1,7 @@
+//! Filled in by the work on its engine.
+
+mod support;
+
+fn main() {
+    println!("{}", support::machine());
+}

@@ -1,0 +1,89 @@
+//! What the benches share: the machine's words, the reference, and the best of several rounds.
+
+#![allow(dead_code, reason = "each bench uses its part")]
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Rounds of which the best counts: these machines are noisy, and noise only slows.
+pub const ROUNDS: usize = 3;
+
+/// How long one measurement runs.
+pub const SPAN: Duration = Duration::from_millis(700);
+
+/// Processor, cores and the reference's version, in one line each.
+pub fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = cpu.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": ")).map_or("unknown", |(_, value)| value).to_owned()
+    };
+    let flags = field("flags");
+    let known = ["aes", "sha_ni", "avx2", "bmi2", "adx", "vaes", "avx512f", "avx512ifma"];
+    let has: Vec<&str> = known.into_iter().filter(|flag| flags.split(' ').any(|f| f == *flag)).collect();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let openssl = Command::new("openssl").arg("version").output();
+    let openssl = openssl.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    format!(
+        "{}, {cores} cores, {}\n{}",
+        field("model name"),
+        has.join(" "),
+        openssl.unwrap_or_else(|_| "openssl is not installed".to_owned())
+    )
+}
+
+/// Operations a second of `step`, which does `each` of them.
+pub fn rate(each: u64, mut step: impl FnMut()) -> f64 {
+    step();
+    let begin = Instant::now();
+    let mut done = 0;
+    loop {
+        step();
+        done += each;
+        let spent = begin.elapsed();
+        if spent >= SPAN {
+            return done as f64 / spent.as_secs_f64();
+        }
+    }
+}
+
+/// The last column of numbers that `openssl speed -mr` prints on the line that begins so: bytes a second of
+/// a cipher (`+F:`), operations a second of a key (`+F2:` and its column).
+///
+/// `None` if there is no such program or line.
+pub fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f64> {
+    let output = Command::new("openssl").arg("speed").arg("-mr").args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = text.lines().find(|candidate| candidate.starts_with(line))?;
+    found.split(':').nth(column)?.trim().parse().ok()
+}
+
+/// One row of a table: what, ours, theirs, the ratio of the best of each, and what is asked of it.
+pub struct Row {
+    /// What is measured.
+    pub what: String,
+    /// In the unit of the table.
+    pub ours: f64,
+    /// In the same unit.
+    pub theirs: f64,
+    /// The least ratio.
+    pub least: f64,
+}
+
+/// Prints rows under a heading; `scale` divides the figures, `unit` names them.
+pub fn print_rows(heading: &str, rows: &[Row], scale: f64, unit: &str) {
+    println!("\n{heading} ({unit}, best of {ROUNDS})");
+    println!("{:<58} {:>10} {:>10} {:>7} {:>7}", "", "ours", "theirs", "ratio", "asked");
+    for row in rows {
+        let ratio = row.ours / row.theirs;
+        let mark = if ratio >= row.least { "ok" } else { "SLOW" };
+        println!(
+            "{:<58} {:>10.1} {:>10.1} {ratio:>7.2} {:>7.2} {mark}",
+            row.what,
+            row.ours / scale,
+            row.theirs / scale,
+            row.least
+        );
+    }
+}

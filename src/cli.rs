@@ -140,6 +140,9 @@ pub struct Send {
     /// -p plain: ask for them, by a MODE 3 that Plain has not.
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
+    /// Whether files are hashed on their way. None: no receipts, so "delivered" is the most that is known.
+    #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
+    pub digest: DigestArg,
     /// Do not send files that this server has given a receipt for: the same name and content.
     #[arg(long)]
     pub skip_receipted: bool,
@@ -197,6 +200,10 @@ pub struct Serve {
     /// Keep what CP1 and CP2 send, as it comes, in this folder, each as `enc_recv_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,
+    /// Whether received files are hashed. None: no receipts are given, and a file that is here already is stored
+    /// again.
+    #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
+    pub digest: DigestArg,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
     /// with one recv: 5ms is enough.
     #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]

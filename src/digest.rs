@@ -9,6 +9,16 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
+/// Whether a file is hashed on its way, for what is shown of it and for receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileDigest {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// Not at all. CP1 is hashed all the same: it costs nothing there, and its framings need it.
+    None,
+}
+
 impl Digest {
     /// Of bytes that are all here.
     #[must_use]

@@ -553,8 +553,8 @@ pub enum Event {
         size: u64,
         /// How it came.
         variant: Variant,
-        /// SHA-256, hex.
-        digest: String,
+        /// SHA-256, hex, unless the server was told not to hash.
+        digest: Option<String>,
         /// From its first byte to its last.
         seconds: f64,
         /// Milliseconds since 1970, UTC.

@@ -5,6 +5,7 @@
 //!
 //! - [`event`]: what is asked and what happened; the only thing that the screen and the log see
 //! - [`meter`]: the counters of one transfer, all that the hot path touches
+//! - [`pipeline`]: ordered, bounded stages on named threads, which all large transfers go through
 //! - [`crypto`]: plaintext to the body of one MODE 1 and back; identities; AP's challenge
 //! - [`trust`]: whether a certificate holds, and what the user should know of it
 //! - [`net`]: the wire, the two walks over it, and the server
@@ -27,6 +28,7 @@ pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod output;
+pub mod pipeline;
 pub mod store;
 pub mod transfer;
 pub mod trust;

@@ -150,8 +150,9 @@ impl Output {
                     Kept::Discarded => "raced, not kept",
                 };
                 self.rows.remove(track);
+                let digest = digest.as_ref().map(|digest| format!("  sha256 {digest}")).unwrap_or_default();
                 self.result(&format!(
-                    "{name}  {}  {variant}  {fate} from {peer} in {}  sha256 {digest}",
+                    "{name}  {}  {variant}  {fate} from {peer} in {}{digest}",
                     units::bytes(*size),
                     units::duration(Duration::from_secs_f64(*seconds)),
                 ));

@@ -16,7 +16,7 @@ use upseal::event::{
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Stream as _, Tcp};
-use upseal::net::upload::{Upload, UploadError};
+use upseal::net::upload::{Content, Upload, UploadError};
 use upseal::transfer::EmbeddedOptions;
 use upseal::trust::Anchor;
 
@@ -146,7 +146,9 @@ fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
         upload.prove(&Anchor::load(&common::ca()).unwrap(), None).unwrap();
         let content = noise(CONTENT, 1);
         let mut source = StopsItself { content: &content, stop };
-        let error = upload.file("a.bin", &mut source, CONTENT as u64, &Meter::default()).unwrap_err();
+        let error = upload
+            .file("a.bin", Content::Reader(&mut source), CONTENT as u64, &Meter::default())
+            .unwrap_err();
         assert!(matches!(error, UploadError::Interrupted), "{error}");
         drop(upload);
         host.events.until(common::is_closed);

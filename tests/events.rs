@@ -186,7 +186,7 @@ fn examples() -> Vec<Event> {
         kept,
         size: 5,
         variant: Variant::Cp2,
-        digest: HEX.into(),
+        digest: Some(HEX.into()),
         seconds: 0.25,
         at_ms: 1_800_000_000_000,
     };

@@ -18,7 +18,7 @@ use upseal::event::{Command, Dialect, FaultKind, State, Variant};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Upload, UploadError};
+use upseal::net::upload::{Confirmation, Content, Upload, UploadError};
 use upseal::transfer::Options;
 use upseal::trust::Anchor;
 use upseal::trust::known::KnownServers;
@@ -37,7 +37,7 @@ fn sent(address: &str, dialect: Dialect, content: &[u8]) -> Upload {
     if dialect.variant == Variant::Cp2 {
         upload.agree().unwrap();
     }
-    upload.file("a.bin", &mut &*content, content.len() as u64, &Meter::default()).unwrap();
+    upload.file("a.bin", Content::Reader(&mut &*content), content.len() as u64, &Meter::default()).unwrap();
     upload
 }
 
@@ -70,7 +70,7 @@ fn what_is_not_there_is_missing_and_a_race_is_policy() {
     let host = Host::start();
     let mut upload = sent(&host.address().to_string(), Dialect::of(Variant::Cp2), b"hello");
     let meter = Meter::default();
-    upload.file("race-cp2-a.bin", &mut &b"fast"[..], 4, &meter).unwrap();
+    upload.file("race-cp2-a.bin", Content::Reader(&mut &b"fast"[..]), 4, &meter).unwrap();
     let Confirmation::Receipt(receipt) = upload.receipts(1..=4, None).unwrap() else { panic!("no receipt") };
     let fates: Vec<&Fate> = receipt.statement.entries.iter().map(|entry| &entry.fate).collect();
     assert!(matches!(

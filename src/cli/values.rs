@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::digest::FileDigest;
 use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
 
 /// [`Variant`], as it is written on the command line.
@@ -105,6 +106,26 @@ impl AuthMessageArg {
             Self::Ascii => AuthMessage::Ascii,
             Self::Timestamp => AuthMessage::Timestamp,
             Self::Random32 => AuthMessage::Random32,
+        }
+    }
+}
+
+/// [`FileDigest`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DigestArg {
+    /// SHA-256 of each file: shown, and what receipts are about.
+    Sha256,
+    /// None: faster, and no receipts.
+    None,
+}
+
+impl DigestArg {
+    /// The value.
+    #[must_use]
+    pub const fn digest(self) -> FileDigest {
+        match self {
+            Self::Sha256 => FileDigest::Sha256,
+            Self::None => FileDigest::None,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::known::known_servers;
 use super::{ciphertext, interrupts, receipts, system, worst};
 use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
+use crate::digest::FileDigest;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track, Variant};
 use crate::output::{Output, Style};
 use crate::store::Folder;
@@ -32,6 +33,15 @@ const ABSENCE: Duration = Duration::from_secs(30);
 pub fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
+    let digest = args.digest.digest();
+    if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
+        return Err(Fault {
+            kind: FaultKind::Usage,
+            blame: Blame::User,
+            what: "a receipt is about a file's SHA-256, and --digest none leaves that out".to_owned(),
+            advice: "leave out --digest none, or --receipts and --skip-receipted".to_owned(),
+        });
+    }
     let signals = interrupts()?;
     let options = Options {
         receipts: match &args.receipts {
@@ -45,6 +55,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
             _ => None,
         },
         ciphertext: args.keep_ciphertext.as_deref().map(ciphertext).transpose()?,
+        digest,
         retries: args.retries,
         absence: Some(ABSENCE),
         ..Options::new(known_servers())

@@ -62,6 +62,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
             },
+            digest: args.digest.digest(),
         },
         history: Some(History {
             ledger,

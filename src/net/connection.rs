@@ -1,12 +1,16 @@
 //! The one blocking read and write loop over a [`Stream`].
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::stream::{Interrupter, Stream};
 
 /// Bytes read ahead at the most.
 const BUFFER: usize = 256 << 10;
+
+/// Bytes that the kernel moves in one call: between two of them a cancel is looked for.
+pub const SPLICE: usize = 1 << 20;
 
 /// A stream with a read buffer, and a patience: how long it may stand still.
 pub struct Connection {
@@ -34,6 +38,12 @@ impl Connection {
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
         self.moved = None;
+    }
+
+    /// A handle that stops it from another thread.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
     }
 
     /// Whether this connection was stopped from another thread.
@@ -72,14 +82,48 @@ impl Connection {
         Ok(n)
     }
 
+    /// Reads once, into `out`: what is buffered, or else straight from the stream. 0 as in
+    /// [`Connection::fill`], or if `out` is empty.
+    ///
+    /// # Errors
+    /// The stream's, `TimedOut` included.
+    pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let here = self.buffered();
+        if here.is_empty() && !out.is_empty() {
+            self.move_deadline()?;
+            return self.stream.read(out);
+        }
+        let n = here.len().min(out.len());
+        out[..n].copy_from_slice(&here[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+
     /// Writes all of it, telling `progress` of each piece that the kernel took.
     ///
     /// # Errors
     /// The stream's, `TimedOut` included.
-    pub fn send(&mut self, mut bytes: &[u8], mut progress: impl FnMut(u64)) -> io::Result<()> {
+    pub fn send(&mut self, bytes: &[u8], progress: impl FnMut(u64)) -> io::Result<()> {
+        self.write_all(bytes, progress, |stream, bytes| stream.write(bytes))
+    }
+
+    /// The same, when more follows soon ([`Stream::write_more`]).
+    ///
+    /// # Errors
+    /// The stream's, `TimedOut` included.
+    pub fn send_more(&mut self, bytes: &[u8], progress: impl FnMut(u64)) -> io::Result<()> {
+        self.write_all(bytes, progress, |stream, bytes| stream.write_more(bytes))
+    }
+
+    fn write_all(
+        &mut self,
+        mut bytes: &[u8],
+        mut progress: impl FnMut(u64),
+        mut write: impl FnMut(&mut dyn Stream, &[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
         while !bytes.is_empty() {
             self.move_deadline()?;
-            match self.stream.write(bytes)? {
+            match write(&mut *self.stream, bytes)? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 n => {
                     progress(n as u64);
@@ -88,6 +132,47 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether the kernel can move bytes between this connection and a file.
+    #[must_use]
+    pub fn splices(&self) -> bool {
+        self.stream.splices()
+    }
+
+    /// Lets the kernel send `len` bytes of a file from its position on, if it [can](Self::splices).
+    ///
+    /// # Errors
+    /// The stream's; `UnexpectedEof`: the file is shorter.
+    pub fn send_from(
+        &mut self,
+        file: BorrowedFd<'_>,
+        len: u64,
+        mut progress: impl FnMut(u64),
+    ) -> io::Result<()> {
+        let mut left = len;
+        while left > 0 {
+            self.move_deadline()?;
+            match self.stream.write_from(file, at_once(left))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => {
+                    progress(n as u64);
+                    left -= n as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel read at most `len` bytes into a pipe, if it [can](Self::splices). What is buffered must be
+    /// taken first. 0 as in [`Connection::fill`].
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn read_to(&mut self, pipe: BorrowedFd<'_>, len: u64) -> io::Result<usize> {
+        debug_assert!(self.buffered().is_empty());
+        self.move_deadline()?;
+        self.stream.read_to(pipe, at_once(len))
     }
 
     /// Says that nothing more will be written.
@@ -118,4 +203,9 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// As many of `left` bytes as the kernel moves in one call.
+fn at_once(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(SPLICE)
 }

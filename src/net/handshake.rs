@@ -169,8 +169,8 @@ const TIMESTAMP: std::ops::Range<usize> = 16..24;
 /// What stands before the PEM in our server's answer to a hello. It is not signed: it may choose
 /// conveniences, never security.
 #[must_use]
-pub fn server_line(idle_seconds: u64) -> String {
-    format!("{SERVER}receipts=1 idle={idle_seconds}\n")
+pub fn server_line(gives_receipts: bool, idle_seconds: u64) -> String {
+    format!("{SERVER}receipts={} idle={idle_seconds}\n", u8::from(gives_receipts))
 }
 
 /// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not

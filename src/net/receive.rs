@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
+use self::body::Slot;
 use self::ledger::Own;
 use self::receipts::Stored;
 use super::connection::Connection;
@@ -19,8 +20,7 @@ use super::wire::{Decoder, Message, Part, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_blocks::BlockOpener;
-use crate::crypto::{Clear, Open};
-use crate::digest::Digest;
+use crate::digest::{Digest, FileDigest};
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
@@ -28,6 +28,7 @@ use crate::store::{Discard, FileName, Incoming, Pending, Published};
 
 mod arriving;
 mod blocks;
+mod body;
 mod ledger;
 mod receipts;
 mod telling;
@@ -85,6 +86,8 @@ pub struct Session<'a> {
     amending: Option<FileName>,
     /// What is being received, for the line when it fails.
     receiving: Option<Track>,
+    /// Buffers, used again for each body.
+    slots: Vec<Slot>,
 }
 
 impl<'a> Session<'a> {
@@ -111,6 +114,7 @@ impl<'a> Session<'a> {
             at_rest: None,
             amending: None,
             receiving: None,
+            slots: Vec::new(),
         }
     }
 
@@ -211,7 +215,9 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
-        if let Some(request) = Request::parse(challenge) {
+        let gives_receipts = self.service.policy.digest == FileDigest::Sha256;
+        // Without them a request is answered as any message: "delivered, no receipt".
+        if let Some(request) = Request::parse(challenge).filter(|_| gives_receipts) {
             return self.receipt(&request);
         }
         let mut line = String::new();
@@ -220,7 +226,7 @@ impl<'a> Session<'a> {
                 return Err(self.order("a second hello that changes what the first one said"));
             }
             self.hello = Some(offer);
-            line = server_line(IDLE_PATIENCE.as_secs());
+            line = server_line(gives_receipts, IDLE_PATIENCE.as_secs());
         }
         self.first_message.get_or_insert_with(|| Digest::of(challenge));
         let signature = identity.sign(challenge)?;
@@ -277,7 +283,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
-                self.whole_body(m1, &mut Clear::new(m1), &mut file)?;
+                self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
                     self.open_ended = Some(OpenEnded::Clear(file));
@@ -292,7 +298,7 @@ impl<'a> Session<'a> {
                 }
                 let mut opener = TokenOpener::new(key, m1)?;
                 let mut file = self.begin(&name, variant, None, m1)?;
-                self.whole_body(m1, &mut opener, &mut file)?;
+                self.sealed_body(m1, &mut opener, &mut file)?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
                 self.publish(file, None)
@@ -348,6 +354,8 @@ impl<'a> Session<'a> {
             }
             _ => None,
         };
+        // CP1 always: it costs nothing there, and a file that is amended is told by it.
+        let is_hashed = variant == Variant::Cp1 || self.service.policy.digest == FileDigest::Sha256;
         let meter = Arc::new(Meter::default());
         meter.start(size.unwrap_or(0), m1);
         let file = Arriving {
@@ -356,7 +364,7 @@ impl<'a> Session<'a> {
             want,
             pending,
             ciphertext,
-            hash: Sha256::new(),
+            hash: is_hashed.then(Sha256::new),
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
@@ -380,32 +388,6 @@ impl<'a> Session<'a> {
         self.service.observer.watch(file.track, Arc::clone(&file.meter));
     }
 
-    /// A body of exactly `m1` bytes. All of it is consumed before any outcome.
-    fn whole_body(&mut self, m1: u64, open: &mut dyn Open, file: &mut Arriving) -> Result<(), ReceiveError> {
-        let mut left = m1;
-        while left > 0 {
-            self.fill(&file.meter)?;
-            let here = self.connection.buffered();
-            let piece = usize::try_from(left).map_or(here.len(), |left| left.min(here.len()));
-            file.keep(&here[..piece])?;
-            file.meter.timed(Stage::Open, || open.open(&here[..piece], &mut file.plain))?;
-            file.store()?;
-            self.take(piece);
-            left -= piece as u64;
-        }
-        file.meter.timed(Stage::Open, || open.finish(&mut file.plain))?;
-        file.store()?;
-        Ok(())
-    }
-
-    /// Reads more if nothing is buffered; inside a body, so an end here is a cut.
-    fn fill(&mut self, meter: &Meter) -> Result<(), ReceiveError> {
-        if !self.connection.buffered().is_empty() {
-            return Ok(());
-        }
-        self.read_on(meter)
-    }
-
     fn read_on(&mut self, meter: &Meter) -> Result<(), ReceiveError> {
         match meter.timed(Stage::Wire, || self.connection.fill()) {
             Ok(0) => Err(self.cut(None)),
@@ -425,9 +407,9 @@ impl<'a> Session<'a> {
     /// The file is whole: makes it durable, gives it its name, and says so.
     fn publish(&mut self, mut file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
         let pending = std::mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
-        let digest = Digest::from(file.hash.clone());
+        let digest = file.hash.clone().map(Digest::from);
         let size = file.meter.file_bytes();
-        let stored = file.meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
+        let stored = file.meter.timed(Stage::Store, || pending.commit(digest).wait())?;
         let seconds = file.begun.elapsed().as_secs_f64();
         self.service.observer.unwatch(file.track);
         self.receiving = None;
@@ -443,7 +425,7 @@ impl<'a> Session<'a> {
             kept: published.stored.kept,
             size,
             variant,
-            digest: digest.to_string(),
+            digest: digest.map(|digest| digest.to_string()),
             seconds,
             at_ms: unix_now_ms(),
         });

@@ -13,6 +13,7 @@ use super::handshake::Unsignable;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
 use crate::ledger::{Ledger, LedgerError, Seen};
 use crate::store::{NameError, Store, StoreError};
@@ -31,6 +32,9 @@ pub struct Policy {
     pub prefix: String,
     /// How MODE 3 is answered.
     pub reply: Reply,
+    /// Whether files are hashed. Unhashed, there are no receipts, and a file that is here already is
+    /// stored again.
+    pub digest: FileDigest,
 }
 
 /// How MODE 3 is answered. The defaults suit all known clients but one family each.
@@ -50,6 +54,7 @@ impl Default for Policy {
             max_file: 64 << 30,
             prefix: String::new(),
             reply: Reply::default(),
+            digest: FileDigest::Sha256,
         }
     }
 }

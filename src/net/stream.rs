@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -28,8 +28,27 @@ pub trait Stream: Read + Write + Send {
     /// A handle that stops this stream from another thread, even in a blocked write.
     fn interrupter(&self) -> Interrupter;
 
-    /// The descriptor to move bytes without copying them; `None` for TLS.
-    fn raw(&self) -> Option<BorrowedFd<'_>>;
+    /// Writes, and says that more follows soon, so that it may wait for that: small files share packets.
+    fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    /// Whether the kernel can move bytes between this stream and a file ([`Stream::write_from`],
+    /// [`Stream::read_to`]): not in TLS, nor on every system.
+    fn splices(&self) -> bool {
+        false
+    }
+
+    /// Writes up to `most` bytes of `file`, from its position on, without copying them into this process.
+    /// 0: the file has ended.
+    fn write_from(&mut self, _file: BorrowedFd<'_>, _most: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Reads up to `most` bytes into a pipe, as [`Stream::write_from`] does. 0: the peer has ended in order.
+    fn read_to(&mut self, _pipe: BorrowedFd<'_>, _most: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Says that nothing more will be written; reading goes on.
     fn finish_writing(&mut self) -> io::Result<()>;
@@ -221,8 +240,27 @@ impl Stream for Tcp {
         self.interrupter.clone()
     }
 
-    fn raw(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.socket.as_fd())
+    #[cfg(target_os = "linux")]
+    fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        use rustix::net::SendFlags;
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        self.until_deadline(|socket| Ok(rustix::net::send(socket, bytes, flags)?))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn splices(&self) -> bool {
+        true
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_from(&mut self, file: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        self.until_deadline(|socket| Ok(rustix::fs::sendfile(socket, file, None, most)?))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_to(&mut self, pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        use rustix::pipe::{SpliceFlags, splice};
+        self.until_deadline(|socket| Ok(splice(socket, None, pipe, None, most, SpliceFlags::MOVE)?))
     }
 
     fn finish_writing(&mut self) -> io::Result<()> {

@@ -1,30 +1,29 @@
 //! The client's walk: file → seal → frames → connection.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest as _, Sha256};
-use thiserror::Error;
-
+use self::body::Slot;
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, AnswerError, LONG_HELLO_RANDOM, Offer, gives_receipts, hello_random};
+use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, gives_receipts, hello_random};
 use super::wire::{Mode, WORD, word};
-use crate::crypto::challenge::{self, ChallengeError};
-use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
-use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
-use crate::crypto::{Clear, Seal, SealError};
-use crate::digest::Digest;
-use crate::event::{
-    AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, KeyForm, KeyLength, Proof, Variant,
-};
+use crate::crypto::challenge;
+use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
+use crate::crypto::rsa_blocks::ServerKey;
+use crate::digest::{Digest, FileDigest};
+use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, Proof, Variant};
 use crate::meter::{Meter, Stage};
-use crate::store::{FileName, Incoming, NameError, Store, StoreError};
-use crate::trust::{Anchor, TrustError, facts};
+use crate::store::Store;
+use crate::trust::{Anchor, facts};
 
+mod body;
+mod error;
 mod receipts;
 
+pub use self::body::Content;
+pub use self::error::UploadError;
 pub use self::receipts::{Confirmation, ReceiptError};
 
 /// How long the server may stand still while it proves itself.
@@ -38,150 +37,6 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the name of a body that is kept begins with (the handout's).
 const CIPHERTEXT: &str = "enc_";
-/// Bytes of the file read at once.
-const CHUNK: usize = 64 << 10;
-
-/// Why an upload ended early.
-#[derive(Debug, Error)]
-pub enum UploadError {
-    /// Somebody stopped it from this side.
-    #[error("cancelled")]
-    Interrupted,
-    /// The server answered MODE 3 with bytes that are no answer.
-    #[error("the server's answer is not one: {0}")]
-    Answer(#[from] AnswerError),
-    /// The server closed, or stood still, instead of answering MODE 3.
-    #[error("the server did not prove itself: {}", quiet(.0.as_ref()))]
-    NoAnswer(Option<io::Error>),
-    /// The certificate does not hold.
-    #[error("the server's certificate is not accepted: {0}")]
-    Trust(#[from] TrustError),
-    /// A receipt came that must not be believed.
-    #[error("the server's receipt does not hold: {0}")]
-    Receipt(#[from] ReceiptError),
-    /// The certificate holds, the signature does not.
-    #[error("the server's signature is not over the message that was sent: {0}")]
-    Challenge(#[from] ChallengeError),
-    /// Encryption failed on our side.
-    #[error("cannot encrypt: {0}")]
-    Seal(#[from] SealError),
-    /// No randomness from the system.
-    #[error("the system gives no random bytes")]
-    Random,
-    /// The file could not be read.
-    #[error("cannot read the file: {0}")]
-    Source(#[source] io::Error),
-    /// The file became shorter while it was sent.
-    #[error("the file shrank while it was sent: {got} of {promised} bytes are left")]
-    Shrunk {
-        /// Its size when it was begun; MODE 1 announced it.
-        promised: u64,
-        /// What there was.
-        got: u64,
-    },
-    /// The ciphertext could not be kept.
-    #[error("cannot keep the ciphertext: {0}")]
-    Keep(#[from] StoreError),
-    /// The file's name cannot be that of a ciphertext.
-    #[error("cannot keep the ciphertext: {0}")]
-    KeepName(#[from] NameError),
-    /// The connection ended, or stood still, inside a message.
-    #[error("the connection broke after {sent} of {total} bytes of the file: {}", quiet(.cause.as_ref()))]
-    Cut {
-        /// Bytes of the file that the kernel took.
-        sent: u64,
-        /// Its size.
-        total: u64,
-        /// What the socket said.
-        cause: Option<io::Error>,
-    },
-    /// Everything was sent, and the server broke off instead of closing in order. Ours does so when
-    /// it refuses a file.
-    #[error("every byte was sent, and the server broke off the connection instead of confirming")]
-    Rejected,
-    /// The server neither closed nor moved after MODE 2.
-    #[error("sent, but the server did not close within {} s: not confirmed", CLOSE_PATIENCE.as_secs())]
-    Unconfirmed,
-}
-
-fn quiet(cause: Option<&io::Error>) -> String {
-    match cause {
-        None => "the server closed the connection".to_owned(),
-        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the server stands still".to_owned(),
-        Some(e) => e.to_string(),
-    }
-}
-
-impl UploadError {
-    /// Whether it was stopped from this side.
-    #[must_use]
-    pub const fn is_interrupted(&self) -> bool {
-        matches!(self, Self::Interrupted)
-    }
-
-    /// How often the same is worth another connection, if so many are allowed: the way broke. One that
-    /// broke after the last byte is a refusal rather than a cut, so it is tried once more and no longer.
-    #[must_use]
-    pub fn worth_retries(&self, allowed: u32) -> u32 {
-        match self {
-            Self::Cut { .. } => allowed,
-            Self::Rejected => allowed.min(1),
-            _ => 0,
-        }
-    }
-
-    /// What the user is told.
-    #[must_use]
-    pub fn fault(&self) -> Fault {
-        let (kind, blame, advice) = match self {
-            Self::Interrupted => (FaultKind::Interrupted, Blame::User, ""),
-            Self::NoAnswer(Some(e)) if e.kind() == io::ErrorKind::TimedOut => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "connected, but nobody answers: a server for one client at a time?",
-            ),
-            Self::Answer(_) | Self::NoAnswer(_) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "nothing of the file was sent; is this a server that speaks AP?",
-            ),
-            Self::Trust(_) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "nothing of the file was sent; check that --ca is this server's CA",
-            ),
-            Self::Challenge(_) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "nothing of the file was sent; somebody may be replaying an old answer",
-            ),
-            Self::Receipt(_) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "somebody answered who is not the server that proved itself; do not rely on what was sent",
-            ),
-            Self::Seal(_) | Self::Random => (FaultKind::Broken, Blame::System, ""),
-            Self::Source(_) | Self::Shrunk { .. } => {
-                (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
-            }
-            Self::Keep(_) | Self::KeepName(_) => (
-                FaultKind::Local,
-                Blame::System,
-                "the server published nothing of the file; send it again without --keep-ciphertext",
-            ),
-            Self::Cut { .. } => (
-                FaultKind::Broken,
-                Blame::Peer,
-                "the server may have refused it, its log says; nothing is published of a cut file",
-            ),
-            Self::Rejected => {
-                (FaultKind::Refused, Blame::Peer, "it refused what was sent, or failed; its log says why")
-            }
-            Self::Unconfirmed => (FaultKind::Broken, Blame::Peer, "ask the server whether it has the file"),
-        };
-        Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
-    }
-}
 
 /// A server whose proof holds.
 #[derive(Debug)]
@@ -199,8 +54,8 @@ pub struct Proven {
 pub struct SentFile {
     /// Of this connection, from 1.
     pub ordinal: u64,
-    /// Of what was read.
-    pub digest: Digest,
+    /// Of what was read, unless none was asked for.
+    pub digest: Option<Digest>,
 }
 
 /// One connection to a server, from AP to MODE 2.
@@ -226,6 +81,10 @@ pub struct Upload {
     session: Option<SessionKey>,
     /// Where the bodies of CP1 and CP2 go besides, as `enc_NAME`.
     ciphertext: Option<Arc<dyn Store>>,
+    /// Whether files are hashed on their way.
+    digest: FileDigest,
+    /// Buffers, used again for each file.
+    slots: Vec<Slot>,
 }
 
 impl Upload {
@@ -242,7 +101,15 @@ impl Upload {
             unconfirmed: 0,
             session: None,
             ciphertext: None,
+            digest: FileDigest::Sha256,
+            slots: Vec::new(),
         }
+    }
+
+    /// Whether files are hashed on their way. Unhashed, nothing can be said of a receipt, and none should be asked
+    /// for.
+    pub const fn set_digest(&mut self, digest: FileDigest) {
+        self.digest = digest;
     }
 
     /// From now on the bodies of CP1 and CP2 are also kept, as they are sent: the blocks without their
@@ -371,7 +238,7 @@ impl Upload {
 
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.
     ///
-    /// `size` bytes are announced and sent; a source that has fewer is an error, and the connection
+    /// `size` bytes are announced and sent; a content that has fewer is an error, and the connection
     /// cannot go on. What it has more is not read.
     ///
     /// # Errors
@@ -379,121 +246,16 @@ impl Upload {
     pub fn file(
         &mut self,
         name: &str,
-        source: &mut dyn Read,
+        content: Content<'_>,
         size: u64,
         meter: &Meter,
     ) -> Result<SentFile, UploadError> {
-        let result = self.send_file(name, source, size, meter);
+        let result = self.send_file(name, content, size, meter);
         if result.is_err() {
             // The server must not take this for the end of a body that it could publish.
             self.connection.reset();
         }
         result
-    }
-
-    fn send_file(
-        &mut self,
-        name: &str,
-        source: &mut dyn Read,
-        size: u64,
-        meter: &Meter,
-    ) -> Result<SentFile, UploadError> {
-        self.connection.set_patience(SEND_PATIENCE);
-        self.files += 1;
-        self.unconfirmed = self.unconfirmed.saturating_add(size);
-        let mut hash = Sha256::new();
-        let (mut seal, layout, k) = self.sealer(size)?;
-        meter.start(size, self.wire_len(name, size));
-
-        let mut frames = Mode::Filename.word().to_vec();
-        frames.extend(word(name.len() as u64));
-        frames.extend(name.as_bytes());
-        frames.extend(Mode::Data.word());
-        frames.extend(layout.m1.map(word).into_iter().flatten());
-
-        let mut kept = match &self.ciphertext {
-            None => None,
-            Some(store) => {
-                let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
-                Some(store.begin(&Incoming { name, size: Some(seal.body_len()) })?)
-            }
-        };
-        let mut chunk = vec![0; CHUNK];
-        let mut sealed = Vec::with_capacity(2 * CHUNK);
-        let mut left = size;
-        loop {
-            #[expect(clippy::cast_possible_truncation, reason = "at most CHUNK")]
-            let wanted = left.min(CHUNK as u64) as usize;
-            meter.timed(Stage::Read, || source.read_exact(&mut chunk[..wanted])).map_err(|e| {
-                match e.kind() {
-                    io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: size - left },
-                    _ => UploadError::Source(e),
-                }
-            })?;
-            left -= wanted as u64;
-            sealed.clear();
-            meter.timed(Stage::Seal, || {
-                hash.update(&chunk[..wanted]);
-                seal.seal(&chunk[..wanted], &mut sealed)?;
-                if left == 0 { seal.finish(&mut sealed) } else { Ok(()) }
-            })?;
-            if let Some(kept) = &mut kept {
-                kept.write(&sealed)?;
-            }
-            // Before the last bytes go, so that a failure here is one of the whole upload.
-            if let Some(kept) = kept.take_if(|_| left == 0) {
-                kept.commit(None).wait()?;
-            }
-            layout.frame(&sealed, k, &mut frames);
-            if left == 0 {
-                frames.extend(layout.terminator.map(word).into_iter().flatten());
-            }
-            // What the kernel took of the frames stands for as much of the file; it may take a
-            // second for a chunk of CP1.
-            let (mut taken, mut credited) = (0, 0);
-            let progress = |n| {
-                taken += n;
-                let worth = taken * wanted as u64 / frames.len() as u64;
-                meter.add_wire(n);
-                meter.add_file(worth - credited);
-                credited = worth;
-            };
-            meter
-                .timed(Stage::Wire, || self.connection.send(&frames, progress))
-                .map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))?;
-            frames.clear();
-            if left == 0 {
-                return Ok(SentFile { ordinal: self.files, digest: hash.into() });
-            }
-        }
-    }
-
-    /// The sealer for a file of this size, and how its output is framed in blocks of how many bytes.
-    fn sealer(&self, size: u64) -> Result<(Box<dyn Seal>, Layout, usize), UploadError> {
-        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
-        match self.dialect.variant {
-            Variant::Plain | Variant::Ap => Ok((Box::new(Clear::new(size)), joined(size), 1)),
-            Variant::Cp1 => {
-                let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
-                let k = server.modulus_bytes();
-                let layout =
-                    Layout::of(self.dialect.framing, size, blocks(server, self.dialect, size), k as u64);
-                let seal: Box<dyn Seal> = match blocks(server, self.dialect, size) {
-                    0 => Box::new(Clear::new(0)),
-                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size)),
-                };
-                Ok((seal, layout, k))
-            }
-            Variant::Cp2 => {
-                let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
-                let seal = match self.dialect.key_form {
-                    KeyForm::Fernet => TokenSealer::new(session, size, unix_now().unsigned_abs()),
-                    KeyForm::Raw => TokenSealer::raw(session, size),
-                };
-                let layout = joined(seal.body_len());
-                Ok((Box::new(seal), layout, 1))
-            }
-        }
     }
 
     /// MODE 2, then waits for the server's end in order: *Delivered*.

@@ -1,7 +1,5 @@
 //! No place at all: what a race's lane sends is counted and thrown away.
 
-use std::os::fd::BorrowedFd;
-
 use super::{FileName, Incoming, Pending, Published, Store, StoreError, Stored, Ticket};
 use crate::digest::Digest;
 use crate::event::Kept;
@@ -31,10 +29,6 @@ impl Pending for Discard {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.bytes += bytes.len() as u64;
         Ok(())
-    }
-
-    fn file(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 
     fn commit(self: Box<Self>, _digest: Option<Digest>) -> Ticket {
@@ -75,7 +69,6 @@ mod tests {
         pending.write(b"").unwrap();
         pending.write(b"defg").unwrap();
         assert_eq!(pending.bytes(), 7);
-        assert!(pending.file().is_none());
         let stored = pending.commit(Some(Digest::of(b"abcdefg"))).wait().unwrap();
         assert_eq!(stored, Stored { name, kept: Kept::Discarded });
     }

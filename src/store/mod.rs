@@ -60,10 +60,17 @@ pub trait Pending: Send {
     /// Adds to the end of the file. After an error nothing is left to do but [`abort`](Self::abort).
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// The file, open for writing at its end, for a sender that can splice into it; `None` where
-    /// there is no descriptor. Bytes put there count as written; **MUST** not be committed after
-    /// such a write failed.
-    fn file(&self) -> Option<BorrowedFd<'_>>;
+    /// Whether the kernel can move bytes from a pipe into it ([`write_from`](Self::write_from)).
+    fn splices(&self) -> bool {
+        false
+    }
+
+    /// Adds the next `len` bytes of a pipe to the end of the file, without copying them into this process.
+    /// They **MUST** be in the pipe. Only where it [`splices`](Self::splices).
+    fn write_from(&mut self, _pipe: BorrowedFd<'_>, _len: usize) -> Result<(), StoreError> {
+        debug_assert!(false, "it does not splice");
+        Ok(())
+    }
 
     /// Publishes the file. **MUST** be called only when it is whole: its length, and in CP2 its HMAC,
     /// are right.
@@ -102,8 +109,8 @@ pub struct Published {
     pub stored: Stored,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of all of them.
-    pub digest: Digest,
+    /// SHA-256 of all of them, unless nobody wanted it.
+    pub digest: Option<Digest>,
 }
 
 /// A file at rest: whole, on disk, and visible unless discarded.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::recognise::{self, Stranger};
-use crate::digest::Digest;
+use crate::digest::{Digest, FileDigest};
 use crate::event::{
     Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Standing, State, Target, Track, Variant,
 };
@@ -83,6 +83,8 @@ pub struct Dialer {
     pub known: KnownServers,
     /// Where the bodies of uploads go besides, encrypted; a race's go nowhere.
     pub ciphertext: Option<Arc<dyn Store>>,
+    /// Whether uploads are hashed on their way; a race's always are.
+    pub digest: FileDigest,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Stops all of it.
@@ -119,8 +121,11 @@ impl Dialer {
             connection.buffer_little();
         }
         let mut upload = Upload::new(connection, dialect);
-        if let (Track::Job(_), Some(store)) = (track, &self.ciphertext) {
-            upload.keep_ciphertext(Arc::clone(store));
+        if let Track::Job(_) = track {
+            upload.set_digest(self.digest);
+            if let Some(store) = &self.ciphertext {
+                upload.keep_ciphertext(Arc::clone(store));
+            }
         }
         let Some(anchor) = anchor else { return Ok((upload, None)) };
 

@@ -42,6 +42,7 @@ use self::queue::{Cancelled, Queue};
 use self::sampler::Sampler;
 use self::worker::{Ending, Past, Worker};
 use crate::crypto::identity::{self, IdentityError};
+use crate::digest::FileDigest;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
 use crate::ledger::{Ledger, repair, store_path};
 use crate::net::Observer;
@@ -73,6 +74,8 @@ pub struct Options {
     pub known: KnownServers,
     /// Where the bodies of CP1 and CP2 go besides, as they are sent (`enc_NAME`).
     pub ciphertext: Option<Arc<dyn Store>>,
+    /// Whether files are hashed on their way. Unhashed, no receipts are asked for.
+    pub digest: FileDigest,
     /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
     pub retries: u32,
     /// Where receipts go.
@@ -97,6 +100,7 @@ impl Options {
             embedded: None,
             known,
             ciphertext: None,
+            digest: FileDigest::Sha256,
             retries: RETRIES,
             receipts: Keep::Nowhere,
             journal: Journal::at(None),
@@ -484,6 +488,7 @@ impl Control {
             embedded,
             known: self.options.known.clone(),
             ciphertext: self.options.ciphertext.clone(),
+            digest: self.options.digest,
             observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
             stop: Stop::new(),
         }

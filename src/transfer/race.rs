@@ -1,7 +1,7 @@
 //! One file through several lanes, in turn: what each kind of encryption costs.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Seek as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::source::Source;
 use crate::event::{Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
 use crate::meter::Meter;
 use crate::net::Observer;
-use crate::net::upload::UploadError;
+use crate::net::upload::{Content, UploadError};
 use crate::units;
 
 /// Runs a race to its end and reports it; a lane that fails does not stop the next.
@@ -79,7 +79,7 @@ fn one(dialer: &Dialer, track: Track, lane: &Lane, name: &str, file: &mut File, 
         Variant::Cp2 => "cp2",
     };
     let name = format!("race-{variant}-{name}");
-    let sent = upload.file(&name, &mut file.take(bytes), bytes, &meter);
+    let sent = upload.file(&name, Content::File(file), bytes, &meter);
     let result = sent.and_then(|_| {
         state(State::Sent);
         upload.close(&meter)

@@ -8,10 +8,10 @@ use super::dialer::{Dialer, lock};
 use super::journal::{Ended, Journal};
 use super::queue::{Queue, Route};
 use super::source::Source;
-use crate::digest::Digest;
+use crate::digest::{Digest, FileDigest};
 use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
 use crate::meter::{Meter, Stage};
-use crate::net::upload::{Confirmation, Upload, UploadError};
+use crate::net::upload::{Confirmation, Content, Upload, UploadError};
 use crate::trust::Anchor;
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
@@ -119,10 +119,11 @@ impl Worker {
     /// Sends this upload and those that follow it.
     fn send(&self, way: &Way<'_>, mut upload: Upload, first: Job, mut source: Source) {
         let route = way.route;
-        let asks = match route.dialect.variant {
+        let is_given = match route.dialect.variant {
             Variant::Plain => self.plain_receipts.is_some(),
             _ => upload.gives_receipts(),
         };
+        let asks = is_given && self.dialer.digest == FileDigest::Sha256;
         let mut job = first;
         let mut waiting: Vec<Unconfirmed> = Vec::new();
         loop {
@@ -133,7 +134,7 @@ impl Worker {
                 NameAs::Base => source.name.clone(),
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
-            let sent = match upload.file(&name, &mut source.file, source.size, &meter) {
+            let sent = match upload.file(&name, Content::File(&source.file), source.size, &meter) {
                 Ok(sent) => sent,
                 Err(error) => {
                     drop(upload); // The reset reaches the server before we say that it failed.
@@ -299,7 +300,7 @@ impl Worker {
             .map(|(file, state)| {
                 let current =
                     Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
-                way.ended(&current, Some(file.sent.digest), state)
+                way.ended(&current, file.sent.digest, state)
             })
             .collect();
         self.journal.write(&ended, &*self.dialer.observer);

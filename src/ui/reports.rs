@@ -93,7 +93,7 @@ impl App {
                         size,
                         variant,
                         peer: fit::escaped(&peer),
-                        digest: fit::escaped(&digest),
+                        digest: fit::escaped(digest.as_deref().unwrap_or("—")),
                         seconds,
                         at: self.clock.time(at_ms),
                     },

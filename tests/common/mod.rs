@@ -30,7 +30,7 @@ use upseal::net::connection::Connection;
 use upseal::net::server::{Lifetime, Server};
 use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
-use upseal::net::upload::Upload;
+use upseal::net::upload::{Content, Upload};
 use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use upseal::transfer::{EmbeddedOptions, Options, Transfer};
 use upseal::trust::Anchor;
@@ -181,7 +181,7 @@ impl Events {
             Event::Received { name, size, digest, variant, kept, .. } => Some(Receipt {
                 name: name.clone(),
                 size: *size,
-                digest: digest.clone(),
+                digest: digest.clone().unwrap_or_default(),
                 variant: *variant,
                 kept: *kept,
             }),
@@ -452,8 +452,12 @@ impl Pending for Waiting {
         self.inner.write(bytes)
     }
 
-    fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.file()
+    fn splices(&self) -> bool {
+        self.inner.splices()
+    }
+
+    fn write_from(&mut self, pipe: BorrowedFd<'_>, len: usize) -> Result<(), StoreError> {
+        self.inner.write_from(pipe, len)
     }
 
     fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
@@ -743,7 +747,9 @@ pub fn recorded_upload(
     }
     let meter = Meter::default();
     let mut source = content;
-    upload.file(name, &mut source, content.len() as u64, &meter).map_err(io::Error::other)?;
+    upload
+        .file(name, Content::Reader(&mut source), content.len() as u64, &meter)
+        .map_err(io::Error::other)?;
     upload.close(&meter).map_err(io::Error::other)?;
     let bytes = log.lock().unwrap().clone();
     Ok((bytes, meter.wire_bytes()))
@@ -780,10 +786,6 @@ impl Stream for Recorder {
 
     fn interrupter(&self) -> Interrupter {
         self.tcp.interrupter()
-    }
-
-    fn raw(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 
     fn finish_writing(&mut self) -> io::Result<()> {

@@ -71,10 +71,6 @@ impl Stream for Client {
         Interrupter::default()
     }
 
-    fn raw(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
     fn finish_writing(&mut self) -> io::Result<()> {
         Ok(())
     }

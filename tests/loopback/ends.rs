@@ -69,9 +69,9 @@ fn a_server_that_is_stopped_does_not_confirm_what_it_has_not() {
         let mut host = Host::start();
         host.hold("a.bin");
         let mut client = Client::start();
-        // More than the server reads at once, so that it has not read MODE 2 either; less than the
+        // More than the server reads ahead, so that it has not read MODE 2 either; less than that and what the
         // kernel takes.
-        client.write("a.bin", &noise(300 << 10, 1));
+        client.write("a.bin", &noise(1536 << 10, 1));
         client.upload(&["a.bin"], &host.target(), Dialect::of(variant));
         client.events.until(is_state(1, State::Sent));
         host.events.until(|event| matches!(event, Event::Receiving { .. }));

@@ -10,7 +10,7 @@ use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::{Policy, Reply};
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::Upload;
+use upseal::net::upload::{Content, Upload};
 use upseal::store::{Folder, Store};
 use upseal::trust::Anchor;
 
@@ -50,7 +50,7 @@ fn keep(dialect: Dialect, content: &[u8]) -> (Files, Files) {
         upload.agree().unwrap();
     }
     let meter = Meter::default();
-    upload.file("a.bin", &mut &*content, content.len() as u64, &meter).unwrap();
+    upload.file("a.bin", Content::Reader(&mut &*content), content.len() as u64, &meter).unwrap();
     upload.close(&meter).unwrap();
     host.stop();
     assert_eq!(host.events.refusals(), [""; 0]);

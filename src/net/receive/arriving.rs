@@ -19,7 +19,8 @@ pub(super) struct Arriving {
     pub(super) pending: Box<dyn Pending>,
     /// Its body as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    pub(super) hash: Sha256,
+    /// `None`: it is not hashed.
+    pub(super) hash: Option<Sha256>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     pub(super) plain: Vec<u8>,
@@ -35,7 +36,7 @@ pub(super) struct AtRest {
     pub(super) published: Published,
     /// Not published yet: more may come of it, too.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    pub(super) hash: Sha256,
+    pub(super) hash: Option<Sha256>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     /// CP1's.
@@ -62,7 +63,9 @@ impl Arriving {
             return Ok(());
         }
         self.meter.timed(Stage::Store, || {
-            self.hash.update(&self.plain);
+            if let Some(hash) = &mut self.hash {
+                hash.update(&self.plain);
+            }
             self.pending.write(&self.plain)
         })?;
         self.meter.add_file(self.plain.len() as u64);

@@ -39,7 +39,7 @@ impl Session<'_> {
         let Some(history) = &self.service.history else { return };
         let seen = std::mem::take(&mut self.own.fresh);
         let mut written = history.ledger.remember(&seen, history.until);
-        if published.stored.kept != Kept::Discarded {
+        if let Some(digest) = published.digest.filter(|_| published.stored.kept != Kept::Discarded) {
             let received = Received {
                 at_ms: unix_now_ms(),
                 peer: self.peer.clone(),
@@ -47,7 +47,7 @@ impl Session<'_> {
                 name: published.stored.name.as_str().to_owned(),
                 kept: published.stored.kept,
                 size: published.size,
-                digest: published.digest,
+                digest,
                 variant: file.variant,
                 seconds,
                 receipt: None,

@@ -31,10 +31,11 @@ struct Kind {
 impl Stored {
     /// File `ordinal` is here; a second time, because it was amended, in the place of the first.
     pub(super) fn add(&mut self, ordinal: u64, variant: Variant, published: &Published) {
-        let kept = (published.stored.kept != Kept::Discarded).then(|| Kind {
+        let digest = published.digest.filter(|_| published.stored.kept != Kept::Discarded);
+        let kept = digest.map(|digest| Kind {
             variant,
             size: published.size,
-            digest: published.digest,
+            digest,
             name: published.stored.name.as_str().to_owned(),
         });
         match self.files.back_mut() {

@@ -2,10 +2,12 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use rustix::io::retry_on_intr;
 
 use super::known::Print;
 use super::rename::{Outcome, rename_new};
@@ -86,7 +88,8 @@ impl Draft {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if self.root.known.digest_of(&there, SystemTime::now()) != Some(of.digest) {
+        // Unhashed, nobody can say that it is still what we left.
+        if of.digest.is_none() || self.root.known.digest_of(&there, SystemTime::now()) != of.digest {
             return Ok(None);
         }
         let print = Print::of(&there.metadata()?);
@@ -205,8 +208,17 @@ impl Pending for Draft {
         })
     }
 
-    fn file(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.file.as_fd())
+    #[cfg(target_os = "linux")]
+    fn splices(&self) -> bool {
+        true
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_from(&mut self, pipe: BorrowedFd<'_>, len: usize) -> Result<(), StoreError> {
+        splice_all(pipe, &mut self.file, len).map_err(|cause| {
+            self.state = State::Torn;
+            self.failed(Doing::Write)(cause)
+        })
     }
 
     fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
@@ -214,6 +226,29 @@ impl Pending for Draft {
     }
 
     fn abort(self: Box<Self>) {}
+}
+
+/// Moves `len` bytes of a pipe to the end of a file; copies them where the file system cannot be spliced into.
+#[cfg(target_os = "linux")]
+fn splice_all(pipe: BorrowedFd<'_>, file: &mut File, len: usize) -> io::Result<()> {
+    use rustix::io::Errno;
+    use rustix::pipe::{SpliceFlags, splice};
+    let mut left = len;
+    while left > 0 {
+        match splice(pipe, None, &*file, None, left, SpliceFlags::MOVE) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => left -= n,
+            Err(Errno::INTR) => {}
+            Err(Errno::INVAL) => {
+                let mut chunk = vec![0; left.min(64 << 10)];
+                let n = retry_on_intr(|| rustix::io::read(pipe, &mut chunk[..]))?;
+                file.write_all(&chunk[..n])?;
+                left -= n;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Draft {

@@ -283,7 +283,7 @@ fn arrival(track: Track, name: &str, size: u64, kept: Kept) -> Event {
         kept,
         size,
         variant: Variant::Cp2,
-        digest: "9f2c41d0a9b8c7e6".repeat(4),
+        digest: Some("9f2c41d0a9b8c7e6".repeat(4)),
         seconds: 0.0197,
         at_ms: 1_800_000_000_000,
     }

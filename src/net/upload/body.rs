@@ -1,0 +1,279 @@
+//! One file's way into the connection: MODE 0, MODE 1 and the body.
+//!
+//! ```text
+//!   up to CHUNK      read ─ seal ─ send                  here and now: a thread costs more than the work
+//!   more             read ║ seal ║ send                  a pipeline: each stage has a thread
+//!   Plain, AP, unhashed    sendfile                      the kernel alone, from a file
+//! ```
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
+use crate::crypto::fernet::TokenSealer;
+use crate::crypto::rsa_blocks::BlockSealer;
+use crate::crypto::{Clear, Seal};
+use crate::digest::FileDigest;
+use crate::event::{KeyForm, Variant};
+use crate::meter::{Meter, Stage};
+use crate::net::framing::Layout;
+use crate::net::wire::{Mode, word};
+use crate::pipeline::{self, Filled};
+use crate::store::{FileName, Incoming, Pending};
+
+/// Bytes of the file in one step.
+const CHUNK: usize = 256 << 10;
+/// The same in CP1, where a step takes the server long, and the progress shows each.
+const CP1_CHUNK: usize = 32 << 10;
+/// Steps in flight: one in each stage, and one between the second and the third.
+const SLOTS: usize = 4;
+
+/// What is sent.
+pub enum Content<'a> {
+    /// From its position on.
+    File(&'a File),
+    /// Whatever can be read.
+    Reader(&'a mut (dyn Read + Send)),
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Reader(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// A step of a file on its way.
+#[derive(Default)]
+pub(super) struct Slot {
+    plain: Vec<u8>,
+    /// The blocks without their framing, the token, or the file itself.
+    sealed: Vec<u8>,
+    /// With their framing, where there is one.
+    frames: Vec<u8>,
+    /// Bytes of the file in it.
+    worth: u64,
+    last: bool,
+}
+
+/// What is known of a file before its first byte.
+struct Plan {
+    size: u64,
+    layout: Layout,
+    /// Bytes of an RSA block; 1 elsewhere.
+    k: usize,
+    /// The body is the file.
+    clear: bool,
+    chunk: usize,
+}
+
+impl Upload {
+    pub(super) fn send_file(
+        &mut self,
+        name: &str,
+        content: Content<'_>,
+        size: u64,
+        meter: &Meter,
+    ) -> Result<SentFile, UploadError> {
+        self.connection.set_patience(super::SEND_PATIENCE);
+        self.files += 1;
+        self.unconfirmed = self.unconfirmed.saturating_add(size);
+        let (mut seal, plan) = self.sealer(size)?;
+        meter.start(size, self.wire_len(name, size));
+
+        let mut head = Mode::Filename.word().to_vec();
+        head.extend(word(name.len() as u64));
+        head.extend(name.as_bytes());
+        head.extend(Mode::Data.word());
+        head.extend(plan.layout.m1.map(word).into_iter().flatten());
+
+        let kept = match &self.ciphertext {
+            None => None,
+            Some(store) => {
+                let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
+                Some(store.begin(&Incoming { name, size: Some(seal.body_len()) })?)
+            }
+        };
+        if let (Content::File(file), true, FileDigest::None) = (&content, plan.clear, self.digest)
+            && self.splice(&head, file, size, meter)?
+        {
+            return Ok(SentFile { ordinal: self.files, digest: None });
+        }
+        let mut hash = (self.digest == FileDigest::Sha256).then(Sha256::new);
+        let mut steps = Steps { upload: self, plan, kept, head, meter };
+        steps.send(content, &mut *seal, hash.as_mut())?;
+        Ok(SentFile { ordinal: self.files, digest: hash.map(Into::into) })
+    }
+
+    /// Lets the kernel send the file from its position on. `false`: it cannot, and nothing was sent.
+    fn splice(&mut self, head: &[u8], file: &File, size: u64, meter: &Meter) -> Result<bool, UploadError> {
+        if !self.connection.splices() {
+            return Ok(false);
+        }
+        self.connection.send_more(head, |n| meter.add_wire(n)).map_err(|e| self.cut(0, size, Some(e)))?;
+        let progress = |n| {
+            meter.add_wire(n);
+            meter.add_file(n);
+        };
+        let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), size, progress));
+        let got = meter.file_bytes();
+        match sent {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(UploadError::Shrunk { promised: size, got })
+            }
+            Err(e) => Err(self.cut(got, size, Some(e))),
+        }
+    }
+
+    /// The sealer for a file of this size, and what follows from it.
+    fn sealer(&self, size: u64) -> Result<(Box<dyn Seal>, Plan), UploadError> {
+        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
+        match self.dialect.variant {
+            Variant::Plain | Variant::Ap => {
+                let plan = Plan { size, layout: joined(size), k: 1, clear: true, chunk: CHUNK };
+                Ok((Box::new(Clear::new(size)), plan))
+            }
+            Variant::Cp1 => {
+                let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
+                let k = server.modulus_bytes();
+                let blocks = blocks(server, self.dialect, size);
+                let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
+                let seal: Box<dyn Seal> = match blocks {
+                    0 => Box::new(Clear::new(0)),
+                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size)),
+                };
+                Ok((seal, Plan { size, layout, k, clear: false, chunk: CP1_CHUNK }))
+            }
+            Variant::Cp2 => {
+                let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
+                let seal = match self.dialect.key_form {
+                    KeyForm::Fernet => TokenSealer::new(session, size, super::unix_now().unsigned_abs()),
+                    KeyForm::Raw => TokenSealer::raw(session, size),
+                };
+                let layout = joined(seal.body_len());
+                Ok((Box::new(seal), Plan { size, layout, k: 1, clear: false, chunk: CHUNK }))
+            }
+        }
+    }
+}
+
+/// A file being sent in steps.
+struct Steps<'a> {
+    upload: &'a mut Upload,
+    plan: Plan,
+    /// Where its ciphertext goes besides.
+    kept: Option<Box<dyn Pending>>,
+    /// What goes before the body.
+    head: Vec<u8>,
+    meter: &'a Meter,
+}
+
+impl Steps<'_> {
+    fn send(
+        &mut self,
+        mut content: Content<'_>,
+        seal: &mut dyn Seal,
+        mut hash: Option<&mut Sha256>,
+    ) -> Result<(), UploadError> {
+        let Plan { size, clear, chunk, .. } = self.plan;
+        let meter = self.meter;
+        let mut left = size;
+        let mut read = |slot: &mut Slot| {
+            #[expect(clippy::cast_possible_truncation, reason = "at most CHUNK")]
+            let wanted = left.min(chunk as u64) as usize;
+            slot.plain.resize(wanted, 0);
+            meter.timed(Stage::Read, || content.read_exact(&mut slot.plain)).map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: size - left },
+                _ => UploadError::Source(e),
+            })?;
+            left -= wanted as u64;
+            (slot.worth, slot.last) = (wanted as u64, left == 0);
+            Ok(if slot.last { Filled::Last } else { Filled::More })
+        };
+        let mut seal = |slot: &mut Slot| {
+            slot.sealed.clear();
+            meter.timed(Stage::Seal, || {
+                if let Some(hash) = &mut hash {
+                    hash.update(&slot.plain);
+                }
+                if clear {
+                    std::mem::swap(&mut slot.plain, &mut slot.sealed);
+                    return Ok(());
+                }
+                seal.seal(&slot.plain, &mut slot.sealed)?;
+                if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
+            })?;
+            Ok(())
+        };
+        let mut slots = std::mem::take(&mut self.upload.slots);
+        let result = if size <= chunk as u64 {
+            slots.resize_with(slots.len().max(1), Slot::default);
+            let slot = &mut slots[0];
+            read(slot).and_then(|_| seal(slot)).and_then(|()| self.write(slot))
+        } else {
+            slots.resize_with(SLOTS, Slot::default);
+            // Reading a file ends by itself, so nothing needs to wake it.
+            pipeline::run("upload", &mut slots, read, vec![seal], |slot| self.write(slot), || ())
+        };
+        self.upload.slots = slots;
+        result
+    }
+
+    /// Keeps and sends a step.
+    fn write(&mut self, slot: &mut Slot) -> Result<(), UploadError> {
+        let Plan { size, ref layout, k, .. } = self.plan;
+        if let Some(kept) = &mut self.kept {
+            kept.write(&slot.sealed)?;
+        }
+        // Before the last bytes go, so that a failure here is one of the whole upload.
+        if let Some(kept) = self.kept.take_if(|_| slot.last) {
+            kept.commit(None).wait()?;
+        }
+        let head = std::mem::take(&mut self.head);
+        slot.frames.clear();
+        let mut frames = &slot.sealed;
+        if layout.pairs {
+            slot.frames.extend_from_slice(&head);
+            layout.frame(&slot.sealed, k, &mut slot.frames);
+            if slot.last {
+                slot.frames.extend(layout.terminator.map(word).into_iter().flatten());
+            }
+            frames = &slot.frames;
+        } else if !head.is_empty() && slot.last {
+            // A small file is one write.
+            slot.frames.extend_from_slice(&head);
+            slot.frames.extend_from_slice(&slot.sealed);
+            frames = &slot.frames;
+        } else if !head.is_empty() {
+            let (meter, connection) = (self.meter, &mut self.upload.connection);
+            connection
+                .send_more(&head, |n| meter.add_wire(n))
+                .map_err(|e| self.upload.cut(0, size, Some(e)))?;
+        }
+        // What the kernel took of the frames stands for as much of the file; it may take a second for a
+        // step of CP1.
+        let (mut taken, mut credited) = (0, 0);
+        let meter = self.meter;
+        let progress = |n| {
+            taken += n;
+            let worth = taken * slot.worth / frames.len() as u64;
+            meter.add_wire(n);
+            meter.add_file(worth - credited);
+            credited = worth;
+        };
+        let connection = &mut self.upload.connection;
+        // Of a small file more follows soon: the next, or the request for a receipt, or the end.
+        let is_small = slot.last && slot.worth == size;
+        let sent = meter.timed(Stage::Wire, || match is_small {
+            true => connection.send_more(frames, progress),
+            false => connection.send(frames, progress),
+        });
+        sent.map_err(|e| self.upload.cut(self.meter.file_bytes(), size, Some(e)))
+    }
+}

@@ -1,0 +1,323 @@
+//! Ordered, bounded stages on named threads.
+//!
+//! ```text
+//!   produce ──► work ──► consume        each on a thread of its own; `consume` on the caller's
+//!      ▲         × n        │           work may have several, and what they finish is put back in order
+//!      └──── free slots ◄───┘           no slot is made on the way: as many items are in flight as there are slots
+//! ```
+//!
+//! An item travels in a *slot*: the caller's own buffers, filled, worked on, used up, and filled again. So memory is
+//! bounded by the slots whatever the file's size, and a slow stage holds up those before it.
+//!
+//! **Ends.** The first error *in the order of the items* is the result, whichever stage had it; what came before it
+//! has been consumed, nothing after it. An error of `work` or `consume` cannot wake a `produce` that blocks (in a
+//! socket): for that there is `stop`. A panic in a stage goes on in the caller once all threads have ended.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Builder, ScopedJoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+/// What `produce` says of the slot that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// It holds an item, and another follows.
+    More,
+    /// It holds the last item.
+    Last,
+}
+
+/// An item on its way, and what has become of it.
+struct Item<'a, S, E> {
+    /// From 0.
+    number: u64,
+    last: bool,
+    slot: &'a mut S,
+    result: Result<(), E>,
+}
+
+/// Runs items through three stages until the last, or the first error.
+///
+/// `name` is the beginning of the threads' names. There are as many threads for the second stage as closures in
+/// `work` (at least one); each keeps its own state. With one, it sees the items in their order. `slots` are the items
+/// in flight, at least one; with fewer than three the stages wait for each other. `stop` is called at an error, and
+/// **MUST** make a blocked `produce` return.
+///
+/// # Errors
+/// The first of any stage.
+///
+/// # Panics
+/// As a stage did, or if the system has no thread to give.
+pub fn run<S: Send, E: Send>(
+    name: &str,
+    slots: &mut [S],
+    mut produce: impl FnMut(&mut S) -> Result<Filled, E> + Send,
+    work: Vec<impl FnMut(&mut S) -> Result<(), E> + Send>,
+    mut consume: impl FnMut(&mut S) -> Result<(), E>,
+    stop: impl Fn(),
+) -> Result<(), E> {
+    debug_assert!(!slots.is_empty() && !work.is_empty());
+    let capacity = slots.len();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // No send on these can block: there are no more items than slots. One that fails means that the
+        // next stage has ended, and so must this.
+        let (free, to_fill) = bounded(capacity);
+        let (filled, to_work) = bounded::<Item<'_, S, E>>(capacity);
+        let (worked, to_consume) = bounded(capacity);
+        for slot in slots {
+            let _ = free.send(slot);
+        }
+        let spawn = |suffix: &str| Builder::new().name(format!("{name}-{suffix}"));
+        let mut threads: Vec<ScopedJoinHandle<'_, ()>> = Vec::with_capacity(1 + work.len());
+        #[expect(clippy::expect_used, reason = "as `thread::spawn`: without threads nothing goes on")]
+        {
+            let ended = &ended;
+            let produce = move || fill(&to_fill, &filled, &mut produce, ended);
+            threads.push(spawn("fill").spawn_scoped(scope, produce).expect("a thread"));
+            for mut step in work {
+                let (items, worked) = (to_work.clone(), worked.clone());
+                let work = move || process(&items, &worked, &mut step);
+                threads.push(spawn("work").spawn_scoped(scope, work).expect("a thread"));
+            }
+        }
+        // Ours would keep the stages waiting for each other at the end.
+        drop((to_work, worked));
+        let result = in_order(&to_consume, &free, &mut consume);
+        if !matches!(result, Some(Ok(()))) {
+            // First, so that what `stop` wakes is not asked for another item.
+            ended.store(true, Ordering::SeqCst);
+            stop();
+        }
+        drop((to_consume, free));
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                resume_unwind(panic);
+            }
+        }
+        // The last item is missing only when a thread has died, and then we are not here.
+        result.unwrap_or(Ok(()))
+    })
+}
+
+fn fill<'a, S, E>(
+    free: &Receiver<&'a mut S>,
+    filled: &Sender<Item<'a, S, E>>,
+    produce: &mut impl FnMut(&mut S) -> Result<Filled, E>,
+    ended: &AtomicBool,
+) {
+    for (number, slot) in (0..).zip(free) {
+        if ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let (last, result) = match produce(slot) {
+            Ok(Filled::More) => (false, Ok(())),
+            Ok(Filled::Last) => (true, Ok(())),
+            Err(error) => (true, Err(error)),
+        };
+        if filled.send(Item { number, last, slot, result }).is_err() || last {
+            return;
+        }
+    }
+}
+
+fn process<'a, S, E>(
+    items: &Receiver<Item<'a, S, E>>,
+    worked: &Sender<Item<'a, S, E>>,
+    step: &mut impl FnMut(&mut S) -> Result<(), E>,
+) {
+    for mut item in items {
+        if item.result.is_ok() {
+            item.result = step(item.slot);
+        }
+        if worked.send(item).is_err() {
+            return;
+        }
+    }
+}
+
+/// `None`: the stages before ended without a last item.
+fn in_order<'a, S, E>(
+    items: &Receiver<Item<'a, S, E>>,
+    free: &Sender<&'a mut S>,
+    consume: &mut impl FnMut(&mut S) -> Result<(), E>,
+) -> Option<Result<(), E>> {
+    // At most as many as there are slots.
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    loop {
+        let item = match early.remove(&next) {
+            Some(item) => item,
+            None => items.recv().ok()?,
+        };
+        if item.number != next {
+            early.insert(item.number, item);
+            continue;
+        }
+        next += 1;
+        if let Err(error) = item.result.and_then(|()| consume(item.slot)) {
+            return Some(Err(error));
+        }
+        if item.last {
+            return Some(Ok(()));
+        }
+        // It fails when nothing more is produced.
+        let _ = free.send(item.slot);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Barrier, mpsc};
+
+    use super::*;
+
+    /// Produces 0, 1, 2 … below `count`, which is at least 1.
+    fn count_to(count: u32) -> impl FnMut(&mut u32) -> Result<Filled, String> + Send {
+        let mut next = 0;
+        move |slot| {
+            *slot = next;
+            next += 1;
+            Ok(if next == count { Filled::Last } else { Filled::More })
+        }
+    }
+
+    fn double(slot: &mut u32) -> Result<(), String> {
+        *slot *= 2;
+        Ok(())
+    }
+
+    #[test]
+    fn items_come_in_order_from_any_number_of_workers_and_slots() {
+        for workers in 1..5 {
+            for slots in 1..6 {
+                for count in [1, 2, 3, 100] {
+                    let mut seen = Vec::new();
+                    let consume = |slot: &mut u32| {
+                        seen.push(*slot);
+                        Ok(())
+                    };
+                    let work = vec![double; workers];
+                    run("t", &mut vec![0; slots], count_to(count), work, consume, || ()).unwrap();
+                    assert_eq!(seen, (0..count).map(|n| n * 2).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn workers_work_at_the_same_time() {
+        // Each waits for the other: with one at a time this would never end.
+        let both = Barrier::new(2);
+        let work = |_: &mut u32| {
+            both.wait();
+            Ok::<_, String>(())
+        };
+        run("t", &mut [0; 2], count_to(6), vec![work; 2], |_| Ok(()), || ()).unwrap();
+    }
+
+    #[test]
+    fn an_overtaken_item_is_still_consumed_first() {
+        let (let_go, wait) = mpsc::channel();
+        let wait = std::sync::Mutex::new(wait);
+        let work = |slot: &mut u32| {
+            match *slot {
+                0 => wait.lock().unwrap().recv().unwrap(),
+                3 => let_go.send(()).unwrap(),
+                _ => {}
+            }
+            Ok::<_, String>(())
+        };
+        let mut seen = Vec::new();
+        let consume = |slot: &mut u32| {
+            seen.push(*slot);
+            Ok(())
+        };
+        run("t", &mut [0; 4], count_to(5), vec![work; 2], consume, || ()).unwrap();
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_first_error_in_order_ends_it_and_calls_stop() {
+        for stage in 0..3 {
+            let mut next = 0;
+            let produce = |slot: &mut u32| {
+                *slot = next;
+                next += 1;
+                if stage == 0 && *slot == 5 { Err("produce") } else { Ok(Filled::More) }
+            };
+            let work = |slot: &mut u32| if stage == 1 && *slot >= 5 { Err("work") } else { Ok(()) };
+            let mut seen = Vec::new();
+            let consume = |slot: &mut u32| {
+                if stage == 2 && *slot == 5 {
+                    return Err("consume");
+                }
+                seen.push(*slot);
+                Ok(())
+            };
+            let stopped = AtomicUsize::new(0);
+            let stop = || {
+                stopped.fetch_add(1, Ordering::SeqCst);
+            };
+            let result = run("t", &mut [0; 3], produce, vec![work; 3], consume, stop);
+            assert_eq!(result, Err(["produce", "work", "consume"][stage]));
+            assert_eq!(seen, [0, 1, 2, 3, 4], "{stage}");
+            assert_eq!(stopped.into_inner(), 1);
+        }
+    }
+
+    #[test]
+    fn stop_wakes_a_blocked_producer() {
+        let (wake, blocked) = mpsc::channel::<()>();
+        let mut first = true;
+        let produce = move |_: &mut u32| {
+            if !std::mem::take(&mut first) {
+                blocked.recv().unwrap();
+            }
+            Ok(Filled::More)
+        };
+        let consume = |_: &mut u32| Err("full");
+        let stop = || wake.send(()).unwrap();
+        assert_eq!(run("t", &mut [0; 4], produce, vec![|_: &mut u32| Ok(())], consume, stop), Err("full"));
+    }
+
+    #[test]
+    fn a_panic_goes_on_in_the_caller() {
+        let stopped = AtomicBool::new(false);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let work = |slot: &mut u32| {
+                assert_ne!(*slot, 3, "on purpose");
+                Ok::<_, String>(())
+            };
+            let stop = || stopped.store(true, Ordering::SeqCst);
+            run("t", &mut [0; 2], count_to(9), vec![work], |_| Ok(()), stop)
+        }));
+        assert!(result.is_err());
+        assert!(stopped.into_inner());
+    }
+
+    #[test]
+    fn threads_are_named() {
+        let mut names = Vec::new();
+        let produce = |slot: &mut String| {
+            slot.clear();
+            slot.push_str(thread::current().name().unwrap());
+            Ok::<_, String>(Filled::Last)
+        };
+        let work = |slot: &mut String| {
+            slot.push_str(thread::current().name().unwrap());
+            Ok(())
+        };
+        let consume = |slot: &mut String| {
+            names.push(slot.clone());
+            Ok(())
+        };
+        run("seal", &mut [String::new()], produce, vec![work], consume, || ()).unwrap();
+        assert_eq!(names, ["seal-fillseal-work"]);
+    }
+}

@@ -11,6 +11,7 @@ use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
 use self::ledger::Own;
+use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
 use super::connection::Connection;
 use super::framing::Body;
@@ -30,6 +31,7 @@ mod arriving;
 mod blocks;
 mod body;
 mod ledger;
+mod publishing;
 mod receipts;
 mod telling;
 
@@ -39,6 +41,8 @@ pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// "Published after 1 s of silence": PROTOCOL.md, "Finality".
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long whole small files wait for others to be published with.
+const GROUP_PATIENCE: Duration = Duration::from_millis(5);
 /// How often that doubles when a file was published too early: up to about a minute.
 const LONGER_SILENCES: u32 = 6;
 /// What the name of a body kept as it came begins with (the handout's).
@@ -88,6 +92,8 @@ pub struct Session<'a> {
     receiving: Option<Track>,
     /// Buffers, used again for each body.
     slots: Vec<Slot>,
+    /// Whole small files that are to be published together.
+    group: Vec<Committed>,
 }
 
 impl<'a> Session<'a> {
@@ -115,12 +121,15 @@ impl<'a> Session<'a> {
             amending: None,
             receiving: None,
             slots: Vec::new(),
+            group: Vec::new(),
         }
     }
 
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
         let result = self.serve();
+        // What came whole before a failure is as good as without it.
+        let result = result.and(self.publish_group());
         self.close_file();
         if let Err(error) = result {
             if self.connection.is_interrupted() && self.receiving.is_none() {
@@ -149,6 +158,9 @@ impl<'a> Session<'a> {
 
     fn serve(&mut self) -> Result<(), ReceiveError> {
         while let Some(message) = self.message()? {
+            if !matches!(message, Message::Filename(_) | Message::Data { .. } | Message::SessionKey(_)) {
+                self.publish_group()?;
+            }
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {
                 self.settle()?;
@@ -184,6 +196,7 @@ impl<'a> Session<'a> {
             }
             let between = self.decoder.is_between_messages();
             let patience = match (between, &self.open_ended) {
+                _ if !self.group.is_empty() => GROUP_PATIENCE,
                 (true, Some(file)) => SILENCE * (1 << file.amendments().min(LONGER_SILENCES)),
                 (true, None) => IDLE_PATIENCE,
                 (false, _) => BODY_PATIENCE,
@@ -193,6 +206,9 @@ impl<'a> Session<'a> {
                 Ok(0) if between && !self.connection.is_interrupted() => return Ok(None),
                 Ok(0) => return Err(self.cut(None)),
                 Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && !self.group.is_empty() => {
+                    self.publish_group()?;
+                }
                 Err(e) if e.kind() == io::ErrorKind::TimedOut && self.open_ended.is_some() && between => {
                     self.settle()?;
                 }
@@ -273,6 +289,9 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 1 before any MODE 0: a file without a name"));
         };
         self.connection.set_patience(BODY_PATIENCE);
+        if m1 > SMALL {
+            self.publish_group()?;
+        }
         self.unfinished = true;
         self.ordinal += 1;
         let variant = self.variant(m1)?;
@@ -289,7 +308,7 @@ impl<'a> Session<'a> {
                     self.open_ended = Some(OpenEnded::Clear(file));
                     return Ok(());
                 }
-                self.publish(file, None)
+                self.publish_later(file)
             }
             Variant::Cp2 => {
                 let Some(key) = &self.key else { return Err(self.order("a token before any session key")) };
@@ -301,7 +320,7 @@ impl<'a> Session<'a> {
                 self.sealed_body(m1, &mut opener, &mut file)?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
-                self.publish(file, None)
+                self.publish_later(file)
             }
             Variant::Cp1 => {
                 let Some(identity) = self.service.identity.clone() else {
@@ -402,38 +421,6 @@ impl<'a> Session<'a> {
     fn take(&mut self, bytes: usize) {
         self.connection.consume(bytes);
         self.decoder.skip(bytes as u64);
-    }
-
-    /// The file is whole: makes it durable, gives it its name, and says so.
-    fn publish(&mut self, mut file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
-        let pending = std::mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
-        let digest = file.hash.clone().map(Digest::from);
-        let size = file.meter.file_bytes();
-        let stored = file.meter.timed(Stage::Store, || pending.commit(digest).wait())?;
-        let seconds = file.begun.elapsed().as_secs_f64();
-        self.service.observer.unwatch(file.track);
-        self.receiving = None;
-        self.unfinished = false;
-        self.amending = None;
-        let published = Published { want: file.want.clone(), stored, size, digest };
-        self.record(&file, &published, seconds);
-        let Arriving { track, variant, ciphertext, hash, meter, begun, amendments, .. } = file;
-        self.service.observer.event(Event::Received {
-            track,
-            peer: self.peer.clone(),
-            name: published.stored.name.to_string(),
-            kept: published.stored.kept,
-            size,
-            variant,
-            digest: digest.map(|digest| digest.to_string()),
-            seconds,
-            at_ms: unix_now_ms(),
-        });
-        if let Track::Receiving(_, ordinal) = track {
-            self.stored.add(ordinal, variant, &published);
-        }
-        self.at_rest = Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments });
-        Ok(())
     }
 
     /// Nothing more can come of the last file.

@@ -73,6 +73,9 @@ pub enum StoreError {
         /// The file.
         spot: Spot,
     },
+    /// Another thread died while it published this file among others.
+    #[error("cannot publish a file: the thread that did so for several has died")]
+    Lost,
     /// Somebody changed, moved or removed a file that was to be amended.
     #[error("cannot amend {spot}: it is not what was published any more")]
     Changed {

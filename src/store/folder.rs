@@ -3,9 +3,10 @@
 //! ```text
 //! begin   create .upseal-<random>.part    0600, O_EXCL, in the folder itself
 //! write   into it
-//! commit  fsync the file                  its bytes are on disk before its name is
+//! commit  join the group
+//! wait    fsync the files of the group    their bytes are on disk before their names are
 //!         rename, never replacing         name, name (2), name (3) …; the same bytes there: done
-//!         fsync the folder                now the name is on disk, too
+//!         fsync the folder                now the names are on disk, too
 //! ```
 //!
 //! Every step works beneath the folder's descriptor, on names of one component, so neither a name
@@ -24,6 +25,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use self::draft::Draft;
+use self::group::Group;
 use self::known::Known;
 use self::turns::Turns;
 use super::error::{Doing, Spot, StoreError};
@@ -32,6 +34,7 @@ use super::{Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
+mod group;
 mod known;
 mod rename;
 mod turns;
@@ -57,6 +60,8 @@ struct Root {
     turns: Turns,
     /// Digests of what is here.
     known: Known,
+    /// Whole files that are to be published together.
+    group: Group,
 }
 
 impl Folder {
@@ -72,8 +77,9 @@ impl Folder {
         let dir = dir.map_err(opening)?;
         lock_and_sweep(&dir).map_err(opening)?;
         let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
-        let (turns, known) = (Turns::default(), Known::default());
-        Ok(Self(Arc::new(Root { path: path.to_owned(), dir, mode, turns, known })))
+        let path = path.to_owned();
+        let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
+        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group })))
     }
 
     /// The folder, as it was given to [`open`](Self::open).

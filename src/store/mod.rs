@@ -83,20 +83,25 @@ pub trait Pending: Send {
     fn abort(self: Box<Self>);
 }
 
-/// The promise of a commit's result; fsyncs of several commits may be done together behind it.
-#[derive(Debug)]
+/// The promise of a commit's result. Whoever waits for one makes the store bring all that were promised to disk
+/// together, which costs about as much as for one alone.
 #[must_use = "a file is stored when its ticket says so, not before"]
-pub struct Ticket(Result<Stored, StoreError>);
+pub struct Ticket(Box<dyn FnOnce() -> Result<Stored, StoreError> + Send>);
 
 impl Ticket {
     /// A ticket whose result is known.
     pub fn ready(result: Result<Stored, StoreError>) -> Self {
-        Self(result)
+        Self(Box::new(|| result))
+    }
+
+    /// A ticket whose result `settle` brings about, or has been by another ticket's.
+    pub fn later(settle: impl FnOnce() -> Result<Stored, StoreError> + Send + 'static) -> Self {
+        Self(Box::new(settle))
     }
 
     /// Waits until the file is on disk under its name, or is known not to be.
     pub fn wait(self) -> Result<Stored, StoreError> {
-        self.0
+        self.0()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A server's session over bytes in memory, which come in any pieces.
 
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -33,14 +33,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The file is published: its row, and what must not come again. What cannot be written is said; the file
-    /// is stored all the same.
-    pub(super) fn record(&mut self, file: &Arriving, published: &Published, seconds: f64) {
+    /// These files are published: their rows, and what must not come again. What cannot be written is said; the
+    /// files are stored all the same.
+    pub(super) fn record(&mut self, files: &[(Arriving, Published)]) {
         let Some(history) = &self.service.history else { return };
         let seen = std::mem::take(&mut self.own.fresh);
-        let mut written = history.ledger.remember(&seen, history.until);
-        if let Some(digest) = published.digest.filter(|_| published.stored.kept != Kept::Discarded) {
-            let received = Received {
+        let row = |(file, published): &(Arriving, Published)| {
+            // Without a digest nothing could be said of the file later, not even whether it is still the same.
+            let digest = published.digest.filter(|_| published.stored.kept != Kept::Discarded)?;
+            Some(Received {
                 at_ms: unix_now_ms(),
                 peer: self.peer.clone(),
                 store: history.store.clone(),
@@ -49,13 +50,18 @@ impl Session<'_> {
                 size: published.size,
                 digest,
                 variant: file.variant,
-                seconds,
+                seconds: file.begun.elapsed().as_secs_f64(),
                 receipt: None,
+            })
+        };
+        let rows: Vec<Received> = files.iter().filter_map(row).collect();
+        if let Err(error) = history.ledger.record_all_received(&rows, &seen, history.until) {
+            let first = files.first().map(|(_, published)| published.stored.name.to_string());
+            let first = first.unwrap_or_default();
+            let text = match files.len() {
+                0 | 1 => format!("{first} is stored and not in the history: {error}"),
+                n => format!("{first} and {} others are stored and not in the history: {error}", n - 1),
             };
-            written = written.and(history.ledger.record_received(&received));
-        }
-        if let Err(error) = written {
-            let text = format!("{} is stored and not in the history: {error}", published.stored.name);
             self.service.observer.event(Event::Note { text });
         }
     }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use rustix::io::retry_on_intr;
 
+use super::group::Group;
 use super::known::Print;
 use super::rename::{Outcome, rename_new};
 use super::{Root, create_unfinished, open_regular};
@@ -26,6 +27,8 @@ pub(super) struct Draft {
     /// The name it has until it is published.
     unfinished: String,
     file: File,
+    /// Bytes in it.
+    len: u64,
     state: State,
     /// What it is to replace: published by us, and only the beginning.
     replaces: Option<Beginning>,
@@ -48,6 +51,8 @@ enum State {
     Growing,
     /// No. It can never be published.
     Torn,
+    /// Yes, and it has its name.
+    Named,
 }
 
 impl Draft {
@@ -61,6 +66,7 @@ impl Draft {
             want: want.clone(),
             unfinished,
             file,
+            len: 0,
             state: State::Growing,
             replaces: None,
         })
@@ -96,36 +102,56 @@ impl Draft {
         let mut source = &there;
         source.rewind()?;
         let copied = io::copy(&mut source, &mut self.file)?;
+        self.len = copied;
         let unchanged = copied == of.size && Print::of(&there.metadata()?) == print;
         Ok(unchanged.then_some(print))
     }
 
-    /// The whole of a commit, in the order that survives a crash at any point.
-    fn publish(&self, digest: Option<Digest>) -> Result<Stored, StoreError> {
+    /// Gives the file the usual permissions.
+    pub(super) fn prepare(&self) -> Result<(), StoreError> {
         if self.state == State::Torn {
             return Err(StoreError::Torn { spot: self.spot() });
         }
-        self.finish().map_err(self.failed(Doing::Sync))?;
-        let stored = {
-            let _turn = self.root.turns.take(&self.want);
-            match &self.replaces {
-                None => self.settle(digest)?,
-                Some(beginning) => self.replace(beginning, digest)?,
-            }
+        // Where a mount decides on permissions they cannot be changed, and are the usual ones.
+        let permissions = |file: &File| match file.metadata()?.permissions().mode() & 0o777 {
+            mode if mode == self.root.mode => Ok(()),
+            _ => file.set_permissions(Permissions::from_mode(self.root.mode)),
         };
-        // Also when the file was here already: whoever named it may not have come this far. If this
-        // fails the file stays, whole but not known to be durable, and a retry will find it.
-        self.root.sync().map_err(self.failed(Doing::Sync))?;
-        Ok(stored)
+        permissions(&self.file).map_err(self.failed(Doing::Sync))
     }
 
-    /// Gives the file the usual permissions, and brings it to disk.
-    fn finish(&self) -> io::Result<()> {
-        // Where a mount decides on permissions they cannot be changed, and are the usual ones.
-        if self.file.metadata()?.permissions().mode() & 0o777 != self.root.mode {
-            self.file.set_permissions(Permissions::from_mode(self.root.mode))?;
+    /// Where it is.
+    pub(super) const fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+
+    /// Bytes that were written.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Asks the system to begin bringing the file to disk, where it can be asked.
+    pub(super) fn begin_sync(&self) {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
+    /// Brings the file to disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(self.failed(Doing::Sync))
+    }
+
+    /// Gives the file, which is on disk, its name. The name is not yet.
+    pub(super) fn publish(&mut self, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        let _turn = self.root.turns.take(&self.want);
+        let stored = match &self.replaces {
+            None => self.settle(digest)?,
+            Some(beginning) => self.replace(beginning, digest)?,
+        };
+        if stored.kept != Kept::Same {
+            self.state = State::Named;
         }
-        self.file.sync_all()
+        Ok(stored)
     }
 
     /// Takes the first name that is free, or finds the same file under one before it.
@@ -194,7 +220,7 @@ impl Draft {
     }
 
     /// Turns what the system said into an error about this file.
-    fn failed(&self, doing: Doing) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    pub(super) fn failed(&self, doing: Doing) -> impl FnOnce(io::Error) -> StoreError + use<> {
         let spot = self.spot();
         move |cause| StoreError::new(doing, spot, cause)
     }
@@ -202,6 +228,7 @@ impl Draft {
 
 impl Pending for Draft {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.len += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|cause| {
             self.state = State::Torn;
             self.failed(Doing::Write)(cause)
@@ -215,6 +242,7 @@ impl Pending for Draft {
 
     #[cfg(target_os = "linux")]
     fn write_from(&mut self, pipe: BorrowedFd<'_>, len: usize) -> Result<(), StoreError> {
+        self.len += len as u64;
         splice_all(pipe, &mut self.file, len).map_err(|cause| {
             self.state = State::Torn;
             self.failed(Doing::Write)(cause)
@@ -222,7 +250,7 @@ impl Pending for Draft {
     }
 
     fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
-        Ticket::ready(self.publish(digest))
+        Group::join(*self, digest)
     }
 
     fn abort(self: Box<Self>) {}
@@ -253,8 +281,10 @@ fn splice_all(pipe: BorrowedFd<'_>, file: &mut File, len: usize) -> io::Result<(
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Published, it has this name no longer. What cannot be removed is left for the next sweep.
-        let _ = self.root.dir.remove_file(&self.unfinished);
+        if self.state != State::Named {
+            // What cannot be removed is left for the next sweep.
+            let _ = self.root.dir.remove_file(&self.unfinished);
+        }
     }
 }
 

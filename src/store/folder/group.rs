@@ -1,0 +1,113 @@
+//! Files that are brought to disk together.
+//!
+//! ```text
+//!   commit ─► join ─┐                         ┌─ fsync each file, begun for all at once
+//!   commit ─► join ─┼─► the first to wait ────┼─ rename each, in the order of the commits
+//!   commit ─► join ─┘                         └─ fsync the folder, once for all
+//! ```
+//!
+//! One small file costs two waits for the disk, and 256 of them together cost hardly more. None has its name
+//! before its bytes are on disk, and none is said to be stored before its name is.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::draft::Draft;
+use crate::digest::Digest;
+use crate::store::error::{Doing, StoreError};
+use crate::store::{Stored, Ticket};
+
+/// Bytes of the largest file that joins others.
+const SMALL: u64 = 1 << 20;
+
+/// Whole files that have no name yet.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    waiting: Mutex<Vec<Member>>,
+    /// Held while a group is published: who waits then may be in it.
+    publishing: Mutex<()>,
+}
+
+/// A file that is to be published.
+#[derive(Debug)]
+struct Member {
+    draft: Draft,
+    digest: Option<Digest>,
+    fate: Fate,
+}
+
+/// How it ended, once it has; taken by its ticket.
+type Fate = Arc<Mutex<Option<Result<Stored, StoreError>>>>;
+
+impl Group {
+    /// Adds a whole file. A large one stays alone: others would wait for it.
+    pub(super) fn join(draft: Draft, digest: Option<Digest>) -> Ticket {
+        let fate = Fate::default();
+        let root = Arc::clone(draft.root());
+        let is_small = draft.len() <= SMALL;
+        let member = Member { draft, digest, fate: Arc::clone(&fate) };
+        if is_small {
+            lock(&root.group.waiting).push(member);
+            return Ticket::later(move || root.group.wait(&fate));
+        }
+        Ticket::later(move || {
+            publish(vec![member]);
+            lock(&fate).take().unwrap_or(Err(StoreError::Lost))
+        })
+    }
+
+    /// Publishes all that wait, unless this one has been.
+    fn wait(&self, fate: &Fate) -> Result<Stored, StoreError> {
+        let _publishing = lock(&self.publishing);
+        if lock(fate).is_none() {
+            let members = mem::take(&mut *lock(&self.waiting));
+            publish(members);
+        }
+        // It was among them, or in a group that somebody has published.
+        lock(fate).take().unwrap_or(Err(StoreError::Lost))
+    }
+}
+
+/// In the order that survives a crash at any point.
+fn publish(mut members: Vec<Member>) {
+    let mut results: Vec<Result<(), StoreError>> =
+        members.iter().map(|member| member.draft.prepare()).collect();
+    if let [_, _, ..] = members[..] {
+        for member in &members {
+            member.draft.begin_sync();
+        }
+    }
+    for (member, result) in members.iter().zip(&mut results) {
+        if result.is_ok() {
+            *result = member.draft.sync();
+        }
+    }
+    let mut ends: Vec<Result<Stored, StoreError>> = members
+        .iter_mut()
+        .zip(results)
+        .map(|(member, result)| result.and_then(|()| member.draft.publish(member.digest)))
+        .collect();
+    // Also when a file was here already: whoever named it may not have come this far. If this fails the
+    // files stay, whole but not known to be durable, and a retry will find them.
+    if let Some(first) = members.first()
+        && ends.iter().any(Result::is_ok)
+        && let Err(cause) = first.draft.root().sync()
+    {
+        for (member, end) in members.iter().zip(&mut ends).filter(|(_, end)| end.is_ok()) {
+            *end = Err(member.draft.failed(Doing::Sync)(copy(&cause)));
+        }
+    }
+    for (member, end) in members.into_iter().zip(ends) {
+        *lock(&member.fate) = Some(end);
+    }
+}
+
+/// An error for each file that has it.
+fn copy(error: &std::io::Error) -> std::io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), std::io::Error::from_raw_os_error)
+}
+
+/// What these hold is sound between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word, variant_word};
 use super::{Ledger, LedgerError};
@@ -46,32 +46,7 @@ impl Ledger {
 
     /// Records how uploads ended, in one step.
     pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), LedgerError> {
-        let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
-                   stored_name, receipt, seconds, wire_bytes, why)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        self.write(|file| {
-            let mut insert = file.prepare(sql)?;
-            for sent in all {
-                insert.execute(params![
-                    sent.at_ms,
-                    sent.address,
-                    sent.key.map(|key| key.0),
-                    variant_word(sent.variant),
-                    sent.name,
-                    sent.name.to_lowercase(),
-                    Bytes(&sent.path),
-                    amount(sent.size),
-                    sent.digest.map(|digest| digest.0),
-                    sent.outcome.word(),
-                    sent.stored_name,
-                    sent.receipt.as_deref().map(Bytes),
-                    sent.seconds,
-                    amount(sent.wire_bytes),
-                    sent.why,
-                ])?;
-            }
-            Ok(())
-        })
+        self.write(|file| insert_sent(file, all))
     }
 
     /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
@@ -195,6 +170,40 @@ impl Ledger {
                    WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
+
+    /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
+    /// UTC).
+    pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE at_ms >= ?2 AND receipt = ?1)";
+        self.read(|file| file.query_row(sql, params![Bytes(receipt), since_ms], |row| row.get(0)))
+    }
+}
+
+pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
+               stored_name, receipt, seconds, wire_bytes, why)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let mut insert = file.prepare(sql)?;
+    for sent in all {
+        insert.execute(params![
+            sent.at_ms,
+            sent.address,
+            sent.key.map(|key| key.0),
+            variant_word(sent.variant),
+            sent.name,
+            sent.name.to_lowercase(),
+            Bytes(&sent.path),
+            amount(sent.size),
+            sent.digest.map(|digest| digest.0),
+            sent.outcome.word(),
+            sent.stored_name,
+            sent.receipt.as_deref().map(Bytes),
+            sent.seconds,
+            amount(sent.wire_bytes),
+            sent.why,
+        ])?;
+    }
+    Ok(())
 }
 
 const RECEIVED: &str =
@@ -240,7 +249,7 @@ fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
+pub(super) fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
     one_of(row, column, Variant::ALL, variant_word)
 }
 
@@ -267,13 +276,13 @@ fn one_of<T: Copy, const N: usize>(
     })
 }
 
-fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let amount: i64 = row.get(column)?;
     u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, amount))
 }
 
 /// SQLite's integers end at 2^63 − 1, and so do files.
-fn amount(bytes: u64) -> i64 {
+pub(super) fn amount(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
@@ -287,6 +296,6 @@ impl ToSql for Bytes<'_> {
     }
 }
 
-fn path(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }

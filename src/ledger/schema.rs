@@ -11,7 +11,8 @@ use super::LedgerError;
 
 /// Every step, in order. Paths are blobs, because they need not be text; SHA-256 are blobs of 32 bytes;
 /// times are milliseconds since 1970, UTC; `folded` is the name in lower case, to be searched.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE sent (
         id          INTEGER PRIMARY KEY,
         at_ms       INTEGER NOT NULL,
@@ -65,7 +66,27 @@ pub(super) const STEPS: &[&str] = &["
         PRIMARY KEY (what, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX seen_until ON seen (until);
-"];
+",
+    "
+    -- What was sent, and what the server says of it is not known yet; empty whenever nobody sends.
+    CREATE TABLE asked (
+        id          INTEGER PRIMARY KEY,
+        at_ms       INTEGER NOT NULL,
+        ordinal     INTEGER NOT NULL,
+        receipts    BLOB,
+        address     TEXT NOT NULL,
+        key         BLOB,
+        variant     TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        path        BLOB NOT NULL,
+        size        INTEGER NOT NULL,
+        digest      BLOB NOT NULL,
+        seconds     REAL NOT NULL,
+        wire_bytes  INTEGER NOT NULL,
+        why         TEXT
+    ) STRICT;
+",
+];
 
 /// Refuses a file of a newer upseal before anything in it is changed.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {

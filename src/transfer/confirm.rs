@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::recover::UNCONFIRMED;
+use super::recover::{ENDING, UNCONFIRMED};
 use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
 use crate::escape::escape;
 use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, State};
@@ -112,17 +112,19 @@ pub fn keep(
     match keep {
         Keep::Nowhere => vec![None; files.len()],
         Keep::Together { store, folder } => {
-            let path = write(&**store, folder, format!("{}.receipt", receipt.statement.request));
+            let path = write(&**store, folder, format!("{}{ENDING}", receipt.statement.request));
             vec![path; files.len()]
         }
         Keep::Apart { store, folder } => files
             .iter()
-            .map(|file| {
-                let name = file.name.rsplit(['/', '\\']).next().unwrap_or(&file.name);
-                write(&**store, folder, format!("{name}.receipt"))
-            })
+            .map(|file| write(&**store, folder, format!("{}{ENDING}", base(&file.name))))
             .collect(),
     }
+}
+
+/// A name without its folders, as anybody writes them.
+pub(super) fn base(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
 /// What a line of a statement means for the file it is about.

@@ -21,6 +21,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::confirm;
 use crate::crypto::receipt::{Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
 use crate::escape::escape;
 use crate::ledger::{Asked, Ledger, LedgerError, Outcome, Sent};
@@ -94,10 +95,10 @@ pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
         }
     }
     let row = |file: &Asked| {
-        let proven = receipts.iter().find_map(|(folder, path, receipt)| {
-            let its = file.receipts.as_ref() == Some(*folder);
-            its.then(|| stored_name(receipt, file)).flatten().map(|name| (name, path.clone()))
-        });
+        let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
+        let proofs = its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file)?, path.clone())));
+        // Files that each have a receipt of their own have the same statement in all of them.
+        let proven = proofs.max_by_key(|(_, path)| likeness(path, &file.sent.name));
         match proven {
             None => file.sent.clone(),
             Some((name, path)) => Sent {
@@ -114,6 +115,17 @@ pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
     recovery.stored = rows.iter().filter(|row| row.outcome == Outcome::Stored).count();
     recovery.unconfirmed = rows.len() - recovery.stored;
     Ok(Some(recovery))
+}
+
+/// How much a receipt is called as that of a file of this name: `NAME.receipt`, or `NAME (2).receipt` if that was taken.
+fn likeness(receipt: &Path, name: &str) -> u8 {
+    let called = receipt.file_name().unwrap_or_default().to_string_lossy();
+    let name = confirm::base(name);
+    match called.strip_prefix(name) {
+        Some(ENDING) => 2,
+        Some(rest) if rest.starts_with(" (") => 1,
+        _ => 0,
+    }
 }
 
 /// The name that the receipt gives this file, if it is about it.

@@ -134,6 +134,28 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
     assert!(!scene.ledger.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
 }
 
+/// One question, and a receipt for each of its files: all of them have rows then.
+#[test]
+fn of_receipts_that_say_the_same_each_file_has_its_own() {
+    let scene = Scene::new();
+    let names = ["one.txt", "dir/three.txt", "four.txt", "five.txt"];
+    let asked = (1..).zip(["one", "three", "four", "five"]).zip(names).map(|((ordinal, content), name)| {
+        let asked = scene.asked(ordinal, content);
+        Asked { sent: Sent { name: name.to_owned(), ..asked.sent }, ..asked }
+    });
+    scene.die_asking(&asked.collect::<Vec<_>>());
+    let text = scene.receipt(&["one", "three", "four", "five"]).to_text();
+    // The third has had one before, and died before it had kept the last.
+    let kept = ["one.txt.receipt", "three.txt.receipt", "four.txt (2).receipt"];
+    let paths = kept.map(|name| scene.put(name, &text, AT_MS + 5));
+    assert_eq!(scene.recover().stored, 4);
+    let rows = scene.rows();
+    for (row, path) in rows.iter().zip(&paths) {
+        assert_eq!(row.receipt.as_ref(), Some(path), "{}", row.name);
+    }
+    assert!(paths.contains(rows[3].receipt.as_ref().unwrap()));
+}
+
 /// Each of them would call the file stored, if it was believed, or of this file.
 #[test]
 fn no_other_receipt_makes_a_row() {

@@ -63,7 +63,7 @@ pub struct Sent {
     pub outcome: Outcome,
     /// The name that the receipt gives it.
     pub stored_name: Option<String>,
-    /// The receipt's file, absolute.
+    /// The file of the receipt that speaks of it, whatever it says; absolute.
     pub receipt: Option<PathBuf>,
     /// From the first byte of MODE 0 to the end; 0 if there was none.
     pub seconds: f64,

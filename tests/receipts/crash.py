@@ -146,11 +146,9 @@ class Trial:
         client.send_signal(signal.SIGKILL)
         client.communicate(timeout=60)
         self.cuts += client.returncode != 0
-        with sqlite3.connect(self.environment["UPSEAL_HISTORY"]) as history:
-            try:
-                self.between += history.execute("SELECT count(*) FROM asked").fetchone()[0] > 0
-            except sqlite3.OperationalError:  # killed before there was a history
-                pass
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        self.between += self.asked(history) > 0
+        history.close()
         after = source / f"{number}-after.bin"
         after.write_bytes(b"after")
         done = run(*self.send(address, None, after), env=self.environment)
@@ -164,11 +162,19 @@ class Trial:
         shutil.rmtree(source)
         return wrong
 
+    @staticmethod
+    def asked(history):
+        """How many files have no end yet."""
+        try:
+            return history.execute("SELECT count(*) FROM asked").fetchone()[0]
+        except sqlite3.OperationalError:  # killed before there was such a table
+            return 0
+
     def audit_client(self):
         """Receipts and rows of what was sent name each other, and agree."""
         history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
         rows = history.execute("SELECT name, size, digest, outcome, receipt, stored_name FROM sent").fetchall()
-        left = history.execute("SELECT count(*) FROM asked").fetchone()[0]
+        left = self.asked(history)
         history.close()
         wrong = [f"{left} files have no end"] if left else []
         folders = [self.receipts, self.root / "data" / "upseal" / "receipts"]

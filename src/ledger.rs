@@ -8,6 +8,7 @@
 //!
 //! - [`row`]: what is recorded of a file
 //! - [`history`]: recording it, and the questions about it
+//! - [`asked`]: what a client sent and has no row yet, because no receipt has come
 //! - [`replay`]: what was seen and must not come again (PROTOCOL.md, "Replay guard")
 //! - [`repair`]: what a crash left without a row
 //! - [`audit`]: whether folder, history and receipts say the same
@@ -20,6 +21,7 @@
 //!
 //! It knows no network, no transfer and no screen.
 
+pub mod asked;
 pub mod audit;
 mod folder;
 pub mod history;
@@ -38,6 +40,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+pub use self::asked::{Asked, Asking};
 pub use self::history::{Direction, Filter};
 pub use self::replay::Seen;
 pub use self::row::{Entry, Outcome, Received, Recovered, Sent};

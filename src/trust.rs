@@ -274,6 +274,15 @@ impl Anchor {
     }
 }
 
+/// The key in a certificate, whoever signed it.
+///
+/// # Errors
+/// It is no certificate, or its key is none that a server may have.
+pub fn key(certificate: &[u8]) -> Result<ServerKey, TrustError> {
+    let certificate = Certificate::from_pem(certificate)?;
+    server_key(certificate.parsed()?.public_key())
+}
+
 /// What a certificate says about itself, unchecked: for a server to show its own.
 pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
     let certificate = Certificate::from_pem(certificate)?;

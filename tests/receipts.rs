@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
 use upseal::digest::Digest;
 use upseal::event::{Command, Dialect, FaultKind, State, Variant};
+use upseal::ledger::{Asked, Direction, Entry as Row, Filter, Ledger, Outcome, Sent};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Tcp};
@@ -376,6 +377,135 @@ fn a_receipt_is_kept_and_verified_offline() {
     // The audit reads them, too.
     let audit = home.run(&["audit", "--store", "recv_files", "--receipts", "kept"]);
     assert!(audit.out.contains("another of that name") || audit.out.contains("a.txt"), "{audit:?}");
+}
+
+/// The rows of what was sent, the newest first.
+fn sent_rows(home: &Home) -> Vec<Sent> {
+    let filter = Filter { direction: Some(Direction::Sent), ..Filter::default() };
+    let rows = Ledger::open(&home.history()).unwrap().history(&filter).unwrap();
+    rows.into_iter().map(|row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") }).collect()
+}
+
+/// As a client leaves it that was killed after its receipts were kept and before it wrote their rows.
+fn die_before_the_rows(home: &Home) {
+    let asked = |(ordinal, row): (u64, Sent)| Asked {
+        ordinal,
+        receipts: row.receipt.as_ref().and_then(|path| path.parent()).map(Into::into),
+        sent: Sent { receipt: None, stored_name: None, why: Some("unknown".to_owned()), ..row },
+    };
+    // Of one moment the row that was written last comes first.
+    let asked: Vec<Asked> = (1..).zip(sent_rows(home).into_iter().rev()).map(asked).collect();
+    let file = rusqlite::Connection::open(home.history()).unwrap();
+    file.execute("DELETE FROM sent", []).unwrap();
+    assert!(Ledger::open(&home.history()).unwrap().ask(&asked).unwrap().is_some());
+}
+
+#[test]
+fn a_client_that_died_between_receipt_and_row_is_repaired_by_the_next() {
+    let certs = fixtures("identity-v1");
+    for (flags, folder) in [("", "upseal/receipts"), ("--receipts kept", "kept")] {
+        let home = Home::new();
+        std::fs::write(home.path("c.txt"), "hallo").unwrap();
+        let values = [("certs", certs.to_str().unwrap())];
+        let mut server = home.start(line("serve --json --bind 127.0.0.1:0 --certs {certs}", &values));
+        let (address, ca) = (server.address(), ca().to_str().unwrap().to_owned());
+        let values = [("server", address.as_str()), ("ca", ca.as_str())];
+        let send = |words: &str| {
+            let command = format!("send --json --to {{server}} --ca {{ca}} {words}");
+            let sent = home.start(line(&command, &values)).finish();
+            assert_eq!(sent.code, Some(0), "{sent:?}");
+            sent
+        };
+        let repaired = |sent: &program::Outcome| -> Vec<String> {
+            let notes = events(sent).into_iter().filter(|event| event["event"] == "note");
+            notes.map(|note| note["text"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(repaired(&send(&format!("{flags} a.txt b.txt"))), [""; 0]);
+        let before = sent_rows(&home);
+        assert!(before.iter().all(|row| row.receipt.is_some()), "{before:?}");
+        die_before_the_rows(&home);
+        assert_eq!(sent_rows(&home), []);
+
+        // The next one says so, wherever its own receipts go, and what has its receipt is not sent again.
+        let again = send("--skip-receipted a.txt b.txt");
+        let said =
+            "history repaired: 2 files were sent before a crash and had no row: 2 stored, by the receipt";
+        assert_eq!(repaired(&again), [said], "{again:?}");
+        assert!(!again.out.contains("\"sending\""), "{again:?}");
+        let why = Some("recovered from its receipt after a crash".to_owned());
+        let expected: Vec<Sent> = before.into_iter().map(|row| Sent { why: why.clone(), ..row }).collect();
+        assert_eq!(sent_rows(&home), expected);
+        assert_eq!(repaired(&send("c.txt")), [""; 0]);
+        let listed = home.run(&["history", "--sent", "--name", "b.txt"]);
+        assert!(listed.out.contains(": recovered from its receipt after a crash"), "{listed:?}");
+
+        // The same with a receipt that somebody has touched.
+        die_before_the_rows(&home);
+        for (path, text) in std::fs::read_dir(home.path(folder)).unwrap().map(|entry| {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path, text)
+        }) {
+            std::fs::write(path, text.replacen(" 5 ", " 6 ", 1)).unwrap();
+        }
+        let notes = repaired(&send("c.txt"));
+        assert_eq!(
+            notes[0],
+            "history repaired: 3 files were sent before a crash and had no row: 3 not confirmed"
+        );
+        assert!(notes.len() > 1, "{notes:?}");
+        for note in &notes[1..] {
+            assert!(note.starts_with("a receipt is not believed: "), "{note}");
+            assert!(note.ends_with(".receipt: its signature does not hold"), "{note}");
+        }
+        let rows = sent_rows(&home);
+        let outcomes: Vec<Outcome> = rows.iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Stored, Outcome::Failed, Outcome::Failed, Outcome::Failed]);
+        assert!(rows[1..].iter().all(|row| row.receipt.is_none() && row.stored_name.is_none()), "{rows:?}");
+        server.signal(Signal::TERM);
+        assert_eq!(server.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn the_audit_names_a_receipt_that_has_no_row() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    let mut server = home.start(line("serve --json --bind 127.0.0.1:0 --certs {certs}", &values));
+    let (address, ca) = (server.address(), ca().to_str().unwrap().to_owned());
+    let values = [("server", address.as_str()), ("ca", ca.as_str())];
+    // The client's history is not the server's.
+    let send = line("send --to {server} --ca {ca} a.txt b.txt", &values);
+    let client = home.path("client.db");
+    let elsewhere = [("UPSEAL_HISTORY", client.to_str().unwrap())];
+    assert_eq!(home.start_with(send, &elsewhere).finish().code, Some(0));
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    let command = "audit --store recv_files --receipts upseal/receipts";
+    // The server has rows of what it received; the client, of what it sent.
+    let place = home.path("recv_files").canonicalize().unwrap();
+    let agreed = home.start(line(command, &[])).finish();
+    let sentence = format!("2 files and 1 receipt in {}: folder and history agree", place.display());
+    assert_eq!((agreed.code, &*agreed.out), (Some(0), &*sentence), "{agreed:?}");
+    let at_the_client =
+        |more: &str| home.start_with(line(&format!("{command} {more}"), &[]), &elsewhere).finish();
+    assert!(!at_the_client("").out.contains("receipt, "), "its rows name it");
+
+    rusqlite::Connection::open(&client).unwrap().execute("DELETE FROM sent", []).unwrap();
+    std::fs::write(home.path("upseal/receipts/z.receipt"), "nothing").unwrap();
+    let stray = at_the_client("");
+    assert_eq!(stray.code, Some(5), "{stray:?}");
+    let lines: Vec<&str> = stray.out.lines().filter(|line| line.contains(".receipt: ")).collect();
+    assert!(
+        lines[0]
+            .ends_with(".receipt: it is the receipt of stored files, the history has no row of 2 of them"),
+        "{stray:?}"
+    );
+    assert!(lines[1].starts_with("z.receipt: it cannot be checked: "), "{stray:?}");
+    let found = program::rows(&at_the_client("--json"));
+    assert!(found.iter().any(|line| line["what"] == "stray_receipt"), "{found:?}");
+    assert_eq!(found.last().unwrap()["receipts"], 2);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub struct Audit {
     /// The folder of received files.
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
-    /// Compare the receipts in this folder, too.
+    /// Compare the receipts in this folder, too, and name those without a row.
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
     /// One JSON object a line.

@@ -1,16 +1,21 @@
 //! `upseal audit`: whether the folder, the history and the receipts say the same.
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::history::{existing, fault};
 use crate::cli::Audit;
+use crate::crypto::receipt::{self as crypto, Fate, salted};
+use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind};
-use crate::ledger::audit::{self, Finding, Receipt, Summary};
-use crate::ledger::{Entry, store_path};
+use crate::ledger::audit::{self, Finding, Receipt, Summary, What};
+use crate::ledger::{Entry, Filter, Ledger, LedgerError, Received, Recovered, Sent, store_path};
 use crate::output;
+use crate::transfer::recover::{self, ENDING};
 
 /// Compares them and names what differs, the first one first. 0: they agree; 1: they do not; 5: something
 /// could not be read.
@@ -39,7 +44,11 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
             output::line(&finding.to_string());
         }
     };
-    let summary = audit::run(&ledger, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
+    let mut summary = audit::run(&ledger, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
+    if let Some(folder) = &args.receipts {
+        let strays = Strays::of(&ledger, &store, folder).map_err(|e| fault(&e))?;
+        strays.tell(&mut summary, &mut tell).map_err(|e| fault(&e))?;
+    }
     if args.json {
         json(&Line::Summary {
             files: summary.files,
@@ -60,7 +69,7 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
 
 /// What the receipt of this row's file says, if this folder has one: `NAME.receipt`.
 fn receipt(folder: &Path, row: &Entry) -> Receipt {
-    let path = folder.join(format!("{}.receipt", row.name()));
+    let path = folder.join(format!("{}{ENDING}", row.name()));
     if !path.is_file() {
         return Receipt::None;
     }
@@ -73,6 +82,89 @@ fn receipt(folder: &Path, row: &Entry) -> Receipt {
             Receipt::Differs("is about another content".to_owned())
         }
         _ => Receipt::Agrees,
+    }
+}
+
+/// What the history knows of the receipts in a folder.
+struct Strays<'a> {
+    folder: &'a Path,
+    /// The receipts that rows of sent files name, by their names in the folder.
+    named: HashSet<OsString>,
+    /// Those that were compared with a row of this store.
+    compared: HashSet<OsString>,
+    /// What was received, in any store: name, size and SHA-256.
+    received: HashMap<(String, u64), Vec<Digest>>,
+}
+
+impl<'a> Strays<'a> {
+    fn of(ledger: &Ledger, store: &Path, folder: &'a Path) -> Result<Self, LedgerError> {
+        let this = store_path(folder)?;
+        let mut parents: HashMap<PathBuf, bool> = HashMap::new();
+        let mut is_this = |parent: &Path| {
+            // A folder that is gone is not this one.
+            let same = || parent.canonicalize().is_ok_and(|parent| parent == this);
+            *parents.entry(parent.to_owned()).or_insert_with(same)
+        };
+        let (mut named, mut received) = (HashSet::new(), HashMap::<_, Vec<Digest>>::new());
+        for entry in ledger.history(&Filter::default())? {
+            match entry {
+                Entry::Sent(Sent { receipt: Some(path), .. }) => {
+                    if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+                        && is_this(parent)
+                    {
+                        named.insert(name.to_owned());
+                    }
+                }
+                Entry::Sent(_) => {}
+                Entry::Received(Received { name, size, digest: Some(digest), .. })
+                | Entry::Recovered(Recovered { name, size, digest, .. }) => {
+                    received.entry((name, size)).or_default().push(digest);
+                }
+                // Unhashed, it cannot be what a receipt is about.
+                Entry::Received(_) => {}
+            }
+        }
+        let in_effect = ledger.in_effect(store)?;
+        let compared = in_effect.iter().map(|row| format!("{}{ENDING}", row.name()).into()).collect();
+        Ok(Self { folder, named, compared, received })
+    }
+
+    /// Names every receipt of which there is no row.
+    fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), LedgerError> {
+        let listed = recover::list(self.folder)
+            .map_err(|why| LedgerError::Store { path: self.folder.to_owned(), why })?;
+        for (path, _) in listed {
+            let Some(name) = path.file_name() else { continue };
+            if self.compared.contains(name) {
+                continue;
+            }
+            summary.receipts += 1;
+            let what = match super::verify::load(&path) {
+                Err(fault) => What::Unreadable { why: fault.what },
+                Ok(_) if self.named.contains(name) => continue,
+                Ok(receipt) => match self.strange(&receipt) {
+                    0 => continue,
+                    files => What::StrayReceipt { files },
+                },
+            };
+            summary.count(&what);
+            tell(&Finding { name: name.to_owned(), what });
+        }
+        Ok(())
+    }
+
+    /// How many files it calls stored that nobody has a row of.
+    fn strange(&self, receipt: &crypto::Receipt) -> usize {
+        let has_row = |entry: &&crypto::Entry| match &entry.fate {
+            Fate::Missing(_) => true,
+            Fate::Stored { size, digest, name, .. } => {
+                let rows = self.received.get(&(name.clone(), *size));
+                rows.is_some_and(|rows| {
+                    rows.iter().any(|row| salted(receipt.salt.as_deref(), *row) == *digest)
+                })
+            }
+        };
+        receipt.statement.entries.iter().filter(|entry| !has_row(entry)).count()
     }
 }
 

@@ -316,7 +316,7 @@ mod tests {
             name: "b".to_owned(),
             kept: Kept::Renamed,
             size: 0,
-            digest: Digest([1; 32]),
+            digest: Some(Digest([1; 32])),
             variant: Variant::Plain,
             seconds: 0.0,
             receipt: Some(Digest([2; 32])),

@@ -66,6 +66,11 @@ pub enum What {
         /// In words that follow "its receipt ".
         why: String,
     },
+    /// It is a receipt, and nobody has a row of what it calls stored.
+    StrayReceipt {
+        /// So many files of it, at least one.
+        files: usize,
+    },
     /// It or its receipt cannot be read, so nothing is known of it.
     Unreadable {
         /// Why.
@@ -83,6 +88,7 @@ impl What {
             Self::Content { .. } => "content",
             Self::NoRow { .. } => "no_row",
             Self::Receipt { .. } => "receipt",
+            Self::StrayReceipt { .. } => "stray_receipt",
             Self::Unreadable { .. } => "unreadable",
         }
     }
@@ -101,6 +107,12 @@ impl fmt::Display for What {
                 f.write_str("it is in the folder, the history has no row of it and began later")
             }
             Self::Receipt { why } => write!(f, "its receipt {}", escape(why)),
+            Self::StrayReceipt { files: 1 } => {
+                f.write_str("it is the receipt of a stored file, the history has no row of that")
+            }
+            Self::StrayReceipt { files } => {
+                write!(f, "it is the receipt of stored files, the history has no row of {files} of them")
+            }
             Self::Unreadable { why } => write!(f, "it cannot be checked: {}", escape(why)),
         }
     }
@@ -123,6 +135,16 @@ pub struct Summary {
     pub differing: usize,
     /// Of all findings those that could not be read.
     pub unreadable: usize,
+}
+
+impl Summary {
+    /// One finding more.
+    pub const fn count(&mut self, what: &What) {
+        match what {
+            What::Unreadable { .. } => self.unreadable += 1,
+            _ => self.differing += 1,
+        }
+    }
 }
 
 /// Compares all of a store, in the order of the names, and tells each finding as soon as it is made.
@@ -151,10 +173,7 @@ pub fn run(
     for (name, pair) in pairs {
         summary.files += 1;
         let mut found = |what: What| {
-            match what {
-                What::Unreadable { .. } => summary.unreadable += 1,
-                _ => summary.differing += 1,
-            }
+            summary.count(&what);
             tell(&Finding { name: name.to_owned(), what });
         };
         let what = match pair {
@@ -185,10 +204,11 @@ fn compare(row: &Entry, file: Option<&Found>, path: &Path) -> Option<What> {
     match folder::read(path, 0) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Some(What::Gone),
         Err(why) => Some(What::Unreadable { why: why.to_string() }),
-        Ok(content) => row
-            .digest()
-            .filter(|recorded| *recorded != content.digest)
-            .map(|recorded| What::Content { found: content.digest, recorded }),
+        Ok(content) => match row.digest() {
+            None => Some(What::Unreadable { why: "it was not hashed when it came".to_owned() }),
+            Some(recorded) if recorded == content.digest => None,
+            Some(recorded) => Some(What::Content { found: content.digest, recorded }),
+        },
     }
 }
 

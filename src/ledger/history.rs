@@ -5,10 +5,10 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word, variant_word};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, Seen, replay};
 use crate::digest::Digest;
 use crate::event::{Kept, Variant};
 
@@ -46,54 +46,47 @@ impl Ledger {
 
     /// Records how uploads ended, in one step.
     pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), LedgerError> {
-        let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
-                   stored_name, receipt, seconds, wire_bytes, why)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        self.write(|file| {
-            let mut insert = file.prepare(sql)?;
-            for sent in all {
-                insert.execute(params![
-                    sent.at_ms,
-                    sent.address,
-                    sent.key.map(|key| key.0),
-                    variant_word(sent.variant),
-                    sent.name,
-                    sent.name.to_lowercase(),
-                    Bytes(&sent.path),
-                    amount(sent.size),
-                    sent.digest.map(|digest| digest.0),
-                    sent.outcome.word(),
-                    sent.stored_name,
-                    sent.receipt.as_deref().map(Bytes),
-                    sent.seconds,
-                    amount(sent.wire_bytes),
-                    sent.why,
-                ])?;
-            }
-            Ok(())
-        })
+        self.write(|file| insert_sent(file, all))
     }
 
     /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
     /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
     pub fn record_received(&self, received: &Received) -> Result<(), LedgerError> {
+        self.record_all_received(std::slice::from_ref(received), &[], 0)
+    }
+
+    /// The same for several, and remembers what came with them and must not come again until then
+    /// ([`remember`](Self::remember)), in one step.
+    pub fn record_all_received(
+        &self,
+        all: &[Received],
+        seen: &[(Seen, Digest)],
+        until: i64,
+    ) -> Result<(), LedgerError> {
+        if all.is_empty() && seen.is_empty() {
+            return Ok(());
+        }
         let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant,
                    seconds, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.write(|file| {
-            let row = params![
-                received.at_ms,
-                received.peer,
-                Bytes(&received.store),
-                received.name,
-                received.name.to_lowercase(),
-                kept_word(received.kept),
-                amount(received.size),
-                received.digest.0,
-                variant_word(received.variant),
-                received.seconds,
-                received.receipt.map(|receipt| receipt.0),
-            ];
-            file.execute(sql, row).map(drop)
+            replay::insert(file, seen, until)?;
+            let mut insert = file.prepare_cached(sql)?;
+            for received in all {
+                insert.execute(params![
+                    received.at_ms,
+                    received.peer,
+                    Bytes(&received.store),
+                    received.name,
+                    received.name.to_lowercase(),
+                    kept_word(received.kept),
+                    amount(received.size),
+                    received.digest.map(|digest| digest.0),
+                    variant_word(received.variant),
+                    received.seconds,
+                    received.receipt.map(|receipt| receipt.0),
+                ])?;
+            }
+            Ok(())
         })
     }
 
@@ -195,6 +188,40 @@ impl Ledger {
                    WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
+
+    /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
+    /// UTC).
+    pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE at_ms >= ?2 AND receipt = ?1)";
+        self.read(|file| file.query_row(sql, params![Bytes(receipt), since_ms], |row| row.get(0)))
+    }
+}
+
+pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
+               stored_name, receipt, seconds, wire_bytes, why)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let mut insert = file.prepare(sql)?;
+    for sent in all {
+        insert.execute(params![
+            sent.at_ms,
+            sent.address,
+            sent.key.map(|key| key.0),
+            variant_word(sent.variant),
+            sent.name,
+            sent.name.to_lowercase(),
+            Bytes(&sent.path),
+            amount(sent.size),
+            sent.digest.map(|digest| digest.0),
+            sent.outcome.word(),
+            sent.stored_name,
+            sent.receipt.as_deref().map(Bytes),
+            sent.seconds,
+            amount(sent.wire_bytes),
+            sent.why,
+        ])?;
+    }
+    Ok(())
 }
 
 const RECEIVED: &str =
@@ -221,10 +248,15 @@ fn sent_row(row: &Row<'_>) -> rusqlite::Result<Sent> {
 
 fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let (at_ms, store, name) = (row.get(0)?, path(row.get(2)?), row.get(3)?);
-    let (kept, size, digest) = (kept(row, 4)?, bytes(row, 5)?, Digest(row.get(6)?));
+    let (kept, size, digest) = (kept(row, 4)?, bytes(row, 5)?, row.get::<_, Option<_>>(6)?.map(Digest));
     let receipt = row.get::<_, Option<_>>(9)?.map(Digest);
     Ok(match row.get::<_, Option<String>>(7)? {
-        None => Entry::Recovered(Recovered { at_ms, store, name, kept, size, digest, receipt }),
+        None => {
+            // It was read to be recorded.
+            let digest =
+                digest.ok_or_else(|| rusqlite::Error::InvalidColumnType(6, "digest".into(), Type::Null))?;
+            Entry::Recovered(Recovered { at_ms, store, name, kept, size, digest, receipt })
+        }
         Some(_) => Entry::Received(Received {
             at_ms,
             peer: row.get(1)?,
@@ -240,7 +272,7 @@ fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
+pub(super) fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
     one_of(row, column, Variant::ALL, variant_word)
 }
 
@@ -267,13 +299,13 @@ fn one_of<T: Copy, const N: usize>(
     })
 }
 
-fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let amount: i64 = row.get(column)?;
     u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, amount))
 }
 
 /// SQLite's integers end at 2^63 − 1, and so do files.
-fn amount(bytes: u64) -> i64 {
+pub(super) fn amount(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
@@ -287,6 +319,6 @@ impl ToSql for Bytes<'_> {
     }
 }
 
-fn path(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }

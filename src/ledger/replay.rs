@@ -3,7 +3,7 @@
 //! PROTOCOL.md, "Replay guard": a session key is wrapped with fresh randomness, so the same bytes in a
 //! second connection are a recording. Only SHA-256 are kept, each until the certificate's end.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Ledger, LedgerError};
 use crate::digest::Digest;
@@ -43,19 +43,22 @@ impl Ledger {
         if seen.is_empty() {
             return Ok(());
         }
-        let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3)
-                   ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
-        self.write(|file| {
-            let mut insert = file.prepare(sql)?;
-            for (what, digest) in seen {
-                insert.execute(params![what.number(), digest.0, until])?;
-            }
-            Ok(())
-        })
+        self.write(|file| insert(file, seen, until))
     }
 
     /// Forgets what need only be remembered until before `now` (Unix seconds).
     pub fn forget_expired(&self, now: i64) -> Result<(), LedgerError> {
         self.write(|file| file.execute("DELETE FROM seen WHERE until < ?1", [now]).map(drop))
     }
+}
+
+/// Remembers these, as a part of a step.
+pub(super) fn insert(file: &Connection, seen: &[(Seen, Digest)], until: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
+    let mut insert = file.prepare_cached(sql)?;
+    for (what, digest) in seen {
+        insert.execute(params![what.number(), digest.0, until])?;
+    }
+    Ok(())
 }

@@ -63,7 +63,7 @@ pub struct Sent {
     pub outcome: Outcome,
     /// The name that the receipt gives it.
     pub stored_name: Option<String>,
-    /// The receipt's file, absolute.
+    /// The file of the receipt that speaks of it, whatever it says; absolute.
     pub receipt: Option<PathBuf>,
     /// From the first byte of MODE 0 to the end; 0 if there was none.
     pub seconds: f64,
@@ -88,8 +88,8 @@ pub struct Received {
     pub kept: Kept,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of all of them.
-    pub digest: Digest,
+    /// SHA-256 of all of them, unless the server was told not to hash.
+    pub digest: Option<Digest>,
     /// How it came.
     pub variant: Variant,
     /// From its first byte to its last.
@@ -165,7 +165,7 @@ impl Entry {
     pub const fn digest(&self) -> Option<Digest> {
         match self {
             Self::Sent(row) => row.digest,
-            Self::Received(row) => Some(row.digest),
+            Self::Received(row) => row.digest,
             Self::Recovered(row) => Some(row.digest),
         }
     }

@@ -11,7 +11,8 @@ use super::LedgerError;
 
 /// Every step, in order. Paths are blobs, because they need not be text; SHA-256 are blobs of 32 bytes;
 /// times are milliseconds since 1970, UTC; `folded` is the name in lower case, to be searched.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE sent (
         id          INTEGER PRIMARY KEY,
         at_ms       INTEGER NOT NULL,
@@ -65,7 +66,50 @@ pub(super) const STEPS: &[&str] = &["
         PRIMARY KEY (what, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX seen_until ON seen (until);
-"];
+",
+    "
+    -- What was sent, and what the server says of it is not known yet; empty whenever nobody sends.
+    CREATE TABLE asked (
+        id          INTEGER PRIMARY KEY,
+        at_ms       INTEGER NOT NULL,
+        ordinal     INTEGER NOT NULL,
+        receipts    BLOB,
+        address     TEXT NOT NULL,
+        key         BLOB,
+        variant     TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        path        BLOB NOT NULL,
+        size        INTEGER NOT NULL,
+        digest      BLOB NOT NULL,
+        seconds     REAL NOT NULL,
+        wire_bytes  INTEGER NOT NULL,
+        why         TEXT
+    ) STRICT;
+",
+    "
+    -- The digest may be missing: a server can be told not to hash. SQLite changes no column, so the table is copied.
+    CREATE TABLE hashed_or_not (
+        id          INTEGER PRIMARY KEY,
+        at_ms       INTEGER NOT NULL,
+        peer        TEXT,
+        store       BLOB NOT NULL,
+        name        TEXT NOT NULL,
+        folded      TEXT NOT NULL,
+        kept        TEXT NOT NULL,
+        size        INTEGER NOT NULL,
+        digest      BLOB,
+        variant     TEXT,
+        seconds     REAL,
+        receipt     BLOB
+    ) STRICT;
+    INSERT INTO hashed_or_not SELECT id, at_ms, peer, store, name, folded, kept, size, digest, variant, seconds,
+        receipt FROM received;
+    DROP TABLE received;
+    ALTER TABLE hashed_or_not RENAME TO received;
+    CREATE INDEX received_at ON received (at_ms);
+    CREATE INDEX received_name ON received (store, name);
+",
+];
 
 /// Refuses a file of a newer upseal before anything in it is changed.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {

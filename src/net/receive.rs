@@ -25,7 +25,7 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
-use crate::store::{Discard, FileName, Incoming, Pending, Published};
+use crate::store::{Discard, FileName, Incoming, Pending};
 
 mod arriving;
 mod blocks;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::recover::{ENDING, UNCONFIRMED};
 use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
 use crate::escape::escape;
 use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, State};
@@ -39,6 +40,17 @@ pub enum Keep {
         /// Its path, absolute.
         folder: PathBuf,
     },
+}
+
+impl Keep {
+    /// The folder, absolute; `None`: they are kept nowhere.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Nowhere => None,
+            Self::Together { folder, .. } | Self::Apart { folder, .. } => Some(folder),
+        }
+    }
 }
 
 /// A file that the kernel took, and the server has not confirmed.
@@ -100,17 +112,19 @@ pub fn keep(
     match keep {
         Keep::Nowhere => vec![None; files.len()],
         Keep::Together { store, folder } => {
-            let path = write(&**store, folder, format!("{}.receipt", receipt.statement.request));
+            let path = write(&**store, folder, format!("{}{ENDING}", receipt.statement.request));
             vec![path; files.len()]
         }
         Keep::Apart { store, folder } => files
             .iter()
-            .map(|file| {
-                let name = file.name.rsplit(['/', '\\']).next().unwrap_or(&file.name);
-                write(&**store, folder, format!("{name}.receipt"))
-            })
+            .map(|file| write(&**store, folder, format!("{}{ENDING}", base(&file.name))))
             .collect(),
     }
+}
+
+/// A name without its folders, as anybody writes them.
+pub(super) fn base(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
 /// What a line of a statement means for the file it is about.
@@ -147,6 +161,17 @@ pub fn judge(
             State::Stored { name, receipt }
         }
     }
+}
+
+/// What is known of a file between the question and the receipt: nothing. It stays so if upseal dies there.
+#[must_use]
+pub fn unknown() -> State {
+    State::Failed(Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::System,
+        what: UNCONFIRMED.to_owned(),
+        advice: String::new(),
+    })
 }
 
 /// The beginning of what is said of a file that is not what was sent.

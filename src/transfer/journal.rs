@@ -1,22 +1,25 @@
 //! The history of what was sent, as the worker writes it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confirm::ALTERED;
+use super::recover;
 use crate::digest::Digest;
 use crate::event::{Event, FaultKind, State, Target, Variant};
-use crate::ledger::{Ledger, Outcome, Sent};
+use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::trust::known;
 
-/// Opened when the first file has ended, so that nothing waits for it before.
+/// Opened when the first file has been sent, so that nothing waits for it before.
 #[derive(Clone, Default)]
 pub struct Journal {
     path: Option<PathBuf>,
     ledger: Arc<OnceLock<Option<Ledger>>>,
+    repaired: Arc<AtomicBool>,
 }
 
 /// A file that ended.
@@ -39,52 +42,121 @@ pub struct Ended<'a> {
     pub meter: &'a Meter,
     /// How it ended.
     pub state: &'a State,
+    /// The receipt that says so.
+    pub receipt: Option<&'a Path>,
 }
 
 impl Journal {
     /// In this database; `None`: nothing is written.
     #[must_use]
     pub fn at(path: Option<PathBuf>) -> Self {
-        Self { path, ledger: Arc::default() }
+        Self { path, ..Self::default() }
     }
 
-    /// The ledger, opened. That it cannot be is said once.
+    /// The ledger, opened and repaired. That it cannot be is said once.
     pub fn ledger(&self, observer: &dyn Observer) -> Option<&Ledger> {
         let open = || {
             let opened = Ledger::open(self.path.as_ref()?);
-            if let Err(why) = &opened {
-                observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
+            match &opened {
+                Ok(ledger) => self.repair(ledger, observer),
+                Err(why) => {
+                    observer
+                        .event(Event::Note { text: format!("nothing is written into the history: {why}") });
+                }
             }
             opened.ok()
         };
         self.ledger.get_or_init(open).as_ref()
     }
 
-    /// Writes a row for each, in one step. Uploads to the embedded server are in its own rows.
-    pub fn write(&self, ended: &[Ended<'_>], observer: &dyn Observer) {
+    /// Gives rows to what a killed program had asked for. Where another program is about to write its own, it is tried
+    /// again before the next question.
+    fn repair(&self, ledger: &Ledger, observer: &dyn Observer) {
+        if self.repaired.load(Ordering::Relaxed) {
+            return;
+        }
+        let note = |text: String| observer.event(Event::Note { text });
+        let done = match ledger.has_asked() {
+            Ok(false) => true,
+            Ok(true) => match recover::run(ledger) {
+                Ok(None) => false,
+                Ok(Some(recovery)) => {
+                    note(recovery.to_string());
+                    for why in &recovery.unbelieved {
+                        note(format!("a receipt is not believed: {why}"));
+                    }
+                    true
+                }
+                Err(why) => {
+                    note(format!("the history is not repaired: {why}"));
+                    true
+                }
+            },
+            Err(why) => {
+                note(format!("the history is not repaired: {why}"));
+                true
+            }
+        };
+        self.repaired.store(done, Ordering::Relaxed);
+    }
+
+    /// Writes down what a receipt is about to be asked for: the numbers of the files on their connection, and the
+    /// files as if nothing became of them. `folder`: where the receipt goes.
+    pub fn ask<'a>(
+        &self,
+        files: impl Iterator<Item = (u64, Ended<'a>)>,
+        folder: Option<&Path>,
+        observer: &dyn Observer,
+    ) -> Option<Asking> {
+        let asked = |(ordinal, ended): (u64, Ended<'a>)| {
+            Some(Asked { ordinal, receipts: folder.map(Path::to_owned), sent: ended.row()? })
+        };
+        let asked: Vec<Asked> = files.filter_map(asked).collect();
+        if asked.is_empty() {
+            return None;
+        }
+        let ledger = self.ledger(observer)?;
+        self.repair(ledger, observer);
+        ledger.ask(&asked).unwrap_or_else(|why| {
+            not_written(&why, observer);
+            None
+        })
+    }
+
+    /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded
+    /// server are in its own rows.
+    pub fn write(&self, ended: &[Ended<'_>], asking: Option<Asking>, observer: &dyn Observer) {
         let rows: Vec<Sent> = ended.iter().filter_map(Ended::row).collect();
-        if rows.is_empty() {
+        if rows.is_empty() && asking.is_none() {
             return;
         }
         let Some(ledger) = self.ledger(observer) else { return };
-        if let Err(why) = ledger.record_all_sent(&rows) {
-            observer.event(Event::Note { text: format!("not in the history: {why}") });
+        let written = match asking {
+            Some(asking) => ledger.settle(&asking, &rows),
+            None => ledger.record_all_sent(&rows),
+        };
+        if let Err(why) = written {
+            not_written(&why, observer);
         }
     }
+}
+
+fn not_written(why: &LedgerError, observer: &dyn Observer) {
+    observer.event(Event::Note { text: format!("not in the history: {why}") });
 }
 
 impl Ended<'_> {
     /// `None`: it has not ended, or its server writes it down itself.
     fn row(&self) -> Option<Sent> {
         let Target::Server { address, .. } = self.target else { return None };
-        let (outcome, stored_name, receipt, why) = match self.state {
-            State::Stored { name, receipt } => (Outcome::Stored, Some(name.clone()), receipt.clone(), None),
-            State::Delivered => (Outcome::Delivered, None, None, None),
-            State::Cancelled => (Outcome::Cancelled, None, None, None),
+        let (outcome, stored_name, why) = match self.state {
+            State::Stored { name, .. } => (Outcome::Stored, Some(name.clone()), None),
+            State::Delivered => (Outcome::Delivered, None, None),
+            State::Cancelled => (Outcome::Cancelled, None, None),
             State::Failed(fault) if fault.kind == FaultKind::Broken && fault.what.starts_with(ALTERED) => {
-                (Outcome::Altered, None, None, Some(fault.what.clone()))
+                (Outcome::Altered, None, Some(fault.what.clone()))
             }
-            State::Failed(fault) => (Outcome::Failed, None, None, Some(fault.what.clone())),
+            State::Failed(fault) => (Outcome::Failed, None, Some(fault.what.clone())),
             _ => return None,
         };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -99,7 +171,7 @@ impl Ended<'_> {
             digest: self.digest,
             outcome,
             stored_name,
-            receipt,
+            receipt: self.receipt.map(Path::to_owned),
             seconds: self.meter.elapsed().as_secs_f64(),
             wire_bytes: self.meter.wire_bytes(),
             why,

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod queue;
 pub mod race;
 pub mod recognise;
+pub mod recover;
 pub mod sampler;
 pub mod source;
 pub mod worker;

@@ -1,5 +1,6 @@
 //! One connection and its uploads, on the worker thread.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::queue::{Queue, Route};
 use super::source::Source;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
+use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Content, Upload, UploadError};
 use crate::trust::Anchor;
@@ -70,6 +72,12 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
+    /// A file that was sent whole.
+    fn whole<'a>(&'a self, file: &'a Unconfirmed, state: &'a State, receipt: Option<&'a Path>) -> Ended<'a> {
+        let current = Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
+        Ended { receipt, ..self.ended(&current, file.sent.digest, state) }
+    }
+
     fn ended<'a>(&'a self, file: &Current<'a>, digest: Option<Digest>, state: &'a State) -> Ended<'a> {
         Ended {
             target: &self.route.target,
@@ -81,7 +89,21 @@ impl Way<'_> {
             digest,
             meter: file.meter,
             state,
+            receipt: None,
         }
+    }
+}
+
+/// How a file that was sent whole has ended, and the receipt that says so.
+struct End<'a> {
+    file: &'a Unconfirmed,
+    state: State,
+    receipt: Option<PathBuf>,
+}
+
+impl<'a> End<'a> {
+    const fn of(file: &'a Unconfirmed, state: State) -> Self {
+        Self { file, state, receipt: None }
     }
 }
 
@@ -169,7 +191,9 @@ impl Worker {
                 };
                 self.dialer.observer.unwatch(track);
                 return match result {
-                    Ok(()) => self.end(way, waiting.iter().map(|file| (file, State::Delivered))),
+                    Ok(()) => {
+                        self.end(way, None, waiting.iter().map(|file| End::of(file, State::Delivered)));
+                    }
                     Err(error) => self.broken(way, &waiting, None, &error),
                 };
             };
@@ -187,24 +211,35 @@ impl Worker {
     ) -> Result<(), UploadError> {
         let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
         let files = first.sent.ordinal..=last.sent.ordinal;
-        let confirmation =
-            last.meter.timed(Stage::Wait, || upload.receipts(files, self.plain_receipts.as_deref()))?;
+        let (unknown, observer) = (confirm::unknown(), &*self.dialer.observer);
+        let asked = waiting.iter().map(|file| (file.sent.ordinal, way.whole(file, &unknown, None)));
+        let asking = self.journal.ask(asked, self.keep.folder(), observer);
+        let asked = last.meter.timed(Stage::Wait, || upload.receipts(files, self.plain_receipts.as_deref()));
+        let confirmation = match asked {
+            Ok(confirmation) => confirmation,
+            Err(error) => {
+                // What becomes of them has its own rows.
+                self.journal.write(&[], asking, observer);
+                return Err(error);
+            }
+        };
         // Its last numbers come before its final state.
         self.dialer.observer.unwatch(Track::Job(last.job.id));
         match confirmation {
-            Confirmation::Answer => self.end(way, waiting.iter().map(|file| (file, State::Delivered))),
+            Confirmation::Answer => {
+                self.end(way, asking, waiting.iter().map(|file| End::of(file, State::Delivered)));
+            }
             Confirmation::Receipt(receipt) => {
-                let paths = confirm::keep(&receipt, waiting, &self.keep, &*self.dialer.observer);
+                let paths = confirm::keep(&receipt, waiting, &self.keep, observer);
                 // The statement has a line for each of them, in this order: it was read so.
                 let lines = waiting.iter().zip(&receipt.statement.entries).zip(paths);
                 let salt = receipt.salt.as_deref();
                 let dialect = way.route.dialect;
-                self.end(
-                    way,
-                    lines.map(|((file, entry), path)| {
-                        (file, confirm::judge(entry, salt, file, dialect, path))
-                    }),
-                );
+                let end = |((file, entry), receipt): ((_, _), Option<PathBuf>)| {
+                    let state = confirm::judge(entry, salt, file, dialect, receipt.clone());
+                    End { file, state, receipt }
+                };
+                self.end(way, asking, lines.map(end));
             }
         }
         Ok(())
@@ -293,19 +328,13 @@ impl Worker {
     }
 
     /// Files that were sent whole have come to their ends: writes them down, and says so.
-    fn end<'a>(&self, way: &Way<'_>, files: impl Iterator<Item = (&'a Unconfirmed, State)>) {
-        let ends: Vec<(&Unconfirmed, State)> = files.collect();
-        let ended: Vec<Ended<'_>> = ends
-            .iter()
-            .map(|(file, state)| {
-                let current =
-                    Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
-                way.ended(&current, file.sent.digest, state)
-            })
-            .collect();
-        self.journal.write(&ended, &*self.dialer.observer);
+    fn end<'a>(&self, way: &Way<'_>, asking: Option<Asking>, ends: impl Iterator<Item = End<'a>>) {
+        let ends: Vec<End<'_>> = ends.collect();
+        let ended: Vec<Ended<'_>> =
+            ends.iter().map(|end| way.whole(end.file, &end.state, end.receipt.as_deref())).collect();
+        self.journal.write(&ended, asking, &*self.dialer.observer);
         drop(ended);
-        for (file, state) in ends {
+        for End { file, state, .. } in ends {
             self.say(file.job.id, state);
         }
     }
@@ -325,7 +354,7 @@ impl Worker {
                 self.interrupted(current.job.id);
             } else if !self.try_again(way.route, current.job.id, retries, &fault) {
                 let state = State::Failed(fault.clone());
-                self.journal.write(&[way.ended(current, None, &state)], &*self.dialer.observer);
+                self.journal.write(&[way.ended(current, None, &state)], None, &*self.dialer.observer);
                 self.say(current.job.id, state);
             }
         }
@@ -335,7 +364,7 @@ impl Worker {
             if error.is_interrupted() {
                 self.interrupted(file.job.id);
             } else if !self.try_again(way.route, file.job.id, retries, &fault) {
-                self.end(way, std::iter::once((file, State::Failed(fault))));
+                self.end(way, None, std::iter::once(End::of(file, State::Failed(fault))));
             }
         }
     }

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Kills a server between store, history and receipt, and audits what is left.
+"""Kills a server or a client between store, history and receipt, and audits what is left.
 
     crash.py --upseal BIN [--times 200]       kill -9, in the midst of uploads
+    crash.py --upseal BIN --client            kill -9 of the client instead: the next one repairs its history
     crash.py --upseal BIN --power [--times N] a power cut besides: the store is an ext4 image of its own,
                                               and what counts is what the image holds at that moment (root)
 
 The auditor knows nothing of upseal but the text of a receipt (docs/receipts.md): every file that a receipt
 calls stored must be in the folder, under that name, with that size and that digest. Then `upseal audit`
-must find that folder and history agree. Needs only Python's own library.
+must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
+receipt must be named by a row, every stored row's receipt must be there and have its size and digest, and nothing
+may be left in between. Needs only Python's own library.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -76,7 +80,9 @@ class Trial:
         done = run(self.binary, "certs", "init", "--dir", root / "certs", "--bits", "1024", env=self.environment)
         if done.returncode != 0:
             sys.exit(f"no certificates: {done.stderr.decode()}")
-        self.receipts, self.sent, self.cuts = root / "receipts", 0, 0
+        self.receipts, self.cuts = root / "receipts", 0
+        # Of clients: died between question and row; repairs that were said, and those that found a receipt.
+        self.between = self.notes = self.proven = 0
 
     def serve(self):
         server = subprocess.Popen(
@@ -113,6 +119,82 @@ class Trial:
         self.store.come_back()
         shutil.rmtree(source)
 
+    def send(self, address, folder, *files):
+        where = ("--receipts", str(folder)) if folder else ()
+        return [self.binary, "send", "--json", "--retries", "0", *where, "--to", address, "-p", "cp2",
+                "--ca", str(self.root / "certs" / "cacsertificate.crt"), *map(str, files)]
+
+    def client_once(self, number, chance, address):
+        """A client is killed, somewhere around its receipts; the next one repairs, and says so."""
+        source = self.root / f"source-{number}"
+        source.mkdir()
+        names = [source / f"{number}-{file}.bin" for file in range(FILES)]
+        for name in names:
+            name.write_bytes(chance.randbytes(chance.choice((0, 100, 5_000, 50_000))))
+        folder = self.receipts / str(number) if chance.random() < 0.5 else self.root / "data/upseal/receipts"
+        before = len(list(folder.glob("*.receipt")))
+        client = subprocess.Popen(
+            self.send(address, folder if folder.parent == self.receipts else None, *names),
+            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # Anywhere; or where it matters, from the first receipt to shortly after.
+        if chance.random() < 0.5:
+            time.sleep(chance.random() * 0.15)
+        else:
+            while client.poll() is None and len(list(folder.glob("*.receipt"))) == before:
+                pass
+            time.sleep(chance.random() * 0.004)
+        client.send_signal(signal.SIGKILL)
+        client.communicate(timeout=60)
+        self.cuts += client.returncode != 0
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        self.between += self.asked(history) > 0
+        history.close()
+        after = source / f"{number}-after.bin"
+        after.write_bytes(b"after")
+        done = run(*self.send(address, None, after), env=self.environment)
+        if done.returncode != 0:
+            sys.exit(f"the next client fails: {done.stderr.decode()}")
+        self.notes += done.stdout.count(b"history repaired: ")
+        self.proven += done.stdout.count(b" stored, by the receipt")
+        if b"not believed" in done.stdout or b"not repaired" in done.stdout:
+            sys.exit(f"the next client says: {done.stdout.decode()}")
+        wrong = self.audit_client()
+        shutil.rmtree(source)
+        return wrong
+
+    @staticmethod
+    def asked(history):
+        """How many files have no end yet."""
+        try:
+            return history.execute("SELECT count(*) FROM asked").fetchone()[0]
+        except sqlite3.OperationalError:  # killed before there was such a table
+            return 0
+
+    def audit_client(self):
+        """Receipts and rows of what was sent name each other, and agree."""
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        rows = history.execute("SELECT name, size, digest, outcome, receipt, stored_name FROM sent").fetchall()
+        left = self.asked(history)
+        history.close()
+        wrong = [f"{left} files have no end"] if left else []
+        folders = [self.receipts, self.root / "data" / "upseal" / "receipts"]
+        kept = {path for folder in folders for path in folder.rglob("*.receipt")}
+        named = {Path(os.fsdecode(row[4])) for row in rows if row[4]}
+        wrong += [f"{path.name}: a receipt, and no row" for path in sorted(kept - named)]
+        for name, size, digest, outcome, receipt, stored in rows:
+            path = Path(os.fsdecode(receipt)) if receipt else None
+            if outcome != "stored":
+                continue
+            if path not in kept:
+                wrong.append(f"{name}: stored, and its receipt is not there")
+                continue
+            head, statement, _ = path.read_text().split("\n\n", 2)
+            salt = bytes.fromhex(head.split("\n")[1].removeprefix("salt "))
+            line = f" cp2 {size} {hashlib.sha256(salt + digest).hexdigest()} {urllib.parse.quote(stored, safe='-._~')}"
+            if not any(entry.endswith(line) for entry in statement.split("\n")):
+                wrong.append(f"{name}: its receipt says something else")
+        return wrong
+
     def audit(self):
         """Every file of every receipt is there, as the receipt has it."""
         missing, proven = [], 0
@@ -139,14 +221,44 @@ class Trial:
         return missing, proven
 
 
+def client(options, chance):
+    """Kills clients of one server."""
+    with tempfile.TemporaryDirectory(prefix="upseal-crash-") as root:
+        trial, wrong = Trial(options.upseal.resolve(), Path(root), False), []
+        server, address = trial.serve()
+        drain = subprocess.Popen(["cat"], stdin=server.stdout, stdout=subprocess.DEVNULL)
+        # A history of its own: the auditor looks at what the client alone knows.
+        trial.environment["UPSEAL_HISTORY"] = str(trial.root / "client.db")
+        try:
+            for number in range(options.times):
+                wrong = trial.client_once(number, chance, address)
+                if wrong:
+                    break
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(30)
+            drain.wait(30)
+    for line in wrong:
+        print("WRONG", line)
+    print(f"{trial.cuts} clients killed, {trial.between} of them between question and row, {trial.notes} repairs said, "
+          f"{trial.proven} by a receipt; {len(wrong)} wrong")
+    if trial.proven == 0 or trial.notes != trial.between:
+        print("nothing was tried, or not every repair was said")
+        return 1
+    return 1 if wrong else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--upseal", type=Path, required=True)
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--power", action="store_true")
+    parser.add_argument("--client", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     chance = random.Random(options.seed)
+    if options.client:
+        return client(options, chance)
     with tempfile.TemporaryDirectory(prefix="upseal-crash-") as root:
         trial = Trial(options.upseal.resolve(), Path(root), options.power)
         try:

@@ -39,16 +39,14 @@ impl Session<'_> {
         let Some(history) = &self.service.history else { return };
         let seen = std::mem::take(&mut self.own.fresh);
         let row = |(file, published): &(Arriving, Published)| {
-            // Without a digest nothing could be said of the file later, not even whether it is still the same.
-            let digest = published.digest.filter(|_| published.stored.kept != Kept::Discarded)?;
-            Some(Received {
+            (published.stored.kept != Kept::Discarded).then(|| Received {
                 at_ms: unix_now_ms(),
                 peer: self.peer.clone(),
                 store: history.store.clone(),
                 name: published.stored.name.as_str().to_owned(),
                 kept: published.stored.kept,
                 size: published.size,
-                digest,
+                digest: published.digest,
                 variant: file.variant,
                 seconds: file.begun.elapsed().as_secs_f64(),
                 receipt: None,

@@ -39,7 +39,7 @@ fn received(hours: i64, name: &str, size: u64, kept: Kept) -> Entry {
         name: name.to_owned(),
         kept,
         size,
-        digest: Digest([0xef; 32]),
+        digest: Some(Digest([0xef; 32])),
         variant: Variant::Plain,
         seconds: 0.02,
         receipt: None,

@@ -1,0 +1,71 @@
+use std::path::Path;
+
+use super::super::tests::{ledger, sent};
+use super::super::{Entry, Filter};
+use super::*;
+
+fn asked(name: &str) -> Asked {
+    let why = Some("nothing is known".to_owned());
+    let sent = Sent { stored_name: None, receipt: None, why, ..sent(1, name, Outcome::Failed) };
+    Asked { ordinal: 7, receipts: Some("/r".into()), sent }
+}
+
+fn names(ledger: &Ledger) -> Vec<String> {
+    ledger.history(&Filter::default()).unwrap().iter().map(|row| row.name().to_owned()).collect()
+}
+
+#[test]
+fn what_was_asked_turns_into_its_rows_and_into_none_of_others() {
+    let (_folder, ledger) = ledger();
+    assert!(!ledger.has_asked().unwrap());
+    assert!(ledger.ask(&[]).unwrap().is_none());
+    let first = ledger.ask(&[asked("a"), asked("b")]).unwrap().unwrap();
+    let second = ledger.ask(&[asked("c")]).unwrap().unwrap();
+    assert!(ledger.has_asked().unwrap());
+    assert_eq!(names(&ledger), [""; 0], "nobody sees them before they have an end");
+    ledger.settle(&first, &[sent(2, "a", Outcome::Stored), sent(2, "b", Outcome::Altered)]).unwrap();
+    assert_eq!(names(&ledger), ["b", "a"]);
+    drop((first, second));
+    let alone = ledger.alone().unwrap();
+    assert_eq!(ledger.left_behind(&alone).unwrap(), [asked("c")]);
+    ledger.settle_left_behind(&alone, &[sent(3, "c", Outcome::Failed)]).unwrap();
+    assert!(!ledger.has_asked().unwrap());
+    let history = ledger.history(&Filter::default()).unwrap();
+    assert_eq!(history[0], Entry::Sent(sent(3, "c", Outcome::Failed)));
+    assert_eq!(history.len(), 3);
+}
+
+#[test]
+fn it_comes_back_as_it_was_written() {
+    let (_folder, ledger) = ledger();
+    let bare = Asked { receipts: None, sent: Sent { key: None, why: None, ..asked("b").sent }, ..asked("b") };
+    drop(ledger.ask(&[asked("a"), bare.clone()]).unwrap());
+    assert_eq!(ledger.left_behind(&ledger.alone().unwrap()).unwrap(), [asked("a"), bare]);
+}
+
+/// Two programs may ask at once; the dead's are judged only while nobody does.
+#[test]
+fn who_waits_for_a_receipt_is_not_taken_for_dead() {
+    let (folder, ledger) = ledger();
+    let other = Ledger::open(&folder.path().join("data/history.db")).unwrap();
+    let (mine, others) = (ledger.ask(&[asked("a")]).unwrap(), other.ask(&[asked("b")]).unwrap());
+    assert!(ledger.alone().is_none());
+    drop(mine);
+    assert!(ledger.alone().is_none());
+    drop(others);
+    assert!(ledger.alone().is_some());
+    assert!(ledger.names_receipt(Path::new("/r/a"), 0).is_ok_and(|named| !named));
+}
+
+#[test]
+fn a_receipt_is_named_by_the_rows_that_were_written_after_it() {
+    let (_folder, ledger) = ledger();
+    ledger.record_sent(&sent(10, "a", Outcome::Stored)).unwrap();
+    for (receipt, since_ms, named) in [("/r/a", 10, true), ("/r/a", 11, false), ("/r/b", 0, false)] {
+        assert_eq!(
+            ledger.names_receipt(Path::new(receipt), since_ms).unwrap(),
+            named,
+            "{receipt} {since_ms}"
+        );
+    }
+}

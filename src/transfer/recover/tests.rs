@@ -1,0 +1,302 @@
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::crypto::identity::{self, Identity};
+use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
+use crate::digest::Digest;
+use crate::event::Variant;
+use crate::ledger::{Entry as Row, Filter};
+
+const AT_MS: i64 = 1_800_000_000_000;
+
+/// A home with a folder of receipts, and a server that has signed there.
+struct Scene {
+    folder: TempDir,
+    ledger: Ledger,
+    server: Identity,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("kept")).unwrap();
+        let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
+        Self { folder, ledger, server: identity::throwaway().unwrap().0 }
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.folder.path().join("kept")
+    }
+
+    /// What a killed program has asked for.
+    fn asked(&self, ordinal: u64, content: &str) -> Asked {
+        let sent = Sent {
+            at_ms: AT_MS,
+            address: "lab:1".to_owned(),
+            key: Some(self.server.server_key().fingerprint()),
+            variant: Variant::Cp2,
+            name: format!("{content}.txt"),
+            path: PathBuf::from("/home/me").join(content),
+            size: content.len() as u64,
+            digest: Some(Digest::of(content.as_bytes())),
+            outcome: Outcome::Failed,
+            stored_name: None,
+            receipt: None,
+            seconds: 0.5,
+            wire_bytes: 99,
+            why: Some(UNCONFIRMED.to_owned()),
+        };
+        Asked { ordinal, receipts: Some(self.kept()), sent }
+    }
+
+    fn die_asking(&self, asked: &[Asked]) {
+        assert!(self.ledger.ask(asked).unwrap().is_some());
+    }
+
+    /// What the server signs of files that came by CP2, counted from 1.
+    fn receipt(&self, contents: &[&str]) -> Receipt {
+        let salt: Salt = [7; 32].into();
+        let entry = |(ordinal, content): (u64, &&str)| {
+            let (size, digest) = (content.len() as u64, Digest::of(content.as_bytes()));
+            let digest = salted(Some(&salt), digest);
+            let name = format!("{content} (2).txt");
+            Entry { ordinal, fate: Fate::Stored { protocol: Variant::Cp2, size, digest, name } }
+        };
+        let statement = Statement {
+            request: Digest([1; 32]),
+            key: self.server.server_key().fingerprint(),
+            time: 1_800_000_000,
+            entries: (1..).zip(contents).map(entry).collect(),
+        };
+        self.signed(statement, Some(salt))
+    }
+
+    fn signed(&self, statement: Statement, salt: Option<Salt>) -> Receipt {
+        let text = statement.to_text();
+        Receipt {
+            signature: self.server.sign_receipt(text.as_bytes()).unwrap(),
+            text,
+            statement,
+            salt,
+            certificate: String::from_utf8(self.server.certificate_pem().to_vec()).unwrap(),
+        }
+    }
+
+    fn put(&self, name: &str, text: &str, at_ms: i64) -> PathBuf {
+        let path = self.kept().join(name);
+        fs::write(&path, text).unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap());
+        File::options().append(true).open(&path).unwrap().set_modified(at).unwrap();
+        path
+    }
+
+    fn recover(&self) -> Recovery {
+        run(&self.ledger).unwrap().unwrap()
+    }
+
+    /// The rows, the first one first.
+    fn rows(&self) -> Vec<Sent> {
+        let rows = self.ledger.history(&Filter::default()).unwrap();
+        let sent = |row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") };
+        rows.into_iter().rev().map(sent).collect()
+    }
+}
+
+#[test]
+fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
+    let scene = Scene::new();
+    let asked = [scene.asked(1, "one"), scene.asked(2, "three"), scene.asked(3, "altered")];
+    scene.die_asking(&asked);
+    let path = scene.put("r.receipt", &scene.receipt(&["one", "three", "ALTERED"]).to_text(), AT_MS + 5);
+    let recovery = scene.recover();
+    assert_eq!(recovery, Recovery { stored: 2, unconfirmed: 1, unbelieved: vec![] });
+    assert_eq!(
+        recovery.to_string(),
+        "history repaired: 3 files were sent before a crash and had no row: 2 stored, by the receipt, \
+         and 1 not confirmed"
+    );
+    let stored = |asked: &Asked, name: &str| Sent {
+        outcome: Outcome::Stored,
+        stored_name: Some(name.to_owned()),
+        receipt: Some(path.clone()),
+        why: Some("recovered from its receipt after a crash".to_owned()),
+        ..asked.sent.clone()
+    };
+    let expected =
+        [stored(&asked[0], "one (2).txt"), stored(&asked[1], "three (2).txt"), asked[2].sent.clone()];
+    assert_eq!(scene.rows(), expected);
+    // Once, and whole: the file is not sent again by --skip-receipted.
+    assert_eq!(run(&scene.ledger).unwrap(), None);
+    let key = scene.server.server_key().fingerprint();
+    assert!(scene.ledger.receipted(key, "one.txt", Digest::of(b"one")).unwrap());
+    assert!(!scene.ledger.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
+}
+
+/// One question, and a receipt for each of its files: all of them have rows then.
+#[test]
+fn of_receipts_that_say_the_same_each_file_has_its_own() {
+    let scene = Scene::new();
+    let names = ["one.txt", "dir/three.txt", "four.txt", "five.txt"];
+    let asked = (1..).zip(["one", "three", "four", "five"]).zip(names).map(|((ordinal, content), name)| {
+        let asked = scene.asked(ordinal, content);
+        Asked { sent: Sent { name: name.to_owned(), ..asked.sent }, ..asked }
+    });
+    scene.die_asking(&asked.collect::<Vec<_>>());
+    let text = scene.receipt(&["one", "three", "four", "five"]).to_text();
+    // The third has had one before, and died before it had kept the last.
+    let kept = ["one.txt.receipt", "three.txt.receipt", "four.txt (2).receipt"];
+    let paths = kept.map(|name| scene.put(name, &text, AT_MS + 5));
+    assert_eq!(scene.recover().stored, 4);
+    let rows = scene.rows();
+    for (row, path) in rows.iter().zip(&paths) {
+        assert_eq!(row.receipt.as_ref(), Some(path), "{}", row.name);
+    }
+    assert!(paths.contains(rows[3].receipt.as_ref().unwrap()));
+}
+
+/// Each of them would call the file stored, if it was believed, or of this file.
+#[test]
+fn no_other_receipt_makes_a_row() {
+    type Make = fn(&Scene) -> String;
+    let cases: &[(&str, &str, Make)] = &[
+        ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
+        ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
+        ("by another protocol", "", |scene| {
+            let mut statement = scene.receipt(&["one"]).statement;
+            if let Fate::Stored { protocol, .. } = &mut statement.entries[0].fate {
+                *protocol = Variant::Cp1;
+            }
+            scene.signed(statement, Some([7; 32].into())).to_text()
+        }),
+        ("of another size", "", |scene| {
+            let mut statement = scene.receipt(&["one"]).statement;
+            if let Fate::Stored { size, .. } = &mut statement.entries[0].fate {
+                *size = 4;
+            }
+            scene.signed(statement, Some([7; 32].into())).to_text()
+        }),
+        ("without its salt", "", |scene| {
+            let mut statement = scene.receipt(&["one"]).statement;
+            if let Fate::Stored { digest, .. } = &mut statement.entries[0].fate {
+                *digest = Digest::of(b"one");
+            }
+            scene.signed(statement, None).to_text()
+        }),
+        ("that says missing", "", |scene| {
+            let mut statement = scene.receipt(&["one"]).statement;
+            statement.entries[0].fate = Fate::Missing(Reason::Disk);
+            scene.signed(statement, Some([7; 32].into())).to_text()
+        }),
+        ("of another server", "", |scene| {
+            let stranger = identity::throwaway().unwrap().0;
+            let mut statement = scene.receipt(&["one"]).statement;
+            statement.key = stranger.server_key().fingerprint();
+            let text = statement.to_text();
+            Receipt {
+                signature: stranger.sign_receipt(text.as_bytes()).unwrap(),
+                certificate: String::from_utf8(stranger.certificate_pem().to_vec()).unwrap(),
+                text,
+                statement,
+                salt: Some([7; 32].into()),
+            }
+            .to_text()
+        }),
+        ("signed by another server", "its signature does not hold", |scene| {
+            let stranger = identity::throwaway().unwrap().0;
+            let receipt = scene.receipt(&["one"]);
+            Receipt { signature: stranger.sign_receipt(receipt.text.as_bytes()).unwrap(), ..receipt }
+                .to_text()
+        }),
+        ("with the stranger's certificate", "its certificate is that of another key", |scene| {
+            let stranger = identity::throwaway().unwrap().0;
+            let receipt = scene.receipt(&["one"]);
+            Receipt {
+                signature: stranger.sign_receipt(receipt.text.as_bytes()).unwrap(),
+                certificate: String::from_utf8(stranger.certificate_pem().to_vec()).unwrap(),
+                ..receipt
+            }
+            .to_text()
+        }),
+        ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
+            let receipt = scene.receipt(&["one"]);
+            Receipt { signature: scene.server.sign(receipt.text.as_bytes()).unwrap(), ..receipt }.to_text()
+        }),
+        ("with no certificate", "its certificate: ", |scene| {
+            Receipt { certificate: "nothing\n".to_owned(), ..scene.receipt(&["one"]) }.to_text()
+        }),
+        ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
+        ("that is empty", "it is no receipt: ", |_| String::new()),
+        ("too long", "it is no receipt: ", |scene| {
+            let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
+            scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
+        }),
+    ];
+    for (what, said, make) in cases {
+        let scene = Scene::new();
+        let asked = scene.asked(1, "one");
+        scene.die_asking(std::slice::from_ref(&asked));
+        let path = scene.put("r.receipt", &make(&scene), AT_MS + 5);
+        let recovery = scene.recover();
+        assert_eq!((recovery.stored, recovery.unconfirmed), (0, 1), "{what}");
+        assert_eq!(scene.rows(), [asked.sent], "{what}");
+        match &*recovery.unbelieved {
+            [] => assert_eq!(*said, "", "{what}: nothing is said"),
+            [why] => {
+                assert!(
+                    !said.is_empty() && why.starts_with(&format!("{}: {said}", path.display())),
+                    "{what}: {why}"
+                );
+            }
+            more => panic!("{what}: {more:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_receipt_of_before_or_with_rows_or_elsewhere_is_not_this_one() {
+    let text = |scene: &Scene| scene.receipt(&["one"]).to_text();
+    let not_confirmed = |scene: &Scene, what: &str| {
+        let recovery = scene.recover();
+        assert_eq!(recovery, Recovery { unconfirmed: 1, ..Recovery::default() }, "{what}");
+    };
+    let scene = Scene::new();
+    scene.die_asking(&[scene.asked(1, "one")]);
+    scene.put("r.receipt", &text(&scene), AT_MS - OVERLAP_MS - 1);
+    not_confirmed(&scene, "older than the question");
+
+    let scene = Scene::new();
+    let path = scene.put("r.receipt", &text(&scene), AT_MS - 1000);
+    let before = Sent {
+        outcome: Outcome::Stored,
+        receipt: Some(path),
+        at_ms: AT_MS - 900,
+        ..scene.asked(1, "one").sent
+    };
+    scene.ledger.record_sent(&before).unwrap();
+    scene.die_asking(&[scene.asked(1, "one")]);
+    not_confirmed(&scene, "of the upload before");
+
+    let scene = Scene::new();
+    let elsewhere = scene.folder.path().join("nothing-there");
+    scene.die_asking(&[Asked { receipts: None, ..scene.asked(1, "one") }]);
+    scene.put("r.receipt", &text(&scene), AT_MS + 5);
+    not_confirmed(&scene, "of somebody who kept none");
+    scene.die_asking(&[Asked { receipts: Some(elsewhere), ..scene.asked(1, "one") }]);
+    let recovery = scene.recover();
+    assert_eq!((recovery.stored, recovery.unconfirmed, recovery.unbelieved.len()), (0, 1, 1));
+    assert!(recovery.unbelieved[0].contains("nothing-there: "), "{recovery:?}");
+}
+
+#[test]
+fn nobody_is_judged_while_somebody_waits() {
+    let scene = Scene::new();
+    scene.die_asking(&[scene.asked(1, "one")]);
+    scene.put("r.receipt", &scene.receipt(&["one"]).to_text(), AT_MS + 5);
+    let waits = scene.ledger.ask(&[scene.asked(1, "two")]).unwrap();
+    assert_eq!(run(&scene.ledger).unwrap(), None);
+    assert_eq!(scene.rows(), []);
+    drop(waits);
+    assert_eq!(scene.recover(), Recovery { stored: 1, unconfirmed: 1, unbelieved: vec![] });
+}

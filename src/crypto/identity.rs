@@ -14,6 +14,7 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 pub use super::authority::{Authority, Issued, init, throwaway};
+use super::FileDigest;
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge;
 use super::fernet::SessionKey;
@@ -242,7 +243,7 @@ impl Identity {
     /// Reads CP1 blocks of one file.
     #[must_use]
     pub fn opener(self: &Arc<Self>) -> BlockOpener {
-        BlockOpener::new(Arc::clone(self))
+        BlockOpener::new(Arc::clone(self), FileDigest::Sha256)
     }
 
     /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.

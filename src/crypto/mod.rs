@@ -40,6 +40,38 @@ pub mod rsa_blocks;
 mod session_key;
 
 pub(crate) use name::{common_name_of, distinguished};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
+
+/// Whether a file's SHA-256 is made on the way, for receipts and for show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileDigest {
+    /// Of the plaintext.
+    #[default]
+    Sha256,
+    /// Not asked for.
+    None,
+}
+
+impl FileDigest {
+    /// Of nothing yet.
+    fn begin(self) -> Option<Sha256> {
+        match self {
+            Self::Sha256 => Some(Sha256::new()),
+            Self::None => None,
+        }
+    }
+}
+
+/// Adds to a digest, if there is one.
+fn digest_more(digest: &mut Option<Sha256>, plain: &[u8]) {
+    if let Some(digest) = digest {
+        digest.update(plain);
+    }
+}
+
 /// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
 pub trait Seal: Send {
     /// Exact number of body bytes for the plaintext length that was given at creation.
@@ -50,6 +82,9 @@ pub trait Seal: Send {
 
     /// Appends the rest; called once. An error if fewer bytes came than were promised at creation.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), SealError>;
+
+    /// SHA-256 of all plaintext that was given so far; `None` if none was asked for.
+    fn digest(&self) -> Option<Digest>;
 }
 
 /// The body of one MODE 1 → plaintext.
@@ -59,6 +94,10 @@ pub trait Open: Send {
 
     /// Appends what was held back, and says, once, whether all of it, now and before, is to be believed.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OpenError>;
+
+    /// SHA-256 of all plaintext that was emitted; `None` if none was asked for. **MUST** only be used after
+    /// [`Open::finish`] said `Ok`. A body that goes on after that (CP1's may) has another after its next `finish`.
+    fn digest(&self) -> Option<Digest>;
 }
 
 /// Why a body could not be made.
@@ -135,19 +174,22 @@ pub struct Clear {
     promised: u64,
     /// 0 <= `seen` <= `promised`.
     seen: u64,
+    digest: Option<Sha256>,
 }
 
 impl Clear {
     /// For a body of exactly `len` bytes.
     #[must_use]
-    pub const fn new(len: u64) -> Self {
-        Self { promised: len, seen: 0 }
+    pub fn new(len: u64, digest: FileDigest) -> Self {
+        Self { promised: len, seen: 0, digest: digest.begin() }
     }
 
-    /// Counts a piece; `None` if it goes beyond the promise.
+    /// Counts and digests a piece; `None` if it goes beyond the promise.
     fn count(&mut self, piece: &[u8]) -> Option<()> {
         let seen = self.seen.checked_add(piece.len() as u64)?;
-        (seen <= self.promised).then(|| self.seen = seen)
+        (seen <= self.promised).then(|| self.seen = seen)?;
+        digest_more(&mut self.digest, piece);
+        Some(())
     }
 }
 
@@ -169,6 +211,10 @@ impl Seal for Clear {
             Err(SealError::Short { promised: self.promised, given: self.seen })
         }
     }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.clone().map(Digest::from)
+    }
 }
 
 impl Open for Clear {
@@ -185,6 +231,10 @@ impl Open for Clear {
             Err(OpenError::Short { promised: self.promised, got: self.seen })
         }
     }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.clone().map(Digest::from)
+    }
 }
 
 #[cfg(test)]
@@ -198,19 +248,20 @@ mod tests {
     #[test]
     fn clear_passes_bytes_through_and_counts_them() {
         let mut out = Vec::new();
-        let mut clear = Clear::new(5);
+        let mut clear = Clear::new(5, FileDigest::Sha256);
         assert_eq!(clear.body_len(), 5);
         Seal::seal(&mut clear, b"he", &mut out).unwrap();
         Seal::seal(&mut clear, b"", &mut out).unwrap();
         Seal::seal(&mut clear, b"llo", &mut out).unwrap();
         Seal::finish(&mut clear, &mut out).unwrap();
         assert_eq!(out, b"hello");
+        assert_eq!(Seal::digest(&clear), Some(Digest::of(b"hello")));
     }
 
     #[test]
     fn clear_refuses_more_and_fewer_bytes_than_promised() {
         let mut out = Vec::new();
-        let mut clear = Clear::new(2);
+        let mut clear = Clear::new(2, FileDigest::None);
         assert_eq!(Open::open(&mut clear, b"abc", &mut out), Err(OpenError::Long { promised: 2 }));
         assert!(out.is_empty());
         Open::open(&mut clear, b"a", &mut out).unwrap();

@@ -19,7 +19,7 @@ use super::wire::{Decoder, Message, Part, word};
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_blocks::BlockOpener;
-use crate::crypto::{Clear, Open};
+use crate::crypto::{Clear, FileDigest, Open};
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
@@ -277,7 +277,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
-                self.whole_body(m1, &mut Clear::new(m1), &mut file)?;
+                self.whole_body(m1, &mut Clear::new(m1, FileDigest::Sha256), &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
                     self.open_ended = Some(OpenEnded::Clear(file));
@@ -290,7 +290,7 @@ impl<'a> Session<'a> {
                 if m1 > token_len(self.service.policy.max_file).unwrap_or(u64::MAX) {
                     return Err(self.too_large(m1 / 4 * 3));
                 }
-                let mut opener = TokenOpener::new(key, m1)?;
+                let mut opener = TokenOpener::new(key, m1, FileDigest::Sha256)?;
                 let mut file = self.begin(&name, variant, None, m1)?;
                 self.whole_body(m1, &mut opener, &mut file)?;
                 // The token's length left 16 bytes of it open.
@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
-                let opener = BlockOpener::new(identity);
+                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 let said = self.hello.and_then(|offer| offer.framing);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }

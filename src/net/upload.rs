@@ -14,7 +14,7 @@ use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge::{self, ChallengeError};
 use crate::crypto::fernet::{SessionKey, TokenSealer, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
-use crate::crypto::{Clear, Seal, SealError};
+use crate::crypto::{Clear, FileDigest, Seal, SealError};
 use crate::digest::Digest;
 use crate::event::{
     AuthMessage, Blame, Dialect, EmptyFile, Fault, FaultKind, KeyForm, KeyLength, Proof, Variant,
@@ -472,23 +472,23 @@ impl Upload {
     fn sealer(&self, size: u64) -> Result<(Box<dyn Seal>, Layout, usize), UploadError> {
         let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
         match self.dialect.variant {
-            Variant::Plain | Variant::Ap => Ok((Box::new(Clear::new(size)), joined(size), 1)),
+            Variant::Plain | Variant::Ap => Ok((Box::new(Clear::new(size, FileDigest::Sha256)), joined(size), 1)),
             Variant::Cp1 => {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
                 let layout =
                     Layout::of(self.dialect.framing, size, blocks(server, self.dialect, size), k as u64);
                 let seal: Box<dyn Seal> = match blocks(server, self.dialect, size) {
-                    0 => Box::new(Clear::new(0)),
-                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size)),
+                    0 => Box::new(Clear::new(0, FileDigest::Sha256)),
+                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size, FileDigest::Sha256)),
                 };
                 Ok((seal, layout, k))
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let seal = match self.dialect.key_form {
-                    KeyForm::Fernet => TokenSealer::new(session, size, unix_now().unsigned_abs()),
-                    KeyForm::Raw => TokenSealer::raw(session, size),
+                    KeyForm::Fernet => TokenSealer::new(session, size, unix_now().unsigned_abs(), FileDigest::Sha256),
+                    KeyForm::Raw => TokenSealer::raw(session, size, FileDigest::Sha256),
                 };
                 let layout = joined(seal.body_len());
                 Ok((Box::new(seal), layout, 1))

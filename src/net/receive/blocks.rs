@@ -14,7 +14,7 @@
 use super::arriving::{Arriving, AtRest};
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::BlockOpener;
-use crate::crypto::{Open as _, OpenError};
+use crate::crypto::{FileDigest, Open as _, OpenError};
 use crate::event::{Kept, Variant};
 use crate::ledger::Seen;
 use crate::meter::Stage;
@@ -87,7 +87,7 @@ impl Session<'_> {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
                 self.speaks_blocks = true;
-                let opener = BlockOpener::new(identity);
+                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
             (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
@@ -111,7 +111,7 @@ impl Session<'_> {
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
                 self.speaks_blocks = true;
-                BlockOpener::new(identity)
+                BlockOpener::new(identity, FileDigest::Sha256)
             }
             (None, _) => return Err(OpenError::Rejected.into()),
         };

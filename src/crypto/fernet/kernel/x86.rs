@@ -18,8 +18,8 @@
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_aesdec_si128, _mm_aesdeclast_si128, _mm_aesenc_si128, _mm_aesenclast_si128,
-    _mm_aesimc_si128, _mm_aeskeygenassist_si128, _mm_alignr_epi8, _mm_loadu_si128,
-    _mm_set_epi32, _mm_set_epi64x, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8,
+    _mm_aesimc_si128, _mm_aeskeygenassist_si128, _mm_and_si128, _mm_alignr_epi8, _mm_loadu_si128,
+    _mm_set_epi32, _mm_set_epi64x, _mm_set1_epi8, _mm_setzero_si128, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8,
     _mm_shuffle_epi32, _mm_slli_si128, _mm_storeu_si128, _mm_xor_si128,
 };
 use core::mem::MaybeUninit;
@@ -252,9 +252,10 @@ fn open<const DIGEST: bool>(
     let plain = out.spare_capacity_mut()[..len].as_chunks_mut::<STEP>().0;
     let (mut hmac, mut sha256) = (import(mac), import(digest));
     let mut previous = load(chain);
-    // The digest is one step behind; what it makes of the first step's zeros is thrown away.
+    // The digest is one step behind, so the first step has nothing for it, and what it makes of zeros is masked away.
+    // (With a branch instead, the compiler moves the whole chain into it, behind the others.)
     let mut digested: &[u8; STEP] = &[0; STEP];
-    let mut is_first = true;
+    let mut counts = _mm_setzero_si128();
     for ((step, signed), plain) in cipher.iter().zip(signed).zip(plain) {
         let blocks = quarters(step);
         let fresh = plain.as_chunks_mut::<BLOCK>().0;
@@ -286,8 +287,8 @@ fn open<const DIGEST: bool>(
         interleave!(aes, both);
         hmac = sum(hmac, before.0);
         if DIGEST {
-            sha256 = if is_first { before.1 } else { sum(sha256, before.1) };
-            is_first = false;
+            sha256 = sum(sha256.map(|half| _mm_and_si128(half, counts)), before.1);
+            counts = _mm_set1_epi8(-1);
         }
         // SAFETY: its four blocks were written above.
         digested = unsafe { &*plain.as_ptr().cast() };
@@ -295,7 +296,7 @@ fn open<const DIGEST: bool>(
     store(chain, previous);
     export(mac, hmac);
     export(digest, sha256);
-    if DIGEST && !is_first {
+    if DIGEST && !cipher.is_empty() {
         compress(digest, core::slice::from_ref(digested));
     }
     let whole = out.len() + len;

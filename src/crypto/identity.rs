@@ -13,8 +13,8 @@ use rsa::traits::PublicKeyParts as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub use super::authority::{Authority, Issued, init, throwaway};
 use super::FileDigest;
+pub use super::authority::{Authority, Issued, init, throwaway};
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge;
 use super::fernet::SessionKey;

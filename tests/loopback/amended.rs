@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use upseal::crypto::{FileDigest, Seal as _};
 use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
+use upseal::crypto::{FileDigest, Seal as _};
 use upseal::event::{Event, Kept, Padding, Variant};
 use upseal::net::service::Policy;
 use upseal::net::upload::unix_now;

@@ -13,9 +13,53 @@ const TOKEN: &str =
 const TIME: u64 = 499_162_800;
 /// Around a cipher block, 48 bytes (blocks and base64 groups), a step, two, the lag, and a piece.
 const SIZES: [usize; 47] = [
-    0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 48, 49, 61, 62, 63, 64, 65, 66, 79, 80, 81, 111, 112, 113, 117, 127, 128,
-    129, 143, 144, 191, 192, 193, 4096, PIECE - 1, PIECE, PIECE + 1, PIECE + 63, PIECE + 64, PIECE + 127, PIECE + 128,
-    PIECE + 129, 2 * PIECE + 128, 65_535, 65_537, 1_000_001,
+    0,
+    1,
+    2,
+    3,
+    15,
+    16,
+    17,
+    31,
+    32,
+    33,
+    47,
+    48,
+    49,
+    61,
+    62,
+    63,
+    64,
+    65,
+    66,
+    79,
+    80,
+    81,
+    111,
+    112,
+    113,
+    117,
+    127,
+    128,
+    129,
+    143,
+    144,
+    191,
+    192,
+    193,
+    4096,
+    PIECE - 1,
+    PIECE,
+    PIECE + 1,
+    PIECE + 63,
+    PIECE + 64,
+    PIECE + 127,
+    PIECE + 128,
+    PIECE + 129,
+    2 * PIECE + 128,
+    65_535,
+    65_537,
+    1_000_001,
 ];
 
 fn key() -> SessionKey {
@@ -251,14 +295,13 @@ fn every_back_end_makes_and_reads_the_same_token() {
             }
             sealer.finish(&mut body).unwrap();
             assert_eq!(sealer.digest(), Some(Digest::of(&plain)), "{size} {}", backend.name());
-            let mut opener =
-                TokenOpener::on(backend, &key(), body.len() as u64, FileDigest::Sha256).unwrap();
-            let mut opened = Vec::new();
+            let mut opener = TokenOpener::on(backend, &key(), body.len() as u64, FileDigest::Sha256).unwrap();
+            let mut content = Vec::new();
             for piece in pieces(&body, 1 + size) {
-                opener.open(piece, &mut opened).unwrap();
+                opener.open(piece, &mut content).unwrap();
             }
-            opener.finish(&mut opened).unwrap();
-            assert_eq!(opened, plain, "{size} {}", backend.name());
+            opener.finish(&mut content).unwrap();
+            assert_eq!(content, plain, "{size} {}", backend.name());
             assert_eq!(opener.digest(), Some(Digest::of(&plain)), "{size} {}", backend.name());
             bodies.push(body);
         }
@@ -329,7 +372,8 @@ fn more_than_announced_is_noticed() {
 #[test]
 fn another_key_is_rejected() {
     for body in [token(b"x"), raw_token(b"x"), token(&random(100_000))] {
-        let opener = TokenOpener::new(&SessionKey::generate(), body.len() as u64, FileDigest::Sha256).unwrap();
+        let opener =
+            TokenOpener::new(&SessionKey::generate(), body.len() as u64, FileDigest::Sha256).unwrap();
         assert_eq!(open_all(opener, &[&body]), Err(OpenError::Rejected));
     }
 }
@@ -433,7 +477,10 @@ fn lengths_that_no_token_has_are_refused_at_once() {
         assert_eq!(TokenOpener::new(&key(), body_len, FileDigest::Sha256).is_ok(), expected, "{body_len}");
     }
     assert!(TokenOpener::new(&key(), u64::MAX, FileDigest::Sha256).is_err());
-    assert!(TokenOpener::new(&key(), u64::MAX - 3, FileDigest::Sha256).is_ok() == (Form::fernet(u64::MAX - 3).is_some()));
+    assert!(
+        TokenOpener::new(&key(), u64::MAX - 3, FileDigest::Sha256).is_ok()
+            == (Form::fernet(u64::MAX - 3).is_some())
+    );
 }
 
 #[test]

@@ -18,9 +18,10 @@
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_aesdec_si128, _mm_aesdeclast_si128, _mm_aesenc_si128, _mm_aesenclast_si128,
-    _mm_aesimc_si128, _mm_aeskeygenassist_si128, _mm_and_si128, _mm_alignr_epi8, _mm_loadu_si128,
-    _mm_set_epi32, _mm_set_epi64x, _mm_set1_epi8, _mm_setzero_si128, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8,
-    _mm_shuffle_epi32, _mm_slli_si128, _mm_storeu_si128, _mm_xor_si128,
+    _mm_aesimc_si128, _mm_aeskeygenassist_si128, _mm_alignr_epi8, _mm_and_si128, _mm_loadu_si128,
+    _mm_set_epi32, _mm_set_epi64x, _mm_set1_epi8, _mm_setzero_si128, _mm_sha256msg1_epu32,
+    _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_slli_si128,
+    _mm_storeu_si128, _mm_xor_si128,
 };
 use core::mem::MaybeUninit;
 
@@ -271,7 +272,7 @@ fn open<const DIGEST: bool>(
                     store_new(&mut fresh[$round / 10], x);
                     previous = load(blocks[$round / 10]);
                     if $round < 39 {
-                        x = _mm_xor_si128(load(blocks[($round + 1) / 10 % 4]), keys[0]);
+                        x = _mm_xor_si128(load(blocks[($round / 10 + 1) % 4]), keys[0]);
                     }
                 }
             };
@@ -394,8 +395,8 @@ fn words(block: &[u8; STEP]) -> [__m128i; 4] {
 /// A B E F and C D G H, the order that `sha256rnds2` wants.
 #[target_feature(enable = "avx,sse4.1,ssse3")]
 fn import(state: &State) -> [__m128i; 2] {
-    let [a, b, c, d, e, f, g, h] = state.map(u32::cast_signed);
-    [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)]
+    let word = |at: usize| state[at].cast_signed();
+    [_mm_set_epi32(word(0), word(1), word(4), word(5)), _mm_set_epi32(word(2), word(3), word(6), word(7))]
 }
 
 #[target_feature(enable = "avx,sse4.1,ssse3")]

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-
 use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
 use self::ledger::Own;
@@ -356,7 +354,7 @@ impl<'a> Session<'a> {
             want,
             pending,
             ciphertext,
-            hash: Sha256::new(),
+            digest: None,
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
@@ -394,6 +392,7 @@ impl<'a> Session<'a> {
             left -= piece as u64;
         }
         file.meter.timed(Stage::Open, || open.finish(&mut file.plain))?;
+        file.digest = open.digest();
         file.store()?;
         Ok(())
     }
@@ -425,7 +424,8 @@ impl<'a> Session<'a> {
     /// The file is whole: makes it durable, gives it its name, and says so.
     fn publish(&mut self, mut file: Arriving, opener: Option<BlockOpener>) -> Result<(), ReceiveError> {
         let pending = std::mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
-        let digest = Digest::from(file.hash.clone());
+        #[expect(clippy::expect_used, reason = "every opener here is asked for one, and has finished")]
+        let digest = file.digest.expect("a digest");
         let size = file.meter.file_bytes();
         let stored = file.meter.timed(Stage::Store, || pending.commit(Some(digest)).wait())?;
         let seconds = file.begun.elapsed().as_secs_f64();
@@ -435,7 +435,7 @@ impl<'a> Session<'a> {
         self.amending = None;
         let published = Published { want: file.want.clone(), stored, size, digest };
         self.record(&file, &published, seconds);
-        let Arriving { track, variant, ciphertext, hash, meter, begun, amendments, .. } = file;
+        let Arriving { track, variant, ciphertext, meter, begun, amendments, .. } = file;
         self.service.observer.event(Event::Received {
             track,
             peer: self.peer.clone(),
@@ -450,7 +450,7 @@ impl<'a> Session<'a> {
         if let Track::Receiving(_, ordinal) = track {
             self.stored.add(ordinal, variant, &published);
         }
-        self.at_rest = Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments });
+        self.at_rest = Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments });
         Ok(())
     }
 

@@ -4,7 +4,6 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::connection::Connection;
@@ -401,7 +400,6 @@ impl Upload {
         self.connection.set_patience(SEND_PATIENCE);
         self.files += 1;
         self.unconfirmed = self.unconfirmed.saturating_add(size);
-        let mut hash = Sha256::new();
         let (mut seal, layout, k) = self.sealer(size)?;
         meter.start(size, self.wire_len(name, size));
 
@@ -433,7 +431,6 @@ impl Upload {
             left -= wanted as u64;
             sealed.clear();
             meter.timed(Stage::Seal, || {
-                hash.update(&chunk[..wanted]);
                 seal.seal(&chunk[..wanted], &mut sealed)?;
                 if left == 0 { seal.finish(&mut sealed) } else { Ok(()) }
             })?;
@@ -463,7 +460,9 @@ impl Upload {
                 .map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))?;
             frames.clear();
             if left == 0 {
-                return Ok(SentFile { ordinal: self.files, digest: hash.into() });
+                #[expect(clippy::expect_used, reason = "`sealer` asks for a digest of every file")]
+                let digest = seal.digest().expect("a digest");
+                return Ok(SentFile { ordinal: self.files, digest });
             }
         }
     }
@@ -472,7 +471,9 @@ impl Upload {
     fn sealer(&self, size: u64) -> Result<(Box<dyn Seal>, Layout, usize), UploadError> {
         let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
         match self.dialect.variant {
-            Variant::Plain | Variant::Ap => Ok((Box::new(Clear::new(size, FileDigest::Sha256)), joined(size), 1)),
+            Variant::Plain | Variant::Ap => {
+                Ok((Box::new(Clear::new(size, FileDigest::Sha256)), joined(size), 1))
+            }
             Variant::Cp1 => {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
@@ -480,14 +481,21 @@ impl Upload {
                     Layout::of(self.dialect.framing, size, blocks(server, self.dialect, size), k as u64);
                 let seal: Box<dyn Seal> = match blocks(server, self.dialect, size) {
                     0 => Box::new(Clear::new(0, FileDigest::Sha256)),
-                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size, FileDigest::Sha256)),
+                    _ => Box::new(BlockSealer::new(
+                        server.clone(),
+                        self.dialect.padding,
+                        size,
+                        FileDigest::Sha256,
+                    )),
                 };
                 Ok((seal, layout, k))
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let seal = match self.dialect.key_form {
-                    KeyForm::Fernet => TokenSealer::new(session, size, unix_now().unsigned_abs(), FileDigest::Sha256),
+                    KeyForm::Fernet => {
+                        TokenSealer::new(session, size, unix_now().unsigned_abs(), FileDigest::Sha256)
+                    }
                     KeyForm::Raw => TokenSealer::raw(session, size, FileDigest::Sha256),
                 };
                 let layout = joined(seal.body_len());

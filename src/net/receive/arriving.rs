@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::crypto::rsa_blocks::BlockOpener;
+use crate::digest::Digest;
 use crate::event::{Track, Variant};
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
@@ -19,7 +18,8 @@ pub(super) struct Arriving {
     pub(super) pending: Box<dyn Pending>,
     /// Its body as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    pub(super) hash: Sha256,
+    /// The opener's, once it has finished.
+    pub(super) digest: Option<Digest>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     pub(super) plain: Vec<u8>,
@@ -35,7 +35,6 @@ pub(super) struct AtRest {
     pub(super) published: Published,
     /// Not published yet: more may come of it, too.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    pub(super) hash: Sha256,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     /// CP1's.
@@ -56,15 +55,12 @@ impl Arriving {
         self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
     }
 
-    /// Hashes and writes what was opened.
+    /// Writes what was opened.
     pub(super) fn store(&mut self) -> Result<(), StoreError> {
         if self.plain.is_empty() {
             return Ok(());
         }
-        self.meter.timed(Stage::Store, || {
-            self.hash.update(&self.plain);
-            self.pending.write(&self.plain)
-        })?;
+        self.meter.timed(Stage::Store, || self.pending.write(&self.plain))?;
         self.meter.add_file(self.plain.len() as u64);
         self.plain.clear();
         Ok(())

@@ -100,7 +100,7 @@ impl Session<'_> {
 
     /// A block of a file that was published: takes up a copy of that.
     fn amend(&mut self) -> Result<Blocks, ReceiveError> {
-        let Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments }) =
+        let Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments }) =
             self.at_rest.take()
         else {
             return Err(self.order("one more CP1 block, and no CP1 file that it could belong to"));
@@ -126,7 +126,7 @@ impl Session<'_> {
             want: published.want,
             pending,
             ciphertext,
-            hash,
+            digest: None,
             meter,
             begun,
             plain: Vec::new(),
@@ -140,6 +140,7 @@ impl Session<'_> {
     pub(super) fn finish_blocks(&mut self, mut blocks: Blocks) -> Result<(), ReceiveError> {
         let Blocks { file, opener } = &mut blocks;
         opener.finish(&mut file.plain)?;
+        file.digest = opener.digest();
         file.store()?;
         if let Some(padding) = blocks.opener.locked_padding()
             && !self.service.policy.paddings.contains(&padding)

@@ -19,6 +19,16 @@ pub enum FileDigest {
     None,
 }
 
+impl FileDigest {
+    /// Of nothing yet.
+    pub(crate) fn begin(self) -> Option<Sha256> {
+        match self {
+            Self::Sha256 => Some(Sha256::new()),
+            Self::None => None,
+        }
+    }
+}
+
 impl Digest {
     /// Of bytes that are all here.
     #[must_use]

@@ -9,31 +9,30 @@
 //! unverified until the HMAC is: only then is the last block's padding looked at and its plaintext given
 //! out. A token's time is shown, never enforced: peers' clocks differ.
 
-use aes::Aes128;
-use aes::cipher::{Array, BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _, consts::U16};
 use base64_simd::{URL_SAFE, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _, ConstantTimeGreater as _};
 use zeroize::Zeroizing;
 
+use self::kernel::{BLOCK, Backend, Decryption, Encryption, Hash, Hmac, LAG, STEP};
 pub use super::session_key::SessionKey;
 use super::{Open, OpenError, Seal, SealError};
+use crate::digest::{Digest, FileDigest};
 use crate::event::KeyForm;
 
+pub mod kernel;
+
 const VERSION: u8 = 0x80;
-const BLOCK: usize = 16;
 const IV_LEN: usize = 16;
 const TAG_LEN: usize = 32;
 /// Version, time, IV.
 const HEAD_LEN: usize = 1 + 8 + IV_LEN;
 
-/// Bytes that are worked on at a time: they stay in the cache through cipher, HMAC and base64. A
-/// multiple of a block, and of a base64 group.
-const STEP: usize = 48 * 1024;
+/// Bytes that go through the loop at a time, and then through base64: both find them in the first-level
+/// cache. A multiple of a step, and of a base64 group.
+const PIECE: usize = 96 * STEP;
 
-/// As many characters as make [`STEP`] bytes.
-const PIECE: usize = STEP / 3 * 4;
+/// As many characters as make [`PIECE`] bytes.
+const TEXT_PIECE: usize = PIECE / 3 * 4;
 
 /// What a Fernet token begins with: the version, and 22 zero bits of its time, until the year 139,000.
 const FERNET_START: &[u8] = b"gAAAA";
@@ -54,18 +53,32 @@ pub fn raw_token_len(plain_len: u64) -> Option<u64> {
 }
 
 /// Plaintext → one token.
+///
+/// ```text
+///   plain ─ AES-CBC ─► scratch │ lag: waits for the HMAC │ piece │
+///                                └─ HMAC                    └─ base64 ─► out
+/// ```
 pub struct TokenSealer {
     form: KeyForm,
-    cipher: cbc::Encryptor<Aes128>,
-    mac: Hmac<Sha256>,
+    cipher: Encryption,
+    mac: Hmac,
+    digest: Option<Hash>,
     promised: u64,
     /// 0 <= `given` <= `promised`.
     given: u64,
-    /// Between calls: `sealed` bytes of the token (fewer than 3, but for the head) that wait for a
-    /// base64 group, then fewer than 16 bytes of plaintext that wait for a block.
-    buffer: Zeroizing<Vec<u8>>,
-    sealed: usize,
+    /// Plaintext that waits for a step; `pending_len` < `STEP`.
+    pending: Zeroizing<[u8; STEP]>,
+    pending_len: usize,
+    /// The token's bytes, from the first that the HMAC has not yet: always a whole number of steps from the
+    /// token's beginning. The first `len` are there, and of these the first `written` are in the output.
+    scratch: Box<[u8; SCRATCH]>,
+    len: usize,
+    written: usize,
 }
+
+/// A piece, and what waits around it: the lag is less than three steps, the last of a file and its tag less than
+/// two.
+const SCRATCH: usize = PIECE + 5 * STEP;
 
 impl TokenSealer {
     /// For a file of exactly `plain_len` bytes, with a random IV; `unix_seconds` is shown to whoever
@@ -74,8 +87,8 @@ impl TokenSealer {
     /// # Panics
     /// When the system gives no randomness, as the `fernet` crate does.
     #[must_use]
-    pub fn new(key: &SessionKey, plain_len: u64, unix_seconds: u64) -> Self {
-        Self::with_iv(key, plain_len, unix_seconds, random_iv())
+    pub fn new(key: &SessionKey, plain_len: u64, unix_seconds: u64, digest: FileDigest) -> Self {
+        Self::on(Backend::best(), KeyForm::Fernet, key, plain_len, unix_seconds, digest)
     }
 
     /// The same for the token of the handout's C edition, which has no base64, version or time.
@@ -83,76 +96,152 @@ impl TokenSealer {
     /// # Panics
     /// As [`TokenSealer::new`].
     #[must_use]
-    pub fn raw(key: &SessionKey, plain_len: u64) -> Self {
-        let iv = random_iv();
-        let mut buffer = Zeroizing::new(Vec::with_capacity(STEP + HEAD_LEN + BLOCK + TAG_LEN));
-        buffer.extend_from_slice(&iv);
-        let mut mac = new_mac(key);
-        mac.update(&buffer);
-        let cipher = cbc::Encryptor::new(&aes_key(key), &iv.into());
-        Self { form: KeyForm::Raw, cipher, mac, promised: plain_len, given: 0, buffer, sealed: IV_LEN }
+    pub fn raw(key: &SessionKey, plain_len: u64, digest: FileDigest) -> Self {
+        Self::on(Backend::best(), KeyForm::Raw, key, plain_len, 0, digest)
+    }
+
+    /// The same by a back end of the caller's choice.
+    ///
+    /// # Panics
+    /// As [`TokenSealer::new`].
+    #[must_use]
+    pub fn on(
+        backend: Backend,
+        form: KeyForm,
+        key: &SessionKey,
+        plain_len: u64,
+        unix_seconds: u64,
+        digest: FileDigest,
+    ) -> Self {
+        Self::with_iv(backend, form, key, plain_len, unix_seconds, digest, random_iv())
+    }
+
+    fn with_iv(
+        backend: Backend,
+        form: KeyForm,
+        key: &SessionKey,
+        plain_len: u64,
+        unix_seconds: u64,
+        digest: FileDigest,
+        iv: [u8; IV_LEN],
+    ) -> Self {
+        let mut sealer = Self {
+            form,
+            cipher: Encryption::new(backend, key.encryption(), iv),
+            mac: Hmac::new(backend, key.signing()),
+            digest: running(digest, backend),
+            promised: plain_len,
+            given: 0,
+            pending: Zeroizing::new([0; STEP]),
+            pending_len: 0,
+            scratch: Box::new([0; SCRATCH]),
+            len: 0,
+            written: 0,
+        };
+        if form == KeyForm::Fernet {
+            sealer.append(&[VERSION]);
+            sealer.append(&unix_seconds.to_be_bytes());
+        }
+        sealer.append(&iv);
+        sealer
     }
 
     /// Bytes of the whole token.
-    fn len(&self) -> Option<u64> {
+    fn token_len(&self) -> Option<u64> {
         match self.form {
             KeyForm::Fernet => token_len(self.promised),
             KeyForm::Raw => raw_token_len(self.promised),
         }
     }
 
-    fn with_iv(key: &SessionKey, plain_len: u64, unix_seconds: u64, iv: [u8; IV_LEN]) -> Self {
-        let mut buffer = Zeroizing::new(Vec::with_capacity(STEP + HEAD_LEN + BLOCK + TAG_LEN));
-        buffer.push(VERSION);
-        buffer.extend_from_slice(&unix_seconds.to_be_bytes());
-        buffer.extend_from_slice(&iv);
-        let mut mac = new_mac(key);
-        mac.update(&buffer);
-        let cipher = cbc::Encryptor::new(&aes_key(key), &iv.into());
-        Self { form: KeyForm::Fernet, cipher, mac, promised: plain_len, given: 0, buffer, sealed: HEAD_LEN }
+    fn append(&mut self, bytes: &[u8]) {
+        self.scratch[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
     }
 
-    /// Encrypts and signs the whole blocks that wait, and writes the whole base64 groups.
-    fn advance(&mut self, out: &mut Vec<u8>) {
-        let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(&mut self.buffer[self.sealed..]);
-        self.cipher.encrypt_blocks(blocks);
-        let fresh = blocks.len() * BLOCK;
-        self.mac.update(&self.buffer[self.sealed..self.sealed + fresh]);
-        let end = self.sealed + fresh;
-        let whole = match self.form {
+    /// Encrypts, signs, digests and writes at most a piece.
+    fn steps(&mut self, plain: &[[u8; STEP]], out: &mut Vec<u8>) {
+        if self.len < LAG {
+            // The HMAC starts two steps later than the cipher.
+            let (first, rest) = plain.split_at(plain.len().min(1));
+            self.ahead(first.as_flattened());
+            if let Some(digest) = &mut self.digest {
+                digest.update(first);
+            }
+            if !rest.is_empty() {
+                self.steps(rest, out);
+            }
+            return;
+        }
+        let signed = size_of_val(plain);
+        let end = self.len + signed;
+        self.cipher.seal(plain, &mut self.scratch[..end], &mut self.mac, self.digest.as_mut());
+        self.len = end;
+        self.write(out);
+        self.scratch.copy_within(signed..end, 0);
+        self.len -= signed;
+        self.written -= signed;
+    }
+
+    /// Encrypts whole blocks, fewer than a piece; the HMAC has them later.
+    fn ahead(&mut self, blocks: &[u8]) {
+        let from = self.len;
+        self.append(blocks);
+        self.cipher.encrypt(self.scratch[from..self.len].as_chunks_mut().0);
+    }
+
+    /// Keeps plaintext that makes no step yet.
+    fn keep(&mut self, plain: &[u8]) {
+        self.pending[self.pending_len..self.pending_len + plain.len()].copy_from_slice(plain);
+        self.pending_len += plain.len();
+    }
+
+    /// Writes the whole base64 groups.
+    fn write(&mut self, out: &mut Vec<u8>) {
+        let fresh = &self.scratch[self.written..self.len];
+        match self.form {
             KeyForm::Fernet => {
-                let groups = end / 3 * 3;
-                URL_SAFE_NO_PAD.encode_append(&self.buffer[..groups], out);
-                groups
+                let groups = &fresh[..fresh.len() / 3 * 3];
+                URL_SAFE_NO_PAD.encode_append(groups, out);
+                self.written += groups.len();
             }
             KeyForm::Raw => {
-                out.extend_from_slice(&self.buffer[..end]);
-                end
+                out.extend_from_slice(fresh);
+                self.written = self.len;
             }
-        };
-        let left = self.buffer.len() - whole;
-        self.buffer.copy_within(whole.., 0);
-        self.buffer.truncate(left);
-        self.sealed = end - whole;
+        }
     }
 }
 
 impl Seal for TokenSealer {
     fn body_len(&self) -> u64 {
-        self.len().unwrap_or(u64::MAX)
+        self.token_len().unwrap_or(u64::MAX)
     }
 
-    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
-        self.len().ok_or(SealError::TooLong { plain_len: self.promised })?;
+    fn seal(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.token_len().ok_or(SealError::TooLong { plain_len: self.promised })?;
         let given = self.given.saturating_add(plain.len() as u64);
         if given > self.promised {
             return Err(SealError::Long { promised: self.promised });
         }
         self.given = given;
-        for piece in plain.chunks(STEP) {
-            self.buffer.extend_from_slice(piece);
-            self.advance(out);
+        // base64-simd makes room for no more than each piece.
+        out.reserve(plain.len() / 3 * 4 + 4 * STEP);
+        if self.pending_len > 0 {
+            let (head, rest) = plain.split_at(plain.len().min(STEP - self.pending_len));
+            self.keep(head);
+            plain = rest;
+            if self.pending_len == STEP {
+                let step = self.pending.clone();
+                self.steps(std::slice::from_ref(&step), out);
+                self.pending_len = 0;
+            }
         }
+        let (steps, rest) = plain.as_chunks();
+        for piece in steps.chunks(PIECE / STEP) {
+            self.steps(piece, out);
+        }
+        self.keep(rest);
         Ok(())
     }
 
@@ -160,18 +249,31 @@ impl Seal for TokenSealer {
         if self.given != self.promised {
             return Err(SealError::Short { promised: self.promised, given: self.given });
         }
-        let pad = BLOCK - (self.buffer.len() - self.sealed) % BLOCK;
-        let padded = self.buffer.len() + pad;
-        self.buffer.resize(padded, pad.to_le_bytes()[0]);
-        self.advance(out);
-        self.buffer.extend_from_slice(&self.mac.clone().finalize().into_bytes());
+        let mut last = self.pending.clone();
+        let pad = BLOCK - self.pending_len % BLOCK;
+        let padded = self.pending_len + pad;
+        last[self.pending_len..padded].fill(pad.to_le_bytes()[0]);
+        self.ahead(&last[..padded]);
+        let tag = self.mac.finish(&self.scratch[..self.len]);
+        self.append(&tag);
+        let rest = &self.scratch[self.written..self.len];
         match self.form {
-            KeyForm::Fernet => URL_SAFE.encode_append(self.buffer.as_slice(), out),
-            KeyForm::Raw => out.extend_from_slice(&self.buffer),
+            KeyForm::Fernet => URL_SAFE.encode_append(rest, out),
+            KeyForm::Raw => out.extend_from_slice(rest),
         }
-        self.buffer.clear();
-        self.sealed = 0;
+        self.written = self.len;
         Ok(())
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.as_ref().map(|hash| Digest(hash.finish(&self.pending[..self.pending_len])))
+    }
+}
+
+fn running(digest: FileDigest, backend: Backend) -> Option<Hash> {
+    match digest {
+        FileDigest::Sha256 => Some(Hash::new(backend)),
+        FileDigest::None => None,
     }
 }
 
@@ -239,11 +341,18 @@ impl Form {
 }
 
 /// One token → plaintext.
+///
+/// ```text
+///   body ─ base64 ─► scratch │ lead: signed no further │ piece │ tag
+///                      └─ HMAC                            └─ AES-CBC ─► out ─ file's SHA-256
+/// ```
 pub struct TokenOpener {
+    backend: Backend,
     key: SessionKey,
-    mac: Hmac<Sha256>,
+    mac: Hmac,
+    digest: Option<Hash>,
     /// `None` until the IV is here.
-    cipher: Option<cbc::Decryptor<Aes128>>,
+    cipher: Option<Decryption>,
     /// `None` until the first characters are here.
     form: Option<Form>,
     promised: u64,
@@ -251,12 +360,19 @@ pub struct TokenOpener {
     seen: u64,
     /// Characters that wait for a base64 group, or, at the very start, for the form.
     text: Vec<u8>,
-    /// Token bytes that wait for the head, for a block, or for the tag.
-    buffer: Zeroizing<Vec<u8>>,
-    /// Bytes of ciphertext still to come.
+    /// The token's bytes, from the first that the HMAC has not yet: always a whole number of steps from the
+    /// token's beginning. Never plaintext.
+    scratch: Vec<u8>,
+    /// How many of `scratch` are decrypted, or head.
+    lead: usize,
+    /// Bytes of ciphertext still to be decrypted.
     cipher_left: u64,
-    /// The last block's plaintext, padding and all, held back until the HMAC is known.
-    last: Zeroizing<[u8; BLOCK]>,
+    /// The last plaintext, up to a step of it, padding and all; the last block of it is held back until
+    /// the HMAC is known. 16 <= `last_len` <= `STEP` once it is here.
+    last: Zeroizing<[u8; STEP]>,
+    last_len: usize,
+    /// Of the whole file, from `finish` on.
+    digested: Option<Digest>,
     time: Option<u64>,
     /// The text is no token: what follows is counted and thrown away. It follows from the body alone,
     /// which everybody on the wire has.
@@ -266,23 +382,38 @@ pub struct TokenOpener {
 impl TokenOpener {
     /// For a body of exactly `body_len` bytes, the M1 of MODE 1. An error if no token, Fernet or raw,
     /// has that length.
-    pub fn new(key: &SessionKey, body_len: u64) -> Result<Self, OpenError> {
+    pub fn new(key: &SessionKey, body_len: u64, digest: FileDigest) -> Result<Self, OpenError> {
+        Self::on(Backend::best(), key, body_len, digest)
+    }
+
+    /// The same by a back end of the caller's choice.
+    pub fn on(
+        backend: Backend,
+        key: &SessionKey,
+        body_len: u64,
+        digest: FileDigest,
+    ) -> Result<Self, OpenError> {
         if Form::fernet(body_len).is_none() && !Form::is_raw(body_len) {
             return Err(OpenError::NotAToken { body_len });
         }
-        let room = usize::try_from(body_len).unwrap_or(usize::MAX).min(PIECE);
+        // The raw form comes in pieces that are as long.
+        let room = usize::try_from(body_len).unwrap_or(usize::MAX).min(TEXT_PIECE);
         Ok(Self {
+            backend,
             key: key.clone(),
-            mac: new_mac(key),
+            mac: Hmac::new(backend, key.signing()),
+            digest: running(digest, backend),
             cipher: None,
             form: None,
             promised: body_len,
             seen: 0,
             text: Vec::new(),
-            // Never grows: what it would leave behind is plaintext.
-            buffer: Zeroizing::new(Vec::with_capacity(room + HEAD_LEN + BLOCK + TAG_LEN)),
+            scratch: Vec::with_capacity(room + 4 * STEP),
+            lead: 0,
             cipher_left: 0,
-            last: Zeroizing::new([0; BLOCK]),
+            last: Zeroizing::new([0; STEP]),
+            last_len: 0,
+            digested: None,
             time: None,
             broken: false,
         })
@@ -295,57 +426,76 @@ impl TokenOpener {
         self.time
     }
 
-    /// Takes token bytes out of their writing into `buffer`; the text's end comes with its `=`.
-    fn take(&mut self, form: Form, body: &[u8]) {
+    /// Takes token bytes out of their writing, at most a piece of them, of which `left` bytes are to come after
+    /// these.
+    fn take(&mut self, form: Form, body: &[u8], left: u64) {
         let Form::Fernet { padding } = form else {
-            self.buffer.extend_from_slice(body);
+            self.scratch.extend_from_slice(body);
             return;
         };
-        self.text.extend_from_slice(body);
-        let at_end = self.seen == self.promised;
-        let whole = if at_end { self.text.len() - padding } else { self.text.len() / 4 * 4 };
-        let (groups, rest) = self.text.split_at(whole);
-        // `=` anywhere but at the end, and bits that are not zero behind the last byte, are refused.
-        let decoded = URL_SAFE_NO_PAD.decode_append(groups, &mut *self.buffer);
-        self.broken |= decoded.is_err() || (at_end && rest.iter().any(|c| *c != b'='));
-        self.text.drain(..whole);
+        // The last group alone may have `=`, and has them at its end.
+        let last = 4_u64.saturating_sub(left).min(body.len() as u64);
+        let (body, last) = body.split_at(body.len() - usize::try_from(last).unwrap_or(0));
+        let missing = (4 - self.text.len()) % 4;
+        let (head, body) = body.split_at(missing.min(body.len()));
+        self.text.extend_from_slice(head);
+        if self.text.len() == 4 {
+            self.broken |= !decode(&self.text, &mut self.scratch);
+            self.text.clear();
+        }
+        let (groups, rest) = body.split_at(body.len() / 4 * 4);
+        self.broken |= !decode(groups, &mut self.scratch);
+        self.text.extend_from_slice(rest);
+        self.text.extend_from_slice(last);
+        if left == 0 {
+            let (characters, signs) = self.text.split_at(self.text.len().saturating_sub(padding));
+            self.broken |= !decode(characters, &mut self.scratch) || signs.iter().any(|c| *c != b'=');
+            self.text.clear();
+        }
     }
 
     /// Version, time and IV.
     fn head(&mut self, form: Form) {
         let len = form.head_len();
-        if self.buffer.len() < len {
-            return;
-        }
-        let (head, iv) = self.buffer[..len].split_at(len - IV_LEN);
+        let Some((head, iv)) = self.scratch.get(..len).and_then(<[u8]>::split_last_chunk) else { return };
         // The version needs no look: nothing but 80 begins with `gA`. A raw token has neither.
         self.time = head.get(1..).and_then(|time| time.try_into().ok()).map(u64::from_be_bytes);
-        let iv: Option<[u8; IV_LEN]> = iv.try_into().ok();
-        self.cipher = iv.map(|iv| cbc::Decryptor::new(&aes_key(&self.key), &iv.into()));
-        self.mac.update(&self.buffer[..len]);
-        self.buffer.drain(..len);
+        self.cipher = Some(Decryption::new(self.backend, self.key.encryption(), *iv));
+        self.lead = len;
         self.cipher_left = form.token_len(self.promised) - (len + TAG_LEN) as u64;
     }
 
-    /// Decrypts the whole blocks that wait, and keeps the last of all.
-    fn blocks(&mut self, out: &mut Vec<u8>) {
+    /// Decrypts the whole steps that wait, and the last blocks when all of them are here.
+    fn steps(&mut self, out: &mut Vec<u8>) {
         let Some(cipher) = &mut self.cipher else { return };
-        let left = usize::try_from(self.cipher_left).unwrap_or(usize::MAX);
-        let whole = self.buffer.len().min(left) / BLOCK * BLOCK;
-        if whole == 0 {
-            return;
+        // The last block stays behind: nobody sees it before the HMAC is known.
+        let shown = usize::try_from(self.cipher_left.saturating_sub(BLOCK as u64)).unwrap_or(usize::MAX);
+        let here = self.scratch.len() - self.lead;
+        let fresh = here.min(shown) / STEP * STEP;
+        if fresh > 0 {
+            let signed = self.scratch[..fresh].as_chunks().0;
+            let sealed = self.scratch[self.lead..self.lead + fresh].as_chunks().0;
+            cipher.open(signed, sealed, out, &mut self.mac, self.digest.as_mut());
+            self.cipher_left -= fresh as u64;
+            self.scratch.drain(..fresh);
         }
-        self.mac.update(&self.buffer[..whole]);
-        let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(&mut self.buffer[..whole]);
-        cipher.decrypt_blocks(blocks);
-        self.cipher_left -= whole as u64;
-        let shown = if self.cipher_left == 0 { whole - BLOCK } else { whole };
-        out.extend_from_slice(&self.buffer[..shown]);
-        if shown < whole {
-            self.last.copy_from_slice(&self.buffer[shown..whole]);
+        let here = (self.scratch.len() - self.lead) as u64;
+        if (1..=here.min(STEP as u64)).contains(&self.cipher_left) {
+            let end = self.lead + usize::try_from(self.cipher_left).unwrap_or(0);
+            let sealed = &self.scratch[self.lead..end];
+            self.last_len = sealed.len();
+            self.last[..sealed.len()].copy_from_slice(sealed);
+            cipher.decrypt(self.last[..self.last_len].as_chunks_mut().0);
+            out.extend_from_slice(&self.last[..self.last_len - BLOCK]);
+            self.lead = end;
+            self.cipher_left = 0;
         }
-        self.buffer.drain(..whole);
     }
+}
+
+/// Whether it is base64url: `=`, and bits that are not zero behind the last byte, are not.
+fn decode(text: &[u8], bytes: &mut Vec<u8>) -> bool {
+    URL_SAFE_NO_PAD.decode_append(text, bytes).is_ok()
 }
 
 impl Open for TokenOpener {
@@ -354,13 +504,15 @@ impl Open for TokenOpener {
         if total > self.promised {
             return Err(OpenError::Long { promised: self.promised });
         }
-        for piece in body.chunks(PIECE) {
+        out.reserve(body.len() + STEP);
+        for piece in body.chunks(TEXT_PIECE) {
             self.seen += piece.len() as u64;
             if self.broken {
                 continue;
             }
+            let left = self.promised - self.seen;
             let form = if let Some(form) = self.form {
-                self.take(form, piece);
+                self.take(form, piece, left);
                 form
             } else {
                 self.text.extend_from_slice(piece);
@@ -373,14 +525,14 @@ impl Open for TokenOpener {
                 };
                 self.form = Some(form);
                 let start = std::mem::take(&mut self.text);
-                self.take(form, &start);
+                self.take(form, &start, left);
                 form
             };
             if self.cipher.is_none() {
                 self.head(form);
             }
             if !self.broken {
-                self.blocks(out);
+                self.steps(out);
             }
         }
         Ok(())
@@ -390,18 +542,25 @@ impl Open for TokenOpener {
         if self.seen < self.promised {
             return Err(OpenError::Short { promised: self.promised, got: self.seen });
         }
-        if self.broken || self.cipher.is_none() {
+        if self.broken || self.last_len < BLOCK {
             return Err(OpenError::Rejected);
         }
-        let tag = self.mac.clone().finalize().into_bytes();
-        if !bool::from(tag.as_slice().ct_eq(self.buffer.as_slice())) {
+        let (signed, tag) = self.scratch.split_at(self.lead);
+        if !bool::from(self.mac.finish(signed).ct_eq(tag)) {
             return Err(OpenError::Rejected);
         }
         // The key's owner wrote these bytes; only now is the padding read.
-        let len = plain_len(&self.last).ok_or(OpenError::Rejected)?;
-        out.extend_from_slice(&self.last[..len]);
-        self.buffer.clear();
+        let shown = self.last_len - BLOCK;
+        let (plain, block) = self.last[..self.last_len].split_at(shown);
+        let block = block.first_chunk().ok_or(OpenError::Rejected)?;
+        let whole = plain.len() + plain_len(block).ok_or(OpenError::Rejected)?;
+        out.extend_from_slice(&self.last[shown..whole]);
+        self.digested = self.digest.as_ref().map(|hash| Digest(hash.finish(&self.last[..whole])));
         Ok(())
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digested
     }
 }
 
@@ -414,17 +573,6 @@ fn plain_len(block: &[u8; BLOCK]) -> Option<usize> {
         valid &= byte.ct_eq(&pad) | !is_padding;
     }
     bool::from(valid).then(|| BLOCK - usize::from(pad))
-}
-
-fn new_mac(key: &SessionKey) -> Hmac<Sha256> {
-    #[expect(clippy::expect_used, reason = "RFC 2104: HMAC takes keys of any length")]
-    Hmac::new_from_slice(key.signing()).expect("any length is a key")
-}
-
-fn aes_key(key: &SessionKey) -> Zeroizing<Array<u8, U16>> {
-    let mut bytes = Zeroizing::new(Array::<u8, U16>::default());
-    bytes.copy_from_slice(key.encryption());
-    bytes
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::padding::{Both, Unpadded};
 use super::receipt;
 use super::rsa_blocks::{self, BlockOpener, ServerKey};
 use super::session_key;
+use crate::digest::FileDigest;
 use crate::event::Padding;
 
 /// The server's certificate, in the folder of certificates (the handout's name).
@@ -242,7 +243,7 @@ impl Identity {
     /// Reads CP1 blocks of one file.
     #[must_use]
     pub fn opener(self: &Arc<Self>) -> BlockOpener {
-        BlockOpener::new(Arc::clone(self))
+        BlockOpener::new(Arc::clone(self), FileDigest::Sha256)
     }
 
     /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.

@@ -40,6 +40,18 @@ pub mod rsa_blocks;
 mod session_key;
 
 pub(crate) use name::{common_name_of, distinguished};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::{Digest, FileDigest};
+
+/// Adds to a digest, if there is one.
+fn digest_more(digest: &mut Option<Sha256>, plain: &[u8]) {
+    if let Some(digest) = digest {
+        digest.update(plain);
+    }
+}
+
 /// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
 pub trait Seal: Send {
     /// Exact number of body bytes for the plaintext length that was given at creation.
@@ -50,6 +62,9 @@ pub trait Seal: Send {
 
     /// Appends the rest; called once. An error if fewer bytes came than were promised at creation.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), SealError>;
+
+    /// SHA-256 of all plaintext that was given so far; `None` if none was asked for.
+    fn digest(&self) -> Option<Digest>;
 }
 
 /// The body of one MODE 1 → plaintext.
@@ -59,6 +74,10 @@ pub trait Open: Send {
 
     /// Appends what was held back, and says, once, whether all of it, now and before, is to be believed.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OpenError>;
+
+    /// SHA-256 of all plaintext that was emitted; `None` if none was asked for. **MUST** only be used after
+    /// [`Open::finish`] said `Ok`. A body that goes on after that (CP1's may) has another after its next `finish`.
+    fn digest(&self) -> Option<Digest>;
 }
 
 /// Why a body could not be made.
@@ -135,19 +154,28 @@ pub struct Clear {
     promised: u64,
     /// 0 <= `seen` <= `promised`.
     seen: u64,
+    digest: Option<Sha256>,
 }
 
 impl Clear {
     /// For a body of exactly `len` bytes.
     #[must_use]
-    pub const fn new(len: u64) -> Self {
-        Self { promised: len, seen: 0 }
+    pub fn new(len: u64, digest: FileDigest) -> Self {
+        Self { promised: len, seen: 0, digest: digest.begin() }
     }
 
-    /// Counts a piece; `None` if it goes beyond the promise.
-    fn count(&mut self, piece: &[u8]) -> Option<()> {
+    /// Counts and hashes a piece that goes on as it is; `None` if it goes beyond the promise.
+    pub fn pass(&mut self, piece: &[u8]) -> Option<()> {
         let seen = self.seen.checked_add(piece.len() as u64)?;
-        (seen <= self.promised).then(|| self.seen = seen)
+        (seen <= self.promised).then(|| self.seen = seen)?;
+        digest_more(&mut self.digest, piece);
+        Some(())
+    }
+
+    /// SHA-256 of all that passed; `None` if none was asked for.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest.clone().map(Digest::from)
     }
 }
 
@@ -157,7 +185,7 @@ impl Seal for Clear {
     }
 
     fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
-        self.count(plain).ok_or(SealError::Long { promised: self.promised })?;
+        self.pass(plain).ok_or(SealError::Long { promised: self.promised })?;
         out.extend_from_slice(plain);
         Ok(())
     }
@@ -169,21 +197,9 @@ impl Seal for Clear {
             Err(SealError::Short { promised: self.promised, given: self.seen })
         }
     }
-}
 
-impl Open for Clear {
-    fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError> {
-        self.count(body).ok_or(OpenError::Long { promised: self.promised })?;
-        out.extend_from_slice(body);
-        Ok(())
-    }
-
-    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), OpenError> {
-        if self.seen == self.promised {
-            Ok(())
-        } else {
-            Err(OpenError::Short { promised: self.promised, got: self.seen })
-        }
+    fn digest(&self) -> Option<Digest> {
+        Self::digest(self)
     }
 }
 
@@ -198,23 +214,22 @@ mod tests {
     #[test]
     fn clear_passes_bytes_through_and_counts_them() {
         let mut out = Vec::new();
-        let mut clear = Clear::new(5);
+        let mut clear = Clear::new(5, FileDigest::Sha256);
         assert_eq!(clear.body_len(), 5);
         Seal::seal(&mut clear, b"he", &mut out).unwrap();
         Seal::seal(&mut clear, b"", &mut out).unwrap();
         Seal::seal(&mut clear, b"llo", &mut out).unwrap();
         Seal::finish(&mut clear, &mut out).unwrap();
         assert_eq!(out, b"hello");
+        assert_eq!(clear.digest(), Some(Digest::of(b"hello")));
     }
 
     #[test]
     fn clear_refuses_more_and_fewer_bytes_than_promised() {
         let mut out = Vec::new();
-        let mut clear = Clear::new(2);
-        assert_eq!(Open::open(&mut clear, b"abc", &mut out), Err(OpenError::Long { promised: 2 }));
-        assert!(out.is_empty());
-        Open::open(&mut clear, b"a", &mut out).unwrap();
-        assert_eq!(Open::finish(&mut clear, &mut out), Err(OpenError::Short { promised: 2, got: 1 }));
+        let mut clear = Clear::new(2, FileDigest::None);
+        assert_eq!(clear.pass(b"abc"), None);
+        assert_eq!(clear.pass(b"a"), Some(()));
         assert_eq!(Seal::finish(&mut clear, &mut out), Err(SealError::Short { promised: 2, given: 1 }));
         assert_eq!(Seal::seal(&mut clear, b"bc", &mut out), Err(SealError::Long { promised: 2 }));
     }

@@ -23,8 +23,8 @@ use zeroize::Zeroizing;
 use super::fernet::SessionKey;
 use super::identity::Identity;
 use super::padding::{self, Both};
-use super::{Open, OpenError, Seal, SealError};
-use crate::digest::Digest;
+use super::{Open, OpenError, Seal, SealError, digest_more};
+use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding};
 
 /// How many blocks decide between AP and CP1 (PROTOCOL.md, "CP1").
@@ -116,15 +116,16 @@ pub struct BlockSealer {
     given: u64,
     /// Plaintext of the block that is not full yet; shorter than `max`.
     pending: Zeroizing<Vec<u8>>,
+    digest: Option<sha2::Sha256>,
 }
 
 impl BlockSealer {
     /// For a file of exactly `plain_len` bytes.
     #[must_use]
-    pub fn new(key: ServerKey, padding: Padding, plain_len: u64) -> Self {
+    pub fn new(key: ServerKey, padding: Padding, plain_len: u64, digest: FileDigest) -> Self {
         let max = ServerKey::block_max(key.modulus_bytes(), padding);
         let pending = Zeroizing::new(Vec::with_capacity(max));
-        Self { key, padding, max, promised: plain_len, given: 0, pending }
+        Self { key, padding, max, promised: plain_len, given: 0, pending, digest: digest.begin() }
     }
 
     /// Length of the body; `None` beyond 2^64.
@@ -146,6 +147,7 @@ impl Seal for BlockSealer {
             return Err(SealError::Long { promised: self.promised });
         }
         self.given = given;
+        digest_more(&mut self.digest, plain);
         if !self.pending.is_empty() {
             let (head, rest) = plain.split_at(plain.len().min(self.max - self.pending.len()));
             self.pending.extend_from_slice(head);
@@ -173,6 +175,10 @@ impl Seal for BlockSealer {
         }
         Ok(())
     }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.clone().map(Digest::from)
+    }
 }
 
 /// Blocks → plaintext, with the padding told on the first block and then locked.
@@ -190,14 +196,23 @@ pub struct BlockOpener {
     /// A block that is not whole yet; shorter than `k`.
     pending: Vec<u8>,
     last_was_short: bool,
+    digest: Option<sha2::Sha256>,
 }
 
 impl BlockOpener {
     /// For one file.
     #[must_use]
-    pub fn new(identity: Arc<Identity>) -> Self {
+    pub fn new(identity: Arc<Identity>, digest: FileDigest) -> Self {
         let pending = Vec::with_capacity(identity.modulus_bytes());
-        Self { identity, locked: None, wrong: Choice::from(0), seen: 0, pending, last_was_short: false }
+        Self {
+            identity,
+            locked: None,
+            wrong: Choice::from(0),
+            seen: 0,
+            pending,
+            last_was_short: false,
+            digest: digest.begin(),
+        }
     }
 
     /// The padding of this file; `None` before the first block, and if that had neither.
@@ -242,6 +257,7 @@ impl BlockOpener {
 impl Open for BlockOpener {
     fn open(&mut self, mut body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError> {
         let k = self.identity.modulus_bytes();
+        let before = out.len();
         let mut first = self.seen < k as u64;
         self.seen = self.seen.saturating_add(body.len() as u64);
         if !self.pending.is_empty() {
@@ -261,6 +277,7 @@ impl Open for BlockOpener {
             self.block(block, std::mem::take(&mut first), out);
         }
         self.pending.extend_from_slice(whole.remainder());
+        digest_more(&mut self.digest, &out[before..]);
         Ok(())
     }
 
@@ -270,6 +287,10 @@ impl Open for BlockOpener {
             return Err(OpenError::NotBlocks { got: self.seen, block: self.identity.modulus_bytes() });
         }
         if self.wrong.into() { Err(OpenError::Rejected) } else { Ok(()) }
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        self.digest.clone().map(Digest::from)
     }
 }
 

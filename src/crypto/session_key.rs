@@ -60,13 +60,13 @@ impl SessionKey {
     }
 
     /// The HMAC-SHA256 key: the first 16 bytes.
-    pub(super) fn signing(&self) -> &[u8] {
-        &self.0[..16]
+    pub(super) fn signing(&self) -> &[u8; 16] {
+        &self.0.as_chunks().0[0]
     }
 
     /// The AES-128 key: the last 16 bytes.
-    pub(super) fn encryption(&self) -> &[u8] {
-        &self.0[16..]
+    pub(super) fn encryption(&self) -> &[u8; 16] {
+        &self.0.as_chunks().0[1]
     }
 
     /// `self` unless `choice`, then `other`; constant-time.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-
 use self::arriving::{Arriving, AtRest};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
@@ -315,7 +313,7 @@ impl<'a> Session<'a> {
                 if m1 > token_len(self.service.policy.max_file).unwrap_or(u64::MAX) {
                     return Err(self.too_large(m1 / 4 * 3));
                 }
-                let mut opener = TokenOpener::new(key, m1)?;
+                let mut opener = TokenOpener::new(key, m1, self.service.policy.digest)?;
                 let mut file = self.begin(&name, variant, None, m1)?;
                 self.sealed_body(m1, &mut opener, &mut file)?;
                 // The token's length left 16 bytes of it open.
@@ -334,7 +332,7 @@ impl<'a> Session<'a> {
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
-                let opener = BlockOpener::new(identity);
+                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 let said = self.hello.and_then(|offer| offer.framing);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
@@ -373,8 +371,6 @@ impl<'a> Session<'a> {
             }
             _ => None,
         };
-        // CP1 always: it costs nothing there, and a file that is amended is told by it.
-        let is_hashed = variant == Variant::Cp1 || self.service.policy.digest == FileDigest::Sha256;
         let meter = Arc::new(Meter::default());
         meter.start(size.unwrap_or(0), m1);
         let file = Arriving {
@@ -383,7 +379,7 @@ impl<'a> Session<'a> {
             want,
             pending,
             ciphertext,
-            hash: is_hashed.then(Sha256::new),
+            digest: None,
             meter,
             begun: Instant::now(),
             plain: Vec::new(),

@@ -4,6 +4,7 @@
 
 use upseal::crypto::Seal as _;
 use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
+use upseal::digest::FileDigest;
 use upseal::event::{Event, Kept, Padding, Variant};
 use upseal::net::service::Policy;
 use upseal::net::upload::unix_now;
@@ -15,7 +16,7 @@ use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
 pub fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
     let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), unix_now()).unwrap();
-    let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64);
+    let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64, FileDigest::Sha256);
     let mut out = Vec::new();
     sealer.seal(content, &mut out).unwrap();
     sealer.finish(&mut out).unwrap();

@@ -22,7 +22,12 @@ fn now() -> i64 {
 fn wrapped(identity: &Identity, padding: Padding, message: &[u8]) -> Vec<u8> {
     use crate::crypto::Seal as _;
     let mut blob = Vec::new();
-    let mut sealer = rsa_blocks::BlockSealer::new(identity.server_key(), padding, message.len() as u64);
+    let mut sealer = rsa_blocks::BlockSealer::new(
+        identity.server_key(),
+        padding,
+        message.len() as u64,
+        FileDigest::Sha256,
+    );
     sealer.seal(message, &mut blob).unwrap();
     sealer.finish(&mut blob).unwrap();
     blob

@@ -8,7 +8,10 @@ use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, pieces, rando
 const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
 
 fn sealed(identity: &Identity, padding: Padding, plain: &[u8]) -> Vec<u8> {
-    seal_all(BlockSealer::new(identity.server_key(), padding, plain.len() as u64), &[plain])
+    seal_all(
+        BlockSealer::new(identity.server_key(), padding, plain.len() as u64, FileDigest::Sha256),
+        &[plain],
+    )
 }
 
 fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
@@ -60,7 +63,8 @@ fn the_pieces_do_not_matter() {
         for size in [0, 1, 62, 117, 500, 2000] {
             let plain = random(size);
             for max in [1, 50, 300] {
-                let sealer = BlockSealer::new(RSA_1024.server_key(), padding, size as u64);
+                let sealer =
+                    BlockSealer::new(RSA_1024.server_key(), padding, size as u64, FileDigest::Sha256);
                 let body = seal_all(sealer, &pieces(&plain, max));
                 assert_eq!(open_all(RSA_1024.opener(), &pieces(&body, max)).unwrap(), plain, "{size} {max}");
             }
@@ -260,11 +264,11 @@ fn sealed_blocks_look_sealed_and_others_do_not() {
 #[test]
 fn a_file_that_changes_its_length_is_noticed() {
     let mut out = Vec::new();
-    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, 4);
+    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, 4, FileDigest::Sha256);
     sealer.seal(b"abc", &mut out).unwrap();
     assert_eq!(sealer.seal(b"de", &mut out), Err(SealError::Long { promised: 4 }));
     assert_eq!(sealer.finish(&mut out), Err(SealError::Short { promised: 4, given: 3 }));
-    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, u64::MAX);
+    let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, u64::MAX, FileDigest::Sha256);
     assert_eq!(sealer.body_len(), u64::MAX);
     assert_eq!(sealer.seal(b"x", &mut out), Err(SealError::TooLong { plain_len: u64::MAX }));
 }

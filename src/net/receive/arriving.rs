@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::crypto::rsa_blocks::BlockOpener;
+use crate::digest::Digest;
 use crate::event::{Track, Variant};
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
@@ -19,8 +18,8 @@ pub(super) struct Arriving {
     pub(super) pending: Box<dyn Pending>,
     /// Its body as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    /// `None`: it is not hashed.
-    pub(super) hash: Option<Sha256>,
+    /// Of the whole file, if it is hashed; `None` before.
+    pub(super) digest: Option<Digest>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     pub(super) plain: Vec<u8>,
@@ -36,7 +35,6 @@ pub(super) struct AtRest {
     pub(super) published: Published,
     /// Not published yet: more may come of it, too.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    pub(super) hash: Option<Sha256>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     /// CP1's.
@@ -57,17 +55,12 @@ impl Arriving {
         self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
     }
 
-    /// Hashes and writes what was opened.
+    /// Writes what was opened.
     pub(super) fn store(&mut self) -> Result<(), StoreError> {
         if self.plain.is_empty() {
             return Ok(());
         }
-        self.meter.timed(Stage::Store, || {
-            if let Some(hash) = &mut self.hash {
-                hash.update(&self.plain);
-            }
-            self.pending.write(&self.plain)
-        })?;
+        self.meter.timed(Stage::Store, || self.pending.write(&self.plain))?;
         self.meter.add_file(self.plain.len() as u64);
         self.plain.clear();
         Ok(())

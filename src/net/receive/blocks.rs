@@ -15,6 +15,7 @@ use super::arriving::{Arriving, AtRest};
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::crypto::{Open as _, OpenError};
+use crate::digest::FileDigest;
 use crate::event::{Kept, Variant};
 use crate::ledger::Seen;
 use crate::meter::Stage;
@@ -87,7 +88,7 @@ impl Session<'_> {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
                 self.speaks_blocks = true;
-                let opener = BlockOpener::new(identity);
+                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
             (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
@@ -100,7 +101,7 @@ impl Session<'_> {
 
     /// A block of a file that was published: takes up a copy of that.
     fn amend(&mut self) -> Result<Blocks, ReceiveError> {
-        let Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments }) =
+        let Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments }) =
             self.at_rest.take()
         else {
             return Err(self.order("one more CP1 block, and no CP1 file that it could belong to"));
@@ -111,7 +112,7 @@ impl Session<'_> {
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
                 self.speaks_blocks = true;
-                BlockOpener::new(identity)
+                BlockOpener::new(identity, FileDigest::Sha256)
             }
             (None, _) => return Err(OpenError::Rejected.into()),
         };
@@ -126,7 +127,7 @@ impl Session<'_> {
             want: published.want,
             pending,
             ciphertext,
-            hash,
+            digest: None,
             meter,
             begun,
             plain: Vec::new(),
@@ -140,6 +141,7 @@ impl Session<'_> {
     pub(super) fn finish_blocks(&mut self, mut blocks: Blocks) -> Result<(), ReceiveError> {
         let Blocks { file, opener } = &mut blocks;
         opener.finish(&mut file.plain)?;
+        file.digest = opener.digest();
         file.store()?;
         if let Some(padding) = blocks.opener.locked_padding()
             && !self.service.policy.paddings.contains(&padding)

@@ -9,11 +9,10 @@
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
-use sha2::Digest as _;
-
 use super::arriving::Arriving;
 use super::{ReceiveError, Session};
-use crate::crypto::Open;
+use crate::crypto::{Clear, Open};
+use crate::digest::FileDigest;
 use crate::meter::Stage;
 use crate::net::connection::SPLICE;
 use crate::pipeline::{self, Filled};
@@ -34,13 +33,23 @@ pub(super) struct Slot {
     last: bool,
 }
 
+/// What a body passes through.
+enum Opener<'a> {
+    Clear(&'a mut Clear),
+    Sealed(&'a mut dyn Open),
+}
+
 impl Session<'_> {
     /// A body that is the file, of `m1` bytes.
     pub(super) fn clear_body(&mut self, m1: u64, file: &mut Arriving) -> Result<(), ReceiveError> {
-        if self.spliced_body(m1, file)? {
+        let digest = self.service.policy.digest;
+        if digest == FileDigest::None && self.spliced_body(m1, file)? {
             return Ok(());
         }
-        self.body(m1, None, file)
+        let mut clear = Clear::new(m1, digest);
+        self.body(m1, Opener::Clear(&mut clear), file)?;
+        file.digest = clear.digest();
+        Ok(())
     }
 
     /// A token of `m1` bytes. All of it is consumed before any outcome.
@@ -50,17 +59,14 @@ impl Session<'_> {
         open: &mut dyn Open,
         file: &mut Arriving,
     ) -> Result<(), ReceiveError> {
-        self.body(m1, Some(open), file)
+        self.body(m1, Opener::Sealed(open), file)?;
+        file.digest = open.digest();
+        Ok(())
     }
 
-    fn body(
-        &mut self,
-        m1: u64,
-        mut open: Option<&mut dyn Open>,
-        file: &mut Arriving,
-    ) -> Result<(), ReceiveError> {
+    fn body(&mut self, m1: u64, mut opener: Opener<'_>, file: &mut Arriving) -> Result<(), ReceiveError> {
         if m1 == 0 {
-            return Ok(());
+            return Ok(()); // An empty file; no token is.
         }
         let mut slots = std::mem::take(&mut self.slots);
         let Self { connection, decoder, .. } = self;
@@ -85,22 +91,21 @@ impl Session<'_> {
             slot.last = left == 0;
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };
-        let is_clear = open.is_none();
-        let Arriving { hash, ciphertext, pending, .. } = file;
+        let is_clear = matches!(opener, Opener::Clear(_));
+        let Arriving { ciphertext, pending, .. } = file;
         let mut open = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             meter.timed(Stage::Open, || {
-                let mut plain = body;
-                if let Some(open) = &mut open {
-                    slot.plain.clear();
-                    open.open(body, &mut slot.plain)?;
-                    if slot.last {
-                        open.finish(&mut slot.plain)?;
+                match &mut opener {
+                    // No more than `m1` bytes are read.
+                    Opener::Clear(clear) => drop(clear.pass(body)),
+                    Opener::Sealed(open) => {
+                        slot.plain.clear();
+                        open.open(body, &mut slot.plain)?;
+                        if slot.last {
+                            open.finish(&mut slot.plain)?;
+                        }
                     }
-                    plain = &slot.plain;
-                }
-                if let Some(hash) = hash {
-                    hash.update(plain);
                 }
                 Ok(())
             })
@@ -142,7 +147,7 @@ impl Session<'_> {
     #[cfg(target_os = "linux")]
     fn spliced_body(&mut self, m1: u64, file: &mut Arriving) -> Result<bool, ReceiveError> {
         use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-        let possible = self.connection.splices() && file.pending.splices() && file.hash.is_none();
+        let possible = self.connection.splices() && file.pending.splices();
         if !possible || m1 <= CHUNK as u64 {
             return Ok(false);
         }

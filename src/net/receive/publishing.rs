@@ -11,7 +11,6 @@ use std::mem;
 use super::arriving::{Arriving, AtRest};
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::rsa_blocks::BlockOpener;
-use crate::digest::Digest;
 use crate::event::{Event, Track};
 use crate::meter::Stage;
 use crate::store::{Discard, Published, Ticket};
@@ -24,15 +23,13 @@ const TOGETHER: usize = 256;
 /// A whole file that the store was told of.
 pub(super) struct Committed {
     file: Arriving,
-    digest: Option<Digest>,
     ticket: Ticket,
 }
 
 impl Committed {
     fn of(mut file: Arriving) -> Self {
         let pending = mem::replace(&mut file.pending, Box::new(Discard::new(file.want.clone())));
-        let digest = file.hash.clone().map(Digest::from);
-        Self { ticket: pending.commit(digest), file, digest }
+        Self { ticket: pending.commit(file.digest), file }
     }
 }
 
@@ -56,8 +53,8 @@ impl Session<'_> {
     ) -> Result<(), ReceiveError> {
         self.publish_group()?;
         let Some((file, published)) = self.conclude(vec![Committed::of(file)])?.pop() else { return Ok(()) };
-        let Arriving { track, ciphertext, hash, meter, begun, amendments, .. } = file;
-        self.at_rest = Some(AtRest { track, published, ciphertext, hash, meter, begun, opener, amendments });
+        let Arriving { track, ciphertext, meter, begun, amendments, .. } = file;
+        self.at_rest = Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments });
         Ok(())
     }
 
@@ -71,11 +68,11 @@ impl Session<'_> {
     fn conclude(&mut self, group: Vec<Committed>) -> Result<Vec<(Arriving, Published)>, ReceiveError> {
         let mut done = Vec::with_capacity(group.len());
         let mut failed = None;
-        for Committed { file, digest, ticket } in group {
+        for Committed { file, ticket } in group {
             match file.meter.timed(Stage::Store, || ticket.wait()) {
                 Ok(stored) => {
                     let size = file.meter.file_bytes();
-                    let published = Published { want: file.want.clone(), stored, size, digest };
+                    let published = Published { want: file.want.clone(), stored, size, digest: file.digest };
                     done.push((file, published));
                 }
                 Err(error) => {

@@ -10,8 +10,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::BlockSealer;
@@ -61,14 +59,28 @@ pub(super) struct Slot {
     last: bool,
 }
 
+/// What a file passes through.
+enum Sealer {
+    /// The body is the file.
+    Clear(Clear),
+    Sealed(Box<dyn Seal>),
+}
+
+impl Sealer {
+    fn seal(&self) -> &dyn Seal {
+        match self {
+            Self::Clear(clear) => clear,
+            Self::Sealed(seal) => &**seal,
+        }
+    }
+}
+
 /// What is known of a file before its first byte.
 struct Plan {
     size: u64,
     layout: Layout,
     /// Bytes of an RSA block; 1 elsewhere.
     k: usize,
-    /// The body is the file.
-    clear: bool,
     chunk: usize,
 }
 
@@ -83,7 +95,7 @@ impl Upload {
         self.connection.set_patience(super::SEND_PATIENCE);
         self.files += 1;
         self.unconfirmed = self.unconfirmed.saturating_add(size);
-        let (mut seal, plan) = self.sealer(size)?;
+        let (mut sealer, plan) = self.sealer(size)?;
         meter.start(size, self.wire_len(name, size));
 
         let mut head = Mode::Filename.word().to_vec();
@@ -96,18 +108,17 @@ impl Upload {
             None => None,
             Some(store) => {
                 let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
-                Some(store.begin(&Incoming { name, size: Some(seal.body_len()) })?)
+                Some(store.begin(&Incoming { name, size: Some(sealer.seal().body_len()) })?)
             }
         };
-        if let (Content::File(file), true, FileDigest::None) = (&content, plan.clear, self.digest)
+        if let (Content::File(file), Sealer::Clear(_), FileDigest::None) = (&content, &sealer, self.digest)
             && self.splice(&head, file, size, meter)?
         {
             return Ok(SentFile { ordinal: self.files, digest: None });
         }
-        let mut hash = (self.digest == FileDigest::Sha256).then(Sha256::new);
         let mut steps = Steps { upload: self, plan, kept, head, meter };
-        steps.send(content, &mut *seal, hash.as_mut())?;
-        Ok(SentFile { ordinal: self.files, digest: hash.map(Into::into) })
+        steps.send(content, &mut sealer)?;
+        Ok(SentFile { ordinal: self.files, digest: sealer.seal().digest() })
     }
 
     /// Lets the kernel send the file from its position on. `false`: it cannot, and nothing was sent.
@@ -132,32 +143,37 @@ impl Upload {
     }
 
     /// The sealer for a file of this size, and what follows from it.
-    fn sealer(&self, size: u64) -> Result<(Box<dyn Seal>, Plan), UploadError> {
+    fn sealer(&self, size: u64) -> Result<(Sealer, Plan), UploadError> {
         let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
         match self.dialect.variant {
             Variant::Plain | Variant::Ap => {
-                let plan = Plan { size, layout: joined(size), k: 1, clear: true, chunk: CHUNK };
-                Ok((Box::new(Clear::new(size)), plan))
+                let plan = Plan { size, layout: joined(size), k: 1, chunk: CHUNK };
+                Ok((Sealer::Clear(Clear::new(size, self.digest)), plan))
             }
             Variant::Cp1 => {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
                 let blocks = blocks(server, self.dialect, size);
                 let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
-                let seal: Box<dyn Seal> = match blocks {
-                    0 => Box::new(Clear::new(0)),
-                    _ => Box::new(BlockSealer::new(server.clone(), self.dialect.padding, size)),
+                let padding = self.dialect.padding;
+                let sealer = match blocks {
+                    0 => Sealer::Clear(Clear::new(0, FileDigest::Sha256)),
+                    _ => {
+                        let sealer = BlockSealer::new(server.clone(), padding, size, FileDigest::Sha256);
+                        Sealer::Sealed(Box::new(sealer))
+                    }
                 };
-                Ok((seal, Plan { size, layout, k, clear: false, chunk: CP1_CHUNK }))
+                Ok((sealer, Plan { size, layout, k, chunk: CP1_CHUNK }))
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
-                let seal = match self.dialect.key_form {
-                    KeyForm::Fernet => TokenSealer::new(session, size, super::unix_now().unsigned_abs()),
-                    KeyForm::Raw => TokenSealer::raw(session, size),
+                let now = super::unix_now().unsigned_abs();
+                let sealer = match self.dialect.key_form {
+                    KeyForm::Fernet => TokenSealer::new(session, size, now, self.digest),
+                    KeyForm::Raw => TokenSealer::raw(session, size, self.digest),
                 };
-                let layout = joined(seal.body_len());
-                Ok((Box::new(seal), Plan { size, layout, k: 1, clear: false, chunk: CHUNK }))
+                let layout = joined(sealer.body_len());
+                Ok((Sealer::Sealed(Box::new(sealer)), Plan { size, layout, k: 1, chunk: CHUNK }))
             }
         }
     }
@@ -175,13 +191,8 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn send(
-        &mut self,
-        mut content: Content<'_>,
-        seal: &mut dyn Seal,
-        mut hash: Option<&mut Sha256>,
-    ) -> Result<(), UploadError> {
-        let Plan { size, clear, chunk, .. } = self.plan;
+    fn send(&mut self, mut content: Content<'_>, sealer: &mut Sealer) -> Result<(), UploadError> {
+        let Plan { size, chunk, .. } = self.plan;
         let meter = self.meter;
         let mut left = size;
         let mut read = |slot: &mut Slot| {
@@ -198,16 +209,17 @@ impl Steps<'_> {
         };
         let mut seal = |slot: &mut Slot| {
             slot.sealed.clear();
-            meter.timed(Stage::Seal, || {
-                if let Some(hash) = &mut hash {
-                    hash.update(&slot.plain);
-                }
-                if clear {
+            meter.timed(Stage::Seal, || match sealer {
+                Sealer::Clear(clear) => {
+                    // No more than `size` bytes are read.
+                    clear.pass(&slot.plain);
                     std::mem::swap(&mut slot.plain, &mut slot.sealed);
-                    return Ok(());
+                    Ok(())
                 }
-                seal.seal(&slot.plain, &mut slot.sealed)?;
-                if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
+                Sealer::Sealed(seal) => {
+                    seal.seal(&slot.plain, &mut slot.sealed)?;
+                    if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
+                }
             })?;
             Ok(())
         };

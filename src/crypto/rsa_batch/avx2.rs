@@ -32,15 +32,16 @@
 
 #![expect(unsafe_code, reason = "a function with a target feature is entered from one without")]
 
+use std::arch::asm;
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_cmpeq_epi64, _mm256_mul_epu32, _mm256_or_si256,
-    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_srli_epi64,
+    __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_blendv_epi8, _mm256_mul_epu32, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_slli_epi64, _mm256_srli_epi64,
 };
 
 use zeroize::Zeroize;
 
 use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
-use super::limbs::{LANES, negative_inverse, power_of_two, subtract_once};
+use super::limbs::{LANES, mask, negative_inverse, power_of_two, subtract_once};
 use super::portable::{WINDOW, digits};
 
 /// Rows of a product that are worked on together: their limbs and sums fit into the sixteen registers.
@@ -68,8 +69,8 @@ struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
     /// The modulus in limbs of 64 bits.
     plain: [u64; N],
     n: [Vector; L],
-    /// −n^−1 mod 2^BITS.
-    n0: Vector,
+    /// −n^−1 mod 2^(2 BITS).
+    inverse: [Vector; 2],
     /// R mod n.
     one: [Vector; L],
     /// R^2 mod n.
@@ -82,9 +83,14 @@ struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
     y: [Vector; L],
     /// The other factor.
     x: [Vector; L],
-    /// The powers of a base.
-    table: [[Vector; L]; 1 << WINDOW],
+    /// The base of a public power, as it came.
+    base: [Vector; L],
+    /// The powers of a base, (L + 1) / 2 times two limbs of each.
+    table: Vec<Entries>,
 }
+
+/// Two limbs of each power of a base, one in the lower halves of the lanes and one in the upper.
+type Entries = [Vector; 1 << WINDOW];
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L, T, BITS> {
     /// `None` if the processor has no AVX2.
@@ -136,15 +142,15 @@ fn powers<const N: usize, const L: usize, const T: usize, const BITS: u32>(
     }
     multiply(streams);
     for stream in &mut *streams {
-        stream.table[0] = stream.one;
-        stream.table[1] = stream.y;
+        keep(&mut stream.table, 0, &stream.one);
+        keep(&mut stream.table, 1, &stream.y);
         stream.x = stream.y;
     }
     for i in 2..1 << WINDOW {
         // y is the power i − 1.
         multiply(streams);
         for stream in &mut *streams {
-            stream.table[i] = stream.y;
+            keep(&mut stream.table, i, &stream.y);
         }
     }
     for stream in &mut *streams {
@@ -155,7 +161,8 @@ fn powers<const N: usize, const L: usize, const T: usize, const BITS: u32>(
             square(streams);
         }
         for (stream, digit) in streams.iter_mut().zip([first, second]) {
-            stream.x = pick(&stream.table, digit);
+            let Stream { table, x, .. } = &mut **stream;
+            pick(table, digit, x);
         }
         multiply(streams);
     }
@@ -175,8 +182,7 @@ fn public_powers<const N: usize, const L: usize, const T: usize, const BITS: u32
     let (groups, _) = x.as_chunks_mut::<LANES>();
     for (stream, x) in streams.iter_mut().zip(&*groups) {
         stream.y = cut::<N, L, BITS>(x);
-        // The base as it came.
-        stream.table[0] = stream.y;
+        stream.base = stream.y;
         stream.x = stream.enter;
     }
     multiply(streams);
@@ -193,7 +199,7 @@ fn public_powers<const N: usize, const L: usize, const T: usize, const BITS: u32
         square(streams);
         // The last product leaves Montgomery's form at once: x itself instead of x R.
         for stream in &mut *streams {
-            stream.x = stream.table[0];
+            stream.x = stream.base;
         }
         multiply(streams);
     } else {
@@ -247,33 +253,42 @@ fn leave<const N: usize, const L: usize, const T: usize, const BITS: u32>(
 fn divide<const N: usize, const L: usize, const T: usize, const BITS: u32>(
     streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
 ) {
-    for block in 0..L / ROWS {
+    let [first, second] = streams;
+    let blocks = L / ROWS;
+    // The chain of one stream's quotients stands before the other's multiples, which need not wait for it.
+    let mut m = first.quotients::<ROWS>(0);
+    for block in 0..blocks {
         let at = block * ROWS;
-        let quotients = [streams[0].quotients::<ROWS>(at), streams[1].quotients::<ROWS>(at)];
-        for (stream, quotients) in streams.iter_mut().zip(&quotients) {
-            stream.add_multiples(at, quotients);
+        let other = second.quotients::<ROWS>(at);
+        first.add_multiples(at, &m);
+        if block + 1 < blocks {
+            m = first.quotients::<ROWS>(at + ROWS);
+        } else if L % ROWS == 0 {
+            first.carry();
         }
+        second.add_multiples(at, &other);
     }
     // L mod 6: 0, 1 and 2.
-    let at = L / ROWS * ROWS;
     match L % ROWS {
-        1 => {
-            let quotients = [streams[0].quotients::<1>(at), streams[1].quotients::<1>(at)];
-            for (stream, quotients) in streams.iter_mut().zip(&quotients) {
-                stream.add_multiples(at, quotients);
-            }
-        }
-        2 => {
-            let quotients = [streams[0].quotients::<2>(at), streams[1].quotients::<2>(at)];
-            for (stream, quotients) in streams.iter_mut().zip(&quotients) {
-                stream.add_multiples(at, quotients);
-            }
-        }
+        1 => divide_last::<1, N, L, T, BITS>(first, second),
+        2 => divide_last::<2, N, L, T, BITS>(first, second),
         _ => const { assert!(L % ROWS < 3) },
     }
-    for stream in streams {
-        stream.carry();
-    }
+    second.carry();
+}
+
+/// The last `B` columns.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn divide_last<const B: usize, const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    first: &mut Stream<N, L, T, BITS>,
+    second: &mut Stream<N, L, T, BITS>,
+) {
+    let at = L - B;
+    let (m, other) = (first.quotients::<B>(at), second.quotients::<B>(at));
+    first.add_multiples(at, &m);
+    first.carry();
+    second.add_multiples(at, &other);
 }
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, L, T, BITS> {
@@ -281,20 +296,21 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
     fn new(n: &[u64; N]) -> Self {
         let r = BITS as usize * L;
         let zero = [_mm256_setzero_si256(); L];
-        #[expect(clippy::cast_possible_wrap, reason = "bits, not a number")]
-        let n0 = _mm256_set1_epi64x((negative_inverse(n[0]) & ((1 << BITS) - 1)) as i64);
+        let inverse = negative_inverse(n[0]);
+        let inverse = [inverse, inverse >> BITS].map(|v| vector_of([v & ((1 << BITS) - 1); LANES]));
         let everywhere = |number: [u64; N]| cut::<N, L, BITS>(&[number; LANES]);
         Self {
             plain: *n,
             n: everywhere(*n),
-            n0,
+            inverse,
             one: everywhere(power_of_two(r, n)),
             enter: everywhere(power_of_two(2 * r, n)),
             enter_divided: everywhere(power_of_two(64 * N + 2 * r, n)),
             t: [_mm256_setzero_si256(); T],
             y: zero,
             x: zero,
-            table: [zero; 1 << WINDOW],
+            base: zero,
+            table: vec![[_mm256_setzero_si256(); 1 << WINDOW]; L.div_ceil(2)],
         }
     }
 
@@ -340,13 +356,33 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
         let limb = _mm256_set1_epi64x((1 << BITS) - 1);
         let mut m = [_mm256_setzero_si256(); B];
         let mut carry = _mm256_setzero_si256();
-        for c in 0..B {
+        // Two columns at a time, whose chain is half as long as that of one after the other:
+        // m = (s0 + s1 2^BITS) (v0 + v1 2^BITS) mod 2^(2 BITS).
+        for c in (0..B - 1).step_by(2) {
+            let (mut s0, mut s1) = (self.t[at + c], self.t[at + c + 1]);
+            for r in 0..c {
+                s0 = add(s0, product(m[r], self.n[c - r]));
+                s1 = add(s1, product(m[r], self.n[c + 1 - r]));
+            }
+            s0 = add(s0, carry);
+            let low = _mm256_and_si256(s0, limb);
+            let first = product(low, self.inverse[0]);
+            let cross =
+                add(product(low, self.inverse[1]), product(add(s1, shift::<BITS>(s0)), self.inverse[0]));
+            m[c] = opaque(_mm256_and_si256(first, limb));
+            m[c + 1] = opaque(_mm256_and_si256(add(cross, shift::<BITS>(first)), limb));
+            s1 = add(s1, product(m[c], self.n[1]));
+            s1 = add(s1, shift::<BITS>(add(s0, product(m[c], self.n[0]))));
+            carry = shift::<BITS>(add(s1, product(m[c + 1], self.n[0])));
+        }
+        if B % 2 == 1 {
+            let c = B - 1;
             let mut sum = self.t[at + c];
             for r in 0..c {
                 sum = add(sum, product(m[r], self.n[c - r]));
             }
             sum = add(sum, carry);
-            m[c] = _mm256_and_si256(product(sum, self.n0), limb);
+            m[c] = opaque(_mm256_and_si256(product(sum, self.inverse[0]), limb));
             carry = shift::<BITS>(add(sum, product(m[c], self.n[0])));
         }
         self.t[at + B] = add(self.t[at + B], carry);
@@ -427,33 +463,55 @@ fn square_rows<const B: usize>(t: &mut [Vector], x: &[Vector], y: &[Vector; B]) 
     for limb in &mut twice {
         *limb = add(*limb, *limb);
     }
-    for column in 0..2 * B - 1 {
-        let mut sum = t[column];
-        for r in column.saturating_sub(B - 1)..=column / 2 {
-            let s = column - r;
-            sum = add(sum, if r == s { product(y[r], y[r]) } else { product(twice[r], y[s]) });
+    let block = &mut t[..2 * B];
+    for r in 0..B {
+        block[2 * r] = add(block[2 * r], product(y[r], y[r]));
+        for s in r + 1..B {
+            block[r + s] = add(block[r + s], product(twice[r], y[s]));
         }
-        t[column] = sum;
     }
     if !x.is_empty() {
         rows(&mut t[B..], x, &twice, [_mm256_setzero_si256(); B]);
     }
 }
 
-/// `table[digit]`, by reading all of it.
+/// Entry `i` of the table := y.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn pick<const L: usize>(table: &[[Vector; L]; 1 << WINDOW], digit: u64) -> [Vector; L] {
-    #[expect(clippy::cast_possible_wrap, reason = "below 16")]
-    let digit = _mm256_set1_epi64x(digit as i64);
-    let mut picked = [_mm256_setzero_si256(); L];
-    for (i, entry) in (0_i64..).zip(table) {
-        let same = _mm256_cmpeq_epi64(digit, _mm256_set1_epi64x(i));
-        for (mine, &theirs) in picked.iter_mut().zip(entry) {
-            *mine = _mm256_or_si256(*mine, _mm256_and_si256(theirs, same));
+fn keep<const L: usize>(table: &mut [Entries], i: usize, y: &[Vector; L]) {
+    for (entries, limbs) in table.iter_mut().zip(y.chunks(2)) {
+        entries[i] = match *limbs {
+            [low, high] => _mm256_or_si256(low, _mm256_slli_epi64::<32>(high)),
+            [low] => low,
+            _ => continue,
+        };
+    }
+}
+
+/// `x` := the entry `digit`, by reading all of them: of each two that differ in a bit of `digit`, one stays.
+/// Leaves bits in the upper halves of the limbs, which `product` does not look at.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pick<const L: usize>(table: &[Entries], digit: u64, x: &mut [Vector; L]) {
+    let mut bits = [_mm256_setzero_si256(); WINDOW];
+    for (i, bit) in bits.iter_mut().enumerate() {
+        *bit = vector_of([mask(digit >> i & 1); LANES]);
+    }
+    let (pairs, last) = x.as_chunks_mut::<2>();
+    let mut limbs = pairs.iter_mut().map(<[_; 2]>::as_mut_slice).chain([last]);
+    for entries in table {
+        let mut left = *entries;
+        for (bit, &chosen) in bits.iter().enumerate() {
+            for i in 0..left.len() >> (bit + 1) {
+                left[i] = _mm256_blendv_epi8(left[2 * i], left[2 * i + 1], chosen);
+            }
+        }
+        match limbs.next() {
+            Some([low, high]) => (*low, *high) = (left[0], _mm256_srli_epi64::<32>(left[0])),
+            Some([low]) => *low = left[0],
+            _ => {}
         }
     }
-    picked
 }
 
 /// Four numbers in limbs of `BITS` bits.
@@ -486,6 +544,16 @@ fn product(a: Vector, b: Vector) -> Vector {
     _mm256_mul_epu32(a, b)
 }
 
+/// The same, of which the compiler forgets where it comes from. Knowing that the upper halves are zero, it
+/// takes `product` for one of 64 bits, and having forgotten it a loop later, for three products.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn opaque(mut a: Vector) -> Vector {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) a, options(pure, nomem, nostack, preserves_flags)) };
+    a
+}
+
 #[target_feature(enable = "avx2")]
 #[inline]
 fn shift<const BITS: u32>(a: Vector) -> Vector {
@@ -511,11 +579,11 @@ fn lanes(vector: Vector) -> [u64; LANES] {
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Drop for Stream<N, L, T, BITS> {
     fn drop(&mut self) {
         self.plain.zeroize();
-        self.n0.zeroize();
+        self.inverse.zeroize();
         self.table.zeroize();
         self.t.zeroize();
         let constants = [&mut self.n, &mut self.one, &mut self.enter, &mut self.enter_divided];
-        for numbers in constants.into_iter().chain([&mut self.y, &mut self.x]) {
+        for numbers in constants.into_iter().chain([&mut self.y, &mut self.x, &mut self.base]) {
             numbers.zeroize();
         }
     }

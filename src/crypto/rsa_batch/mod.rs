@@ -32,6 +32,8 @@ mod limbs;
 mod pool;
 mod portable;
 mod private;
+#[doc(hidden)]
+pub mod probe;
 mod public;
 mod worker;
 

@@ -96,7 +96,8 @@ impl<const H: usize, const W: usize> Workers<H, W> {
         let below: Vec<[u64; W]> = blocks.collect();
         let is_below = |c: &[u64; W]| sub(c, &self.parts.n.n).1 == 1;
         let refused: Vec<bool> = below.iter().map(|c| !is_below(c)).collect();
-        let mut numbers: Zeroizing<Vec<[u64; W]>> = Zeroizing::new(below.into_iter().filter(is_below).collect());
+        let mut numbers: Zeroizing<Vec<[u64; W]>> =
+            Zeroizing::new(below.into_iter().filter(is_below).collect());
         let outcome = worker.decrypt(&mut numbers);
         self.idle.give(worker);
         outcome?;

@@ -161,8 +161,8 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         for (x, factor) in x.iter_mut().zip(&mut self.factors) {
             *x = parts.n.multiply(x, &factor.unblind);
             // (r^2)^e = (r^e)^2, and (r^2)^−1 = (r^−1)^2.
-            factor.blind = parts.n.square(&factor.blind);
-            factor.unblind = parts.n.square(&factor.unblind);
+            factor.blind = parts.n.multiply(&factor.blind, &factor.blind);
+            factor.unblind = parts.n.multiply(&factor.unblind, &factor.unblind);
         }
         Ok(())
     }
@@ -228,6 +228,106 @@ fn random_below<const W: usize>(n: &[u64; W]) -> Result<[u64; W], BatchError> {
         }
         if sub(&r, n).1 == 1 {
             return Ok(r);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::engine::{Bits1024, Size};
+    use super::super::limbs::from_be;
+    use super::super::private::parts;
+    use super::*;
+    use crate::crypto::testing::{RSA_1024, random};
+
+    const BACKENDS: [Backend; 2] = [Backend::Portable, Backend::Avx2];
+
+    const MAKERS: Makers<8, 16> = Makers { halves: Bits1024::half_engine, public: Bits1024::public_engine };
+
+    fn key() -> Parts<8, 16> {
+        parts(RSA_1024.private_key_for_tests()).unwrap()
+    }
+
+    fn blocks(count: usize) -> Vec<[u64; 16]> {
+        let mut blocks: Vec<[u64; 16]> = (0..count).map(|_| from_be(&random(128))).collect();
+        blocks.iter_mut().for_each(|block| block[15] >>= 1);
+        blocks
+    }
+
+    /// That every length of batch is refused, and nothing of it left.
+    fn gives_nothing(parts: &Parts<8, 16>, makers: Makers<8, 16>) {
+        for backend in BACKENDS {
+            for count in [1, 3, 4, 9] {
+                let mut worker = Worker::new(Arc::new(parts.clone()), makers, backend);
+                let mut numbers = blocks(count);
+                assert_eq!(worker.decrypt(&mut numbers), Err(BatchError::Fault), "{backend} {count}");
+                assert!(numbers.iter().all(|number| *number == [0; 16]), "{backend} {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_in_one_half_is_noticed() {
+        let mut wrong = key();
+        wrong.exponents.0[3] ^= 1 << 17;
+        gives_nothing(&wrong, MAKERS);
+        let mut wrong = key();
+        wrong.exponents.1[0] ^= 2;
+        gives_nothing(&wrong, MAKERS);
+        let mut wrong = key();
+        wrong.q_inverse[7] ^= 1;
+        gives_nothing(&wrong, MAKERS);
+    }
+
+    #[test]
+    fn a_fault_in_one_lane_is_noticed() {
+        /// Flips a bit of the first number mod q.
+        struct Faulty(Box<dyn HalfEngine<8>>);
+        impl HalfEngine<8> for Faulty {
+            fn halves(&mut self, x: &mut Halves<8>, exponents: (&[u64; 8], &[u64; 8])) {
+                self.0.halves(x, exponents);
+                x.1[0][0] ^= 1;
+            }
+        }
+        let faulty: fn(&Modulus<8>, &Modulus<8>, Backend) -> Box<dyn HalfEngine<8>> =
+            |p, q, backend| Box::new(Faulty(Bits1024::half_engine(p, q, backend)));
+        gives_nothing(&key(), Makers { halves: faulty, ..MAKERS });
+    }
+
+    #[test]
+    fn after_a_fault_the_blinding_is_new() {
+        let mut worker = Worker::new(Arc::new(key()), MAKERS, Backend::best());
+        let c = blocks(5);
+        worker.decrypt(&mut c.clone()).unwrap();
+        worker.factors[2].unblind[0] ^= 1;
+        assert_eq!(worker.decrypt(&mut c.clone()), Err(BatchError::Fault));
+        let (mut m, mut again) = (c.clone(), c);
+        worker.decrypt(&mut m).unwrap();
+        worker.decrypt(&mut again).unwrap();
+        assert_eq!(m, again);
+    }
+
+    #[test]
+    fn each_lane_has_a_factor_of_its_own_and_never_the_same_again() {
+        let mut worker = Worker::new(Arc::new(key()), MAKERS, Backend::best());
+        let mut seen = Vec::new();
+        let one = {
+            let mut one = [0; 16];
+            one[0] = 1;
+            one
+        };
+        for group in 0..2 * RENEWAL + 3 {
+            worker.decrypt(&mut blocks(4)).unwrap();
+            assert_eq!(worker.left, RENEWAL - 1 - group % RENEWAL);
+            for factor in worker.factors {
+                assert!(!seen.contains(&factor.blind));
+                seen.push(factor.blind);
+                // r^e (r^−1)^e = 1.
+                let n = &worker.parts.n;
+                let power = n.public_power(&n.leave(&factor.unblind), worker.parts.e);
+                assert_eq!(n.multiply(&factor.blind, &power), one);
+            }
         }
     }
 }

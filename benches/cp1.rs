@@ -1,7 +1,164 @@
-//! Filled in by the work on its engine.
+//! RSA in batches against OpenSSL and the `rsa` crate, on one core, and what padding costs beside it.
+//!
+//! `cargo bench --bench cp1`. OpenSSL's figures are `openssl speed`'s, without padding, blinded and checked
+//! as it does by default. Ours are raw operations on 64 blocks a call; private ones are blinded, and every
+//! result is raised to the public exponent again.
 
 mod support;
 
+use std::process::Command;
+
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use rsa::hazmat::rsa_decrypt_and_check;
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BoxedUint, RsaPrivateKey};
+use support::{ROUNDS, Row, print_rows, rate};
+use upseal::crypto::identity::{Authority, Identity};
+use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch};
+use upseal::crypto::rsa_blocks::{ServerKey, open_blocks};
+use upseal::event::Padding;
+
+/// Blocks of one call.
+const BLOCKS: u64 = 64;
+
+/// Tells OpenSSL that there is no AVX-512 IFMA, as on the machines that the ratios are asked for.
+const NO_IFMA: (&str, &str) = ("OPENSSL_ia32cap", ":~0x200000");
+
 fn main() {
     println!("{}", support::machine());
+    println!("back end: {}", Backend::best());
+    let keys = [1024, 2048].map(|bits| {
+        RsaPrivateKey::new(&mut UnwrapErr(SysRng), bits).expect("a key can be made on the machine of a bench")
+    });
+    let mut rows = rows(&keys);
+    rows.retain(|row| row.theirs > 0.0);
+    print_rows("raw RSA, one core", &rows, 1000.0, "thousand operations a second");
+    padding();
+}
+
+fn rows([small, large]: &[RsaPrivateKey; 2]) -> Vec<Row> {
+    let fast = Backend::best();
+    let row = |what: &str, least| Row { what: what.to_owned(), ours: 0.0, theirs: 0.0, least };
+    let mut rows = vec![
+        row(&format!("1024 private, {fast} : openssl speed rsa1024"), 1.9),
+        row(&format!("1024 public, {fast} : openssl speed rsa1024"), 2.0),
+        row("1024 private, portable : the rsa crate", 2.0),
+        row(&format!("2048 private, {fast} : openssl without IFMA (the reference)"), 1.5),
+        row(&format!("2048 private, {fast} : openssl as it is"), 0.0),
+        row(&format!("2048 public, {fast} : openssl without IFMA"), 0.0),
+        row("2048 private, portable : the rsa crate", 0.0),
+    ];
+    for _ in 0..ROUNDS {
+        // Each of ours stands beside its reference, so that both have the machine's same minute.
+        let rsa1024 = openssl(&[], "rsa1024");
+        let measured = [private(small, fast), public(small, fast), private(small, Backend::Portable)];
+        let references = [rsa1024[0], rsa1024[1], by_crate(small)];
+        let without = openssl(&[NO_IFMA], "rsa2048");
+        let large_private = private(large, fast);
+        let as_it_is = openssl(&[], "rsa2048");
+        let more = [large_private, large_private, public(large, fast), private(large, Backend::Portable)];
+        let more_references = [without[0], as_it_is[0], without[1], by_crate(large)];
+        let ours = measured.into_iter().chain(more);
+        let theirs = references.into_iter().chain(more_references);
+        for (row, (ours, theirs)) in rows.iter_mut().zip(ours.zip(theirs)) {
+            row.ours = row.ours.max(ours);
+            row.theirs = row.theirs.max(theirs);
+        }
+    }
+    rows
+}
+
+/// Random blocks below the modulus.
+fn blocks(key: &RsaPrivateKey) -> Vec<u8> {
+    let mut blocks = vec![0; BLOCKS as usize * key.size()];
+    getrandom::fill(&mut blocks).expect("a bench has randomness");
+    blocks.chunks_exact_mut(key.size()).for_each(|block| block[0] &= 0x7f);
+    blocks
+}
+
+fn private(key: &RsaPrivateKey, backend: Backend) -> f64 {
+    let (batch, blocks) = (PrivateBatch::with_backend(key, backend), blocks(key));
+    rate(BLOCKS, || assert!(batch.decrypt(&blocks).is_ok_and(|raw| raw.len() as u64 == BLOCKS)))
+}
+
+fn public(key: &RsaPrivateKey, backend: Backend) -> f64 {
+    let (batch, blocks) = (PublicBatch::with_backend(&key.to_public_key(), backend), blocks(key));
+    let mut out = Vec::new();
+    rate(BLOCKS, || {
+        out.clear();
+        batch.encrypt(&blocks, &mut out);
+    })
+}
+
+/// The `rsa` crate's private operation, blinded and checked.
+fn by_crate(key: &RsaPrivateKey) -> f64 {
+    let blocks = blocks(key);
+    let numbers: Vec<_> = blocks
+        .chunks_exact(key.size())
+        .filter_map(|block| BoxedUint::from_be_slice(block, key.n_bits_precision()).ok())
+        .collect();
+    rate(BLOCKS, || {
+        for c in &numbers {
+            assert!(rsa_decrypt_and_check(key, Some(&mut SysRng), c).is_ok());
+        }
+    })
+}
+
+/// Private and public operations a second; zeros if there is no such program.
+fn openssl(environment: &[(&str, &str)], algorithm: &str) -> [f64; 2] {
+    let mut command = Command::new("openssl");
+    command.args(["speed", "-mr", "-seconds", "1", algorithm]).envs(environment.iter().copied());
+    let Ok(output) = command.output() else { return [0.0; 2] };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let Some(line) = text.lines().find(|line| line.starts_with("+F2:")) else { return [0.0; 2] };
+    let column = |i| line.split(':').nth(i).and_then(|value| value.parse().ok()).unwrap_or_default();
+    [column(3), column(4)]
+}
+
+/// How much of the time of sealing and of opening is not the raw operation.
+fn padding() {
+    println!("\npadding's share of the time (asked: below 5 % of opening)");
+    let authority = Authority::new("Bench CA", 30).expect("a CA can be made on the machine of a bench");
+    for bits in [1024, 2048] {
+        let issued = authority.issue("Bench", bits, 30).expect("and a certificate");
+        let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem).expect("a pair");
+        let server = identity.server_key();
+        let key: RsaPrivateKey =
+            rsa::pkcs8::DecodePrivateKey::from_pkcs8_pem(&issued.private_key_pem).expect("it was just made");
+        let (private, public) = (PrivateBatch::new(&key), PublicBatch::new(&key.to_public_key()));
+        for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+            let max = ServerKey::block_max(key.size(), padding);
+            let plain = vec![7; BLOCKS as usize * max];
+            let mut body = Vec::new();
+            server.seal_blocks(padding, &plain, &mut body).expect("a bench has randomness");
+            let mut best = [f64::MAX; 4];
+            for _ in 0..ROUNDS {
+                let mut out = Vec::new();
+                let seconds = [
+                    rate(1, || assert_eq!(open_blocks(&identity, &body).len() as u64, BLOCKS)),
+                    rate(1, || assert!(private.decrypt(&body).is_ok())),
+                    rate(1, || {
+                        out.clear();
+                        assert!(server.seal_blocks(padding, &plain, &mut out).is_ok());
+                    }),
+                    rate(1, || {
+                        out.clear();
+                        public.encrypt(&body, &mut out);
+                    }),
+                ];
+                for (best, rate) in best.iter_mut().zip(seconds) {
+                    *best = best.min(1e6 / rate / BLOCKS as f64);
+                }
+            }
+            let [open, raw_open, seal, raw_seal] = best;
+            println!(
+                "{bits} {padding:<9} opening {open:>7.2} µs a block, raw {raw_open:>7.2}: {:>5.1} % | \
+                 sealing {seal:>6.2} µs, raw {raw_seal:>6.2}: {:>5.1} % | both sides {:>5.1} %",
+                100.0 * (open - raw_open) / open,
+                100.0 * (seal - raw_seal) / seal,
+                100.0 * (open - raw_open + seal - raw_seal) / (open + seal),
+            );
+        }
+    }
 }

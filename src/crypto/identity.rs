@@ -19,7 +19,8 @@ use super::challenge;
 use super::fernet::SessionKey;
 use super::padding::{Both, Unpadded};
 use super::receipt;
-use super::rsa_blocks::{self, BlockOpener, ServerKey};
+use super::rsa_batch::PrivateBatch;
+use super::rsa_blocks::{BlockOpener, ServerKey};
 use super::session_key;
 use crate::digest::FileDigest;
 use crate::event::Padding;
@@ -146,8 +147,8 @@ fn hint(why: &io::Error) -> &'static str {
 pub struct Identity {
     key: RsaPrivateKey,
     certificate: Vec<u8>,
-    /// Modulus, big-endian, `k` bytes: what a block is compared with.
-    modulus: Vec<u8>,
+    /// The private operation.
+    batch: PrivateBatch,
 }
 
 impl Identity {
@@ -191,7 +192,7 @@ impl Identity {
                 own: own.fingerprint().to_string(),
             });
         }
-        Ok(Self { modulus: key.n_bytes().into_vec(), key, certificate })
+        Ok(Self { batch: PrivateBatch::new(&key), key, certificate })
     }
 
     /// The certificate as the file holds it: the second blob of the answer to MODE 3.
@@ -203,7 +204,7 @@ impl Identity {
     /// `k`: bytes of the modulus, of every block and of every signature.
     #[must_use]
     pub fn modulus_bytes(&self) -> usize {
-        self.modulus.len()
+        self.key.size()
     }
 
     /// The public half.
@@ -276,10 +277,15 @@ impl Identity {
 
     /// The raw private operation on one block; `None` if it is not `k` bytes or not below the modulus.
     pub(super) fn decrypt_raw(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        if block.len() != self.modulus.len() || block >= self.modulus.as_slice() {
+        if block.len() != self.modulus_bytes() {
             return None;
         }
-        rsa_blocks::private_operation(&self.key, block)
+        self.batch.decrypt(block).ok()?.pop()?
+    }
+
+    /// The raw private operation on many blocks.
+    pub(super) const fn batch(&self) -> &PrivateBatch {
+        &self.batch
     }
 }
 

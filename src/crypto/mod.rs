@@ -36,6 +36,7 @@ mod name;
 mod padding;
 pub mod receipt;
 pub mod request;
+pub mod rsa_batch;
 pub mod rsa_blocks;
 mod session_key;
 

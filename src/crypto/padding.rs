@@ -1,6 +1,6 @@
-//! Unpadding, strict and in constant time: OAEP and PKCS #1 v1.5.
+//! OAEP and PKCS #1 v1.5: padding, and unpadding, strict and in constant time.
 //!
-//! Both work on the raw result of the private operation, `EM`, and tell two things: whether the padding
+//! [`pad`] makes many blocks with one request for random bytes. Unpadding works on the raw result of the private operation, `EM`, and tell two things: whether the padding
 //! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
 //! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
 
@@ -31,6 +31,58 @@ pub(super) const fn message_max(k: usize, padding: Padding) -> usize {
         Padding::Oaep => OAEP_OVERHEAD,
         Padding::Pkcs1v15 => PKCS1V15_OVERHEAD,
     })
+}
+
+/// Appends blocks of `k` bytes, each with one of the messages, which fit ([`message_max`]): OAEP with SHA-256,
+/// MGF1-SHA-256 and no label (RFC 8017, 7.1.1, step 2), or PKCS #1 v1.5 (7.2.1, step 2).
+///
+/// An error if the system gave no randomness.
+pub(super) fn pad<'a>(
+    padding: Padding,
+    k: usize,
+    messages: impl ExactSizeIterator<Item = &'a [u8]>,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), getrandom::Error> {
+    let each = match padding {
+        Padding::Oaep => HASH_LEN,
+        Padding::Pkcs1v15 => k,
+    };
+    let mut random = Zeroizing::new(vec![0; messages.len() * each]);
+    getrandom::fill(&mut random)?;
+    for (message, random) in messages.zip(random.chunks_exact(each)) {
+        let start = out.len();
+        out.resize(start + k, 0);
+        let em = &mut out[start..];
+        let (head, end) = em.split_at_mut(k - message.len());
+        end.copy_from_slice(message);
+        match padding {
+            Padding::Oaep => {
+                head[1..=HASH_LEN].copy_from_slice(random);
+                head[1 + HASH_LEN..=2 * HASH_LEN].copy_from_slice(&EMPTY_LABEL);
+                head[k - message.len() - 1] = 1;
+                let (seed, db) = em[1..].split_at_mut(HASH_LEN);
+                unmask(db, seed);
+                unmask(seed, db);
+            }
+            Padding::Pkcs1v15 => {
+                head[1] = 2;
+                let filling = 2..k - message.len() - 1;
+                head[filling.clone()].copy_from_slice(&random[filling.clone()]);
+                replace_zeros(&mut head[filling])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each zero becomes another random byte: the filling has none.
+fn replace_zeros(filling: &mut [u8]) -> Result<(), getrandom::Error> {
+    for byte in filling {
+        while *byte == 0 {
+            getrandom::fill(std::slice::from_mut(byte))?;
+        }
+    }
+    Ok(())
 }
 
 /// A block without its padding.
@@ -182,6 +234,33 @@ mod tests {
         em[K - message.len() - 1] = 0;
         em[K - message.len()..].copy_from_slice(message);
         em
+    }
+
+    #[test]
+    fn what_is_padded_is_unpadded() {
+        for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+            let message = [9; K];
+            let messages = (0..=message_max(K, padding)).map(|len| &message[..len]).collect::<Vec<_>>();
+            let mut blocks = Zeroizing::new(Vec::new());
+            pad(padding, K, messages.iter().copied(), &mut blocks).unwrap();
+            assert_eq!(blocks.len(), messages.len() * K);
+            for (message, em) in messages.into_iter().zip(blocks.chunks_exact(K)) {
+                let both = Both::of(Zeroizing::new(em.to_vec())).only(padding);
+                assert_eq!((bool::from(both.valid), both.message()), (true, message), "{padding}");
+            }
+            // The same message twice is not the same block.
+            let mut twice = Zeroizing::new(Vec::new());
+            pad(padding, K, [&b"m"[..]; 2].into_iter(), &mut twice).unwrap();
+            assert_ne!(twice[..K], twice[K..]);
+        }
+    }
+
+    #[test]
+    fn a_zero_in_the_filling_is_replaced() {
+        let mut filling = [0; 1000];
+        filling[500] = 5;
+        replace_zeros(&mut filling).unwrap();
+        assert!(filling.iter().all(|byte| *byte != 0) && filling[500] == 5);
     }
 
     fn message(unpadded: &Unpadded) -> Option<Vec<u8>> {

@@ -7,22 +7,24 @@
 //! ```
 //!
 //! The framings A to F around the blocks are not known here.
+//!
+//! The work is in two functions without state, which several threads may call for successive parts of one
+//! file: [`ServerKey::seal_blocks`] and [`open_blocks`]. What depends on the order of the blocks is cheap:
+//! [`BlockOpener::absorb`]. [`BlockSealer`] and [`BlockOpener`] are both together, for one thread.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use getrandom::SysRng;
-use rsa::hazmat::rsa_decrypt_and_check;
+use rsa::RsaPublicKey;
 use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
-use rsa::sha2::Sha256;
-use rsa::traits::{PaddingScheme as _, PublicKeyParts as _};
-use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, RsaPrivateKey, RsaPublicKey};
+use rsa::traits::PublicKeyParts as _;
 use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::fernet::SessionKey;
 use super::identity::Identity;
 use super::padding::{self, Both};
+use super::rsa_batch::PublicBatch;
 use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding};
@@ -30,35 +32,50 @@ use crate::event::{KeyForm, Padding};
 /// How many blocks decide between AP and CP1 (PROTOCOL.md, "CP1").
 const TELLING_BLOCKS: usize = 4;
 
+/// How many blocks go through the engine at once: whole groups, and a few tens of KiB.
+pub const BATCH_BLOCKS: usize = 64;
+
 /// The public key of a server's certificate: 1024 to 8192 bits.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ServerKey(RsaPublicKey);
+#[derive(Clone)]
+pub struct ServerKey {
+    key: RsaPublicKey,
+    /// Made by the first encryption, and shared by all clones.
+    batch: Arc<OnceLock<PublicBatch>>,
+}
+
+impl PartialEq for ServerKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for ServerKey {}
 
 impl ServerKey {
     /// From a DER `SubjectPublicKeyInfo`; `None` if it is no RSA key of 1024 to 8192 bits.
     #[must_use]
     pub fn from_spki(der: &[u8]) -> Option<Self> {
-        RsaPublicKey::from_public_key_der(der).ok().map(Self)
+        RsaPublicKey::from_public_key_der(der).ok().map(Self::new)
     }
 
-    pub(super) const fn new(key: RsaPublicKey) -> Self {
-        Self(key)
+    pub(super) fn new(key: RsaPublicKey) -> Self {
+        Self { key, batch: Arc::default() }
     }
 
     pub(crate) const fn as_rsa(&self) -> &RsaPublicKey {
-        &self.0
+        &self.key
     }
 
     /// `k`: bytes of the modulus, of every block and of every signature.
     #[must_use]
     pub fn modulus_bytes(&self) -> usize {
-        self.0.size()
+        self.key.size()
     }
 
     /// Bits of the modulus.
     #[must_use]
     pub fn bits(&self) -> usize {
-        self.0.n().bits() as usize
+        self.key.n().bits() as usize
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
@@ -66,7 +83,7 @@ impl ServerKey {
     #[expect(clippy::missing_panics_doc, reason = "it does not")]
     pub fn fingerprint(&self) -> Digest {
         #[expect(clippy::expect_used, reason = "encoding two integers fails only beyond DER's 256 MiB")]
-        let der = self.0.to_public_key_der().expect("at most 8192 bits");
+        let der = self.key.to_public_key_der().expect("at most 8192 bits");
         Digest::of(der.as_bytes())
     }
 
@@ -89,13 +106,36 @@ impl ServerKey {
         }
     }
 
-    /// One block. The public operation's one place.
+    /// One block with a message that may be too long for it.
     pub(super) fn encrypt(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, SealError> {
-        match padding {
-            Padding::Oaep => Oaep::<Sha256>::new().encrypt(&mut SysRng, &self.0, message),
-            Padding::Pkcs1v15 => Pkcs1v15Encrypt.encrypt(&mut SysRng, &self.0, message),
+        let max = Self::block_max(self.modulus_bytes(), padding);
+        if message.len() > max {
+            let why = format!("{} bytes do not fit into a block of {max}", message.len());
+            return Err(SealError::Rsa { why });
         }
-        .map_err(|why| SealError::Rsa { why: why.to_string() })
+        let mut block = Vec::with_capacity(self.modulus_bytes());
+        self.seal_blocks(padding, message, &mut block)?;
+        Ok(block)
+    }
+
+    /// Appends the blocks of a piece of plaintext: all of them full but the last, and one with nothing in it
+    /// if there is no plaintext. The public operation's one place; several threads may call it at once.
+    pub fn seal_blocks(&self, padding: Padding, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        let batch = self.batch.get_or_init(|| PublicBatch::new(&self.key));
+        let k = self.modulus_bytes();
+        let max = Self::block_max(k, padding);
+        let mut padded = Zeroizing::new(Vec::with_capacity(k * BATCH_BLOCKS));
+        let mut seal = |messages: &mut dyn ExactSizeIterator<Item = &[u8]>| {
+            padded.clear();
+            padding::pad(padding, k, messages, &mut padded)
+                .map_err(|why| SealError::Rsa { why: why.to_string() })?;
+            batch.encrypt(&padded, out);
+            Ok(())
+        };
+        if plain.is_empty() {
+            return seal(&mut [plain].into_iter());
+        }
+        plain.chunks(max * BATCH_BLOCKS).try_for_each(|part| seal(&mut part.chunks(max)))
     }
 }
 
@@ -153,15 +193,15 @@ impl Seal for BlockSealer {
             self.pending.extend_from_slice(head);
             plain = rest;
             if self.pending.len() == self.max {
-                out.extend_from_slice(&self.key.encrypt(self.padding, &self.pending)?);
+                self.key.seal_blocks(self.padding, &self.pending, out)?;
                 self.pending.clear();
             }
         }
-        let mut full = plain.chunks_exact(self.max);
-        for piece in &mut full {
-            out.extend_from_slice(&self.key.encrypt(self.padding, piece)?);
+        let (full, rest) = plain.split_at(plain.len() / self.max * self.max);
+        if !full.is_empty() {
+            self.key.seal_blocks(self.padding, full, out)?;
         }
-        self.pending.extend_from_slice(full.remainder());
+        self.pending.extend_from_slice(rest);
         Ok(())
     }
 
@@ -170,7 +210,7 @@ impl Seal for BlockSealer {
             return Err(SealError::Short { promised: self.promised, given: self.given });
         }
         if !self.pending.is_empty() || self.promised == 0 {
-            out.extend_from_slice(&self.key.encrypt(self.padding, &self.pending)?);
+            self.key.seal_blocks(self.padding, &self.pending, out)?;
             self.pending.clear();
         }
         Ok(())
@@ -178,6 +218,23 @@ impl Seal for BlockSealer {
 
     fn digest(&self) -> Option<Digest> {
         self.digest.clone().map(Digest::from)
+    }
+}
+
+/// A block after the private operation and both unpaddings; which of them counts is said by the blocks
+/// before it.
+///
+/// `None`: c >= n, which everybody on the wire can see, or the system gave no randomness, or a fault was seen.
+pub struct Opened(Option<Both>);
+
+/// All of a block's costly work, for each whole one of `blocks`; several threads may call it at once. Every
+/// block costs the same, right or wrong.
+#[must_use]
+pub fn open_blocks(identity: &Identity, blocks: &[u8]) -> Vec<Opened> {
+    let count = blocks.len() / identity.modulus_bytes();
+    match identity.batch().decrypt(blocks) {
+        Ok(raw) => raw.into_iter().map(|em| Opened(em.map(Both::of))).collect(),
+        Err(_) => (0..count).map(|_| Opened(None)).collect(),
     }
 }
 
@@ -191,7 +248,7 @@ pub struct BlockOpener {
     locked: Option<Padding>,
     /// Whether a block was wrong. Nobody is told before `finish`.
     wrong: Choice,
-    /// Bytes of the body so far.
+    /// Bytes of the whole blocks so far.
     seen: u64,
     /// A block that is not whole yet; shorter than `k`.
     pending: Vec<u8>,
@@ -228,14 +285,15 @@ impl BlockOpener {
         self.last_was_short
     }
 
-    fn block(&mut self, block: &[u8], first: bool, out: &mut Vec<u8>) {
-        let Some(em) = self.identity.decrypt_raw(block) else {
-            // c >= n, which everybody on the wire can see, or the system gave no randomness.
+    /// Appends what the next block holds.
+    pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
+        let first = self.seen == 0;
+        self.seen = self.seen.saturating_add(self.identity.modulus_bytes() as u64);
+        let Some(both) = block.0 else {
             self.wrong = Choice::from(1);
             self.last_was_short = true;
             return;
         };
-        let both = Both::of(em);
         let (padding, unpadded) = if first {
             let oaep = bool::from(both.oaep.valid);
             (if oaep { Padding::Oaep } else { Padding::Pkcs1v15 }, both.either())
@@ -251,15 +309,13 @@ impl BlockOpener {
         let max = ServerKey::block_max(self.identity.modulus_bytes(), padding);
         self.last_was_short = unpadded.message().len() < max;
         out.extend_from_slice(unpadded.message());
+        digest_more(&mut self.digest, unpadded.message());
     }
 }
 
 impl Open for BlockOpener {
     fn open(&mut self, mut body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError> {
         let k = self.identity.modulus_bytes();
-        let before = out.len();
-        let mut first = self.seen < k as u64;
-        self.seen = self.seen.saturating_add(body.len() as u64);
         if !self.pending.is_empty() {
             let (head, rest) = body.split_at(body.len().min(k - self.pending.len()));
             self.pending.extend_from_slice(head);
@@ -267,24 +323,22 @@ impl Open for BlockOpener {
             if self.pending.len() < k {
                 return Ok(());
             }
-            let block = std::mem::take(&mut self.pending);
-            self.block(&block, std::mem::take(&mut first), out);
-            self.pending = block;
+            open_blocks(&self.identity, &self.pending).into_iter().for_each(|block| self.absorb(block, out));
             self.pending.clear();
         }
-        let mut whole = body.chunks_exact(k);
-        for block in &mut whole {
-            self.block(block, std::mem::take(&mut first), out);
+        let (whole, rest) = body.split_at(body.len() / k * k);
+        for blocks in whole.chunks(k * BATCH_BLOCKS) {
+            open_blocks(&self.identity, blocks).into_iter().for_each(|block| self.absorb(block, out));
         }
-        self.pending.extend_from_slice(whole.remainder());
-        digest_more(&mut self.digest, &out[before..]);
+        self.pending.extend_from_slice(rest);
         Ok(())
     }
 
     fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), OpenError> {
         if !self.pending.is_empty() {
             // Seen by everybody; said first, so that it does not depend on a secret.
-            return Err(OpenError::NotBlocks { got: self.seen, block: self.identity.modulus_bytes() });
+            let got = self.seen.saturating_add(self.pending.len() as u64);
+            return Err(OpenError::NotBlocks { got, block: self.identity.modulus_bytes() });
         }
         if self.wrong.into() { Err(OpenError::Rejected) } else { Ok(()) }
     }
@@ -302,34 +356,17 @@ impl Open for BlockOpener {
 #[must_use]
 pub fn looks_sealed(identity: &Identity, blocks: &[u8]) -> bool {
     let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));
-    let mut any = false;
-    for block in blocks.chunks_exact(identity.modulus_bytes()).take(TELLING_BLOCKS) {
-        any = true;
-        if let Some(em) = identity.decrypt_raw(block) {
-            let both = Both::of(em);
+    let some = blocks.len().min(TELLING_BLOCKS * identity.modulus_bytes());
+    let opened = open_blocks(identity, &blocks[..some]);
+    for block in &opened {
+        if let Some(both) = &block.0 {
             oaep |= both.oaep.valid;
             pkcs1v15 &= both.pkcs1v15.valid;
         } else {
             pkcs1v15 = Choice::from(0);
         }
     }
-    any && bool::from(oaep | pkcs1v15)
-}
-
-/// `EM` of one block: the private operation's one place, blinded, and checked against faults.
-///
-/// `None` if the block is not `k` bytes, or c >= n ("decryption error", RFC 8017, 5.1.2), or the system
-/// gave no randomness.
-pub(super) fn private_operation(key: &RsaPrivateKey, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let k = key.size();
-    if block.len() != k {
-        return None;
-    }
-    let c = BoxedUint::from_be_slice(block, key.n_bits_precision()).ok()?;
-    let m = Zeroizing::new(rsa_decrypt_and_check(key, Some(&mut SysRng), &c).ok()?);
-    let bytes = Zeroizing::new(m.to_be_bytes());
-    // The precision is whole limbs and so may be more than k bytes; m < n, so what is cut is zero.
-    Some(Zeroizing::new(bytes[bytes.len().checked_sub(k)?..].to_vec()))
+    !opened.is_empty() && bool::from(oaep | pkcs1v15)
 }
 
 #[cfg(test)]

@@ -143,6 +143,23 @@ impl Body {
         self.continuation
     }
 
+    /// Bytes of blocks that follow one another without a word between them; `None` where the framing has a say
+    /// before each block.
+    #[must_use]
+    pub const fn joined(&self) -> Option<u64> {
+        match self.shape {
+            Shape::Joined { left } => Some(left),
+            _ => None,
+        }
+    }
+
+    /// All [joined](Self::joined) blocks were taken.
+    pub const fn skip_joined(&mut self) {
+        if let Shape::Joined { left } = &mut self.shape {
+            *left = 0;
+        }
+    }
+
     /// Tells what the next bytes are.
     ///
     /// `plain` is how many bytes the blocks so far decrypted to: the end of C depends on it.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
 use crate::event::{KeyForm, Padding};
 use crate::trust::Anchor;
@@ -22,12 +23,8 @@ fn now() -> i64 {
 fn wrapped(identity: &Identity, padding: Padding, message: &[u8]) -> Vec<u8> {
     use crate::crypto::Seal as _;
     let mut blob = Vec::new();
-    let mut sealer = rsa_blocks::BlockSealer::new(
-        identity.server_key(),
-        padding,
-        message.len() as u64,
-        FileDigest::Sha256,
-    );
+    let mut sealer =
+        BlockSealer::new(identity.server_key(), padding, message.len() as u64, FileDigest::Sha256);
     sealer.seal(message, &mut blob).unwrap();
     sealer.finish(&mut blob).unwrap();
     blob
@@ -105,7 +102,7 @@ fn a_blob_that_does_not_decrypt_becomes_a_random_key() {
     for blob in [&[][..], &[0; 128], &[0xff; 128], &[0; 16]] {
         gives_a_random_key(blob, None);
     }
-    gives_a_random_key(&RSA_1024.modulus, None);
+    gives_a_random_key(&RSA_1024.key.n_bytes(), None);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use rsa::traits::PublicKeyParts as _;
+use getrandom::SysRng;
+use rsa::sha2::Sha256;
+use rsa::traits::{PaddingScheme as _, PublicKeyParts as _};
+use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, RsaPrivateKey};
 
 use super::*;
 use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, pieces, random, seal_all};
@@ -20,7 +23,7 @@ fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
 
 /// A block that holds exactly these bytes after the private operation.
 fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
-    let key = identity.server_key().0;
+    let key = identity.server_key().key;
     let m = BoxedUint::from_be_slice(em, key.n_bits_precision()).unwrap();
     let c = rsa::hazmat::rsa_encrypt(&key, &m).unwrap().to_be_bytes();
     c[c.len() - identity.modulus_bytes()..].to_vec()
@@ -188,7 +191,7 @@ fn another_key_is_rejected() {
 
 #[test]
 fn a_block_not_below_the_modulus_is_refused() {
-    let modulus = RSA_1024.server_key().0.n_bytes().into_vec();
+    let modulus = RSA_1024.server_key().key.n_bytes().into_vec();
     let block = sealed(&RSA_1024, Padding::Oaep, b"x");
     // c + n decrypts to the same if nobody looks.
     let one = |add: &BoxedUint| {
@@ -276,7 +279,7 @@ fn a_file_that_changes_its_length_is_noticed() {
 #[test]
 fn a_pin_is_the_hash_of_the_public_key_info() {
     let key = RSA_1024.server_key();
-    let der = key.0.to_public_key_der().unwrap();
+    let der = key.key.to_public_key_der().unwrap();
     assert_eq!(key.fingerprint(), Digest::of(der.as_bytes()));
     assert_eq!(ServerKey::from_spki(der.as_bytes()).unwrap(), key);
     assert_eq!((key.bits(), key.modulus_bytes()), (1024, 128));

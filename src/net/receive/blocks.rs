@@ -11,9 +11,14 @@
 //! for a MODE, the end, or silence; and for twice as long a silence each time, because each costs a
 //! copy of the file.
 
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
 use super::arriving::{Arriving, AtRest};
+use super::body::{Input, Slot};
 use super::{ReceiveError, Session};
-use crate::crypto::rsa_blocks::BlockOpener;
+use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
 use crate::digest::FileDigest;
 use crate::event::{Kept, Variant};
@@ -21,7 +26,13 @@ use crate::ledger::Seen;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
 use crate::net::wire::{Continuation, read_word};
+use crate::pipeline;
 use crate::store::{Discard, Pending};
+
+/// Blocks of a step: some milliseconds of a core.
+const STEP_BLOCKS: usize = 64;
+/// Bytes of blocks that are worth a pipeline.
+const CHUNK: u64 = 4 << 10;
 
 /// A CP1 file and its opener.
 pub(super) struct Blocks {
@@ -52,6 +63,13 @@ impl Session<'_> {
     pub(super) fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         loop {
+            // The first block is looked at by itself, below.
+            if let Some(left) =
+                body.joined().filter(|left| *left > CHUNK && blocks.file.first_block.is_none())
+            {
+                self.joined_blocks(&mut blocks, left)?;
+                body.skip_joined();
+            }
             match body.next(self.connection.buffered(), blocks.file.meter.file_bytes())? {
                 Step::More => self.read_on(&blocks.file.meter)?,
                 Step::Skip(bytes) => self.take(bytes),
@@ -80,6 +98,38 @@ impl Session<'_> {
         }
         self.open_ended = Some(OpenEnded::Blocks(blocks));
         Ok(())
+    }
+
+    /// Whole blocks, `left` bytes of them: each core opens some, and the store takes them in order.
+    fn joined_blocks(&mut self, blocks: &mut Blocks, left: u64) -> Result<(), ReceiveError> {
+        let Some(identity) = &self.service.identity else { return Err(OpenError::Rejected.into()) };
+        let k = identity.modulus_bytes();
+        let Blocks { file, opener } = blocks;
+        let meter = Arc::clone(&file.meter);
+        let limit = self.service.policy.max_file;
+        let mut at = self.decoder.offset();
+        let mut slots = std::mem::take(&mut self.slots);
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        slots.resize_with(slots.len().max(3 * workers), Slot::default);
+        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, left);
+        let interrupter = input.interrupter();
+        let read = |slot: &mut Slot| input.read(slot, STEP_BLOCKS * k, k);
+        let open = |slot: &mut Slot| {
+            meter.timed(Stage::Open, || slot.opened = open_blocks(identity, slot.body()));
+            Ok(())
+        };
+        let store = |slot: &mut Slot| {
+            file.keep(slot.body())?;
+            slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
+            file.store()?;
+            at += slot.body().len() as u64;
+            let size = meter.file_bytes();
+            if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
+        };
+        let work = (0..workers).map(|_| &open).collect();
+        let result = pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt());
+        self.slots = slots;
+        result
     }
 
     /// A block in the place of a MODE.

@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use super::arriving::Arriving;
 use super::{ReceiveError, Session};
+use crate::crypto::rsa_blocks::Opened;
 use crate::crypto::{Clear, Open};
 use crate::digest::FileDigest;
-use crate::meter::Stage;
-use crate::net::connection::SPLICE;
+use crate::meter::{Meter, Stage};
+use crate::net::connection::{Connection, SPLICE};
+use crate::net::stream::Interrupter;
+use crate::net::wire::Decoder;
 use crate::pipeline::{self, Filled};
 
 /// Bytes of the body in one step.
@@ -30,6 +33,8 @@ pub(super) struct Slot {
     /// Bytes of it that are this step's.
     len: usize,
     plain: Vec<u8>,
+    /// CP1's, in the place of `plain`.
+    pub(super) opened: Vec<Opened>,
     last: bool,
 }
 
@@ -37,6 +42,65 @@ pub(super) struct Slot {
 enum Opener<'a> {
     Clear(&'a mut Clear),
     Sealed(&'a mut dyn Open),
+}
+
+impl Slot {
+    /// This step's part of the body.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body[..self.len]
+    }
+}
+
+/// A body of known length as it comes.
+pub(super) struct Input<'a> {
+    connection: &'a mut Connection,
+    decoder: &'a mut Decoder,
+    meter: &'a Meter,
+    /// Bytes still to come.
+    left: u64,
+}
+
+impl<'a> Input<'a> {
+    pub(super) const fn new(
+        connection: &'a mut Connection,
+        decoder: &'a mut Decoder,
+        meter: &'a Meter,
+        left: u64,
+    ) -> Self {
+        Self { connection, decoder, meter, left }
+    }
+
+    /// A client that stands still would keep us waiting after a full disk.
+    pub(super) fn interrupter(&self) -> Interrupter {
+        self.connection.interrupter()
+    }
+
+    /// Reads what is here, up to `most` bytes, and in multiples of `unit`, of which `most` and the whole are some.
+    pub(super) fn read(&mut self, slot: &mut Slot, most: usize, unit: usize) -> Result<Filled, ReceiveError> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        if slot.body.len() < most {
+            slot.body.resize(most, 0);
+        }
+        slot.len = 0;
+        loop {
+            let into = &mut slot.body[slot.len..most];
+            let cut = |source| ReceiveError::Cut { offset: self.decoder.offset(), source };
+            let n = match self.meter.timed(Stage::Wire, || self.connection.read(into)) {
+                Ok(0) => return Err(cut(None)),
+                Ok(n) => n,
+                Err(e) => return Err(cut(Some(e))),
+            };
+            self.meter.add_wire(n as u64);
+            self.decoder.skip(n as u64);
+            self.left -= n as u64;
+            slot.len += n;
+            if slot.len.is_multiple_of(unit) {
+                break;
+            }
+        }
+        slot.last = self.left == 0;
+        Ok(if slot.last { Filled::Last } else { Filled::More })
+    }
 }
 
 impl Session<'_> {
@@ -69,28 +133,10 @@ impl Session<'_> {
             return Ok(()); // An empty file; no token is.
         }
         let mut slots = std::mem::take(&mut self.slots);
-        let Self { connection, decoder, .. } = self;
         let meter = Arc::clone(&file.meter);
-        let interrupter = connection.interrupter();
-        let mut left = m1;
-        let mut read = |slot: &mut Slot| {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
-            if slot.body.len() < most {
-                slot.body.resize(most, 0);
-            }
-            let read = meter.timed(Stage::Wire, || connection.read(&mut slot.body[..most]));
-            let cut = |source| ReceiveError::Cut { offset: decoder.offset(), source };
-            slot.len = match read {
-                Ok(0) => return Err(cut(None)),
-                Ok(n) => n,
-                Err(e) => return Err(cut(Some(e))),
-            };
-            meter.add_wire(slot.len as u64);
-            decoder.skip(slot.len as u64);
-            left -= slot.len as u64;
-            slot.last = left == 0;
-            Ok(if slot.last { Filled::Last } else { Filled::More })
-        };
+        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, m1);
+        let interrupter = input.interrupter();
+        let mut read = |slot: &mut Slot| input.read(slot, CHUNK, 1);
         let is_clear = matches!(opener, Opener::Clear(_));
         let Arriving { ciphertext, pending, .. } = file;
         let mut open = |slot: &mut Slot| {
@@ -135,7 +181,6 @@ impl Session<'_> {
             }
         } else {
             slots.resize_with(SLOTS, Slot::default);
-            // A client that stands still would keep us waiting after a full disk.
             pipeline::run("receive", &mut slots, read, vec![open], store, || interrupter.interrupt())
         };
         self.slots = slots;

@@ -8,14 +8,16 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::fd::AsFd as _;
+use std::thread;
 
 use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
 use crate::crypto::fernet::TokenSealer;
-use crate::crypto::rsa_blocks::BlockSealer;
+use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal};
-use crate::digest::FileDigest;
-use crate::event::{KeyForm, Variant};
+use crate::digest::{Digest, FileDigest};
+use crate::event::{KeyForm, Padding, Variant};
 use crate::meter::{Meter, Stage};
 use crate::net::framing::Layout;
 use crate::net::wire::{Mode, word};
@@ -24,8 +26,8 @@ use crate::store::{FileName, Incoming, Pending};
 
 /// Bytes of the file in one step.
 const CHUNK: usize = 256 << 10;
-/// The same in CP1, where a step takes the server long, and the progress shows each.
-const CP1_CHUNK: usize = 32 << 10;
+/// Blocks of a step of CP1: it takes the server some milliseconds, and the progress shows each.
+const STEP_BLOCKS: usize = 128;
 /// Steps in flight: one in each stage, and one between the second and the third.
 const SLOTS: usize = 4;
 
@@ -63,14 +65,17 @@ pub(super) struct Slot {
 enum Sealer {
     /// The body is the file.
     Clear(Clear),
+    /// In its order.
     Sealed(Box<dyn Seal>),
+    /// CP1 of more than a step: whole blocks, each by any core. What they hold is counted and hashed before.
+    Blocks(ServerKey, Padding, Clear),
 }
 
 impl Sealer {
-    fn seal(&self) -> &dyn Seal {
+    fn digest(&self) -> Option<Digest> {
         match self {
-            Self::Clear(clear) => clear,
-            Self::Sealed(seal) => &**seal,
+            Self::Clear(clear) | Self::Blocks(_, _, clear) => clear.digest(),
+            Self::Sealed(seal) => seal.digest(),
         }
     }
 }
@@ -108,7 +113,7 @@ impl Upload {
             None => None,
             Some(store) => {
                 let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
-                Some(store.begin(&Incoming { name, size: Some(sealer.seal().body_len()) })?)
+                Some(store.begin(&Incoming { name, size: None })?)
             }
         };
         if let (Content::File(file), Sealer::Clear(_), FileDigest::None) = (&content, &sealer, self.digest)
@@ -118,7 +123,7 @@ impl Upload {
         }
         let mut steps = Steps { upload: self, plan, kept, head, meter };
         steps.send(content, &mut sealer)?;
-        Ok(SentFile { ordinal: self.files, digest: sealer.seal().digest() })
+        Ok(SentFile { ordinal: self.files, digest: sealer.digest() })
     }
 
     /// Lets the kernel send the file from its position on. `false`: it cannot, and nothing was sent.
@@ -156,14 +161,18 @@ impl Upload {
                 let blocks = blocks(server, self.dialect, size);
                 let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
                 let padding = self.dialect.padding;
+                let chunk = STEP_BLOCKS * ServerKey::block_max(k, padding);
                 let sealer = match blocks {
                     0 => Sealer::Clear(Clear::new(0, FileDigest::Sha256)),
+                    _ if size > chunk as u64 => {
+                        Sealer::Blocks(server.clone(), padding, Clear::new(size, FileDigest::Sha256))
+                    }
                     _ => {
                         let sealer = BlockSealer::new(server.clone(), padding, size, FileDigest::Sha256);
                         Sealer::Sealed(Box::new(sealer))
                     }
                 };
-                Ok((sealer, Plan { size, layout, k, chunk: CP1_CHUNK }))
+                Ok((sealer, Plan { size, layout, k, chunk }))
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
@@ -196,7 +205,7 @@ impl Steps<'_> {
         let meter = self.meter;
         let mut left = size;
         let mut read = |slot: &mut Slot| {
-            #[expect(clippy::cast_possible_truncation, reason = "at most CHUNK")]
+            #[expect(clippy::cast_possible_truncation, reason = "at most a chunk")]
             let wanted = left.min(chunk as u64) as usize;
             slot.plain.resize(wanted, 0);
             meter.timed(Stage::Read, || content.read_exact(&mut slot.plain)).map_err(|e| match e.kind() {
@@ -207,31 +216,52 @@ impl Steps<'_> {
             (slot.worth, slot.last) = (wanted as u64, left == 0);
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };
-        let mut seal = |slot: &mut Slot| {
-            slot.sealed.clear();
-            meter.timed(Stage::Seal, || match sealer {
-                Sealer::Clear(clear) => {
-                    // No more than `size` bytes are read.
-                    clear.pass(&slot.plain);
-                    std::mem::swap(&mut slot.plain, &mut slot.sealed);
-                    Ok(())
-                }
-                Sealer::Sealed(seal) => {
-                    seal.seal(&slot.plain, &mut slot.sealed)?;
-                    if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
-                }
-            })?;
-            Ok(())
-        };
         let mut slots = std::mem::take(&mut self.upload.slots);
-        let result = if size <= chunk as u64 {
-            slots.resize_with(slots.len().max(1), Slot::default);
-            let slot = &mut slots[0];
-            read(slot).and_then(|_| seal(slot)).and_then(|()| self.write(slot))
-        } else {
-            slots.resize_with(SLOTS, Slot::default);
-            // Reading a file ends by itself, so nothing needs to wake it.
-            pipeline::run("upload", &mut slots, read, vec![seal], |slot| self.write(slot), || ())
+        // Reading a file ends by itself, so nothing needs to wake it.
+        let stop = || ();
+        let result = match sealer {
+            Sealer::Blocks(key, padding, passed) => {
+                let read = |slot: &mut Slot| {
+                    let filled = read(slot)?;
+                    // No more than `size` bytes are read.
+                    meter.timed(Stage::Seal, || passed.pass(&slot.plain));
+                    Ok(filled)
+                };
+                let seal = |slot: &mut Slot| {
+                    slot.sealed.clear();
+                    Ok(meter
+                        .timed(Stage::Seal, || key.seal_blocks(*padding, &slot.plain, &mut slot.sealed))?)
+                };
+                let workers = thread::available_parallelism().map_or(1, NonZero::get);
+                slots.resize_with(SLOTS.max(3 * workers), Slot::default);
+                let work = (0..workers).map(|_| &seal).collect();
+                pipeline::run("upload", &mut slots, read, work, |slot| self.write(slot), stop)
+            }
+            sealer => {
+                let mut seal = |slot: &mut Slot| {
+                    slot.sealed.clear();
+                    meter.timed(Stage::Seal, || match sealer {
+                        Sealer::Clear(clear) | Sealer::Blocks(_, _, clear) => {
+                            clear.pass(&slot.plain);
+                            std::mem::swap(&mut slot.plain, &mut slot.sealed);
+                            Ok(())
+                        }
+                        Sealer::Sealed(seal) => {
+                            seal.seal(&slot.plain, &mut slot.sealed)?;
+                            if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
+                        }
+                    })?;
+                    Ok(())
+                };
+                if size <= chunk as u64 {
+                    slots.resize_with(slots.len().max(1), Slot::default);
+                    let slot = &mut slots[0];
+                    read(slot).and_then(|_| seal(slot)).and_then(|()| self.write(slot))
+                } else {
+                    slots.resize_with(slots.len().max(SLOTS), Slot::default);
+                    pipeline::run("upload", &mut slots, read, vec![seal], |slot| self.write(slot), stop)
+                }
+            }
         };
         self.upload.slots = slots;
         result

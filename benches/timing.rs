@@ -1,0 +1,117 @@
+//! Does the time of an exponentiation tell of its secrets? Welch's t-test between two classes of runs, mixed
+//! at random ("dude, is my code constant time?", Reparaz, Balasch, Verbauwhede 2017).
+//!
+//! `cargo bench --bench timing [-- SAMPLES]`, 1,000,000 if none is named. |t| beyond 10 is a leak that is
+//! there for certain, below 4.5 none was found. The last row is one that is planted, here and only here, and
+//! must be found.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use getrandom::SysRng;
+use getrandom::rand_core::{TryRng as _, UnwrapErr};
+use rsa::RsaPrivateKey;
+use upseal::crypto::rsa_batch::Backend;
+use upseal::crypto::rsa_batch::probe::Probe;
+
+const SAMPLES: usize = 1_000_000;
+
+/// Above it there is a leak.
+const LEAK: f64 = 10.0;
+
+/// Below it none was found.
+const QUIET: f64 = 4.5;
+
+fn main() {
+    let samples = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(SAMPLES);
+    let key = RsaPrivateKey::new(&mut UnwrapErr(SysRng), 1024).expect("a key can be made");
+    println!("{samples} samples each, |t| of all, and of the fastest 99, 90, 75 and 50 %\n");
+    for backend in [Backend::Portable, Backend::best()] {
+        let mut probe = Probe::new(&key, backend).expect("the key has two primes of 512 bits");
+        report(&format!("{backend}: exponent all zeros, all ones"), samples, |ones, number| {
+            probe.fill_exponents(if ones { 0xff } else { 0 });
+            time(|| probe.run(number))
+        });
+        let mut probe = Probe::new(&key, backend).expect("the key has two primes of 512 bits");
+        let fixed = [0; 8];
+        report(&format!("{backend}: number zero, random"), samples, |random, number| {
+            // Both are copied, so that both are as close.
+            let number = black_box([fixed, number])[usize::from(random)];
+            time(|| probe.run(number))
+        });
+    }
+    let mut exponent = [0; 8];
+    let planted = report("planted early exit: exponent all zeros, all ones", samples, |ones, number| {
+        exponent.fill(if ones { u64::MAX } else { 0 });
+        time(|| leaky(number[0], &exponent))
+    });
+    assert!(planted > LEAK, "the planted leak was not found");
+}
+
+/// Square and multiply that ends with the exponent's last bit, and multiplies for ones only.
+fn leaky(base: u64, exponent: &[u64; 8]) -> u64 {
+    const MODULUS: u128 = 0xffff_ffff_ffff_ffc5;
+    let product = |a: u64, b: u64| (u128::from(a) * u128::from(b) % MODULUS) as u64;
+    let (mut power, mut square) = (1, base);
+    for limb in exponent {
+        let mut rest = *limb;
+        while rest != 0 {
+            if rest & 1 == 1 {
+                power = product(power, square);
+            }
+            square = product(square, square);
+            rest >>= 1;
+        }
+    }
+    power
+}
+
+/// Nanoseconds.
+fn time(step: impl FnOnce() -> u64) -> u64 {
+    let begin = Instant::now();
+    black_box(step());
+    begin.elapsed().as_nanos() as u64
+}
+
+/// Prints the |t| of a test, and gives the greatest.
+fn report(what: &str, samples: usize, mut step: impl FnMut(bool, [u64; 8]) -> u64) -> f64 {
+    let mut times = [Vec::with_capacity(samples), Vec::with_capacity(samples)];
+    for _ in 0..samples {
+        // A random number for both classes: making it is not what differs.
+        let mut number = [0; 8];
+        number.fill_with(random);
+        let class = random() & 1 == 1;
+        times[usize::from(class)].push(step(class, number));
+    }
+    let mut sorted: Vec<u64> = times.concat();
+    sorted.sort_unstable();
+    let t = [1.0, 0.99, 0.9, 0.75, 0.5].map(|part| {
+        let at = ((sorted.len() as f64 * part) as usize).clamp(1, sorted.len()) - 1;
+        welch(&times, sorted[at]).abs()
+    });
+    let worst = t.into_iter().fold(0.0, f64::max);
+    let verdict = match worst {
+        worst if worst > LEAK => "a leak",
+        worst if worst > QUIET => "unclear",
+        _ => "none found",
+    };
+    let figures = t.map(|t| format!("{t:>9.2}")).join("");
+    println!("{what:<52}{figures}   median {:>7} ns   {verdict}", sorted[sorted.len() / 2]);
+    worst
+}
+
+fn random() -> u64 {
+    SysRng.try_next_u64().expect("a bench has randomness")
+}
+
+/// Welch's t of what is not above `limit`.
+fn welch(times: &[Vec<u64>; 2], limit: u64) -> f64 {
+    let [a, b] = times.each_ref().map(|times| {
+        let kept: Vec<f64> = times.iter().filter(|time| **time <= limit).map(|time| *time as f64).collect();
+        let count = kept.len() as f64;
+        let mean = kept.iter().sum::<f64>() / count;
+        let variance = kept.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        (mean, variance / count)
+    });
+    (a.0 - b.0) / (a.1 + b.1).sqrt()
+}

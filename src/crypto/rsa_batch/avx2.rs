@@ -1,0 +1,590 @@
+//! Four numbers in four lanes of AVX2, two moduli at a time.
+//!
+//! A number is `L` limbs of `BITS` bits; a vector holds the same limb of four numbers, each in 64 bits, of
+//! which `_mm256_mul_epu32` multiplies the lower 32. R = 2^(BITS L).
+//!
+//! ```text
+//!   modulus    BITS    L   BITS × L   most products in a column   their sum and the carry
+//!   512 bits     29   18       522    2 × 18 = 36                 36 × (2^29 − 1)^2 + 2^35 < 2^63.2
+//!  1024 bits     28   37      1036    2 × 37 = 74                 74 × (2^28 − 1)^2 + 2^36 < 2^62.3
+//!  2048 bits     28   74      2072    2 × 74 = 148                148 × (2^28 − 1)^2 + 2^36 < 2^63.3
+//! ```
+//!
+//! **No accumulator overflows.** Limbs of operands are below 2^BITS: the moduli's by cutting, the others'
+//! because `carry` leaves them so. A column of the product a b has at most L products of two limbs (a square
+//! has 2 a[i] a[j] in place of a[i] a[j] + a[j] a[i]: the same sum, with 2 a[i] < 2^(BITS + 1) <= 2^30 within the
+//! 32 bits that are multiplied), the division by R adds at most L products m n[i] with m < 2^BITS and one carry,
+//! the sum of a column shifted right by BITS, which is below 2^(64 − BITS). All below 2^64 by the table, so
+//! every sum is exact. (1024 bits in 36 limbs of 29 would be 72 × 2^58 > 2^64.) `tests` computes the table.
+//!
+//! **No number outgrows its limbs, without a subtraction.** Operands are below 2 n (a constant, or a number that
+//! came in, below n). A product is below (2 n × 2 n + (R − 1) n) / R < 2 n, as R >= 2^10 n > 4 n. So the
+//! result is below 2^(BITS L) and the last carry is 0. A product with 1, which leaves Montgomery's form, is
+//! below (2 n + (R − 1) n) / R < n + 1: at most n, and one subtraction makes it right.
+//!
+//! **Nothing depends on a number or an exponent** but values: loops run over limbs, and a window's power is
+//! chosen by reading the whole table under masks. All lanes have the same exponent.
+//!
+//! **What limits it.** A product and its addition are two operations in vector registers, of which these
+//! machines begin three or four a cycle. `rows` keeps six limbs of one operand and five sums in registers and
+//! loads each limb of the other once. The quotients m of the division depend on each other in a chain of
+//! about ten cycles each; two moduli step by step together fill its gaps.
+
+#![expect(unsafe_code, reason = "a function with a target feature is entered from one without")]
+
+use std::arch::asm;
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_blendv_epi8, _mm256_mul_epu32, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_slli_epi64, _mm256_srli_epi64,
+};
+
+use zeroize::Zeroize;
+
+use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
+use super::limbs::{LANES, mask, negative_inverse, power_of_two, subtract_once};
+use super::portable::{WINDOW, digits};
+
+/// Rows of a product that are worked on together: their limbs and sums fit into the sixteen registers.
+const ROWS: usize = 6;
+
+/// p and q of a key of 1024 bits.
+pub(super) type Pair512 = Pair<8, 18, 36, 29>;
+
+/// The modulus of a key of 1024 bits, or p and q of one of 2048.
+pub(super) type Pair1024 = Pair<16, 37, 74, 28>;
+
+/// The modulus of a key of 2048 bits.
+pub(super) type Pair2048 = Pair<32, 74, 148, 28>;
+
+/// The same limb of four numbers.
+type Vector = __m256i;
+
+/// Two moduli of `N` limbs of 64 bits, or twice the same, and what working with them needs. `T` = 2 `L`.
+pub(super) struct Pair<const N: usize, const L: usize, const T: usize, const BITS: u32> {
+    streams: [Box<Stream<N, L, T, BITS>>; 2],
+}
+
+/// One modulus, in each lane; and the numbers that are worked on.
+struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
+    /// The modulus in limbs of 64 bits.
+    plain: [u64; N],
+    n: [Vector; L],
+    /// −n^−1 mod 2^(2 BITS).
+    inverse: [Vector; 2],
+    /// R mod n.
+    one: [Vector; L],
+    /// R^2 mod n.
+    enter: [Vector; L],
+    /// 2^(64 N) R^2 mod n: for a number that comes divided by 2^(64 N).
+    enter_divided: [Vector; L],
+    /// The columns of a product.
+    t: [Vector; T],
+    /// The number that is worked on, below 2 n.
+    y: [Vector; L],
+    /// The other factor.
+    x: [Vector; L],
+    /// The base of a public power, as it came.
+    base: [Vector; L],
+    /// The powers of a base, (L + 1) / 2 times two limbs of each.
+    table: Vec<Entries>,
+}
+
+/// Two limbs of each power of a base, one in the lower halves of the lanes and one in the upper.
+type Entries = [Vector; 1 << WINDOW];
+
+impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L, T, BITS> {
+    /// `None` if the processor has no AVX2.
+    pub fn new(first: &[u64; N], second: &[u64; N]) -> Option<Self> {
+        const { assert!(T == 2 * L && BITS as usize * L >= 64 * N + 10 && BITS <= 29) };
+        if !is_x86_feature_detected!("avx2") {
+            return None;
+        }
+        // SAFETY: AVX2 was just detected.
+        let stream = |n| Box::new(unsafe { Stream::new(n) });
+        Some(Self { streams: [stream(first), stream(second)] })
+    }
+}
+
+impl<const N: usize, const L: usize, const T: usize, const BITS: u32> HalfEngine<N> for Pair<N, L, T, BITS> {
+    fn halves(&mut self, x: &mut Halves<N>, exponents: (&[u64; N], &[u64; N])) {
+        // SAFETY: `Pair::new`, the only way to a Pair, found AVX2.
+        unsafe { powers(&mut self.streams, x, exponents) }
+    }
+}
+
+/// Two groups under one modulus.
+pub(super) struct Public<const N: usize, const L: usize, const T: usize, const BITS: u32> {
+    /// Twice the modulus.
+    pub lanes: Pair<N, L, T, BITS>,
+    /// The exponent, odd.
+    pub e: u32,
+}
+
+impl<const N: usize, const L: usize, const T: usize, const BITS: u32> PublicEngine<N>
+    for Public<N, L, T, BITS>
+{
+    fn public(&mut self, x: &mut [[u64; N]; PUBLIC_LANES]) {
+        // SAFETY: `Pair::new`, the only way to a Pair, found AVX2.
+        unsafe { public_powers(&mut self.lanes.streams, x, self.e) }
+    }
+}
+
+/// x 2^(64 N) to the exponents, in both halves.
+#[target_feature(enable = "avx2")]
+fn powers<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+    x: &mut Halves<N>,
+    exponents: (&[u64; N], &[u64; N]),
+) {
+    for (stream, x) in streams.iter_mut().zip([&x.0, &x.1]) {
+        stream.y = cut::<N, L, BITS>(x);
+        stream.x = stream.enter_divided;
+    }
+    multiply(streams);
+    for stream in &mut *streams {
+        keep(&mut stream.table, 0, &stream.one);
+        keep(&mut stream.table, 1, &stream.y);
+        stream.x = stream.y;
+    }
+    for i in 2..1 << WINDOW {
+        // y is the power i − 1.
+        multiply(streams);
+        for stream in &mut *streams {
+            keep(&mut stream.table, i, &stream.y);
+        }
+    }
+    for stream in &mut *streams {
+        stream.y = stream.one;
+    }
+    for (first, second) in digits(exponents.0).zip(digits(exponents.1)) {
+        for _ in 0..WINDOW {
+            square(streams);
+        }
+        for (stream, digit) in streams.iter_mut().zip([first, second]) {
+            let Stream { table, x, .. } = &mut **stream;
+            pick(table, digit, x);
+        }
+        multiply(streams);
+    }
+    leave(streams);
+    for (stream, x) in streams.iter().zip([&mut x.0, &mut x.1]) {
+        *x = stream.join();
+    }
+}
+
+/// x^e of both groups, for a public odd e.
+#[target_feature(enable = "avx2")]
+fn public_powers<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+    x: &mut [[u64; N]; PUBLIC_LANES],
+    e: u32,
+) {
+    let (groups, _) = x.as_chunks_mut::<LANES>();
+    for (stream, x) in streams.iter_mut().zip(&*groups) {
+        stream.y = cut::<N, L, BITS>(x);
+        stream.base = stream.y;
+        stream.x = stream.enter;
+    }
+    multiply(streams);
+    for stream in &mut *streams {
+        stream.x = stream.y;
+    }
+    for bit in (1..e.ilog2()).rev() {
+        square(streams);
+        if e >> bit & 1 == 1 {
+            multiply(streams);
+        }
+    }
+    if e > 1 {
+        square(streams);
+        // The last product leaves Montgomery's form at once: x itself instead of x R.
+        for stream in &mut *streams {
+            stream.x = stream.base;
+        }
+        multiply(streams);
+    } else {
+        leave(streams);
+    }
+    for (stream, x) in streams.iter().zip(groups) {
+        *x = stream.join();
+    }
+}
+
+/// y := y x R^−1 in both streams.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn multiply<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+) {
+    for stream in &mut *streams {
+        stream.multiply_columns();
+    }
+    divide(streams);
+}
+
+/// y := y^2 R^−1 in both streams.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn square<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+) {
+    for stream in &mut *streams {
+        stream.square_columns();
+    }
+    divide(streams);
+}
+
+/// y := y R^−1 in both streams.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn leave<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+) {
+    for stream in &mut *streams {
+        stream.t = [_mm256_setzero_si256(); T];
+        stream.t[..L].copy_from_slice(&stream.y);
+    }
+    divide(streams);
+}
+
+/// y := t R^−1 in both streams, step by step together.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn divide<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+) {
+    let [first, second] = streams;
+    let blocks = L / ROWS;
+    // The chain of one stream's quotients stands before the other's multiples, which need not wait for it.
+    let mut m = first.quotients::<ROWS>(0);
+    for block in 0..blocks {
+        let at = block * ROWS;
+        let other = second.quotients::<ROWS>(at);
+        first.add_multiples(at, &m);
+        if block + 1 < blocks {
+            m = first.quotients::<ROWS>(at + ROWS);
+        } else if L % ROWS == 0 {
+            first.carry();
+        }
+        second.add_multiples(at, &other);
+    }
+    // L mod 6: 0, 1 and 2.
+    match L % ROWS {
+        1 => divide_last::<1, N, L, T, BITS>(first, second),
+        2 => divide_last::<2, N, L, T, BITS>(first, second),
+        _ => const { assert!(L % ROWS < 3) },
+    }
+    second.carry();
+}
+
+/// The last `B` columns.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn divide_last<const B: usize, const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    first: &mut Stream<N, L, T, BITS>,
+    second: &mut Stream<N, L, T, BITS>,
+) {
+    let at = L - B;
+    let (m, other) = (first.quotients::<B>(at), second.quotients::<B>(at));
+    first.add_multiples(at, &m);
+    first.carry();
+    second.add_multiples(at, &other);
+}
+
+impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, L, T, BITS> {
+    #[target_feature(enable = "avx2")]
+    fn new(n: &[u64; N]) -> Self {
+        let r = BITS as usize * L;
+        let zero = [_mm256_setzero_si256(); L];
+        let inverse = negative_inverse(n[0]);
+        let inverse = [inverse, inverse >> BITS].map(|v| vector_of([v & ((1 << BITS) - 1); LANES]));
+        let everywhere = |number: [u64; N]| cut::<N, L, BITS>(&[number; LANES]);
+        Self {
+            plain: *n,
+            n: everywhere(*n),
+            inverse,
+            one: everywhere(power_of_two(r, n)),
+            enter: everywhere(power_of_two(2 * r, n)),
+            enter_divided: everywhere(power_of_two(64 * N + 2 * r, n)),
+            t: [_mm256_setzero_si256(); T],
+            y: zero,
+            x: zero,
+            base: zero,
+            table: vec![[_mm256_setzero_si256(); 1 << WINDOW]; L.div_ceil(2)],
+        }
+    }
+
+    /// t := y x.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn multiply_columns(&mut self) {
+        self.t = [_mm256_setzero_si256(); T];
+        for (block, y) in self.y.as_chunks::<ROWS>().0.iter().enumerate() {
+            rows(&mut self.t[block * ROWS..], &self.x, y, [_mm256_setzero_si256(); ROWS]);
+        }
+        let at = L / ROWS * ROWS;
+        match self.y[at..] {
+            [a] => rows(&mut self.t[at..], &self.x, &[a], [_mm256_setzero_si256(); 1]),
+            [a, b] => rows(&mut self.t[at..], &self.x, &[a, b], [_mm256_setzero_si256(); 2]),
+            _ => {}
+        }
+    }
+
+    /// t := y^2.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn square_columns(&mut self) {
+        self.t = [_mm256_setzero_si256(); T];
+        let (blocks, rest) = self.y.as_chunks::<ROWS>();
+        for (block, y) in blocks.iter().enumerate() {
+            let at = block * ROWS;
+            square_rows(&mut self.t[2 * at..], &self.y[at + ROWS..], y);
+        }
+        let at = L / ROWS * ROWS;
+        match *rest {
+            [a] => square_rows(&mut self.t[2 * at..], &[], &[a]),
+            [a, b] => square_rows(&mut self.t[2 * at..], &[], &[a, b]),
+            _ => {}
+        }
+    }
+
+    /// The quotients m of `B` columns from `at`: with the columns' sums and all earlier multiples of n, the
+    /// columns become 0 mod 2^BITS. Adds their carry, and what the first limbs of n give, to the columns behind.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn quotients<const B: usize>(&mut self, at: usize) -> [Vector; B] {
+        let limb = _mm256_set1_epi64x((1 << BITS) - 1);
+        let mut m = [_mm256_setzero_si256(); B];
+        let mut carry = _mm256_setzero_si256();
+        // Two columns at a time, whose chain is half as long as that of one after the other:
+        // m = (s0 + s1 2^BITS) (v0 + v1 2^BITS) mod 2^(2 BITS).
+        for c in (0..B - 1).step_by(2) {
+            let (mut s0, mut s1) = (self.t[at + c], self.t[at + c + 1]);
+            for r in 0..c {
+                s0 = add(s0, product(m[r], self.n[c - r]));
+                s1 = add(s1, product(m[r], self.n[c + 1 - r]));
+            }
+            s0 = add(s0, carry);
+            let low = _mm256_and_si256(s0, limb);
+            let first = product(low, self.inverse[0]);
+            let cross =
+                add(product(low, self.inverse[1]), product(add(s1, shift::<BITS>(s0)), self.inverse[0]));
+            m[c] = opaque(_mm256_and_si256(first, limb));
+            m[c + 1] = opaque(_mm256_and_si256(add(cross, shift::<BITS>(first)), limb));
+            s1 = add(s1, product(m[c], self.n[1]));
+            s1 = add(s1, shift::<BITS>(add(s0, product(m[c], self.n[0]))));
+            carry = shift::<BITS>(add(s1, product(m[c + 1], self.n[0])));
+        }
+        if B % 2 == 1 {
+            let c = B - 1;
+            let mut sum = self.t[at + c];
+            for r in 0..c {
+                sum = add(sum, product(m[r], self.n[c - r]));
+            }
+            sum = add(sum, carry);
+            m[c] = opaque(_mm256_and_si256(product(sum, self.inverse[0]), limb));
+            carry = shift::<BITS>(add(sum, product(m[c], self.n[0])));
+        }
+        self.t[at + B] = add(self.t[at + B], carry);
+        m
+    }
+
+    /// The rest of m n, from the column behind the quotients'.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn add_multiples<const B: usize>(&mut self, at: usize, m: &[Vector; B]) {
+        // What the limbs before n[B] give the columns from at + B.
+        let mut sums = [_mm256_setzero_si256(); B];
+        for column in 0..B - 1 {
+            for r in column + 1..B {
+                sums[column] = add(sums[column], product(m[r], self.n[B + column - r]));
+            }
+        }
+        rows(&mut self.t[at + B..], &self.n[B..], m, sums);
+    }
+
+    /// y := the upper columns of t, in limbs below 2^BITS.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn carry(&mut self) {
+        let limb = _mm256_set1_epi64x((1 << BITS) - 1);
+        let mut carry = _mm256_setzero_si256();
+        for (y, &t) in self.y.iter_mut().zip(&self.t[L..]) {
+            let sum = add(t, carry);
+            *y = _mm256_and_si256(sum, limb);
+            carry = shift::<BITS>(sum);
+        }
+    }
+
+    /// y, at most n, as four numbers below n.
+    #[target_feature(enable = "avx2")]
+    fn join(&self) -> [[u64; N]; LANES] {
+        let mut numbers = [[0; N]; LANES];
+        for (i, &vector) in self.y.iter().enumerate() {
+            let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
+            for (number, value) in numbers.iter_mut().zip(lanes(vector)) {
+                if limb < N {
+                    number[limb] |= value << bit;
+                }
+                if bit + BITS as usize > 64 && limb + 1 < N {
+                    number[limb + 1] |= value >> (64 - bit);
+                }
+            }
+        }
+        numbers.map(|number| subtract_once(&number, 0, &self.plain))
+    }
+}
+
+/// t[i + r] += x[i] y[r], and t[r] += sums[r] besides; `t` is at least as long as `x` and `y` less one.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn rows<const B: usize>(t: &mut [Vector], x: &[Vector], y: &[Vector; B], mut sums: [Vector; B]) {
+    // sums[r] is what column i + r has from the limbs before x[i].
+    let (head, tail) = t.split_at_mut(x.len());
+    for (t, &x) in head.iter_mut().zip(x) {
+        *t = add(*t, add(sums[0], product(x, y[0])));
+        for r in 1..B {
+            sums[r - 1] = if r + 1 < B { add(sums[r], product(x, y[r])) } else { product(x, y[r]) };
+        }
+        if B == 1 {
+            sums[0] = _mm256_setzero_si256();
+        }
+    }
+    for (t, sum) in tail.iter_mut().zip(&sums[..B - 1]) {
+        *t = add(*t, *sum);
+    }
+}
+
+/// The square of y and twice its product with x, the limbs behind it.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn square_rows<const B: usize>(t: &mut [Vector], x: &[Vector], y: &[Vector; B]) {
+    let mut twice = *y;
+    for limb in &mut twice {
+        *limb = add(*limb, *limb);
+    }
+    let block = &mut t[..2 * B];
+    for r in 0..B {
+        block[2 * r] = add(block[2 * r], product(y[r], y[r]));
+        for s in r + 1..B {
+            block[r + s] = add(block[r + s], product(twice[r], y[s]));
+        }
+    }
+    if !x.is_empty() {
+        rows(&mut t[B..], x, &twice, [_mm256_setzero_si256(); B]);
+    }
+}
+
+/// Entry `i` of the table := y.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn keep<const L: usize>(table: &mut [Entries], i: usize, y: &[Vector; L]) {
+    for (entries, limbs) in table.iter_mut().zip(y.chunks(2)) {
+        entries[i] = match *limbs {
+            [low, high] => _mm256_or_si256(low, _mm256_slli_epi64::<32>(high)),
+            [low] => low,
+            _ => continue,
+        };
+    }
+}
+
+/// `x` := the entry `digit`, by reading all of them: of each two that differ in a bit of `digit`, one stays.
+/// Leaves bits in the upper halves of the limbs, which `product` does not look at.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pick<const L: usize>(table: &[Entries], digit: u64, x: &mut [Vector; L]) {
+    let mut bits = [_mm256_setzero_si256(); WINDOW];
+    for (i, bit) in bits.iter_mut().enumerate() {
+        *bit = vector_of([mask(digit >> i & 1); LANES]);
+    }
+    let (pairs, last) = x.as_chunks_mut::<2>();
+    let mut limbs = pairs.iter_mut().map(<[_; 2]>::as_mut_slice).chain([last]);
+    for entries in table {
+        let mut left = *entries;
+        for (bit, &chosen) in bits.iter().enumerate() {
+            for i in 0..left.len() >> (bit + 1) {
+                left[i] = _mm256_blendv_epi8(left[2 * i], left[2 * i + 1], chosen);
+            }
+        }
+        match limbs.next() {
+            Some([low, high]) => (*low, *high) = (left[0], _mm256_srli_epi64::<32>(left[0])),
+            Some([low]) => *low = left[0],
+            _ => {}
+        }
+    }
+}
+
+/// Four numbers in limbs of `BITS` bits.
+#[target_feature(enable = "avx2")]
+fn cut<const N: usize, const L: usize, const BITS: u32>(numbers: &[[u64; N]; LANES]) -> [Vector; L] {
+    let mut vectors = [_mm256_setzero_si256(); L];
+    for (i, vector) in vectors.iter_mut().enumerate() {
+        let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
+        let values = numbers.map(|number| {
+            let low = if limb < N { number[limb] >> bit } else { 0 };
+            let beyond = bit + BITS as usize > 64 && limb + 1 < N;
+            let high = if beyond { number[limb + 1] << (64 - bit) } else { 0 };
+            (low | high) & ((1 << BITS) - 1)
+        });
+        *vector = vector_of(values);
+    }
+    vectors
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add(a: Vector, b: Vector) -> Vector {
+    _mm256_add_epi64(a, b)
+}
+
+/// The product of the lower 32 bits of each lane.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn product(a: Vector, b: Vector) -> Vector {
+    _mm256_mul_epu32(a, b)
+}
+
+/// The same, of which the compiler forgets where it comes from. Knowing that the upper halves are zero, it
+/// takes `product` for one of 64 bits, and having forgotten it a loop later, for three products.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn opaque(mut a: Vector) -> Vector {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) a, options(pure, nomem, nostack, preserves_flags)) };
+    a
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn shift<const BITS: u32>(a: Vector) -> Vector {
+    match BITS {
+        29 => _mm256_srli_epi64::<29>(a),
+        _ => {
+            const { assert!(BITS == 29 || BITS == 28) };
+            _mm256_srli_epi64::<28>(a)
+        }
+    }
+}
+
+fn vector_of(lanes: [u64; LANES]) -> Vector {
+    // SAFETY: both are 32 bytes, and every pattern of bits is a value of either.
+    unsafe { std::mem::transmute::<[u64; LANES], Vector>(lanes) }
+}
+
+fn lanes(vector: Vector) -> [u64; LANES] {
+    // SAFETY: both are 32 bytes, and every pattern of bits is a value of either.
+    unsafe { std::mem::transmute::<Vector, [u64; LANES]>(vector) }
+}
+
+impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Drop for Stream<N, L, T, BITS> {
+    fn drop(&mut self) {
+        self.plain.zeroize();
+        self.inverse.zeroize();
+        self.table.zeroize();
+        self.t.zeroize();
+        let constants = [&mut self.n, &mut self.one, &mut self.enter, &mut self.enter_divided];
+        for numbers in constants.into_iter().chain([&mut self.y, &mut self.x, &mut self.base]) {
+            numbers.zeroize();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The public operation, many times.
+
+use rsa::hazmat::rsa_encrypt;
+use rsa::traits::PublicKeyParts;
+use rsa::{BoxedUint, RsaPublicKey};
+
+use super::Backend;
+use super::engine::{Bits1024, Bits2048, PUBLIC_LANES, PublicEngine, Size};
+use super::limbs::{from_be, push_be};
+use super::pool::Pool;
+use super::portable::Modulus;
+
+/// Many operations under one public key. Several threads may share it.
+pub struct PublicBatch {
+    inner: Inner,
+    backend: Backend,
+}
+
+enum Inner {
+    Bits1024(Engines<16>),
+    Bits2048(Engines<32>),
+    Crate(RsaPublicKey),
+}
+
+impl PublicBatch {
+    /// With the fastest back end that there is.
+    #[must_use]
+    pub fn new(key: &RsaPublicKey) -> Self {
+        Self::with_backend(key, Backend::best())
+    }
+
+    /// With that one, if this machine has it and it knows the key's length: [`Self::backend`] says.
+    #[must_use]
+    pub fn with_backend(key: &RsaPublicKey, backend: Backend) -> Self {
+        let n = key.n_bytes();
+        let backend = backend.available();
+        let inner = match (key.n().bits(), small_exponent(key)) {
+            _ if backend == Backend::Crate => Inner::Crate(key.clone()),
+            (1024, Some(e)) => Inner::Bits1024(Engines::new(&n, e, backend, Bits1024::public_engine)),
+            (2048, Some(e)) => Inner::Bits2048(Engines::new(&n, e, backend, Bits2048::public_engine)),
+            _ => Inner::Crate(key.clone()),
+        };
+        let backend = if matches!(inner, Inner::Crate(_)) { Backend::Crate } else { backend };
+        Self { inner, backend }
+    }
+
+    /// Who does it.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// m^e mod n of each block of `k` bytes, appended to `out` in order. Each is below the modulus, as
+    /// padded blocks are, which begin with a zero. What is not whole at the end is left out.
+    pub fn encrypt(&self, blocks: &[u8], out: &mut Vec<u8>) {
+        match &self.inner {
+            Inner::Bits1024(engines) => engines.encrypt(blocks, out),
+            Inner::Bits2048(engines) => engines.encrypt(blocks, out),
+            Inner::Crate(key) => blocks.chunks_exact(key.size()).for_each(|m| push_crate(key, m, out)),
+        }
+    }
+}
+
+/// One modulus, and as many engines for it as threads ever worked at once.
+struct Engines<const W: usize> {
+    n: Modulus<W>,
+    e: u32,
+    backend: Backend,
+    make: fn(&Modulus<W>, u32, Backend) -> Box<dyn PublicEngine<W>>,
+    idle: Pool<Box<dyn PublicEngine<W>>>,
+}
+
+impl<const W: usize> Engines<W> {
+    fn new(
+        n: &[u8],
+        e: u32,
+        backend: Backend,
+        make: fn(&Modulus<W>, u32, Backend) -> Box<dyn PublicEngine<W>>,
+    ) -> Self {
+        Self { n: Modulus::new(from_be(n)), e, backend, make, idle: Pool::new() }
+    }
+
+    fn encrypt(&self, blocks: &[u8], out: &mut Vec<u8>) {
+        let mut engine = self.idle.take().unwrap_or_else(|| (self.make)(&self.n, self.e, self.backend));
+        for group in blocks.chunks(8 * W * PUBLIC_LANES) {
+            let mut x = [[0; W]; PUBLIC_LANES];
+            let blocks = group.chunks_exact(8 * W);
+            let count = blocks.len();
+            for (x, block) in x.iter_mut().zip(blocks) {
+                *x = from_be(block);
+            }
+            engine.public(&mut x);
+            x[..count].iter().for_each(|c| push_be(c, out));
+        }
+        self.idle.give(engine);
+    }
+}
+
+/// One block by the `rsa` crate.
+fn push_crate(key: &RsaPublicKey, m: &[u8], out: &mut Vec<u8>) {
+    let m = BoxedUint::from_be_slice_truncated(m, key.n_bits_precision());
+    // rsa_encrypt never fails. If it did, the receiver would refuse a block of zeros.
+    let c = rsa_encrypt(key, &m).map(|c| c.to_be_bytes()).unwrap_or_default();
+    let k = key.size();
+    // The precision is whole limbs and so may be more than k bytes; c < n, so what is cut is zero.
+    let c = &c[c.len().saturating_sub(k)..];
+    out.resize(out.len() + k - c.len(), 0);
+    out.extend_from_slice(c);
+}
+
+/// The exponent, if it is odd and has at most 32 bits.
+pub(super) fn small_exponent(key: &impl PublicKeyParts) -> Option<u32> {
+    let bytes = key.e_bytes();
+    let e = bytes.iter().try_fold(0_u32, |e, byte| Some(e.checked_mul(256)? | u32::from(*byte)))?;
+    (e % 2 == 1).then_some(e)
+}

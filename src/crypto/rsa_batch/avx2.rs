@@ -41,7 +41,7 @@ use std::arch::x86_64::{
 use zeroize::Zeroize;
 
 use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
-use super::limbs::{LANES, mask, negative_inverse, power_of_two, subtract_once};
+use super::limbs::{LANES, mask, negative_inverse, piece, place, power_of_two, subtract_once};
 use super::portable::{WINDOW, digits};
 
 /// Rows of a product that are worked on together: their limbs and sums fit into the sixteen registers.
@@ -426,14 +426,8 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
     fn join(&self) -> [[u64; N]; LANES] {
         let mut numbers = [[0; N]; LANES];
         for (i, &vector) in self.y.iter().enumerate() {
-            let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
             for (number, value) in numbers.iter_mut().zip(lanes(vector)) {
-                if limb < N {
-                    number[limb] |= value << bit;
-                }
-                if bit + BITS as usize > 64 && limb + 1 < N {
-                    number[limb + 1] |= value >> (64 - bit);
-                }
+                place(number, i, BITS, value);
             }
         }
         numbers.map(|number| subtract_once(&number, 0, &self.plain))
@@ -524,14 +518,7 @@ fn pick<const L: usize>(table: &[Entries], digit: u64, x: &mut [Vector; L]) {
 fn cut<const N: usize, const L: usize, const BITS: u32>(numbers: &[[u64; N]; LANES]) -> [Vector; L] {
     let mut vectors = [_mm256_setzero_si256(); L];
     for (i, vector) in vectors.iter_mut().enumerate() {
-        let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
-        let values = numbers.map(|number| {
-            let low = if limb < N { number[limb] >> bit } else { 0 };
-            let beyond = bit + BITS as usize > 64 && limb + 1 < N;
-            let high = if beyond { number[limb + 1] << (64 - bit) } else { 0 };
-            (low | high) & ((1 << BITS) - 1)
-        });
-        *vector = vector_of(values);
+        *vector = vector_of(numbers.each_ref().map(|number| piece(number, i, BITS)));
     }
     vectors
 }

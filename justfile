@@ -27,6 +27,11 @@ bench:
     python3 benches/receipts.py --upseal target/release/upseal --folder /dev/shm
     python3 benches/receipts.py --upseal target/release/upseal
 
+# RSA: 100,000 operations of each key length, by every back end, the crate and OpenSSL; and its timing.
+nightly:
+    tests/rsa/compare.sh 100000
+    cargo bench --bench timing
+
 # The README's pictures, from the program itself in a pseudo-terminal.
 picture:
     cargo build --release

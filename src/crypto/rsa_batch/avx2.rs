@@ -15,7 +15,7 @@
 //! has 2 a[i] a[j] in place of a[i] a[j] + a[j] a[i]: the same sum, with 2 a[i] < 2^(BITS + 1) <= 2^30 within the
 //! 32 bits that are multiplied), the division by R adds at most L products m n[i] with m < 2^BITS and one carry,
 //! the sum of a column shifted right by BITS, which is below 2^(64 − BITS). All below 2^64 by the table, so
-//! every sum is exact. (1024 bits in 36 limbs of 29 would be 72 × 2^58 > 2^64.) `tests` computes the table.
+//! every sum is exact. (In `quotients`, `cross` is below 2 × 2^(32 + BITS).) (1024 bits in 36 limbs of 29 would be 72 × 2^58 > 2^64.) `tests` computes the table.
 //!
 //! **No number outgrows its limbs, without a subtraction.** Operands are below 2 n (a constant, or a number that
 //! came in, below n). A product is below (2 n × 2 n + (R − 1) n) / R < 2 n, as R >= 2^10 n > 4 n. So the
@@ -41,7 +41,7 @@ use std::arch::x86_64::{
 use zeroize::Zeroize;
 
 use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
-use super::limbs::{LANES, mask, negative_inverse, power_of_two, subtract_once};
+use super::limbs::{LANES, mask, negative_inverse, piece, place, power_of_two, subtract_once};
 use super::portable::{WINDOW, digits};
 
 /// Rows of a product that are worked on together: their limbs and sums fit into the sixteen registers.
@@ -253,42 +253,101 @@ fn leave<const N: usize, const L: usize, const T: usize, const BITS: u32>(
 fn divide<const N: usize, const L: usize, const T: usize, const BITS: u32>(
     streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
 ) {
-    let [first, second] = streams;
-    let blocks = L / ROWS;
-    // The chain of one stream's quotients stands before the other's multiples, which need not wait for it.
-    let mut m = first.quotients::<ROWS>(0);
-    for block in 0..blocks {
-        let at = block * ROWS;
-        let other = second.quotients::<ROWS>(at);
-        first.add_multiples(at, &m);
-        if block + 1 < blocks {
-            m = first.quotients::<ROWS>(at + ROWS);
-        } else if L % ROWS == 0 {
-            first.carry();
-        }
-        second.add_multiples(at, &other);
+    for block in 0..L / ROWS {
+        divide_columns::<ROWS, N, L, T, BITS>(streams, block * ROWS);
     }
     // L mod 6: 0, 1 and 2.
     match L % ROWS {
-        1 => divide_last::<1, N, L, T, BITS>(first, second),
-        2 => divide_last::<2, N, L, T, BITS>(first, second),
+        1 => divide_columns::<1, N, L, T, BITS>(streams, L - 1),
+        2 => divide_columns::<2, N, L, T, BITS>(streams, L - 2),
         _ => const { assert!(L % ROWS < 3) },
     }
-    second.carry();
+    carry(streams);
 }
 
-/// The last `B` columns.
+/// Adds multiples of n that make `B` columns from `at` 0.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn divide_last<const B: usize, const N: usize, const L: usize, const T: usize, const BITS: u32>(
-    first: &mut Stream<N, L, T, BITS>,
-    second: &mut Stream<N, L, T, BITS>,
+fn divide_columns<const B: usize, const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+    at: usize,
 ) {
-    let at = L - B;
-    let (m, other) = (first.quotients::<B>(at), second.quotients::<B>(at));
-    first.add_multiples(at, &m);
-    first.carry();
-    second.add_multiples(at, &other);
+    let quotients = quotients::<B, N, L, T, BITS>(streams, at);
+    for (stream, m) in streams.iter_mut().zip(&quotients) {
+        stream.add_multiples(at, m);
+    }
+}
+
+/// The quotients m of `B` columns from `at`: with the columns' sums and all earlier multiples of n, the columns
+/// become 0 mod 2^BITS. Their carry goes to the column behind.
+///
+/// Two columns at a time, whose chain is shorter than that of one after the other:
+/// m = (s0 + s1 2^BITS) (v0 + v1 2^BITS) mod 2^(2 BITS).
+#[target_feature(enable = "avx2")]
+#[inline]
+fn quotients<const B: usize, const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+    at: usize,
+) -> [[Vector; B]; 2] {
+    let zero = _mm256_setzero_si256();
+    let limb = _mm256_set1_epi64x((1 << BITS) - 1);
+    let (mut m, mut carry, mut s0, mut s1) = ([[zero; B]; 2], [zero; 2], [zero; 2], [zero; 2]);
+    for c in (0..B - 1).step_by(2) {
+        for (k, stream) in streams.iter().enumerate() {
+            (s0[k], s1[k]) = (stream.t[at + c], stream.t[at + c + 1]);
+            for r in 0..c {
+                s0[k] = add(s0[k], product(m[k][r], stream.n[c - r]));
+                s1[k] = add(s1[k], product(m[k][r], stream.n[c + 1 - r]));
+            }
+        }
+        for (k, stream) in streams.iter().enumerate() {
+            let [v0, v1] = stream.inverse;
+            s0[k] = add(s0[k], carry[k]);
+            let low = _mm256_and_si256(s0[k], limb);
+            let first = product(low, v0);
+            let cross = add(product(low, v1), product(add(s1[k], shift::<BITS>(s0[k])), v0));
+            m[k][c] = opaque(_mm256_and_si256(first, limb));
+            m[k][c + 1] = opaque(_mm256_and_si256(add(cross, shift::<BITS>(first)), limb));
+        }
+        for (k, stream) in streams.iter().enumerate() {
+            s1[k] = add(s1[k], product(m[k][c], stream.n[1]));
+            s1[k] = add(s1[k], shift::<BITS>(add(s0[k], product(m[k][c], stream.n[0]))));
+            carry[k] = shift::<BITS>(add(s1[k], product(m[k][c + 1], stream.n[0])));
+        }
+    }
+    if B % 2 == 1 {
+        let c = B - 1;
+        for (k, stream) in streams.iter().enumerate() {
+            let mut sum = stream.t[at + c];
+            for r in 0..c {
+                sum = add(sum, product(m[k][r], stream.n[c - r]));
+            }
+            sum = add(sum, carry[k]);
+            m[k][c] = opaque(_mm256_and_si256(product(sum, stream.inverse[0]), limb));
+            carry[k] = shift::<BITS>(add(sum, product(m[k][c], stream.n[0])));
+        }
+    }
+    for (stream, carry) in streams.iter_mut().zip(carry) {
+        stream.t[at + B] = add(stream.t[at + B], carry);
+    }
+    m
+}
+
+/// y := the upper columns of t, in limbs below 2^BITS, in both streams.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn carry<const N: usize, const L: usize, const T: usize, const BITS: u32>(
+    streams: &mut [Box<Stream<N, L, T, BITS>>; 2],
+) {
+    let limb = _mm256_set1_epi64x((1 << BITS) - 1);
+    let mut carry = [_mm256_setzero_si256(); 2];
+    for i in 0..L {
+        for (stream, carry) in streams.iter_mut().zip(&mut carry) {
+            let sum = add(stream.t[L + i], *carry);
+            stream.y[i] = _mm256_and_si256(sum, limb);
+            *carry = shift::<BITS>(sum);
+        }
+    }
 }
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, L, T, BITS> {
@@ -348,47 +407,6 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
         }
     }
 
-    /// The quotients m of `B` columns from `at`: with the columns' sums and all earlier multiples of n, the
-    /// columns become 0 mod 2^BITS. Adds their carry, and what the first limbs of n give, to the columns behind.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn quotients<const B: usize>(&mut self, at: usize) -> [Vector; B] {
-        let limb = _mm256_set1_epi64x((1 << BITS) - 1);
-        let mut m = [_mm256_setzero_si256(); B];
-        let mut carry = _mm256_setzero_si256();
-        // Two columns at a time, whose chain is half as long as that of one after the other:
-        // m = (s0 + s1 2^BITS) (v0 + v1 2^BITS) mod 2^(2 BITS).
-        for c in (0..B - 1).step_by(2) {
-            let (mut s0, mut s1) = (self.t[at + c], self.t[at + c + 1]);
-            for r in 0..c {
-                s0 = add(s0, product(m[r], self.n[c - r]));
-                s1 = add(s1, product(m[r], self.n[c + 1 - r]));
-            }
-            s0 = add(s0, carry);
-            let low = _mm256_and_si256(s0, limb);
-            let first = product(low, self.inverse[0]);
-            let cross =
-                add(product(low, self.inverse[1]), product(add(s1, shift::<BITS>(s0)), self.inverse[0]));
-            m[c] = opaque(_mm256_and_si256(first, limb));
-            m[c + 1] = opaque(_mm256_and_si256(add(cross, shift::<BITS>(first)), limb));
-            s1 = add(s1, product(m[c], self.n[1]));
-            s1 = add(s1, shift::<BITS>(add(s0, product(m[c], self.n[0]))));
-            carry = shift::<BITS>(add(s1, product(m[c + 1], self.n[0])));
-        }
-        if B % 2 == 1 {
-            let c = B - 1;
-            let mut sum = self.t[at + c];
-            for r in 0..c {
-                sum = add(sum, product(m[r], self.n[c - r]));
-            }
-            sum = add(sum, carry);
-            m[c] = opaque(_mm256_and_si256(product(sum, self.inverse[0]), limb));
-            carry = shift::<BITS>(add(sum, product(m[c], self.n[0])));
-        }
-        self.t[at + B] = add(self.t[at + B], carry);
-        m
-    }
-
     /// The rest of m n, from the column behind the quotients'.
     #[target_feature(enable = "avx2")]
     #[inline]
@@ -403,32 +421,13 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
         rows(&mut self.t[at + B..], &self.n[B..], m, sums);
     }
 
-    /// y := the upper columns of t, in limbs below 2^BITS.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn carry(&mut self) {
-        let limb = _mm256_set1_epi64x((1 << BITS) - 1);
-        let mut carry = _mm256_setzero_si256();
-        for (y, &t) in self.y.iter_mut().zip(&self.t[L..]) {
-            let sum = add(t, carry);
-            *y = _mm256_and_si256(sum, limb);
-            carry = shift::<BITS>(sum);
-        }
-    }
-
     /// y, at most n, as four numbers below n.
     #[target_feature(enable = "avx2")]
     fn join(&self) -> [[u64; N]; LANES] {
         let mut numbers = [[0; N]; LANES];
         for (i, &vector) in self.y.iter().enumerate() {
-            let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
             for (number, value) in numbers.iter_mut().zip(lanes(vector)) {
-                if limb < N {
-                    number[limb] |= value << bit;
-                }
-                if bit + BITS as usize > 64 && limb + 1 < N {
-                    number[limb + 1] |= value >> (64 - bit);
-                }
+                place(number, i, BITS, value);
             }
         }
         numbers.map(|number| subtract_once(&number, 0, &self.plain))
@@ -519,14 +518,7 @@ fn pick<const L: usize>(table: &[Entries], digit: u64, x: &mut [Vector; L]) {
 fn cut<const N: usize, const L: usize, const BITS: u32>(numbers: &[[u64; N]; LANES]) -> [Vector; L] {
     let mut vectors = [_mm256_setzero_si256(); L];
     for (i, vector) in vectors.iter_mut().enumerate() {
-        let (limb, bit) = (i * BITS as usize / 64, i * BITS as usize % 64);
-        let values = numbers.map(|number| {
-            let low = if limb < N { number[limb] >> bit } else { 0 };
-            let beyond = bit + BITS as usize > 64 && limb + 1 < N;
-            let high = if beyond { number[limb + 1] << (64 - bit) } else { 0 };
-            (low | high) & ((1 << BITS) - 1)
-        });
-        *vector = vector_of(values);
+        *vector = vector_of(numbers.each_ref().map(|number| piece(number, i, BITS)));
     }
     vectors
 }

@@ -89,17 +89,20 @@ pub(super) struct Bits1024;
 pub(super) struct Bits2048;
 
 macro_rules! engines {
-    ($size:ty, $half:literal, $whole:literal, $half_lanes:ty, $whole_lanes:ty) => {
+    ($size:ty, $half:literal, $whole:literal, $pair:ty, $wide_pair:ty, $eight:ty, $wide_eight:ty) => {
         impl Size<$half, $whole> for $size {
             fn public_engine(n: &Modulus<$whole>, e: u32, backend: Backend) -> Box<dyn PublicEngine<$whole>> {
-                match backend {
+                // A constructor fails if the processor cannot.
+                let lanes: Option<Box<dyn PublicEngine<$whole>>> = match backend {
                     #[cfg(target_arch = "x86_64")]
-                    Backend::Avx2 => match <$whole_lanes>::new(&n.n, &n.n) {
-                        Some(lanes) => Box::new(super::avx2::Public { lanes, e }),
-                        None => Box::new(PortablePublic { n: n.clone(), e }),
-                    },
-                    _ => Box::new(PortablePublic { n: n.clone(), e }),
-                }
+                    Backend::Avx2 => <$wide_pair>::new(&n.n, &n.n)
+                        .map(|lanes| Box::new(super::avx2::Public { lanes, e }) as _),
+                    #[cfg(target_arch = "x86_64")]
+                    Backend::Ifma => <$wide_eight>::new(&n.n, &n.n)
+                        .map(|lanes| Box::new(super::ifma::Public { lanes, e }) as _),
+                    _ => None,
+                };
+                lanes.unwrap_or_else(|| Box::new(PortablePublic { n: n.clone(), e }))
             }
 
             fn half_engine(
@@ -107,14 +110,14 @@ macro_rules! engines {
                 q: &Modulus<$half>,
                 backend: Backend,
             ) -> Box<dyn HalfEngine<$half>> {
-                match backend {
+                let lanes: Option<Box<dyn HalfEngine<$half>>> = match backend {
                     #[cfg(target_arch = "x86_64")]
-                    Backend::Avx2 => match <$half_lanes>::new(&p.n, &q.n) {
-                        Some(lanes) => Box::new(lanes),
-                        None => Box::new(PortableHalves { p: p.clone(), q: q.clone() }),
-                    },
-                    _ => Box::new(PortableHalves { p: p.clone(), q: q.clone() }),
-                }
+                    Backend::Avx2 => <$pair>::new(&p.n, &q.n).map(|lanes| Box::new(lanes) as _),
+                    #[cfg(target_arch = "x86_64")]
+                    Backend::Ifma => <$eight>::new(&p.n, &q.n).map(|lanes| Box::new(lanes) as _),
+                    _ => None,
+                };
+                lanes.unwrap_or_else(|| Box::new(PortableHalves { p: p.clone(), q: q.clone() }))
             }
         }
     };
@@ -122,5 +125,7 @@ macro_rules! engines {
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::{Pair512, Pair1024, Pair2048};
-engines!(Bits1024, 8, 16, Pair512, Pair1024);
-engines!(Bits2048, 16, 32, Pair1024, Pair2048);
+#[cfg(target_arch = "x86_64")]
+use super::ifma::{Eight512, Eight1024, Eight2048};
+engines!(Bits1024, 8, 16, Pair512, Pair1024, Eight512, Eight1024);
+engines!(Bits2048, 16, 32, Pair1024, Pair2048, Eight1024, Eight2048);

@@ -37,6 +37,26 @@ pub(super) fn push_be<const N: usize>(limbs: &[u64; N], out: &mut Vec<u8>) {
     }
 }
 
+/// The limb `index` of `bits` bits, fewer than 64.
+pub(super) fn piece<const N: usize>(limbs: &[u64; N], index: usize, bits: u32) -> u64 {
+    let (limb, bit) = (index * bits as usize / 64, index * bits as usize % 64);
+    let low = if limb < N { limbs[limb] >> bit } else { 0 };
+    let beyond = bit + bits as usize > 64 && limb + 1 < N;
+    let high = if beyond { limbs[limb + 1] << (64 - bit) } else { 0 };
+    (low | high) & ((1 << bits) - 1)
+}
+
+/// Adds the limb `index` of `bits` bits to a number that has none of its bits; what is above it is left out.
+pub(super) fn place<const N: usize>(limbs: &mut [u64; N], index: usize, bits: u32, value: u64) {
+    let (limb, bit) = (index * bits as usize / 64, index * bits as usize % 64);
+    if limb < N {
+        limbs[limb] |= value << bit;
+    }
+    if bit + bits as usize > 64 && limb + 1 < N {
+        limbs[limb + 1] |= value >> (64 - bit);
+    }
+}
+
 /// (a − b mod 2^(64 N), 1 if b > a).
 #[inline]
 pub(super) fn sub<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], u64) {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - `engine`: what a back end does, and which there are: `portable` on any machine, `avx2` with four
-//!   numbers in four lanes. One that is chosen says so, [`PrivateBatch::backend`].
+//!   numbers in four lanes, `ifma` with eight. One that is chosen says so, [`PrivateBatch::backend`].
 //! - `worker`: the private operation around the exponentiations: Chinese remainders, blinding.
 //! - `limbs`: numbers of a fixed size.
 //!
@@ -28,6 +28,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod engine;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod limbs;
 mod pool;
 mod portable;
@@ -49,24 +51,36 @@ pub enum Backend {
     Portable,
     /// Four numbers at once, `x86_64` with AVX2.
     Avx2,
+    /// Eight numbers at once, `x86_64` with AVX-512 and its multiplication of 52 bits.
+    Ifma,
     /// The `rsa` crate, one number at a time: keys of other lengths.
     Crate,
 }
 
 impl Backend {
-    /// This, or the portable one if this machine has not got it.
-    fn available(self) -> Self {
-        if self == Self::Crate || self == Self::best() { self } else { Self::Portable }
-    }
-
     /// The fastest that this machine has.
     #[must_use]
     pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            return Self::Avx2;
+        [Self::Ifma, Self::Avx2].into_iter().find(|backend| backend.exists()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this machine has it.
+    #[must_use]
+    pub fn exists(self) -> bool {
+        match self {
+            Self::Portable | Self::Crate => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => ifma::available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Ifma => false,
         }
-        Self::Portable
+    }
+
+    /// This, or the portable one if this machine has not got it.
+    fn available(self) -> Self {
+        if self.exists() { self } else { Self::Portable }
     }
 }
 
@@ -75,6 +89,7 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Portable => "portable",
             Self::Avx2 => "AVX2",
+            Self::Ifma => "AVX-512 IFMA",
             Self::Crate => "the rsa crate",
         })
     }

@@ -14,7 +14,7 @@ use crate::crypto::testing::{RSA_1024, RSA_2048, issued, random};
 /// Random operations of each back end and key length.
 const OPERATIONS: usize = 2_000;
 
-const BACKENDS: [Backend; 2] = [Backend::Portable, Backend::Avx2];
+const BACKENDS: [Backend; 3] = [Backend::Portable, Backend::Avx2, Backend::Ifma];
 
 fn keys() -> [&'static RsaPrivateKey; 2] {
     [RSA_1024.private_key_for_tests(), RSA_2048.private_key_for_tests()]
@@ -135,7 +135,7 @@ fn edges_are_right() {
 fn batches_of_every_size_keep_the_order_and_refuse_what_is_not_below_the_modulus() {
     for key in keys() {
         let n = key.n_bytes();
-        for backend in [Backend::Portable, Backend::Avx2, Backend::Crate] {
+        for backend in [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate] {
             let batch = PrivateBatch::with_backend(key, backend);
             assert!(batch.decrypt(&[]).unwrap().is_empty());
             for size in 1..=9 {
@@ -195,7 +195,7 @@ fn engines_agree_on_extremes<const H: usize, const W: usize, S: Size<H, W>>() {
                         S::half_engine(&p, &q, backend).halves(&mut halves, (a, b));
                         (halves.0, halves.1)
                     });
-                    assert!(results[0] == results[1]);
+                    assert!(results[0] == results[1] && results[0] == results[2]);
                 }
             }
         }
@@ -212,7 +212,7 @@ fn engines_agree_on_extremes<const H: usize, const W: usize, S: Size<H, W>>() {
                 S::public_engine(&modulus, e, backend).public(&mut x);
                 x
             });
-            assert!(results[0] == results[1], "{e}");
+            assert!(results[0] == results[1] && results[0] == results[2], "{e}");
             // (n − 1)^odd = n − 1.
             assert!(results[0][0] == numbers[0] && results[0][2] == [0; W] && results[0][3] == numbers[3]);
         }

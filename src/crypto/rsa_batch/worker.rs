@@ -241,7 +241,7 @@ mod tests {
     use super::*;
     use crate::crypto::testing::{RSA_1024, random};
 
-    const BACKENDS: [Backend; 2] = [Backend::Portable, Backend::Avx2];
+    const BACKENDS: [Backend; 3] = [Backend::Portable, Backend::Avx2, Backend::Ifma];
 
     const MAKERS: Makers<8, 16> = Makers { halves: Bits1024::half_engine, public: Bits1024::public_engine };
 

@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use getrandom::SysRng;
+use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::sha2::Sha256;
 use rsa::traits::{PaddingScheme as _, PublicKeyParts as _};
 use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, RsaPrivateKey};
 
 use super::*;
+use crate::crypto::rsa_batch::{Backend, PrivateBatch};
 use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, pieces, random, seal_all};
 
 const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
@@ -286,4 +288,76 @@ fn a_pin_is_the_hash_of_the_public_key_info() {
     assert!(ServerKey::from_spki(&der.as_bytes()[..100]).is_none());
     let debug = format!("{key:?}");
     assert!(debug.starts_with("ServerKey(1024 bits, "), "{debug}");
+}
+
+/// A private key's file, for tests that bring blocks of another implementation.
+fn fixture_key(bits: &str) -> RsaPrivateKey {
+    let path = format!("{}/tests/fixtures/rsa/key-{bits}.pem", env!("CARGO_MANIFEST_DIR"));
+    RsaPrivateKey::read_pkcs8_pem_file(path).unwrap()
+}
+
+#[test]
+fn blocks_made_elsewhere_are_told_right_from_wrong() {
+    let from_hex = |hex: &str| -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
+    let blocks = include_str!("../../../tests/fixtures/rsa/blocks.txt");
+    let mut told = [0; 3];
+    for line in blocks.lines().filter(|line| !line.starts_with('#')) {
+        let [bits, what, block, result] = line.split('|').collect::<Vec<_>>().try_into().unwrap();
+        let key = fixture_key(bits);
+        for backend in [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate] {
+            let raw = PrivateBatch::with_backend(&key, backend).decrypt(&from_hex(block)).unwrap();
+            let [raw] = raw.try_into().unwrap();
+            let found = raw.map(Both::of).and_then(|both| {
+                let padding = if both.oaep.valid.into() { "oaep" } else { "pkcs1v15" };
+                let unpadded = both.either();
+                bool::from(unpadded.valid).then(|| (padding, unpadded.message().to_vec()))
+            });
+            let expected = result.split_once(':').map(|(padding, hex)| (padding, from_hex(hex)));
+            told[match &expected {
+                Some(("oaep", _)) => 0,
+                Some(_) => 1,
+                None => 2,
+            }] += 1;
+            assert_eq!(found, expected, "{bits} {what} {backend}");
+        }
+    }
+    assert_eq!(told, [32, 32, 136]);
+}
+
+#[test]
+fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
+    let plain = random(62 * 40 + 5);
+    let server = RSA_1024.server_key();
+    let parts: Vec<&[u8]> = plain.chunks(62 * 7).collect();
+    let seal = |part: &[u8]| {
+        let mut blocks = Vec::new();
+        server.seal_blocks(Padding::Oaep, part, &mut blocks).unwrap();
+        blocks
+    };
+    let body: Vec<Vec<u8>> = std::thread::scope(|scope| {
+        let seal = &seal;
+        let threads: Vec<_> = parts.iter().map(|part| scope.spawn(move || seal(part))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut opener = RSA_1024.opener();
+    let mut out = Vec::new();
+    let opened: Vec<Vec<Opened>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            body.iter().map(|blocks| scope.spawn(|| open_blocks(&RSA_1024, blocks))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    opened.into_iter().flatten().for_each(|block| opener.absorb(block, &mut out));
+    assert!(opener.last_block_was_short());
+    assert_eq!(opener.locked_padding(), Some(Padding::Oaep));
+    opener.finish(&mut out).unwrap();
+    assert_eq!(out, plain);
+}
+
+#[test]
+fn a_piece_that_is_too_long_for_one_block_is_refused() {
+    let key = RSA_1024.server_key();
+    assert!(key.encrypt(Padding::Oaep, &[0; 62]).is_ok());
+    assert!(matches!(key.encrypt(Padding::Oaep, &[0; 63]), Err(SealError::Rsa { .. })));
 }

@@ -63,14 +63,19 @@ impl Session<'_> {
     pub(super) fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         loop {
+            let mut here = self.connection.buffered();
             // The first block is looked at by itself, below.
-            if let Some(left) =
-                body.joined().filter(|left| *left > CHUNK && blocks.file.first_block.is_none())
-            {
-                self.joined_blocks(&mut blocks, left)?;
-                body.skip_joined();
+            let joined = body.joined().filter(|left| *left > CHUNK && blocks.file.first_block.is_none());
+            if let Some(left) = joined {
+                let torn = usize::try_from(left % k as u64).unwrap_or(0);
+                if torn == 0 {
+                    self.joined_blocks(&mut blocks, left)?;
+                    body.skip_joined();
+                    continue;
+                }
+                here = &here[..here.len().min(torn)];
             }
-            match body.next(self.connection.buffered(), blocks.file.meter.file_bytes())? {
+            match body.next(here, blocks.file.meter.file_bytes())? {
                 Step::More => self.read_on(&blocks.file.meter)?,
                 Step::Skip(bytes) => self.take(bytes),
                 Step::Blocks { skip, length } => {

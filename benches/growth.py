@@ -114,6 +114,7 @@ def page(machine, by_variant, by_count):
 `benches/growth.py` made this page and its picture (`just growth`). Client and server are on one machine and share its
 cores; files are in a tmpfs, hashed on both sides; what is over {size_words(DATA)} of a file is a hole. Wall clock
 from the client's spawn to its end, CPU time as user and system together, memory as the peak RSS; MB are 10^6 bytes.
+The shortest times hold a few milliseconds of the shell that starts each process, so that its memory is its own.
 
 ```
 {chr(10).join(machine)}

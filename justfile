@@ -21,9 +21,14 @@ crash:
     python3 tests/receipts/crash.py --upseal target/release/upseal
     sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 30
 
-# What receipts cost 10,000 small files, in memory and on the disk.
+# Speeds: the ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory, receipts. On a quiet machine.
 bench:
     cargo build --release
+    cargo bench --bench fernet
+    cargo bench --bench cp1
+    python3 -m venv target/ci-venv
+    target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
+    python3 benches/upload.py --upseal target/release/upseal --python target/ci-venv/bin/python
     python3 benches/receipts.py --upseal target/release/upseal --folder /dev/shm
     python3 benches/receipts.py --upseal target/release/upseal
 
@@ -31,6 +36,11 @@ bench:
 nightly:
     tests/rsa/compare.sh 100000
     cargo bench --bench timing
+
+# How the cost grows with the file and with the clients: docs/growth.md and its picture.
+growth:
+    cargo build --release
+    python3 benches/growth.py --upseal target/release/upseal --out docs
 
 # The README's pictures, from the program itself in a pseudo-terminal.
 picture:

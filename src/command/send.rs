@@ -1,8 +1,10 @@
 //! `upseal send`: files to a server, without a screen.
 
 use std::collections::HashSet;
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::select;
@@ -21,6 +23,9 @@ use crate::transfer::confirm::Keep;
 use crate::transfer::journal::Journal;
 use crate::transfer::{Options, Transfer};
 
+/// After something happened, before all that did is taken at once: small files would otherwise wake this thread,
+/// and be held up by it, three times each.
+const BREATH: Duration = Duration::from_millis(2);
 /// How long is waited for a server that had answered and is gone.
 const ABSENCE: Duration = Duration::from_secs(30);
 
@@ -76,15 +81,18 @@ pub fn run(args: Send) -> Result<u8, Fault> {
         select! {
             recv(transfer.events()) -> event => {
                 let Ok(event) = event else { break };
-                output.show(&event);
-                if let Event::State { track: Track::Job(id), state } = &event {
-                    match state {
-                        State::Failed(fault) => faults.push(fault.clone()),
-                        State::Cancelled => faults.push(cancelled()),
-                        _ => {}
-                    }
-                    if state.is_final() {
-                        open.remove(id);
+                thread::sleep(BREATH);
+                for event in iter::once(event).chain(transfer.events().try_iter()) {
+                    output.show(&event);
+                    if let Event::State { track: Track::Job(id), state } = &event {
+                        match state {
+                            State::Failed(fault) => faults.push(fault.clone()),
+                            State::Cancelled => faults.push(cancelled()),
+                            _ => {}
+                        }
+                        if state.is_final() {
+                            open.remove(id);
+                        }
                     }
                 }
             }

@@ -36,8 +36,10 @@ impl Connection {
 
     /// Changes the patience.
     pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
-        self.moved = None;
+        if self.patience != patience {
+            self.patience = patience;
+            self.moved = None;
+        }
     }
 
     /// A handle that stops it from another thread.

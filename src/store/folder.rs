@@ -39,6 +39,9 @@ mod known;
 mod rename;
 mod turns;
 
+/// Bytes from which on it is asked whether a file has room: small ones are written sooner.
+const WORTH_ASKING: u64 = 1 << 20;
+
 /// What the names of unfinished files end with.
 const UNFINISHED_SUFFIX: &str = ".part";
 
@@ -108,16 +111,15 @@ impl Root {
     /// Refuses a file that cannot fit before a byte of it is sent. It reserves nothing: the disk may
     /// still fill up.
     fn check_room(&self, want: &Incoming) -> Result<(), StoreError> {
+        let Some(needed) = want.size.filter(|size| *size >= WORTH_ASKING) else { return Ok(()) };
         // Some file systems do not say: they have no blocks at all.
         let Ok(disk) = rustix::fs::fstatvfs(&self.dir) else { return Ok(()) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        match want.size {
-            Some(needed) if needed > free && disk.f_blocks > 0 => {
-                let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
-                Err(StoreError::TooLarge { spot, needed, free })
-            }
-            _ => Ok(()),
+        if needed <= free || disk.f_blocks == 0 {
+            return Ok(());
         }
+        let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
+        Err(StoreError::TooLarge { spot, needed, free })
     }
 
     /// Brings the folder's names to disk.

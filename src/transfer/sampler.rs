@@ -22,10 +22,17 @@ const STALLED: Duration = Duration::from_secs(2);
 /// Reads the meters of what runs, and passes on what happens, to one channel.
 #[derive(Debug)]
 pub struct Sampler {
-    watched: Mutex<HashMap<Track, Watched>>,
+    watched: Mutex<Watching>,
     events: Sender<Event>,
     /// Told when the first transfer begins, so that nobody ticks while nothing runs.
     awake: Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Watching {
+    tracks: HashMap<Track, Watched>,
+    /// Somebody ticks. Thousands of small files would wake them thousands of times.
+    ticking: bool,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,7 @@ impl Sampler {
         Self { watched: Mutex::default(), events, awake }
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<Track, Watched>> {
+    fn watched(&self) -> MutexGuard<'_, Watching> {
         // A panic in here could at worst leave a rate half updated.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,10 +56,11 @@ impl Sampler {
     /// Samples all that is watched. Says whether anything is.
     pub fn tick(&self) -> bool {
         let mut watched = self.watched();
-        for (track, one) in watched.iter_mut() {
+        for (track, one) in &mut watched.tracks {
             self.event(Event::Progress { track: *track, snapshot: one.sample() });
         }
-        !watched.is_empty()
+        watched.ticking = !watched.tracks.is_empty();
+        watched.ticking
     }
 }
 
@@ -63,13 +71,17 @@ impl Observer for Sampler {
     }
 
     fn watch(&self, track: Track, meter: Arc<Meter>) {
-        self.watched().insert(track, Watched { meter, rate: Rate::default() });
-        // Full: it has been told already.
-        let _ = self.awake.try_send(());
+        let mut watched = self.watched();
+        watched.tracks.insert(track, Watched { meter, rate: Rate::default() });
+        if !watched.ticking {
+            watched.ticking = true;
+            // Full: it has been told already.
+            let _ = self.awake.try_send(());
+        }
     }
 
     fn unwatch(&self, track: Track) {
-        if let Some(mut last) = self.watched().remove(&track) {
+        if let Some(mut last) = self.watched().tracks.remove(&track) {
             self.event(Event::Progress { track, snapshot: last.sample() });
         }
     }

@@ -239,7 +239,6 @@ impl Steps<'_> {
             }
             sealer => {
                 let mut seal = |slot: &mut Slot| {
-                    slot.sealed.clear();
                     meter.timed(Stage::Seal, || match sealer {
                         Sealer::Clear(clear) | Sealer::Blocks(_, _, clear) => {
                             clear.pass(&slot.plain);
@@ -247,6 +246,7 @@ impl Steps<'_> {
                             Ok(())
                         }
                         Sealer::Sealed(seal) => {
+                            slot.sealed.clear();
                             seal.seal(&slot.plain, &mut slot.sealed)?;
                             if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
                         }

@@ -11,21 +11,34 @@ use crate::store::name::FileName;
 /// file from each reading what is there. Other processes do not take turns with us.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// The names in whose turn somebody is.
-    busy: Mutex<HashSet<FileName>>,
+    busy: Mutex<Busy>,
     freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Busy {
+    /// The names in whose turn somebody is.
+    names: HashSet<FileName>,
+    /// How many wait for a turn; to wake nobody costs as much as to wake one.
+    waiting: usize,
 }
 
 impl Turns {
     /// Waits for the turn of `name`; it ends with the guard.
     pub(super) fn take(&self, name: &FileName) -> Turn<'_> {
-        let busy = self.freed.wait_while(self.lock(), |busy| busy.contains(name));
-        busy.unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        let mut busy = self.lock();
+        while busy.names.contains(name) {
+            busy.waiting += 1;
+            busy = self.freed.wait(busy).unwrap_or_else(PoisonError::into_inner);
+            busy.waiting -= 1;
+        }
+        busy.names.insert(name.clone());
+        drop(busy);
         Turn { turns: self, name: name.clone() }
     }
 
     /// The set is whole even if a thread died with it.
-    fn lock(&self) -> MutexGuard<'_, HashSet<FileName>> {
+    fn lock(&self) -> MutexGuard<'_, Busy> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -39,8 +52,11 @@ pub(super) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.lock().remove(&self.name);
-        self.turns.freed.notify_all();
+        let mut busy = self.turns.lock();
+        busy.names.remove(&self.name);
+        if busy.waiting > 0 {
+            self.turns.freed.notify_all();
+        }
     }
 }
 
@@ -68,7 +84,7 @@ mod tests {
                 });
             }
         });
-        assert!(turns.lock().is_empty());
+        assert!(turns.lock().names.is_empty());
     }
 
     #[test]
@@ -76,6 +92,6 @@ mod tests {
         let turns = Turns::default();
         let [a, b] = [b"a", b"b"].map(|name| FileName::from_wire(name).unwrap());
         let _both = (turns.take(&a), turns.take(&b));
-        assert_eq!(turns.lock().len(), 2);
+        assert_eq!(turns.lock().names.len(), 2);
     }
 }

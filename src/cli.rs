@@ -200,6 +200,10 @@ pub struct Serve {
     /// Keep what CP1 and CP2 send, as it comes, in this folder, each as `enc_recv_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,
+    /// How small files that come together are brought to disk before they get their names. File: each by itself,
+    /// some milliseconds each, but without waiting for what other programs write to the same disk.
+    #[arg(long, value_enum, default_value_t = DurabilityArg::Group)]
+    pub durability: DurabilityArg,
     /// Whether received files are hashed. None: no receipts are given, and a file that is here already is stored
     /// again.
     #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]

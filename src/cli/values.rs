@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::digest::FileDigest;
 use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+use crate::store::Durability;
 
 /// [`Variant`], as it is written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,6 +107,26 @@ impl AuthMessageArg {
             Self::Ascii => AuthMessage::Ascii,
             Self::Timestamp => AuthMessage::Timestamp,
             Self::Random32 => AuthMessage::Random32,
+        }
+    }
+}
+
+/// [`Durability`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityArg {
+    /// All with one call (syncfs).
+    Group,
+    /// Each by itself (fsync).
+    File,
+}
+
+impl DurabilityArg {
+    /// The value.
+    #[must_use]
+    pub const fn durability(self) -> Durability {
+        match self {
+            Self::Group => Durability::Group,
+            Self::File => Durability::File,
         }
     }
 }

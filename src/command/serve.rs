@@ -41,7 +41,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     };
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
-    let store = Folder::open(&args.store).map_err(|e| local(e.to_string(), ""))?;
+    let store =
+        Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
     let (ledger, repairs) = history::open_for(&args.store)?;
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;

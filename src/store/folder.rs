@@ -65,12 +65,29 @@ struct Root {
     known: Known,
     /// Whole files that are to be published together.
     group: Group,
+    /// How they are brought to disk.
+    durability: Durability,
+}
+
+/// How files that are published together are brought to disk. Either way none has its name before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// All with one call, which also waits for what other programs have written there.
+    #[default]
+    Group,
+    /// Each by itself.
+    File,
 }
 
 impl Folder {
     /// Opens the folder `path`, creating it (0700) and its parents if need be, and sweeps unfinished
     /// files out of it unless another `Folder`, here or in another process, has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Durability::default())
+    }
+
+    /// The same, with a choice of how files are brought to disk.
+    pub fn open_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
         let spot = || Spot { folder: path.to_owned(), name: None };
         let opening = |cause| StoreError::new(Doing::Open, spot(), cause);
         let dir = open_dir(path).or_else(|error| match error.kind() {
@@ -82,7 +99,7 @@ impl Folder {
         let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
-        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group })))
+        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability })))
     }
 
     /// The folder, as it was given to [`open`](Self::open).

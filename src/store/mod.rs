@@ -27,7 +27,7 @@ pub mod name;
 
 pub use discard::{Discard, Nowhere};
 pub use error::StoreError;
-pub use folder::Folder;
+pub use folder::{Durability, Folder};
 pub use name::{FileName, NameError};
 
 /// What is known of a file before its first byte.

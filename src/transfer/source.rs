@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
@@ -65,15 +66,19 @@ impl Source {
                 "rename it",
             ));
         }
-        // Opening a FIFO would wait for a writer; so look first.
-        let kind = std::fs::metadata(path).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
-        if !kind.is_file() {
-            let advice = if kind.is_dir() { "name the files in it" } else { "only files can be sent" };
+        // Opening a FIFO would otherwise wait for a writer; it does nothing to a regular file.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let open = || {
+            let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+            let metadata = file.metadata()?;
+            Ok::<_, io::Error>((file, metadata))
+        };
+        let (file, metadata) = open().map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
+        if !metadata.is_file() {
+            let advice = if metadata.is_dir() { "name the files in it" } else { "only files can be sent" };
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
-        let file = File::open(path).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
-        let size = file.metadata().map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?.len();
-        Ok(Self { name: name.to_owned(), file, size })
+        Ok(Self { name: name.to_owned(), file, size: metadata.len() })
     }
 }
 

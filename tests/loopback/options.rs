@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Framing, KeyForm, Padding, Variant};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::{Policy, Reply};
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, Upload};
+use upseal::net::upload::{Content, SentFile, Upload, UploadError};
 use upseal::store::{Folder, Store};
 use upseal::trust::Anchor;
 
@@ -136,4 +138,64 @@ fn the_certificate_may_come_first_and_with_gaps() {
     upload(host.address(), Dialect::of(Variant::Cp2), "a.txt", b"hello").unwrap();
     host.stop();
     assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
+}
+
+/// Sends `size` bytes of a file by whatever the kernel does itself where nothing is hashed.
+fn unhashed(host: &Host, variant: Variant, file: &File, size: u64) -> Result<SentFile, UploadError> {
+    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant));
+    upload.set_digest(FileDigest::None);
+    if variant.authenticates() {
+        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
+        assert!(!upload.gives_receipts());
+    }
+    if variant == Variant::Cp2 {
+        upload.agree().unwrap();
+    }
+    let meter = Meter::default();
+    let sent = upload.file("a.bin", Content::File(file), size, &meter)?;
+    assert_eq!((meter.file_bytes(), meter.wire_bytes()), (size, upload.wire_len("a.bin", size)));
+    upload.close(&meter)?;
+    Ok(sent)
+}
+
+#[test]
+fn unhashed_files_of_every_size_arrive() {
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
+        for size in [0, 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, (3 << 20) + 7] {
+            let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
+            let content = noise(size, 1);
+            let temp = tempfile::tempdir().unwrap();
+            let path = temp.path().join("source");
+            std::fs::write(&path, &content).unwrap();
+            let sent = unhashed(&host, variant, &File::open(&path).unwrap(), size as u64).unwrap();
+            host.stop();
+            assert_eq!((sent.ordinal, sent.digest), (1, None));
+            assert_eq!(host.stored(), Files::one("a.bin", &content), "{variant}, {size}");
+            assert_eq!(host.events.received()[0].digest, "", "{variant}, {size}");
+        }
+    }
+}
+
+/// CP1 is hashed all the same.
+#[test]
+fn blocks_are_hashed_whatever_the_server_was_told() {
+    let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
+    upload(host.address(), Dialect::of(Variant::Cp1), "a.bin", b"hello").unwrap();
+    host.stop();
+    assert_eq!(host.events.received()[0].digest, upseal::digest::Digest::of(b"hello").to_string());
+}
+
+#[test]
+fn an_unhashed_file_that_is_shorter_than_was_said_is_not_published() {
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
+        let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("source");
+        std::fs::write(&path, noise(1 << 20, 1)).unwrap();
+        let error = unhashed(&host, variant, &File::open(&path).unwrap(), 2 << 20).unwrap_err();
+        assert!(matches!(error, UploadError::Shrunk { promised: 2_097_152, got: 1_048_576 }), "{error}");
+        host.stop();
+        assert_eq!(host.stored(), Files::none(), "{variant}");
+    }
 }

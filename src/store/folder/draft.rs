@@ -130,12 +130,6 @@ impl Draft {
         self.len
     }
 
-    /// Asks the system to begin bringing the file to disk, where it can be asked.
-    pub(super) fn begin_sync(&self) {
-        #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
-    }
-
     /// Brings the file to disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file.sync_all().map_err(self.failed(Doing::Sync))

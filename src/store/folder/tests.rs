@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::digest::Digest;
 use crate::event::Kept;
-use crate::store::Stored;
+use crate::store::{Stored, Ticket};
 
 fn inbox() -> (TempDir, Folder) {
     let temp = tempfile::tempdir().unwrap();
@@ -443,4 +443,89 @@ fn an_amended_file_that_is_here_already_is_kept_once() {
     assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
     assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
     assert_eq!(names(temp.path()), set(["a.txt"]));
+}
+
+#[test]
+fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
+    // Fewer than are worth a syncfs, and more; either is refused nothing by its size.
+    for (count, durability) in [(2, Durability::Group), (40, Durability::Group), (40, Durability::File)] {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open_with(temp.path(), durability).unwrap();
+        let mut tickets: Vec<Ticket> = Vec::new();
+        for n in 0..count {
+            let mut pending = begin(&folder, &format!("{n}.txt"));
+            pending.write(format!("content {n}").as_bytes()).unwrap();
+            tickets.push(pending.commit(None));
+        }
+        assert!(names(temp.path()).iter().all(|name| name.starts_with(UNFINISHED_PREFIX)));
+        let last = tickets.pop().unwrap().wait().unwrap();
+        assert_eq!(last.name.as_str(), format!("{}.txt", count - 1));
+        assert_eq!(names(temp.path()), (0..count).map(|n| format!("{n}.txt")).collect());
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            assert_eq!(ticket.wait().unwrap(), Stored { name: name(&format!("{n}.txt")), kept: Kept::New });
+            assert_eq!(
+                fs::read(temp.path().join(format!("{n}.txt"))).unwrap(),
+                format!("content {n}").as_bytes()
+            );
+        }
+    }
+}
+
+#[test]
+fn namesakes_in_a_group_are_compared_in_their_order() {
+    let (temp, folder) = inbox();
+    let tickets = ["one", "two", "one", "two"].map(|content| {
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(content.as_bytes()).unwrap();
+        pending.commit(Some(Digest::of(content.as_bytes())))
+    });
+    let ends =
+        tickets.map(|ticket| ticket.wait().unwrap()).map(|end| (end.name.as_str().to_owned(), end.kept));
+    let expected = [
+        ("a.txt", Kept::New),
+        ("a (2).txt", Kept::Renamed),
+        ("a.txt", Kept::Same),
+        ("a (2).txt", Kept::Same),
+    ];
+    assert_eq!(ends, expected.map(|(name, kept)| (name.to_owned(), kept)));
+    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+}
+
+#[test]
+fn one_that_fails_in_a_group_keeps_nobody_from_a_name() {
+    let (temp, folder) = inbox();
+    // Only its name fails: all the copies are taken.
+    fs::create_dir(temp.path().join("full")).unwrap();
+    for copy in 2..=crate::store::name::LAST_COPY {
+        fs::create_dir(temp.path().join(format!("full ({copy})"))).unwrap();
+    }
+    let tickets = ["a", "full", "b"].map(|text| {
+        let mut pending = begin(&folder, text);
+        pending.write(text.as_bytes()).unwrap();
+        pending.commit(None)
+    });
+    let [first, second, third] = tickets.map(Ticket::wait);
+    assert_eq!(first.unwrap().name, name("a"));
+    assert!(matches!(second, Err(StoreError::NoFreeName { .. })));
+    assert_eq!(third.unwrap().name, name("b"));
+    assert!(!names(temp.path()).iter().any(|name| name.starts_with(UNFINISHED_PREFIX)));
+}
+
+#[test]
+fn threads_that_wait_at_once_all_hear_of_their_own() {
+    let (temp, folder) = inbox();
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let folder = &folder;
+            scope.spawn(move || {
+                for round in 0..50 {
+                    let text = format!("{n}-{round}");
+                    let mut pending = begin(folder, &text);
+                    pending.write(text.as_bytes()).unwrap();
+                    assert_eq!(pending.commit(None).wait().unwrap().name, name(&text));
+                }
+            });
+        }
+    });
+    assert_eq!(names(temp.path()).len(), 400);
 }

@@ -4,6 +4,9 @@
 //! as it does by default. Ours are raw operations on 64 blocks a call; private ones are blinded, and every
 //! result is raised to the public exponent again. Both count the processor's time, not the clock's.
 
+#![allow(clippy::expect_used, reason = "a bench fails by panicking")]
+#![allow(clippy::cast_possible_truncation, reason = "what is cast is far below the limits")]
+
 mod support;
 
 use std::process::Command;
@@ -91,7 +94,7 @@ fn rate(each: u64, mut step: impl FnMut()) -> f64 {
         nanoseconds.map_or_else(|| begun.elapsed(), Duration::from_nanos)
     };
     step();
-    let begin = time();
+    let start = time();
     let mut done = 0;
     loop {
         // The system brings its count up to date now and then: ask for it rarely.
@@ -100,7 +103,7 @@ fn rate(each: u64, mut step: impl FnMut()) -> f64 {
             step();
             done += each;
         }
-        let spent = time().saturating_sub(begin);
+        let spent = time().saturating_sub(start);
         if spent >= SPAN {
             return done as f64 / spent.as_secs_f64();
         }

@@ -69,5 +69,5 @@ fn plain(results: Vec<Raw>) -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -323,12 +323,16 @@ impl Open for BlockOpener {
             if self.pending.len() < k {
                 return Ok(());
             }
-            open_blocks(&self.identity, &self.pending).into_iter().for_each(|block| self.absorb(block, out));
+            for block in open_blocks(&self.identity, &self.pending) {
+                self.absorb(block, out);
+            }
             self.pending.clear();
         }
         let (whole, rest) = body.split_at(body.len() / k * k);
         for blocks in whole.chunks(k * BATCH_BLOCKS) {
-            open_blocks(&self.identity, blocks).into_iter().for_each(|block| self.absorb(block, out));
+            for block in open_blocks(&self.identity, blocks) {
+                self.absorb(block, out);
+            }
         }
         self.pending.extend_from_slice(rest);
         Ok(())

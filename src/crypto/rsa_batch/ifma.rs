@@ -24,6 +24,7 @@
 //! and ten sums stay in the 32 registers.
 
 #![expect(unsafe_code, reason = "a function with a target feature is entered from one without")]
+#![expect(clippy::needless_range_loop, reason = "sums run over two indices at once, as their formulas do")]
 
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
@@ -85,7 +86,7 @@ struct Lanes<const N: usize, const L: usize, const T: usize> {
 impl<const N: usize, const L: usize, const T: usize> Eight<N, L, T> {
     /// `None` if the processor has no AVX-512 with IFMA.
     pub fn new(first: &[u64; N], second: &[u64; N]) -> Option<Self> {
-        const { assert!(T == 2 * L && 52 * L >= 64 * N + 8 && L % ROWS == 0) };
+        const { assert!(T == 2 * L && 52 * L >= 64 * N + 8 && L.is_multiple_of(ROWS)) };
         // SAFETY: both features were just detected.
         available().then(|| Self(Box::new(unsafe { Lanes::new(first, second) })))
     }

@@ -130,7 +130,7 @@ pub(super) fn parts<const H: usize, const W: usize>(key: &RsaPrivateKey) -> Opti
 /// One block by the `rsa` crate, blinded and checked.
 fn by_crate(key: &RsaPrivateKey, block: &[u8]) -> Result<Raw, BatchError> {
     let c = BoxedUint::from_be_slice_truncated(block, key.n_bits_precision());
-    if &c >= key.n().as_ref() {
+    if c >= *key.n().as_ref() {
         return Ok(None);
     }
     let m = rsa_decrypt_and_check(key, Some(&mut SysRng), &c);

@@ -17,8 +17,8 @@ pub struct PublicBatch {
 }
 
 enum Inner {
-    Bits1024(Engines<16>),
-    Bits2048(Engines<32>),
+    Bits1024(Box<Engines<16>>),
+    Bits2048(Box<Engines<32>>),
     Crate(RsaPublicKey),
 }
 
@@ -36,8 +36,12 @@ impl PublicBatch {
         let backend = backend.available();
         let inner = match (key.n().bits(), small_exponent(key)) {
             _ if backend == Backend::Crate => Inner::Crate(key.clone()),
-            (1024, Some(e)) => Inner::Bits1024(Engines::new(&n, e, backend, Bits1024::public_engine)),
-            (2048, Some(e)) => Inner::Bits2048(Engines::new(&n, e, backend, Bits2048::public_engine)),
+            (1024, Some(e)) => {
+                Inner::Bits1024(Box::new(Engines::new(&n, e, backend, Bits1024::public_engine)))
+            }
+            (2048, Some(e)) => {
+                Inner::Bits2048(Box::new(Engines::new(&n, e, backend, Bits2048::public_engine)))
+            }
             _ => Inner::Crate(key.clone()),
         };
         let backend = if matches!(inner, Inner::Crate(_)) { Backend::Crate } else { backend };

@@ -74,7 +74,7 @@ fn edges(key: &RsaPrivateKey) -> Vec<u8> {
     for prime in key.primes() {
         let prime = prime.as_ref().resize_to(bits);
         for factor in [1, 2, 3, 0xffff_ffff, u64::MAX] {
-            edges.push(prime.wrapping_mul(&small(factor)));
+            edges.push(prime.wrapping_mul(small(factor)));
         }
         edges.push(n.wrapping_sub(&prime));
         edges.push(prime.wrapping_add(small(1)));

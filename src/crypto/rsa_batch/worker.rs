@@ -69,13 +69,13 @@ impl<const H: usize, const W: usize> Parts<H, W> {
     /// x 2^(−64 H) mod each prime, x below n.
     fn split(&self, x: &[[u64; W]; LANES]) -> Halves<H> {
         let mut halves = Halves([[0; H]; LANES], [[0; H]; LANES]);
-        for lane in 0..LANES {
+        for (x, (a, b)) in x.iter().zip(halves.0.iter_mut().zip(&mut halves.1)) {
             let (mut low, mut high) = ([0; H], [0; H]);
-            low.copy_from_slice(&x[lane][..H]);
-            high.copy_from_slice(&x[lane][H..]);
+            low.copy_from_slice(&x[..H]);
+            high.copy_from_slice(&x[H..]);
             // x < p q < p 2^(64 H), and likewise for q.
-            halves.0[lane] = self.p.divide(low, high);
-            halves.1[lane] = self.q.divide(low, high);
+            *a = self.p.divide(low, high);
+            *b = self.q.divide(low, high);
         }
         halves
     }
@@ -251,7 +251,9 @@ mod tests {
 
     fn blocks(count: usize) -> Vec<[u64; 16]> {
         let mut blocks: Vec<[u64; 16]> = (0..count).map(|_| from_be(&random(128))).collect();
-        blocks.iter_mut().for_each(|block| block[15] >>= 1);
+        for block in &mut blocks {
+            block[15] >>= 1;
+        }
         blocks
     }
 

@@ -343,12 +343,14 @@ fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
     });
     let mut opener = RSA_1024.opener();
     let mut out = Vec::new();
-    let opened: Vec<Vec<Opened>> = std::thread::scope(|scope| {
+    let found: Vec<Vec<Opened>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             body.iter().map(|blocks| scope.spawn(|| open_blocks(&RSA_1024, blocks))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    opened.into_iter().flatten().for_each(|block| opener.absorb(block, &mut out));
+    for block in found.into_iter().flatten() {
+        opener.absorb(block, &mut out);
+    }
     assert!(opener.last_block_was_short());
     assert_eq!(opener.locked_padding(), Some(Padding::Oaep));
     opener.finish(&mut out).unwrap();

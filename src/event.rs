@@ -384,6 +384,17 @@ pub struct Verdict {
     pub bytes: u64,
     /// In the order of the lanes.
     pub lanes: Vec<LaneResult>,
+    /// What computed on this side.
+    pub engines: Engines,
+}
+
+/// Which code this machine's processor lets us use.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Engines {
+    /// CP1's.
+    pub rsa: String,
+    /// CP2's.
+    pub fernet: String,
 }
 
 /// A path that is not UTF-8 is no reason to keep silent about an event; JSON has no other text.

@@ -304,6 +304,10 @@ impl Output {
             }
         }
         self.result(&race::sentence(verdict));
+        self.say(&format!(
+            "engines on this side: RSA {}, Fernet {}",
+            verdict.engines.rsa, verdict.engines.fernet
+        ));
     }
 
     fn result(&self, text: &str) {

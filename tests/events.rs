@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Dialect, EmptyFile, Event, Expected, Fault, FaultKind, Framing, Job, JobId, Kept,
-    KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing,
-    State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing, Job, JobId,
+    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot,
+    Standing, State, Target, Track, Variant, Verdict,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -164,7 +164,7 @@ fn verdict() -> Verdict {
     let dialect = Dialect::of(Variant::Cp2);
     let won = LaneResult { dialect, seconds: 0.5, wire_bytes: 1500, proof: Some(proof()), fault: None };
     let lost = LaneResult { seconds: 0.0, proof: None, fault: Some(a_fault()), ..won.clone() };
-    Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost] }
+    Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost], engines: Engines::default() }
 }
 
 /// One of each event, and of each enum in it one of each variant.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::dialer::Dialer;
 use super::source::Source;
-use crate::event::{Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
+use crate::crypto::fernet::kernel;
+use crate::crypto::rsa_batch;
+use crate::event::{Engines, Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::upload::{Content, UploadError};
@@ -39,7 +41,8 @@ pub fn run(dialer: &Dialer, path: &Path, limit: Option<u64>, lanes: &[Lane]) {
         observer.event(Event::State { track, state });
         results.push(result);
     }
-    observer.event(Event::RaceFinished { verdict: Verdict { name, bytes, lanes: results } });
+    observer
+        .event(Event::RaceFinished { verdict: Verdict { name, bytes, lanes: results, engines: engines() } });
 }
 
 /// Reports a race that does not begin.
@@ -48,8 +51,14 @@ pub fn call_off(observer: &dyn Observer, path: &Path, lanes: &[Lane], fault: &Fa
         name: path.display().to_string(),
         bytes: 0,
         lanes: lanes.iter().map(|lane| failed(lane, fault.clone())).collect(),
+        engines: engines(),
     };
     observer.event(Event::RaceFinished { verdict });
+}
+
+/// For keys of 1024 and 2048 bits; others go through the `rsa` crate.
+fn engines() -> Engines {
+    Engines { rsa: rsa_batch::Backend::best().to_string(), fernet: kernel::Backend::best().name().to_owned() }
 }
 
 fn failed(lane: &Lane, fault: Fault) -> LaneResult {
@@ -141,7 +150,7 @@ mod tests {
     }
 
     fn verdict(lanes: Vec<LaneResult>) -> Verdict {
-        Verdict { name: "cmos.mp4".to_owned(), bytes: 8 << 20, lanes }
+        Verdict { name: "cmos.mp4".to_owned(), bytes: 8 << 20, lanes, engines: Engines::default() }
     }
 
     #[test]

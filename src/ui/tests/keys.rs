@@ -356,7 +356,9 @@ fn a_race_that_cannot_begin_says_why_and_is_over() {
         fault: Some(why.clone()),
     };
     let lanes = vec![lane(Variant::Cp1), lane(Variant::Cp2)];
-    stage.event(Event::RaceFinished { verdict: Verdict { name: "cmos.mp4".into(), bytes: 0, lanes } });
+    stage.event(Event::RaceFinished {
+        verdict: Verdict { name: "cmos.mp4".into(), bytes: 0, lanes, engines: Engines::default() },
+    });
     assert!(stage.shows("lane 2: cmos.mp4 cannot be read"));
     assert!(!stage.app.is_busy());
     stage.now += Duration::from_secs(60);

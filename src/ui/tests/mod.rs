@@ -25,9 +25,9 @@ use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
-    AuthMessage, Blame, Command, Dialect, Event, Fault, FaultKind, Framing, Job, JobId, Kept, KeyChange,
-    KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing, State,
-    Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Command, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId, Kept,
+    KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing,
+    State, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -372,6 +372,7 @@ fn raced() -> Stage {
             name: "cmos.mp4".into(),
             bytes: 8 * MIB,
             lanes: vec![result(Variant::Cp1, 2.76), result(Variant::Cp2, 0.02)],
+            engines: Engines::default(),
         },
     });
     stage

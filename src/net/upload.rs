@@ -24,7 +24,7 @@ mod receipts;
 
 pub use self::body::Content;
 pub use self::error::UploadError;
-pub use self::receipts::{Confirmation, ReceiptError};
+pub use self::receipts::{Confirmation, Question, ReceiptError};
 
 /// How long the server may stand still while it proves itself.
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! One connection and its uploads, on the worker thread.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
-use crate::net::upload::{Confirmation, Content, Upload, UploadError};
+use crate::net::upload::{Confirmation, Content, Question, Upload, UploadError};
 use crate::trust::Anchor;
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
@@ -62,6 +63,13 @@ pub enum Ending {
     Closed,
     /// Nobody did any more, and its uploads wait.
     Away,
+}
+
+/// Files whose receipt was asked for, and not heard of yet.
+struct Asked {
+    files: Vec<Unconfirmed>,
+    question: Question,
+    asking: Option<Asking>,
 }
 
 /// An open connection.
@@ -115,6 +123,8 @@ struct Current<'a> {
     meter: &'a Meter,
 }
 
+/// Bytes of the largest file that may be sent while the answer about those before it is awaited.
+const SMALL: u64 = 1 << 20;
 /// Between the first and the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks for a server that is away.
@@ -148,7 +158,16 @@ impl Worker {
         let asks = is_given && self.dialer.digest == FileDigest::Sha256;
         let mut job = first;
         let mut waiting: Vec<Unconfirmed> = Vec::new();
+        let mut asked: Option<Asked> = None;
         loop {
+            // The answer must not wait for a large file.
+            if source.size > SMALL
+                && let Err(error) = self.hear(way, &mut upload, &mut asked)
+            {
+                drop(upload);
+                self.interrupted(job.id);
+                return self.broken(way, &self.unheard(asked, waiting), None, &error);
+            }
             let meter = Arc::new(Meter::default());
             self.say(job.id, State::Sending);
             self.dialer.observer.watch(Track::Job(job.id), Arc::clone(&meter));
@@ -162,7 +181,7 @@ impl Worker {
                     drop(upload); // The reset reaches the server before we say that it failed.
                     self.dialer.observer.unwatch(Track::Job(job.id));
                     let current = Current { job: &job, name: &name, size: source.size, meter: &meter };
-                    return self.broken(way, &waiting, Some(&current), &error);
+                    return self.broken(way, &self.unheard(asked, waiting), Some(&current), &error);
                 }
             };
             self.say(job.id, State::Sent);
@@ -170,17 +189,18 @@ impl Worker {
             let (track, size, at) = (Track::Job(job.id), source.size, Instant::now());
             waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
             let next = self.next(route);
-            if asks && (next.is_none() || confirm::is_due(&waiting, &self.keep)) {
-                if let Err(error) = self.confirm(way, &mut upload, &waiting) {
-                    drop(upload);
-                    self.dialer.observer.unwatch(track);
-                    // In its place, before those that follow.
-                    if let Some((next, _)) = next {
-                        self.interrupted(next.id);
-                    }
-                    return self.broken(way, &waiting, None, &error);
+            let is_due = next.is_none() || confirm::is_due(&waiting, &self.keep);
+            if asks
+                && is_due
+                && let Err(error) = self.confirm(way, &mut upload, &mut asked, &mut waiting, next.as_ref())
+            {
+                drop(upload);
+                self.dialer.observer.unwatch(track);
+                // In its place, before those that follow.
+                if let Some((next, _)) = next {
+                    self.interrupted(next.id);
                 }
-                waiting.clear();
+                return self.broken(way, &self.unheard(asked, waiting), None, &error);
             }
             let Some((next, next_source)) = next else {
                 let result = if let Some(last) = waiting.last() {
@@ -202,27 +222,56 @@ impl Worker {
         }
     }
 
-    /// Asks for receipts of all that wait, and says what they say.
+    /// All that was sent and not confirmed, in its order, when nothing more can be heard of it.
+    fn unheard(&self, asked: Option<Asked>, waiting: Vec<Unconfirmed>) -> Vec<Unconfirmed> {
+        let Some(Asked { mut files, asking, .. }) = asked else { return waiting };
+        // What becomes of them has its own rows.
+        self.journal.write(&[], asking, &*self.dialer.observer);
+        files.extend(waiting);
+        files
+    }
+
+    /// Asks for receipts of all that wait, after the answer to what was asked before them. While small files follow
+    /// the server works on its answer, and nobody waits for it.
     fn confirm(
         &self,
         way: &Way<'_>,
         upload: &mut Upload,
-        waiting: &[Unconfirmed],
+        asked: &mut Option<Asked>,
+        waiting: &mut Vec<Unconfirmed>,
+        next: Option<&(Job, Source)>,
     ) -> Result<(), UploadError> {
+        self.hear(way, upload, asked)?;
         let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
-        let files = first.sent.ordinal..=last.sent.ordinal;
-        let (unknown, observer) = (confirm::unknown(), &*self.dialer.observer);
-        let asked = waiting.iter().map(|file| (file.sent.ordinal, way.whole(file, &unknown, None)));
-        let asking = self.journal.ask(asked, self.keep.folder(), observer);
-        let asked = last.meter.timed(Stage::Wait, || upload.receipts(files, self.plain_receipts.as_deref()));
-        let confirmation = match asked {
-            Ok(confirmation) => confirmation,
+        // A refusal must name its file.
+        let alone = last.alone;
+        let unknown = confirm::unknown();
+        let files = waiting.iter().map(|file| (file.sent.ordinal, way.whole(file, &unknown, None)));
+        let asking = self.journal.ask(files, self.keep.folder(), &*self.dialer.observer);
+        match upload.ask(first.sent.ordinal..=last.sent.ordinal) {
+            Ok(question) => *asked = Some(Asked { files: mem::take(waiting), question, asking }),
             Err(error) => {
                 // What becomes of them has its own rows.
-                self.journal.write(&[], asking, observer);
+                self.journal.write(&[], asking, &*self.dialer.observer);
                 return Err(error);
             }
-        };
+        }
+        match next {
+            Some((_, source)) if source.size <= SMALL && !alone => Ok(()),
+            _ => self.hear(way, upload, asked),
+        }
+    }
+
+    /// Waits for the answer to what was asked, and says what it says.
+    fn hear(&self, way: &Way<'_>, upload: &mut Upload, asked: &mut Option<Asked>) -> Result<(), UploadError> {
+        let Some(batch) = asked.as_ref() else { return Ok(()) };
+        let Some(last) = batch.files.last() else { return Ok(()) };
+        let anchor = self.plain_receipts.as_deref();
+        let confirmation = last.meter.timed(Stage::Wait, || upload.hear(&batch.question, anchor))?;
+        let Some(Asked { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
+        let waiting = &waiting[..];
+        let observer = &*self.dialer.observer;
+        let Some(last) = waiting.last() else { return Ok(()) };
         // Its last numbers come before its final state.
         self.dialer.observer.unwatch(Track::Job(last.job.id));
         match confirmation {

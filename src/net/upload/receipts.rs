@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Upload, UploadError, unix_now};
 use crate::crypto::challenge;
-use crate::crypto::receipt::{self, Receipt, Request, Statement};
+use crate::crypto::receipt::{self, Receipt, Request, Salt, Statement};
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::net::handshake::AnswerDecoder;
 use crate::net::wire::{Mode, word};
@@ -41,26 +41,57 @@ pub enum Confirmation {
     Answer,
 }
 
+/// What was asked, and not answered yet.
+pub struct Question {
+    request: Request,
+    salt: Option<Salt>,
+}
+
 impl Upload {
     /// Asks for receipts of these files of this connection, and waits until the server has them on disk.
     ///
     /// `anchor` is needed in Plain alone, where no server has proved itself before.
     ///
     /// # Errors
-    /// [`UploadError::Receipt`]: what came must not be believed. [`UploadError::Rejected`]: the server broke off
-    /// instead, as ours does when it refuses a file.
+    /// As [`Upload::hear`].
     pub fn receipts(
         &mut self,
         files: RangeInclusive<u64>,
         anchor: Option<&Anchor>,
     ) -> Result<Confirmation, UploadError> {
+        let question = self.ask(files)?;
+        self.hear(&question, anchor)
+    }
+
+    /// Asks for receipts of these files. More files may follow before the answer is heard: it is short enough to
+    /// wait in the kernel, and one question is enough to be out.
+    ///
+    /// # Errors
+    /// The server broke off.
+    pub fn ask(&mut self, files: RangeInclusive<u64>) -> Result<Question, UploadError> {
         let salted_for = self.server.as_ref().filter(|_| self.dialect.variant.is_secret());
-        let (request, salt) = Request::new(self.hello, files.clone(), salted_for)?;
+        let (request, salt) = Request::new(self.hello, files, salted_for)?;
         let text = request.to_text();
         let message = [&Mode::Authenticate.word()[..], &word(text.len() as u64), text.as_bytes()].concat();
         self.connection
             .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
         self.connection.send(&message, |_| ()).map_err(|e| self.broken_off(Some(&e)))?;
+        Ok(Question { request, salt })
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// [`UploadError::Receipt`]: what came must not be believed. [`UploadError::Rejected`]: the server broke off
+    /// instead, as ours does when it refuses a file.
+    pub fn hear(
+        &mut self,
+        question: &Question,
+        anchor: Option<&Anchor>,
+    ) -> Result<Confirmation, UploadError> {
+        let Question { request, salt } = question;
+        self.connection
+            .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
         let mut decoder = AnswerDecoder::for_receipt();
         let answer = loop {
             let (taken, answer) =
@@ -88,18 +119,18 @@ impl Upload {
             (None, None) => return Err(UploadError::NoAnswer(None)),
         };
         if !blob.starts_with("upseal/1 stored\n") {
-            challenge::verify(&key, text.as_bytes(), &answer.signature)
+            challenge::verify(&key, request.to_text().as_bytes(), &answer.signature)
                 .map_err(|_| ReceiptError::Signature)?;
             return Ok(Confirmation::Answer);
         }
-        let (statement, certificate) =
-            Statement::parse(&blob, files).map_err(|e| ReceiptError::NotOne(e.to_string()))?;
-        check(&statement, &request, &key, &answer.signature)?;
+        let (statement, certificate) = Statement::parse(&blob, request.files.clone())
+            .map_err(|e| ReceiptError::NotOne(e.to_string()))?;
+        check(&statement, request, &key, &answer.signature)?;
         Ok(Confirmation::Receipt(Box::new(Receipt {
             text: statement.to_text(),
             statement,
             signature: answer.signature,
-            salt,
+            salt: salt.clone(),
             certificate: certificate.to_owned(),
         })))
     }

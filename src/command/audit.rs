@@ -115,13 +115,12 @@ impl<'a> Strays<'a> {
                         named.insert(name.to_owned());
                     }
                 }
-                Entry::Sent(_) => {}
                 Entry::Received(Received { name, size, digest: Some(digest), .. })
                 | Entry::Recovered(Recovered { name, size, digest, .. }) => {
                     received.entry((name, size)).or_default().push(digest);
                 }
                 // Unhashed, it cannot be what a receipt is about.
-                Entry::Received(_) => {}
+                Entry::Sent(_) | Entry::Received(_) => {}
             }
         }
         let in_effect = ledger.in_effect(store)?;

@@ -12,8 +12,8 @@
 //!
 //! **No accumulator overflows.** Limbs of operands are below 2^BITS: the moduli's by cutting, the others'
 //! because `carry` leaves them so. A column of the product a b has at most L products of two limbs (a square
-//! has 2 a[i] a[j] in place of a[i] a[j] + a[j] a[i]: the same sum, with 2 a[i] < 2^(BITS + 1) <= 2^30 within the
-//! 32 bits that are multiplied), the division by R adds at most L products m n[i] with m < 2^BITS and one carry,
+//! has `2 a[i] a[j]` in place of `a[i] a[j] + a[j] a[i]`: the same sum, with `2 a[i]` < 2^(BITS + 1) <= 2^30 within the
+//! 32 bits that are multiplied), the division by R adds at most L products `m n[i]` with m < 2^BITS and one carry,
 //! the sum of a column shifted right by BITS, which is below 2^(64 − BITS). All below 2^64 by the table, so
 //! every sum is exact. (In `quotients`, `cross` is below 2 × 2^(32 + BITS).) (1024 bits in 36 limbs of 29 would be 72 × 2^58 > 2^64.) `tests` computes the table.
 //!
@@ -435,7 +435,7 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, 
     }
 }
 
-/// t[i + r] += x[i] y[r], and t[r] += sums[r] besides; `t` is at least as long as `x` and `y` less one.
+/// `t[i + r] += x[i] y[r]`, and `t[r] += sums[r]` besides; `t` is at least as long as `x` and `y` less one.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn rows<const B: usize>(t: &mut [Vector], x: &[Vector], y: &[Vector; B], mut sums: [Vector; B]) {

@@ -358,7 +358,7 @@ impl<const N: usize, const L: usize, const T: usize> Lanes<N, L, T> {
     }
 }
 
-/// t[i + r] += the lower half of x[i] y[r], t[i + r + 1] += the upper, and t[r] += sums[r] besides; `t` is at
+/// `t[i + r]` += the lower half of `x[i] y[r]`, `t[i + r + 1]` += the upper, and `t[r] += sums[r]` besides; `t` is at
 /// least as long as both together.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem;
 use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::thread;
@@ -15,7 +16,7 @@ use std::thread;
 use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
-use crate::crypto::{Clear, Seal};
+use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding, Variant};
 use crate::meter::{Meter, Stage};
@@ -63,19 +64,45 @@ pub(super) struct Slot {
 
 /// What a file passes through.
 enum Sealer {
+    /// One step after the other.
+    InOrder(InOrder),
+    /// CP1 of more than a step: whole blocks, each by any core. What they hold is counted and hashed before.
+    Blocks { key: ServerKey, padding: Padding, passed: Clear },
+}
+
+enum InOrder {
     /// The body is the file.
     Clear(Clear),
-    /// In its order.
     Sealed(Box<dyn Seal>),
-    /// CP1 of more than a step: whole blocks, each by any core. What they hold is counted and hashed before.
-    Blocks(ServerKey, Padding, Clear),
 }
 
 impl Sealer {
+    fn sealed(seal: impl Seal + 'static) -> Self {
+        Self::InOrder(InOrder::Sealed(Box::new(seal)))
+    }
+
     fn digest(&self) -> Option<Digest> {
         match self {
-            Self::Clear(clear) | Self::Blocks(_, _, clear) => clear.digest(),
-            Self::Sealed(seal) => seal.digest(),
+            Self::InOrder(InOrder::Clear(passed)) | Self::Blocks { passed, .. } => passed.digest(),
+            Self::InOrder(InOrder::Sealed(seal)) => seal.digest(),
+        }
+    }
+}
+
+impl InOrder {
+    fn step(&mut self, slot: &mut Slot) -> Result<(), SealError> {
+        match self {
+            Self::Clear(clear) => {
+                // No more than was promised is read.
+                clear.pass(&slot.plain);
+                mem::swap(&mut slot.plain, &mut slot.sealed);
+                Ok(())
+            }
+            Self::Sealed(seal) => {
+                slot.sealed.clear();
+                seal.seal(&slot.plain, &mut slot.sealed)?;
+                if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
+            }
         }
     }
 }
@@ -116,7 +143,8 @@ impl Upload {
                 Some(store.begin(&Incoming { name, size: None })?)
             }
         };
-        if let (Content::File(file), Sealer::Clear(_), FileDigest::None) = (&content, &sealer, self.digest)
+        if let (Content::File(file), Sealer::InOrder(InOrder::Clear(_)), FileDigest::None) =
+            (&content, &sealer, self.digest)
             && self.splice(&head, file, size, meter)?
         {
             return Ok(SentFile { ordinal: self.files, digest: None });
@@ -153,7 +181,7 @@ impl Upload {
         match self.dialect.variant {
             Variant::Plain | Variant::Ap => {
                 let plan = Plan { size, layout: joined(size), k: 1, chunk: CHUNK };
-                Ok((Sealer::Clear(Clear::new(size, self.digest)), plan))
+                Ok((Sealer::InOrder(InOrder::Clear(Clear::new(size, self.digest))), plan))
             }
             Variant::Cp1 => {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
@@ -162,15 +190,13 @@ impl Upload {
                 let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
                 let padding = self.dialect.padding;
                 let chunk = STEP_BLOCKS * ServerKey::block_max(k, padding);
+                let hashed = FileDigest::Sha256;
                 let sealer = match blocks {
-                    0 => Sealer::Clear(Clear::new(0, FileDigest::Sha256)),
+                    0 => Sealer::InOrder(InOrder::Clear(Clear::new(0, hashed))),
                     _ if size > chunk as u64 => {
-                        Sealer::Blocks(server.clone(), padding, Clear::new(size, FileDigest::Sha256))
+                        Sealer::Blocks { key: server.clone(), padding, passed: Clear::new(size, hashed) }
                     }
-                    _ => {
-                        let sealer = BlockSealer::new(server.clone(), padding, size, FileDigest::Sha256);
-                        Sealer::Sealed(Box::new(sealer))
-                    }
+                    _ => Sealer::sealed(BlockSealer::new(server.clone(), padding, size, hashed)),
                 };
                 Ok((sealer, Plan { size, layout, k, chunk }))
             }
@@ -182,7 +208,7 @@ impl Upload {
                     KeyForm::Raw => TokenSealer::raw(session, size, self.digest),
                 };
                 let layout = joined(sealer.body_len());
-                Ok((Sealer::Sealed(Box::new(sealer)), Plan { size, layout, k: 1, chunk: CHUNK }))
+                Ok((Sealer::sealed(sealer), Plan { size, layout, k: 1, chunk: CHUNK }))
             }
         }
     }
@@ -216,11 +242,11 @@ impl Steps<'_> {
             (slot.worth, slot.last) = (wanted as u64, left == 0);
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };
-        let mut slots = std::mem::take(&mut self.upload.slots);
+        let mut slots = mem::take(&mut self.upload.slots);
         // Reading a file ends by itself, so nothing needs to wake it.
         let stop = || ();
         let result = match sealer {
-            Sealer::Blocks(key, padding, passed) => {
+            Sealer::Blocks { key, padding, passed } => {
                 let read = |slot: &mut Slot| {
                     let filled = read(slot)?;
                     // No more than `size` bytes are read.
@@ -228,31 +254,17 @@ impl Steps<'_> {
                     Ok(filled)
                 };
                 let seal = |slot: &mut Slot| {
-                    slot.sealed.clear();
-                    Ok(meter
-                        .timed(Stage::Seal, || key.seal_blocks(*padding, &slot.plain, &mut slot.sealed))?)
+                    let Slot { plain, sealed, .. } = slot;
+                    sealed.clear();
+                    Ok(meter.timed(Stage::Seal, || key.seal_blocks(*padding, plain, sealed))?)
                 };
                 let workers = thread::available_parallelism().map_or(1, NonZero::get);
                 slots.resize_with(SLOTS.max(3 * workers), Slot::default);
                 let work = (0..workers).map(|_| &seal).collect();
                 pipeline::run("upload", &mut slots, read, work, |slot| self.write(slot), stop)
             }
-            sealer => {
-                let mut seal = |slot: &mut Slot| {
-                    meter.timed(Stage::Seal, || match sealer {
-                        Sealer::Clear(clear) | Sealer::Blocks(_, _, clear) => {
-                            clear.pass(&slot.plain);
-                            std::mem::swap(&mut slot.plain, &mut slot.sealed);
-                            Ok(())
-                        }
-                        Sealer::Sealed(seal) => {
-                            slot.sealed.clear();
-                            seal.seal(&slot.plain, &mut slot.sealed)?;
-                            if slot.last { seal.finish(&mut slot.sealed) } else { Ok(()) }
-                        }
-                    })?;
-                    Ok(())
-                };
+            Sealer::InOrder(sealer) => {
+                let mut seal = |slot: &mut Slot| Ok(meter.timed(Stage::Seal, || sealer.step(slot))?);
                 if size <= chunk as u64 {
                     slots.resize_with(slots.len().max(1), Slot::default);
                     let slot = &mut slots[0];
@@ -277,7 +289,7 @@ impl Steps<'_> {
         if let Some(kept) = self.kept.take_if(|_| slot.last) {
             kept.commit(None).wait()?;
         }
-        let head = std::mem::take(&mut self.head);
+        let head = mem::take(&mut self.head);
         slot.frames.clear();
         let mut frames = &slot.sealed;
         if layout.pairs {
@@ -312,9 +324,8 @@ impl Steps<'_> {
         let connection = &mut self.upload.connection;
         // Of a small file more follows soon: the next, or the request for a receipt, or the end.
         let is_small = slot.last && slot.worth == size;
-        let sent = meter.timed(Stage::Wire, || match is_small {
-            true => connection.send_more(frames, progress),
-            false => connection.send(frames, progress),
+        let sent = meter.timed(Stage::Wire, || {
+            if is_small { connection.send_more(frames, progress) } else { connection.send(frames, progress) }
         });
         sent.map_err(|e| self.upload.cut(self.meter.file_bytes(), size, Some(e)))
     }

@@ -9,7 +9,7 @@
 //!
 //! Each of these instructions waits for the one before it in its chain, so one chain alone leaves most of
 //! the processor idle. It finds other work only as far ahead as it looks, some 300 instructions; so the
-//! chains stand mixed in the program, 2½ AES rounds to every four SHA rounds ([`interleave`]).
+//! chains stand mixed in the program, 2½ AES rounds to every four SHA rounds (`interleave`).
 //!
 //! Unsafe here are: 16 bytes as a vector and back, the calls of code that needs the features (whoever has a
 //! [`Ni`] has asked for them), and the bytes behind the end of a `Vec`.

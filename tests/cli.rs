@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "cli/digest.rs"]
+mod digest;
 #[path = "cli/presets.rs"]
 mod presets;
 mod program;

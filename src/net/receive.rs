@@ -125,9 +125,10 @@ impl<'a> Session<'a> {
 
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
-        let result = self.serve();
-        // What came whole before a failure is as good as without it.
-        let result = result.and(self.publish_group());
+        let result = self.serve().and_then(|()| self.publish_group());
+        if result.is_err() {
+            self.publish_what_is_whole();
+        }
         self.close_file();
         if let Err(error) = result {
             if self.connection.is_interrupted() && self.receiving.is_none() {

@@ -53,6 +53,9 @@ impl Session<'_> {
     ) -> Result<(), ReceiveError> {
         self.publish_group()?;
         let Some((file, published)) = self.conclude(vec![Committed::of(file)])?.pop() else { return Ok(()) };
+        self.receiving = None;
+        self.unfinished = false;
+        self.amending = None;
         let Arriving { track, ciphertext, meter, begun, amendments, .. } = file;
         self.at_rest = Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments });
         Ok(())
@@ -62,6 +65,18 @@ impl Session<'_> {
     pub(super) fn publish_group(&mut self) -> Result<(), ReceiveError> {
         let group = mem::take(&mut self.group);
         self.conclude(group).map(drop)
+    }
+
+    /// The same when the connection has failed, of which more is to be said: what came whole before that is as good
+    /// as without it.
+    pub(super) fn publish_what_is_whole(&mut self) {
+        let failing = (self.receiving, self.name.clone(), self.unfinished);
+        if let Err(error) = self.publish_group() {
+            let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
+            let text = format!("{name} came whole from {} and is not stored: {error}", self.peer);
+            self.service.observer.event(Event::Note { text });
+        }
+        (self.receiving, self.name, self.unfinished) = failing;
     }
 
     /// Waits for these, records them, and says so. One that fails does not keep the others from it.
@@ -91,9 +106,6 @@ impl Session<'_> {
 
     /// Their rows, then what is said of them.
     fn tell(&mut self, files: &[(Arriving, Published)]) {
-        self.receiving = None;
-        self.unfinished = false;
-        self.amending = None;
         self.record(files);
         for (file, published) in files {
             self.service.observer.unwatch(file.track);

@@ -117,6 +117,14 @@ impl Connection {
         self.write_all(bytes, progress, |stream, bytes| stream.write_more(bytes))
     }
 
+    /// Sends what waits for more ([`Connection::send_more`]), since nothing follows soon.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+
     fn write_all(
         &mut self,
         mut bytes: &[u8],

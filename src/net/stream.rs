@@ -224,8 +224,9 @@ impl Write for Tcp {
         self.until_deadline(|mut socket| socket.write(bytes))
     }
 
+    /// Sends what waits for more ([`Stream::write_more`]): Linux does when the option is set again.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.socket.set_nodelay(true)
     }
 }
 

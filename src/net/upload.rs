@@ -230,6 +230,14 @@ impl Upload {
         (3 * WORD as u64 + name.len() as u64).saturating_add(body)
     }
 
+    /// Small files wait a moment for others to share a packet with; now none follows.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn flush(&mut self) -> Result<(), UploadError> {
+        self.connection.flush().map_err(|e| self.cut(0, 0, Some(e)))
+    }
+
     /// Whether the server said, when it proved itself, that it gives receipts.
     #[must_use]
     pub const fn gives_receipts(&self) -> bool {

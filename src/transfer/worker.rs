@@ -241,6 +241,8 @@ impl Worker {
         waiting: &mut Vec<Unconfirmed>,
         next: Option<&(Job, Source)>,
     ) -> Result<(), UploadError> {
+        // The history may take its time.
+        upload.flush()?;
         self.hear(way, upload, asked)?;
         let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
         // A refusal must name its file.

@@ -23,6 +23,9 @@ use crate::store::{Stored, Ticket};
 /// Files for which a syncfs is worth while.
 const MANY: usize = 8;
 
+/// Files that wait at the most, whoever sent them: each is open, and a process may have no more than 1024 open.
+const MOST: usize = 256;
+
 /// Bytes of the largest file that joins others.
 const SMALL: u64 = 1 << 20;
 
@@ -53,7 +56,14 @@ impl Group {
         let is_small = draft.len() <= SMALL;
         let member = Member { draft, digest, fate: Arc::clone(&fate) };
         if is_small {
-            lock(&root.group.waiting).push(member);
+            let waiting = {
+                let mut waiting = lock(&root.group.waiting);
+                waiting.push(member);
+                waiting.len()
+            };
+            if waiting >= MOST {
+                root.group.publish_all();
+            }
             return Ticket::later(move || root.group.wait(&fate));
         }
         Ticket::later(move || {
@@ -62,12 +72,17 @@ impl Group {
         })
     }
 
+    /// Publishes all that wait, before they are too many.
+    fn publish_all(&self) {
+        let _publishing = lock(&self.publishing);
+        publish(mem::take(&mut *lock(&self.waiting)));
+    }
+
     /// Publishes all that wait, unless this one has been.
     fn wait(&self, fate: &Fate) -> Result<Stored, StoreError> {
         let _publishing = lock(&self.publishing);
         if lock(fate).is_none() {
-            let members = mem::take(&mut *lock(&self.waiting));
-            publish(members);
+            publish(mem::take(&mut *lock(&self.waiting)));
         }
         // It was among them, or in a group that somebody has published.
         lock(fate).take().unwrap_or(Err(StoreError::Lost))

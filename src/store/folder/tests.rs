@@ -529,3 +529,18 @@ fn threads_that_wait_at_once_all_hear_of_their_own() {
     });
     assert_eq!(names(temp.path()).len(), 400);
 }
+
+/// Each of them is an open file, and many clients may send small ones at once.
+#[test]
+fn no_more_than_256_files_wait_for_a_name() {
+    let (temp, folder) = inbox();
+    let mut tickets = Vec::new();
+    for n in 0..600 {
+        tickets.push(begin(&folder, &n.to_string()).commit(None));
+        let waiting = names(temp.path()).iter().filter(|name| name.starts_with(UNFINISHED_PREFIX)).count();
+        assert!(waiting < 256, "{waiting}");
+    }
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        assert_eq!(ticket.wait().unwrap(), Stored { name: name(&n.to_string()), kept: Kept::New });
+    }
+}

@@ -13,9 +13,8 @@ use super::usage;
 use crate::cli::History;
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind, Kept};
+use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
 use crate::ledger::repair::{self, Repair};
-use crate::ledger::row::variant_word;
 use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Received};
 use crate::output;
 use crate::units;
@@ -222,7 +221,7 @@ impl Row {
             direction: "received",
             name: shown(entry.name()),
             size: entry.size(),
-            protocol: entry.variant().map(variant_word),
+            protocol: entry.variant().map(Variant::word),
             outcome: entry.outcome(),
             peer: None,
             sha256: entry.digest().map(|digest| digest.to_string()),

@@ -26,7 +26,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::history::{Bytes, amount, bytes, insert_sent, path, variant};
-use super::row::{Outcome, Sent, variant_word};
+use super::row::{Outcome, Sent};
 use super::{AGAIN, Ledger, LedgerError, PATIENCE};
 use crate::digest::Digest;
 
@@ -80,7 +80,7 @@ impl Ledger {
                     receipts.as_deref().map(Bytes),
                     sent.address,
                     sent.key.map(|key| key.0),
-                    variant_word(sent.variant),
+                    sent.variant.word(),
                     sent.name,
                     Bytes(&sent.path),
                     amount(sent.size),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 
-use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word, variant_word};
+use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word};
 use super::{Ledger, LedgerError, Seen, replay};
 use crate::digest::Digest;
 use crate::event::{Kept, Variant};
@@ -81,7 +81,7 @@ impl Ledger {
                     kept_word(received.kept),
                     amount(received.size),
                     received.digest.map(|digest| digest.0),
-                    variant_word(received.variant),
+                    received.variant.word(),
                     received.seconds,
                     received.receipt.map(|receipt| receipt.0),
                 ])?;
@@ -207,7 +207,7 @@ pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<(
             sent.at_ms,
             sent.address,
             sent.key.map(|key| key.0),
-            variant_word(sent.variant),
+            sent.variant.word(),
             sent.name,
             sent.name.to_lowercase(),
             Bytes(&sent.path),
@@ -273,7 +273,7 @@ fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 pub(super) fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
-    one_of(row, column, Variant::ALL, variant_word)
+    one_of(row, column, Variant::ALL, Variant::word)
 }
 
 fn kept(row: &Row<'_>, column: usize) -> rusqlite::Result<Kept> {

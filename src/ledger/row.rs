@@ -210,17 +210,6 @@ impl Entry {
     }
 }
 
-/// `plain`, `ap`, `cp1`, `cp2`: in the file, in CSV and in JSON.
-#[must_use]
-pub const fn variant_word(variant: Variant) -> &'static str {
-    match variant {
-        Variant::Plain => "plain",
-        Variant::Ap => "ap",
-        Variant::Cp1 => "cp1",
-        Variant::Cp2 => "cp2",
-    }
-}
-
 /// `new`, `renamed`, `same`, `amended`, `discarded`: as events have it.
 pub(super) const fn kept_word(kept: Kept) -> &'static str {
     match kept {

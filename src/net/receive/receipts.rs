@@ -17,6 +17,7 @@ const REMEMBERED: usize = 4096;
 /// What became of the files of a connection; the oldest are forgotten.
 #[derive(Default)]
 pub(super) struct Stored {
+    /// By their ordinals, which grow.
     files: VecDeque<(u64, Option<Kind>)>,
 }
 
@@ -53,14 +54,15 @@ impl Stored {
         if ordinal < *first {
             return None;
         }
-        let fate = match self.files.iter().find(|(of, _)| *of == ordinal) {
-            Some((_, Some(file))) => Fate::Stored {
+        let at = self.files.binary_search_by_key(&ordinal, |(of, _)| *of).ok();
+        let fate = match at.map(|at| &self.files[at].1) {
+            Some(Some(file)) => Fate::Stored {
                 protocol: file.variant,
                 size: file.size,
                 digest: salted(salt, file.digest),
                 name: file.name.clone(),
             },
-            Some((_, None)) => Fate::Missing(Reason::Policy),
+            Some(None) => Fate::Missing(Reason::Policy),
             None => Fate::Missing(Reason::NotStored),
         };
         Some(Entry { ordinal, fate })

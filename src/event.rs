@@ -5,6 +5,7 @@
 //! imports nothing of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod forecast;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
 };
+pub use self::forecast::{Calibration, Learned, Speed};
 
 /// Where files go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,6 +93,9 @@ pub struct Job {
     pub target: Target,
     /// How.
     pub dialect: Dialect,
+    /// What it was said to take, from the first byte of MODE 0 on: milliseconds, for the history.
+    #[serde(default)]
+    pub predicted_ms: Option<u64>,
 }
 
 /// One lane of a race.
@@ -595,6 +600,16 @@ pub enum Event {
     Note {
         /// The line.
         text: String,
+    },
+    /// What this computer can do; of use before anything was sent.
+    Calibrated {
+        /// The speeds.
+        calibration: Calibration,
+    },
+    /// What files took in earlier runs.
+    Learned {
+        /// By server and variant.
+        rates: Vec<Learned>,
     },
     /// The transfer threads have ended; nothing follows.
     Ended,

@@ -182,6 +182,8 @@ impl Output {
             | Event::Receipted { .. }
             | Event::SessionClosed { .. }
             | Event::ServerAccepted { .. }
+            | Event::Calibrated { .. }
+            | Event::Learned { .. }
             | Event::Ended => {}
         }
     }

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing, Job, JobId,
-    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot,
-    Standing, State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Calibration, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing,
+    Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, Learned, NameAs, Padding, Proof,
+    SessionId, Snapshot, Speed, Standing, State, Target, Track, Variant, Verdict,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -167,6 +167,11 @@ fn verdict() -> Verdict {
     Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost], engines: Engines::default() }
 }
 
+fn calibration() -> Calibration {
+    let speed = Speed { variant: Variant::Cp1, padding: Padding::Oaep, bits: 1024, seal: 1e7, open: 1e6 };
+    Calibration { cores: 2, speeds: vec![speed] }
+}
+
 /// One of each event, and of each enum in it one of each variant.
 fn examples() -> Vec<Event> {
     let track = Track::Job(JobId(1));
@@ -178,6 +183,7 @@ fn examples() -> Vec<Event> {
         path: "a.txt".into(),
         target,
         dialect: Dialect::of(Variant::Cp2),
+        predicted_ms: Some(1500),
     };
     let received = |kept: Kept| Event::Received {
         track: receiving,
@@ -209,38 +215,43 @@ fn examples() -> Vec<Event> {
     let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
     let lane = |dialect| Lane { target: Target::Embedded, dialect };
     let mut all = every!(Event {
-        Event::Listening { .. } => Event::Listening {
-            address: address(), store: "recv_files".into(), identity: Some(proof()),
-        },
-        Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
-        Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
-        Event::State { .. } => Event::State { track, state: State::Waiting },
-        Event::Retrying { .. } => Event::Retrying {
-            job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
-        },
-        Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
-        Event::Removed { .. } => Event::Removed { job: JobId(1) },
-        Event::Proven { .. } => proven(Standing::Own),
-        Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
-        Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
-        Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
-        Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
-        Event::RaceStarted { .. } => Event::RaceStarted {
-            name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
-        },
-        Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
-        Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
-        Event::SessionProved { .. } => Event::SessionProved { session },
-        Event::Receipted { .. } => Event::Receipted { session, files: 2 },
-        Event::Receiving { .. } => Event::Receiving {
-            track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
-        },
-        Event::Received { .. } => received(Kept::New),
-        Event::Refused { .. } => refused(None, None),
-        Event::SessionClosed { .. } => Event::SessionClosed { session },
-        Event::Note { .. } => Event::Note { text: "a line".into() },
-        Event::Ended => Event::Ended,
-    });
+            Event::Listening { .. } => Event::Listening {
+                address: address(), store: "recv_files".into(), identity: Some(proof()),
+            },
+            Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
+            Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
+            Event::State { .. } => Event::State { track, state: State::Waiting },
+            Event::Retrying { .. } => Event::Retrying {
+                job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
+            },
+            Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
+            Event::Removed { .. } => Event::Removed { job: JobId(1) },
+            Event::Proven { .. } => proven(Standing::Own),
+            Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
+            Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
+            Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
+            Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
+            Event::RaceStarted { .. } => Event::RaceStarted {
+                name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
+            },
+            Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
+            Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
+            Event::SessionProved { .. } => Event::SessionProved { session },
+            Event::Receipted { .. } => Event::Receipted { session, files: 2 },
+            Event::Receiving { .. } => Event::Receiving {
+                track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
+            },
+            Event::Received { .. } => received(Kept::New),
+            Event::Refused { .. } => refused(None, None),
+            Event::SessionClosed { .. } => Event::SessionClosed { session },
+            Event::Note { .. } => Event::Note { text: "a line".into() },
+            Event::Calibrated { .. } => Event::Calibrated {
+    calibration: calibration() },
+            Event::Learned { .. } => Event::Learned {
+                rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
+            },
+            Event::Ended => Event::Ended,
+        });
     let kept = every!(Kept {
         Kept::New => Kept::New,
         Kept::Renamed => Kept::Renamed,

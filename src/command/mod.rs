@@ -37,7 +37,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use crate::config::{Layer, Sources};
     use crate::event::Target;
     use crate::transfer::journal::Journal;
-    use crate::transfer::{EmbeddedOptions, Options, Transfer};
+    use crate::transfer::{EmbeddedOptions, Forecast, Options, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
@@ -64,6 +64,10 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         embedded,
         receipts: receipts(),
         journal: Journal::at(history::history_path()),
+        forecast: Some(Forecast {
+            calibration: history::history_path().map(|path| path.with_file_name("calibration.json")),
+            history: history::history_path(),
+        }),
         ..Options::new(known::known_servers())
     })
     .map_err(|e| system("cannot start a thread", &e))?;

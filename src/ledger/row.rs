@@ -67,6 +67,8 @@ pub struct Sent {
     pub receipt: Option<PathBuf>,
     /// From the first byte of MODE 0 to the end; 0 if there was none.
     pub seconds: f64,
+    /// The same, as it was foretold; `None` if nobody did.
+    pub predicted: Option<f64>,
     /// Bytes on the wire.
     pub wire_bytes: u64,
     /// Why it failed.
@@ -189,6 +191,15 @@ impl Entry {
             Self::Recovered(_) => return None,
         };
         (seconds > 0.0).then_some(seconds)
+    }
+
+    /// How long it was said to take, if somebody said so; it may not have taken that long and failed.
+    #[must_use]
+    pub const fn predicted(&self) -> Option<f64> {
+        match self {
+            Self::Sent(row) => row.predicted,
+            Self::Received(_) | Self::Recovered(_) => None,
+        }
     }
 
     /// File bytes a second, where some arrived and the time is known.

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::confirm::ALTERED;
 use super::recover;
@@ -38,6 +38,8 @@ pub struct Ended<'a> {
     pub size: u64,
     /// Of all of them, if all were sent.
     pub digest: Option<Digest>,
+    /// Milliseconds that were foretold.
+    pub predicted_ms: Option<u64>,
     /// Its numbers.
     pub meter: &'a Meter,
     /// How it ended.
@@ -181,6 +183,7 @@ impl Ended<'_> {
             stored_name,
             receipt: self.receipt.map(Path::to_owned),
             seconds: self.meter.elapsed().as_secs_f64(),
+            predicted: self.predicted_ms.map(|ms| Duration::from_millis(ms).as_secs_f64()),
             wire_bytes: self.meter.wire_bytes(),
             why,
         })

@@ -259,6 +259,7 @@ mod tests {
             path: format!("/f{id}").into(),
             target: Target::Embedded,
             dialect: Dialect::of(variant),
+            predicted_ms: None,
         }
     }
 

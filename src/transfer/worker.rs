@@ -97,6 +97,7 @@ impl Way<'_> {
             path: &file.job.path,
             size: file.size,
             digest,
+            predicted_ms: file.job.predicted_ms,
             meter: file.meter,
             state,
             receipt: None,

@@ -116,6 +116,8 @@ impl App {
                 self.say(Tone::Warn, words, String::new(), now);
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(&text), String::new(), now),
+            Event::Calibrated { calibration } => self.rates.calibrate(calibration),
+            Event::Learned { rates } => self.rates.recall(rates),
             Event::Ended => self.lost(now),
             _ => {}
         }
@@ -146,7 +148,10 @@ impl App {
             State::Delivered | State::Stored { .. } => {
                 self.link.receipted |= target == self.link.target && state != State::Delivered;
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
-                let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
+                let line = format!(
+                    "{name}: {}",
+                    text::delivered(upload.size, &upload.snapshot, upload.job.predicted_ms)
+                );
                 self.rates.learn(&target, variant, rate);
                 self.note(Tone::Plain, line);
             }

@@ -10,6 +10,7 @@ mod trust;
 use std::io;
 use std::time::Duration;
 
+use super::estimate::Price;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
@@ -165,7 +166,8 @@ pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
         None => "?".to_owned(),
-        Some(time) => format!("≈ {}", units::duration(time)),
+        Some(Price::About(time)) => format!("≈ {}", units::duration(time)),
+        Some(Price::AtLeast(time)) => format!("≥ {}", units::duration(time)),
     }
 }
 

@@ -530,7 +530,7 @@ impl Client {
     }
 
     pub fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
-        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect }
+        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect, predicted_ms: None }
     }
 
     /// Uploads local files of these names, numbered from 1, over one route.

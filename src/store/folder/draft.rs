@@ -112,7 +112,8 @@ impl Draft {
         if self.state == State::Torn {
             return Err(StoreError::Torn { spot: self.spot() });
         }
-        let is_usual = || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
+        let is_usual =
+            || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
         match self.file.set_permissions(Permissions::from_mode(self.root.mode)) {
             // Where a mount decides on permissions they cannot be changed, and are the usual ones.
             Err(_) if is_usual() => Ok(()),

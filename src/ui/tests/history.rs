@@ -26,6 +26,7 @@ fn sent(hours: i64, name: &str, size: u64, outcome: Outcome) -> Entry {
         stored_name: (outcome == Outcome::Stored).then(|| name.to_owned()),
         receipt: (outcome == Outcome::Stored).then(|| PathBuf::from("/home/me/receipts/a.receipt")),
         seconds: size as f64 / 420_000_000.0,
+        predicted: Some(size as f64 / 400_000_000.0),
         wire_bytes: size * 4 / 3,
         why: (!arrived).then(|| "files.example.org:4321 has reset the connection".to_owned()),
     })

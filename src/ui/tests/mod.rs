@@ -96,7 +96,8 @@ impl Stage {
 
     fn upload(&mut self, id: u64, name: &str, size: u64) {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
-        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect: Dialect::of(Variant::Cp2) };
+        let dialect = Dialect::of(Variant::Cp2);
+        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect, predicted_ms: None };
         self.event(Event::Queued { job, size });
     }
 
@@ -417,7 +418,7 @@ fn elsewhere() -> Stage {
     for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
         let target = stage.app.link.target.clone();
-        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2) };
+        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2), predicted_ms: None };
         stage.event(Event::Queued { job, size: 812 });
     }
     stage.state(Track::Job(JobId(1)), State::Proving);

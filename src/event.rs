@@ -271,10 +271,10 @@ pub struct Snapshot {
     /// Milliseconds since the last byte moved.
     pub idle_ms: u64,
     /// Where this side's time went so far; `None` where nobody measures it (all but races).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub work: Option<Work>,
     /// Where the server's went, if it is ours.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub server: Option<Work>,
 }
 

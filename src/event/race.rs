@@ -14,7 +14,7 @@ pub struct Lane {
     /// How.
     pub dialect: Dialect,
     /// Modulus length of the embedded server's key; `None`: of the key that it has. Means nothing elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub bits: Option<usize>,
 }
 
@@ -85,9 +85,8 @@ pub const MOST_LANES: usize = 4;
 
 /// What one side worked at for one file, in microseconds.
 ///
-/// Stages run beside each other, so the sum may be more than the time that passed. Waiting for a neighbour is not
-/// work: of sealing, opening and the wire only the processor's time counts. Reading and storing count in full, because
-/// the disk's time is theirs.
+/// Stages run beside each other, some on several threads, so the sum may be more than the time that passed. A stage
+/// that waits for its neighbour is not at work; of calls to the socket only the processor's time is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// Reading the file.

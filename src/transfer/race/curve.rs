@@ -69,7 +69,7 @@ impl Curve {
                 keep = !keep;
                 keep
             });
-            self.interval *= 2;
+            self.interval = self.interval.saturating_mul(2);
         }
         self.points.push(point);
     }

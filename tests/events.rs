@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Calibration, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing,
-    Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, Learned, NameAs, Padding, Proof,
-    SessionId, Snapshot, Speed, Standing, State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
+    Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, Learned, NameAs, Padding,
+    Point, Proof, SessionId, Snapshot, Speed, Standing, State, Target, Track, Variant, Verdict, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -162,9 +162,24 @@ fn standings() -> Vec<Standing> {
 
 fn verdict() -> Verdict {
     let dialect = Dialect::of(Variant::Cp2);
-    let won = LaneResult { dialect, seconds: 0.5, wire_bytes: 1500, proof: Some(proof()), fault: None };
-    let lost = LaneResult { seconds: 0.0, proof: None, fault: Some(a_fault()), ..won.clone() };
-    Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost], engines: Engines::default() }
+    let won = LaneResult {
+        wire_bytes: 1500,
+        proof: Some(proof()),
+        work: Some(Work::default()),
+        server: Some(Work { seal_us: 7, workers: 2, ..Work::default() }),
+        laps: vec![0.5, 0.75],
+        curve: vec![Point { us: 500_000, bytes: 1000 }],
+        ..LaneResult::of(dialect, 0.5)
+    };
+    let lost = LaneResult::failed(dialect, a_fault());
+    Verdict {
+        name: "clip.bin".into(),
+        bytes: 1000,
+        lanes: vec![won, lost],
+        engines: Engines::default(),
+        course: Course::Together,
+        laps: 2,
+    }
 }
 
 fn calibration() -> Calibration {
@@ -213,45 +228,49 @@ fn examples() -> Vec<Event> {
         subject: "CN=server".into(),
     };
     let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
-    let lane = |dialect| Lane { target: Target::Embedded, dialect };
+    let lane = |dialect| Lane { bits: Some(2048), ..Lane::new(Target::Embedded, dialect) };
     let mut all = every!(Event {
-            Event::Listening { .. } => Event::Listening {
-                address: address(), store: "recv_files".into(), identity: Some(proof()),
-            },
-            Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
-            Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
-            Event::State { .. } => Event::State { track, state: State::Waiting },
-            Event::Retrying { .. } => Event::Retrying {
-                job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
-            },
-            Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
-            Event::Removed { .. } => Event::Removed { job: JobId(1) },
-            Event::Proven { .. } => proven(Standing::Own),
-            Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
-            Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
-            Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
-            Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
-            Event::RaceStarted { .. } => Event::RaceStarted {
-                name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
-            },
-            Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
-            Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
-            Event::SessionProved { .. } => Event::SessionProved { session },
-            Event::Receipted { .. } => Event::Receipted { session, files: 2 },
-            Event::Receiving { .. } => Event::Receiving {
-                track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
-            },
-            Event::Received { .. } => received(Kept::New),
-            Event::Refused { .. } => refused(None, None),
-            Event::SessionClosed { .. } => Event::SessionClosed { session },
-            Event::Note { .. } => Event::Note { text: "a line".into() },
-            Event::Calibrated { .. } => Event::Calibrated {
-    calibration: calibration() },
-            Event::Learned { .. } => Event::Learned {
-                rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
-            },
-            Event::Ended => Event::Ended,
-        });
+        Event::Listening { .. } => Event::Listening {
+            address: address(), store: "recv_files".into(), identity: Some(proof()),
+        },
+        Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
+        Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
+        Event::State { .. } => Event::State { track, state: State::Waiting },
+        Event::Retrying { .. } => Event::Retrying {
+            job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
+        },
+        Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
+        Event::Removed { .. } => Event::Removed { job: JobId(1) },
+        Event::Proven { .. } => proven(Standing::Own),
+        Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
+        Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
+        Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
+        Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
+        Event::RaceStarted { .. } => Event::RaceStarted {
+            name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
+            course: Course::InTurn, laps: 1,
+        },
+        Event::KeyComing { .. } => Event::KeyComing { lane: 0, bits: 4096 },
+        Event::LapFinished { .. } => Event::LapFinished {
+            lane: 1, lap: 1, result: verdict().lanes[0].clone(),
+        },
+        Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
+        Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
+        Event::SessionProved { .. } => Event::SessionProved { session },
+        Event::Receipted { .. } => Event::Receipted { session, files: 2 },
+        Event::Receiving { .. } => Event::Receiving {
+            track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
+        },
+        Event::Received { .. } => received(Kept::New),
+        Event::Refused { .. } => refused(None, None),
+        Event::SessionClosed { .. } => Event::SessionClosed { session },
+        Event::Note { .. } => Event::Note { text: "a line".into() },
+        Event::Calibrated { .. } => Event::Calibrated { calibration: calibration() },
+        Event::Learned { .. } => Event::Learned {
+            rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
+        },
+        Event::Ended => Event::Ended,
+    });
     let kept = every!(Kept {
         Kept::New => Kept::New,
         Kept::Renamed => Kept::Renamed,
@@ -268,7 +287,8 @@ fn examples() -> Vec<Event> {
     all.extend(standings().into_iter().map(proven));
     all.push(Event::KeyChanged { track, change: KeyChange { since: None, ..change } });
     all.push(Event::Listening { address: address(), store: "".into(), identity: None });
-    let snapshot = Snapshot { eta_ms: Some(17), rate_now: 1.5e9, ..Snapshot::default() };
+    let work = Some(Work { cpu_us: 3, ..Work::default() });
+    let snapshot = Snapshot { eta_ms: Some(17), rate_now: 1.5e9, work, server: work, ..Snapshot::default() };
     all.push(Event::Progress { track, snapshot });
     all
 }

@@ -278,6 +278,12 @@ impl BlockOpener {
         self.locked
     }
 
+    /// Most bytes that the next block can hold.
+    #[must_use]
+    pub fn block_max(&self) -> usize {
+        ServerKey::block_max(self.identity.modulus_bytes(), self.locked.unwrap_or(Padding::Pkcs1v15))
+    }
+
     /// Whether the last block held fewer bytes than a block can: the end of a file in framing E. A
     /// wrong block holds none.
     #[must_use]

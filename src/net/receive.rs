@@ -407,12 +407,14 @@ impl<'a> Session<'a> {
     fn read_on(&mut self, meter: &Meter) -> Result<(), ReceiveError> {
         match meter.timed(Stage::Wire, || self.connection.fill()) {
             Ok(0) => Err(self.cut(None)),
-            Ok(n) => {
-                meter.add_wire(n as u64);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(e) => Err(self.cut(Some(e))),
         }
+    }
+
+    fn take_of(&mut self, meter: &Meter, bytes: usize) {
+        meter.add_wire(bytes as u64);
+        self.take(bytes);
     }
 
     fn take(&mut self, bytes: usize) {

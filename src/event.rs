@@ -564,7 +564,9 @@ pub enum Event {
         peer: String,
         /// The file's name, escaped, if one was announced.
         name: Option<String>,
-        /// What was expected, what came, and where.
+        /// Who has to change something: [`Blame::System`] if what came may have been right.
+        blame: Blame,
+        /// What was expected, what came, and where; and for a failure of this machine, what to do.
         why: String,
         /// Milliseconds since 1970, UTC.
         at_ms: i64,

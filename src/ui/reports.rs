@@ -10,7 +10,8 @@ use super::widgets::log::Tone;
 use super::widgets::received::Arrival;
 use super::widgets::server::Listening;
 use crate::event::{
-    Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track, Verdict,
+    Blame, Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track,
+    Verdict,
 };
 
 impl App {
@@ -106,7 +107,7 @@ impl App {
                     self.note(Tone::Plain, text::renamed(&name));
                 }
             }
-            Event::Refused { session, track, peer, name, why, at_ms } => {
+            Event::Refused { session, track, peer, name, blame, why, at_ms } => {
                 if let Some(track) = track {
                     self.received.gone(track);
                 }
@@ -114,7 +115,8 @@ impl App {
                 let at = self.clock.time(at_ms);
                 self.server.refusals.add(session, &peer, name.as_deref(), &why, at);
                 let words = text::refused(&peer, name.as_deref(), &why);
-                self.say(Tone::Warn, words, String::new(), now);
+                let tone = if blame == Blame::System { Tone::Bad } else { Tone::Warn };
+                self.say(tone, words, String::new(), now);
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(&text), String::new(), now),
             Event::Calibrated { calibration } => self.rates.calibrate(calibration),

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{ReceiveError, Session, unix_now_ms};
+use crate::crypto::OpenError;
 use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
 use crate::digest::Digest;
 use crate::event::{Event, Kept, Variant};
@@ -78,7 +79,15 @@ impl Session<'_> {
         if request.hello != self.first_message {
             return Err(self.order("a receipt request of another connection"));
         }
-        let salt = request.sealed_salt.as_ref().map(|sealed| identity.open_receipt_salt(sealed));
+        let salt = request.sealed_salt.as_ref().map(|sealed| {
+            let (salt, opened) = identity.open_receipt_salt(sealed);
+            if let Err(why) = opened {
+                let why = ReceiveError::from(OpenError::from(why)).line(self.offset());
+                let text = format!("{} gets a receipt that does not hold: {why}", self.peer);
+                self.service.observer.event(Event::Note { text });
+            }
+            salt
+        });
         let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref()) {
             Some(entry) => Some(entry),
             // Nothing of that number came, or not yet.

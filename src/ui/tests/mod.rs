@@ -399,6 +399,7 @@ fn serving() -> Stage {
         track: None,
         peer: "[2001:db8::7]:61000".into(),
         name: Some("evil\\u{1b}.txt".into()),
+        blame: Blame::Peer,
         why: "MODE 7 at byte 8: only 0 to 4 exist".into(),
         at_ms: 1_800_000_001_000,
     });

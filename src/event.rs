@@ -5,6 +5,7 @@
 //! imports nothing of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod record;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
 };
+pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 
 /// Where files go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,6 +142,8 @@ pub enum Command {
         /// SPKI SHA-256 of the key, hex.
         key: String,
     },
+    /// How much of each connection is written down from now on; nothing before the first of these.
+    Record(Depth),
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }
@@ -590,6 +594,31 @@ pub enum Event {
     SessionClosed {
         /// Which.
         session: SessionId,
+    },
+    /// A connection is recorded from its first byte ([`Command::Record`]).
+    WireOpened {
+        /// Which.
+        wire: WireId,
+        /// Between whom.
+        #[serde(flatten)]
+        opened: Wire,
+    },
+    /// Messages of a recorded connection: each of the first 64 when it is whole; of the others the last 32 of each
+    /// tenth of a second.
+    WireFrames {
+        /// Of which.
+        wire: WireId,
+        /// In the order of their numbers; those that are missing have passed, too.
+        frames: Vec<Frame>,
+    },
+    /// A recorded connection has ended.
+    WireClosed {
+        /// Which.
+        wire: WireId,
+        /// Microseconds from its beginning.
+        at_us: u64,
+        /// Whether the other end ended it in order.
+        in_order: bool,
     },
     /// Something worth a line that belongs to no transfer.
     Note {

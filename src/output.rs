@@ -182,6 +182,9 @@ impl Output {
             | Event::Receipted { .. }
             | Event::SessionClosed { .. }
             | Event::ServerAccepted { .. }
+            | Event::WireOpened { .. }
+            | Event::WireFrames { .. }
+            | Event::WireClosed { .. }
             | Event::Ended => {}
         }
     }

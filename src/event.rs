@@ -617,7 +617,7 @@ pub enum Event {
         wire: WireId,
         /// Microseconds from its beginning.
         at_us: u64,
-        /// Whether the other end ended it in order.
+        /// Whether it ended in order: after MODE 2, or by the other end between two messages.
         in_order: bool,
     },
     /// Something worth a line that belongs to no transfer.

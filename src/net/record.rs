@@ -110,15 +110,16 @@ impl Tap {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next body will have so many bytes behind the word that follows its MODE; they hold a file of `file`
-    /// bytes.
-    pub fn body(&self, bytes: u64, file: u64) {
+    /// The next body will have so many bytes behind the word that follows its MODE; they hold a file of so
+    /// many, in another form; `None`: they are the file.
+    pub fn body(&self, bytes: u64, file: Option<u64>) {
         let record = &mut *self.record();
         record.to_server.follow.expect(bytes);
-        record.file = (record.recorder.depth() == Depth::Full).then(|| Sampling::new(record.number, file));
+        let is_full = record.recorder.depth() == Depth::Full;
+        record.file = file.filter(|_| is_full).map(|file| Sampling::new(record.number, file));
     }
 
-    /// The next bytes of the file itself, which the body holds in another form.
+    /// The next bytes of the file that the body holds.
     pub fn file(&self, bytes: &[u8]) {
         if let Some(file) = self.record().file() {
             file.add(bytes);
@@ -295,7 +296,13 @@ impl Record {
         let rest = self.rest();
         self.tell(rest);
         let at_us = micros(self.began.elapsed());
-        self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order: self.is_over });
+        let last = self.to_server.open.as_ref().map(|open| (open.frame.kind, open.frame.whole));
+        let in_order = match last {
+            Some((Kind::Close, _)) => true,
+            Some((_, whole)) => self.is_over && whole,
+            None => self.is_over,
+        };
+        self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order });
     }
 }
 

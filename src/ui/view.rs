@@ -16,6 +16,7 @@ use super::app::{App, Overlay, Screen};
 use super::keymap;
 use super::theme::{self, Focus, Glyphs, Theme};
 use super::widgets::server::Listening;
+use super::widgets::session::{Certificate, Hex, Ladder};
 use super::widgets::{Pane, columns, frame};
 use super::{fit, text};
 use crate::event::{Target, Variant};
@@ -39,6 +40,9 @@ pub(super) enum Part {
     Speed,
     Received,
     Race,
+    Ladder,
+    Certificate,
+    Wire,
     Server,
     Sessions,
     Refusals,
@@ -50,14 +54,16 @@ pub(super) const fn ring(screen: Screen) -> &'static [Part] {
     match screen {
         Screen::Upload => &[Part::Browser, Part::Queue, Part::Received],
         Screen::Race => &[Part::Race],
+        Screen::Session => &[Part::Ladder, Part::Certificate, Part::Wire],
         Screen::Server => &[Part::Received, Part::Sessions, Part::Refusals],
         Screen::History => &[Part::History],
     }
 }
 
-const TABS: [(Screen, &str); 4] = [
+const TABS: [(Screen, &str); 5] = [
     (Screen::Upload, "1 Upload"),
     (Screen::Race, "2 Race"),
+    (Screen::Session, "3 Session"),
     (Screen::Server, "4 Server"),
     (Screen::History, "5 History"),
 ];
@@ -86,6 +92,7 @@ fn plan(app: &App, area: Rect) -> Vec<(Part, Rect)> {
     match app.screen {
         Screen::Upload => upload(body),
         Screen::Race => vec![(Part::Race, body)],
+        Screen::Session => session(body, app.part()),
         Screen::Server => server(body, columns(app.server.facts())),
         Screen::History => vec![(Part::History, body)],
     }
@@ -148,6 +155,19 @@ fn server(body: Rect, facts: u16) -> Vec<(Part, Rect)> {
     ]
 }
 
+/// Screen 3: the pane with the focus alone, or all three where the ladder and the certificate fit side by side.
+fn session(body: Rect, focused: Part) -> Vec<(Part, Rect)> {
+    if body.width < 116 || body.height < 34 {
+        return vec![(focused, body)];
+    }
+    let wire = if body.height >= 44 { 19 } else { 14 };
+    let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(wire)]).areas(body);
+    let certificate = if body.width >= 160 { 76 } else { 44 };
+    let [ladder, certificate] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(certificate)]).areas(top);
+    vec![(Part::Ladder, ladder), (Part::Certificate, certificate), (Part::Wire, bottom)]
+}
+
 fn fits(area: Rect) -> bool {
     area.width >= SMALLEST.0 && area.height >= SMALLEST.1
 }
@@ -166,6 +186,13 @@ pub(super) fn height(app: &App, area: Rect, part: Part) -> usize {
     };
     let filter = u16::from(filtered);
     usize::from(rect.height.saturating_sub(2 + filter))
+}
+
+/// Where a part is; `None`: not on the screen.
+pub(super) fn rect(app: &App, part: Part) -> Option<Rect> {
+    let area = app.area;
+    let found = || plan(app, area).into_iter().find(|(of, _)| *of == part).map(|(_, rect)| rect);
+    if fits(area) { found() } else { None }
 }
 
 /// The part at this place, and the row inside its frame.
@@ -251,6 +278,9 @@ fn part(app: &App, theme: Theme, now: Duration, part: Part, rect: Rect, buf: &mu
         Part::Received if line => pane(&app.received, theme, focus, now).render_line(rect, buf),
         Part::Received => pane(&app.received, theme, focus, now).render(rect, buf),
         Part::Race => pane(&app.race, theme, focus, now).render(rect, buf),
+        Part::Ladder => pane(&Ladder(&app.session), theme, focus, now).render(rect, buf),
+        Part::Certificate => pane(&Certificate(&app.session), theme, focus, now).render(rect, buf),
+        Part::Wire => pane(&Hex(&app.session), theme, focus, now).render(rect, buf),
         Part::Server => pane(&app.server, theme, focus, now).render(rect, buf),
         Part::Sessions => pane(&app.server.sessions, theme, focus, now).render(rect, buf),
         Part::Refusals => pane(&app.server.refusals, theme, focus, now).render(rect, buf),
@@ -292,6 +322,15 @@ fn peer(app: &App, theme: Theme, room: usize) -> Line<'static> {
         _ if app.link.changed => (text::CHANGED_SHORT.to_owned(), theme.bad()),
         Some(proof) => (text::proven_short(proof, app.link.standing.as_ref()), theme.good()),
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
+    };
+    // Where they do not both fit, the address is worth more than the key's bits.
+    let words = match words.rsplit_once(' ') {
+        Some((short, bits))
+            if bits.ends_with("-bit") && fit::width(&words) + 1 + fit::width(&address) > room =>
+        {
+            if fit::width(short) + 1 + fit::width(&address) <= room { short.to_owned() } else { words }
+        }
+        _ => words,
     };
     if fit::width(&words) > room {
         return Line::default();

@@ -78,15 +78,7 @@ impl Follow {
     }
 
     const fn new(between: Step, block: Option<u64>) -> Self {
-        Self {
-            between,
-            step: between,
-            word: [0; WORD],
-            filled: 0,
-            block,
-            expected: None,
-            open_ended: false,
-        }
+        Self { between, step: between, word: [0; WORD], filled: 0, block, expected: None, open_ended: false }
     }
 
     /// The next body has so many bytes behind the word that follows its MODE.
@@ -260,11 +252,7 @@ mod tests {
     use crate::net::wire::word;
 
     /// What is told of these bytes, in pieces of this size: kind, header, M1, bytes of M2, whether it ended.
-    fn told(
-        mut follow: Follow,
-        bytes: &[u8],
-        piece: usize,
-    ) -> Vec<(Kind, u64, Option<u64>, Vec<u8>, bool)> {
+    fn told(mut follow: Follow, bytes: &[u8], piece: usize) -> Vec<(Kind, u64, Option<u64>, Vec<u8>, bool)> {
         let mut all: Vec<(Kind, u64, Option<u64>, Vec<u8>, bool)> = Vec::new();
         for piece in bytes.chunks(piece) {
             follow.feed(piece, &mut |note| match note {

@@ -132,7 +132,8 @@ impl Upload {
 
         if let Some(tap) = &self.tap {
             let before = 4 * WORD as u64 + name.len() as u64;
-            tap.body(self.wire_len(name, size).saturating_sub(before), size);
+            let file = self.dialect.variant.is_secret().then_some(size);
+            tap.body(self.wire_len(name, size).saturating_sub(before), file);
         }
 
         let mut head = Mode::Filename.word().to_vec();

@@ -185,13 +185,15 @@ fn nothing_is_recorded_before_it_is_asked_for() {
 }
 
 #[test]
-fn in_outline_no_byte_of_a_body_is_kept() {
+fn in_outline_the_first_bytes_are_kept_and_none_is_counted() {
     for variant in [Variant::Plain, Variant::Cp1, Variant::Cp2] {
         let (client, server, counted) = one(Depth::Outline, Dialect::of(variant), "a.bin", &noise(5000, 1));
         for session in [client, server] {
             let data = session.of(Kind::Data);
-            assert_eq!((data.body.head.len(), data.body.entropy.len()), (0, 0), "{variant:?}");
-            assert_eq!(data.file, None);
+            assert_eq!((data.body.head.len(), data.body.entropy.len()), (256, 0), "{variant:?}");
+            let file = data.file.as_ref().map(|file| (file.bytes, file.head.len(), file.entropy.len()));
+            let is_ours = session.wire.side == Side::Client && variant.is_secret();
+            assert_eq!(file, is_ours.then_some((5000, 256, 0)), "{variant:?}");
             assert_eq!(data.wire + session.of(Kind::Filename).wire, counted, "sizes are right all the same");
             assert_eq!(session.of(Kind::Filename).body.head, b"a.bin");
             is_seamless(&session);

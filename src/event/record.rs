@@ -17,10 +17,10 @@ pub enum Depth {
     /// Nothing: a connection that is opened now has no recorder at all.
     #[default]
     Off,
-    /// Which messages passed, when, and how long they are; the first bytes of all but bodies. No byte of a
-    /// body is looked at.
+    /// Which messages passed, when, how long they are, and their first bytes; nothing that costs more for more
+    /// bytes.
     Outline,
-    /// Besides: the first bytes of bodies and of the file, and their entropy.
+    /// Besides: the entropy of bodies and of the file.
     Full,
 }
 

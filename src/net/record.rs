@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A program that never asks for it has no `Tapped` at all. With [`Depth::Outline`] the lengths of messages
-//! are read and the handshake's bytes are kept; with [`Depth::Full`] at most 48 pieces of 2 KiB of a body are
-//! counted, whatever its size, so the cost does not grow with the file. What is kept is bounded: of each message 256
+//! are read and their first bytes are kept; with [`Depth::Full`] at most 48 pieces of 2 KiB of a body are
+//! counted, whatever its size, so that neither cost grows with the file. What is kept is bounded: of each message 256
 //! bytes, of a connection the first 64 messages and the last 32 of each tenth of a second.
 //!
 //! It sees what passes on the wire, and so never a key in clear: a session key passes it under the server's key.
@@ -116,7 +116,7 @@ impl Tap {
         let record = &mut *self.record();
         record.to_server.follow.expect(bytes);
         let is_full = record.recorder.depth() == Depth::Full;
-        record.file = file.filter(|_| is_full).map(|file| Sampling::new(record.number, file));
+        record.file = file.map(|file| Sampling::new(record.number, file, is_full));
     }
 
     /// The next bytes of the file that the body holds.
@@ -209,24 +209,21 @@ impl Record {
                     whole: false,
                 };
                 let file = if kind == Kind::Data { file.take() } else { None };
-                *open = Some(Open { frame, body: Sampling::new(*number, 0), file, again: false });
+                *open = Some(Open { frame, body: Sampling::new(*number, 0, is_full), file, again: false });
             }
             (_, None) => {}
             (Note::Again, Some(open)) => (open.frame.whole, open.again) = (false, true),
             (Note::M1(m1), Some(open)) => {
                 open.frame.wire += 8;
                 open.frame.m1 = Some(m1);
-                open.body = match open.frame.kind {
-                    Kind::Data | Kind::Unknown if !is_full => Sampling::blind(),
-                    _ => Sampling::new(open.frame.number, m1),
-                };
+                open.body = Sampling::new(open.frame.number, m1, is_full);
                 if open.frame.kind == Kind::Data && m1 > LONG && open.frame.number <= FIRST {
                     due.push(open.frame());
                 }
             }
             (Note::Body(bytes), Some(open)) => {
-                if is_full && open.frame.kind == Kind::Data {
-                    open.body.wake(open.frame.number, open.frame.m1.unwrap_or(0));
+                if is_full {
+                    open.body.count();
                 }
                 open.frame.wire += bytes.len() as u64;
                 open.frame.last_us = at_us;

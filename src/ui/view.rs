@@ -70,6 +70,8 @@ const TABS: [(Screen, &str); 5] = [
 
 /// Columns below which only the open tab has its name: what the server has proven is worth more.
 const NAMED_TABS: u16 = 72;
+/// Columns below which the last tab has only its digit, so that the address has room.
+const ALL_TABS: u16 = 92;
 
 // Layout
 
@@ -160,7 +162,7 @@ fn session(body: Rect, focused: Part) -> Vec<(Part, Rect)> {
     if body.width < 116 || body.height < 34 {
         return vec![(focused, body)];
     }
-    let wire = if body.height >= 44 { 19 } else { 14 };
+    let wire = if body.height >= 44 { 18 } else { 14 };
     let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(wire)]).areas(body);
     let certificate = if body.width >= 160 { 76 } else { 44 };
     let [ladder, certificate] =
@@ -231,6 +233,7 @@ fn tab(app: &App, screen: Screen, name: &str, width: u16) -> String {
     match name.split_once(' ') {
         _ if app.screen == screen => format!("[{name}]"),
         Some((digit, _)) if width < NAMED_TABS => digit.to_owned(),
+        Some((digit, _)) if width < ALL_TABS && screen == Screen::History => digit.to_owned(),
         _ => name.to_owned(),
     }
 }
@@ -299,7 +302,7 @@ fn header(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
     let used = columns(line.width());
     line.render(area, buf);
     let right = Rect { x: area.x + used.min(area.width), width: area.width.saturating_sub(used + 1), ..area };
-    let room = usize::from(right.width).saturating_sub(2);
+    let room = usize::from(right.width).saturating_sub(1);
     if app.screen == Screen::Race {
         Line::raw(fit::cut_start(&app.race.subject(), room)).right_aligned().render(right, buf);
     } else {
@@ -324,12 +327,9 @@ fn peer(app: &App, theme: Theme, room: usize) -> Line<'static> {
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
     };
     // Where they do not both fit, the address is worth more than the key's bits.
+    let both = |words: &str| fit::width(words) + 1 + fit::width(&address) <= room;
     let words = match words.rsplit_once(' ') {
-        Some((short, bits))
-            if bits.ends_with("-bit") && fit::width(&words) + 1 + fit::width(&address) > room =>
-        {
-            if fit::width(short) + 1 + fit::width(&address) <= room { short.to_owned() } else { words }
-        }
+        Some((short, bits)) if bits.ends_with("-bit") && !both(&words) && both(short) => short.to_owned(),
         _ => words,
     };
     if fit::width(&words) > room {

@@ -15,7 +15,7 @@ const LATER: u64 = 64 << 10;
 /// What is known of a sequence so far.
 pub(super) struct Sampling {
     sample: Sample,
-    keeps: bool,
+    /// Of what; `None`: nothing is counted.
     count: Option<Box<Count>>,
 }
 
@@ -32,38 +32,28 @@ impl Default for Count {
 }
 
 impl Sampling {
-    /// Of a sequence that will have about `total` bytes, in the message of this number.
-    pub(super) fn new(number: u64, total: u64) -> Self {
+    /// Of a sequence that will have about `total` bytes, in the message of this number; counted or not.
+    pub(super) fn new(number: u64, total: u64, is_counted: bool) -> Self {
         let least = if number <= FIRST { COUNTED } else { LATER };
         let interval = total.div_ceil(PIECES).max(least);
         let sample = Sample { interval, ..Sample::default() };
-        Self { sample, keeps: true, count: Some(Box::default()) }
+        Self { sample, count: is_counted.then(Box::default) }
     }
 
-    /// Of which nothing is looked at.
-    pub(super) fn blind() -> Self {
-        Self { sample: Sample { interval: 1, ..Sample::default() }, keeps: false, count: None }
-    }
-
-    /// From now on it is looked at, if it was not.
-    pub(super) fn wake(&mut self, number: u64, total: u64) {
-        if !self.keeps {
-            let bytes = self.sample.bytes;
-            *self = Self::new(number, total);
-            self.sample.bytes = bytes;
-        }
+    /// From now on it is counted.
+    pub(super) fn count(&mut self) {
+        self.count.get_or_insert_default();
     }
 
     pub(super) fn add(&mut self, mut bytes: &[u8]) {
-        let all = bytes.len() as u64;
-        if !self.keeps {
-            self.sample.bytes += all;
-            return;
-        }
         let room = HEAD.saturating_sub(self.sample.head.len()).min(bytes.len());
         // Only what stands at the very beginning: nothing may be missing before it.
         if self.sample.head.len() as u64 == self.sample.bytes {
             self.sample.head.extend_from_slice(&bytes[..room]);
+        }
+        if self.count.is_none() {
+            self.sample.bytes += bytes.len() as u64;
+            return;
         }
         while !bytes.is_empty() {
             let into = self.sample.bytes % self.sample.interval;
@@ -78,7 +68,7 @@ impl Sampling {
 
     /// So many bytes that nobody has seen.
     pub(super) fn skip(&mut self, bytes: u64) {
-        self.keeps = false;
+        self.count = None;
         self.sample.bytes += bytes;
     }
 
@@ -153,7 +143,7 @@ mod tests {
     use super::*;
 
     fn sampled(bytes: &[u8], total: u64, piece: usize) -> Sample {
-        let mut sampling = Sampling::new(1, total);
+        let mut sampling = Sampling::new(1, total, true);
         for piece in bytes.chunks(piece) {
             sampling.add(piece);
         }
@@ -200,15 +190,14 @@ mod tests {
 
     #[test]
     fn what_is_not_looked_at_is_counted_only() {
-        let mut blind = Sampling::blind();
-        blind.add(b"secret");
-        blind.skip(10);
-        blind.end();
-        let sample = blind.sample();
-        assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (16, 0, 0));
-        let mut seen = Sampling::new(1, 100);
-        seen.skip(10);
-        seen.add(b"after a gap");
-        assert!(seen.sample().head.is_empty());
+        let mut outline = Sampling::new(1, 5000, false);
+        outline.add(&[7; 5000]);
+        outline.end();
+        let sample = outline.sample();
+        assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (5000, HEAD, 0));
+        let mut unseen = Sampling::new(1, 100, true);
+        unseen.skip(10);
+        unseen.add(b"after a gap");
+        assert!(unseen.sample().head.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Words about what passed over a connection: whose key touches a message, why, and who can read it.
 
-use crate::event::{Frame, KeyChange, Proof, Sample, Side, Standing, Variant, Way};
+use crate::event::{Frame, KeyChange, Sample, Side, Standing, Variant, Way};
 use crate::transfer::recognise::day;
 use crate::ui::fit;
 use crate::ui::widgets::session::{Recording, Role, Touch};
@@ -21,7 +21,8 @@ pub(in crate::ui) const FILE_BYTES: &str = "the file";
 pub(in crate::ui) const WIRE_BYTES: &str = "on the wire";
 pub(in crate::ui) const IN_CLEAR: &str = "✗ in clear: whoever listens reads it";
 pub(in crate::ui) const SEALED: &str = "✓ sealed: needs the key";
-pub(in crate::ui) const NO_BYTES: &str = "Bytes of files are kept only while this screen is open.";
+pub(in crate::ui) const NOT_COUNTED: &str =
+    "entropy: counted while this screen is open (u sends the file again)";
 pub(in crate::ui) const UNSEEN: &str = "The kernel moved these bytes by itself; nobody saw them pass.";
 pub(in crate::ui) const LIVE: &str = "under way";
 pub(in crate::ui) const ENDED: &str = "ended in order";
@@ -45,11 +46,13 @@ pub(in crate::ui) const NOTHING_ASKED_OF_US: &str =
     "This client did not ask our server to prove itself; it would take any other server just as well.";
 pub(in crate::ui) const EMPTY_SESSION: &str = "No session yet.";
 pub(in crate::ui) const EMPTY_STEPS: &[(&str, &str)] = &[
-    ("1", "go to the upload screen, choose a protocol with p, and press u on a file"),
-    ("3", "come back: each message appears here as it passes, with its size and its key"),
+    ("1", "the upload screen: choose a protocol with p, then press u on a file"),
+    ("3", "each message appears here, with its size and its key; u sends the file again"),
     ("← →", "step from message to message; Space plays them one by one"),
     ("w", "keep the session as a file, without the content of files"),
 ];
+pub(in crate::ui) const EMPTY_EXAMPLE: &str =
+    "An upload with CP2. Broken strokes can be read on the way, heavy ones not.";
 pub(in crate::ui) const NOTHING_TO_SAVE: &str = "There is no session to save yet.";
 
 /// `CP2 to 127.0.0.1:4321`
@@ -71,7 +74,7 @@ pub(in crate::ui) fn which_session(at: usize, of: usize) -> String {
 pub(in crate::ui) const fn message(role: Role) -> &'static str {
     match role {
         Role::Challenge => "MODE 3 prove yourself",
-        Role::ReceiptRequest => "MODE 3 receipt, please",
+        Role::ReceiptRequest => "MODE 3 ask receipt",
         Role::Signature => "signature",
         Role::ReceiptSignature => "receipt's signature",
         Role::Certificate => "certificate",
@@ -155,7 +158,7 @@ pub(in crate::ui) const fn overheard(role: Role) -> (bool, &'static str) {
         Role::Name => (true, "✗ reads the name"),
         Role::Clear => (true, "✗ reads the whole file and its size"),
         Role::Blocks => (false, "✓ sees noise, and from M1 about how long the file is"),
-        Role::Token => (false, "✓ sees ciphertext; M1 tells the size to 16 bytes, the token its time"),
+        Role::Token => (false, "✓ sees ciphertext; M1 tells the size, the token its time"),
         Role::Body => (true, "≈ reads it, unless it is encrypted"),
         Role::Close => (true, "✗ reads that it is over"),
         Role::Unknown => (true, "✗ reads it"),
@@ -248,7 +251,7 @@ pub(in crate::ui) fn growth(file: u64, wire: u64) -> String {
 /// What is to be thought of the key's length.
 pub(in crate::ui) fn strength(bits: usize) -> String {
     match bits {
-        ..2048 => format!("RSA, {bits} bits: for lessons; 2048 are the least today"),
+        ..2048 => format!("≈ RSA, {bits} bits: for lessons; 2048 are the least today"),
         2048..3072 => format!("RSA, {bits} bits: the least that is used today"),
         _ => format!("RSA, {bits} bits: strong"),
     }
@@ -276,7 +279,7 @@ pub(in crate::ui) fn pin_state(standing: Option<&Standing>, changed: bool) -> St
 }
 
 /// What a person should make of it.
-pub(in crate::ui) fn verdict_on(proof: &Proof, standing: Option<&Standing>) -> String {
+pub(in crate::ui) fn verdict_on(standing: Option<&Standing>) -> String {
     let holds = "The CA signed this certificate, it is in its time, and the server signed our random bytes with \
                  its key.";
     let then = match standing {
@@ -291,12 +294,7 @@ pub(in crate::ui) fn verdict_on(proof: &Proof, standing: Option<&Standing>) -> S
              operator says."
         }
     };
-    let weak = if proof.bits < 2048 {
-        " A key this short proves little to somebody with a large computer."
-    } else {
-        ""
-    };
-    if standing.is_none() { format!("{then}{weak}") } else { format!("✓ {holds} {then}{weak}") }
+    if standing.is_none() { then.to_owned() } else { format!("✓ {holds} {then}") }
 }
 
 pub(in crate::ui) fn verdict_on_change(change: &KeyChange) -> String {

@@ -299,10 +299,20 @@ impl Session {
         self.shown().map(rows::fold).unwrap_or_default()
     }
 
-    /// The row that is shown; meaningless without any.
+    /// The row that is shown; meaningless without any. Unless the reader has chosen one: the last, and of a session
+    /// that is over the last body, which is what it was about.
     pub(in crate::ui) fn at(&self, rows: &[Row]) -> usize {
         let last = rows.len().saturating_sub(1);
-        self.at.and_then(|at| rows.iter().position(|row| row.holds(at))).unwrap_or(last)
+        let chosen = match (self.at, self.shown()) {
+            (Some(at), _) => rows.iter().position(|row| row.holds(at)),
+            (None, Some(shown)) if shown.closed.is_some() => {
+                let is_body =
+                    |row: &Row| shown.frame(row.last()).is_some_and(|frame| frame.kind == Kind::Data);
+                rows.iter().rposition(is_body)
+            }
+            (None, _) => None,
+        };
+        chosen.unwrap_or(last)
     }
 
     /// The message that is shown.
@@ -336,9 +346,10 @@ impl Session {
         self.stand(&rows, to);
     }
 
-    /// At the last it stays at the last, whatever follows.
+    /// While it is under way, the last stays the last, whatever follows.
     fn stand(&mut self, rows: &[Row], to: usize) {
-        self.at = if to + 1 >= rows.len() { None } else { rows.get(to).map(Row::first) };
+        let is_live = self.shown().is_some_and(|shown| shown.closed.is_none());
+        self.at = if is_live && to + 1 >= rows.len() { None } else { rows.get(to).map(Row::first) };
     }
 
     /// A tenth of the session's time back or on, and one message at the least.

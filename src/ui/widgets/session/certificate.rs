@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
@@ -51,7 +52,7 @@ impl Pane<'_, Certificate<'_>> {
             lines.push(Line::default());
             lines.extend(self.fingerprint(text::KNOWN_KEY, &change.known, width));
             lines.extend(self.fingerprint(text::OFFERED_KEY, &change.offered, width));
-            lines.push(self.fact(text::PIN, &text::pin_state(None, true), width));
+            lines.extend(self.facts(text::PIN, &text::pin_state(None, true), width));
             lines.push(Line::default());
             lines.extend(self.paragraph(&text::verdict_on_change(change), width));
             return lines;
@@ -84,12 +85,12 @@ impl Pane<'_, Certificate<'_>> {
         for warning in &proof.warnings {
             warnings.extend(self.paragraph(&format!("≈ {}", fit::escaped(warning)), width));
         }
-        let verdict = self.paragraph(&text::verdict_on(proof, standing), width);
+        let verdict = self.paragraph(&text::verdict_on(standing), width);
         let mut lines = self.chain(proof, width);
         lines.push(Line::default());
-        lines.push(self.fact(text::KEY_SIZE, &text::strength(proof.bits), width));
+        lines.extend(self.facts(text::KEY_SIZE, &text::strength(proof.bits), width));
         lines.push(self.fact(text::VALID, &text::days(proof.days_left), width));
-        lines.push(self.fact(text::PIN, &text::pin_state(standing, false), width));
+        lines.extend(self.facts(text::PIN, &text::pin_state(standing, false), width));
         lines.extend(self.fingerprint(text::SHA256, &proof.fingerprint, width));
         // The verdict must be on the screen; warnings and air take what is left.
         let room = height.saturating_sub(lines.len() + verdict.len());
@@ -127,16 +128,33 @@ impl Pane<'_, Certificate<'_>> {
         ]
     }
 
-    fn fact(&self, label: &str, value: &str, width: usize) -> Line<'static> {
-        let style = match value.chars().next() {
+    /// Wrapped beside its label.
+    fn facts(&self, label: &str, value: &str, width: usize) -> Vec<Line<'static>> {
+        let style = self.style(value);
+        let parts = fit::wrap(value, width.saturating_sub(LABEL)).into_iter().enumerate();
+        parts
+            .map(|(n, part)| {
+                Line::from(vec![
+                    Span::styled(fit::left(if n == 0 { label } else { "" }, LABEL), self.theme.faint()),
+                    Span::styled(part, style),
+                ])
+            })
+            .collect()
+    }
+
+    fn style(&self, value: &str) -> Style {
+        match value.chars().next() {
             Some('✓') => self.theme.good(),
             Some('✗') => self.theme.bad(),
             Some('≈') => self.theme.warn(),
             _ => self.theme.plain(),
-        };
+        }
+    }
+
+    fn fact(&self, label: &str, value: &str, width: usize) -> Line<'static> {
         Line::from(vec![
             Span::styled(fit::left(label, LABEL), self.theme.faint()),
-            Span::styled(fit::cut(value, width.saturating_sub(LABEL)), style),
+            Span::styled(fit::cut(value, width.saturating_sub(LABEL)), self.style(value)),
         ])
     }
 

@@ -61,17 +61,17 @@ impl Pane<'_, Hex<'_>> {
         let mut lines = Vec::new();
         let mut offset = frame.offset;
         if let Some(mode) = frame.kind.mode() {
-            lines.push(self.word(offset, mode, wide, &text::mode_word(mode), width));
+            lines.push(self.word(offset, mode, &text::mode_word(mode), width));
             offset += WORD as u64;
         }
         if let Some(m1) = frame.m1 {
             let header = frame.wire.saturating_sub(frame.body.bytes);
             // A length of 16 bytes is a zero and the length.
             if header > 2 * WORD as u64 {
-                lines.push(self.word(offset, 0, wide, &text::m1_word(0), width));
+                lines.push(self.word(offset, 0, &text::m1_word(0), width));
                 offset += WORD as u64;
             }
-            lines.push(self.word(offset, m1, wide, &text::m1_word(m1), width));
+            lines.push(self.word(offset, m1, &text::m1_word(m1), width));
             offset += WORD as u64;
         }
         let room = height.saturating_sub(lines.len());
@@ -81,10 +81,11 @@ impl Pane<'_, Hex<'_>> {
         };
         match file {
             _ if frame.body.head.is_empty() && frame.body.bytes > 0 => {
-                let words = if frame.body.interval == 1 { text::NO_BYTES } else { text::UNSEEN };
                 lines.push(Line::default());
                 lines.extend(
-                    fit::wrap(words, width).into_iter().map(|line| Line::styled(line, self.theme.faint())),
+                    fit::wrap(text::UNSEEN, width)
+                        .into_iter()
+                        .map(|line| Line::styled(line, self.theme.faint())),
                 );
             }
             Some(file) if role.is_body() => lines.extend(self.both(file, frame, role, offset, width, room)),
@@ -94,12 +95,12 @@ impl Pane<'_, Hex<'_>> {
     }
 
     /// MODE or M1, with its meaning at the right.
-    fn word(&self, offset: u64, value: u64, wide: usize, words: &str, width: usize) -> Line<'static> {
-        let mut line = self.row(offset, &value.to_be_bytes(), wide.max(8), false);
-        let used = line.width();
-        // The text column of an integer is dots: its meaning stands there.
+    fn word(&self, offset: u64, value: u64, words: &str, width: usize) -> Line<'static> {
+        let mut line = self.row(offset, &value.to_be_bytes(), WORD, false);
+        // The letters of an integer are dots: its meaning stands there.
         line.spans.pop();
-        let used = used - 8;
+        line.push_span(Span::raw(" "));
+        let used = line.width();
         line.push_span(Span::styled(fit::cut(words, width.saturating_sub(used)), self.theme.accent()));
         line
     }
@@ -198,7 +199,10 @@ impl Pane<'_, Hex<'_>> {
             lines.push(Line::styled(fit::cut(&words, width), self.theme.plain()));
             lines.extend(self.spark(text::FILE_BYTES, file, self.theme.rate(), width));
         }
-        lines.extend(self.spark(text::WIRE_BYTES, &frame.body, self.theme.progress(), width));
+        match self.spark(text::WIRE_BYTES, &frame.body, self.theme.progress(), width) {
+            Some(line) => lines.push(line),
+            None => lines.push(Line::styled(fit::cut(text::NOT_COUNTED, width), self.theme.faint())),
+        }
         lines
     }
 

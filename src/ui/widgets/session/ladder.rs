@@ -9,9 +9,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget};
 
 use super::{Recording, Role, Row, Session};
-use crate::event::{Frame, Way};
+use crate::event::Way;
 use crate::ui::theme::{FRAME, Focus};
-use crate::ui::widgets::{Pane, columns, frame, rows};
+use crate::ui::widgets::{Pane, frame, rows};
 use crate::ui::{fit, text};
 use crate::units;
 
@@ -28,6 +28,17 @@ const WITH_KEY: usize = 68;
 const SPAN: usize = 64;
 /// Rows of what is said about the message.
 const WORDS: u16 = 6;
+
+/// An upload with CP2.
+const EXAMPLE: [(Way, Role); 7] = [
+    (Way::ToServer, Role::Challenge),
+    (Way::ToClient, Role::Signature),
+    (Way::ToClient, Role::Certificate),
+    (Way::ToServer, Role::SessionKey),
+    (Way::ToServer, Role::Name),
+    (Way::ToServer, Role::Token),
+    (Way::ToServer, Role::Close),
+];
 
 /// Where everything lies within the frame.
 struct Plan {
@@ -48,7 +59,7 @@ fn plan(inner: Rect) -> Plan {
 fn window(session: &Session, len: usize, ladder: Rect) -> (usize, usize) {
     let room = usize::from(ladder.height.saturating_sub(1));
     // Its end takes a row, too.
-    let pitch = if room > 2 * len { 2 } else { 1 };
+    let pitch = if room >= 2 * len { 2 } else { 1 };
     let visible = room / pitch;
     let at = session.at(&session.rows());
     let top = if len < visible { 0 } else { (at + 1 + usize::from(visible > 4)).saturating_sub(visible) };
@@ -126,12 +137,32 @@ impl Pane<'_, Ladder<'_>> {
                 ]));
             }
         }
-        let height = columns(lines.len()).min(inner.height);
-        let top = (inner.height - height) / 3;
-        let area = Rect { y: inner.y + top, height, ..inner };
-        for (line, row) in lines.into_iter().zip(rows(area)) {
+        if usize::from(inner.height) >= lines.len() + EXAMPLE.len() + 4 {
+            lines.push(Line::default());
+            lines.push(Line::styled(text::EMPTY_EXAMPLE, self.theme.faint()));
+            lines.push(Line::default());
+            lines.extend(self.example(usize::from(inner.width)));
+        }
+        for (line, row) in lines.into_iter().zip(rows(inner)) {
             line.render(row, buf);
         }
+    }
+
+    /// What an upload will look like.
+    fn example(&self, width: usize) -> Vec<Line<'static>> {
+        let measure = Measure::of(width);
+        let faint = self.theme.faint();
+        let rows = EXAMPLE.iter().map(|(way, role)| {
+            let rail = || Span::styled("│", faint);
+            let mut spans = vec![Span::raw(" ".repeat(TIME + 2)), rail()];
+            spans.extend(self.arrow(*way, *role, text::message(*role), measure.span, faint));
+            spans.extend([rail(), Span::raw(" ".repeat(SIZE))]);
+            if measure.key > 0 {
+                spans.push(Span::styled(format!("  {}", text::touch(role.touch())), faint));
+            }
+            Line::from(spans)
+        });
+        [self.heading(&measure)].into_iter().chain(rows).collect()
     }
 
     fn messages(&self, session: &Session, shown: &Recording, ladder: Rect, buf: &mut Buffer) {
@@ -153,7 +184,7 @@ impl Pane<'_, Ladder<'_>> {
             if n == at && self.focus == Focus::Here {
                 buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
             }
-            for _ in 1..pitch {
+            for _ in 1..if n + 1 < all.len() { pitch } else { 1 } {
                 if let Some(area) = lines.next() {
                     self.rails(&measure).render(area, buf);
                 }
@@ -199,7 +230,8 @@ impl Pane<'_, Ladder<'_>> {
                     Row::Run { .. } => text::run(row.messages()),
                     _ => text::message(role).to_owned(),
                 };
-                spans.extend(self.arrow(frame, role, &label, measure.span, bold));
+                let label = if frame.whole { label } else { format!("{label}…") };
+                spans.extend(self.arrow(frame.way, role, &label, measure.span, bold));
                 let wire = if let Row::Run { wire, .. } = row { *wire } else { frame.wire };
                 (wire, text::touch(role.touch()))
             }
@@ -220,16 +252,15 @@ impl Pane<'_, Ladder<'_>> {
         Line::from(spans)
     }
 
-    /// `┄ MODE 0 name ┄┄┄┄┄┄►`, or the other way.
-    fn arrow(&self, frame: &Frame, role: Role, label: &str, span: usize, bold: Style) -> Vec<Span<'static>> {
+    /// `╴╴ MODE 0 name ╴╴╴╴╴╴►`, or the other way.
+    fn arrow(&self, way: Way, role: Role, label: &str, span: usize, bold: Style) -> Vec<Span<'static>> {
         let (stroke, style) =
-            if role.is_sealed() { ("━", self.theme.good()) } else { ("┄", self.theme.warn()) };
-        let label = if frame.whole { label.to_owned() } else { format!("{label}…") };
-        let label = format!(" {} ", fit::cut(&label, span.saturating_sub(6)));
+            if role.is_sealed() { ("━", self.theme.good()) } else { ("╴", self.theme.warn()) };
+        let label = format!(" {} ", fit::cut(label, span.saturating_sub(6)));
         // Two strokes at the tail, and the head.
         let rest = span.saturating_sub(fit::width(&label) + 3);
         let (short, long) = (stroke.repeat(span.min(2)), stroke.repeat(rest));
-        match frame.way {
+        match way {
             Way::ToServer => vec![
                 Span::styled(short, style),
                 Span::styled(label, bold),
@@ -279,7 +310,8 @@ impl Pane<'_, Ladder<'_>> {
         ])];
         let label = |label: &str| Span::styled(fit::left(label, 10), self.theme.faint());
         let told = width.saturating_sub(10);
-        let why = format!("{}: {}", text::touch(role.touch()), text::why(role));
+        let key = text::touch(role.touch());
+        let why = format!("{key} · {}", text::why(role));
         let (is_read, overheard) = text::overheard(role);
         let style = if is_read { self.theme.warn() } else { self.theme.good() };
         let why = fit::wrap(&why, told);
@@ -290,7 +322,13 @@ impl Pane<'_, Ladder<'_>> {
                 .push(Line::from(vec![label(text::BYTES), Span::raw(fit::cut(&text::anatomy(frame), told))]));
         }
         for (n, part) in why.into_iter().take(room).enumerate() {
-            lines.push(Line::from(vec![label(if n == 0 { text::KEY } else { "" }), Span::raw(part)]));
+            // The key's name is never longer than a line.
+            let (name, rest) = part.split_at(if n == 0 && part.starts_with(key) { key.len() } else { 0 });
+            lines.push(Line::from(vec![
+                label(if n == 0 { text::KEY } else { "" }),
+                Span::styled(name.to_owned(), self.theme.strong()),
+                Span::raw(rest.to_owned()),
+            ]));
         }
         lines.push(Line::from(vec![label(text::LISTENER), Span::styled(fit::cut(overheard, told), style)]));
         for (line, row) in lines.into_iter().zip(rows(area)) {

@@ -249,7 +249,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Session, &[key('<')], Action::ScrubBack, "", "a tenth of the session's time back"),
     bind(Context::Session, &[key('>')], Action::ScrubOn, "", "a tenth of the session's time on"),
     bind(Context::Session, &[key('w')], Action::SaveCapture, "save", "save the session as a file, without the content of files"),
-    bind(Context::Session, &[key('u')], Action::Upload, "send again", "upload the marks of screen 1, else the file under its cursor"),
+    bind(Context::Session, &[key('u')], Action::Upload, "send", "upload the marks of screen 1, else the file under its cursor"),
     bind(Context::Session, &[key('s')], Action::OtherSession, "other", "the session before this one, or the latest"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
     bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "preset, server, CA, padding, or those of a lane"),

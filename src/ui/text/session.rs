@@ -224,8 +224,8 @@ pub(in crate::ui) fn left_out(bytes: u64) -> String {
     format!("… {} more bytes", grouped(bytes))
 }
 
-/// `6.00 bits a byte: base64, six bits in each letter`
-pub(in crate::ui) fn entropy(sample: &Sample) -> Option<String> {
+/// `6.00 bits a byte`, and what that may be.
+pub(in crate::ui) fn entropy(sample: &Sample) -> Option<(String, &'static str)> {
     let bits = sample.bits()?;
     let words = match bits {
         ..1.0 => "hardly anything but repetition",
@@ -235,7 +235,7 @@ pub(in crate::ui) fn entropy(sample: &Sample) -> Option<String> {
         ..7.9 => "packed, as pictures and films are",
         _ => "noise: encrypted or compressed",
     };
-    Some(format!("{bits:.2} bits a byte: {words}"))
+    Some((format!("{bits:.2} bits a byte"), words))
 }
 
 /// How many bytes of wire each byte of the file takes.
@@ -251,9 +251,8 @@ pub(in crate::ui) fn growth(file: u64, wire: u64) -> String {
 /// What is to be thought of the key's length.
 pub(in crate::ui) fn strength(bits: usize) -> String {
     match bits {
-        ..2048 => format!("≈ RSA, {bits} bits: for lessons; 2048 are the least today"),
-        2048..3072 => format!("RSA, {bits} bits: the least that is used today"),
-        _ => format!("RSA, {bits} bits: strong"),
+        ..2048 => format!("≈ RSA, {bits} bits"),
+        _ => format!("RSA, {bits} bits"),
     }
 }
 
@@ -277,6 +276,9 @@ pub(in crate::ui) fn pin_state(standing: Option<&Standing>, changed: bool) -> St
         Some(Standing::Pinned { .. }) => "✓ the one that the pin names".to_owned(),
     }
 }
+
+pub(in crate::ui) const RELAY: &str = "≈ It does not say that nobody sits in between: a relay can pass the real \
+     server's answer on. It reads what AP sends, and nothing of CP1 and CP2.";
 
 /// What a person should make of it.
 pub(in crate::ui) fn verdict_on(standing: Option<&Standing>) -> String {

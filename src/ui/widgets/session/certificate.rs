@@ -103,6 +103,11 @@ impl Pane<'_, Certificate<'_>> {
             lines.push(Line::default());
         }
         lines.extend(warnings);
+        let relay = self.paragraph(text::RELAY, width);
+        if standing.is_some() && height > lines.len() + relay.len() {
+            lines.push(Line::default());
+            lines.extend(relay);
+        }
         lines
     }
 

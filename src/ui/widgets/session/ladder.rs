@@ -222,7 +222,12 @@ impl Pane<'_, Ladder<'_>> {
         let bold = if is_here { self.theme.strong() } else { Style::new() };
         let first = shown.frame(row.first());
         let time = first.map_or_else(String::new, |frame| text::moment(frame.at_us));
-        let mut spans = vec![Span::styled(fit::right(&time, TIME), faint), Span::styled("  │", faint)];
+        let here = if is_here { "▸" } else { " " };
+        let mut spans = vec![
+            Span::styled(fit::right(&time, TIME), faint),
+            Span::styled(format!(" {here}"), self.theme.accent()),
+            Span::styled("│", faint),
+        ];
         let (size, key) = match (row, first) {
             (Row::One(_) | Row::Run { .. }, Some(frame)) => {
                 let role = shown.role(frame);

@@ -108,8 +108,9 @@ impl App {
     pub(super) fn saved(&mut self, capture: &Capture, result: io::Result<PathBuf>, now: Duration) {
         let (tone, (what, advice)) = match result {
             Ok(path) => {
-                let path = fit::path(&path, self.home.as_deref());
-                (Tone::Plain, text::saved(&path, capture.with_plaintext))
+                let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.home.as_deref());
+                let name = fit::name(path.file_name().unwrap_or_default());
+                (Tone::Plain, text::saved(&name, &folder, capture.with_plaintext))
             }
             Err(error) => (Tone::Bad, text::not_saved(&error.to_string())),
         };

@@ -74,7 +74,7 @@ pub(in crate::ui) fn which_session(at: usize, of: usize) -> String {
 pub(in crate::ui) const fn message(role: Role) -> &'static str {
     match role {
         Role::Challenge => "MODE 3 prove yourself",
-        Role::ReceiptRequest => "MODE 3 ask receipt",
+        Role::ReceiptRequest | Role::OpenRequest => "MODE 3 ask receipt",
         Role::Signature => "signature",
         Role::ReceiptSignature => "receipt's signature",
         Role::Certificate => "certificate",
@@ -107,6 +107,9 @@ pub(in crate::ui) const fn why(role: Role) -> &'static str {
         }
         Role::ReceiptRequest => {
             "Asks the server to sign, with a salt that only it can open, what is safely on its disk."
+        }
+        Role::OpenRequest => {
+            "Asks the server to sign what is safely on its disk; what this variant sends needs no salt to hide it."
         }
         Role::Signature => {
             "Only whoever has the private key can sign our random bytes: RSA-PSS with SHA-256, checked with the \
@@ -151,6 +154,7 @@ pub(in crate::ui) const fn overheard(role: Role) -> (bool, &'static str) {
     match role {
         Role::Challenge => (true, "✗ reads it, and which variant follows; it is of no use later"),
         Role::ReceiptRequest => (true, "✗ reads which files are asked about; the salt is sealed"),
+        Role::OpenRequest => (true, "✗ reads which files are asked about"),
         Role::Signature | Role::ReceiptSignature => (true, "✗ reads it; it fits these bytes and no others"),
         Role::Certificate => (true, "✗ reads who the server is; a certificate is public"),
         Role::Statement => (true, "✗ reads names and sizes; digests of secret files are salted"),
@@ -318,13 +322,13 @@ pub(in crate::ui) const fn is_open(variant: Option<Variant>) -> bool {
 
 // Captures
 
-pub(in crate::ui) fn saved(path: &str, with_plaintext: bool) -> (String, String) {
+pub(in crate::ui) fn saved(name: &str, folder: &str, with_plaintext: bool) -> (String, String) {
     let content = if with_plaintext {
         "It holds the first bytes of the files, too."
     } else {
         "It holds no content of files (--with-plaintext would add it) and never a key."
     };
-    (format!("Saved as {path}"), content.to_owned())
+    (format!("Saved as {name} in {folder}"), content.to_owned())
 }
 
 pub(in crate::ui) fn not_saved(why: &str) -> (String, String) {

@@ -38,6 +38,8 @@ const PACE: Duration = Duration::from_millis(800);
 pub(in crate::ui) enum Role {
     Challenge,
     ReceiptRequest,
+    /// Without a salt: the variant hides nothing.
+    OpenRequest,
     Signature,
     ReceiptSignature,
     Certificate,
@@ -70,7 +72,9 @@ pub(in crate::ui) enum Touch {
 impl Role {
     pub(in crate::ui) const fn touch(self) -> Touch {
         match self {
-            Self::Challenge | Self::Name | Self::Clear | Self::Close | Self::Unknown => Touch::None,
+            Self::Challenge | Self::OpenRequest | Self::Name | Self::Clear | Self::Close | Self::Unknown => {
+                Touch::None
+            }
             Self::ReceiptRequest | Self::SessionKey | Self::Blocks => Touch::ServerPublic,
             Self::Signature | Self::ReceiptSignature => Touch::ServerPrivate,
             Self::Certificate | Self::Statement => Touch::Ca,
@@ -150,7 +154,10 @@ impl Recording {
             question.is_some_and(|question| question.body.head.starts_with(REQUEST))
         };
         match frame.kind {
-            Kind::Authenticate if frame.body.head.starts_with(REQUEST) => Role::ReceiptRequest,
+            Kind::Authenticate if frame.body.head.starts_with(REQUEST) => match self.variant() {
+                Some(Variant::Plain | Variant::Ap) => Role::OpenRequest,
+                _ => Role::ReceiptRequest,
+            },
             Kind::Authenticate => Role::Challenge,
             Kind::Signature if asked() => Role::ReceiptSignature,
             Kind::Signature => Role::Signature,

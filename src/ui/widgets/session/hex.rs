@@ -250,9 +250,7 @@ impl Pane<'_, Hex<'_>> {
             lines.extend(fit::wrap(overheard, width).into_iter().map(Line::raw));
             return lines;
         }
-        if let Some(file) = &frame.file {
-            lines.push(Line::raw(fit::cut(&text::growth(file.bytes, frame.wire), width)));
-        }
+        lines.extend(growth(role, frame, width));
         for (label, sample, style) in self.samples(frame) {
             lines.push(Line::default());
             let Some((bits, words)) = text::entropy(sample) else {
@@ -286,9 +284,7 @@ impl Pane<'_, Hex<'_>> {
         if !role.is_body() {
             return lines;
         }
-        if let Some(file) = &frame.file {
-            lines.push(Line::raw(fit::cut(&text::growth(file.bytes, frame.wire), width)));
-        }
+        lines.extend(growth(role, frame, width));
         for (label, sample, style) in self.samples(frame) {
             let Some((bits, words)) = text::entropy(sample) else {
                 lines.push(Line::styled(fit::cut(text::NOT_COUNTED, width), self.theme.faint()));
@@ -310,6 +306,16 @@ impl Pane<'_, Hex<'_>> {
         let file = frame.file.as_ref().map(|file| (text::FILE_BYTES, file, self.theme.rate()));
         file.into_iter().chain([(text::WIRE_BYTES, &frame.body, self.theme.progress())]).collect()
     }
+}
+
+/// How much longer the message is than the file in it.
+fn growth(role: Role, frame: &Frame, width: usize) -> Option<Line<'static>> {
+    let file = match (&frame.file, role) {
+        (Some(file), _) => file.bytes,
+        (None, Role::Clear) => frame.body.bytes,
+        (None, _) => return None,
+    };
+    Some(Line::raw(fit::cut(&text::growth(file, frame.wire), width)))
 }
 
 /// Entropy over the bytes, from none to 8 bits, in so many columns at the most.

@@ -88,12 +88,16 @@ fn thirds(area: Rect) -> [Rect; 3] {
 /// The parts on the screen and where; a part of one row is drawn as a line.
 fn plan(app: &App, area: Rect) -> Vec<(Part, Rect)> {
     let [_, body, _] = thirds(area);
-    if app.zoomed && app.screen != Screen::Race {
+    if app.zoomed
+        && app.screen != Screen::Race
+        && (app.screen != Screen::Session || app.session.shown().is_some())
+    {
         return vec![(app.part(), body)];
     }
     match app.screen {
         Screen::Upload => upload(body),
         Screen::Race => vec![(Part::Race, body)],
+        Screen::Session if app.session.shown().is_none() => vec![(Part::Ladder, body)],
         Screen::Session => session(body, app.part()),
         Screen::Server => server(body, columns(app.server.facts())),
         Screen::History => vec![(Part::History, body)],

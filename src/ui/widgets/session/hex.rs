@@ -25,6 +25,8 @@ const GAP: usize = 3;
 const SAID: u16 = 37;
 const BESIDE: u16 = 116;
 const WIDE: u16 = 180;
+/// Columns below which the wire's bytes stand alone.
+const BOTH: usize = 44;
 /// A bar for each eighth.
 const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
@@ -61,8 +63,8 @@ impl Widget for Pane<'_, Hex<'_>> {
             (bytes, words)
         } else {
             let height = columns(self.said_below(role, frame, usize::from(inner.width)).len());
-            // The bytes need two rows.
-            let height = height.min(inner.height.saturating_sub(3));
+            // The bytes need the most.
+            let height = height.min(inner.height / 3);
             Layout::vertical([Constraint::Fill(1), Constraint::Length(height)]).areas::<2>(inner).into()
         };
         let said = if inner.width >= BESIDE {
@@ -119,7 +121,9 @@ impl Pane<'_, Hex<'_>> {
                         .map(|line| Line::styled(line, self.theme.faint())),
                 );
             }
-            Some(file) if role.is_body() => lines.extend(self.both(file, frame, role, offset, width, room)),
+            Some(file) if role.is_body() && width >= BOTH => {
+                lines.extend(self.both(file, frame, role, offset, width, room))
+            }
             _ => lines.extend(self.dump(frame, role, offset, wide, width, room)),
         }
         lines

@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, Borders, Widget};
 use super::{Recording, Role, Row, Session};
 use crate::event::Way;
 use crate::ui::theme::{FRAME, Focus};
-use crate::ui::widgets::{Pane, frame, rows};
+use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};
 use crate::units;
 
@@ -22,10 +22,13 @@ pub(in crate::ui) struct Ladder<'a>(pub(in crate::ui) &'a Session);
 const TIME: usize = 9;
 const SIZE: usize = 10;
 const KEY: usize = 22;
-/// Columns below which the key has no column: the lines below tell it.
+/// Columns below which the key has no column, and nor has the size: the lines below tell them.
 const WITH_KEY: usize = 68;
+const WITH_SIZE: usize = 46;
 /// Columns between the rails at the most: longer arrows tell nothing more.
 const SPAN: usize = 64;
+/// Columns of the words where there is no session.
+const EMPTY: u16 = 96;
 /// Rows of what is said about the message.
 const WORDS: u16 = 6;
 
@@ -110,14 +113,16 @@ impl Widget for Pane<'_, Ladder<'_>> {
 struct Measure {
     /// Between the rails.
     span: usize,
+    size: usize,
     key: usize,
 }
 
 impl Measure {
     fn of(width: usize) -> Self {
         let key = if width >= WITH_KEY { KEY } else { 0 };
-        let span = width.saturating_sub(TIME + 2 + 2 + SIZE + key).min(SPAN);
-        Self { span, key }
+        let size = if width >= WITH_SIZE { SIZE } else { 0 };
+        let span = width.saturating_sub(TIME + 2 + 2 + size + key).min(SPAN);
+        Self { span, size, key }
     }
 }
 
@@ -127,9 +132,9 @@ impl Pane<'_, Ladder<'_>> {
         let inner = block.inner(area);
         block.render(area, buf);
         let mut lines = vec![Line::styled(text::EMPTY_SESSION, self.theme.strong()), Line::default()];
-        let width = usize::from(inner.width).saturating_sub(7);
+        let width = usize::from(inner.width.min(EMPTY));
         for (key, words) in text::EMPTY_STEPS {
-            for (n, part) in fit::wrap(words, width).into_iter().enumerate() {
+            for (n, part) in fit::wrap(words, width.saturating_sub(7)).into_iter().enumerate() {
                 let key = if n == 0 { *key } else { "" };
                 lines.push(Line::from(vec![
                     Span::styled(fit::left(key, 7), self.theme.key()),
@@ -141,9 +146,12 @@ impl Pane<'_, Ladder<'_>> {
             lines.push(Line::default());
             lines.push(Line::styled(text::EMPTY_EXAMPLE, self.theme.faint()));
             lines.push(Line::default());
-            lines.extend(self.example(usize::from(inner.width)));
+            lines.extend(self.example(width));
         }
-        for (line, row) in lines.into_iter().zip(rows(inner)) {
+        let height = columns(lines.len()).min(inner.height);
+        let area = inner.centered_horizontally(Constraint::Length(EMPTY)).intersection(inner);
+        let area = Rect { y: area.y + (inner.height - height) / 3, height, ..area };
+        for (line, row) in lines.into_iter().zip(rows(area)) {
             line.render(row, buf);
         }
     }
@@ -156,7 +164,7 @@ impl Pane<'_, Ladder<'_>> {
             let rail = || Span::styled("│", faint);
             let mut spans = vec![Span::raw(" ".repeat(TIME + 2)), rail()];
             spans.extend(self.arrow(*way, *role, text::message(*role), measure.span, faint));
-            spans.extend([rail(), Span::raw(" ".repeat(SIZE))]);
+            spans.extend([rail(), Span::raw(" ".repeat(measure.size))]);
             if measure.key > 0 {
                 spans.push(Span::styled(format!("  {}", text::touch(role.touch())), faint));
             }
@@ -203,7 +211,7 @@ impl Pane<'_, Ladder<'_>> {
             Span::raw("  "),
             Span::styled(text::CLIENT, self.theme.strong()),
             Span::styled(fit::right(text::SERVER_END, right), self.theme.strong()),
-            Span::styled(fit::right(text::SIZE, SIZE), faint),
+            Span::styled(fit::right(text::SIZE, measure.size), faint),
         ];
         if measure.key > 0 {
             spans.push(Span::styled(format!("  {}", fit::left(text::KEY, measure.key - 2)), faint));
@@ -250,7 +258,9 @@ impl Pane<'_, Ladder<'_>> {
             }
         };
         spans.push(Span::styled("│", faint));
-        spans.push(Span::styled(fit::right(&units::bytes(size), SIZE), bold));
+        if measure.size > 0 {
+            spans.push(Span::styled(fit::right(&units::bytes(size), measure.size), bold));
+        }
         if measure.key > 0 {
             spans.push(Span::styled(format!("  {}", fit::left(key, measure.key - 2)), bold));
         }

@@ -7,6 +7,7 @@
 mod dialect;
 mod forecast;
 mod race;
+mod record;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use self::forecast::{Calibration, Learned, Speed};
 pub use self::race::{
     Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
 };
+pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 
 /// Where files go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +134,8 @@ pub enum Command {
         /// SPKI SHA-256 of the key, hex.
         key: String,
     },
+    /// How much of each connection is written down from now on; nothing before the first of these.
+    Record(Depth),
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }
@@ -575,6 +579,31 @@ pub enum Event {
     SessionClosed {
         /// Which.
         session: SessionId,
+    },
+    /// A connection is recorded from its first byte ([`Command::Record`]).
+    WireOpened {
+        /// Which.
+        wire: WireId,
+        /// Between whom.
+        #[serde(flatten)]
+        opened: Wire,
+    },
+    /// Messages of a recorded connection: each of the first 64 when it is whole; of the others the last 32 of each
+    /// tenth of a second.
+    WireFrames {
+        /// Of which.
+        wire: WireId,
+        /// In the order of their numbers; those that are missing have passed, too.
+        frames: Vec<Frame>,
+    },
+    /// A recorded connection has ended.
+    WireClosed {
+        /// Which.
+        wire: WireId,
+        /// Microseconds from its beginning.
+        at_us: u64,
+        /// Whether it ended in order: after MODE 2, or by the other end between two messages.
+        in_order: bool,
     },
     /// Something worth a line that belongs to no transfer.
     Note {

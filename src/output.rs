@@ -188,6 +188,9 @@ impl Output {
             | Event::ServerAccepted { .. }
             | Event::Calibrated { .. }
             | Event::Learned { .. }
+            | Event::WireOpened { .. }
+            | Event::WireFrames { .. }
+            | Event::WireClosed { .. }
             | Event::Ended => {}
         }
     }

@@ -78,6 +78,8 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         ca: Some(settings.ca),
         peers,
         history: history::history_path(),
+        captures: captures(),
+        with_plaintext: args.with_plaintext,
         colour: ui::Colour::Auto,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
@@ -117,6 +119,15 @@ fn received_folder() -> Result<PathBuf, Fault> {
         system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
     })?;
     Ok(base.data_dir().join("upseal").join("received"))
+}
+
+/// `upseal/captures` in the user's data folder (XDG), or here.
+#[cfg(feature = "tui")]
+fn captures() -> PathBuf {
+    match etcetera::choose_base_strategy() {
+        Ok(base) => etcetera::BaseStrategy::data_dir(&base).join("upseal").join("captures"),
+        Err(_) => PathBuf::from("."),
+    }
 }
 
 /// `upseal/receipts` in the user's data folder (XDG), one for each request; nowhere if there is no such place.

@@ -473,7 +473,8 @@ pub fn is_race(name: &str) -> bool {
 }
 
 /// Milliseconds since 1970, UTC.
-fn unix_now_ms() -> i64 {
+#[must_use]
+pub fn unix_now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

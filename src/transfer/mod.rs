@@ -339,6 +339,11 @@ impl Control {
             Command::AcceptServer { address, ca, key } => {
                 self.event(recognise::accept(&self.options.known, address, &ca, &key));
             }
+            Command::Record(depth) => {
+                if let Some(recorder) = self.sampler.recorder() {
+                    recorder.set(depth);
+                }
+            }
             Command::Shutdown => {} // `run` has seen it.
         }
     }

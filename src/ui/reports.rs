@@ -17,6 +17,7 @@ use crate::event::{
 impl App {
     /// Takes one report. What went wrong is said and kept in the log.
     pub(super) fn on_event(&mut self, event: Event, now: Duration) {
+        self.session.hear(&event);
         match event {
             Event::Listening { address, store, identity } => {
                 let store = fit::path(&store, self.home.as_deref());

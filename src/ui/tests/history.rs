@@ -242,8 +242,9 @@ fn the_thread_reads_the_file_and_creates_none() {
 #[test]
 fn a_click_on_a_tab_opens_its_screen() {
     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().sized(100, 24);
     for (name, screen) in [
+        ("3 Session", Screen::Session),
         ("5 History", Screen::History),
         ("4 Server", Screen::Server),
         ("2 Race", Screen::Race),

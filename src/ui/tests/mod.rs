@@ -6,6 +6,7 @@ mod keys;
 mod numbers;
 mod pictures;
 mod presets;
+mod session;
 mod sizes;
 
 use std::path::{Path, PathBuf};

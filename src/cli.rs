@@ -43,6 +43,8 @@ pub enum Subcommands {
     Verify(Verify),
     /// Send one file through several lanes, in turn, and compare.
     Race(Race),
+    /// Play the attacks that the protocol's variants withstand or not, on a server of this program.
+    Lab(Lab),
     /// Make, sign and show certificates.
     Certs {
         /// What to do with certificates.
@@ -245,6 +247,15 @@ pub struct Race {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+/// `upseal lab`: twelve attacks from the path between client and server, each played against all four variants, on
+/// loopback and with throwaway keys. Exit code 0: all ended as the protocol's description says; 1: not all.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// One JSON object for each attack and variant, a line each, on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `upseal peers`.

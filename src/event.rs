@@ -5,6 +5,7 @@
 //! imports nothing of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod race;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
+};
+pub use self::race::{
+    Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
 };
 
 /// Where files go.
@@ -93,15 +97,6 @@ pub struct Job {
     pub dialect: Dialect,
 }
 
-/// One lane of a race.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lane {
-    /// Where to.
-    pub target: Target,
-    /// How.
-    pub dialect: Dialect,
-}
-
 /// What the screen or the command line asks of the transfer threads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,16 +114,8 @@ pub enum Command {
     RetryFailed,
     /// Forgets an upload that is not running.
     Remove(JobId),
-    /// Sends one file through every lane, in turn.
-    Race {
-        /// The local file.
-        #[serde(serialize_with = "readable")]
-        path: PathBuf,
-        /// At most this many bytes of it; `None`: all.
-        limit: Option<u64>,
-        /// Two or more.
-        lanes: Vec<Lane>,
-    },
+    /// Sends the same bytes through every lane.
+    Race(RaceOrder),
     /// Stops the race.
     StopRace,
     /// From now on this key is the known one of a server that had another ([`Event::KeyChanged`]).
@@ -283,6 +270,12 @@ pub struct Snapshot {
     pub eta_ms: Option<u64>,
     /// Milliseconds since the last byte moved.
     pub idle_ms: u64,
+    /// Where this side's time went so far; `None` where nobody measures it (all but races).
+    #[serde(default)]
+    pub work: Option<Work>,
+    /// Where the server's went, if it is ours.
+    #[serde(default)]
+    pub server: Option<Work>,
 }
 
 /// Who answered, as far as AP can tell.
@@ -358,43 +351,6 @@ pub enum Kept {
     Amended,
     /// Not at all: a lane of a race (`race-cp1-NAME`).
     Discarded,
-}
-
-/// One lane's end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LaneResult {
-    /// How it was sent.
-    pub dialect: Dialect,
-    /// From the first byte of MODE 0 to Delivered. 0 when it failed.
-    pub seconds: f64,
-    /// Bytes on the wire.
-    pub wire_bytes: u64,
-    /// Who answered; `None` in Plain.
-    pub proof: Option<Proof>,
-    /// Why it has no result.
-    pub fault: Option<Fault>,
-}
-
-/// The result of a race: every lane sent the same `bytes` bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The file's name.
-    pub name: String,
-    /// Bytes that each lane sent.
-    pub bytes: u64,
-    /// In the order of the lanes.
-    pub lanes: Vec<LaneResult>,
-    /// What computed on this side.
-    pub engines: Engines,
-}
-
-/// Which code this machine's processor lets us use.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Engines {
-    /// CP1's.
-    pub rsa: String,
-    /// CP2's.
-    pub fernet: String,
 }
 
 /// A path that is not UTF-8 is no reason to keep silent about an event; JSON has no other text.
@@ -514,6 +470,28 @@ pub enum Event {
         bytes: u64,
         /// The lanes, in order.
         lanes: Vec<Lane>,
+        /// How they run.
+        #[serde(default)]
+        course: Course,
+        /// How often each.
+        #[serde(default)]
+        laps: u32,
+    },
+    /// The embedded server makes a key for a lane, which may take seconds.
+    KeyComing {
+        /// Counted from 0.
+        lane: usize,
+        /// Modulus length.
+        bits: usize,
+    },
+    /// A lane has run once.
+    LapFinished {
+        /// Counted from 0.
+        lane: usize,
+        /// Counted from 1.
+        lap: u32,
+        /// Of this lap alone.
+        result: LaneResult,
     },
     /// A race is over.
     RaceFinished {

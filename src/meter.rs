@@ -2,22 +2,32 @@
 //!
 //! Whoever moves bytes adds to a [`Meter`]; a sampler reads it 20 times a second and makes
 //! [`crate::event::Snapshot`]s of it. No lock, no allocation, no channel.
+//!
+//! **Where the time goes** is measured for those who asked ([`Meter::measure`]): a race's lanes, on both sides. Then
+//! each step also reads its thread's CPU clock, which costs half a microsecond. A step begins when its stage has
+//! something to do, so its time is work, of the disk or of the processor; but a call to the socket also waits for the
+//! neighbour. There the processor's time is the work ([`Stage::Wire`]), and the rest is `blocked`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::event::Work;
 
 /// Where the time of a transfer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading the file.
     Read,
-    /// Encrypting.
+    /// Encrypting and hashing.
     Seal,
     /// Writing to the socket, or reading from it.
     Wire,
-    /// Decrypting.
+    /// Decrypting and hashing.
     Open,
-    /// Hashing and writing the received file, and making it durable.
+    /// Writing the received file, and making it durable.
     Store,
     /// Waiting for the other side's last word.
     Wait,
@@ -36,6 +46,16 @@ pub struct Meter {
     /// Nanoseconds from `origin` to the last byte that moved.
     last: AtomicU64,
     stages: [AtomicU64; 6],
+    /// Whether steps are measured by the CPU clock, too.
+    measures: AtomicBool,
+    /// Nanoseconds in [`Stage::Wire`] without work; `stages` has the rest.
+    blocked: AtomicU64,
+    /// Nanoseconds of the processor in all stages.
+    cpu: AtomicU64,
+    /// Threads that seal or open side by side.
+    workers: AtomicU32,
+    /// The other side's meter of the same file, where that is in this process.
+    other: OnceLock<Arc<Meter>>,
 }
 
 impl Default for Meter {
@@ -49,6 +69,11 @@ impl Default for Meter {
             started: AtomicU64::new(0),
             last: AtomicU64::new(0),
             stages: Default::default(),
+            measures: AtomicBool::new(false),
+            blocked: AtomicU64::new(0),
+            cpu: AtomicU64::new(0),
+            workers: AtomicU32::new(1),
+            other: OnceLock::new(),
         }
     }
 }
@@ -80,13 +105,61 @@ impl Meter {
         self.last.store(self.now(), Relaxed);
     }
 
+    /// From now on it is measured what each step works at ([`Meter::work`]).
+    pub fn measure(&self) {
+        self.measures.store(true, Relaxed);
+    }
+
+    /// So many threads seal or open side by side from now on.
+    pub fn set_workers(&self, workers: usize) {
+        self.workers.store(u32::try_from(workers).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// The other side's meter of the same file; the first that is given counts.
+    pub fn pair(&self, other: Arc<Self>) {
+        let _ = self.other.set(other);
+    }
+
+    /// The other side's meter, once it is known.
+    #[must_use]
+    pub fn other(&self) -> Option<&Arc<Self>> {
+        self.other.get()
+    }
+
     /// Runs a step and adds its time to a stage.
     pub fn timed<T>(&self, stage: Stage, step: impl FnOnce() -> T) -> T {
+        let measures = self.measures.load(Relaxed);
+        let clock = measures.then(cpu_now);
         let begin = Instant::now();
         let result = step();
         let nanos = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.stages[stage as usize].fetch_add(nanos, Relaxed);
+        let Some(clock) = clock else {
+            self.stages[stage as usize].fetch_add(nanos, Relaxed);
+            return result;
+        };
+        let cpu = cpu_now().saturating_sub(clock);
+        self.cpu.fetch_add(cpu, Relaxed);
+        let worked = if stage == Stage::Wire { cpu.min(nanos) } else { nanos };
+        self.blocked.fetch_add(nanos - worked, Relaxed);
+        self.stages[stage as usize].fetch_add(worked, Relaxed);
         result
+    }
+
+    /// Where the time went so far; `None` unless somebody [asked](Meter::measure) for it.
+    #[must_use]
+    pub fn work(&self) -> Option<Work> {
+        let micros = |stage| micros(&self.stages[stage as usize]);
+        self.measures.load(Relaxed).then(|| Work {
+            read_us: micros(Stage::Read),
+            seal_us: micros(Stage::Seal),
+            wire_us: micros(Stage::Wire),
+            open_us: micros(Stage::Open),
+            store_us: micros(Stage::Store),
+            wait_us: micros(Stage::Wait),
+            blocked_us: self::micros(&self.blocked),
+            cpu_us: self::micros(&self.cpu),
+            workers: self.workers.load(Relaxed),
+        })
     }
 
     /// Time spent in a stage so far.
@@ -138,6 +211,17 @@ impl Meter {
     }
 }
 
+/// Nanoseconds that this thread has had a processor.
+fn cpu_now() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn micros(nanos: &AtomicU64) -> u64 {
+    nanos.load(Relaxed) / 1000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +246,25 @@ mod tests {
         assert_eq!(answer, 49_995_000);
         assert!(meter.spent(Stage::Seal) > Duration::ZERO);
         assert_eq!(meter.spent(Stage::Open), Duration::ZERO);
+    }
+
+    #[test]
+    fn waiting_in_the_socket_is_no_work() {
+        const NAP: Duration = Duration::from_millis(20);
+        let meter = Meter::default();
+        meter.timed(Stage::Store, || ());
+        assert_eq!(meter.work(), None, "nobody asked");
+        meter.measure();
+        for stage in [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait] {
+            meter.timed(stage, || std::thread::sleep(NAP));
+        }
+        let nap = 20_000;
+        let Some(work) = meter.work() else { panic!("it was asked for") };
+        for spent in [work.read_us, work.seal_us, work.open_us, work.store_us, work.wait_us] {
+            assert!(spent >= nap, "{work:?}");
+        }
+        // A sleeping thread has no processor, however busy the machine is.
+        assert!(work.blocked_us + work.wire_us >= nap && work.wire_us < nap, "{work:?}");
+        assert!(work.cpu_us < 6 * nap, "{work:?}");
     }
 }

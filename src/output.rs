@@ -122,7 +122,7 @@ impl Output {
                 let last = Snapshot { file_total: *size, ..Snapshot::default() };
                 self.rows.insert(Track::Job(job.id), Row { name, last });
             }
-            Event::RaceStarted { name, bytes, lanes } => {
+            Event::RaceStarted { name, bytes, lanes, .. } => {
                 for (index, lane) in lanes.iter().enumerate() {
                     let last = Snapshot { file_total: *bytes, ..Snapshot::default() };
                     let name = format!("{} {}", lane.dialect, escape(name));
@@ -140,6 +140,9 @@ impl Output {
             Event::KeyChanged { change, .. } => self.alarm(change),
             Event::Progress { track, snapshot } => self.progress(*track, *snapshot),
             Event::State { track, state } => self.state(*track, state),
+            Event::KeyComing { bits, .. } => {
+                self.say(&format!("making a key of {bits} bits for the embedded server"));
+            }
             Event::RaceFinished { verdict } => self.verdict(verdict),
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, .. } => {
                 let fate = match kept {
@@ -175,7 +178,8 @@ impl Output {
                 escape(address),
                 if *waiting == 1 { "a file waits".to_owned() } else { format!("{waiting} files wait") },
             )),
-            Event::Receiving { .. }
+            Event::LapFinished { .. }
+            | Event::Receiving { .. }
             | Event::Removed { .. }
             | Event::SessionOpened { .. }
             | Event::SessionProved { .. }

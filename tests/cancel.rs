@@ -11,7 +11,8 @@ use common::{
     nobody, noise, words,
 };
 use upseal::event::{
-    Command, Dialect, Event, FaultKind, Framing, JobId, Lane, State, Target, Track, Variant, Verdict,
+    Command, Dialect, Event, FaultKind, Framing, JobId, Lane, RaceOrder, State, Subject, Target, Track,
+    Variant, Verdict,
 };
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
@@ -364,8 +365,8 @@ fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
 
 fn race(client: &Client, targets: [Target; 2], length: u64) {
     let path = client.sparse("clip.bin", length);
-    let lanes = targets.map(|target| Lane { target, dialect: PLAIN }).to_vec();
-    client.ask(Command::Race { path, limit: None, lanes });
+    let lanes = targets.map(|target| Lane::new(target, PLAIN)).to_vec();
+    client.ask(Command::Race(RaceOrder::new(Subject::File { path, limit: None }, lanes)));
 }
 
 fn verdict(client: &mut Client) -> Verdict {

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing, Job, JobId,
-    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot,
-    Standing, State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing, Job,
+    JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Point, Proof, SessionId,
+    Snapshot, Standing, State, Target, Track, Variant, Verdict, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -162,9 +162,24 @@ fn standings() -> Vec<Standing> {
 
 fn verdict() -> Verdict {
     let dialect = Dialect::of(Variant::Cp2);
-    let won = LaneResult { dialect, seconds: 0.5, wire_bytes: 1500, proof: Some(proof()), fault: None };
-    let lost = LaneResult { seconds: 0.0, proof: None, fault: Some(a_fault()), ..won.clone() };
-    Verdict { name: "clip.bin".into(), bytes: 1000, lanes: vec![won, lost], engines: Engines::default() }
+    let won = LaneResult {
+        wire_bytes: 1500,
+        proof: Some(proof()),
+        work: Some(Work::default()),
+        server: Some(Work { seal_us: 7, workers: 2, ..Work::default() }),
+        laps: vec![0.5, 0.75],
+        curve: vec![Point { us: 500_000, bytes: 1000 }],
+        ..LaneResult::of(dialect, 0.5)
+    };
+    let lost = LaneResult::failed(dialect, a_fault());
+    Verdict {
+        name: "clip.bin".into(),
+        bytes: 1000,
+        lanes: vec![won, lost],
+        engines: Engines::default(),
+        course: Course::Together,
+        laps: 2,
+    }
 }
 
 /// One of each event, and of each enum in it one of each variant.
@@ -207,7 +222,7 @@ fn examples() -> Vec<Event> {
         subject: "CN=server".into(),
     };
     let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
-    let lane = |dialect| Lane { target: Target::Embedded, dialect };
+    let lane = |dialect| Lane { bits: Some(2048), ..Lane::new(Target::Embedded, dialect) };
     let mut all = every!(Event {
         Event::Listening { .. } => Event::Listening {
             address: address(), store: "recv_files".into(), identity: Some(proof()),
@@ -227,6 +242,11 @@ fn examples() -> Vec<Event> {
         Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
         Event::RaceStarted { .. } => Event::RaceStarted {
             name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),
+            course: Course::InTurn, laps: 1,
+        },
+        Event::KeyComing { .. } => Event::KeyComing { lane: 0, bits: 4096 },
+        Event::LapFinished { .. } => Event::LapFinished {
+            lane: 1, lap: 1, result: verdict().lanes[0].clone(),
         },
         Event::RaceFinished { .. } => Event::RaceFinished { verdict: verdict() },
         Event::SessionOpened { .. } => Event::SessionOpened { session, peer: address() },
@@ -257,7 +277,8 @@ fn examples() -> Vec<Event> {
     all.extend(standings().into_iter().map(proven));
     all.push(Event::KeyChanged { track, change: KeyChange { since: None, ..change } });
     all.push(Event::Listening { address: address(), store: "".into(), identity: None });
-    let snapshot = Snapshot { eta_ms: Some(17), rate_now: 1.5e9, ..Snapshot::default() };
+    let work = Some(Work { cpu_us: 3, ..Work::default() });
+    let snapshot = Snapshot { eta_ms: Some(17), rate_now: 1.5e9, work, server: work, ..Snapshot::default() };
     all.push(Event::Progress { track, snapshot });
     all
 }

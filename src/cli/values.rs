@@ -261,11 +261,15 @@ impl FromStr for Gap {
     }
 }
 
-/// `cp1` or `cp1@HOST:PORT`.
+/// `cp1`, `cp1@HOST:PORT`, `cp1/pkcs1v15/2048`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneArg {
     /// How.
     pub variant: Variant,
+    /// Of CP1's blocks; `None`: as every lane.
+    pub padding: Option<Padding>,
+    /// Modulus length of the embedded server's key; `None`: of the one that it has.
+    pub bits: Option<usize>,
     /// Where to; `None`: the embedded server.
     pub address: Option<String>,
 }
@@ -279,12 +283,37 @@ impl FromStr for LaneArg {
             Some((name, address)) => (name, Some(address.to_owned())),
             None => (text, None),
         };
+        let (name, options) = name.split_once('/').map_or((name, None), |(name, more)| (name, Some(more)));
         let variant = VariantArg::from_str(name, true)
             .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?
             .variant();
-        Ok(Self { variant, address })
+        let mut lane = Self { variant, padding: None, bits: None, address };
+        for option in options.into_iter().flat_map(|options| options.split('/')) {
+            lane.set(option)?;
+        }
+        Ok(lane)
     }
 }
+
+impl LaneArg {
+    fn set(&mut self, option: &str) -> Result<(), String> {
+        if self.variant != Variant::Cp1 {
+            return Err(format!("'/{option}': only cp1 has a padding and a key to choose"));
+        }
+        let is_new = match (PaddingArg::from_str(option, true), option.parse::<usize>()) {
+            (Ok(padding), _) => self.padding.replace(padding.padding()).is_none(),
+            (_, Ok(_)) if self.address.is_some() => {
+                return Err(format!("'/{option}': a server elsewhere has its own key"));
+            }
+            (_, Ok(bits)) if LANE_BITS.contains(&bits) => self.bits.replace(bits).is_none(),
+            _ => return Err(format!("'/{option}' is none of oaep, pkcs1v15, 1024, 2048, 4096")),
+        };
+        if is_new { Ok(()) } else { Err(format!("'/{option}' is one too many")) }
+    }
+}
+
+/// Keys that a lane of a race may have in the embedded server, in bits.
+pub const LANE_BITS: [usize; 3] = [1024, 2048, 4096];
 
 /// An amount of bytes: `812`, `64KiB`, `8M`, `64GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,11 +358,31 @@ mod tests {
             assert!(gap(bad).is_err(), "{bad}");
         }
         let lane = |text: &str| text.parse::<LaneArg>();
-        assert_eq!(lane("cp1"), Ok(LaneArg { variant: Variant::Cp1, address: None }));
+        let cp1 = LaneArg { variant: Variant::Cp1, padding: None, bits: None, address: None };
+        assert_eq!(lane("cp1"), Ok(cp1.clone()));
+        let address = Some("[::1]:4321".to_owned());
         assert_eq!(
             lane("Plain@[::1]:4321"),
-            Ok(LaneArg { variant: Variant::Plain, address: Some("[::1]:4321".to_owned()) })
+            Ok(LaneArg { variant: Variant::Plain, address: address.clone(), ..cp1.clone() })
         );
-        assert!(lane("cp3").is_err() && lane("cp1@").is_err());
+        let padding = Some(Padding::Pkcs1v15);
+        let full = LaneArg { padding, bits: Some(2048), ..cp1.clone() };
+        assert_eq!(lane("cp1/pkcs1v15/2048"), Ok(full.clone()));
+        assert_eq!(lane("CP1/2048/PKCS1v15"), Ok(full));
+        assert_eq!(lane("cp1/4096"), Ok(LaneArg { bits: Some(4096), ..cp1.clone() }));
+        assert_eq!(lane("cp1/pkcs1v15@[::1]:4321"), Ok(LaneArg { padding, address, ..cp1 }));
+        for bad in [
+            "cp3",
+            "cp1@",
+            "cp1/",
+            "cp1/512",
+            "cp1/oaep/oaep",
+            "cp1/1024/2048",
+            "cp2/2048",
+            "plain/oaep",
+            "cp1/2048@[::1]:4321",
+        ] {
+            assert!(lane(bad).is_err(), "{bad}");
+        }
     }
 }

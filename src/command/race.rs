@@ -8,7 +8,7 @@ use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
 use crate::config::{Layer, Sources};
-use crate::event::{Command, Dialect, Event, Fault, Lane, Target};
+use crate::event::{Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target};
 use crate::output::{Output, Style};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
@@ -19,8 +19,9 @@ use crate::transfer::{EmbeddedOptions, Options, Transfer};
 /// # Errors
 /// It could not begin.
 pub fn run(args: Race) -> Result<u8, Fault> {
-    if args.lanes.len() < 2 {
-        return Err(usage("a race needs two lanes or more".to_owned(), "for example --lanes cp1,cp2"));
+    if !(2..=MOST_LANES).contains(&args.lanes.len()) {
+        let what = format!("a race has two to {MOST_LANES} lanes, not {}", args.lanes.len());
+        return Err(usage(what, "for example --lanes cp1,cp2"));
     }
     let flags = Layer { padding: args.padding, ca: args.ca, ..Layer::default() };
     let settings = Sources::load()?.settle(flags, None)?;
@@ -33,7 +34,11 @@ pub fn run(args: Race) -> Result<u8, Fault> {
                 None => Target::Embedded,
                 Some(address) => Target::server(address.clone(), Some(settings.ca.clone())),
             },
-            dialect: Dialect { padding: settings.dialect.padding, ..Dialect::of(lane.variant) },
+            dialect: Dialect {
+                padding: lane.padding.unwrap_or(settings.dialect.padding),
+                ..Dialect::of(lane.variant)
+            },
+            bits: lane.bits,
         })
         .collect();
     let embedded = lanes.iter().any(|lane| lane.target == Target::Embedded).then(|| EmbeddedOptions {
@@ -44,9 +49,18 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, false));
-    let order = Command::Race { path: args.file, limit: args.first.map(|size| size.0), lanes };
+    let subject = match (args.file, args.generate) {
+        (Some(path), _) => Subject::File { path, limit: args.first.map(|size| size.0) },
+        (None, size) => Subject::Generated { bytes: size.map_or(0, |size| size.0) },
+    };
+    let order = RaceOrder {
+        course: if args.together { Course::Together } else { Course::InTurn },
+        laps: args.repeat,
+        open: args.open,
+        ..RaceOrder::new(subject, lanes)
+    };
     // The transfer threads live until `shut_down`, so the channel is open.
-    let _ = transfer.commands().send(order);
+    let _ = transfer.commands().send(Command::Race(order));
     let mut faults = Vec::new();
     loop {
         select! {

@@ -157,8 +157,13 @@ pub struct Issued {
 /// An identity for the embedded server, and the PEM of the CA that signed it: in memory, made anew each
 /// time, RSA-1024 under a CA of 2048 bits as in the seed. The CA's key is gone when this returns.
 pub fn throwaway() -> Result<(Identity, String), IdentityError> {
+    throwaway_of(THROWAWAY_BITS)
+}
+
+/// The same with a key of `bits` bits, which takes seconds where there are many.
+pub fn throwaway_of(bits: usize) -> Result<(Identity, String), IdentityError> {
     let authority = Authority::new(&numbered("upseal demonstration CA")?, THROWAWAY_DAYS)?;
-    let issued = authority.issue("upseal embedded server", THROWAWAY_BITS, THROWAWAY_DAYS)?;
+    let issued = authority.issue("upseal embedded server", bits, THROWAWAY_DAYS)?;
     let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
     Ok((identity, authority.certificate_pem))
 }

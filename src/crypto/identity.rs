@@ -13,7 +13,7 @@ use rsa::traits::PublicKeyParts as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub use super::authority::{Authority, Issued, init, throwaway};
+pub use super::authority::{Authority, Issued, init, throwaway, throwaway_of};
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge;
 use super::fernet::SessionKey;

@@ -1,6 +1,7 @@
 //! The one blocking read and write loop over a [`Stream`].
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,12 @@ impl Connection {
     #[must_use]
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
+    }
+
+    /// This side's address ([`Stream::local`]).
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.stream.local()
     }
 
     /// Whether this connection was stopped from another thread.

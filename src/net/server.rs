@@ -74,6 +74,20 @@ impl Server {
     /// # Errors
     /// The listener is dead, or no thread or descriptor is left.
     pub fn start(listener: TcpListener, service: Arc<Service>, lifetime: Lifetime) -> io::Result<Self> {
+        Self::numbered(listener, service, lifetime, 0)
+    }
+
+    /// The same, with sessions that are numbered from the one after `before`: where several servers report to one
+    /// observer.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn numbered(
+        listener: TcpListener,
+        service: Arc<Service>,
+        lifetime: Lifetime,
+        before: u64,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -85,6 +99,7 @@ impl Server {
             lifetime,
             shared: Arc::clone(&shared),
             threads: Vec::new(),
+            before,
             accepted: 0,
         };
         let thread = thread::Builder::new().name("upseal-accept".to_owned()).spawn(move || accept.run())?;
@@ -140,6 +155,8 @@ struct Accept {
     lifetime: Lifetime,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// The number before the first session's.
+    before: u64,
     accepted: u64,
 }
 
@@ -202,7 +219,7 @@ impl Accept {
         socket.set_nonblocking(false)?;
         let stream = Tcp::new(socket)?;
         self.accepted += 1;
-        let id = SessionId(self.accepted);
+        let id = SessionId(self.before + self.accepted);
         {
             let mut state = self.shared.state();
             if state.stopping {

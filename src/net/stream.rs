@@ -33,6 +33,11 @@ pub trait Stream: Read + Write + Send {
         self.write(bytes)
     }
 
+    /// This side's address, by which a server of ours in this process knows us.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Whether the kernel can move bytes between this stream and a file ([`Stream::write_from`],
     /// [`Stream::read_to`]): not in TLS, nor on every system.
     fn splices(&self) -> bool {
@@ -231,6 +236,10 @@ impl Write for Tcp {
 }
 
 impl Stream for Tcp {
+    fn local(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
+    }
+
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
         self.armed = self.armed && self.deadline == at;
         self.deadline = at;

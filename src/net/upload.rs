@@ -1,6 +1,7 @@
 //! The client's walk: file → seal → frames → connection.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -104,6 +105,12 @@ impl Upload {
             digest: FileDigest::Sha256,
             slots: Vec::new(),
         }
+    }
+
+    /// This side's address, if it has one.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.connection.local()
     }
 
     /// Whether files are hashed on their way. Unhashed, nothing can be said of a receipt, and none should be asked

@@ -27,27 +27,40 @@ pub struct Embedded {
     pub address: String,
     /// Its throwaway CA.
     pub anchor: Arc<Anchor>,
+    /// Modulus length of its key.
+    pub bits: usize,
 }
 
 /// Stops whatever a worker is at: a wait for a connection, or the connection itself.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     handle: Interrupter,
-    stream: Arc<Mutex<Option<Interrupter>>>,
+    /// What was attached last, by each of those who work beside each other.
+    streams: Arc<Mutex<Vec<Option<Interrupter>>>>,
+    /// Whose place in `streams` is this one's.
+    place: usize,
 }
 
 impl Stop {
     /// One that was not raised.
     #[must_use]
     pub fn new() -> Self {
-        let stream: Arc<Mutex<Option<Interrupter>>> = Arc::default();
-        let current = Arc::clone(&stream);
+        let streams: Arc<Mutex<Vec<Option<Interrupter>>>> = Arc::new(Mutex::new(vec![None]));
+        let current = Arc::clone(&streams);
         let handle = Interrupter::new(move || {
-            if let Some(stream) = &*lock(&current) {
-                stream.interrupt();
-            }
+            lock(&current).iter().flatten().for_each(Interrupter::interrupt);
         });
-        Self { handle, stream }
+        Self { handle, streams, place: 0 }
+    }
+
+    /// One that is raised with this one, for somebody who works beside.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let mut streams = lock(&self.streams);
+        streams.push(None);
+        let place = streams.len() - 1;
+        drop(streams);
+        Self { place, ..self.clone() }
     }
 
     /// Raises it.
@@ -63,7 +76,9 @@ impl Stop {
 
     /// From now on it also stops this stream; at once, if it was raised before.
     fn attach(&self, stream: &dyn Stream) {
-        *lock(&self.stream) = Some(stream.interrupter());
+        if let Some(place) = lock(&self.streams).get_mut(self.place) {
+            *place = Some(stream.interrupter());
+        }
         if self.is_raised() {
             self.handle.interrupt();
         }
@@ -92,6 +107,18 @@ pub struct Dialer {
 }
 
 impl Dialer {
+    /// One that works beside this one, perhaps with another embedded server.
+    pub(super) fn beside(&self, embedded: Option<Embedded>) -> Self {
+        Self {
+            embedded: embedded.or_else(|| self.embedded.clone()),
+            known: self.known.clone(),
+            ciphertext: self.ciphertext.clone(),
+            digest: self.digest,
+            observer: Arc::clone(&self.observer),
+            stop: self.stop.beside(),
+        }
+    }
+
     /// Connects, lets the server prove itself, and recognises it; says how far it is on `track`.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! the machine to itself. Limits: the channels are unbounded, because whoever draws may be stopped
 //! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
 
+pub mod bottleneck;
 pub mod confirm;
 pub mod dialer;
 pub mod journal;
@@ -40,11 +41,12 @@ use self::confirm::Keep;
 use self::dialer::{Dialer, Embedded, Stop};
 use self::journal::Journal;
 use self::queue::{Cancelled, Queue};
+use self::race::Hosts;
 use self::sampler::Sampler;
 use self::worker::{Ending, Past, Worker};
 use crate::crypto::identity::{self, IdentityError};
 use crate::digest::FileDigest;
-use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, Lane, State, Target, Track};
+use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, RaceOrder, State, Target, Track};
 use crate::ledger::{Ledger, repair, store_path};
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
@@ -185,13 +187,6 @@ struct Prepared {
     listening: Event,
 }
 
-/// A race that waits for its turn.
-struct Race {
-    path: PathBuf,
-    limit: Option<u64>,
-    lanes: Vec<Lane>,
-}
-
 /// The embedded server's life.
 enum Host {
     /// None was asked for, or it failed; then uploads to it fail at once.
@@ -217,7 +212,9 @@ struct Control {
     /// Targets that have answered; since when those do so no longer.
     answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
-    race: Option<Race>,
+    /// That waits for its turn.
+    race: Option<RaceOrder>,
+    hosts: Arc<Hosts>,
     host: Host,
     active: Option<Active>,
     tell: Sender<Told>,
@@ -232,7 +229,9 @@ impl Control {
         options: Options,
     ) -> Self {
         let (tell, told) = unbounded();
+        let hosts = Hosts::new(Arc::clone(&sampler) as Arc<dyn Observer>);
         Self {
+            hosts,
             commands,
             woken,
             sampler,
@@ -274,6 +273,7 @@ impl Control {
         }
         // Dropping it stops it and joins its sessions.
         self.host = Host::Absent;
+        self.hosts.close();
     }
 
     fn event(&self, event: Event) {
@@ -309,11 +309,11 @@ impl Control {
                     self.event(Event::Removed { job: id });
                 }
             }
-            Command::Race { path, limit, lanes } => {
+            Command::Race(order) => {
                 if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
                     self.event(Event::Note { text: "a race is on already".to_owned() });
                 } else {
-                    self.race = Some(Race { path, limit, lanes });
+                    self.race = Some(order);
                 }
             }
             Command::StopRace => {
@@ -363,7 +363,7 @@ impl Control {
     fn call_off_race(&mut self) {
         if let Some(race) = self.race.take() {
             let fault = UploadError::Interrupted.fault();
-            race::call_off(&*self.sampler, &race.path, &race.lanes, &fault);
+            race::call_off(&*self.sampler, &race, &fault);
         }
     }
 
@@ -454,9 +454,9 @@ impl Control {
                 self.race = Some(race);
                 return;
             }
-            let dialer = self.dialer();
+            let (dialer, hosts) = (self.dialer(), Arc::clone(&self.hosts));
             return self.spawn(true, dialer.stop.clone(), "upseal-race", move || {
-                race::run(&dialer, &race.path, race.limit, &race.lanes);
+                race::run(&dialer, &hosts, &race);
                 None
             });
         }
@@ -518,7 +518,7 @@ impl Control {
     }
 
     fn start_host(&mut self, options: EmbeddedOptions) {
-        let (tell, observer) = (self.tell.clone(), Arc::clone(&self.sampler) as Arc<dyn Observer>);
+        let (tell, observer) = (self.tell.clone(), Arc::clone(&self.hosts) as Arc<dyn Observer>);
         let failed = self.tell.clone();
         let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
             let told = match prepare(&options, observer) {
@@ -589,6 +589,7 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
+    let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
     let history = history(options, until, &*observer);
     let service = Service {
@@ -604,5 +605,10 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
         store: options.store.clone().unwrap_or_default(),
         identity: Some(proof),
     };
-    Ok(Prepared { listener, service, embedded: Embedded { address, anchor: Arc::new(anchor) }, listening })
+    Ok(Prepared {
+        listener,
+        service,
+        embedded: Embedded { address, anchor: Arc::new(anchor), bits },
+        listening,
+    })
 }

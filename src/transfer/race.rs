@@ -1,57 +1,87 @@
-//! One file through several lanes, in turn: what each kind of encryption costs.
+//! The same bytes through several lanes: what each kind of encryption costs.
+//!
+//! ```text
+//!   run ─┬─ content.rs   the file, or bytes that are made on the way
+//!        ├─ hosts.rs     embedded servers: one for each length of key, their meters beside the lanes'
+//!        ├─ lane         connect, prove ─► (all at once, together) ─► send ─► Delivered
+//!        │     └─ curve.rs   reads the lane's meter, for a picture of it
+//!        └─ median ─► Verdict ─► words.rs
+//! ```
 
-use std::fs::File;
-use std::io::Seek as _;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+mod content;
+mod curve;
+mod hosts;
+mod words;
 
-use super::dialer::Dialer;
-use super::source::Source;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+pub use self::content::{GENERATED, is_replaced, shows};
+pub use self::hosts::Hosts;
+pub use self::words::{name, sentence};
+
+use self::content::{Load, Topic};
+use self::curve::Recorder;
+use super::dialer::{Dialer, Embedded};
 use crate::crypto::fernet::kernel;
 use crate::crypto::rsa_batch;
-use crate::event::{Engines, Event, Fault, FaultKind, Lane, LaneResult, State, Track, Variant, Verdict};
+use crate::event::{
+    Course, Engines, Event, Fault, FaultKind, Lane, LaneResult, RaceOrder, State, Target, Track, Variant,
+    Verdict,
+};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::upload::{Content, UploadError};
-use crate::units;
 
-/// Runs a race to its end and reports it; a lane that fails does not stop the next.
+/// Runs a race to its end and reports it; a lane that fails does not stop the others.
 ///
 /// Each lane sends the same bytes as `race-VARIANT-NAME`, over a connection of its own; its clock
-/// runs from the first byte of MODE 0 to Delivered (UX.md, "Behaviour").
-pub fn run(dialer: &Dialer, path: &Path, limit: Option<u64>, lanes: &[Lane]) {
+/// runs from the first byte of MODE 0 to Delivered (UX.md, "Behaviour"). What a lane takes before that (a key of the
+/// embedded server's, the connection, the proof) is not in it.
+pub fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
     let observer = &dialer.observer;
-    let mut source = match Source::open(path) {
-        Ok(source) => source,
-        Err(fault) => return call_off(&**observer, path, lanes, &fault),
+    let topic = match Topic::of(&order.subject) {
+        Ok(topic) => topic,
+        Err(fault) => return call_off(&**observer, order, &fault),
     };
-    let bytes = limit.map_or(source.size, |limit| limit.min(source.size));
-    let name = source.name.clone();
-    observer.event(Event::RaceStarted { name: name.clone(), bytes, lanes: lanes.to_vec() });
-    let mut results = Vec::with_capacity(lanes.len());
-    for (index, lane) in lanes.iter().enumerate() {
-        let track = Track::Lane(index);
-        let result = one(dialer, track, lane, &name, &mut source.file, bytes);
-        let state = match &result.fault {
-            None => State::Delivered,
-            Some(fault) if fault.kind == FaultKind::Interrupted => State::Cancelled,
-            Some(fault) => State::Failed(fault.clone()),
-        };
-        observer.event(Event::State { track, state });
-        results.push(result);
+    let laps = order.laps.max(1);
+    observer.event(Event::RaceStarted {
+        name: topic.name.clone(),
+        bytes: topic.bytes,
+        lanes: order.lanes.clone(),
+        course: order.course,
+        laps,
+    });
+    let race = Race { dialer, hosts, order, topic: &topic };
+    let servers: Vec<_> = (0..order.lanes.len()).map(|lane| race.server(lane)).collect();
+    let mut done: Vec<Vec<LaneResult>> = vec![Vec::new(); order.lanes.len()];
+    for lap in 1..=laps {
+        let starting: Vec<usize> =
+            (0..done.len()).filter(|lane| done[*lane].iter().all(|result| result.fault.is_none())).collect();
+        if lap > 1 && dialer.stop.is_raised() {
+            break;
+        }
+        for (lane, result) in race.lap(&servers, &starting, lap) {
+            done[lane].push(result);
+        }
     }
-    observer
-        .event(Event::RaceFinished { verdict: Verdict { name, bytes, lanes: results, engines: engines() } });
+    let lanes = order.lanes.iter().zip(done).map(|(lane, laps)| median(lane, laps)).collect();
+    let Topic { name, bytes } = topic;
+    observer.event(Event::RaceFinished {
+        verdict: Verdict { name, bytes, lanes, engines: engines(), course: order.course, laps },
+    });
 }
 
 /// Reports a race that does not begin.
-pub fn call_off(observer: &dyn Observer, path: &Path, lanes: &[Lane], fault: &Fault) {
+pub fn call_off(observer: &dyn Observer, order: &RaceOrder, fault: &Fault) {
+    let lanes = order.lanes.iter().map(|lane| LaneResult::failed(lane.dialect, fault.clone())).collect();
     let verdict = Verdict {
-        name: path.display().to_string(),
+        name: Topic::name_of(&order.subject),
         bytes: 0,
-        lanes: lanes.iter().map(|lane| failed(lane, fault.clone())).collect(),
+        lanes,
         engines: engines(),
+        course: order.course,
+        laps: order.laps.max(1),
     };
     observer.event(Event::RaceFinished { verdict });
 }
@@ -61,117 +91,157 @@ fn engines() -> Engines {
     Engines { rsa: rsa_batch::Backend::best().to_string(), fernet: kernel::Backend::best().name().to_owned() }
 }
 
-fn failed(lane: &Lane, fault: Fault) -> LaneResult {
-    LaneResult { dialect: lane.dialect, seconds: 0.0, wire_bytes: 0, proof: None, fault: Some(fault) }
+/// A lane's laps as one result: the lap with the median time. One that failed has no result.
+fn median(lane: &Lane, laps: Vec<LaneResult>) -> LaneResult {
+    let seconds: Vec<f64> = laps.iter().filter(|lap| lap.fault.is_none()).map(|lap| lap.seconds).collect();
+    let failed = laps.iter().position(|lap| lap.fault.is_some());
+    let chosen = failed.or_else(|| {
+        let mut order: Vec<usize> = (0..laps.len()).collect();
+        order.sort_by(|a, b| laps[*a].seconds.total_cmp(&laps[*b].seconds));
+        order.get(laps.len().saturating_sub(1) / 2).copied()
+    });
+    match chosen.and_then(|chosen| laps.into_iter().nth(chosen)) {
+        Some(result) => LaneResult { laps: seconds, ..result },
+        None => LaneResult::failed(lane.dialect, UploadError::Interrupted.fault()),
+    }
 }
 
-fn one(dialer: &Dialer, track: Track, lane: &Lane, name: &str, file: &mut File, bytes: u64) -> LaneResult {
-    let state = |state| dialer.observer.event(Event::State { track, state });
-    if dialer.stop.is_raised() {
-        return failed(lane, UploadError::Interrupted.fault());
-    }
-    if let Err(error) = file.rewind() {
-        return failed(lane, UploadError::Source(error).fault());
-    }
-    state(State::Connecting);
-    let (mut upload, proof) = match dialer.open(&lane.target, lane.dialect, track) {
-        Ok(opened) => opened,
-        Err(fault) => return failed(lane, fault),
-    };
-    let meter = Arc::new(Meter::default());
-    state(State::Sending);
-    dialer.observer.watch(track, Arc::clone(&meter));
-    let variant = match lane.dialect.variant {
-        Variant::Plain => "plain",
-        Variant::Ap => "ap",
-        Variant::Cp1 => "cp1",
-        Variant::Cp2 => "cp2",
-    };
-    let name = format!("race-{variant}-{name}");
-    let sent = upload.file(&name, Content::File(file), bytes, &meter);
-    let result = sent.and_then(|_| {
-        state(State::Sent);
-        upload.close(&meter)
-    });
-    let seconds = meter.elapsed().as_secs_f64();
-    dialer.observer.unwatch(track);
-    match result {
-        Ok(()) => {
-            LaneResult { dialect: lane.dialect, seconds, wire_bytes: meter.wire_bytes(), proof, fault: None }
+/// What all lanes share.
+struct Race<'a> {
+    dialer: &'a Dialer,
+    hosts: &'a Arc<Hosts>,
+    order: &'a RaceOrder,
+    topic: &'a Topic,
+}
+
+impl Race<'_> {
+    /// The embedded server for a lane that wants a key of another length than ours has.
+    fn server(&self, lane: usize) -> Result<Option<Embedded>, Fault> {
+        let Lane { target: Target::Embedded, bits: Some(bits), dialect } = self.order.lanes[lane] else {
+            return Ok(None);
+        };
+        let has = self.dialer.embedded.as_ref().is_some_and(|embedded| embedded.bits == bits);
+        if has || !dialect.variant.authenticates() || self.dialer.stop.is_raised() {
+            return Ok(None);
         }
-        Err(error) => failed(lane, error.fault()),
+        if !self.hosts.has_key(bits) {
+            self.dialer.observer.event(Event::KeyComing { lane, bits });
+        }
+        self.hosts.with_key(bits).map(Some).map_err(|error| error.fault())
     }
-}
 
-const GIB: f64 = 1_073_741_824.0;
-
-/// A race's result in a sentence: the ratio, and what 1 GiB would take.
-#[must_use]
-pub fn sentence(verdict: &Verdict) -> String {
-    let mut done: Vec<&LaneResult> =
-        verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0).collect();
-    done.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let [fastest, .., slowest] = done[..] else {
-        return "No comparison: fewer than two lanes arrived.".to_owned();
-    };
-    // Two lanes of one variant differ in padding or server; then the whole dialect is the name.
-    let twins = done.iter().any(|lane| {
-        verdict.lanes.iter().filter(|other| other.dialect.variant == lane.dialect.variant).count() > 1
-    });
-    let name = |lane: &LaneResult| {
-        if twins { lane.dialect.to_string() } else { lane.dialect.variant.to_string() }
-    };
-    let ratio = slowest.seconds / fastest.seconds;
-    let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
-    let than = if done.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
-    let ranking = format!("In turn (fair). {} was {ratio} times faster{than}.", name(fastest));
-    if verdict.bytes == 0 {
-        return ranking;
-    }
-    let gib: Vec<String> = verdict
-        .lanes
-        .iter()
-        .filter(|lane| lane.fault.is_none())
-        .map(|lane| {
-            let seconds = lane.seconds * GIB / verdict.bytes as f64;
-            format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
+    /// Runs these lanes once.
+    fn lap(
+        &self,
+        servers: &[Result<Option<Embedded>, Fault>],
+        lanes: &[usize],
+        lap: u32,
+    ) -> Vec<(usize, LaneResult)> {
+        let run = |lane: usize, gate: Option<&Barrier>| {
+            let result = match &servers[lane] {
+                Ok(server) => self.lane(lane, server.clone(), gate),
+                Err(fault) => {
+                    gate.map(Barrier::wait);
+                    LaneResult::failed(self.order.lanes[lane].dialect, fault.clone())
+                }
+            };
+            self.tell(lane, lap, &result);
+            (lane, result)
+        };
+        if self.order.course == Course::InTurn {
+            return lanes.iter().map(|lane| run(*lane, None)).collect();
+        }
+        let gate = Barrier::new(lanes.len());
+        thread::scope(|scope| {
+            let (run, gate) = (&run, &gate);
+            let running: Vec<_> =
+                lanes.iter().map(|lane| scope.spawn(move || run(*lane, Some(gate)))).collect();
+            running
+                .into_iter()
+                .map(|thread| match thread.join() {
+                    Ok(done) => done,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
         })
-        .collect();
-    format!("{ranking} 1 GiB: {}.", gib.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Dialect;
-
-    fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
-        LaneResult { dialect: Dialect::of(variant), seconds, wire_bytes: 0, proof: None, fault }
     }
 
-    fn verdict(lanes: Vec<LaneResult>) -> Verdict {
-        Verdict { name: "cmos.mp4".to_owned(), bytes: 8 << 20, lanes, engines: Engines::default() }
+    fn tell(&self, lane: usize, lap: u32, result: &LaneResult) {
+        let state = match &result.fault {
+            None => State::Delivered,
+            Some(fault) if fault.kind == FaultKind::Interrupted => State::Cancelled,
+            Some(fault) => State::Failed(fault.clone()),
+        };
+        self.dialer.observer.event(Event::LapFinished { lane, lap, result: result.clone() });
+        self.dialer.observer.event(Event::State { track: Track::Lane(lane), state });
     }
 
-    #[test]
-    fn the_sentence_has_the_ratio_and_a_gibibyte() {
-        let both = verdict(vec![lane(Variant::Cp1, 2.76, None), lane(Variant::Cp2, 0.02, None)]);
-        assert_eq!(
-            sentence(&both),
-            "In turn (fair). CP2 was 138 times faster. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
-        );
-        let three = verdict(vec![
-            lane(Variant::Plain, 0.01, None),
-            lane(Variant::Cp1, 0.05, None),
-            lane(Variant::Cp2, 0.02, None),
-        ]);
-        assert!(sentence(&three).starts_with("In turn (fair). Plain was 5.0 times faster than CP1. 1 GiB: "));
-    }
-
-    #[test]
-    fn a_lane_that_failed_is_not_compared() {
-        let fault = UploadError::Interrupted.fault();
-        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
-        assert_eq!(sentence(&one), "No comparison: fewer than two lanes arrived.");
+    /// Sends it all through one lane. With a `gate` nobody sends before all are there.
+    fn lane(&self, index: usize, server: Option<Embedded>, gate: Option<&Barrier>) -> LaneResult {
+        let (track, lane) = (Track::Lane(index), &self.order.lanes[index]);
+        let observer = &self.dialer.observer;
+        let state = |state| observer.event(Event::State { track, state });
+        let ready = || {
+            if self.dialer.stop.is_raised() {
+                return Err(UploadError::Interrupted.fault());
+            }
+            let load = Load::of(self.order, lane)?;
+            state(State::Connecting);
+            let opened = self.dialer.beside(server).open(&lane.target, lane.dialect, track)?;
+            Ok((load, opened))
+        };
+        let ready = ready();
+        gate.map(Barrier::wait);
+        let (mut load, (mut upload, proof)) = match ready {
+            Ok(ready) => ready,
+            Err(fault) => return LaneResult::failed(lane.dialect, fault),
+        };
+        let meter = Arc::new(Meter::default());
+        meter.measure();
+        let local = upload.local().filter(|_| lane.target == Target::Embedded);
+        if let Some(local) = local {
+            self.hosts.expect(local, Arc::clone(&meter));
+        }
+        state(State::Sending);
+        observer.watch(track, Arc::clone(&meter));
+        let recorder = Recorder::start(&meter);
+        let variant = match lane.dialect.variant {
+            Variant::Plain => "plain",
+            Variant::Ap => "ap",
+            Variant::Cp1 => "cp1",
+            Variant::Cp2 => "cp2",
+        };
+        let name = format!("race-{variant}-{}", self.topic.name);
+        let content = match &mut load {
+            Load::File(file) => Content::File(file),
+            Load::Generated(bytes) => Content::Reader(bytes),
+        };
+        let sent = upload.file(&name, content, self.topic.bytes, &meter);
+        let result = sent.and_then(|_| {
+            state(State::Sent);
+            upload.close(&meter)
+        });
+        let seconds = meter.elapsed().as_secs_f64();
+        let curve = recorder.finish();
+        observer.unwatch(track);
+        if let Some(local) = local {
+            self.hosts.forget(local);
+        }
+        let (seconds, fault) = match result {
+            Ok(()) => (seconds, None),
+            Err(error) => (0.0, Some(error.fault())),
+        };
+        LaneResult {
+            dialect: lane.dialect,
+            seconds,
+            wire_bytes: if fault.is_none() { meter.wire_bytes() } else { 0 },
+            proof: proof.filter(|_| fault.is_none()),
+            fault,
+            generated: is_replaced(self.order, lane),
+            work: meter.work(),
+            server: meter.other().and_then(|other| other.work()),
+            laps: Vec::new(),
+            curve,
+        }
     }
 }

@@ -105,6 +105,8 @@ impl Watched {
             rate_peak: self.rate.peak,
             eta_ms: moving.then(|| millis(Duration::from_secs_f64((left as f64 / self.rate.now).min(1e9)))),
             idle_ms: millis(idle),
+            work: meter.work(),
+            server: meter.other().and_then(|other| other.work()),
         }
     }
 }

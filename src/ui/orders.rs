@@ -10,7 +10,7 @@ use super::widgets::browser::Under;
 use super::widgets::card::Bill;
 use super::widgets::log::Tone;
 use super::widgets::question::Question;
-use crate::event::{Command, Job, JobId, Target, Variant};
+use crate::event::{Command, Job, JobId, RaceOrder, Subject, Target, Variant};
 
 /// CP1 work beyond this is worth a question.
 const EXPENSIVE: Duration = Duration::from_secs(60);
@@ -70,7 +70,8 @@ impl App {
         }
         let Some((path, _)) = self.race.file() else { return Vec::new() };
         let lanes = self.race.lanes();
-        let order = Command::Race { path: path.clone(), limit: self.race.limit(), lanes: lanes.clone() };
+        let subject = Subject::File { path: path.clone(), limit: self.race.limit() };
+        let order = Command::Race(RaceOrder::new(subject, lanes.clone()));
         let bytes = self.race.work();
         match lanes.into_iter().find(|lane| lane.dialect.variant == Variant::Cp1) {
             Some(lane) => {
@@ -125,7 +126,7 @@ impl App {
         match &order {
             // They are in the queue now; a second u must not send them again.
             Command::Upload(_) => self.browser.mark_none(),
-            Command::Race { .. } => self.race.ordered(now),
+            Command::Race(_) => self.race.ordered(now),
             _ => {}
         }
         vec![Effect::Send(order)]

@@ -64,7 +64,8 @@ impl App {
             }
             Event::ServerNotAccepted { address, fault } => self.trouble(&fit::escaped(&address), &fault, now),
             Event::Progress { track, snapshot } => self.progressed(track, snapshot, now),
-            Event::RaceStarted { name, bytes, lanes } => self.race.started(&name, bytes, lanes, now),
+            Event::RaceStarted { name, bytes, lanes, .. } => self.race.started(&name, bytes, lanes, now),
+            Event::KeyComing { .. } | Event::LapFinished { .. } => {}
             Event::RaceFinished { verdict } => self.race_finished(verdict, now),
             event => self.on_server_event(event, now),
         }

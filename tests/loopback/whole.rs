@@ -8,7 +8,7 @@ use std::thread;
 use upseal::digest::Digest;
 use upseal::event::{
     AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs,
-    Padding, Snapshot, State, Target, Track, Variant,
+    Padding, RaceOrder, Snapshot, State, Subject, Target, Track, Variant,
 };
 use upseal::transfer::EmbeddedOptions;
 
@@ -261,9 +261,9 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
         Client::with(Some(EmbeddedOptions { store: Some(store.clone()), history: None, bind: ANYWHERE }));
     let content = noise(BYTES + 1000, 1);
     let path = client.write("clip.bin", &content);
-    let lanes = [Variant::Cp1, Variant::Cp2]
-        .map(|variant| Lane { target: Target::Embedded, dialect: Dialect::of(variant) });
-    client.ask(Command::Race { path, limit: Some(BYTES as u64), lanes: lanes.to_vec() });
+    let lanes = [Variant::Cp1, Variant::Cp2].map(|variant| Lane::new(Target::Embedded, Dialect::of(variant)));
+    let subject = Subject::File { path, limit: Some(BYTES as u64) };
+    client.ask(Command::Race(RaceOrder::new(subject, lanes.to_vec())));
     let finished = client.events.until(|event| matches!(event, Event::RaceFinished { .. }));
     let Event::RaceFinished { verdict } = finished else { unreachable!() };
     client.shut_down();

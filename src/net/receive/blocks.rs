@@ -115,6 +115,7 @@ impl Session<'_> {
         let mut at = self.decoder.offset();
         let mut slots = std::mem::take(&mut self.slots);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        meter.set_workers(workers);
         slots.resize_with(slots.len().max(3 * workers), Slot::default);
         let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, left);
         let interrupter = input.interrupter();
@@ -125,7 +126,9 @@ impl Session<'_> {
         };
         let store = |slot: &mut Slot| {
             file.keep(slot.body())?;
-            slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
+            meter.timed(Stage::Open, || {
+                slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
+            });
             file.store()?;
             at += slot.body().len() as u64;
             let size = meter.file_bytes();

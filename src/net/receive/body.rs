@@ -204,7 +204,7 @@ impl Session<'_> {
         let here = self.connection.buffered();
         let here = &here[..usize::try_from(m1).map_or(here.len(), |m1| m1.min(here.len()))];
         let taken = here.len();
-        file.pending.write(here)?;
+        meter.timed(Stage::Store, || file.pending.write(here))?;
         self.take(taken);
         meter.add_wire(taken as u64);
         meter.add_file(taken as u64);

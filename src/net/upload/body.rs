@@ -159,7 +159,9 @@ impl Upload {
         if !self.connection.splices() {
             return Ok(false);
         }
-        self.connection.send_more(head, |n| meter.add_wire(n)).map_err(|e| self.cut(0, size, Some(e)))?;
+        meter
+            .timed(Stage::Wire, || self.connection.send_more(head, |n| meter.add_wire(n)))
+            .map_err(|e| self.cut(0, size, Some(e)))?;
         let progress = |n| {
             meter.add_wire(n);
             meter.add_file(n);
@@ -259,6 +261,7 @@ impl Steps<'_> {
                     Ok(meter.timed(Stage::Seal, || key.seal_blocks(*padding, plain, sealed))?)
                 };
                 let workers = thread::available_parallelism().map_or(1, NonZero::get);
+                meter.set_workers(workers);
                 slots.resize_with(SLOTS.max(3 * workers), Slot::default);
                 let work = (0..workers).map(|_| &seal).collect();
                 pipeline::run("upload", &mut slots, read, work, |slot| self.write(slot), stop)
@@ -283,7 +286,7 @@ impl Steps<'_> {
     fn write(&mut self, slot: &mut Slot) -> Result<(), UploadError> {
         let Plan { size, ref layout, k, .. } = self.plan;
         if let Some(kept) = &mut self.kept {
-            kept.write(&slot.sealed)?;
+            self.meter.timed(Stage::Store, || kept.write(&slot.sealed))?;
         }
         // Before the last bytes go, so that a failure here is one of the whole upload.
         if let Some(kept) = self.kept.take_if(|_| slot.last) {
@@ -306,8 +309,8 @@ impl Steps<'_> {
             frames = &slot.frames;
         } else if !head.is_empty() {
             let (meter, connection) = (self.meter, &mut self.upload.connection);
-            connection
-                .send_more(&head, |n| meter.add_wire(n))
+            meter
+                .timed(Stage::Wire, || connection.send_more(&head, |n| meter.add_wire(n)))
                 .map_err(|e| self.upload.cut(0, size, Some(e)))?;
         }
         // What the kernel took of the frames stands for as much of the file; it may take a second for a

@@ -164,10 +164,12 @@ fn the_dialog_leads_uploads_and_lanes_elsewhere() {
     // Lane 2 goes somewhere else again.
     stage.keys("2 Tab c C-u o t h e r Enter 1");
     let effects = stage.keys("r");
-    let [Effect::Send(Command::Race { lanes, limit, .. })] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Send(Command::Race(RaceOrder { lanes, subject, .. }))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
     assert_eq!(lanes[0].target, there);
     assert!(matches!(&lanes[1].target, Target::Server { address, .. } if address == "other:4321"));
-    assert_eq!(*limit, Some(8 * MIB));
+    assert!(matches!(subject, Subject::File { limit: Some(n), .. } if *n == 8 * MIB));
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn a_race_starts_once_stops_and_changes_its_size() {
     let mut stage = Stage::new();
     assert!(stage.keys("2 Enter").is_empty(), "no file yet");
     let effects = stage.keys("1 j j r");
-    assert!(matches!(&effects[..], [Effect::Send(Command::Race { limit: Some(n), .. })] if *n == 8 * MIB));
+    assert_eq!(limit_of(&effects), Some(8 * MIB));
     assert!(stage.keys("Enter").is_empty(), "too soon to mean stop");
     stage.now += Duration::from_secs(1);
     assert_eq!(stage.keys("Enter"), [Effect::Send(Command::StopRace)]);
@@ -195,7 +197,14 @@ fn a_race_starts_once_stops_and_changes_its_size() {
     stage.keys("s");
     assert!(stage.shows("all 104 MiB"));
     let effects = stage.keys("Enter");
-    assert!(matches!(&effects[..], [Effect::Send(Command::Race { limit: None, .. })]), "{effects:?}");
+    assert_eq!(limit_of(&effects), None);
+}
+
+/// How much of its file the race is about that was asked for.
+fn limit_of(effects: &[Effect]) -> Option<u64> {
+    let [Effect::Send(Command::Race(order))] = effects else { panic!("{effects:?}") };
+    let Subject::File { limit, .. } = &order.subject else { panic!("{order:?}") };
+    *limit
 }
 
 #[test]
@@ -348,16 +357,17 @@ fn a_race_that_cannot_begin_says_why_and_is_over() {
     let mut stage = Stage::new();
     stage.keys("j j r");
     let why = fault("cmos.mp4 cannot be read: permission denied", "Look at its permissions");
-    let lane = |variant| LaneResult {
-        dialect: Dialect::of(variant),
-        seconds: 0.0,
-        wire_bytes: 0,
-        proof: None,
-        fault: Some(why.clone()),
-    };
+    let lane = |variant| LaneResult::failed(Dialect::of(variant), why.clone());
     let lanes = vec![lane(Variant::Cp1), lane(Variant::Cp2)];
     stage.event(Event::RaceFinished {
-        verdict: Verdict { name: "cmos.mp4".into(), bytes: 0, lanes, engines: Engines::default() },
+        verdict: Verdict {
+            name: "cmos.mp4".into(),
+            bytes: 0,
+            lanes,
+            engines: Engines::default(),
+            course: Course::InTurn,
+            laps: 1,
+        },
     });
     assert!(stage.shows("lane 2: cmos.mp4 cannot be read"));
     assert!(!stage.app.is_busy());
@@ -382,7 +392,7 @@ fn no_sequence_of_keys_panics_or_sends_without_being_asked() {
         let effects = stage.keys(key);
         let sends = effects
             .iter()
-            .any(|effect| matches!(effect, Effect::Send(Command::Upload(_) | Command::Race { .. })));
+            .any(|effect| matches!(effect, Effect::Send(Command::Upload(_) | Command::Race(_))));
         assert!(!sends || key == "Enter", "{key} sent at step {step}");
         if step % 97 == 0 {
             stage.size = Rect::new(

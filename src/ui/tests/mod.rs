@@ -25,9 +25,9 @@ use super::theme::{Glyphs, Theme};
 use super::view::{self, Look};
 use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
 use crate::event::{
-    AuthMessage, Blame, Command, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId, Kept,
-    KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, SessionId, Snapshot, Standing,
-    State, Target, Track, Variant, Verdict,
+    AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
+    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, SessionId,
+    Snapshot, Standing, State, Subject, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -221,6 +221,8 @@ fn under_way() -> Snapshot {
         rate_peak: 503_316_480.0,
         eta_ms: Some(73),
         idle_ms: 3,
+        work: None,
+        server: None,
     }
 }
 
@@ -290,9 +292,7 @@ fn arrival(track: Track, name: &str, size: u64, kept: Kept) -> Event {
 }
 
 fn lanes() -> Vec<Lane> {
-    [Variant::Cp1, Variant::Cp2]
-        .map(|variant| Lane { target: Target::Embedded, dialect: Dialect::of(variant) })
-        .to_vec()
+    [Variant::Cp1, Variant::Cp2].map(|variant| Lane::new(Target::Embedded, Dialect::of(variant))).to_vec()
 }
 
 /// CP1 under way after 2.7 seconds, CP2 waiting.
@@ -300,8 +300,14 @@ fn racing() -> Stage {
     let mut stage = Stage::new();
     stage.keys("j j");
     let effects = stage.keys("r");
-    assert!(matches!(effects.as_slice(), [Effect::Send(Command::Race { .. })]), "{effects:?}");
-    stage.event(Event::RaceStarted { name: "cmos.mp4".into(), bytes: 8 * MIB, lanes: lanes() });
+    assert!(matches!(effects.as_slice(), [Effect::Send(Command::Race(_))]), "{effects:?}");
+    stage.event(Event::RaceStarted {
+        name: "cmos.mp4".into(),
+        bytes: 8 * MIB,
+        lanes: lanes(),
+        course: Course::InTurn,
+        laps: 1,
+    });
     let track = Track::Lane(0);
     stage.state(track, State::Proving);
     stage.event(Event::Proven {
@@ -331,6 +337,8 @@ fn cp1_after(tenths: u32, wave: f64) -> Snapshot {
         rate_peak: 3_720_000.0,
         eta_ms: None,
         idle_ms: 0,
+        work: None,
+        server: None,
     }
 }
 
@@ -357,15 +365,15 @@ fn raced() -> Stage {
         rate_peak: 430_000_000.0,
         eta_ms: None,
         idle_ms: 0,
+        work: None,
+        server: None,
     };
     stage.event(Event::Progress { track, snapshot });
     stage.state(track, State::Delivered);
     let result = |variant, seconds| LaneResult {
-        dialect: Dialect::of(variant),
-        seconds,
         wire_bytes: 1,
         proof: Some(proof()),
-        fault: None,
+        ..LaneResult::of(Dialect::of(variant), seconds)
     };
     stage.event(Event::RaceFinished {
         verdict: Verdict {
@@ -373,6 +381,8 @@ fn raced() -> Stage {
             bytes: 8 * MIB,
             lanes: vec![result(Variant::Cp1, 2.76), result(Variant::Cp2, 0.02)],
             engines: Engines::default(),
+            course: Course::InTurn,
+            laps: 1,
         },
     });
     stage

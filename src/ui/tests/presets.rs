@@ -45,7 +45,7 @@ fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
     assert!(stage.row("peer").contains("[— none —]"), "CP2 is not what lab speaks");
     // A race keeps its variants, and takes the rest.
     let effects = stage.keys("Esc 1 Home j j r");
-    let [Effect::Send(Command::Race { lanes, .. })] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
     let spoken = [Variant::Cp1, Variant::Cp2].map(|variant| Dialect { variant, ..lab.dialect });
     assert_eq!([lanes[0].dialect, lanes[1].dialect], spoken);
     assert!(lanes.iter().all(|lane| lane.target == lab.target));
@@ -58,7 +58,7 @@ fn a_preset_leads_one_lane_and_its_fields_can_be_changed() {
     // Lane 2 to the second preset, with another address and padding than the preset's.
     stage.keys("2 Tab c Left Tab C-u o t h e r Tab Tab Space Enter 1 j j");
     let effects = stage.keys("r");
-    let [Effect::Send(Command::Race { lanes, .. })] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((&lanes[0].target, lanes[0].dialect), (&Target::Embedded, Dialect::of(Variant::Cp1)));
     let there = Target::server("other:4321", Some("/ca.crt".into()));
     let dialect = Dialect { padding: Padding::Pkcs1v15, ..presets()[1].dialect };

@@ -72,7 +72,7 @@ impl Track {
 
 /// CP1 against CP2.
 fn both(target: &Target, dialect: Dialect) -> Vec<Track> {
-    let lane = |variant| Track::new(Lane { target: target.clone(), dialect: Dialect { variant, ..dialect } });
+    let lane = |variant| Track::new(Lane::new(target.clone(), Dialect { variant, ..dialect }));
     vec![lane(Variant::Cp1), lane(Variant::Cp2)]
 }
 
@@ -177,7 +177,7 @@ impl Race {
         }
         self.reset();
         if let Some(track) = self.tracks.get_mut(lane) {
-            track.lane = Lane { target, dialect };
+            track.lane = Lane::new(target, dialect);
         }
     }
 

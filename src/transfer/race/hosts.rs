@@ -1,0 +1,117 @@
+//! The embedded servers as a race needs them: with keys of other lengths, and with their meters beside the lanes'.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+
+use crate::crypto::identity;
+use crate::event::{Event, Track};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::receive::is_race;
+use crate::net::server::{Lifetime, Server};
+use crate::net::service::{Policy, Service};
+use crate::net::upload::unix_now;
+use crate::store::Nowhere;
+use crate::transfer::HostError;
+use crate::transfer::dialer::{Embedded, lock};
+use crate::trust::Anchor;
+
+/// Bits of a session's number that tell its server from the others.
+const NUMBERED: u32 = 32;
+
+/// What a server of this process tells, and which lane it is about.
+pub struct Hosts {
+    observer: Arc<dyn Observer>,
+    /// The meters of lanes that will send, by their own addresses.
+    lanes: Mutex<HashMap<String, Arc<Meter>>>,
+    /// Who sends what is about to be watched.
+    coming: Mutex<HashMap<Track, String>>,
+    /// Servers with keys of other lengths than the embedded one's, by these.
+    servers: Mutex<HashMap<usize, (Server, Embedded)>>,
+}
+
+impl Hosts {
+    /// What their servers tell goes on to `observer`.
+    #[must_use]
+    pub fn new(observer: Arc<dyn Observer>) -> Arc<Self> {
+        Arc::new(Self {
+            observer,
+            lanes: Mutex::default(),
+            coming: Mutex::default(),
+            servers: Mutex::default(),
+        })
+    }
+
+    /// From now on what comes from this address to a server of ours is the other side of `meter`'s lane.
+    pub(super) fn expect(&self, from: SocketAddr, meter: Arc<Meter>) {
+        lock(&self.lanes).insert(from.to_string(), meter);
+    }
+
+    /// Nothing more comes from there.
+    pub(super) fn forget(&self, from: SocketAddr) {
+        lock(&self.lanes).remove(&from.to_string());
+    }
+
+    /// Whether [`Hosts::with_key`] would take no time.
+    pub(super) fn has_key(&self, bits: usize) -> bool {
+        lock(&self.servers).contains_key(&bits)
+    }
+
+    /// A server with a key of `bits` bits. The first time it is made, which takes seconds; it runs until
+    /// [`Hosts::close`].
+    pub(super) fn with_key(self: &Arc<Self>, bits: usize) -> Result<Embedded, HostError> {
+        if let Some((_, embedded)) = lock(&self.servers).get(&bits) {
+            return Ok(embedded.clone());
+        }
+        let (identity, ca) = identity::throwaway_of(bits)?;
+        let anchor = Anchor::from_pem(ca.as_bytes())?;
+        anchor.check(identity.certificate_pem(), unix_now())?;
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = listener.local_addr()?.to_string();
+        let service = Service {
+            policy: Policy::default(),
+            identity: Some(Arc::new(identity)),
+            store: Arc::new(Nowhere),
+            ciphertext: None,
+            history: None,
+            observer: Arc::clone(self) as Arc<dyn Observer>,
+        };
+        let before = (bits as u64) << NUMBERED;
+        let server = Server::numbered(listener, Arc::new(service), Lifetime::UntilStopped, before)?;
+        let embedded = Embedded { address, anchor: Arc::new(anchor), bits };
+        lock(&self.servers).insert(bits, (server, embedded.clone()));
+        Ok(embedded)
+    }
+
+    /// Ends those servers. Their sessions hold on to this, so that it would not happen by itself.
+    pub fn close(&self) {
+        let servers = std::mem::take(&mut *lock(&self.servers));
+        // Dropping one stops it and joins its sessions.
+        drop(servers);
+    }
+}
+
+impl Observer for Hosts {
+    fn event(&self, event: Event) {
+        if let Event::Receiving { track, peer, name, .. } = &event
+            && is_race(name)
+        {
+            lock(&self.coming).insert(*track, peer.clone());
+        }
+        self.observer.event(event);
+    }
+
+    fn watch(&self, track: Track, meter: Arc<Meter>) {
+        let peer = lock(&self.coming).remove(&track);
+        if let Some(lane) = peer.and_then(|peer| lock(&self.lanes).get(&peer).cloned()) {
+            meter.measure();
+            lane.pair(Arc::clone(&meter));
+        }
+        self.observer.watch(track, meter);
+    }
+
+    fn unwatch(&self, track: Track) {
+        self.observer.unwatch(track);
+    }
+}

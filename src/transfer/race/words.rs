@@ -1,0 +1,136 @@
+//! A race's result in words, the same in every front end.
+
+use std::time::Duration;
+
+use crate::event::{Course, LaneResult, Verdict};
+use crate::units;
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// A race's result in a sentence: the ratio, and what 1 GiB would take.
+#[must_use]
+pub fn sentence(verdict: &Verdict) -> String {
+    let mut done: Vec<&LaneResult> =
+        verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0).collect();
+    done.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let [fastest, .., slowest] = done[..] else {
+        return "No comparison: fewer than two lanes arrived.".to_owned();
+    };
+    let name = |lane: &LaneResult| name(verdict, lane);
+    let ratio = slowest.seconds / fastest.seconds;
+    let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+    let than = if done.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
+    let course = match (verdict.course, verdict.laps) {
+        (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
+        (Course::Together, ..=1) => "Together.".to_owned(),
+        (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
+        (Course::Together, laps) => format!("Together, median of {laps}."),
+    };
+    let ranking = format!("{course} {} was {ratio} times faster{than}.", name(fastest));
+    if verdict.bytes == 0 {
+        return ranking;
+    }
+    let gib: Vec<String> = verdict
+        .lanes
+        .iter()
+        .filter(|lane| lane.fault.is_none())
+        .map(|lane| {
+            let seconds = lane.seconds * GIB / verdict.bytes as f64;
+            format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
+        })
+        .collect();
+    format!("{ranking} 1 GiB: {}.", gib.join(", "))
+}
+
+/// What a lane is called beside the others: its variant; the whole dialect, if another has the same variant; and its
+/// key, if another has the same dialect, too.
+#[must_use]
+pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
+    let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
+    let (variant, dialect) = (lane.dialect.variant.to_string(), lane.dialect.to_string());
+    let twins = others().any(|other| other.dialect.variant == lane.dialect.variant);
+    let twins_in_all = others().any(|other| other.dialect.to_string() == dialect);
+    match &lane.proof {
+        _ if !twins => variant,
+        Some(proof) if twins_in_all => format!("{dialect} {}", proof.bits),
+        _ => dialect,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Dialect, Engines, Fault, Padding, Proof, Variant};
+    use crate::net::upload::UploadError;
+
+    fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
+        LaneResult { fault, ..LaneResult::of(Dialect::of(variant), seconds) }
+    }
+
+    fn verdict(lanes: Vec<LaneResult>) -> Verdict {
+        Verdict {
+            name: "cmos.mp4".to_owned(),
+            bytes: 8 << 20,
+            lanes,
+            engines: Engines::default(),
+            course: Course::InTurn,
+            laps: 1,
+        }
+    }
+
+    #[test]
+    fn the_sentence_has_the_ratio_and_a_gibibyte() {
+        let both = verdict(vec![lane(Variant::Cp1, 2.76, None), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(
+            sentence(&both),
+            "In turn (fair). CP2 was 138 times faster. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
+        );
+        let three = verdict(vec![
+            lane(Variant::Plain, 0.01, None),
+            lane(Variant::Cp1, 0.05, None),
+            lane(Variant::Cp2, 0.02, None),
+        ]);
+        assert!(sentence(&three).starts_with("In turn (fair). Plain was 5.0 times faster than CP1. 1 GiB: "));
+    }
+
+    #[test]
+    fn the_sentence_says_how_they_ran() {
+        let both = verdict(vec![lane(Variant::Ap, 3.0, None), lane(Variant::Cp2, 1.0, None)]);
+        let told = |course, laps| sentence(&Verdict { course, laps, ..both.clone() });
+        assert!(told(Course::Together, 1).starts_with("Together. CP2 was 3.0 times faster. 1 GiB: "));
+        assert!(told(Course::InTurn, 5).starts_with("In turn (fair), median of 5. CP2 was 3.0"));
+    }
+
+    #[test]
+    fn lanes_are_told_apart_by_no_more_than_it_takes() {
+        let proof = |bits| Proof {
+            subject: String::new(),
+            issuer: String::new(),
+            bits,
+            days_left: 1,
+            fingerprint: String::new(),
+            warnings: Vec::new(),
+        };
+        let cp1 = |bits, padding| LaneResult {
+            proof: Some(proof(bits)),
+            ..LaneResult::of(Dialect { padding, ..Dialect::of(Variant::Cp1) }, 1.0)
+        };
+        let names = |lanes| {
+            let verdict = verdict(lanes);
+            verdict.lanes.iter().map(|lane| name(&verdict, lane)).collect::<Vec<_>>()
+        };
+        let cp2 = lane(Variant::Cp2, 1.0, None);
+        assert_eq!(names(vec![cp1(1024, Padding::Oaep), cp2.clone()]), ["CP1", "CP2"]);
+        let paddings = vec![cp1(1024, Padding::Oaep), cp1(1024, Padding::Pkcs1v15), cp2];
+        assert_eq!(names(paddings), ["CP1 OAEP", "CP1 PKCS1v15", "CP2"]);
+        let keys = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Oaep)];
+        assert_eq!(names(keys), ["CP1 OAEP 1024", "CP1 OAEP 2048"]);
+    }
+
+    #[test]
+    fn a_lane_that_failed_is_not_compared() {
+        let fault = UploadError::Interrupted.fault();
+        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(sentence(&one), "No comparison: fewer than two lanes arrived.");
+    }
+}

@@ -118,7 +118,7 @@ impl Outcome {
             Self::Read => "read",
             Self::Hidden => "hidden",
             Self::StoredAltered => "altered",
-            Self::StoredUnderIt => "stored under",
+            Self::StoredUnderIt => "misfiled",
             Self::Works => "replaced",
             Self::Refused => "refused",
             Self::NothingStored => "not stored",

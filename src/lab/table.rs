@@ -49,7 +49,7 @@ impl Signs {
 #[must_use]
 pub fn text(cells: &[Cell], signs: Signs) -> String {
     let mut text = String::new();
-    let mut head = format!("{:LABEL$}", "attack on the path");
+    let mut head = format!("{:LABEL$}", "Attack on the path");
     for variant in Variant::ALL {
         let _ = write!(head, "{:COLUMN$}", variant.to_string());
     }
@@ -93,7 +93,7 @@ fn lines(text: &mut String, attack: Attack, row: &[&Cell], signs: Signs) {
             row.iter().find(|cell| cell.variant == *variant).map_or(Vec::new(), |cell| column(cell, signs))
         })
         .collect();
-    let label = wrapped(attack.words(), LABEL - 2);
+    let label = wrapped(&capital(attack.words()), LABEL - 2);
     let height = columns.iter().map(Vec::len).max().unwrap_or(0).max(label.len());
     for at in 0..height {
         let mut line = format!("{:LABEL$}", label.get(at).map_or("", String::as_str));
@@ -129,6 +129,12 @@ fn column(cell: &Cell, signs: Signs) -> Vec<String> {
         first = " ";
     }
     lines
+}
+
+/// A new row is seen by its capital.
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Words in lines of at most `width` characters.
@@ -213,7 +219,7 @@ mod tests {
     fn what_was_seen_stands_above_what_is_expected() {
         let text = text(&flips(), Signs::Unicode);
         let table: Vec<&str> = text.lines().collect();
-        assert_eq!(table[2], "flip a bit of the   ✗ altered      ✗ altered      ✓ refused      ✗ altered");
+        assert_eq!(table[2], "Flip a bit of the   ✗ altered      ✗ altered      ✓ refused      ✗ altered");
         assert_eq!(table[3], "body                = altered      ≠ altered      = refused or   ≠ refused");
         assert_eq!(table[4], "                                                    altered");
         assert_eq!(table[5], "  with a receipt      noticed        deceived       noticed        noticed");

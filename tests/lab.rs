@@ -85,6 +85,13 @@ fn every_attack_on_the_path_ends_as_the_protocol_says() {
             }
         }
     }
+    // What is written by somebody else is believed without a receipt, and so is a lie about the end.
+    for play in cells.iter().flat_map(|cell| &cell.plays) {
+        let lie = play.way.contains("hears an end in order");
+        if play.outcome.writes() || lie {
+            assert_eq!(play.believed, Some(true), "{play:?}");
+        }
+    }
     assert!(wrong.is_empty(), "{} cells are not as PROTOCOL.md says:\n{}", wrong.len(), wrong.join("\n"));
 }
 

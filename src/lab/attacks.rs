@@ -163,7 +163,14 @@ fn on_the_path(
     } else {
         (Outcome::Unclear, format!("{outcome} ({seen}), and with receipts {again} ({seen_again})"))
     };
-    Ok(Play { way: way.to_owned(), outcome, seen, receipt: Some(with.receipt()), told: with.sent.words() })
+    Ok(Play {
+        way: way.to_owned(),
+        outcome,
+        seen,
+        believed: Some(without.arrived()),
+        receipt: Some(with.receipt()),
+        told: with.sent.words(),
+    })
 }
 
 fn relay(_: &House) -> Result<(Plan, usize), LabError> {
@@ -357,7 +364,7 @@ fn replayed(cast: &Cast, dialect: Dialect, way: &str, moved: bool) -> Result<Pla
     };
     let said = if refused.is_empty() { "nothing".to_owned() } else { refused };
     let seen = format!("{files} in the folder; the server refused: {said}");
-    Ok(Play { way: way.to_owned(), outcome, seen, receipt: None, told: String::new() })
+    Ok(Play { way: way.to_owned(), outcome, seen, believed: None, receipt: None, told: String::new() })
 }
 
 fn say_again(server: SocketAddr, bytes: &[u8]) -> Result<(), LabError> {
@@ -416,7 +423,14 @@ fn distrust(way: &str, sent: &Sent, seen: &Seen) -> Play {
         (false, true) if sent.proven => Outcome::Believed,
         _ => Outcome::Unclear,
     };
-    Play { way: way.to_owned(), outcome, seen: sent.words(), receipt: None, told: String::new() }
+    Play {
+        way: way.to_owned(),
+        outcome,
+        seen: sent.words(),
+        believed: None,
+        receipt: None,
+        told: String::new(),
+    }
 }
 
 fn impostor(cast: &Cast, dialect: Dialect, way: &str, who: &Arc<Identity>) -> Result<Play, LabError> {

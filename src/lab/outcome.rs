@@ -214,6 +214,9 @@ pub struct Play {
     pub outcome: Outcome,
     /// What was seen: at the sender, at the server, on the path.
     pub seen: String,
+    /// Whether the sender counts it as arrived when he asks for no receipt; `None` where there is no sender, or
+    /// nothing that should arrive.
+    pub believed: Option<bool>,
     /// With receipts; `None` where nobody sends anything that a receipt could be for.
     pub receipt: Option<Receipt>,
     /// What the sender was told then; empty without one.

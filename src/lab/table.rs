@@ -198,6 +198,7 @@ mod tests {
             way: "a way".to_owned(),
             outcome,
             seen: "what was seen".to_owned(),
+            believed: None,
             receipt,
             told: "told".to_owned(),
         };

@@ -255,6 +255,10 @@ pub struct Race {
     /// bytes there.
     #[arg(long)]
     pub open: bool,
+    /// Write the result there: a page (.html), its charts (.svg), a table (.md, .csv) or everything (.json). A report
+    /// of upseal's is replaced, another file is not.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// One JSON event a line on stdout.
     #[arg(long)]
     pub json: bool,

@@ -97,8 +97,13 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
-/// The report, and a word of it.
+/// The report, and a word of it. Of a race in which nothing arrived there is nothing to report, and an earlier one
+/// stays.
 fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
+    if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
+        output::remark("no report: nothing arrived");
+        return Ok(());
+    }
     report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;
     output::remark(&format!("report: {}", escape(&path.to_string_lossy())));
     Ok(())

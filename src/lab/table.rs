@@ -175,7 +175,7 @@ fn legend(text: &mut String, cells: &[Cell], signs: Signs) {
     for outcome in seen {
         push(text, &format!("{} {:13} {}", signs.of(outcome), outcome.word(), outcome.meaning()));
     }
-    push(text, "=               what PROTOCOL.md says, second table of \"What the variants protect\"");
+    push(text, "=               what PROTOCOL.md says, \"What the variants protect\"");
     let receipts: Vec<Receipt> = cells.iter().filter_map(Cell::receipt).collect();
     for (receipt, meaning) in [
         (Receipt::Holds, "the sender has a receipt for what he sent"),

@@ -10,8 +10,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::rows::{Row, STAGES, rows};
-use super::text::{percent, subject, title};
-use super::{MARK, RaceReport, ReportError, document, said};
+use super::text::{command, compact, percent, subject, title};
+use super::{MARK, RaceReport, ReportError, said};
 use crate::event::{LaneResult, Verdict};
 
 /// Pixels of a chart's width.
@@ -117,15 +117,14 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
         let machine = &report.machine;
         let foot = [
             format!("{}, {} threads; {}", machine.cpu, machine.cores, machine.os),
-            format!("upseal {}, {}; {}", machine.upseal, machine.date, machine.command),
+            format!("upseal {}, {}; {}", machine.upseal, machine.date, command(report)),
         ];
         for (line, words) in foot.iter().enumerate() {
             write(area, words, (24, at(y) + 22 + 18 * at(line as u32)), 12, &FAINT)?;
         }
         Ok(())
     })?;
-    // Plain values of ours: none fails to serialise.
-    let numbers = serde_json::to_string(&document(report)).unwrap_or_default();
+    let numbers = compact(report);
     let metadata =
         format!("<!-- {MARK} -->\n<metadata id=\"numbers\">{}</metadata>\n", super::html::text(&numbers));
     let begin = svg.find('>').map_or(0, |end| end + 1);
@@ -221,14 +220,14 @@ fn draw_rates(area: &Area<'_>, lines: &[Line]) -> Drawn {
     let mut builder = ChartBuilder::on(area);
     builder
         .margin_left(8)
-        .margin_right(120)
-        .margin_top(8)
+        .margin_right(24)
+        .margin_top(32)
         .margin_bottom(4)
         .x_label_area_size(44)
         .y_label_area_size(72);
     // Beside a lane that takes a hundred times longer the other would be a dot.
     if longest > 8.0 * shortest {
-        let first = shortest / 40.0;
+        let first = shortest / 10.0;
         let chart = builder.build_cartesian_2d((first..longest * 1.05).log_scale(), rates).map_err(failed)?;
         curves(area, chart, lines, first, "seconds, log scale")
     } else {
@@ -264,7 +263,7 @@ where
         .y_label_formatter(&|value| short(*value))
         .draw()
         .map_err(failed)?;
-    let mut ends: Vec<(i32, i32, &Line)> = Vec::new();
+    let mut x = 80;
     for line in lines {
         let steps: Vec<(f64, f64)> = line
             .pieces
@@ -272,20 +271,13 @@ where
             .filter(|piece| piece.to > first)
             .flat_map(|piece| [(piece.from.max(first), piece.rate), (piece.to, piece.rate)])
             .collect();
-        let Some(last) = steps.last().copied() else { continue };
+        let last = steps.last().copied();
         chart.draw_series(LineSeries::new(steps, line.colour.stroke_width(3))).map_err(failed)?;
-        chart.draw_series([Circle::new(last, 5, line.colour.filled())]).map_err(failed)?;
-        let (x, y) = chart.backend_coord(&last);
-        ends.push((x, y, line));
-    }
-    // Names stand beside their ends, one below the other where these are close.
-    ends.sort_by_key(|(_, y, _)| *y);
-    let (base_x, base_y) = area.get_base_pixel();
-    let mut free = i32::MIN;
-    for (x, y, line) in ends {
-        let y = (y - base_y).max(free);
-        free = y + 17;
-        write(area, &line.name, (x - base_x + 10, y), 14, &line.colour)?;
+        chart.draw_series(last.map(|last| Circle::new(last, 5, line.colour.filled()))).map_err(failed)?;
+        // Beside their ends the names of lanes that are alike would cover each other.
+        bar(area, (x, 9), (x + 22, 13), &line.colour)?;
+        write(area, &line.name, (x + 30, 11), 14, &INK)?;
+        x += 60 + 9 * i32::try_from(line.name.chars().count()).unwrap_or(0);
     }
     Ok(())
 }
@@ -337,7 +329,7 @@ fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
         }
         let end = LEFT + pixels(row.seconds / longest).max(2);
         bar(area, (LEFT, middle - 12), (end, middle + 12), colour)?;
-        if row.laps > 1 {
+        if row.laps > 1 && pixels((row.max - row.min) / longest) >= 6 {
             // From the fastest to the slowest.
             let (from, to) = (LEFT + pixels(row.min / longest), LEFT + pixels(row.max / longest));
             for line in [

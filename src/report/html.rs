@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
 use super::rows::{Row, rows};
-use super::text::{facts, subject, title};
-use super::{MARK, RaceReport, ReportError, document, said};
+use super::text::{command, compact, facts, subject, title};
+use super::{MARK, RaceReport, ReportError, said};
 use crate::units;
 
 /// Text and attribute values in HTML and XML.
@@ -57,8 +57,8 @@ pub fn page(report: &RaceReport) -> Result<String, ReportError> {
     ];
     let charts: Vec<String> = charts.into_iter().flatten().collect();
     let hash = STANDARD.encode_to_string(Sha256::digest(CHECK.as_bytes()));
-    // Plain values of ours: none fails to serialise. `<` cannot end the element early.
-    let numbers = serde_json::to_string(&document(report)).unwrap_or_default().replace('<', "\\u003c");
+    // `<` cannot end the element early.
+    let numbers = compact(report).replace('<', "\\u003c");
     let (heading, sentence) = (text(&title(verdict)), text(&said(verdict)));
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\" data-expected=\"{count}\">\n<head>\n<meta charset=\"utf-8\">\n<!-- {MARK} -->\n\
@@ -131,7 +131,7 @@ fn table(rows: &[Row]) -> String {
         .iter()
         .filter_map(|row| {
             let slowest = row.bottleneck.as_ref()?;
-            Some(format!("<li><b>{}</b>: the others waited for {}</li>", text(&row.name), text(slowest)))
+            Some(format!("<li><b>{}</b>: busiest was {} of the time</li>", text(&row.name), text(slowest)))
         })
         .collect();
     if !slow.is_empty() {
@@ -159,7 +159,7 @@ fn machine(report: &RaceReport) -> String {
         .collect();
     format!(
         "<section>\n<h2>Machine and program</h2>\n<dl>{rows}</dl>\n<pre>{}</pre>\n</section>",
-        text(&report.machine.command)
+        text(&command(report))
     )
 }
 

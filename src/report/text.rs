@@ -31,7 +31,29 @@ const COLUMNS: [&str; 16] = [
 /// Everything, with the verdict as it is.
 pub fn json(report: &RaceReport) -> String {
     // Plain values of ours: none fails to serialise.
-    serde_json::to_string_pretty(&document(report)).unwrap_or_default() + "\n"
+    ascii(&serde_json::to_string_pretty(&document(report)).unwrap_or_default()) + "\n"
+}
+
+/// The same on one line, for other formats to carry.
+pub fn compact(report: &RaceReport) -> String {
+    // Plain values of ours: none fails to serialise.
+    ascii(&serde_json::to_string(&document(report)).unwrap_or_default())
+}
+
+/// JSON that means the same, and holds no character that an editor could hide or turn around.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            out.push(c);
+        } else {
+            // Beyond ASCII a character stands in a string only.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
 }
 
 /// A row for each lane; the stages' parts are the last columns.
@@ -65,7 +87,7 @@ fn quoted(text: &str) -> String {
 
 /// A title, the sentence, a table, where the time went, and the machine.
 pub fn markdown(report: &RaceReport) -> String {
-    let (verdict, machine) = (&report.verdict, &report.machine);
+    let verdict = &report.verdict;
     let rows = rows(verdict);
     let mut text = format!(
         "<!-- {MARK} -->\n# {}\n\n**{}**\n\n{}\n\n",
@@ -103,7 +125,7 @@ pub fn markdown(report: &RaceReport) -> String {
     if rows.iter().any(|row| !row.shares.is_empty()) {
         let _ = write!(
             text,
-            "\n## Where the time went\n\n| lane |{} slowest |\n|---|{}---|\n",
+            "\n## Where the time went\n\n| lane |{} busiest |\n|---|{}---|\n",
             STAGES.map(|s| format!(" {s} |")).concat(),
             "--:|".repeat(6)
         );
@@ -119,10 +141,9 @@ pub fn markdown(report: &RaceReport) -> String {
         }
     }
     text += "\n## Machine and program\n\n";
-    for (what, value) in facts(report) {
+    for (what, value) in facts(report).into_iter().chain([("Command", command(report))]) {
         let _ = writeln!(text, "- {what}: {}", plain(&value));
     }
-    let _ = writeln!(text, "\n`{}`", machine.command.replace('`', "'"));
     text
 }
 
@@ -160,6 +181,11 @@ pub fn subject(verdict: &Verdict) -> String {
         units::bytes(verdict.bytes),
         verdict.bytes
     )
+}
+
+/// The command line, escaped as on a screen.
+pub fn command(report: &RaceReport) -> String {
+    escape(&report.machine.command).to_string()
 }
 
 /// Machine and program, but for the command line.

@@ -43,6 +43,8 @@ pub enum Subcommands {
     Verify(Verify),
     /// Send one file through several lanes, in turn, and compare.
     Race(Race),
+    /// Play the attacks that the protocol's variants withstand or not, on a server of this program.
+    Lab(Lab),
     /// Make, sign and show certificates.
     Certs {
         /// What to do with certificates.
@@ -257,12 +259,25 @@ pub struct Race {
     /// bytes there.
     #[arg(long)]
     pub open: bool,
+    /// Write the result there: a page (.html), its charts (.svg), a table (.md, .csv) or everything (.json). A report
+    /// of upseal's is replaced, another file is not.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// One JSON event a line on stdout.
     #[arg(long)]
     pub json: bool,
     /// The file.
     #[arg(value_name = "FILE", required_unless_present = "generate")]
     pub file: Option<PathBuf>,
+}
+
+/// `upseal lab`: twelve attacks from the path between client and server, each played against all four variants, on
+/// loopback and with throwaway keys. Exit code 0: all ended as the protocol's description says; 1: not all.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// One JSON object for each attack and variant, a line each, on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `upseal peers`.

@@ -12,6 +12,8 @@
 //! - [`store`]: where received files come to rest
 //! - [`ledger`]: what was sent and received, and the replay memory
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
+//! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
+//! - [`report`]: a race's result as a page, a picture or numbers
 //! - [`digest`], [`escape`](mod@escape), [`units`]: SHA-256 as a value, names made harmless to show, amounts
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - [`config`]: flags, presets, the environment and the file as one value
@@ -24,11 +26,13 @@ pub mod crypto;
 pub mod digest;
 pub mod escape;
 pub mod event;
+pub mod lab;
 pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod output;
 pub mod pipeline;
+pub mod report;
 pub mod store;
 pub mod transfer;
 pub mod trust;

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Serve(args)) => command::serve::run(&args),
         Some(Subcommands::Verify(args)) => command::verify::run(&args),
         Some(Subcommands::Race(args)) => command::race::run(args),
+        Some(Subcommands::Lab(args)) => command::lab::run(&args),
         Some(Subcommands::Peers(args)) => command::peers::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),
         Some(Subcommands::Known(args)) => command::known::run(args),

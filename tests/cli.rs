@@ -8,6 +8,8 @@ mod digest;
 #[path = "cli/presets.rs"]
 mod presets;
 mod program;
+#[path = "cli/report.rs"]
+mod report;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod certs;
 pub mod history;
 pub mod known;
+pub mod lab;
 pub mod peers;
 pub mod race;
 pub mod send;

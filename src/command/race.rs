@@ -1,6 +1,7 @@
 //! `upseal race`: one file through several lanes, without a screen.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use crossbeam_channel::select;
 
@@ -8,8 +9,12 @@ use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
 use crate::config::{Layer, Sources};
-use crate::event::{Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target};
-use crate::output::{Output, Style};
+use crate::escape::escape;
+use crate::event::{
+    Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target, Verdict,
+};
+use crate::output::{self, Output, Style};
+use crate::report::{self, RaceReport};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
 /// Runs the race and prints its result.
@@ -22,6 +27,10 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     if !(2..=MOST_LANES).contains(&args.lanes.len()) {
         let what = format!("a race has two to {MOST_LANES} lanes, not {}", args.lanes.len());
         return Err(usage(what, "for example --lanes cp1,cp2"));
+    }
+    // Before anything is sent: a result that cannot be written would be lost.
+    if let Some(path) = &args.report {
+        report::check(path).map_err(|e| e.fault())?;
     }
     let flags = Layer { padding: args.padding, ca: args.ca, ..Layer::default() };
     let settings = Sources::load()?.settle(flags, None)?;
@@ -62,13 +71,15 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     // The transfer threads live until `shut_down`, so the channel is open.
     let _ = transfer.commands().send(Command::Race(order));
     let mut faults = Vec::new();
+    let mut written = None;
     loop {
         select! {
             recv(transfer.events()) -> event => {
                 let Ok(event) = event else { break };
                 output.show(&event);
                 if let Event::RaceFinished { verdict } = event {
-                    faults.extend(verdict.lanes.into_iter().filter_map(|lane| lane.fault));
+                    faults.extend(verdict.lanes.iter().filter_map(|lane| lane.fault.clone()));
+                    written = args.report.as_deref().map(|path| write(path, verdict));
                     break;
                 }
             }
@@ -79,5 +90,21 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     }
     transfer.shut_down();
     output.finish();
+    if let Some(Err(fault)) = written {
+        output::fault(&fault);
+        faults.push(fault);
+    }
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
+}
+
+/// The report, and a word of it. Of a race in which nothing arrived there is nothing to report, and an earlier one
+/// stays.
+fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
+    if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
+        output::remark("no report: nothing arrived");
+        return Ok(());
+    }
+    report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;
+    output::remark(&format!("report: {}", escape(&path.to_string_lossy())));
+    Ok(())
 }

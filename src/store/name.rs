@@ -106,6 +106,28 @@ impl FileName {
         iter::once(self.clone()).chain((2..).map_while(|number| self.numbered(number)))
     }
 
+    /// Whether a server that was told this name may keep the file as `there`: as it is, behind a prefix of its
+    /// own, as a numbered copy.
+    #[must_use]
+    pub fn may_become(&self, there: &str) -> bool {
+        if self.0 == there {
+            return true;
+        }
+        let numbers: Vec<u32> = there
+            .match_indices(" (")
+            .filter_map(|(at, open)| there[at + open.len()..].split_once(')')?.0.parse().ok())
+            .collect();
+        let is_there = |name: &Self| {
+            let copies = numbers.iter().filter_map(|number| name.numbered(*number));
+            name.0 == there || copies.into_iter().any(|copy| copy.0 == there)
+        };
+        is_there(self)
+            || there
+                .char_indices()
+                .skip(1)
+                .any(|(at, _)| self.with_prefix(&there[..at]).is_ok_and(|name| is_there(&name)))
+    }
+
     /// Where the extension begins, its dot included; the length where there is none.
     fn extension(&self) -> usize {
         let name = self.0.as_str();

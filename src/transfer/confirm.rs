@@ -144,6 +144,7 @@ pub fn judge(
             advice: "its log says why".to_owned(),
         }),
         Fate::Stored { protocol, size, digest, name } => {
+            let is_kept_as = is_kept_as(&file.name, name);
             let name = escape(name).to_string();
             if *protocol != dialect.variant {
                 return altered(
@@ -157,6 +158,9 @@ pub fn judge(
             // Receipts are asked for only of files that were hashed.
             if file.sent.digest.is_none_or(|sent| *digest != salted(salt, sent)) {
                 return altered(&name, "it has another SHA-256 there");
+            }
+            if !is_kept_as {
+                return renamed(&name);
             }
             State::Stored { name, receipt }
         }
@@ -176,6 +180,24 @@ pub fn unknown() -> State {
 
 /// The beginning of what is said of a file that is not what was sent.
 pub const ALTERED: &str = "altered on the way";
+
+/// Whether a server that was sent this name keeps the file as it does by itself: perhaps numbered, perhaps with a
+/// prefix. What somebody on the way puts before a name cannot be told from that.
+pub(super) fn is_kept_as(sent: &str, there: &str) -> bool {
+    FileName::from_wire(sent.as_bytes()).is_ok_and(|name| name.may_become(there))
+}
+
+/// The content is what was sent.
+fn renamed(name: &str) -> State {
+    State::Failed(Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::Peer,
+        what: format!("{ALTERED}: it has another name there; the server's copy is {name}"),
+        advice:
+            "its content is what was sent; no variant protects a name, so somebody on the way can change it"
+                .to_owned(),
+    })
+}
 
 fn altered(name: &str, how: &str) -> State {
     State::Failed(Fault {

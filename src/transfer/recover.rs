@@ -141,7 +141,8 @@ fn stored_name(receipt: &Receipt, file: &Asked) -> Option<String> {
             if *protocol == sent.variant
                 && is_fitting(*protocol, receipt.salt.is_some())
                 && *size == sent.size
-                && *digest == wanted =>
+                && *digest == wanted
+                && confirm::is_kept_as(&sent.name, name) =>
         {
             Some(name.clone())
         }

@@ -215,3 +215,22 @@ fn a_prefix_makes_another_name_or_none() {
     assert!(matches!(prefixed("a.txt", ".upseal-"), Err(NameError::Unfinished { .. })));
     assert!(matches!(prefixed("a.txt", "con."), Err(NameError::Device { .. })));
 }
+
+#[test]
+fn a_server_may_number_a_name_and_put_its_prefix_before_it_and_no_more() {
+    let name = FileName::from_wire(b"docs/plan.tar.gz").unwrap();
+    for there in
+        ["plan.tar.gz", "plan (2).tar.gz", "recv_plan.tar.gz", "recv_plan (17).tar.gz", "a (3) plan.tar.gz"]
+    {
+        assert!(name.may_become(there), "{there}");
+    }
+    for there in
+        ["plan.tar", "plan.tar.gz2", "old.tar.gz", "plan (1).tar.gz", "plan (02).tar.gz", "plan2.tar.gz", ""]
+    {
+        assert!(!name.may_become(there), "{there}");
+    }
+    // Past 255 bytes the stem is cut.
+    let long = FileName::from_wire(format!("{}.txt", "é".repeat(125)).as_bytes()).unwrap();
+    let there = long.with_prefix("recv_").unwrap().numbered(2).unwrap();
+    assert!(long.may_become(there.as_str()) && there.as_str().len() <= MAX_BYTES);
+}

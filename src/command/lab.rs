@@ -1,0 +1,66 @@
+//! `upseal lab`: the attacks of PROTOCOL.md, played against a server of this program.
+
+use std::thread;
+
+use super::{interrupts, system};
+use crate::cli::Lab;
+use crate::event::Fault;
+use crate::lab::outcome::{Attack, Cell};
+use crate::lab::table::{self, Signs};
+use crate::net::stream::Interrupter;
+use crate::{lab, output};
+
+/// Plays them all, prints what came of it, and compares.
+///
+/// Returns 0 if every cell is as PROTOCOL.md says, 1 if not.
+///
+/// # Errors
+/// It could not be played, or was interrupted.
+pub fn run(args: &Lab) -> Result<u8, Fault> {
+    let signals = interrupts()?;
+    let stop = Interrupter::default();
+    let stopped = stop.clone();
+    thread::Builder::new()
+        .name("upseal-lab-signals".to_owned())
+        .spawn(move || {
+            // It ends with the program.
+            if signals.recv().is_ok() {
+                stopped.interrupt();
+            }
+        })
+        .map_err(|e| system("cannot start a thread", &e))?;
+    if !args.json {
+        output::remark(
+            "A lab on 127.0.0.1: upseal's own client, upseal's own server with throwaway keys, and an attacker\n\
+             between them. It says nothing of other people's servers. Some seconds, please.",
+        );
+    }
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut row = None;
+    let result = lab::run(&stop, |cell| {
+        if args.json {
+            // Plain values of ours: none fails to serialise.
+            if let Ok(json) = serde_json::to_string(&cell) {
+                output::line(&json);
+            }
+        } else if row.replace(cell.attack) != Some(cell.attack) {
+            let at = Attack::ALL.iter().position(|attack| *attack == cell.attack).unwrap_or_default();
+            output::remark(&format!("{:2} of {}: {}", at + 1, Attack::ALL.len(), cell.attack.words()));
+        }
+        cells.push(cell);
+    });
+    result.map_err(|e| e.fault())?;
+    if !args.json {
+        output::line(&table::text(&cells, signs()));
+        output::line(&table::verdict(&cells));
+    }
+    Ok(u8::from(cells.iter().any(|cell| !cell.as_expected)))
+}
+
+/// By the locale, as C programs do.
+fn signs() -> Signs {
+    let said =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|said| !said.is_empty());
+    let locale = said.map(|said| said.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if locale.contains("utf-8") || locale.contains("utf8") { Signs::Unicode } else { Signs::Ascii }
+}

@@ -1,0 +1,353 @@
+//! Somebody on the path: takes a client's connection, passes it on to the server, and does what a [`Plan`] says.
+//!
+//! ```text
+//!   client ── bytes ─► Decoder (net::wire) ─ items ─► Plan ─ items ─► bytes ──► server
+//!          ◄──────────────── as they are, unless the plan answers ─────────────
+//! ```
+//!
+//! It reads messages by the server's own decoder, and only the body of MODE 1 by its M1: what it edits is framed
+//! as A is, or not at all. Limits: bodies of [`LONGEST`] bytes, [`PATIENCE`] for a connection.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
+
+use crate::net::wire::{Decoder, Message, Mode, word};
+
+/// How long a connection may take, and how long one is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of a body that is collected.
+const LONGEST: u64 = 1 << 20;
+
+/// A message with its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// Any MODE but 1.
+    Message(Message),
+    /// MODE 1 with as many bytes as its M1 says.
+    Body(Vec<u8>),
+}
+
+impl Item {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let with = |mode: Mode, m2: &[u8]| [&mode.word()[..], &word(m2.len() as u64), m2].concat();
+        match self {
+            Self::Body(body) => with(Mode::Data, body),
+            Self::Message(Message::Filename(name)) => with(Mode::Filename, name),
+            Self::Message(Message::Authenticate(message)) => with(Mode::Authenticate, message),
+            Self::Message(Message::SessionKey(key)) => with(Mode::SessionKey, key),
+            // The decoder gives the others only where it was told that blocks may follow, which nobody does here.
+            Self::Message(_) => Mode::Close.word().to_vec(),
+        }
+    }
+}
+
+/// How a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The server sees an end in order, the client a reset.
+    InOrder,
+    /// Both see a reset.
+    Reset,
+    /// The server sees an end in order, and the client too, after its last byte: it is told that all went well.
+    Lie,
+}
+
+/// Changes what a client sends; called with each item.
+pub type Edit = Box<dyn FnMut(Item) -> Vec<Item> + Send>;
+
+/// What is done with a connection.
+pub enum Plan {
+    /// Everything is passed on as it comes.
+    Relay,
+    /// Items are passed on as this gives them.
+    Edit(Edit),
+    /// The server gets so many bytes of the first body, and then this.
+    Cut(usize, Cut),
+    /// The server gets nothing; these bytes answer MODE 3.
+    Answer(Vec<u8>),
+}
+
+/// What passed by on one connection.
+#[derive(Debug, Default, Clone)]
+pub struct Seen {
+    /// Every byte of the client's.
+    pub up: Vec<u8>,
+    /// Every byte of the server's that was passed on.
+    pub down: Vec<u8>,
+    /// What the client's bytes say, as far as they could be read.
+    pub items: Vec<Item>,
+}
+
+/// Takes bytes, and gives whole items.
+#[derive(Debug, Default)]
+pub struct Reader {
+    decoder: Decoder,
+    /// Of a body, and how many bytes it will have.
+    body: Option<(Vec<u8>, usize)>,
+    /// Where the first body begins, on the connection.
+    first_body: Option<usize>,
+    /// They could not be read; nothing more is.
+    lost: bool,
+}
+
+impl Reader {
+    /// All items that end in these bytes.
+    pub fn read(&mut self, mut bytes: &[u8]) -> Vec<Item> {
+        let mut items = Vec::new();
+        while !self.lost {
+            if let Some((body, length)) = &mut self.body {
+                let taken = (*length - body.len()).min(bytes.len());
+                body.extend_from_slice(&bytes[..taken]);
+                self.decoder.skip(taken as u64);
+                bytes = &bytes[taken..];
+                if body.len() < *length {
+                    break;
+                }
+                items.extend(self.body.take().map(|(body, _)| Item::Body(body)));
+            }
+            match self.decoder.feed(bytes) {
+                Ok((taken, message)) => {
+                    bytes = &bytes[taken..];
+                    match message {
+                        None => break,
+                        Some(Message::Data { length }) => {
+                            // A connection of ours is far shorter than memory.
+                            let here = usize::try_from(self.decoder.offset()).unwrap_or(usize::MAX);
+                            self.first_body.get_or_insert(here);
+                            match usize::try_from(length) {
+                                Ok(size) if length <= LONGEST => self.body = Some((Vec::new(), size)),
+                                _ => self.lost = true,
+                            }
+                        }
+                        Some(message) => items.push(Item::Message(message)),
+                    }
+                }
+                Err(_) => self.lost = true,
+            }
+        }
+        items
+    }
+}
+
+/// Serves one connection for each plan, one after another, on a port of its own on loopback.
+pub struct Proxy {
+    address: SocketAddr,
+    thread: JoinHandle<Vec<Seen>>,
+}
+
+impl Proxy {
+    /// Each plan comes with the server that its connection is passed on to.
+    ///
+    /// # Errors
+    /// No port, no thread.
+    pub fn start(plans: Vec<(Plan, SocketAddr)>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let thread = thread::Builder::new().name("upseal-lab-proxy".to_owned()).spawn(move || {
+            let mut seen = Vec::new();
+            for (plan, server) in plans {
+                // A connection that broke has shown what it has shown.
+                let Ok(client) = accept(&listener) else { break };
+                seen.push(Way::open(client, server, plan).map(Way::run).unwrap_or_default());
+            }
+            seen
+        })?;
+        Ok(Self { address, thread })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for its connections, and tells what passed by on each that came.
+    #[must_use]
+    pub fn finish(self) -> Vec<Seen> {
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// The next client, if one comes.
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timespec(PATIENCE)))?;
+    if ready == 0 {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(listener.accept()?.0)
+}
+
+fn timespec(time: Duration) -> Timespec {
+    // Both are far below their limits.
+    Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: i64::from(time.subsec_nanos()) }
+}
+
+/// A connection that is passed on.
+struct Way {
+    client: TcpStream,
+    /// `None`: nobody is there, or no longer.
+    server: Option<TcpStream>,
+    plan: Plan,
+    reader: Reader,
+    seen: Seen,
+    /// The client will write no more.
+    finished: bool,
+}
+
+impl Way {
+    fn open(client: TcpStream, server: SocketAddr, plan: Plan) -> io::Result<Self> {
+        client.set_nodelay(true)?;
+        client.set_write_timeout(Some(PATIENCE))?;
+        let server = match plan {
+            Plan::Answer(_) => None,
+            _ => {
+                let server = TcpStream::connect_timeout(&server, PATIENCE)?;
+                server.set_nodelay(true)?;
+                server.set_write_timeout(Some(PATIENCE))?;
+                Some(server)
+            }
+        };
+        Ok(Self { client, server, plan, reader: Reader::default(), seen: Seen::default(), finished: false })
+    }
+
+    /// To the end of both connections.
+    fn run(mut self) -> Seen {
+        let until = Instant::now() + PATIENCE;
+        let mut chunk = vec![0; 16 << 10];
+        while let Ok(true) = self.turn(&mut chunk, until) {}
+        self.seen
+    }
+
+    /// Waits for either side, and serves it. False: there is no more to do.
+    fn turn(&mut self, chunk: &mut [u8], until: Instant) -> io::Result<bool> {
+        let left = until.saturating_duration_since(Instant::now());
+        let (client, server) = {
+            let mut fds = Vec::with_capacity(2);
+            if !self.finished {
+                fds.push(PollFd::new(&self.client, PollFlags::IN));
+            }
+            if let Some(server) = &self.server {
+                fds.push(PollFd::new(server, PollFlags::IN));
+            }
+            if fds.is_empty() || left.is_zero() {
+                return Ok(false);
+            }
+            poll(&mut fds, Some(&timespec(left)))?;
+            let ready = |at: usize| fds.get(at).is_some_and(|fd: &PollFd<'_>| !fd.revents().is_empty());
+            (!self.finished && ready(0), self.server.is_some() && ready(usize::from(!self.finished)))
+        };
+        if server && !self.from_server(chunk)? {
+            return Ok(false);
+        }
+        if client { self.from_client(chunk) } else { Ok(true) }
+    }
+
+    fn from_server(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
+        let Some(server) = &mut self.server else { return Ok(true) };
+        match server.read(chunk) {
+            Ok(0) => {
+                self.server = None;
+                self.client.shutdown(Shutdown::Write)?;
+                Ok(!self.finished)
+            }
+            Ok(n) => {
+                self.seen.down.extend_from_slice(&chunk[..n]);
+                self.client.write_all(&chunk[..n])?;
+                Ok(true)
+            }
+            Err(_) => {
+                // As the server did, so that the client sees what it would have seen.
+                reset(&self.client);
+                Ok(false)
+            }
+        }
+    }
+
+    fn from_client(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
+        let n = match self.client.read(chunk) {
+            Ok(0) => {
+                self.finished = true;
+                return match &self.server {
+                    Some(server) => server.shutdown(Shutdown::Write).map(|()| true),
+                    None => Ok(false),
+                };
+            }
+            Ok(n) => n,
+            Err(error) => {
+                if let Some(server) = &self.server {
+                    reset(server);
+                }
+                return Err(error);
+            }
+        };
+        let bytes = &chunk[..n];
+        let begun = self.seen.up.len();
+        self.seen.up.extend_from_slice(bytes);
+        if let Plan::Cut(after, how) = self.plan {
+            return self.cut(bytes, begun, after, how);
+        }
+        let items = self.reader.read(bytes);
+        let on = match &mut self.plan {
+            Plan::Edit(edit) => items.iter().cloned().flat_map(edit).flat_map(|item| item.bytes()).collect(),
+            Plan::Relay | Plan::Cut(..) => bytes.to_vec(),
+            Plan::Answer(answer) => {
+                if items.iter().any(|item| matches!(item, Item::Message(Message::Authenticate(_)))) {
+                    self.client.write_all(answer)?;
+                }
+                Vec::new()
+            }
+        };
+        self.seen.items.extend(items);
+        if let Some(server) = &mut self.server {
+            server.write_all(&on)?;
+        }
+        Ok(true)
+    }
+
+    /// Passes on what is before the cut, and cuts. `begun`: where these bytes begin, on the connection.
+    fn cut(&mut self, bytes: &[u8], begun: usize, after: usize, how: Cut) -> io::Result<bool> {
+        let items = self.reader.read(bytes);
+        let is_over = |item: &Item| matches!(item, Item::Message(Message::Close | Message::Authenticate(_)));
+        let at = self.reader.first_body.map(|body| body + after).filter(|at| *at <= self.seen.up.len());
+        match (&mut self.server, at) {
+            (Some(server), None) => {
+                server.write_all(bytes)?;
+                self.seen.items.extend(items);
+                return Ok(true);
+            }
+            (Some(server), Some(at)) => {
+                server.write_all(&bytes[..at - begun])?;
+                if how == Cut::Reset {
+                    reset(server);
+                } else {
+                    server.shutdown(Shutdown::Write)?;
+                }
+                self.server = None;
+            }
+            (None, _) => {}
+        }
+        let over = items.iter().any(is_over);
+        self.seen.items.extend(items);
+        if how != Cut::Lie {
+            reset(&self.client);
+            return Ok(false);
+        }
+        if over {
+            self.client.shutdown(Shutdown::Write)?;
+        }
+        Ok(true)
+    }
+}
+
+/// The next close is a reset.
+fn reset(socket: &TcpStream) {
+    // Failing, the other side sees an end in order, and the lab says what came of that.
+    let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}

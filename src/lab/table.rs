@@ -1,0 +1,250 @@
+//! The result as text, for 80 columns: what was seen above what PROTOCOL.md says, and below it what a receipt adds.
+
+use std::fmt::Write as _;
+
+use super::outcome::{Attack, Cell, Outcome, Receipt};
+use crate::event::Variant;
+
+/// Columns of the first one, of the others, and of the text in them.
+const LABEL: usize = 20;
+const COLUMN: usize = 15;
+const TEXT: usize = 14;
+
+/// Which signs stand before an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// ✓ and ✗.
+    Unicode,
+    /// + and !.
+    Ascii,
+}
+
+impl Signs {
+    /// ✓: the attacker got nothing. ✗: he did.
+    const fn of(self, outcome: Outcome) -> &'static str {
+        match (self, outcome.harms()) {
+            (Self::Unicode, true) => "✗",
+            (Self::Unicode, false) => "✓",
+            (Self::Ascii, true) => "!",
+            (Self::Ascii, false) => "+",
+        }
+    }
+
+    const fn dash(self) -> &'static str {
+        match self {
+            Self::Unicode => "–",
+            Self::Ascii => "-",
+        }
+    }
+
+    const fn differs(self) -> &'static str {
+        match self {
+            Self::Unicode => "≠",
+            Self::Ascii => "#",
+        }
+    }
+}
+
+/// The table, then what differs, then what the words mean.
+#[must_use]
+pub fn text(cells: &[Cell], signs: Signs) -> String {
+    let mut text = String::new();
+    let mut head = format!("{:LABEL$}", "Attack on the path");
+    for variant in Variant::ALL {
+        let _ = write!(head, "{:COLUMN$}", variant.to_string());
+    }
+    push(&mut text, &head);
+    push(&mut text, &"-".repeat(LABEL + 4 * COLUMN));
+    for attack in Attack::ALL {
+        let row: Vec<&Cell> = cells.iter().filter(|cell| cell.attack == attack).collect();
+        if !row.is_empty() {
+            lines(&mut text, attack, &row, signs);
+        }
+    }
+    text.push('\n');
+    wrong(&mut text, cells, signs);
+    legend(&mut text, cells, signs);
+    text
+}
+
+/// One line that says how the whole ended.
+#[must_use]
+pub fn verdict(cells: &[Cell]) -> String {
+    let played = cells.iter().filter(|cell| !cell.plays.is_empty()).count();
+    let plays: usize = cells.iter().map(|cell| cell.plays.len()).sum();
+    let wrong = cells.iter().filter(|cell| !cell.as_expected).count();
+    let end = match wrong {
+        0 => "all as PROTOCOL.md says".to_owned(),
+        1 => "1 is not as PROTOCOL.md says".to_owned(),
+        n => format!("{n} are not as PROTOCOL.md says"),
+    };
+    format!("{played} cells, played in {plays} ways: {end}.")
+}
+
+fn push(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn lines(text: &mut String, attack: Attack, row: &[&Cell], signs: Signs) {
+    let columns: Vec<Vec<String>> = Variant::ALL
+        .iter()
+        .map(|variant| {
+            row.iter().find(|cell| cell.variant == *variant).map_or(Vec::new(), |cell| column(cell, signs))
+        })
+        .collect();
+    let label = wrapped(&capital(attack.words()), LABEL - 2);
+    let height = columns.iter().map(Vec::len).max().unwrap_or(0).max(label.len());
+    for at in 0..height {
+        let mut line = format!("{:LABEL$}", label.get(at).map_or("", String::as_str));
+        for column in &columns {
+            let _ = write!(line, "{:COLUMN$}", column.get(at).map_or("", String::as_str));
+        }
+        push(text, &line);
+    }
+    if row.iter().any(|cell| cell.receipt().is_some()) {
+        let mut line = format!("{:LABEL$}", "  with a receipt");
+        for variant in Variant::ALL {
+            let receipt = row.iter().find(|cell| cell.variant == variant).and_then(|cell| cell.receipt());
+            let words = receipt.map_or_else(String::new, |receipt| format!("  {}", receipt.word()));
+            let _ = write!(line, "{words:COLUMN$}");
+        }
+        push(text, &line);
+    }
+}
+
+/// What was seen, and below it what was expected.
+fn column(cell: &Cell, signs: Signs) -> Vec<String> {
+    if cell.plays.is_empty() && cell.expected.is_empty() {
+        return vec![signs.dash().to_owned()];
+    }
+    let mut lines: Vec<String> =
+        cell.observed().iter().map(|outcome| format!("{} {outcome}", signs.of(*outcome))).collect();
+    let equal = if cell.as_expected { "=" } else { signs.differs() };
+    let expected: Vec<&str> = cell.expected.iter().map(|outcome| outcome.word()).collect();
+    let words = if expected.is_empty() { "nothing".to_owned() } else { expected.join(" or ") };
+    let mut first = equal;
+    for line in wrapped(&words, TEXT - 2) {
+        lines.push(format!("{first} {line}"));
+        first = " ";
+    }
+    lines
+}
+
+/// A new row is seen by its capital.
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Words in lines of at most `width` characters.
+fn wrapped(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn wrong(text: &mut String, cells: &[Cell], signs: Signs) {
+    for cell in cells.iter().filter(|cell| !cell.as_expected) {
+        push(text, &format!("{} {}, {}:", signs.differs(), cell.attack.words(), cell.variant));
+        for play in &cell.plays {
+            push(text, &format!("    {}: {}", play.way, play.outcome.word()));
+            for line in wrapped(&play.seen, 70) {
+                push(text, &format!("        {line}"));
+            }
+            if let Some(receipt) = play.receipt {
+                let told = format!("with a receipt: {} ({})", receipt.word(), play.told);
+                wrapped(&told, 70).iter().for_each(|line| push(text, &format!("        {line}")));
+            }
+        }
+    }
+}
+
+fn legend(text: &mut String, cells: &[Cell], signs: Signs) {
+    let mut seen: Vec<Outcome> = cells.iter().flat_map(Cell::observed).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    for outcome in seen {
+        push(text, &format!("{} {:13} {}", signs.of(outcome), outcome.word(), outcome.meaning()));
+    }
+    push(text, "=               what PROTOCOL.md says, \"What the variants protect\"");
+    let receipts: Vec<Receipt> = cells.iter().filter_map(Cell::receipt).collect();
+    for (receipt, meaning) in [
+        (Receipt::Holds, "the sender has a receipt for what he sent"),
+        (Receipt::Noticed, "the sender's upload failed: he knows"),
+        (Receipt::Deceived, "the sender believes that all is well, and it is not"),
+    ] {
+        if receipts.contains(&receipt) {
+            push(text, &format!("  {:13} {meaning}", receipt.word()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::Play;
+    use super::*;
+
+    fn cell(attack: Attack, variant: Variant, outcome: Outcome, receipt: Option<Receipt>) -> Cell {
+        let play = Play {
+            way: "a way".to_owned(),
+            outcome,
+            seen: "what was seen".to_owned(),
+            believed: None,
+            receipt,
+            told: "told".to_owned(),
+        };
+        Cell::new(attack, variant, vec![play])
+    }
+
+    fn flips() -> Vec<Cell> {
+        let noticed = Some(Receipt::Noticed);
+        vec![
+            cell(Attack::Flip, Variant::Plain, Outcome::StoredAltered, noticed),
+            cell(Attack::Flip, Variant::Ap, Outcome::StoredAltered, Some(Receipt::Deceived)),
+            cell(Attack::Flip, Variant::Cp1, Outcome::Refused, noticed),
+            cell(Attack::Flip, Variant::Cp2, Outcome::StoredAltered, noticed),
+            Cell::new(Attack::Answer, Variant::Plain, Vec::new()),
+        ]
+    }
+
+    #[test]
+    fn what_was_seen_stands_above_what_is_expected() {
+        let text = text(&flips(), Signs::Unicode);
+        let table: Vec<&str> = text.lines().collect();
+        assert_eq!(table[2], "Flip a bit of the   ✗ altered      ✗ altered      ✓ refused      ✗ altered");
+        assert_eq!(table[3], "body                = altered      ≠ altered      = refused or   ≠ refused");
+        assert_eq!(table[4], "                                                    altered");
+        assert_eq!(table[5], "  with a receipt      noticed        deceived       noticed        noticed");
+        assert!(table.iter().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.contains("≠ flip a bit of the body, CP2:\n    a way: altered\n        what was seen\n"),
+            "{text}"
+        );
+        assert_eq!(verdict(&flips()), "4 cells, played in 4 ways: 2 are not as PROTOCOL.md says.");
+    }
+
+    #[test]
+    fn without_utf8_the_signs_are_ascii() {
+        assert!(text(&flips(), Signs::Ascii).is_ascii());
+    }
+
+    #[test]
+    fn a_cell_is_as_expected_only_if_each_play_and_its_receipt_are() {
+        let flips = flips();
+        assert_eq!(
+            flips.iter().map(|cell| cell.as_expected).collect::<Vec<_>>(),
+            [true, false, true, false, true]
+        );
+        let unplayed = Cell::new(Attack::Flip, Variant::Plain, Vec::new());
+        assert!(!unplayed.as_expected, "what was not played is not as expected");
+    }
+}

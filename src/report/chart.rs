@@ -1,0 +1,382 @@
+//! The three charts: rate over time, seconds, where the time went.
+//!
+//! Colours are from a palette that colour-blind readers can tell apart (Okabe and Ito), and never alone: each line and
+//! bar has its name beside it. A page replaces them in the dark by their attributes ([`LANES`], [`STAGE_COLOURS`],
+//! [`INK`] …), so they are constants.
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::rows::{Row, STAGES, rows};
+use super::text::{command, compact, percent, subject, title};
+use super::{MARK, RaceReport, ReportError, said};
+use crate::event::{LaneResult, Verdict};
+
+/// Pixels of a chart's width.
+pub const WIDTH: u32 = 900;
+/// Text.
+pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
+/// Text that matters less.
+pub const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6E);
+/// Lines behind the data.
+pub const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
+/// A lane's, in order.
+pub const LANES: [RGBColor; 4] = [
+    RGBColor(0x00, 0x72, 0xB2),
+    RGBColor(0xD5, 0x5E, 0x00),
+    RGBColor(0x00, 0x87, 0x5F),
+    RGBColor(0xA8, 0x4D, 0x83),
+];
+/// A stage's, in the order of [`STAGES`].
+pub const STAGE_COLOURS: [RGBColor; 6] = [
+    RGBColor(0x56, 0xB4, 0xE9),
+    RGBColor(0x00, 0x5A, 0x8D),
+    RGBColor(0xF0, 0xC4, 0x19),
+    RGBColor(0xC2, 0x4E, 0x00),
+    RGBColor(0x00, 0x8F, 0x6B),
+    RGBColor(0xAE, 0xB6, 0xBF),
+];
+
+const FONT: &str = "sans-serif";
+const ROW: i32 = 40;
+/// Where bars begin, and the room behind them.
+const LEFT: i32 = 150;
+const RIGHT: i32 = 110;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), ReportError>;
+
+fn failed(why: impl std::fmt::Display) -> ReportError {
+    ReportError::Charts(why.to_string())
+}
+
+/// A chart by itself.
+fn alone(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, ReportError> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        draw(&area)?;
+        area.present().map_err(failed)?;
+    }
+    Ok(svg)
+}
+
+/// The rate of each lane over time; `None`: none arrived.
+pub fn rates(report: &RaceReport) -> Result<Option<String>, ReportError> {
+    let lines = lines(&report.verdict);
+    if lines.is_empty() { Ok(None) } else { alone(RATES_HEIGHT, |area| draw_rates(area, &lines)).map(Some) }
+}
+
+/// How long each lane took.
+pub fn seconds(report: &RaceReport) -> Result<String, ReportError> {
+    let rows = rows(&report.verdict);
+    alone(bars_height(rows.len()), |area| draw_seconds(area, &rows))
+}
+
+/// Where each lane's time went; `None`: it is not known of any.
+pub fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
+    let rows = rows(&report.verdict);
+    if rows.iter().all(|row| row.shares.is_empty()) {
+        return Ok(None);
+    }
+    alone(shares_height(rows.len()), |area| draw_shares(area, &rows)).map(Some)
+}
+
+/// All of them below each other, with the sentence, as one picture. Its numbers are in it as text for programs.
+pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
+    let rows = rows(&report.verdict);
+    let lines = lines(&report.verdict);
+    let has_shares = rows.iter().any(|row| !row.shares.is_empty());
+    let mut parts: Vec<(u32, &str)> = vec![(bars_height(rows.len()), "How long it took, in seconds")];
+    if !lines.is_empty() {
+        parts.insert(0, (RATES_HEIGHT, "Rate over time, MiB of the file a second"));
+    }
+    if has_shares {
+        parts.push((shares_height(rows.len()), "Where the time went, parts of all stages' seconds"));
+    }
+    let (top, gap) = (96, 36);
+    let height = top + parts.iter().map(|(height, _)| height + gap).sum::<u32>() + 56;
+    let svg = alone(height, |area| {
+        area.fill(&WHITE).map_err(failed)?;
+        write(area, &title(&report.verdict), (24, 34), 22, &INK)?;
+        write(area, &said(&report.verdict), (24, 60), 15, &INK)?;
+        write(area, &subject(&report.verdict), (24, 82), 13, &FAINT)?;
+        let mut y = top;
+        for (part, words) in &parts {
+            write(area, words, (24, at(y) + 22), 15, &INK)?;
+            let here = area.clone().shrink((0, y + gap), (WIDTH, *part));
+            match *words {
+                words if words.starts_with("Rate") => draw_rates(&here, &lines)?,
+                words if words.starts_with("How") => draw_seconds(&here, &rows)?,
+                _ => draw_shares(&here, &rows)?,
+            }
+            y += part + gap;
+        }
+        let machine = &report.machine;
+        let foot = [
+            format!("{}, {} threads; {}", machine.cpu, machine.cores, machine.os),
+            format!("upseal {}, {}; {}", machine.upseal, machine.date, command(report)),
+        ];
+        for (line, words) in foot.iter().enumerate() {
+            write(area, words, (24, at(y) + 22 + 18 * at(line as u32)), 12, &FAINT)?;
+        }
+        Ok(())
+    })?;
+    let numbers = compact(report);
+    let metadata =
+        format!("<!-- {MARK} -->\n<metadata id=\"numbers\">{}</metadata>\n", super::html::text(&numbers));
+    let begin = svg.find('>').map_or(0, |end| end + 1);
+    Ok(format!("{}\n{metadata}{}", &svg[..begin], &svg[begin..]))
+}
+
+/// Pixels are far below 2^31.
+const fn at(pixels: u32) -> i32 {
+    pixels.cast_signed()
+}
+
+fn write(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: &RGBColor) -> Drawn {
+    label(area, words, at, size, colour, HPos::Left)
+}
+
+fn label(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: &RGBColor, side: HPos) -> Drawn {
+    let style = TextStyle::from((FONT, size).into_font()).color(colour).pos(Pos::new(side, VPos::Center));
+    area.draw(&Text::new(words.to_owned(), at, style)).map_err(failed)
+}
+
+fn bar(area: &Area<'_>, from: (i32, i32), to: (i32, i32), colour: &RGBColor) -> Drawn {
+    area.draw(&Rectangle::new([from, to], colour.filled())).map_err(failed)
+}
+
+// ---- Rate over time
+
+const RATES_HEIGHT: u32 = 340;
+
+/// A lane that arrived: its name, its colour, and from when to when at which rate.
+struct Line {
+    name: String,
+    colour: RGBColor,
+    seconds: f64,
+    pieces: Vec<Piece>,
+}
+
+/// MiB of the file a second, over some time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece {
+    /// Seconds.
+    pub from: f64,
+    /// Seconds.
+    pub to: f64,
+    /// MiB a second.
+    pub rate: f64,
+}
+
+fn lines(verdict: &Verdict) -> Vec<Line> {
+    let named = rows(verdict).into_iter().zip(&verdict.lanes).zip(LANES.iter().cycle());
+    named
+        .filter(|((row, _), _)| row.arrived && row.seconds > 0.0)
+        .map(|((row, lane), colour)| Line {
+            name: row.name,
+            colour: *colour,
+            seconds: lane.seconds,
+            pieces: pieces(lane, verdict.bytes),
+        })
+        .collect()
+}
+
+/// The rate in pieces of a fortieth of the lane's time at the least, in which something moved; the mean, where
+/// nothing else is known.
+pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
+    const MIB: f64 = 1_048_576.0;
+    let shortest = lane.seconds / 40.0;
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut from, mut before) = (0.0, 0);
+    for point in &lane.curve {
+        let to = point.us as f64 / 1e6;
+        if to - from >= shortest && point.bytes > before {
+            let rate = (point.bytes - before) as f64 / MIB / (to - from);
+            pieces.push(Piece { from, to, rate });
+            (from, before) = (to, point.bytes);
+        }
+    }
+    if pieces.len() < 2 {
+        let rate = bytes as f64 / MIB / lane.seconds;
+        return if rate > 0.0 { vec![Piece { from: 0.0, to: lane.seconds, rate }] } else { Vec::new() };
+    }
+    pieces
+}
+
+fn draw_rates(area: &Area<'_>, lines: &[Line]) -> Drawn {
+    let all = || lines.iter().flat_map(|line| &line.pieces);
+    let low = all().map(|piece| piece.rate).fold(f64::INFINITY, f64::min);
+    let high = all().map(|piece| piece.rate).fold(0.0, f64::max);
+    if !(low.is_finite() && low > 0.0) {
+        return write(area, "Nothing was sent.", (24, 30), 14, &FAINT);
+    }
+    let rates = (low / 1.6..high * 1.6).log_scale();
+    let longest = lines.iter().map(|line| line.seconds).fold(0.0, f64::max);
+    let shortest = lines.iter().map(|line| line.seconds).fold(f64::INFINITY, f64::min);
+    let mut builder = ChartBuilder::on(area);
+    builder
+        .margin_left(8)
+        .margin_right(24)
+        .margin_top(32)
+        .margin_bottom(4)
+        .x_label_area_size(44)
+        .y_label_area_size(72);
+    // Beside a lane that takes a hundred times longer the other would be a dot.
+    if longest > 8.0 * shortest {
+        let first = shortest / 10.0;
+        let chart = builder.build_cartesian_2d((first..longest * 1.05).log_scale(), rates).map_err(failed)?;
+        curves(area, chart, lines, first, "seconds, log scale")
+    } else {
+        let chart = builder.build_cartesian_2d(0.0..longest * 1.02, rates).map_err(failed)?;
+        curves(area, chart, lines, 0.0, "seconds")
+    }
+}
+
+fn curves<'a, X, Y>(
+    area: &Area<'a>,
+    mut chart: ChartContext<'_, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    lines: &[Line],
+    first: f64,
+    time: &str,
+) -> Drawn
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let text = |size: i32| (FONT, size).into_font().color(&FAINT);
+    chart
+        .configure_mesh()
+        .x_desc(time)
+        .y_desc("MiB/s, log scale")
+        .x_labels(8)
+        .y_labels(6)
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(FAINT)
+        .label_style(text(13))
+        .axis_desc_style(text(13))
+        .x_label_formatter(&|value| short(*value))
+        .y_label_formatter(&|value| short(*value))
+        .draw()
+        .map_err(failed)?;
+    let mut x = 80;
+    for line in lines {
+        let steps: Vec<(f64, f64)> = line
+            .pieces
+            .iter()
+            .filter(|piece| piece.to > first)
+            .flat_map(|piece| [(piece.from.max(first), piece.rate), (piece.to, piece.rate)])
+            .collect();
+        let last = steps.last().copied();
+        chart.draw_series(LineSeries::new(steps, line.colour.stroke_width(3))).map_err(failed)?;
+        chart.draw_series(last.map(|last| Circle::new(last, 5, line.colour.filled()))).map_err(failed)?;
+        // Beside their ends the names of lanes that are alike would cover each other.
+        bar(area, (x, 9), (x + 22, 13), &line.colour)?;
+        write(area, &line.name, (x + 30, 11), 14, &INK)?;
+        x += 60 + 9 * i32::try_from(line.name.chars().count()).unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// A number on an axis: three digits at the most where it is small.
+fn short(value: f64) -> String {
+    let places = match value {
+        v if v >= 10.0 => 0,
+        v if v >= 1.0 => 1,
+        v if v >= 0.1 => 2,
+        v if v >= 0.01 => 3,
+        _ => 4,
+    };
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+// ---- Bars
+
+fn bars_height(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(0) * ROW.cast_unsigned() + 20
+}
+
+fn shares_height(rows: usize) -> u32 {
+    bars_height(rows) + 40
+}
+
+fn width() -> i32 {
+    at(WIDTH) - LEFT - RIGHT
+}
+
+/// Pixels of a part of the bars' width.
+fn pixels(part: f64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "between 0 and the width")]
+    let pixels = (part.clamp(0.0, 1.0) * f64::from(width())).round() as i32;
+    pixels
+}
+
+fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
+    let longest = rows.iter().map(|row| row.max).fold(0.0, f64::max).max(1e-9);
+    for ((row, colour), top) in
+        rows.iter().zip(LANES.iter().cycle()).zip((8..).step_by(ROW.cast_unsigned() as usize))
+    {
+        let middle = top + ROW / 2;
+        label(area, &row.name, (LEFT - 12, middle), 14, &INK, HPos::Right)?;
+        if !row.arrived {
+            write(area, "did not arrive", (LEFT + 4, middle), 14, &FAINT)?;
+            continue;
+        }
+        let end = LEFT + pixels(row.seconds / longest).max(2);
+        bar(area, (LEFT, middle - 12), (end, middle + 12), colour)?;
+        if row.laps > 1 && pixels((row.max - row.min) / longest) >= 6 {
+            // From the fastest to the slowest.
+            let (from, to) = (LEFT + pixels(row.min / longest), LEFT + pixels(row.max / longest));
+            for line in [
+                vec![(from, middle), (to, middle)],
+                vec![(from, middle - 6), (from, middle + 6)],
+                vec![(to, middle - 6), (to, middle + 6)],
+            ] {
+                area.draw(&PathElement::new(line, INK.stroke_width(2))).map_err(failed)?;
+            }
+        }
+        let behind = LEFT + pixels(row.max / longest).max(end - LEFT);
+        write(area, &format!("{} s", short(row.seconds)), (behind + 10, middle), 14, &INK)?;
+    }
+    Ok(())
+}
+
+fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
+    for (row, top) in rows.iter().zip((8..).step_by(ROW.cast_unsigned() as usize)) {
+        let middle = top + ROW / 2;
+        label(area, &row.name, (LEFT - 12, middle), 14, &INK, HPos::Right)?;
+        if row.shares.is_empty() {
+            write(area, "not known", (LEFT + 4, middle), 14, &FAINT)?;
+            continue;
+        }
+        let mut sum = 0.0;
+        for ((share, colour), index) in row.shares.iter().zip(&STAGE_COLOURS).zip(0..) {
+            let (from, to) = (LEFT + pixels(sum), LEFT + pixels(sum + share.part));
+            sum += share.part;
+            if to <= from {
+                continue;
+            }
+            bar(area, (from, middle - 12), (to, middle + 12), colour)?;
+            let words = percent(share.part);
+            if to - from > 60 {
+                // On the dark ones in white.
+                let on = if matches!(index, 1 | 3 | 4) { &WHITE } else { &ON_BRIGHT };
+                label(area, &words, (i32::midpoint(from, to), middle), 12, on, HPos::Center)?;
+            }
+        }
+    }
+    let below = at(bars_height(rows.len())) + 16;
+    for ((stage, colour), x) in STAGES.iter().zip(&STAGE_COLOURS).zip((LEFT..).step_by(100)) {
+        bar(area, (x, below - 7), (x + 14, below + 7), colour)?;
+        write(area, stage, (x + 20, below), 13, &INK)?;
+    }
+    Ok(())
+}
+
+/// Text on a bright bar, in the dark too.
+const ON_BRIGHT: RGBColor = RGBColor(0x10, 0x14, 0x18);

@@ -1,0 +1,238 @@
+//! The page: charts, table, machine. One file, light and dark, to be printed.
+
+use std::fmt::Write as _;
+
+use base64_simd::STANDARD;
+use plotters::style::RGBColor;
+use sha2::{Digest as _, Sha256};
+
+use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
+use super::rows::{Row, rows};
+use super::text::{command, compact, facts, subject, title};
+use super::{MARK, RaceReport, ReportError, said};
+use crate::units;
+
+/// Text and attribute values in HTML and XML.
+pub fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Looks whether the charts are drawn, and says so on the page's root: for a test in a browser. Nothing else runs.
+const CHECK: &str = "\
+(()=>{const root=document.documentElement,all=[...document.querySelectorAll('figure svg')];\
+const big=(e,w,h)=>{const b=e.getBBox();return b.width>w&&b.height>h};\
+const shapes=s=>[...s.querySelectorAll('rect,polyline,circle')].filter(e=>big(e,1,1)||e.tagName==='polyline'&&big(e,1,-1));\
+const drawn=s=>{const r=s.getBoundingClientRect();return r.width>200&&r.height>40&&big(s,200,20)&&shapes(s).length>0};\
+root.dataset.charts=all.length;\
+root.dataset.drawn=all.length===Number(root.dataset.expected)&&all.every(drawn)})();";
+
+/// The whole page.
+pub fn page(report: &RaceReport) -> Result<String, ReportError> {
+    let verdict = &report.verdict;
+    let rows = rows(verdict);
+    let charts = [
+        chart::rates(report)?.map(|svg| {
+            figure("Rate over time", "MiB of the file a second, on a logarithmic axis; each line ends where its lane did.", &svg)
+        }),
+        Some(figure("How long it took", &lasted(report), &chart::seconds(report)?)),
+        chart::shares(report)?.map(|svg| {
+            figure(
+                "Where the time went",
+                "Parts of the seconds that all stages worked or waited, on both sides where both are known. Stages run \
+                 beside each other: the largest part costs most, and need not be what the others wait for.",
+                &svg,
+            )
+        }),
+    ];
+    let charts: Vec<String> = charts.into_iter().flatten().collect();
+    let hash = STANDARD.encode_to_string(Sha256::digest(CHECK.as_bytes()));
+    // `<` cannot end the element early.
+    let numbers = compact(report).replace('<', "\\u003c");
+    let (heading, sentence) = (text(&title(verdict)), text(&said(verdict)));
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\" data-expected=\"{count}\">\n<head>\n<meta charset=\"utf-8\">\n<!-- {MARK} -->\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{heading}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n\
+         <header>\n<p class=\"kind\">upseal · what each kind of encryption costs</p>\n<h1>{heading}</h1>\n<p class=\"verdict\">{sentence}</p>\n<p>{subject}</p>\n</header>\n\
+         {charts}\n{table}\n{machine}\n</main>\n\
+         <script type=\"application/json\" id=\"numbers\">{numbers}</script>\n<script>{CHECK}</script>\n</body>\n</html>\n",
+        count = charts.len(),
+        style = style(),
+        subject = text(&subject(verdict)),
+        charts = charts.join("\n"),
+        table = table(&rows),
+        machine = machine(report),
+    ))
+}
+
+fn lasted(report: &RaceReport) -> String {
+    let from = "Seconds from the first byte of the file's name to the server's word that it has all";
+    match report.verdict.laps {
+        0 | 1 => format!("{from}."),
+        laps => format!("{from}: the median of {laps}; the line goes from the fastest to the slowest."),
+    }
+}
+
+fn figure(heading: &str, words: &str, svg: &str) -> String {
+    let labelled = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{}\" ", text(heading)), 1);
+    format!(
+        "<figure>\n<figcaption><h2>{}</h2><p>{}</p></figcaption>\n{labelled}</figure>",
+        text(heading),
+        text(words)
+    )
+}
+
+/// A cell with the number itself for programs.
+fn number(value: f64, shown: &str) -> String {
+    format!("<td data-value=\"{value}\">{}</td>", text(shown))
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut html = "<section>\n<h2>The lanes</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>Lane</th><th>Median</th><th>Fastest</th><th>Slowest</th>\
+                    <th>Laps</th><th>Rate</th><th>On the wire</th><th>Wire</th><th>CPU here</th><th>CPU server</th></tr></thead>\n<tbody>\n"
+        .to_owned();
+    for (row, colour) in rows.iter().zip(LANES.iter().cycle()) {
+        let _ = write!(
+            html,
+            "<tr data-lane=\"{}\"><th scope=\"row\"><i style=\"background:{}\"></i>{}</th>",
+            row.lane,
+            variable(colour),
+            text(&row.name)
+        );
+        if let Some(fault) = &row.fault {
+            let _ =
+                writeln!(html, "<td class=\"fault\" colspan=\"9\">did not arrive: {}</td></tr>", text(fault));
+            continue;
+        }
+        let seconds = |s: f64| number(s, &precise(s));
+        let cpu = |s: Option<f64>| s.map_or_else(|| "<td>–</td>".to_owned(), seconds);
+        html += &[seconds(row.seconds), seconds(row.min), seconds(row.max)].concat();
+        html += &number(row.laps as f64, &row.laps.to_string());
+        html += &number(row.mib_per_second, &units::rate(row.mib_per_second * 1_048_576.0));
+        html += &number(row.wire_bytes as f64, &units::bytes(row.wire_bytes));
+        html += &number(row.wire_factor, &format!("×{:.2}", row.wire_factor));
+        html += &[cpu(row.client_cpu_seconds), cpu(row.server_cpu_seconds)].concat();
+        html += "</tr>\n";
+    }
+    html += "</tbody>\n</table></div>\n";
+    let slow: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let slowest = row.bottleneck.as_ref()?;
+            Some(format!("<li><b>{}</b>: busiest was {} of the time</li>", text(&row.name), text(slowest)))
+        })
+        .collect();
+    if !slow.is_empty() {
+        let _ = writeln!(html, "<ul>{}</ul>", slow.concat());
+    }
+    html + "</section>"
+}
+
+/// Three digits that mean something.
+fn precise(seconds: f64) -> String {
+    match seconds {
+        s if s >= 100.0 => format!("{s:.0} s"),
+        s if s >= 10.0 => format!("{s:.1} s"),
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 0.01 => format!("{s:.3} s"),
+        s => format!("{:.2} ms", s * 1000.0),
+    }
+}
+
+fn machine(report: &RaceReport) -> String {
+    let facts = facts(report);
+    let rows: String = facts
+        .iter()
+        .map(|(what, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", text(what), text(value)))
+        .collect();
+    format!(
+        "<section>\n<h2>Machine and program</h2>\n<dl>{rows}</dl>\n<pre>{}</pre>\n</section>",
+        text(&command(report))
+    )
+}
+
+fn hex(colour: &RGBColor) -> String {
+    format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
+}
+
+/// The light colour's variable, by its index; the same in the dark.
+fn variable(colour: &RGBColor) -> String {
+    match LANES.iter().position(|lane| lane == colour) {
+        Some(at) => format!("var(--lane{at})"),
+        None => hex(colour),
+    }
+}
+
+/// In the dark, in the order of [`LANES`].
+const DARK_LANES: [&str; 4] = ["#58A6E8", "#F0883E", "#3FB68B", "#D98BB8"];
+
+/// The page's style; the charts' colours are replaced by their attributes.
+fn style() -> String {
+    let mut light = String::new();
+    let mut dark = String::new();
+    let mut charts = String::new();
+    for (at, (colour, in_dark)) in LANES.iter().zip(DARK_LANES).enumerate() {
+        let _ = write!(light, "--lane{at}:{};", hex(colour));
+        let _ = write!(dark, "--lane{at}:{in_dark};");
+        let of = hex(colour);
+        let _ = write!(
+            charts,
+            "svg [fill=\"{of}\"]{{fill:var(--lane{at})}}svg [stroke=\"{of}\"]{{stroke:var(--lane{at})}}"
+        );
+    }
+    for (colour, name) in [(INK, "ink"), (FAINT, "faint"), (GRID, "rule")] {
+        let of = hex(&colour);
+        let _ = write!(light, "--{name}:{of};");
+        let _ = write!(
+            charts,
+            "svg [fill=\"{of}\"]{{fill:var(--{name})}}svg [stroke=\"{of}\"]{{stroke:var(--{name})}}"
+        );
+    }
+    debug_assert!(STAGE_COLOURS.iter().all(|stage| !LANES.contains(stage)), "a rule above would change them");
+    STYLE.replace("/*light*/", &light).replace("/*dark*/", &dark) + &charts
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--paper:#fff;--panel:#f6f8fa;/*light*/}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#0d1117;--panel:#161b22;--ink:#e6edf3;--faint:#9198a1;--rule:#30363d;/*dark*/}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}
+main{max-width:60rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
+.kind{margin:0;color:var(--faint);font-size:.875rem}
+h1{margin:.1em 0 .4em;font-size:1.75rem;line-height:1.2;overflow-wrap:anywhere}
+.verdict{margin:0 0 .4em;font-size:1.2rem;font-weight:600}
+header p:last-child{margin:0;color:var(--faint)}
+h2{margin:0;font-size:1.1rem}
+figure{margin:2rem 0 0;padding:1.1rem 1.1rem .6rem;background:var(--panel);border:1px solid var(--rule);border-radius:.5rem;break-inside:avoid}
+figcaption p{margin:.1rem 0 .6rem;color:var(--faint);font-size:.875rem}
+svg{display:block;width:100%;height:auto}
+svg text{font-family:inherit}
+section{margin-top:2.25rem;break-inside:avoid}
+.wide{overflow-x:auto;margin-top:.6rem}
+table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+th,td{padding:.45rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
+thead th{color:var(--faint);font-weight:500;border-bottom-width:2px}
+th:first-child{text-align:left;padding-left:0}
+td.fault{text-align:left;white-space:normal}
+th i{display:inline-block;width:.7rem;height:.7rem;margin-right:.5rem;border-radius:2px}
+ul{margin:.8rem 0 0;padding-left:1.2rem}
+dl{margin:.6rem 0 0}
+dl div{display:flex;gap:1rem;padding:.25rem 0}
+dt{flex:0 0 10rem;color:var(--faint)}
+dd{margin:0;overflow-wrap:anywhere}
+pre{margin:.8rem 0 0;padding:.7rem .9rem;background:var(--panel);border:1px solid var(--rule);border-radius:.4rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.875rem}
+@media (max-width:34rem){dl div{display:block}}
+@media print{body{font-size:11pt}main{max-width:none;padding:0}figure,pre{background:none}th i{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+";

@@ -1,0 +1,77 @@
+//! Where a race ran, and with what.
+
+use std::env;
+use std::fs;
+use std::thread;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::output::shell_word;
+
+/// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Threads that it runs at once, as far as this program may use them; 0: not known.
+    pub cores: usize,
+    /// The system and its kernel.
+    pub os: String,
+    /// This program's version.
+    pub upseal: String,
+    /// The compiler that made it.
+    pub rustc: String,
+    /// Whether it was made to be fast.
+    pub optimised: bool,
+    /// As typed, quoted for a shell.
+    pub command: String,
+    /// When the race had ended: RFC 3339, UTC.
+    pub date: String,
+}
+
+impl Machine {
+    /// This one, now.
+    #[must_use]
+    pub fn here() -> Self {
+        let words = env::args_os().enumerate().map(|(at, word)| {
+            let word = word.to_string_lossy().into_owned();
+            // Where it is installed says nothing, and names somebody's home.
+            shell_word(if at == 0 { "upseal" } else { &word })
+        });
+        Self {
+            cpu: shown(&cpu().unwrap_or_else(|| format!("not known ({})", env::consts::ARCH))),
+            cores: thread::available_parallelism().map_or(0, usize::from),
+            os: shown(&os()),
+            upseal: env!("CARGO_PKG_VERSION").to_owned(),
+            rustc: option_env!("UPSEAL_RUSTC").unwrap_or("not known").to_owned(),
+            optimised: !cfg!(debug_assertions),
+            command: shown(&words.collect::<Vec<_>>().join(" ")),
+            date: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }
+    }
+}
+
+fn shown(text: &str) -> String {
+    escape(text.trim()).to_string()
+}
+
+/// Linux says it there; other systems say it elsewhere, or nowhere.
+fn cpu() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name") || line.starts_with("Model"))?;
+    let (_, name) = line.split_once(':')?;
+    Some(name.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn os() -> String {
+    let uname = rustix::system::uname();
+    let kernel = format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy());
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    match name {
+        Some(name) => format!("{}, {kernel}", name.trim_matches('"')),
+        None => kernel,
+    }
+}

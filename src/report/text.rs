@@ -1,0 +1,222 @@
+//! Markdown, CSV and JSON.
+
+use std::fmt::Write as _;
+
+use super::rows::{STAGES, rows};
+use super::{MARK, RaceReport, document, said};
+use crate::escape::escape;
+use crate::event::{Course, Verdict};
+use crate::units;
+
+/// The columns of the CSV after the first, whose name is [`MARK`].
+const COLUMNS: [&str; 16] = [
+    "name",
+    "variant",
+    "dialect",
+    "bits",
+    "arrived",
+    "seconds",
+    "min",
+    "max",
+    "laps",
+    "mib_per_second",
+    "wire_bytes",
+    "wire_factor",
+    "client_cpu_seconds",
+    "server_cpu_seconds",
+    "generated",
+    "fault",
+];
+
+/// Everything, with the verdict as it is.
+pub fn json(report: &RaceReport) -> String {
+    // Plain values of ours: none fails to serialise.
+    ascii(&serde_json::to_string_pretty(&document(report)).unwrap_or_default()) + "\n"
+}
+
+/// The same on one line, for other formats to carry.
+pub fn compact(report: &RaceReport) -> String {
+    // Plain values of ours: none fails to serialise.
+    ascii(&serde_json::to_string(&document(report)).unwrap_or_default())
+}
+
+/// JSON that means the same, and holds no character that an editor could hide or turn around.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            out.push(c);
+        } else {
+            // Beyond ASCII a character stands in a string only.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// A row for each lane; the stages' parts are the last columns.
+pub fn csv(report: &RaceReport) -> String {
+    let stages = STAGES.map(|stage| format!("part_{stage}"));
+    let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
+    let mut text = head.collect::<Vec<_>>().join(",") + "\r\n";
+    for row in rows(&report.verdict) {
+        // Plain values of ours: none fails to serialise.
+        let value = serde_json::to_value(&row).unwrap_or_default();
+        let mut fields = vec![row.lane.to_string()];
+        fields.extend(COLUMNS.map(|column| match &value[column] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => quoted(text),
+            other => other.to_string(),
+        }));
+        fields.extend(STAGES.map(|stage| {
+            let share = row.shares.iter().find(|share| share.stage == stage);
+            share.map_or_else(String::new, |share| share.part.to_string())
+        }));
+        let _ = write!(text, "{}\r\n", fields.join(","));
+    }
+    text
+}
+
+/// In quotation marks where it would be misread, and behind an apostrophe where a spreadsheet would compute it.
+fn quoted(text: &str) -> String {
+    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// A title, the sentence, a table, where the time went, and the machine.
+pub fn markdown(report: &RaceReport) -> String {
+    let verdict = &report.verdict;
+    let rows = rows(verdict);
+    let mut text = format!(
+        "<!-- {MARK} -->\n# {}\n\n**{}**\n\n{}\n\n",
+        plain(&title(verdict)),
+        plain(&said(verdict)),
+        plain(&subject(verdict))
+    );
+    text += "| lane | seconds | min | max | laps | MiB/s | bytes on the wire | wire | CPU s here | CPU s server |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    for row in &rows {
+        let name = plain(&row.name);
+        if row.arrived {
+            let _ = writeln!(
+                text,
+                "| {name} | {} | {} | {} | {} | {} | {} | ×{} | {} | {} |",
+                row.seconds,
+                row.min,
+                row.max,
+                row.laps,
+                row.mib_per_second,
+                row.wire_bytes,
+                row.wire_factor,
+                perhaps(row.client_cpu_seconds),
+                perhaps(row.server_cpu_seconds),
+            );
+        } else {
+            let _ = writeln!(text, "| {name} | did not arrive | | | {} | | | | | |", row.laps);
+        }
+    }
+    for row in &rows {
+        if let Some(fault) = &row.fault {
+            let _ = writeln!(text, "\n{}: {}", plain(&row.name), plain(fault));
+        }
+    }
+    if rows.iter().any(|row| !row.shares.is_empty()) {
+        let _ = write!(
+            text,
+            "\n## Where the time went\n\n| lane |{} busiest |\n|---|{}---|\n",
+            STAGES.map(|s| format!(" {s} |")).concat(),
+            "--:|".repeat(6)
+        );
+        for row in rows.iter().filter(|row| !row.shares.is_empty()) {
+            let parts: String =
+                row.shares.iter().map(|share| format!(" {} |", percent(share.part))).collect();
+            let _ = writeln!(
+                text,
+                "| {} |{parts} {} |",
+                plain(&row.name),
+                plain(row.bottleneck.as_deref().unwrap_or(""))
+            );
+        }
+    }
+    text += "\n## Machine and program\n\n";
+    for (what, value) in facts(report).into_iter().chain([("Command", command(report))]) {
+        let _ = writeln!(text, "- {what}: {}", plain(&value));
+    }
+    text
+}
+
+fn perhaps(number: Option<f64>) -> String {
+    number.map_or_else(|| "–".to_owned(), |number| number.to_string())
+}
+
+/// `12.3 %`
+pub fn percent(part: f64) -> String {
+    format!("{:.1} %", part * 100.0)
+}
+
+/// The page's title. The file's name is escaped as on a screen.
+pub fn title(verdict: &Verdict) -> String {
+    format!("A race: {}", escape(&verdict.name))
+}
+
+/// What every lane sent, and how.
+pub fn subject(verdict: &Verdict) -> String {
+    let course = match verdict.course {
+        Course::InTurn => "one after the other",
+        Course::Together => "all at once, so that they take time from each other",
+    };
+    let laps = match verdict.laps {
+        0 | 1 => "once".to_owned(),
+        laps => format!("{laps} times; the median counts"),
+    };
+    let generated = if verdict.lanes.iter().any(|lane| lane.generated) {
+        " Lanes that hide nothing sent generated bytes of the same number."
+    } else {
+        ""
+    };
+    format!(
+        "Each lane sent the same {} ({} bytes), {course}, {laps}.{generated}",
+        units::bytes(verdict.bytes),
+        verdict.bytes
+    )
+}
+
+/// The command line, escaped as on a screen.
+pub fn command(report: &RaceReport) -> String {
+    escape(&report.machine.command).to_string()
+}
+
+/// Machine and program, but for the command line.
+pub fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
+    let (machine, engines) = (&report.machine, &report.verdict.engines);
+    let made = if machine.optimised { "" } else { " (made for tests, and slower)" };
+    vec![
+        ("Date", machine.date.clone()),
+        ("Processor", format!("{}, {} threads", machine.cpu, machine.cores)),
+        ("System", machine.os.clone()),
+        ("Program", format!("upseal {}{made}, {}", machine.upseal, machine.rustc)),
+        ("CP1 computes with", escape(&engines.rsa).to_string()),
+        ("CP2 computes with", escape(&engines.fernet).to_string()),
+    ]
+}
+
+/// Text in Markdown that means nothing but itself.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '&' => out += "&amp;",
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' | '\r' => out.push(' '),
+            _ => out.push(c),
+        }
+    }
+    out
+}

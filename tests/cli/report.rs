@@ -1,0 +1,70 @@
+//! `race --report`: what is refused before anything is sent, and what is written.
+
+use upseal::report::{MARK, RaceReport, Row, rows};
+
+use super::{Home, noise};
+
+#[test]
+fn a_report_that_cannot_be_written_is_said_before_the_race() {
+    let home = Home::new();
+    std::fs::write(home.path("thesis.html"), "<p>mine</p>").unwrap();
+    for (report, code, words) in [
+        ("race.pdf", 2, "race.pdf: a report's name ends in .html, .svg, .md, .csv or .json"),
+        ("race", 2, "a report's name ends in"),
+        ("thesis.html", 2, "thesis.html is there already, and is no report of upseal's"),
+        ("none/race.html", 5, "cannot write the report none/race.html"),
+    ] {
+        let outcome = home.run(&["race", "--report", report, "a.txt"]);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        assert!(outcome.err.contains(words), "{outcome:?}");
+        assert!(outcome.out.is_empty() && !outcome.err.contains("listening"), "nothing began: {outcome:?}");
+    }
+    assert_eq!(std::fs::read_to_string(home.path("thesis.html")).unwrap(), "<p>mine</p>");
+}
+
+#[test]
+fn a_race_is_written_down_and_the_next_one_takes_its_place() {
+    let home = Home::new();
+    std::fs::write(home.path("clip.bin"), noise(20_000, 1)).unwrap();
+    let race = |report: &str, lanes: &str| {
+        home.run(&["race", "--json", "--lanes", lanes, "--report", report, "clip.bin"])
+    };
+    for lanes in ["plain,cp2", "cp1,cp2"] {
+        let outcome = race("race.json", lanes);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        assert!(outcome.err.contains("report: race.json"), "{outcome:?}");
+        let text = std::fs::read_to_string(home.path("race.json")).unwrap();
+        let report: RaceReport = serde_json::from_str(&text).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        // What the event says, the report says.
+        let events = super::events(&outcome);
+        let verdict = &events.iter().find(|event| event["event"] == "race_finished").unwrap()["verdict"];
+        assert_eq!(value["verdict"], *verdict);
+        assert_eq!(
+            serde_json::from_value::<Vec<Row>>(value["lanes"].clone()).unwrap(),
+            rows(&report.verdict)
+        );
+        let wanted = format!("upseal race --json --lanes {lanes} --report race.json clip.bin");
+        assert_eq!(report.machine.command, wanted);
+        assert!(
+            report.machine.cores > 0
+                && !report.machine.cpu.is_empty()
+                && report.machine.rustc.starts_with("rustc ")
+        );
+    }
+    for report in ["race.html", "race.svg", "race.md", "race.csv"] {
+        assert_eq!(race(report, "plain,cp2").code, Some(0));
+        assert!(std::fs::read_to_string(home.path(report)).unwrap().contains(MARK), "{report}");
+    }
+}
+
+#[test]
+fn a_race_in_which_nothing_arrives_leaves_the_earlier_report() {
+    let home = Home::new();
+    assert_eq!(home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "a.txt"]).code, Some(0));
+    let before = std::fs::read(home.path("r.md")).unwrap();
+    let outcome = home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "gone.txt"]);
+    assert_eq!(outcome.code, Some(5), "{outcome:?}");
+    assert!(outcome.err.contains("no report: nothing arrived"), "{outcome:?}");
+    assert_eq!(std::fs::read(home.path("r.md")).unwrap(), before);
+}

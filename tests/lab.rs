@@ -1,0 +1,141 @@
+//! The lab is the test of PROTOCOL.md's second table: every cell, played, against the table written out here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use upseal::event::Variant;
+use upseal::lab;
+use upseal::lab::outcome::Outcome::{
+    self, CaughtByPin, Distrusted, Hidden, NothingStored, Read, Refused, SameIsDone, StoredAgain,
+    StoredAltered, StoredUnderIt, Works,
+};
+use upseal::lab::outcome::Receipt::{self, Holds, Noticed};
+use upseal::lab::outcome::{Attack, Cell};
+use upseal::net::stream::Interrupter;
+
+/// Outcomes, any of them, and what a receipt is worth; `None`: there is no such attack.
+type Expected = Option<(&'static [Outcome], Option<Receipt>)>;
+
+const fn any(outcomes: &'static [Outcome], receipt: Option<Receipt>) -> Expected {
+    Some((outcomes, receipt))
+}
+
+const READ: Expected = any(&[Read], Some(Holds));
+const HIDDEN: Expected = any(&[Hidden], Some(Holds));
+const ALTERED: Expected = any(&[StoredAltered], Some(Noticed));
+const REFUSED: Expected = any(&[Refused], Some(Noticed));
+const NOTHING: Expected = any(&[NothingStored], Some(Noticed));
+const UNDER_IT: Expected = any(&[StoredUnderIt], Some(Noticed));
+const WORKS: Expected = any(&[Works], Some(Noticed));
+const AGAIN: Expected = any(&[StoredAgain, SameIsDone], None);
+const REPLAY: Expected = any(&[Refused], None);
+const DISTRUSTED: Expected = any(&[Distrusted], None);
+const PIN: Expected = any(&[CaughtByPin], None);
+
+/// PROTOCOL.md, "attack on the path": Plain, AP, CP1, CP2.
+#[rustfmt::skip]
+const TABLE: [(&str, [Expected; 4]); 12] = [
+    ("read the content",                          [READ, READ, HIDDEN, HIDDEN]),
+    ("read the name and size",                    [READ, READ, READ, READ]),
+    ("flip a bit of the body",                    [ALTERED, ALTERED, any(&[StoredAltered, Refused], Some(Noticed)), REFUSED]),
+    ("drop, repeat, reorder blocks",              [ALTERED, ALTERED, ALTERED, REFUSED]),
+    ("cut the connection",                        [NOTHING, NOTHING, NOTHING, NOTHING]),
+    ("swap the name, swap whole bodies",          [UNDER_IT, UNDER_IT, UNDER_IT, UNDER_IT]),
+    ("replace everything with one's own upload",  [WORKS, WORKS, WORKS, WORKS]),
+    ("replay a recorded session to our server",   [AGAIN, AGAIN, REPLAY, REPLAY]),
+    ("replay a recorded AP answer to our client", [None, DISTRUSTED, DISTRUSTED, DISTRUSTED]),
+    ("relay AP to the real server",               [None, READ, HIDDEN, HIDDEN]),
+    ("another certificate of the same CA",        [None, PIN, PIN, PIN]),
+    ("another CA, expired, self-signed",          [None, DISTRUSTED, DISTRUSTED, DISTRUSTED]),
+];
+
+/// In how many ways each is played: Plain, AP, CP1, CP2.
+const WAYS: [[usize; 4]; 12] = [
+    [1, 1, 1, 1],
+    [1, 1, 1, 1],
+    [1, 1, 1, 1],
+    [3, 3, 3, 3],
+    [3, 3, 6, 3],
+    [2, 2, 2, 2],
+    [1, 1, 1, 1],
+    [2, 2, 2, 2],
+    [0, 1, 1, 1],
+    [0, 1, 1, 1],
+    [0, 2, 2, 2],
+    [0, 3, 3, 3],
+];
+
+#[test]
+fn every_attack_on_the_path_ends_as_the_protocol_says() {
+    let mut cells: Vec<Cell> = Vec::new();
+    lab::run(&Interrupter::default(), |cell| cells.push(cell)).unwrap();
+    assert_eq!(cells.len(), 48);
+    let mut wrong = Vec::new();
+    let mut played = cells.iter();
+    for ((words, row), ways) in TABLE.iter().zip(WAYS) {
+        for ((variant, expected), ways) in Variant::ALL.iter().zip(row).zip(ways) {
+            let cell = played.next().unwrap();
+            assert_eq!((cell.attack.words(), cell.variant), (*words, *variant), "in the table's order");
+            assert_eq!(cell.plays.len(), ways, "{words}, {variant}");
+            let (outcomes, receipt) = expected.unwrap_or_default();
+            let right = |cell: &Cell| {
+                cell.plays.iter().all(|play| outcomes.contains(&play.outcome) && play.receipt == receipt)
+            };
+            if !right(cell) || !cell.as_expected {
+                wrong.push(format!("{words}, {variant}: expected {expected:?}\n{:#?}", cell.plays));
+            }
+        }
+    }
+    // What is written by somebody else is believed without a receipt, and so is a lie about the end.
+    for play in cells.iter().flat_map(|cell| &cell.plays) {
+        let lie = play.way.contains("hears an end in order");
+        if play.outcome.writes() || lie {
+            assert_eq!(play.believed, Some(true), "{play:?}");
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells are not as PROTOCOL.md says:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What the refusals of CP2 and of replays are for, and what betrays an impostor, in the product's words.
+#[test]
+fn a_refusal_is_for_its_own_reason() {
+    let mut cells: Vec<Cell> = Vec::new();
+    let rows = [Attack::Session, Attack::Answer, Attack::SameCa, Attack::OtherCa];
+    lab::run_some(&rows, &Interrupter::default(), |cell| cells.push(cell)).unwrap();
+    let seen = |attack, variant| {
+        let cell = cells.iter().find(|cell| (cell.attack, cell.variant) == (attack, variant)).unwrap();
+        cell.plays.iter().map(|play| play.seen.clone()).collect::<Vec<_>>()
+    };
+    for variant in [Variant::Cp1, Variant::Cp2] {
+        for words in seen(Attack::Session, variant) {
+            assert!(words.contains("a replay"), "{words}");
+        }
+    }
+    for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
+        let [answer] = &seen(Attack::Answer, variant)[..] else { panic!() };
+        assert!(answer.contains("the signature was not made over our message"), "{answer}");
+        let [named, met] = &seen(Attack::SameCa, variant)[..] else { panic!() };
+        assert!(named.contains("the pin says sha256:") && named.contains("without it: delivered"), "{named}");
+        assert!(met.contains("has another key than before"), "{met}");
+        let [other, expired, itself] = &seen(Attack::OtherCa, variant)[..] else { panic!() };
+        assert!(other.contains("was not signed by it"), "{other}");
+        assert!(expired.contains("expired on"), "{expired}");
+        assert!(itself.contains("self-signed"), "{itself}");
+    }
+}
+
+#[test]
+fn the_lab_leaves_nothing_and_stops_when_it_is_told_to() {
+    let left = || {
+        let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("upseal-lab-")).count()
+    };
+    let stop = Interrupter::default();
+    let mut cells = 0;
+    let result = lab::run(&stop, |_| {
+        cells += 1;
+        assert!(left() >= 1, "it has a folder while it plays");
+        stop.interrupt();
+    });
+    assert!(matches!(result, Err(lab::LabError::Stopped)), "{result:?}");
+    assert_eq!(cells, 1);
+}

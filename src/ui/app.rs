@@ -26,6 +26,7 @@ use super::widgets::details::Details;
 use super::widgets::help::Help;
 use super::widgets::history::{Answer, History};
 use super::widgets::input::Input;
+use super::widgets::lab::{Lab, News};
 use super::widgets::list::Step;
 use super::widgets::listing::{Clock, Listing, Request};
 use super::widgets::log::{Log, Tone};
@@ -59,6 +60,7 @@ pub(super) enum Overlay {
     Details(Details),
     Question(Question),
     Alarm(Alarm),
+    Lab(Lab),
 }
 
 /// What the run loop shall do.
@@ -70,6 +72,10 @@ pub(super) enum Effect {
     Recall,
     /// Keep the session that is shown as a file.
     Save(Capture),
+    /// Play the attacks; each run has a number.
+    PlayLab(u64),
+    /// Nobody looks on any more.
+    StopLab,
     Suspend,
     Redraw,
     Quit,
@@ -109,6 +115,8 @@ pub(super) struct App {
     pub(super) area: Rect,
     /// The latest job's number.
     pub(super) jobs: u64,
+    /// Runs of the lab.
+    pub(super) labs: u64,
     /// Ctrl-C was pressed since the last order.
     pub(super) interrupted: bool,
 }
@@ -148,6 +156,7 @@ impl App {
             with_plaintext: false,
             area: Rect::default(),
             jobs: 0,
+            labs: 0,
             interrupted: false,
         }
     }
@@ -214,7 +223,7 @@ impl App {
             Some(Overlay::Help(help)) if help.is_typing() => Place::Text,
             Some(Overlay::Help(_)) => Place::Help,
             Some(Overlay::Log) => Place::Log,
-            Some(Overlay::Details(_)) => Place::Details,
+            Some(Overlay::Details(_) | Overlay::Lab(_)) => Place::Details,
             Some(Overlay::Connect(dialog)) => dialog.place(),
             Some(Overlay::GoTo(_)) => Place::Text,
             Some(Overlay::Question(question)) => question.place(),
@@ -272,6 +281,17 @@ impl App {
     /// The history was read.
     pub(super) fn on_answer(&mut self, answer: Answer) {
         self.history.answered(answer);
+    }
+
+    /// The lab has played something.
+    pub(super) fn on_lab(&mut self, run: u64, news: News) {
+        let lab = self.overlays.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Lab(lab) => Some(lab),
+            _ => None,
+        });
+        if let Some(lab) = lab {
+            lab.told(run, news);
+        }
     }
 
     /// What became due without a key: the open history is older than what happened.
@@ -370,6 +390,7 @@ impl App {
             Action::ScrubOn => self.session.scrub(true),
             Action::OtherSession => self.session.other(),
             Action::SaveCapture => return self.save_session(now),
+            Action::Lab => return self.open_lab(),
             Action::Race => return self.race_under_cursor(now),
             Action::Upload => return self.upload(now),
             Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {

@@ -8,6 +8,7 @@ use super::text;
 use super::view::{self, Part};
 use super::widgets::connect::{self, Connect, Purpose};
 use super::widgets::details::Details;
+use super::widgets::lab::Lab;
 use super::widgets::list::Step;
 use super::widgets::received::Row;
 use crate::event::{Dialect, Target};
@@ -28,8 +29,8 @@ impl App {
                     Some(Overlay::Help(help)) => help.drop_filter(),
                     _ => false,
                 };
-                if !filter {
-                    self.overlays.pop();
+                if !filter && let Some(Overlay::Lab(_)) = self.overlays.pop() {
+                    return vec![Effect::StopLab];
                 }
             }
             Action::Filter => {
@@ -121,6 +122,13 @@ impl App {
         }
     }
 
+    /// Opens the lab, which plays as long as it is open.
+    pub(super) fn open_lab(&mut self) -> Vec<Effect> {
+        self.labs += 1;
+        self.overlays.push(Overlay::Lab(Lab::new(self.labs)));
+        vec![Effect::PlayLab(self.labs)]
+    }
+
     pub(super) fn open_details(&mut self) {
         let (title, facts) = match self.part() {
             Part::Queue => match self.queue.under() {
@@ -163,6 +171,7 @@ impl App {
             Some(Overlay::Help(help)) => help.go(step),
             Some(Overlay::Log) => self.log.go(step),
             Some(Overlay::Details(details)) => details.go(step),
+            Some(Overlay::Lab(lab)) => lab.go(step),
             _ => {}
         }
     }

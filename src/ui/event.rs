@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,11 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::widgets::history::{self, Answer};
+use super::widgets::lab::News;
 use super::widgets::listing::{self, Clock, Listing, Request};
+use super::{fit, text};
+use crate::lab;
+use crate::net::stream::Interrupter;
 
 /// How long the input thread may be deaf to the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -43,6 +48,11 @@ pub(super) struct Sources {
     pub(super) calls: Receiver<Call>,
     pub(super) listings: Receiver<Listing>,
     pub(super) answers: Receiver<Answer>,
+    /// Of the lab, with the number of the run.
+    pub(super) plays: Receiver<(u64, News)>,
+    played: Sender<(u64, News)>,
+    /// The latest run's.
+    lab: Interrupter,
     listed: Sender<Listing>,
     answered: Sender<Answer>,
     clock: Clock,
@@ -61,6 +71,7 @@ impl Sources {
         let (caller, calls) = unbounded();
         let (listed, listings) = unbounded();
         let (answered, answers) = unbounded();
+        let (played, plays) = unbounded();
 
         let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
         let handle = signals.handle();
@@ -90,6 +101,9 @@ impl Sources {
             calls,
             listings,
             answers,
+            plays,
+            played,
+            lab: Interrupter::default(),
             listed,
             answered,
             clock,
@@ -121,10 +135,34 @@ impl Sources {
         })?;
         Ok(())
     }
+
+    /// Plays the lab's attacks on a thread of its own, one run at a time.
+    pub(super) fn play_lab(&mut self, run: u64) -> io::Result<()> {
+        self.lab.interrupt();
+        self.lab = Interrupter::default();
+        let (stop, played) = (self.lab.clone(), self.played.clone());
+        thread::Builder::new().name("lab".into()).spawn(move || {
+            // Nobody looks on any more: the program ends.
+            let tell = |news| drop(played.send((run, news)));
+            let play = || lab::run(&stop, |cell| tell(News::Cell(Box::new(cell))));
+            let end = match catch_unwind(AssertUnwindSafe(play)) {
+                Ok(end) => end.map_err(|why| fit::escaped(&why.to_string())),
+                Err(_) => Err(text::LAB_BUG.to_owned()),
+            };
+            tell(News::Over(end));
+        })?;
+        Ok(())
+    }
+
+    /// Stops it before its next cell.
+    pub(super) fn stop_lab(&self) {
+        self.lab.interrupt();
+    }
 }
 
 impl Drop for Sources {
     fn drop(&mut self) {
+        self.lab.interrupt();
         self.ended.store(true, Ordering::Relaxed);
         self.signals.close();
         if let Some(thread) = self.on_signals.take() {

@@ -267,6 +267,12 @@ impl Loop<'_> {
                 }
                 Next::Go
             },
+            recv(self.sources.plays) -> play => {
+                if let Ok((run, news)) = play {
+                    self.app.on_lab(run, news);
+                }
+                Next::Go
+            },
             recv(self.events) -> event => {
                 match event {
                     Ok(event) => self.app.on_event(event, self.began.elapsed()),
@@ -350,6 +356,8 @@ impl Loop<'_> {
                     let saved = capture.write(&self.captures);
                     self.app.saved(&capture, saved, self.began.elapsed());
                 }
+                Effect::PlayLab(run) => self.sources.play_lab(run)?,
+                Effect::StopLab => self.sources.stop_lab(),
                 Effect::Suspend => {
                     if self.suspend_job()? == Next::Quit {
                         return Ok(Next::Quit);

@@ -3,6 +3,7 @@
 //! Amounts are written by [`units`]; this file says what they mean.
 
 mod history;
+mod lab;
 mod server;
 mod session;
 mod transfer;
@@ -19,6 +20,7 @@ use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, 
 use crate::units;
 
 pub(super) use self::history::*;
+pub(super) use self::lab::*;
 pub(super) use self::server::*;
 pub(super) use self::session::*;
 pub(super) use self::transfer::*;

@@ -370,6 +370,7 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
     let inside = |width: u16| usize::from(width).saturating_sub(4);
     let (width, height) = match overlay {
         Overlay::Help(_) | Overlay::Log => (wide, body.height.saturating_sub(2)),
+        Overlay::Lab(_) => (body.width.min(104), body.height),
         Overlay::Connect(dialog) => (narrow, dialog.height()),
         Overlay::GoTo(_) => (narrow, 3),
         Overlay::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
@@ -394,5 +395,6 @@ fn overlay(app: &App, overlay: &Overlay, theme: Theme, now: Duration, body: Rect
         Overlay::Details(details) => pane(details, theme, focus, now).render(place, buf),
         Overlay::Question(question) => pane(question, theme, focus, now).render(place, buf),
         Overlay::Alarm(alarm) => pane(alarm, theme, focus, now).render(place, buf),
+        Overlay::Lab(lab) => pane(lab, theme, focus, now).render(place, buf),
     }
 }

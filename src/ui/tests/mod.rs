@@ -3,6 +3,7 @@
 mod alarm;
 mod history;
 mod keys;
+mod lab;
 mod numbers;
 mod pictures;
 mod presets;

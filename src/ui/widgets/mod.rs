@@ -21,6 +21,7 @@ pub(super) mod details;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod input;
+pub(super) mod lab;
 pub(super) mod list;
 pub(super) mod listing;
 pub(super) mod log;

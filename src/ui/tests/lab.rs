@@ -1,0 +1,79 @@
+//! The lab over the Session screen: what was played, what it means, and whose news it takes.
+
+use super::pictures::picture;
+use super::*;
+use crate::lab::outcome::{Attack, Cell, Outcome, Play, expected, expected_receipt};
+use crate::ui::widgets::lab::News;
+
+/// A cell that came out like this; with nothing expected, not played.
+fn cell(attack: Attack, variant: Variant, outcome: Option<Outcome>) -> News {
+    let play = |outcome| Play {
+        way: "one way".into(),
+        outcome,
+        seen: "something".into(),
+        believed: None,
+        receipt: expected_receipt(attack, variant),
+        told: String::new(),
+    };
+    News::Cell(Box::new(Cell::new(attack, variant, outcome.map(play).into_iter().collect())))
+}
+
+/// The first `count` cells, as the protocol has them.
+fn playing(count: usize) -> Stage {
+    let mut stage = Stage::new();
+    let effects = stage.keys("3 !");
+    assert!(effects.contains(&Effect::PlayLab(1)), "{effects:?}");
+    let all = Attack::ALL.into_iter().flat_map(|attack| Variant::ALL.map(|variant| (attack, variant)));
+    for (attack, variant) in all.take(count) {
+        stage.app.on_lab(1, cell(attack, variant, expected(attack, variant).first().copied()));
+    }
+    stage
+}
+
+fn over() -> Stage {
+    let mut stage = playing(48);
+    stage.app.on_lab(1, News::Over(Ok(())));
+    stage
+}
+
+#[test]
+fn the_lab() {
+    picture("lab_80x24", over());
+    picture("lab_120x40", over().sized(120, 40));
+    picture("lab_200x50", over().sized(200, 50));
+    picture("lab_playing_80x24", playing(18));
+}
+
+#[test]
+fn what_is_played_is_followed_and_what_was_played_is_read_from_the_beginning() {
+    let mut stage = playing(40);
+    assert!(stage.shows("40 of 48") && stage.shows("Relay AP to the") && !stage.shows("Read the content"));
+    let mut stage = over();
+    assert!(stage.shows("all as the protocol says ✓") && stage.shows("Read the content"));
+    stage.keys("G");
+    assert!(stage.shows("the server keeps the attacker's file as the sender's"), "the legend");
+}
+
+#[test]
+fn what_is_not_as_the_protocol_says_is_told_beside_what_it_says() {
+    let mut stage = Stage::new();
+    stage.keys("3 !");
+    stage.app.on_lab(1, cell(Attack::Flip, Variant::Cp2, Some(Outcome::StoredAltered)));
+    stage.app.on_lab(1, News::Over(Ok(())));
+    assert!(stage.shows("✗ altered") && stage.shows("≠ refused"));
+    assert!(stage.shows("1 is not as the protocol says ✗"));
+}
+
+#[test]
+fn closed_it_stops_and_what_an_older_run_tells_is_for_nobody() {
+    let mut stage = Stage::new();
+    stage.keys("3 !");
+    assert!(stage.keys("Esc").contains(&Effect::StopLab));
+    assert!(stage.keys("!").contains(&Effect::PlayLab(2)));
+    stage.app.on_lab(1, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
+    assert!(stage.shows("0 of 48"));
+    stage.app.on_lab(2, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
+    assert!(stage.shows("1 of 48") && stage.shows("✗ read"));
+    stage.app.on_lab(2, News::Over(Err("the lab cannot be set up: no space".into())));
+    assert!(stage.shows("no space") && stage.shows("could not be played"));
+}

@@ -226,7 +226,6 @@ impl Identity {
     /// The salt of a receipt request, OAEP. What does not decrypt becomes a random one, in constant
     /// time: the digests will be those of another salt, and nobody is told more. An error is for the operator
     /// alone: it became a random one because this machine failed.
-    #[must_use]
     pub fn open_receipt_salt(&self, sealed: &[u8]) -> (receipt::Salt, Result<(), BatchError>) {
         let mut salt = Zeroizing::new([0; 32]);
         // Without randomness the salt stays zeros, as unknown to the client as any other that it did not send.
@@ -261,7 +260,6 @@ impl Identity {
     ///
     /// # Panics
     /// As [`SessionKey::generate`] does.
-    #[must_use]
     pub fn unwrap_session_key(&self, blob: &[u8]) -> (SessionKey, Result<(), BatchError>) {
         let mut key = SessionKey::generate();
         let em = match self.decrypt_raw(blob) {

@@ -487,6 +487,58 @@ mod tests {
         }
     }
 
+    /// Pairs that are said to be certain never go beyond the end, and of full blocks all are.
+    #[test]
+    fn certain_pairs_are_the_bodys() {
+        for framing in [None, Some(Framing::B), Some(Framing::C), Some(Framing::F)] {
+            for m1 in [1, 2, 7, 16, 40, 48, 400, 4000] {
+                for each in [0, 1, FULL as u64 - 3, FULL as u64] {
+                    let mut body = Body::new(m1, K as u64, framing);
+                    let input: Vec<u8> = word(K as u64).into_iter().chain([1; K]).collect();
+                    let (mut pairs, mut certain) = (0, 0);
+                    // Blocks of nothing would never end C.
+                    while pairs < 5000 {
+                        let said = pairs + body.certain_pairs(&input, pairs * each, FULL);
+                        assert!(pairs == 0 || said >= certain, "{framing:?} {m1} {each} {pairs}");
+                        certain = said;
+                        match body.next(&input, pairs * each) {
+                            Ok(Step::Blocks { skip: WORD, length: K }) => pairs += 1,
+                            Ok(Step::End) | Err(_) => break,
+                            Ok(step) => panic!("{step:?}"),
+                        }
+                    }
+                    assert!(
+                        pairs == 5000 || certain <= pairs,
+                        "{framing:?} {m1} {each}: {certain} of {pairs}"
+                    );
+                }
+            }
+        }
+        let mut body = Body::new(100, K as u64, Some(Framing::B));
+        assert_eq!(body.certain_pairs(&[], 0, FULL), 100, "none need be here");
+        body.skip_pairs(60);
+        assert_eq!(body.certain_pairs(&[], 0, FULL), 40);
+    }
+
+    #[test]
+    fn pairs_without_an_announced_end_are_certain_when_their_length_is_here() {
+        let mut input = Vec::new();
+        Layout::of(Framing::E, 35, 4, K as u64).frame(&seal(&[1; 35]), K, &mut input);
+        let terminated =
+            Body { shape: Shape::Terminated { left: 0 }, ..Body::new(K as u64, K as u64, Some(Framing::D)) };
+        let mut continued = Body::one_more_block(K as u64);
+        assert_eq!(continued.certain_pairs(&input, 0, FULL), 0, "within a block");
+        assert_eq!(continued.next(&[1; K], 0).unwrap(), Step::Blocks { skip: 0, length: K });
+        assert_eq!(continued.next(&input, 0).unwrap(), Step::End);
+        for body in [&terminated, &continued] {
+            assert_eq!(body.certain_pairs(&input, 0, FULL), 4);
+            assert_eq!(body.certain_pairs(&input[..2 * (K + WORD) + WORD], 0, FULL), 3);
+            assert_eq!(body.certain_pairs(&input[..2 * (K + WORD) + WORD - 1], 0, FULL), 2);
+            let ended = [&input[..K + WORD], &word(2), &input].concat();
+            assert_eq!(body.certain_pairs(&ended, 0, FULL), 1, "up to a MODE");
+        }
+    }
+
     #[test]
     fn rejects_what_the_framing_that_was_said_cannot_have() {
         let block = [9; 40];

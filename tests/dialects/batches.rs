@@ -15,9 +15,9 @@ fn speakers() -> impl Iterator<Item = Speaker> {
     FRAMINGS.into_iter().flat_map(|framing| {
         [Challenge::Text, Challenge::Hello].into_iter().flat_map(move |challenge| {
             [Padding::Oaep, Padding::Pkcs1v15].map(|padding| Speaker {
+                padding,
                 framing,
                 challenge,
-                padding,
                 ..Speaker::of(Variant::Cp1)
             })
         })

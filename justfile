@@ -26,6 +26,7 @@ bench:
     cargo build --release
     cargo bench --bench fernet
     cargo bench --bench cp1
+    cargo bench --bench recording
     python3 -m venv target/ci-venv
     target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
     python3 benches/upload.py --upseal target/release/upseal --python target/ci-venv/bin/python

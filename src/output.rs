@@ -83,6 +83,7 @@ impl Output {
     }
 
     /// Prints what this event says to the user, if anything.
+    #[allow(clippy::too_many_lines, reason = "one list of all events")]
     pub fn show(&mut self, event: &Event) {
         if self.style == Style::Json {
             // Plain values of ours: none fails to serialise.

@@ -95,13 +95,11 @@ fn without_content(frame: &Frame, is_open: bool) -> Frame {
 
 impl App {
     pub(super) fn save_session(&mut self, now: Duration) -> Vec<Effect> {
-        match self.session.shown() {
-            Some(recording) => vec![Effect::Save(Capture::of(recording, self.with_plaintext))],
-            None => {
-                self.say(Tone::Plain, text::NOTHING_TO_SAVE.to_owned(), String::new(), now);
-                Vec::new()
-            }
+        if let Some(recording) = self.session.shown() {
+            return vec![Effect::Save(Capture::of(recording, self.with_plaintext))];
         }
+        self.say(Tone::Plain, text::NOTHING_TO_SAVE.to_owned(), String::new(), now);
+        Vec::new()
     }
 
     /// What became of it.

@@ -162,7 +162,7 @@ impl Follow {
                 note(Note::M1(value));
                 self.body(value, Then::Message, note);
             }
-            Step::First(_) if self.block == Some(value) => {
+            Step::First(_) | Step::Pair if self.block == Some(value) => {
                 note(Note::Body(&word));
                 self.body(value, Then::Pair, note);
             }
@@ -178,10 +178,6 @@ impl Follow {
                 note(Note::Body(&word));
                 self.open_ended = self.block == Some(m1);
                 self.body(m1 - WORD as u64, Then::Message, note);
-            }
-            Step::Pair if self.block == Some(value) => {
-                note(Note::Body(&word));
-                self.body(value, Then::Pair, note);
             }
             Step::Pair if value == TERMINATOR => {
                 note(Note::Body(&word));
@@ -251,9 +247,12 @@ mod tests {
     use super::*;
     use crate::net::wire::word;
 
-    /// What is told of these bytes, in pieces of this size: kind, header, M1, bytes of M2, whether it ended.
-    fn told(mut follow: Follow, bytes: &[u8], piece: usize) -> Vec<(Kind, u64, Option<u64>, Vec<u8>, bool)> {
-        let mut all: Vec<(Kind, u64, Option<u64>, Vec<u8>, bool)> = Vec::new();
+    /// Kind, header, M1, bytes of M2, whether it ended.
+    type Told = (Kind, u64, Option<u64>, Vec<u8>, bool);
+
+    /// What is told of these bytes, in pieces of this size.
+    fn told(mut follow: Follow, bytes: &[u8], piece: usize) -> Vec<Told> {
+        let mut all: Vec<Told> = Vec::new();
         for piece in bytes.chunks(piece) {
             follow.feed(piece, &mut |note| match note {
                 Note::Begin(kind, header) => all.push((kind, header, None, Vec::new(), false)),

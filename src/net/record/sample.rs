@@ -78,9 +78,10 @@ impl Sampling {
             self.end();
             // Longer than it was said to be: two pieces become one.
             if self.sample.entropy.len() as u64 >= 2 * PIECES {
-                let halves = self.sample.entropy.chunks(2);
-                self.sample.entropy =
-                    halves.map(|pair| pair.iter().sum::<u16>() / pair.len().max(1) as u16).collect();
+                let pairs = self.sample.entropy.chunks(2);
+                // The last of an odd number stays as it is.
+                let mean = |pair: &[u16]| u16::midpoint(pair[0], pair[pair.len() - 1]);
+                self.sample.entropy = pairs.map(mean).collect();
                 self.sample.interval *= 2;
             }
         }
@@ -112,10 +113,11 @@ fn least(a: u64, b: usize) -> usize {
 
 impl Count {
     fn add(&mut self, bytes: &[u8]) {
+        // No more than `COUNTED` of a piece come here.
         for byte in bytes {
             self.of[usize::from(*byte)] += 1;
+            self.bytes += 1;
         }
-        self.bytes += bytes.len() as u16;
     }
 
     /// Hundredths of a bit for each byte, corrected for how few were counted (Miller and Madow, 1955); then it

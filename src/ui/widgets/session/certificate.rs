@@ -20,7 +20,7 @@ const LABEL: usize = 9;
 impl Widget for Pane<'_, Certificate<'_>> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let shown = self.of.0.shown();
-        let note = shown.map_or("", |shown| self.note(shown));
+        let note = shown.map_or("", note);
         let block = frame(self.theme, self.focus, text::CERTIFICATE, note, area);
         let inner = block.inner(area);
         block.render(area, buf);
@@ -35,17 +35,18 @@ impl Widget for Pane<'_, Certificate<'_>> {
     }
 }
 
-impl Pane<'_, Certificate<'_>> {
-    fn note(&self, shown: &Recording) -> &'static str {
-        match shown {
-            Recording { change: Some(_), .. } => text::CHANGED_SHORT,
-            Recording { fault: Some(_), .. } => text::NOT_PROVEN_NOTE,
-            Recording { proof: Some(_), .. } => text::PROVEN_NOTE,
-            Recording { ours: Some(_), .. } => text::OURS_NOTE,
-            _ => "",
-        }
+/// What it amounts to.
+const fn note(shown: &Recording) -> &'static str {
+    match shown {
+        Recording { change: Some(_), .. } => text::CHANGED_SHORT,
+        Recording { fault: Some(_), .. } => text::NOT_PROVEN_NOTE,
+        Recording { proof: Some(_), .. } => text::PROVEN_NOTE,
+        Recording { ours: Some(_), .. } => text::OURS_NOTE,
+        _ => "",
     }
+}
 
+impl Pane<'_, Certificate<'_>> {
     fn lines(&self, shown: &Recording, width: usize, height: usize) -> Vec<Line<'static>> {
         if let Some(change) = &shown.change {
             let mut lines = vec![self.fact(text::SUBJECT, &fit::escaped(&change.subject), width)];

@@ -122,7 +122,7 @@ impl Pane<'_, Hex<'_>> {
                 );
             }
             Some(file) if role.is_body() && width >= BOTH => {
-                lines.extend(self.both(file, frame, role, offset, width, room))
+                lines.extend(self.both(file, frame, role, offset, width, room));
             }
             _ => lines.extend(self.dump(frame, role, offset, wide, width, room)),
         }

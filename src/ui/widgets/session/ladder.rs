@@ -236,26 +236,20 @@ impl Pane<'_, Ladder<'_>> {
             Span::styled(format!(" {here}"), self.theme.accent()),
             Span::styled("│", faint),
         ];
-        let (size, key) = match (row, first) {
-            (Row::One(_) | Row::Run { .. }, Some(frame)) => {
-                let role = shown.role(frame);
-                let label = match row {
-                    Row::Run { .. } => text::run(row.messages()),
-                    _ => text::message(role).to_owned(),
-                };
-                let label = if frame.whole { label } else { format!("{label}…") };
-                spans.extend(self.arrow(frame.way, role, &label, measure.span, bold));
-                let wire = if let Row::Run { wire, .. } = row { *wire } else { frame.wire };
-                (wire, text::touch(role.touch()))
-            }
-            (_, _) => {
-                let label = fit::cut(&text::more(row.messages()), measure.span.saturating_sub(2));
-                spans.push(Span::styled(
-                    format!("  {}", fit::left(&label, measure.span.saturating_sub(2))),
-                    faint,
-                ));
-                (if let Row::More { wire, .. } = row { *wire } else { 0 }, "")
-            }
+        let (size, key) = if let (Row::One(_) | Row::Run { .. }, Some(frame)) = (row, first) {
+            let role = shown.role(frame);
+            let (label, wire) = if let Row::Run { wire, .. } = row {
+                (text::run(row.messages()), *wire)
+            } else {
+                (text::message(role).to_owned(), frame.wire)
+            };
+            let label = if frame.whole { label } else { format!("{label}…") };
+            spans.extend(self.arrow(frame.way, role, &label, measure.span, bold));
+            (wire, text::touch(role.touch()))
+        } else {
+            let room = measure.span.saturating_sub(2);
+            spans.push(Span::styled(format!("  {}", fit::left(&text::more(row.messages()), room)), faint));
+            (if let Row::More { wire, .. } = row { *wire } else { 0 }, "")
         };
         spans.push(Span::styled("│", faint));
         if measure.size > 0 {

@@ -29,6 +29,7 @@ bench:
     python3 -m venv target/ci-venv
     target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
     python3 benches/upload.py --upseal target/release/upseal --python target/ci-venv/bin/python
+    python3 benches/cp1.py --upseal target/release/upseal --python target/ci-venv/bin/python
     python3 benches/receipts.py --upseal target/release/upseal --folder /dev/shm
     python3 benches/receipts.py --upseal target/release/upseal
 

@@ -10,7 +10,6 @@ Exit code: 0 also when something is SLOW (not with --strict), 1 when something d
 
 import argparse
 import contextlib
-import dataclasses
 import fcntl
 import getpass
 import os
@@ -28,26 +27,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "support"))
 import bed as beds  # noqa: E402
 from bed import GIB, KIB, MIB, Broken, Missing, size_words  # noqa: E402
+from rows import Row, table, turns  # noqa: E402
 
 PEER = Path(__file__).resolve().parent.parent / "tests/interop/peer.py"
 OPENSSL = ["openssl", "speed", "-mr", "-seconds", "1", "-bytes", "16384", "-evp", "aes-128-cbc-hmac-sha256"]
 
 
-@dataclasses.dataclass
-class Row:
-    what: str
-    ours: str
-    theirs: str = "—"
-    ratio: str = "—"
-    asked: str = "—"
-    mark: str = ""
-
-
 def faster(what, size, ours, theirs, asked):
     """A row of two speeds from the least seconds of either."""
     ratio = theirs / ours
-    return Row(what, f"{size / ours / 1e6:.0f} MB/s", f"{size / theirs / 1e6:.0f} MB/s", f"{ratio:.2f}",
-               f">= {asked:.2f}", "ok" if ratio >= asked else "SLOW")
+    return Row.of(what, f"{size / ours / 1e6:.0f} MB/s", f"{size / theirs / 1e6:.0f} MB/s", ratio, asked)
 
 
 class Bench:
@@ -64,8 +53,7 @@ class Bench:
 
     def turns(self, *sides):
         """The least of what each side returns, in turn: a bad moment of the machine meets all of them."""
-        rounds = [[side() for side in sides] for _ in range(self.options.rounds)]
-        return [min(column) for column in zip(*rounds)]
+        return [min(column) for column in turns(self.options.rounds, *sides)]
 
     def send(self, variant, size, flags=(), server_flags=()):
         client, _ = self.bed.upload(variant, [self.bed.file(size)], flags, server_flags)
@@ -204,9 +192,8 @@ class Bench:
                 return seconds
             ours, theirs = self.turns(ours, theirs)
         ratio = theirs / ours
-        yield Row(f"CP2, {self.files} files of 4 KiB, receipts, {what}, against tar",
-                  f"{self.files / ours:.0f} files/s", f"{self.files / theirs:.0f} files/s", f"{ratio:.2f}",
-                  f">= {asked:.2f}", "ok" if ratio >= asked else "SLOW")
+        yield Row.of(f"CP2, {self.files} files of 4 KiB, receipts, {what}, against tar",
+                     f"{self.files / ours:.0f} files/s", f"{self.files / theirs:.0f} files/s", ratio, asked)
 
     def small_tmpfs(self):
         yield from self.small("tmpfs", None, 0.8)
@@ -384,7 +371,6 @@ def in_terminal(bed, server, folder):
 ROWS = {name: getattr(Bench, name.replace("-", "_")) for name in (
     "cp2-base", "cp2-scp", "cp2-python", "plain-none", "plain-digest", "rss", "small-tmpfs", "small-disk",
     "first-byte", "ui")}
-WIDTHS = "{:<58} {:>15} {:>15} {:>10} {:>14} {}"
 
 
 def command_line():
@@ -401,6 +387,8 @@ def command_line():
     parser.add_argument("--strict", action="store_true", help="exit code 1 when something is SLOW")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
+    if options.python and "/" in options.python:
+        options.python = str(Path(options.python).absolute())  # it is started elsewhere, and a link to it says who it is
     if unknown := set(options.rows) - set(ROWS):
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     return options
@@ -413,20 +401,10 @@ def main():
         words = "import cryptography as c, platform as p; print(p.python_version() + ', cryptography', c.__version__)"
         print("the Python peer:", beds.first_line(options.python, "-c", words))
     print(f"best of {options.rounds}" + (", small sizes: the ratios say nothing" if options.quick else "") + "\n")
-    print(WIDTHS.format("what", "ours", "theirs", "ratio", "asked", ""), flush=True)
-    failed = slow = False
     with beds.Bed(options.upseal, options.folder, options.timeout) as bed:
         bench = Bench(options, bed)
-        for name in options.rows or ROWS:
-            try:
-                for row in ROWS[name](bench):
-                    print(WIDTHS.format(*dataclasses.astuple(row)).rstrip(), flush=True)
-                    slow |= row.mark == "SLOW"
-            except Missing as missing:
-                print(f"{name:<58} not measured: {missing}", flush=True)
-            except (Broken, OSError, subprocess.SubprocessError) as error:
-                failed = True
-                print(f"{name:<58} FAILED: {error}", flush=True)
+        makers = {name: (lambda row=row: row(bench)) for name, row in ROWS.items()}
+        failed, slow = table(makers, options.rows or ROWS)
     return 1 if failed or (slow and options.strict) else 0
 
 

@@ -69,6 +69,10 @@ pub struct Ui {
     /// A preset of `upseal peers`. It is stronger than the environment, and a flag is stronger than it.
     #[arg(long, value_name = "NAME", help_heading = OTHERS)]
     pub peer: Option<String>,
+    /// Sessions that are saved (w on screen 3) hold the first bytes of files too. Without it: of their
+    /// ciphertext at most.
+    #[arg(long)]
+    pub with_plaintext: bool,
     /// What to speak.
     #[command(flatten)]
     pub speak: Speak,

@@ -5,7 +5,9 @@
 //! imports nothing of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod forecast;
 mod race;
+mod record;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
 };
+pub use self::forecast::{Calibration, Learned, Speed};
 pub use self::race::{
     Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
 };
+pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 
 /// Where files go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +99,9 @@ pub struct Job {
     pub target: Target,
     /// How.
     pub dialect: Dialect,
+    /// What it was said to take, from the first byte of MODE 0 on: milliseconds, for the history.
+    #[serde(default)]
+    pub predicted_ms: Option<u64>,
 }
 
 /// What the screen or the command line asks of the transfer threads.
@@ -127,6 +134,8 @@ pub enum Command {
         /// SPKI SHA-256 of the key, hex.
         key: String,
     },
+    /// How much of each connection is written down from now on; nothing before the first of these.
+    Record(Depth),
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }
@@ -559,7 +568,9 @@ pub enum Event {
         peer: String,
         /// The file's name, escaped, if one was announced.
         name: Option<String>,
-        /// What was expected, what came, and where.
+        /// Who has to change something: [`Blame::System`] if what came may have been right.
+        blame: Blame,
+        /// What was expected, what came, and where; and for a failure of this machine, what to do.
         why: String,
         /// Milliseconds since 1970, UTC.
         at_ms: i64,
@@ -569,10 +580,45 @@ pub enum Event {
         /// Which.
         session: SessionId,
     },
+    /// A connection is recorded from its first byte ([`Command::Record`]).
+    WireOpened {
+        /// Which.
+        wire: WireId,
+        /// Between whom.
+        #[serde(flatten)]
+        opened: Wire,
+    },
+    /// Messages of a recorded connection: each of the first 64 when it is whole; of the others the last 32 of each
+    /// tenth of a second.
+    WireFrames {
+        /// Of which.
+        wire: WireId,
+        /// In the order of their numbers; those that are missing have passed, too.
+        frames: Vec<Frame>,
+    },
+    /// A recorded connection has ended.
+    WireClosed {
+        /// Which.
+        wire: WireId,
+        /// Microseconds from its beginning.
+        at_us: u64,
+        /// Whether it ended in order: after MODE 2, or by the other end between two messages.
+        in_order: bool,
+    },
     /// Something worth a line that belongs to no transfer.
     Note {
         /// The line.
         text: String,
+    },
+    /// What this computer can do; of use before anything was sent.
+    Calibrated {
+        /// The speeds.
+        calibration: Calibration,
+    },
+    /// What files took in earlier runs.
+    Learned {
+        /// By server and variant.
+        rates: Vec<Learned>,
     },
     /// The transfer threads have ended; nothing follows.
     Ended,

@@ -56,6 +56,9 @@ pub struct Meter {
     workers: AtomicU32,
     /// The other side's meter of the same file, where that is in this process.
     other: OnceLock<Arc<Meter>>,
+    /// A stage that is slower than it need be, and by how much in each step.
+    #[cfg(test)]
+    slowed: OnceLock<(Stage, Duration)>,
 }
 
 impl Default for Meter {
@@ -74,6 +77,8 @@ impl Default for Meter {
             cpu: AtomicU64::new(0),
             workers: AtomicU32::new(1),
             other: OnceLock::new(),
+            #[cfg(test)]
+            slowed: OnceLock::new(),
         }
     }
 }
@@ -131,6 +136,8 @@ impl Meter {
         let measures = self.measures.load(Relaxed);
         let clock = measures.then(cpu_now);
         let begin = Instant::now();
+        #[cfg(test)]
+        self.dawdle(stage);
         let result = step();
         let nanos = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let Some(clock) = clock else {
@@ -143,6 +150,21 @@ impl Meter {
         self.blocked.fetch_add(nanos - worked, Relaxed);
         self.stages[stage as usize].fetch_add(worked, Relaxed);
         result
+    }
+
+    /// From now on each step of this stage sleeps first.
+    #[cfg(test)]
+    pub(crate) fn slow(&self, stage: Stage, nap: Duration) {
+        let _ = self.slowed.set((stage, nap));
+    }
+
+    #[cfg(test)]
+    fn dawdle(&self, at: Stage) {
+        if let Some((stage, nap)) = self.slowed.get()
+            && *stage == at
+        {
+            std::thread::sleep(*nap);
+        }
     }
 
     /// Where the time went so far; `None` unless somebody [asked](Meter::measure) for it.

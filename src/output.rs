@@ -186,6 +186,11 @@ impl Output {
             | Event::Receipted { .. }
             | Event::SessionClosed { .. }
             | Event::ServerAccepted { .. }
+            | Event::Calibrated { .. }
+            | Event::Learned { .. }
+            | Event::WireOpened { .. }
+            | Event::WireFrames { .. }
+            | Event::WireClosed { .. }
             | Event::Ended => {}
         }
     }
@@ -198,6 +203,9 @@ impl Output {
     }
 
     fn state(&mut self, track: Track, state: &State) {
+        if self.style == Style::Quiet && !matches!(state, State::Failed(_) | State::Cancelled) {
+            return;
+        }
         let row = self.rows.entry(track).or_default();
         let (name, last) = (row.name.clone(), row.last);
         if let Some((_, bar)) = self.bar.as_ref().filter(|(shown, _)| *shown == track) {

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind, Framing, Job,
-    JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Point, Proof, SessionId,
-    Snapshot, Standing, State, Target, Track, Variant, Verdict, Work,
+    AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
+    Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
+    Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target, Track, Variant,
+    Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -182,6 +183,41 @@ fn verdict() -> Verdict {
     }
 }
 
+fn calibration() -> Calibration {
+    let speed = Speed { variant: Variant::Cp1, padding: Padding::Oaep, bits: 1024, seal: 1e7, open: 1e6 };
+    Calibration { cores: 2, speeds: vec![speed] }
+}
+
+fn frames() -> Vec<Frame> {
+    let ways = every!(Way { Way::ToServer => Way::ToServer, Way::ToClient => Way::ToClient });
+    let kinds = every!(Kind {
+        Kind::Filename => Kind::Filename,
+        Kind::Data => Kind::Data,
+        Kind::Close => Kind::Close,
+        Kind::Authenticate => Kind::Authenticate,
+        Kind::SessionKey => Kind::SessionKey,
+        Kind::Signature => Kind::Signature,
+        Kind::Certificate => Kind::Certificate,
+        Kind::Statement => Kind::Statement,
+        Kind::Unknown => Kind::Unknown,
+    });
+    let sample = Sample { bytes: 3000, head: vec![0x67, 0x41], entropy: vec![600, 598], interval: 2048 };
+    let frame = |((number, kind), way)| Frame {
+        number,
+        way,
+        kind,
+        at_us: 10,
+        last_us: 20,
+        offset: 376,
+        wire: 3016,
+        m1: (kind != Kind::Close).then_some(3000),
+        body: sample.clone(),
+        file: (kind == Kind::Data).then(|| sample.clone()),
+        whole: true,
+    };
+    (1..).zip(kinds).zip(ways.into_iter().cycle()).map(frame).collect()
+}
+
 /// One of each event, and of each enum in it one of each variant.
 fn examples() -> Vec<Event> {
     let track = Track::Job(JobId(1));
@@ -193,6 +229,7 @@ fn examples() -> Vec<Event> {
         path: "a.txt".into(),
         target,
         dialect: Dialect::of(Variant::Cp2),
+        predicted_ms: Some(1500),
     };
     let received = |kept: Kept| Event::Received {
         track: receiving,
@@ -210,6 +247,7 @@ fn examples() -> Vec<Event> {
         track,
         peer: address(),
         name: name.map(str::to_owned),
+        blame: if track.is_some() { Blame::System } else { Blame::Peer },
         why: "MODE 7 at byte 0".into(),
         at_ms: 1_800_000_000_000,
     };
@@ -220,6 +258,18 @@ fn examples() -> Vec<Event> {
         since: Some("2026-11-22T14:41:43Z".into()),
         offered: HEX.into(),
         subject: "CN=server".into(),
+    };
+    let wire = WireId(1);
+    let opened = |side| Event::WireOpened {
+        wire,
+        opened: Wire {
+            side,
+            track: (side == Side::Client).then_some(track),
+            local: address(),
+            peer: address(),
+            dialect: (side == Side::Client).then(|| Dialect::of(Variant::Cp2)),
+            at_ms: 1_800_000_000_000,
+        },
     };
     let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
     let lane = |dialect| Lane { bits: Some(2048), ..Lane::new(Target::Embedded, dialect) };
@@ -258,7 +308,14 @@ fn examples() -> Vec<Event> {
         Event::Received { .. } => received(Kept::New),
         Event::Refused { .. } => refused(None, None),
         Event::SessionClosed { .. } => Event::SessionClosed { session },
+        Event::WireOpened { .. } => opened(Side::Client),
+        Event::WireFrames { .. } => Event::WireFrames { wire, frames: frames() },
+        Event::WireClosed { .. } => Event::WireClosed { wire, at_us: 31_000, in_order: true },
         Event::Note { .. } => Event::Note { text: "a line".into() },
+        Event::Calibrated { .. } => Event::Calibrated { calibration: calibration() },
+        Event::Learned { .. } => Event::Learned {
+            rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
+        },
         Event::Ended => Event::Ended,
     });
     let kept = every!(Kept {
@@ -268,6 +325,8 @@ fn examples() -> Vec<Event> {
         Kept::Amended => Kept::Amended,
         Kept::Discarded => Kept::Discarded,
     });
+    let sides = every!(Side { Side::Client => Side::Client, Side::Server => Side::Server });
+    all.extend(sides.into_iter().map(opened));
     all.extend(kept.into_iter().map(received));
     all.extend(states().into_iter().map(|state| Event::State { track, state }));
     all.extend(tracks().into_iter().map(|track| Event::State { track, state: State::Sending }));
@@ -396,6 +455,10 @@ fn words_of_an_enum_are_spelled_out() {
         ("/variant", "CP2"),
         ("/job/target", "elsewhere"),
         ("/standing", "known"),
+        ("/side", "peer"),
+        ("/frames/0/way", "up"),
+        ("/frames/0/kind", "hello"),
+        ("/frames/0/body/head", "6"),
         ("/digest", "00"),
         ("/proof/fingerprint", "sha256:00"),
         ("/standing/known/since", "yesterday"),

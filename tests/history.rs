@@ -33,6 +33,7 @@ fn sent(name: &str, address: &str, outcome: Outcome) -> Sent {
         stored_name: None,
         receipt: None,
         seconds: 2.0,
+        predicted: None,
         wire_bytes: 11 << 20,
         why: outcome.is_failure().then(|| "the connection was reset".to_owned()),
     }

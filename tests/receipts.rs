@@ -105,7 +105,7 @@ fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
             assert_eq!(peer.read(8), words(&[3]));
             let request = Request::parse(&peer.read_blob()).unwrap();
             assert_eq!(request.hello, Some(Digest::of(&hello)));
-            let salt = request.sealed_salt.as_ref().map(|sealed| IDENTITY.open_receipt_salt(sealed));
+            let salt = request.sealed_salt.as_ref().map(|sealed| IDENTITY.open_receipt_salt(sealed).0);
             let fate = Fate::Stored {
                 protocol: Variant::Ap,
                 size: content.len() as u64,

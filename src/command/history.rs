@@ -13,9 +13,8 @@ use super::usage;
 use crate::cli::History;
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind, Kept};
+use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
 use crate::ledger::repair::{self, Repair};
-use crate::ledger::row::variant_word;
 use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Received};
 use crate::output;
 use crate::units;
@@ -190,10 +189,11 @@ struct Row {
     store: Option<String>,
     receipt: Option<String>,
     server_key: Option<String>,
+    predicted_seconds: Option<f64>,
 }
 
 /// The headings of `--csv`, in order: the names of [`Row`]'s fields.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "time",
     "direction",
     "name",
@@ -210,6 +210,7 @@ const COLUMNS: [&str; 16] = [
     "store",
     "receipt",
     "server_key",
+    "predicted_seconds",
 ];
 
 impl Row {
@@ -222,7 +223,7 @@ impl Row {
             direction: "received",
             name: shown(entry.name()),
             size: entry.size(),
-            protocol: entry.variant().map(variant_word),
+            protocol: entry.variant().map(Variant::word),
             outcome: entry.outcome(),
             peer: None,
             sha256: entry.digest().map(|digest| digest.to_string()),
@@ -234,6 +235,7 @@ impl Row {
             store: None,
             receipt: None,
             server_key: None,
+            predicted_seconds: entry.predicted(),
         };
         match entry {
             Entry::Sent(sent) => Self {
@@ -303,6 +305,7 @@ mod tests {
             stored_name: Some(name.to_owned()),
             receipt: None,
             seconds: 2.0,
+            predicted: None,
             wire_bytes: 11 << 20,
             why: None,
         }
@@ -347,12 +350,12 @@ mod tests {
         assert_eq!(
             csv(&received()),
             format!(
-                "2027-01-15T08:00:00Z,received,b,0,plain,renamed,127.0.0.1:50000,{one},,,,,,/srv/in,sha256:{two},"
+                "2027-01-15T08:00:00Z,received,b,0,plain,renamed,127.0.0.1:50000,{one},,,,,,/srv/in,sha256:{two},,"
             )
         );
         assert_eq!(
             csv(&recovered()),
-            format!("2027-01-15T08:00:00Z,received,c,812,,recovered,,{one},,,,,,/srv/in,,")
+            format!("2027-01-15T08:00:00Z,received,c,812,,recovered,,{one},,,,,,/srv/in,,,")
         );
     }
 

@@ -38,7 +38,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use crate::config::{Layer, Sources};
     use crate::event::Target;
     use crate::transfer::journal::Journal;
-    use crate::transfer::{EmbeddedOptions, Options, Transfer};
+    use crate::transfer::{EmbeddedOptions, Forecast, Options, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
@@ -65,6 +65,10 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         embedded,
         receipts: receipts(),
         journal: Journal::at(history::history_path()),
+        forecast: Some(Forecast {
+            calibration: history::history_path().map(|path| path.with_file_name("calibration.json")),
+            history: history::history_path(),
+        }),
         ..Options::new(known::known_servers())
     })
     .map_err(|e| system("cannot start a thread", &e))?;
@@ -75,6 +79,8 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         ca: Some(settings.ca),
         peers,
         history: history::history_path(),
+        captures: captures(),
+        with_plaintext: args.with_plaintext,
         colour: ui::Colour::Auto,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
@@ -114,6 +120,15 @@ fn received_folder() -> Result<PathBuf, Fault> {
         system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
     })?;
     Ok(base.data_dir().join("upseal").join("received"))
+}
+
+/// `upseal/captures` in the user's data folder (XDG), or here.
+#[cfg(feature = "tui")]
+fn captures() -> PathBuf {
+    match etcetera::choose_base_strategy() {
+        Ok(base) => etcetera::BaseStrategy::data_dir(&base).join("upseal").join("captures"),
+        Err(_) => PathBuf::from("."),
+    }
 }
 
 /// `upseal/receipts` in the user's data folder (XDG), one for each request; nowhere if there is no such place.

@@ -70,7 +70,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     let (target, dialect) = (settings.target(), settings.dialect);
     let jobs: Vec<Job> = (1..)
         .zip(args.files)
-        .map(|(id, path)| Job { id: JobId(id), path, target: target.clone(), dialect })
+        .map(|(id, path)| Job { id: JobId(id), path, target: target.clone(), dialect, predicted_ms: None })
         .collect();
     let mut open: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
     let mut faults = Vec::new();

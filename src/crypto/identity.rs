@@ -19,7 +19,7 @@ use super::challenge;
 use super::fernet::SessionKey;
 use super::padding::{Both, Unpadded};
 use super::receipt;
-use super::rsa_batch::PrivateBatch;
+use super::rsa_batch::{BatchError, PrivateBatch, Raw};
 use super::rsa_blocks::{BlockOpener, ServerKey};
 use super::session_key;
 use crate::digest::FileDigest;
@@ -224,13 +224,18 @@ impl Identity {
     }
 
     /// The salt of a receipt request, OAEP. What does not decrypt becomes a random one, in constant
-    /// time: the digests will be those of another salt, and nobody is told more.
+    /// time: the digests will be those of another salt, and nobody is told more. An error is for the operator
+    /// alone: it became a random one because this machine failed.
     #[must_use]
-    pub fn open_receipt_salt(&self, sealed: &[u8]) -> receipt::Salt {
+    pub fn open_receipt_salt(&self, sealed: &[u8]) -> (receipt::Salt, Result<(), BatchError>) {
         let mut salt = Zeroizing::new([0; 32]);
         // Without randomness the salt stays zeros, as unknown to the client as any other that it did not send.
         let _ = getrandom::fill(&mut *salt);
-        let Some(em) = self.decrypt_raw(sealed) else { return salt };
+        let em = match self.decrypt_raw(sealed) {
+            Ok(Some(em)) => em,
+            Ok(None) => return (salt, Ok(())),
+            Err(why) => return (salt, Err(why)),
+        };
         let Unpadded { valid, len, block } = Both::of(em).only(Padding::Oaep);
         if let Some(bytes) = block.last_chunk::<32>() {
             let is_it = valid & len.ct_eq(&32);
@@ -238,7 +243,7 @@ impl Identity {
                 mine.conditional_assign(theirs, is_it);
             }
         }
-        salt
+        (salt, Ok(()))
     }
 
     /// Reads CP1 blocks of one file.
@@ -252,13 +257,18 @@ impl Identity {
     /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is. Anything else, a blob of
     /// another length than `k` or not below the modulus included, gives a fresh random key, chosen in
     /// constant time: the failure then surfaces at the HMAC, where it tells nothing about the padding.
+    /// An error is for the operator alone: the key is a random one because this machine failed.
     ///
     /// # Panics
     /// As [`SessionKey::generate`] does.
     #[must_use]
-    pub fn unwrap_session_key(&self, blob: &[u8]) -> SessionKey {
+    pub fn unwrap_session_key(&self, blob: &[u8]) -> (SessionKey, Result<(), BatchError>) {
         let mut key = SessionKey::generate();
-        let Some(em) = self.decrypt_raw(blob) else { return key };
+        let em = match self.decrypt_raw(blob) {
+            Ok(Some(em)) => em,
+            Ok(None) => return (key, Ok(())),
+            Err(why) => return (key, Err(why)),
+        };
         let Unpadded { valid, len, block } = Both::of(em).either();
         if let Some(text) = block.last_chunk() {
             let (bytes, is_key) = session_key::decode(text);
@@ -267,7 +277,14 @@ impl Identity {
         if let Some(bytes) = block.last_chunk() {
             key.replace_if(valid & len.ct_eq(&32), bytes);
         }
-        key
+        (key, Ok(()))
+    }
+
+    /// The same, on a machine whose arithmetic mod p is always wrong.
+    #[cfg(test)]
+    pub(crate) fn on_a_failing_machine(&self) -> Self {
+        let batch = PrivateBatch::failing(&self.key);
+        Self { key: self.key.clone(), certificate: self.certificate.clone(), batch }
     }
 
     #[cfg(test)]
@@ -276,11 +293,11 @@ impl Identity {
     }
 
     /// The raw private operation on one block; `None` if it is not `k` bytes or not below the modulus.
-    pub(super) fn decrypt_raw(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn decrypt_raw(&self, block: &[u8]) -> Result<Raw, BatchError> {
         if block.len() != self.modulus_bytes() {
-            return None;
+            return Ok(None);
         }
-        self.batch.decrypt(block).ok()?.pop()?
+        Ok(self.batch.decrypt(block)?.pop().flatten())
     }
 
     /// The raw private operation on many blocks.

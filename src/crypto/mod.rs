@@ -21,7 +21,8 @@
 //! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
 //! clock; only [`identity`], [`authority`] and [`request`] touch files.
 //!
-//! **Limits.** Decryption fails in one way, [`OpenError::Rejected`], and only at [`Open::finish`], after
+//! **Limits.** Decryption fails in one way, [`OpenError::Rejected`] (for the operator alone there is
+//! [`OpenError::Machine`]), and only at [`Open::finish`], after
 //! the whole body was consumed. What [`Open::open`] emitted before is *unverified*: it may be written
 //! where nobody sees it, and must not be shown, named, hashed for show, or published until `finish` says
 //! `Ok`. The RSA arithmetic of blocks and session keys is [`rsa_batch`]'s, blinded, checked and written to
@@ -114,13 +115,16 @@ pub enum SealError {
     },
 }
 
-/// Why a body is not accepted. All but [`OpenError::Rejected`] follow from lengths that anyone on the
+/// Why a body is not accepted. All but the first two follow from lengths that anyone on the
 /// wire sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// It does not decrypt: the one opaque answer to every wrong key, padding, block, tag and alphabet.
     #[error("the content could not be decrypted")]
     Rejected,
+    /// Whether it decrypts is not known, whatever was sent. The sender must not tell it from [`Self::Rejected`].
+    #[error("this machine failed to decrypt the content: {0}")]
+    Machine(#[from] rsa_batch::BatchError),
     /// The body ended too early.
     #[error("the body ended after {got} bytes, and {promised} were announced")]
     Short {

@@ -13,9 +13,8 @@
 
 mod kept;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
-use std::str::FromStr as _;
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -221,8 +220,11 @@ impl Statement {
     pub fn to_text(&self) -> String {
         let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::MIN);
         let head = format!("{STATEMENT}\nrequest {}\nkey {}\ntime {time}\n", self.request, self.key);
-        let lines = self.entries.iter().map(ToString::to_string);
-        std::iter::once(head).chain(lines).collect()
+        self.entries.iter().fold(head, |mut text, entry| {
+            // Writing into a `String` does not fail.
+            let _ = write!(text, "{entry}");
+            text
+        })
     }
 
     /// Reads the beginning of `text` as a statement on `files`, to the letter. Returns what follows it.
@@ -276,8 +278,7 @@ impl fmt::Display for Entry {
         let ordinal = self.ordinal;
         match &self.fate {
             Fate::Stored { protocol, size, digest, name } => {
-                let protocol = protocol.to_string().to_ascii_lowercase();
-                let name = utf8_percent_encode(name, KEPT);
+                let (protocol, name) = (protocol.word(), utf8_percent_encode(name, KEPT));
                 writeln!(f, "file {ordinal} {protocol} {size} {digest} {name}")
             }
             Fate::Missing(reason) => writeln!(f, "missing {ordinal} {reason}"),
@@ -288,39 +289,47 @@ impl fmt::Display for Entry {
 impl Entry {
     /// One line without its LF; none but the one that [`fmt::Display`] writes.
     fn parse(line: &str) -> Option<Self> {
-        let words: Vec<&str> = line.split(' ').collect();
-        let entry = match words[..] {
-            ["file", ordinal, protocol, size, digest, name] => Self {
-                ordinal: number(ordinal)?,
-                fate: Fate::Stored {
-                    protocol: Variant::ALL
-                        .into_iter()
-                        .find(|variant| variant.to_string().to_ascii_lowercase() == protocol)?,
-                    size: number(size)?,
-                    digest: self::digest(digest)?,
-                    name: percent_decode_str(name).decode_utf8().ok()?.into_owned(),
-                },
-            },
-            ["missing", ordinal, reason] => Self {
-                ordinal: number(ordinal)?,
-                fate: Fate::Missing(Reason::ALL.into_iter().find(|known| known.to_string() == reason)?),
-            },
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        let ordinal = number(words.next()?)?;
+        let fate = match kind {
+            "file" => {
+                let protocol = words.next()?;
+                Fate::Stored {
+                    protocol: Variant::ALL.into_iter().find(|variant| variant.word() == protocol)?,
+                    size: number(words.next()?)?,
+                    digest: digest(words.next()?)?,
+                    name: name(words.next()?)?,
+                }
+            }
+            "missing" => {
+                let reason = words.next()?;
+                Fate::Missing(Reason::ALL.into_iter().find(|known| known.to_string() == reason)?)
+            }
             _ => return None,
         };
-        (entry.to_string().strip_suffix('\n') == Some(line)).then_some(entry)
+        words.next().is_none().then_some(Self { ordinal, fate })
     }
 }
 
 /// 64 lowercase hexadecimal digits.
 fn digest(text: &str) -> Option<Digest> {
-    let digest: Digest = text.parse().ok()?;
-    (digest.to_string() == text).then_some(digest)
+    let is_it = text.len() == 64 && !text.bytes().any(|c| c.is_ascii_uppercase());
+    if is_it { text.parse().ok() } else { None }
 }
 
 /// Digits and nothing else; no leading zeros.
 fn number(text: &str) -> Option<u64> {
-    let number = u64::from_str(text).ok()?;
-    (number.to_string() == text).then_some(number)
+    let is_it = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if is_it { text.parse().ok() } else { None }
+}
+
+/// A percent-encoded name, encoded as [`fmt::Display`] does it and in no other way.
+fn name(text: &str) -> Option<String> {
+    let name = percent_decode_str(text).decode_utf8().ok()?;
+    let mut pieces = utf8_percent_encode(&name, KEPT);
+    let rest = pieces.try_fold(text, str::strip_prefix)?;
+    rest.is_empty().then(|| name.into_owned())
 }
 
 /// SHA-256( salt ‖ SHA-256(file) ), or SHA-256(file) itself.

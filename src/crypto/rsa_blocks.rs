@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use super::fernet::SessionKey;
 use super::identity::Identity;
 use super::padding::{self, Both};
-use super::rsa_batch::PublicBatch;
+use super::rsa_batch::{BatchError, PublicBatch};
 use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding};
@@ -223,9 +223,16 @@ impl Seal for BlockSealer {
 
 /// A block after the private operation and both unpaddings; which of them counts is said by the blocks
 /// before it.
-///
-/// `None`: c >= n, which everybody on the wire can see, or the system gave no randomness, or a fault was seen.
-pub struct Opened(Option<Both>);
+pub struct Opened(Result<Both, Unopened>);
+
+/// Why there is nothing to unpad.
+#[derive(Clone, Copy)]
+enum Unopened {
+    /// c >= n, which everybody on the wire can see.
+    NotBelow,
+    /// Of this block, or of one that went through the engine with it.
+    Machine(BatchError),
+}
 
 /// All of a block's costly work, for each whole one of `blocks`; several threads may call it at once. Every
 /// block costs the same, right or wrong.
@@ -233,8 +240,8 @@ pub struct Opened(Option<Both>);
 pub fn open_blocks(identity: &Identity, blocks: &[u8]) -> Vec<Opened> {
     let count = blocks.len() / identity.modulus_bytes();
     match identity.batch().decrypt(blocks) {
-        Ok(raw) => raw.into_iter().map(|em| Opened(em.map(Both::of))).collect(),
-        Err(_) => (0..count).map(|_| Opened(None)).collect(),
+        Ok(raw) => raw.into_iter().map(|em| Opened(em.map(Both::of).ok_or(Unopened::NotBelow))).collect(),
+        Err(why) => (0..count).map(|_| Opened(Err(Unopened::Machine(why)))).collect(),
     }
 }
 
@@ -248,6 +255,8 @@ pub struct BlockOpener {
     locked: Option<Padding>,
     /// Whether a block was wrong. Nobody is told before `finish`.
     wrong: Choice,
+    /// Whether a block could not be opened at all; likewise.
+    failed: Option<BatchError>,
     /// Bytes of the whole blocks so far.
     seen: u64,
     /// A block that is not whole yet; shorter than `k`.
@@ -265,6 +274,7 @@ impl BlockOpener {
             identity,
             locked: None,
             wrong: Choice::from(0),
+            failed: None,
             seen: 0,
             pending,
             last_was_short: false,
@@ -278,6 +288,12 @@ impl BlockOpener {
         self.locked
     }
 
+    /// Most bytes that the next block can hold.
+    #[must_use]
+    pub fn block_max(&self) -> usize {
+        ServerKey::block_max(self.identity.modulus_bytes(), self.locked.unwrap_or(Padding::Pkcs1v15))
+    }
+
     /// Whether the last block held fewer bytes than a block can: the end of a file in framing E. A
     /// wrong block holds none.
     #[must_use]
@@ -289,10 +305,16 @@ impl BlockOpener {
     pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
         let first = self.seen == 0;
         self.seen = self.seen.saturating_add(self.identity.modulus_bytes() as u64);
-        let Some(both) = block.0 else {
-            self.wrong = Choice::from(1);
-            self.last_was_short = true;
-            return;
+        let both = match block.0 {
+            Ok(both) => both,
+            Err(why) => {
+                self.wrong = Choice::from(1);
+                self.last_was_short = true;
+                if let Unopened::Machine(why) = why {
+                    self.failed = Some(why);
+                }
+                return;
+            }
         };
         let (padding, unpadded) = if first {
             let oaep = bool::from(both.oaep.valid);
@@ -344,6 +366,9 @@ impl Open for BlockOpener {
             let got = self.seen.saturating_add(self.pending.len() as u64);
             return Err(OpenError::NotBlocks { got, block: self.identity.modulus_bytes() });
         }
+        if let Some(why) = self.failed {
+            return Err(why.into());
+        }
         if self.wrong.into() { Err(OpenError::Rejected) } else { Ok(()) }
     }
 
@@ -356,18 +381,21 @@ impl Open for BlockOpener {
 ///
 /// Of the first four, or all if there are fewer: one with OAEP's padding, which no other bytes have
 /// by chance, so that a body with a damaged block among them is still told, and then refused; or all
-/// with PKCS1v15's, which one block in about 2^17 has. What is not whole is not looked at.
+/// with PKCS1v15's, which one block in about 2^17 has. What is not whole is not looked at. If this machine fails
+/// it is taken for CP1, to be refused rather than stored as AP.
 #[must_use]
 pub fn looks_sealed(identity: &Identity, blocks: &[u8]) -> bool {
     let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));
     let some = blocks.len().min(TELLING_BLOCKS * identity.modulus_bytes());
     let opened = open_blocks(identity, &blocks[..some]);
     for block in &opened {
-        if let Some(both) = &block.0 {
-            oaep |= both.oaep.valid;
-            pkcs1v15 &= both.pkcs1v15.valid;
-        } else {
-            pkcs1v15 = Choice::from(0);
+        match &block.0 {
+            Ok(both) => {
+                oaep |= both.oaep.valid;
+                pkcs1v15 &= both.pkcs1v15.valid;
+            }
+            Err(Unopened::NotBelow) => pkcs1v15 = Choice::from(0),
+            Err(Unopened::Machine(_)) => return true,
         }
     }
     !opened.is_empty() && bool::from(oaep | pkcs1v15)

@@ -22,6 +22,17 @@ impl Variant {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Plain, Self::Ap, Self::Cp1, Self::Cp2];
 
+    /// `plain`, `ap`, `cp1`, `cp2`: as files and lines for programs have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Ap => "ap",
+            Self::Cp1 => "cp1",
+            Self::Cp2 => "cp2",
+        }
+    }
+
     /// Whether the content is encrypted.
     #[must_use]
     pub const fn is_secret(self) -> bool {

@@ -26,7 +26,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::history::{Bytes, amount, bytes, insert_sent, path, variant};
-use super::row::{Outcome, Sent, variant_word};
+use super::row::{Outcome, Sent};
 use super::{AGAIN, Ledger, LedgerError, PATIENCE};
 use crate::digest::Digest;
 
@@ -63,7 +63,8 @@ impl Ledger {
     pub fn ask(&self, all: &[Asked]) -> Result<Option<Asking>, LedgerError> {
         let sql =
             "INSERT INTO asked (at_ms, ordinal, receipts, address, key, variant, name, path, size, digest,
-                   seconds, wire_bytes, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                   seconds, wire_bytes, why, predicted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         if all.is_empty() {
             return Ok(None);
         }
@@ -80,7 +81,7 @@ impl Ledger {
                     receipts.as_deref().map(Bytes),
                     sent.address,
                     sent.key.map(|key| key.0),
-                    variant_word(sent.variant),
+                    sent.variant.word(),
                     sent.name,
                     Bytes(&sent.path),
                     amount(sent.size),
@@ -88,6 +89,7 @@ impl Ledger {
                     sent.seconds,
                     amount(sent.wire_bytes),
                     sent.why,
+                    sent.predicted,
                 ])?;
                 first = if first == 0 { last } else { first };
             }
@@ -120,7 +122,7 @@ impl Ledger {
     /// What dead programs have asked for, in its order.
     pub fn left_behind(&self, _alone: &Alone) -> Result<Vec<Asked>, LedgerError> {
         let sql = "SELECT at_ms, ordinal, receipts, address, key, variant, name, path, size, digest, seconds,
-                   wire_bytes, why FROM asked ORDER BY id";
+                   wire_bytes, why, predicted FROM asked ORDER BY id";
         self.read(|file| file.prepare(sql)?.query_map([], asked_row)?.collect())
     }
 
@@ -173,6 +175,7 @@ fn asked_row(row: &Row<'_>) -> rusqlite::Result<Asked> {
             seconds: row.get(10)?,
             wire_bytes: bytes(row, 11)?,
             why: row.get(12)?,
+            predicted: row.get(13)?,
         },
     })
 }

@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 
-use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word, variant_word};
+use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word};
 use super::{Ledger, LedgerError, Seen, replay};
 use crate::digest::Digest;
-use crate::event::{Kept, Variant};
+use crate::event::{Kept, Learned, Variant};
+
+/// Files of one way that say how fast it is now.
+const REMEMBERED: i64 = 20;
+/// Bytes that they must have together: less is all handshake.
+const TELLING: i64 = 1 << 20;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +86,7 @@ impl Ledger {
                     kept_word(received.kept),
                     amount(received.size),
                     received.digest.map(|digest| digest.0),
-                    variant_word(received.variant),
+                    received.variant.word(),
                     received.seconds,
                     received.receipt.map(|receipt| receipt.0),
                 ])?;
@@ -138,7 +143,7 @@ impl Ledger {
         let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let name = filter.name.as_deref().map(str::to_lowercase);
         let sent = "SELECT at_ms, address, key, variant, name, path, size, digest, outcome, stored_name,
-                    receipt, seconds, wire_bytes, why FROM sent
+                    receipt, seconds, wire_bytes, why, predicted FROM sent
                     WHERE (?1 IS NULL OR address = ?1 COLLATE NOCASE)
                     AND (?2 IS NULL OR instr(folded, ?2) > 0) AND (?3 IS NULL OR at_ms >= ?3)
                     AND (NOT ?4 OR outcome IN ('altered', 'failed', 'cancelled'))
@@ -189,6 +194,21 @@ impl Ledger {
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
 
+    /// What files took to each server by each variant: of the newest [`REMEMBERED`] that arrived, all their bytes
+    /// over all their seconds. Where they were too small to say anything there is nothing.
+    pub fn rates(&self) -> Result<Vec<Learned>, LedgerError> {
+        let sql = "WITH way AS (SELECT DISTINCT address, variant FROM sent),
+                   last AS (SELECT way.address, way.variant, sent.size, sent.seconds FROM way JOIN sent ON sent.id IN (
+                       SELECT id FROM sent WHERE address = way.address AND variant = way.variant
+                       AND outcome IN ('stored', 'delivered') AND seconds > 0 ORDER BY id DESC LIMIT ?1))
+                   SELECT address, variant, sum(size) / sum(seconds) FROM last
+                   GROUP BY address, variant HAVING sum(size) >= ?2 ORDER BY address, variant";
+        let learned = |row: &Row<'_>| {
+            Ok(Learned { address: row.get(0)?, variant: variant(row, 1)?, rate: row.get(2)? })
+        };
+        self.read(|file| file.prepare(sql)?.query_map([REMEMBERED, TELLING], learned)?.collect())
+    }
+
     /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
     /// UTC).
     pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, LedgerError> {
@@ -199,15 +219,15 @@ impl Ledger {
 
 pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO sent (at_ms, address, key, variant, name, folded, path, size, digest, outcome,
-               stored_name, receipt, seconds, wire_bytes, why)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+               stored_name, receipt, seconds, wire_bytes, why, predicted)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let mut insert = file.prepare(sql)?;
     for sent in all {
         insert.execute(params![
             sent.at_ms,
             sent.address,
             sent.key.map(|key| key.0),
-            variant_word(sent.variant),
+            sent.variant.word(),
             sent.name,
             sent.name.to_lowercase(),
             Bytes(&sent.path),
@@ -219,6 +239,7 @@ pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<(
             sent.seconds,
             amount(sent.wire_bytes),
             sent.why,
+            sent.predicted,
         ])?;
     }
     Ok(())
@@ -243,6 +264,7 @@ fn sent_row(row: &Row<'_>) -> rusqlite::Result<Sent> {
         seconds: row.get(11)?,
         wire_bytes: bytes(row, 12)?,
         why: row.get(13)?,
+        predicted: row.get(14)?,
     })
 }
 
@@ -273,7 +295,7 @@ fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 pub(super) fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
-    one_of(row, column, Variant::ALL, variant_word)
+    one_of(row, column, Variant::ALL, Variant::word)
 }
 
 fn kept(row: &Row<'_>, column: usize) -> rusqlite::Result<Kept> {

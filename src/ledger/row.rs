@@ -67,6 +67,8 @@ pub struct Sent {
     pub receipt: Option<PathBuf>,
     /// From the first byte of MODE 0 to the end; 0 if there was none.
     pub seconds: f64,
+    /// The same, as it was foretold; `None` if nobody did.
+    pub predicted: Option<f64>,
     /// Bytes on the wire.
     pub wire_bytes: u64,
     /// Why it failed.
@@ -191,6 +193,15 @@ impl Entry {
         (seconds > 0.0).then_some(seconds)
     }
 
+    /// How long it was said to take, if somebody said so; it may not have taken that long and failed.
+    #[must_use]
+    pub const fn predicted(&self) -> Option<f64> {
+        match self {
+            Self::Sent(row) => row.predicted,
+            Self::Received(_) | Self::Recovered(_) => None,
+        }
+    }
+
     /// File bytes a second, where some arrived and the time is known.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
@@ -207,17 +218,6 @@ impl Entry {
             Self::Received(row) => kept_word(row.kept),
             Self::Recovered(_) => "recovered",
         }
-    }
-}
-
-/// `plain`, `ap`, `cp1`, `cp2`: in the file, in CSV and in JSON.
-#[must_use]
-pub const fn variant_word(variant: Variant) -> &'static str {
-    match variant {
-        Variant::Plain => "plain",
-        Variant::Ap => "ap",
-        Variant::Cp1 => "cp1",
-        Variant::Cp2 => "cp2",
     }
 }
 

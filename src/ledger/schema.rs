@@ -109,6 +109,12 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX received_at ON received (at_ms);
     CREATE INDEX received_name ON received (store, name);
 ",
+    "
+    -- What the sender was told that it would take, in seconds.
+    ALTER TABLE sent ADD COLUMN predicted REAL;
+    ALTER TABLE asked ADD COLUMN predicted REAL;
+    CREATE INDEX sent_to ON sent (address, variant, id);
+",
 ];
 
 /// Refuses a file of a newer upseal before anything in it is changed.

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::Digest;
-use crate::event::{Kept, Variant};
+use crate::event::{Kept, Learned, Variant};
 
 pub(super) fn ledger() -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
@@ -31,6 +31,7 @@ pub(super) fn sent(at_ms: i64, name: &str, outcome: Outcome) -> Sent {
         stored_name: Some(format!("recv_{name}")),
         receipt: Some(PathBuf::from("/r").join(name)),
         seconds: 0.5,
+        predicted: Some(0.4),
         wire_bytes: 12,
         why: Some("because".to_owned()),
     }
@@ -252,7 +253,7 @@ fn a_file_of_a_newer_upseal_is_refused_unchanged() {
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
     let why = Ledger::open(&path).unwrap_err().to_string();
-    assert!(why.ends_with("has version 99; this upseal knows versions up to 3"), "{why}");
+    assert!(why.ends_with("has version 99; this upseal knows versions up to 4"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -374,4 +375,31 @@ fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
     let rows = ledger.history(&Filter::default()).unwrap();
     let digests: Vec<_> = rows.iter().map(|row| (row.name().to_owned(), row.digest())).collect();
     assert_eq!(digests, [("b".to_owned(), None), ("A".to_owned(), Some(Digest([0; 32])))]);
+}
+
+#[test]
+fn what_files_took_is_told_by_server_and_variant() {
+    let (_folder, ledger) = ledger();
+    let mib = 1 << 20;
+    let of = |address: &str, variant, size, seconds| Sent {
+        address: address.to_owned(),
+        variant,
+        size,
+        seconds,
+        ..sent(1, "a", Outcome::Stored)
+    };
+    let mut rows = vec![of("lab:1", Variant::Cp2, 900 * mib, 1.0)];
+    // More than are looked at: the first is forgotten.
+    rows.extend((0..20).map(|_| of("lab:1", Variant::Cp2, 4 * mib, 2.0)));
+    rows.push(of("lab:1", Variant::Cp1, 3 * mib, 6.0));
+    rows.push(of("small:1", Variant::Cp2, 4096, 0.5));
+    rows.push(Sent { outcome: Outcome::Failed, ..of("failed:1", Variant::Cp2, 9 * mib, 1.0) });
+    rows.push(of("never:1", Variant::Cp2, 9 * mib, 0.0));
+    ledger.record_all_sent(&rows).unwrap();
+    let learned = |variant, mib_a_second: f64| Learned {
+        address: "lab:1".to_owned(),
+        variant,
+        rate: mib_a_second * 1_048_576.0,
+    };
+    assert_eq!(ledger.rates().unwrap(), [learned(Variant::Cp1, 0.5), learned(Variant::Cp2, 2.0)]);
 }

@@ -153,6 +153,50 @@ impl Body {
         }
     }
 
+    /// How many (k, block) pairs certainly follow whatever they hold, the body's and those that continue it;
+    /// 0 inside a block.
+    ///
+    /// `here` are the bytes at hand, `plain` as in [`Body::next`], and `most` the bytes that a block can hold.
+    /// Where the end is announced they may be still to come; elsewhere each has its length here.
+    #[must_use]
+    pub fn certain_pairs(&self, here: &[u8], plain: u64, most: usize) -> u64 {
+        match self.shape {
+            Shape::Pairs { left: 0, count } => {
+                let to_end = |end: u64, a_pair: u64| Some(self.m1.checked_sub(end)?.div_ceil(a_pair.max(1)));
+                let by_count = || to_end(count, 1);
+                // No end of C is nearer than full blocks would bring it.
+                let by_plain = || to_end(plain, most as u64);
+                let by_length = || {
+                    let left = self.m1.checked_sub(count.saturating_mul(self.k))?;
+                    left.is_multiple_of(self.k).then_some(left / self.k)
+                };
+                let nearest = match self.framing {
+                    Some(Framing::B) => by_count(),
+                    Some(Framing::C) => by_plain(),
+                    Some(Framing::F) => by_length(),
+                    _ => [by_plain(), by_count(), by_length()].into_iter().flatten().min(),
+                };
+                nearest.unwrap_or(0)
+            }
+            Shape::Terminated { left: 0 } => self.lengths_here(here),
+            Shape::Over if self.continuation != Continuation::No => self.lengths_here(here),
+            _ => 0,
+        }
+    }
+
+    /// How many of the next words, k bytes between them, are k.
+    fn lengths_here(&self, here: &[u8]) -> u64 {
+        let pair = usize::try_from(self.k).map_or(usize::MAX, |k| k.saturating_add(WORD));
+        here.chunks(pair).take_while(|pair| read_word(pair) == Some(self.k)).count() as u64
+    }
+
+    /// So many [certain](Self::certain_pairs) pairs were taken.
+    pub const fn skip_pairs(&mut self, pairs: u64) {
+        if let Shape::Pairs { count, .. } = &mut self.shape {
+            *count += pairs;
+        }
+    }
+
     /// All [joined](Self::joined) blocks were taken.
     pub const fn skip_joined(&mut self) {
         if let Shape::Joined { left } = &mut self.shape {

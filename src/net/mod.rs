@@ -33,6 +33,7 @@ pub mod connection;
 pub mod framing;
 pub mod handshake;
 pub mod receive;
+pub mod record;
 pub mod server;
 pub mod service;
 pub mod stream;
@@ -41,6 +42,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use self::record::Recorder;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
 
@@ -54,4 +56,9 @@ pub trait Observer: Send + Sync {
 
     /// A transfer ended; its last numbers are in its meter now.
     fn unwatch(&self, track: Track);
+
+    /// Whether connections are to be recorded, for somebody who may look at them.
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
 }

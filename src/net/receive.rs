@@ -16,8 +16,10 @@ use super::framing::Body;
 use super::handshake::{Offer, check_signable, server_line};
 use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, word};
+use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
+use crate::crypto::rsa_batch::BatchError;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Event, SessionId, Track, Variant};
@@ -80,6 +82,8 @@ pub struct Session<'a> {
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
     key: Option<SessionKey>,
+    /// Whether that was its doing if the key is a random one.
+    unwrapped: Result<(), BatchError>,
     /// A file that may still turn out not to be over.
     open_ended: Option<OpenEnded>,
     /// The last file, while nothing but more of it has followed.
@@ -114,6 +118,7 @@ impl<'a> Session<'a> {
             own: Own::default(),
             speaks_blocks: false,
             key: None,
+            unwrapped: Ok(()),
             open_ended: None,
             at_rest: None,
             amending: None,
@@ -149,6 +154,7 @@ impl<'a> Session<'a> {
                 track: self.receiving,
                 peer: self.peer.clone(),
                 name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
+                blame: error.blame(),
                 why: format!("{}{stays}", error.line(self.offset())),
                 at_ms: unix_now_ms(),
             });
@@ -272,9 +278,10 @@ impl<'a> Session<'a> {
         let Some(identity) = &self.service.identity else {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
-        let key = identity.unwrap_session_key(wrapped);
+        let (key, unwrapped) = identity.unwrap_session_key(wrapped);
         self.check_fresh(Seen::SessionKey, wrapped)?;
         self.key = Some(key);
+        self.unwrapped = unwrapped;
         Ok(())
     }
 
@@ -316,7 +323,12 @@ impl<'a> Session<'a> {
                 }
                 let mut opener = TokenOpener::new(key, m1, self.service.policy.digest)?;
                 let mut file = self.begin(&name, variant, None, m1)?;
-                self.sealed_body(m1, &mut opener, &mut file)?;
+                self.sealed_body(m1, &mut opener, &mut file).map_err(|error| {
+                    match (error, self.unwrapped) {
+                        (ReceiveError::Open(OpenError::Rejected), Err(why)) => OpenError::from(why).into(),
+                        (error, _) => error,
+                    }
+                })?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
                 self.publish_later(file)
@@ -407,12 +419,14 @@ impl<'a> Session<'a> {
     fn read_on(&mut self, meter: &Meter) -> Result<(), ReceiveError> {
         match meter.timed(Stage::Wire, || self.connection.fill()) {
             Ok(0) => Err(self.cut(None)),
-            Ok(n) => {
-                meter.add_wire(n as u64);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(e) => Err(self.cut(Some(e))),
         }
+    }
+
+    fn take_of(&mut self, meter: &Meter, bytes: usize) {
+        meter.add_wire(bytes as u64);
+        self.take(bytes);
     }
 
     fn take(&mut self, bytes: usize) {
@@ -459,7 +473,11 @@ pub fn is_race(name: &str) -> bool {
 }
 
 /// Milliseconds since 1970, UTC.
-fn unix_now_ms() -> i64 {
+#[must_use]
+pub fn unix_now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

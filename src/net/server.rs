@@ -14,10 +14,11 @@ use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
-use super::receive::{IDLE_PATIENCE, Session};
+use super::receive::{IDLE_PATIENCE, Session, unix_now_ms};
+use super::record;
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
-use crate::event::{Event, SessionId};
+use crate::event::{Event, SessionId, Side, Wire};
 
 /// Sessions at once; further clients wait in the kernel's queue.
 const SESSIONS: usize = 256;
@@ -255,7 +256,17 @@ impl Drop for Running {
 fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
     let observer = &service.observer;
     observer.event(Event::SessionOpened { session: id, peer: peer.to_string() });
-    let connection = Connection::new(Box::new(stream), IDLE_PATIENCE);
+    let block = service.identity.as_ref().map(|identity| identity.modulus_bytes() as u64);
+    let local = stream.local_addr();
+    let (stream, _) = record::tapped(Box::new(stream), observer, block, || Wire {
+        side: Side::Server,
+        track: None,
+        local: local.map(|address| address.to_string()).unwrap_or_default(),
+        peer: peer.to_string(),
+        dialect: None,
+        at_ms: unix_now_ms(),
+    });
+    let connection = Connection::new(stream, IDLE_PATIENCE);
     let session = Session::new(service, connection, id, peer.to_string());
     if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
         observer.event(Event::Note {

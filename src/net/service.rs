@@ -13,8 +13,9 @@ use super::handshake::Unsignable;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Padding, Variant};
+use crate::event::{Blame, Padding, Variant};
 use crate::ledger::{Ledger, LedgerError, Seen};
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
@@ -164,11 +165,30 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
+    /// Who has to change something.
+    #[must_use]
+    pub const fn blame(&self) -> Blame {
+        match self {
+            Self::Open(OpenError::Machine(_)) | Self::Store(_) | Self::Ledger(_) | Self::Identity(_) => {
+                Blame::System
+            }
+            _ => Blame::Peer,
+        }
+    }
+
     /// The line for the operator: where, what was expected, what came. `offset`: how far the connection
     /// was read, for those errors that do not know it.
     #[must_use]
     pub fn line(&self, offset: u64) -> String {
         match self {
+            Self::Open(OpenError::Machine(BatchError::Fault)) => {
+                format!("{self}; let it be sent again, and test this machine's memory and processor")
+            }
+            Self::Open(OpenError::Machine(BatchError::NoRandomness)) => {
+                format!(
+                    "{self}; let it be sent again, and look after the system's random numbers (getrandom)"
+                )
+            }
             Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
                 format!("at byte {offset}: {self}")
             }

@@ -158,6 +158,14 @@ impl Tcp {
         }
     }
 
+    /// Our address.
+    ///
+    /// # Errors
+    /// The connection has ended already.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// The other side's address.
     ///
     /// # Errors

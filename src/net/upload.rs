@@ -9,6 +9,7 @@ use self::body::Slot;
 use super::connection::Connection;
 use super::framing::Layout;
 use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, gives_receipts, hello_random};
+use super::record::Tap;
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge;
 use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
@@ -86,6 +87,8 @@ pub struct Upload {
     digest: FileDigest,
     /// Buffers, used again for each file.
     slots: Vec<Slot>,
+    /// Who is told of a body what its bytes do not say.
+    tap: Option<Tap>,
 }
 
 impl Upload {
@@ -104,6 +107,7 @@ impl Upload {
             ciphertext: None,
             digest: FileDigest::Sha256,
             slots: Vec::new(),
+            tap: None,
         }
     }
 
@@ -123,6 +127,11 @@ impl Upload {
     /// framing, the token.
     pub fn keep_ciphertext(&mut self, store: Arc<dyn Store>) {
         self.ciphertext = matches!(self.dialect.variant, Variant::Cp1 | Variant::Cp2).then_some(store);
+    }
+
+    /// The connection is recorded.
+    pub fn record(&mut self, tap: Option<Tap>) {
+        self.tap = tap;
     }
 
     /// AP: the server proves itself by `anchor`'s certificate and a signature over our hello.

@@ -107,3 +107,6 @@ pub const fn full_name(place: Place, variant: Variant) -> &'static str {
         _ => name(place, variant),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::recognise::{self, Stranger};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
-    Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Standing, State, Target, Track, Variant,
+    Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Side, Standing, State, Target, Track, Variant,
+    Wire,
 };
 use crate::net::Observer;
 use crate::net::connection::Connection;
+use crate::net::receive::unix_now_ms;
+use crate::net::record;
 use crate::net::stream::{Interrupter, Stream, Tcp};
 use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
 use crate::store::Store;
@@ -143,11 +146,21 @@ impl Dialer {
         let stream =
             Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
         self.stop.attach(&stream);
-        let mut connection = Connection::new(Box::new(stream), SEND_PATIENCE);
+        let local = stream.local_addr();
+        let (stream, tap) = record::tapped(Box::new(stream), &self.observer, None, || Wire {
+            side: Side::Client,
+            track: Some(track),
+            local: local.map(|address| address.to_string()).unwrap_or_default(),
+            peer: address.clone(),
+            dialect: Some(dialect),
+            at_ms: unix_now_ms(),
+        });
+        let mut connection = Connection::new(stream, SEND_PATIENCE);
         if dialect.variant == Variant::Cp1 {
             connection.buffer_little();
         }
         let mut upload = Upload::new(connection, dialect);
+        upload.record(tap);
         if let Track::Job(_) = track {
             upload.set_digest(self.digest);
             if let Some(store) = &self.ciphertext {

@@ -1,18 +1,18 @@
 //! The history of what was sent, as the worker writes it.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, State, Target, Variant};
+use crate::event::{Event, FaultKind, State, Variant};
 use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
-use crate::trust::known;
 
 /// Opened when the first file has been sent, so that nothing waits for it before.
 #[derive(Clone, Default)]
@@ -24,8 +24,8 @@ pub struct Journal {
 
 /// A file that ended.
 pub struct Ended<'a> {
-    /// Where to.
-    pub target: &'a Target,
+    /// Where to, as the history has it; `None`: the embedded server, which writes it down itself.
+    pub address: Option<&'a str>,
     /// Which key answered.
     pub key: Option<Digest>,
     /// How it was sent.
@@ -38,6 +38,8 @@ pub struct Ended<'a> {
     pub size: u64,
     /// Of all of them, if all were sent.
     pub digest: Option<Digest>,
+    /// Milliseconds that were foretold.
+    pub predicted_ms: Option<u64>,
     /// Its numbers.
     pub meter: &'a Meter,
     /// How it ended.
@@ -108,8 +110,9 @@ impl Journal {
         folder: Option<&Path>,
         observer: &dyn Observer,
     ) -> Option<Asking> {
+        let here = env::current_dir().ok();
         let asked = |(ordinal, ended): (u64, Ended<'a>)| {
-            Some(Asked { ordinal, receipts: folder.map(Path::to_owned), sent: ended.row()? })
+            Some(Asked { ordinal, receipts: folder.map(Path::to_owned), sent: ended.row(here.as_deref())? })
         };
         let asked: Vec<Asked> = files.filter_map(asked).collect();
         if asked.is_empty() {
@@ -126,7 +129,8 @@ impl Journal {
     /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded
     /// server are in its own rows.
     pub fn write(&self, ended: &[Ended<'_>], asking: Option<Asking>, observer: &dyn Observer) {
-        let rows: Vec<Sent> = ended.iter().filter_map(Ended::row).collect();
+        let here = env::current_dir().ok();
+        let rows: Vec<Sent> = ended.iter().filter_map(|ended| ended.row(here.as_deref())).collect();
         if rows.is_empty() && asking.is_none() {
             return;
         }
@@ -145,10 +149,16 @@ fn not_written(why: &LedgerError, observer: &dyn Observer) {
     observer.event(Event::Note { text: format!("not in the history: {why}") });
 }
 
+/// As [`std::path::absolute`], which asks the kernel for the working folder each time.
+fn absolute(path: &Path, here: Option<&Path>) -> PathBuf {
+    let whole = here.map_or_else(|| path.to_owned(), |here| here.join(path));
+    std::path::absolute(&whole).unwrap_or(whole)
+}
+
 impl Ended<'_> {
-    /// `None`: it has not ended, or its server writes it down itself.
-    fn row(&self) -> Option<Sent> {
-        let Target::Server { address, .. } = self.target else { return None };
+    /// `None`: it has not ended, or its server writes it down itself. `here`: the working folder.
+    fn row(&self, here: Option<&Path>) -> Option<Sent> {
+        let address = self.address?;
         let (outcome, stored_name, why) = match self.state {
             State::Stored { name, .. } => (Outcome::Stored, Some(name.clone()), None),
             State::Delivered => (Outcome::Delivered, None, None),
@@ -162,17 +172,18 @@ impl Ended<'_> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Some(Sent {
             at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            address: known::normal(address).unwrap_or_else(|| address.clone()),
+            address: address.to_owned(),
             key: self.key,
             variant: self.variant,
             name: self.name.to_owned(),
-            path: std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned()),
+            path: absolute(self.path, here),
             size: self.size,
             digest: self.digest,
             outcome,
             stored_name,
             receipt: self.receipt.map(Path::to_owned),
             seconds: self.meter.elapsed().as_secs_f64(),
+            predicted: self.predicted_ms.map(|ms| Duration::from_millis(ms).as_secs_f64()),
             wire_bytes: self.meter.wire_bytes(),
             why,
         })

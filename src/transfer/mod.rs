@@ -13,6 +13,7 @@
 //! (Ctrl-Z); the sampler's 20 events a second and transfer, and 4 an upload, bound what piles up.
 
 pub mod bottleneck;
+mod calibrate;
 pub mod confirm;
 pub mod dialer;
 pub mod journal;
@@ -93,6 +94,16 @@ pub struct Options {
     /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
     /// calls it off.
     pub absence: Option<Duration>,
+    /// Whether prices are wanted ([`Event::Calibrated`], [`Event::Learned`]), and where the calibration is kept.
+    pub forecast: Option<Forecast>,
+}
+
+/// What is known before anything is sent.
+pub struct Forecast {
+    /// The calibration's file; `None`: it is measured and not kept.
+    pub calibration: Option<PathBuf>,
+    /// The history to learn from, if there is one.
+    pub history: Option<PathBuf>,
 }
 
 impl Options {
@@ -110,6 +121,7 @@ impl Options {
             skip_receipted: false,
             plain_receipts: None,
             absence: None,
+            forecast: None,
         }
     }
 }
@@ -251,6 +263,9 @@ impl Control {
             self.host = Host::Starting;
             self.start_host(options);
         }
+        if let Some(forecast) = self.options.forecast.take() {
+            self.start_forecast(forecast);
+        }
         let mut ticks = never();
         loop {
             let moment = if self.active.is_some() { None } else { self.queue().next_moment() };
@@ -323,6 +338,11 @@ impl Control {
             // The file is small and on this computer: nobody waits for it.
             Command::AcceptServer { address, ca, key } => {
                 self.event(recognise::accept(&self.options.known, address, &ca, &key));
+            }
+            Command::Record(depth) => {
+                if let Some(recorder) = self.sampler.recorder() {
+                    recorder.set(depth);
+                }
             }
             Command::Shutdown => {} // `run` has seen it.
         }
@@ -515,6 +535,24 @@ impl Control {
             Ok(thread) => self.active = Some(Active { stop, thread, is_race }),
             Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),
         }
+    }
+
+    /// On a thread that nobody waits for: it reads a file or two and computes for a second, and then there are prices.
+    fn start_forecast(&self, forecast: Forecast) {
+        let observer = Arc::clone(&self.sampler);
+        // Without a thread there are no prices before the first transfer.
+        let _ = thread::Builder::new().name("upseal-forecast".to_owned()).spawn(move || {
+            let ledger = forecast.history.as_deref().map(Ledger::open_existing);
+            if let Some(Ok(Some(ledger))) = ledger
+                && let Ok(rates) = ledger.rates()
+                && !rates.is_empty()
+            {
+                observer.event(Event::Learned { rates });
+            }
+            if let Ok(calibration) = calibrate::run(forecast.calibration.as_deref()) {
+                observer.event(Event::Calibrated { calibration });
+            }
+        });
     }
 
     fn start_host(&mut self, options: EmbeddedOptions) {

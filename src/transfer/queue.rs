@@ -28,6 +28,10 @@ impl Route {
     fn of(job: &Job) -> Self {
         Self { target: job.target.clone(), dialect: job.dialect }
     }
+
+    fn fits(&self, job: &Job) -> bool {
+        self.target == job.target && self.dialect == job.dialect
+    }
 }
 
 /// What a cancel has to do beyond the queue.
@@ -104,7 +108,7 @@ impl Queue {
     pub fn take(&mut self, route: &Route) -> Option<Job> {
         let at = self.first()?;
         let entry = self.entries.get_mut(&self.waiting[at])?;
-        if Route::of(&entry.job) != *route {
+        if !route.fits(&entry.job) {
             return None;
         }
         self.waiting.remove(at);
@@ -114,7 +118,7 @@ impl Queue {
 
     /// Takes every waiting upload that goes this way, in order: the way is closed.
     pub fn take_all(&mut self, route: &Route) -> Vec<JobId> {
-        let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| Route::of(&entry.job) == *route);
+        let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| route.fits(&entry.job));
         let (alike, others): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(goes_it);
         self.waiting = others.into();
         for id in &alike {
@@ -255,6 +259,7 @@ mod tests {
             path: format!("/f{id}").into(),
             target: Target::Embedded,
             dialect: Dialect::of(variant),
+            predicted_ms: None,
         }
     }
 

@@ -87,7 +87,7 @@ pub fn call_off(observer: &dyn Observer, order: &RaceOrder, fault: &Fault) {
 }
 
 /// For keys of 1024 and 2048 bits; others go through the `rsa` crate.
-fn engines() -> Engines {
+pub(super) fn engines() -> Engines {
     Engines { rsa: rsa_batch::Backend::best().to_string(), fernet: kernel::Backend::best().name().to_owned() }
 }
 

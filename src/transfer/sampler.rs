@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use crate::event::{Event, Snapshot, Track};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::record::Recorder;
 
 /// Between two samples of a transfer.
 pub const INTERVAL: Duration = Duration::from_millis(50);
@@ -24,6 +25,7 @@ const STALLED: Duration = Duration::from_secs(2);
 pub struct Sampler {
     watched: Mutex<Watching>,
     events: Sender<Event>,
+    recorder: Arc<Recorder>,
     /// Told when the first transfer begins, so that nobody ticks while nothing runs.
     awake: Sender<()>,
 }
@@ -45,7 +47,7 @@ impl Sampler {
     /// Reports to `events`; `awake` (of capacity 1) gets a word when ticking becomes worth while.
     #[must_use]
     pub fn new(events: Sender<Event>, awake: Sender<()>) -> Self {
-        Self { watched: Mutex::default(), events, awake }
+        Self { watched: Mutex::default(), events, recorder: Arc::default(), awake }
     }
 
     fn watched(&self) -> MutexGuard<'_, Watching> {
@@ -65,6 +67,10 @@ impl Sampler {
 }
 
 impl Observer for Sampler {
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        Some(Arc::clone(&self.recorder))
+    }
+
     fn event(&self, event: Event) {
         // Nobody listens any more when the program is about to end.
         let _ = self.events.send(event);

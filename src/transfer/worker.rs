@@ -15,7 +15,7 @@ use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Ta
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Content, Question, Upload, UploadError};
-use crate::trust::Anchor;
+use crate::trust::{Anchor, known};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
 pub struct Worker {
@@ -75,6 +75,8 @@ struct Asked {
 /// An open connection.
 struct Way<'a> {
     route: &'a Route,
+    /// Its other end, as the history has it; `None`: the embedded server.
+    address: Option<String>,
     /// SPKI SHA-256 of the key that proved itself.
     key: Option<Digest>,
 }
@@ -88,13 +90,14 @@ impl Way<'_> {
 
     fn ended<'a>(&'a self, file: &Current<'a>, digest: Option<Digest>, state: &'a State) -> Ended<'a> {
         Ended {
-            target: &self.route.target,
+            address: self.address.as_deref(),
             key: self.key,
             variant: self.route.dialect.variant,
             name: file.name,
             path: &file.job.path,
             size: file.size,
             digest,
+            predicted_ms: file.job.predicted_ms,
             meter: file.meter,
             state,
             receipt: None,
@@ -141,7 +144,13 @@ impl Worker {
         match self.dialer.open(&route.target, route.dialect, Track::Job(first.id)) {
             Ok((upload, proof)) => {
                 let key = proof.and_then(|proof| proof.fingerprint.parse().ok());
-                self.send(&Way { route, key }, upload, first, source);
+                let address = match &route.target {
+                    Target::Embedded => None,
+                    Target::Server { address, .. } => {
+                        Some(known::normal(address).unwrap_or_else(|| address.clone()))
+                    }
+                };
+                self.send(&Way { route, address, key }, upload, first, source);
                 Ending::Answered
             }
             Err(fault) => self.closed_way(route, first.id, &fault),

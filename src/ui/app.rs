@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
+use super::capture::Capture;
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
 use super::link::Link;
@@ -33,15 +34,17 @@ use super::widgets::queue::Queue;
 use super::widgets::race::Race;
 use super::widgets::received::Received;
 use super::widgets::server::Server;
+use super::widgets::session::Session;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Dialect, State};
+use crate::event::{Command, Depth, Dialect, State};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Screen {
     Upload,
     Race,
+    Session,
     Server,
     History,
 }
@@ -65,6 +68,8 @@ pub(super) enum Effect {
     List(Request),
     /// Read the history; there is an answer to each.
     Recall,
+    /// Keep the session that is shown as a file.
+    Save(Capture),
     Suspend,
     Redraw,
     Quit,
@@ -77,6 +82,7 @@ pub(super) struct App {
     pub(super) zoomed: bool,
     upload_part: Part,
     server_part: Part,
+    session_part: Part,
     /// The last is on top.
     pub(super) overlays: Vec<Overlay>,
     pub(super) browser: Browser,
@@ -85,6 +91,9 @@ pub(super) struct App {
     pub(super) speed: Speed,
     pub(super) received: Received,
     pub(super) race: Race,
+    pub(super) session: Session,
+    /// How much of connections is recorded.
+    recording: Depth,
     pub(super) server: Server,
     pub(super) history: History,
     pub(super) log: Log,
@@ -95,6 +104,8 @@ pub(super) struct App {
     pub(super) rates: Rates,
     pub(super) clock: Clock,
     pub(super) home: Option<PathBuf>,
+    /// Whether a session is saved with the content of files.
+    pub(super) with_plaintext: bool,
     pub(super) area: Rect,
     /// The latest job's number.
     pub(super) jobs: u64,
@@ -115,6 +126,7 @@ impl App {
             zoomed: false,
             upload_part: Part::Browser,
             server_part: Part::Received,
+            session_part: Part::Ladder,
             overlays: Vec::new(),
             browser: Browser::new(tidy(folder), home.clone()),
             card: Card::new(dialect),
@@ -122,6 +134,8 @@ impl App {
             speed: Speed::default(),
             received: Received::default(),
             race: Race::new(&link.target, dialect),
+            session: Session::default(),
+            recording: Depth::Outline,
             server: Server::default(),
             history: History::default(),
             log: Log::default(),
@@ -131,6 +145,7 @@ impl App {
             rates: Rates::default(),
             clock,
             home,
+            with_plaintext: false,
             area: Rect::default(),
             jobs: 0,
             interrupted: false,
@@ -139,7 +154,7 @@ impl App {
 
     /// The first thing to do: read the folder.
     pub(super) fn start(&mut self) -> Vec<Effect> {
-        vec![Effect::List(self.browser.refresh())]
+        vec![Effect::List(self.browser.refresh()), Effect::Send(Command::Record(self.recording))]
     }
 
     // What the run loop asks
@@ -159,13 +174,15 @@ impl App {
         let clock =
             (self.queue.is_timed() || self.race.is_running()).then(|| now + Duration::from_millis(500));
         let history = self.history.due().filter(|_| self.screen == Screen::History);
-        [clock, self.toasts.next(), history].into_iter().flatten().min()
+        let session = self.session.due().filter(|_| self.screen == Screen::Session);
+        [clock, self.toasts.next(), history, session].into_iter().flatten().min()
     }
 
     /// Brings everything that depends on the size or on several parts up to date; before each draw.
     pub(super) fn settle(&mut self, area: Rect, now: Duration) {
         self.area = area;
         self.toasts.expire(now);
+        self.session.settle(now);
         self.browser.settle(self.height(Part::Browser));
         self.received.settle(self.height(Part::Received));
         let (sessions, refusals) = (self.height(Part::Sessions), self.height(Part::Refusals));
@@ -181,6 +198,7 @@ impl App {
         match self.screen {
             Screen::Upload => self.upload_part,
             Screen::Race => Part::Race,
+            Screen::Session => self.session_part,
             Screen::Server => self.server_part,
             Screen::History => Part::History,
         }
@@ -212,6 +230,7 @@ impl App {
             Part::Queue => Place::Queue,
             Part::Received if self.screen == Screen::Upload => Place::Received,
             Part::Race => Place::Race,
+            Part::Ladder | Part::Certificate | Part::Wire => Place::Session,
             Part::History if self.history.is_typing() => Place::Text,
             Part::History => Place::History,
             Part::Received | Part::Server | Part::Sessions | Part::Refusals => Place::Server,
@@ -257,8 +276,17 @@ impl App {
 
     /// What became due without a key: the open history is older than what happened.
     pub(super) fn due(&mut self, now: Duration) -> Vec<Effect> {
-        let is_due = self.screen == Screen::History && self.history.ask(now);
-        if is_due { vec![Effect::Recall] } else { Vec::new() }
+        let mut effects = Vec::new();
+        if self.screen == Screen::History && self.history.ask(now) {
+            effects.push(Effect::Recall);
+        }
+        // Bodies are looked at for nobody but who sees them.
+        let wanted = if self.screen == Screen::Session { Depth::Full } else { Depth::Outline };
+        if wanted != self.recording {
+            self.recording = wanted;
+            effects.push(Effect::Send(Command::Record(wanted)));
+        }
+        effects
     }
 
     /// Ctrl-C and the end of the program from outside.
@@ -310,6 +338,7 @@ impl App {
             Action::Last => self.step(part, Step::Last),
             Action::ShowUpload => self.show(Screen::Upload),
             Action::ShowRace => self.show(Screen::Race),
+            Action::ShowSession => self.show(Screen::Session),
             Action::ShowServer => self.show(Screen::Server),
             Action::ShowHistory => self.show(Screen::History),
             Action::NextPane => self.next_part(1),
@@ -334,6 +363,13 @@ impl App {
             }
             Action::StartStop => return self.start_or_stop(now),
             Action::Size => self.race.next_size(),
+            Action::StepBack => self.session.go(Step::Up(1)),
+            Action::StepOn => self.session.go(Step::Down(1)),
+            Action::Play => self.session.play(now),
+            Action::ScrubBack => self.session.scrub(false),
+            Action::ScrubOn => self.session.scrub(true),
+            Action::OtherSession => self.session.other(),
+            Action::SaveCapture => return self.save_session(now),
             Action::Race => return self.race_under_cursor(now),
             Action::Upload => return self.upload(now),
             Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
@@ -422,6 +458,7 @@ impl App {
             Part::Sessions => self.server.sessions.go(step),
             Part::Refusals => self.server.refusals.go(step),
             Part::History => self.history.go(step),
+            Part::Ladder | Part::Certificate | Part::Wire => self.session.go(step),
             Part::Card | Part::Speed | Part::Race | Part::Server => {}
         }
     }
@@ -445,6 +482,7 @@ impl App {
         match self.screen {
             Screen::Upload => self.upload_part = part,
             Screen::Server => self.server_part = part,
+            Screen::Session => self.session_part = part,
             Screen::Race | Screen::History => {}
         }
     }

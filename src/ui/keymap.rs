@@ -22,13 +22,14 @@ macro_rules! actions {
 }
 
 actions! {
-    ShowUpload, ShowRace, ShowServer, ShowHistory, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
+    ShowUpload, ShowRace, ShowSession, ShowServer, ShowHistory, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
     Interrupt, Suspend, Redraw,
     Up, Down, PageUp, PageDown, First, Last, HalfUp, HalfDown, Top, Details,
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Filter, GoTo, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
     Cancel, CancelAll, Retry, RetryAll, Remove,
     StartStop, Size,
+    StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Choose, ChoosePrevious,
     Yes, No, UseCp2, AcceptKey,
@@ -60,6 +61,7 @@ pub(super) enum Context {
     Upload,
     Queue,
     Race,
+    Session,
     History,
     /// Whatever lies over a screen.
     Overlay,
@@ -83,6 +85,8 @@ pub(super) enum Place {
     /// Received files on the upload screen.
     Received,
     Race,
+    /// Any pane of the session screen.
+    Session,
     /// Any list of the server screen.
     Server,
     /// What was sent and received.
@@ -104,11 +108,12 @@ pub(super) enum Place {
 
 impl Place {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
         Self::Race,
+        Self::Session,
         Self::Server,
         Self::History,
         Self::Text,
@@ -131,6 +136,7 @@ impl Place {
             Self::Queue => &[C::Queue, C::Table, C::List, C::Upload, C::Everywhere, C::Always],
             Self::Received => &[C::Table, C::List, C::Upload, C::Everywhere, C::Always],
             Self::Race => &[C::Race, C::Everywhere, C::Always],
+            Self::Session => &[C::Session, C::List, C::Everywhere, C::Always],
             Self::Server => &[C::Table, C::List, C::Everywhere, C::Always],
             Self::History => &[C::History, C::Table, C::List, C::Everywhere, C::Always],
             Self::Text => &[C::Text, C::Always],
@@ -237,6 +243,14 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Queue, &[key('d')], Action::Remove, "remove", "take this upload out of the list"),
     bind(Context::Race, &[on(KeyCode::Enter)], Action::StartStop, "start/stop", "start the race, or stop it"),
     bind(Context::Race, &[key('s')], Action::Size, "size", "how much of the file: 1, 8, 64 MiB, whole"),
+    bind(Context::Session, &[on(KeyCode::Left)], Action::StepBack, "back", "the message before"),
+    bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "on", "the next message"),
+    bind(Context::Session, &[key(' ')], Action::Play, "play", "play the messages one by one, or stop"),
+    bind(Context::Session, &[key('<')], Action::ScrubBack, "", "a tenth of the session's time back"),
+    bind(Context::Session, &[key('>')], Action::ScrubOn, "", "a tenth of the session's time on"),
+    bind(Context::Session, &[key('w')], Action::SaveCapture, "save", "save the session as a file, not what files hold"),
+    bind(Context::Session, &[key('u')], Action::Upload, "send", "upload what u uploads on screen 1"),
+    bind(Context::Session, &[key('s')], Action::OtherSession, "other", "the session before this one, or the latest"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
     bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "preset, server, CA, padding, or those of a lane"),
     bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
@@ -269,6 +283,7 @@ pub(super) const TABLE: &[Binding] = &[
 
     bind(Context::Everywhere, &[key('1')], Action::ShowUpload, "", "the upload screen"),
     bind(Context::Everywhere, &[key('2')], Action::ShowRace, "", "the race"),
+    bind(Context::Everywhere, &[key('3')], Action::ShowSession, "", "the session: handshake, certificate, wire"),
     bind(Context::Everywhere, &[key('4')], Action::ShowServer, "", "the server: received files, sessions, refusals"),
     bind(Context::Everywhere, &[key('5')], Action::ShowHistory, "", "the history: what was sent and received"),
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane over the whole screen, and back"),

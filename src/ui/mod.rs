@@ -16,6 +16,7 @@
 //! At most 20 pictures a second while something moves and 60 otherwise; none while nothing changes.
 
 mod app;
+mod capture;
 mod dialogs;
 mod estimate;
 mod event;
@@ -90,6 +91,10 @@ pub struct Options {
     pub peers: Vec<Peer>,
     /// The file of the history; `None`: there is no place for one.
     pub history: Option<PathBuf>,
+    /// Where sessions are saved.
+    pub captures: PathBuf,
+    /// Whether they are saved with the first bytes of files.
+    pub with_plaintext: bool,
     /// Whether to use colours.
     pub colour: Colour,
 }
@@ -149,12 +154,15 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let clock = Clock::system();
     let link = Link::new(options.target.clone(), options.ca.clone(), options.peers.clone());
     let home = env::home_dir().filter(|home| home.is_absolute());
-    let app = App::new(&folder, home, link, options.dialect, clock.clone());
+    let mut app = App::new(&folder, home, link, options.dialect, clock.clone());
+    app.with_plaintext = options.with_plaintext;
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
     let sources = Sources::start(clock, options.history.clone())?;
-    Loop { app, look, screen, sources, commands, events: events.clone(), began: Instant::now() }.run()
+    let captures = options.captures.clone();
+    Loop { app, look, screen, sources, captures, commands, events: events.clone(), began: Instant::now() }
+        .run()
 }
 
 impl Colour {
@@ -194,6 +202,7 @@ struct Loop<'a> {
     look: Look,
     sources: Sources,
     screen: Screen,
+    captures: PathBuf,
     commands: &'a Sender<Command>,
     events: Receiver<Event>,
     began: Instant,
@@ -337,6 +346,10 @@ impl Loop<'_> {
                 }
                 Effect::List(request) => self.sources.list(request)?,
                 Effect::Recall => self.sources.recall()?,
+                Effect::Save(capture) => {
+                    let saved = capture.write(&self.captures);
+                    self.app.saved(&capture, saved, self.began.elapsed());
+                }
                 Effect::Suspend => {
                     if self.suspend_job()? == Next::Quit {
                         return Ok(Next::Quit);

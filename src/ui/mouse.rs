@@ -41,6 +41,7 @@ impl App {
             Part::Queue => self.queue.row(row, height, Focus::Here),
             Part::Received => self.received.row_at(row, height),
             Part::History => self.history.row_at(row, height),
+            Part::Ladder => view::rect(self, part).and_then(|area| self.session.row_at(row, area)),
             Part::Sessions => Some(self.server.sessions.cursor.top(self.server.sessions.len(), height) + row),
             Part::Refusals => Some(self.server.refusals.cursor.top(self.server.refusals.len(), height) + row),
             _ => None,

@@ -27,15 +27,18 @@ impl App {
             .iter()
             .map(|(_, size)| estimate::blocks(*size, self.card.dialect.padding, self.key().0))
             .sum();
+        let key = self.key().0;
         let jobs = files
             .into_iter()
-            .map(|(path, _)| {
+            .map(|(path, size)| {
                 self.jobs += 1;
+                let price = self.rates.price(&self.link.target, self.card.dialect, size, key);
                 Job {
                     id: JobId(self.jobs),
                     path,
                     target: self.link.target.clone(),
                     dialect: self.card.dialect,
+                    predicted_ms: price.and_then(|price| u64::try_from(price.time().as_millis()).ok()),
                 }
             })
             .collect();
@@ -110,7 +113,8 @@ impl App {
                     (Action::UseCp2, Command::Upload(mut jobs)) => {
                         self.card.dialect.variant = Variant::Cp2;
                         for job in &mut jobs {
-                            job.dialect.variant = Variant::Cp2;
+                            // What was foretold was of CP1.
+                            (job.dialect.variant, job.predicted_ms) = (Variant::Cp2, None);
                         }
                         Command::Upload(jobs)
                     }
@@ -154,7 +158,7 @@ impl App {
             files,
             wire,
             assumed: assumed && dialect.variant == Variant::Cp1,
-            time: self.rates.time(&self.link.target, dialect.variant, bytes),
+            time: self.rates.price(&self.link.target, dialect, bytes, key),
         }
     }
 }

@@ -10,12 +10,14 @@ use super::widgets::log::Tone;
 use super::widgets::received::Arrival;
 use super::widgets::server::Listening;
 use crate::event::{
-    Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track, Verdict,
+    Blame, Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track,
+    Verdict,
 };
 
 impl App {
     /// Takes one report. What went wrong is said and kept in the log.
     pub(super) fn on_event(&mut self, event: Event, now: Duration) {
+        self.session.hear(&event);
         match event {
             Event::Listening { address, store, identity } => {
                 let store = fit::path(&store, self.home.as_deref());
@@ -106,7 +108,7 @@ impl App {
                     self.note(Tone::Plain, text::renamed(&name));
                 }
             }
-            Event::Refused { session, track, peer, name, why, at_ms } => {
+            Event::Refused { session, track, peer, name, blame, why, at_ms } => {
                 if let Some(track) = track {
                     self.received.gone(track);
                 }
@@ -114,9 +116,12 @@ impl App {
                 let at = self.clock.time(at_ms);
                 self.server.refusals.add(session, &peer, name.as_deref(), &why, at);
                 let words = text::refused(&peer, name.as_deref(), &why);
-                self.say(Tone::Warn, words, String::new(), now);
+                let tone = if blame == Blame::System { Tone::Bad } else { Tone::Warn };
+                self.say(tone, words, String::new(), now);
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(&text), String::new(), now),
+            Event::Calibrated { calibration } => self.rates.calibrate(calibration),
+            Event::Learned { rates } => self.rates.recall(rates),
             Event::Ended => self.lost(now),
             _ => {}
         }
@@ -147,7 +152,10 @@ impl App {
             State::Delivered | State::Stored { .. } => {
                 self.link.receipted |= target == self.link.target && state != State::Delivered;
                 let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
-                let line = format!("{name}: {}", text::delivered(upload.size, &upload.snapshot));
+                let line = format!(
+                    "{name}: {}",
+                    text::delivered(upload.size, &upload.snapshot, upload.job.predicted_ms)
+                );
                 self.rates.learn(&target, variant, rate);
                 self.note(Tone::Plain, line);
             }

@@ -4,12 +4,14 @@
 
 mod history;
 mod server;
+mod session;
 mod transfer;
 mod trust;
 
 use std::io;
 use std::time::Duration;
 
+use super::estimate::Price;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
@@ -18,6 +20,7 @@ use crate::units;
 
 pub(super) use self::history::*;
 pub(super) use self::server::*;
+pub(super) use self::session::*;
 pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
 
@@ -165,7 +168,8 @@ pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
         None => "?".to_owned(),
-        Some(time) => format!("≈ {}", units::duration(time)),
+        Some(Price::About(time)) => format!("≈ {}", units::duration(time)),
+        Some(Price::AtLeast(time)) => format!("≥ {}", units::duration(time)),
     }
 }
 
@@ -241,7 +245,7 @@ pub(super) fn expensive(bytes: u64, cp1: Option<Duration>, cp2: Option<Duration>
 }
 
 /// `17 318 417`
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -266,6 +270,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Queue => "queue",
         Context::Race => "race",
         Context::History => "history",
+        Context::Session => "session",
         Context::Overlay => "overlay",
         Context::Scroll => "scrolling",
         Context::Filterable => "this list",

@@ -16,6 +16,7 @@ use super::app::{App, Overlay, Screen};
 use super::keymap;
 use super::theme::{self, Focus, Glyphs, Theme};
 use super::widgets::server::Listening;
+use super::widgets::session::{Certificate, Hex, Ladder};
 use super::widgets::{Pane, columns, frame};
 use super::{fit, text};
 use crate::event::{Target, Variant};
@@ -39,6 +40,9 @@ pub(super) enum Part {
     Speed,
     Received,
     Race,
+    Ladder,
+    Certificate,
+    Wire,
     Server,
     Sessions,
     Refusals,
@@ -50,20 +54,24 @@ pub(super) const fn ring(screen: Screen) -> &'static [Part] {
     match screen {
         Screen::Upload => &[Part::Browser, Part::Queue, Part::Received],
         Screen::Race => &[Part::Race],
+        Screen::Session => &[Part::Ladder, Part::Certificate, Part::Wire],
         Screen::Server => &[Part::Received, Part::Sessions, Part::Refusals],
         Screen::History => &[Part::History],
     }
 }
 
-const TABS: [(Screen, &str); 4] = [
+const TABS: [(Screen, &str); 5] = [
     (Screen::Upload, "1 Upload"),
     (Screen::Race, "2 Race"),
+    (Screen::Session, "3 Session"),
     (Screen::Server, "4 Server"),
     (Screen::History, "5 History"),
 ];
 
 /// Columns below which only the open tab has its name: what the server has proven is worth more.
 const NAMED_TABS: u16 = 72;
+/// Columns below which the last tab has only its digit, so that the address has room.
+const ALL_TABS: u16 = 92;
 
 // Layout
 
@@ -80,12 +88,17 @@ fn thirds(area: Rect) -> [Rect; 3] {
 /// The parts on the screen and where; a part of one row is drawn as a line.
 fn plan(app: &App, area: Rect) -> Vec<(Part, Rect)> {
     let [_, body, _] = thirds(area);
-    if app.zoomed && app.screen != Screen::Race {
+    if app.zoomed
+        && app.screen != Screen::Race
+        && (app.screen != Screen::Session || app.session.shown().is_some())
+    {
         return vec![(app.part(), body)];
     }
     match app.screen {
         Screen::Upload => upload(body),
         Screen::Race => vec![(Part::Race, body)],
+        Screen::Session if app.session.shown().is_none() => vec![(Part::Ladder, body)],
+        Screen::Session => session(body, app.part()),
         Screen::Server => server(body, columns(app.server.facts())),
         Screen::History => vec![(Part::History, body)],
     }
@@ -148,6 +161,19 @@ fn server(body: Rect, facts: u16) -> Vec<(Part, Rect)> {
     ]
 }
 
+/// Screen 3: the pane with the focus alone, or all three where the ladder and the certificate fit side by side.
+fn session(body: Rect, focused: Part) -> Vec<(Part, Rect)> {
+    if body.width < 116 || body.height < 34 {
+        return vec![(focused, body)];
+    }
+    let wire = if body.height >= 44 { 18 } else { 14 };
+    let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(wire)]).areas(body);
+    let certificate = if body.width >= 160 { 76 } else { 44 };
+    let [ladder, certificate] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(certificate)]).areas(top);
+    vec![(Part::Ladder, ladder), (Part::Certificate, certificate), (Part::Wire, bottom)]
+}
+
 fn fits(area: Rect) -> bool {
     area.width >= SMALLEST.0 && area.height >= SMALLEST.1
 }
@@ -166,6 +192,13 @@ pub(super) fn height(app: &App, area: Rect, part: Part) -> usize {
     };
     let filter = u16::from(filtered);
     usize::from(rect.height.saturating_sub(2 + filter))
+}
+
+/// Where a part is; `None`: not on the screen.
+pub(super) fn rect(app: &App, part: Part) -> Option<Rect> {
+    let area = app.area;
+    let found = || plan(app, area).into_iter().find(|(of, _)| *of == part).map(|(_, rect)| rect);
+    if fits(area) { found() } else { None }
 }
 
 /// The part at this place, and the row inside its frame.
@@ -204,6 +237,7 @@ fn tab(app: &App, screen: Screen, name: &str, width: u16) -> String {
     match name.split_once(' ') {
         _ if app.screen == screen => format!("[{name}]"),
         Some((digit, _)) if width < NAMED_TABS => digit.to_owned(),
+        Some((digit, _)) if width < ALL_TABS && screen == Screen::History => digit.to_owned(),
         _ => name.to_owned(),
     }
 }
@@ -251,6 +285,9 @@ fn part(app: &App, theme: Theme, now: Duration, part: Part, rect: Rect, buf: &mu
         Part::Received if line => pane(&app.received, theme, focus, now).render_line(rect, buf),
         Part::Received => pane(&app.received, theme, focus, now).render(rect, buf),
         Part::Race => pane(&app.race, theme, focus, now).render(rect, buf),
+        Part::Ladder => pane(&Ladder(&app.session), theme, focus, now).render(rect, buf),
+        Part::Certificate => pane(&Certificate(&app.session), theme, focus, now).render(rect, buf),
+        Part::Wire => pane(&Hex(&app.session), theme, focus, now).render(rect, buf),
         Part::Server => pane(&app.server, theme, focus, now).render(rect, buf),
         Part::Sessions => pane(&app.server.sessions, theme, focus, now).render(rect, buf),
         Part::Refusals => pane(&app.server.refusals, theme, focus, now).render(rect, buf),
@@ -269,7 +306,7 @@ fn header(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
     let used = columns(line.width());
     line.render(area, buf);
     let right = Rect { x: area.x + used.min(area.width), width: area.width.saturating_sub(used + 1), ..area };
-    let room = usize::from(right.width).saturating_sub(2);
+    let room = usize::from(right.width).saturating_sub(1);
     if app.screen == Screen::Race {
         Line::raw(fit::cut_start(&app.race.subject(), room)).right_aligned().render(right, buf);
     } else {
@@ -292,6 +329,12 @@ fn peer(app: &App, theme: Theme, room: usize) -> Line<'static> {
         _ if app.link.changed => (text::CHANGED_SHORT.to_owned(), theme.bad()),
         Some(proof) => (text::proven_short(proof, app.link.standing.as_ref()), theme.good()),
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
+    };
+    // Where they do not both fit, the address is worth more than the key's bits.
+    let both = |words: &str| fit::width(words) + 1 + fit::width(&address) <= room;
+    let words = match words.rsplit_once(' ') {
+        Some((short, bits)) if bits.ends_with("-bit") && !both(&words) && both(short) => short.to_owned(),
+        _ => words,
     };
     if fit::width(&words) > room {
         return Line::default();

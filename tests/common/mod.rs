@@ -231,15 +231,20 @@ pub fn job_track(id: u64) -> Track {
     Track::Job(JobId(id))
 }
 
-/// Passes a server's events on, and leaves its meters alone.
-struct Collect(Sender<Event>);
+/// A server's meters, from the first file on.
+type Meters = Arc<Mutex<Vec<Arc<Meter>>>>;
+
+/// Passes a server's events on, and keeps its meters.
+struct Collect(Sender<Event>, Meters);
 
 impl Observer for Collect {
     fn event(&self, event: Event) {
         let _ = self.0.send(event);
     }
 
-    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
+    fn watch(&self, _track: Track, meter: Arc<Meter>) {
+        self.1.lock().unwrap().push(meter);
+    }
 
     fn unwatch(&self, _track: Track) {}
 }
@@ -251,6 +256,7 @@ pub struct Host {
     pub events: Events,
     address: SocketAddr,
     gate: Arc<Gate>,
+    meters: Meters,
     server: Option<Server>,
     folder: TempDir,
 }
@@ -276,7 +282,7 @@ impl Host {
     ) -> Self {
         let folder = scratch();
         let (sender, receiver) = unbounded();
-        let gate = Arc::new(Gate::default());
+        let (gate, meters) = (Arc::new(Gate::default()), Meters::default());
         let store = Gated { inner: Folder::open(folder.path()).unwrap(), gate: Arc::clone(&gate) };
         let service = Service {
             policy,
@@ -284,12 +290,12 @@ impl Host {
             store: Arc::new(store),
             ciphertext,
             history: None,
-            observer: Arc::new(Collect(sender)),
+            observer: Arc::new(Collect(sender, Arc::clone(&meters))),
         };
         let listener = TcpListener::bind(ANYWHERE).unwrap();
         let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
         let address = server.address();
-        Self { events: Events::new(receiver), address, gate, server: Some(server), folder }
+        Self { events: Events::new(receiver), address, gate, meters, server: Some(server), folder }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -308,6 +314,16 @@ impl Host {
     pub fn open_gate(&self) {
         *self.gate.held.lock().unwrap() = None;
         self.gate.opened.notify_all();
+    }
+
+    /// Waits until so many bytes of the last file that was begun are in the store.
+    pub fn wait_for_bytes(&self, wanted: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        let here = || self.meters.lock().unwrap().last().map_or(0, |meter| meter.file_bytes());
+        while here() < wanted {
+            assert!(Instant::now() < deadline, "{} bytes of {wanted} are here", here());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for the end of the session of the client at this address, whose events alone are seen then.
@@ -530,7 +546,7 @@ impl Client {
     }
 
     pub fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
-        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect }
+        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect, predicted_ms: None }
     }
 
     /// Uploads local files of these names, numbered from 1, over one route.

@@ -1,6 +1,7 @@
 //! Every dialect that PROTOCOL.md tells of, in process: what is sent is what arrives.
 //!
 //! - `table`: the dialects, both directions, at every awkward size
+//! - `batches`: files of many blocks, whole, damaged and cut
 //! - `transcripts`: bytes of another implementation, kept in `tests/transcripts`
 //! - `property`: any dialect, any file, any split; and cut or altered anywhere
 //! - `speaker` writes what clients of other people send, `listener` reads strictly what ours sends, both
@@ -11,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batches;
 mod listener;
 mod memory;
 mod property;

@@ -21,6 +21,7 @@ use crate::common::{Files, IDENTITY, contents, scratch};
 pub enum Pieces {
     All,
     Single,
+    Of(usize),
     /// 1 to 200, the same for the same seed.
     Random(u64),
 }
@@ -37,6 +38,7 @@ impl Read for Client {
         let size = match &mut self.pieces {
             Pieces::All => usize::MAX,
             Pieces::Single => 1,
+            Pieces::Of(size) => *size,
             Pieces::Random(state) => {
                 // A linear congruential generator (Knuth, MMIX).
                 *state =

@@ -51,6 +51,32 @@ fn a_client_that_does_not_say_its_dialect_is_understood() {
     }
 }
 
+/// What it has sent is opened while it is silent, and the rest when it goes on.
+#[test]
+fn a_client_that_pauses_within_a_batch_of_blocks_is_not_waited_for() {
+    let content = noise(62 * 150, 1);
+    for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+        let dialect = Dialect { padding: Padding::Oaep, framing, ..Dialect::of(Variant::Cp1) };
+        let recording = Recording::of(dialect, "a.bin", &content);
+        let mut host = Host::start();
+        let mut peer = Peer::connect(host.address());
+        let block = if framing == Framing::A { K } else { K + 8 };
+        // Without E's and D's length, which is the first block's.
+        let blocks = recording.m1 + if matches!(framing, Framing::D | Framing::E) { 0 } else { 8 };
+        let mut sent = 0;
+        for (whole, torn) in [(3, 20), (40, 0), (44, 9), (120, K)] {
+            let next = blocks + whole * block + torn;
+            peer.send(&recording.bytes[sent..next]);
+            sent = next;
+            host.wait_for_bytes(62 * whole as u64);
+        }
+        peer.send(&recording.bytes[sent..]);
+        assert!(peer.hang_up().1, "{framing}: {:?}", host.events.refusals());
+        host.stop();
+        assert_eq!(host.stored(), Files::one("a.bin", &content), "{framing}");
+    }
+}
+
 /// What could be the first bytes of another framing, and is a file.
 #[test]
 fn a_file_that_begins_like_a_cp1_body_is_still_a_file() {

@@ -51,6 +51,16 @@ impl PrivateBatch {
         Self { inner: inner.unwrap_or_else(|| Inner::Crate(Box::new(key.clone()))), backend }
     }
 
+    /// One whose every operation under a key of 1024 bits goes wrong, as a defect of the processor would have it.
+    #[cfg(test)]
+    pub fn failing(key: &RsaPrivateKey) -> Self {
+        let mut batch = Self::new(key);
+        if let Inner::Bits1024(workers) = &mut batch.inner {
+            Arc::make_mut(&mut workers.parts).exponents.0[3] ^= 1 << 17;
+        }
+        batch
+    }
+
     /// Who does it.
     #[must_use]
     pub const fn backend(&self) -> Backend {

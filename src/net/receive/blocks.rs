@@ -12,11 +12,11 @@
 //! copy of the file.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use super::arriving::{Arriving, AtRest};
-use super::body::{Input, Slot};
+use super::body::{Input, Slot, Units, here_and_now};
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
@@ -29,10 +29,15 @@ use crate::net::wire::{Continuation, read_word};
 use crate::pipeline;
 use crate::store::{Discard, Pending};
 
-/// Blocks of a step: some milliseconds of a core.
+/// Blocks of a step at the most: some milliseconds of a core.
 const STEP_BLOCKS: usize = 64;
+/// And of a short step: whole groups of the engine, and well above what passing it on costs.
+const LEAST_BLOCKS: usize = 16;
 /// Bytes of blocks that are worth a pipeline.
 const CHUNK: u64 = 4 << 10;
+
+/// A thread for each core.
+static WORKERS: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
 /// A CP1 file and its opener.
 pub(super) struct Blocks {
@@ -59,25 +64,36 @@ impl OpenEnded {
 }
 
 impl Session<'_> {
-    /// A CP1 body, or one more block of one.
+    /// A CP1 body, or one more block of one and those that follow it at once.
     pub(super) fn blocks(&mut self, mut blocks: Blocks, mut body: Body) -> Result<(), ReceiveError> {
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
+        let mut has_ended = false;
         loop {
+            let plain = blocks.file.meter.file_bytes();
             let mut here = self.connection.buffered();
             // The first block is looked at by itself, below.
-            let joined = body.joined().filter(|left| *left > CHUNK && blocks.file.first_block.is_none());
-            if let Some(left) = joined {
-                let torn = usize::try_from(left % k as u64).unwrap_or(0);
-                if torn == 0 {
-                    self.joined_blocks(&mut blocks, left)?;
-                    body.skip_joined();
+            if blocks.file.first_block.is_none() {
+                let pairs = body.certain_pairs(here, plain, blocks.opener.block_max());
+                if pairs > 1 {
+                    // Those that continue a body come between messages.
+                    self.publish_group()?;
+                    self.many_blocks(&mut blocks, pairs, Units { k, pairs: true })?;
+                    body.skip_pairs(pairs);
                     continue;
                 }
-                here = &here[..here.len().min(torn)];
+                if let Some(left) = body.joined().filter(|left| *left > CHUNK) {
+                    let torn = usize::try_from(left % k as u64).unwrap_or(0);
+                    if torn == 0 {
+                        self.many_blocks(&mut blocks, left / k as u64, Units { k, pairs: false })?;
+                        body.skip_joined();
+                        continue;
+                    }
+                    here = &here[..here.len().min(torn)];
+                }
             }
-            match body.next(here, blocks.file.meter.file_bytes())? {
+            match body.next(here, plain)? {
                 Step::More => self.read_on(&blocks.file.meter)?,
-                Step::Skip(bytes) => self.take(bytes),
+                Step::Skip(bytes) => self.take_of(&blocks.file.meter, bytes),
                 Step::Blocks { skip, length } => {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut blocks;
@@ -85,13 +101,15 @@ impl Session<'_> {
                     let first = file.first_block(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
                     file.store()?;
-                    self.take(skip + length);
+                    self.take_of(&blocks.file.meter, skip + length);
                     if let Some(first) = first {
                         self.check_fresh(Seen::FirstBlock, &first)?;
                     }
                     self.check_size(blocks.file.meter.file_bytes())?;
                 }
-                Step::End => break,
+                Step::End if has_ended => break,
+                // More may follow it at once.
+                Step::End => has_ended = true,
             }
         }
         self.decoder.set_continuation(body.continuation());
@@ -105,37 +123,46 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whole blocks, `left` bytes of them: each core opens some, and the store takes them in order.
-    fn joined_blocks(&mut self, blocks: &mut Blocks, left: u64) -> Result<(), ReceiveError> {
+    /// So many whole blocks, or pairs: each core opens some, and the store takes them in order.
+    fn many_blocks(&mut self, blocks: &mut Blocks, count: u64, units: Units) -> Result<(), ReceiveError> {
         let Some(identity) = &self.service.identity else { return Err(OpenError::Rejected.into()) };
-        let k = identity.modulus_bytes();
         let Blocks { file, opener } = blocks;
         let meter = Arc::clone(&file.meter);
         let limit = self.service.policy.max_file;
         let mut at = self.decoder.offset();
         let mut slots = std::mem::take(&mut self.slots);
-        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = *WORKERS;
         meter.set_workers(workers);
-        slots.resize_with(slots.len().max(3 * workers), Slot::default);
-        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, left);
+        // Small steps at the end of what is here, so that no core waits long for another.
+        let step = usize::try_from(count).unwrap_or(usize::MAX) / (8 * workers);
+        let step = step.clamp(LEAST_BLOCKS, STEP_BLOCKS).next_multiple_of(LEAST_BLOCKS);
+        let left = count.saturating_mul(units.bytes() as u64);
+        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, units, left);
         let interrupter = input.interrupter();
-        let read = |slot: &mut Slot| input.read(slot, STEP_BLOCKS * k, k);
+        let read = |slot: &mut Slot| input.read(slot, step * units.bytes());
         let open = |slot: &mut Slot| {
+            slot.strip(&units);
             meter.timed(Stage::Open, || slot.opened = open_blocks(identity, slot.body()));
             Ok(())
         };
         let store = |slot: &mut Slot| {
             file.keep(slot.body())?;
+            at += (slot.opened.len() * units.bytes()) as u64;
             meter.timed(Stage::Open, || {
                 slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
             });
             file.store()?;
-            at += slot.body().len() as u64;
             let size = meter.file_bytes();
             if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
         };
-        let work = (0..workers).map(|_| &open).collect();
-        let result = pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt());
+        let result = if count.saturating_mul(units.k as u64) <= CHUNK {
+            slots.resize_with(slots.len().max(1), Slot::default);
+            here_and_now(&mut slots[0], read, open, store)
+        } else {
+            slots.resize_with(slots.len().max(3 * workers), Slot::default);
+            let work = (0..workers).map(|_| &open).collect();
+            pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
+        };
         self.slots = slots;
         result
     }

@@ -1,4 +1,4 @@
-//! A body of known length on its way into the store: Plain's, AP's and CP2's.
+//! A body of known length on its way into the store: Plain's, AP's and CP2's; and how CP1's is read.
 //!
 //! ```text
 //!   up to CHUNK      read ─ open ─ store               here and now: a thread costs more than the work
@@ -16,8 +16,9 @@ use crate::crypto::{Clear, Open};
 use crate::digest::FileDigest;
 use crate::meter::{Meter, Stage};
 use crate::net::connection::{Connection, SPLICE};
+use crate::net::framing::FramingError;
 use crate::net::stream::Interrupter;
-use crate::net::wire::Decoder;
+use crate::net::wire::{Decoder, WORD, read_word};
 use crate::pipeline::{self, Filled};
 
 /// Bytes of the body in one step.
@@ -49,6 +50,47 @@ impl Slot {
     pub(super) fn body(&self) -> &[u8] {
         &self.body[..self.len]
     }
+
+    /// Leaves only the blocks, where each has a word before it.
+    pub(super) fn strip(&mut self, units: &Units) {
+        let head = units.bytes() - units.k;
+        if head > 0 {
+            let pairs = self.len / units.bytes();
+            for pair in 0..pairs {
+                let at = pair * units.bytes() + head;
+                self.body.copy_within(at..at + units.k, pair * units.k);
+            }
+            self.len = pairs * units.k;
+        }
+    }
+}
+
+/// What a body is read in multiples of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    /// Bytes of a block; 1 where there are none.
+    pub(super) k: usize,
+    /// Whether each block has its length before it, which is k.
+    pub(super) pairs: bool,
+}
+
+impl Units {
+    const BYTES: Self = Self { k: 1, pairs: false };
+
+    /// Of one.
+    pub(super) const fn bytes(&self) -> usize {
+        if self.pairs { WORD + self.k } else { self.k }
+    }
+
+    /// Where the first of these pairs begins whose length is here and not k, and that length.
+    fn wrong(&self, pairs: &[u8]) -> Option<(usize, u64)> {
+        if !self.pairs {
+            return None;
+        }
+        let mut lengths = (0..).step_by(self.bytes()).zip(pairs.chunks(self.bytes()));
+        lengths
+            .find_map(|(at, pair)| read_word(pair).filter(|got| *got != self.k as u64).map(|got| (at, got)))
+    }
 }
 
 /// A body of known length as it comes.
@@ -56,18 +98,23 @@ pub(super) struct Input<'a> {
     connection: &'a mut Connection,
     decoder: &'a mut Decoder,
     meter: &'a Meter,
-    /// Bytes still to come.
+    units: Units,
+    /// Bytes still to come, a multiple of the unit.
     left: u64,
+    /// The beginning of a unit, that came with the last slot.
+    torn: Vec<u8>,
 }
 
 impl<'a> Input<'a> {
+    /// Of `left` bytes, a multiple of the unit.
     pub(super) const fn new(
         connection: &'a mut Connection,
         decoder: &'a mut Decoder,
         meter: &'a Meter,
+        units: Units,
         left: u64,
     ) -> Self {
-        Self { connection, decoder, meter, left }
+        Self { connection, decoder, meter, units, left, torn: Vec::new() }
     }
 
     /// A client that stands still would keep us waiting after a full disk.
@@ -75,31 +122,54 @@ impl<'a> Input<'a> {
         self.connection.interrupter()
     }
 
-    /// Reads what is here, up to `most` bytes, and in multiples of `unit`, of which `most` and the whole are some.
-    pub(super) fn read(&mut self, slot: &mut Slot, most: usize, unit: usize) -> Result<Filled, ReceiveError> {
+    /// Reads what is here, up to `most` bytes, in whole units, of which `most` are some.
+    pub(super) fn read(&mut self, slot: &mut Slot, most: usize) -> Result<Filled, ReceiveError> {
+        let unit = self.units.bytes();
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
         if slot.body.len() < most {
             slot.body.resize(most, 0);
         }
-        slot.len = 0;
-        loop {
-            let into = &mut slot.body[slot.len..most];
-            let cut = |source| ReceiveError::Cut { offset: self.decoder.offset(), source };
-            let n = match self.meter.timed(Stage::Wire, || self.connection.read(into)) {
+        let mut here = self.torn.len();
+        slot.body[..here].copy_from_slice(&self.torn);
+        while here < unit {
+            let cut = |source| ReceiveError::Cut { offset: self.decoder.offset() + here as u64, source };
+            let n = match self.meter.timed(Stage::Wire, || self.connection.read(&mut slot.body[here..most])) {
                 Ok(0) => return Err(cut(None)),
                 Ok(n) => n,
                 Err(e) => return Err(cut(Some(e))),
             };
             self.meter.add_wire(n as u64);
-            self.decoder.skip(n as u64);
-            self.left -= n as u64;
-            slot.len += n;
-            if slot.len.is_multiple_of(unit) {
-                break;
+            here += n;
+            // Before it waits for more: none need follow what is no length.
+            if let Some((at, got)) = self.units.wrong(&slot.body[..here]) {
+                self.decoder.skip(at as u64);
+                return Err(FramingError::BlockLength { k: self.units.k as u64, got }.into());
             }
         }
+        slot.len = here / unit * unit;
+        self.torn.clear();
+        self.torn.extend_from_slice(&slot.body[slot.len..here]);
+        self.decoder.skip(slot.len as u64);
+        self.left -= slot.len as u64;
         slot.last = self.left == 0;
         Ok(if slot.last { Filled::Last } else { Filled::More })
+    }
+}
+
+/// The same three steps on this thread, one after the other.
+pub(super) fn here_and_now<E>(
+    slot: &mut Slot,
+    mut read: impl FnMut(&mut Slot) -> Result<Filled, E>,
+    mut open: impl FnMut(&mut Slot) -> Result<(), E>,
+    mut store: impl FnMut(&mut Slot) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let filled = read(slot)?;
+        open(slot)?;
+        store(slot)?;
+        if filled == Filled::Last {
+            return Ok(());
+        }
     }
 }
 
@@ -134,12 +204,12 @@ impl Session<'_> {
         }
         let mut slots = std::mem::take(&mut self.slots);
         let meter = Arc::clone(&file.meter);
-        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, m1);
+        let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, Units::BYTES, m1);
         let interrupter = input.interrupter();
-        let mut read = |slot: &mut Slot| input.read(slot, CHUNK, 1);
+        let read = |slot: &mut Slot| input.read(slot, CHUNK);
         let is_clear = matches!(opener, Opener::Clear(_));
         let Arriving { ciphertext, pending, .. } = file;
-        let mut open = |slot: &mut Slot| {
+        let open = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             meter.timed(Stage::Open, || {
                 match &mut opener {
@@ -156,7 +226,7 @@ impl Session<'_> {
                 Ok(())
             })
         };
-        let mut store = |slot: &mut Slot| {
+        let store = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             let plain = if is_clear { body } else { &slot.plain };
             meter.timed(Stage::Store, || {
@@ -170,15 +240,7 @@ impl Session<'_> {
         };
         let result = if m1 <= CHUNK as u64 {
             slots.resize_with(slots.len().max(1), Slot::default);
-            let slot = &mut slots[0];
-            loop {
-                let filled = read(slot).and_then(|filled| open(slot).map(|()| filled));
-                match filled.and_then(|filled| store(slot).map(|()| filled)) {
-                    Ok(Filled::More) => {}
-                    Ok(Filled::Last) => break Ok(()),
-                    Err(error) => break Err(error),
-                }
-            }
+            here_and_now(&mut slots[0], read, open, store)
         } else {
             slots.resize_with(SLOTS, Slot::default);
             pipeline::run("receive", &mut slots, read, vec![open], store, || interrupter.interrupt())

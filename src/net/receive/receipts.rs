@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{ReceiveError, Session, unix_now_ms};
+use crate::crypto::OpenError;
 use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
 use crate::digest::Digest;
 use crate::event::{Event, Kept, Variant};
@@ -17,6 +18,7 @@ const REMEMBERED: usize = 4096;
 /// What became of the files of a connection; the oldest are forgotten.
 #[derive(Default)]
 pub(super) struct Stored {
+    /// By their ordinals, which grow.
     files: VecDeque<(u64, Option<Kind>)>,
 }
 
@@ -53,14 +55,15 @@ impl Stored {
         if ordinal < *first {
             return None;
         }
-        let fate = match self.files.iter().find(|(of, _)| *of == ordinal) {
-            Some((_, Some(file))) => Fate::Stored {
+        let at = self.files.binary_search_by_key(&ordinal, |(of, _)| *of).ok();
+        let fate = match at.map(|at| &self.files[at].1) {
+            Some(Some(file)) => Fate::Stored {
                 protocol: file.variant,
                 size: file.size,
                 digest: salted(salt, file.digest),
                 name: file.name.clone(),
             },
-            Some((_, None)) => Fate::Missing(Reason::Policy),
+            Some(None) => Fate::Missing(Reason::Policy),
             None => Fate::Missing(Reason::NotStored),
         };
         Some(Entry { ordinal, fate })
@@ -76,7 +79,15 @@ impl Session<'_> {
         if request.hello != self.first_message {
             return Err(self.order("a receipt request of another connection"));
         }
-        let salt = request.sealed_salt.as_ref().map(|sealed| identity.open_receipt_salt(sealed));
+        let salt = request.sealed_salt.as_ref().map(|sealed| {
+            let (salt, opened) = identity.open_receipt_salt(sealed);
+            if let Err(why) = opened {
+                let why = ReceiveError::from(OpenError::from(why)).line(self.offset());
+                let text = format!("{} gets a receipt that does not hold: {why}", self.peer);
+                self.service.observer.event(Event::Note { text });
+            }
+            salt
+        });
         let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref()) {
             Some(entry) => Some(entry),
             // Nothing of that number came, or not yet.

@@ -21,7 +21,7 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding, Variant};
 use crate::meter::{Meter, Stage};
 use crate::net::framing::Layout;
-use crate::net::wire::{Mode, word};
+use crate::net::wire::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
 use crate::store::{FileName, Incoming, Pending};
 
@@ -129,6 +129,12 @@ impl Upload {
         self.unconfirmed = self.unconfirmed.saturating_add(size);
         let (mut sealer, plan) = self.sealer(size)?;
         meter.start(size, self.wire_len(name, size));
+
+        if let Some(tap) = &self.tap {
+            let before = 4 * WORD as u64 + name.len() as u64;
+            let file = self.dialect.variant.is_secret().then_some(size);
+            tap.body(self.wire_len(name, size).saturating_sub(before), file);
+        }
 
         let mut head = Mode::Filename.word().to_vec();
         head.extend(word(name.len() as u64));
@@ -291,6 +297,9 @@ impl Steps<'_> {
         // Before the last bytes go, so that a failure here is one of the whole upload.
         if let Some(kept) = self.kept.take_if(|_| slot.last) {
             kept.commit(None).wait()?;
+        }
+        if let Some(tap) = self.upload.tap.as_ref().filter(|_| self.upload.dialect.variant.is_secret()) {
+            tap.file(&slot.plain);
         }
         let head = mem::take(&mut self.head);
         slot.frames.clear();

@@ -125,9 +125,11 @@ impl Upload {
         }
         let (statement, certificate) = Statement::parse(&blob, request.files.clone())
             .map_err(|e| ReceiptError::NotOne(e.to_string()))?;
-        check(&statement, request, &key, &answer.signature)?;
+        // Read to the letter: it is the text of the statement.
+        let signed = &blob[..blob.len() - certificate.len()];
+        check(&statement, signed, request, &key, &answer.signature)?;
         Ok(Confirmation::Receipt(Box::new(Receipt {
-            text: statement.to_text(),
+            text: signed.to_owned(),
             statement,
             signature: answer.signature,
             salt: salt.clone(),
@@ -148,6 +150,7 @@ impl Upload {
 /// Whether a statement answers this request, is of this key, and was signed as a receipt.
 fn check(
     statement: &Statement,
+    signed: &str,
     request: &Request,
     key: &ServerKey,
     signature: &[u8],
@@ -158,5 +161,5 @@ fn check(
     if statement.key != key.fingerprint() {
         return Err(ReceiptError::AnotherKey);
     }
-    if receipt::verify(key, &statement.to_text(), signature) { Ok(()) } else { Err(ReceiptError::Signature) }
+    if receipt::verify(key, signed, signature) { Ok(()) } else { Err(ReceiptError::Signature) }
 }

@@ -112,12 +112,13 @@ impl Draft {
         if self.state == State::Torn {
             return Err(StoreError::Torn { spot: self.spot() });
         }
-        // Where a mount decides on permissions they cannot be changed, and are the usual ones.
-        let permissions = |file: &File| match file.metadata()?.permissions().mode() & 0o777 {
-            mode if mode == self.root.mode => Ok(()),
-            _ => file.set_permissions(Permissions::from_mode(self.root.mode)),
-        };
-        permissions(&self.file).map_err(self.failed(Doing::Sync))
+        let is_usual =
+            || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
+        match self.file.set_permissions(Permissions::from_mode(self.root.mode)) {
+            // Where a mount decides on permissions they cannot be changed, and are the usual ones.
+            Err(_) if is_usual() => Ok(()),
+            result => result.map_err(self.failed(Doing::Sync)),
+        }
     }
 
     /// Where it is.

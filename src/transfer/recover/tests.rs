@@ -45,6 +45,7 @@ impl Scene {
             stored_name: None,
             receipt: None,
             seconds: 0.5,
+            predicted: None,
             wire_bytes: 99,
             why: Some(UNCONFIRMED.to_owned()),
         };

@@ -26,6 +26,7 @@ fn sent(hours: i64, name: &str, size: u64, outcome: Outcome) -> Entry {
         stored_name: (outcome == Outcome::Stored).then(|| name.to_owned()),
         receipt: (outcome == Outcome::Stored).then(|| PathBuf::from("/home/me/receipts/a.receipt")),
         seconds: size as f64 / 420_000_000.0,
+        predicted: Some(size as f64 / 400_000_000.0),
         wire_bytes: size * 4 / 3,
         why: (!arrived).then(|| "files.example.org:4321 has reset the connection".to_owned()),
     })
@@ -241,8 +242,9 @@ fn the_thread_reads_the_file_and_creates_none() {
 #[test]
 fn a_click_on_a_tab_opens_its_screen() {
     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().sized(100, 24);
     for (name, screen) in [
+        ("3 Session", Screen::Session),
         ("5 History", Screen::History),
         ("4 Server", Screen::Server),
         ("2 Race", Screen::Race),

@@ -6,6 +6,7 @@ mod keys;
 mod numbers;
 mod pictures;
 mod presets;
+mod session;
 mod sizes;
 
 use std::path::{Path, PathBuf};
@@ -96,7 +97,8 @@ impl Stage {
 
     fn upload(&mut self, id: u64, name: &str, size: u64) {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
-        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect: Dialect::of(Variant::Cp2) };
+        let dialect = Dialect::of(Variant::Cp2);
+        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect, predicted_ms: None };
         self.event(Event::Queued { job, size });
     }
 
@@ -398,6 +400,7 @@ fn serving() -> Stage {
         track: None,
         peer: "[2001:db8::7]:61000".into(),
         name: Some("evil\\u{1b}.txt".into()),
+        blame: Blame::Peer,
         why: "MODE 7 at byte 8: only 0 to 4 exist".into(),
         at_ms: 1_800_000_001_000,
     });
@@ -427,7 +430,7 @@ fn elsewhere() -> Stage {
     for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
         let target = stage.app.link.target.clone();
-        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2) };
+        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2), predicted_ms: None };
         stage.event(Event::Queued { job, size: 812 });
     }
     stage.state(Track::Job(JobId(1)), State::Proving);

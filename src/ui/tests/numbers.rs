@@ -1,6 +1,7 @@
 //! Each screen's numbers, read back from the picture and compared with the events that went in.
 
 use super::*;
+use crate::event::{Calibration, Learned, Speed};
 
 /// The first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
@@ -104,6 +105,31 @@ fn the_card_says_what_it_will_cost() {
 }
 
 #[test]
+fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least() {
+    let mut stage = Stage::new();
+    stage.keys("j j Space");
+    let of = |variant, seal, open| Speed { variant, padding: Padding::Oaep, bits: 1024, seal, open };
+    let speeds =
+        vec![of(Variant::Cp2, 52.0 * UNIT, 104.0 * UNIT), of(Variant::Cp1, 52.0 * UNIT, 52.0 * UNIT)];
+    stage.event(Event::Calibrated { calibration: Calibration { cores: 2, speeds } });
+    assert!(stage.row("time").contains("≥ 2.0 s"), "CP2: its sealing is the slower stage");
+    stage.keys("p p p");
+    assert!(stage.row("time").contains("≥ 2.0 s"), "CP1: two cores, and both sides are this computer");
+    // What it was said to take goes with it, into the history.
+    let Effect::Send(Command::Upload(jobs)) = &stage.keys("u")[0] else { panic!("nothing is sent") };
+    assert_eq!(jobs[0].predicted_ms, Some(2000));
+}
+
+#[test]
+fn what_runs_before_this_one_took_is_the_price() {
+    let mut stage = Stage::new();
+    stage.keys("c h o s t Enter j j Space");
+    let learned = Learned { address: "host:4321".into(), variant: Variant::Cp2, rate: 10.4 * UNIT };
+    stage.event(Event::Learned { rates: vec![learned] });
+    near(number(&stage.row("time"), "≈"), 10.0);
+}
+
+#[test]
 fn an_unknown_key_makes_the_wire_an_estimate() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter j j p p p");
@@ -204,6 +230,7 @@ fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
         path: "/home/me/notes.txt".into(),
         target: Target::server("host:4321", None),
         dialect: Dialect::of(Variant::Plain),
+        predicted_ms: None,
     };
     stage.event(Event::Queued { job, size: 812 });
     stage.event(Event::Away { address: "host:4321".into(), waiting: 1 });
@@ -224,6 +251,7 @@ fn the_card_says_what_a_receipt_makes_of_a_server() {
         path: "/home/me/notes.txt".into(),
         target: Target::server("host:4321", None),
         dialect: Dialect::of(Variant::Cp1),
+        predicted_ms: None,
     };
     stage.event(Event::Queued { job, size: 812 });
     stage.state(Track::Job(JobId(1)), State::Stored { name: "notes.txt".into(), receipt: None });

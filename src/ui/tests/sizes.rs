@@ -11,6 +11,10 @@ fn stages() -> Vec<(&'static str, Stage)> {
         ("serving", serving()),
         ("alarm", stranger()),
         ("history", history::recalled()),
+        ("no session", session::screen(Stage::new())),
+        ("session", session::recorded(session::CP2)),
+        ("certificate", session::pane(1)),
+        ("wire", session::pane(2)),
     ];
     for (name, keys) in [
         ("help", "?"),

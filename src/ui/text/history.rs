@@ -44,3 +44,12 @@ pub(in crate::ui) const fn outcome_long(outcome: Outcome) -> &'static str {
         Outcome::Cancelled => "cancelled",
     }
 }
+
+/// `1.2 s`, and what was foretold beside it: `1.2 s, 1.0 s foretold`.
+pub(in crate::ui) fn took(seconds: f64, predicted: Option<f64>) -> String {
+    let took = super::seconds(seconds);
+    match predicted {
+        None => took,
+        Some(predicted) => format!("{took}, {} foretold", super::seconds(predicted)),
+    }
+}

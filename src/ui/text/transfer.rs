@@ -120,15 +120,17 @@ pub(in crate::ui) fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| "—".to_owned(), units::duration)
 }
 
-/// `7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB`
-pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot) -> String {
+/// `7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB, 0.03 s foretold`
+pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot, predicted_ms: Option<u64>) -> String {
     let time = units::duration(Duration::from_millis(snapshot.elapsed_ms));
     let mean = match mean(snapshot.rate_mean) {
         // An empty file has no rate.
         mean if mean.is_empty() => mean,
         mean => format!(", {mean}"),
     };
-    format!("{} in {time}{mean}, wire {}", units::bytes(size), units::bytes(snapshot.wire_bytes))
+    let foretold = |ms| format!(", {} foretold", units::duration(Duration::from_millis(ms)));
+    let foretold = predicted_ms.map_or_else(String::new, foretold);
+    format!("{} in {time}{mean}, wire {}{foretold}", units::bytes(size), units::bytes(snapshot.wire_bytes))
 }
 
 pub(in crate::ui) fn queue_title(delivered: usize, all: usize, failed: usize) -> String {

@@ -1,7 +1,5 @@
 //! The protocol card: which variant, what it protects in words, and what it will cost.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +8,7 @@ use ratatui::widgets::Widget;
 
 use super::{Pane, rows};
 use crate::event::{Dialect, Padding, Variant};
+use crate::ui::estimate::Price;
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
 
@@ -20,8 +19,8 @@ pub(in crate::ui) struct Bill {
     pub(in crate::ui) wire: u64,
     /// Whether the wire's size rests on an assumed key.
     pub(in crate::ui) assumed: bool,
-    /// `None` until such a transfer was seen.
-    pub(in crate::ui) time: Option<Duration>,
+    /// `None`: nobody knows.
+    pub(in crate::ui) time: Option<Price>,
 }
 
 /// The card's state.

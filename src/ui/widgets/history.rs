@@ -143,7 +143,8 @@ impl Row {
         ));
         facts.push(("protocol", self.protocol()));
         if let Some(seconds) = self.entry.seconds() {
-            facts.extend([("took", text::seconds(seconds)), ("mean rate", self.rate())]);
+            facts.push(("took", text::took(seconds, self.entry.predicted())));
+            facts.push(("mean rate", self.rate()));
         }
         let none = || text::NO_RECEIPT.to_owned();
         match &self.entry {
@@ -418,6 +419,11 @@ impl Pane<'_, History> {
             let room = spare - name - PEER - 2;
             if let Some(why) = row.why().filter(|_| room > 12) {
                 line.push_span(Span::styled(fit::cut(&format!("  {why}"), room), self.theme.bad()));
+            } else if let (Some(seconds), Some(predicted)) = (row.entry.seconds(), row.entry.predicted())
+                && room > 24
+            {
+                let words = format!("  {}", text::took(seconds, Some(predicted)));
+                line.push_span(Span::styled(fit::cut(&words, room), self.theme.faint()));
             }
         }
         line

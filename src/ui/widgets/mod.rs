@@ -29,6 +29,7 @@ pub(super) mod queue;
 pub(super) mod race;
 pub(super) mod received;
 pub(super) mod server;
+pub(super) mod session;
 pub(super) mod speed;
 pub(super) mod toast;
 

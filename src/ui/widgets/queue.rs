@@ -368,7 +368,9 @@ impl Pane<'_, Queue> {
 
     fn summary(&self, upload: &Upload) -> String {
         match &upload.state {
-            State::Delivered | State::Stored { .. } => text::delivered(upload.size, &upload.snapshot),
+            State::Delivered | State::Stored { .. } => {
+                text::delivered(upload.size, &upload.snapshot, upload.job.predicted_ms)
+            }
             State::Failed(fault) => text::fault_line(fault),
             State::Connecting | State::Proving => {
                 let waited = self.now.saturating_sub(upload.since);

@@ -1,0 +1,412 @@
+//! What passes over a connection, written down as values: the Session screen's source.
+//!
+//! ```text
+//!   Connection ─► Tapped (a Stream) ─► Tcp
+//!                   │ bytes, as they pass
+//!                   ▼
+//!                  Tap ─ Follow (follow.rs): messages ─ Sampling (sample.rs): first bytes, entropy
+//!                   │
+//!                   └─► Event::WireOpened, WireFrames, WireClosed
+//! ```
+//!
+//! A program that never asks for it has no `Tapped` at all. With [`Depth::Outline`] the lengths of messages
+//! are read and their first bytes are kept; with [`Depth::Full`] at most 48 pieces of 2 KiB of a body are
+//! counted, whatever its size, so that neither cost grows with the file. What is kept is bounded: of each message 256
+//! bytes, of a connection the first 64 messages and the last 32 of each tenth of a second.
+//!
+//! It sees what passes on the wire, and so never a key in clear: a session key passes it under the server's key.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use self::follow::{Follow, Note};
+use self::sample::Sampling;
+use super::Observer;
+use super::stream::{Interrupter, Stream};
+use crate::event::{Depth, Event, Frame, Kind, Side, Way, Wire, WireId};
+
+mod follow;
+mod sample;
+
+/// Messages that are told one by one.
+pub const FIRST: u64 = 64;
+/// Messages after those, of each [`PAUSE`].
+pub const LAST: usize = 32;
+/// Between two reports of what is under way.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A body that takes longer than a moment is told when it begins.
+const LONG: u64 = 256 << 10;
+
+/// Whether connections are recorded, and how many were.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    depth: AtomicU8,
+    opened: AtomicU64,
+}
+
+impl Recorder {
+    /// From now on. A connection that was opened with [`Depth::Off`] stays without.
+    pub fn set(&self, depth: Depth) {
+        self.depth.store(depth as u8, Relaxed);
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn depth(&self) -> Depth {
+        match self.depth.load(Relaxed) {
+            0 => Depth::Off,
+            1 => Depth::Outline,
+            _ => Depth::Full,
+        }
+    }
+}
+
+/// The stream, recorded if the observer's recorder is on. `block`: bytes of a block of CP1, at a server that has
+/// a key. `wire` is called only then.
+pub fn tapped(
+    stream: Box<dyn Stream>,
+    observer: &Arc<dyn Observer>,
+    block: Option<u64>,
+    wire: impl FnOnce() -> Wire,
+) -> (Box<dyn Stream>, Option<Tap>) {
+    let recorder = match observer.recorder() {
+        Some(recorder) if recorder.depth() != Depth::Off => recorder,
+        _ => return (stream, None),
+    };
+    let id = WireId(recorder.opened.fetch_add(1, Relaxed) + 1);
+    let opened = wire();
+    let side = opened.side;
+    observer.event(Event::WireOpened { wire: id, opened });
+    let began = Instant::now();
+    let record = Record {
+        observer: Arc::clone(observer),
+        recorder,
+        id,
+        side,
+        began,
+        number: 0,
+        to_server: Direction::new(Follow::client(block)),
+        to_client: Direction::new(Follow::server()),
+        file: None,
+        waiting: VecDeque::new(),
+        told: began,
+        is_over: false,
+    };
+    let tap = Tap(Arc::new(Mutex::new(record)));
+    (Box::new(Tapped { stream, tap: tap.clone() }), Some(tap))
+}
+
+/// The record of one connection, for whoever knows more of it than its bytes.
+#[derive(Clone)]
+pub struct Tap(Arc<Mutex<Record>>);
+
+impl Tap {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        // A panic in here could at worst leave a message half told.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next body will have so many bytes behind the word that follows its MODE; they hold a file of so
+    /// many, in another form; `None`: they are the file.
+    pub fn body(&self, bytes: u64, file: Option<u64>) {
+        let record = &mut *self.record();
+        record.to_server.follow.expect(bytes);
+        let is_full = record.recorder.depth() == Depth::Full;
+        record.file = file.map(|file| Sampling::new(record.number, file, is_full));
+    }
+
+    /// The next bytes of the file that the body holds.
+    pub fn file(&self, bytes: &[u8]) {
+        if let Some(file) = self.record().file() {
+            file.add(bytes);
+        }
+    }
+}
+
+struct Record {
+    observer: Arc<dyn Observer>,
+    recorder: Arc<Recorder>,
+    id: WireId,
+    side: Side,
+    began: Instant,
+    /// The latest message's.
+    number: u64,
+    to_server: Direction,
+    to_client: Direction,
+    /// Of the body that comes next, or is under way.
+    file: Option<Sampling>,
+    /// Messages that nobody was told of.
+    waiting: VecDeque<Frame>,
+    told: Instant,
+    /// The other end has said that nothing follows.
+    is_over: bool,
+}
+
+struct Direction {
+    follow: Follow,
+    /// Bytes of the messages that are over.
+    offset: u64,
+    /// The latest message.
+    open: Option<Open>,
+}
+
+impl Direction {
+    const fn new(follow: Follow) -> Self {
+        Self { follow, offset: 0, open: None }
+    }
+}
+
+/// A message on its way, or the last that was.
+struct Open {
+    frame: Frame,
+    body: Sampling,
+    file: Option<Sampling>,
+    /// It seemed to be over, and went on.
+    again: bool,
+}
+
+impl Open {
+    fn frame(&self) -> Frame {
+        Frame {
+            body: self.body.sample(),
+            file: self.file.as_ref().map(Sampling::sample),
+            ..self.frame.clone()
+        }
+    }
+}
+
+impl Record {
+    /// Bytes that passed; `Err`: so many that the kernel moved by itself.
+    fn passed(&mut self, way: Way, bytes: Result<&[u8], u64>) {
+        let now = Instant::now();
+        let at_us = micros(now.duration_since(self.began));
+        let is_full = self.recorder.depth() == Depth::Full;
+        let Self { to_server, to_client, number, file, waiting, .. } = self;
+        let direction = if way == Way::ToServer { to_server } else { to_client };
+        let Direction { follow, offset, open } = direction;
+        let mut due = Vec::new();
+        let mut note = |note: Note<'_>| match (note, &mut *open) {
+            (Note::Begin(kind, header), open) => {
+                if let Some(last) = open.take() {
+                    *offset += last.frame.wire;
+                }
+                *number += 1;
+                let frame = Frame {
+                    number: *number,
+                    way,
+                    kind,
+                    at_us,
+                    last_us: at_us,
+                    offset: *offset,
+                    wire: header,
+                    m1: None,
+                    body: crate::event::Sample::default(),
+                    file: None,
+                    whole: false,
+                };
+                let file = if kind == Kind::Data { file.take() } else { None };
+                *open = Some(Open { frame, body: Sampling::new(*number, 0, is_full), file, again: false });
+            }
+            (_, None) => {}
+            (Note::Again, Some(open)) => (open.frame.whole, open.again) = (false, true),
+            (Note::M1(m1), Some(open)) => {
+                open.frame.wire += 8;
+                open.frame.m1 = Some(m1);
+                open.body = Sampling::new(open.frame.number, m1, is_full);
+                if open.frame.kind == Kind::Data && m1 > LONG && open.frame.number <= FIRST {
+                    due.push(open.frame());
+                }
+            }
+            (Note::Body(bytes), Some(open)) => {
+                if is_full {
+                    open.body.count();
+                }
+                open.frame.wire += bytes.len() as u64;
+                open.frame.last_us = at_us;
+                open.body.add(bytes);
+            }
+            (Note::Unseen(bytes), Some(open)) => {
+                open.frame.wire += bytes;
+                open.frame.last_us = at_us;
+                open.body.skip(bytes);
+            }
+            (Note::End, Some(open)) => {
+                open.frame.whole = true;
+                open.frame.last_us = at_us;
+                open.body.end();
+                if let Some(file) = &mut open.file {
+                    file.end();
+                }
+                if way == Way::ToClient {
+                    open.frame.kind = answer(&open.body);
+                }
+                if open.frame.number <= FIRST && !open.again {
+                    due.push(open.frame());
+                } else {
+                    waiting.retain(|frame| frame.number != open.frame.number);
+                    waiting.push_back(open.frame());
+                    while waiting.len() > LAST {
+                        waiting.pop_front();
+                    }
+                }
+            }
+        };
+        match bytes {
+            Ok(bytes) => follow.feed(bytes, &mut note),
+            Err(bytes) => follow.skip(bytes, &mut note),
+        }
+        if now.duration_since(self.told) >= PAUSE {
+            self.told = now;
+            due.extend(self.rest());
+        }
+        self.tell(due);
+    }
+
+    /// The file's bytes belong to the body that is under way.
+    fn file(&mut self) -> Option<&mut Sampling> {
+        match &mut self.to_server.open {
+            Some(open) if open.frame.kind == Kind::Data && !open.frame.whole => open.file.as_mut(),
+            _ => self.file.as_mut(),
+        }
+    }
+
+    /// What nobody was told of, and what is under way.
+    fn rest(&mut self) -> Vec<Frame> {
+        let mut frames: Vec<Frame> = self.waiting.drain(..).collect();
+        let open = [&self.to_server.open, &self.to_client.open];
+        frames.extend(open.into_iter().flatten().filter(|open| !open.frame.whole).map(Open::frame));
+        frames
+    }
+
+    fn tell(&self, mut frames: Vec<Frame>) {
+        if !frames.is_empty() {
+            frames.sort_by_key(|frame| frame.number);
+            self.observer.event(Event::WireFrames { wire: self.id, frames });
+        }
+    }
+
+    fn close(&mut self) {
+        let rest = self.rest();
+        self.tell(rest);
+        let at_us = micros(self.began.elapsed());
+        let last = self.to_server.open.as_ref().map(|open| (open.frame.kind, open.frame.whole));
+        let in_order = match last {
+            Some((Kind::Close, _)) => true,
+            Some((_, whole)) => self.is_over && whole,
+            None => self.is_over,
+        };
+        self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order });
+    }
+}
+
+/// Which part of an answer this is: PROTOCOL.md, "AP" and "Receipt".
+fn answer(body: &Sampling) -> Kind {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    /// No signature is longer: RSA-8192's.
+    const SIGNATURE: u64 = 1024;
+    let head = body.head();
+    if head.starts_with(b"upseal/1 stored\n") {
+        Kind::Statement
+    } else if head.windows(BEGIN.len()).any(|window| window == BEGIN) || body.bytes() > SIGNATURE {
+        Kind::Certificate
+    } else {
+        Kind::Signature
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A stream whose bytes are written down as they pass.
+struct Tapped {
+    stream: Box<dyn Stream>,
+    tap: Tap,
+}
+
+impl Tapped {
+    fn passed(&self, is_written: bool, bytes: Result<&[u8], u64>) {
+        let mut record = self.tap.record();
+        let way = if is_written == (record.side == Side::Client) { Way::ToServer } else { Way::ToClient };
+        match bytes {
+            Ok([]) | Err(0) => record.is_over |= !is_written,
+            bytes => record.passed(way, bytes),
+        }
+    }
+}
+
+impl Drop for Tapped {
+    fn drop(&mut self) {
+        self.tap.record().close();
+    }
+}
+
+impl Read for Tapped {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(buffer)?;
+        if !buffer.is_empty() {
+            self.passed(false, Ok(&buffer[..n]));
+        }
+        Ok(n)
+    }
+}
+
+impl Write for Tapped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.stream.write(bytes)?;
+        self.passed(true, Ok(&bytes[..n]));
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Tapped {
+    fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
+        self.stream.set_deadline(at)
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        self.stream.interrupter()
+    }
+
+    fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.stream.write_more(bytes)?;
+        self.passed(true, Ok(&bytes[..n]));
+        Ok(n)
+    }
+
+    fn splices(&self) -> bool {
+        self.stream.splices()
+    }
+
+    fn write_from(&mut self, file: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        let n = self.stream.write_from(file, most)?;
+        self.passed(true, Err(n as u64));
+        Ok(n)
+    }
+
+    fn read_to(&mut self, pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        let n = self.stream.read_to(pipe, most)?;
+        self.passed(false, Err(n as u64));
+        Ok(n)
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        self.stream.finish_writing()
+    }
+
+    fn buffer_little(&mut self) {
+        self.stream.buffer_little();
+    }
+
+    fn reset(&mut self) {
+        self.stream.reset();
+    }
+}

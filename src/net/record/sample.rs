@@ -1,0 +1,203 @@
+//! The first bytes of a sequence, and the entropy of pieces of it: a bounded cost for any length.
+
+use super::FIRST;
+use crate::event::Sample;
+
+/// First bytes that are kept.
+pub(super) const HEAD: usize = 256;
+/// Pieces of a sequence that have an entropy of their own.
+const PIECES: u64 = 48;
+/// Bytes of a piece that are counted: enough to tell 8 bits from 7.9.
+const COUNTED: u64 = 2 << 10;
+/// Pieces of the later messages of a connection are at least so long: one count for a small file.
+const LATER: u64 = 64 << 10;
+
+/// What is known of a sequence so far.
+pub(super) struct Sampling {
+    sample: Sample,
+    /// Of what; `None`: nothing is counted.
+    count: Option<Box<Count>>,
+}
+
+/// How often each byte came in this piece.
+struct Count {
+    of: [u16; 256],
+    bytes: u16,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self { of: [0; 256], bytes: 0 }
+    }
+}
+
+impl Sampling {
+    /// Of a sequence that will have about `total` bytes, in the message of this number; counted or not.
+    pub(super) fn new(number: u64, total: u64, is_counted: bool) -> Self {
+        let least = if number <= FIRST { COUNTED } else { LATER };
+        let interval = total.div_ceil(PIECES).max(least);
+        let sample = Sample { interval, ..Sample::default() };
+        Self { sample, count: is_counted.then(Box::default) }
+    }
+
+    /// From now on it is counted.
+    pub(super) fn count(&mut self) {
+        self.count.get_or_insert_default();
+    }
+
+    pub(super) fn add(&mut self, mut bytes: &[u8]) {
+        let room = HEAD.saturating_sub(self.sample.head.len()).min(bytes.len());
+        // Only what stands at the very beginning: nothing may be missing before it.
+        if self.sample.head.len() as u64 == self.sample.bytes {
+            self.sample.head.extend_from_slice(&bytes[..room]);
+        }
+        if self.count.is_none() {
+            self.sample.bytes += bytes.len() as u64;
+            return;
+        }
+        while !bytes.is_empty() {
+            let into = self.sample.bytes % self.sample.interval;
+            let here = least(self.sample.interval - into, bytes.len());
+            if let (Some(count), true) = (&mut self.count, into < COUNTED) {
+                count.add(&bytes[..least(COUNTED - into, here)]);
+            }
+            self.advance(here as u64);
+            bytes = &bytes[here..];
+        }
+    }
+
+    /// So many bytes that nobody has seen.
+    pub(super) fn skip(&mut self, bytes: u64) {
+        self.count = None;
+        self.sample.bytes += bytes;
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.sample.bytes += bytes;
+        if self.sample.bytes.is_multiple_of(self.sample.interval) {
+            self.end();
+            // Longer than it was said to be: two pieces become one.
+            if self.sample.entropy.len() as u64 >= 2 * PIECES {
+                let halves = self.sample.entropy.chunks(2);
+                self.sample.entropy =
+                    halves.map(|pair| pair.iter().sum::<u16>() / pair.len().max(1) as u16).collect();
+                self.sample.interval *= 2;
+            }
+        }
+    }
+
+    /// Nothing more belongs to this piece.
+    pub(super) fn end(&mut self) {
+        if let Some(entropy) = self.count.as_mut().and_then(|count| count.take()) {
+            self.sample.entropy.push(entropy);
+        }
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.sample.head
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.sample.bytes
+    }
+
+    pub(super) fn sample(&self) -> Sample {
+        self.sample.clone()
+    }
+}
+
+fn least(a: u64, b: usize) -> usize {
+    usize::try_from(a).unwrap_or(usize::MAX).min(b)
+}
+
+impl Count {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.of[usize::from(*byte)] += 1;
+        }
+        self.bytes += bytes.len() as u16;
+    }
+
+    /// Hundredths of a bit for each byte, corrected for how few were counted (Miller and Madow, 1955); then it
+    /// begins anew. `None`: too few to say anything.
+    fn take(&mut self) -> Option<u16> {
+        let n = f64::from(self.bytes);
+        let counted = std::mem::take(self);
+        if counted.bytes < 16 {
+            return None;
+        }
+        let (mut bits, mut kinds) = (0.0, 0.0);
+        for times in counted.of.into_iter().filter(|times| *times > 0) {
+            let share = f64::from(times) / n;
+            bits -= share * share.log2();
+            kinds += 1.0;
+        }
+        let bits: f64 = bits + (kinds - 1.0) / (2.0 * n * std::f64::consts::LN_2);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 800")]
+        Some((bits.clamp(0.0, 8.0) * 100.0).round() as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampled(bytes: &[u8], total: u64, piece: usize) -> Sample {
+        let mut sampling = Sampling::new(1, total, true);
+        for piece in bytes.chunks(piece) {
+            sampling.add(piece);
+        }
+        sampling.end();
+        sampling.sample()
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        getrandom::fill(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn noise_has_eight_bits_base64_six_and_one_letter_none() {
+        let noise = noise(200_000);
+        let base64: Vec<u8> = noise.iter().map(|byte| b'0' + byte % 64).collect();
+        for (bytes, bits) in [(&noise, 8.0), (&base64, 6.0), (&vec![7; 200_000], 0.0)] {
+            for piece in [1, 1000, 70_000, 200_000] {
+                let sample = sampled(bytes, 200_000, piece);
+                assert!((sample.bits().unwrap() - bits).abs() < 0.05, "{bits}: {:?}", sample.bits());
+                assert_eq!(sample.entropy.len(), 48);
+                assert_eq!((sample.bytes, &sample.head[..]), (200_000, &bytes[..HEAD]));
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_in_other_pieces_are_the_same_sample() {
+        let noise = noise(50_001);
+        let once = sampled(&noise, 50_001, 50_001);
+        for piece in [1, 7, 2048, 4096] {
+            assert_eq!(sampled(&noise, 50_001, piece), once);
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_it_was_said_to_be_stays_bounded() {
+        let sample = sampled(&noise(3 << 20), 100, 4096);
+        assert!(sample.entropy.len() < 96, "{}", sample.entropy.len());
+        assert!((sample.bits().unwrap() - 8.0).abs() < 0.05);
+        assert_eq!(sample.head.len(), HEAD);
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_counted_only() {
+        let mut outline = Sampling::new(1, 5000, false);
+        outline.add(&[7; 5000]);
+        outline.end();
+        let sample = outline.sample();
+        assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (5000, HEAD, 0));
+        let mut unseen = Sampling::new(1, 100, true);
+        unseen.skip(10);
+        unseen.add(b"after a gap");
+        assert!(unseen.sample().head.is_empty());
+    }
+}

@@ -1,0 +1,257 @@
+//! One stage at a time is slowed down, in real transfers by every path: it must be the one that is named.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::crypto::identity::{self, Identity};
+use crate::digest::Digest;
+use crate::digest::FileDigest;
+use crate::event::{Dialect, Event, Track};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::connection::Connection;
+use crate::net::server::{Lifetime, Server};
+use crate::net::service::{Policy, Service};
+use crate::net::stream::{Interrupter, Tcp};
+use crate::net::upload::{Content, SEND_PATIENCE, Upload};
+use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
+use crate::trust::Anchor;
+
+/// Of each step; all other stages of a step take a hundredth of it.
+const NAP: Duration = Duration::from_millis(25);
+
+static OWN: LazyLock<(Arc<Identity>, Anchor)> = LazyLock::new(|| {
+    let (identity, ca) = identity::throwaway().unwrap();
+    (Arc::new(identity), Anchor::from_pem(ca.as_bytes()).unwrap())
+});
+
+/// Which stage sleeps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Slow {
+    None,
+    /// The file is a reader that sleeps.
+    Read,
+    Seal,
+    Open,
+    /// The store sleeps in each write.
+    Store,
+}
+
+/// Measures what it is given to watch.
+struct Watcher {
+    slow: Slow,
+    meter: Mutex<Option<Arc<Meter>>>,
+}
+
+impl Observer for Watcher {
+    fn event(&self, _event: Event) {}
+
+    fn watch(&self, _track: Track, meter: Arc<Meter>) {
+        meter.measure();
+        if self.slow == Slow::Open {
+            meter.slow(Stage::Open, NAP);
+        }
+        *self.meter.lock().unwrap() = Some(meter);
+    }
+
+    fn unwatch(&self, _track: Track) {}
+}
+
+/// A folder that sleeps.
+struct Lazy(Folder);
+
+struct LazyPending(Box<dyn Pending>);
+
+impl Store for Lazy {
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(LazyPending(self.0.begin(want)?)))
+    }
+
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        self.0.amend(of)
+    }
+
+    fn place(&self) -> String {
+        self.0.place()
+    }
+}
+
+impl Pending for LazyPending {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        std::thread::sleep(NAP);
+        self.0.write(bytes)
+    }
+
+    fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
+        self.0.commit(digest)
+    }
+
+    fn abort(self: Box<Self>) {
+        self.0.abort();
+    }
+}
+
+/// Bytes that take their time.
+struct Sleepy;
+
+impl Read for Sleepy {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::thread::sleep(NAP);
+        buffer.fill(7);
+        Ok(buffer.len())
+    }
+}
+
+/// What both sides measured of one file, and how long it took in microseconds.
+struct Measured {
+    client: Work,
+    server: Work,
+    micros: u64,
+}
+
+impl Measured {
+    fn bottleneck(&self) -> Option<Bottleneck> {
+        find(&self.client, Some(&self.server), self.micros)
+    }
+
+    fn name(&self, variant: Variant) -> &'static str {
+        full_name(self.bottleneck().unwrap().place, variant)
+    }
+}
+
+fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest) -> Measured {
+    let (identity, anchor) = &*OWN;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Folder::open(folder.path()).unwrap();
+    let store: Arc<dyn Store> = if slow == Slow::Store { Arc::new(Lazy(store)) } else { Arc::new(store) };
+    let watcher = Arc::new(Watcher { slow, meter: Mutex::default() });
+    let service = Service {
+        policy: Policy { digest, ..Policy::default() },
+        identity: Some(Arc::clone(identity)),
+        store,
+        ciphertext: None,
+        history: None,
+        observer: Arc::clone(&watcher) as Arc<dyn Observer>,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
+    let address = server.address().to_string();
+    let tcp = Tcp::connect(&address, Duration::from_secs(10), &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), SEND_PATIENCE), Dialect::of(variant));
+    upload.set_digest(digest);
+    if variant.authenticates() {
+        upload.prove(anchor, None).unwrap();
+    }
+    if variant == Variant::Cp2 {
+        upload.agree().unwrap();
+    }
+    let meter = Meter::default();
+    meter.measure();
+    if slow == Slow::Seal {
+        meter.slow(Stage::Seal, NAP);
+    }
+    let mut file: File = tempfile::tempfile().unwrap();
+    file.write_all(&vec![7; usize::try_from(size).unwrap()]).unwrap();
+    file.rewind().unwrap();
+    let content = if slow == Slow::Read { Content::Reader(&mut Sleepy) } else { Content::File(&file) };
+    upload.file("a.bin", content, size, &meter).unwrap();
+    upload.close(&meter).unwrap();
+    let micros = u64::try_from(meter.elapsed().as_micros()).unwrap();
+    let server = watcher.meter.lock().unwrap().clone().unwrap();
+    Measured { client: meter.work().unwrap(), server: server.work().unwrap(), micros }
+}
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn the_stage_that_sleeps_is_named() {
+    let named = |variant, size, slow| transfer(variant, size, slow, FileDigest::Sha256).name(variant);
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
+        assert_eq!(named(variant, 4 * MIB, Slow::Read), "reading the file", "{variant}");
+        assert_eq!(named(variant, 4 * MIB, Slow::Store), "the server's disk", "{variant}");
+    }
+    assert_eq!(named(Variant::Plain, 4 * MIB, Slow::Seal), "our SHA-256");
+    assert_eq!(named(Variant::Ap, 4 * MIB, Slow::Open), "the server's SHA-256");
+    assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Seal), "our CBC chain, block after block");
+    assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Open), "the server's AES and HMAC");
+}
+
+/// Blocks on every core: two threads that sleep are as busy as one, and their sum is not more than all the time.
+#[test]
+fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
+    let measured = |slow| transfer(Variant::Cp1, MIB / 8, slow, FileDigest::Sha256);
+    let name = |slow| measured(slow).name(Variant::Cp1);
+    assert_eq!(name(Slow::None), "the server's RSA private operation");
+    assert_eq!(name(Slow::Open), "the server's RSA private operation");
+    assert_eq!(name(Slow::Read), "reading the file");
+    assert_eq!(name(Slow::Seal), "our RSA public operation");
+    assert_eq!(name(Slow::Store), "the server's disk");
+}
+
+/// A neighbour of the slow stage waits for it, and does not seem to work meanwhile.
+#[test]
+fn who_waits_for_a_neighbour_is_not_busy() {
+    let Measured { client, server, micros } =
+        transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256);
+    let nap = u64::try_from(NAP.as_micros()).unwrap();
+    assert!(server.store_us >= 32 * nap, "a nap a step: {server:?}");
+    for neighbour in [client.read_us, client.seal_us, client.wire_us, server.wire_us, server.open_us] {
+        assert!(neighbour < server.store_us / 2, "{client:?} {server:?} in {micros}");
+    }
+}
+
+#[test]
+fn every_path_fills_its_stages_on_both_sides() {
+    // A small file, and a pipeline.
+    for size in [100_000, 4 * MIB] {
+        for variant in Variant::ALL {
+            // A quarter of a minute of RSA otherwise.
+            let size = if variant == Variant::Cp1 { size.min(MIB / 4) } else { size };
+            let Measured { client, server, micros } = transfer(variant, size, Slow::None, FileDigest::Sha256);
+            let told = format!("{variant} {size}: {client:?} {server:?}");
+            assert!(client.read_us > 0 && client.seal_us > 0 && client.wire_us > 0, "{told}");
+            assert!(server.open_us > 0 && server.store_us > 0 && server.wire_us > 0, "{told}");
+            assert!(client.cpu_us > 0 && server.cpu_us > 0 && client.wait_us > 0, "{told}");
+            assert_eq!((client.open_us, server.seal_us, server.read_us), (0, 0, 0), "{told}");
+            assert!(client.store_us == 0 && micros > 0, "{told}");
+        }
+    }
+}
+
+/// The kernel alone moves what nobody hashes: sendfile here, splice there.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_kernel_moves_is_measured_too() {
+    let Measured { client, server, .. } = transfer(Variant::Plain, 8 * MIB, Slow::None, FileDigest::None);
+    assert_eq!((client.read_us, client.seal_us, server.open_us), (0, 0, 0), "{client:?} {server:?}");
+    assert!(client.wire_us > 0 && server.wire_us > 0 && server.store_us > 0, "{client:?} {server:?}");
+}
+
+#[test]
+fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
+    let ours =
+        Work { seal_us: 300, wire_us: 50, blocked_us: 600, wait_us: 100, workers: 1, ..Work::default() };
+    let found = find(&ours, None, 1000).unwrap();
+    assert_eq!(name(found.place, Variant::Cp2), "the server or the way to it");
+    assert!((found.busy - 0.7).abs() < 1e-9);
+    let told = shares(&ours, None);
+    assert!((told[5].1 - 700.0 / 1050.0).abs() < 1e-9, "{told:?}");
+    // The same beside a server of ours: what we waited for is known.
+    let theirs = Work { open_us: 1800, workers: 2, ..Work::default() };
+    let found = find(&ours, Some(&theirs), 1000).unwrap();
+    assert_eq!(full_name(found.place, Variant::Cp2), "the server's AES and HMAC");
+    assert!((found.busy - 0.9).abs() < 1e-9, "each of the two threads");
+    let told = shares(&ours, Some(&theirs));
+    assert!((told.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-9);
+    assert!((told[5].1 - 100.0 / 2250.0).abs() < 1e-9, "{told:?}");
+}
+
+#[test]
+fn where_nobody_had_much_to_do_nobody_is_named() {
+    let little = Work { seal_us: 50, workers: 1, ..Work::default() };
+    assert_eq!(find(&little, Some(&little), 1000), None);
+}

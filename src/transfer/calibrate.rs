@@ -1,0 +1,194 @@
+//! A second of arithmetic: what this side can do at the most, so that a first file has a price too.
+//!
+//! It is measured once and kept beside the history, with what it depends on: another upseal, other back ends or other
+//! processors measure anew. A file that cannot be read is measured over, and one that cannot be written is no
+//! reason to say anything.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::race::engines;
+use crate::crypto::fernet::{SessionKey, TokenOpener, TokenSealer};
+use crate::crypto::identity::{self, Identity, IdentityError};
+use crate::crypto::rsa_blocks::{ServerKey, open_blocks};
+use crate::crypto::{Clear, Open as _, Seal as _};
+use crate::digest::FileDigest;
+use crate::event::{Calibration, Engines, Padding, Speed, Variant};
+
+/// For each of the ten measurements. Ten of them are the second.
+const SLICE: Duration = Duration::from_millis(90);
+/// Bytes of a step, as a transfer has them.
+const STEP: usize = 256 << 10;
+/// Blocks of a step of CP1.
+const BLOCKS: usize = 64;
+
+/// What is kept.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    version: String,
+    engines: Engines,
+    calibration: Calibration,
+}
+
+/// What was kept in this file, if it still holds; else what a second of work shows, which is kept there.
+///
+/// # Errors
+/// There is no randomness for a throwaway key.
+pub fn run(kept: Option<&Path>) -> Result<Calibration, IdentityError> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if let Some(calibration) = kept.and_then(|path| read(path, cores)) {
+        return Ok(calibration);
+    }
+    let calibration = Calibration { cores, speeds: measure(SLICE)? };
+    if let Some(path) = kept {
+        write(path, &calibration);
+    }
+    Ok(calibration)
+}
+
+fn read(path: &Path, cores: usize) -> Option<Calibration> {
+    let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let sound = |speed: &Speed| [speed.seal, speed.open].iter().all(|rate| rate.is_finite() && *rate > 0.0);
+    let holds = kept.version == env!("CARGO_PKG_VERSION")
+        && kept.engines == engines()
+        && kept.calibration.cores == cores
+        && kept.calibration.speeds.iter().all(sound);
+    holds.then_some(kept.calibration)
+}
+
+/// Whole or not at all: two programs may do it at once.
+fn write(path: &Path, calibration: &Calibration) {
+    let kept = Kept {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        engines: engines(),
+        calibration: calibration.clone(),
+    };
+    // Plain values of ours: none fails to serialise.
+    let Ok(text) = serde_json::to_vec_pretty(&kept) else { return };
+    let beside = path.with_extension(format!("{}.part", std::process::id()));
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+}
+
+/// Every way, each for a slice of time or a step, whichever takes longer.
+fn measure(slice: Duration) -> Result<Vec<Speed>, IdentityError> {
+    let (own, _) = identity::throwaway()?;
+    let bits = own.modulus_bytes() * 8;
+    let plain = vec![0x5a; STEP];
+    let mut speeds = vec![clear(&plain, bits, slice), token(&plain, bits, slice)];
+    for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+        speeds.extend(blocks(&own, padding, bits, slice));
+    }
+    Ok(speeds)
+}
+
+/// Plain and AP: the SHA-256, on either side.
+fn clear(plain: &[u8], bits: usize, slice: Duration) -> Speed {
+    let mut clear = Clear::new(u64::MAX, FileDigest::Sha256);
+    let rate = rate(slice, || {
+        clear.pass(plain);
+        plain.len()
+    });
+    Speed { variant: Variant::Plain, padding: Padding::Oaep, bits, seal: rate, open: rate }
+}
+
+fn token(plain: &[u8], bits: usize, slice: Duration) -> Speed {
+    let key = SessionKey::generate();
+    let mut token = Vec::new();
+    let seal = rate(slice, || {
+        token.clear();
+        let mut to = TokenSealer::new(&key, plain.len() as u64, 0, FileDigest::Sha256);
+        // A step of its own size is what it was made for.
+        let whole = to.seal(plain, &mut token).and_then(|()| to.finish(&mut token));
+        if whole.is_ok() { plain.len() } else { 0 }
+    });
+    let mut opened = Vec::new();
+    let open = rate(slice, || {
+        opened.clear();
+        let whole = TokenOpener::new(&key, token.len() as u64, FileDigest::Sha256).and_then(|mut from| {
+            from.open(&token, &mut opened)?;
+            from.finish(&mut opened)
+        });
+        if whole.is_ok() { opened.len() } else { 0 }
+    });
+    Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits, seal, open }
+}
+
+/// `None`: a key so short that no block holds a byte, which a throwaway one is not.
+fn blocks(own: &Identity, padding: Padding, bits: usize, slice: Duration) -> Option<Speed> {
+    let key = own.server_key();
+    let plain = vec![0x5a; BLOCKS * ServerKey::block_max(key.modulus_bytes(), padding)];
+    let mut sealed = Vec::new();
+    let seal = rate(slice, || {
+        sealed.clear();
+        if key.seal_blocks(padding, &plain, &mut sealed).is_ok() { plain.len() } else { 0 }
+    });
+    let open = rate(slice, || if open_blocks(own, &sealed).is_empty() { 0 } else { plain.len() });
+    (seal > 0.0 && open > 0.0).then_some(Speed { variant: Variant::Cp1, padding, bits, seal, open })
+}
+
+/// Bytes a second of a step that says how many it did; the first time warms up.
+fn rate(slice: Duration, mut step: impl FnMut() -> usize) -> f64 {
+    step();
+    let (begin, mut bytes) = (Instant::now(), 0);
+    loop {
+        bytes += step();
+        let elapsed = begin.elapsed();
+        if elapsed >= slice {
+            return bytes as f64 / elapsed.as_secs_f64();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_has_a_speed_and_cp1_is_the_slowest() {
+        let speeds = measure(Duration::ZERO).unwrap();
+        let of = |variant| speeds.iter().filter(move |speed| speed.variant == variant);
+        assert_eq!(
+            (of(Variant::Plain).count(), of(Variant::Cp2).count(), of(Variant::Cp1).count()),
+            (1, 1, 2)
+        );
+        assert!(speeds.iter().all(|speed| speed.seal > 0.0 && speed.open > 0.0), "{speeds:?}");
+        assert!(speeds.iter().all(|speed| speed.bits == 1024));
+        // A private operation is some hundred times the work of anything symmetric.
+        let cp2 = of(Variant::Cp2).map(|speed| speed.open).next().unwrap();
+        assert!(of(Variant::Cp1).all(|speed| speed.open < cp2), "{speeds:?}");
+    }
+
+    #[test]
+    fn what_is_kept_is_used_as_long_as_it_is_about_this_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.json");
+        let cores = 3;
+        let speed = Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits: 1024, seal: 5e8, open: 6e8 };
+        let calibration = Calibration { cores, speeds: vec![speed] };
+        assert_eq!(read(&path, cores), None);
+        write(&path, &calibration);
+        assert_eq!(read(&path, cores), Some(calibration));
+        assert_eq!(read(&path, 4), None, "other processors");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        let text = fs::read_to_string(&path).unwrap();
+        for (from, to) in [
+            (env!("CARGO_PKG_VERSION"), "0.0.0"),
+            (&*engines().rsa, "abacus"),
+            ("500000000.0", "0.0"),
+            ("{", "["),
+        ] {
+            assert!(text.contains(from), "{from} in {text}");
+            fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            assert_eq!(read(&path, cores), None, "{from} is {to}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A session as a file: one event a line, as `docs/captures.md` describes it.
+//!
+//! What it holds passed on the wire, so never a key in clear. The content of files is left out unless the user
+//! asked for it on the command line.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::app::{App, Effect};
+use super::widgets::log::Tone;
+use super::widgets::session::Recording;
+use super::{fit, text};
+use crate::event::{Event, Frame, Kind};
+
+/// Files of one name that are tried: one each second is more than anybody saves.
+const TRIES: u32 = 100;
+
+/// What is to be written, and what the file is called but for its ending.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Capture {
+    pub(super) name: String,
+    pub(super) lines: Vec<Event>,
+    pub(super) with_plaintext: bool,
+}
+
+impl Capture {
+    /// Of this recording. Without the content of files, unless it is asked for.
+    pub(super) fn of(recording: &Recording, with_plaintext: bool) -> Self {
+        let wire = recording.id;
+        let time = Timestamp::from_millisecond(recording.wire.at_ms).unwrap_or_default();
+        let name = time.to_zoned(TimeZone::UTC).strftime("session-%Y-%m-%dT%H-%M-%SZ").to_string();
+        let mut lines = vec![Event::WireOpened { wire, opened: recording.wire.clone() }];
+        let is_open = text::is_open(recording.variant());
+        lines.extend(recording.frames().map(|frame| {
+            let frame = if with_plaintext { frame.clone() } else { without_content(frame, is_open) };
+            Event::WireFrames { wire, frames: vec![frame] }
+        }));
+        if let (Some((proof, standing)), Some(track)) = (&recording.proof, recording.wire.track) {
+            let address = recording.wire.peer.clone();
+            let proven = Event::Proven { track, address, proof: proof.clone(), standing: standing.clone() };
+            lines.insert(1, proven);
+        }
+        if let Some((at_us, in_order)) = recording.closed {
+            lines.push(Event::WireClosed { wire, at_us, in_order });
+        }
+        Self { name, lines, with_plaintext }
+    }
+
+    /// Writes a file that only its owner can read, and none that is there already.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<PathBuf> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        for n in 1..=TRIES {
+            let number = if n == 1 { String::new() } else { format!(" ({n})") };
+            let path = folder.join(format!("{}{number}.jsonl", self.name));
+            let mut file = match options.open(&path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(e) => return Err(e),
+            };
+            let written = self.text().and_then(|text| file.write_all(text.as_bytes()));
+            // Half a capture would be taken for a whole one.
+            return written.map(|()| path.clone()).inspect_err(|_| drop(fs::remove_file(&path)));
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn text(&self) -> io::Result<String> {
+        let mut text = String::new();
+        for line in &self.lines {
+            text.push_str(&serde_json::to_string(line)?);
+            text.push('\n');
+        }
+        Ok(text)
+    }
+}
+
+/// The file's own bytes never; M2's not where it is the file, or nobody knows what it is.
+fn without_content(frame: &Frame, is_open: bool) -> Frame {
+    let is_content = match frame.kind {
+        Kind::Data => is_open,
+        Kind::Unknown => true,
+        _ => false,
+    };
+    let body = if is_content { frame.body.withheld() } else { frame.body.clone() };
+    Frame { body, file: frame.file.as_ref().map(crate::event::Sample::withheld), ..frame.clone() }
+}
+
+impl App {
+    pub(super) fn save_session(&mut self, now: Duration) -> Vec<Effect> {
+        match self.session.shown() {
+            Some(recording) => vec![Effect::Save(Capture::of(recording, self.with_plaintext))],
+            None => {
+                self.say(Tone::Plain, text::NOTHING_TO_SAVE.to_owned(), String::new(), now);
+                Vec::new()
+            }
+        }
+    }
+
+    /// What became of it.
+    pub(super) fn saved(&mut self, capture: &Capture, result: io::Result<PathBuf>, now: Duration) {
+        let (tone, (what, advice)) = match result {
+            Ok(path) => {
+                let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.home.as_deref());
+                let name = fit::name(path.file_name().unwrap_or_default());
+                (Tone::Plain, text::saved(&name, &folder, capture.with_plaintext))
+            }
+            Err(error) => (Tone::Bad, text::not_saved(&error.to_string())),
+        };
+        self.say(tone, what, advice, now);
+    }
+}

@@ -1,0 +1,411 @@
+//! The Session screen: real sessions, saved by the program with `w`, read back number by number.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::pictures::{at_each_size, picture};
+use super::*;
+use crate::event::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
+use crate::ui::capture::Capture;
+
+pub(super) const CP2: &str = include_str!("captures/cp2.jsonl");
+const CP1: &str = include_str!("captures/cp1.jsonl");
+const PLAIN: &str = include_str!("captures/plain.jsonl");
+/// Eleven files over one connection, without their content.
+const MANY: &str = include_str!("captures/many.jsonl");
+
+/// The events of a saved session.
+fn events(saved: &str) -> Vec<Event> {
+    saved.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn frames(saved: &str) -> Vec<Frame> {
+    let frames = events(saved).into_iter().filter_map(|event| match event {
+        Event::WireFrames { frames, .. } => Some(frames),
+        _ => None,
+    });
+    frames.flatten().collect()
+}
+
+/// On screen 3.
+pub(super) fn screen(mut stage: Stage) -> Stage {
+    stage.keys("3");
+    stage
+}
+
+/// A saved session is a stream of events: fed back, it is shown as it was.
+pub(super) fn recorded(saved: &str) -> Stage {
+    let mut stage = Stage::new();
+    for event in events(saved) {
+        stage.event(event);
+    }
+    screen(stage)
+}
+
+/// With this pane in front: 0, 1, 2.
+pub(super) fn pane(at: usize) -> Stage {
+    let mut stage = recorded(CP2);
+    for _ in 0..at {
+        stage.keys("Tab");
+    }
+    stage
+}
+
+#[test]
+fn no_session_yet() {
+    at_each_size("session_none", || screen(Stage::new()));
+}
+
+#[test]
+fn a_session_of_cp2() {
+    at_each_size("session_cp2", || recorded(CP2));
+}
+
+#[test]
+fn a_session_of_cp1() {
+    at_each_size("session_cp1", || recorded(CP1));
+}
+
+#[test]
+fn a_session_of_plain() {
+    at_each_size("session_plain", || recorded(PLAIN));
+}
+
+#[test]
+fn a_session_of_many_files() {
+    picture("session_many_80x24", recorded(MANY));
+}
+
+#[test]
+fn its_certificate_and_its_wire() {
+    picture("session_certificate_80x24", pane(1));
+    picture("session_wire_80x24", pane(2));
+    let mut stage = recorded(PLAIN);
+    stage.keys("Tab Tab");
+    picture("session_wire_plain_80x24", stage);
+    picture("session_40x12", recorded(CP2).sized(40, 12));
+    picture("session_wire_40x12", pane(2).sized(40, 12));
+}
+
+#[test]
+fn a_key_that_is_another_one() {
+    let mut stage = Stage::new();
+    for event in events(CP2) {
+        match event {
+            Event::Proven { track, .. } => {
+                stage.event(Event::KeyChanged { track, change: change() });
+                stage.keys("Esc");
+            }
+            event => stage.event(event),
+        }
+    }
+    picture("session_changed_120x40", screen(stage).sized(120, 40));
+}
+
+/// Each message has a row with its size and its key, and its bytes where the wire is shown.
+#[test]
+fn every_message_of_a_recorded_session_is_read_back() {
+    for (saved, messages) in [(CP2, 10), (CP1, 9), (PLAIN, 3)] {
+        let mut stage = recorded(saved).sized(120, 40);
+        let frames = frames(saved);
+        assert_eq!(frames.len(), messages);
+        stage.keys("Home");
+        for frame in &frames {
+            let here = stage.row("▸│");
+            let size = crate::units::bytes(frame.wire);
+            assert!(here.contains(&size), "{size}: {here}");
+            assert!(here.contains(&super::super::text::moment(frame.at_us)), "{here}");
+            assert!(stage.shows(&format!("{} of {messages}", frame.number)));
+            let mode = frame.kind.mode();
+            if let Some(mode) = mode {
+                assert!(stage.row(&format!("MODE {mode}")).contains("MODE"));
+                assert!(stage.shows(&format!("00 00 00 00 00 00 00 {mode:02x}  MODE {mode}")));
+            }
+            if let Some(m1) = frame.m1 {
+                let hex: Vec<String> = m1.to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+                assert!(stage.row("M1 = ").contains(&hex.join(" ")));
+            }
+            let head: Vec<String> =
+                frame.body.head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            assert!(frame.body.bytes == 0 || stage.shows(&head.join(" ")), "{head:?}");
+            stage.keys("Right");
+        }
+    }
+}
+
+#[test]
+fn each_message_is_touched_by_its_key() {
+    let mut stage = recorded(CP2).sized(120, 40);
+    for (message, key) in [
+        ("MODE 3 prove yourself", "none"),
+        ("◄╴╴╴╴╴╴╴╴╴╴╴╴╴ signature", "server's private key"),
+        (" certificate ", "CA's certificate"),
+        ("MODE 4 session key", "server's public key"),
+        ("MODE 0 name", "none"),
+        ("MODE 3 ask receipt", "server's public key"),
+        ("receipt's signature", "server's private key"),
+        ("MODE 2 close", "none"),
+    ] {
+        assert!(stage.row(message).contains(key), "{message}: {}", stage.row(message));
+    }
+    let data = stage.row("━━ MODE 1 data");
+    assert!(data.contains("session key"), "{data}");
+    assert!(recorded(CP1).row("━━ MODE 1 data").contains("server's public key"));
+    let plain = recorded(PLAIN).row("╴╴ MODE 1 data");
+    assert!(plain.contains(" none "), "{plain}");
+}
+
+#[test]
+fn file_and_wire_stand_side_by_side_with_their_entropy() {
+    let mut stage = pane(2);
+    // `<svg xml` in the file, `gAAAAABq` on the wire.
+    let row = stage.row("3c 73 76 67");
+    assert!(row.contains("✓ 67 41 41 41 41 41"), "{row}");
+    assert!(
+        stage.row("base64: six bits").contains("on the wire")
+            && stage.row("bits a byte: base64").contains("6.0")
+    );
+    assert!(stage.row("4.84 bits a byte").contains("the file"));
+    assert!(stage.shows("file 26.4 KiB, wire 35.3 KiB: ×1.34"));
+    let mut plain = recorded(PLAIN);
+    plain.keys("Tab Tab");
+    assert!(plain.row("3c 73 76 67").contains("✗ 3c 73 76 67"), "the same bytes, in clear");
+    assert!(plain.shows("×1.00") && !plain.shows("sealed"));
+}
+
+#[test]
+fn stepping_playing_and_scrubbing_walk_through_the_messages() {
+    let mut stage = recorded(CP2);
+    assert!(stage.shows("6 of 10"), "the body, which it was about");
+    stage.keys("Left Left");
+    assert!(stage.shows("4 of 10"));
+    stage.keys("Right Right Right Right Right Right Right Right");
+    assert!(stage.shows("10 of 10"));
+    // From the end it plays from the beginning, and shows no more than has come.
+    stage.keys("Space");
+    assert!(stage.shows("1 of 10") && !stage.shows("MODE 4"));
+    for second in 1..=3_u64 {
+        stage.now = Duration::from_secs(1 + second);
+        stage.settle();
+        assert!(stage.shows(&format!("{} of 10", second + 1)));
+    }
+    assert!(stage.shows("MODE 4") && !stage.shows("MODE 2"));
+    assert!(stage.app.next_change(stage.now).is_some(), "it goes on by itself");
+    stage.keys("Space");
+    assert!(stage.shows("MODE 2") && stage.shows("4 of 10"));
+    assert_eq!(stage.app.next_change(stage.now), None);
+    // A tenth of 22.8 ms on: from 2.0 ms to what came by 4.3 ms.
+    stage.keys(">");
+    assert!(stage.shows("7 of 10"), "{}", stage.rows().join("\n"));
+    stage.keys(">");
+    assert!(stage.shows("8 of 10"), "at least one");
+    stage.keys("<");
+    assert!(stage.shows("7 of 10"));
+    stage.keys("< < <");
+    assert!(stage.shows("1 of 10"));
+}
+
+#[test]
+fn a_session_under_way_stays_at_its_end_until_the_reader_moves() {
+    let mut stage = screen(Stage::new());
+    let all = events(CP2);
+    for event in &all[..6] {
+        stage.event(event.clone());
+    }
+    assert!(stage.shows("4 of 4") && stage.shows("under way"));
+    stage.event(all[6].clone());
+    assert!(stage.shows("5 of 5"));
+    stage.keys("Left");
+    stage.event(all[7].clone());
+    assert!(stage.shows("4 of 6"));
+}
+
+#[test]
+fn files_in_the_middle_and_what_was_not_kept_are_folded() {
+    let mut stage = recorded(MANY).sized(120, 40);
+    assert!(stage.shows("… 10 more messages"));
+    let mut stage = recorded(CP2).sized(120, 40);
+    let frame = |number, offset, kind| Frame {
+        number,
+        way: Way::ToServer,
+        kind,
+        at_us: 30_000 + number,
+        last_us: 30_000 + number,
+        offset,
+        wire: 200,
+        m1: Some(184),
+        body: Sample { bytes: 184, ..Sample::default() },
+        file: None,
+        whole: true,
+    };
+    // Three bodies after each other, then a thousand messages that were not kept.
+    let data: Vec<Frame> = (11..14).map(|n| frame(n, 36_851 + (n - 11) * 200, Kind::Data)).collect();
+    let wire = WireId(4);
+    stage.event(Event::WireFrames { wire, frames: data });
+    assert!(stage.row("MODE 1 data × 3").contains("600 B"));
+    stage.event(Event::WireFrames { wire, frames: vec![frame(1014, 237_451, Kind::Authenticate)] });
+    assert!(stage.row("… 1 000 more messages").contains("195 KiB"));
+    assert!(stage.shows("of 1 014"));
+}
+
+/// What one connection is kept of is bounded, whatever its length.
+#[test]
+fn a_connection_of_any_length_is_kept_within_bounds() {
+    let mut stage = recorded(CP2);
+    let wire = WireId(4);
+    let template = frames(CP2)[0].clone();
+    for number in 11..5000 {
+        stage.event(Event::WireFrames { wire, frames: vec![Frame { number, ..template.clone() }] });
+    }
+    let shown = stage.app.session.shown().unwrap();
+    assert_eq!((shown.frames().count(), shown.count()), (128, 4999));
+    for id in 10..100 {
+        stage.event(Event::WireOpened { wire: WireId(id), opened: opened(Side::Client, id) });
+    }
+    assert_eq!(stage.app.session.place(), (16, 16));
+}
+
+fn opened(side: Side, port: u64) -> Wire {
+    let client = format!("127.0.0.1:{port}");
+    let server = "127.0.0.1:4321".to_owned();
+    let (local, peer) = if side == Side::Client { (client, server) } else { (server, client) };
+    Wire { side, track: None, local, peer, dialect: None, at_ms: 1_800_000_000_000 }
+}
+
+#[test]
+fn a_connection_with_both_ends_here_is_shown_once() {
+    let open = |stage: &mut Stage, id, side, port| {
+        stage.event(Event::WireOpened { wire: WireId(id), opened: opened(side, port) });
+    };
+    let mut stage = screen(Stage::new());
+    open(&mut stage, 1, Side::Client, 50_001);
+    open(&mut stage, 2, Side::Server, 50_001);
+    assert_eq!(stage.app.session.place(), (1, 1));
+    // The server may be the first to say it.
+    open(&mut stage, 3, Side::Server, 50_002);
+    open(&mut stage, 4, Side::Client, 50_002);
+    assert_eq!(stage.app.session.place(), (2, 2));
+    open(&mut stage, 5, Side::Server, 50_003);
+    assert!(stage.shows("from 127.0.0.1:50003, at our server"));
+    stage.keys("s");
+    assert!(stage.shows("to 127.0.0.1:4321") && stage.shows("2 of 3"));
+    stage.keys("s s");
+    assert!(stage.shows("3 of 3"), "after the first the latest");
+}
+
+#[test]
+fn bodies_are_counted_only_while_the_screen_is_open() {
+    let clock = Clock { zone: TimeZone::UTC, now: None };
+    let link = Link::new(Target::Embedded, None, Vec::new());
+    let mut app = App::new(Path::new("/"), None, link, Dialect::of(Variant::Cp2), clock);
+    let first = app.start();
+    assert!(first.contains(&Effect::Send(Command::Record(Depth::Outline))), "{first:?}");
+    let mut stage = Stage::new();
+    let due = |stage: &mut Stage| stage.app.due(stage.now);
+    assert_eq!(due(&mut stage), []);
+    stage.keys("3");
+    assert_eq!(due(&mut stage), [Effect::Send(Command::Record(Depth::Full))]);
+    assert_eq!(due(&mut stage), [], "once");
+    stage.keys("1");
+    assert_eq!(due(&mut stage), [Effect::Send(Command::Record(Depth::Outline))]);
+}
+
+fn saved(stage: &mut Stage) -> Capture {
+    match stage.keys("w").pop() {
+        Some(Effect::Save(capture)) => capture,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn content_of_files_is_saved_only_if_it_was_asked_for() {
+    for (session, content) in [(CP2, false), (CP1, false), (PLAIN, true)] {
+        let mut stage = recorded(session);
+        let without = saved(&mut stage);
+        stage.app.with_plaintext = true;
+        let with = saved(&mut stage);
+        let text = |capture: &Capture| {
+            capture.lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>()
+        };
+        // `<svg xmlns` in hexadecimal.
+        let secret = "3c73766720786d6c6e73";
+        assert!(session.contains(secret) && text(&with).contains(secret));
+        assert!(!text(&without).contains(secret));
+        assert_eq!(text(&with), session, "what is read is what was saved");
+        // The ciphertext is no secret.
+        let body = frames(&text(&without)).into_iter().find(|frame| frame.kind == Kind::Data).unwrap();
+        assert_eq!(body.body.head.is_empty(), content);
+        assert!(body.file.is_none_or(|file| file.head.is_empty() && file.bytes > 0));
+        // The name is in clear in every variant.
+        assert!(text(&without).contains("726163652e737667"));
+    }
+}
+
+#[test]
+fn a_body_of_nobody_knows_which_variant_is_content() {
+    let mut stage = screen(Stage::new());
+    let wire = WireId(1);
+    stage.event(Event::WireOpened { wire, opened: opened(Side::Server, 50_000) });
+    let mut strange = frames(PLAIN)[1].clone();
+    for (number, kind) in [(1, Kind::Authenticate), (2, Kind::Data), (3, Kind::Unknown)] {
+        (strange.number, strange.kind) = (number, kind);
+        stage.event(Event::WireFrames { wire, frames: vec![strange.clone()] });
+    }
+    let capture = saved(&mut stage);
+    let heads: Vec<usize> = capture
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Event::WireFrames { frames, .. } => Some(frames[0].body.head.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(heads, [256, 0, 0]);
+}
+
+#[test]
+fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = folder.path().join("captures");
+    let mut stage = recorded(CP2);
+    stage.app.with_plaintext = true;
+    let capture = saved(&mut stage);
+    let first = capture.write(&captures).unwrap();
+    let second = capture.write(&captures).unwrap();
+    assert_ne!(first, second);
+    for (path, mode) in [(&first, 0o600), (&second, 0o600), (&captures, 0o700)] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+    assert_eq!(fs::read_to_string(&first).unwrap(), CP2);
+    stage.app.saved(&capture, Ok(first), stage.now);
+    assert!(stage.shows("Saved as session-"));
+    let refused = capture.write(&folder.path().join("captures/session")).map(drop);
+    assert!(refused.is_ok(), "a folder is made");
+    fs::write(folder.path().join("file"), b"").unwrap();
+    let error = capture.write(&folder.path().join("file")).map(drop);
+    assert!(error.is_err());
+    stage.app.saved(&capture, Err(error.unwrap_err()), stage.now);
+    assert!(stage.shows("could not be saved"));
+}
+
+#[test]
+fn bytes_from_the_network_never_reach_the_terminal_as_they_are() {
+    let mut stage = screen(Stage::new());
+    let wire = WireId(1);
+    let mut evil = opened(Side::Server, 1);
+    evil.peer = "\u{1b}[2J\u{202e}".into();
+    stage.event(Event::WireOpened { wire, opened: evil });
+    let mut name = frames(CP2)[4].clone();
+    (name.number, name.body.head) = (1, b"\x1b[2J\x9b31m\r\n\0evil\xe2\x80\xae".to_vec());
+    stage.event(Event::WireFrames { wire, frames: vec![name] });
+    for keys in ["Home", "Tab", "Tab"] {
+        stage.keys(keys);
+        for size in [(80, 24), (120, 40), (200, 50)] {
+            stage.size = Rect::new(0, 0, size.0, size.1);
+            for row in stage.rows() {
+                assert!(!row.contains(['\u{1b}', '\u{9b}', '\r', '\n', '\u{202e}', '\0']), "{row:?}");
+            }
+        }
+    }
+    assert!(stage.shows(".[2J.31m...evil"));
+}

@@ -1,0 +1,417 @@
+//! What passed over a connection: the handshake as a ladder, the certificate, the wire.
+//!
+//! This file holds the recordings and the place in the one that is shown; the pictures are in `ladder`,
+//! `certificate` and `hex`. All three panes show the same message.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use super::list::Step;
+use crate::event::{
+    Event, Fault, FaultKind, Frame, KeyChange, Kind, Proof, Side, Standing, State, Track, Variant, Wire,
+    WireId,
+};
+use crate::net::handshake::Offer;
+
+mod certificate;
+mod hex;
+mod ladder;
+mod rows;
+
+pub(in crate::ui) use self::certificate::Certificate;
+pub(in crate::ui) use self::hex::Hex;
+pub(in crate::ui) use self::ladder::Ladder;
+pub(in crate::ui) use self::rows::Row;
+
+/// Recordings that are remembered.
+const MOST: usize = 16;
+/// Messages of each that are: so many of the first, and so many of the last.
+const FIRST: u64 = 64;
+const LAST: usize = 64;
+/// Between two messages while it plays.
+const PACE: Duration = Duration::from_millis(800);
+
+/// What a message is for; its MODE alone does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Role {
+    Challenge,
+    ReceiptRequest,
+    /// Without a salt: the variant hides nothing.
+    OpenRequest,
+    Signature,
+    ReceiptSignature,
+    Certificate,
+    Statement,
+    SessionKey,
+    Name,
+    /// A body that is the file.
+    Clear,
+    /// CP1's.
+    Blocks,
+    /// CP2's.
+    Token,
+    /// A body of nobody knows which variant.
+    Body,
+    Close,
+    Unknown,
+}
+
+/// Which key touches a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Touch {
+    None,
+    Ca,
+    ServerPrivate,
+    ServerPublic,
+    Session,
+    Unknown,
+}
+
+impl Role {
+    pub(in crate::ui) const fn touch(self) -> Touch {
+        match self {
+            Self::Challenge | Self::OpenRequest | Self::Name | Self::Clear | Self::Close | Self::Unknown => {
+                Touch::None
+            }
+            Self::ReceiptRequest | Self::SessionKey | Self::Blocks => Touch::ServerPublic,
+            Self::Signature | Self::ReceiptSignature => Touch::ServerPrivate,
+            Self::Certificate | Self::Statement => Touch::Ca,
+            Self::Token => Touch::Session,
+            Self::Body => Touch::Unknown,
+        }
+    }
+
+    /// Whether its M2 needs a key to be read.
+    pub(in crate::ui) const fn is_sealed(self) -> bool {
+        matches!(self, Self::SessionKey | Self::Blocks | Self::Token)
+    }
+
+    /// Whether its M2 is a file's.
+    pub(in crate::ui) const fn is_body(self) -> bool {
+        matches!(self, Self::Clear | Self::Blocks | Self::Token | Self::Body)
+    }
+}
+
+/// A connection that was recorded, as far as it was.
+#[derive(Debug)]
+pub(in crate::ui) struct Recording {
+    pub(in crate::ui) id: WireId,
+    pub(in crate::ui) wire: Wire,
+    frames: BTreeMap<u64, Frame>,
+    /// Microseconds, and whether in order.
+    pub(in crate::ui) closed: Option<(u64, bool)>,
+    pub(in crate::ui) proof: Option<(Proof, Standing)>,
+    pub(in crate::ui) change: Option<KeyChange>,
+    /// Why the server's proof does not hold.
+    pub(in crate::ui) fault: Option<Fault>,
+    /// What our own server shows, in a recording of its side.
+    pub(in crate::ui) ours: Option<Proof>,
+}
+
+impl Recording {
+    pub(in crate::ui) fn frames(&self) -> impl DoubleEndedIterator<Item = &Frame> {
+        self.frames.values()
+    }
+
+    pub(in crate::ui) fn frame(&self, number: u64) -> Option<&Frame> {
+        self.frames.get(&number)
+    }
+
+    fn take(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            self.frames.insert(frame.number, frame.clone());
+        }
+        while self.frames.range(FIRST + 1..).count() > LAST {
+            let Some(number) = self.frames.range(FIRST + 1..).next().map(|(number, _)| *number) else {
+                break;
+            };
+            self.frames.remove(&number);
+        }
+    }
+
+    /// What is spoken: what our client was told, or what the bytes at our server say.
+    pub(in crate::ui) fn variant(&self) -> Option<Variant> {
+        if let Some(dialect) = self.wire.dialect {
+            return Some(dialect.variant);
+        }
+        let has = |kind| self.frames().any(|frame| frame.kind == kind);
+        let hello = self.frames().find(|frame| frame.kind == Kind::Authenticate);
+        match hello.and_then(|hello| Offer::parse(&hello.body.head)) {
+            Some(offer) => Some(offer.variant),
+            None if has(Kind::SessionKey) => Some(Variant::Cp2),
+            None if hello.is_none() && has(Kind::Data) => Some(Variant::Plain),
+            None => None,
+        }
+    }
+
+    pub(in crate::ui) fn role(&self, frame: &Frame) -> Role {
+        const REQUEST: &[u8] = b"upseal/1 receipt\n";
+        let asked = || {
+            let before = self.frames.range(..frame.number).rev();
+            let question = before.map(|(_, frame)| frame).find(|frame| frame.kind == Kind::Authenticate);
+            question.is_some_and(|question| question.body.head.starts_with(REQUEST))
+        };
+        match frame.kind {
+            Kind::Authenticate if frame.body.head.starts_with(REQUEST) => match self.variant() {
+                Some(Variant::Plain | Variant::Ap) => Role::OpenRequest,
+                _ => Role::ReceiptRequest,
+            },
+            Kind::Authenticate => Role::Challenge,
+            Kind::Signature if asked() => Role::ReceiptSignature,
+            Kind::Signature => Role::Signature,
+            Kind::Certificate => Role::Certificate,
+            Kind::Statement => Role::Statement,
+            Kind::SessionKey => Role::SessionKey,
+            Kind::Filename => Role::Name,
+            Kind::Data => match self.variant() {
+                Some(Variant::Plain | Variant::Ap) => Role::Clear,
+                Some(Variant::Cp1) => Role::Blocks,
+                Some(Variant::Cp2) => Role::Token,
+                None => Role::Body,
+            },
+            Kind::Close => Role::Close,
+            Kind::Unknown => Role::Unknown,
+        }
+    }
+
+    /// All messages, those that were not kept included.
+    pub(in crate::ui) fn count(&self) -> u64 {
+        self.frames.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// Microseconds to its end, or to its last byte so far.
+    fn length(&self) -> u64 {
+        let last = self.frames().map(|frame| frame.last_us).max().unwrap_or(0);
+        self.closed.map_or(last, |(at, _)| at.max(last))
+    }
+}
+
+/// The recordings, and where the reader is.
+#[derive(Debug, Default)]
+pub(in crate::ui) struct Session {
+    /// The latest is the last.
+    all: VecDeque<Recording>,
+    /// Chosen by the reader; otherwise the latest.
+    chosen: Option<WireId>,
+    /// The message that is shown; otherwise the last.
+    at: Option<u64>,
+    /// When the next message comes, while it plays.
+    playing: Option<Duration>,
+    ours: Option<Proof>,
+}
+
+impl Session {
+    /// Takes what is about a connection, and leaves the rest.
+    pub(in crate::ui) fn hear(&mut self, event: &Event) {
+        match event {
+            Event::WireOpened { wire, opened } => self.opened(*wire, opened),
+            Event::WireFrames { wire, frames } => {
+                if let Some(recording) = self.all.iter_mut().find(|recording| recording.id == *wire) {
+                    recording.take(frames);
+                }
+            }
+            Event::WireClosed { wire, at_us, in_order } => {
+                if let Some(recording) = self.all.iter_mut().find(|recording| recording.id == *wire) {
+                    recording.closed = Some((*at_us, *in_order));
+                }
+            }
+            Event::Proven { track, proof, standing, .. } => {
+                if let Some(recording) = self.opened_for(*track) {
+                    recording.proof = Some((proof.clone(), standing.clone()));
+                }
+            }
+            Event::KeyChanged { track, change } => {
+                if let Some(recording) = self.opened_for(*track) {
+                    recording.change = Some(change.clone());
+                }
+            }
+            Event::State { track, state: State::Failed(fault) } if fault.kind == FaultKind::Unproven => {
+                if let Some(recording) = self.opened_for(*track) {
+                    recording.fault = Some(fault.clone());
+                }
+            }
+            Event::Listening { identity, .. } => self.ours.clone_from(identity),
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, id: WireId, wire: &Wire) {
+        // Where both ends are ours, the client's knows more.
+        let known = |side: Side, address: &str| {
+            self.all.iter().position(|one| {
+                one.wire.side == side && !address.is_empty() && other_end(&one.wire) == address
+            })
+        };
+        match wire.side {
+            Side::Server if known(Side::Client, &wire.peer).is_some() => return,
+            Side::Client => {
+                if let Some(at) = known(Side::Server, &wire.local) {
+                    self.all.remove(at);
+                }
+            }
+            Side::Server => {}
+        }
+        if self.all.len() == MOST {
+            self.all.pop_front();
+        }
+        let ours = self.ours.clone().filter(|_| wire.side == Side::Server);
+        self.all.push_back(Recording {
+            id,
+            wire: wire.clone(),
+            frames: BTreeMap::new(),
+            closed: None,
+            proof: None,
+            change: None,
+            fault: None,
+            ours,
+        });
+        if self.chosen.is_none() {
+            (self.at, self.playing) = (None, None);
+        }
+    }
+
+    fn opened_for(&mut self, track: Track) -> Option<&mut Recording> {
+        self.all.iter_mut().rev().find(|recording| recording.wire.track == Some(track))
+    }
+
+    /// The one that is shown.
+    pub(in crate::ui) fn shown(&self) -> Option<&Recording> {
+        let chosen = self.all.iter().find(|recording| Some(recording.id) == self.chosen);
+        chosen.or_else(|| self.all.back())
+    }
+
+    /// Its place among all, from 1, and how many there are.
+    pub(in crate::ui) fn place(&self) -> (usize, usize) {
+        let id = self.shown().map(|recording| recording.id);
+        let at = self.all.iter().position(|recording| Some(recording.id) == id).unwrap_or(0);
+        (at + 1, self.all.len())
+    }
+
+    /// The session before this one; after the first the latest.
+    pub(in crate::ui) fn other(&mut self) {
+        let (at, of) = self.place();
+        self.chosen = match at {
+            // From the latest on, it follows again.
+            ..=1 => None,
+            at => self.all.get(at - 2).map(|recording| recording.id),
+        };
+        if of > 1 {
+            (self.at, self.playing) = (None, None);
+        }
+    }
+
+    pub(in crate::ui) fn rows(&self) -> Vec<Row> {
+        self.shown().map(rows::fold).unwrap_or_default()
+    }
+
+    /// The row that is shown; meaningless without any. Unless the reader has chosen one: the last, and of a session
+    /// that is over the last body, which is what it was about.
+    pub(in crate::ui) fn at(&self, rows: &[Row]) -> usize {
+        let last = rows.len().saturating_sub(1);
+        let chosen = match (self.at, self.shown()) {
+            (Some(at), _) => rows.iter().position(|row| row.holds(at)),
+            (None, Some(shown)) if shown.closed.is_some() => {
+                let is_body =
+                    |row: &Row| shown.frame(row.last()).is_some_and(|frame| frame.kind == Kind::Data);
+                rows.iter().rposition(is_body)
+            }
+            (None, _) => None,
+        };
+        chosen.unwrap_or(last)
+    }
+
+    /// The message that is shown.
+    pub(in crate::ui) fn frame(&self) -> Option<&Frame> {
+        let rows = self.rows();
+        let number = rows.get(self.at(&rows))?.last();
+        self.shown()?.frame(number)
+    }
+
+    pub(in crate::ui) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// When the picture changes by itself.
+    pub(in crate::ui) fn due(&self) -> Option<Duration> {
+        self.playing
+    }
+
+    /// The reader moves.
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.playing = None;
+        let rows = self.rows();
+        let (at, last) = (self.at(&rows), rows.len().saturating_sub(1));
+        let to = match step {
+            Step::Up(n) => at.saturating_sub(n),
+            Step::Down(n) => at.saturating_add(n).min(last),
+            Step::First => 0,
+            Step::Last => last,
+            Step::To(row) => row.min(last),
+        };
+        self.stand(&rows, to);
+    }
+
+    /// While it is under way, the last stays the last, whatever follows.
+    fn stand(&mut self, rows: &[Row], to: usize) {
+        let is_live = self.shown().is_some_and(|shown| shown.closed.is_none());
+        self.at = if is_live && to + 1 >= rows.len() { None } else { rows.get(to).map(Row::first) };
+    }
+
+    /// A tenth of the session's time back or on, and one message at the least.
+    pub(in crate::ui) fn scrub(&mut self, on: bool) {
+        self.playing = None;
+        let rows = self.rows();
+        let at = self.at(&rows);
+        let (Some(shown), Some(row)) = (self.shown(), rows.get(at)) else { return };
+        let time = |row: &Row| shown.frame(row.first()).map_or(0, |frame| frame.at_us);
+        let (here, leap) = (time(row), shown.length() / 10);
+        let to = if on {
+            let far = rows.iter().rposition(|row| time(row) <= here.saturating_add(leap)).unwrap_or(at);
+            far.max(at + 1).min(rows.len() - 1)
+        } else {
+            let far = rows.iter().position(|row| time(row) >= here.saturating_sub(leap)).unwrap_or(at);
+            far.min(at.saturating_sub(1))
+        };
+        self.stand(&rows, to);
+    }
+
+    /// From here on, or from the first message if this is the last.
+    pub(in crate::ui) fn play(&mut self, now: Duration) {
+        if self.playing.take().is_some() {
+            return;
+        }
+        let rows = self.rows();
+        if rows.len() < 2 {
+            return;
+        }
+        if self.at(&rows) + 1 == rows.len() {
+            self.stand(&rows, 0);
+        }
+        self.playing = Some(now + PACE);
+    }
+
+    /// Before each picture.
+    pub(in crate::ui) fn settle(&mut self, now: Duration) {
+        if self.playing.is_some_and(|next| next <= now) {
+            let rows = self.rows();
+            let to = self.at(&rows) + 1;
+            self.stand(&rows, to);
+            self.playing = (to + 1 < rows.len()).then(|| now + PACE);
+        }
+    }
+
+    /// The message in this row of the ladder's picture.
+    pub(in crate::ui) fn row_at(&self, row: usize, area: Rect) -> Option<usize> {
+        ladder::row_at(self, row, area)
+    }
+}
+
+/// The client's address as each end names it.
+fn other_end(wire: &Wire) -> &str {
+    match wire.side {
+        Side::Client => &wire.local,
+        Side::Server => &wire.peer,
+    }
+}

@@ -1,0 +1,259 @@
+//! What is recorded of real connections, on both ends of them, against what the meters counted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::BTreeMap;
+
+use upseal::event::{
+    Command, Depth, Dialect, Event, Frame, Kind, Sample, Side, State, Target, Variant, Way, Wire, WireId,
+};
+use upseal::net::record::{FIRST, LAST};
+use upseal::transfer::EmbeddedOptions;
+
+use common::{ANYWHERE, Client, Events, dialects, job_track, noise};
+
+/// A connection as a screen would put it together.
+#[derive(Debug)]
+struct Session {
+    wire: Wire,
+    /// By their numbers; the last that was told of each counts.
+    frames: BTreeMap<u64, Frame>,
+    /// Whether it ended in order.
+    ended: Option<bool>,
+}
+
+impl Session {
+    fn kinds(&self) -> Vec<Kind> {
+        self.frames.values().map(|frame| frame.kind).collect()
+    }
+
+    fn of(&self, kind: Kind) -> &Frame {
+        self.frames.values().find(|frame| frame.kind == kind).unwrap()
+    }
+}
+
+fn sessions(events: &Events) -> BTreeMap<WireId, Session> {
+    let mut all = BTreeMap::new();
+    for event in &events.seen {
+        match event {
+            Event::WireOpened { wire, opened } => {
+                let session = Session { wire: opened.clone(), frames: BTreeMap::new(), ended: None };
+                assert!(all.insert(*wire, session).is_none(), "opened twice");
+            }
+            Event::WireFrames { wire, frames } => {
+                let session = all.get_mut(wire).unwrap();
+                session.frames.extend(frames.iter().map(|frame| (frame.number, frame.clone())));
+            }
+            Event::WireClosed { wire, in_order, .. } => {
+                all.get_mut(wire).unwrap().ended = Some(*in_order);
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A client with a server of its own, recording.
+fn recording(depth: Depth) -> (Client, tempfile::TempDir) {
+    let folder = common::scratch();
+    let options =
+        EmbeddedOptions { store: Some(folder.path().join("received")), history: None, bind: ANYWHERE };
+    let mut client = Client::with(Some(options));
+    client.ask(Command::Record(depth));
+    client.events.until(|event| matches!(event, Event::Listening { .. }));
+    (client, folder)
+}
+
+/// A client that is told to end does not send its MODE 2 any more.
+fn both_ended(client: &mut Client) {
+    while client.events.count(|event| matches!(event, Event::WireClosed { .. })) < 2 {
+        client.events.next();
+    }
+}
+
+/// Sends one file, and gives both ends of its connection and the wire bytes that the client counted.
+fn one(depth: Depth, dialect: Dialect, name: &str, content: &[u8]) -> (Session, Session, u64) {
+    let (mut client, _folder) = recording(depth);
+    client.write(name, content);
+    client.upload(&[name], &Target::Embedded, dialect);
+    let state = client.finish(1);
+    assert!(matches!(state, State::Delivered | State::Stored { .. }), "{dialect:?}: {state:?}");
+    both_ended(&mut client);
+    client.shut_down();
+    let counted = client.events.seen.iter().rev().find_map(|event| match event {
+        Event::Progress { track, snapshot } if *track == job_track(1) => Some(snapshot.wire_bytes),
+        _ => None,
+    });
+    let mut sessions: Vec<Session> = sessions(&client.events).into_values().collect();
+    assert_eq!(sessions.len(), 2, "both ends are ours");
+    sessions.sort_by_key(|session| session.wire.side == Side::Server);
+    let server = sessions.pop().unwrap();
+    (sessions.pop().unwrap(), server, counted.unwrap())
+}
+
+/// Offsets follow from sizes: nothing is missing, nothing twice.
+fn is_seamless(session: &Session) {
+    for way in [Way::ToServer, Way::ToClient] {
+        let mut at = 0;
+        for frame in session.frames.values().filter(|frame| frame.way == way) {
+            assert_eq!(frame.offset, at, "{frame:?}");
+            at += frame.wire;
+        }
+    }
+}
+
+/// The numbers read back: each message of every dialect, with its size and place, on both ends.
+#[test]
+fn every_message_of_every_dialect_has_its_size_and_its_place_on_both_ends() {
+    for size in [0, 1, 200, 600_000] {
+        for dialect in dialects() {
+            if size > 1000 && dialect.variant == Variant::Cp1 && dialect.framing != upseal::event::Framing::A
+            {
+                continue; // The pairs are told at 200 bytes too, and the time is RSA's.
+            }
+            let content = noise(size, 5);
+            let (client, server, counted) = one(Depth::Full, dialect, "a.bin", &content);
+            let which = format!("{dialect:?}, {size} bytes");
+            use Kind::{Authenticate, Certificate, Close, Data, Filename, SessionKey, Signature, Statement};
+            let proof: &[Kind] = &[Authenticate, Signature, Certificate];
+            let receipt: &[Kind] = &[Authenticate, Signature, Statement];
+            let expected = match dialect.variant {
+                Variant::Plain => vec![Filename, Data, Close],
+                Variant::Ap | Variant::Cp1 => [proof, &[Filename, Data], receipt, &[Close]].concat(),
+                Variant::Cp2 => [proof, &[SessionKey, Filename, Data], receipt, &[Close]].concat(),
+            };
+            assert_eq!(client.kinds(), expected, "{which}");
+            assert_eq!(server.kinds(), expected, "{which}");
+            is_seamless(&client);
+            is_seamless(&server);
+            assert_eq!((client.ended, client.wire.dialect), (Some(true), Some(dialect)), "{which}");
+            assert_eq!(client.wire.local, server.wire.peer, "{which}");
+            let file = [Filename, Data].map(|kind| client.of(kind).wire).iter().sum::<u64>();
+            assert_eq!(file, counted, "{which}: what the meter counted");
+            for (ours, theirs) in client.frames.values().zip(server.frames.values()) {
+                assert!(ours.whole && ours.at_us <= ours.last_us, "{which}: {ours:?}");
+                let same = |frame: &Frame| (frame.way, frame.kind, frame.offset, frame.wire, frame.m1);
+                assert_eq!(same(ours), same(theirs), "{which}");
+                assert_eq!(ours.body, theirs.body, "{which}");
+                let header = ours.wire - ours.body.bytes;
+                let words = 1 + u64::from(ours.kind.mode().is_some() && ours.m1.is_some());
+                assert_eq!(header, 8 * words, "{which}: {ours:?}");
+            }
+            assert_eq!(client.of(Filename).body.head, b"a.bin", "{which}");
+            let data = client.of(Data);
+            match dialect.variant {
+                Variant::Plain | Variant::Ap => {
+                    assert_eq!(data.body.head, content[..size.min(256)], "{which}");
+                    assert_eq!(data.file, None, "{which}: the body is the file");
+                }
+                Variant::Cp1 | Variant::Cp2 => {
+                    let file = data.file.as_ref().unwrap();
+                    assert_eq!((file.bytes, &file.head[..]), (size as u64, &content[..size.min(256)]));
+                    assert!(size < 16 || data.body.head[..16] != content[..16], "{which}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn entropy_tells_noise_base64_and_text_apart() {
+    let text = b"the quick brown fox jumps over the lazy dog. ".repeat(3000);
+    let bits = |sample: &Sample| sample.bits().unwrap();
+    let (cp2, ..) = one(Depth::Full, Dialect::of(Variant::Cp2), "a.txt", &text);
+    let data = cp2.of(Kind::Data);
+    assert!((bits(&data.body) - 6.0).abs() < 0.1, "base64: {}", bits(&data.body));
+    assert!(bits(data.file.as_ref().unwrap()) < 4.6, "{:?}", data.file);
+    let (cp1, ..) = one(Depth::Full, Dialect::of(Variant::Cp1), "a.txt", &text);
+    assert!(bits(&cp1.of(Kind::Data).body) > 7.9, "{:?}", cp1.of(Kind::Data).body);
+    let (plain, ..) = one(Depth::Full, Dialect::of(Variant::Plain), "a.txt", &text);
+    assert!(bits(&plain.of(Kind::Data).body) < 4.6);
+}
+
+#[test]
+fn nothing_is_recorded_before_it_is_asked_for() {
+    let (mut client, _folder) = recording(Depth::Off);
+    client.write("a.bin", &noise(1000, 1));
+    client.upload(&["a.bin"], &Target::Embedded, Dialect::of(Variant::Cp2));
+    client.finish(1);
+    client.shut_down();
+    assert!(sessions(&client.events).is_empty());
+    assert_eq!(client.events.count(|event| matches!(event, Event::WireFrames { .. })), 0);
+}
+
+#[test]
+fn in_outline_the_first_bytes_are_kept_and_none_is_counted() {
+    for variant in [Variant::Plain, Variant::Cp1, Variant::Cp2] {
+        let (client, server, counted) = one(Depth::Outline, Dialect::of(variant), "a.bin", &noise(5000, 1));
+        for session in [client, server] {
+            let data = session.of(Kind::Data);
+            assert_eq!((data.body.head.len(), data.body.entropy.len()), (256, 0), "{variant:?}");
+            let file = data.file.as_ref().map(|file| (file.bytes, file.head.len(), file.entropy.len()));
+            let is_ours = session.wire.side == Side::Client && variant.is_secret();
+            assert_eq!(file, is_ours.then_some((5000, 256, 0)), "{variant:?}");
+            assert_eq!(data.wire + session.of(Kind::Filename).wire, counted, "sizes are right all the same");
+            assert_eq!(session.of(Kind::Filename).body.head, b"a.bin");
+            is_seamless(&session);
+        }
+    }
+}
+
+#[test]
+fn thousands_of_messages_are_a_bounded_number_of_events() {
+    let (mut client, _folder) = recording(Depth::Full);
+    let names: Vec<String> = (0..1000).map(|n| format!("file{n:04}.bin")).collect();
+    for name in &names {
+        client.write(name, &noise(3000, 9));
+    }
+    let began = std::time::Instant::now();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    client.upload(&names, &Target::Embedded, Dialect::of(Variant::Cp2));
+    client.finish(1000);
+    both_ended(&mut client);
+    let tenths = began.elapsed().as_millis() as usize / 100 + 2;
+    client.shut_down();
+    let told: usize = client.events.seen.iter().map(told).sum();
+    // Both ends: the first ones, and at most so many in each tenth of a second and at the end.
+    let most = 2 * (usize::try_from(FIRST).unwrap() + tenths * (LAST + 2));
+    assert!(told <= most, "{told} of at most {most}");
+    for session in sessions(&client.events).values() {
+        let last = session.frames.values().next_back().unwrap();
+        assert!(last.number > 2000, "{}", last.number);
+        assert_eq!(last.kind, Kind::Close);
+        for number in 1..=FIRST {
+            assert!(session.frames.contains_key(&number), "{number}");
+        }
+        let last_of_all = session.frames.range(last.number - 10..).count();
+        assert_eq!(last_of_all, 11, "what came last is there");
+        for frame in session.frames.values() {
+            assert!(frame.body.head.len() <= 256 && frame.body.entropy.len() <= 96, "{frame:?}");
+        }
+    }
+}
+
+fn told(event: &Event) -> usize {
+    match event {
+        Event::WireFrames { frames, .. } => frames.len(),
+        _ => 0,
+    }
+}
+
+/// A server that serves nobody's recorder: what is no message of the protocol is said to be none.
+#[test]
+fn what_is_no_message_is_recorded_as_such() {
+    let (mut client, _folder) = recording(Depth::Full);
+    let Some(Event::Listening { address, .. }) = client.events.seen.last().cloned() else { unreachable!() };
+    let mut peer = common::Peer::connect(address.parse().unwrap());
+    peer.send(&common::words(&[7, 1, 2]));
+    peer.read_to_end();
+    client.events.until(|event| matches!(event, Event::WireClosed { .. }));
+    client.shut_down();
+    let sessions = sessions(&client.events);
+    let session = sessions.values().next().unwrap();
+    assert_eq!(session.kinds(), [Kind::Unknown]);
+    assert_eq!(session.ended, Some(false));
+    assert_eq!(session.of(Kind::Unknown).wire, 24);
+}

@@ -11,16 +11,16 @@
 //! - [`outcome`]: what came of an attack, and what PROTOCOL.md says, as plain values
 //! - `proxy`: somebody on the path
 //! - `stage`: keys, servers and a sender, thrown away afterwards
-//! - `attacks`: the twelve rows
+//! - `attacks`: the twelve rows; `thief`: what their player can work out and make
 //! - [`table`]: the result as text
 //!
 //! Only our own client and server are played against, on loopback. It **is** the test of that table
-//! (`tests/lab.rs`). Limits: [`proxy::PATIENCE`] for anything that is waited for.
+//! (`tests/lab.rs`). Limits: 20 s for anything that is waited for.
 
-pub mod attacks;
+mod attacks;
 pub mod outcome;
-pub mod proxy;
-pub mod stage;
+mod proxy;
+mod stage;
 pub mod table;
 mod thief;
 

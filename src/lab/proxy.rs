@@ -205,14 +205,13 @@ impl Way {
     fn open(client: TcpStream, server: SocketAddr, plan: Plan) -> io::Result<Self> {
         client.set_nodelay(true)?;
         client.set_write_timeout(Some(PATIENCE))?;
-        let server = match plan {
-            Plan::Answer(_) => None,
-            _ => {
-                let server = TcpStream::connect_timeout(&server, PATIENCE)?;
-                server.set_nodelay(true)?;
-                server.set_write_timeout(Some(PATIENCE))?;
-                Some(server)
-            }
+        let server = if let Plan::Answer(_) = plan {
+            None
+        } else {
+            let server = TcpStream::connect_timeout(&server, PATIENCE)?;
+            server.set_nodelay(true)?;
+            server.set_write_timeout(Some(PATIENCE))?;
+            Some(server)
         };
         Ok(Self { client, server, plan, reader: Reader::default(), seen: Seen::default(), finished: false })
     }
@@ -243,13 +242,13 @@ impl Way {
             let ready = |at: usize| fds.get(at).is_some_and(|fd: &PollFd<'_>| !fd.revents().is_empty());
             (!self.finished && ready(0), self.server.is_some() && ready(usize::from(!self.finished)))
         };
-        if server && !self.from_server(chunk)? {
+        if server && !self.hear_server(chunk)? {
             return Ok(false);
         }
-        if client { self.from_client(chunk) } else { Ok(true) }
+        if client { self.hear_client(chunk) } else { Ok(true) }
     }
 
-    fn from_server(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
+    fn hear_server(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
         let Some(server) = &mut self.server else { return Ok(true) };
         match server.read(chunk) {
             Ok(0) => {
@@ -270,7 +269,7 @@ impl Way {
         }
     }
 
-    fn from_client(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
+    fn hear_client(&mut self, chunk: &mut [u8]) -> io::Result<bool> {
         let n = match self.client.read(chunk) {
             Ok(0) => {
                 self.finished = true;

@@ -213,8 +213,13 @@ impl Observer for Watcher {
 
 /// What our server refused, in its words.
 pub fn refusals(events: &[Event]) -> Vec<&str> {
-    let why = |event| if let &Event::Refused { ref why, .. } = event { Some(why.as_str()) } else { None };
-    events.iter().filter_map(why).collect()
+    let mut why = Vec::new();
+    for event in events {
+        if let Event::Refused { why: words, .. } = event {
+            why.push(words.as_str());
+        }
+    }
+    why
 }
 
 /// How files came to rest.

@@ -162,7 +162,9 @@ fn wrong(text: &mut String, cells: &[Cell], signs: Signs) {
             }
             if let Some(receipt) = play.receipt {
                 let told = format!("with a receipt: {} ({})", receipt.word(), play.told);
-                wrapped(&told, 70).iter().for_each(|line| push(text, &format!("        {line}")));
+                for line in wrapped(&told, 70) {
+                    push(text, &format!("        {line}"));
+                }
             }
         }
     }

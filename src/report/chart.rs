@@ -100,12 +100,12 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
     let height = top + parts.iter().map(|(height, _)| height + gap).sum::<u32>() + 56;
     let svg = alone(height, |area| {
         area.fill(&WHITE).map_err(failed)?;
-        write(area, &title(&report.verdict), (24, 34), 22, &INK)?;
-        write(area, &said(&report.verdict), (24, 60), 15, &INK)?;
-        write(area, &subject(&report.verdict), (24, 82), 13, &FAINT)?;
+        write(area, &title(&report.verdict), (24, 34), 22, INK)?;
+        write(area, &said(&report.verdict), (24, 60), 15, INK)?;
+        write(area, &subject(&report.verdict), (24, 82), 13, FAINT)?;
         let mut y = top;
         for (part, words) in &parts {
-            write(area, words, (24, at(y) + 22), 15, &INK)?;
+            write(area, words, (24, at(y) + 22), 15, INK)?;
             let here = area.clone().shrink((0, y + gap), (WIDTH, *part));
             match *words {
                 words if words.starts_with("Rate") => draw_rates(&here, &lines)?,
@@ -119,8 +119,8 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
             format!("{}, {} threads; {}", machine.cpu, machine.cores, machine.os),
             format!("upseal {}, {}; {}", machine.upseal, machine.date, command(report)),
         ];
-        for (line, words) in foot.iter().enumerate() {
-            write(area, words, (24, at(y) + 22 + 18 * at(line as u32)), 12, &FAINT)?;
+        for (line, words) in (0..).zip(&foot) {
+            write(area, words, (24, at(y) + 22 + 18 * line), 12, FAINT)?;
         }
         Ok(())
     })?;
@@ -136,16 +136,16 @@ const fn at(pixels: u32) -> i32 {
     pixels.cast_signed()
 }
 
-fn write(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: &RGBColor) -> Drawn {
+fn write(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: RGBColor) -> Drawn {
     label(area, words, at, size, colour, HPos::Left)
 }
 
-fn label(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: &RGBColor, side: HPos) -> Drawn {
-    let style = TextStyle::from((FONT, size).into_font()).color(colour).pos(Pos::new(side, VPos::Center));
+fn label(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, colour: RGBColor, anchor: HPos) -> Drawn {
+    let style = TextStyle::from((FONT, size).into_font()).color(&colour).pos(Pos::new(anchor, VPos::Center));
     area.draw(&Text::new(words.to_owned(), at, style)).map_err(failed)
 }
 
-fn bar(area: &Area<'_>, from: (i32, i32), to: (i32, i32), colour: &RGBColor) -> Drawn {
+fn bar(area: &Area<'_>, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Drawn {
     area.draw(&Rectangle::new([from, to], colour.filled())).map_err(failed)
 }
 
@@ -185,11 +185,11 @@ fn lines(verdict: &Verdict) -> Vec<Line> {
         .collect()
 }
 
-/// The rate in pieces of a fortieth of the lane's time at the least, in which something moved; the mean, where
+/// The rate in pieces of a twenty-fourth of the lane's time at the least, in which something moved; the mean, where
 /// nothing else is known.
 pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
     const MIB: f64 = 1_048_576.0;
-    let shortest = lane.seconds / 40.0;
+    let shortest = lane.seconds / 24.0;
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut from, mut before) = (0.0, 0);
     for point in &lane.curve {
@@ -212,7 +212,7 @@ fn draw_rates(area: &Area<'_>, lines: &[Line]) -> Drawn {
     let low = all().map(|piece| piece.rate).fold(f64::INFINITY, f64::min);
     let high = all().map(|piece| piece.rate).fold(0.0, f64::max);
     if !(low.is_finite() && low > 0.0) {
-        return write(area, "Nothing was sent.", (24, 30), 14, &FAINT);
+        return write(area, "Nothing was sent.", (24, 30), 14, FAINT);
     }
     let rates = (low / 1.6..high * 1.6).log_scale();
     let longest = lines.iter().map(|line| line.seconds).fold(0.0, f64::max);
@@ -275,8 +275,8 @@ where
         chart.draw_series(LineSeries::new(steps, line.colour.stroke_width(3))).map_err(failed)?;
         chart.draw_series(last.map(|last| Circle::new(last, 5, line.colour.filled()))).map_err(failed)?;
         // Beside their ends the names of lanes that are alike would cover each other.
-        bar(area, (x, 9), (x + 22, 13), &line.colour)?;
-        write(area, &line.name, (x + 30, 11), 14, &INK)?;
+        bar(area, (x, 9), (x + 22, 13), line.colour)?;
+        write(area, &line.name, (x + 30, 11), 14, INK)?;
         x += 60 + 9 * i32::try_from(line.name.chars().count()).unwrap_or(0);
     }
     Ok(())
@@ -322,13 +322,13 @@ fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
         rows.iter().zip(LANES.iter().cycle()).zip((8..).step_by(ROW.cast_unsigned() as usize))
     {
         let middle = top + ROW / 2;
-        label(area, &row.name, (LEFT - 12, middle), 14, &INK, HPos::Right)?;
+        label(area, &row.name, (LEFT - 12, middle), 14, INK, HPos::Right)?;
         if !row.arrived {
-            write(area, "did not arrive", (LEFT + 4, middle), 14, &FAINT)?;
+            write(area, "did not arrive", (LEFT + 4, middle), 14, FAINT)?;
             continue;
         }
         let end = LEFT + pixels(row.seconds / longest).max(2);
-        bar(area, (LEFT, middle - 12), (end, middle + 12), colour)?;
+        bar(area, (LEFT, middle - 12), (end, middle + 12), *colour)?;
         if row.laps > 1 && pixels((row.max - row.min) / longest) >= 6 {
             // From the fastest to the slowest.
             let (from, to) = (LEFT + pixels(row.min / longest), LEFT + pixels(row.max / longest));
@@ -341,7 +341,7 @@ fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
             }
         }
         let behind = LEFT + pixels(row.max / longest).max(end - LEFT);
-        write(area, &format!("{} s", short(row.seconds)), (behind + 10, middle), 14, &INK)?;
+        write(area, &format!("{} s", short(row.seconds)), (behind + 10, middle), 14, INK)?;
     }
     Ok(())
 }
@@ -349,9 +349,9 @@ fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
 fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
     for (row, top) in rows.iter().zip((8..).step_by(ROW.cast_unsigned() as usize)) {
         let middle = top + ROW / 2;
-        label(area, &row.name, (LEFT - 12, middle), 14, &INK, HPos::Right)?;
+        label(area, &row.name, (LEFT - 12, middle), 14, INK, HPos::Right)?;
         if row.shares.is_empty() {
-            write(area, "not known", (LEFT + 4, middle), 14, &FAINT)?;
+            write(area, "not known", (LEFT + 4, middle), 14, FAINT)?;
             continue;
         }
         let mut sum = 0.0;
@@ -361,19 +361,19 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
             if to <= from {
                 continue;
             }
-            bar(area, (from, middle - 12), (to, middle + 12), colour)?;
+            bar(area, (from, middle - 12), (to, middle + 12), *colour)?;
             let words = percent(share.part);
             if to - from > 60 {
                 // On the dark ones in white.
-                let on = if matches!(index, 1 | 3 | 4) { &WHITE } else { &ON_BRIGHT };
+                let on = if matches!(index, 1 | 3 | 4) { WHITE } else { ON_BRIGHT };
                 label(area, &words, (i32::midpoint(from, to), middle), 12, on, HPos::Center)?;
             }
         }
     }
     let below = at(bars_height(rows.len())) + 16;
     for ((stage, colour), x) in STAGES.iter().zip(&STAGE_COLOURS).zip((LEFT..).step_by(100)) {
-        bar(area, (x, below - 7), (x + 14, below + 7), colour)?;
-        write(area, stage, (x + 20, below), 13, &INK)?;
+        bar(area, (x, below - 7), (x + 14, below + 7), *colour)?;
+        write(area, stage, (x + 20, below), 13, INK)?;
     }
     Ok(())
 }

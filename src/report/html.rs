@@ -108,7 +108,7 @@ fn table(rows: &[Row]) -> String {
             html,
             "<tr data-lane=\"{}\"><th scope=\"row\"><i style=\"background:{}\"></i>{}</th>",
             row.lane,
-            variable(colour),
+            variable(*colour),
             text(&row.name)
         );
         if let Some(fault) = &row.fault {
@@ -153,23 +153,23 @@ fn precise(seconds: f64) -> String {
 
 fn machine(report: &RaceReport) -> String {
     let facts = facts(report);
-    let rows: String = facts
-        .iter()
-        .map(|(what, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", text(what), text(value)))
-        .collect();
+    let mut rows = String::new();
+    for (what, value) in &facts {
+        let _ = write!(rows, "<div><dt>{}</dt><dd>{}</dd></div>", text(what), text(value));
+    }
     format!(
         "<section>\n<h2>Machine and program</h2>\n<dl>{rows}</dl>\n<pre>{}</pre>\n</section>",
         text(&command(report))
     )
 }
 
-fn hex(colour: &RGBColor) -> String {
+fn hex(colour: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
 /// The light colour's variable, by its index; the same in the dark.
-fn variable(colour: &RGBColor) -> String {
-    match LANES.iter().position(|lane| lane == colour) {
+fn variable(colour: RGBColor) -> String {
+    match LANES.iter().position(|lane| *lane == colour) {
         Some(at) => format!("var(--lane{at})"),
         None => hex(colour),
     }
@@ -184,16 +184,16 @@ fn style() -> String {
     let mut dark = String::new();
     let mut charts = String::new();
     for (at, (colour, in_dark)) in LANES.iter().zip(DARK_LANES).enumerate() {
-        let _ = write!(light, "--lane{at}:{};", hex(colour));
+        let _ = write!(light, "--lane{at}:{};", hex(*colour));
         let _ = write!(dark, "--lane{at}:{in_dark};");
-        let of = hex(colour);
+        let of = hex(*colour);
         let _ = write!(
             charts,
             "svg [fill=\"{of}\"]{{fill:var(--lane{at})}}svg [stroke=\"{of}\"]{{stroke:var(--lane{at})}}"
         );
     }
     for (colour, name) in [(INK, "ink"), (FAINT, "faint"), (GRID, "rule")] {
-        let of = hex(&colour);
+        let of = hex(colour);
         let _ = write!(light, "--{name}:{of};");
         let _ = write!(
             charts,

@@ -130,11 +130,10 @@ pub fn markdown(report: &RaceReport) -> String {
             "--:|".repeat(6)
         );
         for row in rows.iter().filter(|row| !row.shares.is_empty()) {
-            let parts: String =
-                row.shares.iter().map(|share| format!(" {} |", percent(share.part))).collect();
+            let parts = row.shares.iter().map(|share| percent(share.part)).collect::<Vec<_>>().join(" | ");
             let _ = writeln!(
                 text,
-                "| {} |{parts} {} |",
+                "| {} | {parts} | {} |",
                 plain(&row.name),
                 plain(row.bottleneck.as_deref().unwrap_or(""))
             );

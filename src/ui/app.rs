@@ -314,6 +314,7 @@ impl App {
             Action::ShowHistory => self.show(Screen::History),
             Action::NextPane => self.next_part(1),
             Action::PreviousPane => self.next_part(2),
+            Action::Zoom if self.screen == Screen::Race => self.race.is_large = !self.race.is_large,
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Log => self.overlays.push(Overlay::Log),
             Action::Connect => self.open_connect(),
@@ -326,6 +327,7 @@ impl App {
             }
             Action::Quit if self.is_busy() => self.overlays.push(Overlay::Question(Question::Quit)),
             Action::Quit => return vec![Effect::Quit],
+            _ if self.screen == Screen::Race && self.edits_race(action, now) => {}
             Action::NextProtocol => self.card.step(1),
             Action::PreviousProtocol => self.card.step(3),
             Action::Padding => {
@@ -333,7 +335,6 @@ impl App {
                 self.race.pad(self.card.dialect.padding);
             }
             Action::StartStop => return self.start_or_stop(now),
-            Action::Size => self.race.next_size(),
             Action::Race => return self.race_under_cursor(now),
             Action::Upload => return self.upload(now),
             Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
@@ -422,13 +423,23 @@ impl App {
             Part::Sessions => self.server.sessions.go(step),
             Part::Refusals => self.server.refusals.go(step),
             Part::History => self.history.go(step),
-            Part::Card | Part::Speed | Part::Race | Part::Server => {}
+            Part::Race => match step {
+                Step::Up(by) => self.race.previous_lane(by),
+                Step::Down(by) => self.race.next_lane(by),
+                _ => {}
+            },
+            Part::Card | Part::Speed | Part::Server => {}
         }
     }
 
     fn next_part(&mut self, by: usize) {
         if self.screen == Screen::Race {
-            self.race.next_lane(by);
+            // Backwards through two is forwards through one.
+            if by == 1 {
+                self.race.next_lane(1)
+            } else {
+                self.race.previous_lane(1)
+            }
             return;
         }
         let ring = view::ring(self.screen);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Course, Dialect, Lane, LaneResult, Padding, Proof, Snapshot, Target, Variant, Work};
+use crate::event::{Course, Dialect, Lane, Padding, Proof, Snapshot, Target, Variant, Work};
 use crate::meter::Stage;
 use crate::transfer::bottleneck::{self, Bottleneck};
 use crate::transfer::race::GENERATED;
@@ -105,6 +105,15 @@ pub(in crate::ui) fn time(seconds: f64) -> String {
     }
 }
 
+/// The same in two or three digits, as large letters have room for.
+pub(in crate::ui) fn short_time(seconds: f64) -> String {
+    match seconds {
+        s if (0.00995..0.0995).contains(&s) => format!("{:.0} ms", s * 1000.0),
+        s if (0.0995..0.9995).contains(&s) => format!("{s:.2} s"),
+        s => time(s),
+    }
+}
+
 /// A mark on the axis of time: `10 ms`, `1 s`, `100 s`.
 pub(in crate::ui) fn moment(seconds: f64) -> String {
     match seconds {
@@ -166,20 +175,20 @@ pub(in crate::ui) fn cpu(work: Option<&Work>, server: Option<&Work>) -> String {
 }
 
 /// `wire ×2.06  17.3 of 17.3 MiB`
-pub(in crate::ui) fn wire(snapshot: &Snapshot) -> String {
+pub(in crate::ui) fn wire(snapshot: &Snapshot, result: Option<(u64, u64)>) -> String {
+    if let Some((wire, bytes)) = result.filter(|(_, bytes)| *bytes > 0) {
+        return format!("{}  {}", wire_factor(wire, bytes), units::bytes(wire));
+    }
     if snapshot.wire_bytes == 0 || snapshot.file_bytes == 0 {
         return String::new();
     }
-    let factor = snapshot.wire_bytes as f64 / snapshot.file_bytes as f64;
-    format!("wire ×{factor:.2}  {}", super::transfer::of(snapshot.wire_bytes, snapshot.wire_total))
+    let factor = wire_factor(snapshot.wire_bytes, snapshot.file_bytes);
+    format!("{factor}  {}", super::transfer::of(snapshot.wire_bytes, snapshot.wire_total))
 }
 
-/// `×2.06`
-pub(in crate::ui) fn factor(snapshot: &Snapshot) -> String {
-    if snapshot.file_bytes == 0 {
-        return String::new();
-    }
-    format!("wire ×{:.2}", snapshot.wire_bytes as f64 / snapshot.file_bytes as f64)
+/// `wire ×2.06`
+pub(in crate::ui) fn wire_factor(wire: u64, bytes: u64) -> String {
+    format!("wire ×{:.2}", wire as f64 / bytes as f64)
 }
 
 pub(in crate::ui) fn generated(bytes: u64) -> String {
@@ -202,10 +211,29 @@ pub(in crate::ui) fn ready(subject: &str, course: Course) -> String {
         Course::InTurn => "in turn",
         Course::Together => "together",
     };
-    format!(
-        "Ready: {subject}, {course}. Enter starts. s size, m in turn or together, n laps; of a lane: p protocol, \
-         o padding, b bits, c server; + and - lanes."
-    )
+    format!("Ready: {subject}, {course}. Enter starts.")
+}
+
+/// The keys that set a race up, and what they change.
+pub(in crate::ui) fn hints(course: Course, laps: u32) -> [(&'static str, String); 10] {
+    let course = match course {
+        Course::InTurn => "in turn (fair), or together",
+        Course::Together => "together, or in turn (fair)",
+    };
+    let laps =
+        if laps == 1 { "one lap, or 3, 5, 9".to_owned() } else { format!("{laps} laps; the median counts") };
+    [
+        ("s", "how much, of the file or generated".to_owned()),
+        ("m", course.to_owned()),
+        ("n", laps),
+        ("+ -", "a lane more, this lane away".to_owned()),
+        ("z", "large letters".to_owned()),
+        ("j k", "choose a lane, and of it:".to_owned()),
+        ("p", "protocol".to_owned()),
+        ("o", "RSA padding".to_owned()),
+        ("b", "bits of this computer's key (CP1)".to_owned()),
+        ("c", "server".to_owned()),
+    ]
 }
 
 /// A place on the podium: `1st`, or nothing.
@@ -221,21 +249,6 @@ pub(in crate::ui) const fn rank(place: usize) -> &'static str {
 /// `×138`
 pub(in crate::ui) fn times(ratio: f64) -> String {
     if ratio < 10.0 { format!("×{ratio:.1}") } else { format!("×{ratio:.0}") }
-}
-
-/// What stands below a lane's big time.
-pub(in crate::ui) fn caption(
-    title: &str,
-    result: Option<&LaneResult>,
-    bytes: u64,
-    snapshot: &Snapshot,
-) -> String {
-    let mean = match result {
-        Some(result) if result.seconds > 0.0 => bytes as f64 / result.seconds,
-        _ => snapshot.rate_mean,
-    };
-    let parts = [title.to_owned(), super::mean(mean), factor(snapshot)];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ·  ")
 }
 
 /// Whether a lane's padding means something.

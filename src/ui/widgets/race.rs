@@ -337,7 +337,11 @@ impl Widget for Pane<'_, Race> {
             Constraint::Length(super::columns(words.len()).min(rest.height)),
         ])
         .areas(rest);
-        self.chart(chart, buf);
+        if self.of.phase == Phase::Ready {
+            self.hints(chart, buf)
+        } else {
+            self.chart(chart, buf)
+        }
         for (line, area) in words.into_iter().zip(rows(foot)) {
             line.render(area, buf);
         }
@@ -363,6 +367,26 @@ impl Pane<'_, Race> {
             let wide = super::columns(fit::width(words)).min(area.width);
             let at = Rect { x: area.right() - wide, width: wide, height: 1, ..area };
             Line::styled(words, self.theme.warn()).render(at, buf);
+        }
+    }
+
+    /// The keys that set it up, where the chart will be: two columns, below each other where that is too narrow.
+    fn hints(&self, area: Rect, buf: &mut Buffer) {
+        let hints = text::race::hints(self.of.course, self.of.laps);
+        let area = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
+        let halves = if area.width >= 72 { 2 } else { 1 };
+        let each = hints.len().div_ceil(halves);
+        let width = (area.width / super::columns(halves)).min(48);
+        for (at, (key, words)) in hints.iter().enumerate() {
+            let (column, row) = (super::columns(at / each), super::columns(at % each));
+            let place = Rect { x: area.x + 1 + column * width, y: area.y + row, width, height: 1 };
+            let line = Line::from(vec![
+                Span::styled(fit::right(key, 4), self.theme.key()),
+                Span::styled(format!("  {words}"), self.theme.faint()),
+            ]);
+            if row < area.height {
+                line.render(place.intersection(area), buf);
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Pane<'_, Race> {
         let track = &self.of.tracks[at];
         let focus = if at == self.of.at { self.focus } else { Focus::Elsewhere };
         let title = text::race::title(&track.lane, track.proof(), track.is_generated());
-        let block = frame(self.theme, focus, &title, &self.figures(track), area);
+        let block = frame(self.theme, focus, &title, &self.figures(track, &title, area), area);
         let inner = block.inner(area);
         block.render(area, buf);
         let width = usize::from(inner.width);
@@ -62,18 +62,9 @@ impl Pane<'_, Race> {
         let stages = track.stages(self.theme, width);
         let faint = |words: String| Line::styled(fit::cut(&words, width), self.theme.faint());
         let place = text::race::to(&track.lane.target);
-        // Whatever does not fit whole is left out.
-        let joined = |parts: Vec<String>| {
-            parts.into_iter().filter(|part| !part.is_empty()).fold(String::new(), |line, part| {
-                match fit::width(&line) + 3 + fit::width(&part) {
-                    _ if line.is_empty() => part,
-                    wide if wide <= width => format!("{line}   {part}"),
-                    _ => line,
-                }
-            })
-        };
-        let (wire, cpu) = (text::race::wire(&track.snapshot), track.cpu());
-        if wire.is_empty() {
+        let joined = |parts: Vec<String>| joined(parts, "   ", width);
+        let (wire, cpu) = (self.wire(track), track.cpu());
+        if wire.is_empty() || track.state == State::Waiting {
             let key = track.proof().map(|proof| proof.bits).or(track.lane.bits);
             let bits = key.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
             let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
@@ -102,21 +93,51 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// `sending   11 %  ETA 22 s`
-    fn figures(&self, track: &Track) -> String {
+    /// `sending   11 %  ETA 22 s`; where the lane has no line for them, with the rates: as much as fits.
+    fn figures(&self, track: &Track, title: &str, area: Rect) -> String {
         let state = match (&track.state, track.key) {
             (State::Waiting, Some(bits)) => text::race::key_coming(bits),
             (state, _) => text::state(state).to_owned(),
         };
-        let mut parts = vec![state];
-        if track.state == State::Sending {
-            parts.push(text::percent(self.share(track)));
-            parts.extend(track.snapshot.eta_ms.map(|ms| text::eta(Duration::from_millis(ms))));
+        let lap = (self.of.laps > 1 && track.lap > 0).then(|| text::race::lap(track.lap, self.of.laps));
+        let is_sending = track.state == State::Sending;
+        let share = is_sending.then(|| text::percent(self.share(track)));
+        let eta = track.snapshot.eta_ms.filter(|_| is_sending);
+        let eta = eta.map(|ms| text::eta(Duration::from_millis(ms)));
+        let rates = match track.seconds() {
+            _ if area.height > 4 => None,
+            Some(_) => Some(format!("{}  {}", text::mean(self.mean(track)), self.factor(track))),
+            None => is_sending.then(|| text::rates(&track.snapshot)),
+        };
+        let state = Some(state);
+        let told = [
+            [&state, &lap, &share, &rates, &eta],
+            [&None, &lap, &share, &rates, &eta],
+            [&state, &lap, &share, &None, &eta],
+            [&state, &None, &share, &None, &None],
+        ];
+        let told = told.map(|parts| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("  "));
+        // As the frame counts it.
+        let room = usize::from(area.width).saturating_sub(9 + fit::width(title));
+        let fits = told.iter().find(|words| !words.is_empty() && fit::width(words) <= room);
+        fits.unwrap_or(&told[3]).clone()
+    }
+
+    /// `wire ×2.06  17.3 of 17.3 MiB`
+    fn wire(&self, track: &Track) -> String {
+        let whole = track.seconds().and(track.result.as_ref()).map(|result| result.wire_bytes);
+        text::race::wire(&track.snapshot, whole.map(|wire| (wire, self.of.bytes)))
+    }
+
+    pub(super) fn factor(&self, track: &Track) -> String {
+        let snapshot = &track.snapshot;
+        match track.seconds().and(track.result.as_ref()) {
+            Some(result) if self.of.bytes > 0 => text::race::wire_factor(result.wire_bytes, self.of.bytes),
+            None if snapshot.file_bytes > 0 => {
+                text::race::wire_factor(snapshot.wire_bytes, snapshot.file_bytes)
+            }
+            _ => String::new(),
         }
-        if self.of.laps > 1 && track.lap > 0 {
-            parts.push(text::race::lap(track.lap, self.of.laps));
-        }
-        parts.join("  ")
     }
 
     pub(super) fn share(&self, track: &Track) -> f64 {
@@ -207,12 +228,23 @@ impl Pane<'_, Race> {
     }
 
     /// Over the whole lane, once it is known.
-    fn mean(&self, track: &Track) -> f64 {
+    pub(super) fn mean(&self, track: &Track) -> f64 {
         match track.seconds() {
             Some(seconds) if seconds > 0.0 => self.of.bytes as f64 / seconds,
             _ => track.snapshot.rate_mean,
         }
     }
+}
+
+/// What fits into one line; whatever does not fit whole is left out.
+pub(super) fn joined(parts: Vec<String>, between: &str, width: usize) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).fold(String::new(), |line, part| {
+        match fit::width(&line) + fit::width(between) + fit::width(&part) {
+            _ if line.is_empty() => part,
+            wide if wide <= width => format!("{line}{between}{part}"),
+            _ => line,
+        }
+    })
 }
 
 /// The first rows, and the rest.

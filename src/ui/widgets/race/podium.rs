@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use ratatui::widgets::Widget as _;
 
-use super::{Race, Track};
+use super::{Race, Track, lane};
 use crate::event::State;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, digits, rows};
@@ -65,7 +65,7 @@ impl Pane<'_, Race> {
                 lane,
                 track,
                 name: track.lane.dialect.variant.to_string(),
-                clock: times[lane].map_or_else(|| self.clock(track), text::race::time),
+                clock: times[lane].map_or_else(|| self.clock(track), text::race::short_time),
                 share: times[lane].map_or(0.0, |time| time / worst.max(1e-9)),
                 ratio,
             }
@@ -119,19 +119,22 @@ impl Pane<'_, Race> {
             line.spans = bar::thin(fill, width, empty, style, faint);
             line.render(bar, buf);
         }
-        let proof = track.proof();
-        let title = text::race::title(&track.lane, proof, track.is_generated());
-        let caption = text::race::caption(&title, track.result.as_ref(), self.of.bytes, &track.snapshot);
         let state = match (&track.state, step.share > 0.0) {
             (_, true) => text::race::rank(at).to_owned(),
             (state, false) => text::state(state).to_owned(),
         };
+        let room = width.saturating_sub(fit::width(&state) + 2);
+        let title = text::race::title(&track.lane, track.proof(), track.is_generated());
+        let mean = text::mean(self.mean(track));
+        let variant = track.lane.dialect.variant;
         let found = track.bottleneck();
-        let found = found.map(|found| text::race::full_bottleneck(found, track.lane.dialect.variant));
-        let found = found.map_or_else(String::new, |found| format!("  ·  {found}"));
+        let full = found.map_or_else(String::new, |found| text::race::full_bottleneck(found, variant));
+        let short = found.map_or_else(String::new, |found| text::race::bottleneck(found, variant));
+        let found = if fit::width(&format!("{title}{mean}{full}")) + 10 <= room { full } else { short };
+        let caption = lane::joined(vec![title, mean, found, self.factor(track)], "  ·  ", room);
         let line = Line::from(vec![
             Span::styled(format!("{state}  "), self.theme.strong()),
-            Span::raw(fit::cut(&format!("{caption}{found}"), width.saturating_sub(fit::width(&state) + 2))),
+            Span::raw(fit::cut(&caption, room)),
         ]);
         line.render(below, buf);
     }

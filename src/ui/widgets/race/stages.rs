@@ -12,7 +12,7 @@ use crate::ui::widgets::bar;
 use crate::ui::{fit, text};
 
 /// Columns of a bottleneck's short words.
-const WORDS: usize = 28;
+const WORDS: usize = 29;
 
 /// What a lane's meters say, and for how long they ran.
 struct Meters<'a> {

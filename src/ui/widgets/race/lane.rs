@@ -21,6 +21,8 @@ use crate::units;
 const EMBEDDED_BITS: usize = 1024;
 /// Columns of the clock beside the bar.
 const CLOCK: usize = 12;
+/// The same for a clock of large digits, so that the bars of all lanes are equally long.
+const LARGE_CLOCK: usize = 34;
 /// Columns below which a clock of large digits would take too much of the bar.
 const ROOM_FOR_DIGITS: usize = 100;
 
@@ -157,7 +159,7 @@ impl Pane<'_, Race> {
         let (width, clock) = (usize::from(area.width), self.clock(track));
         let large = usize::from(digits::width(&clock, 1)) + 3;
         let is_large = area.height >= digits::height(1) && width >= ROOM_FOR_DIGITS;
-        let clocks = if is_large { large.max(30) } else { CLOCK };
+        let clocks = if is_large { large.max(LARGE_CLOCK) } else { CLOCK };
         let mut line = Line::default();
         line.spans =
             bar::progress(fill, width.saturating_sub(clocks), self.theme.lane(at), self.theme.faint());

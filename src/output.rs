@@ -11,10 +11,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Event, Fault, FaultKind, Kept, KeyChange, Proof, Snapshot, Standing, State, Track, Verdict,
+    Event, Fault, FaultKind, Kept, KeyChange, LaneResult, Proof, Snapshot, Standing, State, Track, Verdict,
+    Work,
 };
-use crate::transfer::race;
 use crate::transfer::recognise::day;
+use crate::transfer::{bottleneck, race};
 use crate::units;
 
 /// How to print.
@@ -307,12 +308,13 @@ impl Output {
             match &lane.fault {
                 Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
                 None => self.result(&format!(
-                    "{:<14} {:>9}  {:>12}  {} on the wire (×{:.2})",
+                    "{:<14} {:>9}  {:>12}  {} on the wire (×{:.2}){}",
                     lane.dialect.to_string(),
                     units::duration(Duration::from_secs_f64(lane.seconds)),
                     units::rate(verdict.bytes as f64 / lane.seconds),
                     units::bytes(lane.wire_bytes),
                     lane.wire_bytes as f64 / verdict.bytes.max(1) as f64,
+                    costs(lane),
                 )),
             }
         }
@@ -345,6 +347,28 @@ impl Output {
             None => print(),
         }
     }
+}
+
+/// What a lane's line ends with: its laps, the processors' time, and what the others waited for.
+fn costs(lane: &LaneResult) -> String {
+    let seconds = |seconds: f64| units::duration(Duration::from_secs_f64(seconds));
+    let mut costs = String::new();
+    if lane.laps.len() > 1 {
+        let least = lane.laps.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = lane.laps.iter().copied().fold(0.0, f64::max);
+        costs += &format!("  min {}, max {}", seconds(least), seconds(most));
+    }
+    let Some(work) = &lane.work else { return costs };
+    let cpu = |work: &Work| seconds(work.cpu_us as f64 / 1e6);
+    let server = lane.server.as_ref().map_or_else(|| "—".to_owned(), cpu);
+    costs += &format!("  CPU {} here, {server} server", cpu(work));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time, and it saturates")]
+    let micros = (lane.seconds * 1e6) as u64;
+    if let Some(found) = bottleneck::find(work, lane.server.as_ref(), micros) {
+        let name = bottleneck::full_name(found.place, lane.dialect.variant);
+        costs += &format!("  {name}: {:.0} %", found.busy * 100.0);
+    }
+    costs
 }
 
 /// What a line about a server ends with, if its key was expected.

@@ -83,6 +83,23 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     terminal.press(&race);
     let shown = terminal.until_text("times faster");
     assert!(shown.contains("CP2 was"), "{shown}");
+    assert!(shown.matches("delivered ✓").count() == 2 && !shown.contains('✗'), "{shown}");
+    assert!(shown.contains("server's RSA: "), "the bottleneck of CP1: {shown}");
+    // From the back of the room: the winner first.
+    terminal.press("z");
+    let shown = terminal.until_text("2nd  CP1 OAEP");
+    assert!(shown.find("1st  CP2 Fernet") < shown.find("2nd  CP1 OAEP"), "{shown}");
+    terminal.press("z");
+    // Four lanes together.
+    terminal.press("+");
+    terminal.press("+");
+    terminal.press("m");
+    terminal.until_text("· together");
+    terminal.press("\r");
+    let shown = terminal.until("the end of four", |screen| {
+        screen.contents().matches("delivered ✓").count() == 4 && screen.contents().contains("times faster")
+    });
+    assert!(shown.contains("Together.") && shown.contains("than CP1") && !shown.contains('✗'), "{shown}");
     assert_eq!(received(home.path()), BTreeMap::new());
     terminal.press("q");
     assert!(terminal.end().success());

@@ -25,7 +25,7 @@ use crate::transfer::{EmbeddedOptions, Options, Transfer};
 /// It could not begin.
 pub fn run(args: Race) -> Result<u8, Fault> {
     if !(2..=MOST_LANES).contains(&args.lanes.len()) {
-        let what = format!("a race has two to {MOST_LANES} lanes, not {}", args.lanes.len());
+        let what = format!("a race needs two lanes or more, and has {MOST_LANES} at the most");
         return Err(usage(what, "for example --lanes cp1,cp2"));
     }
     // Before anything is sent: a result that cannot be written would be lost.

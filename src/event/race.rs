@@ -144,7 +144,8 @@ pub struct LaneResult {
     /// `seconds` of every lap that arrived, in their order.
     #[serde(default)]
     pub laps: Vec<f64>,
-    /// The file's bytes over time, at most [`MOST_POINTS`], in order.
+    /// The file's bytes over time, at most [`MOST_POINTS`], in order: as the server had opened them, if it is ours, or
+    /// else as they had left.
     #[serde(default)]
     pub curve: Vec<Point>,
 }

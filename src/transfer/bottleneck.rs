@@ -9,7 +9,7 @@ use crate::event::{Variant, Work};
 use crate::meter::Stage;
 
 /// Below this nobody was waited for: the lane was over before its stages had worked.
-const LITTLE: f64 = 0.15;
+const LITTLE: f64 = 0.05;
 
 /// A stage of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

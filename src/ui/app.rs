@@ -15,6 +15,7 @@ use super::capture::Capture;
 use super::estimate::Rates;
 use super::keymap::{self, Action, Place};
 use super::link::Link;
+use super::page::Page;
 use super::text;
 use super::theme::Focus;
 use super::view::{self, Part};
@@ -72,6 +73,8 @@ pub(super) enum Effect {
     Recall,
     /// Keep the session that is shown as a file.
     Save(Capture),
+    /// Write the race's report.
+    Report(Page),
     /// Play the attacks; each run has a number.
     PlayLab(u64),
     /// Nobody looks on any more.
@@ -363,6 +366,7 @@ impl App {
             Action::ShowHistory => self.show(Screen::History),
             Action::NextPane => self.next_part(1),
             Action::PreviousPane => self.next_part(2),
+            Action::Zoom if self.screen == Screen::Race => self.race.is_large = !self.race.is_large,
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Log => self.overlays.push(Overlay::Log),
             Action::Connect => self.open_connect(),
@@ -375,6 +379,7 @@ impl App {
             }
             Action::Quit if self.is_busy() => self.overlays.push(Overlay::Question(Question::Quit)),
             Action::Quit => return vec![Effect::Quit],
+            _ if self.screen == Screen::Race && self.edits_race(action, now) => {}
             Action::NextProtocol => self.card.step(1),
             Action::PreviousProtocol => self.card.step(3),
             Action::Padding => {
@@ -382,7 +387,6 @@ impl App {
                 self.race.pad(self.card.dialect.padding);
             }
             Action::StartStop => return self.start_or_stop(now),
-            Action::Size => self.race.next_size(),
             Action::StepBack => self.session.go(Step::Up(1)),
             Action::StepOn => self.session.go(Step::Down(1)),
             Action::Play => self.session.play(now),
@@ -391,6 +395,7 @@ impl App {
             Action::OtherSession => self.session.other(),
             Action::SaveCapture => return self.save_session(now),
             Action::Lab => return self.open_lab(),
+            Action::Report => return self.report_race(now),
             Action::Race => return self.race_under_cursor(now),
             Action::Upload => return self.upload(now),
             Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
@@ -480,13 +485,23 @@ impl App {
             Part::Refusals => self.server.refusals.go(step),
             Part::History => self.history.go(step),
             Part::Ladder | Part::Certificate | Part::Wire => self.session.go(step),
-            Part::Card | Part::Speed | Part::Race | Part::Server => {}
+            Part::Race => match step {
+                Step::Up(by) => self.race.previous_lane(by),
+                Step::Down(by) => self.race.next_lane(by),
+                _ => {}
+            },
+            Part::Card | Part::Speed | Part::Server => {}
         }
     }
 
     fn next_part(&mut self, by: usize) {
         if self.screen == Screen::Race {
-            self.race.next_lane(by);
+            // Backwards through two is forwards through one.
+            if by == 1 {
+                self.race.next_lane(1)
+            } else {
+                self.race.previous_lane(1)
+            }
             return;
         }
         let ring = view::ring(self.screen);

@@ -57,7 +57,7 @@ impl App {
                 }
             }
             Action::Accept => return self.accept(),
-            Action::Yes | Action::UseCp2 => {
+            Action::Yes | Action::UseCp2 | Action::UseFile => {
                 if let Some(Overlay::Question(question)) = self.overlays.pop() {
                     return self.answer(question, action, now);
                 }

@@ -28,7 +28,7 @@ actions! {
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Filter, GoTo, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
     Cancel, CancelAll, Retry, RetryAll, Remove,
-    StartStop, Size,
+    StartStop, Size, Course, Laps, AddLane, RemoveLane, Bits, Scale, Freeze, UseFile, Report,
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Choose, ChoosePrevious,
@@ -41,7 +41,13 @@ impl Action {
     const fn sends(self) -> bool {
         matches!(
             self,
-            Self::Upload | Self::Enter | Self::Race | Self::StartStop | Self::Retry | Self::RetryAll
+            Self::Upload
+                | Self::Enter
+                | Self::Race
+                | Self::StartStop
+                | Self::UseFile
+                | Self::Retry
+                | Self::RetryAll
         )
     }
 }
@@ -73,6 +79,8 @@ pub(super) enum Context {
     Choice,
     Question,
     Expensive,
+    /// A lane would show the file on its way.
+    Open,
     /// A server has another key than before.
     Alarm,
 }
@@ -103,12 +111,13 @@ pub(super) enum Place {
     Question,
     Expensive,
     ExpensiveRace,
+    OpenRace,
     Alarm,
 }
 
 impl Place {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
@@ -125,6 +134,7 @@ impl Place {
         Self::Question,
         Self::Expensive,
         Self::ExpensiveRace,
+        Self::OpenRace,
         Self::Alarm,
     ];
 
@@ -146,6 +156,7 @@ impl Place {
             Self::Log | Self::Details => &[C::Scroll, C::Overlay, C::Always],
             Self::Expensive => &[C::Expensive, C::Question, C::Always],
             Self::Question | Self::ExpensiveRace => &[C::Question, C::Always],
+            Self::OpenRace => &[C::Open, C::Question, C::Always],
             Self::Alarm => &[C::Alarm, C::Always],
         }
     }
@@ -242,7 +253,20 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Queue, &[key('T')], Action::RetryAll, "", "try all failed uploads again"),
     bind(Context::Queue, &[key('d')], Action::Remove, "remove", "take this upload out of the list"),
     bind(Context::Race, &[on(KeyCode::Enter)], Action::StartStop, "start/stop", "start the race, or stop it"),
-    bind(Context::Race, &[key('s')], Action::Size, "size", "how much of the file: 1, 8, 64 MiB, whole"),
+    bind(Context::Race, &[key('s')], Action::Size, "size", "how much: 1, 8, 64 MiB, all of it, or generated"),
+    bind(Context::Race, &[key('p')], Action::NextProtocol, "protocol", "next protocol of this lane: Plain, AP, CP1, CP2"),
+    bind(Context::Race, &[key('+')], Action::AddLane, "lane", "one lane more, four at the most"),
+    bind(Context::Race, &[key('m')], Action::Course, "together", "in turn, or all lanes together"),
+    bind(Context::Race, &[key('w')], Action::Report, "report", "write the report, a page to hand in"),
+    bind(Context::Race, &[key('P')], Action::PreviousProtocol, "", "previous protocol of this lane"),
+    bind(Context::Race, &[key('o')], Action::Padding, "", "RSA padding of this lane: OAEP or PKCS1v15"),
+    bind(Context::Race, &[key('b')], Action::Bits, "", "bits of this computer's key for this CP1 lane"),
+    bind(Context::Race, &[key('-')], Action::RemoveLane, "", "this lane away, two stay"),
+    bind(Context::Race, &[key('n')], Action::Laps, "", "laps of each lane: 1, 3, 5, 9; the median counts"),
+    bind(Context::Race, &[key('L')], Action::Scale, "", "the chart by powers of ten, or evenly"),
+    bind(Context::Race, &[key('f')], Action::Freeze, "", "freeze the chart, or let it go on"),
+    bind(Context::Race, &[key('j'), on(KeyCode::Down)], Action::Down, "", "next lane"),
+    bind(Context::Race, &[key('k'), on(KeyCode::Up)], Action::Up, "", "previous lane"),
     bind(Context::Session, &[on(KeyCode::Left)], Action::StepBack, "back", "the message before"),
     bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "on", "the next message"),
     bind(Context::Session, &[key(' ')], Action::Play, "play", "play the messages one by one, or stop"),
@@ -287,7 +311,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, &[key('3')], Action::ShowSession, "", "the session: handshake, certificate, wire"),
     bind(Context::Everywhere, &[key('4')], Action::ShowServer, "", "the server: received files, sessions, refusals"),
     bind(Context::Everywhere, &[key('5')], Action::ShowHistory, "", "the history: what was sent and received"),
-    bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane over the whole screen, and back"),
+    bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane, or the race, large, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: what went wrong or was worth a line"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
     bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks if anything runs"),
@@ -323,6 +347,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
 
     bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
+    bind(Context::Open, &[key('f')], Action::UseFile, "the file", "send the file itself, readable on the way"),
     bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "go on"),
     bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "do not"),
 

@@ -25,6 +25,7 @@ mod keymap;
 mod link;
 mod mouse;
 mod orders;
+mod page;
 mod reports;
 mod terminal;
 mod text;
@@ -355,6 +356,10 @@ impl Loop<'_> {
                 Effect::Save(capture) => {
                     let saved = capture.write(&self.captures);
                     self.app.saved(&capture, saved, self.began.elapsed());
+                }
+                Effect::Report(page) => {
+                    let written = page.write();
+                    self.app.reported(written, self.began.elapsed());
                 }
                 Effect::PlayLab(run) => self.sources.play_lab(run)?,
                 Effect::StopLab => self.sources.stop_lab(),

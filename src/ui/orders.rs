@@ -10,7 +10,8 @@ use super::widgets::browser::Under;
 use super::widgets::card::Bill;
 use super::widgets::log::Tone;
 use super::widgets::question::Question;
-use crate::event::{Command, Job, JobId, RaceOrder, Subject, Target, Variant};
+use crate::event::{Command, Job, JobId, Lane, RaceOrder, Target, Variant};
+use crate::transfer::race;
 
 /// CP1 work beyond this is worth a question.
 const EXPENSIVE: Duration = Duration::from_secs(60);
@@ -64,6 +65,29 @@ impl App {
         self.start_or_stop(now)
     }
 
+    /// Whether an action was one on the race that is set up.
+    pub(super) fn edits_race(&mut self, action: Action, now: Duration) -> bool {
+        let race = &mut self.race;
+        let done = match action {
+            Action::NextProtocol => Ok(race.next_variant(1)),
+            Action::PreviousProtocol => Ok(race.next_variant(3)),
+            Action::Padding => Ok(race.next_padding()),
+            Action::Bits => race.next_bits(),
+            Action::AddLane => race.add_lane(),
+            Action::RemoveLane => race.remove_lane(),
+            Action::Size => Ok(race.next_size()),
+            Action::Course => Ok(race.next_course()),
+            Action::Laps => Ok(race.next_laps()),
+            Action::Scale => Ok(race.next_scale()),
+            Action::Freeze => Ok(race.freeze()),
+            _ => return false,
+        };
+        if let Err(why) = done {
+            self.say(Tone::Plain, why.to_owned(), String::new(), now);
+        }
+        true
+    }
+
     pub(super) fn start_or_stop(&mut self, now: Duration) -> Vec<Effect> {
         if self.race.is_fresh(now) {
             return Vec::new();
@@ -71,17 +95,32 @@ impl App {
         if self.race.is_running() {
             return vec![Effect::Send(Command::StopRace)];
         }
-        let Some((path, _)) = self.race.file() else { return Vec::new() };
-        let lanes = self.race.lanes();
-        let subject = Subject::File { path: path.clone(), limit: self.race.limit() };
-        let order = Command::Race(RaceOrder::new(subject, lanes.clone()));
+        let Some(order) = self.race.order() else { return Vec::new() };
+        let shown: Vec<&Lane> = order.lanes.iter().filter(|lane| race::is_replaced(&order, lane)).collect();
+        if !shown.is_empty() {
+            let words = text::race::open(&shown);
+            self.overlays.push(Overlay::Question(Question::Open { words, order }));
+            return Vec::new();
+        }
+        self.race_or_ask(order, now)
+    }
+
+    /// Starts the race, unless CP1 will take long.
+    fn race_or_ask(&mut self, order: RaceOrder, now: Duration) -> Vec<Effect> {
         let bytes = self.race.work();
-        match lanes.into_iter().find(|lane| lane.dialect.variant == Variant::Cp1) {
+        // Of several lanes the one whose key is the longest.
+        let cp1 = order.lanes.iter().filter(|lane| lane.dialect.variant == Variant::Cp1);
+        match cp1.max_by_key(|lane| lane.bits).cloned() {
             Some(lane) => {
-                let blocks = estimate::blocks(bytes, lane.dialect.padding, self.key().0);
-                self.ask_if_expensive(order, &lane.target, bytes, blocks, now)
+                let key = lane.bits.map_or(self.key().0, |bits| bits as u64 / 8);
+                let blocks = estimate::blocks(bytes, lane.dialect.padding, key);
+                // An operation's time grows with the cube of the key's length.
+                let blocks = blocks.saturating_mul((key / estimate::USUAL_KEY).max(1).pow(3));
+                let laps = u64::from(order.laps);
+                let (bytes, blocks) = (bytes.saturating_mul(laps), blocks.saturating_mul(laps));
+                self.ask_if_expensive(Command::Race(order), &lane.target, bytes, blocks, now)
             }
-            None => self.order(order, now),
+            None => self.order(Command::Race(order), now),
         }
     }
 
@@ -108,6 +147,9 @@ impl App {
     pub(super) fn answer(&mut self, question: Question, action: Action, now: Duration) -> Vec<Effect> {
         match question {
             Question::Quit => vec![Effect::Quit],
+            Question::Open { order, .. } => {
+                self.race_or_ask(RaceOrder { open: action == Action::UseFile, ..order }, now)
+            }
             Question::Expensive { order, .. } => {
                 let order = match (action, order) {
                     (Action::UseCp2, Command::Upload(mut jobs)) => {

@@ -10,8 +10,8 @@ use super::widgets::log::Tone;
 use super::widgets::received::Arrival;
 use super::widgets::server::Listening;
 use crate::event::{
-    Blame, Event, Fault, FaultKind, JobId, Kept, KeyChange, Proof, Snapshot, Standing, State, Target, Track,
-    Verdict,
+    Blame, Course, Event, Fault, FaultKind, JobId, Kept, KeyChange, Lane, Proof, Snapshot, Standing, State,
+    Target, Track, Verdict,
 };
 
 impl App {
@@ -66,8 +66,11 @@ impl App {
             }
             Event::ServerNotAccepted { address, fault } => self.trouble(&fit::escaped(&address), &fault, now),
             Event::Progress { track, snapshot } => self.progressed(track, snapshot, now),
-            Event::RaceStarted { name, bytes, lanes, .. } => self.race.started(&name, bytes, lanes, now),
-            Event::KeyComing { .. } | Event::LapFinished { .. } => {}
+            Event::RaceStarted { name, bytes, lanes, course, laps } => {
+                self.race.started(&name, bytes, lanes, (course, laps), now);
+            }
+            Event::KeyComing { lane, bits } => self.race.key_coming(lane, bits),
+            Event::LapFinished { lane, result, .. } => self.race.lap_finished(lane, result),
             Event::RaceFinished { verdict } => self.race_finished(verdict, now),
             event => self.on_server_event(event, now),
         }
@@ -235,10 +238,12 @@ impl App {
     }
 
     fn race_finished(&mut self, verdict: Verdict, now: Duration) {
-        let targets: Vec<Target> = self.race.tracks.iter().map(|track| track.lane.target.clone()).collect();
-        for (lane, target) in verdict.lanes.iter().zip(&targets) {
+        let lanes: Vec<Lane> = self.race.tracks.iter().map(|track| track.lane.clone()).collect();
+        // Lanes beside each other, and longer keys, say nothing of an upload.
+        let telling = |lane: &Lane| lane.bits.is_none() && verdict.course == Course::InTurn;
+        for (lane, way) in verdict.lanes.iter().zip(&lanes).filter(|(_, way)| telling(way)) {
             if lane.fault.is_none() && lane.seconds > 0.0 {
-                self.rates.learn(target, lane.dialect.variant, verdict.bytes as f64 / lane.seconds);
+                self.rates.learn(&way.target, lane.dialect.variant, verdict.bytes as f64 / lane.seconds);
             }
         }
         // What no lane has told yet: the file could not be opened, for one.

@@ -4,6 +4,7 @@
 
 mod history;
 mod lab;
+pub(super) mod race;
 mod server;
 mod session;
 mod transfer;
@@ -57,9 +58,6 @@ pub(super) const REFUSALS: &str = "Refused";
 pub(super) const NO_REFUSALS: &str = "Nothing was refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";
-pub(super) const RACE_NEEDS_FILE: &str =
-    "Choose a file on the upload screen (1), then press r: it goes through CP1 and CP2 in turn.";
-pub(super) const RACING: &str = "In turn, so that neither lane takes time from the other. Enter stops.";
 pub(super) const LOG: &str = "Log";
 pub(super) const LOG_KEEPS: &str = "e: log";
 pub(super) const EMPTY_LOG: &str = "Nothing went wrong so far.";
@@ -279,7 +277,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Text => "text",
         Context::Form => "dialog",
         Context::Choice => "choice",
-        Context::Question | Context::Expensive => "question",
+        Context::Question | Context::Expensive | Context::Open => "question",
         Context::Alarm => "new key",
     }
 }

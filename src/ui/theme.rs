@@ -7,6 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
+use crate::meter::Stage;
+
 /// Whether the user works in this part of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Focus {
@@ -111,7 +113,17 @@ impl Theme {
 
     /// A lane of the race, its bar and its curve.
     pub(super) fn lane(self, lane: usize) -> Style {
-        self.paint([Color::Yellow, Color::Cyan, Color::Magenta, Color::Green][lane % 4])
+        self.paint([Color::Yellow, Color::Cyan, Color::Green, Color::LightBlue][lane % 4])
+    }
+
+    /// A stage of a lane, in the bar of them: what is the disk's, the ciphers', the wire's. Its name stands beside it.
+    pub(super) fn stage(self, stage: Stage) -> Style {
+        self.paint(match stage {
+            Stage::Read | Stage::Store => Color::LightBlue,
+            Stage::Seal | Stage::Open => Color::Magenta,
+            Stage::Wire => Color::Cyan,
+            Stage::Wait => Color::DarkGray,
+        })
     }
 
     /// A key in the footer.
@@ -139,8 +151,11 @@ pub(super) fn to_ascii(buf: &mut Buffer) {
             '│' | '┊' => '|',
             '▃' | '▄' => ':',
             '▅' | '▆' | '▇' => '=',
+            '▀' => '"',
             '─' | '—' | '–' | '╴' => '-',
-            '█' | '▉' | '▊' | '▋' | '▌' | '┏' | '┓' | '┗' | '┛' | '━' | '┃' => '#',
+            '█' | '▉' | '▊' | '▋' | '▌' | '┏' | '┓' | '┗' | '┛' | '━' | '┃' | '╸' => {
+                '#'
+            }
             '▍' | '▎' | '▏' | '░' | '·' | '▁' | '▂' => '.',
             '▚' => '/',
             '▸' | '≥' | '→' | '►' => '>',

@@ -252,6 +252,6 @@ fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
 
 #[test]
 fn where_nobody_had_much_to_do_nobody_is_named() {
-    let little = Work { seal_us: 50, workers: 1, ..Work::default() };
+    let little = Work { seal_us: 40, workers: 1, ..Work::default() };
     assert_eq!(find(&little, Some(&little), 1000), None);
 }

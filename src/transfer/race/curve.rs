@@ -41,9 +41,11 @@ impl Recorder {
     }
 }
 
+/// As much as the server has opened, if it is ours; otherwise as the kernel took, whose buffers swallow the beginning
+/// at once.
 fn now(meter: &Meter) -> Point {
     let us = u64::try_from(meter.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Point { us, bytes: meter.file_bytes() }
+    Point { us, bytes: meter.other().map_or_else(|| meter.file_bytes(), |other| other.file_bytes()) }
 }
 
 /// Points at even distances, which double whenever there are too many.

@@ -7,6 +7,7 @@ mod lab;
 mod numbers;
 mod pictures;
 mod presets;
+mod race;
 mod session;
 mod sizes;
 
@@ -338,16 +339,17 @@ fn cp1_after(tenths: u32, wave: f64) -> Snapshot {
         rate_now: 3_100_000.0 * wave,
         rate_mean: 3_100_000.0,
         rate_peak: 3_720_000.0,
-        eta_ms: None,
+        eta_ms: Some(2_100),
         idle_ms: 0,
-        work: None,
-        server: None,
+        work: Some(race::sealing(u64::from(tenths) * 100_000)),
+        server: Some(race::opening(u64::from(tenths) * 100_000)),
     }
 }
 
 /// Both lanes over: CP1 in 2.76 s, CP2 in 0.02 s.
 fn raced() -> Stage {
     let mut stage = racing();
+    stage.event(Event::LapFinished { lane: 0, lap: 1, result: race::cp1(2.76) });
     stage.state(Track::Lane(0), State::Delivered);
     let track = Track::Lane(1);
     stage.state(track, State::Sending);
@@ -373,16 +375,11 @@ fn raced() -> Stage {
     };
     stage.event(Event::Progress { track, snapshot });
     stage.state(track, State::Delivered);
-    let result = |variant, seconds| LaneResult {
-        wire_bytes: 1,
-        proof: Some(proof()),
-        ..LaneResult::of(Dialect::of(variant), seconds)
-    };
     stage.event(Event::RaceFinished {
         verdict: Verdict {
             name: "cmos.mp4".into(),
             bytes: 8 * MIB,
-            lanes: vec![result(Variant::Cp1, 2.76), result(Variant::Cp2, 0.02)],
+            lanes: vec![race::cp1(2.76), race::cp2(0.02)],
             engines: Engines::default(),
             course: Course::InTurn,
             laps: 1,

@@ -146,7 +146,7 @@ fn a_lane_says_what_its_snapshot_says() {
     near(number(&rate, "mean "), fed.rate_mean / UNIT);
     let now = rate.find(" MiB/s now").map(|at| &rate[..at]).unwrap_or_default();
     near(number(now.rsplit(' ').next().unwrap_or_default(), ""), fed.rate_now / UNIT);
-    let wire = stage.row("wire");
+    let wire = stage.row("wire ×");
     near(number(&wire, "×"), fed.wire_bytes as f64 / fed.file_bytes as f64);
     near(number(&wire, "×2.06"), fed.wire_bytes as f64 / UNIT);
     assert!(stage.row("sending").contains(" 99 %"), "8.37 of 8.39 million bytes");

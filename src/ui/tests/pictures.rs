@@ -24,16 +24,6 @@ fn uploads_under_way() {
 }
 
 #[test]
-fn a_race_under_way() {
-    at_each_size("racing", racing);
-}
-
-#[test]
-fn a_race_that_is_over() {
-    at_each_size("raced", raced);
-}
-
-#[test]
 fn our_server() {
     at_each_size("server", || {
         let mut stage = serving();

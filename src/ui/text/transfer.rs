@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use crate::event::{Blame, Dialect, Fault, Job, Proof, Snapshot, State, Target, Verdict};
+use crate::event::{Blame, Fault, Job, Snapshot, State, Target, Verdict};
 use crate::transfer::race;
 use crate::ui::fit;
 use crate::units;
@@ -61,7 +61,7 @@ pub(in crate::ui) fn wire(snapshot: &Snapshot) -> String {
 }
 
 /// `74.1 of 104 MiB`; the unit once where it is the same, the total only where it is known.
-fn of(done: u64, total: u64) -> String {
+pub(super) fn of(done: u64, total: u64) -> String {
     let done = units::bytes(done);
     if total == 0 {
         return done;
@@ -223,39 +223,12 @@ pub(in crate::ui) fn whole_of(name: &str, size: u64) -> String {
     format!("{} · all {}", fit::cut_middle(name, 40), units::bytes(size))
 }
 
-pub(in crate::ui) fn race_ready(subject: &str) -> String {
-    format!("Ready: {subject}. Enter starts, s changes the size, c the server of a lane.")
-}
-
 pub(in crate::ui) fn lane(lane: usize) -> String {
     format!("lane {}", lane + 1)
 }
 
 pub(in crate::ui) fn connect_lane(lane: usize) -> String {
     format!("Server for lane {}", lane + 1)
-}
-
-/// `CP1 OAEP, RSA-1024 ✓ proven`
-pub(in crate::ui) fn lane_title(dialect: Dialect, proof: Option<&Proof>) -> String {
-    match proof {
-        Some(proof) => format!("{dialect}, RSA-{} ✓ proven", proof.bits),
-        None => dialect.to_string(),
-    }
-}
-
-/// `wire ×2.06  17.3 of 17.3 MiB  to 127.0.0.1:4321`
-pub(in crate::ui) fn lane_wire(snapshot: &Snapshot, place: &str) -> String {
-    let factor = if snapshot.file_bytes > 0 {
-        format!("×{:.2}  ", snapshot.wire_bytes as f64 / snapshot.file_bytes as f64)
-    } else {
-        String::new()
-    };
-    let amount = of(snapshot.wire_bytes, snapshot.wire_total);
-    if snapshot.wire_bytes == 0 {
-        format!("to {place}")
-    } else {
-        format!("wire {factor}{amount}  to {place}")
-    }
 }
 
 /// The sentence of every front end, and why a lane has no result.

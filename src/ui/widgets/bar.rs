@@ -28,6 +28,55 @@ pub(in crate::ui) fn progress(fill: Fill, columns: usize, done: Style, rest: Sty
     }
 }
 
+/// The same in half a row's height, on nothing.
+pub(in crate::ui) fn thin(
+    fill: Fill,
+    columns: usize,
+    empty: char,
+    done: Style,
+    rest: Style,
+) -> Vec<Span<'static>> {
+    let used = match fill {
+        Fill::Full | Fill::Hatched => columns,
+        // However little: it is there.
+        Fill::Share(share) => eighths(share, columns).div_ceil(8).max(usize::from(share > 0.0)).min(columns),
+    };
+    let glyph = if fill == Fill::Hatched { "▚" } else { "▀" };
+    let rest = Span::styled(empty.to_string().repeat(columns - used), rest);
+    vec![Span::styled(glyph.repeat(used), done), rest]
+}
+
+/// A rate as [`rate`] has it, in the weight of a line: `━━━━━╸──┊────`.
+pub(in crate::ui) fn line(
+    now: f64,
+    mean: f64,
+    peak: f64,
+    columns: usize,
+    done: Style,
+    rest: Style,
+) -> Vec<Span<'static>> {
+    let halves = eighths(now / peak, columns).div_ceil(4);
+    let mut bar = "━".repeat(halves / 2);
+    if !halves.is_multiple_of(2) {
+        bar.push('╸');
+    }
+    let used = halves.div_ceil(2);
+    let tick = filled(eighths(mean / peak, columns)).1.clamp(1, columns.max(1)) - 1;
+    let is_tick = |column: usize| column == tick && mean > 0.0;
+    let line: String = (used..columns).map(|column| if is_tick(column) { '┊' } else { '─' }).collect();
+    let bar: String = bar
+        .chars()
+        .enumerate()
+        .map(|(column, c)| if is_tick(column) && column + 1 < used { '┊' } else { c })
+        .collect();
+    vec![Span::styled(bar, done), Span::styled(line, rest)]
+}
+
+/// A part of a bar of several: as many columns as its share, in eighths; nothing for nothing.
+pub(in crate::ui) fn piece(share: f64, columns: usize) -> String {
+    filled(eighths(share, columns).max(usize::from(share > 0.0))).0
+}
+
 /// A rate now against the highest, the mean ticked: `███████▊──┊────`.
 pub(in crate::ui) fn rate(
     now: f64,
@@ -91,6 +140,24 @@ mod tests {
         assert_eq!(bar(Fill::Share(f64::NAN)), "░░░░");
         assert_eq!(bar(Fill::Share(7.0)), "███▉");
         assert_eq!(bar(Fill::Hatched), "▚▚▚▚");
+    }
+
+    #[test]
+    fn the_same_in_the_weight_of_a_line() {
+        let bar = |now, mean, peak| text(&line(now, mean, peak, 8, Style::new(), Style::new()));
+        assert_eq!(bar(50.0, 75.0, 100.0), "━━━━─┊──");
+        assert_eq!(bar(55.0, 0.0, 100.0), "━━━━╸───");
+        assert_eq!(bar(100.0, 50.0, 100.0), "━━━┊━━━━");
+        assert_eq!(bar(0.0, 0.0, 0.0), "────────");
+    }
+
+    #[test]
+    fn pieces_and_thin_bars_are_there_however_little() {
+        assert_eq!([0.0, 0.001, 0.5, 1.0].map(|share| piece(share, 4)), ["", "▏", "██", "████"]);
+        let thin = |fill| text(&thin(fill, 4, ' ', Style::new(), Style::new()));
+        assert_eq!(thin(Fill::Share(0.001)), "▀   ");
+        assert_eq!(thin(Fill::Share(0.5)), "▀▀  ");
+        assert_eq!((thin(Fill::Full), thin(Fill::Hatched)), ("▀▀▀▀".into(), "▚▚▚▚".into()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use super::columns;
+use crate::event::Point;
 use crate::ui::fit;
 
 /// Columns of the labels and the axis.
@@ -64,6 +65,32 @@ impl Curve {
         }
     }
 
+    /// A whole one from what was recorded of a lane: the mean rates over the last third of the time at each point.
+    pub(in crate::ui) fn of(points: &[Point]) -> Self {
+        let at = |point: &Point| (point.us as f64 / 1e6, point.bytes as f64);
+        let mut whole = Self::default();
+        let mut from = 0;
+        for (index, point) in points.iter().enumerate() {
+            let (seconds, bytes) = at(point);
+            while from < index && points.get(from + 1).is_some_and(|next| at(next).0 <= seconds * 2.0 / 3.0) {
+                from += 1;
+            }
+            let (then, before) = if index == 0 || at(&points[from]).0 > seconds * 2.0 / 3.0 {
+                (0.0, 0.0)
+            } else {
+                at(&points[from])
+            };
+            if seconds > then && bytes > before {
+                whole.points.push((seconds, (bytes - before) / (seconds - then)));
+            }
+        }
+        whole
+    }
+
+    fn begin(&self) -> Option<f64> {
+        self.points.first().map(|(seconds, _)| *seconds)
+    }
+
     fn end(&self) -> f64 {
         self.points.last().map_or(0.0, |(seconds, _)| *seconds)
     }
@@ -73,10 +100,22 @@ impl Curve {
     }
 }
 
+/// How a chart's axes are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Scale {
+    /// Rates by powers of ten, time evenly.
+    Rates,
+    /// Both by powers of ten: a lane of milliseconds beside one of minutes.
+    Log,
+    /// Both evenly, from zero.
+    Linear,
+}
+
 /// Curves with their names and styles, over one axis of time and one of rates.
 pub(in crate::ui) struct Chart<'a> {
     pub(in crate::ui) curves: Vec<(&'a Curve, String, Style)>,
     pub(in crate::ui) axis: Style,
+    pub(in crate::ui) scale: Scale,
 }
 
 impl Widget for Chart<'_> {
@@ -85,7 +124,7 @@ impl Widget for Chart<'_> {
         if area.height < 3 || area.width < AXIS + 8 {
             return;
         }
-        let Some((low, high)) = self.decades() else { return };
+        let (Some(rates), Some(times)) = (self.rates(), self.times()) else { return };
         let names = self.curves.iter().map(|(_, name, _)| fit::width(name)).max().unwrap_or(0) + 1;
         let plot = Rect {
             x: area.x + AXIS,
@@ -93,65 +132,140 @@ impl Widget for Chart<'_> {
             height: area.height - 1,
             ..area
         };
-        self.axes(area, plot, low, high, buf);
-        let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.1, f64::max);
+        self.axes(area, plot, rates, times, buf);
+        // Names go over the lines, and beside each other.
+        let mut taken: Vec<Rect> = Vec::new();
+        let mut ends = Vec::new();
         for (curve, name, style) in &self.curves {
-            draw(curve, name, *style, plot, area.right(), end, low, high, buf);
+            if let Some((x, y)) = draw(curve, *style, plot, rates, times, buf) {
+                ends.push((x, y, name, *style));
+            }
         }
+        for (x, y, name, style) in ends {
+            let place = label(plot, area.right(), (x, y), columns(fit::width(name)), &taken);
+            Line::styled(name.clone(), style).render(place, buf);
+            taken.push(place);
+        }
+    }
+}
+
+/// One direction of a chart: what its ends stand for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Axis {
+    low: f64,
+    high: f64,
+    log: bool,
+}
+
+impl Axis {
+    /// Powers of ten that hold these: they change seldom, so the axis does not jitter.
+    fn decades(low: f64, high: f64) -> Self {
+        let bottom = low.log10().floor();
+        Self { low: bottom, high: high.log10().ceil().max(bottom + 1.0), log: true }
+    }
+
+    /// From zero to 1, 2 or 5 of a power of ten, for the same reason.
+    fn even(high: f64) -> Self {
+        let decade = 10_f64.powf(high.log10().floor());
+        let high = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade).into_iter().find(|step| *step >= high);
+        Self { low: 0.0, high: high.unwrap_or(decade * 10.0), log: false }
+    }
+
+    /// Where a value lies, from 0 to 1.
+    fn share(self, value: f64) -> f64 {
+        let at = if self.log { value.max(1e-9).log10() } else { value };
+        ((at - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+    }
+
+    /// What is written on it: where, and the value there.
+    fn marks(self) -> Vec<(f64, f64)> {
+        let values: Vec<f64> = if self.log {
+            let decades = std::iter::successors(Some(self.low), |decade| Some(decade + 1.0));
+            decades.take_while(|decade| *decade <= self.high).map(|decade| 10_f64.powf(decade)).collect()
+        } else {
+            [0.0, 0.5, 1.0].map(|part| part * self.high).to_vec()
+        };
+        values.into_iter().map(|value| (self.share(value), value)).collect()
     }
 }
 
 impl Chart<'_> {
-    /// Whole powers of ten that hold all curves: they change seldom, so the axis does not jitter.
-    fn decades(&self) -> Option<(f64, f64)> {
-        let (low, high) = self
-            .curves
-            .iter()
-            .filter_map(|(curve, ..)| curve.extent())
-            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-        let bottom = log(low).floor();
-        Some((bottom, log(high).ceil().max(bottom + 1.0)))
+    /// In [`UNIT`]s; whatever is slower than a kilobyte a second lies at the bottom.
+    fn rates(&self) -> Option<Axis> {
+        let extents = self.curves.iter().filter_map(|(curve, ..)| curve.extent());
+        let (low, high) = extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        let (low, high) = ((low / UNIT).max(0.001), (high / UNIT).max(0.001));
+        Some(if self.scale == Scale::Linear { Axis::even(high) } else { Axis::decades(low, high) })
     }
 
-    /// The power of ten that lies in this row, if one does.
-    fn label(row: usize, height: usize, low: f64, high: f64) -> Option<String> {
-        let mut decade = low;
-        while decade <= high {
-            let share = (high - decade) / (high - low);
-            let at = share * height.saturating_sub(1) as f64;
-            if (at - row as f64).abs() < 0.5 {
-                return Some(format!("{} MiB/s", 10_f64.powf(decade)));
+    /// In seconds.
+    fn times(&self) -> Option<Axis> {
+        let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.0, f64::max);
+        let begin = self.curves.iter().filter_map(|(curve, ..)| curve.begin()).reduce(f64::min)?;
+        Some(match self.scale {
+            Scale::Rates => Axis { low: 0.0, high: end.max(0.1), log: false },
+            Scale::Log => Axis::decades(begin.max(0.001), end.max(0.01)),
+            Scale::Linear => Axis::even(end.max(0.01)),
+        })
+    }
+
+    fn axes(&self, area: Rect, plot: Rect, rates: Axis, times: Axis, buf: &mut Buffer) {
+        let rows = usize::from(plot.height);
+        let mut marks: Vec<Option<String>> = vec![None; rows];
+        for (share, value) in rates.marks() {
+            let row = ((1.0 - share) * rows.saturating_sub(1) as f64).round();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row of the plot")]
+            if let Some(mark) = marks.get_mut(row as usize) {
+                *mark = Some(format!("{value} MiB/s"));
             }
-            decade += 1.0;
         }
-        None
-    }
-
-    fn axes(&self, area: Rect, plot: Rect, low: f64, high: f64, buf: &mut Buffer) {
-        for (row, line) in area.rows().take(usize::from(plot.height)).enumerate() {
-            let label = Self::label(row, usize::from(plot.height), low, high);
-            let tick = if label.is_some() { '┤' } else { '│' };
-            let text = format!("{} {tick}", fit::right(&label.unwrap_or_default(), usize::from(AXIS) - 2));
+        for (line, mark) in area.rows().zip(marks) {
+            let tick = if mark.is_some() { '┤' } else { '│' };
+            let text = format!("{} {tick}", fit::right(&mark.unwrap_or_default(), usize::from(AXIS) - 2));
             Line::styled(text, self.axis).render(Rect { width: AXIS, ..line }, buf);
         }
         let foot = Rect { y: area.y + plot.height, height: 1, ..area };
-        let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.1, f64::max);
-        let end = crate::ui::text::seconds(end);
-        let line = format!(
-            "{}└{}",
-            " ".repeat(usize::from(AXIS) - 1),
-            "─".repeat(usize::from(plot.width).saturating_sub(fit::width(&end) + 1))
-        );
-        Line::styled(format!("{line} {end}"), self.axis).render(foot, buf);
+        let corner = " ".repeat(usize::from(AXIS) - 1);
+        if self.scale == Scale::Rates {
+            let end = crate::ui::text::seconds(times.high);
+            let line = "─".repeat(usize::from(plot.width).saturating_sub(fit::width(&end) + 1));
+            Line::styled(format!("{corner}└{line} {end}"), self.axis).render(foot, buf);
+            return;
+        }
+        let line = "─".repeat(usize::from(plot.width));
+        Line::styled(format!("{corner}└{line}"), self.axis).render(foot, buf);
+        for (share, value) in times.marks() {
+            let words = crate::ui::text::race::moment(value);
+            let wide = columns(fit::width(&words));
+            let x = plot.x + across(share, plot.width.saturating_sub(1));
+            // The first stands beside the corner, the last ends with the line.
+            let x = x.saturating_sub(wide / 2).max(plot.x).min((plot.right() + 1).saturating_sub(wide));
+            let place = Rect { x, width: wide, ..foot }.intersection(foot);
+            Line::styled(words, self.axis).render(place, buf);
+        }
     }
 }
 
-/// Powers of ten of [`UNIT`]; whatever is slower than a kilobyte a second lies at the bottom.
-fn log(rate: f64) -> f64 {
-    (rate / UNIT).max(0.001).log10()
+/// A part of a width.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
+fn across(share: f64, width: u16) -> u16 {
+    (share.clamp(0.0, 1.0) * f64::from(width)).round() as u16
 }
 
-#[expect(clippy::too_many_arguments, reason = "one curve's picture; a struct would only rename them")]
+/// Where a curve's name goes: beside its end, or above or below that where another name is.
+fn label(plot: Rect, right: u16, (x, y): (u16, u16), width: u16, taken: &[Rect]) -> Rect {
+    let x = (x + 2).min(right.saturating_sub(width));
+    let rows = [0_i32, -1, 1, -2, 2, -3, 3].into_iter().filter_map(|by| {
+        let row = u16::try_from(i32::from(y) + by).ok()?;
+        (plot.y..plot.bottom()).contains(&row).then_some(row)
+    });
+    let places = rows.map(|y| Rect { x, y, width, height: 1 });
+    let free = places.clone().find(|place| !taken.iter().any(|other| other.intersects(*place)));
+    let place = free.or_else(|| places.clone().next()).unwrap_or(Rect { x, y, width, height: 1 });
+    Rect { width: place.width.min(right.saturating_sub(place.x)), ..place }
+}
+
+/// Draws the line; where its end is on the screen.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -159,25 +273,21 @@ fn log(rate: f64) -> f64 {
 )]
 fn draw(
     curve: &Curve,
-    name: &str,
     style: Style,
     plot: Rect,
-    right: u16,
-    end: f64,
-    low: f64,
-    high: f64,
+    rates: Axis,
+    times: Axis,
     buf: &mut Buffer,
-) {
+) -> Option<(u16, u16)> {
     let (wide, tall) = (usize::from(plot.width) * 2, usize::from(plot.height) * 4);
     if wide == 0 || tall == 0 {
-        return;
+        return None;
     }
-    let across = |seconds: f64| ((seconds / end).clamp(0.0, 1.0) * (wide - 1) as f64).round() as usize;
-    let down = |rate: f64| {
-        let share = ((log(rate) - low) / (high - low)).clamp(0.0, 1.0);
-        ((1.0 - share) * (tall - 1) as f64).round() as usize
-    };
-    let mut dot = |x: usize, y: usize| {
+    let across = |seconds: f64| (times.share(seconds) * (wide - 1) as f64).round() as usize;
+    let down = |rate: f64| ((1.0 - rates.share(rate / UNIT)) * (tall - 1) as f64).round() as usize;
+    // Where there is room a line is two dots thick: that reads from afar.
+    let thick = if tall >= 32 { 2 } else { 1 };
+    let mut one = |x: usize, y: usize| {
         let bit = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]][x % 2][y % 4];
         let at = (plot.x + columns(x / 2), plot.y + columns(y / 4));
         if let Some(cell) = buf.cell_mut(at) {
@@ -186,6 +296,7 @@ fn draw(
             cell.set_char(char::from_u32(0x2800 + (old | bit)).unwrap_or(' ')).set_style(style);
         }
     };
+    let mut dot = |x: usize, y: usize| (y..(y + thick).min(tall)).for_each(|y| one(x, y));
     let mut previous: Option<(usize, usize)> = None;
     for (seconds, rate) in &curve.points {
         let (x, y) = (across(*seconds), down(*rate));
@@ -199,12 +310,7 @@ fn draw(
         }
         previous = Some((x, y));
     }
-    if let Some((x, y)) = previous {
-        let at = plot.x + columns(x / 2) + 2;
-        let room = right.saturating_sub(at);
-        let label = Rect { x: at, y: plot.y + columns(y / 4), width: room, height: 1 };
-        Line::styled(name.to_owned(), style).render(label, buf);
-    }
+    previous.map(|(x, y)| (plot.x + columns(x / 2), plot.y + columns(y / 4)))
 }
 
 #[cfg(test)]
@@ -244,7 +350,32 @@ mod tests {
         let chart = Chart {
             curves: vec![(&slow, String::new(), Style::new()), (&fast, String::new(), Style::new())],
             axis: Style::new(),
+            scale: Scale::Log,
         };
-        assert_eq!(chart.decades(), Some((0.0, 3.0)));
+        assert_eq!(chart.rates(), Some(Axis { low: 0.0, high: 3.0, log: true }));
+        assert_eq!(chart.times(), Some(Axis { low: 0.0, high: 1.0, log: true }));
+        let chart = Chart { scale: Scale::Linear, ..chart };
+        assert_eq!(chart.rates(), Some(Axis { low: 0.0, high: 500.0, log: false }));
+    }
+
+    #[test]
+    fn a_recorded_lane_of_milliseconds_has_its_rate() {
+        let points: Vec<Point> = (1..=20).map(|ms| Point { us: ms * 1000, bytes: ms * 400_000 }).collect();
+        let curve = Curve::of(&points);
+        assert_eq!(curve.points.len(), 20);
+        assert!(curve.points.iter().all(|(_, rate)| (rate - 4e8).abs() < 1.0), "{curve:?}");
+        assert_eq!((curve.begin(), curve.end()), (Some(0.001), 0.02));
+    }
+
+    #[test]
+    fn names_that_would_meet_are_put_beside_each_other() {
+        let plot = Rect { x: 10, y: 0, width: 40, height: 5 };
+        let first = label(plot, 60, (30, 2), 3, &[]);
+        assert_eq!((first.x, first.y), (32, 2));
+        let second = label(plot, 60, (31, 2), 3, &[first]);
+        assert_eq!(second.y, 1);
+        let third = label(plot, 60, (31, 2), 3, &[first, second]);
+        assert_eq!(third.y, 3);
+        assert_eq!(label(plot, 52, (49, 0), 8, &[]).right(), 52, "never beyond the pane");
     }
 }

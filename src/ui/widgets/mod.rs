@@ -18,6 +18,7 @@ pub(super) mod card;
 pub(super) mod chart;
 pub(super) mod connect;
 pub(super) mod details;
+pub(super) mod digits;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod input;

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::{Pane, rows};
-use crate::event::Command;
+use crate::event::{Command, RaceOrder};
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::text;
@@ -18,13 +18,16 @@ pub(in crate::ui) enum Question {
     Quit,
     /// CP1 on more than a minute of work; the sentence compares it with CP2.
     Expensive { words: String, order: Command },
+    /// A lane would send the file readable to another machine; the sentence says which.
+    Open { words: String, order: RaceOrder },
 }
 
 impl Question {
     pub(in crate::ui) fn place(&self) -> Place {
         match self {
             Self::Quit => Place::Question,
-            Self::Expensive { order: Command::Race { .. }, .. } => Place::ExpensiveRace,
+            Self::Expensive { order: Command::Race(_), .. } => Place::ExpensiveRace,
+            Self::Open { .. } => Place::OpenRace,
             Self::Expensive { .. } => Place::Expensive,
         }
     }
@@ -33,20 +36,22 @@ impl Question {
         match self {
             Self::Quit => text::QUIT,
             Self::Expensive { .. } => text::EXPENSIVE,
+            Self::Open { .. } => text::race::OPEN,
         }
     }
 
     fn words(&self) -> String {
         match self {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
-            Self::Expensive { words, .. } => words.clone(),
+            Self::Expensive { words, .. } | Self::Open { words, .. } => words.clone(),
         }
     }
 
     fn answers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Quit => text::QUIT_ANSWERS,
-            Self::Expensive { order: Command::Race { .. }, .. } => text::RACE_ANSWERS,
+            Self::Expensive { order: Command::Race(_), .. } => text::RACE_ANSWERS,
+            Self::Open { .. } => text::race::OPEN_ANSWERS,
             Self::Expensive { .. } => text::EXPENSIVE_ANSWERS,
         }
     }

@@ -1,4 +1,16 @@
-//! The race: one file through several lanes, in turn, side by side on the screen.
+//! The race: the same bytes through several lanes, side by side on the screen.
+//!
+//! ```text
+//!   race.rs      what is raced, how it goes, the screen
+//!   edit.rs      lanes and their ways, before the race
+//!   lane.rs      one lane          stages.rs   where its time goes
+//!   podium.rs    the same in letters for the back of a room (z)
+//! ```
+
+mod edit;
+mod lane;
+mod podium;
+mod stages;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,38 +21,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::bar::{self, Fill};
-use super::chart::{Chart, Curve};
-use super::{Pane, frame, rows};
-use crate::event::{Dialect, Lane, LaneResult, Padding, Proof, Snapshot, State, Target, Variant, Verdict};
-use crate::ui::theme::Focus;
+use super::chart::{Chart, Curve, Scale};
+use super::{Pane, rows};
+use crate::event::{
+    Course, Dialect, Lane, LaneResult, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
+};
 use crate::ui::{fit, text};
-use crate::units;
 
-/// How much of the file each lane sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum Size {
-    MiB(u64),
-    Whole,
-}
-
-impl Size {
-    pub(in crate::ui) fn limit(self) -> Option<u64> {
-        match self {
-            Self::MiB(n) => Some(n << 20),
-            Self::Whole => None,
-        }
-    }
-
-    fn next(self) -> Self {
-        match self {
-            Self::MiB(1) => Self::MiB(8),
-            Self::MiB(8) => Self::MiB(64),
-            Self::MiB(_) => Self::Whole,
-            Self::Whole => Self::MiB(1),
-        }
-    }
-}
+pub(in crate::ui) use self::edit::Size;
 
 /// One lane as it is set up and as it goes.
 #[derive(Debug)]
@@ -49,7 +37,14 @@ pub(in crate::ui) struct Track {
     pub(in crate::ui) state: State,
     snapshot: Snapshot,
     proof: Option<Proof>,
+    /// Of the latest lap, or of the whole race once it is over.
     result: Option<LaneResult>,
+    /// The embedded server makes a key of so many bits for it.
+    key: Option<usize>,
+    /// From 1; 0 before the first.
+    lap: u32,
+    /// Seconds of each lap that arrived.
+    times: Vec<f64>,
     curve: Curve,
     since: Duration,
     seen: Duration,
@@ -63,17 +58,34 @@ impl Track {
             snapshot: Snapshot::default(),
             proof: None,
             result: None,
+            key: None,
+            lap: 0,
+            times: Vec::new(),
             curve: Curve::default(),
             since: Duration::ZERO,
             seen: Duration::ZERO,
         }
     }
-}
 
-/// CP1 against CP2.
-fn both(target: &Target, dialect: Dialect) -> Vec<Track> {
-    let lane = |variant| Track::new(Lane::new(target.clone(), Dialect { variant, ..dialect }));
-    vec![lane(Variant::Cp1), lane(Variant::Cp2)]
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref().or(self.result.as_ref().and_then(|result| result.proof.as_ref()))
+    }
+
+    /// Its time, once it has one.
+    fn seconds(&self) -> Option<f64> {
+        self.result.as_ref().filter(|result| result.fault.is_none()).map(|result| result.seconds)
+    }
+
+    fn is_generated(&self) -> bool {
+        self.result.as_ref().is_some_and(|result| result.generated)
+    }
+
+    /// Another lap begins.
+    fn again(&mut self) {
+        self.snapshot = Snapshot::default();
+        self.result = None;
+        self.curve = Curve::default();
+    }
 }
 
 /// Whether lanes move.
@@ -92,6 +104,8 @@ pub(in crate::ui) struct Race {
     file: Option<(PathBuf, u64)>,
     name: String,
     size: Size,
+    course: Course,
+    laps: u32,
     /// Bytes that each lane sends, once the race has said so.
     bytes: u64,
     pub(in crate::ui) tracks: Vec<Track>,
@@ -99,6 +113,12 @@ pub(in crate::ui) struct Race {
     pub(in crate::ui) at: usize,
     phase: Phase,
     verdict: Option<Verdict>,
+    /// How the chart's axes are divided.
+    is_linear: bool,
+    /// The curves as they were when the chart was frozen.
+    frozen: Option<Vec<Curve>>,
+    /// The podium in the place of lanes and chart.
+    pub(in crate::ui) is_large: bool,
 }
 
 impl Race {
@@ -108,43 +128,44 @@ impl Race {
             file: None,
             name: String::new(),
             size: Size::MiB(8),
+            course: Course::InTurn,
+            laps: 1,
             bytes: 0,
-            tracks: both(target, dialect),
+            tracks: edit::both(target, dialect),
             at: 0,
             phase: Phase::Ready,
             verdict: None,
+            is_linear: false,
+            frozen: None,
+            is_large: false,
         }
-    }
-
-    pub(in crate::ui) fn file(&self) -> Option<&(PathBuf, u64)> {
-        self.file.as_ref()
     }
 
     pub(in crate::ui) fn choose(&mut self, path: PathBuf, size: u64) {
         self.name = fit::name(path.file_name().unwrap_or(path.as_os_str()));
         self.file = Some((path, size));
+        self.size = self.size.of_a_file();
         self.reset();
     }
 
-    pub(in crate::ui) fn next_size(&mut self) {
-        if !self.is_running() {
-            self.size = self.size.next();
-            self.reset();
-        }
-    }
-
-    pub(in crate::ui) fn limit(&self) -> Option<u64> {
-        self.size.limit()
+    /// What Enter asks for; `None` while nothing was chosen.
+    pub(in crate::ui) fn order(&self) -> Option<RaceOrder> {
+        let subject = match (self.size, &self.file) {
+            (Size::Generated(n), _) => Subject::Generated { bytes: n << 20 },
+            (size, Some((path, _))) => Subject::File { path: path.clone(), limit: size.limit() },
+            (_, None) => return None,
+        };
+        let lanes = self.tracks.iter().map(|track| track.lane.clone()).collect();
+        Some(RaceOrder { course: self.course, laps: self.laps, ..RaceOrder::new(subject, lanes) })
     }
 
     /// Bytes that each lane will send.
     pub(in crate::ui) fn work(&self) -> u64 {
         let whole = self.file.as_ref().map_or(0, |(_, size)| *size);
-        self.size.limit().map_or(whole, |limit| limit.min(whole))
-    }
-
-    pub(in crate::ui) fn lanes(&self) -> Vec<Lane> {
-        self.tracks.iter().map(|track| track.lane.clone()).collect()
+        match self.size {
+            Size::Generated(n) => n << 20,
+            size => size.limit().map_or(whole, |limit| limit.min(whole)),
+        }
     }
 
     pub(in crate::ui) fn is_running(&self) -> bool {
@@ -156,46 +177,12 @@ impl Race {
         matches!(self.phase, Phase::Running(since) if now.saturating_sub(since) < Duration::from_millis(500))
     }
 
-    pub(in crate::ui) fn next_lane(&mut self, by: usize) {
-        self.at = (self.at + by) % self.tracks.len().max(1);
-    }
-
-    /// Sends CP1 and CP2 to this server, as the dialect has it apart from the variant; a running
-    /// race is left alone.
-    pub(in crate::ui) fn aim(&mut self, target: &Target, dialect: Dialect) {
-        if self.is_running() {
-            return;
-        }
-        self.reset();
-        self.tracks = both(target, dialect);
-    }
-
-    /// Sends one lane to this server; a running race is left alone.
-    pub(in crate::ui) fn aim_lane(&mut self, lane: usize, target: Target, dialect: Dialect) {
-        if self.is_running() {
-            return;
-        }
-        self.reset();
-        if let Some(track) = self.tracks.get_mut(lane) {
-            track.lane = Lane::new(target, dialect);
-        }
-    }
-
-    /// Changes the padding of every lane.
-    pub(in crate::ui) fn pad(&mut self, padding: Padding) {
-        if self.is_running() {
-            return;
-        }
-        for track in &mut self.tracks {
-            track.lane.dialect.padding = padding;
-        }
-    }
-
     fn reset(&mut self) {
         for track in &mut self.tracks {
             *track = Track::new(track.lane.clone());
         }
         self.verdict = None;
+        self.frozen = None;
         self.bytes = 0;
         self.phase = Phase::Ready;
     }
@@ -209,19 +196,40 @@ impl Race {
         self.phase = Phase::Running(now);
     }
 
-    pub(in crate::ui) fn started(&mut self, name: &str, bytes: u64, lanes: Vec<Lane>, now: Duration) {
+    pub(in crate::ui) fn started(
+        &mut self,
+        name: &str,
+        bytes: u64,
+        lanes: Vec<Lane>,
+        (course, laps): (Course, u32),
+        now: Duration,
+    ) {
         self.tracks = lanes.into_iter().map(Track::new).collect();
         self.at = self.at.min(self.tracks.len().saturating_sub(1));
         self.name = fit::escaped(name);
         self.bytes = bytes;
+        (self.course, self.laps) = (course, laps.max(1));
         self.verdict = None;
         if !self.is_running() {
             self.phase = Phase::Running(now);
         }
     }
 
+    pub(in crate::ui) fn key_coming(&mut self, lane: usize, bits: usize) {
+        if let Some(track) = self.tracks.get_mut(lane) {
+            track.key = Some(bits);
+        }
+    }
+
     pub(in crate::ui) fn changed(&mut self, lane: usize, state: State, now: Duration) {
         if let Some(track) = self.tracks.get_mut(lane) {
+            if state == State::Connecting {
+                if track.state.is_final() {
+                    track.again();
+                }
+                track.key = None;
+                track.lap += 1;
+            }
             track.state = state;
             track.since = now;
             track.seen = now;
@@ -242,11 +250,29 @@ impl Race {
         }
     }
 
+    /// A lane waits with its time.
+    pub(in crate::ui) fn lap_finished(&mut self, lane: usize, result: LaneResult) {
+        if let Some(track) = self.tracks.get_mut(lane) {
+            if result.fault.is_none() {
+                track.times.push(result.seconds);
+            }
+            track.take(result);
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(in crate::ui) const fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
     pub(in crate::ui) fn finished(&mut self, verdict: Verdict) {
         for (track, result) in self.tracks.iter_mut().zip(&verdict.lanes) {
-            track.result = Some(result.clone());
-            if result.fault.is_none() {
+            track.take(result.clone());
+            if result.fault.is_none() && result.curve.is_empty() {
                 track.curve.add(result.seconds, verdict.bytes);
+            }
+            if !result.laps.is_empty() {
+                track.times.clone_from(&result.laps);
             }
         }
         self.bytes = verdict.bytes;
@@ -256,13 +282,15 @@ impl Race {
 
     /// `cmos.mp4 · first 8 MiB`
     pub(in crate::ui) fn subject(&self) -> String {
-        match &self.file {
-            None => text::NO_RACE_FILE.to_owned(),
-            Some((_, size)) => match self.size.limit() {
+        let subject = match (&self.file, self.size) {
+            (_, Size::Generated(n)) => text::race::generated(n << 20),
+            (None, _) => return text::NO_RACE_FILE.to_owned(),
+            (Some((_, size)), of) => match of.limit() {
                 Some(limit) if limit < *size => text::first_of(&self.name, limit),
                 _ => text::whole_of(&self.name, *size),
             },
-        }
+        };
+        format!("{subject}{}", text::race::manner(self.course, self.laps))
     }
 
     /// The highest rate of any lane: all rate bars are measured against it.
@@ -271,23 +299,41 @@ impl Race {
     }
 }
 
-/// Where the lanes lie: above each other, or beside each other where there is room.
-pub(in crate::ui) fn lane_areas(area: Rect, lanes: usize) -> (Vec<Rect>, Rect) {
-    let beside = area.width >= 110;
-    let height = if area.height < 16 { 4 } else { 5 };
-    let rows = if beside { 1 } else { super::columns(lanes) };
+impl Track {
+    fn take(&mut self, result: LaneResult) {
+        if !result.curve.is_empty() {
+            self.curve = Curve::of(&result.curve);
+        }
+        self.result = Some(result);
+    }
+}
+
+/// Rows that the chart and the sentence below it should have at the least; where there are many, a third of them.
+const BELOW: u16 = 8;
+
+/// Where the lanes lie, above each other so that their bars compare, and what is left below them.
+fn lane_areas(area: Rect, lanes: usize) -> (Vec<Rect>, Rect) {
+    let count = super::columns(lanes).max(1);
+    // As tall as leaves room below, at the least a frame around the bar and its stages.
+    let below = BELOW.max(area.height / 3);
+    let height = (area.height.saturating_sub(below) / count).clamp(4, 10);
     let [top, rest] =
-        Layout::vertical([Constraint::Length((height * rows).min(area.height)), Constraint::Fill(1)])
+        Layout::vertical([Constraint::Length((height * count).min(area.height)), Constraint::Fill(1)])
             .areas(area);
-    let parts = vec![Constraint::Fill(1); lanes];
-    let layout = if beside { Layout::horizontal(parts) } else { Layout::vertical(parts) };
-    (layout.split(top).to_vec(), rest)
+    let parts = (0..count).map(|at| {
+        let y = top.y + at * height;
+        Rect { y, height, ..top }.intersection(top)
+    });
+    (parts.collect(), rest)
 }
 
 impl Widget for Pane<'_, Race> {
     fn render(self, area: Rect, buf: &mut Buffer) {
+        if self.of.is_large {
+            return self.podium(area, buf);
+        }
         let (lanes, rest) = lane_areas(area, self.of.tracks.len());
-        for (at, lane) in lanes.into_iter().enumerate() {
+        for (at, lane) in lanes.into_iter().enumerate().filter(|(_, lane)| lane.height > 1) {
             self.lane(at, lane, buf);
         }
         let words = self.words(usize::from(rest.width).saturating_sub(2));
@@ -296,19 +342,11 @@ impl Widget for Pane<'_, Race> {
             Constraint::Length(super::columns(words.len()).min(rest.height)),
         ])
         .areas(rest);
-        Chart {
-            curves: self
-                .of
-                .tracks
-                .iter()
-                .enumerate()
-                .map(|(at, track)| {
-                    (&track.curve, track.lane.dialect.variant.to_string(), self.theme.lane(at))
-                })
-                .collect(),
-            axis: self.theme.faint(),
+        if self.of.phase == Phase::Ready {
+            self.hints(chart, buf)
+        } else {
+            self.chart(chart, buf)
         }
-        .render(chart, buf);
         for (line, area) in words.into_iter().zip(rows(foot)) {
             line.render(area, buf);
         }
@@ -316,128 +354,70 @@ impl Widget for Pane<'_, Race> {
 }
 
 impl Pane<'_, Race> {
-    /// ```text
-    /// ╭ CP1 OAEP, RSA-1024 ✓ proven ────────────────── sending   11 % ╮
-    /// │ ████████▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ ≥ 2.7 s │
-    /// │ rate ███▌───┊───────────────────  2.9 MiB/s now, mean 2.8      │
-    /// │ wire ×2.06  17.3 of 17.3 MiB  to 127.0.0.1:4321                │
-    /// ╰────────────────────────────────────────────────────────────────╯
-    /// ```
-    fn lane(&self, at: usize, area: Rect, buf: &mut Buffer) {
-        let track = &self.of.tracks[at];
-        let focus = if at == self.of.at { self.focus } else { Focus::Elsewhere };
-        let share = self.share(track);
-        let figures = match track.state {
-            State::Sending => format!("{}  {}", text::state(&track.state), text::percent(share)),
-            _ => text::state(&track.state).to_owned(),
-        };
-        let proof = track.proof.as_ref().or(track.result.as_ref().and_then(|result| result.proof.as_ref()));
-        let title = text::lane_title(track.lane.dialect, proof);
-        let block = frame(self.theme, focus, &title, &figures, area);
-        let inner = block.inner(area);
-        block.render(area, buf);
-        let width = usize::from(inner.width);
-        let lines = [self.progress(at, share, width), self.rate(track, width), self.wire(track, width)];
-        for (line, area) in lines.into_iter().zip(rows(inner)) {
-            line.render(area, buf);
+    fn chart(&self, area: Rect, buf: &mut Buffer) {
+        let race = self.of;
+        let lanes: Vec<&Lane> = race.tracks.iter().map(|track| &track.lane).collect();
+        let names = text::race::names(&lanes).into_iter().enumerate();
+        let curves = names.filter_map(|(at, name)| {
+            let curve = match &race.frozen {
+                Some(frozen) => frozen.get(at)?,
+                None => &race.tracks[at].curve,
+            };
+            Some((curve, name, self.theme.lane(at)))
+        });
+        let scale = if race.is_linear { Scale::Linear } else { Scale::Log };
+        Chart { curves: curves.collect(), axis: self.theme.faint(), scale }.render(area, buf);
+        if race.frozen.is_some() && area.height > 1 {
+            let words = text::race::FROZEN;
+            let wide = super::columns(fit::width(words)).min(area.width);
+            let at = Rect { x: area.right() - wide, width: wide, height: 1, ..area };
+            Line::styled(words, self.theme.warn()).render(at, buf);
         }
     }
 
-    fn share(&self, track: &Track) -> f64 {
-        match track.state {
-            State::Delivered | State::Stored { .. } => 1.0,
-            _ => (track.snapshot.file_bytes as f64 / self.of.bytes.max(1) as f64).min(0.99),
-        }
-    }
-
-    fn progress(&self, at: usize, share: f64, width: usize) -> Line<'static> {
-        let track = &self.of.tracks[at];
-        let fill = match track.state {
-            State::Delivered | State::Stored { .. } => Fill::Full,
-            State::Sent => Fill::Hatched,
-            _ => Fill::Share(share),
-        };
-        let clock = fit::right(&self.clock(track), 12);
-        let mut line = Line::default();
-        line.spans.extend(bar::progress(
-            fill,
-            width.saturating_sub(12),
-            self.theme.lane(at),
-            self.theme.faint(),
-        ));
-        line.push_span(Span::raw(clock));
-        line
-    }
-
-    /// From the first byte of MODE 0 to Delivered; until then, and where that is never reached, "≥".
-    fn clock(&self, track: &Track) -> String {
-        if let Some(result) = track.result.as_ref().filter(|result| result.fault.is_none()) {
-            return text::seconds(result.seconds);
-        }
-        let elapsed = Duration::from_millis(track.snapshot.elapsed_ms);
-        match track.state {
-            State::Delivered | State::Stored { .. } => units::duration(elapsed),
-            State::Sending | State::Sent => {
-                text::at_least(elapsed + self.now.saturating_sub(track.seen).min(Duration::from_secs(3600)))
+    /// The keys that set it up, where the chart will be: two columns, below each other where that is too narrow.
+    fn hints(&self, area: Rect, buf: &mut Buffer) {
+        let hints = text::race::hints(self.of.course, self.of.laps);
+        let area = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
+        let halves = if area.width >= 72 { 2 } else { 1 };
+        let each = hints.len().div_ceil(halves);
+        let width = (area.width / super::columns(halves)).min(48);
+        for (at, (key, words)) in hints.iter().enumerate() {
+            let (column, row) = (super::columns(at / each), super::columns(at % each));
+            let place = Rect { x: area.x + 1 + column * width, y: area.y + row, width, height: 1 };
+            let line = Line::from(vec![
+                Span::styled(fit::right(key, 4), self.theme.key()),
+                Span::styled(format!("  {words}"), self.theme.faint()),
+            ]);
+            if row < area.height {
+                line.render(place.intersection(area), buf);
             }
-            State::Waiting | State::Connecting | State::Proving => String::new(),
-            State::Failed(_) | State::Cancelled => "—".to_owned(),
         }
-    }
-
-    fn rate(&self, track: &Track, width: usize) -> Line<'static> {
-        if let State::Failed(fault) = &track.state {
-            return Line::styled(fit::cut(&text::fault_line(fault), width), self.theme.bad());
-        }
-        let snapshot = &track.snapshot;
-        let idle = Duration::from_millis(snapshot.idle_ms) + self.now.saturating_sub(track.seen);
-        let (now, words, style) = if track.state == State::Sending && idle >= text::STALL {
-            (0.0, text::stalled(idle), self.theme.warn())
-        } else if track.state == State::Sending {
-            (snapshot.rate_now, text::rates(snapshot), Style::new())
-        } else if track.state == State::Sent {
-            (0.0, text::unconfirmed(self.now.saturating_sub(track.since)), Style::new())
-        } else {
-            (self.mean(track), text::mean(self.mean(track)), Style::new())
-        };
-        let figures = 30.min(width / 2);
-        let bar = width.saturating_sub(5 + 1 + figures);
-        let peak = self.of.peak();
-        let mut line = Line::from(Span::styled("rate ", self.theme.faint()));
-        line.spans.extend(bar::rate(now, self.mean(track), peak, bar, self.theme.rate(), self.theme.faint()));
-        line.push_span(Span::styled(format!(" {}", fit::cut(&words, figures)), style));
-        line
-    }
-
-    /// Over the whole lane, once it is known.
-    fn mean(&self, track: &Track) -> f64 {
-        match &track.result {
-            Some(result) if result.fault.is_none() && result.seconds > 0.0 => {
-                self.of.bytes as f64 / result.seconds
-            }
-            _ => track.snapshot.rate_mean,
-        }
-    }
-
-    fn wire(&self, track: &Track, width: usize) -> Line<'static> {
-        let snapshot = &track.snapshot;
-        let place = match &track.lane.target {
-            Target::Embedded => text::THIS_COMPUTER.to_owned(),
-            Target::Server { address, .. } => fit::escaped(address),
-        };
-        let words = text::lane_wire(snapshot, &place);
-        Line::styled(fit::cut(&words, width), self.theme.faint())
     }
 
     /// What the race is about, or what it has shown.
     fn words(&self, width: usize) -> Vec<Line<'static>> {
-        let sentence = match (&self.of.verdict, self.of.phase) {
+        let race = self.of;
+        let sentence = match (&race.verdict, race.phase) {
             (Some(verdict), _) => text::verdict(verdict),
-            (None, Phase::Running(_)) => text::RACING.to_owned(),
-            (None, _) if self.of.file.is_none() => text::RACE_NEEDS_FILE.to_owned(),
-            (None, _) => text::race_ready(&self.of.subject()),
+            (None, Phase::Running(_)) if race.course == Course::Together => {
+                text::race::RACING_TOGETHER.to_owned()
+            }
+            (None, Phase::Running(_)) => text::race::RACING.to_owned(),
+            (None, _) if race.order().is_none() => text::race::NEEDS_FILE.to_owned(),
+            (None, _) => text::race::ready(&race.subject(), race.course),
         };
-        let style = if self.of.verdict.is_some() { self.theme.strong() } else { Style::new() };
-        fit::wrap(&sentence, width).into_iter().map(|line| Line::styled(format!(" {line}"), style)).collect()
+        let style = if race.verdict.is_some() { self.theme.strong() } else { Style::new() };
+        let mut lines: Vec<Line<'static>> = fit::wrap(&sentence, width)
+            .into_iter()
+            .map(|line| Line::styled(format!(" {line}"), style))
+            .collect();
+        // A word about the podium, where it costs no row.
+        if let (Some(last), true) = (lines.last_mut(), race.verdict.is_some() && !race.is_large)
+            && last.width() + text::race::ZOOM_HINT.len() + 2 <= width
+        {
+            last.push_span(Span::styled(format!("  {}", text::race::ZOOM_HINT), self.theme.faint()));
+        }
+        lines
     }
 }

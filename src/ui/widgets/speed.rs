@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use super::Pane;
-use super::chart::{Chart, Curve};
+use super::chart::{Chart, Curve, Scale};
 use crate::event::{JobId, Snapshot};
 use crate::ui::text;
 
@@ -51,7 +51,11 @@ impl Widget for Pane<'_, Speed> {
             Line::styled(text::NO_RATE, self.theme.faint()).render(inner, buf);
             return;
         }
-        Chart { curves: vec![(&self.of.curve, String::new(), self.theme.rate())], axis: self.theme.faint() }
-            .render(inner, buf);
+        Chart {
+            curves: vec![(&self.of.curve, String::new(), self.theme.rate())],
+            axis: self.theme.faint(),
+            scale: Scale::Rates,
+        }
+        .render(inner, buf);
     }
 }

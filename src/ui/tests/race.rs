@@ -1,0 +1,330 @@
+//! The race: its pictures, its numbers read back, and how its lanes are set up.
+
+use super::pictures::{at_each_size, picture};
+use super::*;
+use crate::event::{Point, Work};
+use crate::ui::keymap::Place;
+
+/// This side of CP1 after so many microseconds.
+pub(super) fn sealing(micros: u64) -> Work {
+    Work {
+        read_us: micros / 300,
+        seal_us: micros / 12,
+        wire_us: micros / 150,
+        blocked_us: micros * 9 / 10,
+        wait_us: micros / 100,
+        cpu_us: micros / 10,
+        workers: 2,
+        ..Work::default()
+    }
+}
+
+/// The server's side of it: both of its threads are at the blocks for 92 % of the time.
+pub(super) fn opening(micros: u64) -> Work {
+    Work {
+        open_us: micros * 2 * 92 / 100,
+        wire_us: micros / 100,
+        store_us: micros / 1000,
+        cpu_us: micros * 2 * 90 / 100,
+        workers: 2,
+        ..Work::default()
+    }
+}
+
+fn curve(seconds: f64, bytes: u64) -> Vec<Point> {
+    let end = Duration::from_secs_f64(seconds).as_micros();
+    let end = u64::try_from(end).unwrap();
+    (1..=20).map(|step| Point { us: end * step / 20, bytes: bytes * step / 20 }).collect()
+}
+
+pub(super) fn cp1(seconds: f64) -> LaneResult {
+    let micros = u64::try_from(Duration::from_secs_f64(seconds).as_micros()).unwrap();
+    LaneResult {
+        wire_bytes: 8 * MIB * 128 / 62,
+        proof: Some(proof()),
+        work: Some(sealing(micros)),
+        server: Some(opening(micros)),
+        laps: vec![seconds],
+        curve: curve(seconds, 8 * MIB),
+        ..LaneResult::of(Dialect::of(Variant::Cp1), seconds)
+    }
+}
+
+pub(super) fn cp2(seconds: f64) -> LaneResult {
+    let work = Work {
+        read_us: 1_300,
+        seal_us: 12_200,
+        wire_us: 2_100,
+        blocked_us: 1_000,
+        wait_us: 1_900,
+        cpu_us: 15_300,
+        workers: 1,
+        ..Work::default()
+    };
+    let server =
+        Work { open_us: 9_400, wire_us: 3_000, store_us: 40, cpu_us: 12_400, workers: 1, ..Work::default() };
+    LaneResult {
+        wire_bytes: 11_184_912,
+        proof: Some(proof()),
+        work: Some(work),
+        server: Some(server),
+        laps: vec![seconds],
+        curve: curve(seconds, 8 * MIB),
+        ..LaneResult::of(Dialect::of(Variant::Cp2), seconds)
+    }
+}
+
+/// Set up, with a file.
+fn ready() -> Stage {
+    let mut stage = raced();
+    stage.now += Duration::from_secs(60);
+    // A change takes the result away.
+    stage.keys("m m");
+    stage
+}
+
+/// Four lanes together, of which one waits for its key.
+pub(super) fn four() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("j j 2");
+    let lane = |variant| Lane::new(Target::Embedded, Dialect::of(variant));
+    let long = Lane { bits: Some(4096), ..lane(Variant::Cp1) };
+    let pkcs = Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
+    stage.event(Event::RaceStarted {
+        name: "cmos.mp4".into(),
+        bytes: 8 * MIB,
+        lanes: vec![Lane::new(Target::Embedded, pkcs), lane(Variant::Cp2), lane(Variant::Plain), long],
+        course: Course::Together,
+        laps: 1,
+    });
+    stage.event(Event::KeyComing { lane: 3, bits: 4096 });
+    for lane in 0..2 {
+        let track = Track::Lane(lane);
+        stage.state(track, State::Connecting);
+        stage.state(track, State::Sending);
+        for tenths in 1..=12 {
+            stage.event(Event::Progress { track, snapshot: cp1_after(tenths * (1 + 2 * lane as u32), 1.0) });
+        }
+    }
+    stage.event(Event::LapFinished { lane: 2, lap: 1, result: plain() });
+    stage.state(Track::Lane(2), State::Delivered);
+    stage
+}
+
+fn plain() -> LaneResult {
+    LaneResult { proof: None, ..LaneResult { dialect: Dialect::of(Variant::Plain), ..cp2(0.011) } }
+}
+
+/// Three laps, over.
+pub(super) fn lapped() -> Stage {
+    let mut stage = Stage::new();
+    stage.keys("j j 2 n");
+    stage.event(Event::RaceStarted {
+        name: "cmos.mp4".into(),
+        bytes: 8 * MIB,
+        lanes: lanes(),
+        course: Course::InTurn,
+        laps: 3,
+    });
+    for (lap, seconds) in [(1, 2.5), (2, 3.5), (3, 2.75)] {
+        for (lane, result) in [(0, cp1(seconds)), (1, cp2(seconds / 100.0))] {
+            stage.state(Track::Lane(lane), State::Connecting);
+            stage.event(Event::LapFinished { lane, lap, result });
+            stage.state(Track::Lane(lane), State::Delivered);
+        }
+    }
+    let median = |result: LaneResult, laps: [f64; 3]| LaneResult { laps: laps.to_vec(), ..result };
+    stage.event(Event::RaceFinished {
+        verdict: Verdict {
+            name: "cmos.mp4".into(),
+            bytes: 8 * MIB,
+            lanes: vec![median(cp1(2.75), [2.5, 3.5, 2.75]), median(cp2(0.0275), [0.025, 0.035, 0.0275])],
+            engines: Engines::default(),
+            course: Course::InTurn,
+            laps: 3,
+        },
+    });
+    stage
+}
+
+/// In letters for the back of a room.
+pub(super) fn large() -> Stage {
+    let mut stage = raced();
+    stage.keys("z");
+    stage
+}
+
+#[test]
+fn set_up() {
+    at_each_size("race_ready", ready);
+}
+
+#[test]
+fn under_way() {
+    at_each_size("racing", racing);
+}
+
+#[test]
+fn over() {
+    at_each_size("raced", raced);
+}
+
+#[test]
+fn on_the_podium() {
+    at_each_size("podium", large);
+}
+
+#[test]
+fn four_lanes_together_and_three_laps() {
+    at_each_size("race_four", four);
+    picture("race_laps_80x24", lapped());
+    let mut stage = four();
+    stage.keys("z");
+    picture("podium_four_80x24", stage);
+}
+
+fn lanes_of(effects: &[Effect]) -> Vec<Lane> {
+    let [Effect::Send(Command::Race(order))] = effects else { panic!("{effects:?}") };
+    order.lanes.clone()
+}
+
+#[test]
+fn a_lane_says_who_the_others_wait_for_and_what_it_cost() {
+    let mut stage = raced().sized(120, 40);
+    assert!(stage.row("private").contains("the server's RSA private operation: 92 %"));
+    assert!(stage.row("CBC").contains("our CBC chain, block after block: 61 %"));
+    // 2.76 s × 0.1 here, × 1.8 there.
+    assert!(stage.row("CPU 276 ms here, 4.97 s server").contains("wire ×2.06  16.5 MiB"));
+    // Of 2.76 s: 0.92 × 2 of open beside 1/300, 1/12, 1/150 + 1/100, 1/1000, 1/100.
+    let all = 1.84 + 1.0 / 300.0 + 1.0 / 12.0 + 1.0 / 150.0 + 0.01 + 0.001 + 0.01;
+    assert!(stage.row("stage-seconds").contains(&format!("open {:.1} %", 184.0 / all)));
+    assert!(stage.row("read 4.3 %").contains("wait 6.3 %"), "of 29.94 ms");
+    assert!(stage.row("1 ms").contains("10 ms") && stage.row("1 ms").contains("10 s"), "both axes");
+}
+
+#[test]
+fn somebody_elses_server_says_nothing_of_itself() {
+    let mut stage = racing();
+    let mut snapshot = cp1_after(27, 1.0);
+    snapshot.server = None;
+    stage.event(Event::Progress { track: Track::Lane(0), snapshot });
+    assert!(stage.row("server or the way").contains("server or the way to it: 91 %"));
+    assert!(stage.row("CPU").contains("270 ms here, — server"));
+}
+
+#[test]
+fn laps_have_a_median_and_what_lies_around_it() {
+    let mut stage = lapped();
+    assert!(stage.row("╭ CP1").contains("delivered ✓  lap 3 of 3"));
+    assert!(stage.row("mean 2.91 MiB/s").contains("median of 3, min 2.50 s, max 3.50 s"));
+    assert!(stage.row("2.75 s").contains('█'));
+    assert!(stage.row("In turn").contains("In turn (fair), median of 3. CP2 was 100 times faster."));
+}
+
+#[test]
+fn a_finished_lane_waits_with_its_time_and_one_without_a_key_says_so() {
+    let mut stage = four().sized(120, 40);
+    assert!(stage.shows("making a key of 4096 bits…"));
+    assert!(stage.row("╭ Plain").contains("delivered ✓"));
+    assert!(stage.shows("11.0 ms"));
+    assert!(stage.shows("CP1 OAEP, RSA-4096"));
+    assert!(stage.shows("CP1 PKCS1v15"));
+    assert!(stage.shows("Together: the lanes take time from each other."));
+}
+
+#[test]
+fn lanes_are_set_up_by_keys() {
+    let mut stage = ready();
+    // CP1 and CP2; the first gets a longer key and the other padding.
+    stage.keys("b o");
+    assert!(stage.shows("CP1 PKCS1v15, RSA-2048"));
+    stage.keys("+");
+    assert!(stage.shows("╭ Plain"));
+    stage.keys("p + m n");
+    assert!(stage.shows("together · 3 laps"));
+    let effects = stage.keys("Enter");
+    let [Effect::Send(Command::Race(order))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((order.course, order.laps, order.open), (Course::Together, 3, false));
+    let variants: Vec<Variant> = order.lanes.iter().map(|lane| lane.dialect.variant).collect();
+    assert_eq!(variants, [Variant::Cp1, Variant::Cp2, Variant::Ap, Variant::Plain]);
+    assert_eq!((order.lanes[0].bits, order.lanes[1].bits), (Some(2048), None));
+    assert_eq!(order.lanes[0].dialect.padding, Padding::Pkcs1v15);
+    assert_eq!(order.lanes[1].dialect.padding, Padding::Oaep, "a lane's padding is its own");
+
+    let mut stage = ready();
+    stage.keys("+ + +");
+    assert!(stage.shows("two to four lanes"));
+    stage.keys("- - -");
+    assert_eq!(lanes_of(&stage.keys("Enter")).len(), 2);
+    let mut stage = ready();
+    stage.keys("j b");
+    assert!(stage.shows("Only CP1 through this computer's server"), "lane 2 is CP2's");
+    // What runs stays as it is.
+    stage.keys("k Enter + p b s m n");
+    assert_eq!(stage.app.race.tracks.len(), 2);
+    assert!(stage.shows("CP1 OAEP") && !stage.shows("RSA-2048"));
+}
+
+#[test]
+fn generated_bytes_need_no_file() {
+    let mut stage = Stage::new();
+    assert!(stage.keys("2 Enter").is_empty());
+    stage.keys("s");
+    assert!(stage.shows("generated · 8 MiB"));
+    let effects = stage.keys("Enter");
+    let [Effect::Send(Command::Race(order))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(order.subject, Subject::Generated { bytes: 8 * MIB });
+}
+
+#[test]
+fn a_file_goes_readable_to_another_machine_only_when_that_is_confirmed() {
+    let open = |keys: &str| {
+        let mut stage = ready();
+        stage.keys("+ c o t h e r Enter");
+        assert!(stage.keys("Enter").is_empty());
+        assert_eq!(stage.app.place(), Place::OpenRace);
+        assert!(stage.shows("Plain to other:4321 hides nothing"));
+        let effects = stage.keys(keys);
+        match &effects[..] {
+            [Effect::Send(Command::Race(order))] => Some(order.open),
+            [] => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(open("Enter"), Some(false));
+    assert_eq!(open("f"), Some(true));
+    assert_eq!(open("Esc"), None);
+    let mut stage = ready();
+    stage.keys("+ c o t h e r Enter");
+    stage.keys("Enter");
+    picture("race_open_80x24", stage);
+}
+
+#[test]
+fn the_chart_is_divided_otherwise_and_stands_still() {
+    let mut stage = racing().sized(120, 40);
+    assert!(stage.shows("10 MiB/s ┤"));
+    stage.keys("L");
+    assert!(stage.shows("2.5 MiB/s ┤") && stage.shows("5 MiB/s ┤"), "half of the axis, and its end");
+    stage.keys("L f");
+    assert!(stage.shows("frozen, f goes on"));
+    let chart = |stage: &mut Stage| stage.rows()[21..38].to_vec();
+    let before = chart(&mut stage);
+    for tenths in 30..60 {
+        stage.event(Event::Progress { track: Track::Lane(0), snapshot: cp1_after(tenths, 1.0) });
+    }
+    assert_eq!(chart(&mut stage), before);
+    stage.keys("f");
+    assert_ne!(chart(&mut stage), before);
+}
+
+#[test]
+fn the_podium_has_the_fastest_first() {
+    let mut stage = large();
+    let rows = stage.rows();
+    let at = |words: &str| rows.iter().position(|row| row.contains(words)).unwrap();
+    assert!(at("1st  CP2 Fernet") < at("2nd  CP1 OAEP"));
+    assert!(at("CP2 was 138 times faster") > at("2nd"));
+    stage.keys("z");
+    assert!(stage.shows("╭ CP1 OAEP"));
+}

@@ -1,0 +1,256 @@
+//! One lane: how far, how fast, what it costs and where its time goes.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
+
+use super::{Race, Track};
+use crate::event::{State, Target};
+use crate::ui::estimate::{self, USUAL_KEY};
+use crate::ui::theme::Focus;
+use crate::ui::widgets::bar::{self, Fill};
+use crate::ui::widgets::{Pane, digits, frame, rows};
+use crate::ui::{fit, text};
+use crate::units;
+
+/// Of the embedded server's key.
+const EMBEDDED_BITS: usize = 1024;
+/// Columns of the clock beside the bar.
+const CLOCK: usize = 12;
+/// The same for a clock of large digits, so that the bars of all lanes are equally long.
+const LARGE_CLOCK: usize = 34;
+/// Columns below which a clock of large digits would take too much of the bar.
+const ROOM_FOR_DIGITS: usize = 100;
+
+impl Pane<'_, Race> {
+    /// ```text
+    /// ╭ CP1 OAEP, RSA-1024 ✓ proven ──────────────── sending  11 %  ETA 22 s ╮
+    /// │ ████████▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  ≥ 2.7 s │
+    /// │ rate ███▌───┊─────────────────────────  2.9 MiB/s now, mean 2.8        │
+    /// │ read▏ seal▎ wire▏ open███████████▋ store▏ wait        server's RSA: 92 % │
+    /// │ wire ×2.06  17.3 of 17.3 MiB   CPU 0.34 s here, 2.41 s server           │
+    /// ╰────────────────────────────────────────────────────────────────────────╯
+    /// ```
+    pub(super) fn lane(&self, at: usize, area: Rect, buf: &mut Buffer) {
+        let track = &self.of.tracks[at];
+        let focus = if at == self.of.at { self.focus } else { Focus::Elsewhere };
+        let title = text::race::title(&track.lane, track.proof(), track.is_generated());
+        let block = frame(self.theme, focus, &title, &self.figures(track, &title, area), area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        let width = usize::from(inner.width);
+        let bar = match inner.height {
+            8.. => 3,
+            6..8 => 2,
+            _ => 1,
+        };
+        let (bar, rest) = split(inner, bar);
+        self.progress(at, bar, buf);
+        for (line, area) in self.lines(track, rest.height, width).into_iter().zip(rows(rest)) {
+            line.render(area, buf);
+        }
+    }
+
+    /// What stands below the bar, the most telling first kept.
+    fn lines(&self, track: &Track, height: u16, width: usize) -> Vec<Line<'static>> {
+        if let State::Failed(fault) = &track.state {
+            let fault = fit::wrap(&text::fault_line(fault), width);
+            return fault.into_iter().map(|line| Line::styled(line, self.theme.bad())).collect();
+        }
+        let stages = track.stages(self.theme, width);
+        let faint = |words: String| Line::styled(fit::cut(&words, width), self.theme.faint());
+        let place = text::race::to(&track.lane.target);
+        let joined = |parts: Vec<String>| joined(parts, "   ", width);
+        let (wire, cpu) = (self.wire(track), track.cpu());
+        if wire.is_empty() || track.state == State::Waiting {
+            let key = track.proof().map(|proof| proof.bits).or(track.lane.bits);
+            let bits = key.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
+            let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
+            let bill =
+                estimate::wire(work, track.lane.dialect, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));
+            let told = if work > 0 { text::race::bill(work, bill, bits.is_none()) } else { String::new() };
+            return vec![faint(joined(vec![place, told]))];
+        }
+        match height {
+            0 | 1 => vec![stages],
+            2 => vec![self.rate(track, width, Some(wire)), stages],
+            3 => vec![self.rate(track, width, None), stages, faint(joined(vec![wire, cpu, place]))],
+            5.. => vec![
+                self.rate(track, width, None),
+                Line::default(),
+                stages,
+                faint(track.shares(width)),
+                faint(joined(vec![wire, cpu, place])),
+            ],
+            _ => vec![
+                self.rate(track, width, None),
+                stages,
+                faint(track.shares(width)),
+                faint(joined(vec![wire, cpu, place])),
+            ],
+        }
+    }
+
+    /// `sending   11 %  ETA 22 s`; where the lane has no line for them, with the rates: as much as fits.
+    fn figures(&self, track: &Track, title: &str, area: Rect) -> String {
+        let state = match (&track.state, track.key) {
+            (State::Waiting, Some(bits)) => text::race::key_coming(bits),
+            (state, _) => text::state(state).to_owned(),
+        };
+        let lap = (self.of.laps > 1 && track.lap > 0).then(|| text::race::lap(track.lap, self.of.laps));
+        let is_sending = track.state == State::Sending;
+        let share = is_sending.then(|| text::percent(self.share(track)));
+        let eta = track.snapshot.eta_ms.filter(|_| is_sending);
+        let eta = eta.map(|ms| text::eta(Duration::from_millis(ms)));
+        let rates = match track.seconds() {
+            _ if area.height > 4 => None,
+            Some(_) => Some(format!("{}  {}", text::mean(self.mean(track)), self.factor(track))),
+            None => is_sending.then(|| text::rates(&track.snapshot)),
+        };
+        let state = Some(state);
+        let told = [
+            [&state, &lap, &share, &rates, &eta],
+            [&None, &lap, &share, &rates, &eta],
+            [&state, &lap, &share, &None, &eta],
+            [&state, &None, &share, &None, &None],
+        ];
+        let told = told.map(|parts| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("  "));
+        // As the frame counts it.
+        let room = usize::from(area.width).saturating_sub(9 + fit::width(title));
+        let fits = told.iter().find(|words| !words.is_empty() && fit::width(words) <= room);
+        fits.unwrap_or(&told[3]).clone()
+    }
+
+    /// `wire ×2.06  17.3 of 17.3 MiB`
+    fn wire(&self, track: &Track) -> String {
+        let whole = track.seconds().and(track.result.as_ref()).map(|result| result.wire_bytes);
+        text::race::wire(&track.snapshot, whole.map(|wire| (wire, self.of.bytes)))
+    }
+
+    pub(super) fn factor(&self, track: &Track) -> String {
+        let snapshot = &track.snapshot;
+        match track.seconds().and(track.result.as_ref()) {
+            Some(result) if self.of.bytes > 0 => text::race::wire_factor(result.wire_bytes, self.of.bytes),
+            None if snapshot.file_bytes > 0 => {
+                text::race::wire_factor(snapshot.wire_bytes, snapshot.file_bytes)
+            }
+            _ => String::new(),
+        }
+    }
+
+    pub(super) fn share(&self, track: &Track) -> f64 {
+        match track.state {
+            State::Delivered | State::Stored { .. } => 1.0,
+            _ => (track.snapshot.file_bytes as f64 / self.of.bytes.max(1) as f64).min(0.99),
+        }
+    }
+
+    fn progress(&self, at: usize, area: Rect, buf: &mut Buffer) {
+        let track = &self.of.tracks[at];
+        let fill = match track.state {
+            State::Delivered | State::Stored { .. } => Fill::Full,
+            State::Sent => Fill::Hatched,
+            _ => Fill::Share(self.share(track)),
+        };
+        let (width, clock) = (usize::from(area.width), self.clock(track));
+        let large = usize::from(digits::width(&clock, 1)) + 3;
+        let is_large = area.height >= digits::height(1) && width >= ROOM_FOR_DIGITS;
+        let clocks = if is_large { large.max(LARGE_CLOCK) } else { CLOCK };
+        let mut line = Line::default();
+        line.spans =
+            bar::progress(fill, width.saturating_sub(clocks), self.theme.lane(at), self.theme.faint());
+        for row in rows(area) {
+            (&line).render(row, buf);
+        }
+        let wide = super::super::columns(if is_large { large - 3 } else { CLOCK }).min(area.width);
+        let right = Rect { x: area.right() - wide, width: wide, ..area };
+        if is_large {
+            digits::draw(&clock, 1, self.theme.strong(), right, buf);
+        } else {
+            let middle =
+                Rect { y: area.y + (area.height.max(1) - 1) / 2, height: area.height.min(1), ..right };
+            Line::raw(fit::right(&clock, CLOCK)).render(middle, buf);
+        }
+    }
+
+    /// From the first byte of MODE 0 to Delivered; until then, and where that is never reached, "≥".
+    pub(super) fn clock(&self, track: &Track) -> String {
+        if let Some(seconds) = track.seconds() {
+            return text::race::time(seconds);
+        }
+        let elapsed = Duration::from_millis(track.snapshot.elapsed_ms);
+        match track.state {
+            State::Delivered | State::Stored { .. } => units::duration(elapsed),
+            State::Sending | State::Sent => {
+                text::at_least(elapsed + self.now.saturating_sub(track.seen).min(Duration::from_secs(3600)))
+            }
+            State::Waiting | State::Connecting | State::Proving => String::new(),
+            State::Failed(_) | State::Cancelled => "—".to_owned(),
+        }
+    }
+
+    /// The rate against the highest of all lanes; the wire in the place of the bar, where one line must do.
+    fn rate(&self, track: &Track, width: usize, wire: Option<String>) -> Line<'static> {
+        let snapshot = &track.snapshot;
+        let idle = Duration::from_millis(snapshot.idle_ms) + self.now.saturating_sub(track.seen);
+        let mean = self.mean(track);
+        let (now, words, style) = if track.state == State::Sending && idle >= text::STALL {
+            (0.0, text::stalled(idle), self.theme.warn())
+        } else if track.state == State::Sending {
+            (snapshot.rate_now, text::rates(snapshot), Style::new())
+        } else if track.state == State::Sent {
+            (0.0, text::unconfirmed(self.now.saturating_sub(track.since)), Style::new())
+        } else {
+            (mean, text::mean(mean), Style::new())
+        };
+        if let Some(wire) = wire {
+            let words = fit::left(&fit::cut(&words, 30), 30);
+            let rest = [wire, track.cpu()].join("   ");
+            return Line::from(vec![
+                Span::styled(words, style),
+                Span::styled(fit::cut(&rest, width.saturating_sub(30)), self.theme.faint()),
+            ]);
+        }
+        let spread = match track.times.len() {
+            2.. if !self.of.is_running() => format!("  {}", text::race::spread(&track.times)),
+            _ => String::new(),
+        };
+        let words = format!("{words}{spread}");
+        let figures = 30.max(fit::width(&words)).min(width.saturating_sub(16));
+        let bar = width.saturating_sub(5 + 1 + figures);
+        let peak = self.of.peak().max(mean);
+        let mut line = Line::from(Span::styled("rate ", self.theme.faint()));
+        line.spans.extend(bar::line(now, mean, peak, bar, self.theme.rate(), self.theme.faint()));
+        line.push_span(Span::styled(format!(" {}", fit::cut(&words, figures)), style));
+        line
+    }
+
+    /// Over the whole lane, once it is known.
+    pub(super) fn mean(&self, track: &Track) -> f64 {
+        match track.seconds() {
+            Some(seconds) if seconds > 0.0 => self.of.bytes as f64 / seconds,
+            _ => track.snapshot.rate_mean,
+        }
+    }
+}
+
+/// What fits into one line; whatever does not fit whole is left out.
+pub(super) fn joined(parts: Vec<String>, between: &str, width: usize) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).fold(String::new(), |line, part| {
+        match fit::width(&line) + fit::width(between) + fit::width(&part) {
+            _ if line.is_empty() => part,
+            wide if wide <= width => format!("{line}{between}{part}"),
+            _ => line,
+        }
+    })
+}
+
+/// The first rows, and the rest.
+fn split(area: Rect, first: u16) -> (Rect, Rect) {
+    let first = first.min(area.height);
+    (Rect { height: first, ..area }, Rect { y: area.y + first, height: area.height - first, ..area })
+}

@@ -14,8 +14,8 @@ use crate::report::{self, RaceReport, ReportError};
 /// A race's end, and where it is told.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Page {
-    verdict: Verdict,
-    folder: PathBuf,
+    pub(super) verdict: Verdict,
+    pub(super) folder: PathBuf,
 }
 
 impl Page {

@@ -5,6 +5,7 @@ mod history;
 mod keys;
 mod lab;
 mod numbers;
+mod page;
 mod pictures;
 mod presets;
 mod race;

@@ -263,6 +263,13 @@ pub(in crate::ui) const fn other_padding(padding: Padding) -> Padding {
     }
 }
 
+pub(in crate::ui) const NOTHING_TO_REPORT: &str = "Nothing to report: no race has ended yet.";
+
+/// The report is a file now: what, and what to do with it.
+pub(in crate::ui) fn reported(name: &str, folder: &str) -> (String, String) {
+    (format!("The report is {name} in {folder}."), "A browser shows it.".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,11 +303,4 @@ mod tests {
         assert_eq!(names(&[&cp1, &long]), ["CP1 1024", "CP1 2048"]);
         assert_eq!(names(&[&cp2, &cp2]), ["CP2 (1)", "CP2 (2)"]);
     }
-}
-
-pub(in crate::ui) const NOTHING_TO_REPORT: &str = "Nothing to report: no race has ended yet.";
-
-/// The report is a file now: what, and what to do with it.
-pub(in crate::ui) fn reported(name: &str, folder: &str) -> (String, String) {
-    (format!("The report is {name} in {folder}."), "A browser shows it.".to_owned())
 }

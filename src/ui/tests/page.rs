@@ -1,0 +1,41 @@
+//! The report of a race, from its key to its file.
+
+use std::fs;
+
+use super::*;
+use crate::ui::page::Page;
+
+#[test]
+fn before_a_race_there_is_nothing_to_report() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.keys("2 w"), []);
+    assert!(stage.shows("no race has ended yet"));
+}
+
+#[test]
+fn w_writes_a_page_with_the_races_numbers_and_says_where() {
+    let mut stage = raced();
+    let effects = stage.keys("w");
+    let [Effect::Report(page)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(page.folder, Path::new("/home/me/lectures/week9"), "where the browser is");
+
+    let there = tempfile::tempdir().unwrap();
+    let page = Page { folder: there.path().to_owned(), ..page.clone() };
+    let path = page.write().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.to_lowercase().starts_with("<!doctype html>") && text.contains("CP1") && text.contains("CP2"));
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(name.starts_with("race-report-") && name.ends_with(".html"), "{name}");
+    stage.app.reported(Ok(path), stage.now);
+    assert!(stage.shows("The report is race-report-"));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_said_and_nothing_is_lost() {
+    let mut stage = raced();
+    let Some(Effect::Report(page)) = stage.keys("w").pop() else { panic!("no report") };
+    let folder = PathBuf::from("/nowhere/at/all");
+    stage.app.reported(Page { folder, ..page }.write(), stage.now);
+    assert!(stage.shows("cannot write the report"));
+    assert_eq!(stage.keys("w").len(), 1, "again");
+}

@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Event, Fault, FaultKind, Kept, KeyChange, LaneResult, Proof, Snapshot, Standing, State, Track, Verdict,
-    Work,
+    Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Proof, Snapshot, Standing, State, Track,
+    Verdict, Work,
 };
 use crate::transfer::recognise::day;
 use crate::transfer::{bottleneck, race};
@@ -124,13 +124,7 @@ impl Output {
                 let last = Snapshot { file_total: *size, ..Snapshot::default() };
                 self.rows.insert(Track::Job(job.id), Row { name, last });
             }
-            Event::RaceStarted { name, bytes, lanes, .. } => {
-                for (index, lane) in lanes.iter().enumerate() {
-                    let last = Snapshot { file_total: *bytes, ..Snapshot::default() };
-                    let name = format!("{} {}", lane.dialect, escape(name));
-                    self.rows.insert(Track::Lane(index), Row { name, last });
-                }
-            }
+            Event::RaceStarted { name, bytes, lanes, .. } => self.race(name, *bytes, lanes),
             Event::Proven { address, proof, standing, .. } => {
                 let address = escape(address);
                 self.say(&format!("{address} proved to be {}{}", introduction(proof), known(standing)));
@@ -194,6 +188,14 @@ impl Output {
             | Event::WireFrames { .. }
             | Event::WireClosed { .. }
             | Event::Ended => {}
+        }
+    }
+
+    fn race(&mut self, name: &str, bytes: u64, lanes: &[Lane]) {
+        for (index, lane) in lanes.iter().enumerate() {
+            let last = Snapshot { file_total: bytes, ..Snapshot::default() };
+            let name = format!("{} {}", lane.dialect, escape(name));
+            self.rows.insert(Track::Lane(index), Row { name, last });
         }
     }
 
@@ -352,23 +354,23 @@ impl Output {
 /// What a lane's line ends with: its laps, the processors' time, and what the others waited for.
 fn costs(lane: &LaneResult) -> String {
     let seconds = |seconds: f64| units::duration(Duration::from_secs_f64(seconds));
-    let mut costs = String::new();
+    let mut costs = Vec::new();
     if lane.laps.len() > 1 {
         let least = lane.laps.iter().copied().fold(f64::INFINITY, f64::min);
         let most = lane.laps.iter().copied().fold(0.0, f64::max);
-        costs += &format!("  min {}, max {}", seconds(least), seconds(most));
+        costs.push(format!("  min {}, max {}", seconds(least), seconds(most)));
     }
-    let Some(work) = &lane.work else { return costs };
+    let Some(work) = &lane.work else { return costs.concat() };
     let cpu = |work: &Work| seconds(work.cpu_us as f64 / 1e6);
     let server = lane.server.as_ref().map_or_else(|| "—".to_owned(), cpu);
-    costs += &format!("  CPU {} here, {server} server", cpu(work));
+    costs.push(format!("  CPU {} here, {server} server", cpu(work)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time, and it saturates")]
     let micros = (lane.seconds * 1e6) as u64;
-    if let Some(found) = bottleneck::find(work, lane.server.as_ref(), micros) {
+    costs.extend(bottleneck::find(work, lane.server.as_ref(), micros).map(|found| {
         let name = bottleneck::full_name(found.place, lane.dialect.variant);
-        costs += &format!("  {name}: {:.0} %", found.busy * 100.0);
-    }
-    costs
+        format!("  {name}: {:.0} %", found.busy * 100.0)
+    }));
+    costs.concat()
 }
 
 /// What a line about a server ends with, if its key was expected.

@@ -498,9 +498,9 @@ impl App {
         if self.screen == Screen::Race {
             // Backwards through two is forwards through one.
             if by == 1 {
-                self.race.next_lane(1)
+                self.race.next_lane(1);
             } else {
-                self.race.previous_lane(1)
+                self.race.previous_lane(1);
             }
             return;
         }

@@ -69,18 +69,23 @@ impl App {
     pub(super) fn edits_race(&mut self, action: Action, now: Duration) -> bool {
         let race = &mut self.race;
         let done = match action {
-            Action::NextProtocol => Ok(race.next_variant(1)),
-            Action::PreviousProtocol => Ok(race.next_variant(3)),
-            Action::Padding => Ok(race.next_padding()),
             Action::Bits => race.next_bits(),
             Action::AddLane => race.add_lane(),
             Action::RemoveLane => race.remove_lane(),
-            Action::Size => Ok(race.next_size()),
-            Action::Course => Ok(race.next_course()),
-            Action::Laps => Ok(race.next_laps()),
-            Action::Scale => Ok(race.next_scale()),
-            Action::Freeze => Ok(race.freeze()),
-            _ => return false,
+            _ => {
+                match action {
+                    Action::NextProtocol => race.next_variant(1),
+                    Action::PreviousProtocol => race.next_variant(3),
+                    Action::Padding => race.next_padding(),
+                    Action::Size => race.next_size(),
+                    Action::Course => race.next_course(),
+                    Action::Laps => race.next_laps(),
+                    Action::Scale => race.next_scale(),
+                    Action::Freeze => race.freeze(),
+                    _ => return false,
+                }
+                Ok(())
+            }
         };
         if let Err(why) = done {
             self.say(Tone::Plain, why.to_owned(), String::new(), now);

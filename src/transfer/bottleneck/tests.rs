@@ -199,6 +199,7 @@ fn who_waits_for_a_neighbour_is_not_busy() {
         transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256);
     let nap = u64::try_from(NAP.as_micros()).unwrap();
     assert!(server.store_us >= 32 * nap, "a nap a step: {server:?}");
+    assert!(client.blocked_us > client.wire_us, "it waited in the socket: {client:?}");
     for neighbour in [client.read_us, client.seal_us, client.wire_us, server.wire_us, server.open_us] {
         assert!(neighbour < server.store_us / 2, "{client:?} {server:?} in {micros}");
     }

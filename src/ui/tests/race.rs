@@ -98,12 +98,12 @@ pub(super) fn four() -> Stage {
         laps: 1,
     });
     stage.event(Event::KeyComing { lane: 3, bits: 4096 });
-    for lane in 0..2 {
+    for (lane, speed) in [(0, 1), (1, 3)] {
         let track = Track::Lane(lane);
         stage.state(track, State::Connecting);
         stage.state(track, State::Sending);
         for tenths in 1..=12 {
-            stage.event(Event::Progress { track, snapshot: cp1_after(tenths * (1 + 2 * lane as u32), 1.0) });
+            stage.event(Event::Progress { track, snapshot: cp1_after(tenths * speed, 1.0) });
         }
     }
     stage.event(Event::LapFinished { lane: 2, lap: 1, result: plain() });

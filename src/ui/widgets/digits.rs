@@ -8,10 +8,10 @@ use ratatui::style::Style;
 use super::columns;
 
 /// Dots of a glyph's height.
-const TALL: usize = 5;
+const TALL: u16 = 5;
 
 /// What times and the names of variants are made of.
-const GLYPHS: &[(char, [&str; TALL])] = &[
+const GLYPHS: &[(char, [&str; TALL as usize])] = &[
     ('0', ["####", "#..#", "#..#", "#..#", "####"]),
     ('1', [".#.", "##.", ".#.", ".#.", "###"]),
     ('2', ["####", "...#", "####", "#...", "####"]),
@@ -43,8 +43,8 @@ const GLYPHS: &[(char, [&str; TALL])] = &[
 ];
 
 /// A glyph's rows of dots; of what has none a box.
-fn glyph(c: char) -> &'static [&'static str; TALL] {
-    const OTHER: [&str; TALL] = ["####", "#..#", "#..#", "#..#", "####"];
+fn glyph(c: char) -> &'static [&'static str; TALL as usize] {
+    const OTHER: [&str; TALL as usize] = ["####", "#..#", "#..#", "#..#", "####"];
     GLYPHS.iter().find(|(of, _)| *of == c).map_or(&OTHER, |(_, rows)| rows)
 }
 
@@ -56,7 +56,7 @@ pub(in crate::ui) fn width(text: &str, scale: u16) -> u16 {
 
 /// Rows that it takes.
 pub(in crate::ui) const fn height(scale: u16) -> u16 {
-    (TALL as u16 * scale).div_ceil(2)
+    (TALL * scale).div_ceil(2)
 }
 
 /// Draws it at the upper left of `area`, as far as it fits in: no part of a glyph goes beyond.

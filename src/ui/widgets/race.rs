@@ -343,9 +343,9 @@ impl Widget for Pane<'_, Race> {
         ])
         .areas(rest);
         if self.of.phase == Phase::Ready {
-            self.hints(chart, buf)
+            self.hints(chart, buf);
         } else {
-            self.chart(chart, buf)
+            self.chart(chart, buf);
         }
         for (line, area) in words.into_iter().zip(rows(foot)) {
             line.render(area, buf);

@@ -160,9 +160,12 @@ impl Pane<'_, Race> {
         let large = usize::from(digits::width(&clock, 1)) + 3;
         let is_large = area.height >= digits::height(1) && width >= ROOM_FOR_DIGITS;
         let clocks = if is_large { large.max(LARGE_CLOCK) } else { CLOCK };
-        let mut line = Line::default();
-        line.spans =
-            bar::progress(fill, width.saturating_sub(clocks), self.theme.lane(at), self.theme.faint());
+        let line = Line::from(bar::progress(
+            fill,
+            width.saturating_sub(clocks),
+            self.theme.lane(at),
+            self.theme.faint(),
+        ));
         for row in rows(area) {
             (&line).render(row, buf);
         }

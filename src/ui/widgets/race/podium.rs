@@ -115,9 +115,7 @@ impl Pane<'_, Race> {
                 _ => Fill::Share(self.share(track)),
             };
             let empty = if step.share > 0.0 { ' ' } else { '─' };
-            let mut line = Line::default();
-            line.spans = bar::thin(fill, width, empty, style, faint);
-            line.render(bar, buf);
+            Line::from(bar::thin(fill, width, empty, style, faint)).render(bar, buf);
         }
         let state = match (&track.state, step.share > 0.0) {
             (_, true) => text::race::rank(at).to_owned(),

@@ -77,8 +77,8 @@ impl Track {
             }
         });
         let room = if full { 2 * WORDS } else { WORDS }.min(width / 2);
-        let mut line = Line::default();
-        line.spans = bars(bottleneck::shares(work, server), found, theme, width.saturating_sub(room));
+        let shares = bottleneck::shares(work, server);
+        let mut line = Line::from(bars(shares, found, theme, width.saturating_sub(room)));
         let used = line.width();
         line.push_span(Span::raw(" ".repeat(width.saturating_sub(room).saturating_sub(used))));
         line.push_span(Span::styled(fit::right(&fit::cut(&words, room), room), theme.strong()));

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 use upseal::event::Variant;
 use upseal::lab;
 use upseal::lab::outcome::Outcome::{
@@ -124,18 +129,52 @@ fn a_refusal_is_for_its_own_reason() {
 }
 
 #[test]
-fn the_lab_leaves_nothing_and_stops_when_it_is_told_to() {
-    let left = || {
-        let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("upseal-lab-")).count()
-    };
+fn it_stops_between_two_cells_when_it_is_told_to() {
     let stop = Interrupter::default();
     let mut cells = 0;
     let result = lab::run(&stop, |_| {
         cells += 1;
-        assert!(left() >= 1, "it has a folder while it plays");
         stop.interrupt();
     });
     assert!(matches!(result, Err(lab::LabError::Stopped)), "{result:?}");
     assert_eq!(cells, 1);
+}
+
+/// The program, with a folder of its own for what is thrown away.
+fn program(arguments: &[&str], folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_upseal"))
+        .arg("lab")
+        .args(arguments)
+        .env("TMPDIR", folder)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).unwrap().next().is_none()
+}
+
+#[test]
+fn the_program_prints_a_cell_a_line_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = program(&["--json"], folder.path()).wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let said = String::from_utf8(done.stdout).unwrap();
+    let cells: Vec<Cell> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(cells.len() == 48 && cells.iter().all(|cell| cell.as_expected));
+    assert!(is_empty(folder.path()));
+    // As a table, and interrupted after its first row.
+    let mut interrupted = program(&[], folder.path());
+    let mut says = BufReader::new(interrupted.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(says.any(|line| line.starts_with(" 1 of 12: read the content")));
+    assert!(!is_empty(folder.path()), "it has a folder while it plays");
+    kill_process(Pid::from_child(&interrupted), Signal::INT).unwrap();
+    assert!(says.any(|line| line == "upseal: stopped"));
+    let done = interrupted.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), done.stdout.as_slice()), (Some(130), &b""[..]));
+    assert!(is_empty(folder.path()));
 }

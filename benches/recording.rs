@@ -4,6 +4,8 @@
 //! `outline` is what the terminal UI does while the Session screen is closed, `full` while it is open. The three take
 //! turns, and the best round of each counts: these machines are noisy, and noise only slows.
 
+#![allow(clippy::expect_used, reason = "a bench fails by panicking")]
+
 mod support;
 
 use std::hint::black_box;

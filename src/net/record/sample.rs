@@ -9,7 +9,8 @@ pub(super) const HEAD: usize = 256;
 const PIECES: u64 = 48;
 /// Bytes of a piece that are counted: enough to tell 8 bits from 7.9.
 const COUNTED: u64 = 2 << 10;
-/// Pieces of the later messages of a connection are at least so long: one count for a small file.
+/// Of the later messages of a connection only those that are so long are counted, in pieces that are: a count
+/// takes as long as a seventh of a small file.
 const LATER: u64 = 64 << 10;
 
 /// What is known of a sequence so far.
@@ -17,6 +18,8 @@ pub(super) struct Sampling {
     sample: Sample,
     /// Of what; `None`: nothing is counted.
     count: Option<Box<Count>>,
+    /// Whether it may be counted.
+    is_worth_it: bool,
 }
 
 /// How often each byte came in this piece.
@@ -34,15 +37,17 @@ impl Default for Count {
 impl Sampling {
     /// Of a sequence that will have about `total` bytes, in the message of this number; counted or not.
     pub(super) fn new(number: u64, total: u64, is_counted: bool) -> Self {
-        let least = if number <= FIRST { COUNTED } else { LATER };
+        let (least, is_worth_it) = if number <= FIRST { (COUNTED, true) } else { (LATER, total >= LATER) };
         let interval = total.div_ceil(PIECES).max(least);
         let sample = Sample { interval, ..Sample::default() };
-        Self { sample, count: is_counted.then(Box::default) }
+        Self { sample, count: (is_counted && is_worth_it).then(Box::default), is_worth_it }
     }
 
     /// From now on it is counted.
     pub(super) fn count(&mut self) {
-        self.count.get_or_insert_default();
+        if self.is_worth_it {
+            self.count.get_or_insert_default();
+        }
     }
 
     pub(super) fn add(&mut self, mut bytes: &[u8]) {
@@ -197,6 +202,14 @@ mod tests {
         outline.end();
         let sample = outline.sample();
         assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (5000, HEAD, 0));
+        // One of many small files, even if somebody looks; a large one is.
+        for (total, pieces) in [(5000, 0), (100_000, 2)] {
+            let mut later = Sampling::new(FIRST + 1, total, true);
+            later.count();
+            later.add(&vec![7; usize::try_from(total).unwrap()]);
+            later.end();
+            assert_eq!((later.sample().entropy.len(), later.sample().head.len()), (pieces, HEAD), "{total}");
+        }
         let mut unseen = Sampling::new(1, 100, true);
         unseen.skip(10);
         unseen.add(b"after a gap");

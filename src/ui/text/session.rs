@@ -22,7 +22,7 @@ pub(in crate::ui) const WIRE_BYTES: &str = "on the wire";
 pub(in crate::ui) const IN_CLEAR: &str = "✗ in clear: whoever listens reads it";
 pub(in crate::ui) const SEALED: &str = "✓ sealed: needs the key";
 pub(in crate::ui) const NOT_COUNTED: &str =
-    "entropy: counted while this screen is open (u sends the file again)";
+    "entropy: counted while this screen is open; of many files the first";
 pub(in crate::ui) const UNSEEN: &str = "The kernel moved these bytes by itself; nobody saw them pass.";
 pub(in crate::ui) const LIVE: &str = "under way";
 pub(in crate::ui) const ENDED: &str = "ended in order";

@@ -219,6 +219,7 @@ fn frames() -> Vec<Frame> {
 }
 
 /// One of each event, and of each enum in it one of each variant.
+#[allow(clippy::too_many_lines, reason = "one value of each event")]
 fn examples() -> Vec<Event> {
     let track = Track::Job(JobId(1));
     let receiving = Track::Receiving(SessionId(1), 1);

@@ -20,6 +20,7 @@ use upseal::net::stream::Interrupter;
 /// Outcomes, any of them, and what a receipt is worth; `None`: there is no such attack.
 type Expected = Option<(&'static [Outcome], Option<Receipt>)>;
 
+#[allow(clippy::unnecessary_wraps, reason = "the table also has cells without an attack")]
 const fn any(outcomes: &'static [Outcome], receipt: Option<Receipt>) -> Expected {
     Some((outcomes, receipt))
 }

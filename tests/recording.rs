@@ -6,6 +6,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use upseal::crypto::Open as _;
 use upseal::crypto::fernet::TokenOpener;
@@ -112,6 +113,8 @@ fn is_seamless(session: &Session) {
 /// The numbers read back: each message of every dialect, with its size and place, on both ends.
 #[test]
 fn every_message_of_every_dialect_has_its_size_and_its_place_on_both_ends() {
+    use Kind::{Authenticate, Certificate, Close, Data, Filename, SessionKey, Signature, Statement};
+
     for size in [0, 1, 200, 600_000] {
         for dialect in dialects() {
             if size > 1000 && dialect.variant == Variant::Cp1 && dialect.framing != Framing::A {
@@ -120,7 +123,6 @@ fn every_message_of_every_dialect_has_its_size_and_its_place_on_both_ends() {
             let content = noise(size, 5);
             let (client, server, counted) = one(Depth::Full, dialect, "a.bin", &content);
             let which = format!("{dialect:?}, {size} bytes");
-            use Kind::{Authenticate, Certificate, Close, Data, Filename, SessionKey, Signature, Statement};
             let proof: &[Kind] = &[Authenticate, Signature, Certificate];
             let receipt: &[Kind] = &[Authenticate, Signature, Statement];
             let expected = match dialect.variant {
@@ -261,7 +263,12 @@ fn no_session_key_is_recorded_in_clear() {
     assert_eq!(sessions.len(), 2);
     let printed: Vec<String> =
         client.events.seen.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    };
     for session in sessions.values() {
         let wrapped = &session.of(Kind::SessionKey).body.head;
         let (key, sound) = common::IDENTITY.unwrap_session_key(wrapped);

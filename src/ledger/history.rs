@@ -194,7 +194,7 @@ impl Ledger {
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
 
-    /// What files took to each server by each variant: of the newest [`REMEMBERED`] that arrived, all their bytes
+    /// What files took to each server by each variant: of the newest twenty that arrived, all their bytes
     /// over all their seconds. Where they were too small to say anything there is nothing.
     pub fn rates(&self) -> Result<Vec<Learned>, LedgerError> {
         let sql = "WITH way AS (SELECT DISTINCT address, variant FROM sent),

@@ -34,7 +34,7 @@ mod sample;
 
 /// Messages that are told one by one.
 pub const FIRST: u64 = 64;
-/// Messages after those, of each [`PAUSE`].
+/// Messages after those, of each pause between two reports.
 pub const LAST: usize = 32;
 /// Between two reports of what is under way.
 const PAUSE: Duration = Duration::from_millis(100);

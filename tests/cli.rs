@@ -68,7 +68,7 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("serve --bind localhost:4321", "localhost:4321"),
         ("serve --accept cp2,cp3", "cp3"),
         ("serve --max-file 1.5GiB", "1.5GiB"),
-        ("race a.txt --lanes cp1", "a race has two to 4 lanes"),
+        ("race a.txt --lanes cp1", "a race needs two lanes or more, and has 4 at the most"),
         ("race a.txt --lanes cp1,cp9", "'cp9' is none of plain, ap, cp1, cp2"),
         ("race a.txt --lanes cp1,cp2@", "an address must follow"),
         ("race a.txt --first many", "many"),

@@ -157,4 +157,8 @@ impl Observer for Printer {
     fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
+        None
+    }
 }

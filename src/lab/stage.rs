@@ -209,6 +209,10 @@ impl Observer for Watcher {
     fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
+        None
+    }
 }
 
 /// What our server refused, in its words.

@@ -58,7 +58,7 @@ pub trait Observer: Send + Sync {
     fn unwatch(&self, track: Track);
 
     /// Whether connections are to be recorded, for somebody who may look at them.
-    fn recorder(&self) -> Option<Arc<Recorder>> {
-        None
-    }
+    ///
+    /// Not given by default: who passes reports on must not lose it.
+    fn recorder(&self) -> Option<Arc<Recorder>>;
 }

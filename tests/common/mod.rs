@@ -247,6 +247,10 @@ impl Observer for Collect {
     }
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<upseal::net::record::Recorder>> {
+        None
+    }
 }
 
 // ---- A server

@@ -93,6 +93,10 @@ impl Observer for Log {
     fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<upseal::net::record::Recorder>> {
+        None
+    }
 }
 
 /// What a server has, and what it said.

@@ -85,6 +85,10 @@ impl Observer for Log {
     fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
+        None
+    }
 }
 
 /// What the client sees, and the server's one refusal.

@@ -59,6 +59,10 @@ impl Observer for Watcher {
     }
 
     fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
+        None
+    }
 }
 
 /// A folder that sleeps.

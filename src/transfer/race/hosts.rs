@@ -9,6 +9,7 @@ use crate::event::{Event, Track};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::receive::is_race;
+use crate::net::record::Recorder;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
@@ -113,5 +114,9 @@ impl Observer for Hosts {
 
     fn unwatch(&self, track: Track) {
         self.observer.unwatch(track);
+    }
+
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        self.observer.recorder()
     }
 }

@@ -18,6 +18,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -380,6 +381,10 @@ impl Stream for Tapped {
         let n = self.stream.write_more(bytes)?;
         self.passed(true, Ok(&bytes[..n]));
         Ok(n)
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.stream.local()
     }
 
     fn splices(&self) -> bool {

@@ -22,6 +22,8 @@ use crate::event::{Calibration, Engines, Padding, Speed, Variant};
 
 /// For each of the ten measurements. Ten of them are the second.
 const SLICE: Duration = Duration::from_millis(90);
+/// Between two looks whether a transfer still runs.
+const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of a step, as a transfer has them.
 const STEP: usize = 256 << 10;
 /// Blocks of a step of CP1.
@@ -35,16 +37,17 @@ struct Kept {
     calibration: Calibration,
 }
 
-/// What was kept in this file, if it still holds; else what a second of work shows, which is kept there.
+/// What was kept in this file, if it still holds; else what a second of work shows, which is kept there. While `is_busy`
+/// it waits: a transfer would suffer from it, and it from the transfer.
 ///
 /// # Errors
 /// There is no randomness for a throwaway key.
-pub fn run(kept: Option<&Path>) -> Result<Calibration, IdentityError> {
+pub fn run(kept: Option<&Path>, is_busy: &dyn Fn() -> bool) -> Result<Calibration, IdentityError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if let Some(calibration) = kept.and_then(|path| read(path, cores)) {
         return Ok(calibration);
     }
-    let calibration = Calibration { cores, speeds: measure(SLICE)? };
+    let calibration = Calibration { cores, speeds: measure(&Slice { time: SLICE, is_busy })? };
     if let Some(path) = kept {
         write(path, &calibration);
     }
@@ -78,7 +81,7 @@ fn write(path: &Path, calibration: &Calibration) {
 }
 
 /// Every way, each for a slice of time or a step, whichever takes longer.
-fn measure(slice: Duration) -> Result<Vec<Speed>, IdentityError> {
+fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
     let (own, _) = identity::throwaway()?;
     let bits = own.modulus_bytes() * 8;
     let plain = vec![0x5a; STEP];
@@ -90,7 +93,7 @@ fn measure(slice: Duration) -> Result<Vec<Speed>, IdentityError> {
 }
 
 /// Plain and AP: the SHA-256, on either side.
-fn clear(plain: &[u8], bits: usize, slice: Duration) -> Speed {
+fn clear(plain: &[u8], bits: usize, slice: &Slice<'_>) -> Speed {
     let mut clear = Clear::new(u64::MAX, FileDigest::Sha256);
     let rate = rate(slice, || {
         clear.pass(plain);
@@ -99,7 +102,7 @@ fn clear(plain: &[u8], bits: usize, slice: Duration) -> Speed {
     Speed { variant: Variant::Plain, padding: Padding::Oaep, bits, seal: rate, open: rate }
 }
 
-fn token(plain: &[u8], bits: usize, slice: Duration) -> Speed {
+fn token(plain: &[u8], bits: usize, slice: &Slice<'_>) -> Speed {
     let key = SessionKey::generate();
     let mut token = Vec::new();
     let seal = rate(slice, || {
@@ -122,7 +125,7 @@ fn token(plain: &[u8], bits: usize, slice: Duration) -> Speed {
 }
 
 /// `None`: a key so short that no block holds a byte, which a throwaway one is not.
-fn blocks(own: &Identity, padding: Padding, bits: usize, slice: Duration) -> Option<Speed> {
+fn blocks(own: &Identity, padding: Padding, bits: usize, slice: &Slice<'_>) -> Option<Speed> {
     let key = own.server_key();
     let plain = vec![0x5a; BLOCKS * ServerKey::block_max(key.modulus_bytes(), padding)];
     let mut sealed = Vec::new();
@@ -134,15 +137,27 @@ fn blocks(own: &Identity, padding: Padding, bits: usize, slice: Duration) -> Opt
     (seal > 0.0 && open > 0.0).then_some(Speed { variant: Variant::Cp1, padding, bits, seal, open })
 }
 
-/// Bytes a second of a step that says how many it did; the first time warms up.
-fn rate(slice: Duration, mut step: impl FnMut() -> usize) -> f64 {
-    step();
-    let (begin, mut bytes) = (Instant::now(), 0);
+/// How long is measured, and when not.
+struct Slice<'a> {
+    time: Duration,
+    is_busy: &'a dyn Fn() -> bool,
+}
+
+/// Bytes a second of a step that says how many it did; the first time warms up. What a transfer came into is measured
+/// again.
+fn rate(slice: &Slice<'_>, mut step: impl FnMut() -> usize) -> f64 {
     loop {
-        bytes += step();
-        let elapsed = begin.elapsed();
-        if elapsed >= slice {
-            return bytes as f64 / elapsed.as_secs_f64();
+        while (slice.is_busy)() {
+            thread::sleep(LOOK);
+        }
+        step();
+        let (begin, mut bytes) = (Instant::now(), 0);
+        while !(slice.is_busy)() {
+            bytes += step();
+            let elapsed = begin.elapsed();
+            if elapsed >= slice.time {
+                return bytes as f64 / elapsed.as_secs_f64();
+            }
         }
     }
 }
@@ -150,11 +165,13 @@ fn rate(slice: Duration, mut step: impl FnMut() -> usize) -> f64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
     fn every_way_has_a_speed_and_cp1_is_the_slowest() {
-        let speeds = measure(Duration::ZERO).unwrap();
+        let speeds = measure(&Slice { time: Duration::ZERO, is_busy: &|| false }).unwrap();
         let of = |variant| speeds.iter().filter(move |speed| speed.variant == variant);
         assert_eq!(
             (of(Variant::Plain).count(), of(Variant::Cp2).count(), of(Variant::Cp1).count()),
@@ -165,6 +182,24 @@ mod tests {
         // A private operation is some hundred times the work of anything symmetric.
         let cp2 = of(Variant::Cp2).map(|speed| speed.open).next().unwrap();
         assert!(of(Variant::Cp1).all(|speed| speed.open < cp2), "{speeds:?}");
+    }
+
+    #[test]
+    fn while_a_transfer_runs_nothing_is_measured_and_what_it_came_into_is_measured_again() {
+        // Busy when first looked at; then again in the midst of the first measurement.
+        let busy = [true, false, false, true];
+        let looks = Cell::new(0);
+        let is_busy = || {
+            looks.set(looks.get() + 1);
+            busy.get(looks.get() - 1).copied().unwrap_or(false)
+        };
+        let slice = Slice { time: Duration::from_millis(5), is_busy: &is_busy };
+        let rate = rate(&slice, || {
+            assert!(looks.get() > 1, "it waits");
+            thread::sleep(Duration::from_millis(1));
+            1
+        });
+        assert!(rate > 0.0 && looks.get() > busy.len(), "{} looks", looks.get());
     }
 
     #[test]

@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -229,6 +230,8 @@ struct Control {
     hosts: Arc<Hosts>,
     host: Host,
     active: Option<Active>,
+    /// Whether there is one, for those who keep out of its way.
+    busy: Arc<AtomicBool>,
     tell: Sender<Told>,
     told: Receiver<Told>,
 }
@@ -253,6 +256,7 @@ impl Control {
             race: None,
             host: Host::Absent,
             active: None,
+            busy: Arc::default(),
             tell,
             told,
         }
@@ -404,6 +408,7 @@ impl Control {
                 if let Some(active) = self.active.take() {
                     let _ = active.thread.join(); // It catches its panics.
                 }
+                self.busy.store(false, Ordering::Relaxed);
                 self.bury();
             }
         }
@@ -532,14 +537,17 @@ impl Control {
             let _ = tell.send(Told::Done(ended));
         });
         match spawned {
-            Ok(thread) => self.active = Some(Active { stop, thread, is_race }),
+            Ok(thread) => {
+                self.active = Some(Active { stop, thread, is_race });
+                self.busy.store(true, Ordering::Relaxed);
+            }
             Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),
         }
     }
 
     /// On a thread that nobody waits for: it reads a file or two and computes for a second, and then there are prices.
     fn start_forecast(&self, forecast: Forecast) {
-        let observer = Arc::clone(&self.sampler);
+        let (observer, busy) = (Arc::clone(&self.sampler), Arc::clone(&self.busy));
         // Without a thread there are no prices before the first transfer.
         let _ = thread::Builder::new().name("upseal-forecast".to_owned()).spawn(move || {
             let ledger = forecast.history.as_deref().map(Ledger::open_existing);
@@ -549,7 +557,9 @@ impl Control {
             {
                 observer.event(Event::Learned { rates });
             }
-            if let Ok(calibration) = calibrate::run(forecast.calibration.as_deref()) {
+            if let Ok(calibration) =
+                calibrate::run(forecast.calibration.as_deref(), &|| busy.load(Ordering::Relaxed))
+            {
                 observer.event(Event::Calibrated { calibration });
             }
         });

@@ -311,7 +311,7 @@ impl Output {
                 Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
                 None => self.result(&format!(
                     "{:<14} {:>9}  {:>12}  {} on the wire (×{:.2}){}",
-                    lane.dialect.to_string(),
+                    race::label(verdict, lane),
                     units::duration(Duration::from_secs_f64(lane.seconds)),
                     units::rate(verdict.bytes as f64 / lane.seconds),
                     units::bytes(lane.wire_bytes),

@@ -43,16 +43,26 @@ pub fn sentence(verdict: &Verdict) -> String {
 }
 
 /// What a lane is called beside the others: its variant; the whole dialect, if another has the same variant; and its
-/// key, if another has the same dialect, too.
+/// key, if another has the same dialect, too, or a key of another length.
 #[must_use]
 pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
     let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
-    let (variant, dialect) = (lane.dialect.variant.to_string(), lane.dialect.to_string());
+    let variant = lane.dialect.variant.to_string();
     let twins = others().any(|other| other.dialect.variant == lane.dialect.variant);
-    let twins_in_all = others().any(|other| other.dialect.to_string() == dialect);
-    match &lane.proof {
-        _ if !twins => variant,
-        Some(proof) if twins_in_all => format!("{dialect} {}", proof.bits),
+    if twins { label(verdict, lane) } else { variant }
+}
+
+/// The dialect, and the key where that tells lanes of its variant apart.
+#[must_use]
+pub fn label(verdict: &Verdict, lane: &LaneResult) -> String {
+    let dialect = lane.dialect.to_string();
+    let bits = |lane: &LaneResult| lane.proof.as_ref().map(|proof| proof.bits);
+    let needs_key = verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane)).any(|other| {
+        let same_variant = other.dialect.variant == lane.dialect.variant;
+        other.dialect.to_string() == dialect || (same_variant && bits(other) != bits(lane))
+    });
+    match bits(lane) {
+        Some(bits) if needs_key => format!("{dialect} {bits}"),
         _ => dialect,
     }
 }
@@ -125,6 +135,9 @@ mod tests {
         assert_eq!(names(paddings), ["CP1 OAEP", "CP1 PKCS1v15", "CP2"]);
         let keys = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Oaep)];
         assert_eq!(names(keys), ["CP1 OAEP 1024", "CP1 OAEP 2048"]);
+        // Else the padding would seem to be what costs.
+        let both = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Pkcs1v15)];
+        assert_eq!(names(both), ["CP1 OAEP 1024", "CP1 PKCS1v15 2048"]);
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! A local folder that no crash leaves half-written.
 //!
 //! ```text
-//! begin   create .upseal-<random>.part    0600, O_EXCL, in the folder itself
+//! begin   create a file without a name    O_TMPFILE, in the folder itself
 //! write   into it
 //! commit  join the group
 //! wait    fsync the files of the group    their bytes are on disk before their names are
-//!         rename, never replacing         name, name (2), name (3) …; the same bytes there: done
+//!         link, which never replaces      name, name (2), name (3) …; the same bytes there: done
 //!         fsync the folder                now the names are on disk, too
 //! ```
 //!
+//! Where files cannot be without a name (and for one that continues another, which it replaces), it is
+//! `.upseal-<random>.part`, 0600 and created with `O_EXCL`, until it is renamed.
+//!
 //! Every step works beneath the folder's descriptor, on names of one component, so neither a name
-//! nor a link that somebody planted leads out of it. What a crash leaves behind is an unfinished
+//! nor a link that somebody planted leads out of it. What a crash leaves behind is at most an unfinished
 //! file; the next [`Folder::open`] that is alone with the folder removes it. A failed fsync fails
 //! the commit and is never tried again: the kernel may have dropped the bytes and say so only once.
 
@@ -28,6 +31,7 @@ use self::draft::Draft;
 use self::group::Group;
 use self::known::Known;
 use self::turns::Turns;
+use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
 use super::{Incoming, Pending, Published, Store};
@@ -38,6 +42,7 @@ mod group;
 mod known;
 mod rename;
 mod turns;
+mod unnamed;
 
 /// Bytes from which on it is asked whether a file has room: small ones are written sooner.
 const WORTH_ASKING: u64 = 1 << 20;
@@ -67,6 +72,8 @@ struct Root {
     group: Group,
     /// How they are brought to disk.
     durability: Durability,
+    /// How a file gets its first name here, if it can be without one until then.
+    unnamed: Option<Unnamed>,
 }
 
 /// How files that are published together are brought to disk. Either way none has its name before.
@@ -99,7 +106,8 @@ impl Folder {
         let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
-        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability })))
+        let unnamed = Unnamed::detect(&dir);
+        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability, unnamed })))
     }
 
     /// The folder, as it was given to [`open`](Self::open).
@@ -219,11 +227,16 @@ fn usual_mode(dir: &Dir) -> io::Result<u32> {
 
 /// Creates `.upseal-<32 hex digits>.part` for writing.
 fn create_unfinished(dir: &Dir, mode: u32) -> io::Result<(String, File)> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let name = format!("{UNFINISHED_PREFIX}{:032x}{UNFINISHED_SUFFIX}", u128::from_ne_bytes(random));
+    let name = unfinished_name()?;
     let file = dir.open_with(&name, OpenOptions::new().write(true).create_new(true).mode(mode))?;
     Ok((name, file.into_std()))
+}
+
+/// A name that nobody else has.
+fn unfinished_name() -> io::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(format!("{UNFINISHED_PREFIX}{:032x}{UNFINISHED_SUFFIX}", u128::from_ne_bytes(random)))
 }
 
 /// Opens `name` itself for reading, if it is a regular file of `size` bytes: not what a link points

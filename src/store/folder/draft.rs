@@ -12,6 +12,7 @@ use rustix::io::retry_on_intr;
 use super::group::Group;
 use super::known::Print;
 use super::rename::{Outcome, rename_new};
+use super::unnamed::Unnamed;
 use super::{Root, create_unfinished, open_regular};
 use crate::digest::Digest;
 use crate::event::Kept;
@@ -24,14 +25,23 @@ pub(super) struct Draft {
     root: Arc<Root>,
     /// The name it asks for.
     want: FileName,
-    /// The name it has until it is published.
-    unfinished: String,
+    /// What it is called until it is published.
+    until_then: UntilThen,
     file: File,
     /// Bytes in it.
     len: u64,
     state: State,
     /// What it is to replace: published by us, and only the beginning.
     replaces: Option<Beginning>,
+}
+
+/// What a draft is called.
+#[derive(Debug)]
+enum UntilThen {
+    /// Nothing.
+    Unnamed(Unnamed),
+    /// `.upseal-<random>.part`, and it is readable for nobody else.
+    Named(String),
 }
 
 /// A published file that the draft continues.
@@ -56,15 +66,27 @@ enum State {
 }
 
 impl Draft {
-    /// Creates the unfinished file, readable for nobody else.
+    /// Creates the unfinished file.
     pub(super) fn begin(root: &Arc<Root>, want: &FileName) -> Result<Self, StoreError> {
-        let (unfinished, file) = create_unfinished(&root.dir, 0o600).map_err(|cause| {
-            StoreError::new(Doing::Create, Spot { folder: root.path.clone(), name: None }, cause)
-        })?;
+        Self::create(root, want, root.unnamed)
+    }
+
+    /// Creates it with the way in which it gets a name later, or with one from the beginning.
+    fn create(root: &Arc<Root>, want: &FileName, unnamed: Option<Unnamed>) -> Result<Self, StoreError> {
+        // What is wrong with a folder (full, removed), the creation of a name says more truly.
+        let nameless = unnamed.and_then(|way| Some((UntilThen::Unnamed(way), way.create(&root.dir).ok()?)));
+        let (until_then, file) = match nameless {
+            Some(created) => created,
+            None => create_unfinished(&root.dir, 0o600)
+                .map(|(name, file)| (UntilThen::Named(name), file))
+                .map_err(|cause| {
+                    StoreError::new(Doing::Create, Spot { folder: root.path.clone(), name: None }, cause)
+                })?,
+        };
         Ok(Self {
             root: Arc::clone(root),
             want: want.clone(),
-            unfinished,
+            until_then,
             file,
             len: 0,
             state: State::Growing,
@@ -74,7 +96,8 @@ impl Draft {
 
     /// The same, with a copy of what was published in it.
     pub(super) fn amend(root: &Arc<Root>, of: &Published) -> Result<Self, StoreError> {
-        let mut draft = Self::begin(root, &of.want)?;
+        // Only a file with a name can replace another.
+        let mut draft = Self::create(root, &of.want, None)?;
         let print = draft
             .copy(of)
             .map_err(|cause| StoreError::new(Doing::Amend, draft.spot(), cause))?
@@ -111,6 +134,9 @@ impl Draft {
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
         if self.state == State::Torn {
             return Err(StoreError::Torn { spot: self.spot() });
+        }
+        if matches!(self.until_then, UntilThen::Unnamed(_)) {
+            return Ok(()); // it was created with them
         }
         let is_usual =
             || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
@@ -155,9 +181,12 @@ impl Draft {
     /// while we try it is compared like any other.
     fn settle(&self, digest: Option<Digest>) -> Result<Stored, StoreError> {
         for name in self.want.candidates() {
-            match rename_new(&self.root.dir, &self.unfinished, name.as_str())
-                .map_err(self.failed(Doing::Publish))?
-            {
+            let dir = &self.root.dir;
+            let named = match &self.until_then {
+                UntilThen::Unnamed(unnamed) => unnamed.name(dir, &self.file, name.as_str()),
+                UntilThen::Named(unfinished) => rename_new(dir, unfinished, name.as_str()),
+            };
+            match named.map_err(self.failed(Doing::Publish))? {
                 Outcome::Done => {
                     if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
                         self.root.known.remember(Print::of(&metadata), digest);
@@ -181,6 +210,7 @@ impl Draft {
     /// Takes the place of its beginning. If somebody has changed that meanwhile, it is theirs now, and
     /// this is another file.
     fn replace(&self, beginning: &Beginning, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        let UntilThen::Named(unfinished) = &self.until_then else { return self.settle(digest) };
         let dir = &self.root.dir;
         let there = open_regular(dir, &beginning.name, beginning.size).ok().flatten();
         let print = there.and_then(|there| there.metadata().ok()).map(|metadata| Print::of(&metadata));
@@ -195,7 +225,7 @@ impl Draft {
                 return Ok(Stored { name, kept: Kept::Same });
             }
         }
-        dir.rename(&self.unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+        dir.rename(unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
         if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
             self.root.known.remember(Print::of(&metadata), digest);
         }
@@ -276,9 +306,11 @@ fn splice_all(pipe: BorrowedFd<'_>, file: &mut File, len: usize) -> io::Result<(
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if self.state != State::Named {
+        if self.state != State::Named
+            && let UntilThen::Named(unfinished) = &self.until_then
+        {
             // What cannot be removed is left for the next sweep.
-            let _ = self.root.dir.remove_file(&self.unfinished);
+            let _ = self.root.dir.remove_file(unfinished);
         }
     }
 }
@@ -298,8 +330,10 @@ mod tests {
         let mut draft = Draft::begin(&folder.0, &FileName::from_wire(b"a.txt").unwrap()).unwrap();
         draft.write(b"half").unwrap();
         // Open for reading only, it fails to write, as it would on a full disk.
-        let path = temp.path().join(&draft.unfinished);
-        let writable = std::mem::replace(&mut draft.file, File::open(path).unwrap());
+        let other = temp.path().join("other");
+        fs::write(&other, b"").unwrap();
+        let writable = std::mem::replace(&mut draft.file, File::open(&other).unwrap());
+        fs::remove_file(other).unwrap();
         assert!(matches!(draft.write(b"lost"), Err(StoreError::Failed { doing: Doing::Write, .. })));
         draft.file = writable;
         draft.write(b"rest").unwrap();

@@ -13,12 +13,32 @@ use tempfile::TempDir;
 use super::*;
 use crate::digest::Digest;
 use crate::event::Kept;
-use crate::store::{Stored, Ticket};
+use crate::store::Stored;
 
-fn inbox() -> (TempDir, Folder) {
-    let temp = tempfile::tempdir().unwrap();
-    let folder = Folder::open(temp.path()).unwrap();
-    (temp, folder)
+mod group;
+
+/// Empty folders: whose files have no name at first, where the file system can do that, and whose files have.
+fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
+    [false, true].into_iter().map(|named| {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = open(temp.path(), Durability::default(), named);
+        (temp, folder)
+    })
+}
+
+fn open(path: &Path, durability: Durability, named: bool) -> Folder {
+    let mut folder = Folder::open_with(path, durability).unwrap();
+    if named {
+        Arc::get_mut(&mut folder.0).unwrap().unnamed = None;
+    }
+    folder
+}
+
+/// What of a folder's files is not published yet: of those without a name nothing is to be seen.
+fn unfinished(folder: &Folder) -> BTreeSet<String> {
+    let mut names = names(folder.path());
+    names.retain(|name| name.starts_with(UNFINISHED_PREFIX));
+    names
 }
 
 fn name(text: &str) -> FileName {
@@ -51,154 +71,165 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 
 #[test]
 fn publishes_what_was_written_and_nothing_else() {
-    let (temp, folder) = inbox();
-    let mut pending = begin(&folder, "a.txt");
-    pending.write(b"one ").unwrap();
-    pending.write(b"").unwrap();
-    pending.write(b"two").unwrap();
-    let unfinished = names(temp.path());
-    assert_eq!(unfinished.len(), 1);
-    let random = |n: &String| n.strip_prefix(".upseal-")?.strip_suffix(".part").map(str::len);
-    assert!(unfinished.iter().all(|n| random(n) == Some(32)), "{unfinished:?}");
-    let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-    assert_eq!(stored, Stored { name: name("a.txt"), kept: Kept::New });
-    assert_eq!(names(temp.path()), set(["a.txt"]));
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one two");
+    for (temp, folder) in inboxes() {
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(b"one ").unwrap();
+        pending.write(b"").unwrap();
+        pending.write(b"two").unwrap();
+        let unfinished = names(temp.path());
+        assert_eq!(unfinished.len(), usize::from(folder.0.unnamed.is_none()));
+        let random = |n: &String| n.strip_prefix(".upseal-")?.strip_suffix(".part").map(str::len);
+        assert!(unfinished.iter().all(|n| random(n) == Some(32)), "{unfinished:?}");
+        let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+        assert_eq!(stored, Stored { name: name("a.txt"), kept: Kept::New });
+        assert_eq!(names(temp.path()), set(["a.txt"]));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one two");
+    }
 }
 
 #[test]
 fn publishes_an_empty_file() {
-    let (temp, folder) = inbox();
-    assert_eq!(put(&folder, "empty", b""), ("empty".into(), Kept::New));
-    assert_eq!(put(&folder, "empty", b""), ("empty".into(), Kept::Same));
-    assert_eq!(fs::read(temp.path().join("empty")).unwrap(), b"");
+    for (temp, folder) in inboxes() {
+        assert_eq!(put(&folder, "empty", b""), ("empty".into(), Kept::New));
+        assert_eq!(put(&folder, "empty", b""), ("empty".into(), Kept::Same));
+        assert_eq!(fs::read(temp.path().join("empty")).unwrap(), b"");
+    }
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn bytes_spliced_from_a_pipe_count_as_written() {
-    let (temp, folder) = inbox();
-    let mut pending = begin(&folder, "a.txt");
-    pending.write(b"one ").unwrap();
-    let (out, into) = rustix::pipe::pipe().unwrap();
-    assert_eq!(rustix::io::write(into, b"two rest").unwrap(), 8);
-    pending.write_from(out.as_fd(), 4).unwrap();
-    pending.write(b"three").unwrap();
-    pending.commit(None).wait().unwrap();
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one two three");
+    for (temp, folder) in inboxes() {
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(b"one ").unwrap();
+        let (out, into) = rustix::pipe::pipe().unwrap();
+        assert_eq!(rustix::io::write(into, b"two rest").unwrap(), 8);
+        pending.write_from(out.as_fd(), 4).unwrap();
+        pending.write(b"three").unwrap();
+        pending.commit(None).wait().unwrap();
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one two three");
+    }
 }
 
 #[test]
 fn the_same_file_is_not_stored_again() {
-    let (temp, folder) = inbox();
-    assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::New));
-    assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Renamed));
-    assert_eq!(put(&folder, "a.txt", b"thr"), ("a (3).txt".into(), Kept::Renamed));
-    assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
-    assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Same));
-    assert_eq!(put(&folder, "a.txt", b"thr"), ("a (3).txt".into(), Kept::Same));
-    assert_eq!(put(&folder, "a.txt", b"longer"), ("a (4).txt".into(), Kept::Renamed));
-    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt", "a (3).txt", "a (4).txt"]));
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one");
-    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"two");
+    for (temp, folder) in inboxes() {
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::New));
+        assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Renamed));
+        assert_eq!(put(&folder, "a.txt", b"thr"), ("a (3).txt".into(), Kept::Renamed));
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
+        assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Same));
+        assert_eq!(put(&folder, "a.txt", b"thr"), ("a (3).txt".into(), Kept::Same));
+        assert_eq!(put(&folder, "a.txt", b"longer"), ("a (4).txt".into(), Kept::Renamed));
+        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt", "a (3).txt", "a (4).txt"]));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one");
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"two");
+    }
 }
 
 #[test]
 fn the_same_bytes_under_another_name_are_another_file() {
-    let (temp, folder) = inbox();
-    put(&folder, "a.txt", b"one");
-    assert_eq!(put(&folder, "b.txt", b"one"), ("b.txt".into(), Kept::New));
-    assert_eq!(names(temp.path()), set(["a.txt", "b.txt"]));
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"one");
+        assert_eq!(put(&folder, "b.txt", b"one"), ("b.txt".into(), Kept::New));
+        assert_eq!(names(temp.path()), set(["a.txt", "b.txt"]));
+    }
 }
 
 #[test]
 fn a_file_that_others_put_there_is_compared_by_its_bytes() {
-    let (temp, folder) = inbox();
-    fs::write(temp.path().join("a.txt"), b"one").unwrap();
-    assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
-    assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Renamed));
-    // Altered after it was stored: what the store remembers of it no longer holds.
-    fs::write(temp.path().join("a (2).txt"), b"two and more").unwrap();
-    assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
-    assert_eq!(put(&folder, "a.txt", b"two and more"), ("a (2).txt".into(), Kept::Same));
+    for (temp, folder) in inboxes() {
+        fs::write(temp.path().join("a.txt"), b"one").unwrap();
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
+        assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Renamed));
+        // Altered after it was stored: what the store remembers of it no longer holds.
+        fs::write(temp.path().join("a (2).txt"), b"two and more").unwrap();
+        assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
+        assert_eq!(put(&folder, "a.txt", b"two and more"), ("a (2).txt".into(), Kept::Same));
+    }
 }
 
 #[test]
 fn without_a_digest_nothing_is_the_same() {
-    let (temp, folder) = inbox();
-    for (stored_as, kept) in
-        [("a.txt", Kept::New), ("a (2).txt", Kept::Renamed), ("a (3).txt", Kept::Renamed)]
-    {
-        let mut pending = begin(&folder, "a.txt");
-        pending.write(b"one").unwrap();
-        let stored = pending.commit(None).wait().unwrap();
-        assert_eq!(stored, Stored { name: name(stored_as), kept });
+    for (temp, folder) in inboxes() {
+        for (stored_as, kept) in
+            [("a.txt", Kept::New), ("a (2).txt", Kept::Renamed), ("a (3).txt", Kept::Renamed)]
+        {
+            let mut pending = begin(&folder, "a.txt");
+            pending.write(b"one").unwrap();
+            let stored = pending.commit(None).wait().unwrap();
+            assert_eq!(stored, Stored { name: name(stored_as), kept });
+        }
+        assert_eq!(names(temp.path()).len(), 3);
     }
-    assert_eq!(names(temp.path()).len(), 3);
 }
 
 #[test]
 fn dropped_or_aborted_it_leaves_nothing() {
-    let (temp, folder) = inbox();
-    let mut pending = begin(&folder, "a.txt");
-    pending.write(b"half").unwrap();
-    drop(pending);
-    assert_eq!(names(temp.path()), set([]));
-    let mut pending = begin(&folder, "a.txt");
-    pending.write(b"half").unwrap();
-    pending.abort();
-    assert_eq!(names(temp.path()), set([]));
+    for (temp, folder) in inboxes() {
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(b"half").unwrap();
+        drop(pending);
+        assert_eq!(names(temp.path()), set([]));
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(b"half").unwrap();
+        pending.abort();
+        assert_eq!(names(temp.path()), set([]));
+    }
 }
 
 #[test]
 fn a_link_in_the_place_of_the_name_is_not_followed() {
-    let (temp, folder) = inbox();
-    let outside = tempfile::tempdir().unwrap();
-    let victim = outside.path().join("victim");
-    fs::write(&victim, b"one").unwrap();
-    symlink(&victim, temp.path().join("a.txt")).unwrap();
-    symlink(outside.path().join("nowhere"), temp.path().join("b.txt")).unwrap();
-    // Not even the same bytes at its end make it the same file.
-    assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
-    assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
-    assert_eq!(put(&folder, "b.txt", b"two"), ("b (2).txt".into(), Kept::Renamed));
-    assert_eq!(fs::read(&victim).unwrap(), b"one");
-    assert_eq!(names(outside.path()), set(["victim"]));
+    for (temp, folder) in inboxes() {
+        let outside = tempfile::tempdir().unwrap();
+        let victim = outside.path().join("victim");
+        fs::write(&victim, b"one").unwrap();
+        symlink(&victim, temp.path().join("a.txt")).unwrap();
+        symlink(outside.path().join("nowhere"), temp.path().join("b.txt")).unwrap();
+        // Not even the same bytes at its end make it the same file.
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
+        assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
+        assert_eq!(put(&folder, "b.txt", b"two"), ("b (2).txt".into(), Kept::Renamed));
+        assert_eq!(fs::read(&victim).unwrap(), b"one");
+        assert_eq!(names(outside.path()), set(["victim"]));
+    }
 }
 
 #[test]
 fn what_is_no_regular_file_only_takes_the_name() {
-    let (temp, folder) = inbox();
-    fs::create_dir(temp.path().join("a.txt")).unwrap();
-    assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
-    // Opened without care, a pipe would block; it has no length, as the file has.
-    let status = Command::new("mkfifo").arg(temp.path().join("b.txt")).status().unwrap();
-    assert!(status.success());
-    assert_eq!(put(&folder, "b.txt", b""), ("b (2).txt".into(), Kept::Renamed));
+    for (temp, folder) in inboxes() {
+        fs::create_dir(temp.path().join("a.txt")).unwrap();
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
+        // Opened without care, a pipe would block; it has no length, as the file has.
+        let status = Command::new("mkfifo").arg(temp.path().join("b.txt")).status().unwrap();
+        assert!(status.success());
+        assert_eq!(put(&folder, "b.txt", b""), ("b (2).txt".into(), Kept::Renamed));
+    }
 }
 
 #[test]
 fn many_files_of_one_name_are_all_kept() {
     const THREADS: u8 = 32;
-    let (temp, folder) = inbox();
-    let start = Barrier::new(THREADS.into());
-    let kept: Vec<_> = thread::scope(|scope| {
-        let (folder, start) = (&folder, &start);
-        let put_one = |n: u8| {
-            move || {
-                start.wait();
-                (put(folder, "a.txt", &[n; 100]), n)
-            }
-        };
-        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(put_one(n))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    for ((stored_as, _), n) in &kept {
-        assert_eq!(fs::read(temp.path().join(stored_as)).unwrap(), [*n; 100], "{stored_as}");
+    for (temp, folder) in inboxes() {
+        let start = Barrier::new(THREADS.into());
+        let kept: Vec<_> = thread::scope(|scope| {
+            let (folder, start) = (&folder, &start);
+            let put_one = |n: u8| {
+                move || {
+                    start.wait();
+                    (put(folder, "a.txt", &[n; 100]), n)
+                }
+            };
+            let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(put_one(n))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for ((stored_as, _), n) in &kept {
+            assert_eq!(fs::read(temp.path().join(stored_as)).unwrap(), [*n; 100], "{stored_as}");
+        }
+        assert_eq!(kept.iter().filter(|((_, kept), _)| *kept == Kept::New).count(), 1);
+        let numbered = name("a.txt").candidates().take(32).map(|n| n.as_str().to_owned()).collect();
+        assert_eq!(names(temp.path()), numbered);
     }
-    assert_eq!(kept.iter().filter(|((_, kept), _)| *kept == Kept::New).count(), 1);
-    let numbered = name("a.txt").candidates().take(32).map(|n| n.as_str().to_owned()).collect();
-    assert_eq!(names(temp.path()), numbered);
 }
 
 #[test]
@@ -252,25 +283,29 @@ fn leftovers_are_swept_by_one_who_is_alone() {
 
 #[test]
 fn a_draft_outlives_its_folder_and_is_not_swept() {
-    let (temp, folder) = inbox();
-    let mut pending = begin(&folder, "a.txt");
-    pending.write(b"one").unwrap();
-    drop(folder);
-    let _second = Folder::open(temp.path()).unwrap();
-    assert_eq!(pending.commit(None).wait().unwrap().kept, Kept::New);
-    assert_eq!(names(temp.path()), set(["a.txt"]));
+    for (temp, folder) in inboxes() {
+        let mut pending = begin(&folder, "a.txt");
+        pending.write(b"one").unwrap();
+        drop(folder);
+        let _second = Folder::open(temp.path()).unwrap();
+        assert_eq!(pending.commit(None).wait().unwrap().kept, Kept::New);
+        assert_eq!(names(temp.path()), set(["a.txt"]));
+    }
 }
 
 /// Whatever the umask is: `published_files_obey_the_umask` runs this one under another.
 #[test]
 fn published_files_have_the_permissions_of_any_new_file() {
-    let (temp, folder) = inbox();
-    let mode = |name: &str| fs::metadata(temp.path().join(name)).unwrap().permissions().mode() & 0o777;
-    let pending = begin(&folder, "a.txt");
-    assert_eq!(mode(names(temp.path()).first().unwrap()), 0o600, "unfinished");
-    pending.commit(None).wait().unwrap();
-    fs::write(temp.path().join("any"), b"").unwrap();
-    assert_eq!(mode("a.txt"), mode("any"));
+    for (temp, folder) in inboxes() {
+        let mode = |name: &str| fs::metadata(temp.path().join(name)).unwrap().permissions().mode() & 0o777;
+        let pending = begin(&folder, "a.txt");
+        if let Some(unfinished) = names(temp.path()).first() {
+            assert_eq!(mode(unfinished), 0o600, "unfinished");
+        }
+        pending.commit(None).wait().unwrap();
+        fs::write(temp.path().join("any"), b"").unwrap();
+        assert_eq!(mode("a.txt"), mode("any"));
+    }
 }
 
 #[test]
@@ -326,35 +361,38 @@ fn a_folder_that_takes_no_files_says_so_when_it_is_opened() {
 
 #[test]
 fn refuses_at_once_what_cannot_fit() {
-    let (temp, folder) = inbox();
-    let Err(error) = folder.begin(&Incoming { name: name("a.txt"), size: Some(u64::MAX) }) else {
-        panic!("16 EiB fit");
-    };
-    assert!(matches!(error, StoreError::TooLarge { needed: u64::MAX, .. }), "{error}");
-    assert_eq!(names(temp.path()), set([]));
-    folder.begin(&Incoming { name: name("a.txt"), size: Some(1) }).unwrap();
+    for (temp, folder) in inboxes() {
+        let Err(error) = folder.begin(&Incoming { name: name("a.txt"), size: Some(u64::MAX) }) else {
+            panic!("16 EiB fit");
+        };
+        assert!(matches!(error, StoreError::TooLarge { needed: u64::MAX, .. }), "{error}");
+        assert_eq!(names(temp.path()), set([]));
+        folder.begin(&Incoming { name: name("a.txt"), size: Some(1) }).unwrap();
+    }
 }
 
 #[test]
 fn commits_to_a_folder_that_was_removed_fail() {
-    let (temp, folder) = inbox();
-    let pending = begin(&folder, "a.txt");
-    drop(temp);
-    let error = pending.commit(None).wait().unwrap_err();
-    assert!(matches!(error, StoreError::Failed { doing: Doing::Publish, .. }), "{error}");
-    let error = folder.begin(&Incoming { name: name("a.txt"), size: None }).err().unwrap();
-    assert!(matches!(error, StoreError::Failed { doing: Doing::Create, .. }), "{error}");
+    for (temp, folder) in inboxes() {
+        let pending = begin(&folder, "a.txt");
+        drop(temp);
+        let error = pending.commit(None).wait().unwrap_err();
+        assert!(matches!(error, StoreError::Failed { doing: Doing::Publish, .. }), "{error}");
+        let error = folder.begin(&Incoming { name: name("a.txt"), size: None }).err().unwrap();
+        assert!(matches!(error, StoreError::Failed { doing: Doing::Create, .. }), "{error}");
+    }
 }
 
 #[test]
 fn the_copies_of_a_name_come_to_an_end() {
-    let (temp, folder) = inbox();
-    put(&folder, "a.txt", b"");
-    for taken in name("a.txt").candidates().skip(1) {
-        fs::hard_link(temp.path().join("a.txt"), temp.path().join(taken.as_str())).unwrap();
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"");
+        for taken in name("a.txt").candidates().skip(1) {
+            fs::hard_link(temp.path().join("a.txt"), temp.path().join(taken.as_str())).unwrap();
+        }
+        let error = try_put(&folder, "a.txt", b"one more").unwrap_err();
+        assert!(matches!(error, StoreError::NoFreeName { .. }), "{error}");
     }
-    let error = try_put(&folder, "a.txt", b"one more").unwrap_err();
-    assert!(matches!(error, StoreError::NoFreeName { .. }), "{error}");
 }
 
 /// Publishes a file as a session does, and says what it takes to amend it.
@@ -372,175 +410,80 @@ fn amend(folder: &Folder, of: &Published, more: &[u8], whole: &[u8]) -> (String,
 
 #[test]
 fn an_amended_file_takes_the_place_of_its_beginning_in_one_step() {
-    let (temp, folder) = inbox();
-    put(&folder, "a.txt", b"another");
-    let of = published(&folder, "a.txt", b"one ");
-    assert_eq!(of.stored.name, name("a (2).txt"));
-    let mut pending = folder.amend(&of).unwrap();
-    pending.write(b"two").unwrap();
-    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ", "until it is committed");
-    pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
-    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"another");
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"another");
+        let of = published(&folder, "a.txt", b"one ");
+        assert_eq!(of.stored.name, name("a (2).txt"));
+        let mut pending = folder.amend(&of).unwrap();
+        pending.write(b"two").unwrap();
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ", "until it is committed");
+        pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"another");
+    }
 }
 
 #[test]
 fn an_amendment_that_is_given_up_changes_nothing() {
-    let (temp, folder) = inbox();
-    let of = published(&folder, "a.txt", b"one ");
-    let mut pending = folder.amend(&of).unwrap();
-    pending.write(b"two").unwrap();
-    pending.abort();
-    assert_eq!(names(temp.path()), set(["a.txt"]));
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+    for (temp, folder) in inboxes() {
+        let of = published(&folder, "a.txt", b"one ");
+        let mut pending = folder.amend(&of).unwrap();
+        pending.write(b"two").unwrap();
+        pending.abort();
+        assert_eq!(names(temp.path()), set(["a.txt"]));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+    }
 }
 
 #[test]
 fn a_file_that_was_here_already_is_not_amended_but_continued_beside_it() {
-    let (temp, folder) = inbox();
-    put(&folder, "a.txt", b"one ");
-    let of = published(&folder, "a.txt", b"one ");
-    assert_eq!(of.stored.kept, Kept::Same);
-    assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
-    assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
-    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"one ");
+        let of = published(&folder, "a.txt", b"one ");
+        assert_eq!(of.stored.kept, Kept::Same);
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+    }
 }
 
 #[test]
 fn what_somebody_changed_is_neither_copied_nor_replaced() {
-    let (temp, folder) = inbox();
-    let path = temp.path().join("a.txt");
-    let of = published(&folder, "a.txt", b"one ");
-    // After the copy was made: theirs stays, ours goes beside it.
-    let mut pending = folder.amend(&of).unwrap();
-    fs::write(&path, b"own ").unwrap();
-    pending.write(b"two").unwrap();
-    let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-    assert_eq!(stored, Stored { name: name("a (2).txt"), kept: Kept::Renamed });
-    assert_eq!(fs::read(&path).unwrap(), b"own ");
-    assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
-    // Before: of the same length, of another, gone, a link to the same bytes.
-    let elsewhere = temp.path().join("elsewhere");
-    fs::write(&elsewhere, b"one ").unwrap();
-    for change in 0..4 {
-        match change {
-            0 => fs::write(&path, b"more").unwrap(),
-            1 => fs::write(&path, b"1").unwrap(),
-            2 => fs::remove_file(&path).unwrap(),
-            _ => symlink(&elsewhere, &path).unwrap(),
+    for (temp, folder) in inboxes() {
+        let path = temp.path().join("a.txt");
+        let of = published(&folder, "a.txt", b"one ");
+        // After the copy was made: theirs stays, ours goes beside it.
+        let mut pending = folder.amend(&of).unwrap();
+        fs::write(&path, b"own ").unwrap();
+        pending.write(b"two").unwrap();
+        let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+        assert_eq!(stored, Stored { name: name("a (2).txt"), kept: Kept::Renamed });
+        assert_eq!(fs::read(&path).unwrap(), b"own ");
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
+        // Before: of the same length, of another, gone, a link to the same bytes.
+        let elsewhere = temp.path().join("elsewhere");
+        fs::write(&elsewhere, b"one ").unwrap();
+        for change in 0..4 {
+            match change {
+                0 => fs::write(&path, b"more").unwrap(),
+                1 => fs::write(&path, b"1").unwrap(),
+                2 => fs::remove_file(&path).unwrap(),
+                _ => symlink(&elsewhere, &path).unwrap(),
+            }
+            let error = folder.amend(&of).err().unwrap();
+            assert!(matches!(error, StoreError::Changed { .. }), "{error}");
         }
-        let error = folder.amend(&of).err().unwrap();
-        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
     }
 }
 
 #[test]
 fn an_amended_file_that_is_here_already_is_kept_once() {
-    let (temp, folder) = inbox();
-    put(&folder, "a.txt", b"one two");
-    let of = published(&folder, "a.txt", b"one ");
-    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
-    assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
-    assert_eq!(names(temp.path()), set(["a.txt"]));
-}
-
-#[test]
-fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
-    // Fewer than are worth a syncfs, and more; either is refused nothing by its size.
-    for (count, durability) in [(2, Durability::Group), (40, Durability::Group), (40, Durability::File)] {
-        let temp = tempfile::tempdir().unwrap();
-        let folder = Folder::open_with(temp.path(), durability).unwrap();
-        let mut tickets: Vec<Ticket> = Vec::new();
-        for n in 0..count {
-            let mut pending = begin(&folder, &format!("{n}.txt"));
-            pending.write(format!("content {n}").as_bytes()).unwrap();
-            tickets.push(pending.commit(None));
-        }
-        assert!(names(temp.path()).iter().all(|name| name.starts_with(UNFINISHED_PREFIX)));
-        let last = tickets.pop().unwrap().wait().unwrap();
-        assert_eq!(last.name.as_str(), format!("{}.txt", count - 1));
-        assert_eq!(names(temp.path()), (0..count).map(|n| format!("{n}.txt")).collect());
-        for (n, ticket) in tickets.into_iter().enumerate() {
-            assert_eq!(ticket.wait().unwrap(), Stored { name: name(&format!("{n}.txt")), kept: Kept::New });
-            assert_eq!(
-                fs::read(temp.path().join(format!("{n}.txt"))).unwrap(),
-                format!("content {n}").as_bytes()
-            );
-        }
-    }
-}
-
-#[test]
-fn namesakes_in_a_group_are_compared_in_their_order() {
-    let (temp, folder) = inbox();
-    let tickets = ["one", "two", "one", "two"].map(|content| {
-        let mut pending = begin(&folder, "a.txt");
-        pending.write(content.as_bytes()).unwrap();
-        pending.commit(Some(Digest::of(content.as_bytes())))
-    });
-    let ends =
-        tickets.map(|ticket| ticket.wait().unwrap()).map(|end| (end.name.as_str().to_owned(), end.kept));
-    let expected = [
-        ("a.txt", Kept::New),
-        ("a (2).txt", Kept::Renamed),
-        ("a.txt", Kept::Same),
-        ("a (2).txt", Kept::Same),
-    ];
-    assert_eq!(ends, expected.map(|(name, kept)| (name.to_owned(), kept)));
-    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
-}
-
-#[test]
-fn one_that_fails_in_a_group_keeps_nobody_from_a_name() {
-    let (temp, folder) = inbox();
-    // Only its name fails: all the copies are taken.
-    fs::create_dir(temp.path().join("full")).unwrap();
-    for copy in 2..=crate::store::name::LAST_COPY {
-        fs::create_dir(temp.path().join(format!("full ({copy})"))).unwrap();
-    }
-    let tickets = ["a", "full", "b"].map(|text| {
-        let mut pending = begin(&folder, text);
-        pending.write(text.as_bytes()).unwrap();
-        pending.commit(None)
-    });
-    let [first, second, third] = tickets.map(Ticket::wait);
-    assert_eq!(first.unwrap().name, name("a"));
-    assert!(matches!(second, Err(StoreError::NoFreeName { .. })));
-    assert_eq!(third.unwrap().name, name("b"));
-    assert!(!names(temp.path()).iter().any(|name| name.starts_with(UNFINISHED_PREFIX)));
-}
-
-#[test]
-fn threads_that_wait_at_once_all_hear_of_their_own() {
-    let (temp, folder) = inbox();
-    thread::scope(|scope| {
-        for n in 0..8 {
-            let folder = &folder;
-            scope.spawn(move || {
-                for round in 0..50 {
-                    let text = format!("{n}-{round}");
-                    let mut pending = begin(folder, &text);
-                    pending.write(text.as_bytes()).unwrap();
-                    assert_eq!(pending.commit(None).wait().unwrap().name, name(&text));
-                }
-            });
-        }
-    });
-    assert_eq!(names(temp.path()).len(), 400);
-}
-
-/// Each of them is an open file, and many clients may send small ones at once.
-#[test]
-fn no_more_than_256_files_wait_for_a_name() {
-    let (temp, folder) = inbox();
-    let mut tickets = Vec::new();
-    for n in 0..600 {
-        tickets.push(begin(&folder, &n.to_string()).commit(None));
-        let waiting = names(temp.path()).iter().filter(|name| name.starts_with(UNFINISHED_PREFIX)).count();
-        assert!(waiting < 256, "{waiting}");
-    }
-    for (n, ticket) in tickets.into_iter().enumerate() {
-        assert_eq!(ticket.wait().unwrap(), Stored { name: name(&n.to_string()), kept: Kept::New });
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"one two");
+        let of = published(&folder, "a.txt", b"one ");
+        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
+        assert_eq!(names(temp.path()), set(["a.txt"]));
     }
 }

@@ -1,0 +1,114 @@
+//! Files that are published together.
+
+use super::*;
+use crate::store::Ticket;
+
+#[test]
+fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
+    // Fewer than are worth a syncfs, and more; either is refused nothing by its size.
+    for (count, durability, named) in [
+        (2, Durability::Group, false),
+        (40, Durability::Group, false),
+        (40, Durability::Group, true),
+        (40, Durability::File, false),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = open(temp.path(), durability, named);
+        let mut tickets: Vec<Ticket> = Vec::new();
+        for n in 0..count {
+            let mut pending = begin(&folder, &format!("{n}.txt"));
+            pending.write(format!("content {n}").as_bytes()).unwrap();
+            tickets.push(pending.commit(None));
+        }
+        assert_eq!(names(temp.path()), unfinished(&folder));
+        assert_eq!(unfinished(&folder).len(), if named { count } else { 0 });
+        let last = tickets.pop().unwrap().wait().unwrap();
+        assert_eq!(last.name.as_str(), format!("{}.txt", count - 1));
+        assert_eq!(names(temp.path()), (0..count).map(|n| format!("{n}.txt")).collect());
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            assert_eq!(ticket.wait().unwrap(), Stored { name: name(&format!("{n}.txt")), kept: Kept::New });
+            assert_eq!(
+                fs::read(temp.path().join(format!("{n}.txt"))).unwrap(),
+                format!("content {n}").as_bytes()
+            );
+        }
+    }
+}
+
+#[test]
+fn namesakes_in_a_group_are_compared_in_their_order() {
+    for (temp, folder) in inboxes() {
+        let tickets = ["one", "two", "one", "two"].map(|content| {
+            let mut pending = begin(&folder, "a.txt");
+            pending.write(content.as_bytes()).unwrap();
+            pending.commit(Some(Digest::of(content.as_bytes())))
+        });
+        let ends =
+            tickets.map(|ticket| ticket.wait().unwrap()).map(|end| (end.name.as_str().to_owned(), end.kept));
+        let expected = [
+            ("a.txt", Kept::New),
+            ("a (2).txt", Kept::Renamed),
+            ("a.txt", Kept::Same),
+            ("a (2).txt", Kept::Same),
+        ];
+        assert_eq!(ends, expected.map(|(name, kept)| (name.to_owned(), kept)));
+        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+    }
+}
+
+#[test]
+fn one_that_fails_in_a_group_keeps_nobody_from_a_name() {
+    for (temp, folder) in inboxes() {
+        // Only its name fails: all the copies are taken.
+        fs::create_dir(temp.path().join("full")).unwrap();
+        for copy in 2..=crate::store::name::LAST_COPY {
+            fs::create_dir(temp.path().join(format!("full ({copy})"))).unwrap();
+        }
+        let tickets = ["a", "full", "b"].map(|text| {
+            let mut pending = begin(&folder, text);
+            pending.write(text.as_bytes()).unwrap();
+            pending.commit(None)
+        });
+        let [first, second, third] = tickets.map(Ticket::wait);
+        assert_eq!(first.unwrap().name, name("a"));
+        assert!(matches!(second, Err(StoreError::NoFreeName { .. })));
+        assert_eq!(third.unwrap().name, name("b"));
+        assert_eq!(unfinished(&folder), set([]));
+    }
+}
+
+#[test]
+fn threads_that_wait_at_once_all_hear_of_their_own() {
+    for (temp, folder) in inboxes() {
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let folder = &folder;
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let text = format!("{n}-{round}");
+                        let mut pending = begin(folder, &text);
+                        pending.write(text.as_bytes()).unwrap();
+                        assert_eq!(pending.commit(None).wait().unwrap().name, name(&text));
+                    }
+                });
+            }
+        });
+        assert_eq!(names(temp.path()).len(), 400);
+    }
+}
+
+/// Each of them is an open file, and many clients may send small ones at once.
+#[test]
+fn no_more_than_256_files_wait_for_a_name() {
+    for (temp, folder) in inboxes() {
+        let mut tickets = Vec::new();
+        for n in 0..600 {
+            tickets.push(begin(&folder, &n.to_string()).commit(None));
+            let published = names(temp.path()).difference(&unfinished(&folder)).count();
+            assert!(n + 1 - published < 256, "{published} of {n}");
+        }
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            assert_eq!(ticket.wait().unwrap(), Stored { name: name(&n.to_string()), kept: Kept::New });
+        }
+    }
+}

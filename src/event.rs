@@ -76,7 +76,7 @@ pub struct JobId(pub u64);
 pub struct SessionId(pub u64);
 
 /// What a state or a snapshot is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Track {
     /// An upload of the queue.

@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, progress and messages to stderr. Without a terminal there are no bars.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub fn fault(fault: &Fault) {
 #[derive(Debug)]
 pub struct Output {
     style: Style,
-    rows: HashMap<Track, Row>,
+    rows: BTreeMap<Track, Row>,
     bar: Option<(Track, ProgressBar)>,
     /// It was told that a server has another key; each file need not tell it again.
     alarmed: bool,
@@ -80,7 +80,7 @@ impl Output {
     /// In this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, rows: HashMap::new(), bar: None, alarmed: false }
+        Self { style, rows: BTreeMap::new(), bar: None, alarmed: false }
     }
 
     /// Prints what this event says to the user, if anything.

@@ -9,7 +9,7 @@
 //!
 //! A target may *rest* until a moment: what goes there waits, and the others pass by.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
 use std::time::Instant;
 
@@ -58,7 +58,8 @@ struct Entry {
 /// All uploads that were not removed, by id, and the waiting ones in order.
 #[derive(Debug, Default)]
 pub struct Queue {
-    entries: HashMap<JobId, Entry>,
+    /// Sorted, since ids grow: thousands come at once, and those next to each other are used together.
+    entries: BTreeMap<JobId, Entry>,
     /// Ids of the entries that are `Waiting`, and of no others, each once.
     waiting: VecDeque<JobId>,
     /// Where nothing goes before its moment.
@@ -188,9 +189,7 @@ impl Queue {
     #[must_use]
     pub fn failed(&self) -> Vec<JobId> {
         let failed = self.entries.values().filter(|entry| matches!(entry.state, State::Failed(_)));
-        let mut ids: Vec<JobId> = failed.map(|entry| entry.job.id).collect();
-        ids.sort_unstable();
-        ids
+        failed.map(|entry| entry.job.id).collect()
     }
 
     /// The ids of all that are on a connection.

@@ -152,9 +152,12 @@ fn rate(slice: &Slice<'_>, mut step: impl FnMut() -> usize) -> f64 {
         }
         step();
         let (begin, mut bytes) = (Instant::now(), 0);
-        while !(slice.is_busy)() {
+        loop {
             bytes += step();
             let elapsed = begin.elapsed();
+            if (slice.is_busy)() {
+                break;
+            }
             if elapsed >= slice.time {
                 return bytes as f64 / elapsed.as_secs_f64();
             }
@@ -186,20 +189,21 @@ mod tests {
 
     #[test]
     fn while_a_transfer_runs_nothing_is_measured_and_what_it_came_into_is_measured_again() {
-        // Busy when first looked at; then again in the midst of the first measurement.
-        let busy = [true, false, false, true];
-        let looks = Cell::new(0);
+        // Busy when first looked at; then again at the end of the first measurement.
+        let busy = [true, false, true, false, false];
+        let (looks, steps) = (Cell::new(0), Cell::new(0));
         let is_busy = || {
             looks.set(looks.get() + 1);
-            busy.get(looks.get() - 1).copied().unwrap_or(false)
+            busy[looks.get() - 1]
         };
-        let slice = Slice { time: Duration::from_millis(5), is_busy: &is_busy };
+        let slice = Slice { time: Duration::ZERO, is_busy: &is_busy };
         let rate = rate(&slice, || {
             assert!(looks.get() > 1, "it waits");
-            thread::sleep(Duration::from_millis(1));
+            steps.set(steps.get() + 1);
             1
         });
-        assert!(rate > 0.0 && looks.get() > busy.len(), "{} looks", looks.get());
+        assert!(rate > 0.0);
+        assert_eq!((looks.get(), steps.get()), (busy.len(), 4), "each time one to warm up");
     }
 
     #[test]

@@ -16,7 +16,9 @@ pub mod bottleneck;
 mod calibrate;
 pub mod confirm;
 pub mod dialer;
+mod embedded;
 pub mod journal;
+mod options;
 pub mod queue;
 pub mod race;
 pub mod recognise;
@@ -26,109 +28,28 @@ pub mod source;
 pub mod worker;
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{io, mem};
-
-use jiff::Timestamp;
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
-use self::confirm::Keep;
 use self::dialer::{Dialer, Embedded, Stop};
-use self::journal::Journal;
+pub use self::embedded::EmbeddedOptions;
+use self::embedded::{HostError, Prepared, prepare};
+pub use self::options::{Forecast, Options, RETRIES};
 use self::queue::{Cancelled, Queue};
 use self::race::Hosts;
 use self::sampler::Sampler;
 use self::worker::{Ending, Past, Worker};
-use crate::crypto::identity::{self, IdentityError};
-use crate::digest::FileDigest;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, RaceOrder, State, Target, Track};
-use crate::ledger::{Ledger, repair, store_path};
+use crate::ledger::Ledger;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Service};
-use crate::net::upload::{UploadError, unix_now};
-use crate::store::folder::Folder;
-use crate::store::{Nowhere, Store, StoreError};
-use crate::trust::known::KnownServers;
-use crate::trust::{Anchor, TrustError, facts};
-
-/// What the embedded server is to be like.
-#[derive(Debug, Clone)]
-pub struct EmbeddedOptions {
-    /// Where received files go; `None`: nowhere, it is there for races only.
-    pub store: Option<PathBuf>,
-    /// The history that it writes; `None`: none.
-    pub history: Option<PathBuf>,
-    /// Tried first; if somebody has it, any free port of the same address.
-    pub bind: SocketAddr,
-}
-
-/// How the transfer threads are to work.
-pub struct Options {
-    /// A server of our own on a throwaway identity, which takes a moment and ends in
-    /// [`Event::Listening`] or [`Event::NotListening`].
-    pub embedded: Option<EmbeddedOptions>,
-    /// Which servers were met before; the embedded one is never among them.
-    pub known: KnownServers,
-    /// Where the bodies of CP1 and CP2 go besides, as they are sent (`enc_NAME`).
-    pub ciphertext: Option<Arc<dyn Store>>,
-    /// Whether files are hashed on their way. Unhashed, no receipts are asked for.
-    pub digest: FileDigest,
-    /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
-    pub retries: u32,
-    /// Where receipts go.
-    pub receipts: Keep,
-    /// What was sent.
-    pub journal: Journal,
-    /// Whether files that this server has given a receipt for are not sent again.
-    pub skip_receipted: bool,
-    /// The CA that must have signed the receipts of Plain, which asks for none otherwise: it would send a
-    /// MODE 3 that the variant has not.
-    pub plain_receipts: Option<Arc<Anchor>>,
-    /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
-    /// calls it off.
-    pub absence: Option<Duration>,
-    /// Whether prices are wanted ([`Event::Calibrated`], [`Event::Learned`]), and where the calibration is kept.
-    pub forecast: Option<Forecast>,
-}
-
-/// What is known before anything is sent.
-pub struct Forecast {
-    /// The calibration's file; `None`: it is measured and not kept.
-    pub calibration: Option<PathBuf>,
-    /// The history to learn from, if there is one.
-    pub history: Option<PathBuf>,
-}
-
-impl Options {
-    /// No server of our own, nothing kept; three retries.
-    #[must_use]
-    pub fn new(known: KnownServers) -> Self {
-        Self {
-            embedded: None,
-            known,
-            ciphertext: None,
-            digest: FileDigest::Sha256,
-            retries: RETRIES,
-            receipts: Keep::Nowhere,
-            journal: Journal::at(None),
-            skip_receipted: false,
-            plain_receipts: None,
-            absence: None,
-            forecast: None,
-        }
-    }
-}
-
-/// How often a file that was cut is sent again, if nobody says otherwise.
-pub const RETRIES: u32 = 3;
+use crate::net::upload::UploadError;
 
 /// The transfer threads, running.
 #[derive(Debug)]
@@ -189,15 +110,6 @@ enum Told {
     NotReady(Fault),
     /// The race has ended, or a worker on its way to this target.
     Done(Option<(Target, Ending)>),
-}
-
-/// An embedded server that has all it needs and is not running yet.
-struct Prepared {
-    listener: TcpListener,
-    service: Service,
-    embedded: Embedded,
-    /// What is said when it runs.
-    listening: Event,
 }
 
 /// The embedded server's life.
@@ -580,83 +492,4 @@ impl Control {
             let _ = failed.send(Told::NotReady(HostError::Bind(error).fault()));
         }
     }
-}
-
-/// Why there is no embedded server.
-#[derive(Debug, thiserror::Error)]
-enum HostError {
-    #[error("cannot make a throwaway identity: {0}")]
-    Identity(#[from] IdentityError),
-    #[error("cannot use the throwaway CA: {0}")]
-    Trust(#[from] TrustError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("cannot listen: {0}")]
-    Bind(#[from] io::Error),
-}
-
-impl HostError {
-    fn fault(&self) -> Fault {
-        Fault {
-            kind: FaultKind::Broken,
-            blame: Blame::System,
-            what: format!("the embedded server did not start: {self}"),
-            advice: "uploads to other servers work (c)".to_owned(),
-        }
-    }
-}
-
-/// Opens the history and repairs it. Without one the server serves all the same, and says so.
-fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<History> {
-    let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
-    let opened = Ledger::open(path).and_then(|ledger| {
-        let repairs = repair::run(&ledger, folder, Timestamp::now().as_millisecond())?;
-        for repair in &repairs {
-            observer.event(Event::Note { text: repair.to_string() });
-        }
-        Ok(History { ledger: Arc::new(ledger), store: store_path(folder)?, until })
-    });
-    match opened {
-        Ok(history) => Some(history),
-        Err(why) => {
-            observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
-            None
-        }
-    }
-}
-
-/// Makes the identity, opens the folder, binds.
-fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
-    let store: Arc<dyn Store> = match &options.store {
-        Some(folder) => Arc::new(Folder::open(folder)?),
-        None => Arc::new(Nowhere),
-    };
-    let listener = TcpListener::bind(options.bind)
-        .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
-    let address = listener.local_addr()?.to_string();
-    let (identity, ca) = identity::throwaway()?;
-    let anchor = Anchor::from_pem(ca.as_bytes())?;
-    let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
-    let bits = proof.bits;
-    let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
-    let history = history(options, until, &*observer);
-    let service = Service {
-        policy: Policy::default(),
-        identity: Some(Arc::new(identity)),
-        store,
-        ciphertext: None,
-        history,
-        observer,
-    };
-    let listening = Event::Listening {
-        address: address.clone(),
-        store: options.store.clone().unwrap_or_default(),
-        identity: Some(proof),
-    };
-    Ok(Prepared {
-        listener,
-        service,
-        embedded: Embedded { address, anchor: Arc::new(anchor), bits },
-        listening,
-    })
 }

@@ -14,8 +14,8 @@ use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
 use crate::store::Nowhere;
-use crate::transfer::HostError;
 use crate::transfer::dialer::{Embedded, lock};
+use crate::transfer::embedded::HostError;
 use crate::trust::Anchor;
 
 /// Bits of a session's number that tell its server from the others.

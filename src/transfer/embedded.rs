@@ -1,0 +1,118 @@
+//! The embedded server, until it runs: its throwaway identity, its folder, its history.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::dialer::Embedded;
+use crate::crypto::identity::{self, IdentityError};
+use crate::event::{Blame, Event, Fault, FaultKind};
+use crate::ledger::{Ledger, repair, store_path};
+use crate::net::Observer;
+use crate::net::service::{History, Policy, Service};
+use crate::net::upload::unix_now;
+use crate::store::folder::Folder;
+use crate::store::{Nowhere, Store, StoreError};
+use crate::trust::{Anchor, TrustError, facts};
+
+/// What the embedded server is to be like.
+#[derive(Debug, Clone)]
+pub struct EmbeddedOptions {
+    /// Where received files go; `None`: nowhere, it is there for races only.
+    pub store: Option<PathBuf>,
+    /// The history that it writes; `None`: none.
+    pub history: Option<PathBuf>,
+    /// Tried first; if somebody has it, any free port of the same address.
+    pub bind: SocketAddr,
+}
+
+/// An embedded server that has all it needs and is not running yet.
+pub(super) struct Prepared {
+    pub(super) listener: TcpListener,
+    pub(super) service: Service,
+    pub(super) embedded: Embedded,
+    /// What is said when it runs.
+    pub(super) listening: Event,
+}
+
+/// Why there is no embedded server.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HostError {
+    #[error("cannot make a throwaway identity: {0}")]
+    Identity(#[from] IdentityError),
+    #[error("cannot use the throwaway CA: {0}")]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot listen: {0}")]
+    Bind(#[from] io::Error),
+}
+
+impl HostError {
+    pub(super) fn fault(&self) -> Fault {
+        Fault {
+            kind: FaultKind::Broken,
+            blame: Blame::System,
+            what: format!("the embedded server did not start: {self}"),
+            advice: "uploads to other servers work (c)".to_owned(),
+        }
+    }
+}
+
+/// Opens the history and repairs it. Without one the server serves all the same, and says so.
+fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<History> {
+    let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
+    let opened = Ledger::open(path).and_then(|ledger| {
+        let repairs = repair::run(&ledger, folder, Timestamp::now().as_millisecond())?;
+        for repair in &repairs {
+            observer.event(Event::Note { text: repair.to_string() });
+        }
+        Ok(History { ledger: Arc::new(ledger), store: store_path(folder)?, until })
+    });
+    match opened {
+        Ok(history) => Some(history),
+        Err(why) => {
+            observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
+            None
+        }
+    }
+}
+
+/// Makes the identity, opens the folder, binds.
+pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
+    let store: Arc<dyn Store> = match &options.store {
+        Some(folder) => Arc::new(Folder::open(folder)?),
+        None => Arc::new(Nowhere),
+    };
+    let listener = TcpListener::bind(options.bind)
+        .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
+    let address = listener.local_addr()?.to_string();
+    let (identity, ca) = identity::throwaway()?;
+    let anchor = Anchor::from_pem(ca.as_bytes())?;
+    let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
+    let bits = proof.bits;
+    let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
+    let history = history(options, until, &*observer);
+    let service = Service {
+        policy: Policy::default(),
+        identity: Some(Arc::new(identity)),
+        store,
+        ciphertext: None,
+        history,
+        observer,
+    };
+    let listening = Event::Listening {
+        address: address.clone(),
+        store: options.store.clone().unwrap_or_default(),
+        identity: Some(proof),
+    };
+    Ok(Prepared {
+        listener,
+        service,
+        embedded: Embedded { address, anchor: Arc::new(anchor), bits },
+        listening,
+    })
+}

@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use base64_simd::URL_SAFE_NO_PAD;
 use support::{Row, SPAN, print_rows};
+use upseal::crypto::fernet::kernel::base64::Base64;
 use upseal::crypto::fernet::kernel::{Backend, Decryption, Encryption, Hash, STEP};
 use upseal::crypto::fernet::{SessionKey, TokenOpener, TokenSealer};
 use upseal::crypto::{Open as _, Seal as _};
@@ -25,7 +25,7 @@ const PIECE: usize = 96 * STEP;
 
 fn main() {
     println!("{}", support::machine());
-    println!("back end: {}", Backend::best().name());
+    println!("back end: {}; base64: {}", Backend::best().name(), Backend::best().base64().name());
     let best = Backend::best();
     let least = |seal: bool, digest: FileDigest| match (seal, digest) {
         (true, FileDigest::None) | (false, FileDigest::Sha256) => 0.70,
@@ -76,8 +76,10 @@ fn main() {
             alone.push(Row { what, ours, theirs, least: 0.0 });
         }
     }
-    for (what, rate) in base64() {
-        alone.push(Row { what: what.to_owned(), ours: rate, theirs, least: 0.0 });
+    for base64 in coders() {
+        for (what, rate) in codings(base64) {
+            alone.push(Row { what: format!("{what}, {}", base64.name()), ours: rate, theirs, least: 0.0 });
+        }
     }
     print_rows("The parts alone, and the portable twin (bytes of plaintext)", &alone, 1e6, "MB/s");
 }
@@ -163,17 +165,24 @@ fn parts(backend: Backend) -> Vec<(&'static str, f64)> {
     vec![("AES-CBC encryption", encrypt), ("AES-CBC decryption", decrypt), ("SHA-256", hash)]
 }
 
-fn base64() -> Vec<(&'static str, f64)> {
+fn coders() -> Vec<Base64> {
+    let mut all = vec![Base64::best(), Base64::Portable];
+    all.dedup();
+    all
+}
+
+fn codings(base64: Base64) -> Vec<(&'static str, f64)> {
     let bytes = vec![7; PIECE];
-    let text = URL_SAFE_NO_PAD.encode_to_string(&bytes);
+    let mut text = Vec::new();
+    base64.encode(&bytes, &mut text);
     let mut out = Vec::with_capacity(2 * PIECE);
     let encode = best_of(|| {
         out.clear();
-        URL_SAFE_NO_PAD.encode_append(black_box(&bytes), &mut out);
+        base64.encode(black_box(&bytes), &mut out);
     });
     let decode = best_of(|| {
         out.clear();
-        black_box(URL_SAFE_NO_PAD.decode_append(black_box(&text), &mut out).is_ok());
+        black_box(base64.decode(black_box(&text), &mut out));
     });
     vec![("base64 encoding", encode), ("base64 decoding", decode)]
 }

@@ -9,10 +9,11 @@
 //! unverified until the HMAC is: only then is the last block's padding looked at and its plaintext given
 //! out. A token's time is shown, never enforced: peers' clocks differ.
 
-use base64_simd::{URL_SAFE, URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE;
 use subtle::{Choice, ConstantTimeEq as _, ConstantTimeGreater as _};
 use zeroize::Zeroizing;
 
+use self::kernel::base64::Base64;
 use self::kernel::{BLOCK, Backend, Decryption, Encryption, Hash, Hmac, LAG, STEP};
 pub use super::session_key::SessionKey;
 use super::{Open, OpenError, Seal, SealError};
@@ -60,6 +61,7 @@ pub fn raw_token_len(plain_len: u64) -> Option<u64> {
 /// ```
 pub struct TokenSealer {
     form: KeyForm,
+    base64: Base64,
     cipher: Encryption,
     mac: Hmac,
     digest: Option<Hash>,
@@ -127,6 +129,7 @@ impl TokenSealer {
     ) -> Self {
         let mut sealer = Self {
             form,
+            base64: backend.base64(),
             cipher: Encryption::new(backend, key.encryption(), iv),
             mac: Hmac::new(backend, key.signing()),
             digest: running(digest, backend),
@@ -202,7 +205,7 @@ impl TokenSealer {
         match self.form {
             KeyForm::Fernet => {
                 let groups = &fresh[..fresh.len() / 3 * 3];
-                URL_SAFE_NO_PAD.encode_append(groups, out);
+                self.base64.encode(groups, out);
                 self.written += groups.len();
             }
             KeyForm::Raw => {
@@ -225,7 +228,7 @@ impl Seal for TokenSealer {
             return Err(SealError::Long { promised: self.promised });
         }
         self.given = given;
-        // base64-simd makes room for no more than each piece.
+        // base64 makes room for no more than each piece.
         out.reserve(plain.len() / 3 * 4 + 4 * STEP);
         if self.pending_len > 0 {
             let (head, rest) = plain.split_at(plain.len().min(STEP - self.pending_len));
@@ -348,6 +351,7 @@ impl Form {
 /// ```
 pub struct TokenOpener {
     backend: Backend,
+    base64: Base64,
     key: SessionKey,
     mac: Hmac,
     digest: Option<Hash>,
@@ -400,6 +404,7 @@ impl TokenOpener {
         let room = usize::try_from(body_len).unwrap_or(usize::MAX).min(TEXT_PIECE);
         Ok(Self {
             backend,
+            base64: backend.base64(),
             key: key.clone(),
             mac: Hmac::new(backend, key.signing()),
             digest: running(digest, backend),
@@ -440,16 +445,17 @@ impl TokenOpener {
         let (head, body) = body.split_at(missing.min(body.len()));
         self.text.extend_from_slice(head);
         if self.text.len() == 4 {
-            self.broken |= !decode(&self.text, &mut self.scratch);
+            self.broken |= !self.base64.decode(&self.text, &mut self.scratch);
             self.text.clear();
         }
         let (groups, rest) = body.split_at(body.len() / 4 * 4);
-        self.broken |= !decode(groups, &mut self.scratch);
+        self.broken |= !self.base64.decode(groups, &mut self.scratch);
         self.text.extend_from_slice(rest);
         self.text.extend_from_slice(last);
         if left == 0 {
             let (characters, signs) = self.text.split_at(self.text.len().saturating_sub(padding));
-            self.broken |= !decode(characters, &mut self.scratch) || signs.iter().any(|c| *c != b'=');
+            self.broken |=
+                !self.base64.decode(characters, &mut self.scratch) || signs.iter().any(|c| *c != b'=');
             self.text.clear();
         }
     }
@@ -491,11 +497,6 @@ impl TokenOpener {
             self.cipher_left = 0;
         }
     }
-}
-
-/// Whether it is base64url: `=`, and bits that are not zero behind the last byte, are not.
-fn decode(text: &[u8], bytes: &mut Vec<u8>) -> bool {
-    URL_SAFE_NO_PAD.decode_append(text, bytes).is_ok()
 }
 
 impl Open for TokenOpener {

@@ -13,6 +13,9 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::base64::Base64;
+
+pub mod base64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -46,6 +49,16 @@ impl Backend {
             return Self::Ni(ni);
         }
         Self::Portable
+    }
+
+    /// Who writes and reads base64 beside it.
+    #[must_use]
+    pub fn base64(self) -> Base64 {
+        match self {
+            Self::Portable => Base64::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Self::Ni(_) => Base64::best(),
+        }
     }
 
     /// For people.

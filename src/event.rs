@@ -1,15 +1,16 @@
 //! What is asked and what happened: plain values that can be sent, printed and recorded.
 //!
 //! [`Command`] goes into the transfer threads, [`Event`] comes out of them; the screen, `--json` and
-//! the log see nothing else. Nothing here holds a channel, a clock or a socket, and this file
-//! imports nothing of ours, so a recorded stream of events replays anywhere.
+//! the log see nothing else. Nothing here holds a channel, a clock or a socket, or
+//! imports anything else of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod fault;
 mod forecast;
+mod proof;
 mod race;
 mod record;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
 };
+pub use self::fault::{Blame, Fault, FaultKind};
 pub use self::forecast::{Calibration, Learned, Speed};
+pub use self::proof::{KeyChange, Proof, Standing};
 pub use self::race::{
     Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
 };
@@ -185,77 +188,6 @@ impl State {
     }
 }
 
-/// Who has to change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Blame {
-    /// The other side, or the way to it.
-    Peer,
-    /// Whoever gave the order.
-    User,
-    /// This machine: disk, memory, descriptors.
-    System,
-}
-
-/// What kind of failure; each has its exit code (DESIGN.md, "The command line").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// Failed part-way: exit 1.
-    Broken,
-    /// The order cannot be understood: exit 2.
-    Usage,
-    /// Nobody answers there: exit 3.
-    Unreachable,
-    /// The server could not prove itself, or is another than it was: exit 4.
-    Unproven,
-    /// A file of ours: exit 5.
-    Local,
-    /// The server refused: exit 6.
-    Refused,
-    /// Stopped by the user: exit 130.
-    Interrupted,
-}
-
-impl FaultKind {
-    /// The exit code of the headless commands.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Broken => 1,
-            Self::Usage => 2,
-            Self::Unreachable => 3,
-            Self::Unproven => 4,
-            Self::Local => 5,
-            Self::Refused => 6,
-            Self::Interrupted => 130,
-        }
-    }
-}
-
-/// A failure, told: what happened, whose fault, what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Decides the exit code.
-    pub kind: FaultKind,
-    /// Who has to change something.
-    pub blame: Blame,
-    /// What happened, with its operands; escaped where they came from the network.
-    pub what: String,
-    /// What to do next; empty when there is nothing to say.
-    pub advice: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if !self.advice.is_empty() {
-            write!(f, " ({})", self.advice)?;
-        }
-        Ok(())
-    }
-}
-
 /// One transfer at one moment. Rates are bytes of the *file* a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -285,65 +217,6 @@ pub struct Snapshot {
     /// Where the server's went, if it is ours.
     #[serde(default)]
     pub server: Option<Work>,
-}
-
-/// Who answered, as far as AP can tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// The certificate's subject, RFC 4514, escaped.
-    pub subject: String,
-    /// The CA's, likewise.
-    pub issuer: String,
-    /// Modulus length of the server's key.
-    pub bits: usize,
-    /// Whole days until the certificate ends.
-    pub days_left: i64,
-    /// SHA-256 of the `SubjectPublicKeyInfo`, hex.
-    pub fingerprint: String,
-    /// What the user should know although it is accepted (1024 bits, version 1, an expired CA).
-    pub warnings: Vec<String>,
-}
-
-/// What is known of the key that answered, beyond the CA's signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// The server inside this process: its identity is thrown away with it.
-    Own,
-    /// The first time at this address under this CA.
-    First {
-        /// Whether another key would be noticed the next time.
-        remembered: bool,
-        /// The address is known under another CA.
-        other_ca: bool,
-    },
-    /// The key that is known there.
-    Known {
-        /// RFC 3339; `None` if it was not written down.
-        since: Option<String>,
-    },
-    /// The key that the user's pin names.
-    Pinned {
-        /// The fingerprint, hex, of another key that was known there until now.
-        replaced: Option<String>,
-    },
-}
-
-/// A server has another key than the one that is known, although the CA signed it. It got nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyChange {
-    /// `host:port` as the user gave it.
-    pub address: String,
-    /// SPKI SHA-256 of the CA, hex.
-    pub ca: String,
-    /// The fingerprint of the known key, hex.
-    pub known: String,
-    /// Since when it is known, RFC 3339; `None` if it was not written down.
-    pub since: Option<String>,
-    /// The fingerprint of the key that answered now, hex.
-    pub offered: String,
-    /// The subject of its certificate, RFC 4514, escaped.
-    pub subject: String,
 }
 
 /// How a received file came to rest.

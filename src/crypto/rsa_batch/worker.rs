@@ -330,4 +330,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_lane_that_rested_blinds_with_a_factor_that_was_not_used_before() {
+        let mut worker = Worker::new(Arc::new(key()), MAKERS, Backend::best());
+        worker.decrypt(&mut blocks(4)).unwrap();
+        let mut used = Vec::new();
+        for count in (1..=4).cycle().take(RENEWAL as usize - 1) {
+            let before = worker.factors.map(|factor| factor.blind);
+            worker.decrypt(&mut blocks(count)).unwrap();
+            for (lane, before) in before.iter().enumerate() {
+                assert_eq!(worker.factors[lane].blind == *before, lane >= count, "{count} {lane}");
+            }
+            assert!(before[..count].iter().all(|factor| !used.contains(factor)));
+            used.extend_from_slice(&before[..count]);
+        }
+        assert_eq!(worker.left, 0);
+    }
 }

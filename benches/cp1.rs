@@ -177,7 +177,9 @@ fn signatures() -> Vec<Row> {
         let batch = |backend| PrivateBatch::with_backend(&key, backend);
         let known = backends.into_iter().filter(|backend| batch(*backend).backend() == *backend);
         let batches: Vec<_> = known.map(batch).collect();
-        let row = |what: String| Row { what, ours: 0.0, theirs: 0.0, least: 1.0 };
+        // Keys of 4096 bits are the crate's on both sides: as fast but for noise.
+        let least = if bits == 4096 { 0.95 } else { 1.0 };
+        let row = |what: String| Row { what, ours: 0.0, theirs: 0.0, least };
         let first = rows.len();
         rows.push(row(format!("{bits} signature : the rsa crate's")));
         for batch in &batches {

@@ -1,4 +1,4 @@
-//! RSA in batches against OpenSSL and the `rsa` crate, on one core, and what padding costs beside it.
+//! RSA in batches against OpenSSL and the `rsa` crate, on one core, what padding costs beside it, and single signatures.
 //!
 //! `cargo bench --bench cp1`. OpenSSL's figures are `openssl speed`'s, without padding, blinded and checked
 //! as it does by default. Ours are raw operations on 64 blocks a call; private ones are blinded, and every
@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use rsa::hazmat::rsa_decrypt_and_check;
-use rsa::traits::PublicKeyParts as _;
-use rsa::{BoxedUint, RsaPrivateKey};
+use rsa::sha2::{Digest as _, Sha256};
+use rsa::traits::{PublicKeyParts as _, SignatureScheme as _};
+use rsa::{BoxedUint, Pss, RsaPrivateKey};
 use support::{ROUNDS, Row, SPAN, print_rows};
 use upseal::crypto::identity::{Authority, Identity};
 use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch};
@@ -39,6 +40,7 @@ fn main() {
     rows.retain(|row| row.theirs > 0.0);
     print_rows("raw RSA, one core", &rows, 1000.0, "thousand operations a second");
     padding();
+    print_rows("one signature, one core", &signatures(), 1.0, "a second");
 }
 
 fn rows([small, large]: &[RsaPrivateKey; 2]) -> Vec<Row> {
@@ -155,6 +157,46 @@ fn openssl(environment: &[(&str, &str)], algorithm: &str) -> [f64; 2] {
     let Some(line) = text.lines().find(|line| line.starts_with("+F2:")) else { return [0.0; 2] };
     let column = |i| line.split(':').nth(i).and_then(|value| value.parse().ok()).unwrap_or_default();
     [column(3), column(4)]
+}
+
+/// The answer to MODE 3, and one private operation of each back end, against the `rsa` crate's signature.
+fn signatures() -> Vec<Row> {
+    let backends = [Backend::Portable, Backend::Avx2, Backend::Ifma];
+    let authority = Authority::new("Bench CA", 30).expect("a CA can be made on the machine of a bench");
+    let mut rows = Vec::new();
+    for bits in [1024, 2048, 4096] {
+        let issued = authority.issue("Bench", bits, 30).expect("and a certificate");
+        let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem).expect("a pair");
+        let key: RsaPrivateKey =
+            rsa::pkcs8::DecodePrivateKey::from_pkcs8_pem(&issued.private_key_pem).expect("it was just made");
+        let message = [7; 32];
+        let by_crate = || {
+            let pss = Pss::<Sha256>::new_with_salt(key.size() - 34);
+            assert!(pss.sign(Some(&mut SysRng), &key, &Sha256::digest(message)).is_ok());
+        };
+        let batch = |backend| PrivateBatch::with_backend(&key, backend);
+        let known = backends.into_iter().filter(|backend| batch(*backend).backend() == *backend);
+        let batches: Vec<_> = known.map(batch).collect();
+        // Keys of 4096 bits are the crate's on both sides: as fast but for noise.
+        let least = if bits == 4096 { 0.95 } else { 1.0 };
+        let row = |what: String| Row { what, ours: 0.0, theirs: 0.0, least };
+        let first = rows.len();
+        rows.push(row(format!("{bits} signature : the rsa crate's")));
+        for batch in &batches {
+            rows.push(row(format!("{bits} one operation, {} : the rsa crate's signature", batch.backend())));
+        }
+        let block = &blocks(&key)[..key.size()];
+        for _ in 0..ROUNDS {
+            let theirs = rate(1, by_crate);
+            let signed = rate(1, || assert!(identity.sign(&message).is_ok()));
+            let raw = batches.iter().map(|batch| rate(1, || assert!(batch.decrypt(block).is_ok())));
+            for (row, ours) in rows[first..].iter_mut().zip([signed].into_iter().chain(raw)) {
+                row.ours = row.ours.max(ours);
+                row.theirs = row.theirs.max(theirs);
+            }
+        }
+    }
+    rows
 }
 
 /// How much of the time of sealing and of opening is not the raw operation.

@@ -2,17 +2,15 @@
 //!
 //! RSASSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 8.1). A signature is made with a salt of the
 //! maximum length and accepted with any. Whatever is to mean more than "I answered" must therefore ask
-//! for another length: see `sign_salted`.
+//! for another length: see `sign_salted`, which makes every signature of a server.
 
-use getrandom::SysRng;
+use rsa::Pss;
 use rsa::sha2::{Digest as _, Sha256};
-use rsa::traits::{PublicKeyParts as _, SignatureScheme as _};
-use rsa::{Pss, RsaPrivateKey};
+use rsa::traits::SignatureScheme as _;
 
+use super::pss;
+use super::rsa_batch::{BatchError, PrivateBatch};
 use super::rsa_blocks::ServerKey;
-
-/// Bytes of SHA-256.
-const HASH_LEN: usize = 32;
 
 /// Why an answer does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +28,22 @@ pub enum ChallengeError {
     Mismatch,
 }
 
+/// Why there is no signature. Nothing left: a wrong one would give the key away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The salt is longer than the maximum.
+    #[error("a salt of {len} bytes does not fit into a signature of a key of {bits} bits")]
+    Salt {
+        /// As asked for.
+        len: usize,
+        /// Of the modulus.
+        bits: usize,
+    },
+    /// This machine failed, whatever was to be signed.
+    #[error("this machine failed to sign: {0}")]
+    Machine(#[from] BatchError),
+}
+
 /// Checks an answer to MODE 3: a signature over exactly `message`, with a salt of any length.
 pub fn verify(key: &ServerKey, message: &[u8], signature: &[u8]) -> Result<(), ChallengeError> {
     let expected = key.modulus_bytes();
@@ -41,24 +55,40 @@ pub fn verify(key: &ServerKey, message: &[u8], signature: &[u8]) -> Result<(), C
 }
 
 /// The salt length that the handout asks for, `PSS.MAX_LENGTH`: emLen − hLen − 2.
-pub(super) fn salt_max(key: &RsaPrivateKey) -> usize {
-    let encoded_len = (key.n().bits() as usize - 1).div_ceil(8);
-    encoded_len.saturating_sub(HASH_LEN + 2)
+pub(super) fn salt_max(key: &PrivateBatch) -> usize {
+    pss::salt_max(key.bits()).unwrap_or(0)
 }
 
-/// Signs with a salt of exactly `salt_len` bytes, blinded, and checked against faults.
-pub(super) fn sign_salted(
-    key: &RsaPrivateKey,
-    message: &[u8],
-    salt_len: usize,
-) -> Result<Vec<u8>, rsa::Error> {
-    Pss::<Sha256>::new_with_salt(salt_len).sign(Some(&mut SysRng), key, &Sha256::digest(message))
+/// Signs with a random salt of exactly `salt_len` bytes, blinded, and checked against faults before it leaves.
+pub(super) fn sign_salted(key: &PrivateBatch, message: &[u8], salt_len: usize) -> Result<Vec<u8>, SignError> {
+    // Before memory is asked for.
+    if salt_len > salt_max(key) {
+        return Err(SignError::Salt { len: salt_len, bits: key.bits() });
+    }
+    let mut salt = vec![0; salt_len];
+    getrandom::fill(&mut salt).map_err(|_| BatchError::NoRandomness)?;
+    sign_with(key, message, &salt)
+}
+
+/// RSASSA-PSS-SIGN (RFC 8017, 8.1.1) with that salt.
+fn sign_with(key: &PrivateBatch, message: &[u8], salt: &[u8]) -> Result<Vec<u8>, SignError> {
+    let too_long = SignError::Salt { len: salt.len(), bits: key.bits() };
+    let em = pss::encode(key.bits(), &Sha256::digest(message).into(), salt).ok_or(too_long)?;
+    // EM is below every modulus of its bits, so there is always a result.
+    let signature = key.decrypt(&em)?.pop().flatten().ok_or(BatchError::Fault)?;
+    Ok(signature.to_vec())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::convert::Infallible;
+
+    use getrandom::rand_core::{TryCryptoRng, TryRng};
+
     use super::*;
+    use crate::crypto::identity::Identity;
+    use crate::crypto::rsa_batch::Backend;
     use crate::crypto::testing::{RSA_1024, RSA_2048, issued, random};
 
     #[test]
@@ -76,25 +106,109 @@ mod tests {
     #[test]
     fn the_salt_has_the_maximum_length() {
         for (identity, salt_len) in [(&*RSA_1024, 94), (&*RSA_2048, 222)] {
-            assert_eq!(salt_max(identity.private_key_for_tests()), salt_len);
+            assert_eq!(salt_max(identity.batch()), salt_len);
             let signature = identity.sign(b"message").unwrap();
-            let hash = Sha256::digest(b"message");
             for len in [0, 32, salt_len - 1, salt_len] {
-                let exactly = Pss::<Sha256>::new_with_salt(len);
-                let verdict = exactly.verify(identity.server_key().as_rsa(), &hash, &signature);
-                assert_eq!(verdict.is_ok(), len == salt_len, "{len}");
+                assert_eq!(has_a_salt_of(identity, b"message", &signature, len), len == salt_len, "{len}");
+            }
+        }
+    }
+
+    const BACKENDS: [Backend; 4] = [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate];
+
+    /// By the `rsa` crate's verifier, which is told the length.
+    fn has_a_salt_of(identity: &Identity, message: &[u8], signature: &[u8], salt_len: usize) -> bool {
+        let exactly = Pss::<Sha256>::new_with_salt(salt_len);
+        exactly.verify(identity.server_key().as_rsa(), &Sha256::digest(message), signature).is_ok()
+    }
+
+    #[test]
+    fn every_salt_length_is_accepted() {
+        for backend in BACKENDS {
+            let key = PrivateBatch::with_backend(RSA_1024.private_key_for_tests(), backend);
+            for salt_len in 0..=94 {
+                let signature = sign_salted(&key, b"message", salt_len).unwrap();
+                verify(&RSA_1024.server_key(), b"message", &signature).unwrap();
+                assert!(has_a_salt_of(&RSA_1024, b"message", &signature, salt_len), "{backend} {salt_len}");
             }
         }
     }
 
     #[test]
-    fn every_salt_length_is_accepted() {
-        for salt_len in 0..=94 {
-            let key = RSA_1024.private_key_for_tests();
-            let signature = sign_salted(key, b"message", salt_len).unwrap();
-            verify(&RSA_1024.server_key(), b"message", &signature).unwrap();
+    fn every_length_of_key_signs() {
+        for identity in [&*RSA_2048, &issued(1025), &issued(1031), &issued(4096)] {
+            for backend in BACKENDS {
+                let key = PrivateBatch::with_backend(identity.private_key_for_tests(), backend);
+                for salt_len in [0, 1, 31, 32, 33, salt_max(&key) - 1, salt_max(&key)] {
+                    let signature = sign_salted(&key, b"message", salt_len).unwrap();
+                    assert_eq!(signature.len(), identity.modulus_bytes());
+                    verify(&identity.server_key(), b"message", &signature).unwrap();
+                    assert!(
+                        has_a_salt_of(identity, b"message", &signature, salt_len),
+                        "{backend} {salt_len}"
+                    );
+                }
+            }
         }
-        assert!(sign_salted(RSA_1024.private_key_for_tests(), b"message", 95).is_err());
+    }
+
+    #[test]
+    fn a_salt_that_does_not_fit_is_refused() {
+        for (identity, max) in [(&*RSA_1024, 94), (&*RSA_2048, 222)] {
+            for len in [max + 1, max + 32, usize::MAX] {
+                let error = SignError::Salt { len, bits: max * 8 + 272 };
+                assert_eq!(sign_salted(identity.batch(), b"message", len), Err(error));
+            }
+            assert!(sign_with(identity.batch(), b"message", &vec![0; max + 1]).is_err());
+        }
+    }
+
+    #[test]
+    fn with_the_same_salt_the_rsa_crate_makes_the_same_signature() {
+        /// Random bytes that are these, and no more.
+        struct Given<'a>(&'a [u8]);
+        impl TryRng for Given<'_> {
+            type Error = Infallible;
+            fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+                unreachable!("nothing but the salt is random without blinding")
+            }
+            fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+                unreachable!("nothing but the salt is random without blinding")
+            }
+            fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+                bytes.copy_from_slice(self.0);
+                Ok(())
+            }
+        }
+        impl TryCryptoRng for Given<'_> {}
+        for identity in [&*RSA_1024, &*RSA_2048, &issued(1025), &issued(1031)] {
+            for salt_len in [0, 1, 32, 94] {
+                let (message, salt) = (random(40), random(salt_len));
+                let plain = Pss::<Sha256> { blinded: false, digest: Sha256::new(), salt_len: Some(salt_len) };
+                let key = identity.private_key_for_tests();
+                let expected = plain.sign(Some(&mut Given(&salt)), key, &Sha256::digest(&message)).unwrap();
+                for backend in BACKENDS {
+                    let batch = PrivateBatch::with_backend(key, backend);
+                    let signature = sign_with(&batch, &message, &salt).unwrap();
+                    assert_eq!(signature, expected, "{backend} {salt_len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_that_computes_wrongly_signs_nothing() {
+        let key = RSA_1024.private_key_for_tests();
+        for _ in 0..3 {
+            let fault = Err(SignError::Machine(BatchError::Fault));
+            assert_eq!(sign_salted(&PrivateBatch::failing(key), b"message", 32), fault);
+        }
+        let wearing = PrivateBatch::failing_after_one(key);
+        let signature = sign_salted(&wearing, b"message", 32).unwrap();
+        verify(&RSA_1024.server_key(), b"message", &signature).unwrap();
+        for _ in 0..3 {
+            assert_eq!(sign_salted(&wearing, b"message", 32), Err(SignError::Machine(BatchError::Fault)));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 pub use super::authority::{Authority, Issued, init, throwaway, throwaway_of};
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
-use super::challenge;
+use super::challenge::{self, SignError};
 use super::fernet::SessionKey;
 use super::padding::{Both, Unpadded};
 use super::receipt;
@@ -119,6 +119,12 @@ pub enum IdentityError {
         /// As asked for.
         name: String,
     },
+    /// Nothing was signed.
+    #[error("{why}{}", remedy(*why))]
+    Sign {
+        /// Why.
+        why: SignError,
+    },
     /// The `rsa` crate failed: no randomness, or a key that it refuses.
     #[error("RSA failed: {why}")]
     Rsa {
@@ -136,6 +142,22 @@ pub enum IdentityError {
 impl From<rsa::Error> for IdentityError {
     fn from(error: rsa::Error) -> Self {
         Self::Rsa { why: error.to_string() }
+    }
+}
+
+impl From<SignError> for IdentityError {
+    fn from(why: SignError) -> Self {
+        Self::Sign { why }
+    }
+}
+
+const fn remedy(why: SignError) -> &'static str {
+    match why {
+        SignError::Machine(BatchError::Fault) => "; test this machine's memory and processor",
+        SignError::Machine(BatchError::NoRandomness) => {
+            "; look after the system's random numbers (getrandom)"
+        }
+        SignError::Salt { .. } => "",
     }
 }
 
@@ -213,14 +235,15 @@ impl Identity {
         ServerKey::new(self.key.to_public_key())
     }
 
-    /// Answers MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length, blinded.
+    /// Answers MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length. As every private operation, it is blinded,
+    /// and checked before anything leaves: [`IdentityError::Sign`] if this machine computes wrongly.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
-        Ok(challenge::sign_salted(&self.key, message, challenge::salt_max(&self.key))?)
+        Ok(challenge::sign_salted(&self.batch, message, challenge::salt_max(&self.batch))?)
     }
 
     /// Signs a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to MODE 3 has.
     pub fn sign_receipt(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
-        Ok(challenge::sign_salted(&self.key, statement, receipt::SIGNATURE_SALT)?)
+        Ok(challenge::sign_salted(&self.batch, statement, receipt::SIGNATURE_SALT)?)
     }
 
     /// The salt of a receipt request, OAEP. What does not decrypt becomes a random one, in constant
@@ -278,10 +301,10 @@ impl Identity {
         (key, Ok(()))
     }
 
-    /// The same, on a machine whose arithmetic mod p is always wrong.
+    /// The same, on a machine that goes wrong for good after one operation: the answer to MODE 3.
     #[cfg(test)]
     pub(crate) fn on_a_failing_machine(&self) -> Self {
-        let batch = PrivateBatch::failing(&self.key);
+        let batch = PrivateBatch::failing_after_one(&self.key);
         Self { key: self.key.clone(), certificate: self.certificate.clone(), batch }
     }
 
@@ -298,7 +321,7 @@ impl Identity {
         Ok(self.batch.decrypt(block)?.pop().flatten())
     }
 
-    /// The raw private operation on many blocks.
+    /// The private operation: on many blocks, or for a signature.
     pub(super) const fn batch(&self) -> &PrivateBatch {
         &self.batch
     }

@@ -61,8 +61,8 @@ pub(super) fn pad<'a>(
                 head[1 + HASH_LEN..=2 * HASH_LEN].copy_from_slice(&EMPTY_LABEL);
                 head[k - message.len() - 1] = 1;
                 let (seed, db) = em[1..].split_at_mut(HASH_LEN);
-                unmask(db, seed);
-                unmask(seed, db);
+                mask(db, seed);
+                mask(seed, db);
             }
             Padding::Pkcs1v15 => {
                 head[1] = 2;
@@ -151,8 +151,8 @@ fn oaep(mut em: Zeroizing<Vec<u8>>) -> Unpadded {
     }
     let mut valid = em[0].ct_eq(&0);
     let (seed, db) = em[1..].split_at_mut(HASH_LEN);
-    unmask(seed, db);
-    unmask(db, seed);
+    mask(seed, db);
+    mask(db, seed);
     valid &= db[..HASH_LEN].ct_eq(&EMPTY_LABEL);
 
     let mut searching = Choice::from(1);
@@ -168,8 +168,8 @@ fn oaep(mut em: Zeroizing<Vec<u8>>) -> Unpadded {
     Unpadded { valid, len, block: em }
 }
 
-/// `target` ⊕ MGF1-SHA-256(`source`).
-fn unmask(target: &mut [u8], source: &[u8]) {
+/// `target` ⊕ MGF1-SHA-256(`source`), in place (RFC 8017, B.2.1).
+pub(super) fn mask(target: &mut [u8], source: &[u8]) {
     for (counter, piece) in (0_u32..).zip(target.chunks_mut(HASH_LEN)) {
         let mask = Sha256::new().chain_update(source).chain_update(counter.to_be_bytes()).finalize();
         for (byte, mask) in piece.iter_mut().zip(mask) {
@@ -223,8 +223,8 @@ mod tests {
         db[start - 1] = 1;
         db[start..].copy_from_slice(message);
         alter(&mut seed, &mut db);
-        unmask(&mut db, &seed);
-        unmask(&mut seed, &db);
+        mask(&mut db, &seed);
+        mask(&mut seed, &db);
         [&[0], &seed[..], &db].concat()
     }
 

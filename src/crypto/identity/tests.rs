@@ -140,6 +140,21 @@ fn what_openssl_made_is_understood() {
     }
 }
 
+#[test]
+fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
+    let identity = Identity::load(&fixtures()).unwrap().on_a_failing_machine();
+    identity.sign(b"message").unwrap();
+    for error in [identity.sign(b"message").unwrap_err(), identity.sign_receipt(b"statement").unwrap_err()] {
+        let fault = SignError::Machine(BatchError::Fault);
+        assert!(matches!(error, IdentityError::Sign { why } if why == fault), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "this machine failed to sign: an RSA operation went wrong; its result was thrown away; \
+             test this machine's memory and processor"
+        );
+    }
+}
+
 /// A folder with the fixtures' certificate, and that as private key.
 fn folder_with_key(pem: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -103,7 +103,7 @@ impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L,
 }
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> HalfEngine<N> for Pair<N, L, T, BITS> {
-    fn halves(&mut self, x: &mut Halves<N>, exponents: (&[u64; N], &[u64; N])) {
+    fn halves(&mut self, x: &mut Halves<N>, _used: usize, exponents: (&[u64; N], &[u64; N])) {
         // SAFETY: `Pair::new`, the only way to a Pair, found AVX2.
         unsafe { powers(&mut self.streams, x, exponents) }
     }
@@ -120,7 +120,7 @@ pub(super) struct Public<const N: usize, const L: usize, const T: usize, const B
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> PublicEngine<N>
     for Public<N, L, T, BITS>
 {
-    fn public(&mut self, x: &mut [[u64; N]; PUBLIC_LANES]) {
+    fn public(&mut self, x: &mut [[u64; N]; PUBLIC_LANES], _used: usize) {
         // SAFETY: `Pair::new`, the only way to a Pair, found AVX2.
         unsafe { public_powers(&mut self.lanes.streams, x, self.e) }
     }

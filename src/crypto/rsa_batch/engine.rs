@@ -10,16 +10,17 @@ use super::portable::Modulus;
 /// overlap.
 pub(super) const PUBLIC_LANES: usize = 2 * LANES;
 
-/// x^e mod n of plain numbers below n, in place, for a modulus of `W` limbs.
+/// x^e mod n of plain numbers below n, in place, for a modulus of `W` limbs. The first `used` are asked for;
+/// what becomes of the others is nobody's concern.
 pub(super) trait PublicEngine<const W: usize>: Send {
-    fn public(&mut self, x: &mut [[u64; W]; PUBLIC_LANES]);
+    fn public(&mut self, x: &mut [[u64; W]; PUBLIC_LANES], used: usize);
 }
 
 /// The two halves of the private operation, for primes of `H` limbs.
 pub(super) trait HalfEngine<const H: usize>: Send {
-    /// For each lane: `x.0[lane]` 2^(64 H) to the power `exponents.0` mod p, likewise `.1` mod q; plain,
-    /// and below the prime. Takes the same time for all numbers and exponents.
-    fn halves(&mut self, x: &mut Halves<H>, exponents: (&[u64; H], &[u64; H]));
+    /// For each of the first `used` lanes: `x.0[lane]` 2^(64 H) to the power `exponents.0` mod p, likewise `.1`
+    /// mod q; plain, and below the prime. Takes the same time for all numbers and exponents.
+    fn halves(&mut self, x: &mut Halves<H>, used: usize, exponents: (&[u64; H], &[u64; H]));
 }
 
 /// A number mod p and mod q in each lane.
@@ -42,8 +43,8 @@ pub(super) struct PortablePublic<const W: usize> {
 }
 
 impl<const W: usize> PublicEngine<W> for PortablePublic<W> {
-    fn public(&mut self, x: &mut [[u64; W]; PUBLIC_LANES]) {
-        for x in x {
+    fn public(&mut self, x: &mut [[u64; W]; PUBLIC_LANES], used: usize) {
+        for x in x.iter_mut().take(used) {
             *x = self.n.public_power(x, self.e);
         }
     }
@@ -56,9 +57,9 @@ pub(super) struct PortableHalves<const H: usize> {
 }
 
 impl<const H: usize> HalfEngine<H> for PortableHalves<H> {
-    fn halves(&mut self, x: &mut Halves<H>, exponents: (&[u64; H], &[u64; H])) {
+    fn halves(&mut self, x: &mut Halves<H>, used: usize, exponents: (&[u64; H], &[u64; H])) {
         let one_half = |prime: &Modulus<H>, x: &mut [[u64; H]; LANES], exponent| {
-            for x in x {
+            for x in x.iter_mut().take(used) {
                 // Twice: the number comes divided by R, and leaves plain.
                 let inside = prime.enter(&prime.enter(x));
                 *x = prime.leave(&prime.power(&inside, exponent));

@@ -98,7 +98,7 @@ pub(super) fn available() -> bool {
 }
 
 impl<const N: usize, const L: usize, const T: usize> HalfEngine<N> for Eight<N, L, T> {
-    fn halves(&mut self, x: &mut Halves<N>, exponents: (&[u64; N], &[u64; N])) {
+    fn halves(&mut self, x: &mut Halves<N>, _used: usize, exponents: (&[u64; N], &[u64; N])) {
         // SAFETY: `Eight::new`, the only way here, found the features.
         unsafe { self.0.powers(x, exponents) }
     }
@@ -113,7 +113,7 @@ pub(super) struct Public<const N: usize, const L: usize, const T: usize> {
 }
 
 impl<const N: usize, const L: usize, const T: usize> PublicEngine<N> for Public<N, L, T> {
-    fn public(&mut self, x: &mut [[u64; N]; PUBLIC_LANES]) {
+    fn public(&mut self, x: &mut [[u64; N]; PUBLIC_LANES], _used: usize) {
         // SAFETY: `Eight::new`, the only way here, found the features.
         unsafe { self.lanes.0.public_powers(x, self.e) }
     }

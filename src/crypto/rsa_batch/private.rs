@@ -20,11 +20,12 @@ pub type Raw = Option<Zeroizing<Vec<u8>>>;
 
 /// Many operations under one private key. Several threads may share it.
 pub struct PrivateBatch {
-    inner: Inner,
+    pub(super) inner: Inner,
     backend: Backend,
+    bits: usize,
 }
 
-enum Inner {
+pub(super) enum Inner {
     Bits1024(Workers<8, 16>),
     Bits2048(Workers<16, 32>),
     Crate(Box<RsaPrivateKey>),
@@ -48,23 +49,20 @@ impl PrivateBatch {
             _ => None,
         };
         let backend = if inner.is_some() { backend } else { Backend::Crate };
-        Self { inner: inner.unwrap_or_else(|| Inner::Crate(Box::new(key.clone()))), backend }
-    }
-
-    /// One whose every operation under a key of 1024 bits goes wrong, as a defect of the processor would have it.
-    #[cfg(test)]
-    pub(in crate::crypto) fn failing(key: &RsaPrivateKey) -> Self {
-        let mut batch = Self::new(key);
-        if let Inner::Bits1024(workers) = &mut batch.inner {
-            Arc::make_mut(&mut workers.parts).exponents.0[3] ^= 1 << 17;
-        }
-        batch
+        let inner = inner.unwrap_or_else(|| Inner::Crate(Box::new(key.clone())));
+        Self { inner, backend, bits: key.n().bits() as usize }
     }
 
     /// Who does it.
     #[must_use]
     pub const fn backend(&self) -> Backend {
         self.backend
+    }
+
+    /// Bits of the modulus.
+    #[must_use]
+    pub const fn bits(&self) -> usize {
+        self.bits
     }
 
     /// The raw private operation on each block of `k` bytes, in order; blinded, and every result checked
@@ -83,11 +81,11 @@ fn makers<const H: usize, const W: usize, S: Size<H, W>>() -> Makers<H, W> {
 }
 
 /// One key, and as many workers as threads ever worked at once.
-struct Workers<const H: usize, const W: usize> {
-    parts: Arc<Parts<H, W>>,
+pub(super) struct Workers<const H: usize, const W: usize> {
+    pub parts: Arc<Parts<H, W>>,
     makers: Makers<H, W>,
     backend: Backend,
-    idle: Pool<Worker<H, W>>,
+    pub idle: Pool<Worker<H, W>>,
 }
 
 impl<const H: usize, const W: usize> Workers<H, W> {

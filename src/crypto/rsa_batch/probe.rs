@@ -50,7 +50,7 @@ impl Probe {
             Engine::One(prime) => Zeroizing::new(prime.power(&number, a))[0],
             Engine::Group(engine) => {
                 let mut halves = Halves([number; LANES], [number; LANES]);
-                engine.halves(&mut halves, (a, b));
+                engine.halves(&mut halves, LANES, (a, b));
                 halves.0[0][0]
             }
         }

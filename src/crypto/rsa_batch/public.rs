@@ -93,7 +93,7 @@ impl<const W: usize> Engines<W> {
             for (x, block) in x.iter_mut().zip(blocks) {
                 *x = from_be(block);
             }
-            engine.public(&mut x);
+            engine.public(&mut x, count);
             x[..count].iter().for_each(|c| push_be(c, out));
         }
         self.idle.give(engine);

@@ -192,7 +192,7 @@ fn engines_agree_on_extremes<const H: usize, const W: usize, S: Size<H, W>>() {
                 for b in &exponents {
                     let results = BACKENDS.map(|backend| {
                         let mut halves = numbers.clone();
-                        S::half_engine(&p, &q, backend).halves(&mut halves, (a, b));
+                        S::half_engine(&p, &q, backend).halves(&mut halves, LANES, (a, b));
                         (halves.0, halves.1)
                     });
                     assert!(results[0] == results[1] && results[0] == results[2]);
@@ -209,7 +209,7 @@ fn engines_agree_on_extremes<const H: usize, const W: usize, S: Size<H, W>>() {
         for e in [1, 3, 5, 17, 65_537, u32::MAX] {
             let results = BACKENDS.map(|backend| {
                 let mut x = both;
-                S::public_engine(&modulus, e, backend).public(&mut x);
+                S::public_engine(&modulus, e, backend).public(&mut x, PUBLIC_LANES);
                 x
             });
             assert!(results[0] == results[1] && results[0] == results[2], "{e}");

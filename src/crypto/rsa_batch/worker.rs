@@ -66,8 +66,8 @@ impl<const H: usize, const W: usize> Parts<H, W> {
         sum
     }
 
-    /// x 2^(−64 H) mod each prime, x below n.
-    fn split(&self, x: &[[u64; W]; LANES]) -> Halves<H> {
+    /// x 2^(−64 H) mod each prime, x below n; of at most so many as there are lanes.
+    fn split(&self, x: &[[u64; W]]) -> Halves<H> {
         let mut halves = Halves([[0; H]; LANES], [[0; H]; LANES]);
         for (x, (a, b)) in x.iter().zip(halves.0.iter_mut().zip(&mut halves.1)) {
             let (mut low, mut high) = ([0; H], [0; H]);
@@ -132,10 +132,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
     pub fn decrypt(&mut self, numbers: &mut [[u64; W]]) -> Result<(), BatchError> {
         let blocks = numbers.to_vec();
         for group in numbers.chunks_mut(LANES) {
-            let mut lanes = Zeroizing::new([[0; W]; LANES]);
-            lanes[..group.len()].copy_from_slice(group);
-            self.group(&mut lanes)?;
-            group.copy_from_slice(&lanes[..group.len()]);
+            self.group(group)?;
         }
         if self.confirm(numbers, &blocks) {
             Ok(())
@@ -147,7 +144,8 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         }
     }
 
-    fn group(&mut self, x: &mut [[u64; W]; LANES]) -> Result<(), BatchError> {
+    /// At most so many as there are lanes. Those lanes that have nothing to do keep their factors.
+    fn group(&mut self, x: &mut [[u64; W]]) -> Result<(), BatchError> {
         if self.left == 0 {
             self.renew()?;
             self.left = RENEWAL;
@@ -168,9 +166,9 @@ impl<const H: usize, const W: usize> Worker<H, W> {
     }
 
     /// x to the power that is the exponents mod p − 1 and q − 1: neither blinded nor checked.
-    pub fn raw(&mut self, x: &mut [[u64; W]; LANES], exponents: (&[u64; H], &[u64; H])) {
+    fn raw(&mut self, x: &mut [[u64; W]], exponents: (&[u64; H], &[u64; H])) {
         let mut halves = self.parts.split(x);
-        self.halves.halves(&mut halves, exponents);
+        self.halves.halves(&mut halves, x.len(), exponents);
         for (x, (a, b)) in x.iter_mut().zip(halves.0.iter().zip(&halves.1)) {
             *x = self.parts.join(a, b);
         }
@@ -182,7 +180,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         for (results, blocks) in results.chunks(PUBLIC_LANES).zip(blocks.chunks(PUBLIC_LANES)) {
             let mut again = Zeroizing::new([[0; W]; PUBLIC_LANES]);
             again[..results.len()].copy_from_slice(results);
-            self.public.public(&mut again);
+            self.public.public(&mut again, results.len());
             for (a, b) in again.iter().zip(blocks) {
                 difference |= a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b));
             }
@@ -199,8 +197,8 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         }
         let mut power = Zeroizing::new([[0; W]; PUBLIC_LANES]);
         power[..LANES].copy_from_slice(&*inverse);
-        self.public.public(&mut power);
-        self.raw(&mut inverse, (&parts.inverting.0, &parts.inverting.1));
+        self.public.public(&mut power, LANES);
+        self.raw(&mut *inverse, (&parts.inverting.0, &parts.inverting.1));
         for ((factor, power), inverse) in self.factors.iter_mut().zip(power.iter()).zip(inverse.iter()) {
             factor.blind = parts.n.enter(power);
             factor.unblind = parts.n.enter(inverse);
@@ -287,8 +285,8 @@ mod tests {
         /// Flips a bit of the first number mod q.
         struct Faulty(Box<dyn HalfEngine<8>>);
         impl HalfEngine<8> for Faulty {
-            fn halves(&mut self, x: &mut Halves<8>, exponents: (&[u64; 8], &[u64; 8])) {
-                self.0.halves(x, exponents);
+            fn halves(&mut self, x: &mut Halves<8>, used: usize, exponents: (&[u64; 8], &[u64; 8])) {
+                self.0.halves(x, used, exponents);
                 x.1[0][0] ^= 1;
             }
         }
@@ -331,5 +329,22 @@ mod tests {
                 assert_eq!(n.multiply(&factor.blind, &power), one);
             }
         }
+    }
+
+    #[test]
+    fn a_lane_that_rested_blinds_with_a_factor_that_was_not_used_before() {
+        let mut worker = Worker::new(Arc::new(key()), MAKERS, Backend::best());
+        worker.decrypt(&mut blocks(4)).unwrap();
+        let mut used = Vec::new();
+        for count in (1..=4).cycle().take(RENEWAL as usize - 1) {
+            let before = worker.factors.map(|factor| factor.blind);
+            worker.decrypt(&mut blocks(count)).unwrap();
+            for (lane, before) in before.iter().enumerate() {
+                assert_eq!(worker.factors[lane].blind == *before, lane >= count, "{count} {lane}");
+            }
+            assert!(before[..count].iter().all(|factor| !used.contains(factor)));
+            used.extend_from_slice(&before[..count]);
+        }
+        assert_eq!(worker.left, 0);
     }
 }

@@ -38,8 +38,8 @@ use std::arch::x86_64::{_mm256_and_si256, _mm256_set1_epi64x, _mm256_setzero_si2
 use zeroize::Zeroize;
 
 use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
-use super::limbs::{LANES, negative_inverse, place, power_of_two, subtract_once};
-use super::portable::{WINDOW, digits};
+use super::limbs::{LANES, negative_inverse, place, subtract_once};
+use super::portable::{Modulus, WINDOW, digits};
 
 mod vectors;
 
@@ -91,13 +91,13 @@ struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L, T, BITS> {
     /// `None` if the processor has no AVX2.
-    pub fn new(first: &[u64; N], second: &[u64; N]) -> Option<Self> {
+    pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && BITS as usize * L >= 64 * N + 10 && BITS <= 29) };
         if !is_x86_feature_detected!("avx2") {
             return None;
         }
         // SAFETY: AVX2 was just detected.
-        let stream = |n| Box::new(unsafe { Stream::new(n) });
+        let stream = |modulus| Box::new(unsafe { Stream::new(modulus) });
         Some(Self { streams: [stream(first), stream(second)] })
     }
 }
@@ -349,19 +349,19 @@ fn carry<const N: usize, const L: usize, const T: usize, const BITS: u32>(
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Stream<N, L, T, BITS> {
     #[target_feature(enable = "avx2")]
-    fn new(n: &[u64; N]) -> Self {
+    fn new(modulus: &Modulus<N>) -> Self {
         let r = BITS as usize * L;
         let zero = [_mm256_setzero_si256(); L];
-        let inverse = negative_inverse(n[0]);
+        let inverse = negative_inverse(modulus.n[0]);
         let inverse = [inverse, inverse >> BITS].map(|v| vector_of([v & ((1 << BITS) - 1); LANES]));
         let everywhere = |number: [u64; N]| cut::<N, L, BITS>(&[number; LANES]);
         Self {
-            plain: *n,
-            n: everywhere(*n),
+            plain: modulus.n,
+            n: everywhere(modulus.n),
             inverse,
-            one: everywhere(power_of_two(r, n)),
-            enter: everywhere(power_of_two(2 * r, n)),
-            enter_divided: everywhere(power_of_two(64 * N + 2 * r, n)),
+            one: everywhere(modulus.power_of_two(r)),
+            enter: everywhere(modulus.power_of_two(2 * r)),
+            enter_divided: everywhere(modulus.power_of_two(64 * N + 2 * r)),
             t: [_mm256_setzero_si256(); T],
             y: zero,
             x: zero,

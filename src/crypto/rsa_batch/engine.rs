@@ -94,15 +94,16 @@ macro_rules! engines {
         impl Size<$half, $whole> for $size {
             fn public_engine(n: &Modulus<$whole>, e: u32, backend: Backend) -> Box<dyn PublicEngine<$whole>> {
                 // A constructor fails if the processor cannot.
-                let lanes: Option<Box<dyn PublicEngine<$whole>>> = match backend {
-                    #[cfg(target_arch = "x86_64")]
-                    Backend::Avx2 => <$wide_pair>::new(&n.n, &n.n)
-                        .map(|lanes| Box::new(super::avx2::Public { lanes, e }) as _),
-                    #[cfg(target_arch = "x86_64")]
-                    Backend::Ifma => <$wide_eight>::new(&n.n, &n.n)
-                        .map(|lanes| Box::new(super::ifma::Public { lanes, e }) as _),
-                    _ => None,
-                };
+                let lanes: Option<Box<dyn PublicEngine<$whole>>> =
+                    match backend {
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Avx2 => <$wide_pair>::new(n, n)
+                            .map(|lanes| Box::new(super::avx2::Public { lanes, e }) as _),
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Ifma => <$wide_eight>::new(n, n)
+                            .map(|lanes| Box::new(super::ifma::Public { lanes, e }) as _),
+                        _ => None,
+                    };
                 lanes.unwrap_or_else(|| Box::new(PortablePublic { n: n.clone(), e }))
             }
 
@@ -113,9 +114,9 @@ macro_rules! engines {
             ) -> Box<dyn HalfEngine<$half>> {
                 let lanes: Option<Box<dyn HalfEngine<$half>>> = match backend {
                     #[cfg(target_arch = "x86_64")]
-                    Backend::Avx2 => <$pair>::new(&p.n, &q.n).map(|lanes| Box::new(lanes) as _),
+                    Backend::Avx2 => <$pair>::new(p, q).map(|lanes| Box::new(lanes) as _),
                     #[cfg(target_arch = "x86_64")]
-                    Backend::Ifma => <$eight>::new(&p.n, &q.n).map(|lanes| Box::new(lanes) as _),
+                    Backend::Ifma => <$eight>::new(p, q).map(|lanes| Box::new(lanes) as _),
                     _ => None,
                 };
                 lanes.unwrap_or_else(|| Box::new(PortableHalves { p: p.clone(), q: q.clone() }))

@@ -34,8 +34,8 @@ use std::arch::x86_64::{
 use zeroize::Zeroize;
 
 use super::engine::{HalfEngine, Halves, PUBLIC_LANES, PublicEngine};
-use super::limbs::{LANES, mask, negative_inverse, piece, place, power_of_two, subtract_once};
-use super::portable::{WINDOW, digits};
+use super::limbs::{LANES, mask, negative_inverse, piece, place, subtract_once};
+use super::portable::{Modulus, WINDOW, digits};
 
 const BITS: u32 = 52;
 
@@ -85,7 +85,7 @@ struct Lanes<const N: usize, const L: usize, const T: usize> {
 
 impl<const N: usize, const L: usize, const T: usize> Eight<N, L, T> {
     /// `None` if the processor has no AVX-512 with IFMA.
-    pub fn new(first: &[u64; N], second: &[u64; N]) -> Option<Self> {
+    pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && 52 * L >= 64 * N + 8 && L.is_multiple_of(ROWS)) };
         // SAFETY: both features were just detected.
         available().then(|| Self(Box::new(unsafe { Lanes::new(first, second) })))
@@ -121,21 +121,21 @@ impl<const N: usize, const L: usize, const T: usize> PublicEngine<N> for Public<
 
 impl<const N: usize, const L: usize, const T: usize> Lanes<N, L, T> {
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn new(first: &[u64; N], second: &[u64; N]) -> Self {
+    fn new(first: &Modulus<N>, second: &Modulus<N>) -> Self {
         let r = BITS as usize * L;
         let zero = [_mm512_setzero_si512(); L];
-        let each = |number: &dyn Fn(&[u64; N]) -> [u64; N]| {
+        let each = |number: &dyn Fn(&Modulus<N>) -> [u64; N]| {
             let (a, b) = (number(first), number(second));
             cut(&[a, a, a, a, b, b, b, b])
         };
-        let [a, b] = [first, second].map(|n| negative_inverse(n[0]) & LIMB);
+        let [a, b] = [first, second].map(|modulus| negative_inverse(modulus.n[0]) & LIMB);
         Self {
-            plain: [*first, *second],
-            n: each(&|n| *n),
+            plain: [first.n, second.n],
+            n: each(&|modulus| modulus.n),
             inverse: vector_of([a, a, a, a, b, b, b, b]),
-            one: each(&|n| power_of_two(r, n)),
-            enter: each(&|n| power_of_two(2 * r, n)),
-            enter_divided: each(&|n| power_of_two(64 * N + 2 * r, n)),
+            one: each(&|modulus| modulus.power_of_two(r)),
+            enter: each(&|modulus| modulus.power_of_two(2 * r)),
+            enter_divided: each(&|modulus| modulus.power_of_two(64 * N + 2 * r)),
             t: [_mm512_setzero_si512(); T],
             y: zero,
             x: zero,

@@ -104,20 +104,16 @@ pub(super) fn sub_mod<const N: usize>(a: &[u64; N], b: &[u64; N], n: &[u64; N]) 
     sum
 }
 
-/// 2^bits mod n, by doubling; n has its highest bit set or is at least more than half of 2^(64 N).
-pub(super) fn power_of_two<const N: usize>(bits: usize, n: &[u64; N]) -> [u64; N] {
-    let mut x = [0; N];
-    x[0] = 1;
-    for _ in 0..bits {
-        let mut carry = 0;
-        for limb in &mut x {
-            let top = *limb >> 63;
-            *limb = *limb << 1 | carry;
-            carry = top;
-        }
-        x = subtract_once(&x, carry, n);
+/// 2 x mod n, x below n.
+pub(super) fn double<const N: usize>(x: &[u64; N], n: &[u64; N]) -> [u64; N] {
+    let mut twice = *x;
+    let mut carry = 0;
+    for limb in &mut twice {
+        let top = *limb >> 63;
+        *limb = *limb << 1 | carry;
+        carry = top;
     }
-    x
+    subtract_once(&twice, carry, n)
 }
 
 /// −n^−1 mod 2^64 of an odd n: each step of Newton's doubles the bits that are right, from 3 to 96.

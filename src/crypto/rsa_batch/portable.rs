@@ -7,7 +7,7 @@
 
 use zeroize::Zeroize;
 
-use super::limbs::{mac, mask, negative_inverse, power_of_two, subtract_once};
+use super::limbs::{double, mac, mask, negative_inverse, sub, subtract_once};
 
 /// Bits of the window: a power of the base for each value of four bits.
 pub(super) const WINDOW: usize = 4;
@@ -26,12 +26,28 @@ pub(super) struct Modulus<const N: usize> {
 
 impl<const N: usize> Modulus<N> {
     pub fn new(n: [u64; N]) -> Self {
-        Self {
-            n0: negative_inverse(n[0]),
-            one: power_of_two(64 * N, &n),
-            rr: power_of_two(2 * 64 * N, &n),
-            n,
+        // R − n, which is below n: its highest bit is set.
+        let (one, _) = sub(&[0; N], &n);
+        let mut modulus = Self { n0: negative_inverse(n[0]), one, rr: [0; N], n };
+        modulus.rr = modulus.shifted_one(64 * N);
+        modulus
+    }
+
+    /// 2^bits mod n.
+    pub fn power_of_two(&self, bits: usize) -> [u64; N] {
+        self.leave(&self.shifted_one(bits))
+    }
+
+    /// 2^bits R mod n, by squaring and doubling: `bits` is no secret, n may be.
+    fn shifted_one(&self, bits: usize) -> [u64; N] {
+        let mut x = self.one;
+        for bit in (0..usize::BITS - bits.leading_zeros()).rev() {
+            x = self.multiply(&x, &x);
+            if bits >> bit & 1 == 1 {
+                x = double(&x, &self.n);
+            }
         }
+        x
     }
 
     /// x R mod n; x of any N limbs.

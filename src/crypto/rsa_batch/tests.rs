@@ -219,6 +219,27 @@ fn engines_agree_on_extremes<const H: usize, const W: usize, S: Size<H, W>>() {
     }
 }
 
+fn powers_of_two_are_what_doubling_makes<const N: usize>() {
+    for n in extreme_moduli::<N>() {
+        let modulus = Modulus::new(n);
+        let mut x = [0; N];
+        x[0] = 1;
+        for bits in 0..=4 * 64 * N {
+            assert_eq!(modulus.power_of_two(bits), x, "{bits}");
+            x = limbs::double(&x, &n);
+        }
+        // 2 (n − 1) = n − 2.
+        let less = |by| limbs::sub(&n, &limbs::from_be(&[by])).0;
+        assert_eq!(limbs::double(&less(1), &n), less(2));
+    }
+}
+
+#[test]
+fn powers_of_two_are_right() {
+    powers_of_two_are_what_doubling_makes::<8>();
+    powers_of_two_are_what_doubling_makes::<16>();
+}
+
 #[test]
 fn the_engines_agree_where_limbs_are_extreme() {
     engines_agree_on_extremes::<8, 16, Bits1024>();

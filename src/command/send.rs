@@ -5,7 +5,7 @@ use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::select;
 
@@ -23,8 +23,8 @@ use crate::transfer::confirm::Keep;
 use crate::transfer::journal::Journal;
 use crate::transfer::{Options, Transfer};
 
-/// After something happened, before all that did is taken at once: small files would otherwise wake this thread,
-/// and be held up by it, three times each.
+/// Between two looks at what happened: small files would otherwise wake this thread, and be held up by it, three
+/// times each.
 const BREATH: Duration = Duration::from_millis(2);
 /// How long is waited for a server that had answered and is gone.
 const ABSENCE: Duration = Duration::from_secs(30);
@@ -75,13 +75,15 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     let mut open: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
     let mut faults = Vec::new();
     let mut interrupted = false;
+    let mut looked = Instant::now();
     // The transfer threads live until `shut_down`, so the channel is open.
     let _ = transfer.commands().send(Command::Upload(jobs));
     while !open.is_empty() {
         select! {
             recv(transfer.events()) -> event => {
                 let Ok(event) = event else { break };
-                thread::sleep(BREATH);
+                thread::sleep(BREATH.saturating_sub(looked.elapsed()));
+                looked = Instant::now();
                 for event in iter::once(event).chain(transfer.events().try_iter()) {
                     output.show(&event);
                     if let Event::State { track: Track::Job(id), state } = &event {

@@ -80,6 +80,16 @@ pub enum LedgerError {
         /// What it says.
         why: rusqlite::Error,
     },
+    /// What a receipt is asked for cannot be written down before.
+    #[error(
+        "if upseal is killed now, what it has sent is not in the history in {}: {why}", path.display()
+    )]
+    Asked {
+        /// The ledger.
+        path: PathBuf,
+        /// What the file of its lock says.
+        why: io::Error,
+    },
     /// The folder of received files cannot be read.
     #[error("cannot read {}: {why}", path.display())]
     Store {

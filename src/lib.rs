@@ -14,7 +14,8 @@
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
 //! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
 //! - [`report`]: a race's result as a page, a picture or numbers
-//! - [`digest`], [`escape`](mod@escape), [`units`]: SHA-256 as a value, names made harmless to show, amounts
+//! - [`digest`], [`escape`](mod@escape), [`units`], [`own_files`]: SHA-256 as a value, names made harmless to show,
+//!   amounts, files that are replaced whole
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - [`config`]: flags, presets, the environment and the file as one value
 //! - `ui` (feature `tui`): the terminal front end
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod output;
+pub mod own_files;
 pub mod pipeline;
 pub mod report;
 pub mod store;

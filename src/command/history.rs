@@ -73,7 +73,7 @@ pub(super) fn fault(error: &LedgerError) -> Fault {
     let advice = match error {
         LedgerError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
         LedgerError::NotCreated { .. } => "name another file in UPSEAL_HISTORY",
-        LedgerError::Sqlite { .. } | LedgerError::Store { .. } => "",
+        LedgerError::Sqlite { .. } | LedgerError::Store { .. } | LedgerError::Asked { .. } => "",
     };
     Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }
 }

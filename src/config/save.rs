@@ -1,9 +1,6 @@
 //! A preset written into the file, or taken out of it; everything else in it stays as it is.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::io;
 
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
@@ -11,6 +8,7 @@ use super::ConfigError;
 use super::file::{File, is_name};
 use super::layer::{Key, Layer};
 use crate::escape::escape;
+use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
 
 /// What becomes of a preset that has the name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +24,27 @@ impl File {
     ///
     /// The CA's path must be absolute: in the file it would not be relative to the working folder.
     pub fn save(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
+        self.edit(|now| now.put(name, layer, existing))
+    }
+
+    /// Takes a preset out, with the comment right above it.
+    pub fn remove(&self, name: &str) -> Result<(), ConfigError> {
+        self.edit(|now| now.take(name))
+    }
+
+    /// Changes the file as it is now: another program may have saved something since it was read.
+    fn edit(&self, change: impl FnOnce(&Self) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
+        let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
+        let unwritable = |error| ConfigError::Unwritable { path: path.clone(), error };
+        // Where a file system has no locks, two programs at once may lose one's preset.
+        let held = lock(path, ".lock", FlockOperation::NonBlockingLockExclusive, PATIENCE);
+        match held.map_err(unwritable)? {
+            Locked::Busy => Err(unwritable(io::Error::other("another program keeps it locked"))),
+            Locked::Held(_) | Locked::Impossible => change(&Self::read(path.clone())?),
+        }
+    }
+
+    fn put(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
         let taken = self.peers.iter().any(|peer| peer.name == name);
         if !is_name(name) {
             return Err(ConfigError::BadName { name: escape(name).to_string() });
@@ -51,11 +70,11 @@ impl File {
                 fill(preset, layer);
             }
         }
-        self.replace(&document.to_string(), |after| after.peer(name).is_ok_and(|saved| saved == layer))
+        let meant = |after: &Self| after.peer(name).is_ok_and(|saved| saved == layer);
+        self.replace(&document.to_string(), name, meant)
     }
 
-    /// Takes a preset out, with the comment right above it.
-    pub fn remove(&self, name: &str) -> Result<(), ConfigError> {
+    fn take(&self, name: &str) -> Result<(), ConfigError> {
         self.peer(name)?;
         let mut document = self.document()?;
         let peers = document.get_mut("peers").and_then(Item::as_table_like_mut);
@@ -63,7 +82,7 @@ impl File {
             leave_comments(&mut document, &gone);
         }
         let text = document.to_string();
-        self.replace(text.trim_start_matches('\n'), |after| after.peer(name).is_err())
+        self.replace(text.trim_start_matches('\n'), name, |after| after.peer(name).is_err())
     }
 
     fn document(&self) -> Result<DocumentMut, ConfigError> {
@@ -78,17 +97,24 @@ impl File {
 
     /// Puts a text in the file's place, whole or not at all.
     ///
-    /// Whatever was made of the user's own writing is read again first, and must say what is meant.
-    fn replace(&self, text: &str, as_meant: impl Fn(&Self) -> bool) -> Result<(), ConfigError> {
+    /// Whatever was made of the user's own writing is read again first, and must say what is meant of the preset
+    /// `name`, and of all others what it said.
+    fn replace(&self, text: &str, name: &str, as_meant: impl Fn(&Self) -> bool) -> Result<(), ConfigError> {
         let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
-        let after = Self::parse(text.to_owned(), path.clone())?;
-        if after.defaults != self.defaults || !as_meant(&after) {
+        // toml_edit writes the line ends of its own lines, and takes those of comments for text.
+        let mut text = text.replace("\r\n", "\n");
+        if self.text.contains("\r\n") {
+            text = text.replace('\n', "\r\n");
+        }
+        let after = Self::parse(text.clone(), path.clone())?;
+        let others =
+            |file: &Self| -> Vec<_> { file.peers.iter().filter(|peer| peer.name != name).cloned().collect() };
+        if after.defaults != self.defaults || others(&after) != others(self) || !as_meant(&after) {
             let error = io::Error::other("its presets are written in a way that cannot be edited");
             return Err(ConfigError::Unwritable { path: path.clone(), error });
         }
-        // A link to a file elsewhere stays one.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        write(&path, text.as_bytes()).map_err(|error| ConfigError::Unwritable { path, error })
+        replace(path, text.as_bytes(), For::User)
+            .map_err(|error| ConfigError::Unwritable { path: path.clone(), error })
     }
 }
 
@@ -119,6 +145,7 @@ fn fill(preset: &mut dyn TableLike, layer: &Layer) {
 /// more than this preset, and goes to what follows.
 fn leave_comments(document: &mut DocumentMut, gone: &Table) {
     let prefix = gone.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    let prefix = prefix.replace("\r\n", "\n");
     let Some(end) = prefix.rfind("\n\n") else { return };
     let stays = prefix[..=end].to_owned();
     let next = document.get_mut("peers").and_then(Item::as_table_mut).and_then(|peers| {
@@ -133,23 +160,4 @@ fn leave_comments(document: &mut DocumentMut, gone: &Table) {
         let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
         document.set_trailing(format!("{stays}{trailing}"));
     }
-}
-
-/// A new file of the user's alone takes the name, after its bytes are on disk.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let number = getrandom::u64().map_err(io::Error::other)?;
-    let draft = folder.join(format!(".upseal-{number:016x}.part"));
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-    let renamed = written.and_then(|()| fs::rename(&draft, path));
-    if renamed.is_err() {
-        // What could not be written is of no use; the error that matters is the one above.
-        let _ = fs::remove_file(&draft);
-    }
-    renamed
 }

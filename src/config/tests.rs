@@ -354,6 +354,29 @@ fn removing_takes_the_preset_and_its_own_comment_and_no_other() {
     }
 }
 
+#[test]
+fn what_another_program_saved_meanwhile_is_kept() {
+    let (_folder, path) = file("");
+    let (one, other) = (File::read(path.clone()).unwrap(), File::read(path.clone()).unwrap());
+    let layer = layer(&[(Key::To, "x:1")]);
+    one.save("one", &layer, Existing::Keep).unwrap();
+    other.save("other", &layer, Existing::Keep).unwrap();
+    assert_eq!(File::read(path.clone()).unwrap().peers.len(), 2);
+    assert!(matches!(other.save("one", &layer, Existing::Keep).unwrap_err(), ConfigError::Taken { .. }));
+    one.remove("other").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[peers.one]\nto = \"x:1\"\n");
+}
+
+#[test]
+fn line_ends_stay_as_they_are() {
+    let (_folder, path) = file("# Mine.\r\n\r\n# a's\r\n[peers.a]\r\nto = 'a'\r\n\r\n# b's\r\n[peers.b]\r\n");
+    let read = || File::read(path.clone()).unwrap();
+    read().remove("a").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# Mine.\r\n\r\n# b's\r\n[peers.b]\r\n");
+    read().save("b", &layer(&[(Key::To, "b:1")]), Existing::Replace).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# Mine.\r\n\r\n# b's\r\n[peers.b]\r\nto = \"b:1\"\r\n");
+}
+
 /// However the presets are written, each that is saved is read again, and the others with it.
 #[test]
 fn what_is_saved_is_read_again() {
@@ -396,9 +419,10 @@ fn a_file_is_made_for_its_owner_alone_and_nothing_else_is_left() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "[peers.lab]\nto = \"x:1\"\n");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    let names: Vec<_> =
+    let mut names: Vec<_> =
         fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names, ["config.toml"]);
+    names.sort();
+    assert_eq!(names, ["config.toml", "config.toml.lock"]);
     for bad in ["", "a b", "a/b", "ü", "a12345678901234567890123456789012345678901"] {
         assert!(matches!(save(bad).unwrap_err(), ConfigError::BadName { .. }), "{bad}");
     }

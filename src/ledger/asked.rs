@@ -14,21 +14,19 @@
 //! Whoever has asked holds a shared lock of `history.db-asked` until its rows are written. Who gets it alone
 //! knows that nobody is in between, and that all in `asked` is of the dead.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
+use std::io;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use super::history::{Bytes, amount, bytes, insert_sent, path, variant};
 use super::row::{Outcome, Sent};
-use super::{AGAIN, Ledger, LedgerError, PATIENCE};
+use super::{Ledger, LedgerError, PATIENCE};
 use crate::digest::Digest;
+use crate::own_files::{FlockOperation, Locked, lock};
 
 /// A file that was sent whole, and whose receipt was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +57,7 @@ impl Ledger {
     /// system has no locks; then a crash leaves no trace of them here.
     ///
     /// # Errors
-    /// The ledger cannot be written to, or stays locked for 5 s.
+    /// The ledger or its lock cannot be written to, or stays locked for 5 s: as without locks.
     pub fn ask(&self, all: &[Asked]) -> Result<Option<Asking>, LedgerError> {
         let sql =
             "INSERT INTO asked (at_ms, ordinal, receipts, address, key, variant, name, path, size, digest,
@@ -68,8 +66,11 @@ impl Ledger {
         if all.is_empty() {
             return Ok(None);
         }
-        let Some(shared) = self.lock_asked(FlockOperation::NonBlockingLockShared, true) else {
-            return Ok(None);
+        let asking = |why| LedgerError::Asked { path: self.path().to_owned(), why };
+        let shared = match self.lock_asked(FlockOperation::NonBlockingLockShared, PATIENCE).map_err(asking)? {
+            Locked::Held(shared) => shared,
+            Locked::Impossible => return Ok(None),
+            Locked::Busy => return Err(asking(io::Error::other("another program keeps it locked"))),
         };
         let (mut first, mut last) = (0, 0);
         self.write(|file| {
@@ -112,11 +113,13 @@ impl Ledger {
         self.read(|file| file.query_row("SELECT EXISTS (SELECT 1 FROM asked)", [], |row| row.get(0)))
     }
 
-    /// `None`: somebody else waits for a receipt just now.
+    /// `None`: somebody else waits for a receipt just now, or nobody can know.
     #[must_use]
     pub fn alone(&self) -> Option<Alone> {
-        self.lock_asked(FlockOperation::NonBlockingLockExclusive, false)
-            .map(|file| Alone { _exclusive: file })
+        match self.lock_asked(FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
+            Ok(Locked::Held(file)) => Some(Alone { _exclusive: file }),
+            _ => None,
+        }
     }
 
     /// What dead programs have asked for, in its order.
@@ -134,21 +137,8 @@ impl Ledger {
         })
     }
 
-    /// The lock of the file beside the ledger; `None`: another program has it, or there are no locks here.
-    fn lock_asked(&self, how: FlockOperation, waits: bool) -> Option<File> {
-        let mut name = self.path().as_os_str().to_owned();
-        name.push("-asked");
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name);
-        let file = open.ok()?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match flock(&file, how) {
-                Ok(()) => return Some(file),
-                Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) if waits && Instant::now() < deadline => thread::sleep(AGAIN),
-                Err(_) => return None,
-            }
-        }
+    fn lock_asked(&self, how: FlockOperation, patience: Duration) -> io::Result<Locked> {
+        lock(self.path(), "-asked", how, patience)
     }
 }
 

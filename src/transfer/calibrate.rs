@@ -19,6 +19,7 @@ use crate::crypto::rsa_blocks::{ServerKey, open_blocks};
 use crate::crypto::{Clear, Open as _, Seal as _};
 use crate::digest::FileDigest;
 use crate::event::{Calibration, Engines, Padding, Speed, Variant};
+use crate::own_files::{For, replace};
 
 /// For each of the ten measurements. Ten of them are the second.
 const SLICE: Duration = Duration::from_millis(90);
@@ -73,11 +74,8 @@ fn write(path: &Path, calibration: &Calibration) {
     };
     // Plain values of ours: none fails to serialise.
     let Ok(text) = serde_json::to_vec_pretty(&kept) else { return };
-    let beside = path.with_extension(format!("{}.part", std::process::id()));
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
+    // If not, it is measured again the next time.
+    let _ = replace(path, &text, For::User);
 }
 
 /// Every way, each for a slice of time or a step, whichever takes longer.

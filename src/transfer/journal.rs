@@ -121,7 +121,7 @@ impl Journal {
         let ledger = self.ledger(observer)?;
         self.repair(ledger, observer);
         ledger.ask(&asked).unwrap_or_else(|why| {
-            not_written(&why, observer);
+            observer.event(Event::Note { text: why.to_string() });
             None
         })
     }

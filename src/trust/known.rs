@@ -17,25 +17,16 @@
 mod address;
 mod book;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 pub use self::address::normal;
 use self::book::Book;
 pub use self::book::{Entry, Offered};
 use crate::digest::Digest;
-
-/// How long another program may hold the lock.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-const LOCK_AGAIN: Duration = Duration::from_millis(10);
+use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
 
 /// Why the known servers cannot be asked or changed. Each says all in one line.
 #[derive(Debug, thiserror::Error)]
@@ -216,11 +207,11 @@ impl KnownServers {
         }
         let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
         // Again under the lock: in between another program may have met it too.
-        let lock = Lock::take(path);
+        let lock = hold(path);
         let mut book = Book::read(path)?;
         let (encounter, news) = decide(&mut book, &address, meeting);
         let saved = match lock {
-            Ok(_held) if news => replace(path, &book.to_string()),
+            Ok(_held) if news => replace(path, book.to_string().as_bytes(), For::User),
             Err(why) if news => Err(why),
             _ => Ok(()),
         };
@@ -276,10 +267,10 @@ impl KnownServers {
         let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
         // What is damaged is said even where nothing can be written.
         Book::read(path)?;
-        let _held = Lock::take(path).map_err(unwritable)?;
+        let _held = hold(path).map_err(unwritable)?;
         let mut book = Book::read(path)?;
         let done = edit(&mut book)?;
-        replace(path, &book.to_string()).map_err(unwritable)?;
+        replace(path, book.to_string().as_bytes(), For::User).map_err(unwritable)?;
         Ok(done)
     }
 }
@@ -328,49 +319,13 @@ fn date(now: i64) -> String {
     Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// Held from reading the file to replacing it. Beside the file, because the file itself is replaced.
-struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    fn take(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&name)?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // Where a file system has no locks, two programs at once may lose one's news.
-                Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS) => return Ok(Self { _file: file }),
-                Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_AGAIN),
-                Err(Errno::WOULDBLOCK) => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another program keeps it locked"));
-                }
-                Err(why) => return Err(why.into()),
-            }
-        }
+/// Held from reading the file to replacing it. Where a file system has no locks, two programs at once may lose one's
+/// news.
+fn hold(path: &Path) -> io::Result<Locked> {
+    match lock(path, ".lock", FlockOperation::NonBlockingLockExclusive, PATIENCE)? {
+        Locked::Busy => Err(io::Error::new(io::ErrorKind::TimedOut, "another program keeps it locked")),
+        locked => Ok(locked),
     }
-}
-
-/// Puts a new file, whole and on disk, in the place of the old one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // Through a link, so that a file kept elsewhere stays there.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = path.clone().into_os_string();
-    name.push(format!(".{:08x}.new", getrandom::u32().map_err(io::Error::other)?));
-    let new = PathBuf::from(name);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    let done =
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, &path));
-    if done.is_err() {
-        drop(fs::remove_file(&new));
-    }
-    done
 }
 
 #[cfg(test)]

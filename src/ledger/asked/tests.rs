@@ -69,3 +69,15 @@ fn a_receipt_is_named_by_the_rows_that_were_written_after_it() {
         );
     }
 }
+
+#[test]
+fn who_cannot_be_kept_apart_from_the_dead_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&temp.path().join("history.db")).unwrap();
+    // The lock's name is a folder's.
+    std::fs::create_dir(temp.path().join("history.db-asked")).unwrap();
+    let error = ledger.ask(&[asked("a")]).unwrap_err();
+    assert!(matches!(error, LedgerError::Asked { .. }), "{error}");
+    assert!(!ledger.has_asked().unwrap());
+    assert!(ledger.alone().is_none());
+}

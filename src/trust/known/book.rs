@@ -88,7 +88,8 @@ impl Entry {
                 }
                 "offered" => offered = Some(digest(value)?),
                 "offered-bits" => offered_bits = Some(number(value)?),
-                "receipts" if value == "1" => receipts = true,
+                // Written as 1 or not at all; among the others it would stand there twice one day.
+                "receipts" => receipts = value == "1",
                 _ => others.push(word.to_owned()),
             }
         }

@@ -1,4 +1,6 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
 
 use super::*;
 
@@ -256,4 +258,17 @@ fn receipts_once_given_may_not_go_missing() {
     // Nor when its key was changed.
     known.accept(HERE, Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
     assert!(matches!(met(Some(false), NEW), Encounter::Withheld { .. }));
+}
+
+/// Whoever edits the file to have a server's receipts forgotten must not lose the file.
+#[test]
+fn receipts_that_were_edited_away_are_no_second_word_when_they_come_back() {
+    let scratch = Scratch::new();
+    scratch.write(format!("{HERE} ca=sha256:{CA} key=sha256:{OLD} receipts=0\n"));
+    let met =
+        |receipts| scratch.known.meet(&Meeting { receipts, ..meeting(HERE, CA, OLD) }).unwrap().encounter;
+    assert!(matches!(met(Some(false)), Encounter::Known { .. }));
+    assert!(matches!(met(Some(true)), Encounter::Known { .. }));
+    assert_eq!(scratch.text(), format!("{HERE} ca=sha256:{CA} key=sha256:{OLD} bits=1024 receipts=1\n"));
+    assert!(matches!(met(Some(false)), Encounter::Withheld { .. }));
 }

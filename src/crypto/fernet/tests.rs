@@ -4,8 +4,12 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockModeEncrypt as _, KeyIvInit as _};
 use hmac::{KeyInit as _, Mac as _};
 
+use super::opener::{Form, TEXT_PIECE};
 use super::*;
 use crate::crypto::testing::{open_all, pieces, random, seal_all};
+use crate::crypto::{Open as _, OpenError, Seal as _, SealError};
+use crate::digest::Digest;
+use crate::event::KeyForm;
 
 const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 const TOKEN: &str =
@@ -431,21 +435,6 @@ fn a_padding_that_is_wrong_under_a_right_hmac_is_rejected() {
         body.extend_from_slice(&mac.finalize().into_bytes());
         assert_eq!(open(&body), Err(OpenError::Rejected), "{last}");
     }
-}
-
-#[test]
-fn pkcs7_is_read_as_rfc_5652_says() {
-    for pad in 1..=16_u8 {
-        let mut block = [0xaa; BLOCK];
-        block[BLOCK - usize::from(pad)..].fill(pad);
-        assert_eq!(plain_len(&block), Some(BLOCK - usize::from(pad)));
-        if pad > 1 {
-            block[BLOCK - usize::from(pad)] ^= 1;
-            assert_eq!(plain_len(&block), None);
-        }
-    }
-    assert_eq!(plain_len(&[0; BLOCK]), None);
-    assert_eq!(plain_len(&[17; BLOCK]), None);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use super::filter::Filter;
 use super::input::Input;
 use super::list::{Cursor, Step};
 use super::listing::{Entry, Kind, Listing, Request};
@@ -33,15 +34,6 @@ pub(in crate::ui) enum Sort {
 enum Hidden {
     Left,
     Shown,
-}
-
-/// The text that names must contain.
-#[derive(Debug, Default)]
-enum Filter {
-    #[default]
-    Off,
-    Typing(Input),
-    Kept(String),
 }
 
 /// What is in the pane.
@@ -96,7 +88,7 @@ impl Browser {
             marks: BTreeMap::new(),
             hidden: Hidden::Left,
             sort: Sort::Name,
-            filter: Filter::Off,
+            filter: Filter::default(),
             awaited: None,
             tickets: 0,
             wanted: None,
@@ -108,20 +100,17 @@ impl Browser {
     }
 
     pub(in crate::ui) fn is_typing(&self) -> bool {
-        matches!(self.filter, Filter::Typing(_))
+        self.filter.is_typing()
     }
 
     /// Whether a row of the pane belongs to the filter.
     pub(in crate::ui) fn is_filtered(&self) -> bool {
-        !matches!(self.filter, Filter::Off)
+        self.filter.is_on()
     }
 
     /// The filter, while it is typed.
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
-        match &mut self.filter {
-            Filter::Typing(input) => Some(input),
-            _ => None,
-        }
+        self.filter.input()
     }
 
     // Where to look
@@ -167,7 +156,7 @@ impl Browser {
             }
         }
         if moved {
-            self.filter = Filter::Off;
+            self.filter.close();
             self.cursor = Cursor::default();
         }
         self.arrange();
@@ -280,11 +269,7 @@ impl Browser {
 
     /// Opens the filter, with the text that it has.
     pub(in crate::ui) fn type_filter(&mut self) {
-        self.filter = match std::mem::take(&mut self.filter) {
-            Filter::Off => Filter::Typing(Input::default()),
-            Filter::Kept(text) => Filter::Typing(Input::with(&text)),
-            typing @ Filter::Typing(_) => typing,
-        };
+        self.filter.open();
     }
 
     /// The filter's text changed.
@@ -293,19 +278,16 @@ impl Browser {
     }
 
     pub(in crate::ui) fn keep_filter(&mut self) {
-        if let Filter::Typing(input) = &self.filter {
-            self.filter = if input.is_empty() { Filter::Off } else { Filter::Kept(input.text()) };
-        }
+        self.filter.keep();
     }
 
     /// Whether there was a filter to close.
     pub(in crate::ui) fn drop_filter(&mut self) -> bool {
-        let open = !matches!(self.filter, Filter::Off);
-        if open {
-            self.filter = Filter::Off;
+        let was_on = self.filter.close();
+        if was_on {
             self.rearrange();
         }
-        open
+        was_on
     }
 
     // Order and selection
@@ -339,13 +321,13 @@ impl Browser {
             None => self.go(Step::First),
         }
         // The way to the parent is never what a filter looks for.
-        if self.cursor.at() == 0 && self.needle().is_some() && self.shown.len() > 1 {
+        if self.cursor.at() == 0 && self.filter.needle().is_some() && self.shown.len() > 1 {
             self.go(Step::To(1));
         }
     }
 
     fn arrange(&mut self) {
-        let needle = self.needle();
+        let needle = self.filter.needle();
         let mut shown: Vec<usize> = (0..self.entries.len())
             .filter(|index| {
                 let name = &self.entries[*index].shown;
@@ -368,16 +350,6 @@ impl Browser {
         let parent = self.folder.parent().map(|_| None);
         self.shown = parent.into_iter().chain(shown.into_iter().map(Some)).collect();
         self.go(Step::Down(0));
-    }
-
-    /// What names must contain, in lower case.
-    fn needle(&self) -> Option<String> {
-        let text = match &self.filter {
-            Filter::Off => return None,
-            Filter::Typing(input) => input.text(),
-            Filter::Kept(text) => text.clone(),
-        };
-        (!text.is_empty()).then(|| text.to_lowercase())
     }
 
     // Words
@@ -413,21 +385,8 @@ impl Widget for Pane<'_, Browser> {
         let inner = block.inner(area);
         block.render(area, buf);
 
-        let filtered = !matches!(browser.filter, Filter::Off);
-        let [list, foot] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(u16::from(filtered))]).areas(inner);
+        let list = browser.filter.draw(self.theme, inner, buf);
         self.list(list, buf);
-        match &browser.filter {
-            Filter::Off => {}
-            Filter::Typing(input) => {
-                let mut line = Line::from(Span::styled("/", self.theme.accent()));
-                line.spans.extend(input.line(usize::from(foot.width).saturating_sub(1), Style::new()).spans);
-                line.render(foot, buf);
-            }
-            Filter::Kept(text) => {
-                Line::from(Span::styled(text::filter_kept(text), self.theme.accent())).render(foot, buf);
-            }
-        }
     }
 }
 
@@ -438,7 +397,7 @@ impl Pane<'_, Browser> {
         let message = match &browser.content {
             Content::Nothing => Some(text::READING.to_owned()),
             Content::Refused(why) => Some(why.clone()),
-            Content::Entries if browser.shown.len() <= 1 && browser.needle().is_some() => {
+            Content::Entries if browser.shown.len() <= 1 && browser.filter.needle().is_some() => {
                 Some(text::NO_MATCH.to_owned())
             }
             Content::Entries if browser.entries.is_empty() => Some(text::EMPTY_FOLDER.to_owned()),

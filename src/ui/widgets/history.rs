@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use super::filter::Filter;
 use super::input::Input;
 use super::list::{Cursor, Step};
 use super::listing::Clock;
@@ -181,15 +182,6 @@ enum Age {
     AwaitedOld,
 }
 
-/// The text that rows must contain.
-#[derive(Debug, Default)]
-enum Filter {
-    #[default]
-    Off,
-    Typing(Input),
-    Kept(String),
-}
-
 /// What is in the pane.
 #[derive(Debug, Default)]
 enum Content {
@@ -257,48 +249,38 @@ impl History {
     // The filter
 
     pub(in crate::ui) fn is_typing(&self) -> bool {
-        matches!(self.filter, Filter::Typing(_))
+        self.filter.is_typing()
     }
 
     /// Whether a row of the pane belongs to the filter.
     pub(in crate::ui) fn is_filtered(&self) -> bool {
-        !matches!(self.filter, Filter::Off)
+        self.filter.is_on()
     }
 
     /// The filter, while it is typed.
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
-        match &mut self.filter {
-            Filter::Typing(input) => Some(input),
-            _ => None,
-        }
+        self.filter.input()
     }
 
     /// Opens the filter, with the text that it has, or keeps what was typed.
     pub(in crate::ui) fn filter(&mut self, open: bool) {
-        self.filter = match std::mem::take(&mut self.filter) {
-            Filter::Off if open => Filter::Typing(Input::default()),
-            Filter::Kept(text) if open => Filter::Typing(Input::with(&text)),
-            Filter::Typing(input) if !open && input.is_empty() => Filter::Off,
-            Filter::Typing(input) if !open => Filter::Kept(input.text()),
-            same => same,
-        };
+        if open {
+            self.filter.open();
+        } else {
+            self.filter.keep();
+        }
     }
 
     /// Whether there was a filter to close.
     pub(in crate::ui) fn drop_filter(&mut self) -> bool {
-        let open = self.is_filtered();
-        self.filter = Filter::Off;
+        let was_on = self.filter.close();
         self.filtered();
-        open
+        was_on
     }
 
     /// The filter's text, or the rows, changed.
     pub(in crate::ui) fn filtered(&mut self) {
-        let needle = match &self.filter {
-            Filter::Off => String::new(),
-            Filter::Typing(input) => input.text().to_lowercase(),
-            Filter::Kept(text) => text.to_lowercase(),
-        };
+        let needle = self.filter.needle().unwrap_or_default();
         let fits = |(_, row): &(usize, &Row)| row.folded.contains(&needle);
         self.shown = self.rows().iter().enumerate().filter(fits).map(|(at, _)| at).collect();
         self.go(Step::Down(0));
@@ -348,20 +330,8 @@ impl Widget for Pane<'_, History> {
         let block = self.frame(text::HISTORY, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
-        let foot = Constraint::Length(u16::from(self.of.is_filtered()));
-        let [list, foot] = Layout::vertical([Constraint::Fill(1), foot]).areas(inner);
+        let list = self.of.filter.draw(self.theme, inner, buf);
         self.list(list, buf);
-        match &self.of.filter {
-            Filter::Off => {}
-            Filter::Typing(input) => {
-                let mut line = Line::from(Span::styled("/", self.theme.accent()));
-                line.spans.extend(input.line(usize::from(foot.width).saturating_sub(1), Style::new()).spans);
-                line.render(foot, buf);
-            }
-            Filter::Kept(text) => {
-                Line::from(Span::styled(text::filter_kept(text), self.theme.accent())).render(foot, buf);
-            }
-        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) mod chart;
 pub(super) mod connect;
 pub(super) mod details;
 pub(super) mod digits;
+mod filter;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod input;

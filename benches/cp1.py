@@ -9,7 +9,6 @@ own RSA is below 0.6 of openssl speed's: then it is not the protocol that is slo
 Exit code: 0 also when something is SLOW (not with --strict), 1 when something did not run.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "support"))
 import bed as beds  # noqa: E402
 from bed import KIB, MIB, Broken, Missing, size_words  # noqa: E402
-from rows import Row, table, turns  # noqa: E402
+from rows import Row, command_line, run, turns  # noqa: E402
 
 PEER = Path(__file__).resolve().parent.parent / "tests/interop/peer.py"
 FULL = {"pkcs1v15": 128 - 11, "oaep": 128 - 66}  # plaintext bytes of a block
@@ -123,25 +122,6 @@ class Bench:
                       f"{client.seconds:.2f} s", f"{server.cpu:.2f} s")
 
 
-def command_line(rows):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(rows)}; without: all")
-    parser.add_argument("--upseal", type=Path, required=True)
-    parser.add_argument("--python", help="a Python with `cryptography`, for the Python peer")
-    parser.add_argument("--folder", default="/dev/shm", help="where to work: a tmpfs")
-    parser.add_argument("--rounds", type=int, default=None, help="of which the best counts; 3, with --quick 1")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for one process")
-    parser.add_argument("--quick", action="store_true", help="small sizes: whether it runs, not how fast it is")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 when something is SLOW")
-    options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    if options.python and "/" in options.python:
-        options.python = str(Path(options.python).absolute())  # it is started elsewhere, and a link to it says who it is
-    if unknown := set(options.rows) - set(rows):
-        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(rows)}")
-    return options
-
-
 # What the issue asks for: blocks against openssl's signs, times against the Python peer's.
 ROWS = {
     "openssl-pkcs1v15": lambda bench: bench.engine("pkcs1v15", 1.65),
@@ -152,16 +132,5 @@ ROWS = {
 }
 
 
-def main():
-    options = command_line(ROWS)
-    print("\n".join(beds.machine(options.upseal.resolve())))
-    print(f"best of {options.rounds}" + (", small sizes: the ratios say nothing" if options.quick else "") + "\n")
-    with beds.Bed(options.upseal, options.folder, options.timeout) as bed:
-        bench = Bench(options, bed)
-        makers = {name: (lambda row=row: row(bench)) for name, row in ROWS.items()}
-        failed, slow = table(makers, options.rows or ROWS)
-    return 1 if failed or (slow and options.strict) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command_line(__doc__, ROWS, timeout=120), Bench, ROWS))

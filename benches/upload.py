@@ -8,7 +8,6 @@ row says otherwise. Best of three, ours and theirs in turn. The server is warm a
 Exit code: 0 also when something is SLOW (not with --strict), 1 when something did not run.
 """
 
-import argparse
 import contextlib
 import fcntl
 import getpass
@@ -27,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "support"))
 import bed as beds  # noqa: E402
 from bed import GIB, KIB, MIB, Broken, Missing, size_words  # noqa: E402
-from rows import Row, table, turns  # noqa: E402
+from rows import Row, command_line, run, turns  # noqa: E402
 
 PEER = Path(__file__).resolve().parent.parent / "tests/interop/peer.py"
 OPENSSL = ["openssl", "speed", "-mr", "-seconds", "1", "-bytes", "16384", "-evp", "aes-128-cbc-hmac-sha256"]
@@ -160,7 +159,7 @@ class Bench:
 
     # ------------------------------------------------------------ small files
 
-    def small(self, what, folder, asked):
+    def small(self, what, folder, asked, flags=()):
         need("socat", "tar")
         with self.bed.scratch(folder) as root:
             source = root / "src"
@@ -171,7 +170,7 @@ class Bench:
 
             def ours():
                 os.sync()
-                client, _ = self.bed.upload("cp2", names, folder=root, cwd=source)
+                client, _ = self.bed.upload("cp2", names, flags, flags, folder=root, cwd=source)
                 return client.seconds
 
             def theirs():
@@ -192,15 +191,19 @@ class Bench:
                 return seconds
             ours, theirs = self.turns(ours, theirs)
         ratio = theirs / ours
-        yield Row.of(f"CP2, {self.files} files of 4 KiB, receipts, {what}, against tar",
+        yield Row.of(f"CP2, {self.files} files of 4 KiB, {what}, against tar",
                      f"{self.files / ours:.0f} files/s", f"{self.files / theirs:.0f} files/s", ratio, asked)
 
     def small_tmpfs(self):
-        yield from self.small("tmpfs", None, 0.8)
+        yield from self.small("receipts, tmpfs", None, 0.8)
+
+    def small_bare(self):
+        """As tar has it: no digest, and so no receipts."""
+        yield from self.small("no receipts, tmpfs", None, 0.8, ("--digest", "none"))
 
     def small_disk(self):
         """tar does not ask for anything to be on the disk; a receipt says that it is."""
-        yield from self.small("disk", Path(self.options.disk).resolve(), 0.3)
+        yield from self.small("receipts, disk", Path(self.options.disk).resolve(), 0.3)
 
     # ------------------------------------------------------------ how soon, and with a screen
 
@@ -369,44 +372,14 @@ def in_terminal(bed, server, folder):
 # ---------------------------------------------------------------- the command line
 
 ROWS = {name: getattr(Bench, name.replace("-", "_")) for name in (
-    "cp2-base", "cp2-scp", "cp2-python", "plain-none", "plain-digest", "rss", "small-tmpfs", "small-disk",
+    "cp2-base", "cp2-scp", "cp2-python", "plain-none", "plain-digest", "rss", "small-tmpfs", "small-bare", "small-disk",
     "first-byte", "ui")}
 
 
-def command_line():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; without: all")
-    parser.add_argument("--upseal", type=Path, required=True)
-    parser.add_argument("--python", help="a Python with `cryptography`, for the Python peer")
-    parser.add_argument("--folder", default="/dev/shm", help="where to work: a tmpfs")
+def own(parser):
     parser.add_argument("--disk", default=".", help="where small-disk works")
     parser.add_argument("--cp1-mib", type=float, default=4, help="MiB that rss sends by CP1")
-    parser.add_argument("--rounds", type=int, default=None, help="of which the best counts; 3, with --quick 1")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for one process")
-    parser.add_argument("--quick", action="store_true", help="small sizes: whether it runs, not how fast it is")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 when something is SLOW")
-    options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    if options.python and "/" in options.python:
-        options.python = str(Path(options.python).absolute())  # it is started elsewhere, and a link to it says who it is
-    if unknown := set(options.rows) - set(ROWS):
-        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
-    return options
-
-
-def main():
-    options = command_line()
-    print("\n".join(beds.machine(options.upseal.resolve())))
-    if options.python:
-        words = "import cryptography as c, platform as p; print(p.python_version() + ', cryptography', c.__version__)"
-        print("the Python peer:", beds.first_line(options.python, "-c", words))
-    print(f"best of {options.rounds}" + (", small sizes: the ratios say nothing" if options.quick else "") + "\n")
-    with beds.Bed(options.upseal, options.folder, options.timeout) as bed:
-        bench = Bench(options, bed)
-        makers = {name: (lambda row=row: row(bench)) for name, row in ROWS.items()}
-        failed, slow = table(makers, options.rows or ROWS)
-    return 1 if failed or (slow and options.strict) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command_line(__doc__, ROWS, timeout=600, more=own), Bench, ROWS))

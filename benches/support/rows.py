@@ -1,9 +1,11 @@
 """A table whose rows are measured one after the other; a figure that is there is printed before the next is measured."""
 
+import argparse
 import dataclasses
 import subprocess
+from pathlib import Path
 
-from bed import Broken, Missing
+from bed import Bed, Broken, Missing, first_line, machine
 
 WIDTHS = "{:<58} {:>15} {:>15} {:>10} {:>14} {}"
 
@@ -43,3 +45,38 @@ def table(makers, names):
             failed = True
             print(f"{name:<58} FAILED: {error}", flush=True)
     return failed, slow
+
+
+def command_line(description, rows, *, timeout, more=lambda parser: None):
+    """What such a bench is asked; `more` adds its own."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(rows)}; without: all")
+    parser.add_argument("--upseal", type=Path, required=True)
+    parser.add_argument("--python", help="a Python with `cryptography`, for the Python peer")
+    parser.add_argument("--folder", default="/dev/shm", help="where to work: a tmpfs")
+    parser.add_argument("--rounds", type=int, default=None, help="of which the best counts; 3, with --quick 1")
+    parser.add_argument("--timeout", type=float, default=timeout, help="seconds for one process")
+    parser.add_argument("--quick", action="store_true", help="small sizes: whether it runs, not how fast it is")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when something is SLOW")
+    more(parser)
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    if options.python and "/" in options.python:
+        options.python = str(Path(options.python).absolute())  # it is started elsewhere, and a link to it says who it is
+    if unknown := set(options.rows) - set(rows):
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(rows)}")
+    return options
+
+
+def run(options, make, rows):
+    """Measures `rows`, functions of what `make(options, bed)` makes, by name. The exit code."""
+    print("\n".join(machine(options.upseal.resolve())))
+    if options.python:
+        words = "import cryptography as c, platform as p; print(p.python_version() + ', cryptography', c.__version__)"
+        print("the Python peer:", first_line(options.python, "-c", words))
+    print(f"best of {options.rounds}" + (", small sizes: the ratios say nothing" if options.quick else "") + "\n")
+    with Bed(options.upseal, options.folder, options.timeout) as bed:
+        bench = make(options, bed)
+        makers = {name: (lambda row=row: row(bench)) for name, row in rows.items()}
+        failed, slow = table(makers, options.rows or rows)
+    return 1 if failed or (slow and options.strict) else 0

@@ -15,7 +15,7 @@ use crate::trust::known::KnownServers;
 /// How the transfer threads are to work.
 pub struct Options {
     /// A server of our own on a throwaway identity, which takes a moment and ends in
-    /// [`Event::Listening`] or [`Event::NotListening`].
+    /// [`Event::Listening`](crate::event::Event::Listening) or [`Event::NotListening`](crate::event::Event::NotListening).
     pub embedded: Option<EmbeddedOptions>,
     /// Which servers were met before; the embedded one is never among them.
     pub known: KnownServers,
@@ -37,7 +37,7 @@ pub struct Options {
     /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
     /// calls it off.
     pub absence: Option<Duration>,
-    /// Whether prices are wanted ([`Event::Calibrated`], [`Event::Learned`]), and where the calibration is kept.
+    /// Whether prices are wanted ([`Event::Calibrated`](crate::event::Event::Calibrated), [`Event::Learned`](crate::event::Event::Learned)), and where the calibration is kept.
     pub forecast: Option<Forecast>,
 }
 

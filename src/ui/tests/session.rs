@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::event::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
+use crate::net::handshake::{LONG_HELLO_RANDOM, Offer};
 use crate::ui::capture::Capture;
+use crate::ui::widgets::session::Role;
 
 pub(super) const CP2: &str = include_str!("captures/cp2.jsonl");
 const CP1: &str = include_str!("captures/cp1.jsonl");
@@ -361,6 +363,69 @@ fn a_body_of_nobody_knows_which_variant_is_content() {
         })
         .collect();
     assert_eq!(heads, [256, 0, 0]);
+}
+
+/// Our server decides anew for each body, and what it took for the file is left out, whatever came later.
+#[test]
+fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
+    let mut stage = screen(Stage::new());
+    let wire = WireId(1);
+    stage.event(Event::WireOpened { wire, opened: opened(Side::Server, 50_000) });
+    let (plain, token) = (frames(PLAIN), frames(CP2));
+    let all = [&plain[0], &plain[1], &token[3], &token[4], &token[5]];
+    for (number, frame) in (1..).zip(all) {
+        let frame = Frame { number, way: Way::ToServer, file: None, ..frame.clone() };
+        stage.event(Event::WireFrames { wire, frames: vec![frame] });
+    }
+    assert_eq!(data_heads(&saved(&mut stage)), [0, 256]);
+    let shown = stage.app.session.shown().unwrap();
+    let roles: Vec<Role> = shown.frames().map(|frame| shown.role(frame)).collect();
+    assert_eq!(roles, [Role::Name, Role::Clear, Role::SessionKey, Role::Name, Role::Token]);
+}
+
+/// What a hello says of a session at our server, and only a whole hello of that length.
+#[test]
+fn a_body_behind_a_hello_is_what_the_hello_says() {
+    let hello = |dialect: Dialect| Offer::of(dialect).unwrap().hello(&[7; LONG_HELLO_RANDOM]);
+    let of = |variant| hello(Dialect::of(variant));
+    let long = |variant| [of(variant), vec![b'a']].concat();
+    for (hello, whole, head, role) in [
+        (of(Variant::Cp1), true, 256, Role::Blocks),
+        (of(Variant::Cp1), false, 0, Role::Body),
+        (long(Variant::Cp1), true, 0, Role::Body),
+        (of(Variant::Ap), true, 0, Role::Clear),
+        // Without a key nothing is sealed.
+        (of(Variant::Cp2), true, 0, Role::Body),
+        (b"fresh".to_vec(), true, 0, Role::Body),
+    ] {
+        let mut stage = screen(Stage::new());
+        let wire = WireId(1);
+        stage.event(Event::WireOpened { wire, opened: opened(Side::Server, 50_000) });
+        let bytes = hello.len() as u64;
+        let body = Sample { bytes, head: hello.into_iter().take(256).collect(), ..Sample::default() };
+        let first = Frame {
+            number: 1,
+            way: Way::ToServer,
+            kind: Kind::Authenticate,
+            m1: Some(bytes),
+            body,
+            whole,
+            ..frames(CP2)[0].clone()
+        };
+        let data = Frame { number: 2, file: None, ..frames(PLAIN)[1].clone() };
+        stage.event(Event::WireFrames { wire, frames: vec![first, data.clone()] });
+        assert_eq!(data_heads(&saved(&mut stage)), [head], "{role:?}");
+        assert_eq!(stage.app.session.shown().unwrap().role(&data), role);
+    }
+}
+
+/// Bytes of the first of each body in it.
+fn data_heads(capture: &Capture) -> Vec<usize> {
+    let frames = capture.lines.iter().filter_map(|line| match line {
+        Event::WireFrames { frames, .. } => Some(&frames[0]),
+        _ => None,
+    });
+    frames.filter(|frame| frame.kind == Kind::Data).map(|frame| frame.body.head.len()).collect()
 }
 
 #[test]

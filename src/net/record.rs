@@ -32,6 +32,8 @@ use crate::event::{Depth, Event, Frame, Kind, Side, Way, Wire, WireId};
 
 mod follow;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 /// Messages that are told one by one.
 pub const FIRST: u64 = 64;
@@ -96,6 +98,7 @@ pub fn tapped(
         waiting: VecDeque::new(),
         told: began,
         is_over: false,
+        is_broken: false,
     };
     let tap = Tap(Arc::new(Mutex::new(record)));
     (Box::new(Tapped { stream, tap: tap.clone() }), Some(tap))
@@ -145,6 +148,8 @@ struct Record {
     told: Instant,
     /// The other end has said that nothing follows.
     is_over: bool,
+    /// This side breaks off, or our client could not read or write.
+    is_broken: bool,
 }
 
 struct Direction {
@@ -295,11 +300,13 @@ impl Record {
         self.tell(rest);
         let at_us = micros(self.began.elapsed());
         let last = self.to_server.open.as_ref().map(|open| (open.frame.kind, open.frame.whole));
-        let in_order = match last {
+        let is_complete = match last {
             Some((Kind::Close, _)) => true,
             Some((_, whole)) => self.is_over && whole,
             None => self.is_over,
         };
+        // Who refuses something breaks off, behind MODE 2 too.
+        let in_order = is_complete && !self.is_broken;
         self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order });
     }
 }
@@ -338,6 +345,16 @@ impl Tapped {
             bytes => record.passed(way, bytes),
         }
     }
+
+    /// The same result, and a failure is remembered.
+    fn tried<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|_| {
+            let mut record = self.tap.record();
+            // Our server waits in vain and reads on, and behind MODE 2 it does not mind how the client goes: it
+            // breaks off where it minds.
+            record.is_broken |= record.side == Side::Client;
+        })
+    }
 }
 
 impl Drop for Tapped {
@@ -348,7 +365,8 @@ impl Drop for Tapped {
 
 impl Read for Tapped {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.stream.read(buffer)?;
+        let result = self.stream.read(buffer);
+        let n = self.tried(result)?;
         if !buffer.is_empty() {
             self.passed(false, Ok(&buffer[..n]));
         }
@@ -358,7 +376,8 @@ impl Read for Tapped {
 
 impl Write for Tapped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.stream.write(bytes)?;
+        let result = self.stream.write(bytes);
+        let n = self.tried(result)?;
         self.passed(true, Ok(&bytes[..n]));
         Ok(n)
     }
@@ -378,7 +397,8 @@ impl Stream for Tapped {
     }
 
     fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.stream.write_more(bytes)?;
+        let result = self.stream.write_more(bytes);
+        let n = self.tried(result)?;
         self.passed(true, Ok(&bytes[..n]));
         Ok(n)
     }
@@ -392,19 +412,22 @@ impl Stream for Tapped {
     }
 
     fn write_from(&mut self, file: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        let n = self.stream.write_from(file, most)?;
+        let result = self.stream.write_from(file, most);
+        let n = self.tried(result)?;
         self.passed(true, Err(n as u64));
         Ok(n)
     }
 
     fn read_to(&mut self, pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        let n = self.stream.read_to(pipe, most)?;
+        let result = self.stream.read_to(pipe, most);
+        let n = self.tried(result)?;
         self.passed(false, Err(n as u64));
         Ok(n)
     }
 
     fn finish_writing(&mut self) -> io::Result<()> {
-        self.stream.finish_writing()
+        let result = self.stream.finish_writing();
+        self.tried(result)
     }
 
     fn buffer_little(&mut self) {
@@ -412,6 +435,7 @@ impl Stream for Tapped {
     }
 
     fn reset(&mut self) {
+        self.tap.record().is_broken = true;
         self.stream.reset();
     }
 }

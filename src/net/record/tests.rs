@@ -1,0 +1,147 @@
+//! A recorded stream whose bytes and failures are known beforehand.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::event::Track;
+use crate::meter::Meter;
+use crate::net::wire::word;
+
+struct Log {
+    recorder: Arc<Recorder>,
+    seen: Mutex<Vec<Event>>,
+}
+
+impl Observer for Log {
+    fn event(&self, event: Event) {
+        self.seen.lock().unwrap().push(event);
+    }
+
+    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
+
+    fn unwatch(&self, _track: Track) {}
+
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        Some(Arc::clone(&self.recorder))
+    }
+}
+
+/// What each read gives, then the peer's end; everything written arrives, or nothing.
+struct Peer {
+    reads: VecDeque<io::Result<Vec<u8>>>,
+    takes: bool,
+}
+
+impl Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.reads.pop_front().unwrap_or_else(|| Ok(Vec::new()))?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.takes { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Peer {
+    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        Interrupter::default()
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn buffer_little(&mut self) {}
+
+    fn reset(&mut self) {}
+}
+
+/// A stream that is recorded so, and what does it.
+fn start(side: Side, depth: Depth, peer: Peer) -> (Arc<Log>, Box<dyn Stream>, Tap) {
+    let recorder = Arc::new(Recorder::default());
+    recorder.set(depth);
+    let log = Arc::new(Log { recorder, seen: Mutex::default() });
+    let observer = Arc::clone(&log) as Arc<dyn Observer>;
+    let block = (side == Side::Server).then_some(128);
+    let address = String::new;
+    let wire = || Wire { side, track: None, local: address(), peer: address(), dialect: None, at_ms: 0 };
+    let (stream, tap) = tapped(Box::new(peer), &observer, block, wire);
+    (log, stream, tap.unwrap())
+}
+
+/// The last that was told of each message, and whether it ended in order.
+fn told(log: &Log) -> (Vec<Frame>, bool) {
+    let mut all = std::collections::BTreeMap::new();
+    let mut ended = None;
+    for event in log.seen.lock().unwrap().iter() {
+        match event {
+            Event::WireFrames { frames, .. } => {
+                all.extend(frames.iter().map(|frame| (frame.number, frame.clone())));
+            }
+            Event::WireClosed { in_order, .. } => ended = Some(*in_order),
+            _ => {}
+        }
+    }
+    (all.into_values().collect(), ended.unwrap())
+}
+
+fn small_file() -> Vec<u8> {
+    [&word(0)[..], &word(5), b"a.txt", &word(1), &word(2), b"ab", &word(2)].concat()
+}
+
+#[test]
+fn a_client_whose_mode_2_is_not_answered_in_order_did_not_end_in_order() {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, TimedOut};
+
+    let cases: [(&[io::ErrorKind], bool); 4] = [
+        (&[], true),
+        (&[ConnectionReset], false),
+        // A cancel.
+        (&[ConnectionAborted], false),
+        (&[TimedOut], false),
+    ];
+    for (errors, in_order) in cases {
+        let reads = errors.iter().map(|kind| Err((*kind).into())).collect();
+        let (log, mut stream, _) = start(Side::Client, Depth::Outline, Peer { reads, takes: true });
+        stream.write_all(&small_file()).unwrap();
+        assert_eq!(stream.read(&mut [0; 8]).is_ok(), in_order);
+        drop(stream);
+        let (frames, ended) = told(&log);
+        assert_eq!((frames.last().unwrap().kind, ended), (Kind::Close, in_order), "{errors:?}");
+    }
+    let (log, mut stream, _) =
+        start(Side::Client, Depth::Outline, Peer { reads: VecDeque::new(), takes: false });
+    assert!(stream.write(&small_file()).is_err());
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
+    drop(stream);
+    assert!(!told(&log).1, "nothing could be written");
+}
+
+#[test]
+fn a_server_that_breaks_off_did_not_end_in_order() {
+    for (resets, in_order) in [(false, true), (true, false)] {
+        // It waits for more files for a moment; and a client may go as it likes behind its MODE 2.
+        let fails = |kind: io::ErrorKind| Err(kind.into());
+        let (early, late) = (fails(io::ErrorKind::TimedOut), fails(io::ErrorKind::ConnectionReset));
+        let reads = VecDeque::from([early, Ok(small_file()), late]);
+        let (log, mut stream, _) = start(Side::Server, Depth::Outline, Peer { reads, takes: true });
+        let ends = [false, true, false];
+        assert_eq!(ends, ends.map(|_| stream.read(&mut [0; 256]).is_ok()));
+        if resets {
+            stream.reset();
+        }
+        drop(stream);
+        assert_eq!(told(&log).1, in_order);
+    }
+}

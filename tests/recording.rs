@@ -316,3 +316,32 @@ fn what_is_no_message_is_recorded_as_such() {
     assert_eq!(session.ended, Some(false));
     assert_eq!(session.of(Kind::Unknown).wire, 24);
 }
+
+/// PROTOCOL.md: many hang up behind their last file. What is refused is refused behind MODE 2, too.
+#[test]
+fn a_file_without_a_mode_2_ended_in_order_and_a_refused_one_did_not() {
+    let name = [&common::words(&[0, 5])[..], b"a.txt"].concat();
+    let data = [&common::words(&[1, 3])[..], b"abc"].concat();
+    for (bytes, stored) in [
+        ([name, data.clone()].concat(), true),
+        // A file without a name.
+        ([data.clone(), common::words(&[2])].concat(), false),
+    ] {
+        let (mut client, _folder) = recording(Depth::Full);
+        let Some(Event::Listening { address, .. }) = client.events.seen.last().cloned() else {
+            unreachable!()
+        };
+        let mut peer = common::Peer::connect(address.parse().unwrap());
+        peer.send(&bytes);
+        let (_, in_order) = peer.hang_up();
+        client.events.until(|event| matches!(event, Event::WireClosed { .. }));
+        client.shut_down();
+        let sessions = sessions(&client.events);
+        let session = sessions.values().next().unwrap();
+        assert_eq!((session.ended, in_order), (Some(stored), stored), "{session:?}");
+        if stored {
+            let data = session.of(Kind::Data);
+            assert_eq!((&data.body.head[..], data.whole), (&b"abc"[..], true));
+        }
+    }
+}

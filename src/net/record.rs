@@ -186,7 +186,7 @@ impl Open {
 }
 
 impl Record {
-    /// Bytes that passed; `Err`: so many that the kernel moved by itself.
+    /// Bytes that passed; `Err`: so many that the kernel moved by itself. None at all: nothing follows.
     fn passed(&mut self, way: Way, bytes: Result<&[u8], u64>) {
         let now = Instant::now();
         let at_us = micros(now.duration_since(self.began));
@@ -221,6 +221,7 @@ impl Record {
             (Note::Again, Some(open)) => (open.frame.whole, open.again) = (false, true),
             (Note::M1(m1), Some(open)) => {
                 open.frame.wire += 8;
+                open.frame.last_us = at_us;
                 open.frame.m1 = Some(m1);
                 open.body = Sampling::new(open.frame.number, m1, is_full);
                 if open.frame.kind == Kind::Data && m1 > LONG && open.frame.number <= FIRST {
@@ -242,7 +243,6 @@ impl Record {
             }
             (Note::End, Some(open)) => {
                 open.frame.whole = true;
-                open.frame.last_us = at_us;
                 open.body.end();
                 if let Some(file) = &mut open.file {
                     file.end();
@@ -262,6 +262,7 @@ impl Record {
             }
         };
         match bytes {
+            Ok([]) | Err(0) => follow.end(&mut note),
             Ok(bytes) => follow.feed(bytes, &mut note),
             Err(bytes) => follow.skip(bytes, &mut note),
         }
@@ -340,10 +341,12 @@ impl Tapped {
     fn passed(&self, is_written: bool, bytes: Result<&[u8], u64>) {
         let mut record = self.tap.record();
         let way = if is_written == (record.side == Side::Client) { Way::ToServer } else { Way::ToClient };
-        match bytes {
-            Ok([]) | Err(0) => record.is_over |= !is_written,
-            bytes => record.passed(way, bytes),
+        if !is_written {
+            record.is_over |= matches!(bytes, Ok([]) | Err(0));
+        } else if matches!(bytes, Ok([]) | Err(0)) {
+            return;
         }
+        record.passed(way, bytes);
     }
 
     /// The same result, and a failure is remembered.

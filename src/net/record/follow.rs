@@ -128,6 +128,22 @@ impl Follow {
         }
     }
 
+    /// Nothing follows: a body that only a further word would have ended is over.
+    pub(super) fn end(&mut self, note: &mut impl FnMut(Note<'_>)) {
+        match (self.step, self.filled as u64) {
+            (Step::Pair, 0) => note(Note::End),
+            (Step::First(m1), filled @ 1..) => {
+                let body = usize::try_from(m1.min(filled)).unwrap_or(WORD);
+                note(Note::Body(&self.word[..body]));
+                if filled >= m1 {
+                    note(Note::End);
+                }
+            }
+            _ => {}
+        }
+        self.step = Step::Lost;
+    }
+
     fn body(&mut self, left: u64, then: Then, note: &mut impl FnMut(Note<'_>)) {
         self.step = match (left, then) {
             (0, Then::Pair) => Step::Pair,

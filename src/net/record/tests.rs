@@ -4,7 +4,7 @@
 use super::*;
 use crate::event::Track;
 use crate::meter::Meter;
-use crate::net::wire::word;
+use crate::net::wire::{TERMINATOR, word};
 
 struct Log {
     recorder: Arc<Recorder>,
@@ -96,6 +96,16 @@ fn told(log: &Log) -> (Vec<Frame>, bool) {
     (all.into_values().collect(), ended.unwrap())
 }
 
+/// All reads of our server's side, the peer's end included.
+fn received(pieces: &[&[u8]]) -> (Vec<Frame>, bool) {
+    let reads = pieces.iter().map(|bytes| Ok(bytes.to_vec())).collect();
+    let (log, mut stream, _) = start(Side::Server, Depth::Full, Peer { reads, takes: true });
+    let mut buffer = vec![0; 1 << 20];
+    while stream.read(&mut buffer).unwrap() > 0 {}
+    drop(stream);
+    told(&log)
+}
+
 fn small_file() -> Vec<u8> {
     [&word(0)[..], &word(5), b"a.txt", &word(1), &word(2), b"ab", &word(2)].concat()
 }
@@ -143,5 +153,38 @@ fn a_server_that_breaks_off_did_not_end_in_order() {
         }
         drop(stream);
         assert_eq!(told(&log).1, in_order);
+    }
+}
+
+/// PROTOCOL.md: many end without a MODE 2, and what they sent is stored.
+#[test]
+fn a_peer_that_hangs_up_behind_its_file_sent_it_whole_and_ended_in_order() {
+    let name = [&word(0)[..], &word(1), b"a"].concat();
+    let block = [0xa1; 128];
+    let pairs = [&word(128)[..], &block, &word(128), &block].concat();
+    let m1 = |m1: u64, rest: &[u8]| [&word(1)[..], &word(m1), rest].concat();
+    for (which, data, body, whole) in [
+        ("A", m1(256, &[block, block].concat()), 256, true),
+        ("B", m1(2, &pairs), 272, true),
+        ("C", m1(200, &pairs), 272, true),
+        ("D", [&word(1)[..], &pairs, &word(TERMINATOR)].concat(), 272, true),
+        ("E", [&word(1)[..], &pairs].concat(), 264, true),
+        ("F", m1(256, &pairs), 272, true),
+        ("F, cut", m1(256, &pairs[..270]), 270, false),
+        ("one byte", m1(1, b"a"), 1, true),
+        ("seven bytes", m1(7, b"content"), 7, true),
+        ("seven bytes, cut", m1(7, b"con"), 3, false),
+        ("nine bytes, cut", m1(9, b"con"), 3, false),
+    ] {
+        for piece in [1, 5, 8, 10_000] {
+            let bytes = [&name[..], &data].concat();
+            let pieces: Vec<&[u8]> = bytes.chunks(piece).collect();
+            let (frames, in_order) = received(&pieces);
+            let [_, file] = &frames[..] else { panic!("{which}: {frames:?}") };
+            let seen = (file.kind, file.wire, file.whole, in_order);
+            let all = data.len() as u64;
+            assert_eq!(seen, (Kind::Data, all, whole, whole), "{which}, pieces of {piece}");
+            assert_eq!(file.body.bytes, body, "{which}, pieces of {piece}");
+        }
     }
 }

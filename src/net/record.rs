@@ -125,7 +125,12 @@ impl Tap {
 
     /// The next bytes of the file that the body holds.
     pub fn file(&self, bytes: &[u8]) {
-        if let Some(file) = self.record().file() {
+        let record = &mut *self.record();
+        let is_full = record.recorder.depth() == Depth::Full;
+        if let Some(file) = record.file() {
+            if is_full {
+                file.count();
+            }
             file.add(bytes);
         }
     }

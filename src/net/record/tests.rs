@@ -188,3 +188,22 @@ fn a_peer_that_hangs_up_behind_its_file_sent_it_whole_and_ended_in_order() {
         }
     }
 }
+
+#[test]
+fn the_file_is_counted_from_when_somebody_looks() {
+    let (log, mut stream, tap) =
+        start(Side::Client, Depth::Outline, Peer { reads: VecDeque::new(), takes: true });
+    let half = vec![7; 50_000];
+    tap.body(100_000, Some(100_000));
+    tap.file(&half);
+    stream.write_all(&[&word(1)[..], &word(100_000), &half].concat()).unwrap();
+    log.recorder.set(Depth::Full);
+    tap.file(&half);
+    stream.write_all(&half).unwrap();
+    drop(stream);
+    let (frames, _) = told(&log);
+    let file = frames[0].file.as_ref().unwrap();
+    assert_eq!((file.bytes, frames[0].whole), (100_000, true));
+    assert!(frames[0].body.entropy.len() > 20, "{:?}", frames[0].body.entropy);
+    assert!(file.entropy.len() > 20, "{:?}", file.entropy);
+}

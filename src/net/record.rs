@@ -183,8 +183,8 @@ struct Open {
 impl Open {
     fn frame(&self) -> Frame {
         Frame {
-            body: self.body.sample(),
-            file: self.file.as_ref().map(Sampling::sample),
+            body: self.body.sample(self.frame.whole),
+            file: self.file.as_ref().map(|file| file.sample(self.frame.whole)),
             ..self.frame.clone()
         }
     }
@@ -248,10 +248,6 @@ impl Record {
             }
             (Note::End, Some(open)) => {
                 open.frame.whole = true;
-                open.body.end();
-                if let Some(file) = &mut open.file {
-                    file.end();
-                }
                 if way == Way::ToClient {
                     open.frame.kind = answer(&open.body);
                 }

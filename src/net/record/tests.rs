@@ -207,3 +207,23 @@ fn the_file_is_counted_from_when_somebody_looks() {
     assert!(frames[0].body.entropy.len() > 20, "{:?}", frames[0].body.entropy);
     assert!(file.entropy.len() > 20, "{:?}", file.entropy);
 }
+
+#[test]
+fn blocks_that_come_one_by_one_are_counted_in_pieces_of_one_size() {
+    let mut bytes = word(1).to_vec();
+    for _ in 0..300 {
+        let mut block = [0; 128];
+        getrandom::fill(&mut block).unwrap();
+        bytes.extend([&word(128)[..], &block].concat());
+    }
+    for end in [Vec::new(), word(TERMINATOR).to_vec()] {
+        let bytes = [&bytes[..], &end].concat();
+        let (frames, in_order) = received(&[&bytes]);
+        let [Frame { body, whole: true, .. }] = &frames[..] else { panic!("{frames:?}") };
+        assert!(in_order);
+        assert_eq!(body.entropy.len() as u64, body.bytes.div_ceil(body.interval), "{body:?}");
+        // Two words of every seventeen say how long a block is, and the last piece is a short one.
+        let least = body.entropy.iter().min().unwrap();
+        assert!(*least > 730, "{body:?}");
+    }
+}

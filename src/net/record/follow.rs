@@ -121,6 +121,14 @@ impl Follow {
                 note(Note::Unseen(bytes));
                 self.body(left - bytes, then, note);
             }
+            // The kernel moves no pairs.
+            Step::First(m1) if bytes.saturating_add(self.filled as u64) <= m1 => {
+                let seen = std::mem::take(&mut self.filled);
+                note(Note::Body(&self.word[..seen]));
+                note(Note::Unseen(bytes));
+                self.open_ended = self.block == Some(m1);
+                self.body(m1 - seen as u64 - bytes, Then::Message, note);
+            }
             _ => {
                 self.step = Step::Lost;
                 note(Note::Unseen(bytes));

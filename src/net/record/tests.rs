@@ -1,6 +1,9 @@
 //! A recorded stream whose bytes and failures are known beforehand.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
+
 use super::*;
 use crate::event::Track;
 use crate::meter::Meter;
@@ -56,6 +59,10 @@ impl Stream for Peer {
 
     fn interrupter(&self) -> Interrupter {
         Interrupter::default()
+    }
+
+    fn read_to(&mut self, _pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        Ok(most)
     }
 
     fn finish_writing(&mut self) -> io::Result<()> {
@@ -225,5 +232,27 @@ fn blocks_that_come_one_by_one_are_counted_in_pieces_of_one_size() {
         // Two words of every seventeen say how long a block is, and the last piece is a short one.
         let least = body.entropy.iter().min().unwrap();
         assert!(*least > 730, "{body:?}");
+    }
+}
+
+#[test]
+fn a_body_that_the_kernel_moves_from_its_first_bytes_on_is_followed() {
+    for seen in [0, 3, 7] {
+        let head = [&word(1)[..], &word(100_000), &[7; 8][..seen]].concat();
+        let reads = VecDeque::from([Ok(head), Ok(word(2).to_vec())]);
+        let (log, mut stream, _) = start(Side::Server, Depth::Full, Peer { reads, takes: true });
+        let mut buffer = [0; 64];
+        assert_eq!(stream.read(&mut buffer).unwrap(), 16 + seen);
+        let pipe = File::open("/dev/null").unwrap();
+        for most in [60_000, 40_000 - seen] {
+            assert_eq!(stream.read_to(pipe.as_fd(), most).unwrap(), most);
+        }
+        assert_eq!(stream.read(&mut buffer).unwrap(), 8);
+        drop(stream);
+        let (frames, in_order) = told(&log);
+        let kinds: Vec<Kind> = frames.iter().map(|frame| frame.kind).collect();
+        assert_eq!((kinds, in_order), (vec![Kind::Data, Kind::Close], true), "{seen} seen");
+        assert_eq!((frames[0].wire, frames[0].whole, frames[1].offset), (100_016, true, 100_016));
+        assert_eq!((frames[0].body.bytes, frames[0].body.head.len()), (100_000, seen));
     }
 }

@@ -296,6 +296,17 @@ fn a_connection_with_both_ends_here_is_shown_once() {
 }
 
 #[test]
+fn a_port_of_ours_that_somebody_else_gets_later_hides_nobody() {
+    let mut stage = screen(Stage::new());
+    for (id, side) in [(1, Side::Client), (2, Side::Server), (3, Side::Client)] {
+        let wire = WireId(id);
+        stage.event(Event::WireOpened { wire, opened: opened(side, 50_001) });
+        stage.event(Event::WireClosed { wire, at_us: 1, in_order: true });
+    }
+    assert_eq!(stage.app.session.place(), (3, 3));
+}
+
+#[test]
 fn bodies_are_counted_only_while_the_screen_is_open() {
     let clock = Clock { zone: TimeZone::UTC, now: None };
     let link = Link::new(Target::Embedded, None, Vec::new());

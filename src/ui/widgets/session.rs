@@ -256,10 +256,11 @@ impl Session {
     }
 
     fn opened(&mut self, id: WireId, wire: &Wire) {
-        // Where both ends are ours, the client's knows more.
+        // Where both ends are ours, the client's knows more. A port may be somebody else's later.
         let known = |side: Side, address: &str| {
             self.all.iter().position(|one| {
-                one.wire.side == side && !address.is_empty() && other_end(&one.wire) == address
+                let is_here = one.closed.is_none() && one.wire.side == side;
+                is_here && !address.is_empty() && other_end(&one.wire) == address
             })
         };
         match wire.side {

@@ -14,6 +14,7 @@ use crate::event::{
     WireId,
 };
 use crate::net::handshake::Offer;
+use crate::net::record::FIRST;
 
 mod certificate;
 mod hex;
@@ -27,8 +28,7 @@ pub(in crate::ui) use self::rows::Row;
 
 /// Recordings that are remembered.
 const MOST: usize = 16;
-/// Messages of each that are: so many of the first, and so many of the last.
-const FIRST: u64 = 64;
+/// Messages of each that are, after the first, all of which are: so many of the last.
 const LAST: usize = 64;
 /// Between two messages while it plays.
 const PACE: Duration = Duration::from_millis(800);

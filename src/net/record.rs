@@ -32,6 +32,8 @@ use crate::event::{Depth, Event, Frame, Kind, Side, Way, Wire, WireId};
 
 mod follow;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 /// Messages that are told one by one.
 pub const FIRST: u64 = 64;
@@ -96,6 +98,7 @@ pub fn tapped(
         waiting: VecDeque::new(),
         told: began,
         is_over: false,
+        is_broken: false,
     };
     let tap = Tap(Arc::new(Mutex::new(record)));
     (Box::new(Tapped { stream, tap: tap.clone() }), Some(tap))
@@ -122,7 +125,12 @@ impl Tap {
 
     /// The next bytes of the file that the body holds.
     pub fn file(&self, bytes: &[u8]) {
-        if let Some(file) = self.record().file() {
+        let record = &mut *self.record();
+        let is_full = record.recorder.depth() == Depth::Full;
+        if let Some(file) = record.file() {
+            if is_full {
+                file.count();
+            }
             file.add(bytes);
         }
     }
@@ -145,6 +153,8 @@ struct Record {
     told: Instant,
     /// The other end has said that nothing follows.
     is_over: bool,
+    /// This side breaks off, or our client could not read or write.
+    is_broken: bool,
 }
 
 struct Direction {
@@ -173,15 +183,15 @@ struct Open {
 impl Open {
     fn frame(&self) -> Frame {
         Frame {
-            body: self.body.sample(),
-            file: self.file.as_ref().map(Sampling::sample),
+            body: self.body.sample(self.frame.whole),
+            file: self.file.as_ref().map(|file| file.sample(self.frame.whole)),
             ..self.frame.clone()
         }
     }
 }
 
 impl Record {
-    /// Bytes that passed; `Err`: so many that the kernel moved by itself.
+    /// Bytes that passed; `Err`: so many that the kernel moved by itself. None at all: nothing follows.
     fn passed(&mut self, way: Way, bytes: Result<&[u8], u64>) {
         let now = Instant::now();
         let at_us = micros(now.duration_since(self.began));
@@ -216,6 +226,7 @@ impl Record {
             (Note::Again, Some(open)) => (open.frame.whole, open.again) = (false, true),
             (Note::M1(m1), Some(open)) => {
                 open.frame.wire += 8;
+                open.frame.last_us = at_us;
                 open.frame.m1 = Some(m1);
                 open.body = Sampling::new(open.frame.number, m1, is_full);
                 if open.frame.kind == Kind::Data && m1 > LONG && open.frame.number <= FIRST {
@@ -237,11 +248,6 @@ impl Record {
             }
             (Note::End, Some(open)) => {
                 open.frame.whole = true;
-                open.frame.last_us = at_us;
-                open.body.end();
-                if let Some(file) = &mut open.file {
-                    file.end();
-                }
                 if way == Way::ToClient {
                     open.frame.kind = answer(&open.body);
                 }
@@ -257,6 +263,7 @@ impl Record {
             }
         };
         match bytes {
+            Ok([]) | Err(0) => follow.end(&mut note),
             Ok(bytes) => follow.feed(bytes, &mut note),
             Err(bytes) => follow.skip(bytes, &mut note),
         }
@@ -295,11 +302,13 @@ impl Record {
         self.tell(rest);
         let at_us = micros(self.began.elapsed());
         let last = self.to_server.open.as_ref().map(|open| (open.frame.kind, open.frame.whole));
-        let in_order = match last {
+        let is_complete = match last {
             Some((Kind::Close, _)) => true,
             Some((_, whole)) => self.is_over && whole,
             None => self.is_over,
         };
+        // Who refuses something breaks off, behind MODE 2 too.
+        let in_order = is_complete && !self.is_broken;
         self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order });
     }
 }
@@ -333,10 +342,22 @@ impl Tapped {
     fn passed(&self, is_written: bool, bytes: Result<&[u8], u64>) {
         let mut record = self.tap.record();
         let way = if is_written == (record.side == Side::Client) { Way::ToServer } else { Way::ToClient };
-        match bytes {
-            Ok([]) | Err(0) => record.is_over |= !is_written,
-            bytes => record.passed(way, bytes),
+        if !is_written {
+            record.is_over |= matches!(bytes, Ok([]) | Err(0));
+        } else if matches!(bytes, Ok([]) | Err(0)) {
+            return;
         }
+        record.passed(way, bytes);
+    }
+
+    /// The same result, and a failure is remembered.
+    fn tried<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|_| {
+            let mut record = self.tap.record();
+            // Our server waits in vain and reads on, and behind MODE 2 it does not mind how the client goes: it
+            // breaks off where it minds.
+            record.is_broken |= record.side == Side::Client;
+        })
     }
 }
 
@@ -348,7 +369,8 @@ impl Drop for Tapped {
 
 impl Read for Tapped {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.stream.read(buffer)?;
+        let result = self.stream.read(buffer);
+        let n = self.tried(result)?;
         if !buffer.is_empty() {
             self.passed(false, Ok(&buffer[..n]));
         }
@@ -358,7 +380,8 @@ impl Read for Tapped {
 
 impl Write for Tapped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.stream.write(bytes)?;
+        let result = self.stream.write(bytes);
+        let n = self.tried(result)?;
         self.passed(true, Ok(&bytes[..n]));
         Ok(n)
     }
@@ -378,7 +401,8 @@ impl Stream for Tapped {
     }
 
     fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.stream.write_more(bytes)?;
+        let result = self.stream.write_more(bytes);
+        let n = self.tried(result)?;
         self.passed(true, Ok(&bytes[..n]));
         Ok(n)
     }
@@ -392,19 +416,22 @@ impl Stream for Tapped {
     }
 
     fn write_from(&mut self, file: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        let n = self.stream.write_from(file, most)?;
+        let result = self.stream.write_from(file, most);
+        let n = self.tried(result)?;
         self.passed(true, Err(n as u64));
         Ok(n)
     }
 
     fn read_to(&mut self, pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        let n = self.stream.read_to(pipe, most)?;
+        let result = self.stream.read_to(pipe, most);
+        let n = self.tried(result)?;
         self.passed(false, Err(n as u64));
         Ok(n)
     }
 
     fn finish_writing(&mut self) -> io::Result<()> {
-        self.stream.finish_writing()
+        let result = self.stream.finish_writing();
+        self.tried(result)
     }
 
     fn buffer_little(&mut self) {
@@ -412,6 +439,7 @@ impl Stream for Tapped {
     }
 
     fn reset(&mut self) {
+        self.tap.record().is_broken = true;
         self.stream.reset();
     }
 }

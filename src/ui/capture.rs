@@ -36,8 +36,8 @@ impl Capture {
         let time = Timestamp::from_millisecond(recording.wire.at_ms).unwrap_or_default();
         let name = time.to_zoned(TimeZone::UTC).strftime("session-%Y-%m-%dT%H-%M-%SZ").to_string();
         let mut lines = vec![Event::WireOpened { wire, opened: recording.wire.clone() }];
-        let is_open = text::is_open(recording.variant());
         lines.extend(recording.frames().map(|frame| {
+            let is_open = text::is_open(recording.body(frame));
             let frame = if with_plaintext { frame.clone() } else { without_content(frame, is_open) };
             Event::WireFrames { wire, frames: vec![frame] }
         }));

@@ -121,11 +121,35 @@ impl Follow {
                 note(Note::Unseen(bytes));
                 self.body(left - bytes, then, note);
             }
+            // The kernel moves no pairs.
+            Step::First(m1) if bytes.saturating_add(self.filled as u64) <= m1 => {
+                let seen = std::mem::take(&mut self.filled);
+                note(Note::Body(&self.word[..seen]));
+                note(Note::Unseen(bytes));
+                self.open_ended = self.block == Some(m1);
+                self.body(m1 - seen as u64 - bytes, Then::Message, note);
+            }
             _ => {
                 self.step = Step::Lost;
                 note(Note::Unseen(bytes));
             }
         }
+    }
+
+    /// Nothing follows: a body that only a further word would have ended is over.
+    pub(super) fn end(&mut self, note: &mut impl FnMut(Note<'_>)) {
+        match (self.step, self.filled as u64) {
+            (Step::Pair, 0) => note(Note::End),
+            (Step::First(m1), filled @ 1..) => {
+                let body = usize::try_from(m1.min(filled)).unwrap_or(WORD);
+                note(Note::Body(&self.word[..body]));
+                if filled >= m1 {
+                    note(Note::End);
+                }
+            }
+            _ => {}
+        }
+        self.step = Step::Lost;
     }
 
     fn body(&mut self, left: u64, then: Then, note: &mut impl FnMut(Note<'_>)) {

@@ -80,7 +80,10 @@ impl Sampling {
     fn advance(&mut self, bytes: u64) {
         self.sample.bytes += bytes;
         if self.sample.bytes.is_multiple_of(self.sample.interval) {
-            self.end();
+            if let Some(count) = &mut self.count {
+                self.sample.entropy.extend(count.entropy());
+                **count = Count::default();
+            }
             // Longer than it was said to be: two pieces become one.
             if self.sample.entropy.len() as u64 >= 2 * PIECES {
                 let pairs = self.sample.entropy.chunks(2);
@@ -92,13 +95,6 @@ impl Sampling {
         }
     }
 
-    /// Nothing more belongs to this piece.
-    pub(super) fn end(&mut self) {
-        if let Some(entropy) = self.count.as_mut().and_then(|count| count.take()) {
-            self.sample.entropy.push(entropy);
-        }
-    }
-
     pub(super) fn head(&self) -> &[u8] {
         &self.sample.head
     }
@@ -107,8 +103,14 @@ impl Sampling {
         self.sample.bytes
     }
 
-    pub(super) fn sample(&self) -> Sample {
-        self.sample.clone()
+    /// So far; of the whole the last piece too, which may be shorter. Should more come after all, that piece goes
+    /// on.
+    pub(super) fn sample(&self, is_whole: bool) -> Sample {
+        let mut sample = self.sample.clone();
+        if is_whole {
+            sample.entropy.extend(self.count.as_ref().and_then(|count| count.entropy()));
+        }
+        sample
     }
 }
 
@@ -125,17 +127,16 @@ impl Count {
         }
     }
 
-    /// Hundredths of a bit for each byte, corrected for how few were counted (Miller and Madow, 1955); then it
-    /// begins anew. `None`: too few to say anything.
-    fn take(&mut self) -> Option<u16> {
-        let n = f64::from(self.bytes);
-        let counted = std::mem::take(self);
-        if counted.bytes < 16 {
+    /// Hundredths of a bit for each byte, corrected for how few were counted (Miller and Madow, 1955). `None`: too
+    /// few to say anything.
+    fn entropy(&self) -> Option<u16> {
+        if self.bytes < 16 {
             return None;
         }
+        let n = f64::from(self.bytes);
         let (mut bits, mut kinds) = (0.0, 0.0);
-        for times in counted.of.into_iter().filter(|times| *times > 0) {
-            let share = f64::from(times) / n;
+        for times in self.of.iter().filter(|times| **times > 0) {
+            let share = f64::from(*times) / n;
             bits -= share * share.log2();
             kinds += 1.0;
         }
@@ -154,8 +155,7 @@ mod tests {
         for piece in bytes.chunks(piece) {
             sampling.add(piece);
         }
-        sampling.end();
-        sampling.sample()
+        sampling.sample(true)
     }
 
     fn noise(length: usize) -> Vec<u8> {
@@ -199,20 +199,19 @@ mod tests {
     fn what_is_not_looked_at_is_counted_only() {
         let mut outline = Sampling::new(1, 5000, false);
         outline.add(&[7; 5000]);
-        outline.end();
-        let sample = outline.sample();
+        let sample = outline.sample(true);
         assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (5000, HEAD, 0));
         // One of many small files, even if somebody looks; a large one is.
         for (total, pieces) in [(5000, 0), (100_000, 2)] {
             let mut later = Sampling::new(FIRST + 1, total, true);
             later.count();
             later.add(&vec![7; usize::try_from(total).unwrap()]);
-            later.end();
-            assert_eq!((later.sample().entropy.len(), later.sample().head.len()), (pieces, HEAD), "{total}");
+            let sample = later.sample(true);
+            assert_eq!((sample.entropy.len(), sample.head.len()), (pieces, HEAD), "{total}");
         }
         let mut unseen = Sampling::new(1, 100, true);
         unseen.skip(10);
         unseen.add(b"after a gap");
-        assert!(unseen.sample().head.is_empty());
+        assert!(unseen.sample(false).head.is_empty());
     }
 }

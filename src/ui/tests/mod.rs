@@ -9,6 +9,7 @@ mod page;
 mod pictures;
 mod presets;
 mod race;
+mod saved;
 mod session;
 mod sizes;
 

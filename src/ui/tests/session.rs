@@ -1,16 +1,12 @@
 //! The Session screen: real sessions, saved by the program with `w`, read back number by number.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::event::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
-use crate::ui::capture::Capture;
 
 pub(super) const CP2: &str = include_str!("captures/cp2.jsonl");
-const CP1: &str = include_str!("captures/cp1.jsonl");
-const PLAIN: &str = include_str!("captures/plain.jsonl");
+pub(super) const CP1: &str = include_str!("captures/cp1.jsonl");
+pub(super) const PLAIN: &str = include_str!("captures/plain.jsonl");
 /// Eleven files over one connection, without their content.
 const MANY: &str = include_str!("captures/many.jsonl");
 
@@ -19,7 +15,7 @@ fn events(saved: &str) -> Vec<Event> {
     saved.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn frames(saved: &str) -> Vec<Frame> {
+pub(super) fn frames(saved: &str) -> Vec<Frame> {
     let frames = events(saved).into_iter().filter_map(|event| match event {
         Event::WireFrames { frames, .. } => Some(frames),
         _ => None,
@@ -265,7 +261,7 @@ fn a_connection_of_any_length_is_kept_within_bounds() {
     assert_eq!(stage.app.session.place(), (16, 16));
 }
 
-fn opened(side: Side, port: u64) -> Wire {
+pub(super) fn opened(side: Side, port: u64) -> Wire {
     let client = format!("127.0.0.1:{port}");
     let server = "127.0.0.1:4321".to_owned();
     let (local, peer) = if side == Side::Client { (client, server) } else { (server, client) };
@@ -294,6 +290,17 @@ fn a_connection_with_both_ends_here_is_shown_once() {
 }
 
 #[test]
+fn a_port_of_ours_that_somebody_else_gets_later_hides_nobody() {
+    let mut stage = screen(Stage::new());
+    for (id, side) in [(1, Side::Client), (2, Side::Server), (3, Side::Client)] {
+        let wire = WireId(id);
+        stage.event(Event::WireOpened { wire, opened: opened(side, 50_001) });
+        stage.event(Event::WireClosed { wire, at_us: 1, in_order: true });
+    }
+    assert_eq!(stage.app.session.place(), (3, 3));
+}
+
+#[test]
 fn bodies_are_counted_only_while_the_screen_is_open() {
     let clock = Clock { zone: TimeZone::UTC, now: None };
     let link = Link::new(Target::Embedded, None, Vec::new());
@@ -308,84 +315,6 @@ fn bodies_are_counted_only_while_the_screen_is_open() {
     assert_eq!(due(&mut stage), [], "once");
     stage.keys("1");
     assert_eq!(due(&mut stage), [Effect::Send(Command::Record(Depth::Outline))]);
-}
-
-fn saved(stage: &mut Stage) -> Capture {
-    match stage.keys("w").pop() {
-        Some(Effect::Save(capture)) => capture,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn content_of_files_is_saved_only_if_it_was_asked_for() {
-    for (session, content) in [(CP2, false), (CP1, false), (PLAIN, true)] {
-        let mut stage = recorded(session);
-        let without = saved(&mut stage);
-        stage.app.with_plaintext = true;
-        let with = saved(&mut stage);
-        let text = |capture: &Capture| {
-            capture.lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>()
-        };
-        // `<svg xmlns` in hexadecimal.
-        let secret = "3c73766720786d6c6e73";
-        assert!(session.contains(secret) && text(&with).contains(secret));
-        assert!(!text(&without).contains(secret));
-        assert_eq!(text(&with), session, "what is read is what was saved");
-        // The ciphertext is no secret.
-        let body = frames(&text(&without)).into_iter().find(|frame| frame.kind == Kind::Data).unwrap();
-        assert_eq!(body.body.head.is_empty(), content);
-        assert!(body.file.is_none_or(|file| file.head.is_empty() && file.bytes > 0));
-        // The name is in clear in every variant.
-        assert!(text(&without).contains("726163652e737667"));
-    }
-}
-
-#[test]
-fn a_body_of_nobody_knows_which_variant_is_content() {
-    let mut stage = screen(Stage::new());
-    let wire = WireId(1);
-    stage.event(Event::WireOpened { wire, opened: opened(Side::Server, 50_000) });
-    let mut strange = frames(PLAIN)[1].clone();
-    for (number, kind) in [(1, Kind::Authenticate), (2, Kind::Data), (3, Kind::Unknown)] {
-        (strange.number, strange.kind) = (number, kind);
-        stage.event(Event::WireFrames { wire, frames: vec![strange.clone()] });
-    }
-    let capture = saved(&mut stage);
-    let heads: Vec<usize> = capture
-        .lines
-        .iter()
-        .filter_map(|line| match line {
-            Event::WireFrames { frames, .. } => Some(frames[0].body.head.len()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(heads, [256, 0, 0]);
-}
-
-#[test]
-fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let captures = folder.path().join("captures");
-    let mut stage = recorded(CP2);
-    stage.app.with_plaintext = true;
-    let capture = saved(&mut stage);
-    let first = capture.write(&captures).unwrap();
-    let second = capture.write(&captures).unwrap();
-    assert_ne!(first, second);
-    for (path, mode) in [(&first, 0o600), (&second, 0o600), (&captures, 0o700)] {
-        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
-    }
-    assert_eq!(fs::read_to_string(&first).unwrap(), CP2);
-    stage.app.saved(&capture, Ok(first), stage.now);
-    assert!(stage.shows("Saved as session-"));
-    let refused = capture.write(&folder.path().join("captures/session")).map(drop);
-    assert!(refused.is_ok(), "a folder is made");
-    fs::write(folder.path().join("file"), b"").unwrap();
-    let error = capture.write(&folder.path().join("file")).map(drop);
-    assert!(error.is_err());
-    stage.app.saved(&capture, Err(error.unwrap_err()), stage.now);
-    assert!(stage.shows("could not be saved"));
 }
 
 #[test]

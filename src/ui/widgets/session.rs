@@ -14,6 +14,7 @@ use crate::event::{
     WireId,
 };
 use crate::net::handshake::Offer;
+use crate::net::record::FIRST;
 
 mod certificate;
 mod hex;
@@ -27,8 +28,7 @@ pub(in crate::ui) use self::rows::Row;
 
 /// Recordings that are remembered.
 const MOST: usize = 16;
-/// Messages of each that are: so many of the first, and so many of the last.
-const FIRST: u64 = 64;
+/// Messages of each that are, after the first, all of which are: so many of the last.
 const LAST: usize = 64;
 /// Between two messages while it plays.
 const PACE: Duration = Duration::from_millis(800);
@@ -138,12 +138,30 @@ impl Recording {
         }
         let has = |kind| self.frames().any(|frame| frame.kind == kind);
         let hello = self.frames().find(|frame| frame.kind == Kind::Authenticate);
-        match hello.and_then(|hello| Offer::parse(&hello.body.head)) {
+        match hello.and_then(offer) {
             Some(offer) => Some(offer.variant),
             None if has(Kind::SessionKey) => Some(Variant::Cp2),
             None if hello.is_none() && has(Kind::Data) => Some(Variant::Plain),
             None => None,
         }
+    }
+
+    /// What this body is: our server decides anew for each of a connection, by what came before it. `None`: nobody
+    /// knows, so it may be the file.
+    pub(in crate::ui) fn body(&self, frame: &Frame) -> Option<Variant> {
+        if let Some(dialect) = self.wire.dialect {
+            return Some(dialect.variant);
+        }
+        let before = || self.frames.range(..frame.number).map(|(_, frame)| frame);
+        if before().any(|frame| frame.kind == Kind::SessionKey) {
+            return Some(Variant::Cp2);
+        }
+        let mut asked = before().filter(|frame| frame.kind == Kind::Authenticate).peekable();
+        if asked.peek().is_none() {
+            return Some(Variant::Plain);
+        }
+        // CP2 was announced, but without a key nothing is sealed.
+        asked.find_map(offer).map(|offer| offer.variant).filter(|variant| *variant != Variant::Cp2)
     }
 
     pub(in crate::ui) fn role(&self, frame: &Frame) -> Role {
@@ -165,7 +183,7 @@ impl Recording {
             Kind::Statement => Role::Statement,
             Kind::SessionKey => Role::SessionKey,
             Kind::Filename => Role::Name,
-            Kind::Data => match self.variant() {
+            Kind::Data => match self.body(frame) {
                 Some(Variant::Plain | Variant::Ap) => Role::Clear,
                 Some(Variant::Cp1) => Role::Blocks,
                 Some(Variant::Cp2) => Role::Token,
@@ -238,10 +256,11 @@ impl Session {
     }
 
     fn opened(&mut self, id: WireId, wire: &Wire) {
-        // Where both ends are ours, the client's knows more.
+        // Where both ends are ours, the client's knows more. A port may be somebody else's later.
         let known = |side: Side, address: &str| {
             self.all.iter().position(|one| {
-                one.wire.side == side && !address.is_empty() && other_end(&one.wire) == address
+                let is_here = one.closed.is_none() && one.wire.side == side;
+                is_here && !address.is_empty() && other_end(&one.wire) == address
             })
         };
         match wire.side {
@@ -406,6 +425,12 @@ impl Session {
     pub(in crate::ui) fn row_at(&self, row: usize, area: Rect) -> Option<usize> {
         ladder::row_at(self, row, area)
     }
+}
+
+/// What a hello says, if this is one in every byte.
+fn offer(frame: &Frame) -> Option<Offer> {
+    let is_here = frame.whole && frame.body.head.len() as u64 == frame.body.bytes;
+    Offer::parse(&frame.body.head).filter(|_| is_here)
 }
 
 /// The client's address as each end names it.

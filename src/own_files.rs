@@ -43,8 +43,7 @@ pub fn replace(path: &Path, bytes: &[u8], whose: For) -> io::Result<()> {
         make_folder(folder)?;
         options.mode(0o600);
     }
-    let number = getrandom::u64().map_err(io::Error::other)?;
-    let draft = folder.join(format!(".upseal-{number:016x}.part"));
+    let draft = draft_in(folder)?;
     let mut file = options.open(&draft)?;
     let done = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, &path));
     if done.is_err() {
@@ -55,6 +54,21 @@ pub fn replace(path: &Path, bytes: &[u8], whose: For) -> io::Result<()> {
     // The file is there; whether its name survives a power cut is up to the file system where this fails.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Whether a file can be made in this folder: one is, and is gone again.
+///
+/// # Errors
+/// It cannot.
+pub fn try_folder(folder: &Path) -> io::Result<()> {
+    let draft = draft_in(folder)?;
+    OpenOptions::new().write(true).create_new(true).open(&draft)?;
+    fs::remove_file(draft)
+}
+
+fn draft_in(folder: &Path) -> io::Result<PathBuf> {
+    let number = getrandom::u64().map_err(io::Error::other)?;
+    Ok(folder.join(format!(".upseal-{number:016x}.part")))
 }
 
 /// What came of asking for a lock.
@@ -154,6 +168,16 @@ mod tests {
         assert_eq!(replace(&socket, b"", For::User).unwrap_err().to_string(), "it is no file");
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2, "nothing is left beside them");
         assert!(replace(&temp.path().join("missing/file"), b"", For::Anybody).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_tried_and_left_as_it_was() {
+        let temp = tempfile::tempdir().unwrap();
+        try_folder(temp.path()).unwrap();
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+        // Nobody may make a file there, not even who may do everything.
+        assert!(try_folder(Path::new("/proc")).is_err());
+        assert!(try_folder(&temp.path().join("missing")).is_err());
     }
 
     #[test]

@@ -11,8 +11,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::rows::{Row, STAGES, rows};
 use super::text::{command, compact, percent, subject, title};
-use super::{MARK, RaceReport, ReportError, said};
+use super::{MARK, RaceReport, ReportError};
 use crate::event::{LaneResult, Verdict};
+use crate::transfer::race;
 
 /// Pixels of a chart's width.
 pub const WIDTH: u32 = 900;
@@ -96,13 +97,24 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
     if has_shares {
         parts.push((shares_height(rows.len()), "Where the time went, parts of all stages' seconds"));
     }
-    let (top, gap) = (96, 36);
+    let said = lines_of(&race::sentence(&report.verdict), 110);
+    let subject = lines_of(&subject(&report.verdict), 130);
+    let rows_of = |lines: &[String], height: u32| u32::try_from(lines.len()).unwrap_or(0) * height;
+    let gap = 36;
+    let top = 56 + rows_of(&said, SAID) + rows_of(&subject, SUBJECT);
     let height = top + parts.iter().map(|(height, _)| height + gap).sum::<u32>() + 56;
     let svg = alone(height, |area| {
         area.fill(&WHITE).map_err(failed)?;
         write(area, &title(&report.verdict), (24, 34), 22, INK)?;
-        write(area, &said(&report.verdict), (24, 60), 15, INK)?;
-        write(area, &subject(&report.verdict), (24, 82), 13, FAINT)?;
+        let mut y = 60;
+        for words in &said {
+            write(area, words, (24, at(y)), 15, INK)?;
+            y += SAID;
+        }
+        for words in &subject {
+            write(area, words, (24, at(y)), 13, FAINT)?;
+            y += SUBJECT;
+        }
         let mut y = top;
         for (part, words) in &parts {
             write(area, words, (24, at(y) + 22), 15, INK)?;
@@ -129,6 +141,25 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
         format!("<!-- {MARK} -->\n<metadata id=\"numbers\">{}</metadata>\n", super::html::text(&numbers));
     let begin = svg.find('>').map_or(0, |end| end + 1);
     Ok(format!("{}\n{metadata}{}", &svg[..begin], &svg[begin..]))
+}
+
+/// Pixels of a line of the sentence, and of what is below it.
+const SAID: u32 = 22;
+const SUBJECT: u32 = 18;
+
+/// The words in lines of at most so many characters, but for longer words.
+fn lines_of(words: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Pixels are far below 2^31.
@@ -199,6 +230,11 @@ pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
             pieces.push(Piece { from, to, rate });
             (from, before) = (to, point.bytes);
         }
+    }
+    // What came behind the last piece belongs to it: the line ends where its lane did.
+    if let Some(last) = pieces.last_mut().filter(|last| last.to < lane.seconds) {
+        let moved = last.rate * (last.to - last.from) + bytes.saturating_sub(before) as f64 / MIB;
+        (last.to, last.rate) = (lane.seconds, moved / (lane.seconds - last.from));
     }
     if pieces.len() < 2 {
         let rate = bytes as f64 / MIB / lane.seconds;
@@ -317,7 +353,8 @@ fn pixels(part: f64) -> i32 {
 }
 
 fn draw_seconds(area: &Area<'_>, rows: &[Row]) -> Drawn {
-    let longest = rows.iter().map(|row| row.max).fold(0.0, f64::max).max(1e-9);
+    let arrived = rows.iter().filter(|row| row.arrived);
+    let longest = arrived.map(|row| row.max).fold(0.0, f64::max).max(1e-9);
     for ((row, colour), top) in
         rows.iter().zip(LANES.iter().cycle()).zip((8..).step_by(ROW.cast_unsigned() as usize))
     {

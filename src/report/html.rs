@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
 use super::rows::{Row, rows};
 use super::text::{command, compact, facts, subject, title};
-use super::{MARK, RaceReport, ReportError, said};
+use super::{MARK, RaceReport, ReportError};
+use crate::transfer::race;
 use crate::units;
 
 /// Text and attribute values in HTML and XML.
@@ -59,7 +60,7 @@ pub fn page(report: &RaceReport) -> Result<String, ReportError> {
     let hash = STANDARD.encode_to_string(Sha256::digest(CHECK.as_bytes()));
     // `<` cannot end the element early.
     let numbers = compact(report).replace('<', "\\u003c");
-    let (heading, sentence) = (text(&title(verdict)), text(&said(verdict)));
+    let (heading, sentence) = (text(&title(verdict)), text(&race::sentence(verdict)));
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\" data-expected=\"{count}\">\n<head>\n<meta charset=\"utf-8\">\n<!-- {MARK} -->\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">\n\

@@ -15,8 +15,8 @@ mod machine;
 mod rows;
 mod text;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ pub use self::machine::Machine;
 pub use self::rows::{Row, Share, rows};
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Verdict};
+use crate::own_files::{For, replace, try_folder};
 use crate::transfer::race::sentence;
 
 /// Stands in the beginning of every report, by which one is known that may be replaced.
@@ -130,10 +131,10 @@ impl Format {
     }
 }
 
-/// Whether a report could be written there: before a race, whose result would be lost. Writes nothing.
+/// Whether a report could be written there: before a race, whose result would be lost. Leaves nothing there.
 ///
 /// # Errors
-/// The extension means nothing, somebody else's file is there, or there is no such folder.
+/// The extension means nothing, somebody else's file is there, or no file can be made in that folder.
 pub fn check(path: &Path) -> Result<Format, ReportError> {
     let format = Format::of(path)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
@@ -143,11 +144,11 @@ pub fn check(path: &Path) -> Result<Format, ReportError> {
     if !fs::metadata(folder(path)).map_err(unwritable)?.is_dir() {
         return Err(unwritable(io::ErrorKind::NotADirectory.into()));
     }
-    if may_be_written(path).map_err(unwritable)? {
-        Ok(format)
-    } else {
-        Err(ReportError::Occupied { path: path.to_owned() })
+    if !may_be_written(path).map_err(unwritable)? {
+        return Err(ReportError::Occupied { path: path.to_owned() });
     }
+    try_folder(folder(path)).map_err(unwritable)?;
+    Ok(format)
 }
 
 fn folder(path: &Path) -> &Path {
@@ -175,19 +176,7 @@ fn may_be_written(path: &Path) -> io::Result<bool> {
 pub fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
     let text = render(check(path)?, report)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
-    let number =
-        getrandom::u64().map_err(|_| unwritable(io::Error::other("the system gives no random bytes")))?;
-    let part = folder(path).join(format!(".upseal-report-{number:016x}.part"));
-    let written = OpenOptions::new().write(true).create_new(true).open(&part).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    });
-    written.map_err(|why| {
-        // If it was not even created, there is nothing to remove.
-        let _ = fs::remove_file(&part);
-        unwritable(why)
-    })
+    replace(path, text.as_bytes(), For::Anybody).map_err(unwritable)
 }
 
 /// The report as text.
@@ -218,16 +207,12 @@ struct Document<'a> {
 fn document(report: &RaceReport) -> Document<'_> {
     Document {
         version: 1,
-        sentence: said(&report.verdict),
+        // It names lanes by what they are, never by what somebody called them.
+        sentence: sentence(&report.verdict),
         machine: &report.machine,
         lanes: rows(&report.verdict),
         verdict: &report.verdict,
     }
-}
-
-/// The verdict's sentence. It names lanes by what they are, never by what somebody called them.
-fn said(verdict: &Verdict) -> String {
-    sentence(verdict)
 }
 
 #[cfg(test)]

@@ -81,8 +81,13 @@ pub fn rows(verdict: &Verdict) -> Vec<Row> {
 
 fn row(verdict: &Verdict, number: usize, lane: &LaneResult) -> Row {
     let arrived = lane.fault.is_none();
-    let (min, max) =
-        lane.laps.iter().fold((lane.seconds, lane.seconds), |(min, max), s| (min.min(*s), max.max(*s)));
+    // Of a lane that failed there is no median: what it has finished before is told by its fastest and slowest lap.
+    let own = arrived.then_some(lane.seconds);
+    let laps = || lane.laps.iter().copied().chain(own);
+    let (min, max) = match laps().reduce(f64::min) {
+        Some(min) => (min, laps().fold(min, f64::max)),
+        None => (0.0, 0.0),
+    };
     let mib = verdict.bytes as f64 / 1_048_576.0;
     let cpu = |us: u64| micro(us as f64 / 1e6);
     let work = lane.work.as_ref().filter(|_| arrived);

@@ -295,6 +295,47 @@ fn a_line_has_the_lanes_bytes_below_it() {
     }
 }
 
+/// The kernel took all of it at once, and the server's word came later.
+#[test]
+fn a_line_ends_where_its_lane_did() {
+    let curve = [(0, 0), (1_000_000, 4 << 20), (2_000_000, 8 << 20)].map(|(us, bytes)| Point { us, bytes });
+    let lane = LaneResult { curve: curve.to_vec(), ..LaneResult::of(Dialect::of(Variant::Cp2), 10.0) };
+    let pieces = pieces(&lane, 8 << 20);
+    assert_eq!(pieces.len(), 2);
+    assert_eq!((pieces[0].to, pieces[1].to), (1.0, 10.0));
+    let mib: f64 = pieces.iter().map(|piece| piece.rate * (piece.to - piece.from)).sum();
+    assert!((mib - 8.0).abs() < 1e-9, "{mib}");
+}
+
+#[test]
+fn a_lane_that_failed_later_has_its_own_laps_and_no_part_in_the_scale() {
+    let mut report = report();
+    report.verdict.lanes[3].laps = vec![60.0, 50.0];
+    let row = &rows(&report.verdict)[3];
+    assert_eq!((row.seconds, row.min, row.max, row.laps), (0.0, 50.0, 60.0, 2));
+    // The longest of the others takes the whole width all the same.
+    let width = |rect: &str| -> u32 { between(rect, " width=\"", "\"")[0].parse().unwrap() };
+    let widest = |svg: &str| between(svg, "<rect", "/>").iter().map(|rect| width(rect)).max().unwrap();
+    let svg = chart::seconds(&report).unwrap();
+    report.verdict.lanes[3].laps.clear();
+    assert_eq!(widest(&svg), widest(&chart::seconds(&report).unwrap()));
+}
+
+#[test]
+fn a_posters_words_stay_in_the_picture() {
+    let mut report = report();
+    report.verdict.lanes.pop();
+    let svg = render(Format::Svg, &report).unwrap();
+    let texts = between(&svg, "<text", "</text>");
+    let sentence = crate::transfer::race::sentence(&report.verdict);
+    assert!(sentence.chars().count() > 110, "{sentence}");
+    assert!(texts.iter().all(|words| !words.contains(&*sentence)), "{texts:?}");
+    // And none is lost.
+    let all: String =
+        texts.iter().map(|words| words.rsplit('>').next().unwrap().trim()).collect::<Vec<_>>().join(" ");
+    assert!(all.contains(&html::text(&sentence)), "{all}");
+}
+
 #[test]
 fn a_race_of_nothing_and_one_in_which_nothing_arrived_have_a_report_too() {
     let mut empty = report();
@@ -334,8 +375,9 @@ fn a_report_is_written_whole_and_replaces_reports_only() {
         assert!(matches!(error, ReportError::Extension { .. }), "{name}: {error}");
     }
     fs::create_dir(path("folder.html")).unwrap();
-    for name in ["folder.html", "none/a.html"] {
-        assert_eq!(check(&path(name)).unwrap_err().fault().kind, FaultKind::Local, "{name}");
+    // Before the race, and not behind it: in /proc nobody makes a file.
+    for path in [path("folder.html"), path("none/a.html"), "/proc/a.html".into()] {
+        assert_eq!(check(&path).unwrap_err().fault().kind, FaultKind::Local, "{path:?}");
     }
     let mut names: Vec<_> = fs::read_dir(folder.path())
         .unwrap()

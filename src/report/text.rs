@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::rows::{STAGES, rows};
-use super::{MARK, RaceReport, document, said};
+use super::{MARK, RaceReport, document};
 use crate::escape::escape;
 use crate::event::{Course, Verdict};
+use crate::transfer::race;
 use crate::units;
 
 /// The columns of the CSV after the first, whose name is [`MARK`].
@@ -92,7 +93,7 @@ pub fn markdown(report: &RaceReport) -> String {
     let mut text = format!(
         "<!-- {MARK} -->\n# {}\n\n**{}**\n\n{}\n\n",
         plain(&title(verdict)),
-        plain(&said(verdict)),
+        plain(&race::sentence(verdict)),
         plain(&subject(verdict))
     );
     text += "| lane | seconds | min | max | laps | MiB/s | bytes on the wire | wire | CPU s here | CPU s server |\n\
@@ -166,7 +167,7 @@ pub fn subject(verdict: &Verdict) -> String {
         Course::InTurn => "one after the other",
         Course::Together => "all at once, so that they take time from each other",
     };
-    let laps = match verdict.laps {
+    let laps = match race::laps(verdict) {
         0 | 1 => "once".to_owned(),
         laps => format!("{laps} times; the median counts"),
     };

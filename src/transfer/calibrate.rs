@@ -21,7 +21,8 @@ use crate::digest::FileDigest;
 use crate::event::{Calibration, Engines, Padding, Speed, Variant};
 use crate::own_files::{For, replace};
 
-/// For each of the ten measurements. Ten of them are the second.
+/// For each of the seven measurements (one for what is clear, two for a token, two for each padding of CP1): two thirds
+/// of a second, and the warming up before each.
 const SLICE: Duration = Duration::from_millis(90);
 /// Between two looks whether a transfer still runs.
 const LOOK: Duration = Duration::from_millis(100);

@@ -18,7 +18,7 @@ use std::thread;
 
 pub use self::content::{GENERATED, is_replaced, shows};
 pub use self::hosts::Hosts;
-pub use self::words::{label, name, sentence};
+pub use self::words::{label, laps, name, sentence};
 
 use self::content::{Load, Topic};
 use self::curve::Recorder;

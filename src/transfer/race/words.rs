@@ -20,7 +20,7 @@ pub fn sentence(verdict: &Verdict) -> String {
     let ratio = slowest.seconds / fastest.seconds;
     let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
     let than = if done.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
-    let course = match (verdict.course, verdict.laps) {
+    let course = match (verdict.course, laps(verdict)) {
         (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
         (Course::Together, ..=1) => "Together.".to_owned(),
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
@@ -42,14 +42,31 @@ pub fn sentence(verdict: &Verdict) -> String {
     format!("{ranking} 1 GiB: {}.", gib.join(", "))
 }
 
-/// What a lane is called beside the others: its variant; the whole dialect, if another has the same variant; and its
-/// key, if another has the same dialect, too, or a key of another length.
+/// How often each of the lanes that arrived did: what their medians are of. A race that was stopped has fewer than were
+/// asked for.
+#[must_use]
+pub fn laps(verdict: &Verdict) -> u32 {
+    let done = verdict.lanes.iter().filter(|lane| lane.fault.is_none());
+    let ran = done.map(|lane| lane.laps.len().max(1)).min().unwrap_or(1);
+    verdict.laps.min(u32::try_from(ran).unwrap_or(u32::MAX))
+}
+
+/// What a lane is called beside the others: its variant; the whole dialect, if another has the same variant; its
+/// key, if another has the same dialect, too, or a key of another length; and its number, if all that is another's.
 #[must_use]
 pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
     let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
     let variant = lane.dialect.variant.to_string();
-    let twins = others().any(|other| other.dialect.variant == lane.dialect.variant);
-    if twins { label(verdict, lane) } else { variant }
+    if !others().any(|other| other.dialect.variant == lane.dialect.variant) {
+        return variant;
+    }
+    let called = label(verdict, lane);
+    // To different servers, say.
+    let is_another = others().any(|other| label(verdict, other) == called);
+    match verdict.lanes.iter().position(|one| std::ptr::eq(one, lane)) {
+        Some(at) if is_another => format!("{called} ({})", at + 1),
+        _ => called,
+    }
 }
 
 /// The dialect, and the key where that tells lanes of its variant apart.
@@ -106,9 +123,28 @@ mod tests {
     #[test]
     fn the_sentence_says_how_they_ran() {
         let both = verdict(vec![lane(Variant::Ap, 3.0, None), lane(Variant::Cp2, 1.0, None)]);
-        let told = |course, laps| sentence(&Verdict { course, laps, ..both.clone() });
+        let told = |course, laps: u32| {
+            let ran = |lane: &LaneResult| {
+                let laps = vec![lane.seconds; laps as usize];
+                LaneResult { laps, ..lane.clone() }
+            };
+            sentence(&Verdict { course, laps, lanes: both.lanes.iter().map(ran).collect(), ..both.clone() })
+        };
         assert!(told(Course::Together, 1).starts_with("Together. CP2 was 3.0 times faster. 1 GiB: "));
         assert!(told(Course::InTurn, 5).starts_with("In turn (fair), median of 5. CP2 was 3.0"));
+    }
+
+    #[test]
+    fn the_median_is_of_the_laps_that_were_run() {
+        let ran = |variant, laps| LaneResult { laps: vec![1.0; laps], ..lane(variant, 1.0, None) };
+        let stopped = LaneResult {
+            laps: vec![1.0; 2],
+            ..lane(Variant::Ap, 0.0, Some(UploadError::Interrupted.fault()))
+        };
+        let lanes = vec![ran(Variant::Cp1, 4), ran(Variant::Cp2, 3), stopped];
+        let verdict = Verdict { laps: 5, ..verdict(lanes) };
+        assert_eq!(laps(&verdict), 3);
+        assert!(sentence(&verdict).starts_with("In turn (fair), median of 3. "), "{}", sentence(&verdict));
     }
 
     #[test]
@@ -131,6 +167,8 @@ mod tests {
         };
         let cp2 = lane(Variant::Cp2, 1.0, None);
         assert_eq!(names(vec![cp1(1024, Padding::Oaep), cp2.clone()]), ["CP1", "CP2"]);
+        // To two servers.
+        assert_eq!(names(vec![cp2.clone(), cp2.clone()]), ["CP2 Fernet (1)", "CP2 Fernet (2)"]);
         let paddings = vec![cp1(1024, Padding::Oaep), cp1(1024, Padding::Pkcs1v15), cp2];
         assert_eq!(names(paddings), ["CP1 OAEP", "CP1 PKCS1v15", "CP2"]);
         let keys = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Oaep)];

@@ -274,6 +274,30 @@ fn generated_bytes_need_no_file() {
     let effects = stage.keys("Enter");
     let [Effect::Send(Command::Race(order))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(order.subject, Subject::Generated { bytes: 8 * MIB });
+    // All sizes come round.
+    let mut stage = Stage::new();
+    stage.keys("2");
+    for size in ["8 MiB", "64 MiB", "512 MiB", "1 MiB", "8 MiB", "64 MiB"] {
+        stage.keys("s");
+        assert!(stage.shows(&format!("generated · {size}")), "{size}");
+    }
+}
+
+#[test]
+fn the_cards_padding_is_the_lanes_until_they_have_their_own_or_have_run() {
+    let paddings = |stage: &Stage| -> Vec<Padding> {
+        stage.app.race.tracks.iter().map(|track| track.lane.dialect.padding).collect()
+    };
+    let mut stage = ready();
+    stage.keys("1 o");
+    assert_eq!(paddings(&stage), [Padding::Pkcs1v15; 2]);
+    stage.keys("2 j p p p o 1 o");
+    let own = paddings(&stage);
+    assert_ne!(own[0], own[1], "set up against each other");
+    let mut stage = raced();
+    let before = paddings(&stage);
+    stage.keys("1 o");
+    assert_eq!(paddings(&stage), before);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A race is set up: its lanes, their ways, how much is sent and how often.
 
-use super::{Race, Track};
+use super::{Phase, Race, Track};
 use crate::event::{Course, Dialect, Lane, MOST_LANES, Padding, Target, Variant};
 use crate::ui::text;
 
@@ -39,6 +39,7 @@ impl Size {
             Self::MiB(_) | Self::Whole => Self::Generated(8),
             Self::Generated(8) => Self::Generated(64),
             Self::Generated(64) => Self::Generated(512),
+            Self::Generated(1) if !has_file => Self::Generated(8),
             Self::Generated(_) if has_file => Self::MiB(1),
             Self::Generated(_) => Self::Generated(1),
         }
@@ -204,9 +205,12 @@ impl Race {
         }
     }
 
-    /// Changes the padding of every lane.
+    /// Changes the padding of every lane, as long as nobody has given them different ones. What was raced stays what
+    /// it was.
     pub(in crate::ui) fn pad(&mut self, padding: Padding) {
-        if self.is_running() {
+        let mut paddings = self.tracks.iter().map(|track| track.lane.dialect.padding);
+        let first = paddings.next();
+        if self.phase != Phase::Ready || paddings.any(|other| Some(other) != first) {
             return;
         }
         for track in &mut self.tracks {

@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Proof, Snapshot, Standing, State, Track,
-    Verdict, Work,
+    Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Named, Proof, Snapshot, Standing, State,
+    Track, Verdict, Work,
 };
 use crate::transfer::recognise::day;
 use crate::transfer::{bottleneck, race};
@@ -225,8 +225,11 @@ impl Output {
             State::Delivered | State::Stored { .. } if matches!(track, Track::Job(_)) => {
                 let time = Duration::from_millis(last.elapsed_ms);
                 let (fate, more) = match state {
-                    State::Stored { name: there, receipt } => {
+                    State::Stored { name: there, named: Named::Stored, receipt } => {
                         ("stored   ", stored(&name, there, receipt.as_deref()))
+                    }
+                    State::Stored { name: there, named: Named::Wanted, receipt } => {
+                        ("stored   ", accepted(there, receipt.as_deref()))
                     }
                     _ => ("delivered", ", no receipt".to_owned()),
                 };
@@ -395,6 +398,11 @@ fn news(standing: &Standing, proof: &Proof) -> Option<String> {
         }
         Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
     }
+}
+
+/// What a receipt says beyond that it is there, if it tells only the name under which the file came.
+fn accepted(wanted: &str, receipt: Option<&Path>) -> String {
+    format!(", accepted as {wanted}") + &stored(wanted, wanted, receipt)
 }
 
 /// What a receipt says beyond that it is there.

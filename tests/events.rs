@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target, Track, Variant,
-    Verdict, Way, Wire, WireId, Work,
+    Named, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target, Track,
+    Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -74,7 +74,11 @@ fn states() -> Vec<State> {
         State::Sending => State::Sending,
         State::Sent => State::Sent,
         State::Delivered => State::Delivered,
-        State::Stored { .. } => State::Stored { name: "a.txt".into(), receipt: Some("a.txt.receipt".into()) },
+        State::Stored { .. } => State::Stored {
+            name: "a.txt".into(),
+            named: Named::Wanted,
+            receipt: Some("a.txt.receipt".into()),
+        },
         State::Failed(_) => State::Failed(a_fault()),
         State::Cancelled => State::Cancelled,
     })

@@ -7,7 +7,7 @@ use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, FaultKind, Named, Proof, Track, Variant};
 use crate::ledger::store_path;
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -15,8 +15,9 @@ use crate::net::server::{Lifetime, Server};
 use crate::net::service::{History, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
-use crate::store::FileName;
 use crate::store::folder::Folder;
+use crate::store::name::Portability;
+use crate::store::{Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -53,26 +54,34 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
+    let history = History {
+        ledger,
+        store: store_path(&args.store).map_err(|e| history::fault(&e))?,
+        until: identity
+            .as_deref()
+            .and_then(|own| facts::not_after(own.certificate_pem()))
+            .unwrap_or(i64::MAX),
+    };
+    store.consult(Arc::new(history.clone()) as Arc<dyn Catalogue>);
     let service = Service {
         policy: Policy {
             variants,
             paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
+            names: if args.tell_names.unwrap_or_else(|| args.bind.ip().is_loopback()) {
+                Named::Stored
+            } else {
+                Named::Wanted
+            },
+            portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
             },
             digest: args.digest.digest(),
         },
-        history: Some(History {
-            ledger,
-            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-            until: identity
-                .as_deref()
-                .and_then(|own| facts::not_after(own.certificate_pem()))
-                .unwrap_or(i64::MAX),
-        }),
+        history: Some(history),
         identity,
         store: Arc::new(store),
         ciphertext,

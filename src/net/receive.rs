@@ -373,6 +373,7 @@ impl<'a> Session<'a> {
             "" => name.clone(),
             prefix => name.with_prefix(prefix)?,
         };
+        want.check(self.service.policy.portability)?;
         let pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
@@ -390,6 +391,7 @@ impl<'a> Session<'a> {
             track,
             variant,
             want,
+            came_as: name.clone(),
             pending,
             ciphertext,
             digest: None,

@@ -15,9 +15,10 @@ use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Blame, Padding, Variant};
+use crate::event::{Blame, Named, Padding, Variant};
 use crate::ledger::{Ledger, LedgerError, Seen};
-use crate::store::{NameError, Store, StoreError};
+use crate::store::name::Portability;
+use crate::store::{Catalogue, FileName, NameError, Record, Store, StoreError};
 use crate::units;
 
 /// What a server accepts.
@@ -31,6 +32,10 @@ pub struct Policy {
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
     pub prefix: String,
+    /// Which name a receipt states.
+    pub names: Named,
+    /// Which names are refused.
+    pub portability: Portability,
     /// How MODE 3 is answered.
     pub reply: Reply,
     /// Whether files are hashed. Unhashed, there are no receipts, and a file that is here already is
@@ -54,6 +59,8 @@ impl Default for Policy {
             paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
             max_file: 64 << 30,
             prefix: String::new(),
+            names: Named::Stored,
+            portability: Portability::default(),
             reply: Reply::default(),
             digest: FileDigest::Sha256,
         }
@@ -85,6 +92,13 @@ pub struct History {
     pub store: PathBuf,
     /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
     pub until: i64,
+}
+
+impl Catalogue for History {
+    fn record_of(&self, name: &FileName) -> Option<Record> {
+        let row = self.ledger.latest(&self.store, name.as_str()).ok()??;
+        Some(Record { size: row.size(), digest: row.digest()?, at_ms: row.at_ms() })
+    }
 }
 
 /// Why a session ended early. Nothing of an unfinished file is published.

@@ -15,7 +15,7 @@ use crate::net::Observer;
 use crate::net::service::{History, Policy, Service};
 use crate::net::upload::unix_now;
 use crate::store::folder::Folder;
-use crate::store::{Nowhere, Store, StoreError};
+use crate::store::{Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
 
 /// What the embedded server is to be like.
@@ -83,10 +83,7 @@ fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Op
 
 /// Makes the identity, opens the folder, binds.
 pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
-    let store: Arc<dyn Store> = match &options.store {
-        Some(folder) => Arc::new(Folder::open(folder)?),
-        None => Arc::new(Nowhere),
-    };
+    let folder = options.store.as_deref().map(Folder::open).transpose()?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
     let address = listener.local_addr()?.to_string();
@@ -96,6 +93,15 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
     let history = history(options, until, &*observer);
+    let store: Arc<dyn Store> = match folder {
+        Some(folder) => {
+            if let Some(history) = &history {
+                folder.consult(Arc::new(history.clone()) as Arc<dyn Catalogue>);
+            }
+            Arc::new(folder)
+        }
+        None => Arc::new(Nowhere),
+    };
     let service = Service {
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),

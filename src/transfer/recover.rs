@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use super::confirm;
 use crate::crypto::receipt::{Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
 use crate::escape::escape;
+use crate::event::Named;
 use crate::ledger::{Asked, Ledger, LedgerError, Outcome, Sent};
 use crate::trust;
 
@@ -103,7 +104,7 @@ pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
             None => file.sent.clone(),
             Some((name, path)) => Sent {
                 outcome: Outcome::Stored,
-                stored_name: Some(escape(&name).to_string()),
+                stored_name: name.map(|name| escape(&name).to_string()),
                 receipt: Some(path),
                 why: Some(RECOVERED.to_owned()),
                 ..file.sent.clone()
@@ -128,8 +129,8 @@ fn likeness(receipt: &Path, name: &str) -> u8 {
     }
 }
 
-/// The name that the receipt gives this file, if it is about it.
-fn stored_name(receipt: &Receipt, file: &Asked) -> Option<String> {
+/// Whether a receipt is about this file, and the name under which it is kept, if the receipt tells that.
+fn stored_name(receipt: &Receipt, file: &Asked) -> Option<Option<String>> {
     let sent = &file.sent;
     if sent.key.is_some_and(|key| key != receipt.statement.key) {
         return None;
@@ -137,14 +138,14 @@ fn stored_name(receipt: &Receipt, file: &Asked) -> Option<String> {
     let wanted = salted(receipt.salt.as_deref(), sent.digest?);
     let entry = receipt.statement.entries.iter().find(|entry| entry.ordinal == file.ordinal)?;
     match &entry.fate {
-        Fate::Stored { protocol, size, digest, name }
+        Fate::Stored { protocol, size, digest, name, named }
             if *protocol == sent.variant
                 && is_fitting(*protocol, receipt.salt.is_some())
                 && *size == sent.size
                 && *digest == wanted
-                && confirm::is_kept_as(&sent.name, name) =>
+                && confirm::is_kept_as(&sent.name, name, *named) =>
         {
-            Some(name.clone())
+            Some((*named == Named::Stored).then(|| name.clone()))
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Each screen's numbers, read back from the picture and compared with the events that went in.
 
 use super::*;
-use crate::event::{Calibration, Learned, Speed};
+use crate::event::{Calibration, Learned, Named, Speed};
 
 /// The first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
@@ -254,6 +254,9 @@ fn the_card_says_what_a_receipt_makes_of_a_server() {
         predicted_ms: None,
     };
     stage.event(Event::Queued { job, size: 812 });
-    stage.state(Track::Job(JobId(1)), State::Stored { name: "notes.txt".into(), receipt: None });
+    stage.state(
+        Track::Job(JobId(1)),
+        State::Stored { name: "notes.txt".into(), named: Named::Stored, receipt: None },
+    );
     assert!(stage.shows("≈ changes: by receipt") && stage.shows("✓ replay refused"));
 }

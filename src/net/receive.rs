@@ -20,7 +20,6 @@ use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
@@ -81,6 +80,8 @@ pub struct Session<'a> {
     own: Own,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
+    /// The coming body is taken for AP's and may be CP1's all the same.
+    may_be_sealed: bool,
     key: Option<SessionKey>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
@@ -117,6 +118,7 @@ impl<'a> Session<'a> {
             stored: Stored::default(),
             own: Own::default(),
             speaks_blocks: false,
+            may_be_sealed: false,
             key: None,
             unwrapped: Ok(()),
             open_ended: None,
@@ -342,10 +344,10 @@ impl<'a> Session<'a> {
                 if m1 != u64::MAX && m1 > self.service.policy.max_file.saturating_mul(k) {
                     return Err(self.too_large(m1 / k));
                 }
+                let opener = self.block_opener(identity)?;
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 let said = self.hello.and_then(|offer| offer.framing);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
@@ -397,6 +399,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             plain: Vec::new(),
             first_block: (variant == Variant::Cp1).then(Vec::new),
+            may_be_sealed: std::mem::take(&mut self.may_be_sealed),
             amendments: 0,
         };
         self.watch(&file);

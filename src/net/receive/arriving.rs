@@ -25,6 +25,8 @@ pub(super) struct Arriving {
     pub(super) plain: Vec<u8>,
     /// What came of CP1's first block, until it is whole; `None`: it was looked at, or this is no CP1.
     pub(super) first_block: Option<Vec<u8>>,
+    /// Whether it is taken for AP's and may be PKCS #1 v1.5 ciphertext of CP1, which was not looked for.
+    pub(super) may_be_sealed: bool,
     /// How often it was published before.
     pub(super) amendments: u32,
 }

@@ -120,6 +120,9 @@ impl Session<'_> {
                 seconds: file.begun.elapsed().as_secs_f64(),
                 at_ms: unix_now_ms(),
             });
+            if file.may_be_sealed {
+                self.warn_of_ciphertext(published);
+            }
             if let Track::Receiving(_, ordinal) = file.track {
                 self.stored.add(ordinal, file.variant, published);
             }

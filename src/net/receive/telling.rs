@@ -1,11 +1,16 @@
-//! Which variant a body is: by the session key, by a hello, or by its bytes.
+//! Which variant a body is: by the session key, by a hello, or by its bytes; and what that guess may look at.
 
 use std::io;
+use std::sync::Arc;
 
-use super::{ReceiveError, Session};
-use crate::crypto::rsa_blocks::looks_sealed;
-use crate::event::Variant;
+use super::{ReceiveError, Session, unix_now_ms};
+use crate::crypto::identity::Identity;
+use crate::crypto::rsa_blocks::{BlockOpener, Guess, Paddings, guess};
+use crate::digest::FileDigest;
+use crate::event::{Event, Padding, Variant};
+use crate::net::budget::address_of;
 use crate::net::wire::{Continuation, WORD, word};
+use crate::store::Published;
 
 impl Session<'_> {
     /// Which variant the coming body is: by the session key, by our own client's hello, or by the
@@ -57,15 +62,84 @@ impl Session<'_> {
             // so a pair may reach beyond what M1 would be as a file's length.
             let is_pair = self.peek(WORD)?.is_some_and(|bytes| bytes == length);
             // As a file of fewer than 8 bytes it would be followed by no MODE that there is.
-            return Ok(is_pair
-                && (m1 < WORD as u64
-                    || self.peek(WORD + k)?.is_some_and(|bytes| looks_sealed(&identity, &bytes[WORD..]))));
+            return Ok(is_pair && (m1 < WORD as u64 || self.looks_sealed(WORD, k)?));
         }
         if !m1.is_multiple_of(k as u64) {
             return Ok(false);
         }
         let some = usize::try_from(m1).map_or(4 * k, |m1| m1.min(4 * k));
-        Ok(self.peek(some)?.is_some_and(|bytes| looks_sealed(&identity, bytes)))
+        let sealed = self.looks_sealed(0, some)?;
+        // Nothing was found, and PKCS #1 v1.5 was not looked for.
+        self.may_be_sealed = !sealed && !self.paddings().contains(Padding::Pkcs1v15);
+        Ok(sealed)
+    }
+
+    /// Whether the blocks in the `length` bytes behind the next `skip` have a padding that is accepted.
+    fn looks_sealed(&mut self, skip: usize, length: usize) -> Result<bool, ReceiveError> {
+        let Some(identity) = self.service.identity.clone() else { return Ok(false) };
+        let paddings = self.paddings();
+        let Some(bytes) = self.peek(skip + length)? else { return Ok(false) };
+        match guess(&identity, paddings, &bytes[skip..]) {
+            Guess::Sealed => Ok(true),
+            Guess::Clear { missed } => {
+                self.charge(missed);
+                Ok(false)
+            }
+        }
+    }
+
+    /// The paddings that this client's blocks are looked at for: those that are accepted, of these the one that its
+    /// hello announces, and PKCS #1 v1.5 only while its budget lasts. May be none.
+    pub(super) fn paddings(&self) -> Paddings {
+        let accepted = self.service.policy.paddings;
+        let announced = self.hello.and_then(|offer| offer.padding);
+        let left = announced.map_or(accepted, |padding| accepted.only(padding));
+        if left.contains(Padding::Pkcs1v15) && !self.service.budget.allows(address_of(&self.peer)) {
+            left.without_pkcs1v15()
+        } else {
+            left
+        }
+    }
+
+    /// An opener for the blocks of one file, which looks for no padding but [those](Self::paddings).
+    pub(super) fn block_opener(&self, identity: Arc<Identity>) -> Result<BlockOpener, ReceiveError> {
+        let paddings = self.paddings();
+        if !paddings.is_empty() {
+            return Ok(BlockOpener::new(identity, paddings, FileDigest::Sha256));
+        }
+        let announced = self.hello.and_then(|offer| offer.padding);
+        let refused = announced.filter(|padding| !self.service.policy.paddings.contains(*padding));
+        Err(refused.map_or(ReceiveError::PaddingOff, |padding| ReceiveError::Padding { padding }))
+    }
+
+    /// Counts a block that was looked at for PKCS #1 v1.5 and did not conform, and tells the operator if
+    /// that was one too many.
+    pub(super) fn charge(&mut self, missed: bool) {
+        if !missed {
+            return;
+        }
+        let Some(spent) = self.service.budget.charge(address_of(&self.peer)) else { return };
+        self.service.observer.event(Event::Warned {
+            session: Some(self.id),
+            peer: Some(self.peer.clone()),
+            name: None,
+            text: spent.to_string(),
+            at_ms: unix_now_ms(),
+        });
+    }
+
+    /// A file that was taken for AP's is stored, and may be what a client of CP1 encrypted.
+    pub(super) fn warn_of_ciphertext(&self, published: &Published) {
+        let text = "stored as it came, as AP's; it may be CP1 ciphertext with PKCS1v15 padding, which is off or not \
+                    accepted here (--accept-padding oaep,pkcs1v15)"
+            .to_owned();
+        self.service.observer.event(Event::Warned {
+            session: Some(self.id),
+            peer: Some(self.peer.clone()),
+            name: Some(published.stored.name.to_string()),
+            text,
+            at_ms: unix_now_ms(),
+        });
     }
 
     /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or

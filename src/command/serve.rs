@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
-use crate::crypto::rsa_blocks::Paddings;
+use crate::crypto::padding::Paddings;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
 use crate::ledger::{Ledger, store_path};

@@ -4,6 +4,8 @@
 //! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
 //! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
 
+pub mod probe;
+
 use rsa::sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;

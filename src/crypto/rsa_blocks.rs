@@ -23,8 +23,7 @@ use zeroize::Zeroizing;
 
 use super::fernet::SessionKey;
 use super::identity::Identity;
-pub use super::padding::Paddings;
-use super::padding::{self, Both};
+use super::padding::{self, Both, Paddings};
 use super::rsa_batch::{BatchError, PublicBatch};
 use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};

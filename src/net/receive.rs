@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::arriving::{Arriving, AtRest};
+use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
 use self::ledger::Own;
@@ -80,8 +80,6 @@ pub struct Session<'a> {
     own: Own,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
-    /// The coming body is taken for AP's and may be CP1's all the same.
-    may_be_sealed: bool,
     key: Option<SessionKey>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
@@ -118,7 +116,6 @@ impl<'a> Session<'a> {
             stored: Stored::default(),
             own: Own::default(),
             speaks_blocks: false,
-            may_be_sealed: false,
             key: None,
             unwrapped: Ok(()),
             open_ended: None,
@@ -302,7 +299,7 @@ impl<'a> Session<'a> {
         }
         self.unfinished = true;
         self.ordinal += 1;
-        let variant = self.variant(m1)?;
+        let (variant, may_be_sealed) = self.variant(m1)?;
         if !self.service.policy.variants.contains(&variant) {
             return Err(ReceiveError::Variant { offset: self.offset(), variant });
         }
@@ -310,6 +307,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
+                file.may_be_sealed = may_be_sealed;
                 self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
@@ -399,7 +397,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             plain: Vec::new(),
             first_block: (variant == Variant::Cp1).then(Vec::new),
-            may_be_sealed: std::mem::take(&mut self.may_be_sealed),
+            may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };
         self.watch(&file);

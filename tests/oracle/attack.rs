@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use num_bigint::BigUint;
-use upseal::crypto::rsa_blocks::Paddings;
+use upseal::crypto::padding::Paddings;
 use upseal::event::Event;
 use upseal::net::budget::{PER_KEY, PaddingBudget};
 
@@ -111,6 +111,7 @@ impl Oracle<'_> {
 }
 
 /// The attack itself. `None`: it ran out of questions.
+#[expect(clippy::many_single_char_names, reason = "the paper's")]
 fn solve(oracle: &mut Oracle<'_>, wrapped: &BigUint) -> Option<BigUint> {
     let (n, e) = (&KEY.n, &KEY.e);
     let (two_b, three_b) = (2_u8 * b(), 3_u8 * b());

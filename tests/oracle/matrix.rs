@@ -1,7 +1,7 @@
 //! Blocks that differ only in what they decrypt to are answered alike, unless their padding is accepted.
 
 use rsa::sha2::{Digest as _, Sha256};
-use upseal::crypto::rsa_blocks::Paddings;
+use upseal::crypto::padding::Paddings;
 use upseal::event::Event;
 use upseal::net::budget::{PER_NETWORK, PaddingBudget};
 

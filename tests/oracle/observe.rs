@@ -8,7 +8,7 @@ use num_bigint::BigUint;
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
-use upseal::crypto::rsa_blocks::Paddings;
+use upseal::crypto::padding::Paddings;
 use upseal::event::{Event, SessionId, Track};
 use upseal::meter::Meter;
 use upseal::net::Observer;

@@ -15,7 +15,7 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use super::arriving::{Arriving, AtRest};
+use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
@@ -220,7 +220,7 @@ impl Session<'_> {
             begun,
             plain: Vec::new(),
             first_block: None,
-            may_be_sealed: false,
+            may_be_sealed: MayBeSealed::No,
             amendments: amendments + 1,
         };
         self.watch(&file);

@@ -3,36 +3,56 @@
 use std::io;
 use std::sync::Arc;
 
+use super::arriving::MayBeSealed;
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::identity::Identity;
-use crate::crypto::rsa_blocks::{BlockOpener, Guess, Paddings, guess};
+use crate::crypto::padding::Paddings;
+use crate::crypto::rsa_blocks::{BlockOpener, Guess, guess};
 use crate::digest::FileDigest;
 use crate::event::{Event, Padding, Variant};
 use crate::net::budget::address_of;
 use crate::net::wire::{Continuation, WORD, word};
 use crate::store::Published;
 
+/// What a body looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// CP1's blocks.
+    Blocks,
+    /// No blocks of CP1.
+    Clear,
+    /// No blocks whose padding was looked for; it may be PKCS #1 v1.5, which was not.
+    Unsure,
+}
+
 impl Session<'_> {
-    /// Which variant the coming body is: by the session key, by our own client's hello, or by the
-    /// body itself (PROTOCOL.md: "AP and CP1 cannot be told apart with certainty").
-    pub(super) fn variant(&mut self, m1: u64) -> Result<Variant, ReceiveError> {
+    /// Which variant the coming body is: by the session key, by our own client's hello, or by the body itself, because
+    /// AP and CP1 cannot be told apart with certainty. And whether it may be CP1 although it is taken for AP.
+    pub(super) fn variant(&mut self, m1: u64) -> Result<(Variant, MayBeSealed), ReceiveError> {
+        let known = |variant| Ok((variant, MayBeSealed::No));
         if self.key.is_some() {
-            return Ok(Variant::Cp2);
+            return known(Variant::Cp2);
         }
         if let Some(offer) = self.hello {
-            return Ok(offer.variant);
+            return known(offer.variant);
         }
         if !self.proved {
-            return Ok(Variant::Plain);
+            return known(Variant::Plain);
         }
         let accepts = |variant| self.service.policy.variants.contains(&variant);
         match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
-            (true, false) => Ok(Variant::Ap),
-            (false, true) => Ok(Variant::Cp1),
-            _ => {
-                self.speaks_blocks = self.speaks_blocks || self.looks_like_blocks(m1)?;
-                Ok(if self.speaks_blocks { Variant::Cp1 } else { Variant::Ap })
+            (true, false) => return known(Variant::Ap),
+            (false, true) => return known(Variant::Cp1),
+            _ if self.speaks_blocks => return known(Variant::Cp1),
+            _ => {}
+        }
+        match self.looks_like(m1)? {
+            Looks::Blocks => {
+                self.speaks_blocks = true;
+                known(Variant::Cp1)
             }
+            Looks::Clear => known(Variant::Ap),
+            Looks::Unsure => Ok((Variant::Ap, MayBeSealed::Yes)),
         }
     }
 
@@ -47,12 +67,13 @@ impl Session<'_> {
     }
 
     /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.
-    fn looks_like_blocks(&mut self, m1: u64) -> Result<bool, ReceiveError> {
-        let Some(identity) = self.service.identity.clone() else { return Ok(false) };
+    fn looks_like(&mut self, m1: u64) -> Result<Looks, ReceiveError> {
+        let blocks_if = |sealed| if sealed { Looks::Blocks } else { Looks::Clear };
+        let Some(identity) = self.service.identity.clone() else { return Ok(Looks::Clear) };
         let k = identity.modulus_bytes();
         match m1 {
-            u64::MAX => return Ok(true),
-            0 => return Ok(false),
+            u64::MAX => return Ok(Looks::Blocks),
+            0 => return Ok(Looks::Clear),
             _ => {}
         }
         let length = word(k as u64);
@@ -62,16 +83,16 @@ impl Session<'_> {
             // so a pair may reach beyond what M1 would be as a file's length.
             let is_pair = self.peek(WORD)?.is_some_and(|bytes| bytes == length);
             // As a file of fewer than 8 bytes it would be followed by no MODE that there is.
-            return Ok(is_pair && (m1 < WORD as u64 || self.looks_sealed(WORD, k)?));
+            return Ok(blocks_if(is_pair && (m1 < WORD as u64 || self.looks_sealed(WORD, k)?)));
         }
         if !m1.is_multiple_of(k as u64) {
-            return Ok(false);
+            return Ok(Looks::Clear);
         }
         let some = usize::try_from(m1).map_or(4 * k, |m1| m1.min(4 * k));
-        let sealed = self.looks_sealed(0, some)?;
-        // Nothing was found, and PKCS #1 v1.5 was not looked for.
-        self.may_be_sealed = !sealed && !self.paddings().contains(Padding::Pkcs1v15);
-        Ok(sealed)
+        Ok(match self.looks_sealed(0, some)? {
+            false if !self.paddings().contains(Padding::Pkcs1v15) => Looks::Unsure,
+            sealed => blocks_if(sealed),
+        })
     }
 
     /// Whether the blocks in the `length` bytes behind the next `skip` have a padding that is accepted.

@@ -409,7 +409,7 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
     let verify = home.start(["verify", "a.txt", "--receipt", "kept/a.txt.receipt", "--ca", &ca]).finish();
     assert!(verify.code == Some(0) && verify.out.contains("was accepted as a.txt"), "{verify:?}");
     // The history knows under which name the file is stored, and that a receipt was given.
-    let ledger = Ledger::open_existing(&home.path("upseal/history.db")).unwrap().unwrap();
+    let ledger = Ledger::open(&home.history()).unwrap();
     let rows = ledger.history(&Filter { direction: Some(Direction::Received), ..Filter::default() }).unwrap();
     let receipted = |row: &Row| matches!(row, Row::Received(row) if row.receipt.is_some());
     assert_eq!(rows.len(), 2);

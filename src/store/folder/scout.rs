@@ -31,7 +31,7 @@ impl Root {
         }
         let Some(digest) = digest else { return };
         self.look_at_marked(want, digest);
-        let unread = self.names().get(want).map(|family| family.unread(size)).unwrap_or_default();
+        let unread = self.names().get(want).map(|family| family.unread(size, digest)).unwrap_or_default();
         for (name, print) in unread {
             let content = self.content(&name, print, digest);
             self.names().change(want, |family| family.read(&name, print, content));

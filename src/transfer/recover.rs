@@ -97,14 +97,14 @@ pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
     }
     let row = |file: &Asked| {
         let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
-        let proofs = its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file)?, path.clone())));
+        let proofs = its.filter_map(|(_, path, receipt)| Some((stated_name(receipt, file)?, path.clone())));
         // Files that each have a receipt of their own have the same statement in all of them.
         let proven = proofs.max_by_key(|(_, path)| likeness(path, &file.sent.name));
         match proven {
             None => file.sent.clone(),
-            Some((name, path)) => Sent {
+            Some(((name, named), path)) => Sent {
                 outcome: Outcome::Stored,
-                stored_name: name.map(|name| escape(&name).to_string()),
+                stored_name: (named == Named::Stored).then(|| escape(&name).to_string()),
                 receipt: Some(path),
                 why: Some(RECOVERED.to_owned()),
                 ..file.sent.clone()
@@ -129,8 +129,8 @@ fn likeness(receipt: &Path, name: &str) -> u8 {
     }
 }
 
-/// Whether a receipt is about this file, and the name under which it is kept, if the receipt tells that.
-fn stored_name(receipt: &Receipt, file: &Asked) -> Option<Option<String>> {
+/// Returns the name that a receipt gives this file, and what that name is; `None`: it is not about this file.
+fn stated_name(receipt: &Receipt, file: &Asked) -> Option<(String, Named)> {
     let sent = &file.sent;
     if sent.key.is_some_and(|key| key != receipt.statement.key) {
         return None;
@@ -145,7 +145,7 @@ fn stored_name(receipt: &Receipt, file: &Asked) -> Option<Option<String>> {
                 && *digest == wanted
                 && confirm::is_kept_as(&sent.name, name, *named) =>
         {
-            Some((*named == Named::Stored).then(|| name.clone()))
+            Some((name.clone(), *named))
         }
         _ => None,
     }

@@ -75,6 +75,7 @@ fn a_file_that_becomes_relied_on_while_it_is_amended_stays() {
 /// The guesses: a client uploads what another client may have uploaded, and reads its receipt.
 #[test]
 fn a_receipt_does_not_tell_whether_a_file_of_that_name_or_content_was_there() {
+    use Kept::{New, Renamed, Same};
     let mut host =
         Host::with(Policy { names: Named::Wanted, prefix: "recv_".to_owned(), ..Policy::default() });
     receipted(&host, "salary.txt", b"salary: 4711");
@@ -97,16 +98,18 @@ fn a_receipt_does_not_tell_whether_a_file_of_that_name_or_content_was_there() {
     ] {
         let expected: Vec<String> = there
             .iter()
-            .map(|line| match line.starts_with("accepted") {
-                true => format!("accepted 1 ap {} {} {name}", content.len(), Digest::of(content)),
-                false => line.clone(),
+            .map(|line| {
+                if line.starts_with("accepted") {
+                    format!("accepted 1 ap {} {} {name}", content.len(), Digest::of(content))
+                } else {
+                    line.clone()
+                }
             })
             .collect();
         assert_eq!(lines(name, content), expected);
     }
     host.stop();
     // Inside, each file is here once, and the operator is told of each.
-    use Kept::{New, Renamed, Same};
     assert_eq!(kept(&host), [New, Same, Same, Renamed, New, New]);
     let names = ["recv_new.txt", "recv_other.txt", "recv_salary (2).txt", "recv_salary.txt"];
     assert_eq!(host.stored().names(), names);

@@ -133,11 +133,11 @@ impl Session<'_> {
         let text = statement.to_text();
         let signature = identity.sign_receipt(text.as_bytes())?;
         // Also where the statement does not tell them.
-        let names = self.stored.names(request.files.clone());
+        let stored_as = self.stored.names(request.files.clone());
         // First: a receipt that somebody has must be in the history.
-        self.record_receipt(&names, Digest::of(text.as_bytes()));
+        self.record_receipt(&stored_as, Digest::of(text.as_bytes()));
         self.answer(signature, [text.as_bytes(), identity.certificate_pem()].concat())?;
-        self.service.observer.event(Event::Receipted { session: self.id, files: names.len() });
+        self.service.observer.event(Event::Receipted { session: self.id, files: stored_as.len() });
         Ok(())
     }
 }

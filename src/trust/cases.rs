@@ -5,6 +5,7 @@
 #![allow(clippy::too_many_lines, clippy::items_after_statements, reason = "a table is as long as it is")]
 #![allow(clippy::cast_possible_truncation, reason = "lengths of certificates, in make")]
 
+mod limits;
 mod make;
 mod walk;
 
@@ -88,10 +89,25 @@ const BAD_PEM: &str = "it is not a certificate: the PEM text is damaged";
 const NOT_X509: &str = "it is not a certificate: what its PEM holds is not X.509";
 
 fn cases() -> Vec<Case> {
-    [good(), trust(), signatures(), dates(), keys(), uses(), names(), encodings(), files(), authorities()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        good(),
+        trust(),
+        signatures(),
+        dates(),
+        keys(),
+        uses(),
+        names(),
+        encodings(),
+        files(),
+        authorities(),
+        limits::malformed(),
+        limits::without_effect(),
+        limits::constraints(),
+        limits::authorities(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn good() -> Vec<Case> {
@@ -488,12 +504,13 @@ fn uses() -> Vec<Case> {
             "the certificate has a critical extension that is not understood, 1.2.3.4.5",
         ),
         fine("unknown extension, not critical", "trust/unknown.crt"),
-        critical(
+        refused(
             "critical basicConstraints that cannot be read",
             signed("its value is 0x04 0x00", |parts| {
                 parts.extensions = vec![extension(BASIC_CONSTRAINTS, true, &[4, 0])];
             }),
-            "the certificate has a critical extension that is not understood, 2.5.29.19",
+            "MalformedExtension",
+            &["the certificate's basic constraints extension is malformed"],
         ),
         fine("critical certificatePolicies", "trust/policies.crt"),
         fine("critical nameConstraints, which bind only those below", "trust/name-constraints.crt"),

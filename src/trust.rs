@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -32,6 +33,7 @@ use crate::crypto::identity::KEY_BITS;
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
 use crate::event::Proof;
+use crate::units;
 
 /// Fewer bits than this get a warning.
 const WARN_BELOW_BITS: usize = 2048;
@@ -103,16 +105,26 @@ pub enum TrustError {
     #[error("the certificate bears the name of the CA, but was not signed by it or was changed since")]
     BadSignature,
     /// Its time is over.
-    #[error("the certificate expired on {}", Date(*not_after))]
+    #[error(
+        "the certificate expired on {}; this computer's clock says {}, {} later: is the clock right?",
+        Date(*not_after), Date(*now), apart(*not_after, *now)
+    )]
     Expired {
         /// Its last second, Unix.
         not_after: i64,
+        /// Time of this computer's clock, Unix.
+        now: i64,
     },
     /// Its time has not begun.
-    #[error("the certificate is not valid before {}", Date(*not_before))]
+    #[error(
+        "the certificate is not valid before {}; this computer's clock says {}, {} earlier: is the clock right?",
+        Date(*not_before), Date(*now), apart(*now, *not_before)
+    )]
     NotYetValid {
         /// Its first second, Unix.
         not_before: i64,
+        /// Time of this computer's clock, Unix.
+        now: i64,
     },
     /// The key is of another kind, or damaged.
     #[error("the certificate's key is not an RSA key that can be used: {why}")]
@@ -179,6 +191,11 @@ impl fmt::Display for Date {
     }
 }
 
+/// How far two Unix seconds are apart, the earlier first.
+fn apart(earlier: i64, later: i64) -> String {
+    units::duration(Duration::from_secs(later.abs_diff(earlier)))
+}
+
 /// The CA that must have signed every server's certificate.
 #[derive(Debug, Clone)]
 pub struct Anchor {
@@ -231,10 +248,10 @@ impl Anchor {
 
         let (not_before, not_after) = validity(&leaf);
         if now_unix < not_before {
-            return Err(TrustError::NotYetValid { not_before });
+            return Err(TrustError::NotYetValid { not_before, now: now_unix });
         }
         if now_unix > not_after {
-            return Err(TrustError::Expired { not_after });
+            return Err(TrustError::Expired { not_after, now: now_unix });
         }
         let limits = Limits::of(&leaf)?;
         limits.check_use()?;
@@ -304,10 +321,10 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     let mut proof = proof(&parsed, &key, now_unix);
     let (not_before, not_after) = validity(&parsed);
     if now_unix < not_before {
-        proof.warnings.push(TrustError::NotYetValid { not_before }.to_string());
+        proof.warnings.push(TrustError::NotYetValid { not_before, now: now_unix }.to_string());
     }
     if now_unix > not_after {
-        proof.warnings.push(TrustError::Expired { not_after }.to_string());
+        proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string());
     }
     if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use()) {
         proof.warnings.push(error.to_string());

@@ -118,8 +118,11 @@ fn a_private_key_that_other_users_can_read_is_a_warning_and_with_strict_modes_an
         common::upload(address, Dialect::of(Variant::Plain), "a.txt", b"hello").unwrap();
         let outcome = server.finish();
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
-        outcome.err.lines().any(|line| {
-            line.contains("server_private_key.pem") && line.contains("mode") && line.contains("chmod 600")
+        outcome.out.lines().any(|line| {
+            line.contains("\"warned\"")
+                && line.contains("server_private_key.pem")
+                && line.contains("mode")
+                && line.contains("chmod 600")
         })
     };
     assert!(warned(0o644, "") && warned(0o640, "") && warned(0o602, ""));

@@ -176,3 +176,18 @@ fn a_salted_digest_tells_nothing_to_who_guesses_the_file() {
     assert_eq!(salted(Some(&salt), file), Digest::of(&[&salt[..], &file.0[..]].concat()));
     assert_ne!(salted(Some(&salt), file), salted(Some(&[0; 32]), file));
 }
+
+#[test]
+fn a_name_in_a_statement_has_at_most_255_bytes() {
+    for (name, is_read) in [
+        ("x".repeat(255), true),
+        ("x".repeat(256), false),
+        // 85 characters of three bytes each, and three letters for each byte: 765 letters.
+        ("\u{65e5}".repeat(85), true),
+        ("\u{65e5}".repeat(86), false),
+        ("(1) ".repeat(25_000), false),
+    ] {
+        let line = stored(1, &name).to_string();
+        assert_eq!(Entry::parse(line.trim_end()).is_some(), is_read, "{} bytes", name.len());
+    }
+}

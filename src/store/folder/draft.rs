@@ -159,7 +159,7 @@ impl Draft {
 
     /// Brings the file to disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_all().map_err(self.failed(Doing::Sync))
+        self.root.sync_file(&self.file).map_err(self.failed(Doing::Sync))
     }
 
     /// Gives the file, which is on disk, its name. The name is not yet.
@@ -188,6 +188,8 @@ impl Draft {
             };
             match named.map_err(self.failed(Doing::Publish))? {
                 Outcome::Done => {
+                    #[cfg(test)]
+                    self.note_name(&name);
                     if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
                         self.root.known.remember(Print::of(&metadata), digest);
                     }
@@ -197,7 +199,7 @@ impl Draft {
                 Outcome::Taken => {
                     if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
                         // It may have come by another way, and not be on disk yet.
-                        same.sync_all().map_err(self.failed(Doing::Sync))?;
+                        self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
                         return Ok(Stored { name, kept: Kept::Same });
                     }
                 }
@@ -220,12 +222,14 @@ impl Draft {
         // Another try of the same upload may have brought all of it before.
         for name in self.want.candidates().take_while(|name| *name != beginning.name) {
             if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
-                same.sync_all().map_err(self.failed(Doing::Sync))?;
+                self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
                 dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
                 return Ok(Stored { name, kept: Kept::Same });
             }
         }
         dir.rename(unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+        #[cfg(test)]
+        self.note_name(&beginning.name);
         if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
             self.root.known.remember(Print::of(&metadata), digest);
         }
@@ -238,6 +242,17 @@ impl Draft {
         let size = self.file.metadata().ok()?.len();
         let there = open_regular(&self.root.dir, name, size).ok()??;
         (self.root.known.digest_of(&there, SystemTime::now())? == digest).then_some(there)
+    }
+
+    /// Writes down, for the tests, that the file has its name.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    fn note_name(&self, name: &FileName) {
+        use std::os::unix::fs::MetadataExt as _;
+
+        use super::durable::steps::Step;
+        let inode = self.file.metadata().unwrap().ino();
+        self.root.steps.take(Step::Named(inode, name.as_str().to_owned())).unwrap();
     }
 
     fn spot(&self) -> Spot {

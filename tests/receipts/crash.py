@@ -343,8 +343,7 @@ def enough(cuts, times):
 
 
 def server(options, chance, times, apart=False):
-    """Kills servers of one store. Returns how many times an upload was met, how many files were proven, and whether
-    all was as it should be."""
+    """Kills servers of one store. Returns the kills, how many of them met an upload, and whether all is as it must be."""
     with tempfile.TemporaryDirectory(prefix="upseal-crash-") as root:
         trial = Trial(options.upseal.resolve(), Path(root), options.power, apart)
         try:
@@ -371,11 +370,11 @@ def server(options, chance, times, apart=False):
     if left:
         print("LEFT", left)
     where = ", history elsewhere" if apart else ""
-    print(f"{times} kills{where}, {trial.cuts} of them in the midst, {proven} files proven, {len(missing)} missing; "
+    print(f"{number + 1} kills{where}, {trial.cuts} of them in the midst, {proven} files proven, {len(missing)} missing; "
           f"audit {'agrees' if done.returncode == 0 else 'differs'}")
     if proven == 0:
         print("nothing was tried: no receipt")
-    return trial.cuts, bool(proven) and not missing and done.returncode == 0 and not left
+    return number + 1, trial.cuts, bool(proven) and not missing and done.returncode == 0 and not left
 
 
 def main():
@@ -397,8 +396,8 @@ def main():
     if options.power:
         runs = [(options.times - options.times // 2, False), (options.times // 2, True)]
     ends = [server(options, chance, times, apart) for times, apart in runs if times > 0]
-    met = enough(sum(cuts for cuts, _ in ends), options.times)
-    return 0 if met and all(good for _, good in ends) else 1
+    met = enough(sum(cuts for _, cuts, _ in ends), sum(kills for kills, _, _ in ends))
+    return 0 if met and all(good for _, _, good in ends) else 1
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ use crate::trust::Anchor;
 const PAUSE: Duration = Duration::from_secs(100);
 
 /// What a slow step takes longer by the real clock.
-const NAP: Duration = Duration::from_millis(100);
+const NAP: Duration = Duration::from_millis(50);
 
 /// Who tells the time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -234,10 +234,11 @@ fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
 #[test]
 fn who_waits_for_a_neighbour_is_not_busy() {
     let Measured { client, server, micros } =
-        transfer(Variant::Cp2, 4 * MIB, Slow::Store, FileDigest::Sha256, Clock::Real);
+        transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256, Clock::Real);
     let nap = u64::try_from(NAP.as_micros()).unwrap();
-    assert!(server.store_us >= 16 * nap, "a nap a step: {server:?}");
-    assert!(client.blocked_us > client.wire_us, "it waited in the socket: {client:?}");
+    assert!(server.store_us >= 32 * nap, "a nap a step: {server:?}");
+    // In the socket, or for the end if the sockets' buffers hold all of it: that is up to the kernel.
+    assert!(client.blocked_us + client.wait_us > client.wire_us, "it waited: {client:?}");
     for neighbour in [client.read_us, client.seal_us, client.wire_us, server.wire_us, server.open_us] {
         assert!(neighbour < server.store_us / 2, "{client:?} {server:?} in {micros}");
     }

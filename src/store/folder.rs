@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 
 use self::draft::Draft;
 use self::group::Group;
@@ -38,6 +38,7 @@ use super::{Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
+mod durable;
 mod group;
 mod known;
 mod rename;
@@ -74,6 +75,9 @@ struct Root {
     durability: Durability,
     /// How a file gets its first name here, if it can be without one until then.
     unnamed: Option<Unnamed>,
+    /// What was brought to disk, for the tests.
+    #[cfg(test)]
+    steps: durable::steps::Steps,
 }
 
 /// How files that are published together are brought to disk. Either way none has its name before.
@@ -107,7 +111,18 @@ impl Folder {
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
         let unnamed = Unnamed::detect(&dir);
-        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability, unnamed })))
+        Ok(Self(Arc::new(Root {
+            path,
+            dir,
+            mode,
+            turns,
+            known,
+            group,
+            durability,
+            unnamed,
+            #[cfg(test)]
+            steps: durable::steps::Steps::default(),
+        })))
     }
 
     /// The folder, as it was given to [`open`](Self::open).
@@ -145,15 +160,6 @@ impl Root {
         }
         let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
         Err(StoreError::TooLarge { spot, needed, free })
-    }
-
-    /// Brings the folder's names to disk.
-    fn sync(&self) -> io::Result<()> {
-        match rustix::fs::fsync(&self.dir) {
-            // The file system has no fsync of folders.
-            Err(Errno::INVAL) => Ok(()),
-            done => Ok(done?),
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! `upseal serve`: receives files, without a screen.
 
-use std::net::TcpListener;
+mod addresses;
+
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
+use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
@@ -44,6 +47,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         Err(_) if !needs_identity => None,
         Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
     };
+    let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store =
@@ -51,14 +55,14 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     // Before anybody can connect: the next file must not be taken for one that a crash left.
     let (ledger, repairs) = history::open_for(&args.store)?;
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
-    let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
+    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
         blame: Blame::User,
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
     let budget = identity.as_deref().map(|own| budget(args, &ledger, own)).transpose()?.unwrap_or_default();
-    let warnings = padding_warnings(args, &variants, paddings, &budget);
+    let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let history = History {
         ledger,
@@ -75,11 +79,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
-            names: if args.tell_names.unwrap_or_else(|| args.bind.ip().is_loopback()) {
-                Named::Stored
-            } else {
-                Named::Wanted
-            },
+            names: told_names(args.tell_names, args.bind.is_loopback()),
             portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
@@ -95,7 +95,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         observer: Arc::clone(&printer) as Arc<dyn Observer>,
     };
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
-    let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
+    let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
+    let address = bound.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
@@ -104,7 +105,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
     }
     if !args.json {
-        output::remark(&hand_out(args, &address, pin));
+        let addresses = addresses::reachable(bound);
+        hand_out(args, &addresses, pin).iter().for_each(|line| output::remark(line));
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
@@ -131,7 +133,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.iter().copied().map(VariantArg::variant).collect()),
-        None if args.bind.ip().is_loopback() => Ok(Variant::ALL.to_vec()),
+        None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from elsewhere: say what to accept", args.bind),
             "for example --accept cp2",
@@ -139,11 +141,16 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     }
 }
 
+/// Returns which name receipts state: beyond loopback not the stored one, unless the operator says so.
+fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
+    if tell.unwrap_or(on_loopback) { Named::Stored } else { Named::Wanted }
+}
+
 /// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
 fn accepted_paddings(args: &Serve) -> Paddings {
     match &args.accept_padding {
         Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
-        None if args.bind.ip().is_loopback() => Paddings::EITHER,
+        None if args.bind.is_loopback() => Paddings::EITHER,
         None => Paddings::OAEP,
     }
 }
@@ -170,7 +177,7 @@ fn padding_warnings(
     }
     if budget.is_spent() {
         warnings.push(Spent::Key.to_string());
-    } else if !args.bind.ip().is_loopback() {
+    } else if !args.bind.is_loopback() {
         warnings.push(
             "CP1 with PKCS1v15 is a padding oracle: 1,000 failed blocks turn it off for this key; leave it out \
              with --accept-padding oaep"
@@ -192,8 +199,32 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     }
 }
 
-/// The line to hand to others.
-fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
+/// Returns a warning for each private key that other users of this machine can use.
+///
+/// # Errors
+/// There is one, and `--strict-modes`.
+fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>, Fault> {
+    if identity.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut warnings = Vec::new();
+    for key in key_files::exposed(&args.certs) {
+        let remedy = format!("chmod 600 {}", output::shell_word(&key.path.to_string_lossy()));
+        if args.strict_modes {
+            return Err(Fault {
+                kind: FaultKind::Local,
+                blame: Blame::User,
+                what: key.to_string(),
+                advice: format!("{remedy}, or leave out --strict-modes"),
+            });
+        }
+        warnings.push(format!("{key}; {remedy}"));
+    }
+    Ok(warnings)
+}
+
+/// The line to hand to others, and where there are more addresses a line with those.
+fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<String> {
     let how = match pin {
         None => "-p plain".to_owned(),
         Some(pin) => {
@@ -201,7 +232,14 @@ fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
             format!("--pin sha256:{pin} --ca {}", output::shell_word(&ca.to_string_lossy()))
         }
     };
-    format!("to send here:  upseal send --to {} {how} FILE…", output::shell_word(address))
+    let mut to = addresses.iter().map(|address| format!("--to {}", output::shell_word(&address.to_string())));
+    let first = to.next().unwrap_or_default();
+    let others: Vec<String> = to.collect();
+    let mut lines = vec![format!("to send here:  upseal send {first} {how} FILE…")];
+    if !others.is_empty() {
+        lines.push(format!("other addresses of this machine:  {}", others.join(", ")));
+    }
+    lines
 }
 
 /// Prints what sessions report, one at a time.
@@ -281,5 +319,35 @@ mod tests {
         assert!(warnings("--accept-padding oaep", &again).is_empty());
         let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
         assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
+    }
+
+    #[test]
+    fn the_first_address_is_in_the_line_to_hand_out_and_the_others_are_in_a_second_one() {
+        let args = args("--bind 0.0.0.0:7 --accept plain");
+        let addresses = ["10.0.0.7:7", "[2001:db8::7]:7", "192.168.1.7:7"].map(|it| it.parse().unwrap());
+        assert_eq!(
+            hand_out(&args, &addresses[..1], None),
+            ["to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…"]
+        );
+        assert_eq!(
+            hand_out(&args, &addresses, None),
+            [
+                "to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…",
+                "other addresses of this machine:  --to '[2001:db8::7]:7', --to 192.168.1.7:7",
+            ]
+        );
+        assert!(!args.bind.is_loopback() && args.bind.to_string() == "0.0.0.0:7");
+    }
+
+    #[test]
+    fn stored_names_are_told_on_loopback_and_where_the_operator_says_so() {
+        for (tell, on_loopback, named) in [
+            (None, true, Named::Stored),
+            (None, false, Named::Wanted),
+            (Some(true), false, Named::Stored),
+            (Some(false), true, Named::Wanted),
+        ] {
+            assert_eq!(told_names(tell, on_loopback), named, "{tell:?} {on_loopback}");
+        }
     }
 }

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 
 use self::draft::Draft;
 use self::group::Group;
@@ -44,14 +44,15 @@ use super::name::{FileName, UNFINISHED_PREFIX};
 use super::{Catalogue, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
+#[cfg(test)]
+mod counts;
 mod draft;
+mod durable;
 mod group;
 mod names;
 mod print;
 mod rename;
 mod scout;
-#[cfg(test)]
-mod steps;
 mod turns;
 mod unnamed;
 
@@ -96,7 +97,10 @@ struct Root {
     unnamed: Option<Unnamed>,
     /// Counts of what was done in the folder.
     #[cfg(test)]
-    steps: steps::Steps,
+    counts: counts::Counts,
+    /// What was brought to disk, for the tests.
+    #[cfg(test)]
+    steps: durable::steps::Steps,
 }
 
 /// How files that are published together are brought to disk. Either way none has its name before.
@@ -196,7 +200,9 @@ impl Root {
             unnamed: Unnamed::detect(&dir),
             dir,
             #[cfg(test)]
-            steps: steps::Steps::default(),
+            counts: counts::Counts::default(),
+            #[cfg(test)]
+            steps: durable::steps::Steps::default(),
         })
     }
 
@@ -208,7 +214,7 @@ impl Root {
     /// Looks at what has a name: nothing, a regular file with this print, or something else.
     fn look(&self, name: &FileName) -> io::Result<Occupant> {
         #[cfg(test)]
-        self.steps.count(steps::Step::Look);
+        self.counts.count(counts::Count::Look);
         match self.dir.symlink_metadata(name.as_str()) {
             Ok(there) if there.is_file() => Ok(Occupant::File(Print::of_entry(&there))),
             Ok(_) => Ok(Occupant::Other),
@@ -234,17 +240,6 @@ impl Root {
         }
         let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
         Err(StoreError::TooLarge { spot, needed, free })
-    }
-
-    /// Brings the folder's names to disk.
-    fn sync(&self) -> io::Result<()> {
-        #[cfg(test)]
-        self.steps.count(steps::Step::SyncFolder);
-        match rustix::fs::fsync(&self.dir) {
-            // The file system has no fsync of folders.
-            Err(Errno::INVAL) => Ok(()),
-            done => Ok(done?),
-        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Root {
         }
         match self.read(name, print) {
             Ok(Some((digest, file))) => {
-                if digest == ours && file.sync_all().is_err() {
+                if digest == ours && self.sync_file(&file).is_err() {
                     return Content::Unreadable;
                 }
                 if print.settled(SystemTime::now()) {
@@ -96,7 +96,7 @@ impl Root {
     /// Reads a file that has this print before and after; `None`: it changed, or is no regular file.
     fn read(&self, name: &FileName, print: Print) -> io::Result<Option<(Digest, std::fs::File)>> {
         #[cfg(test)]
-        self.steps.count(super::steps::Step::Read);
+        self.counts.count(super::counts::Count::Read);
         let Some(file) = open_regular(&self.dir, name, print.size())? else { return Ok(None) };
         if Print::of(&file.metadata()?) != print {
             return Ok(None);

@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::Stored;
 
+mod durable;
 mod group;
 mod namesakes;
 

@@ -4,12 +4,18 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
+use super::super::durable::steps::Step;
 use super::*;
 use crate::store::{Record, Ticket};
 
 /// Looks, names, reads, syncs of files, syncs of the folder, since the last call.
 fn steps(folder: &Folder) -> [usize; 5] {
-    folder.root().steps.take()
+    let root = folder.root();
+    let [looks, named, reads] = root.counts.take();
+    let steps = root.steps.drain();
+    let folders = steps.iter().filter(|step| **step == Step::Names).count();
+    let files = steps.iter().filter(|step| matches!(step, Step::Bytes(_))).count();
+    [looks, named, reads, files, folders]
 }
 
 #[test]

@@ -139,6 +139,7 @@ impl<'a> Session<'a> {
     }
 
     /// Serves it to its end. What is refused is reported, in one line. Returns what the client was.
+    #[must_use]
     pub fn run(mut self) -> Caller {
         self.serve_to_the_end();
         self.caller

@@ -180,6 +180,7 @@ pub struct Verify {
 
 /// `upseal serve`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Serve {
     /// Where to listen: an address, or a name of one, and a port. Beyond loopback, --accept must be spelled out.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]

@@ -101,7 +101,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     }
     if !args.json {
         let addresses = addresses::reachable(bound);
-        hand_out(args, &addresses, pin).iter().for_each(|line| output::remark(line));
+        for line in hand_out(args, &addresses, pin) {
+            output::remark(&line);
+        }
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;

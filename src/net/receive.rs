@@ -51,7 +51,7 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a connection turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
+pub(super) enum Caller {
     /// No complete message came: a port scan, or a client of another protocol.
     Silent,
     /// At least one complete message came.
@@ -138,8 +138,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Serves it to its end. What is refused is reported, in one line. Returns what the client was.
-    pub fn run(mut self) -> Caller {
+    /// Serves it to its end. What is refused is reported, in one line.
+    pub fn run(mut self) {
+        self.serve_to_the_end();
+    }
+
+    /// As [`run`](Self::run); returns what the connection turned out to be.
+    pub(super) fn run_for_caller(mut self) -> Caller {
         self.serve_to_the_end();
         self.caller
     }

@@ -275,7 +275,7 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
     let session = Session::new(service, connection, id, peer.to_string());
-    let caller = catch_unwind(AssertUnwindSafe(|| session.run())).unwrap_or_else(|_| {
+    let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         observer.event(Event::Note {
             text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
         });

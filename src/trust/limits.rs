@@ -101,7 +101,7 @@ impl Limits {
         let Some(constraints) = &self.constraints else { return Ok(()) };
         let permitted = constraints.permitted_subtrees.as_deref().unwrap_or_default();
         let excluded = constraints.excluded_subtrees.as_deref().unwrap_or_default();
-        for name in names(leaf, limits)? {
+        for name in names(leaf, limits) {
             let refused = |checked| TrustError::NameConstraint { name: name.shown(), checked };
             let same_form = |base: &&GeneralName| name.is_of_form(base);
             // RFC 5280, 4.2.1.10: a depth, or a form that is not evaluated, refuses a name of that form.
@@ -153,7 +153,7 @@ enum Name<'a> {
 }
 
 /// All names of a certificate: the subject, if it is not empty, and the alternative names.
-fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Result<Vec<Name<'a>>, TrustError> {
+fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Vec<Name<'a>> {
     let subject = leaf.subject();
     let mut names = Vec::new();
     if subject.iter().next().is_some() {
@@ -163,7 +163,7 @@ fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Result<Vec<Nam
         names.push(Name::SubjectMail(subject));
     }
     names.extend(limits.alternative_names.iter().flat_map(|names| &names.0).map(Name::Alternative));
-    Ok(names)
+    names
 }
 
 impl Name<'_> {

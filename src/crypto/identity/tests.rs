@@ -338,10 +338,7 @@ fn a_key_is_found_between_comments_labels_and_other_blocks() {
             ("the certificate before it", format!("{CERTIFICATE}{key}").into_bytes()),
             ("the certificate after it", format!("{key}{CERTIFICATE}").into_bytes()),
             ("an empty line inside it", key.replacen('\n', "\n\n", 2).into_bytes()),
-            (
-                "spaces before each line",
-                key.lines().map(|line| format!("  {line}\n")).collect::<String>().into_bytes(),
-            ),
+            ("spaces before each line", format!("  {}", key.replace('\n', "\n  ")).into_bytes()),
             ("no line end at its end", key.trim_end().as_bytes().to_vec()),
             ("base64 in one line", in_one_line.into_bytes()),
         ] {

@@ -8,15 +8,14 @@ use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
-use crate::ledger::store_path;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
-use crate::store::FileName;
 use crate::store::folder::Folder;
+use crate::store::{Announce, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -44,7 +43,10 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let store =
         Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
-    let (ledger, repairs) = history::open_for(&args.store)?;
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
@@ -65,14 +67,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             },
             digest: args.digest.digest(),
         },
-        history: Some(History {
-            ledger,
-            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-            until: identity
-                .as_deref()
-                .and_then(|own| facts::not_after(own.certificate_pem()))
-                .unwrap_or(i64::MAX),
-        }),
+        history: Some(history),
         identity,
         store: Arc::new(store),
         ciphertext,

@@ -262,6 +262,7 @@ pub struct BlockOpener {
     /// A block that is not whole yet; shorter than `k`.
     pending: Vec<u8>,
     last_was_short: bool,
+    last_was_empty: bool,
     digest: Option<sha2::Sha256>,
 }
 
@@ -278,6 +279,7 @@ impl BlockOpener {
             seen: 0,
             pending,
             last_was_short: false,
+            last_was_empty: false,
             digest: digest.begin(),
         }
     }
@@ -301,6 +303,12 @@ impl BlockOpener {
         self.last_was_short
     }
 
+    /// Whether the last block is right and holds nothing. A wrong one is not known to hold nothing.
+    #[must_use]
+    pub const fn last_block_was_empty(&self) -> bool {
+        self.last_was_empty
+    }
+
     /// Appends what the next block holds.
     pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
         let first = self.seen == 0;
@@ -310,6 +318,7 @@ impl BlockOpener {
             Err(why) => {
                 self.wrong = Choice::from(1);
                 self.last_was_short = true;
+                self.last_was_empty = false;
                 if let Unopened::Machine(why) = why {
                     self.failed = Some(why);
                 }
@@ -330,6 +339,7 @@ impl BlockOpener {
         }
         let max = ServerKey::block_max(self.identity.modulus_bytes(), padding);
         self.last_was_short = unpadded.message().len() < max;
+        self.last_was_empty = bool::from(unpadded.valid) && unpadded.message().is_empty();
         out.extend_from_slice(unpadded.message());
         digest_more(&mut self.digest, unpadded.message());
     }

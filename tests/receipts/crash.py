@@ -7,8 +7,9 @@
                                               and what counts is what the image holds at that moment (root)
 
 The auditor knows nothing of upseal but the text of a receipt (docs/receipts.md): every file that a receipt
-calls stored must be in the folder, under that name, with that size and that digest. Then `upseal audit`
-must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
+calls stored must be in the folder, under that name, with that size and that digest. After each kill, before anything
+is repaired, `upseal audit` may name only files of a size and a digest that the server had announced in its history. In
+the end it must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
 receipt must be named by a row, every stored row's receipt must be there and have its size and digest, and nothing
 may be left in between. Needs only Python's own library.
 """
@@ -83,6 +84,8 @@ class Trial:
         self.receipts, self.cuts = root / "receipts", 0
         # Of clients: died between question and row; repairs that were said, and those that found a receipt.
         self.between = self.notes = self.proven = 0
+        # Of servers: files without a row that their announcements explain; and those that nothing explains.
+        self.explained, self.unexplained = 0, []
 
     def serve(self):
         server = subprocess.Popen(
@@ -117,7 +120,26 @@ class Trial:
         server.stdout.close()
         self.cuts += client.returncode != 0
         self.store.come_back()
+        self.audit_before_repair(number)
         shutil.rmtree(source)
+
+    def audit_before_repair(self, number):
+        """What a kill leaves is what the server had announced, and nothing else."""
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        announced = set(history.execute("SELECT size, digest FROM announced").fetchall())
+        history.close()
+        done = run(self.binary, "audit", "--json", "--store", self.store.path, env=self.environment)
+        if done.returncode not in (0, 1):
+            self.unexplained.append(f"{number}: the audit ends with {done.returncode}: {done.stderr.decode()}")
+        for finding in map(json.loads, done.stdout.splitlines()):
+            if finding["event"] != "finding":
+                continue
+            there = self.store.path / finding["name"]
+            data = there.read_bytes() if there.is_file() else b""
+            if finding["what"] == "announced" and (len(data), hashlib.sha256(data).digest()) in announced:
+                self.explained += 1
+            else:
+                self.unexplained.append(f"{number}: {finding['name']}: {finding['why']}")
 
     def send(self, address, folder, *files):
         where = ("--receipts", str(folder)) if folder else ()
@@ -266,7 +288,7 @@ def main():
                 trial.once(number, chance)
                 if options.power:  # each cut is judged by itself: the next must not heal it
                     missing, proven = trial.audit()
-                    if missing:
+                    if missing or trial.unexplained:
                         break
             missing, proven = trial.audit()
             # A last start repairs what is to be repaired.
@@ -280,16 +302,19 @@ def main():
             trial.store.close()
     for line in missing:
         print("MISSING", line)
+    for line in trial.unexplained:
+        print("UNEXPLAINED", line)
     if done.returncode != 0:
         print("AUDIT", done.stdout.decode(), done.stderr.decode())
     if left:
         print("LEFT", left)
     print(f"{options.times} kills, {trial.cuts} of them in the midst, {proven} files proven, {len(missing)} missing; "
+          f"{trial.explained} files without a row explained, {len(trial.unexplained)} not; "
           f"audit {'agrees' if done.returncode == 0 else 'differs'}")
     if proven == 0 or trial.cuts == 0:
         print("nothing was tried: no receipt, or no upload was cut")
         return 1
-    return 1 if missing or done.returncode != 0 or left else 0
+    return 1 if missing or trial.unexplained or done.returncode != 0 or left else 0
 
 
 if __name__ == "__main__":

@@ -237,7 +237,7 @@ fn of_two_that_remember_the_same_for_the_first_time_one_is_told_so() {
 fn more_than_a_step_of_what_expired_is_forgotten() {
     let (_folder, ledger) = ledger();
     let of = |n: usize| (Seen::Token, Digest::of(&n.to_be_bytes()));
-    let many: Vec<_> = (0..2 * replay::CHUNK + 1).map(of).collect();
+    let many: Vec<_> = (0..=2 * replay::CHUNK).map(of).collect();
     ledger.remember(&many, 10).unwrap();
     ledger.remember(&[of(usize::MAX)], 11).unwrap();
     ledger.forget_expired(11).unwrap();

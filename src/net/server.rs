@@ -190,7 +190,7 @@ impl Upkeep {
     /// How long the accept loop may sleep before it.
     fn rest(&self, now: Instant) -> Timespec {
         let rest = self.due.saturating_duration_since(now);
-        // Rounded up, so that it is due then. A period is a day at the most.
+        // Rounded up, so that it is due then. A period is at most a day.
         Timespec { tv_sec: i64::try_from(rest.as_secs() + 1).unwrap_or(i64::MAX), tv_nsec: 0 }
     }
 }
@@ -351,7 +351,7 @@ mod tests {
     fn the_history_is_looked_after_when_a_day_is_over_and_not_before() {
         let begun = Instant::now();
         let mut upkeep = Upkeep::new(UPKEEP, begun);
-        let almost = begun + UPKEEP - Duration::from_millis(1);
+        let almost = begun + UPKEEP.saturating_sub(Duration::from_millis(1));
         assert!(!upkeep.is_due(almost));
         assert_eq!(upkeep.rest(almost).tv_sec, 1, "the accept loop wakes up by itself");
         assert!(upkeep.is_due(begun + UPKEEP));

@@ -75,7 +75,7 @@ struct Root {
     durability: Durability,
     /// How a file gets its first name here, if it can be without one until then.
     unnamed: Option<Unnamed>,
-    /// Who hears of files before they get their names.
+    /// Receiver of announcements, before files get their names.
     announce: OnceLock<Arc<dyn Announce>>,
 }
 
@@ -113,7 +113,7 @@ impl Folder {
         Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability, unnamed, announce })))
     }
 
-    /// From now on `to` hears of every file before it gets its name. The first call counts.
+    /// Announces every file to `to` before it gets its name. Only the first call has an effect.
     #[must_use]
     pub fn announcing(self, to: Arc<dyn Announce>) -> Self {
         self.0.announce.get_or_init(|| to);

@@ -69,9 +69,9 @@ pub struct Coming {
     pub digest: Option<Digest>,
 }
 
-/// Hears of files after they are whole and on disk, and before they get their names.
+/// Receiver of announcements: files that are whole and on disk, before they get their names.
 pub trait Announce: fmt::Debug + Send + Sync {
-    /// These are about to get their names, together, as soon as this returns.
+    /// Announces files that get their names together as soon as this returns.
     fn announce(&self, coming: &[Coming]);
 }
 

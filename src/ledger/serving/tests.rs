@@ -41,7 +41,7 @@ fn serving() -> (tempfile::TempDir, tempfile::TempDir, Arc<Serving>) {
     (folder, store, serving)
 }
 
-fn is_replay(result: Result<(), ClaimError>) -> bool {
+fn is_replay(result: &Result<(), ClaimError>) -> bool {
     matches!(result, Err(ClaimError::Replay(KEY)))
 }
 
@@ -59,7 +59,7 @@ fn of_several_that_claim_the_same_at_once_one_succeeds() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(claims.iter().filter(|claim| claim.is_ok()).count(), 1);
-        assert!(claims.into_iter().filter(Result::is_err).all(is_replay));
+        assert!(claims.iter().filter(|claim| claim.is_err()).all(is_replay));
     }
 }
 
@@ -77,8 +77,8 @@ fn a_claim_of_a_file_that_failed_is_given_back_and_one_of_a_stored_file_is_not()
         assert!(!serving.is_seen(one.0, one.1).unwrap());
         serving.claim(&[one]).unwrap();
         serving.settle(&[one]);
-        assert!(is_replay(serving.claim(&[one])));
-        assert!(is_replay(serving.claim(&[digest(77), one])), "with another one");
+        assert!(is_replay(&serving.claim(&[one])));
+        assert!(is_replay(&serving.claim(&[digest(77), one])), "with another one");
         assert!(!serving.is_seen(KEY, digest(77).1).unwrap());
     }
 }
@@ -102,10 +102,10 @@ fn what_can_neither_be_written_nor_remembered_is_refused() {
         serving.settle(&[digest(n)]);
     }
     assert!(matches!(serving.claim(&[digest(3)]), Err(ClaimError::Full)));
-    assert!(is_replay(serving.claim(&[digest(2)])));
+    assert!(is_replay(&serving.claim(&[digest(2)])));
     make_room(&serving);
     serving.keep_up(0).unwrap();
-    assert!(is_replay(serving.claim(&[digest(1)])), "it is in the ledger now");
+    assert!(is_replay(&serving.claim(&[digest(1)])), "it is in the ledger now");
     serving.claim(&[digest(3)]).unwrap();
     execute(&serving, "DROP TABLE seen");
     assert!(matches!(serving.claim(&[digest(4)]), Err(ClaimError::Ledger(_))));

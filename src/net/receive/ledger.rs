@@ -13,7 +13,7 @@ use crate::ledger::serving::ClaimError;
 use crate::ledger::{Announced, Received, Seen};
 use crate::store::{Doing, FileName, Published, StoreError};
 
-/// Digests of this connection that are remembered at the most: one that comes again later counts as a replay.
+/// Digests of this connection that are remembered at most; an older one that comes again counts as a replay.
 const REMEMBERED: usize = 4096;
 
 /// What this connection has shown that must never come in another one. A repeat inside it is no replay: a known
@@ -40,8 +40,8 @@ impl Own {
     }
 }
 
-/// The first blocks of a CP1 body, or of what continues one that was published: as many as have no bytes in them, and
-/// one more. An empty block can be put before any recording, so it never counts as the first.
+/// The first blocks of a CP1 body, or of blocks that continue a published file: the empty ones, and one more. Anybody can
+/// put an empty block before a recording, so an empty block never counts as the first.
 #[derive(Default)]
 pub(super) struct Opening {
     /// What came of the block that is not whole yet.

@@ -162,7 +162,7 @@ impl Draft {
         self.file.sync_all().map_err(self.failed(Doing::Sync))
     }
 
-    /// What there is to announce before it gets its name.
+    /// Returns what is announced of it before it gets its name.
     pub(super) fn coming(&self, digest: Option<Digest>) -> Coming {
         let replaces = self.replaces.as_ref().map(|beginning| beginning.name.clone());
         Coming { want: self.want.clone(), replaces, size: self.len, digest }

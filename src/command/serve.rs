@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
+use crate::crypto::padding::Paddings;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::{PaddingBudget, Spent};
+use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
@@ -25,6 +29,7 @@ use crate::trust::{Anchor, facts};
 pub fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
+    let paddings = accepted_paddings(args);
     check_prefix(&args.prefix)?;
     let local = |what: String, advice: &str| Fault {
         kind: FaultKind::Local,
@@ -54,11 +59,14 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
+    let warnings = padding_warnings(args, &variants, paddings, &budget);
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
         policy: Policy {
             variants,
-            paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
+            paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
             reply: Reply {
@@ -68,6 +76,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             digest: args.digest.digest(),
         },
         history: Some(history),
+        budget,
         identity,
         store: Arc::new(store),
         ciphertext,
@@ -78,6 +87,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
+    }
+    for text in warnings {
+        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
     }
     if !args.json {
         output::remark(&hand_out(args, &address, pin));
@@ -113,6 +125,47 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
             "for example --accept cp2",
         )),
     }
+}
+
+/// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
+fn accepted_paddings(args: &Serve) -> Paddings {
+    match &args.accept_padding {
+        Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
+        None if args.bind.ip().is_loopback() => Paddings::EITHER,
+        None => Paddings::OAEP,
+    }
+}
+
+/// How many PKCS #1 v1.5 blocks of this key did not conform so far.
+fn budget(args: &Serve, ledger: &Arc<Ledger>, own: &Identity) -> Result<PaddingBudget, Fault> {
+    let key = own.server_key().fingerprint();
+    if args.reset_padding_budget {
+        ledger.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
+    }
+    PaddingBudget::open(Arc::clone(ledger), key).map_err(|e| history::fault(&e))
+}
+
+/// What the operator should know of PKCS #1 v1.5 before the first client comes.
+fn padding_warnings(
+    args: &Serve,
+    variants: &[Variant],
+    paddings: Paddings,
+    budget: &PaddingBudget,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !variants.contains(&Variant::Cp1) || !paddings.contains(Padding::Pkcs1v15) {
+        return warnings;
+    }
+    if budget.is_spent() {
+        warnings.push(Spent::Key.to_string());
+    } else if !args.bind.ip().is_loopback() {
+        warnings.push(
+            "CP1 with PKCS1v15 is a padding oracle: 1,000 failed blocks turn it off for this key; leave it out \
+             with --accept-padding oaep"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// The identity as a client with our CA would see it; `None` if the CA is not here.

@@ -21,6 +21,7 @@ use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, T
 use crate::ledger::{Ledger, Serving};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
@@ -140,6 +141,7 @@ impl House {
             store: Arc::new(inner),
             ciphertext: None,
             history: Some(history),
+            budget: PaddingBudget::default(),
             observer: Arc::clone(&watcher) as Arc<dyn Observer>,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

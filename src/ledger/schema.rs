@@ -116,6 +116,15 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX sent_to ON sent (address, variant, id);
 ",
     "
+    -- PKCS #1 v1.5 blocks that did not conform, by the server's key (SPKI SHA-256) and the client's network.
+    CREATE TABLE padding_misses (
+        key         BLOB NOT NULL,
+        network     TEXT NOT NULL,
+        misses      INTEGER NOT NULL,
+        PRIMARY KEY (key, network)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
     -- Whole files that are about to get a name in a store; empty whenever no server is publishing.
     CREATE TABLE announced (
         id          INTEGER PRIMARY KEY,

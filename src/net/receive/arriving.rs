@@ -11,6 +11,13 @@ use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
 
+/// Whether a file is taken for AP's and may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MayBeSealed {
+    No,
+    Yes,
+}
+
 /// A file on its way to the store.
 pub(super) struct Arriving {
     pub(super) track: Track,
@@ -31,6 +38,7 @@ pub(super) struct Arriving {
     pub(super) claimed: Vec<(Seen, Digest)>,
     /// The published file that it is to take the place of.
     pub(super) replaces: Option<FileName>,
+    pub(super) may_be_sealed: MayBeSealed,
     /// How often it was published before.
     pub(super) amendments: u32,
 }

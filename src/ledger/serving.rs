@@ -65,6 +65,8 @@ pub struct Serving {
     /// Claims in the process at the most.
     most_claims: usize,
     state: Mutex<State>,
+    /// Held while rows are written: those that wait go before newer ones, of which the latest is in effect.
+    writing: Mutex<()>,
     /// Tells other programs that somebody publishes here.
     _lock: Option<File>,
 }
@@ -127,8 +129,15 @@ impl Serving {
             Locked::Held(file) => Some(file),
             Locked::Busy | Locked::Impossible => None,
         };
-        let serving =
-            Self { ledger, store, until, most_claims: MOST_CLAIMS, state: Mutex::default(), _lock: shared };
+        let serving = Self {
+            ledger,
+            store,
+            until,
+            most_claims: MOST_CLAIMS,
+            state: Mutex::default(),
+            writing: Mutex::default(),
+            _lock: shared,
+        };
         Ok((Arc::new(serving), repairs))
     }
 
@@ -223,6 +232,7 @@ impl Serving {
     /// They are not in the history, and perhaps wait for the next write.
     pub fn record(&self, rows: Vec<Received>, published: &[Announced]) -> Result<(), NotRecorded> {
         let batch = Batch { rows, announced: self.take_announced(published) };
+        let _writing = self.writing();
         let written = self
             .write_waiting()
             .and_then(|()| self.ledger.record_all_received(&batch.rows, &batch.announced));
@@ -242,6 +252,7 @@ impl Serving {
 
     /// Adds to the rows of these files that a receipt is given for them.
     pub fn record_receipts(&self, names: &[String], statement: Digest) -> Result<(), LedgerError> {
+        let _writing = self.writing();
         self.write_waiting()?;
         self.ledger.record_receipts(&self.store, names, statement)
     }
@@ -257,7 +268,10 @@ impl Serving {
     /// # Errors
     /// The ledger fails; what waited still waits.
     pub fn keep_up(&self, now: i64) -> Result<(), LedgerError> {
-        self.write_waiting()?;
+        {
+            let _writing = self.writing();
+            self.write_waiting()?;
+        }
         self.write_claims()?;
         self.ledger.forget_expired(now)
     }
@@ -305,6 +319,10 @@ impl Serving {
             id
         };
         published.iter().filter_map(take).collect()
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it holds is sound between any two statements.

@@ -332,6 +332,7 @@ mod tests {
     use crate::ledger::{Ledger, Seen, Serving};
     use crate::meter::Meter;
     use crate::net::Observer;
+    use crate::net::budget::PaddingBudget;
     use crate::net::record::Recorder;
     use crate::net::service::Policy;
     use crate::store::Nowhere;
@@ -371,6 +372,7 @@ mod tests {
             store: Arc::new(Nowhere),
             ciphertext: None,
             history: Some(history),
+            budget: PaddingBudget::default(),
             observer: Arc::new(Deaf),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -221,7 +221,7 @@ fn padding() {
                 let mut out = Vec::new();
                 let seconds = [
                     rate(1, || {
-                        assert_eq!(open_blocks(&identity, Paddings::EITHER, &body).len() as u64, BLOCKS)
+                        assert_eq!(open_blocks(&identity, Paddings::EITHER, &body).len() as u64, BLOCKS);
                     }),
                     rate(1, || assert!(private.decrypt(&body).is_ok())),
                     rate(1, || {

@@ -210,3 +210,64 @@ impl Observer for Printer {
         None
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::net::budget::PER_KEY;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn args(line: &str) -> Serve {
+        Only::try_parse_from(std::iter::once("serve").chain(line.split_whitespace())).unwrap().serve
+    }
+
+    fn warnings(line: &str, budget: &PaddingBudget) -> Vec<String> {
+        let args = args(line);
+        padding_warnings(&args, &accepted(&args).unwrap(), accepted_paddings(&args), budget)
+    }
+
+    #[test]
+    fn beyond_loopback_only_oaep_is_accepted_unless_pkcs1v15_is_spelled_out_and_warned_of() {
+        for (line, paddings, warned) in [
+            ("", Paddings::EITHER, false),
+            ("--bind [::1]:0", Paddings::EITHER, false),
+            ("--bind 0.0.0.0:0 --accept cp1", Paddings::OAEP, false),
+            ("--bind [::]:0 --accept cp1,cp2", Paddings::OAEP, false),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding oaep,pkcs1v15", Paddings::EITHER, true),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding pkcs1v15", Paddings::PKCS1V15, true),
+            ("--bind 0.0.0.0:0 --accept cp2 --accept-padding oaep,pkcs1v15", Paddings::EITHER, false),
+            ("--accept-padding oaep", Paddings::OAEP, false),
+        ] {
+            assert_eq!(accepted_paddings(&args(line)), paddings, "{line}");
+            let warnings = warnings(line, &PaddingBudget::default());
+            assert_eq!(warnings.len(), usize::from(warned), "{line}: {warnings:?}");
+            assert!(warnings.iter().all(|text| text.contains("padding oracle")), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
+        let (own, _) = crate::crypto::identity::throwaway().unwrap();
+        let spent = budget(&args(""), &ledger, &own).unwrap();
+        for n in 0..PER_KEY {
+            let network = u32::try_from(n % 50).unwrap().to_be_bytes();
+            let _ = spent.charge(Some(network.into()));
+        }
+        let again = budget(&args(""), &ledger, &own).unwrap();
+        let told = warnings("", &again);
+        assert!(told.len() == 1 && told[0].contains("--reset-padding-budget"), "{told:?}");
+        assert!(warnings("--accept-padding oaep", &again).is_empty());
+        let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
+        assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
+    }
+}

@@ -140,7 +140,9 @@ fn a_group_is_announced_once_and_before_any_of_it_has_a_name() {
             pending.write(file.as_bytes()).unwrap();
             pending.commit(Some(Digest::of(file.as_bytes())))
         });
-        tickets.map(|ticket| ticket.wait().unwrap());
+        for ticket in tickets {
+            ticket.wait().unwrap();
+        }
         let of = published(&folder, "c.txt", b"one ");
         amend(&folder, &of, b"two", b"one two");
         let coming = |want: &str, replaces: Option<&str>, content: &[u8]| Coming {

@@ -72,7 +72,9 @@ fn place() -> Result<PathBuf, Fault> {
 pub(super) fn fault(error: &LedgerError) -> Fault {
     let advice = match error {
         LedgerError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
-        LedgerError::NotCreated { .. } => "name another file in UPSEAL_HISTORY",
+        LedgerError::NotCreated { .. } | LedgerError::Sqlite { doing: "open", .. } => {
+            "name another file in UPSEAL_HISTORY"
+        }
         LedgerError::Sqlite { .. } | LedgerError::Store { .. } | LedgerError::Asked { .. } => "",
     };
     Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }

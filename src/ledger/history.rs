@@ -10,12 +10,14 @@ use rusqlite::{Connection, Row, params};
 use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
 use super::{Ledger, LedgerError, announced};
 use crate::digest::Digest;
-use crate::event::{Kept, Learned, Variant};
+use crate::event::{Kept, Learned, Took, Variant};
 
-/// Files of one way that say how fast it is now.
+/// Files to one server by one variant that say how fast it is now.
 const REMEMBERED: i64 = 20;
-/// Bytes that they must have together: less is all handshake.
+/// Bytes from which a file says something of the rate; a smaller one is all fixed cost.
 const TELLING: i64 = 1 << 20;
+/// Smaller files that say what the fixed cost is.
+const SMALL: i64 = 5;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -200,19 +202,36 @@ impl Ledger {
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
 
-    /// What files took to each server by each variant: of the newest twenty that arrived, all their bytes
-    /// over all their seconds. Where they were too small to say anything there is nothing.
+    /// Returns what files took to each server by each variant: the newest twenty of 1 MiB or more that arrived, and the
+    /// newest five that were smaller.
     pub fn rates(&self) -> Result<Vec<Learned>, LedgerError> {
-        let sql = "WITH way AS (SELECT DISTINCT address, variant FROM sent),
-                   last AS (SELECT way.address, way.variant, sent.size, sent.seconds FROM way JOIN sent ON sent.id IN (
-                       SELECT id FROM sent WHERE address = way.address AND variant = way.variant
-                       AND outcome IN ('stored', 'delivered') AND seconds > 0 ORDER BY id DESC LIMIT ?1))
-                   SELECT address, variant, sum(size) / sum(seconds) FROM last
-                   GROUP BY address, variant HAVING sum(size) >= ?2 ORDER BY address, variant";
-        let learned = |row: &Row<'_>| {
-            Ok(Learned { address: row.get(0)?, variant: variant(row, 1)?, rate: row.get(2)? })
+        let newest = |sizes: &str, limit: &str| {
+            format!(
+                "SELECT way.address, way.variant, sent.size, sent.seconds, sent.id FROM way JOIN sent ON sent.id IN (
+                     SELECT id FROM sent WHERE address = way.address AND variant = way.variant AND {sizes}
+                     AND outcome IN ('stored', 'delivered') AND seconds > 0 ORDER BY id DESC LIMIT {limit})"
+            )
         };
-        self.read(|file| file.prepare(sql)?.query_map([REMEMBERED, TELLING], learned)?.collect())
+        let sql = format!(
+            "WITH way AS (SELECT DISTINCT address, variant FROM sent)
+             SELECT * FROM ({} UNION ALL {}) ORDER BY address, variant, id DESC",
+            newest("size >= ?1", "?2"),
+            newest("size < ?1", "?3"),
+        );
+        self.read(|file| {
+            let mut all: Vec<Learned> = Vec::new();
+            let mut query = file.prepare(&sql)?;
+            let mut rows = query.query([TELLING, REMEMBERED, SMALL])?;
+            while let Some(row) = rows.next()? {
+                let (address, variant): (String, _) = (row.get(0)?, variant(row, 1)?);
+                let took = Took { bytes: bytes(row, 2)?, seconds: row.get(3)?, pace: None };
+                match all.last_mut() {
+                    Some(last) if last.address == address && last.variant == variant => last.files.push(took),
+                    _ => all.push(Learned { address, variant, files: vec![took] }),
+                }
+            }
+            Ok(all)
+        })
     }
 
     /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,

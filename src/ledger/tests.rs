@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::Digest;
-use crate::event::{Kept, Learned, Variant};
+use crate::event::{Kept, Learned, Took, Variant};
 
 pub(super) fn ledger() -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
@@ -441,14 +441,19 @@ fn what_files_took_is_told_by_server_and_variant() {
     // More than are looked at: the first is forgotten.
     rows.extend((0..20).map(|_| of("lab:1", Variant::Cp2, 4 * mib, 2.0)));
     rows.push(of("lab:1", Variant::Cp1, 3 * mib, 6.0));
-    rows.push(of("small:1", Variant::Cp2, 4096, 0.5));
+    rows.extend((0..9).map(|_| of("small:1", Variant::Cp2, 17, 0.5)));
     rows.push(Sent { outcome: Outcome::Failed, ..of("failed:1", Variant::Cp2, 9 * mib, 1.0) });
     rows.push(of("never:1", Variant::Cp2, 9 * mib, 0.0));
     ledger.record_all_sent(&rows).unwrap();
-    let learned = |variant, mib_a_second: f64| Learned {
-        address: "lab:1".to_owned(),
-        variant,
-        rate: mib_a_second * 1_048_576.0,
-    };
-    assert_eq!(ledger.rates().unwrap(), [learned(Variant::Cp1, 0.5), learned(Variant::Cp2, 2.0)]);
+    let files = |number: usize, size: u64, seconds| vec![Took { bytes: size, seconds, pace: None }; number];
+    let learned = |address: &str, variant, files| Learned { address: address.to_owned(), variant, files };
+    assert_eq!(
+        ledger.rates().unwrap(),
+        [
+            learned("lab:1", Variant::Cp1, files(1, 3 * mib, 6.0)),
+            learned("lab:1", Variant::Cp2, files(20, 4 * mib, 2.0)),
+            // They say what an upload costs, and nothing of the rate.
+            learned("small:1", Variant::Cp2, files(5, 17, 0.5)),
+        ]
+    );
 }

@@ -49,6 +49,15 @@ const CIPHERTEXT: &str = "enc_recv_";
 /// How long the client may take to hang up after MODE 2, so that our end is no reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a connection turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// No complete message came: a port scan, or a client of another protocol.
+    Silent,
+    /// At least one complete message came.
+    Client,
+}
+
 /// One accepted connection, from its first byte to its last.
 ///
 /// ```text
@@ -70,6 +79,7 @@ pub struct Session<'a> {
     name: Option<FileName>,
     /// Whether something of that name was announced and is not stored yet.
     unfinished: bool,
+    caller: Caller,
     proved: bool,
     hello: Option<Offer>,
     /// SHA-256 of the first message that was signed.
@@ -112,6 +122,7 @@ impl<'a> Session<'a> {
             ordinal: 0,
             name: None,
             unfinished: false,
+            caller: Caller::Silent,
             proved: false,
             hello: None,
             first_message: None,
@@ -132,6 +143,16 @@ impl<'a> Session<'a> {
 
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
+        self.serve_to_the_end();
+    }
+
+    /// As [`run`](Self::run); returns what the connection turned out to be.
+    pub(super) fn run_for_caller(mut self) -> Caller {
+        self.serve_to_the_end();
+        self.caller
+    }
+
+    fn serve_to_the_end(&mut self) {
         let result = self.serve().and_then(|()| self.publish_group());
         if result.is_err() {
             self.publish_what_is_whole();
@@ -168,6 +189,9 @@ impl<'a> Session<'a> {
         while let Some(message) = self.message()? {
             if !matches!(message, Message::Filename(_) | Message::Data { .. } | Message::SessionKey(_)) {
                 self.publish_group()?;
+            }
+            if !matches!(message, Message::Data { .. }) {
+                self.caller = Caller::Client;
             }
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {

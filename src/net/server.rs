@@ -14,7 +14,7 @@ use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
-use super::receive::{IDLE_PATIENCE, Session, unix_now_ms};
+use super::receive::{Caller, IDLE_PATIENCE, Session, unix_now_ms};
 use super::record;
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
@@ -35,7 +35,7 @@ const UPKEEP: Duration = Duration::from_secs(24 * 60 * 60);
 pub enum Lifetime {
     /// Until it is stopped.
     UntilStopped,
-    /// One connection, as the seed's servers do (`--once`).
+    /// One connection, as the seed's servers do (`--once`). One that brings no complete message does not count.
     OneSession,
 }
 
@@ -57,6 +57,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Sessions {
     stopping: bool,
+    /// Whether a client has come and gone.
+    served: bool,
     running: HashMap<SessionId, Interrupter>,
 }
 
@@ -198,15 +200,18 @@ impl Upkeep {
 impl Accept {
     fn run(mut self) {
         loop {
-            let (stopping, running) = {
+            let (stopping, served, running) = {
                 let state = self.shared.state();
-                (state.stopping, state.running.len())
+                (state.stopping, state.served, state.running.len())
             };
-            let served = self.lifetime == Lifetime::OneSession && self.accepted > 0;
-            if stopping || (served && running == 0) {
+            let (over, most) = match self.lifetime {
+                Lifetime::UntilStopped => (false, SESSIONS),
+                Lifetime::OneSession => (served && running == 0, 1),
+            };
+            if stopping || over {
                 break;
             }
-            if let Err(error) = self.turn(!served && running < SESSIONS) {
+            if let Err(error) = self.turn(running < most) {
                 self.service
                     .observer
                     .event(Event::Note { text: format!("cannot accept a connection: {error}") });
@@ -280,7 +285,9 @@ impl Accept {
         let name = format!("upseal-session-{}", id.0);
         let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             let guard = guard;
-            serve(&service, stream, guard.id, peer);
+            if serve(&service, stream, guard.id, peer) == Caller::Client {
+                guard.shared.state().served = true;
+            }
         })?;
         self.threads.push(thread);
         Ok(())
@@ -300,7 +307,7 @@ impl Drop for Running {
     }
 }
 
-fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
+fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Caller {
     let observer = &service.observer;
     observer.event(Event::SessionOpened { session: id, peer: peer.to_string() });
     let block = service.identity.as_ref().map(|identity| identity.modulus_bytes() as u64);
@@ -315,12 +322,14 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
     let session = Session::new(service, connection, id, peer.to_string());
-    if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
+    let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         observer.event(Event::Note {
             text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
         });
-    }
+        Caller::Client
+    });
     observer.event(Event::SessionClosed { session: id });
+    caller
 }
 
 #[cfg(test)]

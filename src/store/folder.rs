@@ -26,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 
 use self::draft::Draft;
 use self::group::Group;
@@ -39,6 +39,7 @@ use super::{Announce, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
+mod durable;
 mod group;
 mod known;
 mod rename;
@@ -77,6 +78,9 @@ struct Root {
     unnamed: Option<Unnamed>,
     /// Receiver of announcements, before files get their names.
     announce: OnceLock<Arc<dyn Announce>>,
+    /// What was brought to disk, for the tests.
+    #[cfg(test)]
+    steps: durable::steps::Steps,
 }
 
 /// How files that are published together are brought to disk. Either way none has its name before.
@@ -110,7 +114,19 @@ impl Folder {
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
         let (unnamed, announce) = (Unnamed::detect(&dir), OnceLock::new());
-        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability, unnamed, announce })))
+        Ok(Self(Arc::new(Root {
+            path,
+            dir,
+            mode,
+            turns,
+            known,
+            group,
+            durability,
+            unnamed,
+            announce,
+            #[cfg(test)]
+            steps: durable::steps::Steps::default(),
+        })))
     }
 
     /// Announces every file to `to` before it gets its name. Only the first call has an effect.
@@ -155,15 +171,6 @@ impl Root {
         }
         let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
         Err(StoreError::TooLarge { spot, needed, free })
-    }
-
-    /// Brings the folder's names to disk.
-    fn sync(&self) -> io::Result<()> {
-        match rustix::fs::fsync(&self.dir) {
-            // The file system has no fsync of folders.
-            Err(Errno::INVAL) => Ok(()),
-            done => Ok(done?),
-        }
     }
 }
 

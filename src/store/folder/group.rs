@@ -112,7 +112,7 @@ fn publish(mut members: Vec<Member>) {
     // files stay, whole but not known to be durable, and a retry will find them.
     if let Some(first) = members.first()
         && ends.iter().any(Result::is_ok)
-        && let Err(cause) = first.draft.root().sync()
+        && let Err(cause) = first.draft.root().sync_names()
     {
         for (member, end) in members.iter().zip(&mut ends).filter(|(_, end)| end.is_ok()) {
             *end = Err(member.draft.failed(Doing::Sync)(copy(&cause)));
@@ -138,7 +138,7 @@ fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
 fn sync_together(members: &[Member]) -> Option<io::Result<()>> {
     let root = members.first()?.draft.root();
     let worth_while = members.len() >= MANY && root.durability == Durability::Group;
-    worth_while.then(|| Ok(rustix::fs::syncfs(&root.dir)?))
+    worth_while.then(|| root.sync_everything())
 }
 
 /// This system has no such call.

@@ -12,17 +12,17 @@ use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
-use crate::ledger::{Ledger, store_path};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
-use crate::store::FileName;
 use crate::store::folder::Folder;
+use crate::store::{Announce, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -52,7 +52,10 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let store =
         Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
-    let (ledger, repairs) = history::open_for(&args.store)?;
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
@@ -60,7 +63,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
-    let budget = identity.as_deref().map(|own| budget(args, &ledger, own)).transpose()?.unwrap_or_default();
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
     let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
@@ -75,14 +79,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             },
             digest: args.digest.digest(),
         },
-        history: Some(History {
-            ledger,
-            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-            until: identity
-                .as_deref()
-                .and_then(|own| facts::not_after(own.certificate_pem()))
-                .unwrap_or(i64::MAX),
-        }),
+        history: Some(history),
         budget,
         identity,
         store: Arc::new(store),

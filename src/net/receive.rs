@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
-use self::ledger::Own;
+use self::ledger::{Opening, Own};
 use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
 use super::connection::Connection;
@@ -91,6 +91,8 @@ pub struct Session<'a> {
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
     key: Option<SessionKey>,
+    /// SHA-256 of that key as it was wrapped.
+    wrapped: Option<Digest>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
     /// A file that may still turn out not to be over.
@@ -128,6 +130,7 @@ impl<'a> Session<'a> {
             own: Own::default(),
             speaks_blocks: false,
             key: None,
+            wrapped: None,
             unwrapped: Ok(()),
             open_ended: None,
             at_rest: None,
@@ -155,6 +158,7 @@ impl<'a> Session<'a> {
             self.publish_what_is_whole();
         }
         self.close_file();
+        self.release_claims();
         if let Err(error) = result {
             if self.connection.is_interrupted() && self.receiving.is_none() {
                 return; // This server was stopped; nothing of the client's was refused.
@@ -302,8 +306,10 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
         let (key, unwrapped) = identity.unwrap_session_key(wrapped);
-        self.check_fresh(Seen::SessionKey, wrapped)?;
+        let digest = Digest::of(wrapped);
+        self.check_fresh(digest)?;
         self.key = Some(key);
+        self.wrapped = Some(digest);
         self.unwrapped = unwrapped;
         Ok(())
     }
@@ -355,6 +361,8 @@ impl<'a> Session<'a> {
                 })?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
+                // Only now: a key that opens nothing need not be remembered.
+                self.claim(&mut file, self.wrapped.map(|wrapped| (Seen::SessionKey, wrapped)))?;
                 self.publish_later(file)
             }
             Variant::Cp1 => {
@@ -420,7 +428,9 @@ impl<'a> Session<'a> {
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
-            first_block: (variant == Variant::Cp1).then(Vec::new),
+            opening: Opening::default(),
+            claimed: Vec::new(),
+            replaces: None,
             may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };

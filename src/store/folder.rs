@@ -5,6 +5,7 @@
 //! write   into it
 //! commit  join the group
 //! wait    fsync the files of the group    their bytes are on disk before their names are
+//!         announce them                   a server writes down what the next step names
 //!         link, which never replaces      name, name (2), name (3) …; the same bytes there: done
 //!         fsync the folder                now the names are on disk, too
 //! ```
@@ -21,7 +22,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -34,7 +35,7 @@ use self::turns::Turns;
 use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
-use super::{Incoming, Pending, Published, Store};
+use super::{Announce, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
@@ -75,6 +76,8 @@ struct Root {
     durability: Durability,
     /// How a file gets its first name here, if it can be without one until then.
     unnamed: Option<Unnamed>,
+    /// Receiver of announcements, before files get their names.
+    announce: OnceLock<Arc<dyn Announce>>,
     /// What was brought to disk, for the tests.
     #[cfg(test)]
     steps: durable::steps::Steps,
@@ -110,7 +113,7 @@ impl Folder {
         let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
-        let unnamed = Unnamed::detect(&dir);
+        let (unnamed, announce) = (Unnamed::detect(&dir), OnceLock::new());
         Ok(Self(Arc::new(Root {
             path,
             dir,
@@ -120,9 +123,17 @@ impl Folder {
             group,
             durability,
             unnamed,
+            announce,
             #[cfg(test)]
             steps: durable::steps::Steps::default(),
         })))
+    }
+
+    /// Announces every file to `to` before it gets its name. Only the first call has an effect.
+    #[must_use]
+    pub fn announcing(self, to: Arc<dyn Announce>) -> Self {
+        self.0.announce.get_or_init(|| to);
+        self
     }
 
     /// The folder, as it was given to [`open`](Self::open).

@@ -355,8 +355,15 @@ impl Worker {
             Past::GivenUp => gone(fault),
             _ => fault.clone(),
         };
-        self.say(first, State::Failed(fault.clone()));
-        let alike = lock(&self.queue).take_all(route);
+        let alike: Vec<JobId> = {
+            let mut queue = lock(&self.queue);
+            std::iter::once(first).chain(queue.take_all(route)).collect()
+        };
+        let jobs: Vec<Job> = alike.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
+        if let Target::Server { address, .. } = &route.target {
+            let address = known::normal(address).unwrap_or_else(|| address.clone());
+            self.journal.write_unsent(&address, &jobs, &State::Failed(fault.clone()), &*self.dialer.observer);
+        }
         for id in alike {
             self.say(id, State::Failed(fault.clone()));
         }

@@ -17,7 +17,7 @@ use super::{Root, create_unfinished, open_regular};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
-use crate::store::{FileName, Pending, Published, Stored, Ticket};
+use crate::store::{Coming, FileName, Pending, Published, Stored, Ticket};
 
 /// A [`Pending`] in a [`Folder`](super::Folder).
 #[derive(Debug)]
@@ -160,6 +160,12 @@ impl Draft {
     /// Brings the file to disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.root.sync_file(&self.file).map_err(self.failed(Doing::Sync))
+    }
+
+    /// Returns what is announced of it before it gets its name.
+    pub(super) fn coming(&self, digest: Option<Digest>) -> Coming {
+        let replaces = self.replaces.as_ref().map(|beginning| beginning.name.clone());
+        Coming { want: self.want.clone(), replaces, size: self.len, digest }
     }
 
     /// Gives the file, which is on disk, its name. The name is not yet.

@@ -95,6 +95,10 @@ pub struct Speak {
     /// How CP1's blocks follow MODE 1. [default: A] [env: UPSEAL_FRAMING]
     #[arg(long, value_enum, ignore_case = true)]
     pub framing: Option<FramingArg>,
+    /// What ends CP1's blocks if each has its length before it. [default: max in framing D, none elsewhere]
+    /// [env: UPSEAL_TERMINATOR]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub terminator: Option<TerminatorArg>,
     /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
     /// [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]

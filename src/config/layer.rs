@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::cli::{
-    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, Speak, VariantArg,
+    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, Speak,
+    TerminatorArg, VariantArg,
 };
 
 /// A setting, called the same on the command line, in the environment and in the file.
@@ -19,6 +20,8 @@ pub enum Key {
     Padding,
     /// CP1's framing.
     Framing,
+    /// What ends CP1's pairs.
+    Terminator,
     /// A file.
     Ca,
     /// What AP signs.
@@ -39,11 +42,12 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::To,
         Self::Protocol,
         Self::Padding,
         Self::Framing,
+        Self::Terminator,
         Self::Ca,
         Self::AuthMessage,
         Self::KeyForm,
@@ -62,6 +66,7 @@ impl Key {
             Self::Protocol => "protocol",
             Self::Padding => "padding",
             Self::Framing => "framing",
+            Self::Terminator => "terminator",
             Self::Ca => "ca",
             Self::AuthMessage => "auth-message",
             Self::KeyForm => "key-form",
@@ -97,6 +102,8 @@ pub struct Layer {
     pub padding: Option<PaddingArg>,
     /// CP1's framing.
     pub framing: Option<FramingArg>,
+    /// What ends CP1's pairs.
+    pub terminator: Option<TerminatorArg>,
     /// The CA's file; from the file of presets: absolute.
     pub ca: Option<PathBuf>,
     /// What AP signs.
@@ -124,6 +131,7 @@ impl Layer {
             protocol: self.protocol.or(weaker.protocol),
             padding: self.padding.or(weaker.padding),
             framing: self.framing.or(weaker.framing),
+            terminator: self.terminator.or(weaker.terminator),
             ca: self.ca.or(weaker.ca),
             auth_message: self.auth_message.or(weaker.auth_message),
             key_form: self.key_form.or(weaker.key_form),
@@ -145,6 +153,7 @@ impl Layer {
             Key::Protocol => self.protocol = Some(choice(value)?),
             Key::Padding => self.padding = Some(choice(value)?),
             Key::Framing => self.framing = Some(choice(value)?),
+            Key::Terminator => self.terminator = Some(choice(value)?),
             Key::Ca => self.ca = Some(words(value, "it is the path of a certificate in PEM")?.into()),
             Key::AuthMessage => self.auth_message = Some(choice(value)?),
             Key::KeyForm => self.key_form = Some(choice(value)?),
@@ -165,6 +174,7 @@ impl Layer {
             Key::Protocol => self.protocol.as_ref().map(name),
             Key::Padding => self.padding.as_ref().map(name),
             Key::Framing => self.framing.as_ref().map(name),
+            Key::Terminator => self.terminator.as_ref().map(name),
             Key::Ca => self.ca.as_ref().map(|ca| ca.to_string_lossy().into_owned()),
             Key::AuthMessage => self.auth_message.as_ref().map(name),
             Key::KeyForm => self.key_form.as_ref().map(name),
@@ -184,6 +194,7 @@ impl From<Speak> for Layer {
             protocol: flags.protocol,
             padding: flags.padding,
             framing: flags.framing,
+            terminator: flags.terminator,
             ca: flags.ca,
             auth_message: flags.auth_message,
             key_form: flags.key_form,

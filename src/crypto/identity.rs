@@ -40,6 +40,9 @@ pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
 /// Bits of a modulus that are accepted.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
+/// The most blocks that a session key is read from. One known client sends three, two of them empty.
+pub const KEY_PIECES: usize = 8;
+
 /// Why there is no identity. Each says all in one line; none has a source to print after it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -274,29 +277,36 @@ impl Identity {
         BlockOpener::new(Arc::clone(self), FileDigest::Sha256)
     }
 
-    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.
+    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation for each of up to [`KEY_PIECES`] blocks.
     ///
-    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is. Anything else, a blob of
-    /// another length than `k` or not below the modulus included, gives a fresh random key, chosen in
-    /// constant time: the failure then surfaces at the HMAC, where it tells nothing about the padding.
+    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is; of several blocks the last that holds one
+    /// counts, and known clients leave the others empty. Anything else, a blob of another length than whole blocks
+    /// or one not below the modulus included, gives a fresh random key, chosen in constant time: the failure then
+    /// surfaces at the HMAC, where it tells nothing about the padding.
     /// An error is for the operator alone: the key is a random one because this machine failed.
     ///
     /// # Panics
     /// As [`SessionKey::generate`] does.
     pub fn unwrap_session_key(&self, blob: &[u8]) -> (SessionKey, Result<(), BatchError>) {
         let mut key = SessionKey::generate();
-        let em = match self.decrypt_raw(blob) {
-            Ok(Some(em)) => em,
-            Ok(None) => return (key, Ok(())),
-            Err(why) => return (key, Err(why)),
-        };
-        let Unpadded { valid, len, block } = Both::of(em).either();
-        if let Some(text) = block.last_chunk() {
-            let (bytes, is_key) = session_key::decode(text);
-            key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+        let k = self.modulus_bytes();
+        if !blob.len().is_multiple_of(k) || blob.len() > KEY_PIECES * k {
+            return (key, Ok(()));
         }
-        if let Some(bytes) = block.last_chunk() {
-            key.replace_if(valid & len.ct_eq(&32), bytes);
+        for block in blob.chunks_exact(k) {
+            let em = match self.decrypt_raw(block) {
+                Ok(Some(em)) => em,
+                Ok(None) => continue,
+                Err(why) => return (key, Err(why)),
+            };
+            let Unpadded { valid, len, block } = Both::of(em).either();
+            if let Some(text) = block.last_chunk() {
+                let (bytes, is_key) = session_key::decode(text);
+                key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+            }
+            if let Some(bytes) = block.last_chunk() {
+                key.replace_if(valid & len.ct_eq(&32), bytes);
+            }
         }
         (key, Ok(()))
     }

@@ -30,6 +30,7 @@
 //! [`service::Policy`]); no walk holds a file in memory.
 
 pub mod connection;
+pub mod ending;
 pub mod framing;
 pub mod handshake;
 pub mod receive;

@@ -17,7 +17,7 @@ use super::estimate::Price;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
-use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Variant};
+use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::units;
 
 pub(super) use self::history::*;
@@ -204,8 +204,10 @@ pub(super) fn which_peer(at: usize, of: usize) -> String {
 pub(super) fn speaks(dialect: Dialect) -> String {
     let (cp1, cp2) = (dialect.variant == Variant::Cp1, dialect.variant == Variant::Cp2);
     let framing = format!("framing {}", dialect.framing);
+    let terminator = format!("terminator {}", dialect.terminator());
     let words = [
         (cp1, framing.as_str()),
+        (cp1 && dialect.terminator() != Terminator::of(dialect.framing), terminator.as_str()),
         (cp1 && dialect.empty == EmptyFile::Zero, "no block for an empty file"),
         (cp2 && dialect.key_form == KeyForm::Raw, "raw key and token"),
         (cp2 && dialect.key_length == KeyLength::Sixteen, "key length in 16 bytes"),

@@ -25,7 +25,8 @@ impl Session<'_> {
             (true, false) => Ok(Variant::Ap),
             (false, true) => Ok(Variant::Cp1),
             _ => {
-                self.speaks_blocks = self.speaks_blocks || self.looks_like_blocks(m1)?;
+                self.speaks_blocks =
+                    self.speaks_blocks || self.is_a_terminator(m1)? || self.looks_like_blocks(m1)?;
                 Ok(if self.speaks_blocks { Variant::Cp1 } else { Variant::Ap })
             }
         }
@@ -70,7 +71,7 @@ impl Session<'_> {
 
     /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or
     /// stands still.
-    fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
+    pub(super) fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
         while self.connection.buffered().len() < n {
             match self.connection.fill() {
                 Ok(0) => return Ok(None),

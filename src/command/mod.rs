@@ -6,6 +6,7 @@ pub mod history;
 pub mod known;
 pub mod lab;
 pub mod peers;
+pub mod probe;
 pub mod race;
 pub mod send;
 pub mod serve;

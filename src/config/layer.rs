@@ -1,5 +1,6 @@
 //! The keys, and what one source says of them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -8,6 +9,7 @@ use crate::cli::{
     AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, Speak,
     TerminatorArg, VariantArg,
 };
+use crate::event::{AuthMessage, Dialect, Variant};
 
 /// A setting, called the same on the command line, in the environment and in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,37 @@ impl Layer {
             pin: self.pin.or(weaker.pin),
             expect: self.expect.or(weaker.expect),
         }
+    }
+
+    /// The flags that make this dialect: the variant, and what is not the default or has an effect.
+    #[must_use]
+    pub fn speaking(dialect: Dialect) -> Self {
+        let usual = Dialect::of(dialect.variant);
+        let cp1 = dialect.variant == Variant::Cp1;
+        let word = |word: &dyn fmt::Display| word.to_string().to_lowercase();
+        let values = [
+            (true, Key::Protocol, dialect.variant.word().to_owned()),
+            (dialect.variant.is_secret(), Key::Padding, word(&dialect.padding)),
+            (cp1, Key::Framing, dialect.framing.to_string()),
+            (cp1 && dialect.terminator.is_some(), Key::Terminator, dialect.terminator().to_string()),
+            (dialect.key_form != usual.key_form, Key::KeyForm, "raw".to_owned()),
+            (dialect.key_length != usual.key_length, Key::KeyLengthBytes, "16".to_owned()),
+            (dialect.empty != usual.empty, Key::Empty, "zero".to_owned()),
+            (dialect.auth_message == AuthMessage::Timestamp, Key::AuthMessage, "timestamp".to_owned()),
+            (dialect.auth_message == AuthMessage::Random32, Key::AuthMessage, "random32".to_owned()),
+            (dialect.name_as != usual.name_as, Key::NameAs, "path".to_owned()),
+        ];
+        let mut layer = Self::default();
+        for (_, key, value) in values.into_iter().filter(|(is_said, ..)| *is_said) {
+            // These are the values' own words, which the test goes through.
+            let _ = layer.set(key, &value);
+        }
+        layer
+    }
+
+    /// The keys that it says something of, and what, as it would be written.
+    pub fn said(&self) -> impl Iterator<Item = (Key, String)> + '_ {
+        Key::ALL.into_iter().filter_map(|key| self.text(key).map(|value| (key, value)))
     }
 
     /// Takes a value in.

@@ -245,7 +245,7 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
     pub digest: DigestArg,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
-    /// with one recv: 5ms is enough.
+    /// with one recv: 20ms is enough on a busy machine too.
     #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]
     pub reply_gap: Gap,
     /// Which part of the answer to MODE 3 comes first.

@@ -2,8 +2,8 @@
 
 use upseal::event::{Framing, KeyForm, Padding, Variant};
 
-use crate::common::{Files, noise};
-use crate::memory::{Pieces, receive};
+use crate::common::{Files, noise, words};
+use crate::memory::{Pieces, Silence, receive, receive_with_silence};
 use crate::speaker::{Challenge, Goodbye, Speaker, Terminator};
 
 const PAIRS: [Framing; 5] = [Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
@@ -115,4 +115,33 @@ fn a_session_key_may_come_in_pieces_of_which_all_but_one_are_empty() {
             }
         }
     }
+}
+
+/// The client has said MODE 2 and waits for our end, without ending its own side.
+#[test]
+fn a_terminator_and_mode_2_are_understood_although_the_client_waits_for_our_end() {
+    for terminator in [Terminator::Word(0), Terminator::Word(1)] {
+        let speaker = Speaker { terminator, framing: Framing::D, ..Speaker::of(Variant::Cp1) };
+        let content = noise(speaker.full(), 3);
+        let bytes = speaker.speak(&[("a.bin", &content)]);
+        // Once for the file, once for the end.
+        let outcome = receive_with_silence(&bytes, Silence { before: bytes.len(), reads: 2 });
+        assert_eq!(outcome.refusals, [""; 0], "{terminator:?}");
+        assert_eq!(outcome.stored, Files::one("a.bin", &content), "{terminator:?}");
+    }
+}
+
+/// What comes later shows that it was the length of a name: the client must not take our end for more than it is.
+#[test]
+fn a_name_of_two_letters_that_comes_after_the_silence_is_refused_and_not_ended_in_order() {
+    let speaker =
+        Speaker { terminator: Terminator::Nothing, framing: Framing::E, ..Speaker::of(Variant::Cp1) };
+    let content = noise(speaker.full(), 3);
+    let first = speaker.speak(&[("a.bin", &content)]);
+    let first = &first[..first.len() - 8];
+    let bytes = [first, &words(&[0, 2]), b"ab"].concat();
+    let outcome = receive_with_silence(&bytes, Silence { before: bytes.len() - 2, reads: 2 });
+    assert_eq!(outcome.refusals.len(), 1, "{outcome:?}");
+    assert!(outcome.refusals[0].contains("stood still for too long"), "{outcome:?}");
+    assert_eq!(outcome.stored, Files::one("a.bin", &content));
 }

@@ -79,6 +79,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         dialect: settings.dialect,
         ca: Some(settings.ca),
         peers,
+        known: known::known_servers(),
         history: history::history_path(),
         captures: captures(),
         with_plaintext: args.with_plaintext,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::arriving::{Arriving, AtRest};
+use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
 use self::ledger::Own;
@@ -21,7 +21,6 @@ use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
@@ -85,6 +84,8 @@ pub struct Session<'a> {
     own: Own,
     /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
     speaks_blocks: bool,
+    /// A body that was not empty was told to be AP's.
+    speaks_clear: bool,
     key: Option<SessionKey>,
     /// The blocks that it came in, while nothing but more of them has followed.
     key_pieces: Vec<u8>,
@@ -125,6 +126,7 @@ impl<'a> Session<'a> {
             stored: Stored::default(),
             own: Own::default(),
             speaks_blocks: false,
+            speaks_clear: false,
             key: None,
             key_pieces: Vec::new(),
             decided_by_silence: None,
@@ -326,7 +328,7 @@ impl<'a> Session<'a> {
         }
         self.unfinished = true;
         self.ordinal += 1;
-        let variant = self.variant(m1)?;
+        let (variant, may_be_sealed) = self.variant(m1)?;
         if !self.service.policy.variants.contains(&variant) {
             return Err(ReceiveError::Variant { offset: self.offset(), variant });
         }
@@ -334,6 +336,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
+                file.may_be_sealed = may_be_sealed;
                 self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
@@ -368,10 +371,10 @@ impl<'a> Session<'a> {
                 if m1 != u64::MAX && m1 > self.service.policy.max_file.saturating_mul(k) {
                     return Err(self.too_large(m1 / k));
                 }
+                let opener = self.block_opener(identity)?;
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 let said = self.hello.and_then(|offer| offer.framing);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
@@ -423,6 +426,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             plain: Vec::new(),
             first_block: (variant == Variant::Cp1).then(Vec::new),
+            may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };
         self.watch(&file);

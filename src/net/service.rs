@@ -8,11 +8,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Observer;
+use super::budget::PaddingBudget;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::crypto::padding::Paddings;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Padding, Variant};
@@ -25,8 +27,9 @@ use crate::units;
 pub struct Policy {
     /// Variants; a body that fits none of them is refused.
     pub variants: Vec<Variant>,
-    /// Paddings of CP1's blocks. MODE 4 takes either: a key that does not decrypt tells nobody.
-    pub paddings: Vec<Padding>,
+    /// Paddings of CP1's blocks; any other is never evaluated. MODE 4 takes either: a key that does not unwrap
+    /// becomes a random one, and the two cases look alike.
+    pub paddings: Paddings,
     /// Bytes of the largest file.
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
@@ -51,7 +54,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             variants: Variant::ALL.to_vec(),
-            paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
+            paddings: Paddings::EITHER,
             max_file: 64 << 30,
             prefix: String::new(),
             reply: Reply::default(),
@@ -72,6 +75,8 @@ pub struct Service {
     pub ciphertext: Option<Arc<dyn Store>>,
     /// What was received, and what must not come again; `None`: neither is remembered.
     pub history: Option<History>,
+    /// How many PKCS #1 v1.5 blocks that do not conform are still answered.
+    pub budget: PaddingBudget,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
 }
@@ -138,12 +143,15 @@ pub enum ReceiveError {
         /// Which.
         variant: Variant,
     },
-    /// A padding that this server was told not to accept.
+    /// The client announced a padding that this server does not accept.
     #[error("{padding}, which this server does not accept (--accept-padding)")]
     Padding {
         /// Which.
         padding: Padding,
     },
+    /// Only PKCS #1 v1.5 is left of what client and server accept, and it is off.
+    #[error("PKCS1v15, which is off: too many blocks did not decrypt (--reset-padding-budget)")]
+    PaddingOff,
     /// More bytes than `--max-file`.
     #[error("at byte {offset}: a file of {} or more; at most {} are accepted (--max-file)", units::bytes(*.size), units::bytes(*.limit))]
     TooLarge {
@@ -189,7 +197,12 @@ impl ReceiveError {
                     "{self}; let it be sent again, and look after the system's random numbers (getrandom)"
                 )
             }
-            Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
+            Self::Framing(_)
+            | Self::Name(_)
+            | Self::Unsignable(_)
+            | Self::Open(_)
+            | Self::Padding { .. }
+            | Self::PaddingOff => {
                 format!("at byte {offset}: {self}")
             }
             // They know it, or are of this side, whatever came.

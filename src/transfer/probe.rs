@@ -29,6 +29,8 @@ use crate::trust::known::KnownServers;
 const PROOF_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to close after so small a file.
 const FILE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a server that has to be started again, if nobody says otherwise.
+pub const WAIT: Duration = Duration::from_secs(60);
 /// Between two looks for a server that is away.
 const LOOK: Duration = Duration::from_millis(300);
 /// Several blocks in either padding, for keys of up to 2048 bits; the last is not full.

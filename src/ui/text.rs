@@ -55,6 +55,7 @@ pub(super) const NO_IDENTITY: &str = "none: serves Plain only";
 pub(super) const SESSIONS: &str = "Sessions";
 pub(super) const NO_SESSIONS: &str = "Nobody has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
+pub(super) const REFUSALS_AND_WARNINGS: &str = "Refused, warned";
 pub(super) const NO_REFUSALS: &str = "Nothing was refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";
@@ -74,6 +75,10 @@ pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "go on"), ("Esc", "
 pub(super) const CONNECT: &str = "Server for uploads";
 pub(super) const CONNECT_HINT: &str = "Empty host: the server inside this program.";
 pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the server.";
+pub(super) const PROBE_NEEDS: &str = "A probe needs host:port and the CA file.";
+pub(super) const PROBE_KEEPS: &str = "Probing: the server keeps small files upseal-probe-N.txt.";
+pub(super) const PROBE_NOTHING: &str = "The server took no dialect for certain; its log may say why.";
+pub(super) const PROBE_BUG: &str = "a bug of upseal's ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_ADDRESS: &str = "Not an address: host:port, or [v6 address]:port.";
@@ -198,6 +203,16 @@ pub(super) fn which_peer(at: usize, of: usize) -> String {
         (0, of) => format!("  ← →  {of} presets"),
         (at, of) => format!("  ← →  {at} of {of}"),
     }
+}
+
+/// `upseal-probe-3.txt: speaks CP1, framing D.`
+pub(super) fn probe_tries(name: &str, dialect: Dialect) -> String {
+    format!("{name}: {}", speaks(dialect).replacen("Speaks", "sent as", 1))
+}
+
+/// `not there; waiting at most 60 s: if it serves one connection, start it again`
+pub(super) fn probe_waits(at_most: Duration) -> String {
+    format!("Waiting {} s at most; a server for one connection must be started again.", at_most.as_secs())
 }
 
 /// `Speaks CP1, framing D, names as typed.`: what the dialog has no fields for.

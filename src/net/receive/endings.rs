@@ -1,7 +1,7 @@
 //! What third-party clients put behind CP1's pairs, and the pieces of a session key ([`crate::net::ending`]).
 
 use super::blocks::OpenEnded;
-use super::{BODY_PATIENCE, ReceiveError, Session};
+use super::{BODY_PATIENCE, ReceiveError, Session, unix_now_ms};
 use crate::crypto::OpenError;
 use crate::crypto::identity::KEY_PIECES;
 use crate::event::Event;
@@ -82,13 +82,15 @@ impl Session<'_> {
         match m1 {
             1 | 10_000 => self.is_a_terminator_before_a_message(m1),
             3 if self.peek(LETTERS.len())? == Some(LETTERS) => {
-                let text = format!(
-                    "{} from {} has a body of the three letters `end`: stored as an empty CP1 file. If it was AP's, \
-                     leave CP1 out of --accept",
-                    self.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    self.peer
-                );
-                self.service.observer.event(Event::Note { text });
+                self.service.observer.event(Event::Warned {
+                    session: Some(self.id),
+                    peer: Some(self.peer.clone()),
+                    name: self.name.as_ref().map(ToString::to_string),
+                    text: "stored as an empty CP1 file, because its body is `end`; if the client spoke AP, leave cp1 out of \
+                           --accept"
+                        .to_owned(),
+                    at_ms: unix_now_ms(),
+                });
                 Ok(true)
             }
             _ => Ok(false),

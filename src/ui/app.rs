@@ -39,7 +39,7 @@ use super::widgets::server::Server;
 use super::widgets::session::Session;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Depth, Dialect, State};
+use crate::event::{Command, Depth, Dialect, State, Target};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

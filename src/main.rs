@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Race(args)) => command::race::run(args),
         Some(Subcommands::Lab(args)) => command::lab::run(&args),
         Some(Subcommands::Peers(args)) => command::peers::run(args),
+        Some(Subcommands::Probe(args)) => command::probe::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),
         Some(Subcommands::Known(args)) => command::known::run(args),
         Some(Subcommands::History(args)) => command::history::run(&args),

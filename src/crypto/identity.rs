@@ -41,6 +41,21 @@ pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
 /// Bits of a modulus that are accepted.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
+/// The most blocks that a session key is read from. One known client sends three, two of them empty.
+pub const KEY_PIECES: usize = 4;
+
+/// What MODE 4 came to.
+#[derive(Debug)]
+pub struct Unwrapped {
+    /// The session key, or a random one.
+    pub key: SessionKey,
+    /// Whether a block behind the first was looked at for PKCS #1 v1.5 and did not conform: for the budget
+    /// ([`PaddingBudget`](crate::net::budget::PaddingBudget)).
+    pub missed: bool,
+    /// An error is for the operator alone: the key is a random one because this machine failed.
+    pub machine: Result<(), BatchError>,
+}
+
 /// Why there is no identity. Each says all in one line; none has a source to print after it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -275,31 +290,43 @@ impl Identity {
         BlockOpener::new(Arc::clone(self), paddings, FileDigest::Sha256)
     }
 
-    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.
+    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation for each of up to [`KEY_PIECES`] blocks.
     ///
-    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is. Anything else, a blob of
-    /// another length than `k` or not below the modulus included, gives a fresh random key, chosen in
-    /// constant time: the failure then surfaces at the HMAC, where it tells nothing about the padding.
-    /// An error is for the operator alone: the key is a random one because this machine failed.
+    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is; of several blocks the last that holds one
+    /// counts, and known clients leave the others empty. Anything else, a blob of another length than whole blocks
+    /// or one not below the modulus included, gives a fresh random key, chosen in constant time: the failure then
+    /// surfaces at the HMAC, where it tells nothing about the padding.
+    ///
+    /// Behind the first block only `others` are looked for: a client that knows the key in the first block would learn
+    /// from the HMAC whether the second holds one.
     ///
     /// # Panics
     /// As [`SessionKey::generate`] does.
-    pub fn unwrap_session_key(&self, blob: &[u8]) -> (SessionKey, Result<(), BatchError>) {
-        let mut key = SessionKey::generate();
-        let em = match self.decrypt_raw(blob) {
-            Ok(Some(em)) => em,
-            Ok(None) => return (key, Ok(())),
-            Err(why) => return (key, Err(why)),
-        };
-        let Unpadded { valid, len, block } = Both::of(em, Paddings::EITHER).either();
-        if let Some(text) = block.last_chunk() {
-            let (bytes, is_key) = session_key::decode(text);
-            key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+    #[must_use]
+    pub fn unwrap_session_key(&self, blob: &[u8], others: Paddings) -> Unwrapped {
+        let mut unwrapped = Unwrapped { key: SessionKey::generate(), missed: false, machine: Ok(()) };
+        let k = self.modulus_bytes();
+        if !blob.len().is_multiple_of(k) || blob.len() > KEY_PIECES * k {
+            return unwrapped;
         }
-        if let Some(bytes) = block.last_chunk() {
-            key.replace_if(valid & len.ct_eq(&32), bytes);
+        for (n, block) in blob.chunks_exact(k).enumerate() {
+            let em = match self.decrypt_raw(block) {
+                Ok(Some(em)) => em,
+                Ok(None) => continue,
+                Err(why) => return Unwrapped { machine: Err(why), ..unwrapped },
+            };
+            let paddings = if n == 0 { Paddings::EITHER } else { others };
+            let Unpadded { valid, len, block } = Both::of(em, paddings).either();
+            unwrapped.missed |= n > 0 && others.contains(Padding::Pkcs1v15) && !bool::from(valid);
+            if let Some(text) = block.last_chunk() {
+                let (bytes, is_key) = session_key::decode(text);
+                unwrapped.key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+            }
+            if let Some(bytes) = block.last_chunk() {
+                unwrapped.key.replace_if(valid & len.ct_eq(&32), bytes);
+            }
         }
-        (key, Ok(()))
+        unwrapped
     }
 
     /// The same, on a machine that goes wrong for good after one operation: the answer to MODE 3.

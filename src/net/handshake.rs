@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
 use crate::crypto::receipt::Request;
-use crate::event::{Dialect, Framing, KeyForm, Padding, Variant};
+use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
 
 /// What a hello says of the dialect that follows. `None` where the hello leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Offer {
         let (padding, framing, key_form) = match dialect.variant {
             Variant::Plain => return None,
             Variant::Ap => (None, None, None),
-            Variant::Cp1 => (Some(dialect.padding), Some(dialect.framing), None),
+            Variant::Cp1 => (Some(dialect.padding), said_framing(dialect), None),
             Variant::Cp2 => (Some(dialect.padding), None, Some(dialect.key_form)),
         };
         Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: true })
@@ -155,6 +155,17 @@ impl Offer {
                 _ => return None,
             },
         })
+    }
+}
+
+/// The framing that describes this dialect's bytes to a server that knows the framings' own terminators and D with any;
+/// `None`: the bytes must tell.
+const fn said_framing(dialect: Dialect) -> Option<Framing> {
+    match (dialect.framing, dialect.terminator()) {
+        (Framing::D | Framing::E, Terminator::None) => Some(Framing::E),
+        (Framing::D | Framing::E, _) => Some(Framing::D),
+        (framing, Terminator::None) => Some(framing),
+        (_, _) => None,
     }
 }
 

@@ -233,7 +233,8 @@ impl Upload {
                 let k = server.modulus_bytes() as u64;
                 let blocks = blocks(server, self.dialect, size);
                 // M1, or the first pair's length in its place: `Layout` counts it.
-                Layout::of(self.dialect.framing, size, blocks, k).wire_len(blocks, k)
+                Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k)
+                    .wire_len(blocks, k)
             }
             (Variant::Cp2, _) => {
                 let token = match self.dialect.key_form {

@@ -19,6 +19,7 @@ pub mod dialer;
 mod embedded;
 pub mod journal;
 mod options;
+pub mod probe;
 pub mod queue;
 pub mod race;
 pub mod recognise;

@@ -129,7 +129,7 @@ fn a_preset_decides_the_whole_dialect() {
     };
     let (dialect, bytes) = wire(&[]);
     let expected = serde_json::json!({
-        "variant": "cp1", "padding": "pkcs1v15", "framing": "D", "auth_message": "timestamp",
+        "variant": "cp1", "padding": "pkcs1v15", "framing": "D", "terminator": null, "auth_message": "timestamp",
         "key_form": "raw", "key_length": "sixteen", "empty": "zero", "name_as": "path",
     });
     assert_eq!(dialect, expected);

@@ -18,6 +18,7 @@ use std::thread;
 use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
 use super::ledger::Opening;
+use super::telling::Speaks;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
@@ -177,7 +178,7 @@ impl Session<'_> {
         let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 let opener = self.block_opener(identity)?;
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
@@ -201,7 +202,7 @@ impl Session<'_> {
             (Some(opener), _) => opener,
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 self.block_opener(identity)?
             }
             (None, _) => return Err(OpenError::Rejected.into()),

@@ -8,6 +8,7 @@
 
 pub mod facts;
 pub mod known;
+pub mod receipts;
 
 use std::fmt;
 use std::fs::File;
@@ -22,11 +23,12 @@ use rsa::signature::Verifier as _;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::X509Name;
 
-use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
-use crate::crypto::distinguished;
+use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError, Purpose, RECEIPTS_USE};
+use crate::crypto::{distinguished, same_name};
 use crate::crypto::identity::KEY_BITS;
+use crate::crypto::receipt_key::RECEIPT_BITS_MIN;
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
 use crate::event::Proof;
@@ -130,14 +132,34 @@ pub enum TrustError {
         /// Its object identifier.
         oid: String,
     },
+    /// The receipt key can be broken.
+    #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
+    ReceiptKeyTooShort {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// The receipt key belongs to another server than the certificate beside it.
+    #[error("the receipt key is certified for {receipts}, and the server is {server}")]
+    AnotherSubject {
+        /// The subject of the receipt key's certificate.
+        receipts: String,
+        /// The subject of the server's certificate.
+        server: String,
+    },
+    /// The receipt key is the key that decrypts.
+    #[error("the receipt key is the server's own key")]
+    NotApart,
     /// It may not be used by a server that signs (RFC 5280, 4.2.1.3 and 4.2.1.12).
     #[error("the certificate is for another use: its {extension} does not hold {lacks}")]
     OtherUse {
         /// Which limits its use.
         extension: &'static str,
-        /// What AP needs.
+        /// What AP or a receipt needs.
         lacks: &'static str,
     },
+    /// It is a server's, whose key decrypts; a receipt key's must not allow that.
+    #[error("the certificate is a server's and not a receipt key's: its key usage allows decryption")]
+    MayDecrypt,
 }
 
 impl From<CertificateError> for TrustError {
@@ -205,6 +227,19 @@ impl Anchor {
 
     /// Checks a server's certificate, the second blob of its answer to MODE 3.
     pub fn check(&self, certificate: &[u8], now_unix: i64) -> Result<(ServerKey, Proof), TrustError> {
+        self.check_for(Purpose::Server, certificate, now_unix)
+    }
+
+    /// Checks a certificate for this purpose, by the rules of this module.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check_for(
+        &self,
+        purpose: Purpose,
+        certificate: &[u8],
+        now_unix: i64,
+    ) -> Result<(ServerKey, Proof), TrustError> {
         let certificate = Certificate::from_pem(certificate)?;
         let leaf = certificate.parsed()?;
         let ca = self.certificate.parsed()?;
@@ -225,8 +260,11 @@ impl Anchor {
             return Err(TrustError::Expired { not_after });
         }
         check_extensions(&leaf)?;
-        check_use(&leaf)?;
+        check_use(&leaf, purpose)?;
         let key = server_key(leaf.public_key())?;
+        if purpose == Purpose::Receipts && key.bits() < RECEIPT_BITS_MIN {
+            return Err(TrustError::ReceiptKeyTooShort { bits: key.bits() });
+        }
 
         let mut proof = proof(&leaf, &key, now_unix);
         let (_, ca_end) = validity(&ca);
@@ -296,7 +334,7 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     if now_unix > not_after {
         proof.warnings.push(TrustError::Expired { not_after }.to_string());
     }
-    if let Err(error) = check_extensions(&parsed).and_then(|()| check_use(&parsed)) {
+    if let Err(error) = check_extensions(&parsed).and_then(|()| check_use(&parsed, Purpose::Server)) {
         proof.warnings.push(error.to_string());
     }
     Ok(proof)
@@ -373,30 +411,31 @@ fn shown(name: &X509Name<'_>) -> String {
     if text.is_empty() { "(no name)".to_owned() } else { text }
 }
 
-/// RFC 5280, 7.1: of the same text, whatever the string types. (Of other case or spaces, it is refused.)
-fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
-    one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
-}
-
-/// The attributes of each part of a name; `None` if one is no text.
-fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
-    let text = |attribute: &'a AttributeTypeAndValue<'_>| {
-        Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
-    };
-    name.iter().map(|part| part.iter().map(text).collect()).collect()
-}
-
-/// AP is a server that signs. Without an extension nothing limits the use.
-fn check_use(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
-    let usage = leaf.key_usage().ok().flatten();
-    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+/// Either purpose is to sign. Without an extension nothing limits the use.
+fn check_use(leaf: &TbsCertificate<'_>, purpose: Purpose) -> Result<(), TrustError> {
+    let usage = leaf.key_usage().ok().flatten().map(|usage| usage.value);
+    if usage.is_some_and(|usage| !usage.digital_signature()) {
         return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
     }
-    let purposes = leaf.extended_key_usage().ok().flatten();
-    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
-        return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
+    let purposes = leaf.extended_key_usage().ok().flatten().map(|purposes| purposes.value);
+    let is_for_receipts =
+        purposes.is_some_and(|purposes| purposes.other.iter().any(|oid| oid.to_id_string() == RECEIPTS_USE));
+    match purpose {
+        Purpose::Server if purposes.is_some_and(|purposes| !purposes.server_auth && !purposes.any) => {
+            Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" })
+        }
+        Purpose::Receipts if purposes.is_some_and(|purposes| !is_for_receipts && !purposes.any) => {
+            Err(TrustError::OtherUse { extension: "extended key usage", lacks: "documentSigning" })
+        }
+        // A CA that knows no extended key usage for receipts must at least not have certified a key that decrypts.
+        Purpose::Receipts
+            if !is_for_receipts
+                && usage.is_some_and(|usage| usage.key_encipherment() || usage.data_encipherment()) =>
+        {
+            Err(TrustError::MayDecrypt)
+        }
+        Purpose::Server | Purpose::Receipts => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

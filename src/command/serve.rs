@@ -1,18 +1,22 @@
 //! `upseal serve`: receives files, without a screen.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
+use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
 use crate::ledger::store_path;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{History, NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::FileName;
@@ -81,6 +85,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        printer.event(Event::Note { text: format!("{why}; {}", receipt_advice(&args.certs)) });
+    }
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
     }
@@ -123,6 +130,11 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    if let Some(receipts) = identity.receipt_key()
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+    {
+        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+    }
     match anchor.check(identity.certificate_pem(), unix_now()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
@@ -130,6 +142,21 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
             None
         }
     }
+}
+
+/// What the operator of a server with one key can do to give receipts.
+fn receipt_advice(certs: &Path) -> String {
+    let dir = output::shell_word(&certs.to_string_lossy());
+    if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
+        return format!(
+            "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
+             {dir}/{RECEIPT_CERTIFICATE_FILE}, or serve --accept-padding oaep"
+        );
+    }
+    format!(
+        "run upseal certs csr --receipts --dir {dir} and have {RECEIPT_REQUEST_FILE} signed by the CA (upseal certs sign), \
+         or serve --accept-padding oaep"
+    )
 }
 
 /// The line to hand to others.

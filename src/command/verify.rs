@@ -8,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::known::anchor;
 use crate::cli::Verify;
-use crate::crypto::receipt::{self, RECEIPT_MAX, Receipt};
+use crate::crypto::receipt::{RECEIPT_MAX, Receipt};
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Blame, Fault, FaultKind, Proof};
 use crate::output;
+use crate::trust::receipts::ONLY_KEY;
 use crate::units;
 
 /// Names every check, and what came of it. 0: the receipt holds and is about this file; 4: it does not; 1: it
@@ -26,26 +27,36 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     let (digest, size) = digest_of(&args.file).map_err(|e| unreadable(&args.file, &e))?;
     let statement = &receipt.statement;
     let mut holds = true;
+    let mut warning = None;
     let mut say = |good: bool, what: String| {
         output::line(&format!("{}  {what}", if good { "ok  " } else { "FAIL" }));
         holds &= good;
     };
-    // A receipt is about its own time: the certificate had to hold then.
-    match ca.check(receipt.certificate.as_bytes(), statement.time) {
-        Ok((key, proof)) => {
+    // A receipt is about its own time: the certificates had to hold then.
+    match ca.check_signers(&receipt.certificates, statement.time) {
+        Ok(signers) => {
+            let Proof { subject, issuer, warnings, .. } = &signers.server.proof;
+            say(true, format!("certificate   {subject}, signed by {issuer}, valid when it was given"));
+            warnings.iter().for_each(|warning| output::remark(&format!("note: {warning}")));
             say(
-                true,
-                format!(
-                    "certificate   {}, signed by {}, valid when it was given",
-                    proof.subject, proof.issuer
-                ),
+                signers.is_key_named(&receipt),
+                format!("key           the statement names sha256:{}", statement.key),
             );
-            proof.warnings.iter().for_each(|warning| output::remark(&format!("note: {warning}")));
-            let same = key.fingerprint() == statement.key;
-            say(same, format!("key           the statement names sha256:{}", statement.key));
-            let signed = receipt::verify(&key, &receipt.text, &receipt.signature);
+            match (&signers.receipts, statement.receipt_key) {
+                (Some(receipts), Some(key)) => {
+                    let Proof { issuer, warnings, .. } = &receipts.proof;
+                    warnings.iter().for_each(|warning| output::remark(&format!("note: receipt key: {warning}")));
+                    say(
+                        signers.is_receipt_key_named(&receipt),
+                        format!(
+                            "receipt key   the statement names sha256:{key}, certified for the same subject by {issuer}"
+                        ),
+                    );
+                }
+                _ => warning = Some(ONLY_KEY),
+            }
             say(
-                signed,
+                signers.is_signed(&receipt),
                 "signature     RSASSA-PSS, SHA-256, a salt of 32 bytes, over the statement".to_owned(),
             );
         }
@@ -66,6 +77,9 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
         output::line(&format!(
             "FAIL  content       {shown}, {size} bytes, sha256 {digest}, is none of the receipt's {count}"
         ));
+    }
+    if let Some(warning) = warning {
+        output::remark(&format!("warning: {warning}"));
     }
     Ok(match (holds, found.is_empty()) {
         (false, _) => FaultKind::Unproven.exit_code(),

@@ -173,15 +173,27 @@ pub fn server_line(gives_receipts: bool, idle_seconds: u64) -> String {
     format!("{SERVER}receipts={} idle={idle_seconds}\n", u8::from(gives_receipts))
 }
 
-/// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not
+/// What a server says of receipts when it answers a hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOffer {
+    /// Nothing: it is no server of upseal, or somebody took its line out.
+    Unmentioned,
+    /// It is a server of upseal and gives none.
+    NotGiven,
+    /// It gives receipts.
+    Given,
+}
+
+/// Reads what stands before the PEM: whether this server gives receipts. It may only add: it is not
 /// signed, so its absence is for the memory of known servers to notice.
 #[must_use]
-pub fn gives_receipts(certificate: &[u8]) -> bool {
+pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
     let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Some(words) = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) else {
-        return false;
-    };
-    words.split(' ').any(|word| word == "receipts=1")
+    match str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) {
+        None => ReceiptOffer::Unmentioned,
+        Some(words) if words.split(' ').any(|word| word == "receipts=1") => ReceiptOffer::Given,
+        Some(_) => ReceiptOffer::NotGiven,
+    }
 }
 
 /// A message that our server does not sign, because the signature could be used elsewhere.

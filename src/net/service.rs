@@ -13,6 +13,7 @@ use super::handshake::Unsignable;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Padding, Variant};
@@ -74,6 +75,76 @@ pub struct Service {
     pub history: Option<History>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
+}
+
+/// The key that signs a server's receipts.
+#[derive(Debug, Clone, Copy)]
+pub enum ReceiptSigner<'a> {
+    /// Its receipt key.
+    ReceiptKey(&'a ReceiptKey),
+    /// Its only key.
+    OnlyKey(&'a Identity),
+}
+
+impl ReceiptSigner<'_> {
+    /// Signs a statement.
+    ///
+    /// # Errors
+    /// [`IdentityError::Sign`] if this machine computes wrongly.
+    pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        match self {
+            Self::ReceiptKey(key) => key.sign(statement),
+            Self::OnlyKey(identity) => identity.sign_receipt(statement),
+        }
+    }
+
+    /// The receipt key; `None` if the server has only one key.
+    #[must_use]
+    pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
+        match self {
+            Self::ReceiptKey(key) => Some(key),
+            Self::OnlyKey(_) => None,
+        }
+    }
+}
+
+/// Why a server gives no receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoReceipts {
+    /// It has no identity.
+    #[error("no receipts are given: this server has no certificate")]
+    NoIdentity,
+    /// Files are not hashed.
+    #[error("no receipts are given: received files are not hashed (--digest)")]
+    NoDigest,
+    /// Its only key evaluates PKCS #1 v1.5, so its signatures can be forged.
+    #[error(
+        "no receipts are given: this server has no receipt key, and a key that decrypts PKCS #1 v1.5 could be used to \
+         forge them"
+    )]
+    OnlyKeyDecrypts,
+}
+
+impl Service {
+    /// The key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
+    /// (MODE 4 takes that padding always, and is no oracle: a key that does not unwrap becomes a random one.)
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn receipt_signer(&self) -> Result<ReceiptSigner<'_>, NoReceipts> {
+        let identity = self.identity.as_deref().ok_or(NoReceipts::NoIdentity)?;
+        let Policy { digest, variants, paddings, .. } = &self.policy;
+        if *digest != FileDigest::Sha256 {
+            return Err(NoReceipts::NoDigest);
+        }
+        match identity.receipt_key() {
+            Some(key) => Ok(ReceiptSigner::ReceiptKey(key)),
+            None if variants.contains(&Variant::Cp1) && paddings.contains(&Padding::Pkcs1v15) => {
+                Err(NoReceipts::OnlyKeyDecrypts)
+            }
+            None => Ok(ReceiptSigner::OnlyKey(identity)),
+        }
+    }
 }
 
 /// Where a server writes down what it has.

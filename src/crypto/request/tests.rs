@@ -83,7 +83,7 @@ fn a_request_that_proves_nothing_is_refused() {
     let twice = [&fixture!("openssl.csr")[..], &fixture!("openssl.csr")[..]].concat();
     assert!(matches!(signed(&twice), RequestError::NotAlone));
 
-    let own = request(ca.name().clone(), new_key(1024).unwrap()).unwrap();
+    let own = request(Purpose::Server, ca.name().clone(), new_key(1024).unwrap()).unwrap();
     assert!(matches!(signed(own.as_bytes()), RequestError::NamesTheCa));
 
     // Another subject under the same signature; another key in it.

@@ -390,6 +390,17 @@ mod tests {
         assert_eq!(check_signable(&tls[1..]), Ok(()), "63 spaces");
     }
 
+    #[test]
+    fn what_a_server_says_of_receipts_is_read_from_its_line_alone() {
+        let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
+        assert_eq!(read(&server_line(true, 900)), ReceiptOffer::Given);
+        assert_eq!(read(&server_line(false, 900)), ReceiptOffer::NotGiven);
+        assert_eq!(read("upseal/1 server idle=900\n"), ReceiptOffer::NotGiven, "of a version without receipts");
+        for line in ["", "receipts=1\n", "a line\nupseal/1 server receipts=1\n"] {
+            assert_eq!(read(line), ReceiptOffer::Unmentioned, "{line}");
+        }
+    }
+
     fn answer_bytes(first: &[u8], second: &[u8]) -> Vec<u8> {
         [&word(first.len() as u64), first, &word(second.len() as u64), second].concat()
     }

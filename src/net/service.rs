@@ -284,3 +284,64 @@ fn cause(source: Option<&io::Error>) -> String {
         Some(e) => e.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::net::record::Recorder;
+    use crate::store::Nowhere;
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn event(&self, _event: crate::event::Event) {}
+        fn watch(&self, _track: crate::event::Track, _meter: Arc<crate::meter::Meter>) {}
+        fn unwatch(&self, _track: crate::event::Track) {}
+        fn recorder(&self) -> Option<Arc<Recorder>> {
+            None
+        }
+    }
+
+    fn service(policy: Policy, identity: Option<Identity>) -> Service {
+        Service {
+            policy,
+            identity: identity.map(Arc::new),
+            store: Arc::new(Nowhere),
+            ciphertext: None,
+            history: None,
+            observer: Arc::new(Deaf),
+        }
+    }
+
+    #[test]
+    fn the_only_key_signs_receipts_only_where_cp1_has_no_pkcs1v15() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let one = || Identity::from_pem(&read("server_signed.crt"), &read("server_private_key.pem")).unwrap();
+        let two = || Identity::load(&folder).unwrap();
+        let (oaep, both) = (vec![Padding::Oaep], vec![Padding::Oaep, Padding::Pkcs1v15]);
+        let cp2 = vec![Variant::Ap, Variant::Cp2];
+        for (variants, paddings, alone) in [
+            (Variant::ALL.to_vec(), both.clone(), false),
+            (vec![Variant::Cp1], vec![Padding::Pkcs1v15], false),
+            (Variant::ALL.to_vec(), oaep, true),
+            // A padding that no accepted variant has.
+            (cp2, both, true),
+        ] {
+            let policy = Policy { variants, paddings, ..Policy::default() };
+            let of_one = service(policy.clone(), Some(one()));
+            match of_one.receipt_signer() {
+                Ok(ReceiptSigner::OnlyKey(_)) => assert!(alone, "{policy:?}"),
+                Err(NoReceipts::OnlyKeyDecrypts) => assert!(!alone, "{policy:?}"),
+                other => panic!("{policy:?}: {other:?}"),
+            }
+            let of_two = service(policy.clone(), Some(two()));
+            assert!(matches!(of_two.receipt_signer(), Ok(ReceiptSigner::ReceiptKey(_))), "{policy:?}");
+            let unhashed = Policy { digest: FileDigest::None, ..policy };
+            assert_eq!(service(unhashed, Some(two())).receipt_signer().unwrap_err(), NoReceipts::NoDigest);
+        }
+        assert_eq!(service(Policy::default(), None).receipt_signer().unwrap_err(), NoReceipts::NoIdentity);
+    }
+}

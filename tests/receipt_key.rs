@@ -324,6 +324,14 @@ fn a_receipt_of_two_keys_verifies_without_a_warning_and_forged_by_the_server_key
     fs::write(home.path("forged"), forged.to_text()).unwrap();
     let refused = verify("forged");
     assert!(refused.code == Some(4) && refused.out.contains("FAIL  signature"), "{refused:?}");
+    // Where another receipt key is known of this server, or a receipt names none, that is said.
+    let offered = format!(" receipt-key=sha256:{}", "0".repeat(64));
+    let text = fs::read_to_string(home.path("known")).unwrap();
+    let at = text.find(" receipt-key=").unwrap();
+    fs::write(home.path("known"), text[..at].to_owned() + &offered + "\n").unwrap();
+    let doubted = verify("kept/a.txt.receipt");
+    assert_eq!(doubted.code, Some(0), "{doubted:?}");
+    assert!(doubted.err.contains("warning: the receipt key that is known of this server is sha256:000"), "{doubted:?}");
     // Each certificate is needed, and each for its own key.
     let mut swapped = receipt.clone();
     swapped.certificates.receipts = Some(receipt.certificates.server.clone());

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
 pub enum Certs {
-    /// Make a CA, a server's key and its receipt key; never overwrites.
+    /// Make a CA and a server's two keys; never overwrites.
     Init {
         /// Where to write them.
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
@@ -21,7 +21,7 @@ pub enum Certs {
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
-    /// Make a server's key, or its receipt key, and a request for a CA; never overwrites.
+    /// Make a key and a request for a CA; never overwrites.
     Csr {
         /// Where to write them.
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::known::anchor;
+use super::known::{anchor, known_servers};
 use crate::cli::Verify;
-use crate::crypto::receipt::{RECEIPT_MAX, Receipt};
+use crate::crypto::receipt::{RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Proof};
@@ -81,11 +81,27 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     if let Some(warning) = warning {
         output::remark(&format!("warning: {warning}"));
     }
+    if let Some(known) = other_receipt_key(ca.fingerprint(), statement) {
+        output::remark(&format!(
+            "warning: the receipt key that is known of this server is sha256:{known}; ask its operator whether this receipt \
+             is older than that key"
+        ));
+    }
     Ok(match (holds, found.is_empty()) {
         (false, _) => FaultKind::Unproven.exit_code(),
         (true, true) => FaultKind::Broken.exit_code(),
         (true, false) => 0,
     })
+}
+
+/// The receipt key that is known of the server that a statement names, if another key signed the statement. Where
+/// nothing can be read, nothing is known.
+fn other_receipt_key(ca: Digest, statement: &Statement) -> Option<Digest> {
+    let known = known_servers().list().unwrap_or_default();
+    let same_server = known.into_iter().filter(|entry| entry.ca == ca && entry.key == statement.key);
+    let receipt_keys: Vec<Digest> = same_server.filter_map(|entry| entry.receipt_key).collect();
+    let is_known = statement.receipt_key.is_some_and(|key| receipt_keys.contains(&key));
+    receipt_keys.first().copied().filter(|_| !is_known)
 }
 
 /// A receipt's file.

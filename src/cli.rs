@@ -194,9 +194,13 @@ pub struct Serve {
     /// The variants to accept; on loopback all, when not given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
     pub accept: Option<Vec<VariantArg>>,
-    /// The paddings to accept in CP1.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "oaep,pkcs1v15", value_name = "PADDINGS")]
-    pub accept_padding: Vec<PaddingArg>,
+    /// CP1 paddings to accept. PKCS1v15 lets an attacker who may ask often decrypt CP1 and CP2 uploads; its use is
+    /// counted and ends after 1,000 failures. [default: oaep,pkcs1v15 on loopback, otherwise oaep]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PADDINGS")]
+    pub accept_padding: Option<Vec<PaddingArg>>,
+    /// Turn PKCS1v15 on again for this key after too many failures had turned it off.
+    #[arg(long)]
+    pub reset_padding_budget: bool,
     /// Refuse larger files: bytes, or with KiB, MiB, GiB.
     #[arg(long, value_name = "SIZE", default_value = "64GiB")]
     pub max_file: Size,

@@ -448,6 +448,19 @@ pub enum Event {
         /// Milliseconds since 1970, UTC.
         at_ms: i64,
     },
+    /// Something the operator of our server should know; nothing was refused.
+    Warned {
+        /// The session that it is about, if it is about one.
+        session: Option<SessionId>,
+        /// `ip:port` of the client, if there is one.
+        peer: Option<String>,
+        /// The file's name, escaped, if it is about one.
+        name: Option<String>,
+        /// What happened, and what to do.
+        text: String,
+        /// Milliseconds since 1970, UTC.
+        at_ms: i64,
+    },
     /// A connection to our server ended.
     SessionClosed {
         /// Which.

@@ -9,6 +9,7 @@
 //! - [`row`]: what is recorded of a file
 //! - [`history`]: recording it, and the questions about it
 //! - [`asked`]: what a client sent and has no row yet, because no receipt has come
+//! - `padding`: how many PKCS #1 v1.5 blocks of a server key did not conform
 //! - [`replay`]: what was seen and must not come again (PROTOCOL.md, "Replay guard")
 //! - [`repair`]: what a crash left without a row
 //! - [`audit`]: whether folder, history and receipts say the same
@@ -25,6 +26,7 @@ pub mod asked;
 pub mod audit;
 mod folder;
 pub mod history;
+mod padding;
 pub mod repair;
 pub mod replay;
 pub mod row;

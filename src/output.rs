@@ -160,6 +160,12 @@ impl Output {
                 let what = name.as_ref().map(|name| format!(" {name}:")).unwrap_or_default();
                 self.complain(&format!("refused from {peer}:{what} {why}"));
             }
+            Event::Warned { peer, name, text, .. } => {
+                let about = [name.as_deref(), peer.as_deref()].into_iter().flatten();
+                let about = about.collect::<Vec<_>>().join(" from ");
+                let colon = if about.is_empty() { "" } else { ": " };
+                self.complain(&format!("warning: {about}{colon}{text}"));
+            }
             Event::Note { text } => self.complain(text),
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
                 let name = self.rows.get(&Track::Job(*job)).map_or("", |row| &row.name);

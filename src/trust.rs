@@ -26,10 +26,10 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
 use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError, Purpose, RECEIPTS_USE};
-use crate::crypto::{distinguished, same_name};
 use crate::crypto::identity::KEY_BITS;
 use crate::crypto::receipt_key::RECEIPT_BITS_MIN;
 use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
 

@@ -308,6 +308,10 @@ fn examples() -> Vec<Event> {
         },
         Event::Received { .. } => received(Kept::New),
         Event::Refused { .. } => refused(None, None),
+        Event::Warned { .. } => Event::Warned {
+            session: Some(session), peer: Some(address()), name: Some("a.txt".into()), text: "a line".into(),
+            at_ms: 1_800_000_000_000,
+        },
         Event::SessionClosed { .. } => Event::SessionClosed { session },
         Event::WireOpened { .. } => opened(Side::Client),
         Event::WireFrames { .. } => Event::WireFrames { wire, frames: frames() },
@@ -326,6 +330,7 @@ fn examples() -> Vec<Event> {
         Kept::Amended => Kept::Amended,
         Kept::Discarded => Kept::Discarded,
     });
+    all.push(Event::Warned { session: None, peer: None, name: None, text: "a line".into(), at_ms: 0 });
     let sides = every!(Side { Side::Client => Side::Client, Side::Server => Side::Server });
     all.extend(sides.into_iter().map(opened));
     all.extend(kept.into_iter().map(received));

@@ -90,8 +90,8 @@ fn pin(home: &Home, certificate: &str) -> Value {
 fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_do() {
     let home = home_of_one_key();
     let (mut server, address) = serve(&home, 0, "");
-    let note = server.json(|event| event["event"] == "note");
-    let said = note["text"].as_str().unwrap();
+    let warned = server.json(|event| event["event"] == "warned");
+    let said = warned["text"].as_str().unwrap();
     for expected in [
         "no receipts are given: this server has no receipt key",
         "run upseal certs csr --receipts --dir certs and have receipt.csr signed by the CA",
@@ -110,15 +110,22 @@ fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_
     // While the CA has the request, that is what is said.
     succeed(&home, "certs csr --receipts --dir certs");
     let (mut server, _) = serve(&home, 0, "");
-    let note = server.json(|event| event["event"] == "note");
-    let said = note["text"].as_str().unwrap();
-    assert!(said.contains("have certs/receipt.csr signed by the CA and put the certificate into certs/receipt_signed.crt"), "{said}");
+    let warned = server.json(|event| event["event"] == "warned");
+    let said = warned["text"].as_str().unwrap();
+    assert!(
+        said.contains(
+            "have certs/receipt.csr signed by the CA and put the certificate into certs/receipt_signed.crt"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_server_with_one_key_that_takes_oaep_alone_signs_with_it() {
     let home = home_of_one_key();
-    for (flags, variants) in [("--accept-padding oaep", &["cp2", "cp1", "ap"][..]), ("--accept ap,cp2", &["cp2", "ap"])] {
+    for (flags, variants) in
+        [("--accept-padding oaep", &["cp2", "cp1", "ap"][..]), ("--accept ap,cp2", &["cp2", "ap"])]
+    {
         let (_server, address) = serve(&home, 0, flags);
         for variant in variants {
             let sent = send(&home, &address, &format!("-p {variant} --receipts kept"));
@@ -218,7 +225,10 @@ fn a_server_that_had_a_receipt_key_and_signs_with_its_own_is_refused() {
     let sent = send(&home, &address, "--receipts kept");
     assert_eq!(sent.code, Some(4), "{sent:?}");
     let fault = state(&sent)["failed"].to_string();
-    assert!(fault.contains("signed it with its decryption key, although its receipt key is known"), "{fault}");
+    assert!(
+        fault.contains("signed it with its decryption key, although its receipt key is known"),
+        "{fault}"
+    );
     assert!(fault.contains(&format!("upseal known accept {address}")), "{fault}");
     assert!(!home.path("kept/a.txt.receipt").exists());
     assert_eq!(known(&home)["offered_receipt_key"], "none");
@@ -246,7 +256,10 @@ fn the_certificates_of_server_and_receipts_are_shown_for_what_they_are() {
         succeed(&home, &line).out
     };
     let (server, receipts) = (show("server_signed.crt"), show("receipt_signed.crt"));
-    assert!(server.contains("verdict    accepted under this CA") && !server.contains("for receipts"), "{server}");
+    assert!(
+        server.contains("verdict    accepted under this CA") && !server.contains("for receipts"),
+        "{server}"
+    );
     assert!(receipts.contains("verdict    accepted under this CA, for receipts only"), "{receipts}");
     assert!(receipts.contains("key        RSA 2048 bits"), "{receipts}");
     let subject = |shown: &str| shown.lines().find(|line| line.starts_with("subject")).unwrap().to_owned();
@@ -266,13 +279,18 @@ fn a_receipt_certificate_that_clients_refuse_is_named_when_the_server_starts() {
     let home = Home::new();
     fs::create_dir(home.path("certs")).unwrap();
     let identity = fixtures("identity-v1");
-    for name in ["cacsertificate.crt", "server_signed.crt", "server_private_key.pem", "receipt_private_key.pem"] {
+    for name in
+        ["cacsertificate.crt", "server_signed.crt", "server_private_key.pem", "receipt_private_key.pem"]
+    {
         fs::copy(identity.join(name), home.path("certs").join(name)).unwrap();
     }
     fs::copy(fixtures("receipts/expired.crt"), home.path("certs/receipt_signed.crt")).unwrap();
     let (server, address) = serve(&home, 0, "");
     let said = server.err.recv_timeout(common::PATIENCE).unwrap();
-    assert!(said.contains("clients will not accept this server's receipts: the certificate expired"), "{said}");
+    assert!(
+        said.contains("clients will not accept this server's receipts: the certificate expired"),
+        "{said}"
+    );
     let sent = send(&home, &address, "");
     assert_eq!(sent.code, Some(4), "{sent:?}");
     assert!(state(&sent)["failed"].to_string().contains("expired on 2021-01-01"), "{sent:?}");
@@ -292,8 +310,12 @@ fn receipts_of_earlier_versions_verify_with_a_warning_that_names_the_reason() {
         let (file, receipt, ca) = (path("before.txt"), path(receipt), path("before-ca.crt"));
         let verified = home.start(["verify", &file, "--receipt", &receipt, "--ca", &ca]).finish();
         assert_eq!(verified.code, Some(0), "{verified:?}");
-        assert!(verified.out.contains("ok    signature") && !verified.out.contains("receipt key"), "{verified:?}");
-        let warning = "warning: signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5";
+        assert!(
+            verified.out.contains("ok    signature") && !verified.out.contains("receipt key"),
+            "{verified:?}"
+        );
+        let warning =
+            "warning: signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5";
         assert!(verified.err.contains(warning), "{verified:?}");
         // As it is with a receipt of today that is cut back to that form: the signature is another key's.
         let text = fs::read_to_string(&receipt).unwrap();
@@ -331,7 +353,10 @@ fn a_receipt_of_two_keys_verifies_without_a_warning_and_forged_by_the_server_key
     fs::write(home.path("known"), text[..at].to_owned() + &offered + "\n").unwrap();
     let doubted = verify("kept/a.txt.receipt");
     assert_eq!(doubted.code, Some(0), "{doubted:?}");
-    assert!(doubted.err.contains("warning: the receipt key that is known of this server is sha256:000"), "{doubted:?}");
+    assert!(
+        doubted.err.contains("warning: the receipt key that is known of this server is sha256:000"),
+        "{doubted:?}"
+    );
     // Each certificate is needed, and each for its own key.
     let mut swapped = receipt.clone();
     swapped.certificates.receipts = Some(receipt.certificates.server.clone());

@@ -64,7 +64,10 @@ fn a_receipt_says_what_is_on_the_disk() {
         assert_eq!(*digest, salted(receipt.salt.as_deref(), Digest::of(&content)));
         let signer = IDENTITY.receipt_key().unwrap().public();
         assert!(verify(signer, &receipt.text, &receipt.signature));
-        assert!(!verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature), "not the key that decrypts");
+        assert!(
+            !verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature),
+            "not the key that decrypts"
+        );
         assert_eq!(receipt.statement.key, IDENTITY.server_key().fingerprint());
         assert_eq!(receipt.statement.receipt_key, Some(signer.fingerprint()));
         assert_eq!(receipt.find(Digest::of(&content), 1000), [(1, "a.bin".to_owned())]);
@@ -247,7 +250,10 @@ fn a_receipt_key_is_the_servers_by_the_word_of_the_ca() {
     let good = with("receipts.crt");
     assert!(matches!(good, Ok(Confirmation::Receipt(_))), "{good:?}");
     for (name, why) in [
-        ("another-subject.crt", "is certified for CN=TEST another server,O=TEST,C=SG, and the server is CN=TEST server"),
+        (
+            "another-subject.crt",
+            "is certified for CN=TEST another server,O=TEST,C=SG, and the server is CN=TEST server",
+        ),
         ("other-ca.crt", "was issued by CN=TEST other CA"),
         ("expired.crt", "expired on 2021-01-01"),
         ("v3.crt", "its key usage allows decryption"),

@@ -8,13 +8,16 @@ use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
+use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
-use crate::ledger::store_path;
+use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
+use crate::ledger::{Ledger, store_path};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::{PaddingBudget, Spent};
+use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{History, NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
@@ -30,6 +33,7 @@ use crate::trust::{Anchor, facts};
 pub fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
+    let paddings = accepted_paddings(args);
     check_prefix(&args.prefix)?;
     let local = |what: String, advice: &str| Fault {
         kind: FaultKind::Local,
@@ -56,11 +60,13 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
+    let budget = identity.as_deref().map(|own| budget(args, &ledger, own)).transpose()?.unwrap_or_default();
+    let mut warnings = padding_warnings(args, &variants, paddings, &budget);
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
         policy: Policy {
             variants,
-            paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
+            paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
             reply: Reply {
@@ -77,6 +83,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
                 .and_then(|own| facts::not_after(own.certificate_pem()))
                 .unwrap_or(i64::MAX),
         }),
+        budget,
         identity,
         store: Arc::new(store),
         ciphertext,
@@ -85,11 +92,14 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
     let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
-    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
-        printer.event(Event::Note { text: format!("{why}; {}", receipt_advice(&args.certs)) });
-    }
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
+    }
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
+    }
+    for text in warnings {
+        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
     }
     if !args.json {
         output::remark(&hand_out(args, &address, pin));
@@ -125,6 +135,47 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
             "for example --accept cp2",
         )),
     }
+}
+
+/// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
+fn accepted_paddings(args: &Serve) -> Paddings {
+    match &args.accept_padding {
+        Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
+        None if args.bind.ip().is_loopback() => Paddings::EITHER,
+        None => Paddings::OAEP,
+    }
+}
+
+/// How many PKCS #1 v1.5 blocks of this key did not conform so far.
+fn budget(args: &Serve, ledger: &Arc<Ledger>, own: &Identity) -> Result<PaddingBudget, Fault> {
+    let key = own.server_key().fingerprint();
+    if args.reset_padding_budget {
+        ledger.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
+    }
+    PaddingBudget::open(Arc::clone(ledger), key).map_err(|e| history::fault(&e))
+}
+
+/// What the operator should know of PKCS #1 v1.5 before the first client comes.
+fn padding_warnings(
+    args: &Serve,
+    variants: &[Variant],
+    paddings: Paddings,
+    budget: &PaddingBudget,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !variants.contains(&Variant::Cp1) || !paddings.contains(Padding::Pkcs1v15) {
+        return warnings;
+    }
+    if budget.is_spent() {
+        warnings.push(Spent::Key.to_string());
+    } else if !args.bind.ip().is_loopback() {
+        warnings.push(
+            "CP1 with PKCS1v15 is a padding oracle: 1,000 failed blocks turn it off for this key; leave it out \
+             with --accept-padding oaep"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
@@ -187,5 +238,66 @@ impl Observer for Printer {
 
     fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
         None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::net::budget::PER_KEY;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn args(line: &str) -> Serve {
+        Only::try_parse_from(std::iter::once("serve").chain(line.split_whitespace())).unwrap().serve
+    }
+
+    fn warnings(line: &str, budget: &PaddingBudget) -> Vec<String> {
+        let args = args(line);
+        padding_warnings(&args, &accepted(&args).unwrap(), accepted_paddings(&args), budget)
+    }
+
+    #[test]
+    fn beyond_loopback_only_oaep_is_accepted_unless_pkcs1v15_is_spelled_out_and_warned_of() {
+        for (line, paddings, warned) in [
+            ("", Paddings::EITHER, false),
+            ("--bind [::1]:0", Paddings::EITHER, false),
+            ("--bind 0.0.0.0:0 --accept cp1", Paddings::OAEP, false),
+            ("--bind [::]:0 --accept cp1,cp2", Paddings::OAEP, false),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding oaep,pkcs1v15", Paddings::EITHER, true),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding pkcs1v15", Paddings::PKCS1V15, true),
+            ("--bind 0.0.0.0:0 --accept cp2 --accept-padding oaep,pkcs1v15", Paddings::EITHER, false),
+            ("--accept-padding oaep", Paddings::OAEP, false),
+        ] {
+            assert_eq!(accepted_paddings(&args(line)), paddings, "{line}");
+            let warnings = warnings(line, &PaddingBudget::default());
+            assert_eq!(warnings.len(), usize::from(warned), "{line}: {warnings:?}");
+            assert!(warnings.iter().all(|text| text.contains("padding oracle")), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
+        let (own, _) = crate::crypto::identity::throwaway().unwrap();
+        let spent = budget(&args(""), &ledger, &own).unwrap();
+        for n in 0..PER_KEY {
+            let network = u32::try_from(n % 50).unwrap().to_be_bytes();
+            let _ = spent.charge(Some(network.into()));
+        }
+        let again = budget(&args(""), &ledger, &own).unwrap();
+        let told = warnings("", &again);
+        assert!(told.len() == 1 && told[0].contains("--reset-padding-budget"), "{told:?}");
+        assert!(warnings("--accept-padding oaep", &again).is_empty());
+        let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
+        assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
     }
 }

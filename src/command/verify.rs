@@ -37,7 +37,9 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
         Ok(signers) => {
             let Proof { subject, issuer, warnings, .. } = &signers.server.proof;
             say(true, format!("certificate   {subject}, signed by {issuer}, valid when it was given"));
-            warnings.iter().for_each(|warning| output::remark(&format!("note: {warning}")));
+            for warning in warnings {
+                output::remark(&format!("note: {warning}"));
+            }
             say(
                 signers.is_key_named(&receipt),
                 format!("key           the statement names sha256:{}", statement.key),
@@ -45,7 +47,9 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
             match (&signers.receipts, statement.receipt_key) {
                 (Some(receipts), Some(key)) => {
                     let Proof { issuer, warnings, .. } = &receipts.proof;
-                    warnings.iter().for_each(|warning| output::remark(&format!("note: receipt key: {warning}")));
+                    for warning in warnings {
+                        output::remark(&format!("note: receipt key: {warning}"));
+                    }
                     say(
                         signers.is_receipt_key_named(&receipt),
                         format!(

@@ -17,7 +17,7 @@ pub use super::authority::{Authority, Issued, THROWAWAY_BITS, init, throwaway, t
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge::{self, SignError};
 use super::fernet::SessionKey;
-use super::padding::{Both, Unpadded};
+use super::padding::{Both, Paddings, Unpadded};
 use super::receipt;
 use super::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use super::rsa_batch::{BatchError, PrivateBatch, Raw};
@@ -292,7 +292,7 @@ impl Identity {
             Ok(None) => return (salt, Ok(())),
             Err(why) => return (salt, Err(why)),
         };
-        let Unpadded { valid, len, block } = Both::of(em).only(Padding::Oaep);
+        let Unpadded { valid, len, block } = Both::of(em, Paddings::OAEP).only(Padding::Oaep);
         if let Some(bytes) = block.last_chunk::<32>() {
             let is_it = valid & len.ct_eq(&32);
             for (mine, theirs) in salt.iter_mut().zip(bytes) {
@@ -302,10 +302,10 @@ impl Identity {
         (salt, Ok(()))
     }
 
-    /// Reads CP1 blocks of one file.
+    /// Reads CP1 blocks of one file, of which these paddings are tried.
     #[must_use]
-    pub fn opener(self: &Arc<Self>) -> BlockOpener {
-        BlockOpener::new(Arc::clone(self), FileDigest::Sha256)
+    pub fn opener(self: &Arc<Self>, paddings: Paddings) -> BlockOpener {
+        BlockOpener::new(Arc::clone(self), paddings, FileDigest::Sha256)
     }
 
     /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation.
@@ -324,7 +324,7 @@ impl Identity {
             Ok(None) => return (key, Ok(())),
             Err(why) => return (key, Err(why)),
         };
-        let Unpadded { valid, len, block } = Both::of(em).either();
+        let Unpadded { valid, len, block } = Both::of(em, Paddings::EITHER).either();
         if let Some(text) = block.last_chunk() {
             let (bytes, is_key) = session_key::decode(text);
             key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);

@@ -5,7 +5,7 @@
 //! nothing that a client sends reaches its private key.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rsa::RsaPrivateKey;
 use rsa::traits::PublicKeyParts as _;
@@ -46,7 +46,7 @@ impl ReceiptKey {
         let key_path = dir.join(RECEIPT_PRIVATE_KEY_FILE);
         let certificate = identity::read(&certificate_path)?;
         let key = identity::private_key(&key_path, &identity::read(&key_path)?)?;
-        Self::pair(&key, certificate.to_vec(), server_certificate, certificate_path, &key_path).map(Some)
+        Self::pair(&key, certificate.to_vec(), server_certificate, &certificate_path, &key_path).map(Some)
     }
 
     /// Makes one from two PEM texts.
@@ -60,17 +60,23 @@ impl ReceiptKey {
     ) -> Result<Self, IdentityError> {
         let key_path = Path::new(RECEIPT_PRIVATE_KEY_FILE);
         let key = identity::private_key(key_path, private_key_pem.as_bytes())?;
-        Self::pair(&key, certificate.into(), server_certificate, RECEIPT_CERTIFICATE_FILE.into(), key_path)
+        Self::pair(
+            &key,
+            certificate.into(),
+            server_certificate,
+            Path::new(RECEIPT_CERTIFICATE_FILE),
+            key_path,
+        )
     }
 
     fn pair(
         key: &RsaPrivateKey,
         certificate: Vec<u8>,
         server_certificate: &[u8],
-        certificate_path: PathBuf,
+        certificate_path: &Path,
         key_path: &Path,
     ) -> Result<Self, IdentityError> {
-        let unfit = |why: String| IdentityError::UnfitReceiptKey { path: certificate_path.clone(), why };
+        let unfit = |why: String| IdentityError::UnfitReceiptKey { path: certificate_path.into(), why };
         let bits = key.n().bits() as usize;
         if bits < RECEIPT_BITS_MIN || !identity::KEY_BITS.contains(&bits) {
             return Err(unfit(format!(

@@ -143,7 +143,8 @@ fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String
     let public_key = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
     let mut attributes = SetOfVec::default();
     if purpose == Purpose::Receipts {
-        let usage = KeyUsage(KeyUsages::DigitalSignature.into()).to_extension(&subject, &[]).map_err(issue)?;
+        let usage =
+            KeyUsage(KeyUsages::DigitalSignature.into()).to_extension(&subject, &[]).map_err(issue)?;
         let extended = receipts_use().to_extension(&subject, &[]).map_err(issue)?;
         let wanted = ExtensionReq(vec![usage, extended]).try_into().map_err(issue)?;
         attributes.insert(wanted).map_err(issue)?;

@@ -22,6 +22,7 @@ use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, T
 use crate::ledger::{Ledger, store_path};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{History, Policy, Service};
 use crate::net::upload::unix_now;
@@ -149,6 +150,7 @@ impl House {
             store: Arc::new(inner),
             ciphertext: None,
             history: Some(history),
+            budget: PaddingBudget::default(),
             observer: Arc::clone(&watcher) as Arc<dyn Observer>,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

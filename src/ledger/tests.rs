@@ -253,7 +253,7 @@ fn a_file_of_a_newer_upseal_is_refused_unchanged() {
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
     let why = Ledger::open(&path).unwrap_err().to_string();
-    assert!(why.ends_with("has version 99; this upseal knows versions up to 4"), "{why}");
+    assert!(why.ends_with("has version 99; this upseal knows versions up to 5"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -395,7 +395,11 @@ mod tests {
         let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
         assert_eq!(read(&server_line(true, 900)), ReceiptOffer::Given);
         assert_eq!(read(&server_line(false, 900)), ReceiptOffer::NotGiven);
-        assert_eq!(read("upseal/1 server idle=900\n"), ReceiptOffer::NotGiven, "of a version without receipts");
+        assert_eq!(
+            read("upseal/1 server idle=900\n"),
+            ReceiptOffer::NotGiven,
+            "of a version without receipts"
+        );
         for line in ["", "receipts=1\n", "a line\nupseal/1 server receipts=1\n"] {
             assert_eq!(read(line), ReceiptOffer::Unmentioned, "{line}");
         }

@@ -29,6 +29,7 @@
 //! Limits: a length from the peer meets one before it meets an allocation ([`wire::Part`],
 //! [`service::Policy`]); no walk holds a file in memory.
 
+pub mod budget;
 pub mod connection;
 pub mod framing;
 pub mod handshake;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::arriving::{Arriving, AtRest};
+use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
 use self::ledger::Own;
@@ -20,8 +20,7 @@ use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::crypto::rsa_blocks::BlockOpener;
-use crate::digest::{Digest, FileDigest};
+use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
@@ -300,7 +299,7 @@ impl<'a> Session<'a> {
         }
         self.unfinished = true;
         self.ordinal += 1;
-        let variant = self.variant(m1)?;
+        let (variant, may_be_sealed) = self.variant(m1)?;
         if !self.service.policy.variants.contains(&variant) {
             return Err(ReceiveError::Variant { offset: self.offset(), variant });
         }
@@ -308,6 +307,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Some(m1), m1)?;
+                file.may_be_sealed = may_be_sealed;
                 self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
@@ -342,10 +342,10 @@ impl<'a> Session<'a> {
                 if m1 != u64::MAX && m1 > self.service.policy.max_file.saturating_mul(k) {
                     return Err(self.too_large(m1 / k));
                 }
+                let opener = self.block_opener(identity)?;
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let file = self.begin(&name, variant, None, announced)?;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 let said = self.hello.and_then(|offer| offer.framing);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
@@ -397,6 +397,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             plain: Vec::new(),
             first_block: (variant == Variant::Cp1).then(Vec::new),
+            may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };
         self.watch(&file);

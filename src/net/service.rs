@@ -8,11 +8,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Observer;
+use super::budget::PaddingBudget;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
@@ -26,8 +28,9 @@ use crate::units;
 pub struct Policy {
     /// Variants; a body that fits none of them is refused.
     pub variants: Vec<Variant>,
-    /// Paddings of CP1's blocks. MODE 4 takes either: a key that does not decrypt tells nobody.
-    pub paddings: Vec<Padding>,
+    /// Paddings of CP1's blocks; any other is never evaluated. MODE 4 takes either: a key that does not unwrap
+    /// becomes a random one, and the two cases look alike.
+    pub paddings: Paddings,
     /// Bytes of the largest file.
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
@@ -52,7 +55,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             variants: Variant::ALL.to_vec(),
-            paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
+            paddings: Paddings::EITHER,
             max_file: 64 << 30,
             prefix: String::new(),
             reply: Reply::default(),
@@ -73,6 +76,8 @@ pub struct Service {
     pub ciphertext: Option<Arc<dyn Store>>,
     /// What was received, and what must not come again; `None`: neither is remembered.
     pub history: Option<History>,
+    /// How many PKCS #1 v1.5 blocks that do not conform are still answered.
+    pub budget: PaddingBudget,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
 }
@@ -139,7 +144,7 @@ impl Service {
         }
         match identity.receipt_key() {
             Some(key) => Ok(ReceiptSigner::ReceiptKey(key)),
-            None if variants.contains(&Variant::Cp1) && paddings.contains(&Padding::Pkcs1v15) => {
+            None if variants.contains(&Variant::Cp1) && paddings.contains(Padding::Pkcs1v15) => {
                 Err(NoReceipts::OnlyKeyDecrypts)
             }
             None => Ok(ReceiptSigner::OnlyKey(identity)),
@@ -209,12 +214,15 @@ pub enum ReceiveError {
         /// Which.
         variant: Variant,
     },
-    /// A padding that this server was told not to accept.
+    /// The client announced a padding that this server does not accept.
     #[error("{padding}, which this server does not accept (--accept-padding)")]
     Padding {
         /// Which.
         padding: Padding,
     },
+    /// Only PKCS #1 v1.5 is left of what client and server accept, and it is off.
+    #[error("PKCS1v15, which is off: too many blocks did not decrypt (--reset-padding-budget)")]
+    PaddingOff,
     /// More bytes than `--max-file`.
     #[error("at byte {offset}: a file of {} or more; at most {} are accepted (--max-file)", units::bytes(*.size), units::bytes(*.limit))]
     TooLarge {
@@ -260,7 +268,12 @@ impl ReceiveError {
                     "{self}; let it be sent again, and look after the system's random numbers (getrandom)"
                 )
             }
-            Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
+            Self::Framing(_)
+            | Self::Name(_)
+            | Self::Unsignable(_)
+            | Self::Open(_)
+            | Self::Padding { .. }
+            | Self::PaddingOff => {
                 format!("at byte {offset}: {self}")
             }
             // They know it, or are of this side, whatever came.
@@ -311,6 +324,7 @@ mod tests {
             store: Arc::new(Nowhere),
             ciphertext: None,
             history: None,
+            budget: PaddingBudget::default(),
             observer: Arc::new(Deaf),
         }
     }
@@ -321,14 +335,14 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         let one = || Identity::from_pem(&read("server_signed.crt"), &read("server_private_key.pem")).unwrap();
         let two = || Identity::load(&folder).unwrap();
-        let (oaep, both) = (vec![Padding::Oaep], vec![Padding::Oaep, Padding::Pkcs1v15]);
+        let pkcs1v15: Paddings = std::iter::once(Padding::Pkcs1v15).collect();
         let cp2 = vec![Variant::Ap, Variant::Cp2];
         for (variants, paddings, alone) in [
-            (Variant::ALL.to_vec(), both.clone(), false),
-            (vec![Variant::Cp1], vec![Padding::Pkcs1v15], false),
-            (Variant::ALL.to_vec(), oaep, true),
+            (Variant::ALL.to_vec(), Paddings::EITHER, false),
+            (vec![Variant::Cp1], pkcs1v15, false),
+            (Variant::ALL.to_vec(), Paddings::OAEP, true),
             // A padding that no accepted variant has.
-            (cp2, both, true),
+            (cp2, Paddings::EITHER, true),
         ] {
             let policy = Policy { variants, paddings, ..Policy::default() };
             let of_one = service(policy.clone(), Some(one()));

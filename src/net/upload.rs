@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::body::Slot;
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{
-    AnswerDecoder, LONG_HELLO_RANDOM, Offer, ReceiptOffer, hello_random, receipt_offer,
-};
+use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, ReceiptOffer, hello_random, receipt_offer};
 use super::record::Tap;
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge;

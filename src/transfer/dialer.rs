@@ -175,7 +175,12 @@ impl Dialer {
         let proven = upload.prove(&anchor, known_bits).map_err(|e| e.fault())?;
         let standing = self.recognise(target, &anchor, &proven, track).inspect_err(|_| upload.leave())?;
         let proof = proven.proof;
-        self.observer.event(Event::Proven { track, address: address.clone(), proof: proof.clone(), standing });
+        self.observer.event(Event::Proven {
+            track,
+            address: address.clone(),
+            proof: proof.clone(),
+            standing,
+        });
         if let Track::Job(_) = track
             && self.digest == FileDigest::Sha256
             && proven.receipts == Some(ReceiptOffer::NotGiven)

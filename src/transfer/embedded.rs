@@ -12,6 +12,7 @@ use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Event, Fault, FaultKind};
 use crate::ledger::{Ledger, repair, store_path};
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::service::{History, Policy, Service};
 use crate::net::upload::unix_now;
 use crate::store::folder::Folder;
@@ -102,6 +103,8 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
         store,
         ciphertext: None,
         history,
+        // The key does not outlive this process.
+        budget: PaddingBudget::default(),
         observer,
     };
     let listening = Event::Listening {

@@ -104,7 +104,8 @@ pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, Le
     }
     let row = |file: &Asked| {
         let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
-        let proofs = its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file, &keys)?, path.clone())));
+        let proofs =
+            its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file, &keys)?, path.clone())));
         // Files that each have a receipt of their own have the same statement in all of them.
         let proven = proofs.max_by_key(|(_, path)| likeness(path, &file.sent.name));
         match proven {

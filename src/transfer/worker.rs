@@ -16,8 +16,8 @@ use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Ta
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Content, Question, Upload, UploadError};
-use crate::trust::known::{self, SignedBy};
 use crate::trust::Anchor;
+use crate::trust::known::{self, SignedBy};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
 pub struct Worker {

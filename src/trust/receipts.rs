@@ -88,10 +88,7 @@ fn same_subject(receipts: &[u8], server: &[u8]) -> Result<(), TrustError> {
     if same_name(receipts.subject(), server.subject()) {
         return Ok(());
     }
-    Err(TrustError::AnotherSubject {
-        receipts: shown(receipts.subject()),
-        server: shown(server.subject()),
-    })
+    Err(TrustError::AnotherSubject { receipts: shown(receipts.subject()), server: shown(server.subject()) })
 }
 
 #[cfg(test)]

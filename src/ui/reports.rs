@@ -122,6 +122,17 @@ impl App {
                 let tone = if blame == Blame::System { Tone::Bad } else { Tone::Warn };
                 self.say(tone, words, String::new(), now);
             }
+            Event::Warned { session, peer, name, text, at_ms } => {
+                let words = text::warned(peer.as_deref(), name.as_deref(), &text);
+                self.server.refusals.warn(
+                    session,
+                    peer.as_deref(),
+                    name.as_deref(),
+                    &text,
+                    self.clock.time(at_ms),
+                );
+                self.say(Tone::Warn, words, String::new(), now);
+            }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(&text), String::new(), now),
             Event::Calibrated { calibration } => self.rates.calibrate(calibration),
             Event::Learned { rates } => self.rates.recall(rates),

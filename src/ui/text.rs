@@ -55,6 +55,7 @@ pub(super) const NO_IDENTITY: &str = "none: serves Plain only";
 pub(super) const SESSIONS: &str = "Sessions";
 pub(super) const NO_SESSIONS: &str = "Nobody has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
+pub(super) const REFUSALS_AND_WARNINGS: &str = "Refused, warned";
 pub(super) const NO_REFUSALS: &str = "Nothing was refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";

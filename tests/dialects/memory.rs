@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use upseal::event::{Event, SessionId, Track};
 use upseal::meter::Meter;
 use upseal::net::Observer;
+use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
 use upseal::net::receive::Session;
 use upseal::net::service::{Policy, Service};
@@ -123,6 +124,7 @@ impl Server {
             store: Arc::new(Folder::open(folder.path()).unwrap()),
             ciphertext: None,
             history: None,
+            budget: PaddingBudget::default(),
             observer: Arc::clone(&log) as Arc<dyn Observer>,
         };
         Self { folder, service, log }

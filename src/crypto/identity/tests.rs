@@ -128,7 +128,7 @@ fn what_openssl_made_is_understood() {
     let identity = Arc::new(Identity::load(&fixtures()).unwrap());
     let message = b"made by OpenSSL";
     for (file, padding) in [("test_oaep.bin", Padding::Oaep), ("test_pkcs1v15.bin", Padding::Pkcs1v15)] {
-        let mut opener = identity.opener();
+        let mut opener = identity.opener(Paddings::EITHER);
         let mut plain = Vec::new();
         opener.open(&std::fs::read(fixtures().join(file)).unwrap(), &mut plain).unwrap();
         opener.finish(&mut plain).unwrap();
@@ -236,7 +236,10 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     // The same of its receipt key, which is another key.
     let receipts = identity.receipt_key().unwrap();
     let (key, proof) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
-    assert_eq!((&key, proof.bits, proof.subject.as_str()), (receipts.public(), 2048, "CN=upseal embedded server"));
+    assert_eq!(
+        (&key, proof.bits, proof.subject.as_str()),
+        (receipts.public(), 2048, "CN=upseal embedded server")
+    );
     assert_eq!(proof.warnings, [""; 0]);
     assert!(throwaway_of(1024).unwrap().0.receipt_key().is_none());
     // Another throwaway's CA does not.
@@ -278,7 +281,8 @@ fn init_makes_a_folder_that_loads() {
 
 #[test]
 fn init_overwrites_nothing() {
-    for there in [CA_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE]
+    for there in
+        [CA_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE]
     {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(there), "mine").unwrap();

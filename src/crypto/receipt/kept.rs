@@ -283,7 +283,11 @@ mod tests {
                 "line 6 of the statement: expected a `file` or `missing` line of this ordinal",
             ),
             ("missing 4", "missing 900", "the statement names 2 files; 1 to 256 are expected"),
-            ("\n\n-----BEGIN", "\n-----BEGIN", "no certificate follows the statement, or one of two is missing"),
+            (
+                "\n\n-----BEGIN",
+                "\n-----BEGIN",
+                "no certificate follows the statement, or one of two is missing",
+            ),
         ] {
             let other = text.replacen(from, to, 1);
             assert_ne!(other, text);

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
 use crate::crypto::identity::{CERTIFICATE_FILE, Identity, PRIVATE_KEY_FILE};
@@ -31,7 +32,8 @@ fn read(path: &str) -> Vec<u8> {
 
 #[test]
 fn the_receipt_key_is_loaded_beside_the_servers() {
-    let (certificate, key) = (read("identity-v1/receipt_signed.crt"), read("identity-v1/receipt_private_key.pem"));
+    let (certificate, key) =
+        (read("identity-v1/receipt_signed.crt"), read("identity-v1/receipt_private_key.pem"));
     let both = folder(Some(&certificate), Some(&key));
     let identity = Identity::load(both.path()).unwrap();
     let receipts = identity.receipt_key().unwrap();
@@ -51,22 +53,31 @@ fn a_receipt_key_that_is_not_this_servers_is_refused_with_its_reason() {
     let other_key = read("rsa/key-2048.pem");
     for (what, certificate, key, why) in [
         ("another subject", "receipts/another-subject.crt", &key, "its subject is not the server's"),
-        ("the server's own key", "identity-v1/server_signed.crt", &server_key, "unsupported key size: 1024 bits"),
+        (
+            "the server's own key",
+            "identity-v1/server_signed.crt",
+            &server_key,
+            "unsupported key size: 1024 bits",
+        ),
         ("another private key", "identity-v1/receipt_signed.crt", &other_key, "is not its private key"),
         ("no certificate", "identity-v1/receipt_private_key.pem", &key, "-----BEGIN CERTIFICATE-----"),
     ] {
-        let error = Identity::load(folder(Some(&read(certificate)), Some(key)).path()).unwrap_err().to_string();
+        let error =
+            Identity::load(folder(Some(&read(certificate)), Some(key)).path()).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains(RECEIPT_CERTIFICATE_FILE), "{what}: {error}");
     }
-    let missing = Identity::load(folder(Some(&read("identity-v1/receipt_signed.crt")), None).path()).unwrap_err();
+    let missing =
+        Identity::load(folder(Some(&read("identity-v1/receipt_signed.crt")), None).path()).unwrap_err();
     assert!(missing.to_string().contains(RECEIPT_PRIVATE_KEY_FILE), "{missing}");
     // A server's key that is long enough.
     let pem = AUTHORITY.issue("x", 2048, 30).unwrap();
     let error =
-        ReceiptKey::from_pem(&pem.certificate_pem, &pem.private_key_pem, pem.certificate_pem.as_bytes()).unwrap_err();
+        ReceiptKey::from_pem(&pem.certificate_pem, &pem.private_key_pem, pem.certificate_pem.as_bytes())
+            .unwrap_err();
     assert!(error.to_string().contains("it certifies the server's own key"), "{error}");
     let receipts = AUTHORITY.issue_receipt_key("Test server", 2048, 30).unwrap();
-    ReceiptKey::from_pem(&receipts.certificate_pem, &receipts.private_key_pem, RSA_2048.certificate_pem()).unwrap();
+    ReceiptKey::from_pem(&receipts.certificate_pem, &receipts.private_key_pem, RSA_2048.certificate_pem())
+        .unwrap();
 }
 
 #[test]

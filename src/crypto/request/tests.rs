@@ -50,7 +50,10 @@ fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
     let (theirs, ca) = (folder.path().join("server"), authority());
     let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();
     let without = receipt_csr(&theirs, 2048).unwrap_err();
-    assert!(matches!(&without, IdentityError::Unreadable { path, .. } if path.ends_with(CERTIFICATE_FILE)), "{without}");
+    assert!(
+        matches!(&without, IdentityError::Unreadable { path, .. } if path.ends_with(CERTIFICATE_FILE)),
+        "{without}"
+    );
     csr(&theirs, "Group 7", 1024).unwrap();
     assert!(matches!(receipt_csr(&theirs, 2047), Err(IdentityError::ReceiptKeySize { bits: 2047 })));
 

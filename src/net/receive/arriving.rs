@@ -9,6 +9,13 @@ use crate::event::{Track, Variant};
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
 
+/// Whether a file is taken for AP's and may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MayBeSealed {
+    No,
+    Yes,
+}
+
 /// A file on its way to the store.
 pub(super) struct Arriving {
     pub(super) track: Track,
@@ -25,6 +32,7 @@ pub(super) struct Arriving {
     pub(super) plain: Vec<u8>,
     /// What came of CP1's first block, until it is whole; `None`: it was looked at, or this is no CP1.
     pub(super) first_block: Option<Vec<u8>>,
+    pub(super) may_be_sealed: MayBeSealed,
     /// How often it was published before.
     pub(super) amendments: u32,
 }

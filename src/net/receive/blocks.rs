@@ -15,12 +15,11 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use super::arriving::{Arriving, AtRest};
+use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
-use crate::digest::FileDigest;
 use crate::event::{Kept, Variant};
 use crate::ledger::Seen;
 use crate::meter::Stage;
@@ -69,7 +68,8 @@ impl Session<'_> {
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         let mut has_ended = false;
         loop {
-            let plain = blocks.file.meter.file_bytes();
+            // Wrong blocks count as full ones, so the end depends on no padding that is not accepted.
+            let plain = blocks.opener.counted();
             let mut here = self.connection.buffered();
             // The first block is looked at by itself, below.
             if blocks.file.first_block.is_none() {
@@ -100,12 +100,13 @@ impl Session<'_> {
                     file.keep(sealed)?;
                     let first = file.first_block(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
+                    self.charge(opener.take_miss());
                     file.store()?;
                     self.take_of(&blocks.file.meter, skip + length);
                     if let Some(first) = first {
                         self.check_fresh(Seen::FirstBlock, &first)?;
                     }
-                    self.check_size(blocks.file.meter.file_bytes())?;
+                    self.check_size(blocks.opener.counted())?;
                 }
                 Step::End if has_ended => break,
                 // More may follow it at once.
@@ -129,6 +130,7 @@ impl Session<'_> {
         let Blocks { file, opener } = blocks;
         let meter = Arc::clone(&file.meter);
         let limit = self.service.policy.max_file;
+        let paddings = opener.paddings();
         let mut at = self.decoder.offset();
         let mut slots = std::mem::take(&mut self.slots);
         let workers = *WORKERS;
@@ -142,7 +144,7 @@ impl Session<'_> {
         let read = |slot: &mut Slot| input.read(slot, step * units.bytes());
         let open = |slot: &mut Slot| {
             slot.strip(&units);
-            meter.timed(Stage::Open, || slot.opened = open_blocks(identity, slot.body()));
+            meter.timed(Stage::Open, || slot.opened = open_blocks(identity, paddings, slot.body()));
             Ok(())
         };
         let store = |slot: &mut Slot| {
@@ -152,7 +154,7 @@ impl Session<'_> {
                 slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
             });
             file.store()?;
-            let size = meter.file_bytes();
+            let size = opener.counted();
             if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
         };
         let result = if count.saturating_mul(units.k as u64) <= CHUNK {
@@ -164,6 +166,7 @@ impl Session<'_> {
             pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
         };
         self.slots = slots;
+        self.charge(blocks.opener.take_miss());
         result
     }
 
@@ -173,7 +176,7 @@ impl Session<'_> {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
                 self.speaks_blocks = true;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
+                let opener = self.block_opener(identity)?;
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
             (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
@@ -197,7 +200,7 @@ impl Session<'_> {
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
                 self.speaks_blocks = true;
-                BlockOpener::new(identity, FileDigest::Sha256)
+                self.block_opener(identity)?
             }
             (None, _) => return Err(OpenError::Rejected.into()),
         };
@@ -217,6 +220,7 @@ impl Session<'_> {
             begun,
             plain: Vec::new(),
             first_block: None,
+            may_be_sealed: MayBeSealed::No,
             amendments: amendments + 1,
         };
         self.watch(&file);
@@ -228,11 +232,6 @@ impl Session<'_> {
         opener.finish(&mut file.plain)?;
         file.digest = opener.digest();
         file.store()?;
-        if let Some(padding) = blocks.opener.locked_padding()
-            && !self.service.policy.paddings.contains(&padding)
-        {
-            return Err(ReceiveError::Padding { padding });
-        }
         self.publish(blocks.file, Some(blocks.opener))
     }
 

@@ -138,7 +138,12 @@ impl UploadError {
                     "ask its operator whether the receipt key was changed, and only then: upseal known accept {address}; \
                      otherwise somebody else signed"
                 );
-                return Fault { kind: FaultKind::Unproven, blame: Blame::Peer, what: self.to_string(), advice };
+                return Fault {
+                    kind: FaultKind::Unproven,
+                    blame: Blame::Peer,
+                    what: self.to_string(),
+                    advice,
+                };
             }
             Self::Receipt(_) => (
                 FaultKind::Unproven,

@@ -144,12 +144,11 @@ impl Upload {
         let anchor = self.anchor.as_ref().or(anchor).ok_or(UploadError::NoAnswer(None))?;
         let refused = |why: TrustError| ReceiptError::Certificates(why.to_string());
         if !blob.starts_with("upseal/1 stored\n") {
-            let key = match &self.server {
-                Some(key) => key.clone(),
-                None => {
-                    let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
-                    anchor.check(pem.as_bytes(), unix_now()).map_err(refused)?.0
-                }
+            let key = if let Some(key) = &self.server {
+                key.clone()
+            } else {
+                let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
+                anchor.check(pem.as_bytes(), unix_now()).map_err(refused)?.0
             };
             challenge::verify(&key, request.to_text().as_bytes(), &answer.signature)
                 .map_err(|_| ReceiptError::Signature)?;

@@ -13,6 +13,7 @@ use crate::digest::FileDigest;
 use crate::event::{Dialect, Event, Track};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::connection::Connection;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
@@ -139,6 +140,7 @@ fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest) -> Meas
         store,
         ciphertext: None,
         history: None,
+        budget: PaddingBudget::default(),
         observer: Arc::clone(&watcher) as Arc<dyn Observer>,
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

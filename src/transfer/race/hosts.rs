@@ -8,6 +8,7 @@ use crate::crypto::identity;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::receive::is_race;
 use crate::net::record::Recorder;
 use crate::net::server::{Lifetime, Server};
@@ -76,6 +77,7 @@ impl Hosts {
             store: Arc::new(Nowhere),
             ciphertext: None,
             history: None,
+            budget: PaddingBudget::default(),
             observer: Arc::clone(self) as Arc<dyn Observer>,
         };
         let before = (bits as u64) << NUMBERED;

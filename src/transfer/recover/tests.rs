@@ -180,94 +180,98 @@ fn of_receipts_that_say_the_same_each_file_has_its_own() {
     assert!(paths.contains(rows[3].receipt.as_ref().unwrap()));
 }
 
-/// Each of them would call the file stored, if it was believed, or of this file.
+/// Makes a receipt's text.
+type Make = fn(&Scene) -> String;
+
+/// Receipts that would call the file stored, if they were believed, or of this file: each with the beginning of what is
+/// said of it.
+const FORGERIES: &[(&str, &str, Make)] = &[
+    ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
+    ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
+    ("by another protocol", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { protocol, .. } = &mut statement.entries[0].fate {
+            *protocol = Variant::Cp1;
+        }
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("of another size", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { size, .. } = &mut statement.entries[0].fate {
+            *size = 4;
+        }
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("without its salt", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { digest, .. } = &mut statement.entries[0].fate {
+            *digest = Digest::of(b"one");
+        }
+        scene.signed(statement, None).to_text()
+    }),
+    ("that says missing", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.entries[0].fate = Fate::Missing(Reason::Disk);
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("of another server", "", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.key = stranger.server_key().fingerprint();
+        statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
+        signed_by(&stranger, statement, Some([7; 32].into())).to_text()
+    }),
+    ("of a receipt key that is not known of the server", "", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
+        let forged = signed_by(&stranger, statement, Some([7; 32].into()));
+        let Certificates { server, .. } = scene.receipt(&["one"]).certificates;
+        let certificates = Certificates { server, ..forged.certificates };
+        Receipt { certificates, ..forged }.to_text()
+    }),
+    ("signed by the key that decrypts, although a receipt key is known", "", |scene| {
+        let statement = Statement { receipt_key: None, ..scene.receipt(&["one"]).statement };
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("signed by the key that decrypts, and naming the receipt key", "its signature does not hold", |scene| {
+        let receipt = scene.receipt(&["one"]);
+        let signature = scene.server.sign_receipt(receipt.text.as_bytes()).unwrap();
+        Receipt { signature, ..receipt }.to_text()
+    }),
+    ("signed by another server", "its signature does not hold", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let receipt = scene.receipt(&["one"]);
+        let signature = stranger.receipt_key().unwrap().sign(receipt.text.as_bytes()).unwrap();
+        Receipt { signature, ..receipt }.to_text()
+    }),
+    ("with the stranger's certificates", "its certificate is that of another key", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let statement = scene.receipt(&["one"]).statement;
+        signed_by(&stranger, statement, Some([7; 32].into())).to_text()
+    }),
+    ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
+        let receipt = scene.receipt(&["one"]);
+        let signature = scene.server.sign(receipt.text.as_bytes()).unwrap();
+        let statement = Statement { receipt_key: None, ..receipt.statement };
+        Receipt { signature, ..scene.signed(statement, receipt.salt) }.to_text()
+    }),
+    ("with no certificate", "its certificate: ", |scene| {
+        let mut receipt = scene.receipt(&["one"]);
+        receipt.certificates.server = "-----END CERTIFICATE-----\n".to_owned();
+        receipt.to_text()
+    }),
+    ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
+    ("that is empty", "it is no receipt: ", |_| String::new()),
+    ("too long", "it is no receipt: ", |scene| {
+        let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
+        scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
+    }),
+];
+
 #[test]
 fn no_other_receipt_makes_a_row() {
-    type Make = fn(&Scene) -> String;
-    let cases: &[(&str, &str, Make)] = &[
-        ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
-        ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
-        ("by another protocol", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { protocol, .. } = &mut statement.entries[0].fate {
-                *protocol = Variant::Cp1;
-            }
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("of another size", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { size, .. } = &mut statement.entries[0].fate {
-                *size = 4;
-            }
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("without its salt", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { digest, .. } = &mut statement.entries[0].fate {
-                *digest = Digest::of(b"one");
-            }
-            scene.signed(statement, None).to_text()
-        }),
-        ("that says missing", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            statement.entries[0].fate = Fate::Missing(Reason::Disk);
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("of another server", "", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let mut statement = scene.receipt(&["one"]).statement;
-            statement.key = stranger.server_key().fingerprint();
-            statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
-            signed_by(&stranger, statement, Some([7; 32].into())).to_text()
-        }),
-        ("of a receipt key that is not known of the server", "", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let mut statement = scene.receipt(&["one"]).statement;
-            statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
-            let forged = signed_by(&stranger, statement, Some([7; 32].into()));
-            let Certificates { server, .. } = scene.receipt(&["one"]).certificates;
-            let certificates = Certificates { server, ..forged.certificates };
-            Receipt { certificates, ..forged }.to_text()
-        }),
-        ("signed by the key that decrypts, although a receipt key is known", "", |scene| {
-            let statement = Statement { receipt_key: None, ..scene.receipt(&["one"]).statement };
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("signed by the key that decrypts, and naming the receipt key", "its signature does not hold", |scene| {
-            let receipt = scene.receipt(&["one"]);
-            let signature = scene.server.sign_receipt(receipt.text.as_bytes()).unwrap();
-            Receipt { signature, ..receipt }.to_text()
-        }),
-        ("signed by another server", "its signature does not hold", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let receipt = scene.receipt(&["one"]);
-            let signature = stranger.receipt_key().unwrap().sign(receipt.text.as_bytes()).unwrap();
-            Receipt { signature, ..receipt }.to_text()
-        }),
-        ("with the stranger's certificates", "its certificate is that of another key", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let statement = scene.receipt(&["one"]).statement;
-            signed_by(&stranger, statement, Some([7; 32].into())).to_text()
-        }),
-        ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
-            let receipt = scene.receipt(&["one"]);
-            let signature = scene.server.sign(receipt.text.as_bytes()).unwrap();
-            let statement = Statement { receipt_key: None, ..receipt.statement };
-            Receipt { signature, ..scene.signed(statement, receipt.salt) }.to_text()
-        }),
-        ("with no certificate", "its certificate: ", |scene| {
-            let mut receipt = scene.receipt(&["one"]);
-            receipt.certificates.server = "-----END CERTIFICATE-----\n".to_owned();
-            receipt.to_text()
-        }),
-        ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
-        ("that is empty", "it is no receipt: ", |_| String::new()),
-        ("too long", "it is no receipt: ", |scene| {
-            let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
-            scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
-        }),
-    ];
-    for (what, said, make) in cases {
+    for (what, said, make) in FORGERIES {
         let scene = Scene::new();
         let asked = scene.asked(1, "one");
         scene.die_asking(std::slice::from_ref(&asked));

@@ -24,6 +24,8 @@ fn check(receipts: Option<&str>) -> Result<Signers, TrustError> {
     anchor().check_signers(&certificates, NOW)
 }
 
+type Is = fn(&TrustError) -> bool;
+
 #[test]
 fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
     // Of version 1, where nothing limits the use; and of version 3, for receipts.
@@ -38,7 +40,6 @@ fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
     assert!(alone.receipts.is_none());
     assert_eq!(*alone.signer(), alone.server.key);
 
-    type Is = fn(&TrustError) -> bool;
     let cases: [(&str, &str, Is); 8] = [
         ("another subject", fixture!("receipts/another-subject.crt"), |e| {
             matches!(e, TrustError::AnotherSubject { .. })

@@ -24,7 +24,8 @@ impl Scratch {
     }
 
     fn meet_server(&self, key: Digest, pinned: bool) {
-        let meeting = Meeting { address: HERE, ca: CA, key, bits: 1024, pinned, receipts: Some(true), now: 0 };
+        let meeting =
+            Meeting { address: HERE, ca: CA, key, bits: 1024, pinned, receipts: Some(true), now: 0 };
         self.known.meet(&meeting).unwrap();
     }
 
@@ -63,7 +64,10 @@ fn the_first_receipt_key_is_remembered_and_another_is_refused_until_it_is_accept
     let entry = scratch.known.list().unwrap().remove(0);
     assert_eq!((entry.key, entry.receipt_key, entry.offered_receipts), (KEY, Some(digest(OLD)), Some(NEW)));
     let accepted = scratch.known.accept(HERE, None, None, 0).unwrap();
-    assert_eq!((accepted.key, accepted.receipt_key, accepted.offered_receipts), (KEY, Some(digest(NEW)), None));
+    assert_eq!(
+        (accepted.key, accepted.receipt_key, accepted.offered_receipts),
+        (KEY, Some(digest(NEW)), None)
+    );
     assert_eq!(scratch.meet(NEW), Standing::Accepted);
     assert_eq!(scratch.meet(OLD), Standing::Changed { known: digest(NEW), offered: digest(OLD) });
     // Met again, the known one clears what was refused.
@@ -78,7 +82,10 @@ fn the_key_that_decrypts_signs_no_receipt_once_a_receipt_key_is_known() {
     assert_eq!(scratch.meet(SignedBy::OnlyKey), Standing::Dropped { known: digest(OLD) });
     assert_eq!(scratch.receipt_key(), Some(digest(OLD)));
     let text = std::fs::read_to_string(scratch.folder.path().join("known")).unwrap();
-    assert!(text.contains(&format!(" receipt-key=sha256:{} offered-receipt-key=none", digest(OLD))), "{text}");
+    assert!(
+        text.contains(&format!(" receipt-key=sha256:{} offered-receipt-key=none", digest(OLD))),
+        "{text}"
+    );
     // It can be accepted, too: the operator has taken the receipt key away.
     assert_eq!(scratch.known.accept(HERE, None, None, 0).unwrap().receipt_key, None);
     assert_eq!(scratch.meet(SignedBy::OnlyKey), Standing::Accepted);
@@ -91,7 +98,11 @@ fn with_another_server_key_the_receipt_key_is_learned_again() {
         scratch.meet(OLD);
         scratch.meet_server(OTHER_KEY, pinned);
         if !pinned {
-            assert_eq!(scratch.receipt_key(), Some(digest(OLD)), "nothing is forgotten before it is accepted");
+            assert_eq!(
+                scratch.receipt_key(),
+                Some(digest(OLD)),
+                "nothing is forgotten before it is accepted"
+            );
             scratch.known.accept(HERE, None, Some(Offered { key: OTHER_KEY, bits: None }), 0).unwrap();
         }
         assert_eq!(scratch.receipt_key(), None);

@@ -35,8 +35,10 @@ pub mod certificate;
 pub mod challenge;
 pub mod fernet;
 pub mod identity;
+pub mod key_files;
 mod name;
 pub mod padding;
+mod private_pem;
 mod pss;
 pub mod receipt;
 pub mod receipt_key;
@@ -45,7 +47,7 @@ pub mod rsa_batch;
 pub mod rsa_blocks;
 mod session_key;
 
-pub(crate) use name::{common_name_of, distinguished, same_name};
+pub(crate) use name::{attributes, common_name_of, distinguished, same_name};
 
 use sha2::{Digest as _, Sha256};
 

@@ -63,7 +63,7 @@ pub(crate) fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
 }
 
 /// The attributes of each part of a name; `None` if one is no text.
-fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
+pub(crate) fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
     let text = |attribute: &'a AttributeTypeAndValue<'_>| {
         Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
     };

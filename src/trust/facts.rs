@@ -2,7 +2,8 @@
 
 use x509_parser::prelude::X509Certificate;
 
-use super::{Date, TrustError, bits, check_use, server_key, shown, validity};
+use super::limits::Limits;
+use super::{Date, TrustError, bits, server_key, shown, validity};
 use crate::crypto::certificate::{Certificate, Purpose};
 use crate::crypto::common_name_of;
 use crate::digest::Digest;
@@ -48,8 +49,9 @@ pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
         version: parsed.version().0 + 1,
         algorithm: algorithm(&parsed.signature_algorithm.algorithm.to_id_string()),
         key,
-        is_for_receipts: check_use(&parsed, Purpose::Server).is_err()
-            && check_use(&parsed, Purpose::Receipts).is_ok(),
+        is_for_receipts: Limits::of(&parsed).is_ok_and(|limits| {
+            limits.check_use(Purpose::Server).is_err() && limits.check_use(Purpose::Receipts).is_ok()
+        }),
         fingerprint,
         not_before: Date(not_before).to_string(),
         not_after: Date(not_after).to_string(),

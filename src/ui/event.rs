@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::widgets::history::{self, Answer};
@@ -22,6 +22,7 @@ use super::widgets::listing::{self, Clock, Listing, Request};
 use super::{fit, text};
 use crate::lab;
 use crate::net::stream::Interrupter;
+use crate::signals;
 
 /// How long the input thread may be deaf to the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -73,7 +74,7 @@ impl Sources {
         let (answered, answers) = unbounded();
         let (played, plays) = unbounded();
 
-        let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
+        let mut signals = Signals::new([signals::ending(), vec![SIGTSTP, SIGCONT, SIGWINCH]].concat())?;
         let handle = signals.handle();
         let on_signals = thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {

@@ -3,13 +3,17 @@
 mod addresses;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
 use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
+use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
 use crate::ledger::Ledger;
@@ -18,7 +22,7 @@ use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Reply, Service};
+use crate::net::service::{NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
@@ -65,7 +69,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     })?;
     let budget =
         identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
-    let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
+    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
         policy: Policy {
@@ -92,6 +96,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
+    }
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
     }
     for text in warnings {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
@@ -179,6 +186,11 @@ fn padding_warnings(
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    if let Some(receipts) = identity.receipt_key()
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+    {
+        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+    }
     match anchor.check(identity.certificate_pem(), unix_now()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
@@ -186,6 +198,21 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
             None
         }
     }
+}
+
+/// What the operator of a server with one key can do to give receipts.
+fn receipt_advice(certs: &Path) -> String {
+    let dir = output::shell_word(&certs.to_string_lossy());
+    if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
+        return format!(
+            "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
+             {dir}/{RECEIPT_CERTIFICATE_FILE}, or serve --accept-padding oaep"
+        );
+    }
+    format!(
+        "run upseal certs csr --receipts --dir {dir} and have {RECEIPT_REQUEST_FILE} signed by the CA (upseal certs sign), \
+         or serve --accept-padding oaep"
+    )
 }
 
 /// Returns a warning for each private key that other users of this machine can use.

@@ -13,13 +13,14 @@ use rsa::traits::PublicKeyParts as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub use super::authority::{Authority, Issued, init, throwaway, throwaway_of};
+pub use super::authority::{Authority, Issued, THROWAWAY_BITS, init, throwaway, throwaway_of};
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge::{self, SignError};
 use super::fernet::SessionKey;
 use super::padding::{Both, Paddings, Unpadded};
 use super::private_pem::{PemError, private_key_block};
 use super::receipt;
+use super::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use super::rsa_batch::{BatchError, PrivateBatch, Raw};
 use super::rsa_blocks::{BlockOpener, ServerKey};
 use super::session_key;
@@ -97,6 +98,14 @@ pub enum IdentityError {
         /// Why.
         why: String,
     },
+    /// The receipt key or its certificate cannot be used.
+    #[error("{} is not the certificate of this server's receipt key: {why}", path.display())]
+    UnfitReceiptKey {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The CA's certificate is none.
     #[error("{} is no certificate of a CA: {why}", path.display())]
     NotACa {
@@ -126,6 +135,12 @@ pub enum IdentityError {
     /// Keys have 1024 to 8192 bits.
     #[error("a key of {bits} bits is not accepted: {} to {} are", KEY_BITS.start(), KEY_BITS.end())]
     Size {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// Receipt keys have at least 2048 bits.
+    #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
+    ReceiptKeySize {
         /// Bits of the modulus.
         bits: usize,
     },
@@ -187,17 +202,35 @@ pub struct Identity {
     certificate: Vec<u8>,
     /// The private operation.
     batch: PrivateBatch,
+    /// The key that signs receipts in the place of this one.
+    receipts: Option<ReceiptKey>,
 }
 
 impl Identity {
     /// Loads `server_signed.crt` and `server_private_key.pem` (PKCS #8 or PKCS #1) from a folder. They
-    /// must be a pair; who signed the certificate is for clients to judge.
+    /// must be a pair; who signed the certificate is for clients to judge. Besides the receipt key, if there is one.
     pub fn load(dir: &Path) -> Result<Self, IdentityError> {
         let certificate_path = dir.join(CERTIFICATE_FILE);
         let key_path = dir.join(PRIVATE_KEY_FILE);
         let certificate = read(&certificate_path)?;
         let key = private_key(&key_path, &read(&key_path)?)?;
-        Self::pair(key, certificate.to_vec(), &certificate_path, &key_path)
+        let identity = Self::pair(key, certificate.to_vec(), &certificate_path, &key_path)?;
+        Ok(match ReceiptKey::load(dir, identity.certificate_pem())? {
+            Some(receipts) => identity.with_receipt_key(receipts),
+            None => identity,
+        })
+    }
+
+    /// From now on this key signs the receipts.
+    #[must_use]
+    pub fn with_receipt_key(self, receipts: ReceiptKey) -> Self {
+        Self { receipts: Some(receipts), ..self }
+    }
+
+    /// The key that signs receipts; `None` if the server has only one key.
+    #[must_use]
+    pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
+        self.receipts.as_ref()
     }
 
     /// From the two PEM texts.
@@ -230,7 +263,7 @@ impl Identity {
                 own: own.fingerprint().to_string(),
             });
         }
-        Ok(Self { batch: PrivateBatch::new(&key), key, certificate })
+        Ok(Self { batch: PrivateBatch::new(&key), key, certificate, receipts: None })
     }
 
     /// The certificate as the file holds it: the second blob of the answer to MODE 3.
@@ -257,7 +290,8 @@ impl Identity {
         Ok(challenge::sign_salted(&self.batch, message, challenge::salt_max(&self.batch))?)
     }
 
-    /// Signs a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to MODE 3 has.
+    /// Signs a receipt with the server's own key: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to
+    /// MODE 3 has. Only for a server without a receipt key ([`Service::receipt_signer`](crate::net::service::Service::receipt_signer)).
     pub fn sign_receipt(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
         Ok(challenge::sign_salted(&self.batch, statement, receipt::SIGNATURE_SALT)?)
     }
@@ -333,7 +367,7 @@ impl Identity {
     #[cfg(test)]
     pub(crate) fn on_a_failing_machine(&self) -> Self {
         let batch = PrivateBatch::failing_after_one(&self.key);
-        Self { key: self.key.clone(), certificate: self.certificate.clone(), batch }
+        Self { key: self.key.clone(), certificate: self.certificate.clone(), batch, receipts: None }
     }
 
     #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::digest::{Digest, FileDigest};
+use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
@@ -288,7 +288,7 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
-        let gives_receipts = self.service.policy.digest == FileDigest::Sha256;
+        let gives_receipts = self.service.receipt_signer().is_ok();
         // Without them a request is answered as any message: "delivered, no receipt".
         if let Some(request) = Request::parse(challenge).filter(|_| gives_receipts) {
             return self.receipt(&request);

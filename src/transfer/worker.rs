@@ -1,5 +1,6 @@
 //! One connection and its uploads, on the worker thread.
 
+use std::cell::Cell;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,7 +16,8 @@ use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Ta
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
-use crate::trust::{Anchor, known};
+use crate::trust::Anchor;
+use crate::trust::known::{self, SignedBy};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
 pub struct Worker {
@@ -79,6 +81,8 @@ struct Way<'a> {
     address: Option<String>,
     /// SPKI SHA-256 of the key that proved itself.
     key: Option<Digest>,
+    /// The key that signed the last receipt, if there was one that was believed.
+    signer: Cell<Option<SignedBy>>,
 }
 
 impl Way<'_> {
@@ -150,7 +154,7 @@ impl Worker {
                         Some(known::normal(address).unwrap_or_else(|| address.clone()))
                     }
                 };
-                self.send(&Way { route, address, key }, upload, first, source);
+                self.send(&Way { route, address, key, signer: Cell::new(None) }, upload, first, source);
                 Ending::Answered
             }
             Err(fault) => self.closed_way(route, first.id, &fault),
@@ -279,6 +283,14 @@ impl Worker {
         let Some(last) = batch.files.last() else { return Ok(()) };
         let anchor = self.plain_receipts.as_deref();
         let confirmation = last.meter.timed(Stage::Wait, || upload.hear(&batch.question, anchor))?;
+        if let Confirmation::Receipt(receipt) = &confirmation {
+            let signer = SignedBy::of(&receipt.statement);
+            // Once for each connection, unless another key signs.
+            if way.signer.get() != Some(signer) {
+                self.dialer.recognise_signer(&way.route.target, upload.anchor().or(anchor), receipt)?;
+                way.signer.set(Some(signer));
+            }
+        }
         let Some(Asked { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
         let waiting = &waiting[..];
         let observer = &*self.dialer.observer;

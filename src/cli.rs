@@ -50,6 +50,8 @@ pub enum Subcommands {
         #[command(subcommand)]
         command: Certs,
     },
+    /// Find out which dialect a server speaks.
+    Probe(Probe),
     /// Name how to reach a server, for --peer.
     Peers(Peers),
     /// The servers that were met before, by their keys.
@@ -94,6 +96,10 @@ pub struct Speak {
     /// How CP1's blocks follow MODE 1. [default: A] [env: UPSEAL_FRAMING]
     #[arg(long, value_enum, ignore_case = true)]
     pub framing: Option<FramingArg>,
+    /// What ends CP1's blocks if each has its length before it. [default: max in framing D, none elsewhere]
+    /// [env: UPSEAL_TERMINATOR]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub terminator: Option<TerminatorArg>,
     /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
     /// [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
@@ -124,6 +130,30 @@ pub struct Speak {
 
 /// Stands over the options that some servers of other people need.
 const OTHERS: &str = "For servers that other people wrote";
+
+/// `upseal probe`.
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// The server. It will keep small files named `upseal-probe-N.txt`.
+    #[arg(value_name = "HOST:PORT")]
+    pub address: String,
+    /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
+    /// [env: UPSEAL_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The server's key must be this one, whatever is known of it.
+    #[arg(long, value_name = "sha256:HEX", value_parser = trust::pin)]
+    pub pin: Option<String>,
+    /// Save the dialect as a preset of this name. Without it, a terminal is asked.
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<String>,
+    /// Seconds to wait for a server that serves one connection and is started again, before each dialect.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub wait: u64,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// `upseal send`.
 #[derive(Debug, Args)]
@@ -180,7 +210,7 @@ pub struct Verify {
 
 /// `upseal serve`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Serve {
     /// Where to listen: an address, or a name of one, and a port. Beyond loopback, --accept must be spelled out.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
@@ -230,7 +260,7 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
     pub digest: DigestArg,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
-    /// with one recv: 5ms is enough.
+    /// with one recv: 20ms is enough on a busy machine too.
     #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]
     pub reply_gap: Gap,
     /// Which part of the answer to MODE 3 comes first.

@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Named, Proof, Snapshot, Standing, State,
-    Track, Verdict, Work,
+    Blame, Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Named, Proof, Snapshot, Standing,
+    State, Track, Verdict, Work,
 };
 use crate::transfer::recognise::day;
 use crate::transfer::sampler::STALLED;
@@ -42,9 +43,28 @@ impl Style {
     }
 }
 
-/// A line of a result, on stdout. A reader that has gone away is no error of ours.
+/// Why results could not be written to stdout, the first time.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line of a result to stdout. A closed pipe is not an error; any other failure is kept for
+/// [`lost_results`].
 pub fn line(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    if let Err(why) = writeln!(io::stdout().lock(), "{text}")
+        && why.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| why);
+    }
+}
+
+/// The fault with which the program ends if results did not reach stdout.
+#[must_use]
+pub fn lost_results() -> Option<Fault> {
+    LOST.get().map(|why| Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what: format!("cannot write the results to standard output: {why}"),
+        advice: String::new(),
+    })
 }
 
 /// A message, on stderr.

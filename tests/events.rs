@@ -12,7 +12,7 @@ use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
     Named, Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
-    Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
+    Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -107,6 +107,14 @@ fn dialects() -> Vec<Dialect> {
         Framing::E => Framing::E,
         Framing::F => Framing::F,
     });
+    let terminators = every!(Terminator {
+        Terminator::None => Terminator::None,
+        Terminator::Max => Terminator::Max,
+        Terminator::Zero => Terminator::Zero,
+        Terminator::One => Terminator::One,
+        Terminator::TenThousand => Terminator::TenThousand,
+        Terminator::End => Terminator::End,
+    });
     let key_forms = every!(KeyForm { KeyForm::Fernet => KeyForm::Fernet, KeyForm::Raw => KeyForm::Raw });
     let key_lengths = every!(KeyLength {
         KeyLength::Eight => KeyLength::Eight,
@@ -123,6 +131,7 @@ fn dialects() -> Vec<Dialect> {
     let mut all: Vec<Dialect> = variants().into_iter().map(Dialect::of).collect();
     all.extend(paddings.into_iter().map(|padding| Dialect { padding, ..plain }));
     all.extend(framings.into_iter().map(|framing| Dialect { framing, ..plain }));
+    all.extend(terminators.into_iter().map(|one| Dialect { terminator: Some(one), ..plain }));
     all.extend(key_forms.into_iter().map(|key_form| Dialect { key_form, ..plain }));
     all.extend(key_lengths.into_iter().map(|key_length| Dialect { key_length, ..plain }));
     all.extend(empties.into_iter().map(|empty| Dialect { empty, ..plain }));
@@ -487,6 +496,7 @@ fn words_of_an_enum_are_spelled_out() {
         ("/standing/known/since", "yesterday"),
         ("/lanes/0/dialect/padding", "none"),
         ("/lanes/0/dialect/framing", "G"),
+        ("/lanes/0/dialect/terminator", "2"),
         ("/lanes/0/dialect/key_form", "hex"),
         ("/lanes/0/dialect/key_length", "8"),
         ("/lanes/0/dialect/empty", "never"),

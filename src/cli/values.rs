@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::digest::FileDigest;
-use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+use crate::event::{
+    AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
+};
 use crate::store::Durability;
 
 /// [`Variant`], as it is written on the command line.
@@ -149,6 +151,41 @@ impl DigestArg {
         match self {
             Self::Sha256 => FileDigest::Sha256,
             Self::None => FileDigest::None,
+        }
+    }
+}
+
+/// [`Terminator`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TerminatorArg {
+    /// Nothing.
+    None,
+    /// 2^64 - 1.
+    Max,
+    /// The integer 0.
+    #[value(name = "0")]
+    Zero,
+    /// The integer 1.
+    #[value(name = "1")]
+    One,
+    /// The integer 10000.
+    #[value(name = "10000")]
+    TenThousand,
+    /// The integer 3, then the letters `end`.
+    End,
+}
+
+impl TerminatorArg {
+    /// The value.
+    #[must_use]
+    pub const fn terminator(self) -> Terminator {
+        match self {
+            Self::None => Terminator::None,
+            Self::Max => Terminator::Max,
+            Self::Zero => Terminator::Zero,
+            Self::One => Terminator::One,
+            Self::TenThousand => Terminator::TenThousand,
+            Self::End => Terminator::End,
         }
     }
 }

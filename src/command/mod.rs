@@ -6,6 +6,7 @@ pub mod history;
 pub mod known;
 pub mod lab;
 pub mod peers;
+pub mod probe;
 pub mod race;
 pub mod send;
 pub mod serve;
@@ -78,6 +79,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         dialect: settings.dialect,
         ca: Some(settings.ca),
         peers,
+        known: known::known_servers(),
         history: history::history_path(),
         captures: captures(),
         with_plaintext: args.with_plaintext,

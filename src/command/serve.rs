@@ -3,27 +3,31 @@
 mod addresses;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
 use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
+use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
-use crate::ledger::{Ledger, store_path};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
 use crate::store::name::Portability;
-use crate::store::{Catalogue, FileName};
+use crate::store::{Announce, Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -53,7 +57,10 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let store =
         Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
-    let (ledger, repairs) = history::open_for(&args.store)?;
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
@@ -61,18 +68,11 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
-    let budget = identity.as_deref().map(|own| budget(args, &ledger, own)).transpose()?.unwrap_or_default();
-    let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
+    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
-    let history = History {
-        ledger,
-        store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-        until: identity
-            .as_deref()
-            .and_then(|own| facts::not_after(own.certificate_pem()))
-            .unwrap_or(i64::MAX),
-    };
-    store.consult(Arc::new(history.clone()) as Arc<dyn Catalogue>);
+    store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
     let service = Service {
         policy: Policy {
             variants,
@@ -101,12 +101,17 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
     }
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
+    }
     for text in warnings {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
     }
     if !args.json {
         let addresses = addresses::reachable(bound);
-        hand_out(args, &addresses, pin).iter().for_each(|line| output::remark(line));
+        for line in hand_out(args, &addresses, pin) {
+            output::remark(&line);
+        }
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
@@ -190,6 +195,11 @@ fn padding_warnings(
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    if let Some(receipts) = identity.receipt_key()
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+    {
+        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+    }
     match anchor.check(identity.certificate_pem(), unix_now()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
@@ -197,6 +207,21 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
             None
         }
     }
+}
+
+/// What the operator of a server with one key can do to give receipts.
+fn receipt_advice(certs: &Path) -> String {
+    let dir = output::shell_word(&certs.to_string_lossy());
+    if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
+        return format!(
+            "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
+             {dir}/{RECEIPT_CERTIFICATE_FILE}, or serve --accept-padding oaep"
+        );
+    }
+    format!(
+        "run upseal certs csr --receipts --dir {dir} and have {RECEIPT_REQUEST_FILE} signed by the CA (upseal certs sign), \
+         or serve --accept-padding oaep"
+    )
 }
 
 /// Returns a warning for each private key that other users of this machine can use.

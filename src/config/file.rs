@@ -157,7 +157,9 @@ impl Reader<'_> {
             };
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
-                Some(Value::Integer(number)) if key == Key::KeyLengthBytes => number.value().to_string(),
+                Some(Value::Integer(number)) if matches!(key, Key::KeyLengthBytes | Key::Terminator) => {
+                    number.value().to_string()
+                }
                 _ => {
                     let what = format!("the value of `{name}` is not a string");
                     return Err(self.wrong(item.span(), &what, "write it in quotes"));

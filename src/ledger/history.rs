@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word};
-use super::{Ledger, LedgerError, Seen, replay};
+use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
+use super::{Ledger, LedgerError, announced};
 use crate::digest::Digest;
 use crate::event::{Kept, Learned, Took, Variant};
 
@@ -59,24 +59,18 @@ impl Ledger {
     /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
     /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
     pub fn record_received(&self, received: &Received) -> Result<(), LedgerError> {
-        self.record_all_received(std::slice::from_ref(received), &[], 0)
+        self.record_all_received(std::slice::from_ref(received), &[])
     }
 
-    /// The same for several, and remembers what came with them and must not come again until then
-    /// ([`remember`](Self::remember)), in one step.
-    pub fn record_all_received(
-        &self,
-        all: &[Received],
-        seen: &[(Seen, Digest)],
-        until: i64,
-    ) -> Result<(), LedgerError> {
-        if all.is_empty() && seen.is_empty() {
+    /// Records several in one step, in which their [announcements](Self::announce) are withdrawn.
+    pub fn record_all_received(&self, all: &[Received], announced: &[i64]) -> Result<(), LedgerError> {
+        if all.is_empty() && announced.is_empty() {
             return Ok(());
         }
         let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant,
                    seconds, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.write(|file| {
-            replay::insert(file, seen, until)?;
+            announced::withdraw(file, announced)?;
             let mut insert = file.prepare_cached(sql)?;
             for received in all {
                 insert.execute(params![
@@ -97,22 +91,34 @@ impl Ledger {
         })
     }
 
-    /// Records a file that was found after a crash.
+    /// Records a file that was found after a crash, or that the operator accepts.
     pub fn record_recovered(&self, recovered: &Recovered) -> Result<(), LedgerError> {
+        self.record_all_recovered(std::slice::from_ref(recovered), &[])
+    }
+
+    /// Records several in one step, in which these announcements are withdrawn.
+    pub fn record_all_recovered(&self, all: &[Recovered], announced: &[i64]) -> Result<(), LedgerError> {
         let sql = "INSERT INTO received (at_ms, store, name, folded, kept, size, digest, receipt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        if all.is_empty() && announced.is_empty() {
+            return Ok(());
+        }
         self.write(|file| {
-            let row = params![
-                recovered.at_ms,
-                Bytes(&recovered.store),
-                recovered.name,
-                recovered.name.to_lowercase(),
-                kept_word(recovered.kept),
-                amount(recovered.size),
-                recovered.digest.0,
-                recovered.receipt.map(|receipt| receipt.0),
-            ];
-            file.execute(sql, row).map(drop)
+            announced::withdraw(file, announced)?;
+            let mut insert = file.prepare(sql)?;
+            for recovered in all {
+                insert.execute(params![
+                    recovered.at_ms,
+                    Bytes(&recovered.store),
+                    recovered.name,
+                    recovered.name.to_lowercase(),
+                    origin_word(recovered.origin),
+                    amount(recovered.size),
+                    recovered.digest.map(|digest| digest.0),
+                    recovered.receipt.map(|receipt| receipt.0),
+                ])?;
+            }
+            Ok(())
         })
     }
 
@@ -300,21 +306,19 @@ fn sent_row(row: &Row<'_>) -> rusqlite::Result<Sent> {
 
 fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let (at_ms, store, name) = (row.get(0)?, path(row.get(2)?), row.get(3)?);
-    let (kept, size, digest) = (kept(row, 4)?, bytes(row, 5)?, row.get::<_, Option<_>>(6)?.map(Digest));
+    let (size, digest) = (bytes(row, 5)?, row.get::<_, Option<_>>(6)?.map(Digest));
     let receipt = row.get::<_, Option<_>>(9)?.map(Digest);
     Ok(match row.get::<_, Option<String>>(7)? {
         None => {
-            // It was read to be recorded.
-            let digest =
-                digest.ok_or_else(|| rusqlite::Error::InvalidColumnType(6, "digest".into(), Type::Null))?;
-            Entry::Recovered(Recovered { at_ms, store, name, kept, size, digest, receipt })
+            let origin = one_of(row, 4, [Origin::Crash, Origin::Amended, Origin::Accepted], origin_word)?;
+            Entry::Recovered(Recovered { at_ms, store, name, origin, size, digest, receipt })
         }
         Some(_) => Entry::Received(Received {
             at_ms,
             peer: row.get(1)?,
             store,
             name,
-            kept,
+            kept: kept(row, 4)?,
             size,
             digest,
             variant: variant(row, 7)?,

@@ -6,6 +6,7 @@
 //! commit  look at the name                outside of every lock: what has it, and whether it is the same
 //!         join the group
 //! wait    fsync the files of the group    their bytes are on disk before their names are
+//!         announce them                   a server writes down what the next step names
 //!         link, which never replaces      name, then the next free copy; the same bytes there: no name
 //!         fsync the folder                now the names are on disk, too
 //! ```
@@ -41,7 +42,7 @@ use self::turns::Turns;
 use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
-use super::{Catalogue, Incoming, Pending, Published, Store};
+use super::{Announce, Catalogue, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 #[cfg(test)]
@@ -95,6 +96,8 @@ struct Root {
     durability: Durability,
     /// How a file gets its first name here, if it can be without one until then.
     unnamed: Option<Unnamed>,
+    /// Receiver of announcements, before files get their names.
+    announce: OnceLock<Arc<dyn Announce>>,
     /// Counts of what was done in the folder.
     #[cfg(test)]
     counts: counts::Counts,
@@ -135,6 +138,13 @@ impl Folder {
         let _ = self.root().catalogue.set(catalogue);
     }
 
+    /// Announces every file to `to` before it gets its name. Only the first call has an effect.
+    #[must_use]
+    pub fn announcing(self, to: Arc<dyn Announce>) -> Self {
+        self.root().announce.get_or_init(|| to);
+        self
+    }
+
     /// The folder, as it was given to [`open`](Self::open).
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -156,6 +166,7 @@ impl Folder {
         let Some(dir) = open_dir(&gone.path).ok().filter(|_| is_gone) else { return Ok(None) };
         let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
         again.catalogue.clone_from(&gone.catalogue);
+        again.announce.clone_from(&gone.announce);
         *root = Arc::new(again);
         Ok(Some(Arc::clone(&root)))
     }
@@ -195,6 +206,7 @@ impl Root {
             turns: Turns::default(),
             names: Mutex::default(),
             catalogue: OnceLock::new(),
+            announce: OnceLock::new(),
             group: Group::default(),
             durability,
             unnamed: Unnamed::detect(&dir),

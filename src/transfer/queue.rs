@@ -128,6 +128,12 @@ impl Queue {
         alike
     }
 
+    /// An upload that was taken.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<Job> {
+        self.entries.get(&id).map(|entry| entry.job.clone())
+    }
+
     /// The worker says where an upload is.
     pub fn set(&mut self, id: JobId, state: State) {
         if let Some(entry) = self.entries.get_mut(&id) {

@@ -14,10 +14,13 @@ use x509_cert::ext::pkix::{
 use x509_parser::prelude::{FromDer as _, TbsCertificate};
 use x509_parser::x509::X509Name;
 
-use super::{TrustError, attributes, shown};
+use super::{TrustError, shown};
+use crate::crypto::attributes;
+use crate::crypto::certificate::{Purpose, RECEIPTS_USE};
 use crate::escape::escape;
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const DOCUMENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap(RECEIPTS_USE);
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
@@ -82,16 +85,25 @@ impl Limits {
             && self.usage.as_ref().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// Whether the certificate is for a server that signs, as AP does. Without an extension nothing limits its use.
-    pub(super) fn check_use(&self) -> Result<(), TrustError> {
+    /// Whether the certificate is for this purpose; each is to sign. Without an extension nothing limits its use.
+    pub(super) fn check_use(&self, purpose: Purpose) -> Result<(), TrustError> {
         if self.usage.as_ref().is_some_and(|usage| !usage.digital_signature()) {
             return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
         }
-        let fits = |purposes: &ExtendedKeyUsage| {
-            purposes.0.iter().any(|purpose| *purpose == SERVER_AUTH || *purpose == ANY_PURPOSE)
+        let (wanted, lacks) = match purpose {
+            Purpose::Server => (SERVER_AUTH, "serverAuth"),
+            Purpose::Receipts => (DOCUMENT_SIGNING, "documentSigning"),
         };
-        if self.purposes.as_ref().is_some_and(|purposes| !fits(purposes)) {
-            return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
+        let is_named = self.purposes.as_ref().is_some_and(|purposes| purposes.0.contains(&wanted));
+        let is_any = self.purposes.as_ref().is_none_or(|purposes| purposes.0.contains(&ANY_PURPOSE));
+        if !is_named && !is_any {
+            return Err(TrustError::OtherUse { extension: "extended key usage", lacks });
+        }
+        // A CA that knows no extended key usage for receipts must at least not have certified a key that decrypts.
+        let decrypts =
+            self.usage.as_ref().is_some_and(|usage| usage.key_encipherment() || usage.data_encipherment());
+        if purpose == Purpose::Receipts && !is_named && decrypts {
+            return Err(TrustError::MayDecrypt);
         }
         Ok(())
     }
@@ -101,7 +113,7 @@ impl Limits {
         let Some(constraints) = &self.constraints else { return Ok(()) };
         let permitted = constraints.permitted_subtrees.as_deref().unwrap_or_default();
         let excluded = constraints.excluded_subtrees.as_deref().unwrap_or_default();
-        for name in names(leaf, limits)? {
+        for name in names(leaf, limits) {
             let refused = |checked| TrustError::NameConstraint { name: name.shown(), checked };
             let same_form = |base: &&GeneralName| name.is_of_form(base);
             // RFC 5280, 4.2.1.10: a depth, or a form that is not evaluated, refuses a name of that form.
@@ -153,7 +165,7 @@ enum Name<'a> {
 }
 
 /// All names of a certificate: the subject, if it is not empty, and the alternative names.
-fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Result<Vec<Name<'a>>, TrustError> {
+fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Vec<Name<'a>> {
     let subject = leaf.subject();
     let mut names = Vec::new();
     if subject.iter().next().is_some() {
@@ -163,7 +175,7 @@ fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Result<Vec<Nam
         names.push(Name::SubjectMail(subject));
     }
     names.extend(limits.alternative_names.iter().flat_map(|names| &names.0).map(Name::Alternative));
-    Ok(names)
+    names
 }
 
 impl Name<'_> {

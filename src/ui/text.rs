@@ -17,7 +17,7 @@ use super::estimate::Price;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
-use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Variant};
+use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::units;
 
 pub(super) use self::history::*;
@@ -75,6 +75,10 @@ pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "go on"), ("Esc", "
 pub(super) const CONNECT: &str = "Server for uploads";
 pub(super) const CONNECT_HINT: &str = "Empty host: the server inside this program.";
 pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the server.";
+pub(super) const PROBE_NEEDS: &str = "A probe needs host:port and the CA file.";
+pub(super) const PROBE_KEEPS: &str = "Probing: the server keeps small files upseal-probe-N.txt.";
+pub(super) const PROBE_NOTHING: &str = "The server took no dialect for certain; its log may say why.";
+pub(super) const PROBE_BUG: &str = "a bug of upseal's ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_ADDRESS: &str = "Not an address: host:port, or [v6 address]:port.";
@@ -200,12 +204,24 @@ pub(super) fn which_peer(at: usize, of: usize) -> String {
     }
 }
 
+/// `upseal-probe-3.txt: speaks CP1, framing D.`
+pub(super) fn probe_tries(name: &str, dialect: Dialect) -> String {
+    format!("{name}: {}", speaks(dialect).replacen("Speaks", "sent as", 1))
+}
+
+/// `not there; waiting at most 60 s: if it serves one connection, start it again`
+pub(super) fn probe_waits(at_most: Duration) -> String {
+    format!("Waiting {} s at most; a server for one connection must be started again.", at_most.as_secs())
+}
+
 /// `Speaks CP1, framing D, names as typed.`: what the dialog has no fields for.
 pub(super) fn speaks(dialect: Dialect) -> String {
     let (cp1, cp2) = (dialect.variant == Variant::Cp1, dialect.variant == Variant::Cp2);
     let framing = format!("framing {}", dialect.framing);
+    let terminator = format!("terminator {}", dialect.terminator());
     let words = [
         (cp1, framing.as_str()),
+        (cp1 && dialect.terminator() != Terminator::of(dialect.framing), terminator.as_str()),
         (cp1 && dialect.empty == EmptyFile::Zero, "no block for an empty file"),
         (cp2 && dialect.key_form == KeyForm::Raw, "raw key and token"),
         (cp2 && dialect.key_length == KeyLength::Sixteen, "key length in 16 bytes"),

@@ -14,6 +14,16 @@ use crate::net::budget::address_of;
 use crate::net::wire::{Continuation, WORD, word};
 use crate::store::Published;
 
+/// What a client without a hello has shown to speak, of AP and CP1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Unknown,
+    /// A body that was not empty was told to be AP's.
+    Clear,
+    /// A body was told to be CP1, so the next are too: a client speaks one variant.
+    Blocks,
+}
+
 /// What a body looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
@@ -43,15 +53,24 @@ impl Session<'_> {
         match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
             (true, false) => return known(Variant::Ap),
             (false, true) => return known(Variant::Cp1),
-            _ if self.speaks_blocks => return known(Variant::Cp1),
+            _ if self.speaks == Speaks::Blocks => return known(Variant::Cp1),
             _ => {}
+        }
+        if self.speaks == Speaks::Unknown && self.is_a_terminator(m1)? {
+            self.speaks = Speaks::Blocks;
+            return known(Variant::Cp1);
         }
         match self.looks_like(m1)? {
             Looks::Blocks => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 known(Variant::Cp1)
             }
-            Looks::Clear => known(Variant::Ap),
+            Looks::Clear => {
+                if m1 > 0 {
+                    self.speaks = Speaks::Clear;
+                }
+                known(Variant::Ap)
+            }
             Looks::Unsure => Ok((Variant::Ap, MayBeSealed::Yes)),
         }
     }
@@ -165,7 +184,7 @@ impl Session<'_> {
 
     /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or
     /// stands still.
-    fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
+    pub(super) fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
         while self.connection.buffered().len() < n {
             match self.connection.fill() {
                 Ok(0) => return Ok(None),

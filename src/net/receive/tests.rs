@@ -10,6 +10,7 @@ use super::*;
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::BlockSealer;
+use crate::digest::FileDigest;
 use crate::event::{Blame, KeyForm, Padding};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;

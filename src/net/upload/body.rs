@@ -18,7 +18,7 @@ use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
-use crate::event::{KeyForm, Padding, Variant};
+use crate::event::{KeyForm, Padding, Terminator, Variant};
 use crate::meter::{Meter, Stage};
 use crate::net::framing::Layout;
 use crate::net::wire::{Mode, WORD, word};
@@ -184,7 +184,7 @@ impl Upload {
 
     /// The sealer for a file of this size, and what follows from it.
     fn sealer(&self, size: u64) -> Result<(Sealer, Plan), UploadError> {
-        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
+        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: Terminator::None };
         match self.dialect.variant {
             Variant::Plain | Variant::Ap => {
                 let plan = Plan { size, layout: joined(size), k: 1, chunk: CHUNK };
@@ -194,7 +194,8 @@ impl Upload {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
                 let blocks = blocks(server, self.dialect, size);
-                let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
+                let layout =
+                    Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k as u64);
                 let padding = self.dialect.padding;
                 let chunk = STEP_BLOCKS * ServerKey::block_max(k, padding);
                 let hashed = FileDigest::Sha256;
@@ -310,7 +311,7 @@ impl Steps<'_> {
             slot.frames.extend_from_slice(&head);
             layout.frame(&slot.sealed, k, &mut slot.frames);
             if slot.last {
-                slot.frames.extend(layout.terminator.map(word).into_iter().flatten());
+                slot.frames.extend_from_slice(layout.terminator.bytes());
             }
             frames = &slot.frames;
         } else if !head.is_empty() && slot.last {

@@ -17,7 +17,7 @@ use super::{Occupant, Root, create_unfinished, open_regular, unfinished_name};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
-use crate::store::{FileName, Pending, Published, Stored, Ticket};
+use crate::store::{Coming, FileName, Pending, Published, Stored, Ticket};
 
 /// How often a file is compared again because another process named files meanwhile. After that it gets a name of
 /// its own.
@@ -212,6 +212,13 @@ impl Draft {
     pub(super) fn scout(&mut self, digest: Option<Digest>) {
         self.looks += 1;
         self.root.scout(&self.want, self.len, digest);
+    }
+
+    /// Returns what is announced of it before it gets its name; `None`: it has been announced.
+    pub(super) fn coming(&self, digest: Option<Digest>) -> Option<Coming> {
+        let replaces = self.replaces.as_ref().map(|beginning| beginning.name.clone());
+        let coming = Coming { want: self.want.clone(), replaces, size: self.len, digest };
+        (self.looks <= 1).then_some(coming)
     }
 
     /// Gives the file, which is on disk, its name. The name is not yet.

@@ -1,7 +1,7 @@
 //! Files that are brought to disk together.
 //!
 //! ```text
-//!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each
+//!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each; announce all
 //!   commit ─► join ─┼─► the first to wait ────┼─ rename each, in the order of the commits
 //!   commit ─► join ─┘                         └─ fsync the folder, once for all
 //! ```
@@ -18,7 +18,7 @@ use super::Durability;
 use super::draft::{Draft, Settled};
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
-use crate::store::{Stored, Ticket};
+use crate::store::{Coming, Stored, Ticket};
 
 /// Files for which a syncfs is worth while.
 const MANY: usize = 8;
@@ -131,6 +131,7 @@ fn publish(mut members: Vec<Member>) {
         }
     });
     let results: Vec<Result<(), StoreError>> = results.collect();
+    announce(&members, &results);
     let mut ends: Vec<Result<Settled, StoreError>> = members
         .iter_mut()
         .zip(results)
@@ -154,6 +155,17 @@ fn publish(mut members: Vec<Member>) {
             Ok(Settled::Unclear) => End::Unclear(Box::new(member.draft)),
             Err(error) => End::Known(Err(error)),
         });
+    }
+}
+
+/// Announces those that are about to get their names.
+fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
+    let Some(to) = members.first().and_then(|first| first.draft.root().announce.get()) else { return };
+    let are_whole = members.iter().zip(results).filter(|(_, result)| result.is_ok());
+    let coming: Vec<Coming> =
+        are_whole.filter_map(|(member, _)| member.draft.coming(member.digest)).collect();
+    if !coming.is_empty() {
+        to.announce(&coming);
     }
 }
 

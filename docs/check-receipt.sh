@@ -74,9 +74,9 @@ fi
 time=$(sed -n "${head}s/^time //p" "$work/statement")
 is "$time" '[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z' ||
     refuse "the statement's line $head is not \`time\` in UTC to the second"
-others=$(sed -e "1,${head}d" -e "/^file $number [a-z0-9]* [0-9]* $hex [-A-Za-z0-9._~%]*\$/d" \
+others=$(sed -e "1,${head}d" -e 's/^accepted /file /' -e "/^file $number [a-z0-9]* [0-9]* $hex [-A-Za-z0-9._~%]*\$/d" \
     -e "/^missing $number [-a-z]*\$/d" "$work/statement" | wc -l)
-[ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\` nor \`missing\`"
+[ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\`, \`accepted\` nor \`missing\`"
 
 # 3. Certificates that the CA signed: the server's and, if the statement names one, its receipt key's. The clock of today
 # decides nothing: receipts outlive certificates.
@@ -169,7 +169,7 @@ digest=$(sha256 < "$file")
 # As text: awk would take 1e5 and 10e4 for the same. A digest is salted in CP1 and CP2 and nowhere else: otherwise
 # 64 bytes could be a file, or a salt and another file's digest.
 awk -v size="$size" -v digest="$digest" -v salt="$salt" '
-    $1 == "file" && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
+    ($1 == "file" || $1 == "accepted") && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
 ' "$work/statement" > "$work/found"
 [ -s "$work/found" ] || refuse "the statement says nothing of a file with these $size bytes"
 
@@ -185,4 +185,7 @@ echo "key: sha256:$key"
 [ -z "$receipt_key" ] || echo "receipt key: sha256:$receipt_key"
 [ -n "$pin" ] || echo "(the CA certified other keys too: compare this one with what the server's operator says)"
 echo "time: $time, by the server's clock"
-awk '{ print "file: number " $2 " of its connection, by " $3 ", " $4 " bytes, as " $6 }' "$work/found"
+awk '{
+    how = $1 == "file" ? ", as " : ", accepted as "
+    print "file: number " $2 " of its connection, by " $3 ", " $4 " bytes" how $6
+}' "$work/found"

@@ -16,7 +16,7 @@ use upseal::crypto::identity::Identity;
 use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
 use upseal::crypto::receipt_key::ReceiptKey;
 use upseal::digest::Digest;
-use upseal::event::{Command, Dialect, FaultKind, State, Variant};
+use upseal::event::{Command, Dialect, FaultKind, Named, State, Variant};
 use upseal::ledger::{Asked, Direction, Entry as Row, Filter, Ledger, Outcome, Sent};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
@@ -54,7 +54,7 @@ fn a_receipt_says_what_is_on_the_disk() {
         let Confirmation::Receipt(receipt) = upload.receipts(1..=1, Some(&anchor())).unwrap() else {
             panic!("{variant}: no receipt")
         };
-        let Fate::Stored { protocol, size, digest, name } = &receipt.statement.entries[0].fate else {
+        let Fate::Stored { protocol, size, digest, name, .. } = &receipt.statement.entries[0].fate else {
             panic!("{variant}: {:?}", receipt.statement)
         };
         assert_eq!((*protocol, *size, name.as_str()), (variant, 1000, "a.bin"));
@@ -127,6 +127,7 @@ fn forged_with(forge: Forge, certificates: &[u8]) -> Result<Confirmation, Upload
                 size: content.len() as u64,
                 digest: salted(salt.as_deref(), Digest::of(&content)),
                 name: "a.bin".to_owned(),
+                named: Named::Stored,
             };
             let genuine = Statement {
                 request: request.digest(),
@@ -500,6 +501,44 @@ fn a_receipt_is_kept_and_verified_offline() {
 }
 
 /// The rows of what was sent, the newest first.
+/// What `serve --tell-names=false` hides, as it is by default beyond loopback.
+#[test]
+fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    let command = "serve --json --tell-names=false --bind 127.0.0.1:0 --certs {certs}";
+    let mut server = home.start(line(command, &values));
+    let address = server.address();
+    let ca = ca().to_str().unwrap().to_owned();
+    let values = [("server", address.as_str()), ("ca", ca.as_str())];
+    std::fs::create_dir(home.path("recv_files")).ok();
+    std::fs::write(home.path("recv_files/a.txt"), "another of that name").unwrap();
+    for flags in ["", "--json"] {
+        let command = format!("send {flags} --receipts kept{flags} --to {{server}} --ca {{ca}} a.txt");
+        let sent = home.start(line(&command, &values)).finish();
+        assert_eq!(sent.code, Some(0), "{sent:?}");
+        let told = if flags.is_empty() { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
+        assert!(sent.out.contains(told) && !sent.out.contains("(2)"), "{sent:?}");
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("recv_files")).names(), ["a (2).txt", "a.txt"]);
+    let receipt = std::fs::read_to_string(home.path("kept/a.txt.receipt")).unwrap();
+    assert!(receipt.contains("\naccepted 1 cp2 "), "{receipt}");
+    let verify = home.start(["verify", "a.txt", "--receipt", "kept/a.txt.receipt", "--ca", &ca]).finish();
+    assert!(verify.code == Some(0) && verify.out.contains("was accepted as a.txt"), "{verify:?}");
+    // The history knows under which name the file is stored, and that a receipt was given.
+    let ledger = Ledger::open(&home.history()).unwrap();
+    let rows = ledger.history(&Filter { direction: Some(Direction::Received), ..Filter::default() }).unwrap();
+    let receipted = |row: &Row| matches!(row, Row::Received(row) if row.receipt.is_some());
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.name() == "a (2).txt" && receipted(row)), "{rows:?}");
+    // The audit finds the row of a receipt that does not tell the stored name.
+    let audit = home.run(&["audit", "--store", "recv_files", "--receipts", "kept"]);
+    assert!(!audit.out.contains("the history has no row of that"), "{audit:?}");
+}
+
 fn sent_rows(home: &Home) -> Vec<Sent> {
     let filter = Filter { direction: Some(Direction::Sent), ..Filter::default() };
     let rows = Ledger::open(&home.history()).unwrap().history(&filter).unwrap();

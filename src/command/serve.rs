@@ -15,7 +15,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
 use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -26,7 +26,8 @@ use crate::net::service::{NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
-use crate::store::{Announce, FileName};
+use crate::store::name::Portability;
+use crate::store::{Announce, Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -71,12 +72,15 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
     let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
+    store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
     let service = Service {
         policy: Policy {
             variants,
             paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
+            names: told_names(args.tell_names, args.bind.is_loopback()),
+            portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
@@ -140,6 +144,11 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
             "for example --accept cp2",
         )),
     }
+}
+
+/// Returns which name receipts state: beyond loopback not the stored one, unless the operator says so.
+fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
+    if tell.unwrap_or(on_loopback) { Named::Stored } else { Named::Wanted }
 }
 
 /// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
@@ -353,5 +362,17 @@ mod tests {
             ]
         );
         assert!(!args.bind.is_loopback() && args.bind.to_string() == "0.0.0.0:7");
+    }
+
+    #[test]
+    fn stored_names_are_told_on_loopback_and_where_the_operator_says_so() {
+        for (tell, on_loopback, named) in [
+            (None, true, Named::Stored),
+            (None, false, Named::Wanted),
+            (Some(true), false, Named::Stored),
+            (Some(false), true, Named::Wanted),
+        ] {
+            assert_eq!(told_names(tell, on_loopback), named, "{tell:?} {on_loopback}");
+        }
     }
 }

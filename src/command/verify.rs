@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::known::{anchor, known_servers};
 use crate::cli::Verify;
-use crate::crypto::receipt::{RECEIPT_MAX, Receipt, Statement};
+use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind, Proof};
+use crate::event::{Blame, Fault, FaultKind, Named, Proof};
 use crate::output;
 use crate::trust::receipts::ONLY_KEY;
 use crate::units;
@@ -69,9 +69,13 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     let time = jiff::Timestamp::from_second(statement.time).unwrap_or_default();
     let found = receipt.find(digest, size);
     let shown = escape(&args.file.to_string_lossy()).to_string();
-    if let Some((_, name)) = found.first() {
+    if let Some((ordinal, name)) = found.first() {
+        let is_told = |entry: &Entry| {
+            entry.ordinal == *ordinal && matches!(entry.fate, Fate::Stored { named: Named::Stored, .. })
+        };
+        let how = if statement.entries.iter().any(is_told) { "is there" } else { "was accepted" };
         output::line(&format!(
-            "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, is there as {}",
+            "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, {how} as {}",
             units::bytes(size),
             escape(name)
         ));

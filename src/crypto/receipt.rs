@@ -32,7 +32,7 @@ pub use self::kept::{Certificates, NotAReceipt, RECEIPT_MAX, Receipt};
 use super::SealError;
 use super::rsa_blocks::ServerKey;
 use crate::digest::Digest;
-use crate::event::{Padding, Variant};
+use crate::event::{Named, Padding, Variant};
 
 /// Bytes of the salt in a receipt's signature; never that of an answer to MODE 3.
 pub const SIGNATURE_SALT: usize = 32;
@@ -183,6 +183,8 @@ pub enum Fate {
         digest: Digest,
         /// Under this name, not escaped.
         name: String,
+        /// Whether it is kept under that name, or came under it.
+        named: Named,
     },
     /// It is not.
     Missing(Reason),
@@ -299,9 +301,9 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ordinal = self.ordinal;
         match &self.fate {
-            Fate::Stored { protocol, size, digest, name } => {
-                let (protocol, name) = (protocol.word(), utf8_percent_encode(name, KEPT));
-                writeln!(f, "file {ordinal} {protocol} {size} {digest} {name}")
+            Fate::Stored { protocol, size, digest, name, named } => {
+                let (kind, protocol, name) = (kind(*named), protocol.word(), utf8_percent_encode(name, KEPT));
+                writeln!(f, "{kind} {ordinal} {protocol} {size} {digest} {name}")
             }
             Fate::Missing(reason) => writeln!(f, "missing {ordinal} {reason}"),
         }
@@ -312,25 +314,35 @@ impl Entry {
     /// One line without its LF; none but the one that [`fmt::Display`] writes.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
-        let kind = words.next()?;
+        let first = words.next()?;
         let ordinal = number(words.next()?)?;
-        let fate = match kind {
-            "file" => {
+        let named = [Named::Stored, Named::Wanted].into_iter().find(|named| kind(*named) == first);
+        let fate = match (named, first) {
+            (Some(named), _) => {
                 let protocol = words.next()?;
                 Fate::Stored {
                     protocol: Variant::ALL.into_iter().find(|variant| variant.word() == protocol)?,
                     size: number(words.next()?)?,
                     digest: digest(words.next()?)?,
                     name: name(words.next()?)?,
+                    named,
                 }
             }
-            "missing" => {
+            (None, "missing") => {
                 let reason = words.next()?;
                 Fate::Missing(Reason::ALL.into_iter().find(|known| known.to_string() == reason)?)
             }
             _ => return None,
         };
         words.next().is_none().then_some(Self { ordinal, fate })
+    }
+}
+
+/// First word of the line of a file that is here.
+const fn kind(named: Named) -> &'static str {
+    match named {
+        Named::Stored => "file",
+        Named::Wanted => "accepted",
     }
 }
 

@@ -430,6 +430,7 @@ impl<'a> Session<'a> {
             "" => name.clone(),
             prefix => name.with_prefix(prefix)?,
         };
+        want.check(self.service.policy.portability)?;
         let pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
@@ -447,6 +448,7 @@ impl<'a> Session<'a> {
             track,
             variant,
             want,
+            came_as: name.clone(),
             pending,
             ciphertext,
             digest: None,

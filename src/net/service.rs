@@ -17,9 +17,10 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Blame, Padding, Variant};
+use crate::event::{Blame, Named, Padding, Variant};
 use crate::ledger::serving::ClaimError;
 use crate::ledger::{LedgerError, Seen, Serving};
+use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
 
@@ -35,6 +36,10 @@ pub struct Policy {
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
     pub prefix: String,
+    /// Which name a receipt states.
+    pub names: Named,
+    /// Which names are refused.
+    pub portability: Portability,
     /// How MODE 3 is answered.
     pub reply: Reply,
     /// Whether files are hashed. Unhashed, there are no receipts, and a file that is here already is
@@ -58,6 +63,8 @@ impl Default for Policy {
             paddings: Paddings::EITHER,
             max_file: 64 << 30,
             prefix: String::new(),
+            names: Named::Stored,
+            portability: Portability::default(),
             reply: Reply::default(),
             digest: FileDigest::Sha256,
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, Job, State, Variant};
+use crate::event::{Event, FaultKind, Job, Named, State, Variant};
 use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -194,7 +194,9 @@ impl Ended<'_> {
     fn row(&self, here: Option<&Path>) -> Option<Sent> {
         let address = self.address?;
         let (outcome, stored_name, why) = match self.state {
-            State::Stored { name, .. } => (Outcome::Stored, Some(name.clone()), None),
+            State::Stored { name, named, .. } => {
+                (Outcome::Stored, (*named == Named::Stored).then(|| name.clone()), None)
+            }
             State::Delivered => (Outcome::Delivered, None, None),
             State::Cancelled => (Outcome::Cancelled, None, None),
             State::Failed(fault) if fault.kind == FaultKind::Broken && fault.what.starts_with(ALTERED) => {

@@ -27,6 +27,7 @@ use crate::crypto::receipt::{Certificates, Fate, RECEIPT_MAX, Receipt, is_fittin
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
 use crate::escape::escape;
+use crate::event::Named;
 use crate::ledger::{Asked, Ledger, LedgerError, Outcome, Sent};
 use crate::trust;
 use crate::trust::known::KnownServers;
@@ -105,14 +106,14 @@ pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, Le
     let row = |file: &Asked| {
         let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
         let proofs =
-            its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file, &keys)?, path.clone())));
+            its.filter_map(|(_, path, receipt)| Some((stated_name(receipt, file, &keys)?, path.clone())));
         // Files that each have a receipt of their own have the same statement in all of them.
         let proven = proofs.max_by_key(|(_, path)| likeness(path, &file.sent.name));
         match proven {
             None => file.sent.clone(),
-            Some((name, path)) => Sent {
+            Some(((name, named), path)) => Sent {
                 outcome: Outcome::Stored,
-                stored_name: Some(escape(&name).to_string()),
+                stored_name: (named == Named::Stored).then(|| escape(&name).to_string()),
                 receipt: Some(path),
                 why: Some(RECOVERED.to_owned()),
                 ..file.sent.clone()
@@ -147,8 +148,13 @@ fn is_known_signer(receipt: &Receipt, key: Digest, known: &[(Digest, Option<Dige
     }
 }
 
-/// The name that the receipt gives this file, if it is about it and of the server that it was sent to.
-fn stored_name(receipt: &Receipt, file: &Asked, known: &[(Digest, Option<Digest>)]) -> Option<String> {
+/// Returns the name that a receipt gives this file, and what that name is; `None`: it is not about this file, or of another
+/// server than it was sent to.
+fn stated_name(
+    receipt: &Receipt,
+    file: &Asked,
+    known: &[(Digest, Option<Digest>)],
+) -> Option<(String, Named)> {
     let sent = &file.sent;
     if sent.key.is_some_and(|key| key != receipt.statement.key || !is_known_signer(receipt, key, known)) {
         return None;
@@ -156,14 +162,14 @@ fn stored_name(receipt: &Receipt, file: &Asked, known: &[(Digest, Option<Digest>
     let wanted = salted(receipt.salt.as_deref(), sent.digest?);
     let entry = receipt.statement.entries.iter().find(|entry| entry.ordinal == file.ordinal)?;
     match &entry.fate {
-        Fate::Stored { protocol, size, digest, name }
+        Fate::Stored { protocol, size, digest, name, named }
             if *protocol == sent.variant
                 && is_fitting(*protocol, receipt.salt.is_some())
                 && *size == sent.size
                 && *digest == wanted
-                && confirm::is_kept_as(&sent.name, name) =>
+                && confirm::is_kept_as(&sent.name, name, *named) =>
         {
-            Some(name.clone())
+            Some((name.clone(), *named))
         }
         _ => None,
     }

@@ -12,7 +12,9 @@ use super::journal::{Ended, Journal};
 use super::queue::{Queue, Route};
 use super::source::Source;
 use crate::digest::{Digest, FileDigest};
-use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
+use crate::event::{
+    Blame, Event, Fault, FaultKind, Job, JobId, NameAs, Named, State, Target, Track, Variant,
+};
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
@@ -328,7 +330,10 @@ impl Worker {
                 Ok(mut source) => {
                     if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
                         // Its receipt is where it was put the last time.
-                        self.say(job.id, State::Stored { name: source.name, receipt: None });
+                        self.say(
+                            job.id,
+                            State::Stored { name: source.name, named: Named::Wanted, receipt: None },
+                        );
                         continue;
                     }
                     return Some((job, source));

@@ -202,6 +202,12 @@ sign "$own" 32
 assemble - "$server"
 accepts "a digest without salt" "by ap, 12 bytes" file receipt "$ca"
 
+# By a server that does not tell under which name it keeps the file.
+state "$(pin "$server")" "$now" "accepted 1 ap 12 $(sha256 < file) file"
+sign "$own" 32
+assemble - "$server"
+accepts "a name that is not told" "12 bytes, accepted as file" file receipt "$ca"
+
 # 64 bytes that are a salt and a digest are not the file of that digest, nor is it the other way round.
 printf '%064d' 7 > long
 # shellcheck disable=SC2059
@@ -225,7 +231,7 @@ refuses "another size with the right digest" "nothing of a file" file receipt "$
 state "$(pin "$server")" "$now" "$(line 1 file file)" "and much else"
 sign "$own" 32
 assemble "$salt" "$server"
-refuses "more than files in the statement" "neither .file. nor .missing." file receipt "$ca"
+refuses "more than files in the statement" "neither .file., .accepted. nor .missing." file receipt "$ca"
 state "$(pin "$server")" "$now" "missing 1 quota"
 sign "$own" 32
 assemble "$salt" "$server"

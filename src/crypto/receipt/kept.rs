@@ -171,7 +171,7 @@ impl Receipt {
     pub fn find(&self, file: Digest, size: u64) -> Vec<(u64, String)> {
         let wanted = salted(self.salt.as_deref(), file);
         let entries = self.statement.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Stored { protocol, size: stored, digest, name }
+            Fate::Stored { protocol, size: stored, digest, name, .. }
                 if is_fitting(*protocol, self.salt.is_some()) && *stored == size && *digest == wanted =>
             {
                 Some((entry.ordinal, name.clone()))
@@ -192,7 +192,7 @@ fn ordinal(line: &str) -> Option<u64> {
 mod tests {
     use super::super::{Entry, Reason};
     use super::*;
-    use crate::event::Variant;
+    use crate::event::{Named, Variant};
 
     fn receipt() -> Receipt {
         let salt: Salt = Zeroizing::new([7; 32]);
@@ -201,6 +201,7 @@ mod tests {
             size: 5,
             digest: salted(Some(&salt), Digest::of(b"hello")),
             name: "a (2).txt".to_owned(),
+            named: Named::Stored,
         };
         let statement = Statement {
             request: Digest([1; 32]),
@@ -255,7 +256,8 @@ mod tests {
         let kept = |protocol, salt: Option<Salt>, digest| {
             let mut receipt = Receipt { salt, ..receipt() };
             let name = "x".to_owned();
-            receipt.statement.entries[0].fate = Fate::Stored { protocol, size: 64, digest, name };
+            receipt.statement.entries[0].fate =
+                Fate::Stored { protocol, size: 64, digest, name, named: Named::Stored };
             receipt
         };
         let (unsalted, salt) = (Digest::of(&file), Some(Zeroizing::new([7; 32])));

@@ -12,7 +12,13 @@ fn request() -> Request {
 }
 
 fn stored(ordinal: u64, name: &str) -> Entry {
-    let fate = Fate::Stored { protocol: Variant::Cp2, size: 812, digest: digest(9), name: name.to_owned() };
+    let fate = Fate::Stored {
+        protocol: Variant::Cp2,
+        size: 812,
+        digest: digest(9),
+        name: name.to_owned(),
+        named: Named::Stored,
+    };
     Entry { ordinal, fate }
 }
 

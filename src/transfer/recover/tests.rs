@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::identity::{self, Identity};
 use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
 use crate::digest::Digest;
-use crate::event::Variant;
+use crate::event::{Named, Variant};
 use crate::ledger::{Entry as Row, Filter};
 use crate::trust::known::{Offered, ReceiptMeeting, SignedBy};
 
@@ -76,7 +76,10 @@ impl Scene {
             let (size, digest) = (content.len() as u64, Digest::of(content.as_bytes()));
             let digest = salted(Some(&salt), digest);
             let name = format!("{content} (2).txt");
-            Entry { ordinal, fate: Fate::Stored { protocol: Variant::Cp2, size, digest, name } }
+            Entry {
+                ordinal,
+                fate: Fate::Stored { protocol: Variant::Cp2, size, digest, name, named: Named::Stored },
+            }
         };
         let statement = Statement {
             request: Digest([1; 32]),

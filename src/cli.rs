@@ -133,6 +133,7 @@ const OTHERS: &str = "For servers that other people wrote";
 
 /// `upseal probe`.
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub struct Probe {
     /// The server. It will keep small files named `upseal-probe-N.txt`.
     #[arg(value_name = "HOST:PORT")]

@@ -67,8 +67,8 @@ fn send(home: &Home, address: &str, flags: &str) -> Outcome {
 
 /// The last state of the only file.
 fn state(sent: &Outcome) -> Value {
-    let states = events(sent).into_iter().filter(|event| event["event"] == "state");
-    states.last().unwrap()["state"].clone()
+    let mut events = events(sent).into_iter();
+    events.rfind(|event| event["event"] == "state").unwrap()["state"].clone()
 }
 
 fn notes(sent: &Outcome) -> Vec<String> {

@@ -14,7 +14,7 @@
 //! bytes decide, and not how they are divided or when they come. One case needs the clock: 0 or 1, then 2, then
 //! nothing, from a client that does not end its side. See [`Behind::Silence`].
 
-use super::wire::{Mode, TERMINATOR, WORD, read_word};
+use super::wire::{Mode, WORD, read_word};
 
 /// The letters that one known client puts behind a length of 3.
 pub const LETTERS: &[u8] = b"end";
@@ -51,7 +51,6 @@ pub fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
     let rest = &bytes[WORD..];
     match value {
         _ if value == k => Next::Block,
-        TERMINATOR => Next::Terminator(WORD),
         ZERO => after_zero(rest, behind),
         ONE => after_one(rest, k, behind),
         THREE => match rest.first_chunk::<3>() {
@@ -60,6 +59,7 @@ pub fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
             _ => Next::Mode,
         },
         TWO | FOUR => Next::Mode,
+        // 2^64 − 1, and integers that are no MODE.
         _ => Next::Terminator(WORD),
     }
 }
@@ -74,9 +74,11 @@ const FOUR: u64 = Mode::SessionKey as u64;
 fn after_zero(rest: &[u8], behind: Behind) -> Next {
     let terminator = Next::Terminator(WORD);
     match (read_word(rest), rest.get(WORD), behind) {
-        (Some(ZERO), ..) | (Some(ONE..=FOUR), Some(0), _) => terminator,
-        // A name of two bytes would have come with its length; a client that has said MODE 2 may wait for our end.
-        (Some(TWO), None, Behind::End | Behind::Silence) => terminator,
+        // Of the last: a name of two bytes would have come with its length; a client that has said MODE 2 may wait for
+        // our end.
+        (Some(ZERO), ..)
+        | (Some(ONE..=FOUR), Some(0), _)
+        | (Some(TWO), None, Behind::End | Behind::Silence) => terminator,
         (None, _, Behind::End) if rest.is_empty() => terminator,
         (None | Some(ONE..=FOUR), None, Behind::Unknown | Behind::Silence) => Next::More,
         _ => Next::Mode,

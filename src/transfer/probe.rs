@@ -13,7 +13,7 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, after, select};
@@ -111,7 +111,7 @@ pub fn dialects() -> Vec<Dialect> {
     use Framing::{A, B, C, D, E, F};
     let mut all = vec![Dialect::of(Variant::Cp2), Dialect::of(Variant::Ap)];
     let both = [Padding::Oaep, Padding::Pkcs1v15];
-    let cp1 = |framing, padding| Dialect { framing, padding, ..Dialect::of(Variant::Cp1) };
+    let cp1 = |framing, padding| Dialect { padding, framing, ..Dialect::of(Variant::Cp1) };
     all.extend(both.map(|padding| cp1(A, padding)));
     all.push(Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp2) });
     for framing in [D, E, C, B, F] {
@@ -175,7 +175,6 @@ impl Probe<'_> {
         for dialect in dialects {
             let answer = self.file(dialect, b"x", tell)?;
             match (dialect.variant, &answer) {
-                (_, Answer::Stored) => return Ok(Some(dialect)),
                 // It may take whatever comes, and AP tells.
                 (Variant::Cp2, Answer::Delivered)
                     if perhaps.is_none() && dialect == Dialect::of(Variant::Cp2) =>
@@ -187,7 +186,7 @@ impl Probe<'_> {
                         return Ok(Some(dialect));
                     }
                 }
-                (_, Answer::Delivered) => return Ok(Some(dialect)),
+                (_, Answer::Stored | Answer::Delivered) => return Ok(Some(dialect)),
                 (Variant::Ap, Answer::NotTaken(_)) if perhaps.is_some() => return Ok(perhaps),
                 (_, Answer::NotTaken(_)) => {}
             }
@@ -233,13 +232,13 @@ impl Probe<'_> {
 
     fn attempt(
         &self,
-        path: &PathBuf,
+        path: &Path,
         dialect: Dialect,
         tell: &mut dyn FnMut(&News<'_>),
     ) -> Result<Attempt, Fault> {
         let id = JobId(self.sent);
         let target = self.request.target.clone();
-        let job = Job { id, path: path.clone(), target, dialect, predicted_ms: None };
+        let job = Job { id, path: path.to_owned(), target, dialect, predicted_ms: None };
         // The transfer threads live until `shut_down`, so the channels are open.
         let _ = self.transfer.commands().send(Command::Upload(vec![job]));
         let mut deadline = Instant::now() + PROOF_PATIENCE;

@@ -83,7 +83,7 @@ impl Sources {
         let (listed, listings) = unbounded();
         let (answered, answers) = unbounded();
         let (played, plays) = unbounded();
-        let (probed, probes) = unbounded();
+        let (answered_probe, probes) = unbounded();
 
         let mut signals = Signals::new([signals::ending(), vec![SIGTSTP, SIGCONT, SIGWINCH]].concat())?;
         let handle = signals.handle();
@@ -117,7 +117,7 @@ impl Sources {
             played,
             lab: Interrupter::default(),
             probes,
-            probed,
+            probed: answered_probe,
             probing: None,
             known,
             listed,

@@ -23,7 +23,9 @@ fn steps_of(folder: &Folder, count: usize, size: usize) -> Vec<Step> {
         })
         .collect();
     assert_eq!(folder.0.steps.drain(), [], "a commit alone promises nothing");
-    tickets.into_iter().for_each(|ticket| assert_eq!(ticket.wait().unwrap().kept, Kept::New));
+    for ticket in tickets {
+        assert_eq!(ticket.wait().unwrap().kept, Kept::New);
+    }
     folder.0.steps.drain()
 }
 

@@ -190,7 +190,7 @@ class Trial:
         elif chance.random() < 0.25:
             # Between the announcement and the rows.
             self.wait_for_announcement(client)
-            time.sleep(chance.random() * 0.001)
+            time.sleep(chance.random() * 0.0003)
         else:
             events.wait(kind(moment), count, client)
             time.sleep(chance.random() * 0.003)
@@ -422,6 +422,8 @@ def main():
     parser.add_argument("--client", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    # The thread that reads events must not keep the one that looks for an announcement waiting for 5 ms.
+    sys.setswitchinterval(0.0001)
     # Ended by a signal, it still unmounts and removes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     chance = random.Random(options.seed)

@@ -17,6 +17,8 @@ pub const SPLICE: usize = 1 << 20;
 pub struct Connection {
     stream: Box<dyn Stream>,
     patience: Duration,
+    /// When everything must be done, however well it moves; `None`: no limit.
+    limit: Option<Instant>,
     /// When the stream's deadline was last moved; it is not moved for every call.
     moved: Option<Instant>,
     buffer: Box<[u8]>,
@@ -32,7 +34,7 @@ impl Connection {
     pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
         let interrupter = stream.interrupter();
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { stream, patience, moved: None, buffer, start: 0, end: 0, interrupter }
+        Self { stream, patience, limit: None, moved: None, buffer, start: 0, end: 0, interrupter }
     }
 
     /// Changes the patience.
@@ -41,6 +43,13 @@ impl Connection {
             self.patience = patience;
             self.moved = None;
         }
+    }
+
+    /// From now on reads and writes fail with `TimedOut` at this moment, however well they move: a peer that sends a
+    /// byte now and then must not hold an exchange for ever. `None`: no limit.
+    pub fn set_limit(&mut self, limit: Option<Instant>) {
+        self.limit = limit;
+        self.moved = None;
     }
 
     /// A handle that stops it from another thread.
@@ -210,12 +219,55 @@ impl Connection {
         self.stream.reset();
     }
 
+    /// Takes back [`Connection::reset`].
+    pub fn end_in_order(&mut self) {
+        self.stream.end_in_order();
+    }
+
+    /// A handle that stops reads from another thread, so that a refusal can follow ([`Stream::pauser`]).
+    pub fn pauser(&mut self) -> Interrupter {
+        self.stream.pauser()
+    }
+
+    /// Forgets the [`Connection::pauser`].
+    pub fn resume(&mut self) {
+        self.stream.resume();
+    }
+
+    /// Sends `last` and resets the connection, after what still comes was dropped for at most `patience`
+    /// ([`Stream::refuse`]).
+    pub fn refuse(&mut self, last: &[u8], patience: Duration) {
+        (self.start, self.end) = (0, 0);
+        self.stream.refuse(last, patience);
+    }
+
+    /// Ends this side after the peer's end ([`Stream::finish`]).
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.finish(patience)
+    }
+
+    /// Reads what has come, without waiting. `None`: nothing has; 0 as in [`Connection::fill`].
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn look(&mut self) -> io::Result<Option<usize>> {
+        let has_room = self.end - self.start < self.buffer.len();
+        if has_room && self.stream.is_readable() { self.fill().map(Some) } else { Ok(None) }
+    }
+
     /// Moves the deadline ahead, but not for every call: a timeout costs two system calls.
     fn move_deadline(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let slack = self.patience / 16;
+        if self.limit.is_some_and(|limit| now >= limit) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         if self.moved.is_none_or(|moved| now.duration_since(moved) > slack) {
-            self.stream.set_deadline(Some(now + self.patience + slack))?;
+            let deadline = now + self.patience + slack;
+            self.stream.set_deadline(Some(self.limit.map_or(deadline, |limit| limit.min(deadline))))?;
             self.moved = Some(now);
         }
         Ok(())

@@ -7,9 +7,12 @@
 
 use thiserror::Error;
 
+pub use self::limits::Limits;
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
 use crate::crypto::receipt::Request;
 use crate::event::{Dialect, Framing, KeyForm, Padding, Variant};
+
+mod limits;
 
 /// What a hello says of the dialect that follows. `None` where the hello leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,19 +172,22 @@ const TIMESTAMP: std::ops::Range<usize> = 16..24;
 /// What stands before the PEM in our server's answer to a hello. It is not signed: it may choose
 /// conveniences, never security.
 #[must_use]
-pub fn server_line(gives_receipts: bool, idle_seconds: u64) -> String {
-    format!("{SERVER}receipts={} idle={idle_seconds}\n", u8::from(gives_receipts))
+pub fn server_line(gives_receipts: bool, idle_seconds: u64, limits: &Limits) -> String {
+    format!("{SERVER}receipts={} idle={idle_seconds}{limits}\n", u8::from(gives_receipts))
+}
+
+/// The words of our server's line; none if it is another server's.
+fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
+    let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER));
+    words.into_iter().flat_map(|words| words.split(' '))
 }
 
 /// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not
 /// signed, so its absence is for the memory of known servers to notice.
 #[must_use]
 pub fn gives_receipts(certificate: &[u8]) -> bool {
-    let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Some(words) = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) else {
-        return false;
-    };
-    words.split(' ').any(|word| word == "receipts=1")
+    server_words(certificate).any(|word| word == "receipts=1")
 }
 
 /// A message that our server does not sign, because the signature could be used elsewhere.
@@ -254,6 +260,12 @@ impl AnswerDecoder {
     #[must_use]
     pub const fn for_receipt() -> Self {
         Self { part: Part::Receipt, held: Vec::new() }
+    }
+
+    /// Whether nothing has come yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// Takes bytes from the front of `input`, up to the end of the answer at the most. Returns how

@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::connection::Connection;
 use super::receive::{IDLE_PATIENCE, Session, unix_now_ms};
 use super::record;
+use super::refusal::Refusal;
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
 use crate::event::{Event, SessionId, Side, Wire};
@@ -89,6 +90,17 @@ impl Server {
         lifetime: Lifetime,
         before: u64,
     ) -> io::Result<Self> {
+        Self::sized(listener, service, lifetime, before, STACK)
+    }
+
+    /// The same, with threads that have so many bytes of stack.
+    fn sized(
+        listener: TcpListener,
+        service: Arc<Service>,
+        lifetime: Lifetime,
+        before: u64,
+        stack: usize,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -101,6 +113,7 @@ impl Server {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
             before,
+            stack,
             accepted: 0,
         };
         let thread = thread::Builder::new().name("upseal-accept".to_owned()).spawn(move || accept.run())?;
@@ -158,6 +171,8 @@ struct Accept {
     threads: Vec<JoinHandle<()>>,
     /// The number before the first session's.
     before: u64,
+    /// Bytes of a session's stack.
+    stack: usize,
     accepted: u64,
 }
 
@@ -218,7 +233,10 @@ impl Accept {
 
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
         socket.set_nonblocking(false)?;
-        let stream = Tcp::new(socket)?;
+        let mut stream = Tcp::new(socket)?;
+        // Until the session has ended in order: a server that is killed or cannot serve must not seem to have said
+        // that all is well.
+        stream.reset();
         self.accepted += 1;
         let id = SessionId(self.before + self.accepted);
         {
@@ -231,12 +249,17 @@ impl Accept {
         let service = Arc::clone(&self.service);
         let guard = Running { id, shared: Arc::clone(&self.shared) };
         let name = format!("upseal-session-{}", id.0);
-        let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+        let mut spare = stream.spare();
+        let thread = thread::Builder::new().name(name).stack_size(self.stack).spawn(move || {
             let guard = guard;
             serve(&service, stream, guard.id, peer);
-        })?;
-        self.threads.push(thread);
-        Ok(())
+        });
+        let spawned = thread.map(|thread| self.threads.push(thread));
+        if spawned.is_err() {
+            // Without patience, since other clients wait to be accepted.
+            spare.refuse(&Refusal::Busy.bytes(false), Duration::ZERO);
+        }
+        spawned
     }
 }
 
@@ -267,11 +290,72 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
         at_ms: unix_now_ms(),
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
-    let session = Session::new(service, connection, id, peer.to_string());
+    let mut session = Session::new(service, connection, id, peer.to_string());
     if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
+        session.refuse(Refusal::Busy);
         observer.event(Event::Note {
             text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
         });
     }
+    drop(session);
     observer.event(Event::SessionClosed { session: id });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::Read as _;
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+    use crate::event::Track;
+    use crate::meter::Meter;
+    use crate::net::Observer;
+    use crate::net::service::Policy;
+    use crate::store::Folder;
+
+    struct Tell(Mutex<Sender<Event>>);
+
+    impl Observer for Tell {
+        fn event(&self, event: Event) {
+            let _ = self.0.lock().unwrap().send(event);
+        }
+
+        fn watch(&self, _: Track, _: Arc<Meter>) {}
+
+        fn unwatch(&self, _: Track) {}
+
+        fn recorder(&self) -> Option<Arc<record::Recorder>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_session_without_a_thread_is_refused_and_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, events) = channel();
+        let service = Service {
+            policy: Policy::default(),
+            identity: None,
+            store: Arc::new(Folder::open(folder.path()).unwrap()),
+            ciphertext: None,
+            history: None,
+            observer: Arc::new(Tell(Mutex::new(sender))),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // No system has so much memory for a stack.
+        let server = Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, 0, 1 << 60).unwrap();
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut said = Vec::new();
+        let end = client.read_to_end(&mut said);
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(said, [0xff]);
+        let note = events.recv().unwrap();
+        assert!(
+            matches!(&note, Event::Note { text } if text.contains("cannot accept a connection")),
+            "{note:?}"
+        );
+    }
 }

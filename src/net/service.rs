@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::Observer;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
+use super::refusal::Refusal;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
@@ -17,6 +18,7 @@ use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Padding, Variant};
 use crate::ledger::{Ledger, LedgerError, Seen};
+use crate::pipeline::NoThread;
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
 
@@ -154,6 +156,9 @@ pub enum ReceiveError {
         /// `--max-file`.
         limit: u64,
     },
+    /// No thread could be started for the body.
+    #[error(transparent)]
+    Threads(#[from] NoThread),
     /// The connection ended inside a message.
     #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
     Cut {
@@ -169,10 +174,34 @@ impl ReceiveError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::Open(OpenError::Machine(_)) | Self::Store(_) | Self::Ledger(_) | Self::Identity(_) => {
-                Blame::System
-            }
+            Self::Open(OpenError::Machine(_))
+            | Self::Store(_)
+            | Self::Ledger(_)
+            | Self::Identity(_)
+            | Self::Threads(_) => Blame::System,
             _ => Blame::Peer,
+        }
+    }
+
+    /// What the client is told. `is_begun`: the error came after the body began, so it may depend on decrypted bytes,
+    /// of which the client must learn nothing but that the body was refused.
+    #[must_use]
+    pub const fn refusal(&self, is_begun: bool) -> Refusal {
+        match self {
+            Self::Variant { .. } => Refusal::Variant,
+            Self::TooLarge { .. } if !is_begun => Refusal::Size,
+            Self::Store(_) | Self::Ledger(_) => Refusal::Disk,
+            Self::Name(_) => Refusal::Name,
+            Self::Unsignable(_) => Refusal::Policy,
+            Self::Identity(_) | Self::Threads(_) => Refusal::Busy,
+            Self::TooLarge { .. }
+            | Self::Wire(_)
+            | Self::Framing(_)
+            | Self::Open(_)
+            | Self::Replay { .. }
+            | Self::Order { .. }
+            | Self::Padding { .. }
+            | Self::Cut { .. } => Refusal::Content,
         }
     }
 

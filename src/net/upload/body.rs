@@ -20,6 +20,7 @@ use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding, Variant};
 use crate::meter::{Meter, Stage};
+use crate::net::connection::SPLICE;
 use crate::net::framing::Layout;
 use crate::net::wire::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
@@ -128,7 +129,13 @@ impl Upload {
         self.files += 1;
         self.unconfirmed = self.unconfirmed.saturating_add(size);
         let (mut sealer, plan) = self.sealer(size)?;
-        meter.start(size, self.wire_len(name, size));
+        let wire = self.wire_len(name, size);
+        meter.start(size, wire);
+        self.unconfirmed_wire = self.unconfirmed_wire.saturating_add(wire);
+        if let (Variant::Cp1, Some(server)) = (self.dialect.variant, &self.server) {
+            self.unconfirmed_blocks =
+                self.unconfirmed_blocks.saturating_add(blocks(server, self.dialect, size));
+        }
 
         if let Some(tap) = &self.tap {
             let before = 4 * WORD as u64 + name.len() as u64;
@@ -172,7 +179,15 @@ impl Upload {
             meter.add_wire(n);
             meter.add_file(n);
         };
-        let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), size, progress));
+        let mut sent = Ok(());
+        // In pieces, because a server that refuses says so meanwhile.
+        let mut left = size;
+        while left > 0 && sent.is_ok() {
+            self.notice()?;
+            let piece = left.min(SPLICE as u64);
+            sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), piece, progress));
+            left -= piece;
+        }
         let got = meter.file_bytes();
         match sent {
             Ok(()) => Ok(true),
@@ -291,6 +306,7 @@ impl Steps<'_> {
     /// Keeps and sends a step.
     fn write(&mut self, slot: &mut Slot) -> Result<(), UploadError> {
         let Plan { size, ref layout, k, .. } = self.plan;
+        self.upload.notice()?;
         if let Some(kept) = &mut self.kept {
             self.meter.timed(Stage::Store, || kept.write(&slot.sealed))?;
         }

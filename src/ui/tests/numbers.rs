@@ -59,7 +59,7 @@ fn never_a_hundred_percent_before_delivered() {
     assert!(sent.contains(" 99 %") && sent.contains("▚▚▚▚") && !sent.contains('█'), "{sent}");
     assert!(!stage.shows("100 %"));
     stage.now += Duration::from_secs(12);
-    assert!(stage.shows("not confirmed yet, 12 s"));
+    assert!(stage.shows("sent, waiting for the server to finish, 12 s"));
     stage.state(track, State::Delivered);
     assert!(stage.row("cmos.mp4   delivered ✓").contains("104 MiB in 0.19 s"));
 }

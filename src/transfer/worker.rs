@@ -182,6 +182,8 @@ impl Worker {
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
             let track = Track::Job(job.id);
+            // With receipts it is confirmed by itself; without them its connection must be its own.
+            let is_apart = !asks && lock(&self.queue).is_apart(job.id);
             if let Some(refused) = upload.refuse_size(source.size) {
                 self.refused_beforehand(way, &job, &name, source.size, &refused);
             } else {
@@ -202,7 +204,7 @@ impl Worker {
                 let (size, at) = (source.size, Instant::now());
                 waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
             }
-            let next = self.next(route);
+            let next = if is_apart { None } else { self.next(route) };
             let is_due = next.is_none() || confirm::is_due(&waiting, &self.keep);
             if asks
                 && is_due
@@ -422,6 +424,11 @@ impl Worker {
     ) {
         let fault = error.fault();
         let is_alone = sent.len() + usize::from(current.is_some()) == 1;
+        if fault.kind == FaultKind::Refused && !is_alone {
+            let mut queue = lock(&self.queue);
+            let current = current.map(|current| current.job.id);
+            sent.iter().map(|file| file.job.id).chain(current).for_each(|id| queue.set_apart(id));
+        }
         let retries = error.worth_retries(self.retries, is_alone);
         if let Some(current) = current {
             if fault.kind == FaultKind::Interrupted {

@@ -596,6 +596,18 @@ impl Client {
         }
     }
 
+    /// Waits for the ends of the uploads from 1 to this one, in whatever order they come.
+    pub fn finish_all(&mut self, count: u64) -> Vec<State> {
+        loop {
+            let last = |id| self.events.states(job_track(id)).pop().filter(State::is_final);
+            let ends: Vec<State> = (1..=count).map_while(last).collect();
+            if ends.len() as u64 == count {
+                return ends;
+            }
+            self.events.next();
+        }
+    }
+
     /// Waits until an upload is on its way, and stands still because nobody takes more of it.
     pub fn blocked(&mut self, id: u64) {
         let (mut last, mut alike) = (0, 0);
@@ -744,6 +756,24 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// A client's upload up to its MODE 2, after which it waits for our end; or what came before its end, and whether
+    /// that was in order.
+    pub fn read_upload(&mut self) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        let mut piece = vec![0; 1 << 16];
+        while !bytes.ends_with(&words(&[2])) {
+            match self.0.read(&mut piece) {
+                Ok(0) => break,
+                Ok(n) => bytes.extend_from_slice(&piece[..n]),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+                    return (bytes, false);
+                }
+            }
+        }
+        (bytes, true)
     }
 
     /// Ends in order, and waits for the other side to do so or to break off.

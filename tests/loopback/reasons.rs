@@ -92,12 +92,11 @@ fn a_file_above_the_server_s_limit_is_refused_before_its_first_byte_and_alone() 
         }
         client.write("b.bin", &[7; 1001]);
         client.upload(&["a.txt", "b.bin", "c.txt"], &host.target(), Dialect::of(variant));
-        let State::Failed(fault) = client.finish(2) else { panic!("{variant}: it was not refused") };
+        let ends = client.finish_all(3);
+        let State::Failed(fault) = &ends[1] else { panic!("{variant}: it was not refused") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Refused, 6), "{fault}");
         assert!(fault.what.contains("larger than it accepts (1000 B at most)"), "{fault}");
-        for id in [1, 3] {
-            assert!(client.finish(id).has_arrived());
-        }
+        assert!(ends[0].has_arrived() && ends[2].has_arrived(), "{ends:?}");
         assert_eq!(client.events.count(|event| matches!(event, Event::Retrying { .. })), 0);
         assert!(!client.events.states(job_track(2)).contains(&State::Sending), "nothing of it was sent");
         host.stop();
@@ -119,8 +118,8 @@ fn a_variant_or_padding_that_the_server_does_not_accept_is_refused_before_the_fi
         client.write("a.txt", b"hello");
         client.write("b.txt", b"world");
         client.upload(&["a.txt", "b.txt"], &host.target(), dialect);
-        for id in [1, 2] {
-            let State::Failed(fault) = client.finish(id) else { panic!("{id} was not refused") };
+        for end in client.finish_all(2) {
+            let State::Failed(fault) = end else { panic!("it was not refused: {end:?}") };
             assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
             assert!(fault.advice.contains(advice), "{fault}");
         }
@@ -169,8 +168,10 @@ fn a_full_disk_fails_every_file_of_the_connection_and_none_is_sent_again() {
         client.write(name, name.as_bytes());
     }
     client.upload(&["a.txt", "b.txt", "c.txt"], &host.target(), Dialect::of(Variant::Cp2));
-    let State::Failed(fault) = client.finish(2) else { panic!("it was not refused") };
-    assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+    for end in client.finish_all(3) {
+        let State::Failed(fault) = end else { panic!("it was not refused: {end:?}") };
+        assert!(matches!(fault.kind, FaultKind::Refused | FaultKind::Broken), "{fault}");
+    }
     assert_eq!(client.events.count(|event| matches!(event, Event::Retrying { .. })), 0);
     host.events.until(is_closed);
     assert!(!host.stored().names().contains(&"b.txt"));
@@ -184,14 +185,29 @@ fn of_several_files_the_refused_one_is_found_by_sending_each_once_more() {
         client.write(name, name.as_bytes());
     }
     client.upload(&["a.txt", ".upseal-0.part", "c.txt"], &host.target(), Dialect::of(Variant::Ap));
-    let State::Failed(fault) = client.finish(2) else { panic!("it was not refused") };
+    let ends = client.finish_all(3);
+    let State::Failed(fault) = &ends[1] else { panic!("it was not refused: {ends:?}") };
     assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
     assert!(fault.what.contains("name"), "{fault}");
-    for id in [1, 3] {
-        assert!(client.finish(id).has_arrived(), "{id}");
-    }
+    assert!(ends[0].has_arrived() && ends[2].has_arrived(), "{ends:?}");
     let again = |id| client.events.count(is_state(id, State::Waiting));
     assert!(again(2) <= 1, "it is sent twice at the most");
+    host.stop();
+    assert_eq!(host.stored().names(), ["a.txt", "c.txt"]);
+}
+
+#[test]
+fn without_receipts_the_refused_one_is_found_by_a_connection_for_each() {
+    let mut host = Host::start();
+    let mut client = client(3);
+    for name in ["a.txt", ".upseal-0.part", "c.txt"] {
+        client.write(name, name.as_bytes());
+    }
+    client.upload(&["a.txt", ".upseal-0.part", "c.txt"], &host.target(), Dialect::of(Variant::Plain));
+    let ends = client.finish_all(3);
+    let State::Failed(fault) = &ends[1] else { panic!("it was not refused: {ends:?}") };
+    assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+    assert_eq!((&ends[0], &ends[2]), (&State::Delivered, &State::Delivered));
     host.stop();
     assert_eq!(host.stored().names(), ["a.txt", "c.txt"]);
 }

@@ -65,6 +65,24 @@ fn never_a_hundred_percent_before_delivered() {
 }
 
 #[test]
+fn a_key_ends_the_wait_for_the_server_and_the_file_is_sent_and_neither_delivered_nor_failed() {
+    let mut stage = busy();
+    let track = Track::Job(JobId(2));
+    assert_eq!(stage.keys("Tab w"), [], "nothing is awaited yet");
+    stage.state(track, State::Sent);
+    assert_eq!(stage.keys("w"), [Effect::Send(Command::EndWait)]);
+    let fault = Fault {
+        kind: FaultKind::Unconfirmed,
+        blame: Blame::Peer,
+        what: "sent, not confirmed: the server did not close".to_owned(),
+        advice: String::new(),
+    };
+    stage.state(track, State::Failed(fault));
+    let row = stage.row("cmos.mp4   sent ?");
+    assert!(row.contains("not confirmed") && !row.contains("failed"), "{row}");
+}
+
+#[test]
 fn a_stall_is_said_after_two_seconds() {
     let mut stage = busy();
     stage.now += Duration::from_millis(1900);

@@ -157,12 +157,43 @@ impl Upload {
         }
         let first = self.surplus.bytes.first().or_else(|| self.connection.buffered().first()).copied();
         if first == Some(REFUSED) {
-            return Some(self.surplus());
+            return self.refused();
         }
         if !self.is_owed {
             self.take_surplus();
         }
         None
+    }
+
+    /// Reads a refusal to its end. `None`: it is none after all, and kept as surplus.
+    fn refused(&mut self) -> Option<UploadError> {
+        let until = Instant::now() + REST;
+        self.connection.set_patience(LOOK);
+        loop {
+            self.take_surplus();
+            // To clients that sent our hello the reason comes with the byte.
+            let is_bare = self.surplus.bytes.len() == 1 && self.hello.is_some();
+            let heard = hear(&self.surplus.bytes);
+            let is_over = Instant::now() >= until || self.surplus.has_ended;
+            match heard {
+                Heard::Refused(None) if is_bare && !is_over => {}
+                Heard::Refused(reason) => {
+                    return Some(UploadError::Refused { reason, limits: mem::take(&mut self.limits) });
+                }
+                Heard::Unfinished if !is_over => {}
+                Heard::Unfinished | Heard::Other => return None,
+            }
+            self.read_surplus();
+        }
+    }
+
+    /// Reads once, for a moment, what the server says where nothing is due.
+    fn read_surplus(&mut self) {
+        match self.connection.fill() {
+            Ok(1..) => {}
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {}
+            Ok(0) | Err(_) => self.surplus.has_ended = true,
+        }
     }
 
     fn take_surplus(&mut self) {
@@ -174,36 +205,23 @@ impl Upload {
 
     /// Reads the rest of what the server says where nothing is due, for a moment, and says what it is.
     fn surplus(&mut self) -> UploadError {
+        if let Some(refused) = self.refusal() {
+            return refused;
+        }
         let until = Instant::now() + REST;
         self.connection.set_patience(LOOK);
         loop {
             self.take_surplus();
-            let is_ours = self.hello.is_some();
-            match hear(&self.surplus.bytes) {
-                Heard::Refused(None) if self.surplus.bytes.len() == 1 && is_ours => {}
-                Heard::Refused(reason) => {
-                    return UploadError::Refused { reason, limits: mem::take(&mut self.limits) };
-                }
-                Heard::Unfinished => {}
-                Heard::Other => {}
-            }
-            let is_full = self.surplus.bytes.len() == SHOWN;
-            if is_full || Instant::now() >= until || self.surplus.has_ended {
+            if self.surplus.bytes.len() == SHOWN || self.surplus.has_ended || Instant::now() >= until {
                 break;
             }
-            match self.connection.fill() {
-                Ok(1..) => {}
-                Err(e) if e.kind() == io::ErrorKind::TimedOut => {}
-                Ok(0) | Err(_) => self.surplus.has_ended = true,
-            }
+            self.read_surplus();
         }
-        match hear(&self.surplus.bytes) {
-            _ if self.connection.is_interrupted() => UploadError::Interrupted,
-            Heard::Refused(reason) => UploadError::Refused { reason, limits: mem::take(&mut self.limits) },
-            Heard::Unfinished | Heard::Other => UploadError::Surplus {
-                shown: escape(&String::from_utf8_lossy(&self.surplus.bytes)).to_string(),
-            },
+        if self.connection.is_interrupted() {
+            return UploadError::Interrupted;
         }
+        let shown = escape(&String::from_utf8_lossy(&self.surplus.bytes)).to_string();
+        UploadError::Surplus { shown }
     }
 
     /// What a broken connection means for the file that was being sent: the server may have said why.

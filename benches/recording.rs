@@ -20,6 +20,7 @@ use upseal::crypto::identity;
 use upseal::event::{Depth, Dialect, Event, Side, Track, Variant, Wire};
 use upseal::meter::Meter;
 use upseal::net::Observer;
+use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
 use upseal::net::record::{self, Recorder};
 use upseal::net::server::{Lifetime, Server};
@@ -72,6 +73,7 @@ impl Bench {
             store: Arc::new(Nowhere),
             ciphertext: None,
             history: None,
+            budget: PaddingBudget::default(),
             observer,
         };
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");

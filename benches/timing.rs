@@ -1,4 +1,4 @@
-//! Does the time of an exponentiation tell of its secrets? Welch's t-test between two classes of runs, mixed
+//! Does the time of an exponentiation, or of an unpadding, tell of its secrets? Welch's t-test between two classes of runs, mixed
 //! at random ("dude, is my code constant time?", Reparaz, Balasch, Verbauwhede 2017).
 //!
 //! `cargo bench --bench timing [-- SAMPLES]`, 1,000,000 if none is named. |t| beyond 10 is a leak that is
@@ -18,8 +18,11 @@ use std::time::Instant;
 use getrandom::SysRng;
 use getrandom::rand_core::{TryRng as _, UnwrapErr};
 use rsa::RsaPrivateKey;
+use upseal::crypto::padding::Paddings;
+use upseal::crypto::padding::probe::{padded, unpad};
 use upseal::crypto::rsa_batch::Backend;
 use upseal::crypto::rsa_batch::probe::Probe;
+use upseal::event::Padding;
 
 const SAMPLES: usize = 1_000_000;
 
@@ -50,12 +53,44 @@ fn main() {
             time(|| probe.run(number))
         });
     }
+    unpaddings(samples);
     let mut exponent = [0; 8];
     let planted = report("planted early exit: exponent all zeros, all ones", samples, |ones, number| {
         exponent.fill(if ones { u64::MAX } else { 0 });
         time(|| leaky(number[0], &exponent))
     });
     assert!(planted > LEAK, "the planted leak was not found");
+}
+
+/// A server's unpadding of blocks that conform and of blocks that do not, and of messages of two lengths.
+fn unpaddings(samples: usize) {
+    let block = |padding, length| padded(padding, &vec![7; length]).expect("it fits");
+    let wrong = |padding, at: usize| {
+        let mut block = block(padding, 5);
+        block[at] ^= 1;
+        block
+    };
+    let cases = [
+        ("PKCS1v15: conforms, does not", Padding::Pkcs1v15, wrong(Padding::Pkcs1v15, 1), 5),
+        ("PKCS1v15: message of 117 bytes, of none", Padding::Pkcs1v15, block(Padding::Pkcs1v15, 0), 117),
+        ("OAEP: conforms, does not begin with 0", Padding::Oaep, wrong(Padding::Oaep, 0), 5),
+        ("OAEP: conforms, another label", Padding::Oaep, wrong(Padding::Oaep, 40), 5),
+        ("OAEP: message of 62 bytes, of none", Padding::Oaep, block(Padding::Oaep, 0), 62),
+    ];
+    for (what, padding, other, length) in cases {
+        for paddings in [Paddings::EITHER, Paddings::EITHER.only(padding)] {
+            let mut conforming = block(padding, length);
+            let both = if paddings == Paddings::EITHER { ", both looked for" } else { "" };
+            report(&format!("{what}{both}"), samples, |second, number| {
+                // New bytes where they do not matter to the padding, for both classes.
+                if padding == Padding::Pkcs1v15 {
+                    conforming[2] = number[0] as u8 | 1;
+                }
+                let em = black_box([conforming, other])[usize::from(second)];
+                time(|| unpad(paddings, &em))
+            });
+        }
+    }
 }
 
 /// Square and multiply that ends with the exponent's last bit, and multiplies for ones only.

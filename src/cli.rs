@@ -4,7 +4,6 @@ mod history;
 mod trust;
 mod values;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -51,6 +50,8 @@ pub enum Subcommands {
         #[command(subcommand)]
         command: Certs,
     },
+    /// Find out which dialect a server speaks.
+    Probe(Probe),
     /// Name how to reach a server, for --peer.
     Peers(Peers),
     /// The servers that were met before, by their keys.
@@ -95,6 +96,10 @@ pub struct Speak {
     /// How CP1's blocks follow MODE 1. [default: A] [env: UPSEAL_FRAMING]
     #[arg(long, value_enum, ignore_case = true)]
     pub framing: Option<FramingArg>,
+    /// What ends CP1's blocks if each has its length before it. [default: max in framing D, none elsewhere]
+    /// [env: UPSEAL_TERMINATOR]
+    #[arg(long, value_enum, help_heading = OTHERS)]
+    pub terminator: Option<TerminatorArg>,
     /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
     /// [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
@@ -125,6 +130,30 @@ pub struct Speak {
 
 /// Stands over the options that some servers of other people need.
 const OTHERS: &str = "For servers that other people wrote";
+
+/// `upseal probe`.
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// The server. It will keep small files named `upseal-probe-N.txt`.
+    #[arg(value_name = "HOST:PORT")]
+    pub address: String,
+    /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
+    /// [env: UPSEAL_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The server's key must be this one, whatever is known of it.
+    #[arg(long, value_name = "sha256:HEX", value_parser = trust::pin)]
+    pub pin: Option<String>,
+    /// Save the dialect as a preset of this name. Without it, a terminal is asked.
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<String>,
+    /// Seconds to wait for a server that serves one connection and is started again, before each dialect.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub wait: u64,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// `upseal send`.
 #[derive(Debug, Args)]
@@ -185,22 +214,30 @@ pub struct Verify {
 
 /// `upseal serve`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Serve {
-    /// Where to listen. Beyond loopback, --accept must be spelled out.
+    /// Where to listen: an address, or a name of one, and a port. Beyond loopback, --accept must be spelled out.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
-    pub bind: SocketAddr,
+    pub bind: Bind,
     /// The folder for received files.
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
     /// The folder with the server's certificate and private key (`certs init` makes it).
     #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
     pub certs: PathBuf,
+    /// Refuse private keys in that folder that other users of this machine can read. Without it: warn.
+    #[arg(long)]
+    pub strict_modes: bool,
     /// The variants to accept; on loopback all, when not given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
     pub accept: Option<Vec<VariantArg>>,
-    /// The paddings to accept in CP1.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "oaep,pkcs1v15", value_name = "PADDINGS")]
-    pub accept_padding: Vec<PaddingArg>,
+    /// CP1 paddings to accept. PKCS1v15 lets an attacker who may ask often decrypt CP1 and CP2 uploads; its use is
+    /// counted and ends after 1,000 failures. [default: oaep,pkcs1v15 on loopback, otherwise oaep]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PADDINGS")]
+    pub accept_padding: Option<Vec<PaddingArg>>,
+    /// Turn PKCS1v15 on again for this key after too many failures had turned it off.
+    #[arg(long)]
+    pub reset_padding_budget: bool,
     /// Refuse larger files: bytes, or with KiB, MiB, GiB.
     #[arg(long, value_name = "SIZE", default_value = "64GiB")]
     pub max_file: Size,
@@ -219,13 +256,13 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
     pub digest: DigestArg,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
-    /// with one recv: 5ms is enough.
+    /// with one recv: 20ms is enough on a busy machine too.
     #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]
     pub reply_gap: Gap,
     /// Which part of the answer to MODE 3 comes first.
     #[arg(long, value_enum, default_value_t = ReplyOrderArg::SignatureFirst, help_heading = OTHER_CLIENTS)]
     pub reply_order: ReplyOrderArg,
-    /// Serve one connection and exit.
+    /// Serve one client and exit. A connection that brings no complete message, as a port scan, does not count.
     #[arg(long)]
     pub once: bool,
     /// One JSON event a line on stdout.

@@ -27,7 +27,8 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy;
 
 use crate::cli::{
-    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, VariantArg,
+    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, TerminatorArg,
+    VariantArg,
 };
 use crate::escape::escape;
 use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target, Variant};
@@ -86,6 +87,7 @@ impl From<Layer> for Settings {
             variant: usual.variant,
             padding: layer.padding.map_or(usual.padding, PaddingArg::padding),
             framing: layer.framing.map_or(usual.framing, FramingArg::framing),
+            terminator: layer.terminator.map(TerminatorArg::terminator),
             key_form: layer.key_form.map_or(usual.key_form, KeyFormArg::key_form),
             key_length: layer.key_length_bytes.map_or(usual.key_length, KeyLengthArg::key_length),
             empty: layer.empty.map_or(usual.empty, EmptyArg::empty),
@@ -260,7 +262,11 @@ impl ConfigError {
             }
             Self::Taken { .. } => "--force replaces it".to_owned(),
             Self::BadName { .. } => file::NAMES.to_owned(),
-            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::NotText { .. } => String::new(),
+            Self::Unreadable { .. } => {
+                "make it readable, or set UPSEAL_CONFIG to another file (/dev/null for none)".to_owned()
+            }
+            Self::Unwritable { .. } => "set UPSEAL_CONFIG to a file that can be written".to_owned(),
+            Self::NotText { .. } => String::new(),
         }
     }
 }

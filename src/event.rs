@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::dialect::{
-    AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant,
+    AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
 };
 pub use self::fault::{Blame, Fault, FaultKind};
-pub use self::forecast::{Calibration, Learned, Speed};
+pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
 pub use self::proof::{KeyChange, Proof, Standing};
 pub use self::race::{
     Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
@@ -447,6 +447,19 @@ pub enum Event {
         blame: Blame,
         /// What was expected, what came, and where; and for a failure of this machine, what to do.
         why: String,
+        /// Milliseconds since 1970, UTC.
+        at_ms: i64,
+    },
+    /// Something the operator of our server should know; nothing was refused.
+    Warned {
+        /// The session that it is about, if it is about one.
+        session: Option<SessionId>,
+        /// `ip:port` of the client, if there is one.
+        peer: Option<String>,
+        /// The file's name, escaped, if it is about one.
+        name: Option<String>,
+        /// What happened, and what to do.
+        text: String,
         /// Milliseconds since 1970, UTC.
         at_ms: i64,
     },

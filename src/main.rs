@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Race(args)) => command::race::run(args),
         Some(Subcommands::Lab(args)) => command::lab::run(&args),
         Some(Subcommands::Peers(args)) => command::peers::run(args),
+        Some(Subcommands::Probe(args)) => command::probe::run(args),
         Some(Subcommands::Certs { command }) => command::certs::run(command),
         Some(Subcommands::Known(args)) => command::known::run(args),
         Some(Subcommands::History(args)) => command::history::run(&args),
@@ -22,7 +23,12 @@ fn main() -> ExitCode {
         None => command::terminal(cli.ui),
     };
     match result {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
+            output::fault(&lost);
+            // What failed before that says more.
+            ExitCode::from(if code == 0 { lost.kind.exit_code() } else { code })
+        }
         Err(fault) => {
             output::fault(&fault);
             ExitCode::from(fault.kind.exit_code())

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target, Track, Variant,
-    Verdict, Way, Wire, WireId, Work,
+    Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
+    Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -104,6 +104,14 @@ fn dialects() -> Vec<Dialect> {
         Framing::E => Framing::E,
         Framing::F => Framing::F,
     });
+    let terminators = every!(Terminator {
+        Terminator::None => Terminator::None,
+        Terminator::Max => Terminator::Max,
+        Terminator::Zero => Terminator::Zero,
+        Terminator::One => Terminator::One,
+        Terminator::TenThousand => Terminator::TenThousand,
+        Terminator::End => Terminator::End,
+    });
     let key_forms = every!(KeyForm { KeyForm::Fernet => KeyForm::Fernet, KeyForm::Raw => KeyForm::Raw });
     let key_lengths = every!(KeyLength {
         KeyLength::Eight => KeyLength::Eight,
@@ -120,6 +128,7 @@ fn dialects() -> Vec<Dialect> {
     let mut all: Vec<Dialect> = variants().into_iter().map(Dialect::of).collect();
     all.extend(paddings.into_iter().map(|padding| Dialect { padding, ..plain }));
     all.extend(framings.into_iter().map(|framing| Dialect { framing, ..plain }));
+    all.extend(terminators.into_iter().map(|one| Dialect { terminator: Some(one), ..plain }));
     all.extend(key_forms.into_iter().map(|key_form| Dialect { key_form, ..plain }));
     all.extend(key_lengths.into_iter().map(|key_length| Dialect { key_length, ..plain }));
     all.extend(empties.into_iter().map(|empty| Dialect { empty, ..plain }));
@@ -162,6 +171,14 @@ fn standings() -> Vec<Standing> {
     all
 }
 
+fn pace() -> Pace {
+    Pace { bytes: 3_000_000, seconds: 0.75 }
+}
+
+fn took(pace: Option<Pace>) -> Took {
+    Took { bytes: 4_000_000, seconds: 1.5, pace }
+}
+
 fn verdict() -> Verdict {
     let dialect = Dialect::of(Variant::Cp2);
     let won = LaneResult {
@@ -170,6 +187,7 @@ fn verdict() -> Verdict {
         work: Some(Work::default()),
         server: Some(Work { seal_us: 7, workers: 2, ..Work::default() }),
         laps: vec![0.5, 0.75],
+        pace: Some(pace()),
         curve: vec![Point { us: 500_000, bytes: 1000 }],
         ..LaneResult::of(dialect, 0.5)
     };
@@ -309,6 +327,10 @@ fn examples() -> Vec<Event> {
         },
         Event::Received { .. } => received(Kept::New),
         Event::Refused { .. } => refused(None, None),
+        Event::Warned { .. } => Event::Warned {
+            session: Some(session), peer: Some(address()), name: Some("a.txt".into()), text: "a line".into(),
+            at_ms: 1_800_000_000_000,
+        },
         Event::SessionClosed { .. } => Event::SessionClosed { session },
         Event::WireOpened { .. } => opened(Side::Client),
         Event::WireFrames { .. } => Event::WireFrames { wire, frames: frames() },
@@ -316,7 +338,7 @@ fn examples() -> Vec<Event> {
         Event::Note { .. } => Event::Note { text: "a line".into() },
         Event::Calibrated { .. } => Event::Calibrated { calibration: calibration() },
         Event::Learned { .. } => Event::Learned {
-            rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
+            rates: vec![Learned { address: address(), variant: Variant::Cp2, files: vec![took(None), took(Some(pace()))] }],
         },
         Event::Ended => Event::Ended,
     });
@@ -327,6 +349,7 @@ fn examples() -> Vec<Event> {
         Kept::Amended => Kept::Amended,
         Kept::Discarded => Kept::Discarded,
     });
+    all.push(Event::Warned { session: None, peer: None, name: None, text: "a line".into(), at_ms: 0 });
     let sides = every!(Side { Side::Client => Side::Client, Side::Server => Side::Server });
     all.extend(sides.into_iter().map(opened));
     all.extend(kept.into_iter().map(received));
@@ -466,6 +489,7 @@ fn words_of_an_enum_are_spelled_out() {
         ("/standing/known/since", "yesterday"),
         ("/lanes/0/dialect/padding", "none"),
         ("/lanes/0/dialect/framing", "G"),
+        ("/lanes/0/dialect/terminator", "2"),
         ("/lanes/0/dialect/key_form", "hex"),
         ("/lanes/0/dialect/key_length", "8"),
         ("/lanes/0/dialect/empty", "never"),

@@ -12,12 +12,15 @@ use common::{
 };
 use program::{Home, events, words as line};
 use rustix::process::Signal;
+use upseal::crypto::identity::Identity;
 use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
+use upseal::crypto::receipt_key::ReceiptKey;
 use upseal::digest::Digest;
 use upseal::event::{Command, Dialect, FaultKind, State, Variant};
 use upseal::ledger::{Asked, Direction, Entry as Row, Filter, Ledger, Outcome, Sent};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
+use upseal::net::service::Policy;
 use upseal::net::stream::{Interrupter, Tcp};
 use upseal::net::upload::{Confirmation, Content, Upload, UploadError};
 use upseal::transfer::Options;
@@ -59,7 +62,14 @@ fn a_receipt_says_what_is_on_the_disk() {
         assert_eq!(receipt.salt.is_some(), variant.is_secret());
         assert_eq!(*digest == Digest::of(&content), !variant.is_secret());
         assert_eq!(*digest, salted(receipt.salt.as_deref(), Digest::of(&content)));
-        assert!(verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature));
+        let signer = IDENTITY.receipt_key().unwrap().public();
+        assert!(verify(signer, &receipt.text, &receipt.signature));
+        assert!(
+            !verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature),
+            "not the key that decrypts"
+        );
+        assert_eq!(receipt.statement.key, IDENTITY.server_key().fingerprint());
+        assert_eq!(receipt.statement.receipt_key, Some(signer.fingerprint()));
         assert_eq!(receipt.find(Digest::of(&content), 1000), [(1, "a.bin".to_owned())]);
         assert_eq!(Receipt::parse(&receipt.to_text()), Ok(*receipt));
     }
@@ -85,11 +95,17 @@ fn what_is_not_there_is_missing_and_a_race_is_policy() {
     ));
 }
 
-/// What a server answers in the place of ours.
+/// What a server answers in the place of ours: a statement and a signature.
 type Forge<'a> = &'a (dyn Fn(&Request, &Statement) -> (String, Vec<u8>) + Sync);
 
-/// A client whose server is genuine until it is asked for a receipt, and then answers by `forge`.
+/// A client whose server is genuine until it is asked for a receipt, and then answers by `forge`, with its own
+/// certificates.
 fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
+    forged_with(forge, &[IDENTITY.certificate_pem(), receipt_key().certificate_pem()].concat())
+}
+
+/// The same with other certificates.
+fn forged_with(forge: Forge, certificates: &[u8]) -> Result<Confirmation, UploadError> {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::scope(|scope| {
@@ -115,11 +131,12 @@ fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
             let genuine = Statement {
                 request: request.digest(),
                 key: IDENTITY.server_key().fingerprint(),
+                receipt_key: Some(receipt_key().public().fingerprint()),
                 time: 1_800_000_000,
                 entries: vec![Entry { ordinal: 1, fate }],
             };
             let (text, signature) = forge(&request, &genuine);
-            let blob = [text.as_bytes(), IDENTITY.certificate_pem()].concat();
+            let blob = [text.as_bytes(), certificates].concat();
             answer(&mut peer, &signature, &blob);
             drop(peer.hang_up());
         });
@@ -133,13 +150,30 @@ fn answer(peer: &mut Peer, signature: &[u8], certificate: &[u8]) {
     }
 }
 
+fn receipt_key() -> &'static ReceiptKey {
+    IDENTITY.receipt_key().unwrap()
+}
+
 fn sign(text: &str) -> Vec<u8> {
+    receipt_key().sign(text.as_bytes()).unwrap()
+}
+
+/// What an attacker can have who found out which blocks the server's own key decrypts.
+fn sign_with_the_key_that_decrypts(text: &str) -> Vec<u8> {
     IDENTITY.sign_receipt(text.as_bytes()).unwrap()
 }
 
 #[test]
 fn a_genuine_receipt_is_believed_and_a_plain_signature_is_none() {
     let genuine = forged(&|_, statement| (statement.to_text(), sign(&statement.to_text())));
+    assert!(matches!(genuine, Ok(Confirmation::Receipt(_))), "{genuine:?}");
+    // A server with one key, as every server of earlier versions was.
+    let only_key = |_: &Request, statement: &Statement| {
+        let text = Statement { receipt_key: None, ..statement.clone() }.to_text();
+        let signature = sign_with_the_key_that_decrypts(&text);
+        (text, signature)
+    };
+    let genuine = forged_with(&only_key, IDENTITY.certificate_pem());
     assert!(matches!(genuine, Ok(Confirmation::Receipt(_))), "{genuine:?}");
     // A server of other people signs the request as it signs anything.
     let plain = forged(&|request, _| (String::new(), IDENTITY.sign(request.to_text().as_bytes()).unwrap()));
@@ -158,6 +192,16 @@ fn nobody_makes_a_receipt_up() {
     let lies: Vec<(&str, Result<Confirmation, UploadError>)> = vec![
         ("of another request", other(&|statement| statement.request = Digest([1; 32]))),
         ("of another key", other(&|statement| statement.key = Digest([1; 32]))),
+        ("of another receipt key", other(&|statement| statement.receipt_key = Some(Digest([1; 32])))),
+        ("of one key, signed by the receipt key", other(&|statement| statement.receipt_key = None)),
+        (
+            "signed by the key that decrypts",
+            forged(&|_, statement| {
+                let text = statement.to_text();
+                let signature = sign_with_the_key_that_decrypts(&text);
+                (text, signature)
+            }),
+        ),
         ("of another ordinal", other(&|statement| statement.entries[0].ordinal = 2)),
         ("of no file", other(&|statement| statement.entries.clear())),
         (
@@ -182,7 +226,7 @@ fn nobody_makes_a_receipt_up() {
             forged(&|_, statement| {
                 let (stranger, _) = upseal::crypto::identity::throwaway().unwrap();
                 let text = statement.to_text();
-                let signature = stranger.sign_receipt(text.as_bytes()).unwrap();
+                let signature = stranger.receipt_key().unwrap().sign(text.as_bytes()).unwrap();
                 (text, signature)
             }),
         ),
@@ -195,9 +239,84 @@ fn nobody_makes_a_receipt_up() {
     }
 }
 
+/// Each is signed by the key of these certificates, and names it: only the certificate is wrong.
+#[test]
+fn a_receipt_key_is_the_servers_by_the_word_of_the_ca() {
+    let genuine = |_: &Request, statement: &Statement| (statement.to_text(), sign(&statement.to_text()));
+    let with = |name: &str| {
+        let certificate = std::fs::read(fixtures("receipts").join(name)).unwrap();
+        forged_with(&genuine, &[IDENTITY.certificate_pem(), &certificate].concat())
+    };
+    let good = with("receipts.crt");
+    assert!(matches!(good, Ok(Confirmation::Receipt(_))), "{good:?}");
+    for (name, why) in [
+        (
+            "another-subject.crt",
+            "is certified for CN=TEST another server,O=TEST,C=SG, and the server is CN=TEST server",
+        ),
+        ("other-ca.crt", "was issued by CN=TEST other CA"),
+        ("expired.crt", "expired on 2021-01-01"),
+        ("v3.crt", "its key usage allows decryption"),
+        ("server-auth.crt", "its extended key usage does not hold documentSigning"),
+        ("code-signing.crt", "its extended key usage does not hold documentSigning"),
+    ] {
+        let error = with(name).err().unwrap_or_else(|| panic!("believed {name}"));
+        assert!(error.to_string().contains(why), "{name}: {error}");
+        assert_eq!(error.fault().kind, FaultKind::Unproven, "{name}");
+    }
+    for (what, certificates, why) in [
+        ("no receipt key's certificate", IDENTITY.certificate_pem().to_vec(), "a certificate is missing"),
+        (
+            "the server's certificate twice",
+            [IDENTITY.certificate_pem(), IDENTITY.certificate_pem()].concat(),
+            "a receipt key: 1024 bits",
+        ),
+        (
+            "the receipt key's certificate first",
+            [receipt_key().certificate_pem(), IDENTITY.certificate_pem()].concat(),
+            "a receipt key: 1024 bits",
+        ),
+        (
+            "the receipt key's certificate twice",
+            [receipt_key().certificate_pem(), receipt_key().certificate_pem()].concat(),
+            "the receipt key is the server's own key",
+        ),
+    ] {
+        let error = forged_with(&genuine, &certificates).err().unwrap_or_else(|| panic!("believed {what}"));
+        assert!(error.to_string().contains(why), "{what}: {error}");
+    }
+}
+
+/// Another server of the same CA and the same subject has a receipt key, too.
+#[test]
+fn the_certificate_beside_the_statement_is_that_of_the_server_that_proved_itself() {
+    let (stranger, key) = (fixtures("receipts/same-subject.crt"), receipt_key());
+    let stranger = std::fs::read(stranger).unwrap();
+    let named = upseal::trust::key(&stranger).unwrap().fingerprint();
+    let consistent = |_: &Request, statement: &Statement| {
+        let text = Statement { key: named, ..statement.clone() }.to_text();
+        (text.clone(), sign(&text))
+    };
+    let error = forged_with(&consistent, &[&stranger, key.certificate_pem()].concat()).unwrap_err();
+    assert!(error.to_string().contains("another key than the one that proved itself"), "{error}");
+}
+
+#[test]
+fn no_server_proves_itself_by_the_certificate_of_a_receipt_key() {
+    let read = |path: &str| std::fs::read_to_string(fixtures(path)).unwrap();
+    let (certificate, key) = (read("receipts/receipts.crt"), read("identity-v1/receipt_private_key.pem"));
+    let identity = Identity::from_pem(&certificate, &key).unwrap();
+    let host = Host::of(Policy::default(), Some(Arc::new(identity)));
+    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
+    let error = upload.prove(&anchor(), None).unwrap_err();
+    assert!(error.to_string().contains("its extended key usage does not hold serverAuth"), "{error}");
+    assert_eq!(error.fault().kind, FaultKind::Unproven);
+}
+
 #[test]
 fn every_line_of_a_statement_is_signed() {
-    for line in 0..5 {
+    for line in 0..6 {
         let result = forged(&|_, statement| {
             let text = statement.to_text();
             let signature = sign(&text);
@@ -205,8 +324,8 @@ fn every_line_of_a_statement_is_signed() {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let swapped = match line {
                 0 => lines[0].replace("stored", "stores"),
-                3 => lines[3].replace("08:00:00", "08:00:01"),
-                4 => lines[4].replace("a.bin", "c.bin"),
+                4 => lines[4].replace("08:00:00", "08:00:01"),
+                5 => lines[5].replace("a.bin", "c.bin"),
                 n => {
                     let last = lines[n].pop().unwrap();
                     format!("{}{}", lines[n], if last == '0' { '1' } else { '0' })
@@ -225,6 +344,7 @@ fn our_server_signs_nothing_that_could_be_a_receipt() {
     let statement = Statement {
         request: Digest([1; 32]),
         key: IDENTITY.server_key().fingerprint(),
+        receipt_key: Some(receipt_key().public().fingerprint()),
         time: 1_800_000_000,
         entries: vec![Entry { ordinal: 1, fate: Fate::Missing(Reason::Quota) }],
     };
@@ -341,7 +461,7 @@ fn a_receipt_is_kept_and_verified_offline() {
     };
     let good = verify("a.txt", "kept/a.txt.receipt", &ca);
     assert_eq!(good.code, Some(0), "{good:?}");
-    for check in ["certificate", "key", "signature", "content"] {
+    for check in ["certificate", "key", "receipt key", "signature", "content"] {
         assert!(
             good.out.lines().any(|line| line.starts_with("ok") && line.contains(check)),
             "{check}: {good:?}"
@@ -585,5 +705,46 @@ fn our_server_salts_secret_content_always_and_open_content_never() {
         host.stop();
         let refusals = host.events.refusals();
         assert!(refusals[0].contains("whose salt does not fit"), "{variant}: {refusals:?}");
+    }
+}
+
+/// `.receipt` makes a name longer, and a name has at most 255 bytes.
+#[test]
+fn files_with_long_names_have_a_receipt_each() {
+    let home = Home::new();
+    let host = Host::start();
+    let (address, ca) = (host.address().to_string(), ca().to_str().unwrap().to_owned());
+    // Two that are alike in all that is kept of a name, and the longest that fits as it is.
+    let names = [
+        format!("{}a", "x".repeat(249)),
+        format!("{}b", "x".repeat(249)),
+        "y".repeat(247),
+        "\u{e9}".repeat(127),
+    ];
+    for (name, content) in names.iter().zip(["one", "two", "three", "four"]) {
+        std::fs::write(home.path(name), content).unwrap();
+    }
+    let mut command = vec!["send", "--json", "--receipts", "kept", "--to", &address, "--ca", &ca];
+    command.extend(names.iter().map(String::as_str));
+    let sent = home.run(&command);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let stored = events(&sent).into_iter().filter_map(|event| {
+        event["state"]["stored"]["receipt"].as_str().map(|path| path.rsplit('/').next().unwrap().to_owned())
+    });
+    let kept: std::collections::BTreeSet<String> = stored.collect();
+    assert_eq!(kept.iter().cloned().collect::<Vec<_>>(), contents(&home.path("kept")).names());
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    assert!(kept.contains(&format!("{}.receipt", names[2])));
+    assert!(kept.iter().all(|name| name.len() <= 255 && name.ends_with(".receipt")), "{kept:?}");
+    for (name, content) in names.iter().zip(["one", "two", "three", "four"]) {
+        let mut found = 0;
+        for receipt in &kept {
+            let text = std::fs::read_to_string(home.path("kept").join(receipt)).unwrap();
+            let receipt = Receipt::parse(&text).unwrap();
+            let size = content.len() as u64;
+            found +=
+                receipt.find(Digest::of(content.as_bytes()), size).iter().filter(|it| it.1 == *name).count();
+        }
+        assert!(found > 0, "{name} is in a receipt");
     }
 }

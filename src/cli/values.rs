@@ -1,12 +1,16 @@
 //! What stands behind a flag: the protocol's values by their names, lanes, amounts.
 
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use crate::digest::FileDigest;
-use crate::event::{AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Variant};
+use crate::event::{
+    AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
+};
 use crate::store::Durability;
 
 /// [`Variant`], as it is written on the command line.
@@ -151,6 +155,41 @@ impl DigestArg {
     }
 }
 
+/// [`Terminator`], as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TerminatorArg {
+    /// Nothing.
+    None,
+    /// 2^64 - 1.
+    Max,
+    /// The integer 0.
+    #[value(name = "0")]
+    Zero,
+    /// The integer 1.
+    #[value(name = "1")]
+    One,
+    /// The integer 10000.
+    #[value(name = "10000")]
+    TenThousand,
+    /// The integer 3, then the letters `end`.
+    End,
+}
+
+impl TerminatorArg {
+    /// The value.
+    #[must_use]
+    pub const fn terminator(self) -> Terminator {
+        match self {
+            Self::None => Terminator::None,
+            Self::Max => Terminator::Max,
+            Self::Zero => Terminator::Zero,
+            Self::One => Terminator::One,
+            Self::TenThousand => Terminator::TenThousand,
+            Self::End => Terminator::End,
+        }
+    }
+}
+
 /// [`KeyForm`], as it is written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeyFormArg {
@@ -240,6 +279,49 @@ pub enum ReplyOrderArg {
     SignatureFirst,
     /// As one known client expects it.
     CertFirst,
+}
+
+/// Where a server listens: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// As it was given.
+    text: String,
+    /// Its addresses, at least one; the first that can be bound is.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Bind {
+    /// Whether only programs of this machine can reach it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.addresses.iter().all(|address| address.ip().is_loopback())
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Bind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(_) if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) => {
+                return Err("an address and a port are expected, for example 127.0.0.1:4321".to_owned());
+            }
+            Err(why) => return Err(why.to_string()),
+        };
+        // The default is an address of IPv4, and clients that know one address only take that.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        if addresses.is_empty() {
+            return Err("the name has no address".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), addresses })
+    }
 }
 
 /// A short time: `5ms`, `1s`.

@@ -42,23 +42,21 @@ fn list(file: &File, args: &PeersList) {
 
 /// `lab  --to 10.0.0.7:4321 --protocol cp1 --framing D`
 fn flags(peer: &Peer, width: usize) -> String {
-    let flags = said(&peer.layer)
+    let flags = peer
+        .layer
+        .said()
         .map(|(key, value)| format!(" --{} {}", key.name(), escape(&output::shell_word(&value))));
     format!("{:width$} {}", peer.name, flags.collect::<String>())
 }
 
 /// `{"name":"lab","to":"10.0.0.7:4321",…}`, with the file's keys.
 fn json(peer: &Peer) -> String {
-    let keys = said(&peer.layer).map(|(key, value)| match value.parse::<u64>() {
+    let keys = peer.layer.said().map(|(key, value)| match value.parse::<u64>() {
         Ok(number) if key == Key::KeyLengthBytes => (key.name().to_owned(), Value::from(number)),
         _ => (key.name().to_owned(), Value::from(value)),
     });
     let name = ("name".to_owned(), Value::from(peer.name.clone()));
     Value::Object([name].into_iter().chain(keys).collect()).to_string()
-}
-
-fn said(layer: &Layer) -> impl Iterator<Item = (Key, String)> + '_ {
-    Key::ALL.into_iter().filter_map(|key| layer.text(key).map(|value| (key, value)))
 }
 
 fn save(file: &File, args: PeersSave) -> Result<(), Fault> {

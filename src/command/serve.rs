@@ -1,22 +1,32 @@
 //! `upseal serve`: receives files, without a screen.
 
-use std::net::TcpListener;
+mod addresses;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
+use crate::crypto::key_files;
+use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
+use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Proof, Track, Variant};
-use crate::ledger::store_path;
+use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::{PaddingBudget, Spent};
+use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
-use crate::store::FileName;
 use crate::store::folder::Folder;
+use crate::store::{Announce, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -26,6 +36,7 @@ use crate::trust::{Anchor, facts};
 pub fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
+    let paddings = accepted_paddings(args);
     check_prefix(&args.prefix)?;
     let local = |what: String, advice: &str| Fault {
         kind: FaultKind::Local,
@@ -39,24 +50,31 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         Err(_) if !needs_identity => None,
         Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
     };
+    let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store =
         Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
-    let (ledger, repairs) = history::open_for(&args.store)?;
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
-    let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
+    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
         blame: Blame::User,
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
+    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
         policy: Policy {
             variants,
-            paddings: args.accept_padding.iter().map(|padding| padding.padding()).collect(),
+            paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
             reply: Reply {
@@ -65,27 +83,31 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             },
             digest: args.digest.digest(),
         },
-        history: Some(History {
-            ledger,
-            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-            until: identity
-                .as_deref()
-                .and_then(|own| facts::not_after(own.certificate_pem()))
-                .unwrap_or(i64::MAX),
-        }),
+        history: Some(history),
+        budget,
         identity,
         store: Arc::new(store),
         ciphertext,
         observer: Arc::clone(&printer) as Arc<dyn Observer>,
     };
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
-    let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
+    let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
+    let address = bound.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
     }
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
+    }
+    for text in warnings {
+        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
+    }
     if !args.json {
-        output::remark(&hand_out(args, &address, pin));
+        let addresses = addresses::reachable(bound);
+        for line in hand_out(args, &addresses, pin) {
+            output::remark(&line);
+        }
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
@@ -112,7 +134,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.iter().copied().map(VariantArg::variant).collect()),
-        None if args.bind.ip().is_loopback() => Ok(Variant::ALL.to_vec()),
+        None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from elsewhere: say what to accept", args.bind),
             "for example --accept cp2",
@@ -120,9 +142,55 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     }
 }
 
+/// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
+fn accepted_paddings(args: &Serve) -> Paddings {
+    match &args.accept_padding {
+        Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
+        None if args.bind.is_loopback() => Paddings::EITHER,
+        None => Paddings::OAEP,
+    }
+}
+
+/// How many PKCS #1 v1.5 blocks of this key did not conform so far.
+fn budget(args: &Serve, ledger: &Arc<Ledger>, own: &Identity) -> Result<PaddingBudget, Fault> {
+    let key = own.server_key().fingerprint();
+    if args.reset_padding_budget {
+        ledger.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
+    }
+    PaddingBudget::open(Arc::clone(ledger), key).map_err(|e| history::fault(&e))
+}
+
+/// What the operator should know of PKCS #1 v1.5 before the first client comes.
+fn padding_warnings(
+    args: &Serve,
+    variants: &[Variant],
+    paddings: Paddings,
+    budget: &PaddingBudget,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !variants.contains(&Variant::Cp1) || !paddings.contains(Padding::Pkcs1v15) {
+        return warnings;
+    }
+    if budget.is_spent() {
+        warnings.push(Spent::Key.to_string());
+    } else if !args.bind.is_loopback() {
+        warnings.push(
+            "CP1 with PKCS1v15 is a padding oracle: 1,000 failed blocks turn it off for this key; leave it out \
+             with --accept-padding oaep"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    if let Some(receipts) = identity.receipt_key()
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+    {
+        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+    }
     match anchor.check(identity.certificate_pem(), unix_now()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
@@ -132,8 +200,47 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     }
 }
 
-/// The line to hand to others.
-fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
+/// What the operator of a server with one key can do to give receipts.
+fn receipt_advice(certs: &Path) -> String {
+    let dir = output::shell_word(&certs.to_string_lossy());
+    if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
+        return format!(
+            "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
+             {dir}/{RECEIPT_CERTIFICATE_FILE}, or serve --accept-padding oaep"
+        );
+    }
+    format!(
+        "run upseal certs csr --receipts --dir {dir} and have {RECEIPT_REQUEST_FILE} signed by the CA (upseal certs sign), \
+         or serve --accept-padding oaep"
+    )
+}
+
+/// Returns a warning for each private key that other users of this machine can use.
+///
+/// # Errors
+/// There is one, and `--strict-modes`.
+fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>, Fault> {
+    if identity.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut warnings = Vec::new();
+    for key in key_files::exposed(&args.certs) {
+        let remedy = format!("chmod 600 {}", output::shell_word(&key.path.to_string_lossy()));
+        if args.strict_modes {
+            return Err(Fault {
+                kind: FaultKind::Local,
+                blame: Blame::User,
+                what: key.to_string(),
+                advice: format!("{remedy}, or leave out --strict-modes"),
+            });
+        }
+        warnings.push(format!("{key}; {remedy}"));
+    }
+    Ok(warnings)
+}
+
+/// The line to hand to others, and where there are more addresses a line with those.
+fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<String> {
     let how = match pin {
         None => "-p plain".to_owned(),
         Some(pin) => {
@@ -141,7 +248,14 @@ fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
             format!("--pin sha256:{pin} --ca {}", output::shell_word(&ca.to_string_lossy()))
         }
     };
-    format!("to send here:  upseal send --to {} {how} FILE…", output::shell_word(address))
+    let mut to = addresses.iter().map(|address| format!("--to {}", output::shell_word(&address.to_string())));
+    let first = to.next().unwrap_or_default();
+    let others: Vec<String> = to.collect();
+    let mut lines = vec![format!("to send here:  upseal send {first} {how} FILE…")];
+    if !others.is_empty() {
+        lines.push(format!("other addresses of this machine:  {}", others.join(", ")));
+    }
+    lines
 }
 
 /// Prints what sessions report, one at a time.
@@ -160,5 +274,84 @@ impl Observer for Printer {
 
     fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
         None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::net::budget::PER_KEY;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn args(line: &str) -> Serve {
+        Only::try_parse_from(std::iter::once("serve").chain(line.split_whitespace())).unwrap().serve
+    }
+
+    fn warnings(line: &str, budget: &PaddingBudget) -> Vec<String> {
+        let args = args(line);
+        padding_warnings(&args, &accepted(&args).unwrap(), accepted_paddings(&args), budget)
+    }
+
+    #[test]
+    fn beyond_loopback_only_oaep_is_accepted_unless_pkcs1v15_is_spelled_out_and_warned_of() {
+        for (line, paddings, warned) in [
+            ("", Paddings::EITHER, false),
+            ("--bind [::1]:0", Paddings::EITHER, false),
+            ("--bind 0.0.0.0:0 --accept cp1", Paddings::OAEP, false),
+            ("--bind [::]:0 --accept cp1,cp2", Paddings::OAEP, false),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding oaep,pkcs1v15", Paddings::EITHER, true),
+            ("--bind 0.0.0.0:0 --accept cp1 --accept-padding pkcs1v15", Paddings::PKCS1V15, true),
+            ("--bind 0.0.0.0:0 --accept cp2 --accept-padding oaep,pkcs1v15", Paddings::EITHER, false),
+            ("--accept-padding oaep", Paddings::OAEP, false),
+        ] {
+            assert_eq!(accepted_paddings(&args(line)), paddings, "{line}");
+            let warnings = warnings(line, &PaddingBudget::default());
+            assert_eq!(warnings.len(), usize::from(warned), "{line}: {warnings:?}");
+            assert!(warnings.iter().all(|text| text.contains("padding oracle")), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
+        let (own, _) = crate::crypto::identity::throwaway().unwrap();
+        let spent = budget(&args(""), &ledger, &own).unwrap();
+        for n in 0..PER_KEY {
+            let network = u32::try_from(n % 50).unwrap().to_be_bytes();
+            let _ = spent.charge(Some(network.into()));
+        }
+        let again = budget(&args(""), &ledger, &own).unwrap();
+        let told = warnings("", &again);
+        assert!(told.len() == 1 && told[0].contains("--reset-padding-budget"), "{told:?}");
+        assert!(warnings("--accept-padding oaep", &again).is_empty());
+        let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
+        assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
+    }
+
+    #[test]
+    fn the_first_address_is_in_the_line_to_hand_out_and_the_others_are_in_a_second_one() {
+        let args = args("--bind 0.0.0.0:7 --accept plain");
+        let addresses = ["10.0.0.7:7", "[2001:db8::7]:7", "192.168.1.7:7"].map(|it| it.parse().unwrap());
+        assert_eq!(
+            hand_out(&args, &addresses[..1], None),
+            ["to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…"]
+        );
+        assert_eq!(
+            hand_out(&args, &addresses, None),
+            [
+                "to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…",
+                "other addresses of this machine:  --to '[2001:db8::7]:7', --to 192.168.1.7:7",
+            ]
+        );
+        assert!(!args.bind.is_loopback() && args.bind.to_string() == "0.0.0.0:7");
     }
 }

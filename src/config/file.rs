@@ -65,7 +65,10 @@ impl File {
     pub fn read(path: PathBuf) -> Result<Self, ConfigError> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            // Below what is no folder, as some accounts have for a home, there is no file either.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Vec::new()
+            }
             Err(error) => return Err(ConfigError::Unreadable { path, error }),
         };
         match String::from_utf8(bytes) {
@@ -154,7 +157,9 @@ impl Reader<'_> {
             };
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
-                Some(Value::Integer(number)) if key == Key::KeyLengthBytes => number.value().to_string(),
+                Some(Value::Integer(number)) if matches!(key, Key::KeyLengthBytes | Key::Terminator) => {
+                    number.value().to_string()
+                }
                 _ => {
                     let what = format!("the value of `{name}` is not a string");
                     return Err(self.wrong(item.span(), &what, "write it in quotes"));

@@ -1,12 +1,15 @@
 //! The keys, and what one source says of them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use crate::cli::{
-    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, Speak, VariantArg,
+    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, Speak,
+    TerminatorArg, VariantArg,
 };
+use crate::event::{AuthMessage, Dialect, Variant};
 
 /// A setting, called the same on the command line, in the environment and in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Key {
     Padding,
     /// CP1's framing.
     Framing,
+    /// What ends CP1's pairs.
+    Terminator,
     /// A file.
     Ca,
     /// What AP signs.
@@ -39,11 +44,12 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::To,
         Self::Protocol,
         Self::Padding,
         Self::Framing,
+        Self::Terminator,
         Self::Ca,
         Self::AuthMessage,
         Self::KeyForm,
@@ -62,6 +68,7 @@ impl Key {
             Self::Protocol => "protocol",
             Self::Padding => "padding",
             Self::Framing => "framing",
+            Self::Terminator => "terminator",
             Self::Ca => "ca",
             Self::AuthMessage => "auth-message",
             Self::KeyForm => "key-form",
@@ -97,6 +104,8 @@ pub struct Layer {
     pub padding: Option<PaddingArg>,
     /// CP1's framing.
     pub framing: Option<FramingArg>,
+    /// What ends CP1's pairs.
+    pub terminator: Option<TerminatorArg>,
     /// The CA's file; from the file of presets: absolute.
     pub ca: Option<PathBuf>,
     /// What AP signs.
@@ -124,6 +133,7 @@ impl Layer {
             protocol: self.protocol.or(weaker.protocol),
             padding: self.padding.or(weaker.padding),
             framing: self.framing.or(weaker.framing),
+            terminator: self.terminator.or(weaker.terminator),
             ca: self.ca.or(weaker.ca),
             auth_message: self.auth_message.or(weaker.auth_message),
             key_form: self.key_form.or(weaker.key_form),
@@ -133,6 +143,37 @@ impl Layer {
             pin: self.pin.or(weaker.pin),
             expect: self.expect.or(weaker.expect),
         }
+    }
+
+    /// The flags that make this dialect: the variant, and what is not the default or has an effect.
+    #[must_use]
+    pub fn speaking(dialect: Dialect) -> Self {
+        let usual = Dialect::of(dialect.variant);
+        let cp1 = dialect.variant == Variant::Cp1;
+        let word = |word: &dyn fmt::Display| word.to_string().to_lowercase();
+        let values = [
+            (true, Key::Protocol, dialect.variant.word().to_owned()),
+            (dialect.variant.is_secret(), Key::Padding, word(&dialect.padding)),
+            (cp1, Key::Framing, dialect.framing.to_string()),
+            (cp1 && dialect.terminator.is_some(), Key::Terminator, dialect.terminator().to_string()),
+            (dialect.key_form != usual.key_form, Key::KeyForm, "raw".to_owned()),
+            (dialect.key_length != usual.key_length, Key::KeyLengthBytes, "16".to_owned()),
+            (dialect.empty != usual.empty, Key::Empty, "zero".to_owned()),
+            (dialect.auth_message == AuthMessage::Timestamp, Key::AuthMessage, "timestamp".to_owned()),
+            (dialect.auth_message == AuthMessage::Random32, Key::AuthMessage, "random32".to_owned()),
+            (dialect.name_as != usual.name_as, Key::NameAs, "path".to_owned()),
+        ];
+        let mut layer = Self::default();
+        for (_, key, value) in values.into_iter().filter(|(is_said, ..)| *is_said) {
+            // These are the values' own words, which the test goes through.
+            let _ = layer.set(key, &value);
+        }
+        layer
+    }
+
+    /// The keys that it says something of, and what, as it would be written.
+    pub fn said(&self) -> impl Iterator<Item = (Key, String)> + '_ {
+        Key::ALL.into_iter().filter_map(|key| self.text(key).map(|value| (key, value)))
     }
 
     /// Takes a value in.
@@ -145,6 +186,7 @@ impl Layer {
             Key::Protocol => self.protocol = Some(choice(value)?),
             Key::Padding => self.padding = Some(choice(value)?),
             Key::Framing => self.framing = Some(choice(value)?),
+            Key::Terminator => self.terminator = Some(choice(value)?),
             Key::Ca => self.ca = Some(words(value, "it is the path of a certificate in PEM")?.into()),
             Key::AuthMessage => self.auth_message = Some(choice(value)?),
             Key::KeyForm => self.key_form = Some(choice(value)?),
@@ -165,6 +207,7 @@ impl Layer {
             Key::Protocol => self.protocol.as_ref().map(name),
             Key::Padding => self.padding.as_ref().map(name),
             Key::Framing => self.framing.as_ref().map(name),
+            Key::Terminator => self.terminator.as_ref().map(name),
             Key::Ca => self.ca.as_ref().map(|ca| ca.to_string_lossy().into_owned()),
             Key::AuthMessage => self.auth_message.as_ref().map(name),
             Key::KeyForm => self.key_form.as_ref().map(name),
@@ -184,6 +227,7 @@ impl From<Speak> for Layer {
             protocol: flags.protocol,
             padding: flags.padding,
             framing: flags.framing,
+            terminator: flags.terminator,
             ca: flags.ca,
             auth_message: flags.auth_message,
             key_form: flags.key_form,

@@ -9,7 +9,9 @@ use clap::{Args as _, Command};
 
 use super::*;
 use crate::cli::Speak;
-use crate::event::{AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding};
+use crate::event::{
+    AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator,
+};
 
 const HERE: &str = "/etc/upseal/config.toml";
 
@@ -35,11 +37,12 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 /// For each key: what the flag, the preset, the environment and the file's top say here, all
 /// different where the key has as many values; then what it is by default.
-const TABLE: [(Key, [&str; 4]); 12] = [
+const TABLE: [(Key, [&str; 4]); 13] = [
     (Key::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
     (Key::Protocol, ["plain", "ap", "cp1", "plain"]),
     (Key::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
     (Key::Framing, ["B", "C", "D", "E"]),
+    (Key::Terminator, ["0", "1", "10000", "end"]),
     (Key::Ca, ["/flag", "/preset", "/environment", "/top"]),
     (Key::AuthMessage, ["timestamp", "random32", "timestamp", "random32"]),
     (Key::KeyForm, ["raw", "fernet", "raw", "fernet"]),
@@ -96,6 +99,7 @@ fn every_key_reaches_its_setting() {
         variant: Variant::Plain,
         padding: Padding::Pkcs1v15,
         framing: Framing::B,
+        terminator: Some(Terminator::Zero),
         key_form: KeyForm::Raw,
         key_length: KeyLength::Sixteen,
         empty: EmptyFile::Zero,

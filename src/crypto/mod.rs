@@ -15,11 +15,11 @@
 //! In reading order: [`identity`] (a server's key and certificate), [`authority`] (issues them) and
 //! [`request`] (asks another's CA for one, or answers),
 //! [`challenge`] (AP), [`receipt`] (proof of delivery), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them [`rsa_batch`] (many RSA
-//! operations at once), `certificate`, `name`, `padding`, `pss` and `session_key`.
+//! operations at once), [`padding`], `certificate`, `name`, `pss` and `session_key`.
 //!
 //! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
 //! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
-//! clock; only [`identity`], [`authority`] and [`request`] touch files.
+//! clock; only [`identity`], [`receipt_key`], [`authority`] and [`request`] touch files.
 //!
 //! **Limits.** Decryption fails in one way, [`OpenError::Rejected`] (for the operator alone there is
 //! [`OpenError::Machine`]), and only at [`Open::finish`], after
@@ -28,23 +28,26 @@
 //! `Ok`. Every private operation of a server is [`rsa_batch`]'s, blinded and checked: for keys of 1024 and 2048 bits
 //! written to take the same time whatever the secrets, for others the `rsa` crate's, which is said to be
 //! constant-time (RUSTSEC-2023-0071 is open for it). A CA's signatures are the crate's. Unpadding and the choice between
-//! paddings are ours and constant-time (`padding`).
+//! paddings are ours and constant-time ([`padding`]).
 
 pub mod authority;
 pub mod certificate;
 pub mod challenge;
 pub mod fernet;
 pub mod identity;
+pub mod key_files;
 mod name;
-mod padding;
+pub mod padding;
+mod private_pem;
 mod pss;
 pub mod receipt;
+pub mod receipt_key;
 pub mod request;
 pub mod rsa_batch;
 pub mod rsa_blocks;
 mod session_key;
 
-pub(crate) use name::{common_name_of, distinguished};
+pub(crate) use name::{attributes, common_name_of, distinguished, same_name};
 
 use sha2::{Digest as _, Sha256};
 

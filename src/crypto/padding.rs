@@ -4,6 +4,8 @@
 //! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
 //! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
 
+pub mod probe;
+
 use rsa::sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
@@ -85,6 +87,68 @@ fn replace_zeros(filling: &mut [u8]) -> Result<(), getrandom::Error> {
     Ok(())
 }
 
+/// The paddings that may be evaluated. A padding that is not in the set is never looked at, so nothing that the
+/// program does afterwards can depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paddings {
+    oaep: bool,
+    pkcs1v15: bool,
+}
+
+impl Paddings {
+    /// OAEP first, PKCS #1 v1.5 if OAEP fails.
+    pub const EITHER: Self = Self { oaep: true, pkcs1v15: true };
+    /// OAEP alone.
+    pub const OAEP: Self = Self { oaep: true, pkcs1v15: false };
+    /// PKCS #1 v1.5 alone.
+    pub const PKCS1V15: Self = Self { oaep: false, pkcs1v15: true };
+
+    /// Returns whether the set has this padding.
+    #[must_use]
+    pub const fn contains(self, padding: Padding) -> bool {
+        match padding {
+            Padding::Oaep => self.oaep,
+            Padding::Pkcs1v15 => self.pkcs1v15,
+        }
+    }
+
+    /// Returns the set without PKCS #1 v1.5.
+    #[must_use]
+    pub const fn without_pkcs1v15(self) -> Self {
+        Self { oaep: self.oaep, pkcs1v15: false }
+    }
+
+    /// Returns the part of the set that is this padding.
+    #[must_use]
+    pub const fn only(self, padding: Padding) -> Self {
+        match padding {
+            Padding::Oaep => Self { oaep: self.oaep, pkcs1v15: false },
+            Padding::Pkcs1v15 => Self { oaep: false, pkcs1v15: self.pkcs1v15 },
+        }
+    }
+
+    /// Returns whether nothing is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        !self.oaep && !self.pkcs1v15
+    }
+
+    /// Returns the most bytes that a block of `k` can hold under any of the paddings.
+    pub(super) const fn message_max(self, k: usize) -> usize {
+        // PKCS #1 v1.5 leaves more room.
+        message_max(k, if self.pkcs1v15 { Padding::Pkcs1v15 } else { Padding::Oaep })
+    }
+}
+
+impl FromIterator<Padding> for Paddings {
+    fn from_iter<I: IntoIterator<Item = Padding>>(paddings: I) -> Self {
+        paddings.into_iter().fold(Self { oaep: false, pkcs1v15: false }, |set, padding| Self {
+            oaep: set.oaep || padding == Padding::Oaep,
+            pkcs1v15: set.pkcs1v15 || padding == Padding::Pkcs1v15,
+        })
+    }
+}
+
 /// A block without its padding.
 pub(super) struct Unpadded {
     /// Whether the padding is right.
@@ -101,6 +165,11 @@ impl Unpadded {
         &self.block[self.block.len() - self.len as usize..]
     }
 
+    /// A block whose padding was not looked at.
+    fn unseen(k: usize) -> Self {
+        Self { valid: Choice::from(0), len: 0, block: Zeroizing::new(vec![0; k]) }
+    }
+
     /// `self`, or `other` if `choice`; constant-time. Both are of the same key.
     fn or(mut self, choice: Choice, other: &Self) -> Self {
         self.valid.conditional_assign(&other.valid, choice);
@@ -112,17 +181,22 @@ impl Unpadded {
     }
 }
 
-/// Both paddings of one block.
+/// The two paddings of one block, as far as they were tried.
 pub(super) struct Both {
     pub oaep: Unpadded,
     pub pkcs1v15: Unpadded,
 }
 
 impl Both {
-    /// Tries both on `EM`.
-    pub fn of(em: Zeroizing<Vec<u8>>) -> Self {
-        let oaep = oaep(em.clone());
-        Self { oaep, pkcs1v15: pkcs1v15(em) }
+    /// Tries these on `EM`. The other one is invalid, whatever `EM` holds.
+    pub fn of(em: Zeroizing<Vec<u8>>, paddings: Paddings) -> Self {
+        let k = em.len();
+        match (paddings.oaep, paddings.pkcs1v15) {
+            (true, true) => Self { oaep: oaep(em.clone()), pkcs1v15: pkcs1v15(em) },
+            (true, false) => Self { oaep: oaep(em), pkcs1v15: Unpadded::unseen(k) },
+            (false, true) => Self { oaep: Unpadded::unseen(k), pkcs1v15: pkcs1v15(em) },
+            (false, false) => Self { oaep: Unpadded::unseen(k), pkcs1v15: Unpadded::unseen(k) },
+        }
     }
 
     /// OAEP if it is right, PKCS #1 v1.5 otherwise, right or not.
@@ -245,7 +319,7 @@ mod tests {
             pad(padding, K, messages.iter().copied(), &mut blocks).unwrap();
             assert_eq!(blocks.len(), messages.len() * K);
             for (message, em) in messages.into_iter().zip(blocks.chunks_exact(K)) {
-                let both = Both::of(Zeroizing::new(em.to_vec())).only(padding);
+                let both = Both::of(Zeroizing::new(em.to_vec()), Paddings::EITHER).only(padding);
                 assert_eq!((bool::from(both.valid), both.message()), (true, message), "{padding}");
             }
             // The same message twice is not the same block.
@@ -387,12 +461,39 @@ mod tests {
 
     #[test]
     fn either_prefers_oaep() {
-        let both = Both::of(Zeroizing::new(sealed_oaep(b"oaep", |_, _| {})));
+        let either = |em| Both::of(Zeroizing::new(em), Paddings::EITHER);
+        let both = either(sealed_oaep(b"oaep", |_, _| {}));
         assert_eq!(message(&both.either()).unwrap(), b"oaep");
-        let both = Both::of(Zeroizing::new(sealed_pkcs1v15(b"v1.5")));
+        let both = either(sealed_pkcs1v15(b"v1.5"));
         assert_eq!(message(&both.either()).unwrap(), b"v1.5");
-        let both = Both::of(Zeroizing::new(vec![3; K]));
+        let both = either(vec![3; K]);
         assert_eq!(message(&both.either()), None);
+    }
+
+    #[test]
+    fn a_padding_that_is_not_in_the_set_is_never_right() {
+        let blocks =
+            [(Padding::Oaep, sealed_oaep(b"m", |_, _| {})), (Padding::Pkcs1v15, sealed_pkcs1v15(b"m"))];
+        let none = Paddings::OAEP.only(Padding::Pkcs1v15);
+        assert!(none.is_empty());
+        for (padding, em) in blocks {
+            for set in [Paddings::EITHER, Paddings::OAEP, Paddings::PKCS1V15, none] {
+                let both = Both::of(Zeroizing::new(em.clone()), set);
+                let right = message(&both.either());
+                assert_eq!(right, set.contains(padding).then(|| b"m".to_vec()), "{padding} {set:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_set_of_paddings_holds_what_it_was_made_of() {
+        assert_eq!([Padding::Oaep].into_iter().collect::<Paddings>(), Paddings::OAEP);
+        assert_eq!([Padding::Pkcs1v15].into_iter().collect::<Paddings>(), Paddings::PKCS1V15);
+        let either: Paddings = [Padding::Pkcs1v15, Padding::Oaep].into_iter().collect();
+        assert_eq!(either, Paddings::EITHER);
+        assert_eq!(either.without_pkcs1v15(), Paddings::OAEP);
+        assert_eq!(either.only(Padding::Pkcs1v15), Paddings::PKCS1V15);
+        assert_eq!([Paddings::EITHER, Paddings::OAEP].map(|set| set.message_max(K)), [117, 62]);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 //! ```text
 //!   client                                                        server
 //!   Request  nonce, hello, ordinals, salt under its key ───────►  Statement  one line for each ordinal
-//!   verify   ◄─────────── PSS over the statement, salt of 32 ───  Identity::sign_receipt
+//!   verify   ◄─────────── PSS over the statement, salt of 32 ───  ReceiptKey::sign
 //! ```
+//!
+//! The statement names the server's own key, which proved itself, and the receipt key, which signed. A server without a
+//! receipt key names and uses its only key ([`Identity::sign_receipt`](super::identity::Identity::sign_receipt)), as every
+//! server did in earlier versions.
 //!
 //! An answer to MODE 3 always has a salt of the maximum length, a receipt always one of 32 bytes, and
 //! neither is accepted for the other: so nobody makes a receipt out of a server that signs what it is told.
@@ -24,7 +28,7 @@ use rsa::traits::SignatureScheme as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use self::kept::{NotAReceipt, RECEIPT_MAX, Receipt};
+pub use self::kept::{Certificates, NotAReceipt, RECEIPT_MAX, Receipt};
 use super::SealError;
 use super::rsa_blocks::ServerKey;
 use crate::digest::Digest;
@@ -41,8 +45,17 @@ const REQUEST: &str = "upseal/1 receipt";
 /// The first line of a statement.
 const STATEMENT: &str = "upseal/1 stored";
 
+/// What the line of a receipt key begins with.
+const RECEIPT_KEY: &str = "receipt-key ";
+
 /// What stays as it is in a percent-encoded name (RFC 3986, "unreserved").
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes of the longest name that a file system of a server takes.
+const NAME_MAX: usize = 255;
+
+/// Letters that one byte of a name has at most: `%F0`.
+const ENCODED: usize = 3;
 
 /// What makes the digests of one request unguessable; secret until the receipt is kept.
 pub type Salt = Zeroizing<[u8; 32]>;
@@ -140,6 +153,8 @@ pub struct Statement {
     pub request: Digest,
     /// SHA-256 of the server's `SubjectPublicKeyInfo`.
     pub key: Digest,
+    /// SHA-256 of the receipt key's `SubjectPublicKeyInfo`; `None` if the server's own key signs.
+    pub receipt_key: Option<Digest>,
     /// Seconds since 1970.
     pub time: i64,
     /// One for each ordinal of the request, in order.
@@ -219,7 +234,9 @@ impl Statement {
     #[must_use]
     pub fn to_text(&self) -> String {
         let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::MIN);
-        let head = format!("{STATEMENT}\nrequest {}\nkey {}\ntime {time}\n", self.request, self.key);
+        let receipt_key = self.receipt_key.map(|key| format!("receipt-key {key}\n")).unwrap_or_default();
+        let head =
+            format!("{STATEMENT}\nrequest {}\nkey {}\n{receipt_key}time {time}\n", self.request, self.key);
         self.entries.iter().fold(head, |mut text, entry| {
             // Writing into a `String` does not fail.
             let _ = write!(text, "{entry}");
@@ -236,6 +253,11 @@ impl Statement {
         lines.next(STATEMENT, "`upseal/1 stored`", |rest| rest.is_empty().then_some(()))?;
         let request = lines.next("request ", "`request` and 64 hexadecimal digits", digest)?;
         let key = lines.next("key ", "`key` and 64 hexadecimal digits", digest)?;
+        let receipt_key = if lines.rest.starts_with(RECEIPT_KEY) {
+            Some(lines.next(RECEIPT_KEY, "`receipt-key` and 64 hexadecimal digits", digest)?)
+        } else {
+            None
+        };
         let time = lines.next("time ", "`time`, RFC 3339 in UTC to the second", |time| {
             let parsed: Timestamp = time.parse().ok()?;
             (parsed.to_string() == time && parsed.subsec_nanosecond() == 0).then(|| parsed.as_second())
@@ -247,7 +269,7 @@ impl Statement {
             })?;
             entries.push(entry);
         }
-        let statement = Self { request, key, time, entries };
+        let statement = Self { request, key, receipt_key, time, entries };
         Ok((statement, lines.rest))
     }
 }
@@ -325,11 +347,16 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A percent-encoded name, encoded as [`fmt::Display`] does it and in no other way.
+///
+/// Its length meets the limit before anything else: what follows takes time for each letter.
 fn name(text: &str) -> Option<String> {
+    if text.len() > ENCODED * NAME_MAX {
+        return None;
+    }
     let name = percent_decode_str(text).decode_utf8().ok()?;
     let mut pieces = utf8_percent_encode(&name, KEPT);
     let rest = pieces.try_fold(text, str::strip_prefix)?;
-    rest.is_empty().then(|| name.into_owned())
+    (rest.is_empty() && name.len() <= NAME_MAX).then(|| name.into_owned())
 }
 
 /// SHA-256( salt ‖ SHA-256(file) ), or SHA-256(file) itself.

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::fernet::SessionKey;
 use super::identity::Identity;
-use super::padding::{self, Both};
+use super::padding::{self, Both, Paddings};
 use super::rsa_batch::{BatchError, PublicBatch};
 use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
@@ -235,12 +235,13 @@ enum Unopened {
 }
 
 /// All of a block's costly work, for each whole one of `blocks`; several threads may call it at once. Every
-/// block costs the same, right or wrong.
+/// block costs the same, right or wrong. Paddings that are not in `paddings` are not evaluated.
 #[must_use]
-pub fn open_blocks(identity: &Identity, blocks: &[u8]) -> Vec<Opened> {
+pub fn open_blocks(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Vec<Opened> {
     let count = blocks.len() / identity.modulus_bytes();
+    let unpad = |em| Opened(Ok(Both::of(em, paddings)));
     match identity.batch().decrypt(blocks) {
-        Ok(raw) => raw.into_iter().map(|em| Opened(em.map(Both::of).ok_or(Unopened::NotBelow))).collect(),
+        Ok(raw) => raw.into_iter().map(|em| em.map_or(Opened(Err(Unopened::NotBelow)), unpad)).collect(),
         Err(why) => (0..count).map(|_| Opened(Err(Unopened::Machine(why)))).collect(),
     }
 }
@@ -248,41 +249,60 @@ pub fn open_blocks(identity: &Identity, blocks: &[u8]) -> Vec<Opened> {
 /// Blocks → plaintext, with the padding told on the first block and then locked.
 ///
 /// Every block costs the same work, right or wrong, before a wrong one and after it: one private
-/// operation and both unpaddings. What is wrong is said once, by `finish`.
+/// operation and the unpaddings that are allowed. What is wrong is said once, by `finish`. From the first
+/// wrong block on each counts as a full one, whatever it holds, so that where the body ends
+/// ([`counted`](Self::counted)) does not depend on what a later block decrypts to.
 pub struct BlockOpener {
     identity: Arc<Identity>,
-    /// What the first block had; `None` before it, and for good if it had neither.
+    /// What may be evaluated.
+    paddings: Paddings,
+    /// What the first block had; `None` before it, and for good if it had none of `paddings`.
     locked: Option<Padding>,
-    /// Whether a block was wrong. Nobody is told before `finish`.
+    /// Whether a block was wrong. Not shown before `finish`.
     wrong: Choice,
+    /// Whether it was found wrong by looking for PKCS #1 v1.5, and the budget has not been charged for it.
+    missed: bool,
     /// Whether a block could not be opened at all; likewise.
     failed: Option<BatchError>,
     /// Bytes of the whole blocks so far.
     seen: u64,
+    /// Plaintext bytes for the end of the body: those of right blocks, and full ones from the first wrong block on.
+    counted: u64,
     /// A block that is not whole yet; shorter than `k`.
     pending: Vec<u8>,
     last_was_short: bool,
+    last_was_empty: bool,
     digest: Option<sha2::Sha256>,
 }
 
 impl BlockOpener {
-    /// For one file.
+    /// For one file, of which these paddings are tried.
     #[must_use]
-    pub fn new(identity: Arc<Identity>, digest: FileDigest) -> Self {
+    pub fn new(identity: Arc<Identity>, paddings: Paddings, digest: FileDigest) -> Self {
         let pending = Vec::with_capacity(identity.modulus_bytes());
         Self {
             identity,
+            paddings,
             locked: None,
             wrong: Choice::from(0),
+            missed: false,
             failed: None,
             seen: 0,
+            counted: 0,
             pending,
             last_was_short: false,
+            last_was_empty: false,
             digest: digest.begin(),
         }
     }
 
-    /// The padding of this file; `None` before the first block, and if that had neither.
+    /// The paddings that are evaluated.
+    #[must_use]
+    pub const fn paddings(&self) -> Paddings {
+        self.paddings
+    }
+
+    /// The padding of this file; `None` before the first block, and if that had none of the accepted ones.
     #[must_use]
     pub const fn locked_padding(&self) -> Option<Padding> {
         self.locked
@@ -291,47 +311,83 @@ impl BlockOpener {
     /// Most bytes that the next block can hold.
     #[must_use]
     pub fn block_max(&self) -> usize {
-        ServerKey::block_max(self.identity.modulus_bytes(), self.locked.unwrap_or(Padding::Pkcs1v15))
+        let k = self.identity.modulus_bytes();
+        match self.locked {
+            Some(padding) => padding::message_max(k, padding),
+            None => self.paddings.message_max(k),
+        }
     }
 
-    /// Whether the last block held fewer bytes than a block can: the end of a file in framing E. A
-    /// wrong block holds none.
+    /// Plaintext bytes so far, for the end of the body: a wrong block counts as a full one, and so does every
+    /// block behind it.
+    #[must_use]
+    pub const fn counted(&self) -> u64 {
+        self.counted
+    }
+
+    /// Whether the last block held fewer bytes than a block can: the end of a file in framing E. A wrong block
+    /// counts as a full one.
     #[must_use]
     pub const fn last_block_was_short(&self) -> bool {
         self.last_was_short
+    }
+
+    /// Whether the last block is right and holds nothing. A wrong one is not known to hold nothing.
+    #[must_use]
+    pub const fn last_block_was_empty(&self) -> bool {
+        self.last_was_empty
+    }
+
+    /// Returns, once, whether a block was looked at for PKCS #1 v1.5 and did not conform: what an attacker asks
+    /// a padding oracle. Only the first such block of a file has any effect, so there is one at the most.
+    pub const fn take_miss(&mut self) -> bool {
+        std::mem::replace(&mut self.missed, false)
     }
 
     /// Appends what the next block holds.
     pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
         let first = self.seen == 0;
         self.seen = self.seen.saturating_add(self.identity.modulus_bytes() as u64);
+        if bool::from(self.wrong) {
+            return self.count_as_full();
+        }
         let both = match block.0 {
             Ok(both) => both,
             Err(why) => {
                 self.wrong = Choice::from(1);
-                self.last_was_short = true;
                 if let Unopened::Machine(why) = why {
                     self.failed = Some(why);
                 }
-                return;
+                return self.count_as_full();
             }
         };
         let (padding, unpadded) = if first {
             let oaep = bool::from(both.oaep.valid);
             (if oaep { Padding::Oaep } else { Padding::Pkcs1v15 }, both.either())
         } else {
-            // A first block with neither has already decided: whatever follows is wrong.
+            // Without a locked padding the first block was wrong, and this is not reached.
             let padding = self.locked.unwrap_or(Padding::Oaep);
             (padding, both.only(padding))
         };
-        self.wrong |= !unpadded.valid;
-        if first && bool::from(unpadded.valid) {
-            self.locked = Some(padding);
+        if !bool::from(unpadded.valid) {
+            self.wrong = Choice::from(1);
+            self.missed = padding == Padding::Pkcs1v15 && self.paddings.contains(Padding::Pkcs1v15);
+            return self.count_as_full();
         }
+        self.locked = Some(padding);
         let max = ServerKey::block_max(self.identity.modulus_bytes(), padding);
         self.last_was_short = unpadded.message().len() < max;
+        self.last_was_empty = unpadded.message().is_empty();
+        self.counted = self.counted.saturating_add(unpadded.message().len() as u64);
         out.extend_from_slice(unpadded.message());
         digest_more(&mut self.digest, unpadded.message());
+    }
+
+    /// A block that does not count for what it holds.
+    fn count_as_full(&mut self) {
+        self.counted = self.counted.saturating_add(self.block_max() as u64);
+        self.last_was_short = false;
+        self.last_was_empty = false;
     }
 }
 
@@ -345,14 +401,14 @@ impl Open for BlockOpener {
             if self.pending.len() < k {
                 return Ok(());
             }
-            for block in open_blocks(&self.identity, &self.pending) {
+            for block in open_blocks(&self.identity, self.paddings, &self.pending) {
                 self.absorb(block, out);
             }
             self.pending.clear();
         }
         let (whole, rest) = body.split_at(body.len() / k * k);
         for blocks in whole.chunks(k * BATCH_BLOCKS) {
-            for block in open_blocks(&self.identity, blocks) {
+            for block in open_blocks(&self.identity, self.paddings, blocks) {
                 self.absorb(block, out);
             }
         }
@@ -377,17 +433,29 @@ impl Open for BlockOpener {
     }
 }
 
-/// Could these blocks be CP1? (PROTOCOL.md, "AP and CP1 cannot be told apart with certainty").
+/// What a body without a hello looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guess {
+    /// CP1: its blocks have a padding.
+    Sealed,
+    /// No padding was found.
+    Clear {
+        /// Whether PKCS #1 v1.5 was among those that were looked for ([`BlockOpener::take_miss`]).
+        missed: bool,
+    },
+}
+
+/// Could these blocks be CP1? AP and CP1 cannot be told apart with certainty.
 ///
 /// Of the first four, or all if there are fewer: one with OAEP's padding, which no other bytes have
 /// by chance, so that a body with a damaged block among them is still told, and then refused; or all
-/// with PKCS1v15's, which one block in about 2^17 has. What is not whole is not looked at. If this machine fails
-/// it is taken for CP1, to be refused rather than stored as AP.
+/// with PKCS #1 v1.5's, which one block in about 2^17 has. Neither is looked for unless it is in `paddings`. What
+/// is not whole is not looked at. If this machine fails it is taken for CP1, to be refused rather than stored as AP.
 #[must_use]
-pub fn looks_sealed(identity: &Identity, blocks: &[u8]) -> bool {
+pub fn guess(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Guess {
     let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));
     let some = blocks.len().min(TELLING_BLOCKS * identity.modulus_bytes());
-    let opened = open_blocks(identity, &blocks[..some]);
+    let opened = open_blocks(identity, paddings, &blocks[..some]);
     for block in &opened {
         match &block.0 {
             Ok(both) => {
@@ -395,10 +463,14 @@ pub fn looks_sealed(identity: &Identity, blocks: &[u8]) -> bool {
                 pkcs1v15 &= both.pkcs1v15.valid;
             }
             Err(Unopened::NotBelow) => pkcs1v15 = Choice::from(0),
-            Err(Unopened::Machine(_)) => return true,
+            Err(Unopened::Machine(_)) => return Guess::Sealed,
         }
     }
-    !opened.is_empty() && bool::from(oaep | pkcs1v15)
+    if !opened.is_empty() && bool::from(oaep | pkcs1v15) {
+        Guess::Sealed
+    } else {
+        Guess::Clear { missed: !opened.is_empty() && paddings.contains(Padding::Pkcs1v15) }
+    }
 }
 
 #[cfg(test)]

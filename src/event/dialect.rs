@@ -99,6 +99,75 @@ impl fmt::Display for Framing {
     }
 }
 
+/// What stands behind the last (k, block) pair of CP1. It ends framing D; other servers want one elsewhere too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Terminator {
+    /// Nothing.
+    #[serde(rename = "none")]
+    None,
+    /// 2^64 − 1.
+    #[serde(rename = "max")]
+    Max,
+    /// 0.
+    #[serde(rename = "0")]
+    Zero,
+    /// 1.
+    #[serde(rename = "1")]
+    One,
+    /// 10000.
+    #[serde(rename = "10000")]
+    TenThousand,
+    /// 3, then the letters `end`.
+    #[serde(rename = "end")]
+    End,
+}
+
+impl Terminator {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::None, Self::Max, Self::Zero, Self::One, Self::TenThousand, Self::End];
+
+    /// The terminator of this framing where nothing else is chosen.
+    #[must_use]
+    pub const fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::D => Self::Max,
+            _ => Self::None,
+        }
+    }
+
+    /// Its bytes on the wire.
+    #[must_use]
+    pub const fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::None => &[],
+            Self::Max => const { &u64::MAX.to_be_bytes() },
+            Self::Zero => const { &0_u64.to_be_bytes() },
+            Self::One => const { &1_u64.to_be_bytes() },
+            Self::TenThousand => const { &10_000_u64.to_be_bytes() },
+            Self::End => b"\0\0\0\0\0\0\0\x03end",
+        }
+    }
+
+    /// The terminator whose first integer is this.
+    #[must_use]
+    pub fn beginning(value: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|terminator| terminator.bytes().starts_with(&value.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Terminator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "none",
+            Self::Max => "max",
+            Self::Zero => "0",
+            Self::One => "1",
+            Self::TenThousand => "10000",
+            Self::End => "end",
+        })
+    }
+}
+
 /// How CP2's session key is written inside MODE 4, and its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -165,6 +234,8 @@ pub struct Dialect {
     pub padding: Padding,
     /// CP1's framing; of no effect elsewhere.
     pub framing: Framing,
+    /// What ends CP1's pairs; `None`: what the framing says. Of no effect elsewhere.
+    pub terminator: Option<Terminator>,
     /// CP2's key and token; of no effect elsewhere.
     pub key_form: KeyForm,
     /// CP2's MODE 4; of no effect elsewhere.
@@ -185,11 +256,22 @@ impl Dialect {
             variant,
             padding: Padding::Oaep,
             framing: Framing::A,
+            terminator: None,
             key_form: KeyForm::Fernet,
             key_length: KeyLength::Eight,
             empty: EmptyFile::Block,
             auth_message: AuthMessage::Ascii,
             name_as: NameAs::Base,
+        }
+    }
+
+    /// What stands behind the last (k, block) pair.
+    #[must_use]
+    pub const fn terminator(&self) -> Terminator {
+        match (self.framing, self.terminator) {
+            (Framing::A, _) => Terminator::None,
+            (_, Some(terminator)) => terminator,
+            (framing, None) => Terminator::of(framing),
         }
     }
 }

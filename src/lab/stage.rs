@@ -16,15 +16,18 @@ use std::time::{Duration, Instant};
 use super::LabError;
 use super::proxy::PATIENCE;
 use crate::crypto::identity::{Authority, Identity, Issued};
+use crate::crypto::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use crate::digest::FileDigest;
 use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, Target, Track};
-use crate::ledger::{Ledger, store_path};
+use crate::ledger::{Ledger, Serving};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
+use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Service};
+use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
-use crate::store::Folder;
+use crate::store::{Announce, Folder};
 use crate::transfer::{Options, Transfer};
 use crate::trust::known::KnownServers;
 use crate::trust::{Anchor, facts};
@@ -67,11 +70,19 @@ impl Cast {
         // Its last second is this one.
         let expired = authority.issue("upseal lab, expired", SERVER_BITS, 0)?;
         let anchor = Arc::new(Anchor::from_pem(authority.certificate_pem().as_bytes())?);
+        let issued = authority.issue("upseal lab", SERVER_BITS, DAYS)?;
+        let receipts = authority.issue_receipt_key("upseal lab", RECEIPT_BITS_MIN, DAYS)?;
         let folder = Scratch::new()?;
         let ca = folder.0.join("ca.crt");
         fs::write(&ca, authority.certificate_pem())?;
+        let server = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
+        let receipts = ReceiptKey::from_pem(
+            &receipts.certificate_pem,
+            &receipts.private_key_pem,
+            server.certificate_pem(),
+        )?;
         let cast = Self {
-            server: read(&authority.issue("upseal lab", SERVER_BITS, DAYS)?)?,
+            server: Arc::new(server.with_receipt_key(receipts)),
             neighbour: read(&authority.issue("upseal lab, another", SERVER_BITS, DAYS)?)?,
             stranger: read(&other.issue("upseal lab", SERVER_BITS, DAYS)?)?,
             expired: read(&expired)?,
@@ -129,17 +140,17 @@ impl House {
         let store = folder.join(name);
         let watcher = Arc::new(Watcher::default());
         let inner = Folder::open(&store)?;
-        let history = History {
-            ledger: Arc::new(Ledger::open(&folder.join(format!("{name}.db")))?),
-            store: store_path(&store)?,
-            until: facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX),
-        };
+        let ledger = Arc::new(Ledger::open(&folder.join(format!("{name}.db")))?);
+        let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
+        let (history, _) = Serving::open(ledger, &store, until, unix_now_ms())?;
+        let inner = inner.announcing(Arc::clone(&history) as Arc<dyn Announce>);
         let service = Service {
             policy: Policy::default(),
             identity: Some(Arc::clone(identity)),
             store: Arc::new(inner),
             ciphertext: None,
             history: Some(history),
+            budget: PaddingBudget::default(),
             observer: Arc::clone(&watcher) as Arc<dyn Observer>,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -115,6 +115,26 @@ pub(super) const STEPS: &[&str] = &[
     ALTER TABLE asked ADD COLUMN predicted REAL;
     CREATE INDEX sent_to ON sent (address, variant, id);
 ",
+    "
+    -- PKCS #1 v1.5 blocks that did not conform, by the server's key (SPKI SHA-256) and the client's network.
+    CREATE TABLE padding_misses (
+        key         BLOB NOT NULL,
+        network     TEXT NOT NULL,
+        misses      INTEGER NOT NULL,
+        PRIMARY KEY (key, network)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- Whole files that are about to get a name in a store; empty whenever no server is publishing.
+    CREATE TABLE announced (
+        id          INTEGER PRIMARY KEY,
+        store       BLOB NOT NULL,
+        want        TEXT NOT NULL,
+        replaces    TEXT,
+        size        INTEGER NOT NULL,
+        digest      BLOB
+    ) STRICT;
+",
 ];
 
 /// Refuses a file of a newer upseal before anything in it is changed.

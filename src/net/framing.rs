@@ -10,15 +10,18 @@
 //!                 │                    else their count (B), else k × their count (F)
 //!                 └─ otherwise ──────► M1 / k blocks one after another (A; one block: D, E)
 //! ```
-//! After a body whose M1 was k or 0, or one of pairs, a "MODE" of value k is one more block.
+//! After a body whose M1 was k or 0, or one of pairs, a "MODE" of value k is one more block, and a terminator may
+//! stand there ([`super::ending`]). Where no framing fits M1 and a MODE follows, M1 is the terminator of an empty file.
 //!
 //! Our own clients say their framing in the hello; then nothing is guessed, no M1 means two things, and
-//! only E is open-ended (and C's empty file, which is a M1 of 0 and perhaps a block).
+//! only E is open-ended (and C's empty file, which is a M1 of 0 and perhaps a block). Of D the hello leaves open which
+//! of the known terminators ends it.
 
 use thiserror::Error;
 
+use super::ending::LETTERS;
 use super::wire::{Continuation, TERMINATOR, WORD, read_word, word};
-use crate::event::Framing;
+use crate::event::{Framing, Terminator};
 
 /// A CP1 body whose bytes fit no framing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -89,6 +92,8 @@ enum Shape {
     Terminated {
         left: u64,
     },
+    /// At the letters of a terminator.
+    Letters,
     Over,
 }
 
@@ -116,6 +121,10 @@ impl Body {
             (_, None) => (Shape::Unknown, if m1 == k { more } else { Continuation::No }),
             (_, Some(Framing::A)) if m1.is_multiple_of(k) => (Shape::Joined { left: m1 }, Continuation::No),
             (_, Some(Framing::D)) if m1 == k => (Shape::Terminated { left: k }, Continuation::No),
+            (_, Some(Framing::D)) if Terminator::beginning(m1) == Some(Terminator::End) => {
+                (Shape::Letters, Continuation::No)
+            }
+            (_, Some(Framing::D)) if Terminator::beginning(m1).is_some() => (Shape::Over, Continuation::No),
             (_, Some(Framing::E)) if m1 == k => (Shape::Joined { left: k }, more),
             (_, Some(Framing::A | Framing::D | Framing::E)) => (Shape::Broken, Continuation::No),
             (_, Some(Framing::B | Framing::C | Framing::F)) => {
@@ -218,6 +227,20 @@ impl Body {
                     return Err(FramingError::NoWholeBlocks { m1: self.m1, k: self.k });
                 }
                 Shape::Broken => return Err(FramingError::BlockLength { k: self.k, got: self.m1 }),
+                Shape::Letters => {
+                    if !LETTERS.starts_with(&input[..input.len().min(LETTERS.len())]) {
+                        return Err(FramingError::BlockLength { k: self.k, got: self.m1 });
+                    }
+                    if input.len() < LETTERS.len() {
+                        return Ok(Step::More);
+                    }
+                    self.shape = Shape::Over;
+                    return Ok(Step::Skip(LETTERS.len()));
+                }
+                // No length begins with a letter.
+                Shape::Unknown if self.m1 == LETTERS.len() as u64 && input.first() == LETTERS.first() => {
+                    self.shape = Shape::Letters;
+                }
                 Shape::Unknown => {
                     let Some(first) = read_word(input) else { return Ok(Step::More) };
                     if first == self.k {
@@ -225,6 +248,8 @@ impl Body {
                         self.shape = Shape::Pairs { left: 0, count: 0 };
                     } else if self.m1.is_multiple_of(self.k) {
                         self.shape = Shape::Joined { left: self.m1 };
+                    } else if is_terminator_before(self.m1, first) {
+                        self.shape = Shape::Over;
                     } else {
                         return Err(FramingError::NoWholeBlocks { m1: self.m1, k: self.k });
                     }
@@ -232,11 +257,12 @@ impl Body {
                 Shape::Joined { left: 0 } => self.shape = Shape::Over,
                 Shape::Terminated { left: 0 } => {
                     let Some(got) = read_word(input) else { return Ok(Step::More) };
-                    match got {
-                        TERMINATOR => self.shape = Shape::Over,
-                        _ if got == self.k => self.shape = Shape::Terminated { left: got },
-                        _ => return Err(FramingError::BlockLength { k: self.k, got }),
-                    }
+                    self.shape = match Terminator::beginning(got) {
+                        _ if got == self.k => Shape::Terminated { left: got },
+                        Some(Terminator::End) => Shape::Letters,
+                        Some(_) => Shape::Over,
+                        None => return Err(FramingError::BlockLength { k: self.k, got }),
+                    };
                     return Ok(Step::Skip(WORD));
                 }
                 Shape::Pairs { left: 0, count } => {
@@ -277,6 +303,11 @@ impl Body {
     }
 }
 
+/// Whether a value in the place of M1 is the terminator of a file of no blocks: a MODE follows, other than 1.
+const fn is_terminator_before(value: u64, next: u64) -> bool {
+    !matches!(value, 2..=4) && matches!(next, 0 | 2..=4)
+}
+
 /// As many bytes as are both wanted and here, after `skip`.
 fn take(left: &mut u64, skip: usize, here: usize) -> Step {
     let here = (here - skip) as u64;
@@ -297,33 +328,35 @@ pub struct Layout {
     /// Whether each block has its length before it.
     pub pairs: bool,
     /// Stands behind the last block.
-    pub terminator: Option<u64>,
+    pub terminator: Terminator,
 }
 
 impl Layout {
-    /// For a file of `plain` bytes that makes `blocks` blocks of `k` bytes.
+    /// For a file of `plain` bytes that makes `blocks` blocks of `k` bytes. Only pairs have a `terminator`.
     #[must_use]
-    pub const fn of(framing: Framing, plain: u64, blocks: u64, k: u64) -> Self {
+    pub const fn of(framing: Framing, terminator: Terminator, plain: u64, blocks: u64, k: u64) -> Self {
         let total = Some(blocks.saturating_mul(k));
-        match framing {
-            Framing::A => Self { m1: total, pairs: false, terminator: None },
-            Framing::B => Self { m1: Some(blocks), pairs: true, terminator: None },
+        let m1 = match framing {
+            Framing::A | Framing::F => total,
+            Framing::B => Some(blocks),
             // An empty file is one empty block, and C's M1 for it is 0: nothing may follow then.
-            Framing::C => Self { m1: Some(plain), pairs: true, terminator: None },
-            Framing::D => Self { m1: None, pairs: true, terminator: Some(TERMINATOR) },
+            Framing::C => Some(plain),
             // With no block there is no pair, and something must stand behind MODE 1.
-            Framing::E if blocks == 0 => Self { m1: Some(0), pairs: true, terminator: None },
-            Framing::E => Self { m1: None, pairs: true, terminator: None },
-            Framing::F => Self { m1: total, pairs: true, terminator: None },
+            Framing::D | Framing::E if blocks == 0 && matches!(terminator, Terminator::None) => Some(0),
+            Framing::D | Framing::E => None,
+        };
+        match framing {
+            Framing::A => Self { m1, pairs: false, terminator: Terminator::None },
+            _ => Self { m1, pairs: true, terminator },
         }
     }
 
     /// Bytes on the wire behind MODE 1.
     #[must_use]
     pub const fn wire_len(&self, blocks: u64, k: u64) -> u64 {
-        let words =
-            self.m1.is_some() as u64 + self.terminator.is_some() as u64 + if self.pairs { blocks } else { 0 };
-        blocks.saturating_mul(k).saturating_add(words.saturating_mul(WORD as u64))
+        let words = self.m1.is_some() as u64 + if self.pairs { blocks } else { 0 };
+        let terminator = self.terminator.bytes().len() as u64;
+        blocks.saturating_mul(k).saturating_add(words.saturating_mul(WORD as u64)).saturating_add(terminator)
     }
 
     /// Appends whole blocks as this layout writes them.

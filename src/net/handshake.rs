@@ -10,7 +10,7 @@ use thiserror::Error;
 pub use self::limits::Limits;
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
 use crate::crypto::receipt::Request;
-use crate::event::{Dialect, Framing, KeyForm, Padding, Variant};
+use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
 
 mod limits;
 
@@ -59,7 +59,7 @@ impl Offer {
         let (padding, framing, key_form) = match dialect.variant {
             Variant::Plain => return None,
             Variant::Ap => (None, None, None),
-            Variant::Cp1 => (Some(dialect.padding), Some(dialect.framing), None),
+            Variant::Cp1 => (Some(dialect.padding), said_framing(dialect), None),
             Variant::Cp2 => (Some(dialect.padding), None, Some(dialect.key_form)),
         };
         Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: true })
@@ -161,6 +161,17 @@ impl Offer {
     }
 }
 
+/// The framing that describes this dialect's bytes to a server that knows the framings' own terminators and D with any;
+/// `None`: the bytes must tell.
+const fn said_framing(dialect: Dialect) -> Option<Framing> {
+    match (dialect.framing, dialect.terminator()) {
+        (Framing::D | Framing::E, Terminator::None) => Some(Framing::E),
+        (Framing::D | Framing::E, _) => Some(Framing::D),
+        (framing, Terminator::None) => Some(framing),
+        (_, _) => None,
+    }
+}
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// What our server's line begins with.
@@ -183,11 +194,27 @@ fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
     words.into_iter().flat_map(|words| words.split(' '))
 }
 
-/// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not
+/// What a server says of receipts when it answers a hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOffer {
+    /// Nothing: it is no server of upseal, or somebody took its line out.
+    Unmentioned,
+    /// It is a server of upseal and gives none.
+    NotGiven,
+    /// It gives receipts.
+    Given,
+}
+
+/// Reads what stands before the PEM: whether this server gives receipts. It may only add: it is not
 /// signed, so its absence is for the memory of known servers to notice.
 #[must_use]
-pub fn gives_receipts(certificate: &[u8]) -> bool {
-    server_words(certificate).any(|word| word == "receipts=1")
+pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
+    let mut words = server_words(certificate).peekable();
+    match (words.peek().is_some(), words.any(|word| word == "receipts=1")) {
+        (false, _) => ReceiptOffer::Unmentioned,
+        (true, true) => ReceiptOffer::Given,
+        (true, false) => ReceiptOffer::NotGiven,
+    }
 }
 
 /// A message that our server does not sign, because the signature could be used elsewhere.
@@ -388,6 +415,21 @@ mod tests {
         let tls = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0"].concat();
         assert_eq!(check_signable(&tls), Err(Unsignable::TlsLookAlike));
         assert_eq!(check_signable(&tls[1..]), Ok(()), "63 spaces");
+    }
+
+    #[test]
+    fn what_a_server_says_of_receipts_is_read_from_its_line_alone() {
+        let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
+        assert_eq!(read(&server_line(true, 900, &Limits::default())), ReceiptOffer::Given);
+        assert_eq!(read(&server_line(false, 900, &Limits::default())), ReceiptOffer::NotGiven);
+        assert_eq!(
+            read("upseal/1 server idle=900\n"),
+            ReceiptOffer::NotGiven,
+            "of a version without receipts"
+        );
+        for line in ["", "receipts=1\n", "a line\nupseal/1 server receipts=1\n"] {
+            assert_eq!(read(line), ReceiptOffer::Unmentioned, "{line}");
+        }
     }
 
     fn answer_bytes(first: &[u8], second: &[u8]) -> Vec<u8> {

@@ -30,7 +30,10 @@
 //! Limits: a length from the peer meets one before it meets an allocation ([`wire::Part`],
 //! [`service::Policy`]); no walk holds a file in memory.
 
+pub mod budget;
 pub mod connection;
+mod dial;
+pub mod ending;
 pub mod framing;
 pub mod handshake;
 pub mod receive;

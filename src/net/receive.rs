@@ -5,24 +5,25 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::arriving::{Arriving, AtRest};
+use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
-use self::ledger::Own;
+use self::ledger::{Opening, Own};
 use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
+use self::telling::Speaks;
 use super::connection::Connection;
+use super::ending::Behind;
 use super::framing::Body;
 use super::handshake::{Limits, Offer, check_signable, server_line};
 use super::refusal::Refusal;
 use super::service::{ReceiveError, Reply, Service};
-use super::wire::{Decoder, Message, Part, word};
+use super::wire::{Decoder, Message, Part, WORD, word};
 use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::crypto::rsa_blocks::BlockOpener;
-use crate::digest::{Digest, FileDigest};
+use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
@@ -31,6 +32,7 @@ use crate::store::{Discard, FileName, Incoming, Pending};
 mod arriving;
 mod blocks;
 mod body;
+mod endings;
 mod ledger;
 mod publishing;
 mod receipts;
@@ -43,6 +45,8 @@ pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// "Published after 1 s of silence": PROTOCOL.md, "Finality".
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long a client may stand still behind what may be a terminator and MODE 2, before it is taken for that.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long whole small files wait for others to be published with.
 const GROUP_PATIENCE: Duration = Duration::from_millis(5);
 /// How often that doubles when a file was published too early: up to about a minute.
@@ -53,6 +57,15 @@ const CIPHERTEXT: &str = "enc_recv_";
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 /// How long what a refused client still sends is read and dropped, so that the reset does not overtake the refusal.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a connection turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// No complete message came: a port scan, or a client of another protocol.
+    Silent,
+    /// At least one complete message came.
+    Client,
+}
 
 /// One accepted connection, from its first byte to its last.
 ///
@@ -75,6 +88,7 @@ pub struct Session<'a> {
     name: Option<FileName>,
     /// Whether something of that name was announced and is not stored yet.
     unfinished: bool,
+    caller: Caller,
     proved: bool,
     hello: Option<Offer>,
     /// SHA-256 of the first message that was signed.
@@ -83,9 +97,14 @@ pub struct Session<'a> {
     stored: Stored,
     /// What must not come in another connection.
     own: Own,
-    /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
-    speaks_blocks: bool,
+    speaks: Speaks,
     key: Option<SessionKey>,
+    /// SHA-256 of that key as it was wrapped, of each piece in which it came.
+    wrapped: Vec<Digest>,
+    /// The blocks that it came in, while nothing but more of them has followed.
+    key_pieces: Vec<u8>,
+    /// The bytes that silence decided about, and k.
+    decided_by_silence: Option<(Vec<u8>, u64)>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
     /// A file that may still turn out not to be over.
@@ -125,13 +144,17 @@ impl<'a> Session<'a> {
             ordinal: 0,
             name: None,
             unfinished: false,
+            caller: Caller::Silent,
             proved: false,
             hello: None,
             first_message: None,
             stored: Stored::default(),
             own: Own::default(),
-            speaks_blocks: false,
+            speaks: Speaks::Unknown,
             key: None,
+            wrapped: Vec::new(),
+            key_pieces: Vec::new(),
+            decided_by_silence: None,
             unwrapped: Ok(()),
             open_ended: None,
             at_rest: None,
@@ -147,12 +170,23 @@ impl<'a> Session<'a> {
     /// However this ends, by a panic or a signal too, the connection is reset, unless everything went well: an end in
     /// order tells the client that its files were delivered.
     pub fn run(&mut self) {
+        self.serve_to_the_end();
+    }
+
+    /// As [`run`](Self::run); returns what the connection turned out to be.
+    pub(super) fn run_for_caller(&mut self) -> Caller {
+        self.serve_to_the_end();
+        self.caller
+    }
+
+    fn serve_to_the_end(&mut self) {
         self.connection.reset();
         let result = self.serve().and_then(|()| self.publish_group());
         if result.is_err() {
             self.publish_what_is_whole();
         }
         self.close_file();
+        self.release_claims();
         match result {
             Ok(()) => self.connection.end_in_order(),
             // This server was stopped between messages: nothing of the client's is reported as refused. But what it
@@ -201,10 +235,14 @@ impl<'a> Session<'a> {
             if !matches!(message, Message::Filename(_) | Message::Data { .. } | Message::SessionKey(_)) {
                 self.publish_group()?;
             }
+            if !matches!(message, Message::Data { .. }) {
+                self.caller = Caller::Client;
+            }
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {
                 self.settle()?;
                 self.close_file();
+                self.key_pieces.clear();
             }
             match message {
                 Message::Filename(bytes) => {
@@ -213,11 +251,9 @@ impl<'a> Session<'a> {
                     self.unfinished = true;
                 }
                 Message::Data { length } => self.data(length)?,
+                Message::OneMoreBlock if !self.key_pieces.is_empty() => self.one_more_key_piece()?,
                 Message::OneMoreBlock => self.one_more_block()?,
-                Message::EndOfBlocks => {
-                    self.settle()?;
-                    self.close_file();
-                }
+                Message::EndOfBlocks => self.end_of_blocks()?,
                 Message::Authenticate(challenge) => self.prove(&challenge)?,
                 Message::SessionKey(wrapped) => self.agree(&wrapped)?,
                 Message::Close => return self.farewell(),
@@ -235,14 +271,23 @@ impl<'a> Session<'a> {
                 return Ok(message);
             }
             let between = self.decoder.is_between_messages();
+            // More than none: they may be a terminator, or begin a message.
+            let undecided = if between { self.connection.buffered().len() } else { 0 };
             let patience = match (between, &self.open_ended) {
                 _ if !self.group.is_empty() => GROUP_PATIENCE,
                 (true, Some(file)) => SILENCE * (1 << file.amendments().min(LONGER_SILENCES)),
-                (true, None) => IDLE_PATIENCE,
-                (false, _) => BODY_PATIENCE,
+                (true, None) if matches!(undecided, 0 | WORD) => IDLE_PATIENCE,
+                (true, None) if undecided > WORD => GOODBYE_PATIENCE,
+                (_, _) => BODY_PATIENCE,
             };
             self.connection.set_patience(patience);
             match self.connection.fill() {
+                Ok(0) if undecided > 0 && !self.connection.is_interrupted() => {
+                    let message = self.decide(Behind::End)?;
+                    if message.is_some() {
+                        return Ok(message);
+                    }
+                }
                 Ok(0) if between && !self.connection.is_interrupted() => return Ok(None),
                 Ok(0) => return Err(self.cut(None)),
                 Ok(_) => {}
@@ -251,6 +296,13 @@ impl<'a> Session<'a> {
                 }
                 Err(e) if e.kind() == io::ErrorKind::TimedOut && self.open_ended.is_some() && between => {
                     self.settle()?;
+                }
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && undecided > WORD => {
+                    let message = self.decide(Behind::Silence)?;
+                    if message.is_some() {
+                        return Ok(message);
+                    }
+                    return Err(self.cut(Some(e)));
                 }
                 Err(e) => return Err(self.cut(Some(e))),
             }
@@ -272,7 +324,7 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
-        let gives_receipts = self.service.policy.digest == FileDigest::Sha256;
+        let gives_receipts = self.service.receipt_signer().is_ok();
         // Without them a request is answered as any message: "delivered, no receipt".
         if let Some(request) = Request::parse(challenge).filter(|_| gives_receipts) {
             return self.receipt(&request);
@@ -314,10 +366,11 @@ impl<'a> Session<'a> {
         let Some(identity) = &self.service.identity else {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
-        let (key, unwrapped) = identity.unwrap_session_key(wrapped);
-        self.check_fresh(Seen::SessionKey, wrapped)?;
-        self.key = Some(key);
-        self.unwrapped = unwrapped;
+        let identity = Arc::clone(identity);
+        let digest = Digest::of(wrapped);
+        self.check_fresh(digest)?;
+        self.wrapped = vec![digest];
+        self.unwrap(&identity, wrapped);
         Ok(())
     }
 
@@ -336,7 +389,7 @@ impl<'a> Session<'a> {
         }
         self.unfinished = true;
         self.ordinal += 1;
-        let variant = self.variant(m1)?;
+        let (variant, may_be_sealed) = self.variant(m1)?;
         if !self.service.policy.variants.contains(&variant) {
             return Err(ReceiveError::Variant { offset: self.offset(), variant });
         }
@@ -344,6 +397,7 @@ impl<'a> Session<'a> {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
                 let mut file = self.begin(&name, variant, Announced { size: Some(m1), room: m1, m1 })?;
+                file.may_be_sealed = may_be_sealed;
                 self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
                     self.decoder.set_continuation(continuation);
@@ -368,6 +422,9 @@ impl<'a> Session<'a> {
                 })?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
+                // Only now: a key that opens nothing need not be remembered.
+                let wrapped = self.wrapped.clone();
+                self.claim(&mut file, wrapped.into_iter().map(|wrapped| (Seen::SessionKey, wrapped)))?;
                 self.publish_later(file)
             }
             Variant::Cp1 => {
@@ -379,12 +436,12 @@ impl<'a> Session<'a> {
                 if m1 != u64::MAX && m1 > self.service.policy.max_file.saturating_mul(k) {
                     return Err(self.too_large(m1 / k));
                 }
+                let opener = self.block_opener(identity)?;
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
                 let said = self.hello.and_then(|offer| offer.framing);
                 let room = room::blocks(m1, k, said, self.hello.and_then(|offer| offer.padding));
                 let file = self.begin(&name, variant, Announced { size: None, room, m1: announced })?;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
         }
@@ -433,7 +490,10 @@ impl<'a> Session<'a> {
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
-            first_block: (variant == Variant::Cp1).then(Vec::new),
+            opening: Opening::default(),
+            claimed: Vec::new(),
+            replaces: None,
+            may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };
         self.watch(&file);
@@ -496,6 +556,7 @@ impl<'a> Session<'a> {
         let mut surplus = 0;
         loop {
             let here = self.connection.buffered().len();
+            self.check_goodbye()?;
             surplus += here as u64;
             self.connection.consume(here);
             if surplus > surplus_limit || !matches!(self.connection.fill(), Ok(1..)) {

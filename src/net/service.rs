@@ -1,23 +1,26 @@
 //! What all sessions of a server share, and why one ends early.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::Observer;
+use super::budget::PaddingBudget;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::refusal::Refusal;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
+use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Padding, Variant};
-use crate::ledger::{Ledger, LedgerError, Seen};
+use crate::ledger::serving::ClaimError;
+use crate::ledger::{LedgerError, Seen, Serving};
 use crate::pipeline::NoThread;
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
@@ -27,8 +30,9 @@ use crate::units;
 pub struct Policy {
     /// Variants; a body that fits none of them is refused.
     pub variants: Vec<Variant>,
-    /// Paddings of CP1's blocks. MODE 4 takes either: a key that does not decrypt tells nobody.
-    pub paddings: Vec<Padding>,
+    /// Paddings of CP1's blocks; any other is never evaluated. MODE 4 takes either: a key that does not unwrap
+    /// becomes a random one, and the two cases look alike.
+    pub paddings: Paddings,
     /// Bytes of the largest file.
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
@@ -53,7 +57,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             variants: Variant::ALL.to_vec(),
-            paddings: vec![Padding::Oaep, Padding::Pkcs1v15],
+            paddings: Paddings::EITHER,
             max_file: 64 << 30,
             prefix: String::new(),
             reply: Reply::default(),
@@ -73,20 +77,81 @@ pub struct Service {
     /// Where the bodies of CP1 and CP2 go as they came, as `enc_recv_NAME`; `None`: nowhere.
     pub ciphertext: Option<Arc<dyn Store>>,
     /// What was received, and what must not come again; `None`: neither is remembered.
-    pub history: Option<History>,
+    pub history: Option<Arc<Serving>>,
+    /// How many PKCS #1 v1.5 blocks that do not conform are still answered.
+    pub budget: PaddingBudget,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
 }
 
-/// Where a server writes down what it has.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// It.
-    pub ledger: Arc<Ledger>,
-    /// The folder of received files, as [`store_path`](crate::ledger::store_path) gives it.
-    pub store: PathBuf,
-    /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
-    pub until: i64,
+/// The key that signs a server's receipts.
+#[derive(Debug, Clone, Copy)]
+pub enum ReceiptSigner<'a> {
+    /// Its receipt key.
+    ReceiptKey(&'a ReceiptKey),
+    /// Its only key.
+    OnlyKey(&'a Identity),
+}
+
+impl ReceiptSigner<'_> {
+    /// Signs a statement.
+    ///
+    /// # Errors
+    /// [`IdentityError::Sign`] if this machine computes wrongly.
+    pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        match self {
+            Self::ReceiptKey(key) => key.sign(statement),
+            Self::OnlyKey(identity) => identity.sign_receipt(statement),
+        }
+    }
+
+    /// The receipt key; `None` if the server has only one key.
+    #[must_use]
+    pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
+        match self {
+            Self::ReceiptKey(key) => Some(key),
+            Self::OnlyKey(_) => None,
+        }
+    }
+}
+
+/// Why a server gives no receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoReceipts {
+    /// It has no identity.
+    #[error("no receipts are given: this server has no certificate")]
+    NoIdentity,
+    /// Files are not hashed.
+    #[error("no receipts are given: received files are not hashed (--digest)")]
+    NoDigest,
+    /// Its only key evaluates PKCS #1 v1.5, so its signatures can be forged.
+    #[error(
+        "no receipts are given: this server has no receipt key, and a key that decrypts PKCS #1 v1.5 could be used to \
+         forge them"
+    )]
+    OnlyKeyDecrypts,
+}
+
+impl Service {
+    /// The key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
+    /// (MODE 4 takes that padding always, and is no oracle: a key that does not unwrap becomes a random one.)
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn receipt_signer(&self) -> Result<ReceiptSigner<'_>, NoReceipts> {
+        let identity = self.identity.as_deref().ok_or(NoReceipts::NoIdentity)?;
+        let Policy { digest, variants, paddings, .. } = &self.policy;
+        if *digest != FileDigest::Sha256 {
+            return Err(NoReceipts::NoDigest);
+        }
+        match identity.receipt_key() {
+            Some(key) => Ok(ReceiptSigner::ReceiptKey(key)),
+            None if variants.contains(&Variant::Cp1) && paddings.contains(Padding::Pkcs1v15) => {
+                Err(NoReceipts::OnlyKeyDecrypts)
+            }
+            None => Ok(ReceiptSigner::OnlyKey(identity)),
+        }
+    }
 }
 
 /// Why a session ended early. Nothing of an unfinished file is published.
@@ -121,6 +186,9 @@ pub enum ReceiveError {
         /// What was seen before.
         what: Seen,
     },
+    /// What must not be replayed cannot be remembered.
+    #[error("{0}")]
+    Unremembered(ClaimError),
     /// Our own key failed to sign.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -140,12 +208,15 @@ pub enum ReceiveError {
         /// Which.
         variant: Variant,
     },
-    /// A padding that this server was told not to accept.
+    /// The client announced a padding that this server does not accept.
     #[error("{padding}, which this server does not accept (--accept-padding)")]
     Padding {
         /// Which.
         padding: Padding,
     },
+    /// Only PKCS #1 v1.5 is left of what client and server accept, and it is off.
+    #[error("PKCS1v15, which is off: too many blocks did not decrypt (--reset-padding-budget)")]
+    PaddingOff,
     /// More bytes than `--max-file`.
     #[error("at byte {offset}: a file of {} or more; at most {} are accepted (--max-file)", units::bytes(*.size), units::bytes(*.limit))]
     TooLarge {
@@ -177,6 +248,7 @@ impl ReceiveError {
             Self::Open(OpenError::Machine(_))
             | Self::Store(_)
             | Self::Ledger(_)
+            | Self::Unremembered(_)
             | Self::Identity(_)
             | Self::Threads(_) => Blame::System,
             _ => Blame::Peer,
@@ -190,7 +262,10 @@ impl ReceiveError {
         match self {
             Self::Variant { .. } => Refusal::Variant,
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
-            Self::Store(_) | Self::Ledger(_) => Refusal::Disk,
+            Self::Store(_) => Refusal::Disk,
+            Self::Ledger(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
+            // A padding that is announced says nothing of what was decrypted.
+            Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
             Self::Unsignable(_) => Refusal::Policy,
             Self::Identity(_) | Self::Threads(_) => Refusal::Busy,
@@ -201,6 +276,9 @@ impl ReceiveError {
             | Self::Replay { .. }
             | Self::Order { .. }
             | Self::Padding { .. }
+            | Self::PaddingOff
+            | Self::Ledger(_)
+            | Self::Unremembered(_)
             | Self::Cut { .. } => Refusal::Content,
         }
     }
@@ -218,7 +296,12 @@ impl ReceiveError {
                     "{self}; let it be sent again, and look after the system's random numbers (getrandom)"
                 )
             }
-            Self::Framing(_) | Self::Name(_) | Self::Unsignable(_) | Self::Open(_) | Self::Padding { .. } => {
+            Self::Framing(_)
+            | Self::Name(_)
+            | Self::Unsignable(_)
+            | Self::Open(_)
+            | Self::Padding { .. }
+            | Self::PaddingOff => {
                 format!("at byte {offset}: {self}")
             }
             // They know it, or are of this side, whatever came.
@@ -240,5 +323,67 @@ fn cause(source: Option<&io::Error>) -> String {
         None => "the client closed the connection".to_owned(),
         Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stands still".to_owned(),
         Some(e) => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::net::record::Recorder;
+    use crate::store::Nowhere;
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn event(&self, _event: crate::event::Event) {}
+        fn watch(&self, _track: crate::event::Track, _meter: Arc<crate::meter::Meter>) {}
+        fn unwatch(&self, _track: crate::event::Track) {}
+        fn recorder(&self) -> Option<Arc<Recorder>> {
+            None
+        }
+    }
+
+    fn service(policy: Policy, identity: Option<Identity>) -> Service {
+        Service {
+            policy,
+            identity: identity.map(Arc::new),
+            store: Arc::new(Nowhere),
+            ciphertext: None,
+            history: None,
+            budget: PaddingBudget::default(),
+            observer: Arc::new(Deaf),
+        }
+    }
+
+    #[test]
+    fn the_only_key_signs_receipts_only_where_cp1_has_no_pkcs1v15() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let one = || Identity::from_pem(&read("server_signed.crt"), &read("server_private_key.pem")).unwrap();
+        let two = || Identity::load(&folder).unwrap();
+        let pkcs1v15: Paddings = std::iter::once(Padding::Pkcs1v15).collect();
+        let cp2 = vec![Variant::Ap, Variant::Cp2];
+        for (variants, paddings, alone) in [
+            (Variant::ALL.to_vec(), Paddings::EITHER, false),
+            (vec![Variant::Cp1], pkcs1v15, false),
+            (Variant::ALL.to_vec(), Paddings::OAEP, true),
+            // A padding that no accepted variant has.
+            (cp2, Paddings::EITHER, true),
+        ] {
+            let policy = Policy { variants, paddings, ..Policy::default() };
+            let of_one = service(policy.clone(), Some(one()));
+            match of_one.receipt_signer() {
+                Ok(ReceiptSigner::OnlyKey(_)) => assert!(alone, "{policy:?}"),
+                Err(NoReceipts::OnlyKeyDecrypts) => assert!(!alone, "{policy:?}"),
+                other => panic!("{policy:?}: {other:?}"),
+            }
+            let of_two = service(policy.clone(), Some(two()));
+            assert!(matches!(of_two.receipt_signer(), Ok(ReceiptSigner::ReceiptKey(_))), "{policy:?}");
+            let unhashed = Policy { digest: FileDigest::None, ..policy };
+            assert_eq!(service(unhashed, Some(two())).receipt_signer().unwrap_err(), NoReceipts::NoDigest);
+        }
+        assert_eq!(service(Policy::default(), None).receipt_signer().unwrap_err(), NoReceipts::NoIdentity);
     }
 }

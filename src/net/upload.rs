@@ -10,7 +10,9 @@ use self::body::Slot;
 use self::ending::Surplus;
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Limits, Offer, gives_receipts, hello_random};
+use super::handshake::{
+    AnswerDecoder, LONG_HELLO_RANDOM, Limits, Offer, ReceiptOffer, hello_random, receipt_offer,
+};
 use super::record::Tap;
 use super::refusal::Refusal;
 use super::wire::{Mode, WORD, word};
@@ -24,12 +26,13 @@ use crate::store::Store;
 use crate::trust::{Anchor, facts};
 
 mod body;
+mod content;
 mod ending;
 mod error;
 mod receipts;
 mod wait;
 
-pub use self::body::Content;
+pub use self::content::{Content, Stamp};
 pub use self::error::UploadError;
 pub use self::receipts::{Confirmation, Question, ReceiptError};
 pub use self::wait::Wait;
@@ -55,8 +58,8 @@ pub struct Proven {
     pub proof: Proof,
     /// The only CN of its subject, as it is: to be compared, never to be shown.
     pub common_name: Option<String>,
-    /// Whether it says that it gives receipts; `None` if it was not asked, for want of a hello.
-    pub receipts: Option<bool>,
+    /// What it says of receipts; `None` if it was not asked, for want of a hello.
+    pub receipts: Option<ReceiptOffer>,
 }
 
 /// A file that the kernel took.
@@ -79,6 +82,8 @@ pub struct Upload {
     dialect: Dialect,
     /// Known after [`Upload::prove`].
     server: Option<ServerKey>,
+    /// The CA that it proved itself under.
+    anchor: Option<Anchor>,
     /// SHA-256 of the message that it proved itself by.
     hello: Option<Digest>,
     /// Whether it says that it gives receipts.
@@ -121,6 +126,7 @@ impl Upload {
             connection,
             dialect,
             server: None,
+            anchor: None,
             hello: None,
             gives_receipts: false,
             files: 0,
@@ -247,8 +253,10 @@ impl Upload {
             return Err(UploadError::Refused { reason: Some(reason), limits: mem::take(&mut self.limits) });
         }
         self.server = Some(key);
-        self.gives_receipts = gives_receipts(&answer.certificate);
-        let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(self.gives_receipts);
+        self.anchor = Some(anchor.clone());
+        let offer = receipt_offer(&answer.certificate);
+        self.gives_receipts = offer == ReceiptOffer::Given;
+        let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(offer);
         Ok(Proven { proof, common_name: facts::common_name(&answer.certificate), receipts })
     }
 
@@ -279,7 +287,8 @@ impl Upload {
                 let k = server.modulus_bytes() as u64;
                 let blocks = blocks(server, self.dialect, size);
                 // M1, or the first pair's length in its place: `Layout` counts it.
-                Layout::of(self.dialect.framing, size, blocks, k).wire_len(blocks, k)
+                Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k)
+                    .wire_len(blocks, k)
             }
             (Variant::Cp2, _) => {
                 let token = match self.dialect.key_form {
@@ -301,6 +310,12 @@ impl Upload {
         self.connection.flush().map_err(|e| self.cut(0, 0, Some(e)))
     }
 
+    /// The CA that the server proved itself under; `None` before, and in Plain.
+    #[must_use]
+    pub const fn anchor(&self) -> Option<&Anchor> {
+        self.anchor.as_ref()
+    }
+
     /// Whether the server said, when it proved itself, that it gives receipts.
     #[must_use]
     pub const fn gives_receipts(&self) -> bool {
@@ -317,7 +332,8 @@ impl Upload {
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.
     ///
     /// `size` bytes are announced and sent; a content that has fewer is an error, and the connection
-    /// cannot go on. What it has more is not read.
+    /// cannot go on. What a content has more is not read; a [`Content::Whole`] that has more, or was modified while it was
+    /// read, is an error before its last bytes are sent.
     ///
     /// # Errors
     /// [`UploadError`]; the connection is of no use afterwards.

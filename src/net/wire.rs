@@ -6,10 +6,12 @@
 
 use thiserror::Error;
 
+use super::ending::{Behind, Next, after_pairs};
+
 /// Bytes of an integer.
 pub const WORD: usize = 8;
 
-/// Ends framing D; no length is that long.
+/// Ends framing D by default; no length is that long.
 pub const TERMINATOR: u64 = u64::MAX;
 
 /// An integer as it goes over the wire.
@@ -137,10 +139,10 @@ pub enum Message {
     Authenticate(Vec<u8>),
     /// MODE 4.
     SessionKey(Vec<u8>),
-    /// In the place of a MODE, the length k of one more block of the file before (framings D, E).
+    /// In the place of a MODE, the length k of one more block of the file or the session key before.
     /// The block follows and is not this decoder's.
     OneMoreBlock,
-    /// In the place of a MODE, the end of a body in framing D.
+    /// In the place of a MODE, a terminator of the blocks before.
     EndOfBlocks,
 }
 
@@ -149,7 +151,7 @@ pub enum Message {
 pub enum Continuation {
     /// A MODE must follow.
     No,
-    /// k or the terminator may stand there instead.
+    /// k or a terminator may stand there instead ([`super::ending`]).
     Blocks {
         /// The server's modulus length in bytes.
         k: u64,
@@ -170,7 +172,7 @@ enum Expect {
 ///   Mode ──► Length ──► Bytes ──► (message) ──► Mode
 ///    │          ├─ MODE 1 ─► Data{M1} ─ the body, elsewhere ─► Mode
 ///    │          └─ MODE 4, 0 ─► the low half of a 16-byte length
-///    └─ MODE 2, k, 2^64−1: nothing follows
+///    └─ MODE 2, k, a terminator: nothing follows
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
@@ -212,11 +214,42 @@ impl Decoder {
 
     /// Takes bytes from the front of `input`, up to the end of one message at the most.
     ///
-    /// Returns how many it took, and the message if it is whole.
+    /// Returns how many it took, and the message if it is whole. Where blocks may go on
+    /// ([`Decoder::set_continuation`]) it takes none before they tell what they are: feed them again, and more.
     ///
     /// # Errors
     /// [`WireError`]; the decoder is of no use afterwards.
     pub fn feed(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
+        self.feed_before(input, Behind::Unknown)
+    }
+
+    /// Does what [`Decoder::feed`] does when it is known what comes behind `input`.
+    ///
+    /// # Errors
+    /// As [`Decoder::feed`].
+    pub fn feed_before(
+        &mut self,
+        input: &[u8],
+        behind: Behind,
+    ) -> Result<(usize, Option<Message>), WireError> {
+        if let (Expect::Mode, Continuation::Blocks { k }) = (&self.expect, self.continuation) {
+            let (taken, message) = match after_pairs(input, k, behind) {
+                Next::More => return Ok((0, None)),
+                Next::Block => (WORD, Message::OneMoreBlock),
+                Next::Terminator(length) => (length, Message::EndOfBlocks),
+                Next::Mode => {
+                    self.continuation = Continuation::No;
+                    return self.collect(input);
+                }
+            };
+            self.continuation = Continuation::No;
+            self.offset += taken as u64;
+            return Ok((taken, Some(message)));
+        }
+        self.collect(input)
+    }
+
+    fn collect(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
         let mut taken = 0;
         loop {
             let wanted = match self.expect {
@@ -260,15 +293,6 @@ impl Decoder {
 
     fn mode(&mut self, held: &[u8]) -> Result<Option<Message>, WireError> {
         let value = read_word(held).unwrap_or_default(); // `feed` collected WORD bytes
-        let continuation = std::mem::replace(&mut self.continuation, Continuation::No);
-        if let Continuation::Blocks { k } = continuation {
-            if value == k {
-                return Ok(Some(Message::OneMoreBlock));
-            }
-            if value == TERMINATOR {
-                return Ok(Some(Message::EndOfBlocks));
-            }
-        }
         match Mode::of(value) {
             None => Err(WireError::UnknownMode { offset: self.offset - WORD as u64, value }),
             Some(Mode::Close) => Ok(Some(Message::Close)),
@@ -411,20 +435,26 @@ mod tests {
 
     #[test]
     fn one_more_block_may_stand_in_the_place_of_a_mode_once() {
-        let mut decoder = Decoder::default();
-        decoder.set_continuation(Continuation::Blocks { k: 128 });
-        assert_eq!(decode(&mut decoder, &word(128), 1).unwrap(), [Message::OneMoreBlock]);
-        assert_eq!(
-            decode(&mut decoder, &word(128), 1).unwrap_err(),
-            WireError::UnknownMode { offset: 8, value: 128 }
-        );
-
-        let mut decoder = Decoder::default();
-        decoder.set_continuation(Continuation::Blocks { k: 128 });
-        assert_eq!(decode(&mut decoder, &word(TERMINATOR), 3).unwrap(), [Message::EndOfBlocks]);
-
-        let mut decoder = Decoder::default();
-        decoder.set_continuation(Continuation::Blocks { k: 128 });
-        assert_eq!(decode(&mut decoder, &word(2), 8).unwrap(), [Message::Close]);
+        let after_blocks = || {
+            let mut decoder = Decoder::default();
+            decoder.set_continuation(Continuation::Blocks { k: 128 });
+            decoder
+        };
+        let mut decoder = after_blocks();
+        assert_eq!(decoder.feed(&word(128)[..7]).unwrap(), (0, None));
+        assert_eq!(decoder.feed(&word(128)).unwrap(), (8, Some(Message::OneMoreBlock)));
+        assert_eq!(decoder.feed(&word(128)).unwrap_err(), WireError::UnknownMode { offset: 8, value: 128 });
+        for terminator in [&word(TERMINATOR)[..], &word(10_000), &[&word(3)[..], b"end"].concat()] {
+            let mut decoder = after_blocks();
+            let whole = [terminator, &word(2)].concat();
+            assert_eq!(decoder.feed(&whole).unwrap(), (terminator.len(), Some(Message::EndOfBlocks)));
+            assert_eq!(decoder.offset(), terminator.len() as u64);
+            assert_eq!(decoder.feed(&word(2)).unwrap(), (8, Some(Message::Close)));
+        }
+        assert_eq!(after_blocks().feed(&word(2)).unwrap(), (8, Some(Message::Close)));
+        // What is only the beginning of a MODE is taken when nothing follows, so that it is seen to be cut.
+        let mut decoder = after_blocks();
+        assert_eq!(decoder.feed_before(&word(2)[..7], Behind::End).unwrap(), (7, None));
+        assert!(!decoder.is_between_messages());
     }
 }

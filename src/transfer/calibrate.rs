@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::race::engines;
 use crate::crypto::fernet::{SessionKey, TokenOpener, TokenSealer};
 use crate::crypto::identity::{self, Identity, IdentityError};
+use crate::crypto::padding::Paddings;
 use crate::crypto::rsa_blocks::{ServerKey, open_blocks};
 use crate::crypto::{Clear, Open as _, Seal as _};
 use crate::digest::FileDigest;
@@ -81,7 +82,7 @@ fn write(path: &Path, calibration: &Calibration) {
 
 /// Every way, each for a slice of time or a step, whichever takes longer.
 fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
-    let (own, _) = identity::throwaway()?;
+    let (own, _) = identity::throwaway_of(identity::THROWAWAY_BITS)?;
     let bits = own.modulus_bytes() * 8;
     let plain = vec![0x5a; STEP];
     let mut speeds = vec![clear(&plain, bits, slice), token(&plain, bits, slice)];
@@ -132,7 +133,8 @@ fn blocks(own: &Identity, padding: Padding, bits: usize, slice: &Slice<'_>) -> O
         sealed.clear();
         if key.seal_blocks(padding, &plain, &mut sealed).is_ok() { plain.len() } else { 0 }
     });
-    let open = rate(slice, || if open_blocks(own, &sealed).is_empty() { 0 } else { plain.len() });
+    let open =
+        rate(slice, || if open_blocks(own, Paddings::EITHER, &sealed).is_empty() { 0 } else { plain.len() });
     (seal > 0.0 && open > 0.0).then_some(Speed { variant: Variant::Cp1, padding, bits, seal, open })
 }
 

@@ -1,6 +1,7 @@
 //! The history of what was sent, as the worker writes it.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,15 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, State, Variant};
+use crate::event::{Event, FaultKind, Job, State, Variant};
 use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::trust::known::KnownServers;
 
 /// Opened when the first file has been sent, so that nothing waits for it before.
 #[derive(Clone, Default)]
 pub struct Journal {
     path: Option<PathBuf>,
+    /// Whose receipts are believed when a killed program's are judged.
+    known: KnownServers,
     ledger: Arc<OnceLock<Option<Ledger>>>,
     repaired: Arc<AtomicBool>,
 }
@@ -55,6 +59,12 @@ impl Journal {
         Self { path, ..Self::default() }
     }
 
+    /// The same, with what is known of servers: which key signs the receipts of each.
+    #[must_use]
+    pub fn knowing(self, known: KnownServers) -> Self {
+        Self { known, ..self }
+    }
+
     /// The ledger, opened and repaired. That it cannot be is said once.
     pub fn ledger(&self, observer: &dyn Observer) -> Option<&Ledger> {
         let open = || {
@@ -80,7 +90,7 @@ impl Journal {
         let note = |text: String| observer.event(Event::Note { text });
         let done = match ledger.has_asked() {
             Ok(false) => true,
-            Ok(true) => match recover::run(ledger) {
+            Ok(true) => match recover::run(ledger, &self.known) {
                 Ok(None) => false,
                 Ok(Some(recovery)) => {
                     note(recovery.to_string());
@@ -124,6 +134,30 @@ impl Journal {
             observer.event(Event::Note { text: why.to_string() });
             None
         })
+    }
+
+    /// Writes rows for uploads whose server could not be used at all, in one step.
+    pub fn write_unsent(&self, address: &str, jobs: &[Job], state: &State, observer: &dyn Observer) {
+        let meter = Meter::default();
+        let names: Vec<String> = jobs
+            .iter()
+            .map(|job| job.path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        let ended = jobs.iter().zip(&names).map(|(job, name)| Ended {
+            address: Some(address),
+            key: None,
+            variant: job.dialect.variant,
+            name,
+            path: &job.path,
+            // Not read yet; what it has now.
+            size: fs::metadata(&job.path).map_or(0, |meta| meta.len()),
+            digest: None,
+            predicted_ms: job.predicted_ms,
+            meter: &meter,
+            state,
+            receipt: None,
+        });
+        self.write(&ended.collect::<Vec<_>>(), None, observer);
     }
 
     /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded

@@ -1,5 +1,6 @@
 //! One connection and its uploads, on the worker thread.
 
+use std::cell::Cell;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,8 +15,9 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
-use crate::net::upload::{Confirmation, Content, Question, Upload, UploadError};
-use crate::trust::{Anchor, known};
+use crate::net::upload::{Confirmation, Question, Upload, UploadError};
+use crate::trust::Anchor;
+use crate::trust::known::{self, SignedBy};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
 pub struct Worker {
@@ -79,6 +81,8 @@ struct Way<'a> {
     address: Option<String>,
     /// SPKI SHA-256 of the key that proved itself.
     key: Option<Digest>,
+    /// The key that signed the last receipt, if there was one that was believed.
+    signer: Cell<Option<SignedBy>>,
 }
 
 impl Way<'_> {
@@ -150,7 +154,7 @@ impl Worker {
                         Some(known::normal(address).unwrap_or_else(|| address.clone()))
                     }
                 };
-                self.send(&Way { route, address, key }, upload, first, source);
+                self.send(&Way { route, address, key, signer: Cell::new(None) }, upload, first, source);
                 Ending::Answered
             }
             Err(fault) => self.closed_way(route, first.id, &fault),
@@ -190,7 +194,7 @@ impl Worker {
                 let meter = Arc::new(Meter::default());
                 self.say(job.id, State::Sending);
                 self.dialer.observer.watch(track, Arc::clone(&meter));
-                let sent = match upload.file(&name, Content::File(&source.file), source.size, &meter) {
+                let sent = match upload.file(&name, source.content(), source.size, &meter) {
                     Ok(sent) => sent,
                     Err(error) => {
                         drop(upload); // The reset reaches the server before we say that it failed.
@@ -294,6 +298,14 @@ impl Worker {
         let Some(last) = batch.files.last() else { return Ok(()) };
         let anchor = self.plain_receipts.as_deref();
         let confirmation = last.meter.timed(Stage::Wait, || upload.hear(&batch.question, anchor))?;
+        if let Confirmation::Receipt(receipt) = &confirmation {
+            let signer = SignedBy::of(&receipt.statement);
+            // Once for each connection, unless another key signs.
+            if way.signer.get() != Some(signer) {
+                self.dialer.recognise_signer(&way.route.target, upload.anchor().or(anchor), receipt)?;
+                way.signer.set(Some(signer));
+            }
+        }
         let Some(Asked { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
         let waiting = &waiting[..];
         let observer = &*self.dialer.observer;
@@ -370,8 +382,15 @@ impl Worker {
             Past::GivenUp => gone(fault),
             _ => fault.clone(),
         };
-        self.say(first, State::Failed(fault.clone()));
-        let alike = lock(&self.queue).take_all(route);
+        let alike: Vec<JobId> = {
+            let mut queue = lock(&self.queue);
+            std::iter::once(first).chain(queue.take_all(route)).collect()
+        };
+        let jobs: Vec<Job> = alike.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
+        if let Target::Server { address, .. } = &route.target {
+            let address = known::normal(address).unwrap_or_else(|| address.clone());
+            self.journal.write_unsent(&address, &jobs, &State::Failed(fault.clone()), &*self.dialer.observer);
+        }
         for id in alike {
             self.say(id, State::Failed(fault.clone()));
         }
@@ -439,6 +458,8 @@ impl Worker {
                 self.say(current.job.id, state);
             }
         }
+        // What is wrong with a file here is no fault of those before it.
+        let retries = if fault.kind == FaultKind::Local { self.retries.max(retries) } else { retries };
         // In reverse, so that requeued ones stand in their old order.
         for file in sent.iter().rev() {
             let fault = if current.is_none() { fault.clone() } else { unconfirmed(&fault) };

@@ -22,7 +22,7 @@ use super::view::{self, Part};
 use super::widgets::alarm::Alarm;
 use super::widgets::browser::{Browser, Under};
 use super::widgets::card::Card;
-use super::widgets::connect::Connect;
+use super::widgets::connect::{Connect, Probed};
 use super::widgets::details::Details;
 use super::widgets::help::Help;
 use super::widgets::history::{Answer, History};
@@ -39,7 +39,7 @@ use super::widgets::server::Server;
 use super::widgets::session::Session;
 use super::widgets::speed::Speed;
 use super::widgets::toast::Toasts;
-use crate::event::{Command, Depth, Dialect, State};
+use crate::event::{Command, Depth, Dialect, State, Target};
 
 /// Which screen is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,10 @@ pub(super) enum Effect {
     PlayLab(u64),
     /// Nobody looks on any more.
     StopLab,
+    /// Find out which dialect a server speaks; each run has a number.
+    Probe(u64, Target),
+    /// Stop that.
+    StopProbe,
     Suspend,
     Redraw,
     Quit,
@@ -120,6 +124,8 @@ pub(super) struct App {
     pub(super) jobs: u64,
     /// Runs of the lab.
     pub(super) labs: u64,
+    /// Probes so far.
+    pub(super) probes: u64,
     /// Ctrl-C was pressed since the last order.
     pub(super) interrupted: bool,
 }
@@ -160,6 +166,7 @@ impl App {
             area: Rect::default(),
             jobs: 0,
             labs: 0,
+            probes: 0,
             interrupted: false,
         }
     }
@@ -294,6 +301,16 @@ impl App {
         });
         if let Some(lab) = lab {
             lab.told(run, news);
+        }
+    }
+
+    pub(super) fn on_probe(&mut self, run: u64, news: Probed) {
+        let dialog = self.overlays.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Connect(dialog) => Some(dialog),
+            _ => None,
+        });
+        if let Some(dialog) = dialog {
+            dialog.probed(run, news);
         }
     }
 

@@ -29,8 +29,14 @@ impl App {
                     Some(Overlay::Help(help)) => help.drop_filter(),
                     _ => false,
                 };
-                if !filter && let Some(Overlay::Lab(_)) = self.overlays.pop() {
-                    return vec![Effect::StopLab];
+                if !filter {
+                    match self.overlays.pop() {
+                        Some(Overlay::Lab(_)) => return vec![Effect::StopLab],
+                        Some(Overlay::Connect(dialog)) if dialog.is_probing() => {
+                            return vec![Effect::StopProbe];
+                        }
+                        _ => {}
+                    }
                 }
             }
             Action::Filter => {
@@ -46,6 +52,14 @@ impl App {
                         Action::ChoosePrevious => dialog.choose_previous(),
                         _ => dialog.choose_next(),
                     }
+                }
+            }
+            Action::Probe => {
+                if let Some(Overlay::Connect(dialog)) = self.overlays.last_mut()
+                    && let Some(target) = dialog.probe(self.probes + 1, self.home.as_deref())
+                {
+                    self.probes += 1;
+                    return vec![Effect::Probe(self.probes, target)];
                 }
             }
             Action::AcceptKey => {
@@ -85,10 +99,13 @@ impl App {
         match self.overlays.last_mut() {
             Some(Overlay::Help(help)) => help.keep_filter(),
             Some(Overlay::Connect(dialog)) => {
-                let purpose = dialog.purpose;
+                let (purpose, probing) = (dialog.purpose, dialog.is_probing());
                 if let Some((target, dialect)) = dialog.accept(self.home.as_deref()) {
                     self.overlays.pop();
                     self.connect(purpose, target, dialect);
+                    if probing {
+                        return vec![Effect::StopProbe];
+                    }
                 }
             }
             Some(Overlay::GoTo(input)) => {

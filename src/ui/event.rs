@@ -13,15 +13,20 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::widgets::connect::Probed;
 use super::widgets::history::{self, Answer};
 use super::widgets::lab::News;
 use super::widgets::listing::{self, Clock, Listing, Request};
 use super::{fit, text};
+use crate::event::Target;
 use crate::lab;
 use crate::net::stream::Interrupter;
+use crate::signals;
+use crate::transfer::probe::{self, News as ProbeNews};
+use crate::trust::known::KnownServers;
 
 /// How long the input thread may be deaf to the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -53,6 +58,12 @@ pub(super) struct Sources {
     played: Sender<(u64, News)>,
     /// The latest run's.
     lab: Interrupter,
+    /// Of a probe, with the number of the run.
+    pub(super) probes: Receiver<(u64, Probed)>,
+    probed: Sender<(u64, Probed)>,
+    /// The latest probe goes on for as long as this is open.
+    probing: Option<Sender<()>>,
+    known: KnownServers,
     listed: Sender<Listing>,
     answered: Sender<Answer>,
     clock: Clock,
@@ -65,15 +76,16 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn start(clock: Clock, history: Option<PathBuf>) -> io::Result<Self> {
+    pub(super) fn start(clock: Clock, history: Option<PathBuf>, known: KnownServers) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let (keys, input) = bounded(1024);
         let (caller, calls) = unbounded();
         let (listed, listings) = unbounded();
         let (answered, answers) = unbounded();
         let (played, plays) = unbounded();
+        let (probed, probes) = unbounded();
 
-        let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
+        let mut signals = Signals::new([signals::ending(), vec![SIGTSTP, SIGCONT, SIGWINCH]].concat())?;
         let handle = signals.handle();
         let on_signals = thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
@@ -104,6 +116,10 @@ impl Sources {
             plays,
             played,
             lab: Interrupter::default(),
+            probes,
+            probed,
+            probing: None,
+            known,
             listed,
             answered,
             clock,
@@ -152,6 +168,34 @@ impl Sources {
             tell(News::Over(end));
         })?;
         Ok(())
+    }
+
+    /// Probes a server on a thread of its own, one at a time.
+    pub(super) fn probe(&mut self, run: u64, target: Target) -> io::Result<()> {
+        let (going, stop) = bounded(0);
+        self.probing = Some(going);
+        let (probed, known) = (self.probed.clone(), self.known.clone());
+        thread::Builder::new().name("probe".into()).spawn(move || {
+            // Nobody looks on any more: the program ends.
+            let tell = |news| drop(probed.send((run, news)));
+            let request = probe::Request { target, known, wait: probe::WAIT };
+            let mut line = |news: &ProbeNews<'_>| match news {
+                ProbeNews::Trying { name, dialect } => tell(Probed::Line(text::probe_tries(name, *dialect))),
+                ProbeNews::Waits { at_most, .. } => tell(Probed::Line(text::probe_waits(*at_most))),
+                _ => {}
+            };
+            let end = match catch_unwind(AssertUnwindSafe(|| probe::run(&request, &stop, &mut line))) {
+                Ok(end) => end.map_err(|why| fit::escaped(&why.what)),
+                Err(_) => Err(text::PROBE_BUG.to_owned()),
+            };
+            tell(Probed::Over(end));
+        })?;
+        Ok(())
+    }
+
+    /// Stops it.
+    pub(super) fn stop_probe(&mut self) {
+        self.probing = None;
     }
 
     /// Stops it before its next cell.

@@ -31,7 +31,7 @@ actions! {
     StartStop, Size, Course, Laps, AddLane, RemoveLane, Bits, Scale, Freeze, UseFile, Report,
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
-    NextField, PreviousField, Choose, ChoosePrevious,
+    NextField, PreviousField, Probe, Choose, ChoosePrevious,
     Yes, No, UseCp2, AcceptKey,
 }
 
@@ -342,6 +342,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Text, &[on(KeyCode::Delete)], Action::Delete, "", "delete to the right"),
     bind(Context::Form, &[on(KeyCode::Tab), on(KeyCode::Down)], Action::NextField, "next field", "next field"),
     bind(Context::Form, &[on(KeyCode::BackTab), on(KeyCode::Up)], Action::PreviousField, "", "previous field"),
+    bind(Context::Form, &[on(KeyCode::F(2))], Action::Probe, "probe", "find out which dialect the server speaks"),
     bind(Context::Choice, &[key(' '), on(KeyCode::Right)], Action::Choose, "change", "the next choice"),
     bind(Context::Choice, &[on(KeyCode::Left)], Action::ChoosePrevious, "", "the choice before"),
     bind(Context::Choice, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the dialog"),

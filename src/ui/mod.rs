@@ -53,6 +53,7 @@ use self::theme::{Glyphs, Theme};
 use self::view::Look;
 use self::widgets::listing::Clock;
 use crate::event::{Command, Dialect, Event, Target};
+use crate::trust::known::KnownServers;
 
 /// Between two pictures while something moves.
 const WHILE_MOVING: Duration = Duration::from_millis(50);
@@ -90,6 +91,8 @@ pub struct Options {
     pub ca: Option<PathBuf>,
     /// The presets that the connect dialog offers, in this order.
     pub peers: Vec<Peer>,
+    /// The servers that were met before, for a probe.
+    pub known: KnownServers,
     /// The file of the history; `None`: there is no place for one.
     pub history: Option<PathBuf>,
     /// Where sessions are saved.
@@ -160,7 +163,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
-    let sources = Sources::start(clock, options.history.clone())?;
+    let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
     let captures = options.captures.clone();
     Loop { app, look, screen, sources, captures, commands, events: events.clone(), began: Instant::now() }
         .run()
@@ -274,6 +277,12 @@ impl Loop<'_> {
                 }
                 Next::Go
             },
+            recv(self.sources.probes) -> probed => {
+                if let Ok((run, news)) = probed {
+                    self.app.on_probe(run, news);
+                }
+                Next::Go
+            },
             recv(self.events) -> event => {
                 match event {
                     Ok(event) => self.app.on_event(event, self.began.elapsed()),
@@ -363,6 +372,8 @@ impl Loop<'_> {
                 }
                 Effect::PlayLab(run) => self.sources.play_lab(run)?,
                 Effect::StopLab => self.sources.stop_lab(),
+                Effect::Probe(run, target) => self.sources.probe(run, target)?,
+                Effect::StopProbe => self.sources.stop_probe(),
                 Effect::Suspend => {
                     if self.suspend_job()? == Next::Quit {
                         return Ok(Next::Quit);

@@ -17,7 +17,7 @@ use super::estimate::Price;
 use super::fit;
 use super::keymap::Context;
 use super::widgets::card::Bill;
-use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Variant};
+use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::units;
 
 pub(super) use self::history::*;
@@ -28,7 +28,7 @@ pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
 
 /// Nothing moved for so long: worth a word.
-pub(super) const STALL: Duration = Duration::from_secs(2);
+pub(super) const STALL: Duration = crate::transfer::sampler::STALLED;
 
 pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";
@@ -55,6 +55,7 @@ pub(super) const NO_IDENTITY: &str = "none: serves Plain only";
 pub(super) const SESSIONS: &str = "Sessions";
 pub(super) const NO_SESSIONS: &str = "Nobody has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
+pub(super) const REFUSALS_AND_WARNINGS: &str = "Refused, warned";
 pub(super) const NO_REFUSALS: &str = "Nothing was refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";
@@ -74,6 +75,10 @@ pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "go on"), ("Esc", "
 pub(super) const CONNECT: &str = "Server for uploads";
 pub(super) const CONNECT_HINT: &str = "Empty host: the server inside this program.";
 pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the server.";
+pub(super) const PROBE_NEEDS: &str = "A probe needs host:port and the CA file.";
+pub(super) const PROBE_KEEPS: &str = "Probing: the server keeps small files upseal-probe-N.txt.";
+pub(super) const PROBE_NOTHING: &str = "The server took no dialect for certain; its log may say why.";
+pub(super) const PROBE_BUG: &str = "a bug of upseal's ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_ADDRESS: &str = "Not an address: host:port, or [v6 address]:port.";
@@ -168,8 +173,7 @@ pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
         None => "?".to_owned(),
-        Some(Price::About(time)) => format!("≈ {}", units::duration(time)),
-        Some(Price::AtLeast(time)) => format!("≥ {}", units::duration(time)),
+        Some(time) => price(time),
     }
 }
 
@@ -200,12 +204,24 @@ pub(super) fn which_peer(at: usize, of: usize) -> String {
     }
 }
 
+/// `upseal-probe-3.txt: speaks CP1, framing D.`
+pub(super) fn probe_tries(name: &str, dialect: Dialect) -> String {
+    format!("{name}: {}", speaks(dialect).replacen("Speaks", "sent as", 1))
+}
+
+/// `not there; waiting at most 60 s: if it serves one connection, start it again`
+pub(super) fn probe_waits(at_most: Duration) -> String {
+    format!("Waiting {} s at most; a server for one connection must be started again.", at_most.as_secs())
+}
+
 /// `Speaks CP1, framing D, names as typed.`: what the dialog has no fields for.
 pub(super) fn speaks(dialect: Dialect) -> String {
     let (cp1, cp2) = (dialect.variant == Variant::Cp1, dialect.variant == Variant::Cp2);
     let framing = format!("framing {}", dialect.framing);
+    let terminator = format!("terminator {}", dialect.terminator());
     let words = [
         (cp1, framing.as_str()),
+        (cp1 && dialect.terminator() != Terminator::of(dialect.framing), terminator.as_str()),
         (cp1 && dialect.empty == EmptyFile::Zero, "no block for an empty file"),
         (cp2 && dialect.key_form == KeyForm::Raw, "raw key and token"),
         (cp2 && dialect.key_length == KeyLength::Sixteen, "key length in 16 bytes"),
@@ -225,20 +241,22 @@ pub(super) fn speaks(dialect: Dialect) -> String {
 
 // Questions
 
+/// `≈ 2 h 10 min`, or `≥ 80 s`.
+fn price(price: Price) -> String {
+    match price {
+        Price::About(time) => format!("≈ {}", units::duration(time)),
+        Price::AtLeast(time) => format!("≥ {}", units::duration(time)),
+    }
+}
+
 /// `CP1 ≈ 2 h 10 min, CP2 ≈ 80 s.`
-pub(super) fn expensive(bytes: u64, cp1: Option<Duration>, cp2: Option<Duration>, blocks: u64) -> String {
-    let cp2 =
-        cp2.map_or_else(|| "CP2 takes one".to_owned(), |time| format!("CP2 ≈ {}", units::duration(time)));
-    match cp1 {
-        Some(cp1) if cp2.contains('≈') => {
-            format!("{}: CP1 ≈ {}, {cp2}.", units::bytes(bytes), units::duration(cp1))
-        }
-        Some(cp1) => {
-            format!("{}: CP1 ≈ {}, CP2 much less.", units::bytes(bytes), units::duration(cp1))
-        }
-        None => format!(
-            "{} in CP1 are {} RSA operations on the server; CP2 takes one. CP1 may need minutes or hours.",
-            units::bytes(bytes),
+pub(super) fn expensive(bytes: u64, cp1: Option<Price>, cp2: Option<Price>, blocks: u64) -> String {
+    let size = units::bytes(bytes);
+    match (cp1, cp2) {
+        (Some(cp1), Some(cp2)) => format!("{size}: CP1 {}, CP2 {}.", price(cp1), price(cp2)),
+        (Some(cp1), None) => format!("{size}: CP1 {}, CP2 much less.", price(cp1)),
+        (None, _) => format!(
+            "{size} in CP1 are {} RSA operations on the server; CP2 takes one. CP1 may need minutes or hours.",
             grouped(blocks)
         ),
     }

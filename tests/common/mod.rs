@@ -26,6 +26,7 @@ use upseal::event::{
 };
 use upseal::meter::Meter;
 use upseal::net::Observer;
+use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
 use upseal::net::refusal::{Heard, REFUSED, hear};
 use upseal::net::server::{Lifetime, Server};
@@ -295,6 +296,7 @@ impl Host {
             store: Arc::new(store),
             ciphertext,
             history: None,
+            budget: PaddingBudget::default(),
             observer: Arc::new(Collect(sender, Arc::clone(&meters))),
         };
         let listener = TcpListener::bind(ANYWHERE).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! - `table`: the dialects, both directions, at every awkward size
 //! - `batches`: files of many blocks, whole, damaged and cut
+//! - `endings`: what may stand behind CP1's (k, block) pairs, and a session key in pieces
 //! - `transcripts`: bytes of another implementation, kept in `tests/transcripts`
 //! - `property`: any dialect, any file, any split; and cut or altered anywhere
 //! - `speaker` writes what clients of other people send, `listener` reads strictly what ours sends, both
@@ -13,6 +14,7 @@
 mod common;
 
 mod batches;
+mod endings;
 mod listener;
 mod memory;
 mod property;

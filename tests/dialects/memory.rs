@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use upseal::event::{Event, SessionId, Track};
 use upseal::meter::Meter;
 use upseal::net::Observer;
+use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
 use upseal::net::receive::Session;
 use upseal::net::service::{Policy, Service};
@@ -31,6 +32,14 @@ struct Client {
     bytes: Vec<u8>,
     at: usize,
     pieces: Pieces,
+    silence: Option<Silence>,
+}
+
+/// A client that stands still: so many reads before this byte end without one, as those that wait too long do.
+#[derive(Debug, Clone, Copy)]
+pub struct Silence {
+    pub before: usize,
+    pub reads: usize,
 }
 
 impl Read for Client {
@@ -46,7 +55,16 @@ impl Read for Client {
                 usize::try_from((*state >> 33) % 200).unwrap() + 1
             }
         };
-        let n = size.min(buffer.len()).min(self.bytes.len() - self.at);
+        let mut n = size.min(buffer.len()).min(self.bytes.len() - self.at);
+        if let Some(silence) = self.silence.as_mut().filter(|silence| silence.before >= self.at) {
+            if silence.before == self.at && silence.reads > 0 {
+                silence.reads -= 1;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if silence.reads > 0 {
+                n = n.min(silence.before - self.at);
+            }
+        }
         buffer[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
         self.at += n;
         Ok(n)
@@ -123,6 +141,7 @@ impl Server {
             store: Arc::new(Folder::open(folder.path()).unwrap()),
             ciphertext: None,
             history: None,
+            budget: PaddingBudget::default(),
             observer: Arc::clone(&log) as Arc<dyn Observer>,
         };
         Self { folder, service, log }
@@ -130,7 +149,11 @@ impl Server {
 
     /// One connection, from its first byte to its end in order.
     pub fn receive(&self, bytes: &[u8], pieces: Pieces) -> Outcome {
-        let client = Client { bytes: bytes.to_vec(), at: 0, pieces };
+        self.receive_with(bytes, pieces, None)
+    }
+
+    fn receive_with(&self, bytes: &[u8], pieces: Pieces, silence: Option<Silence>) -> Outcome {
+        let client = Client { bytes: bytes.to_vec(), at: 0, pieces, silence };
         let connection = Connection::new(Box::new(client), Duration::from_secs(60));
         Session::new(&self.service, connection, SessionId(1), "client".to_owned()).run();
         let events = std::mem::take(&mut *self.log.0.lock().unwrap());
@@ -145,4 +168,9 @@ impl Server {
 /// One connection to a server of its own.
 pub fn receive(bytes: &[u8], pieces: Pieces) -> Outcome {
     Server::new().receive(bytes, pieces)
+}
+
+/// One that stands still once.
+pub fn receive_with_silence(bytes: &[u8], silence: Silence) -> Outcome {
+    Server::new().receive_with(bytes, Pieces::All, Some(silence))
 }

@@ -7,30 +7,45 @@ use upseal::event::{Framing, KeyForm, Padding, Variant};
 
 use crate::common::Files;
 use crate::memory::{Pieces, receive};
-use crate::speaker::{Challenge, Goodbye, Speaker};
+use crate::speaker::{Challenge, Goodbye, Speaker, Terminator};
 
 fn speakers() -> impl Strategy<Value = Speaker> {
     let framings = vec![Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
-    let rsa = (select(vec![Padding::Oaep, Padding::Pkcs1v15]), select(framings), vec(0_usize..=117, 0..4));
-    let key = (select(vec![KeyForm::Fernet, KeyForm::Raw]), select(vec![8_usize, 16]));
+    let endings = (select(Terminator::ALL.to_vec()), any::<bool>());
+    let rsa =
+        (select(vec![Padding::Oaep, Padding::Pkcs1v15]), select(framings), vec(0_usize..=117, 0..4), endings);
+    let key = (select(vec![KeyForm::Fernet, KeyForm::Raw]), select(vec![8_usize, 16]), 1_usize..=3);
     let challenges = vec![Challenge::Text, Challenge::Bytes, Challenge::Hello];
     let goodbyes = vec![Goodbye::Once, Goodbye::Twice, Goodbye::Never];
     let manners = (select(challenges), select(goodbyes), any::<bool>(), any::<bool>());
     (select(Variant::ALL.to_vec()), rsa, key, manners).prop_map(
-        |(variant, (padding, framing, mut lengths), (key_form, key_length_bytes), manners)| {
+        |(
+            variant,
+            (padding, framing, mut lengths, endings),
+            (key_form, key_length_bytes, key_pieces),
+            manners,
+        )| {
             // Blocks with nothing in them alone would never end a file.
             if lengths.iter().all(|length| *length == 0) {
                 lengths.clear();
             }
             let (challenge, goodbye, per_file, empty_block) = manners;
+            let (terminator, one_block_too_many) = endings;
+            // Our own client says its framing in the hello, and ends its pairs as that says.
+            let terminator = if challenge == Challenge::Hello { Terminator::ByFraming } else { terminator };
             Speaker {
                 variant,
                 padding,
                 framing,
                 lengths,
-                empty_block,
+                // What no MODE follows is no terminator for certain, unless it is one of the framing's own.
+                empty_block: empty_block || terminator != Terminator::ByFraming,
+                one_block_too_many: one_block_too_many && framing != Framing::C,
+                terminator,
                 key_form,
                 key_length_bytes,
+                key_pieces,
+                key_piece: key_pieces - 1,
                 challenge,
                 per_file,
                 goodbye,

@@ -38,6 +38,42 @@ pub enum Goodbye {
     Never,
 }
 
+/// What stands behind the last (k, block) pair, in the clients that were met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminator {
+    /// 2^64 − 1 in framing D, nothing elsewhere.
+    ByFraming,
+    /// Nothing, in framing D too.
+    Nothing,
+    /// This integer.
+    Word(u64),
+    /// The integer 3 and the three letters `end`.
+    End,
+}
+
+impl Terminator {
+    /// Each that was met, and one that was not.
+    pub const ALL: [Self; 8] = [
+        Self::ByFraming,
+        Self::Nothing,
+        Self::Word(u64::MAX),
+        Self::Word(0),
+        Self::Word(1),
+        Self::Word(10_000),
+        Self::Word(77),
+        Self::End,
+    ];
+
+    pub fn bytes(self, framing: Framing) -> Vec<u8> {
+        match self {
+            Self::ByFraming if framing == Framing::D => words(&[u64::MAX]),
+            Self::ByFraming | Self::Nothing => Vec::new(),
+            Self::Word(value) => words(&[value]),
+            Self::End => [&words(&[3])[..], b"end"].concat(),
+        }
+    }
+}
+
 /// One way of speaking.
 #[derive(Debug, Clone)]
 pub struct Speaker {
@@ -48,8 +84,15 @@ pub struct Speaker {
     pub lengths: Vec<usize>,
     /// An empty file as one empty block, else as none.
     pub empty_block: bool,
+    /// An empty block behind the last if that is full.
+    pub one_block_too_many: bool,
+    pub terminator: Terminator,
     pub key_form: KeyForm,
     pub key_length_bytes: usize,
+    /// (k, block) pairs that the session key is sent in, all but one of them empty.
+    pub key_pieces: usize,
+    /// Which of them holds the key, counted from 0.
+    pub key_piece: usize,
     pub challenge: Challenge,
     /// MODE 3, and in CP2 MODE 4, before each file.
     pub per_file: bool,
@@ -65,8 +108,12 @@ impl Speaker {
             framing: Framing::A,
             lengths: Vec::new(),
             empty_block: true,
+            one_block_too_many: false,
+            terminator: Terminator::ByFraming,
             key_form: KeyForm::Fernet,
             key_length_bytes: 8,
+            key_pieces: 1,
+            key_piece: 0,
             challenge: Challenge::Text,
             per_file: false,
             goodbye: Goodbye::Once,
@@ -99,14 +146,17 @@ impl Speaker {
             bytes.extend(message(3, &self.challenge()));
         }
         if self.variant == Variant::Cp2 {
-            let wrapped = match self.key_form {
-                KeyForm::Fernet => self.seal(base64_simd::URL_SAFE.encode_to_string(session).as_bytes()),
-                KeyForm::Raw => self.seal(session),
+            let key = match self.key_form {
+                KeyForm::Fernet => base64_simd::URL_SAFE.encode_to_string(session).into_bytes(),
+                KeyForm::Raw => session.to_vec(),
             };
             bytes.extend(words(&[4]));
             bytes.extend(vec![0; self.key_length_bytes - 8]);
-            bytes.extend(words(&[wrapped.len() as u64]));
-            bytes.extend(wrapped);
+            for piece in 0..self.key_pieces {
+                let wrapped = self.seal(if piece == self.key_piece { &key } else { &[] });
+                bytes.extend(words(&[wrapped.len() as u64]));
+                bytes.extend(wrapped);
+            }
         }
         bytes
     }
@@ -165,19 +215,15 @@ impl Speaker {
         let k = K as u64;
         let blocks: Vec<Vec<u8>> = self.parts(content).into_iter().map(|part| self.seal(part)).collect();
         let count = blocks.len() as u64;
+        let terminator =
+            if self.framing == Framing::A { Vec::new() } else { self.terminator.bytes(self.framing) };
         let mut out = match self.framing {
             Framing::A | Framing::F => words(&[count * k]),
             Framing::B => words(&[count]),
             Framing::C => words(&[content.len() as u64]),
-            Framing::D => Vec::new(),
             // MODE 1 needs something behind it.
-            Framing::E => {
-                if count == 0 {
-                    words(&[0])
-                } else {
-                    Vec::new()
-                }
-            }
+            Framing::D | Framing::E if count == 0 && terminator.is_empty() => words(&[0]),
+            Framing::D | Framing::E => Vec::new(),
         };
         for block in blocks {
             if self.framing != Framing::A {
@@ -185,9 +231,7 @@ impl Speaker {
             }
             out.extend(block);
         }
-        if self.framing == Framing::D {
-            out.extend(words(&[u64::MAX]));
-        }
+        out.extend(terminator);
         out
     }
 
@@ -203,6 +247,9 @@ impl Speaker {
             let (part, rest) = content.split_at(lengths.next().unwrap_or(full).min(full).min(content.len()));
             parts.push(part);
             content = rest;
+        }
+        if self.one_block_too_many && parts.last().is_some_and(|last| last.len() == full) {
+            parts.push(&[]);
         }
         parts
     }

@@ -45,7 +45,9 @@ SOCKET_TIMEOUT = 30  # seconds without progress
 END_TIMEOUT = 10     # how long a client may take to shut down its write side after the server's end
 CLOCKS_APART = 300   # seconds that a timestamp in an AP message may be off
 
-TERMINATOR = 2 ** 64 - 1  # CP1, framing D
+# CP1: what may stand behind the last (k, block) pair. By default framing D has the last of these, and the others nothing.
+TERMINATORS = ["none", "0", "1", "10000", "end", "max"]
+TERMINATOR = 2 ** 64 - 1
 
 
 class Refused(Exception):
@@ -176,6 +178,24 @@ def rsa_blocks(public_key, padding_name, data, lengths=()):
     return [public_key.encrypt(piece, rsa_padding(padding_name)) for piece in pieces or [b""]]
 
 
+def terminator_bytes(options):
+    """What stands behind the last pair."""
+    word = options.terminator or ("max" if options.framing == "D" else "none")
+    if options.framing == "A" or word == "none":
+        return b""
+    if word == "end":
+        return u64(3) + b"end"
+    return u64(TERMINATOR if word == "max" else int(word))
+
+
+def said_framing(options):
+    """The framing that upseal's hello says, or - where it leaves it to the bytes."""
+    ends = terminator_bytes(options)
+    if options.framing in ("D", "E"):
+        return "D" if ends else "E"
+    return "-" if ends else options.framing
+
+
 def rsa_decrypt(private_key, padding_name, block):
     try:
         return private_key.decrypt(block, rsa_padding(padding_name))
@@ -251,9 +271,10 @@ AUTH_MESSAGES = ["ascii", "timestamp", "random32", "text", "stamped-text"]
 
 def write_auth_message(form, options):
     random_text = b"Client Request SecureStore ID " + os.urandom(8).hex().encode("ascii")
+    framing = said_framing(options)
     return {
-        "ascii": lambda: write_hello(options.variant, options.padding, options.framing, options.key_form),
-        "timestamp": lambda: write_hello(options.variant, options.padding, options.framing, options.key_form,
+        "ascii": lambda: write_hello(options.variant, options.padding, framing, options.key_form),
+        "timestamp": lambda: write_hello(options.variant, options.padding, framing, options.key_form,
                                          stamp=u64(int(time.time()))),
         "random32": lambda: os.urandom(32),
         "text": lambda: random_text,
@@ -272,14 +293,15 @@ def check_hello(message, options):
     match = re.fullmatch(shape, message, re.DOTALL)
     if match is None or len(message) not in (128, 256):
         raise Refused(f"not a hello: {message!r}")
-    said_variant, said_padding, said_framing, said_key_form = (part.decode() for part in match.groups()[:4])
+    said_variant, said_padding, said, said_key_form = (part.decode() for part in match.groups()[:4])
     variant, padding_name, framing = options.variant, options.padding, options.framing
     if said_variant != {"ap": "a", "cp1": "1", "cp2": "2"}[variant]:
         raise Refused(f"hello announces variant {said_variant} to a {variant} server")
     if variant == "cp1" and said_padding != padding_name[0]:
         raise Refused(f"hello announces padding {said_padding}, the server takes {padding_name}")
-    if variant == "cp1" and said_framing not in (framing or "ABCDEF"):
-        raise Refused(f"hello announces framing {said_framing}, the server takes {framing or 'A to F'}")
+    taken = said_framing(options) if framing else "ABCDEF"
+    if variant == "cp1" and said not in taken:
+        raise Refused(f"hello announces framing {said}, the server takes {taken}")
     if variant == "cp2" and (said_padding not in (padding_name[0], "-") or said_key_form != options.key_form[0]):
         raise Refused(f"hello announces key {said_padding}{said_key_form}, "
                       f"the server takes {padding_name}, {options.key_form}")
@@ -420,11 +442,21 @@ class Session:
 
     def read_framing(self, m1, framing):
         """The body in this framing and no other, as the plaintext of each block."""
-        k = self.k
-        if framing != "D" and m1 == 0:
-            return self.read_more() if framing == "C" else []
         if framing == "A":
             return self.read_joined_blocks(m1)
+        pieces = self.read_pairs(m1, framing)
+        ends = terminator_bytes(self.options)
+        if ends and self.wire.read_int() != struct.unpack(">Q", ends[:8])[0]:
+            raise Refused(f"framing {framing}: neither a block nor the terminator")
+        if ends and self.wire.read(len(ends) - 8) != ends[8:]:
+            raise Refused(f"framing {framing}: a 3, and no {ends[8:]!r}")
+        return pieces
+
+    def read_pairs(self, m1, framing):
+        """M1 and the pairs of this framing, without what stands behind them."""
+        k = self.k
+        if m1 == 0 and not (framing in "DE" and terminator_bytes(self.options)):
+            return self.read_more() if framing == "C" else []
         if framing == "B":
             return [self.read_pair() for _ in range(m1)]
         if framing == "C":
@@ -432,19 +464,18 @@ class Session:
             while total < m1:
                 pieces.append(self.read_pair())
                 total += len(pieces[-1])
-            if total != m1:
-                raise Refused(f"framing C: {total} bytes came, {m1} were announced")
-            return pieces
+            more = self.read_more()  # empty blocks that M1 does not count
+            if total != m1 or any(more):
+                raise Refused(f"framing C: {total + sum(map(len, more))} bytes came, {m1} were announced")
+            return pieces + more
         if framing == "F":
             if m1 % k != 0:
                 raise Refused(f"framing F: M1 is {m1}, not whole blocks of {k}")
             return [self.read_pair() for _ in range(m1 // k)]
         self.wire.put_back = m1
         pieces = self.read_more()
-        if framing == "E" and not pieces:
-            raise Refused(f"framing E: M1 is {m1}, not one block of {k}")
-        if framing == "D" and self.wire.read_int() != TERMINATOR:
-            raise Refused("framing D: neither a block nor the terminator")
+        if not terminator_bytes(self.options) and not pieces:
+            raise Refused(f"framing {framing}: M1 is {m1}, not one block of {k}")
         return pieces
 
     def read_any_framing(self, m1):
@@ -511,8 +542,10 @@ class Session:
         encrypted = self.wire.read_message(MAX_MESSAGE)
         if len(encrypted) != self.k:
             raise Refused(f"CP2: a session key of {len(encrypted)} bytes is not one RSA block")
+        # One known client sends more blocks behind it, with nothing in them.
+        session_key = b"".join([self.decrypt(encrypted), *self.read_more()])
         try:
-            self.tokens = token_maker(self.decrypt(encrypted), self.options.key_form)
+            self.tokens = token_maker(session_key, self.options.key_form)
         except ValueError as error:
             raise Refused(f"CP2: not a session key of the form {self.options.key_form}") from error
 
@@ -678,6 +711,8 @@ class Upload:
         session_key = new_session_key(self.options.key_form)
         self.tokens = token_maker(session_key, self.options.key_form)
         encrypted = self.server_key.encrypt(session_key, rsa_padding(self.options.padding))
+        if self.options.key_piece:
+            return self.send_key_pieces(encrypted)
         if self.fault == "trunc-key":
             encrypted = encrypted[:20]
         if self.fault == "garbage-key":
@@ -688,6 +723,14 @@ class Upload:
             self.wire.write(encrypted)
         else:
             self.write_message(SESSION_KEY, encrypted)
+
+    def send_key_pieces(self, encrypted):
+        """Three (k, block) pairs behind MODE 4, of which one holds the key and the others nothing."""
+        self.wire.write(u64(SESSION_KEY))
+        for piece in (1, 2, 3):
+            block = self.server_key.encrypt(b"", rsa_padding(self.options.padding))
+            block = encrypted if piece == self.options.key_piece else block
+            self.wire.write(u64(len(block)) + block)
 
     def send_file(self, path, data):
         if self.fault != "no-name":
@@ -744,20 +787,23 @@ class Upload:
 
     def encode_rsa_blocks(self, data):
         framing = self.options.framing
+        ends = terminator_bytes(self.options)
         if data == b"" and self.options.empty == "zero":
-            return u64(TERMINATOR if framing == "D" else 0), b""
+            return (ends[:8], ends[8:]) if framing in "DE" and ends else (u64(0), ends)
         blocks = rsa_blocks(self.server_key, self.options.padding, data, self.options.block)
+        if self.options.one_block_too_many and data and len(data) % block_capacity(self.server_key, self.options.padding) == 0:
+            blocks.append(self.server_key.encrypt(b"", rsa_padding(self.options.padding)))
         if self.fault == "flip":
             blocks[0] = flip_bit(blocks[0], len(blocks[0]) // 2)
         joined = b"".join(blocks)
         pairs = b"".join(u64(len(block)) + block for block in blocks)
         return {
             "A": (u64(len(joined)), joined),
-            "B": (u64(len(blocks)), pairs),
-            "C": (u64(len(data)), pairs),
-            "D": (pairs[:8], pairs[8:] + u64(TERMINATOR)),
-            "E": (pairs[:8], pairs[8:]),
-            "F": (u64(len(joined)), pairs),
+            "B": (u64(len(blocks)), pairs + ends),
+            "C": (u64(len(data)), pairs + ends),
+            "D": (pairs[:8], pairs[8:] + ends),
+            "E": (pairs[:8], pairs[8:] + ends),
+            "F": (u64(len(joined)), pairs + ends),
         }[framing]
 
     def flip_token(self, token):
@@ -912,6 +958,9 @@ def command_line():
     send_.add_argument("--framing", choices=list("ABCDEF"), default="A")
     send_.add_argument("--block", type=lengths, default=[], metavar="N[,N...]",
                        help="CP1: plaintext bytes per block, in turn; without it as many as fit")
+    send_.add_argument("--one-block-too-many", action="store_true", help="CP1: an empty block behind a full last one")
+    send_.add_argument("--key-piece", type=int, choices=[1, 2, 3],
+                       help="CP2: the session key in three (k, block) pairs, of which this one holds it")
     send_.add_argument("--name-as", choices=["base", "path", "windows"], default="base")
     send_.add_argument("--auth-message", choices=AUTH_MESSAGES, default="random32")
     send_.add_argument("--hello", dest="auth_message", action="store_const", const="ascii", help="--auth-message ascii")
@@ -933,6 +982,7 @@ def command_line():
     for command in (serve_, send_):
         command.add_argument("--variant", required=True, choices=["plain", "ap", "cp1", "cp2"])
         command.add_argument("--padding", choices=["oaep", "pkcs1v15"], default="oaep")
+        command.add_argument("--terminator", choices=TERMINATORS, help="CP1: behind the last (k, block) pair")
         command.add_argument("--empty", choices=["block", "zero"], default="block",
                              help="CP1: an empty file is one encrypted empty block, or no block at all")
         command.add_argument("--key-form", choices=["fernet", "raw"], default="fernet", help="CP2: of key and token")

@@ -63,6 +63,8 @@ PLAIN, AP = Combo("plain"), Combo("ap")
 OAEP = OAEP_A, OAEP_B, OAEP_C, OAEP_D, OAEP_E, OAEP_F = [Combo("cp1", "oaep", framing) for framing in "ABCDEF"]
 PKCS = PKCS_A, PKCS_B, PKCS_C, PKCS_D, PKCS_E, PKCS_F = [Combo("cp1", "pkcs1v15", framing) for framing in "ABCDEF"]
 CP1 = [*OAEP, *PKCS]
+PAIRS = [combo for combo in CP1 if combo.framing != "A"]
+TERMINATORS = ("none", "max", "0", "1", "10000", "end")
 CP2 = CP2_OAEP, CP2_PKCS = Combo("cp2", "oaep"), Combo("cp2", "pkcs1v15")
 COMBOS = [PLAIN, AP, *CP1, *CP2]
 
@@ -152,6 +154,20 @@ def client_dialects():
         add(f"AP message {form}", [AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--auth-message", form)
     add("MODE 3 before each file", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", server=())
     add("MODE 3 before each file, hello", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", "--hello", server=())
+    for word in TERMINATORS:
+        add(f"pairs end in {word}", PAIRS, "--terminator", word)
+        add(f"pairs end in {word}, hello", PAIRS, "--terminator", word, "--hello", server=("--terminator", word))
+        add(f"pairs end in {word}, MODE 2 twice", PAIRS, "--terminator", word, "--goodbye", "twice")
+        add(f"pairs end in {word}, MODE 2 never", PAIRS, "--terminator", word, "--goodbye", "never")
+        add(f"pairs end in {word}, MODE 3 before each file", PAIRS, "--terminator", word, "--auth-per-file",
+            server=("--terminator", word))
+        # The first file is the empty one.
+        add(f"pairs end in {word}, an empty file has none", PAIRS, "--terminator", word, "--empty", "zero")
+    for combo in CP1:
+        full = 62 if combo.padding == "oaep" else 117
+        add("an empty block behind a full last one", [combo], "--one-block-too-many", server=(), sizes=(full, 2 * full, 300))
+    for piece in (1, 2, 3):
+        add(f"session key in 3 pieces, the others empty: piece {piece}", CP2, "--key-piece", str(piece), server=())
     per_file, both = ("--key-per-file",), ("--key-per-file", "--auth-per-file")
     raw, sixteen = ("--key-form", "raw"), ("--key-length-bytes", "16")
     add("raw key", CP2, *raw)
@@ -180,6 +196,9 @@ def server_dialects():
     add("empty as a block", CP1, "--empty", "block")
     for form in ("ascii", "timestamp", "random32"):
         add(f"AP message {form}", proving, "--auth-message", form)
+    for word in TERMINATORS:
+        add(f"pairs end in {word}", PAIRS, "--terminator", word)
+        add(f"pairs end in {word}, an empty file has none", PAIRS, "--terminator", word, "--empty", "zero")
     for form in ("fernet", "raw"):
         for length in ("8", "16"):
             words = ("--key-form", form, "--key-length-bytes", length)

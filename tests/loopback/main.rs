@@ -10,7 +10,7 @@
 //! - `returns`: files that are sent again, servers that go and come back
 //! - `delivered`: what is no delivery: ends that come too late or too early, surplus bytes, refusals behind a proxy
 //! - `reasons`: what a refused client is told, and what it does not send again
-//! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
+//! - `ends`: what is sent and not confirmed; files that change meanwhile
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use upseal::crypto::padding::Paddings;
 use upseal::event::{Dialect, Event, FaultKind, Padding, State, Variant};
 use upseal::net::handshake::{HELLO_RANDOM, Offer};
 use upseal::net::service::Policy;
@@ -109,7 +110,7 @@ fn a_file_above_the_server_s_limit_is_refused_before_its_first_byte_and_alone() 
 fn a_variant_or_padding_that_the_server_does_not_accept_is_refused_before_the_first_byte() {
     let pkcs = Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
     let only_ap = Policy { variants: vec![Variant::Ap], ..Policy::default() };
-    let only_oaep = Policy { paddings: vec![Padding::Oaep], ..Policy::default() };
+    let only_oaep = Policy { paddings: Paddings::OAEP, ..Policy::default() };
     for (policy, dialect, advice) in
         [(only_ap, Dialect::of(Variant::Cp2), "--protocol ap"), (only_oaep, pkcs, "--padding oaep")]
     {

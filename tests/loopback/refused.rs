@@ -267,7 +267,7 @@ fn a_server_without_an_identity_serves_plain_and_nothing_that_needs_one() {
 
 #[test]
 fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
-    let policy = |padding| Policy { paddings: vec![padding], ..Policy::default() };
+    let policy = |padding| Policy { paddings: [padding].into_iter().collect(), ..Policy::default() };
     for (accepted, other) in [(Padding::Oaep, Padding::Pkcs1v15), (Padding::Pkcs1v15, Padding::Oaep)] {
         let mut host = Host::with(policy(accepted));
         for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {

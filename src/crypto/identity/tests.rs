@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::crypto::certificate::Purpose;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
 use crate::event::{KeyForm, Padding};
@@ -38,7 +40,10 @@ fn a_session_key_survives_its_wrapping() {
             for form in [KeyForm::Fernet, KeyForm::Raw] {
                 let blob = identity.server_key().wrap_session_key(&key, form, padding).unwrap();
                 assert_eq!(blob.len(), identity.modulus_bytes());
-                assert!(identity.unwrap_session_key(&blob).0.ct_eq(&key), "{form:?} {padding}");
+                assert!(
+                    identity.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&key),
+                    "{form:?} {padding}"
+                );
             }
         }
     }
@@ -49,14 +54,16 @@ fn a_raw_session_key_is_understood() {
     for padding in BOTH {
         let bytes: [u8; 32] = random(32).try_into().unwrap();
         let blob = wrapped(&RSA_1024, padding, &bytes);
-        assert!(RSA_1024.unwrap_session_key(&blob).0.ct_eq(&SessionKey::from_raw(&bytes)));
+        assert!(
+            RSA_1024.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&SessionKey::from_raw(&bytes))
+        );
     }
 }
 
 /// That `blob` gives no key that its sender could know: another one each time.
 fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
-    let one = RSA_1024.unwrap_session_key(blob).0;
-    assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob).0));
+    let one = RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key;
+    assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key));
     assert!(known.is_none_or(|known| !one.ct_eq(known)));
 }
 
@@ -117,7 +124,7 @@ fn the_courses_files_are_loaded() {
     challenge::verify(&key, b"message", &signature).unwrap();
     let session = SessionKey::generate();
     let blob = key.wrap_session_key(&session, KeyForm::Fernet, Padding::Oaep).unwrap();
-    assert!(identity.unwrap_session_key(&blob).0.ct_eq(&session));
+    assert!(identity.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&session));
 }
 
 #[test]
@@ -126,7 +133,7 @@ fn what_openssl_made_is_understood() {
     let identity = Arc::new(Identity::load(&fixtures()).unwrap());
     let message = b"made by OpenSSL";
     for (file, padding) in [("test_oaep.bin", Padding::Oaep), ("test_pkcs1v15.bin", Padding::Pkcs1v15)] {
-        let mut opener = identity.opener();
+        let mut opener = identity.opener(Paddings::EITHER);
         let mut plain = Vec::new();
         opener.open(&std::fs::read(fixtures().join(file)).unwrap(), &mut plain).unwrap();
         opener.finish(&mut plain).unwrap();
@@ -231,6 +238,15 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
     assert_eq!(proof.warnings, ["the key has only 1024 bits; 2048 are the least today"]);
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
+    // The same of its receipt key, which is another key.
+    let receipts = identity.receipt_key().unwrap();
+    let (key, proof) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    assert_eq!(
+        (&key, proof.bits, proof.subject.as_str()),
+        (receipts.public(), 2048, "CN=upseal embedded server")
+    );
+    assert_eq!(proof.warnings, [""; 0]);
+    assert!(throwaway_of(1024).unwrap().0.receipt_key().is_none());
     // Another throwaway's CA does not.
     let (_, other) = throwaway().unwrap();
     let other = Anchor::from_pem(other.as_bytes()).unwrap();
@@ -245,21 +261,34 @@ fn init_makes_a_folder_that_loads() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("deep/certs");
     let written = init(&folder, 1024, 30).unwrap();
-    let names = [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE];
+    let names = [
+        CA_FILE,
+        CA_PRIVATE_KEY_FILE,
+        CERTIFICATE_FILE,
+        PRIVATE_KEY_FILE,
+        RECEIPT_CERTIFICATE_FILE,
+        RECEIPT_PRIVATE_KEY_FILE,
+    ];
     assert_eq!(written, names.map(|name| folder.join(name)));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join(CA_PRIVATE_KEY_FILE)), 0o600);
     assert_eq!(mode(&folder.join(PRIVATE_KEY_FILE)), 0o600);
+    assert_eq!(mode(&folder.join(RECEIPT_PRIVATE_KEY_FILE)), 0o600);
     let identity = Identity::load(&folder).unwrap();
     let anchor = Anchor::load(&folder.join(CA_FILE)).unwrap();
     let (_, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
     assert_eq!((proof.bits, proof.days_left), (1024, 29 + i64::from(proof.days_left == 30)));
+    let receipts = identity.receipt_key().unwrap();
+    let (_, receipts) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    assert_eq!((receipts.bits, receipts.subject), (2048, proof.subject), "however short the server's is");
 }
 
 #[test]
 fn init_overwrites_nothing() {
-    for there in [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE] {
+    for there in
+        [CA_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE]
+    {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(there), "mine").unwrap();
         let error = init(folder.path(), 1024, 30).unwrap_err();
@@ -306,4 +335,66 @@ fn a_certificate_that_has_ended_is_refused() {
     let anchor = Anchor::from_pem(AUTHORITY.certificate_pem().as_bytes()).unwrap();
     let error = anchor.check(issued.certificate_pem.as_bytes(), now() + 10).unwrap_err();
     assert!(matches!(error, crate::trust::TrustError::Expired { .. }), "{error}");
+}
+
+#[test]
+fn a_key_is_found_between_comments_labels_and_other_blocks() {
+    const CERTIFICATE: &str = include_str!("../../../tests/fixtures/identity-v1/server_signed.crt");
+    const PKCS_8: &str = include_str!("../../../tests/fixtures/identity-v1/server_private_key.pem");
+    const PKCS_1: &str = include_str!("../../../tests/fixtures/identity-v1/test_pkcs1_key.pem");
+    let load = |text: Vec<u8>| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(CERTIFICATE_FILE), CERTIFICATE).unwrap();
+        std::fs::write(folder.path().join(PRIVATE_KEY_FILE), text).unwrap();
+        Identity::load(folder.path()).map(drop)
+    };
+    for key in [PKCS_8, PKCS_1] {
+        let in_one_line = {
+            let lines: Vec<&str> = key.lines().collect();
+            format!("{}\n{}\n{}", lines[0], lines[1..lines.len() - 1].concat(), lines[lines.len() - 1])
+        };
+        for (what, text) in [
+            ("a byte order mark", format!("\u{feff}{key}").into_bytes()),
+            ("a byte order mark and CRLF", format!("\u{feff}{}", key.replace('\n', "\r\n")).into_bytes()),
+            ("a comment before it", format!("# the key of group 7, not ENCRYPTED\n\n{key}").into_bytes()),
+            ("a comment after it", format!("{key}# keep this secret\n").into_bytes()),
+            (
+                "a label before it",
+                format!("Bag Attributes\n    friendlyName: server\nKey Attributes: <No Attributes>\n{key}")
+                    .into_bytes(),
+            ),
+            ("a comment that is not UTF-8", [b"# Schl\xfcssel\n", key.as_bytes()].concat()),
+            ("the certificate before it", format!("{CERTIFICATE}{key}").into_bytes()),
+            ("the certificate after it", format!("{key}{CERTIFICATE}").into_bytes()),
+            ("an empty line inside it", key.replacen('\n', "\n\n", 2).into_bytes()),
+            ("spaces before each line", format!("  {}", key.replace('\n', "\n  ")).into_bytes()),
+            ("no line end at its end", key.trim_end().as_bytes().to_vec()),
+            ("base64 in one line", in_one_line.into_bytes()),
+        ] {
+            assert!(load(text).is_ok(), "{what}");
+        }
+        for (what, text, words) in [
+            ("two keys", format!("{key}{key}"), "there are several private keys in it"),
+            ("no end", key.replace("-----END", "-----"), "its line -----END"),
+            ("another end", key.replace("-----END", "-----END OTHER"), "its line -----END"),
+            (
+                "a certificate only",
+                CERTIFICATE.to_owned(),
+                "there is no line -----BEGIN PRIVATE KEY----- in it",
+            ),
+            ("nothing", String::new(), "it is empty"),
+        ] {
+            let error = load(text.into_bytes()).unwrap_err();
+            assert!(error.to_string().contains(words), "{what}: {error}");
+        }
+    }
+    for label in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "# a comment\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    ] {
+        assert!(matches!(load(label.into()), Err(IdentityError::Encrypted { .. })), "{label}");
+    }
+    let utf_16: Vec<u8> = PKCS_8.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = load([&[0xff, 0xfe][..], &utf_16].concat()).unwrap_err();
+    assert!(error.to_string().contains("UTF-16"), "{error}");
 }

@@ -20,6 +20,7 @@ fn statement() -> Statement {
     Statement {
         request: request().digest(),
         key: RSA_1024.server_key().fingerprint(),
+        receipt_key: None,
         time: 1_800_000_000,
         entries: vec![stored(3, "a b.txt"), Entry { ordinal: 4, fate: Fate::Missing(Reason::Quota) }],
     }
@@ -102,6 +103,23 @@ fn a_statement_has_the_bytes_of_the_protocol() {
 }
 
 #[test]
+fn a_statement_names_the_receipt_key_after_the_servers() {
+    let with = Statement { receipt_key: Some(digest(3)), ..statement() };
+    let line = format!("\nreceipt-key {}\ntime ", "03".repeat(32));
+    let text = with.to_text();
+    assert_eq!(text, statement().to_text().replacen("\ntime ", &line, 1));
+    assert_eq!(Statement::parse(&text, 3..=4), Ok((with, "")));
+    for (from, to) in [("receipt-key 03", "receipt-key 0G"), ("receipt-key 03", "receipt-key 3")] {
+        let error = Statement::parse(&text.replacen(from, to, 1), 3..=4).unwrap_err();
+        assert_eq!((error.line, error.expected), (4, "`receipt-key` and 64 hexadecimal digits"), "{to}");
+    }
+    let twice = text.replacen("\ntime ", &line, 1);
+    assert_eq!(Statement::parse(&twice, 3..=4).unwrap_err().line, 5);
+    let elsewhere = statement().to_text().replacen("\nfile ", &line.replacen("time", "file", 1), 1);
+    assert_eq!(Statement::parse(&elsewhere, 3..=4).unwrap_err().line, 5, "after the time");
+}
+
+#[test]
 fn a_statement_is_read_to_the_letter_or_not_at_all() {
     let text = statement().to_text();
     for at in 0..text.len() {
@@ -131,6 +149,25 @@ fn a_statement_is_read_to_the_letter_or_not_at_all() {
         assert_ne!(other, text, "{from}");
         let error = Statement::parse(&other, 3..=4).unwrap_err();
         assert_eq!(error.line, line, "{to}: {error}");
+    }
+    // A digest is 64 digits, lowercase and bare, although a pin may be written otherwise.
+    let lines: Vec<&str> = text.lines().collect();
+    for (line, before) in [(2, "request "), (3, "key "), (5, "file 3 cp2 812 ")] {
+        let digest = &lines[line - 1][before.len()..][..64];
+        for other in [
+            digest.to_uppercase(),
+            format!("sha256:{digest}"),
+            format!("sha256:{}", &digest[..57]),
+            digest[..63].to_owned(),
+            format!("{digest}0"),
+            format!("{}g", &digest[..63]),
+            String::new(),
+        ] {
+            if other != digest {
+                let error = Statement::parse(&text.replacen(digest, &other, 1), 3..=4).unwrap_err();
+                assert_eq!(error.line, line, "{other}: {error}");
+            }
+        }
     }
     assert_eq!(Statement::parse(&text, 3..=5).unwrap_err().line, 7);
     assert_eq!(Statement::parse(&text, 4..=4).unwrap_err().line, 5);
@@ -175,4 +212,19 @@ fn a_salted_digest_tells_nothing_to_who_guesses_the_file() {
     assert_ne!(salted(Some(&salt), file), file);
     assert_eq!(salted(Some(&salt), file), Digest::of(&[&salt[..], &file.0[..]].concat()));
     assert_ne!(salted(Some(&salt), file), salted(Some(&[0; 32]), file));
+}
+
+#[test]
+fn a_name_in_a_statement_has_at_most_255_bytes() {
+    for (name, is_read) in [
+        ("x".repeat(255), true),
+        ("x".repeat(256), false),
+        // 85 characters of three bytes each, and three letters for each byte: 765 letters.
+        ("\u{65e5}".repeat(85), true),
+        ("\u{65e5}".repeat(86), false),
+        ("(1) ".repeat(25_000), false),
+    ] {
+        let line = stored(1, &name).to_string();
+        assert_eq!(Entry::parse(line.trim_end()).is_some(), is_read, "{} bytes", name.len());
+    }
 }

@@ -20,7 +20,7 @@ fn sealed(identity: &Identity, padding: Padding, plain: &[u8]) -> Vec<u8> {
 }
 
 fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
-    open_all(identity.opener(), &[body])
+    open_all(identity.opener(Paddings::EITHER), &[body])
 }
 
 /// A block that holds exactly these bytes after the private operation.
@@ -71,7 +71,11 @@ fn the_pieces_do_not_matter() {
                 let sealer =
                     BlockSealer::new(RSA_1024.server_key(), padding, size as u64, FileDigest::Sha256);
                 let body = seal_all(sealer, &pieces(&plain, max));
-                assert_eq!(open_all(RSA_1024.opener(), &pieces(&body, max)).unwrap(), plain, "{size} {max}");
+                assert_eq!(
+                    open_all(RSA_1024.opener(Paddings::EITHER), &pieces(&body, max)).unwrap(),
+                    plain,
+                    "{size} {max}"
+                );
             }
         }
     }
@@ -114,7 +118,7 @@ fn short_and_empty_blocks_are_understood_anywhere() {
 #[test]
 fn a_short_block_is_told_from_a_full_one() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
-        let mut opener = RSA_1024.opener();
+        let mut opener = RSA_1024.opener(Paddings::EITHER);
         let mut out = Vec::new();
         assert_eq!(opener.locked_padding(), None);
         for (len, short) in [(max, false), (max - 1, true), (max, false), (0, true), (max, false)] {
@@ -146,7 +150,7 @@ fn nothing_is_said_of_a_bad_block_before_the_end() {
         for bad in 0..3 {
             let mut blocks: Vec<_> = (0..3).map(|_| sealed(&RSA_1024, padding, b"block")).collect();
             blocks[bad] = bad_block(&RSA_1024);
-            let mut opener = RSA_1024.opener();
+            let mut opener = RSA_1024.opener(Paddings::EITHER);
             let mut out = Vec::new();
             for block in &blocks {
                 opener.open(block, &mut out).unwrap();
@@ -161,7 +165,7 @@ fn a_bad_first_block_is_never_forgiven() {
     let mut body = bad_block(&RSA_1024);
     body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
     body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
-    let mut opener = RSA_1024.opener();
+    let mut opener = RSA_1024.opener(Paddings::EITHER);
     let mut out = Vec::new();
     opener.open(&body, &mut out).unwrap();
     assert_eq!(opener.locked_padding(), None);
@@ -212,7 +216,7 @@ fn a_block_not_below_the_modulus_is_refused() {
         let mut later = block.clone();
         later.extend(&bad);
         assert_eq!(open(&RSA_1024, &later), Err(OpenError::Rejected));
-        assert!(!looks_sealed(&RSA_1024, &bad));
+        assert!(!looks_sealed(&bad));
     }
     assert!(RSA_1024.decrypt_raw(&block).unwrap().is_some());
 }
@@ -242,28 +246,86 @@ fn a_wrong_padding_is_rejected() {
     }
 }
 
+fn looks_sealed(blocks: &[u8]) -> bool {
+    guess(&RSA_1024, Paddings::EITHER, blocks) == Guess::Sealed
+}
+
 #[test]
 fn sealed_blocks_look_sealed_and_others_do_not() {
     for padding in BOTH {
         for blocks in [1, 2, 3, 4, 6] {
             let body = sealed(&RSA_1024, padding, &random(117 * blocks));
-            assert!(looks_sealed(&RSA_1024, &body), "{padding} {blocks}");
+            assert!(looks_sealed(&body), "{padding} {blocks}");
         }
         let mut body = sealed(&RSA_1024, padding, &random(117 * 6));
         body[3 * 128..4 * 128].copy_from_slice(&bad_block(&RSA_1024));
-        let told = looks_sealed(&RSA_1024, &body);
+        let told = looks_sealed(&body);
         assert_eq!(told, padding == Padding::Oaep, "{padding}: one is enough in OAEP only");
         let mut body = sealed(&RSA_1024, padding, &random(117 * 6));
         body[4 * 128..5 * 128].copy_from_slice(&bad_block(&RSA_1024));
-        assert!(looks_sealed(&RSA_1024, &body), "the fifth does not");
+        assert!(looks_sealed(&body), "the fifth does not");
     }
     let mut mixed = sealed(&RSA_1024, Padding::Oaep, b"a");
     mixed.extend(sealed(&RSA_1024, Padding::Pkcs1v15, b"b"));
-    assert!(looks_sealed(&RSA_1024, &mixed), "to be refused as CP1, not stored as AP");
-    assert!(!looks_sealed(&RSA_1024, &random(512)));
-    assert!(!looks_sealed(&RSA_1024, b""));
-    assert!(!looks_sealed(&RSA_1024, &[0; 128]));
-    assert!(!looks_sealed(&RSA_1024, &vec![b'x'; 512]));
+    assert!(looks_sealed(&mixed), "to be refused as CP1, not stored as AP");
+    assert!(!looks_sealed(&random(512)));
+    assert!(!looks_sealed(b""));
+    assert!(!looks_sealed(&[0; 128]));
+    assert!(!looks_sealed(&vec![b'x'; 512]));
+}
+
+#[test]
+fn a_guess_looks_for_accepted_paddings_only_and_says_what_it_looked_for() {
+    for padding in BOTH {
+        let body = sealed(&RSA_1024, padding, &random(300));
+        for paddings in [Paddings::EITHER, Paddings::OAEP, Paddings::PKCS1V15] {
+            let looked = paddings.contains(Padding::Pkcs1v15);
+            let expected =
+                if paddings.contains(padding) { Guess::Sealed } else { Guess::Clear { missed: looked } };
+            assert_eq!(guess(&RSA_1024, paddings, &body), expected, "{padding} {paddings:?}");
+            assert_eq!(guess(&RSA_1024, paddings, &[9; 256]), Guess::Clear { missed: looked });
+            assert_eq!(guess(&RSA_1024, paddings, b""), Guess::Clear { missed: false });
+        }
+    }
+}
+
+#[test]
+fn a_padding_that_is_not_accepted_is_as_wrong_as_noise() {
+    for padding in BOTH {
+        let accepted = if padding == Padding::Oaep { Paddings::PKCS1V15 } else { Paddings::OAEP };
+        let full = RSA_1024.opener(accepted).block_max() as u64;
+        for body in [sealed(&RSA_1024, padding, b"one"), bad_block(&RSA_1024)] {
+            let mut opener = RSA_1024.opener(accepted);
+            let mut out = Vec::new();
+            opener.open(&body, &mut out).unwrap();
+            opener.open(&body, &mut out).unwrap();
+            assert_eq!((out.len(), opener.counted(), opener.last_block_was_short()), (0, 2 * full, false));
+            assert_eq!(opener.take_miss(), padding == Padding::Oaep, "{padding}");
+            assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected), "{padding}");
+        }
+    }
+}
+
+#[test]
+fn from_the_first_wrong_block_on_each_counts_as_a_full_one() {
+    for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
+        let mut opener = RSA_1024.opener(Paddings::EITHER);
+        let mut out = Vec::new();
+        opener.open(&sealed(&RSA_1024, padding, b"four"), &mut out).unwrap();
+        assert_eq!((opener.counted(), opener.take_miss()), (4, false));
+        opener.open(&bad_block(&RSA_1024), &mut out).unwrap();
+        assert_eq!((opener.counted(), opener.last_block_was_short()), (4 + max, false));
+        assert_eq!(opener.take_miss(), padding == Padding::Pkcs1v15, "counted once");
+        // A right one behind it tells nothing any more: neither its length nor its padding.
+        for block in [sealed(&RSA_1024, padding, b"good"), bad_block(&RSA_1024)] {
+            let before = opener.counted();
+            opener.open(&block, &mut out).unwrap();
+            assert_eq!((opener.counted(), opener.last_block_was_short()), (before + max, false));
+            assert!(!opener.take_miss());
+        }
+        assert_eq!(out, b"four");
+        assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected));
+    }
 }
 
 #[test]
@@ -309,7 +371,7 @@ fn blocks_made_elsewhere_are_told_right_from_wrong() {
         for backend in [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate] {
             let raw = PrivateBatch::with_backend(&key, backend).decrypt(&from_hex(block)).unwrap();
             let [raw] = raw.try_into().unwrap();
-            let found = raw.map(Both::of).and_then(|both| {
+            let found = raw.map(|em| Both::of(em, Paddings::EITHER)).and_then(|both| {
                 let padding = if both.oaep.valid.into() { "oaep" } else { "pkcs1v15" };
                 let unpadded = both.either();
                 bool::from(unpadded.valid).then(|| (padding, unpadded.message().to_vec()))
@@ -341,11 +403,13 @@ fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
         let threads: Vec<_> = parts.iter().map(|part| scope.spawn(move || seal(part))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let mut opener = RSA_1024.opener();
+    let mut opener = RSA_1024.opener(Paddings::EITHER);
     let mut out = Vec::new();
     let found: Vec<Vec<Opened>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            body.iter().map(|blocks| scope.spawn(|| open_blocks(&RSA_1024, blocks))).collect();
+        let threads: Vec<_> = body
+            .iter()
+            .map(|blocks| scope.spawn(|| open_blocks(&RSA_1024, Paddings::EITHER, blocks)))
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for block in found.into_iter().flatten() {

@@ -22,10 +22,10 @@ fn seal(file: &[u8]) -> Vec<u8> {
 fn written(framing: Framing, file: &[u8]) -> Vec<u8> {
     let blocks = seal(file);
     let count = (blocks.len() / K) as u64;
-    let layout = Layout::of(framing, file.len() as u64, count, K as u64);
+    let layout = Layout::of(framing, Terminator::of(framing), file.len() as u64, count, K as u64);
     let mut out: Vec<u8> = layout.m1.map(word).into_iter().flatten().collect();
     layout.frame(&blocks, K, &mut out);
-    out.extend(layout.terminator.map(word).into_iter().flatten());
+    out.extend_from_slice(layout.terminator.bytes());
     assert_eq!(out.len() as u64, layout.wire_len(count, K as u64));
     out
 }
@@ -177,7 +177,7 @@ fn certain_pairs_are_the_bodys() {
 #[test]
 fn pairs_without_an_announced_end_are_certain_when_their_length_is_here() {
     let mut input = Vec::new();
-    Layout::of(Framing::E, 35, 4, K as u64).frame(&seal(&[1; 35]), K, &mut input);
+    Layout::of(Framing::E, Terminator::None, 35, 4, K as u64).frame(&seal(&[1; 35]), K, &mut input);
     let terminated =
         Body { shape: Shape::Terminated { left: 0 }, ..Body::new(K as u64, K as u64, Some(Framing::D)) };
     let mut continued = Body::one_more_block(K as u64);
@@ -215,12 +215,12 @@ fn rejects_lengths_that_fit_no_framing() {
     assert_eq!(read(&input, 40, None).unwrap_err(), FramingError::NoWholeBlocks { m1: 17, k: 16 });
 
     let mut input = word(5).to_vec();
-    Layout { m1: None, pairs: true, terminator: None }.frame(&seal(b"0123456789"), K, &mut input);
+    Layout { m1: None, pairs: true, terminator: Terminator::None }.frame(&seal(b"0123456789"), K, &mut input);
     input.extend(word(17));
     assert_eq!(read(&input, 40, None).unwrap_err(), FramingError::BlockLength { k: 16, got: 17 });
 
     let mut input = word(3).to_vec();
-    Layout { m1: None, pairs: true, terminator: None }.frame(&seal(&[1; 35]), K, &mut input);
+    Layout { m1: None, pairs: true, terminator: Terminator::None }.frame(&seal(&[1; 35]), K, &mut input);
     // 10, 20, 30 bytes and 1, 2 blocks are not 3; three blocks are.
     assert_eq!(read(&input, 1000, None).unwrap().0.len(), 35, "the fourth block continues");
 }
@@ -240,4 +240,17 @@ fn rejects_pairs_that_pass_every_end() {
     assert_eq!(body.next(&input, 20).unwrap(), Step::Blocks { skip: 8, length: 16 });
     body.shape = Shape::Pairs { left: 0, count: 4 };
     assert_eq!(body.next(&input, 40).unwrap_err(), FramingError::NoEnd { m1: 3, pairs: 4 });
+}
+
+/// How much the blocks before decrypted to may be of another body: it ends none that has not begun.
+#[test]
+fn a_body_does_not_end_before_its_first_block() {
+    let pair: Vec<u8> = word(K as u64).into_iter().chain([1; K]).collect();
+    for framing in [None, Some(Framing::B), Some(Framing::C), Some(Framing::F)] {
+        for m1 in [1, 5, FULL as u64] {
+            let mut body = Body::new(m1, K as u64, framing);
+            let step = body.next(&pair, m1).unwrap();
+            assert_eq!(step, Step::Blocks { skip: WORD, length: K }, "{framing:?} {m1}");
+        }
+    }
 }

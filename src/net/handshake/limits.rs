@@ -30,7 +30,13 @@ impl Limits {
         Self {
             max_file: Some(policy.max_file),
             variants: Some(policy.variants.clone()),
-            paddings: Some(policy.paddings.clone()),
+            paddings: Some(
+                PADDINGS
+                    .map(|(padding, _)| padding)
+                    .into_iter()
+                    .filter(|p| policy.paddings.contains(*p))
+                    .collect(),
+            ),
         }
     }
 
@@ -107,13 +113,14 @@ fn names<T: PartialEq>(values: Option<&[T]>, all: &[(T, &'static str)]) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::handshake::{gives_receipts, server_line};
+    use crate::crypto::padding::Paddings;
+    use crate::net::handshake::{ReceiptOffer, receipt_offer, server_line};
 
     #[test]
     fn the_server_line_says_what_would_be_refused() {
         let policy = Policy {
             variants: vec![Variant::Ap, Variant::Cp2],
-            paddings: vec![Padding::Oaep],
+            paddings: Paddings::OAEP,
             max_file: 1000,
             ..Policy::default()
         };
@@ -121,11 +128,11 @@ mod tests {
         let line = server_line(true, 900, &limits);
         assert_eq!(line, "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep\n");
         assert_eq!(Limits::parse(line.as_bytes()), limits);
-        assert!(gives_receipts(line.as_bytes()));
+        assert_eq!(receipt_offer(line.as_bytes()), ReceiptOffer::Given);
         assert_eq!(limits.max_file(), Some(1000));
         assert_eq!(limits.refuse_dialect(Dialect::of(Variant::Cp1)), Some(Refusal::Variant));
         assert_eq!(limits.refuse_dialect(Dialect::of(Variant::Cp2)), None);
-        let all = Limits::of(&Policy { paddings: vec![Padding::Oaep], ..Policy::default() });
+        let all = Limits::of(&Policy { paddings: Paddings::OAEP, ..Policy::default() });
         let pkcs = |variant| Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(variant) };
         assert_eq!(all.refuse_dialect(pkcs(Variant::Cp1)), Some(Refusal::Policy));
         assert_eq!(all.refuse_dialect(pkcs(Variant::Cp2)), None, "MODE 4 takes either");

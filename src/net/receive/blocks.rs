@@ -15,14 +15,14 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use super::arriving::{Arriving, AtRest};
+use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
+use super::ledger::Opening;
+use super::telling::Speaks;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
-use crate::digest::FileDigest;
 use crate::event::{Kept, Variant};
-use crate::ledger::Seen;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
 use crate::net::wire::{Continuation, read_word};
@@ -69,10 +69,13 @@ impl Session<'_> {
         let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
         let mut has_ended = false;
         loop {
-            let plain = blocks.file.meter.file_bytes();
+            // Wrong blocks count as full ones, so the end depends on no padding that is not accepted.
+            let plain = blocks.opener.counted();
             let mut here = self.connection.buffered();
-            // The first block is looked at by itself, below.
-            if blocks.file.first_block.is_none() {
+            // The first blocks are looked at one by one, below.
+            if let Some(missing) = blocks.file.opening.missing(k) {
+                here = &here[..here.len().min(missing)];
+            } else {
                 let pairs = body.certain_pairs(here, plain, blocks.opener.block_max());
                 if pairs > 1 {
                     // Those that continue a body come between messages.
@@ -98,14 +101,15 @@ impl Session<'_> {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut blocks;
                     file.keep(sealed)?;
-                    let first = file.first_block(sealed, k);
+                    let is_first = file.opening.take(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
+                    if is_first {
+                        file.opening.end_block(opener.last_block_was_empty());
+                    }
+                    self.charge(opener.take_miss());
                     file.store()?;
                     self.take_of(&blocks.file.meter, skip + length);
-                    if let Some(first) = first {
-                        self.check_fresh(Seen::FirstBlock, &first)?;
-                    }
-                    self.check_size(blocks.file.meter.file_bytes())?;
+                    self.check_size(blocks.opener.counted())?;
                 }
                 Step::End if has_ended => break,
                 // More may follow it at once.
@@ -129,6 +133,7 @@ impl Session<'_> {
         let Blocks { file, opener } = blocks;
         let meter = Arc::clone(&file.meter);
         let limit = self.service.policy.max_file;
+        let paddings = opener.paddings();
         let mut at = self.decoder.offset();
         let mut slots = std::mem::take(&mut self.slots);
         let workers = *WORKERS;
@@ -142,7 +147,7 @@ impl Session<'_> {
         let read = |slot: &mut Slot| input.read(slot, step * units.bytes());
         let open = |slot: &mut Slot| {
             slot.strip(&units);
-            meter.timed(Stage::Open, || slot.opened = open_blocks(identity, slot.body()));
+            meter.timed(Stage::Open, || slot.opened = open_blocks(identity, paddings, slot.body()));
             Ok(())
         };
         let store = |slot: &mut Slot| {
@@ -152,7 +157,7 @@ impl Session<'_> {
                 slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
             });
             file.store()?;
-            let size = meter.file_bytes();
+            let size = opener.counted();
             if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
         };
         let result = if count.saturating_mul(units.k as u64) <= CHUNK {
@@ -164,6 +169,8 @@ impl Session<'_> {
             pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
         };
         self.slots = slots;
+        drop(input);
+        self.charge(blocks.opener.take_miss());
         result
     }
 
@@ -172,8 +179,8 @@ impl Session<'_> {
         let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
-                self.speaks_blocks = true;
-                let opener = BlockOpener::new(identity, FileDigest::Sha256);
+                self.speaks = Speaks::Blocks;
+                let opener = self.block_opener(identity)?;
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
             (Some(OpenEnded::Clear(_)), _) => return Err(OpenError::Rejected.into()),
@@ -196,11 +203,12 @@ impl Session<'_> {
             (Some(opener), _) => opener,
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
-                self.speaks_blocks = true;
-                BlockOpener::new(identity, FileDigest::Sha256)
+                self.speaks = Speaks::Blocks;
+                self.block_opener(identity)?
             }
             (None, _) => return Err(OpenError::Rejected.into()),
         };
+        let replaces = (published.stored.kept != Kept::Same).then(|| published.stored.name.clone());
         let pending: Box<dyn Pending> = if published.stored.kept == Kept::Discarded {
             Box::new(Discard::new(published.want.clone()))
         } else {
@@ -216,7 +224,10 @@ impl Session<'_> {
             meter,
             begun,
             plain: Vec::new(),
-            first_block: None,
+            opening: Opening::default(),
+            claimed: Vec::new(),
+            replaces,
+            may_be_sealed: MayBeSealed::No,
             amendments: amendments + 1,
         };
         self.watch(&file);
@@ -228,11 +239,8 @@ impl Session<'_> {
         opener.finish(&mut file.plain)?;
         file.digest = opener.digest();
         file.store()?;
-        if let Some(padding) = blocks.opener.locked_padding()
-            && !self.service.policy.paddings.contains(&padding)
-        {
-            return Err(ReceiveError::Padding { padding });
-        }
+        let opening: Vec<_> = blocks.file.opening.seen().collect();
+        self.claim(&mut blocks.file, opening)?;
         self.publish(blocks.file, Some(blocks.opener))
     }
 

@@ -8,7 +8,7 @@
 
 use std::mem;
 
-use super::arriving::{Arriving, AtRest};
+use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::event::{Event, Track};
@@ -91,6 +91,7 @@ impl Session<'_> {
                     done.push((file, published));
                 }
                 Err(error) => {
+                    self.withdraw(&file, &error);
                     failed.get_or_insert((file, error));
                 }
             }
@@ -120,6 +121,9 @@ impl Session<'_> {
                 seconds: file.begun.elapsed().as_secs_f64(),
                 at_ms: unix_now_ms(),
             });
+            if file.may_be_sealed == MayBeSealed::Yes {
+                self.warn_of_ciphertext(published);
+            }
             if let Track::Receiving(_, ordinal) = file.track {
                 self.stored.add(ordinal, file.variant, published);
             }

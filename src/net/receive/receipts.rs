@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::OpenError;
 use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
+use crate::crypto::receipt_key::ReceiptKey;
 use crate::digest::Digest;
 use crate::event::{Event, Kept, Variant};
 use crate::store::Published;
@@ -73,8 +74,9 @@ impl Stored {
 impl Session<'_> {
     /// Answers a request with a statement, signed as no answer to MODE 3 is.
     pub(super) fn receipt(&mut self, request: &Request) -> Result<(), ReceiveError> {
-        let Some(identity) = self.service.identity.clone() else {
-            return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
+        let service = self.service;
+        let (Some(identity), Ok(signer)) = (service.identity.as_deref(), service.receipt_signer()) else {
+            return Err(self.order("a receipt request, and this server gives none"));
         };
         if request.hello != self.first_message {
             return Err(self.order("a receipt request of another connection"));
@@ -110,11 +112,12 @@ impl Session<'_> {
         let statement = Statement {
             request: request.digest(),
             key: identity.server_key().fingerprint(),
+            receipt_key: signer.receipt_key().map(|key| key.public().fingerprint()),
             time: unix_now_ms() / 1000,
             entries,
         };
         let text = statement.to_text();
-        let signature = identity.sign_receipt(text.as_bytes())?;
+        let signature = signer.sign(text.as_bytes())?;
         let names: Vec<String> = statement
             .entries
             .iter()
@@ -125,7 +128,11 @@ impl Session<'_> {
             .collect();
         // First: a receipt that somebody has must be in the history.
         self.record_receipt(&names, Digest::of(text.as_bytes()));
-        self.answer(signature, [text.as_bytes(), identity.certificate_pem()].concat())?;
+        let server = identity.certificate_pem();
+        let receipts = signer.receipt_key().map(ReceiptKey::certificate_pem).unwrap_or_default();
+        // Two certificates, each with lines of its own.
+        let between = if receipts.is_empty() || server.ends_with(b"\n") { "" } else { "\n" };
+        self.answer(signature, [text.as_bytes(), server, between.as_bytes(), receipts].concat())?;
         self.service.observer.event(Event::Receipted { session: self.id, files: names.len() });
         Ok(())
     }

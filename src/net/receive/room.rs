@@ -34,6 +34,7 @@ pub(super) fn blocks(m1: u64, k: u64, framing: Option<Framing>, padding: Option<
 mod tests {
     use super::*;
     use crate::crypto::fernet::{raw_token_len, token_len};
+    use crate::event::Terminator;
     use crate::net::framing::Layout;
 
     #[test]
@@ -52,7 +53,7 @@ mod tests {
                 for size in [0_u64, 1, 62, 117, 118, 128 * 50, 1 << 30] {
                     let full = ServerKey::block_max(128, padding) as u64;
                     let count = size.div_ceil(full).max(1);
-                    let m1 = Layout::of(framing, size, count, 128).m1.unwrap();
+                    let m1 = Layout::of(framing, Terminator::Max, size, count, 128).m1.unwrap();
                     let (said, guessed) =
                         (blocks(m1, 128, Some(framing), Some(padding)), blocks(m1, 128, None, None));
                     assert!(said <= size && size - said <= full, "{framing} {padding} {size}: {said}");

@@ -10,8 +10,10 @@ use super::*;
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::BlockSealer;
+use crate::digest::FileDigest;
 use crate::event::{Blame, KeyForm, Padding};
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::service::Policy;
 use crate::net::stream::{Interrupter, Stream};
 use crate::net::wire::word;
@@ -72,6 +74,10 @@ impl Stream for Client {
     fn reset(&mut self) {
         self.1.reset.store(true, SeqCst);
     }
+
+    fn end_in_order(&mut self) {
+        self.1.reset.store(false, SeqCst);
+    }
 }
 
 #[derive(Default)]
@@ -101,6 +107,7 @@ fn refused(identity: Identity, bytes: Vec<u8>) -> ((usize, usize, bool), (Blame,
         store: Arc::new(Folder::open(folder.path()).unwrap()),
         ciphertext: None,
         history: None,
+        budget: PaddingBudget::default(),
         observer: Arc::clone(&log) as Arc<dyn Observer>,
     };
     let client = Client(bytes, Arc::clone(&seen));

@@ -5,6 +5,7 @@
 //! long as the next word is the length of a block.
 
 use crate::event::Kind;
+use crate::net::ending::{Behind, Next, after_pairs};
 use crate::net::wire::{Mode, TERMINATOR, WORD};
 
 /// What was seen.
@@ -58,6 +59,8 @@ pub(super) struct Follow {
     step: Step,
     word: [u8; WORD],
     filled: usize,
+    /// What stands behind a block and does not tell yet what it is; a few words at the most.
+    held: Vec<u8>,
     /// Bytes of a block of CP1, at a server that has a key.
     block: Option<u64>,
     /// Bytes behind the next body's first word.
@@ -78,7 +81,16 @@ impl Follow {
     }
 
     const fn new(between: Step, block: Option<u64>) -> Self {
-        Self { between, step: between, word: [0; WORD], filled: 0, block, expected: None, open_ended: false }
+        Self {
+            between,
+            step: between,
+            word: [0; WORD],
+            filled: 0,
+            held: Vec::new(),
+            block,
+            expected: None,
+            open_ended: false,
+        }
     }
 
     /// The next body has so many bytes behind the word that follows its MODE.
@@ -100,6 +112,12 @@ impl Follow {
                     input = &input[n..];
                     self.body(left - n as u64, then, note);
                 }
+                step if self.may_go_on() => {
+                    let (first, rest) = input.split_at(1);
+                    self.held.extend_from_slice(first);
+                    input = rest;
+                    self.decide(step, Behind::Unknown, note);
+                }
                 step => {
                     let n = (WORD - self.filled).min(input.len());
                     self.word[self.filled..self.filled + n].copy_from_slice(&input[..n]);
@@ -112,6 +130,46 @@ impl Follow {
                 }
             }
         }
+    }
+
+    /// Whether one more block or a terminator may stand here.
+    fn may_go_on(&self) -> bool {
+        self.block.is_some() && (self.step == Step::Pair || (self.step == Step::Mode && self.open_ended))
+    }
+
+    /// Tells what stands behind the blocks, as soon as its bytes say it.
+    fn decide(&mut self, step: Step, behind: Behind, note: &mut impl FnMut(Note<'_>)) {
+        let next = self.block.map_or(Next::Mode, |k| after_pairs(&self.held, k, behind));
+        if next == Next::More {
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        let was_over = step == Step::Mode;
+        if was_over && next != Next::Mode {
+            note(Note::Again);
+        }
+        let rest = match next {
+            Next::Block => {
+                note(Note::Body(&held));
+                let then = if was_over { Then::Message } else { Then::Pair };
+                self.step = Step::Body { left: self.block.unwrap_or_default(), then };
+                return;
+            }
+            Next::Terminator(length) => {
+                note(Note::Body(&held[..length]));
+                note(Note::End);
+                &held[length..]
+            }
+            Next::Mode | Next::More => {
+                if !was_over {
+                    note(Note::End);
+                }
+                &held
+            }
+        };
+        (self.step, self.open_ended) = (Step::Mode, false);
+        // A few words at the most.
+        self.feed(rest, note);
     }
 
     /// So many bytes that nobody here has seen.
@@ -138,6 +196,9 @@ impl Follow {
 
     /// Nothing follows: a body that only a further word would have ended is over.
     pub(super) fn end(&mut self, note: &mut impl FnMut(Note<'_>)) {
+        if !self.held.is_empty() {
+            self.decide(self.step, Behind::End, note);
+        }
         match (self.step, self.filled as u64) {
             (Step::Pair, 0) => note(Note::End),
             (Step::First(m1), filled @ 1..) => {
@@ -186,7 +247,7 @@ impl Follow {
                 note(Note::M1(value));
                 self.body(value, Then::Message, note);
             }
-            Step::First(_) | Step::Pair if self.block == Some(value) => {
+            Step::First(_) if self.block == Some(value) => {
                 note(Note::Body(&word));
                 self.body(value, Then::Pair, note);
             }
@@ -203,35 +264,12 @@ impl Follow {
                 self.open_ended = self.block == Some(m1);
                 self.body(m1 - WORD as u64, Then::Message, note);
             }
-            Step::Pair if value == TERMINATOR => {
-                note(Note::Body(&word));
-                note(Note::End);
-                self.step = Step::Mode;
-            }
-            Step::Pair => {
-                note(Note::End);
-                self.mode(value, note);
-            }
-            Step::Body { .. } | Step::Lost => {}
+            // What stands there is looked at above.
+            Step::Pair | Step::Body { .. } | Step::Lost => {}
         }
     }
 
     fn mode(&mut self, value: u64, note: &mut impl FnMut(Note<'_>)) {
-        let word = self.word;
-        if self.open_ended && self.block == Some(value) {
-            note(Note::Again);
-            note(Note::Body(&word));
-            self.step = Step::Body { left: value, then: Then::Message };
-            return;
-        }
-        if self.open_ended && value == TERMINATOR {
-            note(Note::Again);
-            note(Note::Body(&word));
-            note(Note::End);
-            (self.step, self.open_ended) = (Step::Mode, false);
-            return;
-        }
-        self.open_ended = false;
         let kind = match value {
             v if v == Mode::Filename as u64 => Kind::Filename,
             v if v == Mode::Data as u64 => Kind::Data,
@@ -339,6 +377,11 @@ mod tests {
             ("C", m1(100, &pairs)),
             ("D", [&word(1)[..], &pairs, &word(TERMINATOR)].concat()),
             ("an empty D", [word(1), word(TERMINATOR)].concat()),
+            ("D that ends in 0", [&word(1)[..], &pairs, &word(0)].concat()),
+            ("D that ends in 1", [&word(1)[..], &pairs, &word(1)].concat()),
+            ("D that ends in 10000", [&word(1)[..], &pairs, &word(10_000)].concat()),
+            ("D that ends in end", [&word(1)[..], &pairs, &word(3), b"end"].concat()),
+            ("B that ends in 1", [m1(2, &pairs), word(1).to_vec()].concat()),
             ("E", [&word(1)[..], &pairs].concat()),
             ("F", m1(256, &pairs)),
             ("a short plain body", m1(2, b"ab")),

@@ -7,18 +7,18 @@
 //! ```
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::mem;
 use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::thread;
 
-use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
+use super::{CIPHERTEXT, Content, SentFile, Upload, UploadError, blocks};
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
-use crate::event::{KeyForm, Padding, Variant};
+use crate::event::{KeyForm, Padding, Terminator, Variant};
 use crate::meter::{Meter, Stage};
 use crate::net::connection::SPLICE;
 use crate::net::framing::Layout;
@@ -30,25 +30,10 @@ use crate::store::{FileName, Incoming, Pending};
 const CHUNK: usize = 256 << 10;
 /// Blocks of a step of CP1: it takes the server some milliseconds, and the progress shows each.
 const STEP_BLOCKS: usize = 128;
+/// Bytes of the end of a file that the kernel sends by itself but for these.
+const END: usize = 16 << 10;
 /// Steps in flight: one in each stage, and one between the second and the third.
 const SLOTS: usize = 4;
-
-/// What is sent.
-pub enum Content<'a> {
-    /// From its position on.
-    File(&'a File),
-    /// Whatever can be read.
-    Reader(&'a mut (dyn Read + Send)),
-}
-
-impl Read for Content<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(buffer),
-            Self::Reader(reader) => reader.read(buffer),
-        }
-    }
-}
 
 /// A step of a file on its way.
 #[derive(Default)]
@@ -156,9 +141,9 @@ impl Upload {
                 Some(store.begin(&Incoming { name, size: None })?)
             }
         };
-        if let (Content::File(file), Sealer::InOrder(InOrder::Clear(_)), FileDigest::None) =
-            (&content, &sealer, self.digest)
-            && self.splice(&head, file, size, meter)?
+        if let (Some(file), Sealer::InOrder(InOrder::Clear(_)), FileDigest::None) =
+            (content.file(), &sealer, self.digest)
+            && self.splice(&head, (file, &content), size, meter)?
         {
             return Ok(SentFile { ordinal: self.files, digest: None });
         }
@@ -167,8 +152,14 @@ impl Upload {
         Ok(SentFile { ordinal: self.files, digest: sealer.digest() })
     }
 
-    /// Lets the kernel send the file from its position on. `false`: it cannot, and nothing was sent.
-    fn splice(&mut self, head: &[u8], file: &File, size: u64, meter: &Meter) -> Result<bool, UploadError> {
+    /// Lets the kernel send the file from its position on, but for its end. `false`: it cannot, and nothing was sent.
+    fn splice(
+        &mut self,
+        head: &[u8],
+        (file, content): (&File, &Content<'_>),
+        size: u64,
+        meter: &Meter,
+    ) -> Result<bool, UploadError> {
         if !self.connection.splices() {
             return Ok(false);
         }
@@ -179,28 +170,35 @@ impl Upload {
             meter.add_wire(n);
             meter.add_file(n);
         };
-        let mut sent = Ok(());
+        // The end is read before the file is looked at again, and sent after that.
+        let mut end = vec![0; usize::try_from(size).map_or(END, |size| size.min(END))];
         // In pieces, because a server that refuses says so meanwhile.
-        let mut left = size;
-        while left > 0 && sent.is_ok() {
+        let mut left = size - end.len() as u64;
+        while left > 0 {
             self.notice()?;
             let piece = left.min(SPLICE as u64);
-            sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), piece, progress));
+            let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), piece, progress));
+            sent.map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    UploadError::Shrunk { promised: size, got: meter.file_bytes() }
+                }
+                _ => self.cut(meter.file_bytes(), size, Some(e)),
+            })?;
             left -= piece;
         }
-        let got = meter.file_bytes();
-        match sent {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(UploadError::Shrunk { promised: size, got })
-            }
-            Err(e) => Err(self.cut(got, size, Some(e))),
-        }
+        let mut rest = file;
+        meter.timed(Stage::Wire, || rest.read_exact(&mut end)).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: meter.file_bytes() },
+            _ => UploadError::Source(e),
+        })?;
+        content.check()?;
+        let sent = meter.timed(Stage::Wire, || self.connection.send(&end, progress));
+        sent.map(|()| true).map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))
     }
 
     /// The sealer for a file of this size, and what follows from it.
     fn sealer(&self, size: u64) -> Result<(Sealer, Plan), UploadError> {
-        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: None };
+        let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: Terminator::None };
         match self.dialect.variant {
             Variant::Plain | Variant::Ap => {
                 let plan = Plan { size, layout: joined(size), k: 1, chunk: CHUNK };
@@ -210,7 +208,8 @@ impl Upload {
                 let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
                 let k = server.modulus_bytes();
                 let blocks = blocks(server, self.dialect, size);
-                let layout = Layout::of(self.dialect.framing, size, blocks, k as u64);
+                let layout =
+                    Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k as u64);
                 let padding = self.dialect.padding;
                 let chunk = STEP_BLOCKS * ServerKey::block_max(k, padding);
                 let hashed = FileDigest::Sha256;
@@ -262,6 +261,9 @@ impl Steps<'_> {
                 _ => UploadError::Source(e),
             })?;
             left -= wanted as u64;
+            if left == 0 {
+                content.check()?;
+            }
             (slot.worth, slot.last) = (wanted as u64, left == 0);
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };
@@ -324,7 +326,7 @@ impl Steps<'_> {
             slot.frames.extend_from_slice(&head);
             layout.frame(&slot.sealed, k, &mut slot.frames);
             if slot.last {
-                slot.frames.extend(layout.terminator.map(word).into_iter().flatten());
+                slot.frames.extend_from_slice(layout.terminator.bytes());
             }
             frames = &slot.frames;
         } else if !head.is_empty() && slot.last {

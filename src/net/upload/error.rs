@@ -14,6 +14,7 @@ use crate::net::refusal::Refusal;
 use crate::pipeline::NoThread;
 use crate::store::{NameError, StoreError};
 use crate::trust::TrustError;
+use crate::trust::known::KnownError;
 use crate::units;
 
 /// Why an upload ended early.
@@ -34,6 +35,9 @@ pub enum UploadError {
     /// A receipt came that must not be believed.
     #[error("the server's receipt does not hold: {0}")]
     Receipt(#[from] ReceiptError),
+    /// Whether a receipt's key is the known one cannot be told.
+    #[error("the receipt is not believed: {0}")]
+    Known(#[from] KnownError),
     /// The certificate holds, the signature does not.
     #[error("the server's signature is not over the message that was sent: {0}")]
     Challenge(#[from] ChallengeError),
@@ -47,13 +51,24 @@ pub enum UploadError {
     #[error("cannot read the file: {0}")]
     Source(#[source] io::Error),
     /// The file became shorter while it was sent.
-    #[error("the file shrank while it was sent: {got} of {promised} bytes are left")]
+    #[error("the file changed while it was read: it shrank, {got} of {promised} bytes are left")]
     Shrunk {
         /// Its size when it was begun; MODE 1 announced it.
         promised: u64,
         /// What there was.
         got: u64,
     },
+    /// The file became longer while it was read.
+    #[error("the file changed while it was read: it grew from {promised} to {now} bytes")]
+    Grown {
+        /// Its size when it was opened; MODE 1 announced it.
+        promised: u64,
+        /// Its size when the last of those bytes had been read.
+        now: u64,
+    },
+    /// The file was modified while it was read, and has its old size.
+    #[error("the file changed while it was read")]
+    Changed,
     /// The ciphertext could not be kept.
     #[error("cannot keep the ciphertext: {0}")]
     Keep(#[from] StoreError),
@@ -147,6 +162,8 @@ impl UploadError {
             Self::Refused { reason: Some(reason), .. } if !is_alone && !reason.is_about_all() => {
                 allowed.min(1)
             }
+            // Nothing is wrong with the server, and with its new size the file may go.
+            Self::Grown { .. } => 1,
             _ => 0,
         }
     }
@@ -176,12 +193,37 @@ impl UploadError {
                 Blame::Peer,
                 "nothing of the file was sent; somebody may be replaying an old answer",
             ),
+            Self::Receipt(
+                ReceiptError::ReceiptKeyChanged { address, .. }
+                | ReceiptError::ReceiptKeyDropped { address, .. },
+            ) => {
+                let advice = format!(
+                    "ask its operator whether the receipt key was changed, and only then: upseal known accept {address}; \
+                     otherwise somebody else signed"
+                );
+                return Fault {
+                    kind: FaultKind::Unproven,
+                    blame: Blame::Peer,
+                    what: self.to_string(),
+                    advice,
+                };
+            }
             Self::Receipt(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
                 "somebody answered who is not the server that proved itself; do not rely on what was sent",
             ),
+            Self::Known(_) => (
+                FaultKind::Local,
+                Blame::User,
+                "the file was sent; correct the file of known servers, or take the line out",
+            ),
             Self::Seal(_) | Self::Random | Self::Threads(_) => (FaultKind::Broken, Blame::System, ""),
+            Self::Grown { .. } | Self::Changed => (
+                FaultKind::Local,
+                Blame::User,
+                "the server published nothing of it; send it when nothing writes to it, or send a copy",
+            ),
             Self::Source(_) | Self::Shrunk { .. } => {
                 (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
             }

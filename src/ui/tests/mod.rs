@@ -12,6 +12,7 @@ mod race;
 mod saved;
 mod session;
 mod sizes;
+mod warned;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -82,6 +82,12 @@ pub(in crate::ui) fn refused(peer: &str, name: Option<&str>, why: &str) -> Strin
     }
 }
 
+/// `Warning: a.bin from 127.0.0.1:5: it may be …`
+pub(in crate::ui) fn warned(peer: Option<&str>, name: Option<&str>, text: &str) -> String {
+    let about = [name, peer].into_iter().flatten().map(|part| fit::escaped(part) + ": ");
+    format!("Warning: {}{}", about.collect::<String>(), fit::escaped(text))
+}
+
 pub(in crate::ui) fn listening(address: &str, store: &str) -> String {
     format!("Our server listens on {address}; files go to {store}")
 }

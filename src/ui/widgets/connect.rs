@@ -62,6 +62,25 @@ impl Draft {
     }
 }
 
+/// What a probe reports.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::ui) enum Probed {
+    /// What happens now.
+    Line(String),
+    /// It is over: the dialect that the server takes, if it takes one, or why there was no probe.
+    Over(Result<Option<Dialect>, String>),
+}
+
+/// How far a probe is.
+#[derive(Debug)]
+struct Probe {
+    run: u64,
+    /// The draft whose server is probed.
+    draft: usize,
+    line: String,
+    is_over: bool,
+}
+
 /// The dialog's state.
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
@@ -74,6 +93,7 @@ pub(in crate::ui) struct Connect {
     field: usize,
     /// Why the last attempt to accept it failed.
     complaint: Option<&'static str>,
+    probe: Option<Probe>,
 }
 
 impl Connect {
@@ -89,7 +109,7 @@ impl Connect {
         let drafts = [Draft::new(None, target, dialect, ca)].into_iter().chain(presets).collect();
         let in_use = |peer: &Peer| peer.target == *target && peer.dialect == dialect;
         let at = peers.iter().position(in_use).map_or(0, |at| at + 1);
-        Self { purpose, drafts, at, field: 0, complaint: None }
+        Self { purpose, drafts, at, field: 0, complaint: None, probe: None }
     }
 
     /// Rows with its frame.
@@ -145,6 +165,45 @@ impl Connect {
             Padding::Oaep => Padding::Pkcs1v15,
             Padding::Pkcs1v15 => Padding::Oaep,
         };
+    }
+
+    /// Begins a probe of the server that the fields name, or complains.
+    pub(in crate::ui) fn probe(&mut self, run: u64, home: Option<&Path>) -> Option<Target> {
+        if self.is_probing() {
+            return None;
+        }
+        let (target, _) = self.accept(home)?;
+        let Target::Server { ca: Some(_), .. } = &target else {
+            self.complaint = Some(text::PROBE_NEEDS);
+            return None;
+        };
+        self.probe = Some(Probe { run, draft: self.at, line: text::PROBE_KEEPS.to_owned(), is_over: false });
+        Some(target)
+    }
+
+    pub(in crate::ui) fn is_probing(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| !probe.is_over)
+    }
+
+    /// Takes in what a probe reports. What it found is the draft's dialect from now on.
+    pub(in crate::ui) fn probed(&mut self, run: u64, news: Probed) {
+        let Some(probe) = self.probe.as_mut().filter(|probe| probe.run == run && !probe.is_over) else {
+            return;
+        };
+        match news {
+            Probed::Line(line) => probe.line = line,
+            Probed::Over(end) => {
+                probe.is_over = true;
+                probe.line = match end {
+                    Ok(Some(dialect)) => {
+                        self.drafts[probe.draft].dialect = dialect;
+                        text::speaks(dialect)
+                    }
+                    Ok(None) => text::PROBE_NOTHING.to_owned(),
+                    Err(why) => why,
+                };
+            }
+        }
     }
 
     /// What the dialog says, or `None` after it has complained.
@@ -247,6 +306,9 @@ impl Widget for Pane<'_, Connect> {
         };
         let mut hints: Vec<Line> =
             hints.into_iter().map(|hint| Line::styled(hint, self.theme.faint())).collect();
+        if let (Some(probe), Some(first)) = (&dialog.probe, hints.first_mut()) {
+            *first = Line::raw(fit::cut(&probe.line, usize::from(inner.width)));
+        }
         if let (Some(complaint), Some(first)) = (dialog.complaint, hints.first_mut()) {
             *first = Line::styled(complaint, self.theme.bad());
         }
@@ -327,5 +389,44 @@ mod tests {
         assert_eq!(expand("~/ca.crt", Some(home)), home.join("ca.crt"));
         assert_eq!(expand("~", Some(home)), home);
         assert_eq!(expand("~you/x", Some(home)), Path::new("~you/x"));
+    }
+
+    fn server(ca: Option<&str>) -> Connect {
+        let target = Target::server("127.0.0.1:4321", ca.map(PathBuf::from));
+        Connect::new(Purpose::Uploads, &target, Dialect::of(Variant::Cp2), None, &[])
+    }
+
+    #[test]
+    fn what_a_probe_finds_is_the_dialect_of_the_dialog_from_then_on() {
+        let mut dialog = server(Some("/ca.crt"));
+        let found = Dialect { framing: crate::event::Framing::D, ..Dialect::of(Variant::Cp1) };
+        assert!(dialog.probe(1, None).is_some());
+        assert_eq!(dialog.probe(2, None), None, "one at a time");
+        dialog.probed(7, Probed::Over(Ok(Some(Dialect::of(Variant::Ap)))));
+        assert!(dialog.is_probing(), "that was another run's");
+        dialog.probed(1, Probed::Line("trying".to_owned()));
+        dialog.probed(1, Probed::Over(Ok(Some(found))));
+        assert!(!dialog.is_probing());
+        assert_eq!(dialog.accept(None).unwrap().1, found);
+    }
+
+    #[test]
+    fn a_probe_that_finds_nothing_leaves_the_dialect_as_it_was() {
+        for end in [Ok(None), Err("no server".to_owned())] {
+            let mut dialog = server(Some("/ca.crt"));
+            assert!(dialog.probe(1, None).is_some());
+            dialog.probed(1, Probed::Over(end));
+            assert_eq!(dialog.accept(None).unwrap().1, Dialect::of(Variant::Cp2));
+        }
+    }
+
+    #[test]
+    fn a_probe_needs_a_server_and_its_ca() {
+        let own = Connect::new(Purpose::Uploads, &Target::Embedded, Dialect::of(Variant::Cp2), None, &[]);
+        for mut dialog in [own, server(None)] {
+            assert_eq!(dialog.probe(1, None), None);
+            assert_eq!(dialog.complaint, Some(text::PROBE_NEEDS));
+            assert!(!dialog.is_probing());
+        }
     }
 }

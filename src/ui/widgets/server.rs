@@ -1,4 +1,4 @@
-//! Our own server: who it is, who is connected, what it refused.
+//! Our own server: who it is, who is connected, what it refused and warned of.
 
 use std::collections::VecDeque;
 
@@ -222,10 +222,18 @@ impl Widget for Pane<'_, Sessions> {
     }
 }
 
-/// Something our server refused.
+/// Whether something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Warned,
+    Refused,
+}
+
+/// Something our server refused, or warned of.
 #[derive(Debug)]
 pub(in crate::ui) struct Refusal {
-    session: SessionId,
+    weight: Weight,
+    session: Option<SessionId>,
     peer: String,
     name: String,
     why: String,
@@ -236,15 +244,15 @@ impl Refusal {
     pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
         vec![
             ("at", self.at.clone()),
-            ("session", self.session.0.to_string()),
+            ("session", self.session.map_or_else(|| "—".to_owned(), |session| session.0.to_string())),
             ("from", self.peer.clone()),
             ("file", if self.name.is_empty() { "—".to_owned() } else { self.name.clone() }),
-            ("why", self.why.clone()),
+            (if self.weight == Weight::Warned { "warning" } else { "why" }, self.why.clone()),
         ]
     }
 }
 
-/// Refusals, the latest first.
+/// Refusals and warnings, the latest first.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Refusals {
     list: VecDeque<Refusal>,
@@ -260,7 +268,31 @@ impl Refusals {
         why: &str,
         at: String,
     ) {
+        self.push(Weight::Refused, Some(session), peer, name, why, at);
+    }
+
+    pub(in crate::ui) fn warn(
+        &mut self,
+        session: Option<SessionId>,
+        peer: Option<&str>,
+        name: Option<&str>,
+        text: &str,
+        at: String,
+    ) {
+        self.push(Weight::Warned, session, peer.unwrap_or("—"), name, text, at);
+    }
+
+    fn push(
+        &mut self,
+        weight: Weight,
+        session: Option<SessionId>,
+        peer: &str,
+        name: Option<&str>,
+        why: &str,
+        at: String,
+    ) {
         self.list.push_front(Refusal {
+            weight,
             session,
             peer: fit::escaped(peer),
             name: name.map(fit::escaped).unwrap_or_default(),
@@ -286,7 +318,9 @@ impl Refusals {
 impl Widget for Pane<'_, Refusals> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let note = if self.of.len() > 0 { self.of.len().to_string() } else { String::new() };
-        let block = self.frame(text::REFUSALS, &note, area);
+        let warned = self.of.list.iter().any(|entry| entry.weight == Weight::Warned);
+        let title = if warned { text::REFUSALS_AND_WARNINGS } else { text::REFUSALS };
+        let block = self.frame(title, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
         if self.of.list.is_empty() {
@@ -306,7 +340,7 @@ impl Widget for Pane<'_, Refusals> {
                 Span::raw(" "),
                 Span::styled(
                     fit::cut(&refusal.why, width.saturating_sub(9 + 22 + name + 1)),
-                    self.theme.bad(),
+                    if refusal.weight == Weight::Warned { self.theme.warn() } else { self.theme.bad() },
                 ),
             ])
             .render(area, buf);

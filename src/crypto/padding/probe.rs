@@ -1,0 +1,25 @@
+//! What the timing bench measures: unpadding of blocks that it may choose. For nothing else.
+
+use zeroize::Zeroizing;
+
+use super::{Both, Paddings, pad};
+use crate::event::Padding;
+
+/// Bytes of a block of RSA-1024.
+pub const K: usize = 128;
+
+/// Returns a message under a padding; `None` without randomness, or if it is too long.
+#[must_use]
+pub fn padded(padding: Padding, message: &[u8]) -> Option<[u8; K]> {
+    (message.len() <= super::message_max(K, padding)).then_some(())?;
+    let mut block = Zeroizing::new(Vec::with_capacity(K));
+    pad(padding, K, [message].into_iter(), &mut block).ok()?;
+    block.first_chunk().copied()
+}
+
+/// Unpads a block as a server does, and returns something of the result without a branch.
+#[must_use]
+pub fn unpad(paddings: Paddings, em: &[u8; K]) -> u64 {
+    let unpadded = Both::of(Zeroizing::new(em.to_vec()), paddings).either();
+    u64::from(unpadded.valid.unwrap_u8()) + u64::from(unpadded.len)
+}

@@ -1,0 +1,34 @@
+//! How many PKCS #1 v1.5 blocks did not conform, by server key and client network
+//! ([`PaddingBudget`](crate::net::budget::PaddingBudget)).
+
+use rusqlite::params;
+
+use super::{Ledger, LedgerError};
+use crate::digest::Digest;
+
+impl Ledger {
+    /// Returns the counts of a key: network and misses.
+    pub fn padding_misses(&self, key: Digest) -> Result<Vec<(String, u64)>, LedgerError> {
+        let sql = "SELECT network, misses FROM padding_misses WHERE key = ?1";
+        self.read(|file| {
+            let mut rows = file.prepare_cached(sql)?;
+            let rows = rows.query_map(params![key.0], |row| {
+                let misses: i64 = row.get(1)?;
+                Ok((row.get(0)?, misses.unsigned_abs()))
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Counts one more miss.
+    pub fn add_padding_miss(&self, key: Digest, network: &str) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO padding_misses (key, network, misses) VALUES (?1, ?2, 1)
+                   ON CONFLICT DO UPDATE SET misses = misses + 1";
+        self.write(|file| file.execute(sql, params![key.0, network]).map(drop))
+    }
+
+    /// Forgets the counts of a key.
+    pub fn reset_padding_misses(&self, key: Digest) -> Result<(), LedgerError> {
+        self.write(|file| file.execute("DELETE FROM padding_misses WHERE key = ?1", [key.0]).map(drop))
+    }
+}

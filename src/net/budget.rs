@@ -1,0 +1,226 @@
+//! How many PKCS #1 v1.5 blocks that did not conform a server answers: the bound on its padding oracle.
+//!
+//! Whether a block conforms to PKCS #1 v1.5 shows in what a server does next, and an attacker who may ask often
+//! enough decrypts anything that was encrypted with the server's key (Bleichenbacher 1998; about 10^5 questions).
+//! So each block that was looked at and did not conform is counted, for the key and for the client's network, and
+//! at the limit PKCS #1 v1.5 is no longer looked at. The counts are in the ledger and survive a restart.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::digest::Digest;
+use crate::ledger::{Ledger, LedgerError};
+
+/// Misses of one key after which PKCS #1 v1.5 is off for it. An attack needs a hundred times as many.
+pub const PER_KEY: u64 = 1000;
+
+/// Misses from one network after which PKCS #1 v1.5 is off for that network, so that one client alone does not
+/// use up the key's.
+pub const PER_NETWORK: u64 = 100;
+
+/// Why PKCS #1 v1.5 is off from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spent {
+    /// [`PER_KEY`] is reached.
+    Key,
+    /// [`PER_NETWORK`] is reached by this one.
+    Network(String),
+    /// The count cannot be written, and an uncounted question is not answered.
+    Unwritable(String),
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => write!(f, "PKCS1v15 is off for this key: {PER_KEY} blocks did not decrypt")?,
+            Self::Network(network) => {
+                write!(f, "PKCS1v15 is off for {network}: {PER_NETWORK} blocks from there did not decrypt")?;
+            }
+            Self::Unwritable(why) => {
+                return write!(
+                    f,
+                    "PKCS1v15 is off until the next start: failed blocks cannot be counted: {why}"
+                );
+            }
+        }
+        f.write_str(
+            "; this may be an attack on the key: make a new one (upseal certs init), or turn PKCS1v15 on again with \
+             upseal serve --reset-padding-budget",
+        )
+    }
+}
+
+/// The budget of one server key. The default counts in memory: for keys that do not outlive the process either.
+#[derive(Debug)]
+pub struct PaddingBudget {
+    kept: Option<(Arc<Ledger>, Digest)>,
+    per_key: u64,
+    per_network: u64,
+    counts: Mutex<Counts>,
+}
+
+impl Default for PaddingBudget {
+    fn default() -> Self {
+        Self::with_limits(PER_KEY, PER_NETWORK)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: u64,
+    by_network: HashMap<String, u64>,
+    unwritable: bool,
+}
+
+impl PaddingBudget {
+    /// Opens the counts of the key with this fingerprint.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn open(ledger: Arc<Ledger>, key: Digest) -> Result<Self, LedgerError> {
+        let by_network: HashMap<_, _> = ledger.padding_misses(key)?.into_iter().collect();
+        let all = by_network.values().fold(0_u64, |all, n| all.saturating_add(*n));
+        let counts = Mutex::new(Counts { all, by_network, unwritable: false });
+        Ok(Self { kept: Some((ledger, key)), counts, ..Self::default() })
+    }
+
+    /// Counts in memory, with other limits: for tests of what the limits are good for.
+    #[must_use]
+    pub fn with_limits(per_key: u64, per_network: u64) -> Self {
+        Self { kept: None, per_key, per_network, counts: Mutex::default() }
+    }
+
+    /// Returns whether blocks of a client there may be looked at for PKCS #1 v1.5.
+    #[must_use]
+    pub fn allows(&self, client: Option<IpAddr>) -> bool {
+        let counts = self.counts();
+        let of_network = counts.by_network.get(&network(client)).copied().unwrap_or(0);
+        !counts.unwritable && counts.all < self.per_key && of_network < self.per_network
+    }
+
+    /// Returns whether the key's budget is used up.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.counts().all >= self.per_key
+    }
+
+    /// Counts one block that did not conform. Returns what is off because of this one.
+    pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {
+        let network = network(client);
+        let spent = {
+            let mut counts = self.counts();
+            counts.all += 1;
+            let of_network = counts.by_network.entry(network.clone()).or_default();
+            *of_network += 1;
+            let reached = *of_network == self.per_network;
+            if counts.all == self.per_key {
+                Some(Spent::Key)
+            } else {
+                reached.then(|| Spent::Network(network.clone()))
+            }
+        };
+        let Some((ledger, key)) = &self.kept else { return spent };
+        // Not under the lock: the write may wait for another program.
+        let Err(why) = ledger.add_padding_miss(*key, &network) else { return spent };
+        let first = !std::mem::replace(&mut self.counts().unwritable, true);
+        first.then(|| Spent::Unwritable(why.to_string())).or(spent)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // A panic leaves at most one miss uncounted.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client shares with those it cannot be told from: an IPv4 address, or an IPv6 /64.
+fn network(client: Option<IpAddr>) -> String {
+    match client.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let prefix = u128::from(address) >> 64 << 64;
+            format!("{}/64", std::net::Ipv6Addr::from(prefix))
+        }
+        None => "unknown".to_owned(),
+    }
+}
+
+/// The address in `ip:port`.
+#[must_use]
+pub fn address_of(peer: &str) -> Option<IpAddr> {
+    peer.parse::<SocketAddr>().ok().map(|peer| peer.ip())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn client(n: u32) -> IpAddr {
+        n.to_be_bytes().into()
+    }
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_an_ipv6_64() {
+        let of = |peer: &str| network(address_of(peer));
+        assert_eq!(of("127.0.0.1:1"), "127.0.0.1");
+        assert_eq!(of("[::ffff:127.0.0.1]:1"), "127.0.0.1");
+        assert_eq!(of("[2001:db8:1:2:3::9]:1"), "2001:db8:1:2::/64");
+        assert_eq!(of("[2001:db8:1:2:ffff::8]:1"), "2001:db8:1:2::/64");
+        assert_eq!(of("no address"), "unknown");
+    }
+
+    #[test]
+    fn a_network_that_used_up_its_share_is_off_and_others_are_not() {
+        let budget = PaddingBudget::default();
+        for n in 1..PER_NETWORK {
+            assert_eq!(budget.charge(Some(client(1))), None, "{n}");
+            assert!(budget.allows(Some(client(1))), "{n}");
+        }
+        assert_eq!(budget.charge(Some(client(1))), Some(Spent::Network("0.0.0.1".to_owned())));
+        assert!(!budget.allows(Some(client(1))));
+        assert!(budget.allows(Some(client(2))) && !budget.is_spent());
+        assert_eq!(budget.charge(Some(client(1))), None, "said once");
+    }
+
+    #[test]
+    fn a_key_that_used_up_its_budget_is_off_for_all_and_stays_so_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, other) = (Digest::of(b"key"), Digest::of(b"other"));
+        let open = |key| {
+            let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
+            PaddingBudget::open(Arc::new(ledger), key).unwrap()
+        };
+        let budget = open(key);
+        for n in 1..PER_KEY {
+            // Each network stays below its own limit.
+            assert_eq!(budget.charge(Some(client(u32::try_from(n % 20).unwrap()))), None, "{n}");
+        }
+        assert!(!budget.is_spent());
+        drop(budget);
+        let budget = open(key);
+        assert_eq!(budget.charge(Some(client(99))), Some(Spent::Key));
+        drop(budget);
+        let budget = open(key);
+        assert!(budget.is_spent() && !budget.allows(Some(client(1000))));
+        assert!(open(other).allows(Some(client(1))), "another key has its own");
+        let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
+        ledger.reset_padding_misses(key).unwrap();
+        assert!(open(key).allows(Some(client(1))));
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_not_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.db");
+        let budget = PaddingBudget::open(Arc::new(Ledger::open(&path).unwrap()), Digest::of(b"key")).unwrap();
+        // Another program's table in the place of ours: every write fails.
+        let spoiler = rusqlite::Connection::open(&path).unwrap();
+        spoiler.execute_batch("DROP TABLE padding_misses").unwrap();
+        assert!(budget.allows(Some(client(1))));
+        assert!(matches!(budget.charge(Some(client(1))), Some(Spent::Unwritable(_))));
+        assert!(!budget.allows(Some(client(2))));
+        assert_eq!(budget.charge(Some(client(1))), None, "said once");
+    }
+}

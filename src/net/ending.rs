@@ -1,0 +1,108 @@
+//! What stands behind CP1's (k, block) pairs: one more block, a terminator, or a MODE. No IO.
+//!
+//! Clients end their pairs in seven known ways: with nothing, or with 2^64 − 1, 0, 1, 10000, another integer, or 3 and
+//! the letters `end`. Some of these integers are also MODEs, so what follows them decides:
+//!
+//! ```text
+//!   k        one more block           2^64−1 ─► terminator           2, 4 ─► MODE
+//!   3        `end` follows ─► terminator; else MODE 3, whose length begins with a zero byte
+//!   0        0 follows, or 1 to 4 and then a zero byte, or the end ─► terminator; else MODE 0 and a name's length
+//!   1        0 follows, or the end, or 2 to 4 and then not k ─► terminator; else MODE 1 and its M1
+//!   others   terminator
+//! ```
+//! No name begins with a zero byte, and no known client sends an empty name, or MODE 1 twice for one name. So the
+//! bytes decide, and not how they are divided or when they come. One case needs the clock: 0 or 1, then 2, then
+//! nothing, from a client that does not end its side. See [`Behind::Silence`].
+
+use super::wire::{Mode, TERMINATOR, WORD, read_word};
+
+/// The letters that one known client puts behind a length of 3.
+pub const LETTERS: &[u8] = b"end";
+
+/// What comes behind the bytes at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// It is not known yet.
+    Unknown,
+    /// Nothing came for longer than a message may be interrupted for.
+    Silence,
+    /// The client has ended its side in order.
+    End,
+}
+
+/// What the bytes at hand begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Too few to tell.
+    More,
+    /// The length of one more block.
+    Block,
+    /// A terminator of this many bytes.
+    Terminator(usize),
+    /// A MODE.
+    Mode,
+}
+
+/// Tells what stands behind pairs for a server whose modulus has `k` bytes.
+#[must_use]
+pub fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
+    let short = if behind == Behind::End { Next::Mode } else { Next::More };
+    let Some(value) = read_word(bytes) else { return short };
+    let rest = &bytes[WORD..];
+    match value {
+        _ if value == k => Next::Block,
+        TERMINATOR => Next::Terminator(WORD),
+        ZERO => after_zero(rest, behind),
+        ONE => after_one(rest, k, behind),
+        THREE => match rest.first_chunk::<3>() {
+            Some(letters) if letters == LETTERS => Next::Terminator(WORD + LETTERS.len()),
+            None if LETTERS.starts_with(rest) => short,
+            _ => Next::Mode,
+        },
+        TWO | FOUR => Next::Mode,
+        _ => Next::Terminator(WORD),
+    }
+}
+
+const ZERO: u64 = Mode::Filename as u64;
+const ONE: u64 = Mode::Data as u64;
+const TWO: u64 = Mode::Close as u64;
+const THREE: u64 = Mode::Authenticate as u64;
+const FOUR: u64 = Mode::SessionKey as u64;
+
+/// Behind a 0, which is a terminator or MODE 0.
+fn after_zero(rest: &[u8], behind: Behind) -> Next {
+    let terminator = Next::Terminator(WORD);
+    match (read_word(rest), rest.get(WORD), behind) {
+        (Some(ZERO), ..) | (Some(ONE..=FOUR), Some(0), _) => terminator,
+        // A name of two bytes would have come with its length; a client that has said MODE 2 may wait for our end.
+        (Some(TWO), None, Behind::End | Behind::Silence) => terminator,
+        (None, _, Behind::End) if rest.is_empty() => terminator,
+        (None | Some(ONE..=FOUR), None, Behind::Unknown | Behind::Silence) => Next::More,
+        _ => Next::Mode,
+    }
+}
+
+/// Behind a 1, which is a terminator or MODE 1.
+fn after_one(rest: &[u8], k: u64, behind: Behind) -> Next {
+    let terminator = Next::Terminator(WORD);
+    match (read_word(rest), behind) {
+        (Some(ZERO), _) => terminator,
+        (Some(value @ TWO..=FOUR), _) => {
+            let next = &rest[WORD..];
+            match (read_word(next), behind) {
+                (Some(next), _) if next == k => Next::Mode,
+                // MODE 2 and nothing behind it comes from a client that may wait for our end.
+                (None, Behind::Silence) if value == TWO => terminator,
+                (None, Behind::Unknown | Behind::Silence) if k.to_be_bytes().starts_with(next) => Next::More,
+                _ => terminator,
+            }
+        }
+        (None, Behind::End) if rest.is_empty() => terminator,
+        (None, Behind::Unknown | Behind::Silence) => Next::More,
+        _ => Next::Mode,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! What our server warns of.
+
+use super::*;
+
+fn warned(text: &str, name: Option<&str>) -> Event {
+    Event::Warned {
+        session: Some(SessionId(2)),
+        peer: Some("[2001:db8::7]:61000".into()),
+        name: name.map(str::to_owned),
+        text: text.into(),
+        at_ms: 1_800_000_002_000,
+    }
+}
+
+#[test]
+fn a_warning_stands_among_the_refusals_in_the_log_and_is_read_whole_in_its_details() {
+    let mut stage = serving();
+    assert!(!stage.shows("warned"));
+    stage.event(warned(
+        "PKCS1v15 is off for this key\u{1b}; make a new one (upseal certs init)",
+        Some("a.bin"),
+    ));
+    assert!(stage.shows("Refused, warned") && stage.shows("2 ╮"), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Warning: a.bin: "), "{}", stage.rows().join("\n"));
+    // Without the note that lies over it.
+    stage.now += Duration::from_secs(60);
+    let row = stage.row("a.bin");
+    assert!(row.contains("[2001:db8::7]:61000") && row.contains("PKCS1v15"), "{row}");
+    stage.keys("e");
+    assert!(stage.shows("Warning: a.bin: "), "{}", stage.rows().join("\n"));
+    assert!(!stage.rows().concat().contains('\u{1b}'));
+}
+
+#[test]
+fn a_warning_without_session_client_or_file_is_shown_too() {
+    let mut stage = serving();
+    stage.event(Event::Warned { session: None, peer: None, name: None, text: "mind".into(), at_ms: 0 });
+    assert!(stage.shows("Refused, warned") && stage.shows("mind"), "{}", stage.rows().join("\n"));
+}

@@ -169,6 +169,10 @@ pub struct Send {
     /// has gone.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
+    /// How long to wait for the server's end after the last file, before this side ends. [default: 30s, and more for
+    /// large files, at most 15min]
+    #[arg(long, value_name = "TIME")]
+    pub patience: Option<Patience>,
     /// Keep what CP1 and CP2 send, as it is sent, in this folder, each as `enc_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,

@@ -118,6 +118,8 @@ pub enum Command {
     Cancel(JobId),
     /// Stops every upload and the race.
     CancelAll,
+    /// Waits no longer for the server's end after MODE 2: what was sent is not confirmed then.
+    EndWait,
     /// Puts a failed or cancelled upload back into the queue.
     Retry(JobId),
     /// Does so with all that failed.

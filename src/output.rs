@@ -88,6 +88,17 @@ pub struct Output {
     bar: Option<(Track, ProgressBar)>,
     /// It was told that a server has another key; each file need not tell it again.
     alarmed: bool,
+    /// Uploads that are sent again for one reason, of which only the first has its line.
+    again: Option<Again>,
+}
+
+/// Uploads that are sent again for one reason.
+#[derive(Debug)]
+struct Again {
+    why: String,
+    tries: u32,
+    /// Besides the first.
+    others: usize,
 }
 
 /// What is known of one upload, lane or arriving file.
@@ -101,7 +112,7 @@ impl Output {
     /// In this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, rows: BTreeMap::new(), bar: None, alarmed: false }
+        Self { style, rows: BTreeMap::new(), bar: None, alarmed: false, again: None }
     }
 
     /// Prints what this event says to the user, if anything.
@@ -124,6 +135,11 @@ impl Output {
                 _ => {}
             }
             return;
+        }
+        if !matches!(event, Event::Retrying { .. } | Event::Progress { .. })
+            && !matches!(event, Event::State { state: State::Waiting, .. })
+        {
+            self.say_others();
         }
         match event {
             Event::Listening { address, store, identity } => {
@@ -189,12 +205,8 @@ impl Output {
             }
             Event::Note { text } => self.complain(text),
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
-                let name = self.rows.get(&Track::Job(*job)).map_or("", |row| &row.name);
-                let pause = units::duration(Duration::from_millis(*pause_ms));
-                self.complain(&format!(
-                    "{name}: {}; again from byte 0 in {pause} ({tries} of {retries})",
-                    fault.what
-                ));
+                let pause = Duration::from_millis(*pause_ms);
+                self.again(Track::Job(*job), (*tries, *retries), pause, fault);
             }
             Event::Away { address, waiting } => self.complain(&format!(
                 "{} does not answer any more; {} for it (a server for one connection? start it again)",
@@ -226,6 +238,32 @@ impl Output {
         }
     }
 
+    /// An upload is sent again. It has not failed yet, so it is no error.
+    fn again(&mut self, track: Track, (tries, retries): (u32, u32), pause: Duration, fault: &Fault) {
+        if let Some(again) =
+            self.again.as_mut().filter(|again| again.tries == tries && again.why == fault.what)
+        {
+            again.others += 1;
+            return;
+        }
+        self.say_others();
+        let name = self.rows.get(&track).map_or("", |row| &row.name);
+        let pause = units::duration(pause);
+        self.say(&format!("{name}: {}; again from byte 0 in {pause} ({tries} of {retries})", fault.what));
+        self.again = Some(Again { why: fault.what.clone(), tries, others: 0 });
+    }
+
+    /// How many uploads are sent again for the reason that was given last.
+    fn say_others(&mut self) {
+        match self.again.take() {
+            Some(Again { others: 1, .. }) => self.say("and another file, for the same reason"),
+            Some(Again { others, .. }) if others > 1 => {
+                self.say(&format!("and {others} other files, for the same reason"));
+            }
+            _ => {}
+        }
+    }
+
     /// Takes the progress bar away.
     pub fn finish(&mut self) {
         if let Some((_, bar)) = self.bar.take() {
@@ -241,7 +279,7 @@ impl Output {
         let (name, last) = (row.name.clone(), row.last);
         if let Some((_, bar)) = self.bar.as_ref().filter(|(shown, _)| *shown == track) {
             bar.set_message(match state {
-                State::Sent => format!("{name}  sent, waiting for the server"),
+                State::Sent => format!("{name}  sent, waiting for the server to finish"),
                 _ => name.clone(),
             });
         }

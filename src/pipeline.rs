@@ -14,6 +14,7 @@
 //! socket): for that there is `stop`. A panic in a stage goes on in the caller once all threads have ended.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Builder, ScopedJoinHandle};
@@ -28,6 +29,11 @@ pub enum Filled {
     /// It holds the last item.
     Last,
 }
+
+/// No thread could be started for a stage.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start a thread: {0}")]
+pub struct NoThread(#[source] pub io::Error);
 
 /// An item on its way, and what has become of it.
 struct Item<'a, S, E> {
@@ -46,12 +52,25 @@ struct Item<'a, S, E> {
 /// **MUST** make a blocked `produce` return.
 ///
 /// # Errors
-/// The first of any stage.
+/// The first of any stage, or [`NoThread`], and then nothing or only the beginning was consumed.
 ///
 /// # Panics
-/// As a stage did, or if the system has no thread to give.
-pub fn run<S: Send, E: Send>(
+/// As a stage did.
+pub fn run<S: Send, E: Send + From<NoThread>>(
     name: &str,
+    slots: &mut [S],
+    produce: impl FnMut(&mut S) -> Result<Filled, E> + Send,
+    work: Vec<impl FnMut(&mut S) -> Result<(), E> + Send>,
+    consume: impl FnMut(&mut S) -> Result<(), E>,
+    stop: impl Fn(),
+) -> Result<(), E> {
+    let thread = |suffix: &str| Builder::new().name(format!("{name}-{suffix}"));
+    run_on(thread, slots, produce, work, consume, stop)
+}
+
+/// The same, on threads that `thread` names and sizes.
+fn run_on<S: Send, E: Send + From<NoThread>>(
+    thread: impl Fn(&str) -> Builder,
     slots: &mut [S],
     mut produce: impl FnMut(&mut S) -> Result<Filled, E> + Send,
     work: Vec<impl FnMut(&mut S) -> Result<(), E> + Send>,
@@ -70,22 +89,25 @@ pub fn run<S: Send, E: Send>(
         for slot in slots {
             let _ = free.send(slot);
         }
-        let spawn = |suffix: &str| Builder::new().name(format!("{name}-{suffix}"));
         let mut threads: Vec<ScopedJoinHandle<'_, ()>> = Vec::with_capacity(1 + work.len());
-        #[expect(clippy::expect_used, reason = "as `thread::spawn`: without threads nothing goes on")]
+        let mut started = Ok(());
         {
             let ended = &ended;
             let produce = move || fill(&to_fill, &filled, &mut produce, ended);
-            threads.push(spawn("fill").spawn_scoped(scope, produce).expect("a thread"));
             for mut step in work {
                 let (items, worked) = (to_work.clone(), worked.clone());
                 let work = move || process(&items, &worked, &mut step);
-                threads.push(spawn("work").spawn_scoped(scope, work).expect("a thread"));
+                started = started.and_then(|()| keep(&mut threads, thread("work").spawn_scoped(scope, work)));
             }
+            // Last, so that nothing was produced if another thread is missing.
+            started = started.and_then(|()| keep(&mut threads, thread("fill").spawn_scoped(scope, produce)));
         }
         // Ours would keep the stages waiting for each other at the end.
         drop((to_work, worked));
-        let result = in_order(&to_consume, &free, &mut consume);
+        let result = match started {
+            Ok(()) => in_order(&to_consume, &free, &mut consume),
+            Err(none) => Some(Err(none.into())),
+        };
         if !matches!(result, Some(Ok(()))) {
             // First, so that what `stop` wakes is not asked for another item.
             ended.store(true, Ordering::SeqCst);
@@ -100,6 +122,13 @@ pub fn run<S: Send, E: Send>(
         // The last item is missing only when a thread has died, and then we are not here.
         result.unwrap_or(Ok(()))
     })
+}
+
+fn keep<'a>(
+    threads: &mut Vec<ScopedJoinHandle<'a, ()>>,
+    spawned: io::Result<ScopedJoinHandle<'a, ()>>,
+) -> Result<(), NoThread> {
+    spawned.map(|thread| threads.push(thread)).map_err(NoThread)
 }
 
 fn fill<'a, S, E>(
@@ -176,6 +205,37 @@ mod tests {
     use std::sync::{Barrier, mpsc};
 
     use super::*;
+
+    impl From<NoThread> for String {
+        fn from(none: NoThread) -> Self {
+            none.to_string()
+        }
+    }
+
+    impl From<NoThread> for &'static str {
+        fn from(_: NoThread) -> Self {
+            "no thread"
+        }
+    }
+
+    /// No system has so much memory for a stack.
+    const TOO_MUCH: usize = 1 << 60;
+
+    #[test]
+    fn without_threads_it_fails_and_consumes_nothing() {
+        for missing in ["work", "fill"] {
+            let thread = |suffix: &str| {
+                let thread = Builder::new();
+                if suffix == missing { thread.stack_size(TOO_MUCH) } else { thread }
+            };
+            let stopped = AtomicBool::new(false);
+            let stop = || stopped.store(true, Ordering::SeqCst);
+            let consume = |_: &mut u32| panic!("nothing comes");
+            let result = run_on(thread, &mut [0; 3], count_to(5), vec![double; 2], consume, stop);
+            assert!(result.unwrap_err().contains("cannot start a thread"), "{missing}");
+            assert!(stopped.into_inner());
+        }
+    }
 
     /// Produces 0, 1, 2 … below `count`, which is at least 1.
     fn count_to(count: u32) -> impl FnMut(&mut u32) -> Result<Filled, String> + Send {

@@ -58,7 +58,7 @@ fn a_waiting_upload_is_cancelled_at_once_and_the_running_one_goes_on() {
     cancel(&client, 2);
     assert_eq!(client.finish(2), State::Cancelled);
     assert_eq!(states(&mut client, 1).last(), Some(&State::Sending));
-    let (bytes, in_order) = peer.read_to_end();
+    let (bytes, in_order) = peer.read_upload();
     assert!(in_order && bytes.ends_with(&words(&[2])));
     assert_eq!(bytes.len() as u64, 8 + 8 + 7 + 8 + 8 + BIG + 8, "the big file, and nothing of the other");
 }
@@ -165,7 +165,7 @@ fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
     client.write("a.txt", b"hello");
     client.upload(&["a.txt"], &target, PLAIN);
     let mut peer = accept(&listener);
-    assert!(peer.read_to_end().1);
+    assert!(peer.read_upload().1);
     client.events.until(is_state(1, State::Sent));
     cancel(&client, 1);
     assert_eq!(client.finish(1), State::Cancelled);
@@ -242,7 +242,7 @@ fn what_is_put_back_stands_at_the_end_of_the_queue() {
     cancel(&client, 2);
     client.ask(Command::Retry(JobId(2)));
     client.events.until(is_state(2, State::Waiting));
-    let (bytes, in_order) = peer.read_to_end();
+    let (bytes, in_order) = peer.read_upload();
     assert!(in_order);
     let last = [message(0, b"b.txt"), message(1, b"b.txt"), message(0, b"a.txt"), message(1, b"a.txt")];
     assert!(bytes.ends_with(&[&last.concat()[..], &words(&[2])].concat()), "b before a, each once");
@@ -273,7 +273,7 @@ fn retry_failed_takes_all_that_failed_and_leaves_what_was_cancelled() {
     let (mut client, mut peer) = blocked(&["cancelled.txt"]);
     cancel(&client, 2);
     assert_eq!(client.finish(2), State::Cancelled);
-    assert!(peer.read_to_end().1);
+    assert!(peer.read_upload().1);
     drop(peer);
     assert!(client.finish(1).has_arrived());
 
@@ -300,7 +300,7 @@ fn remove_forgets_what_does_not_run() {
     assert_eq!(removed, Event::Removed { job: JobId(2) }, "the first one runs");
     client.ask(Command::Retry(JobId(2)));
     client.ask(Command::RetryFailed);
-    let (bytes, in_order) = peer.read_to_end();
+    let (bytes, in_order) = peer.read_upload();
     assert!(in_order);
     drop(peer);
     let last = [message(0, b"b.txt"), message(1, b"b.txt"), words(&[2])].concat();

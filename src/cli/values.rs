@@ -343,6 +343,25 @@ impl FromStr for Gap {
     }
 }
 
+/// A time to wait: `90s`, `5min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub Duration);
+
+impl FromStr for Patience {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 90s")?;
+        let time = Duration::try_from(time).map_err(|_| "it cannot be negative")?;
+        if time > Self::MAX { Err("at most 24h".to_owned()) } else { Ok(Self(time)) }
+    }
+}
+
+impl Patience {
+    /// A server that works longer than that on one connection does not answer any more.
+    const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+}
+
 /// `cp1`, `cp1@HOST:PORT`, `cp1/pkcs1v15/2048`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneArg {
@@ -433,6 +452,10 @@ mod tests {
         for bad in ["", "GiB", "-1", "1.5GiB", "1kb", "99999999999999999999", "99999999TiB"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+        let patience = |text: &str| text.parse::<Patience>().map(|patience| patience.0);
+        assert_eq!(patience("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(patience("0s"), Ok(Duration::ZERO));
+        assert!(patience("-1s").is_err() && patience("25h").is_err() && patience("soon").is_err());
         let gap = |text: &str| text.parse::<Gap>().map(|gap| gap.0);
         assert_eq!(gap("5ms"), Ok(Duration::from_millis(5)));
         assert_eq!(gap("1 s"), Ok(Duration::from_secs(1)));

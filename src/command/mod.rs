@@ -201,6 +201,7 @@ fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
         FaultKind::Refused => 4,
         FaultKind::Local => 5,
         FaultKind::Broken => 6,
+        FaultKind::Unconfirmed => 7,
     };
     faults.into_iter().min_by_key(|fault| rank(fault.kind))
 }
@@ -209,13 +210,13 @@ fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
 mod tests {
     use super::*;
 
-    use FaultKind::{Broken, Interrupted, Local, Refused, Unproven, Unreachable};
+    use FaultKind::{Broken, Interrupted, Local, Refused, Unconfirmed, Unproven, Unreachable};
 
     #[test]
     fn of_several_faults_the_first_of_the_contract_decides() {
         let fault = |kind| Fault { kind, blame: Blame::Peer, what: String::new(), advice: String::new() };
-        let order = [Interrupted, Unproven, Unreachable, Refused, Local, Broken];
-        assert_eq!(order.map(FaultKind::exit_code), [130, 4, 3, 6, 5, 1]);
+        let order = [Interrupted, Unproven, Unreachable, Refused, Local, Broken, Unconfirmed];
+        assert_eq!(order.map(FaultKind::exit_code), [130, 4, 3, 6, 5, 1, 1]);
         for (i, first) in order.into_iter().enumerate() {
             let several = order[i..].iter().rev().map(|kind| fault(*kind));
             assert_eq!(worst(several).map(|fault| fault.kind), Some(first));

@@ -63,6 +63,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
         digest,
         retries: args.retries,
         absence: Some(ABSENCE),
+        patience: args.patience.map(|patience| patience.0),
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;

@@ -22,6 +22,8 @@ pub enum Blame {
 pub enum FaultKind {
     /// Failed part-way: exit 1.
     Broken,
+    /// Every byte was sent, and the server did not confirm it: exit 1.
+    Unconfirmed,
     /// The order cannot be understood: exit 2.
     Usage,
     /// Nobody answers there: exit 3.
@@ -41,7 +43,7 @@ impl FaultKind {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Broken => 1,
+            Self::Broken | Self::Unconfirmed => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::Unproven => 4,

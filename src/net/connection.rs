@@ -17,6 +17,8 @@ pub const SPLICE: usize = 1 << 20;
 pub struct Connection {
     stream: Box<dyn Stream>,
     patience: Duration,
+    /// When everything must be done, however well it moves; `None`: no limit.
+    limit: Option<Instant>,
     /// When the stream's deadline was last moved; it is not moved for every call.
     moved: Option<Instant>,
     buffer: Box<[u8]>,
@@ -32,7 +34,7 @@ impl Connection {
     pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
         let interrupter = stream.interrupter();
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { stream, patience, moved: None, buffer, start: 0, end: 0, interrupter }
+        Self { stream, patience, limit: None, moved: None, buffer, start: 0, end: 0, interrupter }
     }
 
     /// Changes the patience.
@@ -41,6 +43,13 @@ impl Connection {
             self.patience = patience;
             self.moved = None;
         }
+    }
+
+    /// From now on reads and writes fail with `TimedOut` at this moment, however well they move: a peer that sends a
+    /// byte now and then must not hold an exchange for ever. `None`: no limit.
+    pub fn set_limit(&mut self, limit: Option<Instant>) {
+        self.limit = limit;
+        self.moved = None;
     }
 
     /// A handle that stops it from another thread.
@@ -210,12 +219,55 @@ impl Connection {
         self.stream.reset();
     }
 
+    /// Takes back [`Connection::reset`].
+    pub fn end_in_order(&mut self) {
+        self.stream.end_in_order();
+    }
+
+    /// A handle that stops reads from another thread, so that a refusal can follow ([`Stream::pauser`]).
+    pub fn pauser(&mut self) -> Interrupter {
+        self.stream.pauser()
+    }
+
+    /// Forgets the [`Connection::pauser`].
+    pub fn resume(&mut self) {
+        self.stream.resume();
+    }
+
+    /// Sends `last` and resets the connection, after what still comes was dropped for at most `patience`
+    /// ([`Stream::refuse`]).
+    pub fn refuse(&mut self, last: &[u8], patience: Duration) {
+        (self.start, self.end) = (0, 0);
+        self.stream.refuse(last, patience);
+    }
+
+    /// Ends this side after the peer's end ([`Stream::finish`]).
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.finish(patience)
+    }
+
+    /// Reads what has come, without waiting. `None`: nothing has; 0 as in [`Connection::fill`].
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn look(&mut self) -> io::Result<Option<usize>> {
+        let has_room = self.end - self.start < self.buffer.len();
+        if has_room && self.stream.is_readable() { self.fill().map(Some) } else { Ok(None) }
+    }
+
     /// Moves the deadline ahead, but not for every call: a timeout costs two system calls.
     fn move_deadline(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let slack = self.patience / 16;
+        if self.limit.is_some_and(|limit| now >= limit) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         if self.moved.is_none_or(|moved| now.duration_since(moved) > slack) {
-            self.stream.set_deadline(Some(now + self.patience + slack))?;
+            let deadline = now + self.patience + slack;
+            self.stream.set_deadline(Some(self.limit.map_or(deadline, |limit| limit.min(deadline))))?;
             self.moved = Some(now);
         }
         Ok(())
@@ -225,4 +277,61 @@ impl Connection {
 /// As many of `left` bytes as the kernel moves in one call.
 fn at_once(left: u64) -> usize {
     usize::try_from(left).unwrap_or(usize::MAX).min(SPLICE)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// A peer that sends a byte whenever it is asked, and takes one.
+    struct Trickle;
+
+    impl Read for Trickle {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer[0] = b'x';
+            Ok(1)
+        }
+    }
+
+    impl Write for Trickle {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Trickle {
+        fn set_deadline(&mut self, _: Option<Instant>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn interrupter(&self) -> Interrupter {
+            Interrupter::default()
+        }
+
+        fn finish_writing(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn buffer_little(&mut self) {}
+
+        fn reset(&mut self) {}
+    }
+
+    #[test]
+    fn a_limit_ends_what_moves_all_the_time() {
+        let mut connection = Connection::new(Box::new(Trickle), Duration::from_secs(60));
+        assert_eq!(connection.fill().unwrap(), 1);
+        connection.set_limit(Some(Instant::now()));
+        assert_eq!(connection.fill().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(connection.send(b"y", |_| ()).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        connection.set_limit(None);
+        assert_eq!(connection.fill().unwrap(), 1);
+    }
 }

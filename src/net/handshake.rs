@@ -7,9 +7,12 @@
 
 use thiserror::Error;
 
+pub use self::limits::Limits;
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
 use crate::crypto::receipt::Request;
 use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
+
+mod limits;
 
 /// What a hello says of the dialect that follows. `None` where the hello leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +183,15 @@ const TIMESTAMP: std::ops::Range<usize> = 16..24;
 /// What stands before the PEM in our server's answer to a hello. It is not signed: it may choose
 /// conveniences, never security.
 #[must_use]
-pub fn server_line(gives_receipts: bool, idle_seconds: u64) -> String {
-    format!("{SERVER}receipts={} idle={idle_seconds}\n", u8::from(gives_receipts))
+pub fn server_line(gives_receipts: bool, idle_seconds: u64, limits: &Limits) -> String {
+    format!("{SERVER}receipts={} idle={idle_seconds}{limits}\n", u8::from(gives_receipts))
+}
+
+/// The words of our server's line; none if it is another server's.
+fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
+    let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER));
+    words.into_iter().flat_map(|words| words.split(' '))
 }
 
 /// What a server says of receipts when it answers a hello.
@@ -199,11 +209,11 @@ pub enum ReceiptOffer {
 /// signed, so its absence is for the memory of known servers to notice.
 #[must_use]
 pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
-    let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    match str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) {
-        None => ReceiptOffer::Unmentioned,
-        Some(words) if words.split(' ').any(|word| word == "receipts=1") => ReceiptOffer::Given,
-        Some(_) => ReceiptOffer::NotGiven,
+    let mut words = server_words(certificate).peekable();
+    match (words.peek().is_some(), words.any(|word| word == "receipts=1")) {
+        (false, _) => ReceiptOffer::Unmentioned,
+        (true, true) => ReceiptOffer::Given,
+        (true, false) => ReceiptOffer::NotGiven,
     }
 }
 
@@ -277,6 +287,12 @@ impl AnswerDecoder {
     #[must_use]
     pub const fn for_receipt() -> Self {
         Self { part: Part::Receipt, held: Vec::new() }
+    }
+
+    /// Whether nothing has come yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// Takes bytes from the front of `input`, up to the end of the answer at the most. Returns how
@@ -404,8 +420,8 @@ mod tests {
     #[test]
     fn what_a_server_says_of_receipts_is_read_from_its_line_alone() {
         let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
-        assert_eq!(read(&server_line(true, 900)), ReceiptOffer::Given);
-        assert_eq!(read(&server_line(false, 900)), ReceiptOffer::NotGiven);
+        assert_eq!(read(&server_line(true, 900, &Limits::default())), ReceiptOffer::Given);
+        assert_eq!(read(&server_line(false, 900, &Limits::default())), ReceiptOffer::NotGiven);
         assert_eq!(
             read("upseal/1 server idle=900\n"),
             ReceiptOffer::NotGiven,

@@ -20,8 +20,9 @@
 //!    │                                                                     ▲
 //!    └────────── Stream (stream.rs): TCP, one day TLS ─────────────────────┘
 //!
-//!   MODE 2, end of writing ────────────────────────────────► end in order, or a reset
+//!   MODE 2 ────────────────────────────────────────────────► end in order, or 0xff and a reset    refusal.rs
 //!   the server's end: Delivered ◄───────────────────────────
+//!   end of writing ────────────────────────────────────────►
 //! ```
 //!
 //! `wire`, `framing` and `handshake` do no IO: they take and return bytes and values. The two walks
@@ -37,6 +38,7 @@ pub mod framing;
 pub mod handshake;
 pub mod receive;
 pub mod record;
+pub mod refusal;
 pub mod server;
 pub mod service;
 pub mod stream;

@@ -15,7 +15,8 @@ use self::telling::Speaks;
 use super::connection::Connection;
 use super::ending::Behind;
 use super::framing::Body;
-use super::handshake::{Offer, check_signable, server_line};
+use super::handshake::{Limits, Offer, check_signable, server_line};
+use super::refusal::Refusal;
 use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, WORD, word};
 use crate::crypto::OpenError;
@@ -35,6 +36,7 @@ mod endings;
 mod ledger;
 mod publishing;
 mod receipts;
+mod room;
 mod telling;
 
 /// How long a client may stand still: a person may choose files in between.
@@ -53,6 +55,8 @@ const LONGER_SILENCES: u32 = 6;
 const CIPHERTEXT: &str = "enc_recv_";
 /// How long the client may take to hang up after MODE 2, so that our end is no reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
+/// How long what a refused client still sends is read and dropped, so that the reset does not overtake the refusal.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a connection turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +75,7 @@ pub(super) enum Caller {
 ///                      ├─ CP1: framing, BlockOpener ─► perhaps one more block
 ///                      └─ CP2: TokenOpener
 ///                      └► Pending ─► commit ─► Received
-///   MODE 2 ─► end in order; anything refused ─► reset, and one line for the operator
+///   MODE 2 ─► end in order; anything refused ─► 0xff and a reset, and one line for the operator
 /// ```
 pub struct Session<'a> {
     service: &'a Service,
@@ -117,6 +121,16 @@ pub struct Session<'a> {
     group: Vec<Committed>,
 }
 
+/// What is known of a file before its body.
+struct Announced {
+    /// Bytes of it, if M1 says so.
+    size: Option<u64>,
+    /// Bytes that it needs on the disk, as far as M1 tells.
+    room: u64,
+    /// Bytes of the body.
+    m1: u64,
+}
+
 impl<'a> Session<'a> {
     /// For a connection that was just accepted from `peer`.
     #[must_use]
@@ -152,47 +166,68 @@ impl<'a> Session<'a> {
     }
 
     /// Serves it to its end. What is refused is reported, in one line.
-    pub fn run(mut self) {
+    ///
+    /// However this ends, by a panic or a signal too, the connection is reset, unless everything went well: an end in
+    /// order tells the client that its files were delivered.
+    pub fn run(&mut self) {
         self.serve_to_the_end();
     }
 
     /// As [`run`](Self::run); returns what the connection turned out to be.
-    pub(super) fn run_for_caller(mut self) -> Caller {
+    pub(super) fn run_for_caller(&mut self) -> Caller {
         self.serve_to_the_end();
         self.caller
     }
 
     fn serve_to_the_end(&mut self) {
+        self.connection.reset();
         let result = self.serve().and_then(|()| self.publish_group());
         if result.is_err() {
             self.publish_what_is_whole();
         }
         self.close_file();
         self.release_claims();
-        if let Err(error) = result {
-            if self.connection.is_interrupted() && self.receiving.is_none() {
-                return; // This server was stopped; nothing of the client's was refused.
+        match result {
+            Ok(()) => self.connection.end_in_order(),
+            // This server was stopped between messages: nothing of the client's is reported as refused. But what it
+            // sent may not have been read.
+            Err(_) if self.connection.is_interrupted() && self.receiving.is_none() => {
+                self.refuse(Refusal::Busy);
             }
-            // Ours to refuse, so it must not look like an end in order: the client would claim
-            // that its file was delivered.
-            self.connection.reset();
-            if let Some(track) = self.receiving {
-                self.service.observer.unwatch(track);
-            }
-            let stays = match &self.amending {
-                Some(name) => format!("; {name} stays as it was published"),
-                None => String::new(),
-            };
-            self.service.observer.event(Event::Refused {
-                session: self.id,
-                track: self.receiving,
-                peer: self.peer.clone(),
-                name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
-                blame: error.blame(),
-                why: format!("{}{stays}", error.line(self.offset())),
-                at_ms: unix_now_ms(),
-            });
+            Err(error) => self.report(&error),
         }
+    }
+
+    /// Reports a refusal, and tells the client.
+    fn report(&mut self, error: &ReceiveError) {
+        if let Some(track) = self.receiving {
+            self.service.observer.unwatch(track);
+        }
+        let stays = match &self.amending {
+            Some(name) => format!("; {name} stays as it was published"),
+            None => String::new(),
+        };
+        self.service.observer.event(Event::Refused {
+            session: self.id,
+            track: self.receiving,
+            peer: self.peer.clone(),
+            name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
+            blame: error.blame(),
+            why: format!("{}{stays}", error.line(self.offset())),
+            at_ms: unix_now_ms(),
+        });
+        let refusal = match error {
+            _ if self.connection.is_interrupted() => Refusal::Busy,
+            // Without a key it speaks Plain only.
+            ReceiveError::Order { .. } if self.service.identity.is_none() => Refusal::Variant,
+            error => error.refusal(self.receiving.is_some()),
+        };
+        self.refuse(refusal);
+    }
+
+    /// Ends the connection by a refusal: the byte, for our clients the reason, then a reset.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.connection.refuse(&refusal.bytes(self.hello.is_some()), REFUSAL_PATIENCE);
     }
 
     fn serve(&mut self) -> Result<(), ReceiveError> {
@@ -285,6 +320,7 @@ impl<'a> Session<'a> {
     /// MODE 3: signs, and answers by four writes.
     fn prove(&mut self, challenge: &[u8]) -> Result<(), ReceiveError> {
         let Some(identity) = &self.service.identity else {
+            self.hello = Offer::parse(challenge);
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
@@ -299,7 +335,7 @@ impl<'a> Session<'a> {
                 return Err(self.order("a second hello that changes what the first one said"));
             }
             self.hello = Some(offer);
-            line = server_line(gives_receipts, IDLE_PATIENCE.as_secs());
+            line = server_line(gives_receipts, IDLE_PATIENCE.as_secs(), &Limits::of(&self.service.policy));
         }
         self.first_message.get_or_insert_with(|| Digest::of(challenge));
         let signature = identity.sign(challenge)?;
@@ -360,7 +396,7 @@ impl<'a> Session<'a> {
         match variant {
             Variant::Plain | Variant::Ap => {
                 self.check_size(m1)?;
-                let mut file = self.begin(&name, variant, Some(m1), m1)?;
+                let mut file = self.begin(&name, variant, Announced { size: Some(m1), room: m1, m1 })?;
                 file.may_be_sealed = may_be_sealed;
                 self.clear_body(m1, &mut file)?;
                 if let Some(continuation) = self.doubt(variant, m1) {
@@ -376,7 +412,8 @@ impl<'a> Session<'a> {
                     return Err(self.too_large(m1 / 4 * 3));
                 }
                 let mut opener = TokenOpener::new(key, m1, self.service.policy.digest)?;
-                let mut file = self.begin(&name, variant, None, m1)?;
+                let mut file =
+                    self.begin(&name, variant, Announced { size: None, room: room::token(m1), m1 })?;
                 self.sealed_body(m1, &mut opener, &mut file).map_err(|error| {
                     match (error, self.unwrapped) {
                         (ReceiveError::Open(OpenError::Rejected), Err(why)) => OpenError::from(why).into(),
@@ -402,8 +439,9 @@ impl<'a> Session<'a> {
                 let opener = self.block_opener(identity)?;
                 self.connection.buffer_little();
                 let announced = if m1 == u64::MAX { 0 } else { m1 };
-                let file = self.begin(&name, variant, None, announced)?;
                 let said = self.hello.and_then(|offer| offer.framing);
+                let room = room::blocks(m1, k, said, self.hello.and_then(|offer| offer.padding));
+                let file = self.begin(&name, variant, Announced { size: None, room, m1: announced })?;
                 self.blocks(Blocks { file, opener }, Body::new(m1, k, said))
             }
         }
@@ -421,8 +459,7 @@ impl<'a> Session<'a> {
         &mut self,
         name: &FileName,
         variant: Variant,
-        size: Option<u64>,
-        m1: u64,
+        Announced { size, room, m1 }: Announced,
     ) -> Result<Arriving, ReceiveError> {
         let track = Track::Receiving(self.id, self.ordinal);
         let is_race = is_race(name.as_str());
@@ -434,7 +471,7 @@ impl<'a> Session<'a> {
         let pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
-            self.service.store.begin(&Incoming { name: want.clone(), size })?
+            self.service.store.begin(&Incoming { name: want.clone(), size: Some(room) })?
         };
         let ciphertext = match &self.service.ciphertext {
             Some(store) if !is_race && matches!(variant, Variant::Cp1 | Variant::Cp2) => {
@@ -511,6 +548,8 @@ impl<'a> Session<'a> {
     /// After MODE 2: ends in order, and lets the client hang up first, so that bytes of a second
     /// MODE 2 do not turn our end into a reset.
     fn farewell(&mut self) -> Result<(), ReceiveError> {
+        // Everything is stored, so from here on the end is one in order, whatever happens.
+        self.connection.end_in_order();
         if self.connection.finish_writing().is_err() {
             return Ok(()); // It has hung up already.
         }

@@ -442,4 +442,32 @@ impl Stream for Tapped {
         self.tap.record().is_broken = true;
         self.stream.reset();
     }
+
+    fn end_in_order(&mut self) {
+        self.tap.record().is_broken = false;
+        self.stream.end_in_order();
+    }
+
+    fn pauser(&mut self) -> Interrupter {
+        self.stream.pauser()
+    }
+
+    fn resume(&mut self) {
+        self.stream.resume();
+    }
+
+    fn is_readable(&mut self) -> bool {
+        self.stream.is_readable()
+    }
+
+    fn refuse(&mut self, last: &[u8], patience: Duration) {
+        self.tap.record().is_broken = true;
+        self.passed(true, Ok(last));
+        self.stream.refuse(last, patience);
+    }
+
+    fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        let result = self.stream.finish(patience);
+        self.tried(result)
+    }
 }

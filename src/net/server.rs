@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::connection::Connection;
 use super::receive::{Caller, IDLE_PATIENCE, Session, unix_now_ms};
 use super::record;
+use super::refusal::Refusal;
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
 use crate::event::{Event, SessionId, Side, Wire};
@@ -94,6 +95,17 @@ impl Server {
         lifetime: Lifetime,
         before: u64,
     ) -> io::Result<Self> {
+        Self::sized(listener, service, lifetime, before, STACK)
+    }
+
+    /// The same, with threads that have so many bytes of stack.
+    fn sized(
+        listener: TcpListener,
+        service: Arc<Service>,
+        lifetime: Lifetime,
+        before: u64,
+        stack: usize,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -106,6 +118,7 @@ impl Server {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
             before,
+            stack,
             accepted: 0,
             upkeep: Upkeep::new(UPKEEP, Instant::now()),
         };
@@ -164,6 +177,8 @@ struct Accept {
     threads: Vec<JoinHandle<()>>,
     /// The number before the first session's.
     before: u64,
+    /// Bytes of a session's stack.
+    stack: usize,
     accepted: u64,
     upkeep: Upkeep,
 }
@@ -270,7 +285,10 @@ impl Accept {
 
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
         socket.set_nonblocking(false)?;
-        let stream = Tcp::new(socket)?;
+        let mut stream = Tcp::new(socket)?;
+        // Until the session has ended in order: a server that is killed or cannot serve must not seem to have said
+        // that all is well.
+        stream.reset();
         self.accepted += 1;
         let id = SessionId(self.before + self.accepted);
         {
@@ -283,14 +301,19 @@ impl Accept {
         let service = Arc::clone(&self.service);
         let guard = Running { id, shared: Arc::clone(&self.shared) };
         let name = format!("upseal-session-{}", id.0);
-        let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+        let mut spare = stream.spare();
+        let thread = thread::Builder::new().name(name).stack_size(self.stack).spawn(move || {
             let guard = guard;
             if serve(&service, stream, guard.id, peer) == Caller::Client {
                 guard.shared.state().served = true;
             }
-        })?;
-        self.threads.push(thread);
-        Ok(())
+        });
+        let spawned = thread.map(|thread| self.threads.push(thread));
+        if spawned.is_err() {
+            // Without patience, since other clients wait to be accepted.
+            spare.refuse(&Refusal::Busy.bytes(false), Duration::ZERO);
+        }
+        spawned
     }
 }
 
@@ -321,13 +344,15 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
         at_ms: unix_now_ms(),
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
-    let session = Session::new(service, connection, id, peer.to_string());
+    let mut session = Session::new(service, connection, id, peer.to_string());
     let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
+        session.refuse(Refusal::Busy);
         observer.event(Event::Note {
             text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
         });
         Caller::Client
     });
+    drop(session);
     observer.event(Event::SessionClosed { session: id });
     caller
 }
@@ -335,6 +360,10 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::io::Read as _;
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
     use crate::digest::Digest;
     use crate::event::Track;
@@ -344,7 +373,7 @@ mod tests {
     use crate::net::budget::PaddingBudget;
     use crate::net::record::Recorder;
     use crate::net::service::Policy;
-    use crate::store::Nowhere;
+    use crate::store::{Folder, Nowhere};
 
     struct Deaf;
 
@@ -395,6 +424,7 @@ mod tests {
             shared: Arc::new(Shared { state: Mutex::default(), wake }),
             threads: Vec::new(),
             before: 0,
+            stack: STACK,
             accepted: 0,
             upkeep: Upkeep::new(Duration::ZERO, Instant::now()),
         };
@@ -403,5 +433,50 @@ mod tests {
         assert!(!ledger.is_seen(Seen::Token, Digest([1; 32])).unwrap());
         drop(client);
         accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
+    }
+
+    struct Tell(Mutex<Sender<Event>>);
+
+    impl Observer for Tell {
+        fn event(&self, event: Event) {
+            let _ = self.0.lock().unwrap().send(event);
+        }
+
+        fn watch(&self, _: Track, _: Arc<Meter>) {}
+
+        fn unwatch(&self, _: Track) {}
+
+        fn recorder(&self) -> Option<Arc<Recorder>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_session_without_a_thread_is_refused_and_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, events) = channel();
+        let service = Service {
+            policy: Policy::default(),
+            identity: None,
+            store: Arc::new(Folder::open(folder.path()).unwrap()),
+            ciphertext: None,
+            history: None,
+            budget: PaddingBudget::default(),
+            observer: Arc::new(Tell(Mutex::new(sender))),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // No system has so much memory for a stack.
+        let server = Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, 0, 1 << 60).unwrap();
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut said = Vec::new();
+        let end = client.read_to_end(&mut said);
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(said, [0xff]);
+        let note = events.recv().unwrap();
+        assert!(
+            matches!(&note, Event::Note { text } if text.contains("cannot accept a connection")),
+            "{note:?}"
+        );
     }
 }

@@ -10,6 +10,7 @@ use super::Observer;
 use super::budget::PaddingBudget;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
+use super::refusal::Refusal;
 use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
@@ -20,6 +21,7 @@ use crate::digest::FileDigest;
 use crate::event::{Blame, Named, Padding, Variant};
 use crate::ledger::serving::ClaimError;
 use crate::ledger::{LedgerError, Seen, Serving};
+use crate::pipeline::NoThread;
 use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
@@ -232,6 +234,9 @@ pub enum ReceiveError {
         /// `--max-file`.
         limit: u64,
     },
+    /// No thread could be started for the body.
+    #[error(transparent)]
+    Threads(#[from] NoThread),
     /// The connection ended inside a message.
     #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
     Cut {
@@ -251,8 +256,37 @@ impl ReceiveError {
             | Self::Store(_)
             | Self::Ledger(_)
             | Self::Unremembered(_)
-            | Self::Identity(_) => Blame::System,
+            | Self::Identity(_)
+            | Self::Threads(_) => Blame::System,
             _ => Blame::Peer,
+        }
+    }
+
+    /// What the client is told. `is_begun`: the error came after the body began, so it may depend on decrypted bytes,
+    /// of which the client must learn nothing but that the body was refused.
+    #[must_use]
+    pub const fn refusal(&self, is_begun: bool) -> Refusal {
+        match self {
+            Self::Variant { .. } => Refusal::Variant,
+            Self::TooLarge { .. } if !is_begun => Refusal::Size,
+            Self::Store(_) => Refusal::Disk,
+            Self::Ledger(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
+            // A padding that is announced says nothing of what was decrypted.
+            Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
+            Self::Name(_) => Refusal::Name,
+            Self::Unsignable(_) => Refusal::Policy,
+            Self::Identity(_) | Self::Threads(_) => Refusal::Busy,
+            Self::TooLarge { .. }
+            | Self::Wire(_)
+            | Self::Framing(_)
+            | Self::Open(_)
+            | Self::Replay { .. }
+            | Self::Order { .. }
+            | Self::Padding { .. }
+            | Self::PaddingOff
+            | Self::Ledger(_)
+            | Self::Unremembered(_)
+            | Self::Cut { .. } => Refusal::Content,
         }
     }
 

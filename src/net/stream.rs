@@ -10,6 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
 use super::dial;
@@ -21,6 +22,9 @@ const LITTLE: usize = 64 << 10;
 /// How often a blocked write looks whether it was interrupted. Only reads can be woken without a word
 /// to the peer: shutting down the writing side would be an end in order, which it must not be.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Bytes that a refusal reads at once, to drop them.
+const DROPPED: usize = 16 << 10;
 
 /// What a connection needs of its transport: TCP today, TLS later.
 pub trait Stream: Read + Write + Send {
@@ -67,6 +71,40 @@ pub trait Stream: Read + Write + Send {
 
     /// Ends the stream so that the peer cannot take it for an end in order (TCP: a reset).
     fn reset(&mut self);
+
+    /// Takes back [`Stream::reset`]: dropping the stream ends it in order again.
+    fn end_in_order(&mut self) {}
+
+    /// A handle that stops a blocked read from another thread, as [`Stream::interrupter`] does, and leaves the
+    /// stream usable: a refusal can still be sent ([`Stream::refuse`]).
+    fn pauser(&mut self) -> Interrupter {
+        self.interrupter()
+    }
+
+    /// Forgets the [`Stream::pauser`]; a stopped stream reads again.
+    fn resume(&mut self) {}
+
+    /// Whether a read would return at once: bytes have come, the peer has ended, or the stream is broken.
+    fn is_readable(&mut self) -> bool {
+        false
+    }
+
+    /// Refuses what the peer sent: sends `last`, writes nothing more, reads and drops what still comes until the peer
+    /// ends or `patience` is over, and then resets the stream. Without the wait, a reset could overtake `last`.
+    fn refuse(&mut self, last: &[u8], _patience: Duration) {
+        // It fails when the peer has gone, and then nobody needs the reason.
+        let _ = self.write_all(last);
+        self.reset();
+    }
+
+    /// Ends this side after the peer's end, and waits at most `patience` until the peer's system has confirmed every
+    /// byte. A peer that ended *before* it was sent everything shows itself here: its system resets the stream.
+    ///
+    /// # Errors
+    /// The stream was reset, or nothing was confirmed in time.
+    fn finish(&mut self, _patience: Duration) -> io::Result<()> {
+        self.finish_writing()
+    }
 }
 
 /// Stops a stream, or the wait for one, from another thread. Clones act on the same stream.
@@ -111,6 +149,8 @@ impl fmt::Debug for Interrupter {
 pub struct Tcp {
     socket: Arc<TcpStream>,
     interrupter: Interrupter,
+    /// Stops reads only; a blocked read looks at it now and then ([`Stream::pauser`]).
+    pauser: Option<Interrupter>,
     deadline: Option<Instant>,
     /// Whether the socket's two timeouts were set for the deadline.
     armed: bool,
@@ -132,7 +172,7 @@ impl Tcp {
                 let _ = socket.shutdown(Shutdown::Read);
             }
         });
-        Ok(Self { socket, interrupter, deadline: None, armed: false })
+        Ok(Self { socket, interrupter, pauser: None, deadline: None, armed: false })
     }
 
     /// Reaches `host:port`, at the first of its addresses that answers, for `patience` in all ([`dial`]).
@@ -164,6 +204,12 @@ impl Tcp {
         dial::first_of(&addresses, left, dial::STAGGER, stop, connect).and_then(Self::new)
     }
 
+    /// A second handle to the same socket, for the case that no thread can be started to serve the first.
+    pub(super) fn spare(&self) -> Self {
+        let (socket, interrupter) = (Arc::clone(&self.socket), self.interrupter.clone());
+        Self { socket, interrupter, pauser: None, deadline: None, armed: false }
+    }
+
     /// Our address.
     ///
     /// # Errors
@@ -188,11 +234,13 @@ impl Tcp {
                     // A zero timeout would be refused; it would mean "none".
                     at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
                 });
-                self.socket.set_read_timeout(left)?;
+                let read =
+                    if self.pauser.is_some() { Some(left.map_or(LOOK, |left| left.min(LOOK))) } else { left };
+                self.socket.set_read_timeout(read)?;
                 self.socket.set_write_timeout(Some(left.map_or(LOOK, |left| left.min(LOOK))))?;
                 self.armed = true;
             }
-            if self.interrupter.is_raised() {
+            if self.interrupter.is_raised() || self.pauser.as_ref().is_some_and(Interrupter::is_raised) {
                 return Err(stopped());
             }
             match step(&self.socket) {
@@ -284,6 +332,73 @@ impl Stream for Tcp {
         // With a linger of zero, closing sends a reset. Should it fail, the peer sees an end
         // without its MODE 2 having been answered; there is nothing better to do.
         let _ = sockopt::set_socket_linger(&*self.socket, Some(Duration::ZERO));
+    }
+
+    fn end_in_order(&mut self) {
+        // Should it fail, the peer sees a reset: it claims too little, never too much.
+        let _ = sockopt::set_socket_linger(&*self.socket, None);
+    }
+
+    fn pauser(&mut self) -> Interrupter {
+        let pauser = Interrupter::default();
+        self.pauser = Some(pauser.clone());
+        self.armed = false;
+        pauser
+    }
+
+    fn resume(&mut self) {
+        self.armed &= self.pauser.take().is_none();
+    }
+
+    fn is_readable(&mut self) -> bool {
+        let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    fn refuse(&mut self, last: &[u8], patience: Duration) {
+        self.reset();
+        let until = Instant::now() + patience;
+        let left = || Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
+        let mut socket = &*self.socket;
+        // Whatever fails here, the reset follows, and that is an answer too.
+        let _ = socket.set_write_timeout(Some(patience.max(Duration::from_millis(1))));
+        if socket.write_all(last).is_err() {
+            return;
+        }
+        let mut dropped = [0; DROPPED];
+        while let Some(left) = left() {
+            let read = socket.set_read_timeout(Some(left)).and_then(|()| socket.read(&mut dropped));
+            match read {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
+    fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        let until = Instant::now() + patience;
+        let mut pause = Duration::from_millis(1);
+        let ended = self.socket.shutdown(Shutdown::Write);
+        loop {
+            if let Some(error) = self.socket.take_error()? {
+                return Err(error);
+            }
+            ended.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+            // The system forgets the peer's address when both ends are confirmed, or by a reset, which leaves an error.
+            if self.socket.peer_addr().is_err() {
+                return self.socket.take_error()?.map_or(Ok(()), Err);
+            }
+            if self.interrupter.is_raised() {
+                return Err(stopped());
+            }
+            if Instant::now() >= until {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(LOOK);
+        }
     }
 }
 

@@ -1,33 +1,41 @@
 //! The client's walk: file → seal → frames → connection.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use self::body::Slot;
+use self::ending::Surplus;
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, ReceiptOffer, hello_random, receipt_offer};
+use super::handshake::{
+    AnswerDecoder, LONG_HELLO_RANDOM, Limits, Offer, ReceiptOffer, hello_random, receipt_offer,
+};
 use super::record::Tap;
+use super::refusal::Refusal;
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge;
 use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, Proof, Variant};
-use crate::meter::{Meter, Stage};
+use crate::meter::Meter;
 use crate::store::Store;
 use crate::trust::{Anchor, facts};
 
 mod body;
 mod content;
+mod ending;
 mod error;
 mod receipts;
+mod wait;
 
 pub use self::content::{Content, Stamp};
 pub use self::error::UploadError;
 pub use self::receipts::{Confirmation, Question, ReceiptError};
+pub use self::wait::Wait;
 
 /// How long the server may stand still while it proves itself.
 pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,8 +43,10 @@ pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
 pub const SEND_PATIENCE: Duration = Duration::from_secs(120);
 /// What a server's disk takes in a second at the least: it says nothing of a receipt while it syncs.
 const SLOW_DISK: u64 = 8 << 20;
-/// How long after MODE 2 it may take to close (PROTOCOL.md, "The end").
-pub const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the proof may take in all, however well it moves.
+const PROOF_LIMIT: Duration = Duration::from_secs(60);
+/// How much longer the answer to a receipt request may take in all than it may stand still.
+const RECEIPT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What the name of a body that is kept begins with (the handout's).
 const CIPHERTEXT: &str = "enc_";
@@ -82,6 +92,20 @@ pub struct Upload {
     files: u64,
     /// Bytes of those that are not confirmed.
     unconfirmed: u64,
+    /// The same on the wire.
+    unconfirmed_wire: u64,
+    /// Blocks of CP1 in them.
+    unconfirmed_blocks: u64,
+    /// What the server says that it refuses.
+    limits: Limits,
+    /// What the server sent where nothing is due.
+    surplus: Surplus,
+    /// Whether an answer to MODE 3 is due.
+    is_owed: bool,
+    /// How long the server may take to end after MODE 2; `None`: by what was sent.
+    patience: Option<Duration>,
+    /// Ends that wait.
+    wait: Wait,
     /// Known after [`Upload::agree`].
     session: Option<SessionKey>,
     /// Where the bodies of CP1 and CP2 go besides, as `enc_NAME`.
@@ -97,7 +121,7 @@ pub struct Upload {
 impl Upload {
     /// Over a fresh connection.
     #[must_use]
-    pub const fn new(connection: Connection, dialect: Dialect) -> Self {
+    pub fn new(connection: Connection, dialect: Dialect) -> Self {
         Self {
             connection,
             dialect,
@@ -107,6 +131,13 @@ impl Upload {
             gives_receipts: false,
             files: 0,
             unconfirmed: 0,
+            unconfirmed_wire: 0,
+            unconfirmed_blocks: 0,
+            limits: Limits::default(),
+            surplus: Surplus::default(),
+            is_owed: false,
+            patience: None,
+            wait: Wait::default(),
             session: None,
             ciphertext: None,
             digest: FileDigest::Sha256,
@@ -131,6 +162,11 @@ impl Upload {
     /// framing, the token.
     pub fn keep_ciphertext(&mut self, store: Arc<dyn Store>) {
         self.ciphertext = matches!(self.dialect.variant, Variant::Cp1 | Variant::Cp2).then_some(store);
+    }
+
+    /// How the wait for the server's end is limited: to `patience`, if that is given, and by whoever holds `wait`.
+    pub fn wait_by(&mut self, patience: Option<Duration>, wait: Wait) {
+        (self.patience, self.wait) = (patience, wait);
     }
 
     /// The connection is recorded.
@@ -178,17 +214,25 @@ impl Upload {
         let mut message = Mode::Authenticate.word().to_vec();
         message.extend(word(hello.len() as u64));
         message.extend(&hello);
-        let unanswered = |this: &Self, cause| {
+        let unanswered = |this: &mut Self, cause: Option<io::Error>| {
             if this.connection.is_interrupted() {
-                UploadError::Interrupted
-            } else {
-                UploadError::NoAnswer(cause)
+                return UploadError::Interrupted;
             }
+            this.last_words(cause.as_ref()).unwrap_or(UploadError::NoAnswer(cause))
         };
+        self.connection.set_limit(Some(Instant::now() + PROOF_LIMIT));
+        self.is_owed = true;
+        // The refusal's line is for those who sent this.
+        self.hello = Some(Digest::of(&hello));
         self.connection.send(&message, |_| ()).map_err(|e| unanswered(self, Some(e)))?;
 
         let mut decoder = AnswerDecoder::default();
         let answer = loop {
+            if decoder.is_empty()
+                && let Some(refused) = self.refusal()
+            {
+                return Err(refused);
+            }
             let (taken, answer) = decoder.feed(self.connection.buffered())?;
             self.connection.consume(taken);
             if let Some(answer) = answer {
@@ -200,11 +244,16 @@ impl Upload {
                 Err(e) => return Err(unanswered(self, Some(e))),
             }
         };
+        self.is_owed = false;
+        self.connection.set_limit(None);
         let (key, proof) = anchor.check(&answer.certificate, unix_now())?;
         challenge::verify(&key, &hello, &answer.signature)?;
+        self.limits = Limits::parse(&answer.certificate);
+        if let Some(reason) = self.limits.refuse_dialect(self.dialect) {
+            return Err(UploadError::Refused { reason: Some(reason), limits: mem::take(&mut self.limits) });
+        }
         self.server = Some(key);
         self.anchor = Some(anchor.clone());
-        self.hello = Some(Digest::of(&hello));
         let offer = receipt_offer(&answer.certificate);
         self.gives_receipts = offer == ReceiptOffer::Given;
         let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(offer);
@@ -273,6 +322,13 @@ impl Upload {
         self.gives_receipts
     }
 
+    /// Why the server would refuse a file of this size, if it has said so: then nothing of it need be sent.
+    #[must_use]
+    pub fn refuse_size(&self, size: u64) -> Option<UploadError> {
+        let is_refused = self.limits.max_file().is_some_and(|limit| size > limit);
+        is_refused.then(|| UploadError::Refused { reason: Some(Refusal::Size), limits: self.limits.clone() })
+    }
+
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.
     ///
     /// `size` bytes are announced and sent; a content that has fewer is an error, and the connection
@@ -294,49 +350,6 @@ impl Upload {
             self.connection.reset();
         }
         result
-    }
-
-    /// MODE 2, then waits for the server's end in order: *Delivered*.
-    ///
-    /// # Errors
-    /// [`UploadError::Rejected`], [`UploadError::Unconfirmed`], or a broken connection.
-    pub fn close(mut self, meter: &Meter) -> Result<(), UploadError> {
-        self.connection.set_patience(CLOSE_PATIENCE);
-        let (sent, total) = (meter.file_bytes(), meter.file_total());
-        let goodbye = self.connection.send(&Mode::Close.word(), |_| ());
-        goodbye.and_then(|()| self.connection.finish_writing()).map_err(|e| {
-            match self.cut(sent, total, Some(e)) {
-                // Everything was sent before: the server broke off on its own account.
-                UploadError::Cut { .. } => UploadError::Rejected,
-                other => other,
-            }
-        })?;
-        meter.timed(Stage::Wait, || {
-            loop {
-                let surplus = self.connection.buffered().len();
-                self.connection.consume(surplus);
-                match self.connection.fill() {
-                    Ok(0) if self.connection.is_interrupted() => return Err(UploadError::Interrupted),
-                    Ok(0) => return Ok(()),
-                    Ok(_) => {}
-                    Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(UploadError::Unconfirmed),
-                    Err(e) => {
-                        return Err(match self.cut(sent, total, Some(e)) {
-                            UploadError::Cut { .. } => UploadError::Rejected,
-                            other => other,
-                        });
-                    }
-                }
-            }
-        })
-    }
-
-    fn cut(&self, sent: u64, total: u64, cause: Option<io::Error>) -> UploadError {
-        if self.connection.is_interrupted() {
-            UploadError::Interrupted
-        } else {
-            UploadError::Cut { sent, total, cause }
-        }
     }
 }
 

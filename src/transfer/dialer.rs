@@ -17,7 +17,7 @@ use crate::net::handshake::ReceiptOffer;
 use crate::net::receive::unix_now_ms;
 use crate::net::record;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError};
+use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError, Wait};
 use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::{self, KnownServers};
@@ -44,6 +44,8 @@ pub struct Stop {
     streams: Arc<Mutex<Vec<Option<Interrupter>>>>,
     /// Whose place in `streams` is this one's.
     place: usize,
+    /// The wait for the server's end after MODE 2.
+    wait: Wait,
 }
 
 impl Stop {
@@ -55,7 +57,7 @@ impl Stop {
         let handle = Interrupter::new(move || {
             lock(&current).iter().flatten().for_each(Interrupter::interrupt);
         });
-        Self { handle, streams, place: 0 }
+        Self { handle, streams, place: 0, wait: Wait::default() }
     }
 
     /// One that is raised with this one, for somebody who works beside.
@@ -71,6 +73,11 @@ impl Stop {
     /// Raises it.
     pub fn interrupt(&self) {
         self.handle.interrupt();
+    }
+
+    /// Ends the wait for the server's end, if there is one now.
+    pub fn end_wait(&self) {
+        self.wait.end();
     }
 
     /// Whether it was raised.
@@ -105,6 +112,8 @@ pub struct Dialer {
     pub ciphertext: Option<Arc<dyn Store>>,
     /// Whether uploads are hashed on their way; a race's always are.
     pub digest: FileDigest,
+    /// How long a server may take to end after MODE 2; `None`: by what was sent.
+    pub patience: Option<Duration>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Stops all of it.
@@ -119,6 +128,7 @@ impl Dialer {
             known: self.known.clone(),
             ciphertext: self.ciphertext.clone(),
             digest: self.digest,
+            patience: self.patience,
             observer: Arc::clone(&self.observer),
             stop: self.stop.beside(),
         }
@@ -163,6 +173,7 @@ impl Dialer {
         }
         let mut upload = Upload::new(connection, dialect);
         upload.record(tap);
+        upload.wait_by(self.patience, self.stop.wait.clone());
         if let Track::Job(_) = track {
             upload.set_digest(self.digest);
             if let Some(store) = &self.ciphertext {

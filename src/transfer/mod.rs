@@ -229,6 +229,11 @@ impl Control {
                 }
             }
             Command::CancelAll => self.cancel_all(),
+            Command::EndWait => {
+                if let Some(active) = &self.active {
+                    active.stop.end_wait();
+                }
+            }
             Command::Retry(id) => self.retry(id),
             Command::RetryFailed => {
                 let failed = self.queue().failed();
@@ -428,6 +433,7 @@ impl Control {
             known: self.options.known.clone(),
             ciphertext: self.options.ciphertext.clone(),
             digest: self.options.digest,
+            patience: self.options.patience,
             observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
             stop: Stop::new(),
         }

@@ -37,6 +37,8 @@ pub struct Options {
     /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
     /// calls it off.
     pub absence: Option<Duration>,
+    /// How long a server may take to end after MODE 2, before this side ends; `None`: by what was sent.
+    pub patience: Option<Duration>,
     /// Whether prices are wanted ([`Event::Calibrated`](crate::event::Event::Calibrated), [`Event::Learned`](crate::event::Event::Learned)), and where the calibration is kept.
     pub forecast: Option<Forecast>,
 }
@@ -64,6 +66,7 @@ impl Options {
             skip_receipted: false,
             plain_receipts: None,
             absence: None,
+            patience: None,
             forecast: None,
         }
     }

@@ -53,6 +53,8 @@ struct Entry {
     cancelling: bool,
     /// Tries that were cut since the user last asked for it.
     tries: u32,
+    /// Whether it is sent over a connection of its own, because it or a neighbour was refused.
+    apart: bool,
 }
 
 /// All uploads that were not removed, by id, and the waiting ones in order.
@@ -73,7 +75,8 @@ impl Queue {
         if self.entries.contains_key(&id) {
             return false;
         }
-        self.entries.insert(id, Entry { job, state: State::Waiting, cancelling: false, tries: 0 });
+        self.entries
+            .insert(id, Entry { job, state: State::Waiting, cancelling: false, tries: 0, apart: false });
         self.waiting.push_back(id);
         true
     }
@@ -225,6 +228,19 @@ impl Queue {
         entry.state = State::Waiting;
         self.waiting.push_front(id);
         Some(entry.tries)
+    }
+
+    /// From now on an upload is sent over a connection of its own: only then a refusal names it.
+    pub fn set_apart(&mut self, id: JobId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.apart = true;
+        }
+    }
+
+    /// Whether an upload is sent over a connection of its own.
+    #[must_use]
+    pub fn is_apart(&self, id: JobId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.apart)
     }
 
     /// Tries of an upload that were cut.

@@ -164,14 +164,14 @@ impl Worker {
     }
 
     /// Sends this upload and those that follow it.
-    fn send(&self, way: &Way<'_>, mut upload: Upload, first: Job, mut source: Source) {
+    fn send(&self, way: &Way<'_>, mut upload: Upload, first: Job, source: Source) {
         let route = way.route;
         let is_given = match route.dialect.variant {
             Variant::Plain => self.plain_receipts.is_some(),
             _ => upload.gives_receipts(),
         };
         let asks = is_given && self.dialer.digest == FileDigest::Sha256;
-        let mut job = first;
+        let (mut job, mut source) = (first, source);
         let mut waiting: Vec<Unconfirmed> = Vec::new();
         let mut asked: Option<Asked> = None;
         loop {
@@ -183,27 +183,34 @@ impl Worker {
                 self.interrupted(job.id);
                 return self.broken(way, &self.unheard(asked, waiting), None, &error);
             }
-            let meter = Arc::new(Meter::default());
-            self.say(job.id, State::Sending);
-            self.dialer.observer.watch(Track::Job(job.id), Arc::clone(&meter));
             let name = match route.dialect.name_as {
                 NameAs::Base => source.name.clone(),
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
-            let sent = match upload.file(&name, source.content(), source.size, &meter) {
-                Ok(sent) => sent,
-                Err(error) => {
-                    drop(upload); // The reset reaches the server before we say that it failed.
-                    self.dialer.observer.unwatch(Track::Job(job.id));
-                    let current = Current { job: &job, name: &name, size: source.size, meter: &meter };
-                    return self.broken(way, &self.unheard(asked, waiting), Some(&current), &error);
-                }
-            };
-            self.say(job.id, State::Sent);
-            let alone = lock(&self.queue).tries(job.id) > 0;
-            let (track, size, at) = (Track::Job(job.id), source.size, Instant::now());
-            waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
-            let next = self.next(route);
+            let track = Track::Job(job.id);
+            // With receipts it is confirmed by itself; without them its connection must be its own.
+            let is_apart = !asks && lock(&self.queue).is_apart(job.id);
+            if let Some(refused) = upload.refuse_size(source.size) {
+                self.refused_beforehand(way, &job, &name, source.size, &refused);
+            } else {
+                let meter = Arc::new(Meter::default());
+                self.say(job.id, State::Sending);
+                self.dialer.observer.watch(track, Arc::clone(&meter));
+                let sent = match upload.file(&name, source.content(), source.size, &meter) {
+                    Ok(sent) => sent,
+                    Err(error) => {
+                        drop(upload); // The reset reaches the server before we say that it failed.
+                        self.dialer.observer.unwatch(track);
+                        let current = Current { job: &job, name: &name, size: source.size, meter: &meter };
+                        return self.broken(way, &self.unheard(asked, waiting), Some(&current), &error);
+                    }
+                };
+                self.say(job.id, State::Sent);
+                let alone = lock(&self.queue).tries(job.id) > 0;
+                let (size, at) = (source.size, Instant::now());
+                waiting.push(Unconfirmed { job, name, size, sent, meter, at, alone });
+            }
+            let next = if is_apart { None } else { self.next(route) };
             let is_due = next.is_none() || confirm::is_due(&waiting, &self.keep);
             if asks
                 && is_due
@@ -277,6 +284,14 @@ impl Worker {
             Some((_, source)) if source.size <= SMALL && !alone => Ok(()),
             _ => self.hear(way, upload, asked),
         }
+    }
+
+    /// The server has said that it refuses a file of this size: nothing of it is sent.
+    fn refused_beforehand(&self, way: &Way<'_>, job: &Job, name: &str, size: u64, refused: &UploadError) {
+        let state = State::Failed(refused.fault());
+        let current = Current { job, name, size, meter: &Meter::default() };
+        self.journal.write(&[way.ended(&current, None, &state)], None, &*self.dialer.observer);
+        self.say(job.id, state);
     }
 
     /// Waits for the answer to what was asked, and says what it says.
@@ -432,7 +447,13 @@ impl Worker {
         error: &UploadError,
     ) {
         let fault = error.fault();
-        let retries = error.worth_retries(self.retries);
+        let is_alone = sent.len() + usize::from(current.is_some()) == 1;
+        if fault.kind == FaultKind::Refused && !is_alone {
+            let mut queue = lock(&self.queue);
+            let current = current.map(|current| current.job.id);
+            sent.iter().map(|file| file.job.id).chain(current).for_each(|id| queue.set_apart(id));
+        }
+        let retries = error.worth_retries(self.retries, is_alone);
         if let Some(current) = current {
             if fault.kind == FaultKind::Interrupted {
                 self.interrupted(current.job.id);

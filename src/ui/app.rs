@@ -415,7 +415,12 @@ impl App {
             Action::Report => return self.report_race(now),
             Action::Race => return self.race_under_cursor(now),
             Action::Upload => return self.upload(now),
-            Action::Cancel | Action::CancelAll | Action::Retry | Action::RetryAll | Action::Remove => {
+            Action::Cancel
+            | Action::CancelAll
+            | Action::EndWait
+            | Action::Retry
+            | Action::RetryAll
+            | Action::Remove => {
                 return self.act_on_queue(action);
             }
             Action::Filter | Action::Accept if self.screen == Screen::History => {
@@ -465,6 +470,7 @@ impl App {
             (Action::CancelAll, _) if self.is_busy() => Command::CancelAll,
             (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
             (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
+            (Action::EndWait, _) if self.queue.is_awaiting_end() => Command::EndWait,
             (Action::Retry, Some(upload)) if matches!(upload.state, State::Failed(_) | State::Cancelled) => {
                 Command::Retry(upload.job.id)
             }

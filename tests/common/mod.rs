@@ -28,6 +28,7 @@ use upseal::meter::Meter;
 use upseal::net::Observer;
 use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
+use upseal::net::refusal::{Heard, REFUSED, hear};
 use upseal::net::server::{Lifetime, Server};
 use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
@@ -317,6 +318,11 @@ impl Host {
         *self.gate.held.lock().unwrap() = Some(name.to_owned());
     }
 
+    /// From now on the writing of a file of this name does this.
+    pub fn spoil(&self, name: &str, spoil: Spoil) {
+        *self.gate.spoiled.lock().unwrap() = Some((name.to_owned(), spoil));
+    }
+
     pub fn open_gate(&self) {
         *self.gate.held.lock().unwrap() = None;
         self.gate.opened.notify_all();
@@ -432,10 +438,26 @@ pub fn contents(folder: &Path) -> Files {
     Files(files.collect())
 }
 
+/// What happens instead of writing a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoil {
+    /// The disk is full.
+    Full,
+    /// A bug.
+    Panic,
+}
+
+/// A failure of the disk, as any that is no fault of the client's.
+fn full() -> StoreError {
+    Folder::open(Path::new("/dev/null/folder")).err().unwrap()
+}
+
 /// Holds back the writing of one file.
 #[derive(Default)]
 struct Gate {
     held: Mutex<Option<String>>,
+    /// The file whose writing does something else.
+    spoiled: Mutex<Option<(String, Spoil)>>,
     opened: Condvar,
 }
 
@@ -471,7 +493,14 @@ impl Pending for Waiting {
         let is_held = |held: &mut Option<String>| held.as_ref() == Some(&self.name);
         // Beyond the patience the test has failed already.
         drop(self.gate.opened.wait_timeout_while(held, PATIENCE, is_held).unwrap());
-        self.inner.write(bytes)
+        match &*self.gate.spoiled.lock().unwrap() {
+            Some((name, spoil)) if *name == self.name => match spoil {
+                Spoil::Full => return Err(full()),
+                Spoil::Panic => {}
+            },
+            _ => return self.inner.write(bytes),
+        }
+        panic!("on purpose");
     }
 
     fn splices(&self) -> bool {
@@ -569,6 +598,18 @@ impl Client {
         }
     }
 
+    /// Waits for the ends of the uploads from 1 to this one, in whatever order they come.
+    pub fn finish_all(&mut self, count: u64) -> Vec<State> {
+        loop {
+            let last = |id| self.events.states(job_track(id)).pop().filter(State::is_final);
+            let ends: Vec<State> = (1..=count).map_while(last).collect();
+            if ends.len() as u64 == count {
+                return ends;
+            }
+            self.events.next();
+        }
+    }
+
     /// Waits until an upload is on its way, and stands still because nobody takes more of it.
     pub fn blocked(&mut self, id: u64) {
         let (mut last, mut alike) = (0, 0);
@@ -602,6 +643,36 @@ pub fn message(mode: u64, m2: &[u8]) -> Vec<u8> {
 /// Integers, one after another.
 pub fn words(values: &[u64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+/// A TCP proxy that, as many do, turns a reset into an end in order. `spoil`: the byte of the client's that it changes.
+pub fn softening_proxy(server: SocketAddr, spoil: Option<usize>) -> SocketAddr {
+    let listener = TcpListener::bind(ANYWHERE).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((client, _)) = listener.accept() {
+            let Ok(server) = TcpStream::connect(server) else { continue };
+            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || soften(&from, &to, spoil));
+            std::thread::spawn(move || soften(&server, &client, None));
+        }
+    });
+    address
+}
+
+fn soften(mut from: &TcpStream, mut to: &TcpStream, spoil: Option<usize>) {
+    let (mut piece, mut at) = (vec![0; 1 << 16], 0);
+    while let Ok(n @ 1..) = from.read(&mut piece) {
+        if let Some(spoil) = spoil.filter(|spoil| (at..at + n).contains(spoil)) {
+            piece[spoil - at] ^= 1;
+        }
+        at += n;
+        if to.write_all(&piece[..n]).is_err() {
+            break;
+        }
+    }
+    // Whether it was an end or a reset.
+    let _ = to.shutdown(Shutdown::Write);
 }
 
 /// A client that is only a socket.
@@ -651,15 +722,60 @@ impl Peer {
     }
 
     /// The other side's end: what came before it, and whether it was in order.
+    ///
+    /// A refusal is answered by the end of our writing: until then, or for two seconds, the other side lets it arrive.
     pub fn read_to_end(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
-        match self.0.read_to_end(&mut bytes) {
-            Ok(_) => (bytes, true),
-            Err(error) => {
-                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
-                (bytes, false)
+        let mut piece = [0; 1 << 16];
+        loop {
+            let at = bytes.iter().rposition(|byte| *byte == REFUSED).unwrap_or(bytes.len());
+            let heard = hear(&bytes[at..]);
+            // A last byte of 0xff may be within an answer.
+            let perhaps = heard == Heard::Refused(None) && bytes.len() > 1;
+            if matches!(heard, Heard::Refused(_)) && !perhaps {
+                let _ = self.0.shutdown(Shutdown::Write);
+            }
+            self.0
+                .set_read_timeout(Some(if perhaps { Duration::from_millis(20) } else { PATIENCE }))
+                .unwrap();
+            match self.0.read(&mut piece) {
+                Ok(0) => return (bytes, true),
+                Ok(n) => bytes.extend_from_slice(&piece[..n]),
+                Err(error) if perhaps && error.kind() == io::ErrorKind::WouldBlock => {
+                    let _ = self.0.shutdown(Shutdown::Write);
+                    self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+                    return match self.0.read_to_end(&mut bytes) {
+                        Ok(_) => (bytes, true),
+                        Err(error) => {
+                            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+                            (bytes, false)
+                        }
+                    };
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+                    return (bytes, false);
+                }
             }
         }
+    }
+
+    /// A client's upload up to its MODE 2, after which it waits for our end; or what came before its end, and whether
+    /// that was in order.
+    pub fn read_upload(&mut self) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        let mut piece = vec![0; 1 << 16];
+        while !bytes.ends_with(&words(&[2])) {
+            match self.0.read(&mut piece) {
+                Ok(0) => break,
+                Ok(n) => bytes.extend_from_slice(&piece[..n]),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+                    return (bytes, false);
+                }
+            }
+        }
+        (bytes, true)
     }
 
     /// Ends in order, and waits for the other side to do so or to break off.

@@ -42,7 +42,7 @@ MAX_MESSAGE = 4096
 MAX_ANSWER = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 SOCKET_TIMEOUT = 30  # seconds without progress
-END_TIMEOUT = 10     # how long a client may take to shut down its write side after MODE 2
+END_TIMEOUT = 10     # how long a client may take to shut down its write side after the server's end
 CLOCKS_APART = 300   # seconds that a timestamp in an AP message may be off
 
 # CP1: what may stand behind the last (k, block) pair. By default framing D has the last of these, and the others nothing.
@@ -593,15 +593,17 @@ class Session:
         raise Refused(f"fault {self.options.fault}: gone after {length // 2} of {length} bytes")
 
     def close(self):
-        """After the last MODE 2 the client shuts down its write side: nothing more may come."""
+        """After the last MODE 2 the server ends, and the client after it: nothing more may come."""
         if self.options.goodbye == "never":
             raise Refused("MODE 2 from a client that never says goodbye")
         if self.options.goodbye == "twice" and self.wire.read_int() != CLOSE:
             raise Refused("not a second MODE 2")
-        self.wire.sock.settimeout(END_TIMEOUT)
-        self.wire.expect_end()
         if self.options.fault == "no-close":
             time.sleep(self.options.hang)
+        self.wire.flush()
+        self.wire.sock.shutdown(socket.SHUT_WR)
+        self.wire.sock.settimeout(END_TIMEOUT)
+        self.wire.expect_end()
 
 
 # ---------------------------------------------------------------- send

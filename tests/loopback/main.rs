@@ -9,17 +9,21 @@
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers that are others than the one that is meant
 //! - `returns`: files that are sent again, servers that go and come back
+//! - `delivered`: what is no delivery: ends that come too late or too early, surplus bytes, refusals behind a proxy
+//! - `reasons`: what a refused client is told, and what it does not send again
 //! - `ends`: what is sent and not confirmed; files that change meanwhile
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod amended;
+mod delivered;
 mod ends;
 mod known;
 mod options;
 mod pieces;
 mod proof;
+mod reasons;
 mod refused;
 mod relied;
 mod returns;

@@ -137,7 +137,7 @@ fn a_certificate_out_of_its_time_is_refused_with_the_date() {
     let hello = peer.read(144).split_off(16);
     peer.send(&answer(&IDENTITY.sign(&hello).unwrap(), good.as_bytes()));
     client.events.until(|event| matches!(event, Event::Proven { .. }));
-    assert_eq!(peer.read_to_end().0, [message(0, b"a.txt"), message(1, b"hello"), words(&[2])].concat());
+    assert_eq!(peer.read_upload().0, [message(0, b"a.txt"), message(1, b"hello"), words(&[2])].concat());
 }
 
 #[test]

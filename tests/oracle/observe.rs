@@ -52,6 +52,16 @@ struct Client {
     at: usize,
     then: Then,
     steps: Arc<Mutex<Vec<Step>>>,
+    /// Whether dropping the stream resets it.
+    resets: bool,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.resets {
+            self.note(Step::Reset);
+        }
+    }
 }
 
 impl Client {
@@ -101,7 +111,11 @@ impl Stream for Client {
     fn buffer_little(&mut self) {}
 
     fn reset(&mut self) {
-        self.note(Step::Reset);
+        self.resets = true;
+    }
+
+    fn end_in_order(&mut self) {
+        self.resets = false;
     }
 }
 
@@ -149,7 +163,7 @@ impl Server {
     /// One connection, and all that its client sees.
     pub fn watch(&self, bytes: &[u8], then: Then) -> Vec<Step> {
         let steps = Arc::new(Mutex::new(Vec::new()));
-        let client = Client { bytes: bytes.to_vec(), at: 0, then, steps: Arc::clone(&steps) };
+        let client = Client { bytes: bytes.to_vec(), at: 0, then, steps: Arc::clone(&steps), resets: false };
         let connection = Connection::new(Box::new(client), Duration::from_secs(60));
         Session::new(&self.service, connection, SessionId(1), "192.0.2.7:5000".to_owned()).run();
         std::mem::take(&mut *steps.lock().unwrap())

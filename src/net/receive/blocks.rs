@@ -174,6 +174,7 @@ impl Session<'_> {
             pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
         };
         self.slots = slots;
+        drop(input);
         self.charge(blocks.opener.take_miss());
         result
     }

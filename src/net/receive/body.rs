@@ -117,9 +117,10 @@ impl<'a> Input<'a> {
         Self { connection, decoder, meter, units, left, torn: Vec::new() }
     }
 
-    /// A client that stands still would keep us waiting after a full disk.
-    pub(super) fn interrupter(&self) -> Interrupter {
-        self.connection.interrupter()
+    /// Stops the reading: a client that stands still would keep us waiting after a full disk. The connection stays
+    /// usable, so that the client can be sent a refusal.
+    pub(super) fn interrupter(&mut self) -> Interrupter {
+        self.connection.pauser()
     }
 
     /// Reads what is here, up to `most` bytes, in whole units, of which `most` are some.
@@ -153,6 +154,12 @@ impl<'a> Input<'a> {
         self.left -= slot.len as u64;
         slot.last = self.left == 0;
         Ok(if slot.last { Filled::Last } else { Filled::More })
+    }
+}
+
+impl Drop for Input<'_> {
+    fn drop(&mut self) {
+        self.connection.resume();
     }
 }
 
@@ -205,7 +212,9 @@ impl Session<'_> {
         let mut slots = std::mem::take(&mut self.slots);
         let meter = Arc::clone(&file.meter);
         let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, Units::BYTES, m1);
-        let interrupter = input.interrupter();
+        let is_short = m1 <= CHUNK as u64;
+        // A pauser costs two system calls, and a short body needs none.
+        let interrupter = if is_short { Interrupter::default() } else { input.interrupter() };
         let read = |slot: &mut Slot| input.read(slot, CHUNK);
         let is_clear = matches!(opener, Opener::Clear(_));
         let Arriving { ciphertext, pending, .. } = file;
@@ -238,7 +247,7 @@ impl Session<'_> {
             meter.add_file(plain.len() as u64);
             Ok(())
         };
-        let result = if m1 <= CHUNK as u64 {
+        let result = if is_short {
             slots.resize_with(slots.len().max(1), Slot::default);
             here_and_now(&mut slots[0], read, open, store)
         } else {

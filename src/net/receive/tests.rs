@@ -74,6 +74,10 @@ impl Stream for Client {
     fn reset(&mut self) {
         self.1.reset.store(true, SeqCst);
     }
+
+    fn end_in_order(&mut self) {
+        self.1.reset.store(false, SeqCst);
+    }
 }
 
 #[derive(Default)]

@@ -20,6 +20,7 @@ use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding, Terminator, Variant};
 use crate::meter::{Meter, Stage};
+use crate::net::connection::SPLICE;
 use crate::net::framing::Layout;
 use crate::net::wire::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
@@ -113,7 +114,13 @@ impl Upload {
         self.files += 1;
         self.unconfirmed = self.unconfirmed.saturating_add(size);
         let (mut sealer, plan) = self.sealer(size)?;
-        meter.start(size, self.wire_len(name, size));
+        let wire = self.wire_len(name, size);
+        meter.start(size, wire);
+        self.unconfirmed_wire = self.unconfirmed_wire.saturating_add(wire);
+        if let (Variant::Cp1, Some(server)) = (self.dialect.variant, &self.server) {
+            self.unconfirmed_blocks =
+                self.unconfirmed_blocks.saturating_add(blocks(server, self.dialect, size));
+        }
 
         if let Some(tap) = &self.tap {
             let before = 4 * WORD as u64 + name.len() as u64;
@@ -163,20 +170,27 @@ impl Upload {
             meter.add_wire(n);
             meter.add_file(n);
         };
-        let shrunk = |e: io::Error, other: &dyn Fn(io::Error) -> UploadError| match e.kind() {
-            io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: meter.file_bytes() },
-            _ => other(e),
-        };
         // The end is read before the file is looked at again, and sent after that.
         let mut end = vec![0; usize::try_from(size).map_or(END, |size| size.min(END))];
-        let most = size - end.len() as u64;
-        meter
-            .timed(Stage::Wire, || self.connection.send_from(file.as_fd(), most, progress))
-            .map_err(|e| shrunk(e, &|e| self.cut(meter.file_bytes(), size, Some(e))))?;
+        // In pieces, because a server that refuses says so meanwhile.
+        let mut left = size - end.len() as u64;
+        while left > 0 {
+            self.notice()?;
+            let piece = left.min(SPLICE as u64);
+            let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), piece, progress));
+            sent.map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    UploadError::Shrunk { promised: size, got: meter.file_bytes() }
+                }
+                _ => self.cut(meter.file_bytes(), size, Some(e)),
+            })?;
+            left -= piece;
+        }
         let mut rest = file;
-        meter
-            .timed(Stage::Wire, || rest.read_exact(&mut end))
-            .map_err(|e| shrunk(e, &UploadError::Source))?;
+        meter.timed(Stage::Wire, || rest.read_exact(&mut end)).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: meter.file_bytes() },
+            _ => UploadError::Source(e),
+        })?;
         content.check()?;
         let sent = meter.timed(Stage::Wire, || self.connection.send(&end, progress));
         sent.map(|()| true).map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))
@@ -294,6 +308,7 @@ impl Steps<'_> {
     /// Keeps and sends a step.
     fn write(&mut self, slot: &mut Slot) -> Result<(), UploadError> {
         let Plan { size, ref layout, k, .. } = self.plan;
+        self.upload.notice()?;
         if let Some(kept) = &mut self.kept {
             self.meter.timed(Stage::Store, || kept.write(&slot.sealed))?;
         }

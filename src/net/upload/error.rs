@@ -1,17 +1,21 @@
 //! Why an upload ended early.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{CLOSE_PATIENCE, ReceiptError};
+use super::ReceiptError;
 use crate::crypto::SealError;
 use crate::crypto::challenge::ChallengeError;
 use crate::event::{Blame, Fault, FaultKind};
-use crate::net::handshake::AnswerError;
+use crate::net::handshake::{AnswerError, Limits};
+use crate::net::refusal::Refusal;
+use crate::pipeline::NoThread;
 use crate::store::{NameError, StoreError};
 use crate::trust::TrustError;
 use crate::trust::known::KnownError;
+use crate::units;
 
 /// Why an upload ended early.
 #[derive(Debug, Error)]
@@ -81,13 +85,53 @@ pub enum UploadError {
         /// What the socket said.
         cause: Option<io::Error>,
     },
-    /// Everything was sent, and the server broke off instead of closing in order. Ours does so when
-    /// it refuses a file.
+    /// No thread could be started for the file.
+    #[error(transparent)]
+    Threads(#[from] NoThread),
+    /// The server says that it refuses what was sent, or would refuse it.
+    #[error("the server refused: {}", refused(.reason.as_ref(), .limits))]
+    Refused {
+        /// Why, if it says so.
+        reason: Option<Refusal>,
+        /// What it accepts, as far as it said so.
+        limits: Limits,
+    },
+    /// Everything was sent, and the server broke off instead of closing in order. Servers do so when they refuse a
+    /// file.
     #[error("every byte was sent, and the server broke off the connection instead of confirming")]
     Rejected,
+    /// The server sent bytes where none are due.
+    #[error("sent, not confirmed: the server sent bytes where none are due: {shown}")]
+    Surplus {
+        /// The first of them, escaped.
+        shown: String,
+    },
+    /// The server ended only after this side had ended.
+    #[error(
+        "sent, not confirmed: the server was still waiting for data; it may use another framing, padding or key length"
+    )]
+    EndedAfterUs,
     /// The server neither closed nor moved after MODE 2.
-    #[error("sent, but the server did not close within {} s: not confirmed", CLOSE_PATIENCE.as_secs())]
-    Unconfirmed,
+    #[error("sent, not confirmed: the server did not close{}", within(*.after))]
+    Unconfirmed {
+        /// How long was waited; zero: until a limit that is not the user's.
+        after: Duration,
+    },
+}
+
+fn within(after: Duration) -> String {
+    if after.is_zero() { String::new() } else { format!(" within {}", units::duration(after)) }
+}
+
+fn refused(reason: Option<&Refusal>, limits: &Limits) -> String {
+    let limit = match (reason, limits.max_file()) {
+        (Some(Refusal::Size), Some(limit)) => format!(" ({} at most)", units::bytes(limit)),
+        _ => String::new(),
+    };
+    match reason {
+        None => "it gives no reason".to_owned(),
+        Some(reason) => format!("{reason}{limit}"),
+    }
 }
 
 fn quiet(cause: Option<&io::Error>) -> String {
@@ -105,13 +149,19 @@ impl UploadError {
         matches!(self, Self::Interrupted)
     }
 
-    /// How often the same is worth another connection, if so many are allowed: the way broke. One that
-    /// broke after the last byte is a refusal rather than a cut, so it is tried once more and no longer.
+    /// How often the same is worth another connection, if so many are allowed: the connection broke, or the server may
+    /// accept it later. `is_alone`: no other file was sent that the refusal could be about.
     #[must_use]
-    pub fn worth_retries(&self, allowed: u32) -> u32 {
+    pub fn worth_retries(&self, allowed: u32, is_alone: bool) -> u32 {
         match self {
-            Self::Cut { .. } => allowed,
-            Self::Rejected => allowed.min(1),
+            Self::Cut { .. } | Self::Refused { reason: Some(Refusal::Busy), .. } => allowed,
+            // Without a reason it may be a server that stops. One that broke off after the last byte has refused
+            // rather than failed, so it is asked once more and no longer.
+            Self::Rejected | Self::Refused { reason: None, .. } => allowed.min(1),
+            // The same would be refused again. But of several files only one was: each is sent by itself then.
+            Self::Refused { reason: Some(reason), .. } if !is_alone && !reason.is_about_all() => {
+                allowed.min(1)
+            }
             // Nothing is wrong with the server, and with its new size the file may go.
             Self::Grown { .. } => 1,
             _ => 0,
@@ -168,7 +218,7 @@ impl UploadError {
                 Blame::User,
                 "the file was sent; correct the file of known servers, or take the line out",
             ),
-            Self::Seal(_) | Self::Random => (FaultKind::Broken, Blame::System, ""),
+            Self::Seal(_) | Self::Random | Self::Threads(_) => (FaultKind::Broken, Blame::System, ""),
             Self::Grown { .. } | Self::Changed => (
                 FaultKind::Local,
                 Blame::User,
@@ -190,8 +240,51 @@ impl UploadError {
             Self::Rejected => {
                 (FaultKind::Refused, Blame::Peer, "it refused what was sent, or failed; its log says why")
             }
-            Self::Unconfirmed => (FaultKind::Broken, Blame::Peer, "ask the server whether it has the file"),
+            Self::Refused { reason, limits } => {
+                return Fault {
+                    kind: FaultKind::Refused,
+                    blame: Blame::Peer,
+                    what: self.to_string(),
+                    advice: refusal_advice(reason.as_ref(), limits),
+                };
+            }
+            Self::Surplus { .. } => (
+                FaultKind::Unconfirmed,
+                Blame::Peer,
+                "it may be no server of this protocol; if it is one, ask its operator whether the file is there",
+            ),
+            Self::EndedAfterUs => (
+                FaultKind::Unconfirmed,
+                Blame::Peer,
+                "try --framing, --padding, --key-form or --key-length-bytes, or ask its operator for the file",
+            ),
+            Self::Unconfirmed { .. } => (
+                FaultKind::Unconfirmed,
+                Blame::Peer,
+                "ask its operator whether the file is there, or wait longer with --patience",
+            ),
         };
         Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
+    }
+}
+
+fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
+    let accepted = |option: &str, reason| match limits.accepted(reason) {
+        names if names.is_empty() => format!("try another {option}"),
+        names => format!("use {option} {}", names.replace(',', " or ")),
+    };
+    match reason {
+        None => "the server's log says why".to_owned(),
+        Some(Refusal::Variant) => accepted("--protocol", Refusal::Variant),
+        Some(Refusal::Policy) if !limits.accepted(Refusal::Policy).is_empty() => {
+            accepted("--padding", Refusal::Policy)
+        }
+        Some(Refusal::Size) => "ask the server's operator to raise --max-file".to_owned(),
+        Some(Refusal::Disk) => {
+            "ask the server's operator to make room; the server's log says more".to_owned()
+        }
+        Some(Refusal::Name) => "rename the file".to_owned(),
+        Some(Refusal::Busy) => "send it again later".to_owned(),
+        Some(Refusal::Policy | Refusal::Content) => "the server's log says why".to_owned(),
     }
 }

@@ -1,8 +1,7 @@
 //! The client's side of receipts (PROTOCOL.md, "Receipt").
 
-use std::io;
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Upload, UploadError, unix_now};
 use crate::crypto::challenge;
@@ -106,7 +105,9 @@ impl Upload {
         let message = [&Mode::Authenticate.word()[..], &word(text.len() as u64), text.as_bytes()].concat();
         self.connection
             .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
+        self.notice()?;
         self.connection.send(&message, |_| ()).map_err(|e| self.broken_off(Some(&e)))?;
+        self.is_owed = true;
         Ok(Question { request, salt })
     }
 
@@ -121,10 +122,16 @@ impl Upload {
         anchor: Option<&Anchor>,
     ) -> Result<Confirmation, UploadError> {
         let Question { request, salt } = question;
-        self.connection
-            .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
+        let patience = super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK);
+        self.connection.set_patience(patience);
+        self.connection.set_limit(Some(Instant::now() + patience + super::RECEIPT_LIMIT));
         let mut decoder = AnswerDecoder::for_receipt();
         let answer = loop {
+            if decoder.is_empty()
+                && let Some(refused) = self.refusal()
+            {
+                return Err(refused);
+            }
             let (taken, answer) =
                 decoder.feed(self.connection.buffered()).map_err(|e| ReceiptError::NotOne(e.to_string()))?;
             self.connection.consume(taken);
@@ -137,7 +144,9 @@ impl Upload {
                 Err(e) => return Err(self.broken_off(Some(&e))),
             }
         };
-        self.unconfirmed = 0;
+        self.is_owed = false;
+        self.connection.set_limit(None);
+        (self.unconfirmed, self.unconfirmed_wire, self.unconfirmed_blocks) = (0, 0, 0);
         let blob = String::from_utf8(answer.certificate)
             .map_err(|_| ReceiptError::NotOne("it is not text".to_owned()))?;
         // Whatever vouched for the server's own key vouches for its receipts.
@@ -168,15 +177,6 @@ impl Upload {
         }
         check(&receipt, request, &signers)?;
         Ok(Confirmation::Receipt(Box::new(receipt)))
-    }
-
-    /// Everything was sent, and the server does not say that it is there.
-    fn broken_off(&self, cause: Option<&io::Error>) -> UploadError {
-        match cause {
-            _ if self.connection.is_interrupted() => UploadError::Interrupted,
-            Some(e) if e.kind() == io::ErrorKind::TimedOut => UploadError::Unconfirmed,
-            _ => UploadError::Rejected,
-        }
     }
 }
 

@@ -59,9 +59,27 @@ fn never_a_hundred_percent_before_delivered() {
     assert!(sent.contains(" 99 %") && sent.contains("▚▚▚▚") && !sent.contains('█'), "{sent}");
     assert!(!stage.shows("100 %"));
     stage.now += Duration::from_secs(12);
-    assert!(stage.shows("not confirmed yet, 12 s"));
+    assert!(stage.shows("sent, waiting for the server to finish, 12 s"));
     stage.state(track, State::Delivered);
     assert!(stage.row("cmos.mp4   delivered ✓").contains("104 MiB in 0.19 s"));
+}
+
+#[test]
+fn a_key_ends_the_wait_for_the_server_and_the_file_is_sent_and_neither_delivered_nor_failed() {
+    let mut stage = busy();
+    let track = Track::Job(JobId(2));
+    assert_eq!(stage.keys("Tab w"), [], "nothing is awaited yet");
+    stage.state(track, State::Sent);
+    assert_eq!(stage.keys("w"), [Effect::Send(Command::EndWait)]);
+    let fault = Fault {
+        kind: FaultKind::Unconfirmed,
+        blame: Blame::Peer,
+        what: "sent, not confirmed: the server did not close".to_owned(),
+        advice: String::new(),
+    };
+    stage.state(track, State::Failed(fault));
+    let row = stage.row("cmos.mp4   sent ?");
+    assert!(row.contains("not confirmed") && !row.contains("failed"), "{row}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use crate::event::{Blame, Fault, Job, Named, Snapshot, State, Target, Verdict};
+use crate::event::{Blame, Fault, FaultKind, Job, Named, Snapshot, State, Target, Verdict};
 use crate::transfer::race;
 use crate::ui::fit;
 use crate::units;
@@ -19,6 +19,7 @@ pub(in crate::ui) const fn state(state: &State) -> &'static str {
         State::Sent => "sent",
         State::Delivered => "delivered ✓",
         State::Stored { .. } => "stored ✓",
+        State::Failed(Fault { kind: FaultKind::Unconfirmed, .. }) => "sent ?",
         State::Failed(_) => "failed ✗",
         State::Cancelled => "cancelled",
     }
@@ -96,7 +97,7 @@ pub(in crate::ui) fn unconfirmed(waited: Duration) -> String {
     if waited < Duration::from_secs(1) {
         "not confirmed yet".to_owned()
     } else {
-        format!("not confirmed yet, {}", clock(waited))
+        format!("sent, waiting for the server to finish, {}", clock(waited))
     }
 }
 

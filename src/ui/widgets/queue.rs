@@ -12,7 +12,7 @@ use ratatui::widgets::Widget;
 use super::bar::{self, Fill};
 use super::list::{Cursor, Step};
 use super::{Pane, rows};
-use crate::event::{Job, JobId, Pace, Snapshot, State, Target, Took};
+use crate::event::{Fault, FaultKind, Job, JobId, Pace, Snapshot, State, Target, Took};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
@@ -196,6 +196,11 @@ impl Queue {
 
     pub(in crate::ui) fn is_running(&self) -> bool {
         self.uploads.iter().any(Upload::is_running)
+    }
+
+    /// Whether everything was sent of one, and the server has not confirmed it.
+    pub(in crate::ui) fn is_awaiting_end(&self) -> bool {
+        self.uploads.iter().any(|upload| upload.state == State::Sent)
     }
 
     /// Whether a clock of it is on the screen.
@@ -393,6 +398,7 @@ impl Pane<'_, Queue> {
     fn state(&self, upload: &Upload) -> (String, Style) {
         let style = match upload.state {
             State::Delivered | State::Stored { .. } => self.theme.good(),
+            State::Failed(Fault { kind: FaultKind::Unconfirmed, .. }) => self.theme.warn(),
             State::Failed(_) => self.theme.bad(),
             State::Waiting => self.theme.faint(),
             State::Cancelled | State::Sent => self.theme.warn(),

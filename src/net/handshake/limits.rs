@@ -1,0 +1,153 @@
+//! What our server says beforehand that it will refuse.
+
+use std::fmt;
+
+use super::server_words;
+use crate::event::{Dialect, Padding, Variant};
+use crate::net::refusal::Refusal;
+use crate::net::service::Policy;
+
+/// What a server refuses, as far as it says so when it proves itself (`maxfile=`, `accept=`, `padding=`). It is not
+/// signed: an attacker who changes it can prevent an upload, which an attacker on the path can anyway.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes of the largest file; `None`: not said.
+    max_file: Option<u64>,
+    /// Variants that are accepted; `None`: not said.
+    variants: Option<Vec<Variant>>,
+    /// Paddings of CP1's blocks that are accepted; `None`: not said.
+    paddings: Option<Vec<Padding>>,
+}
+
+const VARIANTS: [(Variant, &str); 4] =
+    [(Variant::Plain, "plain"), (Variant::Ap, "ap"), (Variant::Cp1, "cp1"), (Variant::Cp2, "cp2")];
+const PADDINGS: [(Padding, &str); 2] = [(Padding::Oaep, "oaep"), (Padding::Pkcs1v15, "pkcs1v15")];
+
+impl Limits {
+    /// Those of a server with this policy.
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        Self {
+            max_file: Some(policy.max_file),
+            variants: Some(policy.variants.clone()),
+            paddings: Some(
+                PADDINGS
+                    .map(|(padding, _)| padding)
+                    .into_iter()
+                    .filter(|p| policy.paddings.contains(*p))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Reads them from what stands before the PEM in a server's answer. What is not understood is not said.
+    #[must_use]
+    pub fn parse(certificate: &[u8]) -> Self {
+        let mut limits = Self::default();
+        for word in server_words(certificate) {
+            match word.split_once('=') {
+                Some(("maxfile", bytes)) => limits.max_file = bytes.parse().ok(),
+                Some(("accept", names)) => limits.variants = read(names, &VARIANTS),
+                Some(("padding", names)) => limits.paddings = read(names, &PADDINGS),
+                _ => {}
+            }
+        }
+        limits
+    }
+
+    /// Whether every file in this dialect would be refused.
+    #[must_use]
+    pub fn refuse_dialect(&self, dialect: Dialect) -> Option<Refusal> {
+        let lacks = |variants: &Vec<Variant>| !variants.contains(&dialect.variant);
+        let lacks_padding = |paddings: &Vec<Padding>| !paddings.contains(&dialect.padding);
+        if self.variants.as_ref().is_some_and(lacks) {
+            return Some(Refusal::Variant);
+        }
+        let is_refused = dialect.variant == Variant::Cp1 && self.paddings.as_ref().is_some_and(lacks_padding);
+        is_refused.then_some(Refusal::Policy)
+    }
+
+    /// Bytes of the largest file, if the server says so.
+    #[must_use]
+    pub const fn max_file(&self) -> Option<u64> {
+        self.max_file
+    }
+
+    /// The variants or paddings that are accepted, as flags name them.
+    #[must_use]
+    pub fn accepted(&self, refusal: Refusal) -> String {
+        match refusal {
+            Refusal::Variant => names(self.variants.as_deref(), &VARIANTS),
+            _ => names(self.paddings.as_deref(), &PADDINGS),
+        }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bytes) = self.max_file {
+            write!(f, " maxfile={bytes}")?;
+        }
+        if let Some(variants) = &self.variants {
+            write!(f, " accept={}", names(Some(variants), &VARIANTS))?;
+        }
+        if let Some(paddings) = &self.paddings {
+            write!(f, " padding={}", names(Some(paddings), &PADDINGS))?;
+        }
+        Ok(())
+    }
+}
+
+fn read<T: Copy>(names: &str, all: &[(T, &str)]) -> Option<Vec<T>> {
+    let value = |name: &str| all.iter().find(|(_, known)| *known == name).map(|(value, _)| *value);
+    // A later version may know more; a list of nothing that we know is not understood.
+    let values: Vec<T> = names.split(',').filter_map(value).collect();
+    (!values.is_empty()).then_some(values)
+}
+
+fn names<T: PartialEq>(values: Option<&[T]>, all: &[(T, &'static str)]) -> String {
+    let is_in = |value: &T| values.is_some_and(|values| values.contains(value));
+    all.iter().filter(|(value, _)| is_in(value)).map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::padding::Paddings;
+    use crate::net::handshake::{ReceiptOffer, receipt_offer, server_line};
+
+    #[test]
+    fn the_server_line_says_what_would_be_refused() {
+        let policy = Policy {
+            variants: vec![Variant::Ap, Variant::Cp2],
+            paddings: Paddings::OAEP,
+            max_file: 1000,
+            ..Policy::default()
+        };
+        let limits = Limits::of(&policy);
+        let line = server_line(true, 900, &limits);
+        assert_eq!(line, "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep\n");
+        assert_eq!(Limits::parse(line.as_bytes()), limits);
+        assert_eq!(receipt_offer(line.as_bytes()), ReceiptOffer::Given);
+        assert_eq!(limits.max_file(), Some(1000));
+        assert_eq!(limits.refuse_dialect(Dialect::of(Variant::Cp1)), Some(Refusal::Variant));
+        assert_eq!(limits.refuse_dialect(Dialect::of(Variant::Cp2)), None);
+        let all = Limits::of(&Policy { paddings: Paddings::OAEP, ..Policy::default() });
+        let pkcs = |variant| Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(variant) };
+        assert_eq!(all.refuse_dialect(pkcs(Variant::Cp1)), Some(Refusal::Policy));
+        assert_eq!(all.refuse_dialect(pkcs(Variant::Cp2)), None, "MODE 4 takes either");
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_refuses_nothing() {
+        for line in [
+            &b"-----BEGIN CERTIFICATE-----"[..],
+            b"upseal/1 server receipts=1 idle=900\n",
+            b"upseal/1 server maxfile=many accept=cp9 padding=\n",
+            b"upseal/2 server maxfile=1 accept=ap\n",
+        ] {
+            assert_eq!(Limits::parse(line), Limits::default());
+            assert_eq!(Limits::parse(line).refuse_dialect(Dialect::of(Variant::Cp1)), None);
+        }
+    }
+}

@@ -4,7 +4,6 @@ mod history;
 mod trust;
 mod values;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -211,16 +210,20 @@ pub struct Verify {
 
 /// `upseal serve`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Serve {
-    /// Where to listen. Beyond loopback, --accept must be spelled out.
+    /// Where to listen: an address, or a name of one, and a port. Beyond loopback, --accept must be spelled out.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
-    pub bind: SocketAddr,
+    pub bind: Bind,
     /// The folder for received files.
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
     /// The folder with the server's certificate and private key (`certs init` makes it).
     #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
     pub certs: PathBuf,
+    /// Refuse private keys in that folder that other users of this machine can read. Without it: warn.
+    #[arg(long)]
+    pub strict_modes: bool,
     /// The variants to accept; on loopback all, when not given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
     pub accept: Option<Vec<VariantArg>>,
@@ -255,7 +258,7 @@ pub struct Serve {
     /// Which part of the answer to MODE 3 comes first.
     #[arg(long, value_enum, default_value_t = ReplyOrderArg::SignatureFirst, help_heading = OTHER_CLIENTS)]
     pub reply_order: ReplyOrderArg,
-    /// Serve one connection and exit.
+    /// Serve one client and exit. A connection that brings no complete message, as a port scan, does not count.
     #[arg(long)]
     pub once: bool,
     /// One JSON event a line on stdout.

@@ -262,7 +262,11 @@ impl ConfigError {
             }
             Self::Taken { .. } => "--force replaces it".to_owned(),
             Self::BadName { .. } => file::NAMES.to_owned(),
-            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::NotText { .. } => String::new(),
+            Self::Unreadable { .. } => {
+                "make it readable, or set UPSEAL_CONFIG to another file (/dev/null for none)".to_owned()
+            }
+            Self::Unwritable { .. } => "set UPSEAL_CONFIG to a file that can be written".to_owned(),
+            Self::NotText { .. } => String::new(),
         }
     }
 }

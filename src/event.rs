@@ -19,7 +19,7 @@ pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
 };
 pub use self::fault::{Blame, Fault, FaultKind};
-pub use self::forecast::{Calibration, Learned, Speed};
+pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
 pub use self::proof::{KeyChange, Proof, Standing};
 pub use self::race::{
     Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,

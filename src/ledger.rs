@@ -10,18 +10,21 @@
 //! - [`history`]: recording it, and the questions about it
 //! - [`asked`]: what a client sent and has no row yet, because no receipt has come
 //! - `padding`: how many PKCS #1 v1.5 blocks of a server key did not conform
-//! - [`replay`]: what was seen and must not come again (PROTOCOL.md, "Replay guard")
+//! - [`replay`]: what was seen and must not come again
+//! - [`announced`]: what a server is about to publish
+//! - [`serving`]: what the sessions of one server share of all this
 //! - [`repair`]: what a crash left without a row
 //! - [`audit`]: whether folder, history and receipts say the same
 //! - `schema`: the tables, and how an older file becomes a newer one
 //!
 //! Programs may have the file open at the same time: WAL lets them read while one of them writes, and
 //! whoever wants to write too waits for at most 5 s. A row that was recorded survives the program's
-//! death; a power failure may take the latest ones (`synchronous = NORMAL`), which [`repair`] notices
-//! for received files.
+//! death; a power failure may take the latest ones (`synchronous = NORMAL`), which [`repair`] restores
+//! for received files from their announcements, which are on disk before the files have names.
 //!
 //! It knows no network, no transfer and no screen.
 
+pub mod announced;
 pub mod asked;
 pub mod audit;
 mod folder;
@@ -31,6 +34,7 @@ pub mod repair;
 pub mod replay;
 pub mod row;
 mod schema;
+pub mod serving;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -42,10 +46,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+pub use self::announced::Announced;
 pub use self::asked::{Asked, Asking};
 pub use self::history::{Direction, Filter};
 pub use self::replay::Seen;
-pub use self::row::{Entry, Outcome, Received, Recovered, Sent};
+pub use self::row::{Entry, Origin, Outcome, Received, Recovered, Sent};
+pub use self::serving::Serving;
 
 /// How long to wait for another program that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -156,6 +162,20 @@ impl Ledger {
         let mut connection = self.lock();
         let done = schema::immediately(&mut connection, |transaction| change(transaction));
         done.map_err(|why| self.failed("write to", why))
+    }
+
+    /// Writes, all of it or nothing, and brings it to disk together with everything that was written before.
+    fn write_durably(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), LedgerError> {
+        let mut connection = self.lock();
+        let done = connection
+            .pragma_update(None, "synchronous", "FULL")
+            .and_then(|()| schema::immediately(&mut connection, |transaction| change(transaction)));
+        // Whatever happened: the next write need not wait for the disk.
+        let back = connection.pragma_update(None, "synchronous", "NORMAL");
+        done.and(back).map_err(|why| self.failed("write to", why))
     }
 
     /// A panic inside leaves no transaction open: dropped, it is rolled back.

@@ -16,6 +16,7 @@
 //! - [`report`]: a race's result as a page, a picture or numbers
 //! - [`digest`], [`escape`](mod@escape), [`units`], [`own_files`]: SHA-256 as a value, names made harmless to show,
 //!   amounts, files that are replaced whole
+//! - [`signals`]: which signals end the program
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - [`config`]: flags, presets, the environment and the file as one value
 //! - `ui` (feature `tui`): the terminal front end
@@ -35,6 +36,7 @@ pub mod output;
 pub mod own_files;
 pub mod pipeline;
 pub mod report;
+pub mod signals;
 pub mod store;
 pub mod transfer;
 pub mod trust;

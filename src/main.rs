@@ -23,7 +23,12 @@ fn main() -> ExitCode {
         None => command::terminal(cli.ui),
     };
     match result {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
+            output::fault(&lost);
+            // What failed before that says more.
+            ExitCode::from(if code == 0 { lost.kind.exit_code() } else { code })
+        }
         Err(fault) => {
             output::fault(&fault);
             ExitCode::from(fault.kind.exit_code())

@@ -56,6 +56,9 @@ pub struct Meter {
     workers: AtomicU32,
     /// The other side's meter of the same file, where that is in this process.
     other: OnceLock<Arc<Meter>>,
+    /// Whether steps are timed by [`simulated::now`].
+    #[cfg(test)]
+    simulates: AtomicBool,
     /// A stage that is slower than it need be, and by how much in each step.
     #[cfg(test)]
     slowed: OnceLock<(Stage, Duration)>,
@@ -77,6 +80,8 @@ impl Default for Meter {
             cpu: AtomicU64::new(0),
             workers: AtomicU32::new(1),
             other: OnceLock::new(),
+            #[cfg(test)]
+            simulates: AtomicBool::new(false),
             #[cfg(test)]
             slowed: OnceLock::new(),
         }
@@ -135,11 +140,11 @@ impl Meter {
     pub fn timed<T>(&self, stage: Stage, step: impl FnOnce() -> T) -> T {
         let measures = self.measures.load(Relaxed);
         let clock = measures.then(cpu_now);
-        let begin = Instant::now();
+        let begin = self.step_clock();
         #[cfg(test)]
         self.dawdle(stage);
         let result = step();
-        let nanos = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let nanos = self.step_clock().saturating_sub(begin);
         let Some(clock) = clock else {
             self.stages[stage as usize].fetch_add(nanos, Relaxed);
             return result;
@@ -152,18 +157,33 @@ impl Meter {
         result
     }
 
-    /// From now on each step of this stage sleeps first.
+    /// Nanoseconds, by the clock that steps are timed by.
+    fn step_clock(&self) -> u64 {
+        #[cfg(test)]
+        if self.simulates.load(Relaxed) {
+            return simulated::now();
+        }
+        self.now()
+    }
+
+    /// From now on steps are timed by [`simulated::now`].
     #[cfg(test)]
-    pub(crate) fn slow(&self, stage: Stage, nap: Duration) {
-        let _ = self.slowed.set((stage, nap));
+    pub(crate) fn simulate(&self) {
+        self.simulates.store(true, Relaxed);
+    }
+
+    /// From now on each step of this stage takes so much longer, by the simulated clock.
+    #[cfg(test)]
+    pub(crate) fn slow(&self, stage: Stage, pause: Duration) {
+        let _ = self.slowed.set((stage, pause));
     }
 
     #[cfg(test)]
     fn dawdle(&self, at: Stage) {
-        if let Some((stage, nap)) = self.slowed.get()
+        if let Some((stage, pause)) = self.slowed.get()
             && *stage == at
         {
-            std::thread::sleep(*nap);
+            simulated::pass(*pause);
         }
     }
 
@@ -217,19 +237,21 @@ impl Meter {
     /// Time since [`Meter::start`]; zero before it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        match self.started.load(Relaxed) {
-            0 => Duration::ZERO,
-            started => Duration::from_nanos(self.now().saturating_sub(started)),
-        }
+        since(&self.started, self.now())
     }
 
     /// Time since the last byte moved; zero before [`Meter::start`].
     #[must_use]
     pub fn idle(&self) -> Duration {
-        match self.last.load(Relaxed) {
-            0 => Duration::ZERO,
-            last => Duration::from_nanos(self.now().saturating_sub(last)),
-        }
+        since(&self.last, self.now())
+    }
+}
+
+/// Time from a moment to `now`; zero if the moment has not come.
+fn since(moment: &AtomicU64, now: u64) -> Duration {
+    match moment.load(Relaxed) {
+        0 => Duration::ZERO,
+        moment => Duration::from_nanos(now.saturating_sub(moment)),
     }
 }
 
@@ -242,6 +264,27 @@ fn cpu_now() -> u64 {
 
 fn micros(nanos: &AtomicU64) -> u64 {
     nanos.load(Relaxed) / 1000
+}
+
+/// A clock for tests that a busy machine does not disturb: each thread has its own. It counts the time for which the
+/// thread had a processor, and the time that a test lets pass. It stands still while the thread waits.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local!(static PASSED: Cell<u64> = const { Cell::new(0) });
+
+    /// Lets time pass on this thread.
+    pub(crate) fn pass(time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        PASSED.set(PASSED.get().saturating_add(nanos));
+    }
+
+    /// Nanoseconds on this thread's clock.
+    pub(super) fn now() -> u64 {
+        super::cpu_now().saturating_add(PASSED.get())
+    }
 }
 
 #[cfg(test)]
@@ -258,7 +301,23 @@ mod tests {
         meter.add_wire(9);
         assert_eq!((meter.file_bytes(), meter.file_total()), (7, 10));
         assert_eq!((meter.wire_bytes(), meter.wire_total()), (9, 20));
-        assert!(meter.elapsed() >= meter.idle());
+        let (started, last) = (meter.started.load(Relaxed), meter.last.load(Relaxed));
+        assert!(0 < started && started <= last, "{started} {last}");
+    }
+
+    #[test]
+    fn time_runs_from_the_start_and_idle_time_from_the_last_byte() {
+        let meter = Meter::default();
+        meter.started.store(5, Relaxed);
+        meter.last.store(8, Relaxed);
+        assert_eq!(since(&meter.started, 10), Duration::from_nanos(5));
+        assert_eq!(since(&meter.last, 10), Duration::from_nanos(2));
+        assert_eq!(since(&meter.last, 7), Duration::ZERO, "another thread has moved a byte meanwhile");
+        // Both have passed at the least what the clock says now, and at the most what it says afterwards.
+        let (started, last) = (meter.elapsed(), meter.idle());
+        let now = meter.now();
+        assert!(!started.is_zero() && started <= since(&meter.started, now));
+        assert!(!last.is_zero() && last <= since(&meter.last, now));
     }
 
     #[test]

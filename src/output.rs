@@ -5,16 +5,18 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Proof, Snapshot, Standing, State, Track,
-    Verdict, Work,
+    Blame, Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Proof, Snapshot, Standing, State,
+    Track, Verdict, Work,
 };
 use crate::transfer::recognise::day;
+use crate::transfer::sampler::STALLED;
 use crate::transfer::{bottleneck, race};
 use crate::units;
 
@@ -41,9 +43,28 @@ impl Style {
     }
 }
 
-/// A line of a result, on stdout. A reader that has gone away is no error of ours.
+/// Why results could not be written to stdout, the first time.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line of a result to stdout. A closed pipe is not an error; any other failure is kept for
+/// [`lost_results`].
 pub fn line(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    if let Err(why) = writeln!(io::stdout().lock(), "{text}")
+        && why.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| why);
+    }
+}
+
+/// The fault with which the program ends if results did not reach stdout.
+#[must_use]
+pub fn lost_results() -> Option<Fault> {
+    LOST.get().map(|why| Fault {
+        kind: FaultKind::Local,
+        blame: Blame::User,
+        what: format!("cannot write the results to standard output: {why}"),
+        advice: String::new(),
+    })
 }
 
 /// A message, on stderr.
@@ -229,20 +250,7 @@ impl Output {
         }
         match state {
             State::Delivered | State::Stored { .. } if matches!(track, Track::Job(_)) => {
-                let time = Duration::from_millis(last.elapsed_ms);
-                let (fate, more) = match state {
-                    State::Stored { name: there, receipt } => {
-                        ("stored   ", stored(&name, there, receipt.as_deref()))
-                    }
-                    _ => ("delivered", ", no receipt".to_owned()),
-                };
-                self.result(&format!(
-                    "{name}  {fate}  {} in {}, {}, {} on the wire{more}",
-                    units::bytes(last.file_bytes),
-                    units::duration(time),
-                    units::rate(last.file_bytes as f64 / time.as_secs_f64().max(0.001)),
-                    units::bytes(last.wire_bytes),
-                ));
+                self.result(&arrived(&name, state, &last));
             }
             // A lane's result is part of the verdict.
             State::Failed(Fault { kind: FaultKind::Unproven, .. })
@@ -282,9 +290,7 @@ impl Output {
             self.bar = Some((track, bar));
         }
         if let Some((_, bar)) = &self.bar {
-            let eta =
-                snapshot.eta_ms.map(|ms| format!(", ETA {}", units::duration(Duration::from_millis(ms))));
-            bar.set_prefix(format!("{} now{}", units::rate(snapshot.rate_now), eta.unwrap_or_default()));
+            bar.set_prefix(pace(&snapshot));
             bar.set_position(snapshot.file_bytes);
         }
     }
@@ -355,6 +361,41 @@ impl Output {
             None => print(),
         }
     }
+}
+
+/// What stands behind the bar: the rate and the ETA, or for how long nothing has moved.
+fn pace(snapshot: &Snapshot) -> String {
+    let idle = Duration::from_millis(snapshot.idle_ms);
+    if idle >= STALLED {
+        return format!("stalled {}", units::clock(idle));
+    }
+    let eta = snapshot.eta_ms.map(|ms| format!(", ETA {}", units::clock(Duration::from_millis(ms))));
+    format!("{} now{}", units::rate(snapshot.rate_now), eta.unwrap_or_default())
+}
+
+/// What became of an upload that arrived, behind its name.
+fn arrived(name: &str, state: &State, last: &Snapshot) -> String {
+    let (fate, more) = match state {
+        State::Stored { name: there, receipt } => {
+            // Not a byte of it went out.
+            if last.wire_total == 0 {
+                return format!("{name}  stored     not sent: the server gave a receipt before");
+            }
+            ("stored   ", stored(name, there, receipt.as_deref()))
+        }
+        _ => ("delivered", ", no receipt".to_owned()),
+    };
+    // Below a millisecond there is no rate.
+    let rate = match last.elapsed_ms {
+        0 => String::new(),
+        ms => format!("{}, ", units::rate(last.file_bytes as f64 * 1000.0 / ms as f64)),
+    };
+    format!(
+        "{name}  {fate}  {} in {}, {rate}{} on the wire{more}",
+        units::bytes(last.file_bytes),
+        units::millis(last.elapsed_ms),
+        units::bytes(last.wire_bytes),
+    )
 }
 
 /// What a lane's line ends with: its laps, the processors' time, and what the others waited for.
@@ -430,6 +471,31 @@ fn introduction(proof: &Proof) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stalls_says_for_how_long_and_has_no_eta() {
+        let snapshot = Snapshot { rate_now: 1048.0 * 1024.0, eta_ms: Some(61_400), ..Snapshot::default() };
+        assert_eq!(pace(&snapshot), "1.02 MiB/s now, ETA 1 min 1 s");
+        assert_eq!(pace(&Snapshot { idle_ms: 12_300, ..snapshot }), "stalled 12 s");
+        assert_eq!(pace(&Snapshot { eta_ms: None, ..snapshot }), "1.02 MiB/s now");
+    }
+
+    #[test]
+    fn what_was_not_sent_has_no_bytes_and_no_time() {
+        let state = State::Stored { name: "a.txt".to_owned(), receipt: None };
+        let none = Snapshot { file_total: 7, ..Snapshot::default() };
+        assert_eq!(
+            arrived("a.txt", &state, &none),
+            "a.txt  stored     not sent: the server gave a receipt before"
+        );
+        let sent = Snapshot { file_bytes: 7, wire_bytes: 36, wire_total: 36, ..none };
+        assert_eq!(arrived("a.txt", &state, &sent), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");
+        let slow = Snapshot { elapsed_ms: 7, ..sent };
+        assert_eq!(
+            arrived("a.txt", &state, &slow),
+            "a.txt  stored     7 B in 7 ms, 1000 B/s, 36 B on the wire"
+        );
+    }
 
     #[test]
     fn a_word_is_quoted_where_a_shell_would_split_or_change_it() {

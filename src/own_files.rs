@@ -25,15 +25,20 @@ pub enum For {
     Anybody,
 }
 
-/// Puts a new file, whole and on disk, in the place of the old one, if there is one. What is a link stays one, to the
-/// new file.
+/// Puts a new file, whole and on disk, in the place of the old one, if there is one. Of the user's own files, what is a
+/// link stays one, to the new file; otherwise the link itself is replaced and never followed.
 ///
 /// # Errors
 /// The old file is as it was, and nothing else is left.
 pub fn replace(path: &Path, bytes: &[u8], whose: For) -> io::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match whose {
+        // The user's own link, for example to a folder of settings that is under version control.
+        For::User => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        // In a folder where others may write, a link may be planted between a check and this line.
+        For::Anybody => path.to_owned(),
+    };
     // A device would be gone.
-    if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
         return Err(io::Error::other("it is no file"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -153,6 +158,23 @@ mod tests {
         replace(&link, b"two", For::User).unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(temp.path().join("there/file")).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_link_that_was_planted_in_a_public_folder_is_replaced_and_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let precious = temp.path().join("precious");
+        fs::write(&precious, b"one").unwrap();
+        for target in ["precious", "not there"] {
+            let link = temp.path().join("link");
+            let _ = fs::remove_file(&link);
+            symlink(target, &link).unwrap();
+            replace(&link, b"two", For::Anybody).unwrap();
+            assert!(!link.is_symlink());
+            assert_eq!(fs::read(&link).unwrap(), b"two");
+        }
+        assert_eq!(fs::read(&precious).unwrap(), b"one");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2, "nothing is left beside them");
     }
 
     #[test]

@@ -3,33 +3,37 @@
 //! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
 //! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
 //! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
-//! extension that is not understood; not for another use than a server's signatures. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
+//! extension that is not understood, none of those evaluated malformed (`limits`); not for another use than a server's
+//! signatures; no name that the CA's name constraints exclude. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
 //! that has itself expired. The course's certificates need the first two.
 
 pub mod facts;
 pub mod known;
+mod limits;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use rsa::pkcs1v15;
 use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::signature::Verifier as _;
-use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use self::limits::Limits;
 use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use crate::crypto::distinguished;
 use crate::crypto::identity::KEY_BITS;
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
 use crate::event::Proof;
+use crate::units;
 
 /// Fewer bits than this get a warning.
 const WARN_BELOW_BITS: usize = 2048;
@@ -101,16 +105,26 @@ pub enum TrustError {
     #[error("the certificate bears the name of the CA, but was not signed by it or was changed since")]
     BadSignature,
     /// Its time is over.
-    #[error("the certificate expired on {}", Date(*not_after))]
+    #[error(
+        "the certificate expired on {}; this computer's clock says {}, {} later: is the clock right?",
+        Date(*not_after), Date(*now), apart(*not_after, *now)
+    )]
     Expired {
         /// Its last second, Unix.
         not_after: i64,
+        /// Time of this computer's clock, Unix.
+        now: i64,
     },
     /// Its time has not begun.
-    #[error("the certificate is not valid before {}", Date(*not_before))]
+    #[error(
+        "the certificate is not valid before {}; this computer's clock says {}, {} earlier: is the clock right?",
+        Date(*not_before), Date(*now), apart(*now, *not_before)
+    )]
     NotYetValid {
         /// Its first second, Unix.
         not_before: i64,
+        /// Time of this computer's clock, Unix.
+        now: i64,
     },
     /// The key is of another kind, or damaged.
     #[error("the certificate's key is not an RSA key that can be used: {why}")]
@@ -129,6 +143,20 @@ pub enum TrustError {
     CriticalExtension {
         /// Its object identifier.
         oid: String,
+    },
+    /// It may limit the certificate, in a way that nobody can read.
+    #[error("the certificate's {extension} extension is malformed")]
+    MalformedExtension {
+        /// Name of the extension in RFC 5280.
+        extension: &'static str,
+    },
+    /// The CA may not certify this name (RFC 5280, 4.2.1.10).
+    #[error("the name constraints of the CA {} {name}", if *.checked { "do not permit" } else { "cannot be checked for" })]
+    NameConstraint {
+        /// Name in the certificate, escaped.
+        name: String,
+        /// Whether upseal evaluates constraints of this form.
+        checked: bool,
     },
     /// It may not be used by a server that signs (RFC 5280, 4.2.1.3 and 4.2.1.12).
     #[error("the certificate is for another use: its {extension} does not hold {lacks}")]
@@ -163,6 +191,11 @@ impl fmt::Display for Date {
     }
 }
 
+/// How far two Unix seconds are apart, the earlier first.
+fn apart(earlier: i64, later: i64) -> String {
+    units::duration(Duration::from_secs(later.abs_diff(earlier)))
+}
+
 /// The CA that must have signed every server's certificate.
 #[derive(Debug, Clone)]
 pub struct Anchor {
@@ -176,11 +209,7 @@ impl Anchor {
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let certificate = Certificate::from_pem(pem)?;
         let parsed = certificate.parsed()?;
-        let constraints = parsed.basic_constraints().ok().flatten();
-        let usage = parsed.key_usage().ok().flatten();
-        if constraints.is_some_and(|constraints| !constraints.value.ca)
-            || usage.is_some_and(|usage| !usage.value.key_cert_sign())
-        {
+        if !Limits::of(&parsed)?.permits_certifying() {
             return Err(TrustError::NotACa { subject: shown(parsed.subject()) });
         }
         let key = server_key(parsed.public_key())?;
@@ -219,13 +248,14 @@ impl Anchor {
 
         let (not_before, not_after) = validity(&leaf);
         if now_unix < not_before {
-            return Err(TrustError::NotYetValid { not_before });
+            return Err(TrustError::NotYetValid { not_before, now: now_unix });
         }
         if now_unix > not_after {
-            return Err(TrustError::Expired { not_after });
+            return Err(TrustError::Expired { not_after, now: now_unix });
         }
-        check_extensions(&leaf)?;
-        check_use(&leaf)?;
+        let limits = Limits::of(&leaf)?;
+        limits.check_use()?;
+        Limits::of(&ca)?.check_names(&leaf, &limits)?;
         let key = server_key(leaf.public_key())?;
 
         let mut proof = proof(&leaf, &key, now_unix);
@@ -291,12 +321,12 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     let mut proof = proof(&parsed, &key, now_unix);
     let (not_before, not_after) = validity(&parsed);
     if now_unix < not_before {
-        proof.warnings.push(TrustError::NotYetValid { not_before }.to_string());
+        proof.warnings.push(TrustError::NotYetValid { not_before, now: now_unix }.to_string());
     }
     if now_unix > not_after {
-        proof.warnings.push(TrustError::Expired { not_after }.to_string());
+        proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string());
     }
-    if let Err(error) = check_extensions(&parsed).and_then(|()| check_use(&parsed)) {
+    if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use()) {
         proof.warnings.push(error.to_string());
     }
     Ok(proof)
@@ -350,23 +380,6 @@ fn bits(number: &[u8]) -> usize {
     number.get(zeros).map_or(0, |first| (number.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
-/// RFC 5280, 4.2: a critical extension that is not recognised refuses the certificate.
-fn check_extensions(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
-    let unknown = leaf.iter_extensions().find(|extension| {
-        extension.critical
-            && matches!(
-                extension.parsed_extension(),
-                ParsedExtension::UnsupportedExtension { .. }
-                    | ParsedExtension::ParseError { .. }
-                    | ParsedExtension::Unparsed
-            )
-    });
-    match unknown {
-        None => Ok(()),
-        Some(extension) => Err(TrustError::CriticalExtension { oid: extension.oid.to_id_string() }),
-    }
-}
-
 /// A name for people; even that of nobody (RFC 5280, 4.1.2.6 allows an empty subject).
 fn shown(name: &X509Name<'_>) -> String {
     let text = distinguished(name);
@@ -384,19 +397,6 @@ fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>>
         Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
     };
     name.iter().map(|part| part.iter().map(text).collect()).collect()
-}
-
-/// AP is a server that signs. Without an extension nothing limits the use.
-fn check_use(leaf: &TbsCertificate<'_>) -> Result<(), TrustError> {
-    let usage = leaf.key_usage().ok().flatten();
-    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
-        return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
-    }
-    let purposes = leaf.extended_key_usage().ok().flatten();
-    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
-        return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -31,12 +31,18 @@ pub fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(whole))
 }
 
-/// A time as a person says it: `0.02 s`, `2.7 s`, `48 s`, `5 min 53 s`, `2 h 10 min`.
+/// A time as a person says it: `3.1 ms`, `0.02 s`, `2.7 s`, `48 s`, `5 min 53 s`, `2 h 10 min`.
 #[must_use]
 pub fn duration(time: Duration) -> String {
     let s = time.as_secs_f64();
     let whole = time.as_secs() + u64::from(time.subsec_millis() >= 500);
-    if s < 1.0 {
+    if time.is_zero() {
+        "0 s".to_owned()
+    } else if s < 0.000_05 {
+        "< 0.1 ms".to_owned()
+    } else if s < 0.009_95 {
+        format!("{:.1} ms", s * 1000.0)
+    } else if s < 1.0 {
         format!("{s:.2} s")
     } else if s < 9.95 {
         format!("{s:.1} s")
@@ -51,12 +57,37 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A time that was counted in whole milliseconds: `< 1 ms` where it was none.
+#[must_use]
+pub fn millis(ms: u64) -> String {
+    match ms {
+        0 => "< 1 ms".to_owned(),
+        1..10 => format!("{ms} ms"),
+        ms => duration(Duration::from_millis(ms)),
+    }
+}
+
+/// A time that still runs: whole seconds, so that it does not flicker.
+#[must_use]
+pub fn clock(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => duration(Duration::from_secs(seconds)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn times_read_as_said() {
+        for (us, words) in
+            [(0, "0 s"), (40, "< 0.1 ms"), (60, "0.1 ms"), (3_140, "3.1 ms"), (9_960, "0.01 s")]
+        {
+            assert_eq!(duration(Duration::from_micros(us)), words);
+        }
+        assert_eq!([0, 1, 9, 10, 2_700].map(millis), ["< 1 ms", "1 ms", "9 ms", "0.01 s", "2.7 s"]);
         for (ms, words) in [
             (20, "0.02 s"),
             (999, "1.00 s"),

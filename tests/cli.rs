@@ -5,11 +5,15 @@
 mod common;
 #[path = "cli/digest.rs"]
 mod digest;
+#[path = "cli/home.rs"]
+mod home;
 #[path = "cli/presets.rs"]
 mod presets;
 mod program;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/serving.rs"]
+mod serving;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -65,7 +69,8 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("send -p cp2 --ca none.crt a.txt", "cannot read the CA certificate none.crt"),
         ("send -p ap --ca a.txt a.txt", "it is not a certificate"),
         ("serve --bind nonsense", "nonsense"),
-        ("serve --bind localhost:4321", "localhost:4321"),
+        ("serve --bind localhost", "localhost"),
+        ("serve --bind a.invalid:4321", "a.invalid:4321"),
         ("serve --accept cp2,cp3", "cp3"),
         ("serve --max-file 1.5GiB", "1.5GiB"),
         ("race a.txt --lanes cp1", "a race needs two lanes or more, and has 4 at the most"),
@@ -501,7 +506,9 @@ fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
 
 #[test]
 fn a_signal_during_a_transfer_is_exit_code_130_and_an_end_by_reset() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    // SIGHUP is not among them where these tests themselves were started by nohup.
+    for signal in upseal::signals::ending() {
+        let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
         std::fs::File::create(home.path("big.bin")).unwrap().set_len(BIG).unwrap();
         let (listener, _) = listen();
@@ -539,7 +546,9 @@ fn a_signal_during_a_race_is_exit_code_130_with_a_verdict() {
 
 #[test]
 fn a_signal_ends_serve_in_order_and_publishes_nothing_unfinished() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    // SIGHUP is not among them where these tests themselves were started by nohup.
+    for signal in upseal::signals::ending() {
+        let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
         let mut server = home.start(["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0"]);
         let address = server.address().parse().unwrap();

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target, Terminator,
-    Track, Variant, Verdict, Way, Wire, WireId, Work,
+    Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
+    Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -170,6 +170,14 @@ fn standings() -> Vec<Standing> {
     all
 }
 
+fn pace() -> Pace {
+    Pace { bytes: 3_000_000, seconds: 0.75 }
+}
+
+fn took(pace: Option<Pace>) -> Took {
+    Took { bytes: 4_000_000, seconds: 1.5, pace }
+}
+
 fn verdict() -> Verdict {
     let dialect = Dialect::of(Variant::Cp2);
     let won = LaneResult {
@@ -178,6 +186,7 @@ fn verdict() -> Verdict {
         work: Some(Work::default()),
         server: Some(Work { seal_us: 7, workers: 2, ..Work::default() }),
         laps: vec![0.5, 0.75],
+        pace: Some(pace()),
         curve: vec![Point { us: 500_000, bytes: 1000 }],
         ..LaneResult::of(dialect, 0.5)
     };
@@ -328,7 +337,7 @@ fn examples() -> Vec<Event> {
         Event::Note { .. } => Event::Note { text: "a line".into() },
         Event::Calibrated { .. } => Event::Calibrated { calibration: calibration() },
         Event::Learned { .. } => Event::Learned {
-            rates: vec![Learned { address: address(), variant: Variant::Cp2, rate: 1e8 }],
+            rates: vec![Learned { address: address(), variant: Variant::Cp2, files: vec![took(None), took(Some(pace()))] }],
         },
         Event::Ended => Event::Ended,
     });

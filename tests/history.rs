@@ -7,6 +7,7 @@ mod program;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use program::{Home, words};
@@ -14,7 +15,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use upseal::digest::Digest;
 use upseal::event::{Kept, Variant};
-use upseal::ledger::{Filter, Ledger, Outcome, Received, Sent, repair};
+use upseal::ledger::{Announced, Filter, Ledger, Outcome, Received, Sent, repair};
 
 /// 2027-01-15, 08:00 UTC.
 const AT_MS: i64 = 1_800_000_000_000;
@@ -167,6 +168,53 @@ fn it_is_read_as_text_as_csv_and_as_json() {
 }
 
 #[test]
+fn an_upload_that_reached_nobody_is_among_the_failed() {
+    let home = Home::new();
+    let (_bound, address) = common::nobody();
+    let address = address.to_string();
+    let line = words("send -p plain --retries 0 --to {server} a.txt b.txt", &[("server", &address)]);
+    assert_eq!(home.start(line).finish().code, Some(3));
+    let failed = home.run(&["history", "--failed", "--json"]);
+    let rows = program::rows(&failed);
+    assert_eq!(rows.len(), 2, "{failed:?}");
+    for (row, name) in rows.iter().zip(["b.txt", "a.txt"]) {
+        assert_eq!(
+            (&row["name"], &row["outcome"], &row["size"]),
+            (&name.into(), &"failed".into(), &5.into())
+        );
+        assert_eq!((&row["peer"], &row["wire_bytes"]), (&(*address).into(), &0.into()));
+        assert!(row["why"].as_str().unwrap().contains("cannot connect"), "{row}");
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let (home, _ledger) = history();
+    let certificate = common::ca();
+    let show = ["certs", "show", certificate.to_str().unwrap()];
+    let lines = ["history", "history --csv", "history --json", "audit --store in", "audit --json --store in"];
+    let lines = lines.iter().map(|line| line.split(' ').collect::<Vec<_>>()).chain([show.to_vec()]);
+    let program = |line: &[&str], stdout: Stdio| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_upseal"));
+        program.args(line).current_dir(home.path("")).stdout(stdout).env_clear();
+        program.env("HOME", home.path("")).env("UPSEAL_HISTORY", home.history());
+        let output = program.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for line in lines {
+        // Linux's device that is always full.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (code, err) = program(&line, full.into());
+        assert_eq!(code, Some(5), "{line:?}: {err}");
+        assert!(err.contains("upseal: cannot write the results to standard output: "), "{line:?}: {err}");
+    }
+    // A reader that has seen enough is no error.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(program(&["history"], writer.into()), (Some(0), String::new()));
+}
+
+#[test]
 fn the_audit_names_the_one_altered_byte() {
     let (home, _ledger) = history();
     let audit = |more: &str| home.start(words(&format!("audit --store in {more}"), &[])).finish();
@@ -205,9 +253,21 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     fs::create_dir(&store).unwrap();
     let ledger = Ledger::open(&home.history()).unwrap();
     repair::run(&ledger, &store, AT_MS).unwrap();
+    let announced =
+        Announced { want: "lost.bin".to_owned(), replaces: None, size: 4, digest: Some(Digest::of(b"lost")) };
+    ledger.announce(&fs::canonicalize(&store).unwrap(), &[announced]).unwrap();
     fs::write(store.join("lost.bin"), "lost").unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(AT_MS.unsigned_abs() + 1);
     File::options().append(true).open(store.join("lost.bin")).unwrap().set_modified(at).unwrap();
+    // The audit before it says what the start will do.
+    let audit = home.run(&["audit", "--store", "in"]);
+    assert_eq!(audit.code, Some(1));
+    assert!(
+        audit
+            .out
+            .starts_with("lost.bin: it was stored, and its row is not written yet: the next start does that"),
+        "{audit:?}"
+    );
     let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0", "--store", "in"];
     let mut server = home.start(serve);
     server.address();
@@ -217,6 +277,83 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     assert_eq!(server.finish().code, Some(0));
     assert_eq!(ledger.history(&Filter::default()).unwrap()[0].outcome(), "recovered");
     assert_eq!(home.run(&["audit", "--store", "in"]).code, Some(0));
+}
+
+/// A server's folder with a file that came by CP2, after the server was stopped.
+fn received_by_a_server() -> Home {
+    let home = Home::new();
+    let certs = common::fixtures("identity-v1");
+    let line = "serve --json --bind 127.0.0.1:0 --certs {certs} --store in";
+    let mut server = home.start(words(line, &[("certs", certs.to_str().unwrap())]));
+    let (address, ca) = (server.address(), common::ca());
+    let values = [("server", address.as_str()), ("ca", ca.to_str().unwrap())];
+    let sent =
+        home.start(words("send -p cp2 --to {server} --ca {ca} --receipts kept a.txt", &values)).finish();
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    home
+}
+
+/// Starts the server again, and stops it: what it says of the history.
+fn restart(home: &Home) -> Vec<String> {
+    let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0", "--store", "in"];
+    let mut server = home.start(serve);
+    server.address();
+    server.signal(Signal::TERM);
+    let stopped = server.finish();
+    assert_eq!(stopped.code, Some(0));
+    let notes = program::events(&stopped).into_iter().filter(|event| event["event"] == "note");
+    notes.map(|note| note["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_restart_does_not_make_good_what_somebody_changed_in_the_folder() {
+    let home = received_by_a_server();
+    let audit = || home.start(words("audit --store in --receipts kept", &[])).finish();
+    assert_eq!(audit().code, Some(0));
+    // A byte more in a received file, and a file that nobody sent.
+    fs::write(home.path("in/a.txt"), "hello!").unwrap();
+    fs::write(home.path("in/foreign.txt"), "I was not here").unwrap();
+    let before = audit();
+    assert_eq!(before.code, Some(1), "{before:?}");
+    let said = restart(&home);
+    assert_eq!(
+        said,
+        [
+            "a.txt has 6 bytes, the history says 5: \
+             it stays a difference in upseal audit until upseal audit --accept",
+            "foreign.txt (14 B) is in the folder and was not received by this server: \
+             it stays a difference in upseal audit until upseal audit --accept",
+        ]
+    );
+    let after = audit();
+    assert_eq!((after.code, after.out), (Some(1), before.out), "{}", after.err);
+}
+
+#[test]
+fn the_operator_accepts_a_file_as_it_is_and_only_that() {
+    let home = received_by_a_server();
+    fs::write(home.path("in/a.txt"), "hello!").unwrap();
+    fs::write(home.path("in/foreign.txt"), "I was not here").unwrap();
+    fs::write(home.path("in/other.txt"), "nor was I").unwrap();
+    let audit = |more: &str| home.start(words(&format!("audit --store in {more}"), &[])).finish();
+    let accepted = audit("--accept a.txt --accept foreign.txt");
+    assert_eq!(accepted.code, Some(1), "{accepted:?}");
+    let lines: Vec<&str> = accepted.out.lines().collect();
+    assert_eq!(lines[0], format!("a.txt: accepted as it is: 6 bytes, SHA-256 {}", Digest::of(b"hello!")));
+    assert_eq!(lines[2], "other.txt: it is in the folder, the history has no row of it");
+    assert_eq!(restart(&home).len(), 1);
+    let events = program::rows(&audit("--json --accept other.txt"));
+    assert_eq!((&events[0]["event"], &events[0]["name"]), (&"accepted".into(), &"other.txt".into()));
+    assert_eq!(audit("").code, Some(0));
+    // What the sender has a receipt for is something else all the same.
+    let receipts = audit("--receipts kept");
+    assert!(receipts.out.contains("a.txt: its receipt is about another content"), "{receipts:?}");
+    let listed = home.run(&["history", "--received", "--name", "foreign"]);
+    assert!(listed.out.ends_with("accepted   accepted by the operator"), "{listed:?}");
+    assert_eq!(audit("--accept no-such-file").code, Some(5));
+    assert_eq!(audit("--accept in/a.txt").code, Some(2));
 }
 
 #[test]

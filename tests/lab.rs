@@ -141,11 +141,13 @@ fn it_stops_between_two_cells_when_it_is_told_to() {
     assert_eq!(cells, 1);
 }
 
-/// The program, with a folder of its own for what is thrown away.
+/// The program, with a folder of its own for what is thrown away, and with no other: a home would be seen there.
 fn program(arguments: &[&str], folder: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_upseal"))
         .arg("lab")
         .args(arguments)
+        .env_clear()
+        .env("HOME", folder)
         .env("TMPDIR", folder)
         .env("LC_ALL", "C")
         .stdin(Stdio::null())

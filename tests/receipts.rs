@@ -587,3 +587,44 @@ fn our_server_salts_secret_content_always_and_open_content_never() {
         assert!(refusals[0].contains("whose salt does not fit"), "{variant}: {refusals:?}");
     }
 }
+
+/// `.receipt` makes a name longer, and a name has at most 255 bytes.
+#[test]
+fn files_with_long_names_have_a_receipt_each() {
+    let home = Home::new();
+    let host = Host::start();
+    let (address, ca) = (host.address().to_string(), ca().to_str().unwrap().to_owned());
+    // Two that are alike in all that is kept of a name, and the longest that fits as it is.
+    let names = [
+        format!("{}a", "x".repeat(249)),
+        format!("{}b", "x".repeat(249)),
+        "y".repeat(247),
+        "\u{e9}".repeat(127),
+    ];
+    for (name, content) in names.iter().zip(["one", "two", "three", "four"]) {
+        std::fs::write(home.path(name), content).unwrap();
+    }
+    let mut command = vec!["send", "--json", "--receipts", "kept", "--to", &address, "--ca", &ca];
+    command.extend(names.iter().map(String::as_str));
+    let sent = home.run(&command);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let stored = events(&sent).into_iter().filter_map(|event| {
+        event["state"]["stored"]["receipt"].as_str().map(|path| path.rsplit('/').next().unwrap().to_owned())
+    });
+    let kept: std::collections::BTreeSet<String> = stored.collect();
+    assert_eq!(kept.iter().cloned().collect::<Vec<_>>(), contents(&home.path("kept")).names());
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    assert!(kept.contains(&format!("{}.receipt", names[2])));
+    assert!(kept.iter().all(|name| name.len() <= 255 && name.ends_with(".receipt")), "{kept:?}");
+    for (name, content) in names.iter().zip(["one", "two", "three", "four"]) {
+        let mut found = 0;
+        for receipt in &kept {
+            let text = std::fs::read_to_string(home.path("kept").join(receipt)).unwrap();
+            let receipt = Receipt::parse(&text).unwrap();
+            let size = content.len() as u64;
+            found +=
+                receipt.find(Digest::of(content.as_bytes()), size).iter().filter(|it| it.1 == *name).count();
+        }
+        assert!(found > 0, "{name} is in a receipt");
+    }
+}

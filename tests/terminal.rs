@@ -115,7 +115,7 @@ impl Served {
     fn start(home: &Path, certs: &str, store: &str) -> Self {
         let mut command = Command::new(binary());
         command.args(["serve", "--json", "--bind", "127.0.0.1:0", "--certs", certs, "--store", store]);
-        command.env("UPSEAL_HISTORY", home.join(".served.db"));
+        command.envs(pty::environment(home)).env("UPSEAL_HISTORY", home.join(".served.db"));
         let mut child =
             command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -136,11 +136,10 @@ impl Drop for Served {
 fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let digest = file(folder.path(), "notes.txt", 812);
-    let known = home.path().join(".known_servers");
     let upseal = |words: &[&str]| {
         let mut command = Command::new(binary());
-        command.args(words).current_dir(home.path()).env("UPSEAL_KNOWN", &known).stdout(Stdio::null());
-        command.env("UPSEAL_HISTORY", home.path().join(".history.db"));
+        command.args(words).current_dir(home.path()).stdout(Stdio::null());
+        command.envs(pty::environment(home.path()));
         assert!(command.status().unwrap().success(), "{words:?}");
     };
     upseal(&["certs", "init", "--bits", "1024"]);
@@ -281,11 +280,10 @@ fn a_new_size_is_drawn() {
 
 #[test]
 fn without_a_terminal_it_points_to_send_and_draws_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let output = Command::new(binary())
         .current_dir(folder.path())
-        .env("UPSEAL_CONFIG", folder.path().join("none.toml"))
-        .env("UPSEAL_HISTORY", folder.path().join("none.db"))
+        .envs(pty::environment(home.path()))
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -52,9 +52,20 @@ pub struct Audit {
     /// Compare the receipts in this folder, too, and name those without a row.
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
+    /// Record this file as it is now, then compare. Several times for several files.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub accept: Vec<String>,
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A file of the store, without a path.
+fn name(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && !text.contains('/') && text != "." && text != "..";
+    is_name
+        .then(|| text.to_owned())
+        .ok_or_else(|| "the name of a file in the store is expected, without a path".to_owned())
 }
 
 /// One spelling for each address, as in the known servers.

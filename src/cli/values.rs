@@ -1,5 +1,7 @@
 //! What stands behind a flag: the protocol's values by their names, lanes, amounts.
 
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -277,6 +279,49 @@ pub enum ReplyOrderArg {
     SignatureFirst,
     /// As one known client expects it.
     CertFirst,
+}
+
+/// Where a server listens: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// As it was given.
+    text: String,
+    /// Its addresses, at least one; the first that can be bound is.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Bind {
+    /// Whether only programs of this machine can reach it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.addresses.iter().all(|address| address.ip().is_loopback())
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Bind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(_) if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) => {
+                return Err("an address and a port are expected, for example 127.0.0.1:4321".to_owned());
+            }
+            Err(why) => return Err(why.to_string()),
+        };
+        // The default is an address of IPv4, and clients that know one address only take that.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        if addresses.is_empty() {
+            return Err("the name has no address".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), addresses })
+    }
 }
 
 /// A short time: `5ms`, `1s`.

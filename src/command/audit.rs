@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::history::{existing, fault};
@@ -44,6 +45,17 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
             output::line(&finding.to_string());
         }
     };
+    for name in &args.accept {
+        let row =
+            audit::accept(&ledger, &store, name, Timestamp::now().as_millisecond()).map_err(|e| fault(&e))?;
+        if args.json {
+            let sha256 = row.digest.map(|digest| digest.to_string());
+            json(&Line::Accepted { name: escape(name).to_string(), size: row.size, sha256 });
+        } else {
+            let digest = row.digest.map(|digest| format!(", SHA-256 {digest}")).unwrap_or_default();
+            output::line(&format!("{}: accepted as it is: {} bytes{digest}", escape(name), row.size));
+        }
+    }
     let mut summary = audit::run(&ledger, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
     if let Some(folder) = &args.receipts {
         let strays = Strays::of(&ledger, &store, folder).map_err(|e| fault(&e))?;
@@ -116,11 +128,11 @@ impl<'a> Strays<'a> {
                     }
                 }
                 Entry::Received(Received { name, size, digest: Some(digest), .. })
-                | Entry::Recovered(Recovered { name, size, digest, .. }) => {
+                | Entry::Recovered(Recovered { name, size, digest: Some(digest), .. }) => {
                     received.entry((name, size)).or_default().push(digest);
                 }
                 // Unhashed, it cannot be what a receipt is about.
-                Entry::Sent(_) | Entry::Received(_) => {}
+                Entry::Sent(_) | Entry::Received(_) | Entry::Recovered(_) => {}
             }
         }
         let in_effect = ledger.in_effect(store)?;
@@ -190,6 +202,8 @@ fn sentence(summary: &Summary, place: &str, with_receipts: bool) -> String {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
+    /// A file was recorded as it is.
+    Accepted { name: String, size: u64, sha256: Option<String> },
     /// What is wrong with a file.
     Finding { name: String, what: &'static str, why: String },
     /// The last line.

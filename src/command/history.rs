@@ -1,5 +1,6 @@
 //! `upseal history`: what was sent and received.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,14 +9,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::usage;
 use crate::cli::History;
 use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
-use crate::ledger::repair::{self, Repair};
-use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Received};
+use crate::ledger::repair::Repair;
+use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Origin, Received, Recovered, Serving};
 use crate::output;
 use crate::units;
 
@@ -43,15 +45,13 @@ pub fn open() -> Result<Arc<Ledger>, Fault> {
 }
 
 /// Opens the user's history for a server with this store, and repairs what a crash left
-/// ([`repair::run`]). What was repaired must be told.
+/// ([`Serving::open`]). What was found must be told. `until`: when the server's certificate ends, Unix seconds.
 ///
 /// # Errors
 /// As [`open`] has it; or the folder cannot be read.
-pub fn open_for(store: &Path) -> Result<(Arc<Ledger>, Vec<Repair>), Fault> {
-    let ledger = open()?;
+pub fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
     let now_ms = Timestamp::now().as_millisecond();
-    let repairs = repair::run(&ledger, store, now_ms).map_err(|e| fault(&e))?;
-    Ok((ledger, repairs))
+    Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))
 }
 
 /// The user's history if there is one, to read it, and where it is.
@@ -72,7 +72,9 @@ fn place() -> Result<PathBuf, Fault> {
 pub(super) fn fault(error: &LedgerError) -> Fault {
     let advice = match error {
         LedgerError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
-        LedgerError::NotCreated { .. } => "name another file in UPSEAL_HISTORY",
+        LedgerError::NotCreated { .. } | LedgerError::Sqlite { doing: "open", .. } => {
+            "name another file in UPSEAL_HISTORY"
+        }
         LedgerError::Sqlite { .. } | LedgerError::Store { .. } | LedgerError::Asked { .. } => "",
     };
     Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }
@@ -124,7 +126,7 @@ pub fn run(args: &History) -> Result<u8, Fault> {
         output::line(&format!("{}\r", COLUMNS.join(",")));
     }
     let zone = TimeZone::system();
-    let width = entries.iter().map(|entry| shown(entry.name()).chars().count()).max().unwrap_or(0).min(NAME);
+    let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap_or(0).min(NAME);
     for entry in &entries {
         if args.csv {
             output::line(&format!("{}\r", csv(entry)));
@@ -147,6 +149,9 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
     let (direction, other) = match entry {
         Entry::Sent(row) => ("sent", format!("to {}", shown(&row.address))),
         Entry::Received(row) => ("received", format!("from {}", shown(&row.peer))),
+        Entry::Recovered(Recovered { origin: Origin::Accepted, .. }) => {
+            ("received", "accepted by the operator".to_owned())
+        }
         Entry::Recovered(_) => ("received", "found after a crash".to_owned()),
     };
     let protocol = entry.variant().map_or_else(|| "—".to_owned(), |variant| variant.to_string());
@@ -158,9 +163,11 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
         Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", shown(why))).unwrap_or_default(),
         Entry::Received(_) | Entry::Recovered(_) => String::new(),
     };
+    // In columns of the terminal: a Chinese character takes two, which `{:<width$}` does not know.
+    let name = shown(entry.name());
+    let padding = " ".repeat(width.saturating_sub(name.width()));
     format!(
-        "{at}  {direction:<8}  {:<width$}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
-        shown(entry.name()),
+        "{at}  {direction:<8}  {name}{padding}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
         units::bytes(entry.size()),
         entry.rate().map_or_else(|| "—".to_owned(), units::rate),
     )
@@ -276,8 +283,11 @@ fn csv(entry: &Entry) -> String {
     fields.join(",")
 }
 
-/// In quotation marks where a comma, a quotation mark or a line's end would be misread.
+/// In quotation marks where a comma, a quotation mark or a line's end would be misread; behind an apostrophe where a
+/// spreadsheet would compute it.
 fn quoted(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let text = &*if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
     if text.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -289,7 +299,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::event::Variant;
-    use crate::ledger::{Outcome, Recovered, Sent};
+    use crate::ledger::{Outcome, Sent};
 
     fn sent(name: &str) -> Sent {
         Sent {
@@ -331,9 +341,9 @@ mod tests {
             at_ms: 1_800_000_000_000,
             store: PathBuf::from("/srv/in"),
             name: "c".to_owned(),
-            kept: Kept::New,
+            origin: Origin::Crash,
             size: 812,
-            digest: Digest([1; 32]),
+            digest: Some(Digest([1; 32])),
             receipt: None,
         })
     }
@@ -368,12 +378,32 @@ mod tests {
             ("\"", "\"\"\"\""),
             ("two\r\nlines", "\"two\r\nlines\""),
             ("größe", "größe"),
+            ("=1+2", "'=1+2"),
+            ("-5", "'-5"),
+            ("+a,b", "\"'+a,b\""),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1", "'＝1"),
+            ("a=1", "a=1"),
+            ("", ""),
         ] {
             assert_eq!(quoted(text), field);
         }
         let record = csv(&Entry::Sent(sent("a \"b\", c\n\u{1b}[31m.txt")));
         assert!(record.contains(",\"a \"\"b\"\", c\\n\\u{1b}[31m.txt\","), "{record}");
         assert!(!record.contains(['\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_width_of_the_letters() {
+        let names = ["ab", "报告.pdf", "ｶﾅ.txt"];
+        let entries = names.map(|name| Entry::Sent(sent(name)));
+        let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap();
+        assert_eq!(width, 8);
+        let column = |entry: &Entry| {
+            let line = text(entry, width, &TimeZone::UTC);
+            line[..line.find("8 MiB").unwrap()].width()
+        };
+        assert_eq!(entries.each_ref().map(column), [column(&entries[0]); 3]);
     }
 
     #[test]

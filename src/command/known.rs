@@ -119,10 +119,13 @@ fn fault(error: &KnownError) -> Fault {
         KnownError::NothingOffered { .. } => {
             usage(error.to_string(), "name the key after the address: sha256:HEX")
         }
-        KnownError::NoPlace
-        | KnownError::Unreadable { .. }
-        | KnownError::Unwritable { .. }
-        | KnownError::Damaged { .. } => Fault {
+        KnownError::Unreadable { .. } | KnownError::Unwritable { .. } => Fault {
+            kind: FaultKind::Local,
+            blame: Blame::User,
+            what: error.to_string(),
+            advice: "make the file accessible, or set UPSEAL_KNOWN to another one".to_owned(),
+        },
+        KnownError::NoPlace | KnownError::Damaged { .. } => Fault {
             kind: FaultKind::Local,
             blame: Blame::User,
             what: error.to_string(),

@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, unbounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::Ui;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::confirm::Keep;
 
@@ -174,10 +174,9 @@ fn usage(what: String, advice: &str) -> Fault {
     Fault { kind: FaultKind::Usage, blame: Blame::User, what, advice: advice.to_owned() }
 }
 
-/// Ctrl-C, SIGTERM and SIGHUP, as they come.
+/// The signals that end the program ([`signals::ending`]), as they come.
 fn interrupts() -> Result<Receiver<()>, Fault> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| system("cannot watch for signals", &e))?;
+    let mut signals = Signals::new(signals::ending()).map_err(|e| system("cannot watch for signals", &e))?;
     let (sender, receiver) = unbounded();
     thread::Builder::new()
         .name("upseal-signals".to_owned())

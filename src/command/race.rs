@@ -13,6 +13,7 @@ use crate::escape::escape;
 use crate::event::{
     Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target, Verdict,
 };
+use crate::net::upload::UploadError;
 use crate::output::{self, Output, Style};
 use crate::report::{self, RaceReport};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
@@ -71,6 +72,7 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     // The transfer threads live until `shut_down`, so the channel is open.
     let _ = transfer.commands().send(Command::Race(order));
     let mut faults = Vec::new();
+    let mut interrupted = false;
     let mut written = None;
     loop {
         select! {
@@ -84,9 +86,14 @@ pub fn run(args: Race) -> Result<u8, Fault> {
                 }
             }
             recv(signals) -> _ => {
+                interrupted = true;
                 let _ = transfer.commands().send(Command::CancelAll);
             }
         }
+    }
+    // Its lanes may have arrived; their steady rates were not measured to the end.
+    if interrupted {
+        faults.push(UploadError::Interrupted.fault());
     }
     transfer.shut_down();
     output.finish();

@@ -1,25 +1,28 @@
 //! `upseal serve`: receives files, without a screen.
 
-use std::net::TcpListener;
+mod addresses;
+
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
 use crate::crypto::identity::Identity;
+use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
-use crate::ledger::{Ledger, store_path};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Reply, Service};
+use crate::net::service::{Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
-use crate::store::FileName;
 use crate::store::folder::Folder;
+use crate::store::{Announce, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -43,21 +46,26 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         Err(_) if !needs_identity => None,
         Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
     };
+    let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store =
         Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
-    let (ledger, repairs) = history::open_for(&args.store)?;
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
-    let listener = TcpListener::bind(args.bind).map_err(|e| Fault {
+    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
         kind: FaultKind::Unreachable,
         blame: Blame::User,
         what: format!("cannot listen on {}: {e}", args.bind),
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
-    let budget = identity.as_deref().map(|own| budget(args, &ledger, own)).transpose()?.unwrap_or_default();
-    let warnings = padding_warnings(args, &variants, paddings, &budget);
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
+    let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     let service = Service {
         policy: Policy {
@@ -71,14 +79,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             },
             digest: args.digest.digest(),
         },
-        history: Some(History {
-            ledger,
-            store: store_path(&args.store).map_err(|e| history::fault(&e))?,
-            until: identity
-                .as_deref()
-                .and_then(|own| facts::not_after(own.certificate_pem()))
-                .unwrap_or(i64::MAX),
-        }),
+        history: Some(history),
         budget,
         identity,
         store: Arc::new(store),
@@ -86,7 +87,8 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         observer: Arc::clone(&printer) as Arc<dyn Observer>,
     };
     let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
-    let address = listener.local_addr().map_err(|e| system("cannot listen", &e))?.to_string();
+    let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
+    let address = bound.to_string();
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
@@ -95,7 +97,10 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
     }
     if !args.json {
-        output::remark(&hand_out(args, &address, pin));
+        let addresses = addresses::reachable(bound);
+        for line in hand_out(args, &addresses, pin) {
+            output::remark(&line);
+        }
     }
     let server = Server::start(listener, Arc::new(service), lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
@@ -122,7 +127,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.iter().copied().map(VariantArg::variant).collect()),
-        None if args.bind.ip().is_loopback() => Ok(Variant::ALL.to_vec()),
+        None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from elsewhere: say what to accept", args.bind),
             "for example --accept cp2",
@@ -134,7 +139,7 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
 fn accepted_paddings(args: &Serve) -> Paddings {
     match &args.accept_padding {
         Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
-        None if args.bind.ip().is_loopback() => Paddings::EITHER,
+        None if args.bind.is_loopback() => Paddings::EITHER,
         None => Paddings::OAEP,
     }
 }
@@ -161,7 +166,7 @@ fn padding_warnings(
     }
     if budget.is_spent() {
         warnings.push(Spent::Key.to_string());
-    } else if !args.bind.ip().is_loopback() {
+    } else if !args.bind.is_loopback() {
         warnings.push(
             "CP1 with PKCS1v15 is a padding oracle: 1,000 failed blocks turn it off for this key; leave it out \
              with --accept-padding oaep"
@@ -183,8 +188,32 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     }
 }
 
-/// The line to hand to others.
-fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
+/// Returns a warning for each private key that other users of this machine can use.
+///
+/// # Errors
+/// There is one, and `--strict-modes`.
+fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>, Fault> {
+    if identity.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut warnings = Vec::new();
+    for key in key_files::exposed(&args.certs) {
+        let remedy = format!("chmod 600 {}", output::shell_word(&key.path.to_string_lossy()));
+        if args.strict_modes {
+            return Err(Fault {
+                kind: FaultKind::Local,
+                blame: Blame::User,
+                what: key.to_string(),
+                advice: format!("{remedy}, or leave out --strict-modes"),
+            });
+        }
+        warnings.push(format!("{key}; {remedy}"));
+    }
+    Ok(warnings)
+}
+
+/// The line to hand to others, and where there are more addresses a line with those.
+fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<String> {
     let how = match pin {
         None => "-p plain".to_owned(),
         Some(pin) => {
@@ -192,7 +221,14 @@ fn hand_out(args: &Serve, address: &str, pin: Option<Digest>) -> String {
             format!("--pin sha256:{pin} --ca {}", output::shell_word(&ca.to_string_lossy()))
         }
     };
-    format!("to send here:  upseal send --to {} {how} FILE…", output::shell_word(address))
+    let mut to = addresses.iter().map(|address| format!("--to {}", output::shell_word(&address.to_string())));
+    let first = to.next().unwrap_or_default();
+    let others: Vec<String> = to.collect();
+    let mut lines = vec![format!("to send here:  upseal send {first} {how} FILE…")];
+    if !others.is_empty() {
+        lines.push(format!("other addresses of this machine:  {}", others.join(", ")));
+    }
+    lines
 }
 
 /// Prints what sessions report, one at a time.
@@ -272,5 +308,23 @@ mod tests {
         assert!(warnings("--accept-padding oaep", &again).is_empty());
         let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
         assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
+    }
+
+    #[test]
+    fn the_first_address_is_in_the_line_to_hand_out_and_the_others_are_in_a_second_one() {
+        let args = args("--bind 0.0.0.0:7 --accept plain");
+        let addresses = ["10.0.0.7:7", "[2001:db8::7]:7", "192.168.1.7:7"].map(|it| it.parse().unwrap());
+        assert_eq!(
+            hand_out(&args, &addresses[..1], None),
+            ["to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…"]
+        );
+        assert_eq!(
+            hand_out(&args, &addresses, None),
+            [
+                "to send here:  upseal send --to 10.0.0.7:7 -p plain FILE…",
+                "other addresses of this machine:  --to '[2001:db8::7]:7', --to 192.168.1.7:7",
+            ]
+        );
+        assert!(!args.bind.is_loopback() && args.bind.to_string() == "0.0.0.0:7");
     }
 }

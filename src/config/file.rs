@@ -65,7 +65,10 @@ impl File {
     pub fn read(path: PathBuf) -> Result<Self, ConfigError> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            // Below what is no folder, as some accounts have for a home, there is no file either.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Vec::new()
+            }
             Err(error) => return Err(ConfigError::Unreadable { path, error }),
         };
         match String::from_utf8(bytes) {

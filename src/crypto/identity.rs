@@ -18,6 +18,7 @@ use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge::{self, SignError};
 use super::fernet::SessionKey;
 use super::padding::{Both, Paddings, Unpadded};
+use super::private_pem::{PemError, private_key_block};
 use super::receipt;
 use super::rsa_batch::{BatchError, PrivateBatch, Raw};
 use super::rsa_blocks::{BlockOpener, ServerKey};
@@ -357,14 +358,14 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
 
 pub(super) fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, IdentityError> {
     let not_a_key = |why: String| IdentityError::NotAKey { path: path.into(), why };
-    let text = str::from_utf8(pem).map_err(|_| not_a_key("it is not text".into()))?;
-    if text.contains("ENCRYPTED") {
-        return Err(IdentityError::Encrypted { path: path.into() });
-    }
+    let text = private_key_block(pem).map_err(|why| match why {
+        PemError::Encrypted => IdentityError::Encrypted { path: path.into() },
+        why => not_a_key(why.to_string()),
+    })?;
     if text.contains("-----BEGIN RSA PRIVATE KEY-----") {
-        RsaPrivateKey::from_pkcs1_pem(text).map_err(|why| not_a_key(why.to_string()))
+        RsaPrivateKey::from_pkcs1_pem(&text).map_err(|why| not_a_key(why.to_string()))
     } else {
-        RsaPrivateKey::from_pkcs8_pem(text).map_err(|why| not_a_key(why.to_string()))
+        RsaPrivateKey::from_pkcs8_pem(&text).map_err(|why| not_a_key(why.to_string()))
     }
 }
 

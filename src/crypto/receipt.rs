@@ -44,6 +44,12 @@ const STATEMENT: &str = "upseal/1 stored";
 /// What stays as it is in a percent-encoded name (RFC 3986, "unreserved").
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Bytes of the longest name that a file system of a server takes.
+const NAME_MAX: usize = 255;
+
+/// Letters that one byte of a name has at most: `%F0`.
+const ENCODED: usize = 3;
+
 /// What makes the digests of one request unguessable; secret until the receipt is kept.
 pub type Salt = Zeroizing<[u8; 32]>;
 
@@ -325,11 +331,16 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A percent-encoded name, encoded as [`fmt::Display`] does it and in no other way.
+///
+/// Its length meets the limit before anything else: what follows takes time for each letter.
 fn name(text: &str) -> Option<String> {
+    if text.len() > ENCODED * NAME_MAX {
+        return None;
+    }
     let name = percent_decode_str(text).decode_utf8().ok()?;
     let mut pieces = utf8_percent_encode(&name, KEPT);
     let rest = pieces.try_fold(text, str::strip_prefix)?;
-    rest.is_empty().then(|| name.into_owned())
+    (rest.is_empty() && name.len() <= NAME_MAX).then(|| name.into_owned())
 }
 
 /// SHA-256( salt ‖ SHA-256(file) ), or SHA-256(file) itself.

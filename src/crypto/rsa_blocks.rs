@@ -271,6 +271,7 @@ pub struct BlockOpener {
     /// A block that is not whole yet; shorter than `k`.
     pending: Vec<u8>,
     last_was_short: bool,
+    last_was_empty: bool,
     digest: Option<sha2::Sha256>,
 }
 
@@ -290,6 +291,7 @@ impl BlockOpener {
             counted: 0,
             pending,
             last_was_short: false,
+            last_was_empty: false,
             digest: digest.begin(),
         }
     }
@@ -328,6 +330,12 @@ impl BlockOpener {
     #[must_use]
     pub const fn last_block_was_short(&self) -> bool {
         self.last_was_short
+    }
+
+    /// Whether the last block is right and holds nothing. A wrong one is not known to hold nothing.
+    #[must_use]
+    pub const fn last_block_was_empty(&self) -> bool {
+        self.last_was_empty
     }
 
     /// Returns, once, whether a block was looked at for PKCS #1 v1.5 and did not conform: what an attacker asks
@@ -369,6 +377,7 @@ impl BlockOpener {
         self.locked = Some(padding);
         let max = ServerKey::block_max(self.identity.modulus_bytes(), padding);
         self.last_was_short = unpadded.message().len() < max;
+        self.last_was_empty = unpadded.message().is_empty();
         self.counted = self.counted.saturating_add(unpadded.message().len() as u64);
         out.extend_from_slice(unpadded.message());
         digest_more(&mut self.digest, unpadded.message());
@@ -378,6 +387,7 @@ impl BlockOpener {
     fn count_as_full(&mut self) {
         self.counted = self.counted.saturating_add(self.block_max() as u64);
         self.last_was_short = false;
+        self.last_was_empty = false;
     }
 }
 

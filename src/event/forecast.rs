@@ -35,6 +35,38 @@ pub struct Learned {
     pub address: String,
     /// How they were sent.
     pub variant: Variant,
+    /// The newest files that arrived, the newest first.
+    pub files: Vec<Took>,
+}
+
+/// What one file took that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Took {
+    /// Size of the file.
+    pub bytes: u64,
+    /// Seconds from the first byte of MODE 0 to the server's confirmation.
+    pub seconds: f64,
+    /// The part of it in which bytes moved steadily; `None`: not measured, or too short to say anything.
+    #[serde(default)]
+    pub pace: Option<Pace>,
+}
+
+/// A part of a transfer in which bytes moved steadily, without its beginning and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Bytes of the file that moved in it; more than 0.
+    pub bytes: u64,
+    /// Seconds that it lasted; more than 0.
+    pub seconds: f64,
+}
+
+impl Pace {
+    /// Seconds from which a pace says something.
+    pub const LEAST: f64 = 0.25;
+
     /// Bytes of the file a second.
-    pub rate: f64,
+    #[must_use]
+    pub fn rate(self) -> f64 {
+        self.bytes as f64 / self.seconds
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dialect, Fault, Proof, Target, readable};
+use super::{Dialect, Fault, Pace, Proof, Target, readable};
 
 /// One lane of a race.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,10 @@ pub struct LaneResult {
     /// else as they had left.
     #[serde(default)]
     pub curve: Vec<Point>,
+    /// The steady rate; `None` where bytes moved for less than 0.25 s and were fewer than 64 MiB. A smaller subject was
+    /// sent over and over for it, which is in no other number.
+    #[serde(default)]
+    pub pace: Option<Pace>,
 }
 
 /// Points of a curve at the most.
@@ -174,6 +178,7 @@ impl LaneResult {
             server: None,
             laps: Vec::new(),
             curve: Vec::new(),
+            pace: None,
         }
     }
 }

@@ -18,14 +18,15 @@ use super::proxy::PATIENCE;
 use crate::crypto::identity::{Authority, Identity, Issued};
 use crate::digest::FileDigest;
 use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, Target, Track};
-use crate::ledger::{Ledger, store_path};
+use crate::ledger::{Ledger, Serving};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
+use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{History, Policy, Service};
+use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
-use crate::store::Folder;
+use crate::store::{Announce, Folder};
 use crate::transfer::{Options, Transfer};
 use crate::trust::known::KnownServers;
 use crate::trust::{Anchor, facts};
@@ -130,11 +131,10 @@ impl House {
         let store = folder.join(name);
         let watcher = Arc::new(Watcher::default());
         let inner = Folder::open(&store)?;
-        let history = History {
-            ledger: Arc::new(Ledger::open(&folder.join(format!("{name}.db")))?),
-            store: store_path(&store)?,
-            until: facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX),
-        };
+        let ledger = Arc::new(Ledger::open(&folder.join(format!("{name}.db")))?);
+        let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
+        let (history, _) = Serving::open(ledger, &store, until, unix_now_ms())?;
+        let inner = inner.announcing(Arc::clone(&history) as Arc<dyn Announce>);
         let service = Service {
             policy: Policy::default(),
             identity: Some(Arc::clone(identity)),

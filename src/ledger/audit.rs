@@ -1,7 +1,7 @@
 //! Whether a store's folder, the history and the receipts say the same.
 //!
 //! Every row in effect is compared with its file, byte for byte by SHA-256, and every file must have a
-//! row. Nothing is changed.
+//! row. Nothing is changed, except that [`accept`] records a file as it is.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,8 +9,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use super::announced::Announced;
 use super::folder::{self, Found};
-use super::row::Entry;
+use super::row::{Entry, Origin, Recovered};
 use super::{Ledger, LedgerError, store_path};
 use crate::digest::Digest;
 use crate::escape::escape;
@@ -61,6 +62,9 @@ pub enum What {
         /// It was there before anything of this folder was recorded.
         older: bool,
     },
+    /// The history has no row of it as it is, and the server had announced just that: a crash came in between, or
+    /// the server is writing the row now.
+    Announced,
     /// Its receipt says something else.
     Receipt {
         /// In words that follow "its receipt ".
@@ -87,6 +91,7 @@ impl What {
             Self::Size { .. } => "size",
             Self::Content { .. } => "content",
             Self::NoRow { .. } => "no_row",
+            Self::Announced => "announced",
             Self::Receipt { .. } => "receipt",
             Self::StrayReceipt { .. } => "stray_receipt",
             Self::Unreadable { .. } => "unreadable",
@@ -105,6 +110,9 @@ impl fmt::Display for What {
             Self::NoRow { older: false } => f.write_str("it is in the folder, the history has no row of it"),
             Self::NoRow { older: true } => {
                 f.write_str("it is in the folder, the history has no row of it and began later")
+            }
+            Self::Announced => {
+                f.write_str("it was stored, and its row is not written yet: the next start does that")
             }
             Self::Receipt { why } => write!(f, "its receipt {}", escape(why)),
             Self::StrayReceipt { files: 1 } => {
@@ -169,6 +177,7 @@ pub fn run(
     for file in &files {
         pairs.entry(&file.name).or_default().1 = Some(file);
     }
+    let announced: Vec<Announced> = ledger.announced(&store)?.into_iter().map(|(_, one)| one).collect();
     let mut summary = Summary::default();
     for (name, pair) in pairs {
         summary.files += 1;
@@ -183,6 +192,7 @@ pub fn run(
             }
             (None, None) => None,
         };
+        let what = what.map(|what| explain(what, &announced, name, &store));
         what.into_iter().for_each(&mut found);
         match pair.0.map_or(Receipt::None, receipt) {
             Receipt::None => continue,
@@ -195,13 +205,50 @@ pub fn run(
     Ok(summary)
 }
 
+/// Says that the file is what the server had announced, if it is.
+fn explain(what: What, announced: &[Announced], name: &OsStr, store: &Path) -> What {
+    let fits = |one: &&Announced| name.to_str().is_some_and(|name| one.fits(name));
+    let mut announced = announced.iter().filter(fits).peekable();
+    if !matches!(what, What::NoRow { .. } | What::Size { .. } | What::Content { .. })
+        || announced.peek().is_none()
+    {
+        return what;
+    }
+    let Ok(content) = folder::read(&store.join(name)) else { return what };
+    let is_it = |one: &Announced| {
+        one.digest.is_none_or(|digest| digest == content.digest) && one.size == content.size
+    };
+    if announced.any(is_it) { What::Announced } else { what }
+}
+
+/// Records a file of a store as it is, because the operator says that it is right. Gives the row.
+///
+/// # Errors
+/// The file cannot be read, or the ledger fails.
+pub fn accept(ledger: &Ledger, store: &Path, name: &str, now_ms: i64) -> Result<Recovered, LedgerError> {
+    let store = store_path(store)?;
+    let path = store.join(name);
+    let content = folder::read(&path).map_err(|why| LedgerError::Store { path, why })?;
+    let row = Recovered {
+        at_ms: now_ms,
+        store,
+        name: name.to_owned(),
+        origin: Origin::Accepted,
+        size: content.size,
+        digest: Some(content.digest),
+        receipt: None,
+    };
+    ledger.record_recovered(&row)?;
+    Ok(row)
+}
+
 /// What is wrong with the row's file, if anything is.
 fn compare(row: &Entry, file: Option<&Found>, path: &Path) -> Option<What> {
     let Some(file) = file else { return Some(What::Gone) };
     if file.size != row.size() {
         return Some(What::Size { found: file.size, recorded: row.size() });
     }
-    match folder::read(path, 0) {
+    match folder::read(path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Some(What::Gone),
         Err(why) => Some(What::Unreadable { why: why.to_string() }),
         Ok(content) => match row.digest() {

@@ -1,7 +1,7 @@
 //! What is in a store's folder: its files, and the SHA-256 of one of them.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -56,41 +56,27 @@ fn is_unfinished(name: &str) -> bool {
 pub(super) struct Content {
     pub(super) size: u64,
     pub(super) digest: Digest,
-    /// SHA-256 of so many bytes of its beginning as were asked for, if it has them.
-    pub(super) head: Option<Digest>,
 }
 
 /// Reads a whole file; a link or a pipe that took its place meanwhile is an error.
-pub(super) fn read(path: &Path, head: u64) -> io::Result<Content> {
+pub(super) fn read(path: &Path) -> io::Result<Content> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     // The bits of open(2), whose type there is a signed one.
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    digest(file, head)
-}
-
-fn digest(mut file: File, head: u64) -> io::Result<Content> {
     let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut beginning = (head == 0).then(|| hash.clone());
     let mut chunk = vec![0; CHUNK];
     loop {
-        // The beginning ends where a read ends.
-        let most =
-            if size < head { chunk.len().min(usize::try_from(head - size).unwrap_or(CHUNK)) } else { CHUNK };
-        let bytes = match file.read(&mut chunk[..most]) {
-            Ok(0) => break,
+        let bytes = match file.read(&mut chunk) {
+            Ok(0) => return Ok(Content { size, digest: hash.into() }),
             Ok(read) => &chunk[..read],
             Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
             Err(why) => return Err(why),
         };
         hash.update(bytes);
         size += bytes.len() as u64;
-        if size == head {
-            beginning = Some(hash.clone());
-        }
     }
-    Ok(Content { size, digest: hash.into(), head: beginning.map(Digest::from) })
 }

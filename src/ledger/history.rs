@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 
-use super::row::{Entry, Outcome, Received, Recovered, Sent, kept_word};
-use super::{Ledger, LedgerError, Seen, replay};
+use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
+use super::{Ledger, LedgerError, announced};
 use crate::digest::Digest;
-use crate::event::{Kept, Learned, Variant};
+use crate::event::{Kept, Learned, Took, Variant};
 
-/// Files of one way that say how fast it is now.
+/// Files to one server by one variant that say how fast it is now.
 const REMEMBERED: i64 = 20;
-/// Bytes that they must have together: less is all handshake.
+/// Bytes from which a file says something of the rate; a smaller one is all fixed cost.
 const TELLING: i64 = 1 << 20;
+/// Smaller files that say what the fixed cost is.
+const SMALL: i64 = 5;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,24 +59,18 @@ impl Ledger {
     /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
     /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
     pub fn record_received(&self, received: &Received) -> Result<(), LedgerError> {
-        self.record_all_received(std::slice::from_ref(received), &[], 0)
+        self.record_all_received(std::slice::from_ref(received), &[])
     }
 
-    /// The same for several, and remembers what came with them and must not come again until then
-    /// ([`remember`](Self::remember)), in one step.
-    pub fn record_all_received(
-        &self,
-        all: &[Received],
-        seen: &[(Seen, Digest)],
-        until: i64,
-    ) -> Result<(), LedgerError> {
-        if all.is_empty() && seen.is_empty() {
+    /// Records several in one step, in which their [announcements](Self::announce) are withdrawn.
+    pub fn record_all_received(&self, all: &[Received], announced: &[i64]) -> Result<(), LedgerError> {
+        if all.is_empty() && announced.is_empty() {
             return Ok(());
         }
         let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant,
                    seconds, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.write(|file| {
-            replay::insert(file, seen, until)?;
+            announced::withdraw(file, announced)?;
             let mut insert = file.prepare_cached(sql)?;
             for received in all {
                 insert.execute(params![
@@ -95,22 +91,34 @@ impl Ledger {
         })
     }
 
-    /// Records a file that was found after a crash.
+    /// Records a file that was found after a crash, or that the operator accepts.
     pub fn record_recovered(&self, recovered: &Recovered) -> Result<(), LedgerError> {
+        self.record_all_recovered(std::slice::from_ref(recovered), &[])
+    }
+
+    /// Records several in one step, in which these announcements are withdrawn.
+    pub fn record_all_recovered(&self, all: &[Recovered], announced: &[i64]) -> Result<(), LedgerError> {
         let sql = "INSERT INTO received (at_ms, store, name, folded, kept, size, digest, receipt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        if all.is_empty() && announced.is_empty() {
+            return Ok(());
+        }
         self.write(|file| {
-            let row = params![
-                recovered.at_ms,
-                Bytes(&recovered.store),
-                recovered.name,
-                recovered.name.to_lowercase(),
-                kept_word(recovered.kept),
-                amount(recovered.size),
-                recovered.digest.0,
-                recovered.receipt.map(|receipt| receipt.0),
-            ];
-            file.execute(sql, row).map(drop)
+            announced::withdraw(file, announced)?;
+            let mut insert = file.prepare(sql)?;
+            for recovered in all {
+                insert.execute(params![
+                    recovered.at_ms,
+                    Bytes(&recovered.store),
+                    recovered.name,
+                    recovered.name.to_lowercase(),
+                    origin_word(recovered.origin),
+                    amount(recovered.size),
+                    recovered.digest.map(|digest| digest.0),
+                    recovered.receipt.map(|receipt| receipt.0),
+                ])?;
+            }
+            Ok(())
         })
     }
 
@@ -194,19 +202,36 @@ impl Ledger {
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
 
-    /// What files took to each server by each variant: of the newest twenty that arrived, all their bytes
-    /// over all their seconds. Where they were too small to say anything there is nothing.
+    /// Returns what files took to each server by each variant: the newest twenty of 1 MiB or more that arrived, and the
+    /// newest five that were smaller.
     pub fn rates(&self) -> Result<Vec<Learned>, LedgerError> {
-        let sql = "WITH way AS (SELECT DISTINCT address, variant FROM sent),
-                   last AS (SELECT way.address, way.variant, sent.size, sent.seconds FROM way JOIN sent ON sent.id IN (
-                       SELECT id FROM sent WHERE address = way.address AND variant = way.variant
-                       AND outcome IN ('stored', 'delivered') AND seconds > 0 ORDER BY id DESC LIMIT ?1))
-                   SELECT address, variant, sum(size) / sum(seconds) FROM last
-                   GROUP BY address, variant HAVING sum(size) >= ?2 ORDER BY address, variant";
-        let learned = |row: &Row<'_>| {
-            Ok(Learned { address: row.get(0)?, variant: variant(row, 1)?, rate: row.get(2)? })
+        let newest = |sizes: &str, limit: &str| {
+            format!(
+                "SELECT way.address, way.variant, sent.size, sent.seconds, sent.id FROM way JOIN sent ON sent.id IN (
+                     SELECT id FROM sent WHERE address = way.address AND variant = way.variant AND {sizes}
+                     AND outcome IN ('stored', 'delivered') AND seconds > 0 ORDER BY id DESC LIMIT {limit})"
+            )
         };
-        self.read(|file| file.prepare(sql)?.query_map([REMEMBERED, TELLING], learned)?.collect())
+        let sql = format!(
+            "WITH way AS (SELECT DISTINCT address, variant FROM sent)
+             SELECT * FROM ({} UNION ALL {}) ORDER BY address, variant, id DESC",
+            newest("size >= ?1", "?2"),
+            newest("size < ?1", "?3"),
+        );
+        self.read(|file| {
+            let mut all: Vec<Learned> = Vec::new();
+            let mut query = file.prepare(&sql)?;
+            let mut rows = query.query([TELLING, REMEMBERED, SMALL])?;
+            while let Some(row) = rows.next()? {
+                let (address, variant): (String, _) = (row.get(0)?, variant(row, 1)?);
+                let took = Took { bytes: bytes(row, 2)?, seconds: row.get(3)?, pace: None };
+                match all.last_mut() {
+                    Some(last) if last.address == address && last.variant == variant => last.files.push(took),
+                    _ => all.push(Learned { address, variant, files: vec![took] }),
+                }
+            }
+            Ok(all)
+        })
     }
 
     /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
@@ -270,21 +295,19 @@ fn sent_row(row: &Row<'_>) -> rusqlite::Result<Sent> {
 
 fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let (at_ms, store, name) = (row.get(0)?, path(row.get(2)?), row.get(3)?);
-    let (kept, size, digest) = (kept(row, 4)?, bytes(row, 5)?, row.get::<_, Option<_>>(6)?.map(Digest));
+    let (size, digest) = (bytes(row, 5)?, row.get::<_, Option<_>>(6)?.map(Digest));
     let receipt = row.get::<_, Option<_>>(9)?.map(Digest);
     Ok(match row.get::<_, Option<String>>(7)? {
         None => {
-            // It was read to be recorded.
-            let digest =
-                digest.ok_or_else(|| rusqlite::Error::InvalidColumnType(6, "digest".into(), Type::Null))?;
-            Entry::Recovered(Recovered { at_ms, store, name, kept, size, digest, receipt })
+            let origin = one_of(row, 4, [Origin::Crash, Origin::Amended, Origin::Accepted], origin_word)?;
+            Entry::Recovered(Recovered { at_ms, store, name, origin, size, digest, receipt })
         }
         Some(_) => Entry::Received(Received {
             at_ms,
             peer: row.get(1)?,
             store,
             name,
-            kept,
+            kept: kept(row, 4)?,
             size,
             digest,
             variant: variant(row, 7)?,

@@ -1,74 +1,117 @@
-//! What a crash left without a row, found and recorded when a server starts.
+//! What a crash left without a row, found and recorded when a server starts; and what it cannot explain.
 //!
-//! A file is published before its row is written: a program that dies in between leaves a file that the
-//! history does not know. So a start looks for files that are newer than what the history says of their
-//! folder, records them as [`Recovered`], and says so.
+//! A file is published before its row is written, and announced before it is published
+//! ([`announced`](super::announced)). A program that dies in between leaves the announcement, which says what
+//! the file is: only a file that is exactly that gets its row.
 //!
 //! ```text
-//!   no row, written after the folder's last row       ──► a row: recovered
-//!   longer than its row, and begins with what it says ──► a row: recovered, amended
-//!   anything else that differs                        ──► left to the audit, which names it
+//!   announced: this name or a copy of it, size and SHA-256 ──► a row: recovered
+//!   announced as more of a published file, the same        ──► a row: recovered, amended
+//!   any other file without a row, or of another size       ──► named; it stays a difference in the audit
 //! ```
 //!
-//! Sizes and times decide what is read at all: ten thousand files that are known cost a listing. A row
-//! whose file is gone is left alone, because users move files. What the replay memory did not learn in
-//! time cannot be learnt from a file: that one session could be replayed once, and a file with the same
-//! name and content is not stored again.
+//! Nothing but what was announced is read: ten thousand files that are known cost a listing. A row whose file is gone
+//! is left alone, because users move files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::announced::Announced;
 use super::folder::{self, Found};
 use super::history::Bytes;
-use super::row::{Entry, Recovered};
+use super::row::{Entry, Origin, Recovered};
 use super::{Ledger, LedgerError, store_path};
 use crate::escape::escape;
-use crate::event::Kept;
 use crate::store::FileName;
 use crate::units;
 
-/// Sessions run side by side: a file may be finished so long before the row of another and yet have none.
-/// An fsync may take a while, too.
-const OVERLAP_MS: i64 = 60_000;
+/// Files that are named at a start; of more their number is said.
+const NAMED: usize = 10;
 
 /// What a start found; each says all in one line.
 #[derive(Debug)]
 pub enum Repair {
     /// A row was added.
     Recorded(Recovered),
-    /// It should have got a row, and cannot be read.
+    /// It was announced, and cannot be read.
     Unreadable {
         /// Its name in the store.
         name: String,
         /// Why.
         why: io::Error,
     },
+    /// It has no row, and was never announced.
+    Foreign {
+        /// Its name in the store.
+        name: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// It has another size than its row says, and that was never announced.
+    Changed {
+        /// Its name in the store.
+        name: String,
+        /// Bytes in the folder.
+        size: u64,
+        /// Bytes in the history.
+        recorded: u64,
+    },
+    /// So many more files of the last two kinds.
+    More(usize),
 }
 
 impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recorded(row) => {
-                let was = match row.kept {
-                    Kept::Amended => "has grown since its row",
+                let was = match row.origin {
+                    Origin::Amended => "was amended before a crash and had an older row",
                     _ => "was stored before a crash and had no row",
                 };
-                write!(f, "history repaired: {} ({}) {was}", escape(&row.name), units::bytes(row.size))
+                let unhashed = if row.digest.is_none() {
+                    " (known by its name and size: it was not hashed)"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "history repaired: {} ({}) {was}{unhashed}",
+                    escape(&row.name),
+                    units::bytes(row.size)
+                )
             }
             Self::Unreadable { name, why } => {
                 write!(f, "history not repaired: {} has no row and cannot be read: {why}", escape(name))
+            }
+            Self::Foreign { name, size } => {
+                let (name, size) = (escape(name), units::bytes(*size));
+                write!(f, "{name} ({size}) is in the folder and was not received by this server: {ACCEPT}")
+            }
+            Self::Changed { name, size, recorded } => {
+                let name = escape(name);
+                write!(f, "{name} has {size} bytes, the history says {recorded}: {ACCEPT}")
+            }
+            Self::More(files) => {
+                let files = if *files == 1 {
+                    "1 more file differs".to_owned()
+                } else {
+                    format!("{files} more files differ")
+                };
+                write!(f, "{files} from the history: upseal audit names them")
             }
         }
     }
 }
 
-/// Compares a store's folder with its rows and adds those that a crash swallowed. To be called at the
-/// start of a server, before it accepts anybody: a file that another program stores there at this moment
-/// would be taken for one without a row.
+const ACCEPT: &str = "it stays a difference in upseal audit until upseal audit --accept";
+
+/// Compares a store's folder with its rows: adds those that a crash swallowed, and names what it cannot explain. To be
+/// called while no server publishes there ([`Serving::open`](super::Serving::open)): what it is about to publish would
+/// look like what a crash left.
 ///
 /// `now_ms`: milliseconds since 1970, UTC. The first call for a folder only notes the time; files that
 /// were there before are not ours to explain.
@@ -79,41 +122,84 @@ pub fn run(ledger: &Ledger, store: &Path, now_ms: i64) -> Result<Vec<Repair>, Le
     let store = store_path(store)?;
     let begun_ms = ledger.recording_since(&store, now_ms)?;
     let rows = ledger.in_effect(&store)?;
-    let last_ms = rows.iter().map(Entry::at_ms).max();
-    let after_ms = last_ms.map_or(begun_ms, |last_ms| begun_ms.max(last_ms - OVERLAP_MS));
     let rows: HashMap<&str, &Entry> = rows.iter().map(|row| (row.name(), row)).collect();
-    let files = folder::files(&store)
-        .map_err(|why| LedgerError::Store { path: store.clone(), why })?
-        .into_iter()
-        .filter(|file| file.modified_ms >= after_ms);
+    let files = folder::files(&store).map_err(|why| LedgerError::Store { path: store.clone(), why })?;
+    let files: Vec<(String, &Found)> = files.iter().filter_map(|file| Some((ours(file)?, file))).collect();
     let mut repairs = Vec::new();
-    for file in files {
-        let Some(name) = ours(&file) else { continue };
-        let row = rows.get(name.as_str()).copied();
-        if row.is_some_and(|row| row.size() >= file.size) {
-            continue;
-        }
-        let recovered = match folder::read(&store.join(&name), row.map_or(0, Entry::size)) {
-            Err(why) => {
-                repairs.push(Repair::Unreadable { name, why });
-                continue;
+    let mut explained: HashSet<&str> = HashSet::new();
+    let (mut recovered, mut void) = (Vec::new(), Vec::new());
+    for (id, announced) in ledger.announced(&store)? {
+        let mut is_void = true;
+        let here = files.iter().filter(|(name, file)| {
+            file.size == announced.size && announced.fits(name) && !explained.contains(&**name)
+        });
+        for (name, file) in here {
+            let row = rows.get(&**name).copied();
+            match find(&announced, row, &store.join(name)) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    let origin = if announced.replaces.as_ref() == Some(name) {
+                        Origin::Amended
+                    } else {
+                        Origin::Crash
+                    };
+                    recovered.push(Recovered {
+                        at_ms: file.modified_ms,
+                        store: store.clone(),
+                        name: name.clone(),
+                        origin,
+                        size: file.size,
+                        digest: announced.digest,
+                        receipt: None,
+                    });
+                }
+                // Another start may be able to.
+                Err(why) => {
+                    is_void = false;
+                    repairs.push(Repair::Unreadable { name: name.clone(), why });
+                }
             }
-            // Somebody else wrote to it: not ours to bless.
-            Ok(content) if row.is_some_and(|row| row.digest() != content.head) => continue,
-            Ok(content) => Recovered {
-                at_ms: file.modified_ms,
-                store: store.clone(),
-                name,
-                kept: if row.is_some() { Kept::Amended } else { Kept::New },
-                size: content.size,
-                digest: content.digest,
-                receipt: None,
-            },
-        };
-        ledger.record_recovered(&recovered)?;
-        repairs.push(Repair::Recorded(recovered));
+            explained.insert(name);
+            break;
+        }
+        if is_void {
+            void.push(id);
+        }
     }
+    ledger.record_all_recovered(&recovered, &void)?;
+    repairs.extend(recovered.into_iter().map(Repair::Recorded));
+    let strange = |(name, file): &(String, &Found)| match rows.get(&**name) {
+        _ if explained.contains(&**name) => None,
+        Some(row) if row.size() == file.size => None,
+        Some(row) => Some(Repair::Changed { name: name.clone(), size: file.size, recorded: row.size() }),
+        None if file.modified_ms < begun_ms => None,
+        None => Some(Repair::Foreign { name: name.clone(), size: file.size }),
+    };
+    let mut strange: Vec<Repair> = files.iter().filter_map(strange).collect();
+    let more = strange.len().saturating_sub(NAMED);
+    strange.truncate(NAMED);
+    repairs.extend(strange);
+    repairs.extend((more > 0).then_some(Repair::More(more)));
     Ok(repairs)
+}
+
+/// Whether the file there, which has the right size and name, is what was announced and has no row yet. Without a
+/// digest its name and size decide, if no row says them already.
+fn find(announced: &Announced, row: Option<&Entry>, path: &Path) -> io::Result<bool> {
+    let is_known = row.is_some_and(|row| row.size() == announced.size && row.digest() == announced.digest);
+    match announced.digest {
+        _ if is_known => Ok(false),
+        None => Ok(true),
+        Some(digest) => Ok(folder::read(path)?.digest == digest),
+    }
+}
+
+impl Announced {
+    /// Whether a store may have given this name to it.
+    pub(super) fn fits(&self, name: &str) -> bool {
+        self.replaces.as_deref() == Some(name)
+            || FileName::from_wire(self.want.as_bytes()).is_ok_and(|want| want.may_become(name))
+    }
 }
 
 /// Its name, if a store of ours could have given it.

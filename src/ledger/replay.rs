@@ -3,7 +3,7 @@
 //! PROTOCOL.md, "Replay guard": a session key is wrapped with fresh randomness, so the same bytes in a
 //! second connection are a recording. Only SHA-256 are kept, each until the certificate's end.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::{Ledger, LedgerError};
 use crate::digest::Digest;
@@ -13,7 +13,7 @@ use crate::digest::Digest;
 pub enum Seen {
     /// M2 of a MODE 4: the session key as it was wrapped.
     SessionKey,
-    /// The first block of a CP1 body.
+    /// A block with which a CP1 body begins, or goes on after it was published.
     FirstBlock,
     /// A CP2 token, under its key.
     Token,
@@ -30,6 +30,9 @@ impl Seen {
     }
 }
 
+/// How many rows one transaction of upkeep writes or deletes, so that no session waits long for it.
+pub(super) const CHUNK: usize = 1000;
+
 impl Ledger {
     /// Whether this was [remembered](Self::remember), and not yet [forgotten](Self::forget_expired).
     pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, LedgerError> {
@@ -43,22 +46,63 @@ impl Ledger {
         if seen.is_empty() {
             return Ok(());
         }
-        self.write(|file| insert(file, seen, until))
+        let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3)
+                   ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
+        self.write(|file| {
+            let mut insert = file.prepare_cached(sql)?;
+            for (what, digest) in seen {
+                insert.execute(params![what.number(), digest.0, until])?;
+            }
+            Ok(())
+        })
     }
 
-    /// Forgets what need only be remembered until before `now` (Unix seconds).
+    /// Remembers all of these, unless one of them is remembered already: then `false`, and nothing is changed. Of
+    /// two programs that do this at once one gets `false`.
+    pub fn remember_new(&self, seen: &[(Seen, Digest)], until: i64) -> Result<bool, LedgerError> {
+        let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let mut is_new = true;
+        let written = self.write(|file| {
+            let mut insert = file.prepare_cached(sql)?;
+            for (what, digest) in seen {
+                is_new = insert.execute(params![what.number(), digest.0, until])? > 0;
+                if !is_new {
+                    // An error, so that those before it are rolled back.
+                    return Err(rusqlite::Error::QueryReturnedNoRows);
+                }
+            }
+            Ok(())
+        });
+        if is_new { written.map(|()| true) } else { Ok(false) }
+    }
+
+    /// Forgets these: the file that they came with was not stored.
+    pub fn forget(&self, seen: &[(Seen, Digest)]) -> Result<(), LedgerError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.write(|file| {
+            let mut delete = file.prepare_cached("DELETE FROM seen WHERE what = ?1 AND digest = ?2")?;
+            for (what, digest) in seen {
+                delete.execute(params![what.number(), digest.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what need only be remembered until before `now` (Unix seconds), some at a time.
     pub fn forget_expired(&self, now: i64) -> Result<(), LedgerError> {
-        self.write(|file| file.execute("DELETE FROM seen WHERE until < ?1", [now]).map(drop))
+        let sql = "DELETE FROM seen WHERE (what, digest) IN
+                   (SELECT what, digest FROM seen WHERE until < ?1 LIMIT ?2)";
+        loop {
+            let mut forgotten = 0;
+            self.write(|file| {
+                forgotten = file.execute(sql, params![now, i64::try_from(CHUNK).unwrap_or(i64::MAX)])?;
+                Ok(())
+            })?;
+            if forgotten < CHUNK {
+                return Ok(());
+            }
+        }
     }
-}
-
-/// Remembers these, as a part of a step.
-pub(super) fn insert(file: &Connection, seen: &[(Seen, Digest)], until: i64) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3)
-               ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
-    let mut insert = file.prepare_cached(sql)?;
-    for (what, digest) in seen {
-        insert.execute(params![what.number(), digest.0, until])?;
-    }
-    Ok(())
 }

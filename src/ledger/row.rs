@@ -101,7 +101,18 @@ pub struct Received {
     pub receipt: Option<Digest>,
 }
 
-/// A file that was found in a store after a crash, whole and without a row ([`repair`](super::repair)).
+/// Why a row exists that no session wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A crash came between the file and its row ([`repair`](super::repair)).
+    Crash,
+    /// The same, of a file that had a row and of which more came.
+    Amended,
+    /// The operator accepted the file as it is (`upseal audit --accept`).
+    Accepted,
+}
+
+/// A file in a store whose row was written after a crash, or by the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
     /// When it was last written to; milliseconds since 1970, UTC.
@@ -110,12 +121,12 @@ pub struct Recovered {
     pub store: PathBuf,
     /// Its name there.
     pub name: String,
-    /// [`Kept::New`], or [`Kept::Amended`] if it begins with what its row before says.
-    pub kept: Kept,
+    /// Why the row exists.
+    pub origin: Origin,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of all of them, as they were found.
-    pub digest: Digest,
+    /// SHA-256 of all of them; `None` if the server was told not to hash.
+    pub digest: Option<Digest>,
     /// SHA-256 of the statement of a receipt that was given for it, if one was.
     pub receipt: Option<Digest>,
 }
@@ -127,7 +138,7 @@ pub enum Entry {
     Sent(Sent),
     /// Received by one of ours.
     Received(Received),
-    /// Received by one of ours, which died before it said so.
+    /// In a store of ours, and recorded after a crash or by the operator.
     Recovered(Recovered),
 }
 
@@ -168,7 +179,7 @@ impl Entry {
         match self {
             Self::Sent(row) => row.digest,
             Self::Received(row) => row.digest,
-            Self::Recovered(row) => Some(row.digest),
+            Self::Recovered(row) => row.digest,
         }
     }
 
@@ -209,15 +220,25 @@ impl Entry {
         self.seconds().filter(|_| !failed && self.size() > 0).map(|seconds| self.size() as f64 / seconds)
     }
 
-    /// What became of it, in one word; a received file's is that of [`Kept`], and `recovered` for one
-    /// that was found after a crash.
+    /// What became of it, in one word; a received file's is that of [`Kept`], `recovered` for one that was found
+    /// after a crash, and `accepted` for one that the operator accepted.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {
         match self {
             Self::Sent(row) => row.outcome.word(),
             Self::Received(row) => kept_word(row.kept),
+            Self::Recovered(Recovered { origin: Origin::Accepted, .. }) => "accepted",
             Self::Recovered(_) => "recovered",
         }
+    }
+}
+
+/// `new`, `amended` or `accepted`: as the table has it.
+pub(super) const fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Crash => "new",
+        Origin::Amended => "amended",
+        Origin::Accepted => "accepted",
     }
 }
 

@@ -124,6 +124,17 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (key, network)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Whole files that are about to get a name in a store; empty whenever no server is publishing.
+    CREATE TABLE announced (
+        id          INTEGER PRIMARY KEY,
+        store       BLOB NOT NULL,
+        want        TEXT NOT NULL,
+        replaces    TEXT,
+        size        INTEGER NOT NULL,
+        digest      BLOB
+    ) STRICT;
+",
 ];
 
 /// Refuses a file of a newer upseal before anything in it is changed.

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::Digest;
-use crate::event::{Kept, Learned, Variant};
+use crate::event::{Kept, Learned, Took, Variant};
 
 pub(super) fn ledger() -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
@@ -69,16 +69,19 @@ fn rows_come_back_as_they_were_recorded_the_newest_first() {
         at_ms: 4,
         store: PathBuf::from("/store"),
         name: "lost".to_owned(),
-        kept: Kept::Amended,
+        origin: Origin::Amended,
         size: 1,
-        digest: Digest::of(b"y"),
+        digest: Some(Digest::of(b"y")),
         receipt: None,
     };
+    let accepted = Recovered { at_ms: 5, origin: Origin::Accepted, digest: None, ..found.clone() };
     ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
     ledger.record_sent(&bare).unwrap();
     ledger.record_received(&arrived).unwrap();
     ledger.record_recovered(&found).unwrap();
+    ledger.record_recovered(&accepted).unwrap();
     let expected = [
+        Entry::Recovered(accepted),
         Entry::Recovered(found),
         Entry::Received(arrived),
         Entry::Sent(bare),
@@ -220,6 +223,52 @@ fn what_was_seen_is_remembered_until_its_time() {
 }
 
 #[test]
+fn of_two_that_remember_the_same_for_the_first_time_one_is_told_so() {
+    let (_folder, ledger) = ledger();
+    let of = |n: u8| (Seen::FirstBlock, Digest([n; 32]));
+    assert!(ledger.remember_new(&[of(1), of(2)], 100).unwrap());
+    assert!(!ledger.remember_new(&[of(3), of(2)], 100).unwrap());
+    assert!(!ledger.is_seen(of(3).0, of(3).1).unwrap(), "all of it or nothing");
+    ledger.forget(&[of(1), of(2)]).unwrap();
+    assert!(ledger.remember_new(&[of(3), of(2)], 100).unwrap());
+}
+
+#[test]
+fn more_than_a_step_of_what_expired_is_forgotten() {
+    let (_folder, ledger) = ledger();
+    let of = |n: usize| (Seen::Token, Digest::of(&n.to_be_bytes()));
+    let many: Vec<_> = (0..=2 * replay::CHUNK).map(of).collect();
+    ledger.remember(&many, 10).unwrap();
+    ledger.remember(&[of(usize::MAX)], 11).unwrap();
+    ledger.forget_expired(11).unwrap();
+    let left: i64 = ledger.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+}
+
+#[test]
+fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
+    let (_folder, ledger) = ledger();
+    let store = Path::new("/s");
+    let of = |want: &str| Announced {
+        want: want.to_owned(),
+        replaces: (want == "b").then(|| "b (2)".to_owned()),
+        size: 3,
+        digest: (want != "c").then(|| Digest::of(b"abc")),
+    };
+    let all = [of("a"), of("b"), of("c")];
+    let ids = ledger.announce(store, &all).unwrap();
+    assert!(ledger.announced(Path::new("/other")).unwrap().is_empty());
+    let found: Vec<Announced> = ledger.announced(store).unwrap().into_iter().map(|(_, one)| one).collect();
+    assert_eq!(found, all);
+    ledger.record_all_received(&[received(1, store, "a", b"abc")], &ids[..1]).unwrap();
+    ledger.withdraw(&ids[1..2]).unwrap();
+    assert_eq!(ledger.announced(store).unwrap(), [(ids[2], of("c"))]);
+    // Only the announcements wait for the disk.
+    let synchronous: i64 = ledger.lock().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(synchronous, 1);
+}
+
+#[test]
 fn the_file_and_its_folder_are_only_the_user_s() {
     let (folder, ledger) = ledger();
     ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
@@ -253,7 +302,7 @@ fn a_file_of_a_newer_upseal_is_refused_unchanged() {
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
     let why = Ledger::open(&path).unwrap_err().to_string();
-    assert!(why.ends_with("has version 99; this upseal knows versions up to 5"), "{why}");
+    assert!(why.ends_with("has version 99; this upseal knows versions up to 6"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -392,14 +441,19 @@ fn what_files_took_is_told_by_server_and_variant() {
     // More than are looked at: the first is forgotten.
     rows.extend((0..20).map(|_| of("lab:1", Variant::Cp2, 4 * mib, 2.0)));
     rows.push(of("lab:1", Variant::Cp1, 3 * mib, 6.0));
-    rows.push(of("small:1", Variant::Cp2, 4096, 0.5));
+    rows.extend((0..9).map(|_| of("small:1", Variant::Cp2, 17, 0.5)));
     rows.push(Sent { outcome: Outcome::Failed, ..of("failed:1", Variant::Cp2, 9 * mib, 1.0) });
     rows.push(of("never:1", Variant::Cp2, 9 * mib, 0.0));
     ledger.record_all_sent(&rows).unwrap();
-    let learned = |variant, mib_a_second: f64| Learned {
-        address: "lab:1".to_owned(),
-        variant,
-        rate: mib_a_second * 1_048_576.0,
-    };
-    assert_eq!(ledger.rates().unwrap(), [learned(Variant::Cp1, 0.5), learned(Variant::Cp2, 2.0)]);
+    let files = |number: usize, size: u64, seconds| vec![Took { bytes: size, seconds, pace: None }; number];
+    let learned = |address: &str, variant, files| Learned { address: address.to_owned(), variant, files };
+    assert_eq!(
+        ledger.rates().unwrap(),
+        [
+            learned("lab:1", Variant::Cp1, files(1, 3 * mib, 6.0)),
+            learned("lab:1", Variant::Cp2, files(20, 4 * mib, 2.0)),
+            // They say what an upload costs, and nothing of the rate.
+            learned("small:1", Variant::Cp2, files(5, 17, 0.5)),
+        ]
+    );
 }

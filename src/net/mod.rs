@@ -31,6 +31,7 @@
 
 pub mod budget;
 pub mod connection;
+mod dial;
 pub mod ending;
 pub mod framing;
 pub mod handshake;

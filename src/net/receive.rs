@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
-use self::ledger::Own;
+use self::ledger::{Opening, Own};
 use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
 use super::connection::Connection;
@@ -53,6 +53,15 @@ const CIPHERTEXT: &str = "enc_recv_";
 /// How long the client may take to hang up after MODE 2, so that our end is no reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a connection turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// No complete message came: a port scan, or a client of another protocol.
+    Silent,
+    /// At least one complete message came.
+    Client,
+}
+
 /// One accepted connection, from its first byte to its last.
 ///
 /// ```text
@@ -74,6 +83,7 @@ pub struct Session<'a> {
     name: Option<FileName>,
     /// Whether something of that name was announced and is not stored yet.
     unfinished: bool,
+    caller: Caller,
     proved: bool,
     hello: Option<Offer>,
     /// SHA-256 of the first message that was signed.
@@ -91,6 +101,8 @@ pub struct Session<'a> {
     key_pieces: Vec<u8>,
     /// The bytes that silence decided about, and k.
     decided_by_silence: Option<(Vec<u8>, u64)>,
+    /// SHA-256 of each block that it was wrapped in.
+    wrapped: Vec<Digest>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
     /// A file that may still turn out not to be over.
@@ -120,6 +132,7 @@ impl<'a> Session<'a> {
             ordinal: 0,
             name: None,
             unfinished: false,
+            caller: Caller::Silent,
             proved: false,
             hello: None,
             first_message: None,
@@ -130,6 +143,7 @@ impl<'a> Session<'a> {
             key: None,
             key_pieces: Vec::new(),
             decided_by_silence: None,
+            wrapped: Vec::new(),
             unwrapped: Ok(()),
             open_ended: None,
             at_rest: None,
@@ -142,11 +156,22 @@ impl<'a> Session<'a> {
 
     /// Serves it to its end. What is refused is reported, in one line.
     pub fn run(mut self) {
+        self.serve_to_the_end();
+    }
+
+    /// As [`run`](Self::run); returns what the connection turned out to be.
+    pub(super) fn run_for_caller(mut self) -> Caller {
+        self.serve_to_the_end();
+        self.caller
+    }
+
+    fn serve_to_the_end(&mut self) {
         let result = self.serve().and_then(|()| self.publish_group());
         if result.is_err() {
             self.publish_what_is_whole();
         }
         self.close_file();
+        self.release_claims();
         if let Err(error) = result {
             if self.connection.is_interrupted() && self.receiving.is_none() {
                 return; // This server was stopped; nothing of the client's was refused.
@@ -177,6 +202,9 @@ impl<'a> Session<'a> {
         while let Some(message) = self.message()? {
             if !matches!(message, Message::Filename(_) | Message::Data { .. } | Message::SessionKey(_)) {
                 self.publish_group()?;
+            }
+            if !matches!(message, Message::Data { .. }) {
+                self.caller = Caller::Client;
             }
             let continues = matches!(message, Message::OneMoreBlock | Message::EndOfBlocks);
             if !continues {
@@ -306,8 +334,10 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
         let (key, unwrapped) = identity.unwrap_session_key(wrapped);
-        self.check_fresh(Seen::SessionKey, wrapped)?;
+        let digest = Digest::of(wrapped);
+        self.check_fresh(digest)?;
         self.key = Some(key);
+        self.wrapped = vec![digest];
         self.unwrapped = unwrapped;
         self.await_key_pieces(wrapped);
         Ok(())
@@ -360,6 +390,9 @@ impl<'a> Session<'a> {
                 })?;
                 // The token's length left 16 bytes of it open.
                 self.check_size(file.meter.file_bytes())?;
+                // Only now: a key that opens nothing need not be remembered.
+                let wrapped = self.wrapped.clone();
+                self.claim(&mut file, wrapped.into_iter().map(|wrapped| (Seen::SessionKey, wrapped)))?;
                 self.publish_later(file)
             }
             Variant::Cp1 => {
@@ -425,7 +458,9 @@ impl<'a> Session<'a> {
             meter,
             begun: Instant::now(),
             plain: Vec::new(),
-            first_block: (variant == Variant::Cp1).then(Vec::new),
+            opening: Opening::default(),
+            claimed: Vec::new(),
+            replaces: None,
             may_be_sealed: MayBeSealed::No,
             amendments: 0,
         };

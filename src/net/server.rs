@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
-use super::receive::{IDLE_PATIENCE, Session, unix_now_ms};
+use super::receive::{Caller, IDLE_PATIENCE, Session, unix_now_ms};
 use super::record;
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
@@ -27,12 +27,15 @@ const STACK: usize = 1 << 20;
 /// A pause after an `accept` that failed for want of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// How often the history is looked after.
+const UPKEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long a server accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// Until it is stopped.
     UntilStopped,
-    /// One connection, as the seed's servers do (`--once`).
+    /// One connection, as the seed's servers do (`--once`). One that brings no complete message does not count.
     OneSession,
 }
 
@@ -54,6 +57,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Sessions {
     stopping: bool,
+    /// Whether a client has come and gone.
+    served: bool,
     running: HashMap<SessionId, Interrupter>,
 }
 
@@ -102,6 +107,7 @@ impl Server {
             threads: Vec::new(),
             before,
             accepted: 0,
+            upkeep: Upkeep::new(UPKEEP, Instant::now()),
         };
         let thread = thread::Builder::new().name("upseal-accept".to_owned()).spawn(move || accept.run())?;
         Ok(Self { address, shared, thread: Some(thread) })
@@ -159,20 +165,53 @@ struct Accept {
     /// The number before the first session's.
     before: u64,
     accepted: u64,
+    upkeep: Upkeep,
+}
+
+/// When the history is looked after next.
+#[derive(Debug)]
+struct Upkeep {
+    every: Duration,
+    due: Instant,
+}
+
+impl Upkeep {
+    fn new(every: Duration, now: Instant) -> Self {
+        Self { every, due: now + every }
+    }
+
+    /// Whether it is due, and then begins the next period.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = now + self.every;
+        }
+        is_due
+    }
+
+    /// How long the accept loop may sleep before it.
+    fn rest(&self, now: Instant) -> Timespec {
+        let rest = self.due.saturating_duration_since(now);
+        // Rounded up, so that it is due then. A period is at most a day.
+        Timespec { tv_sec: i64::try_from(rest.as_secs() + 1).unwrap_or(i64::MAX), tv_nsec: 0 }
+    }
 }
 
 impl Accept {
     fn run(mut self) {
         loop {
-            let (stopping, running) = {
+            let (stopping, served, running) = {
                 let state = self.shared.state();
-                (state.stopping, state.running.len())
+                (state.stopping, state.served, state.running.len())
             };
-            let served = self.lifetime == Lifetime::OneSession && self.accepted > 0;
-            if stopping || (served && running == 0) {
+            let (over, most) = match self.lifetime {
+                Lifetime::UntilStopped => (false, SESSIONS),
+                Lifetime::OneSession => (served && running == 0, 1),
+            };
+            if stopping || over {
                 break;
             }
-            if let Err(error) = self.turn(!served && running < SESSIONS) {
+            if let Err(error) = self.turn(running < most) {
                 self.service
                     .observer
                     .event(Event::Note { text: format!("cannot accept a connection: {error}") });
@@ -192,10 +231,13 @@ impl Accept {
         if accepting {
             fds.push(PollFd::new(&self.listener, PollFlags::IN));
         }
-        match poll(&mut fds, None) {
+        match poll(&mut fds, Some(&self.upkeep.rest(Instant::now()))) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             ready => ready?,
         };
+        if self.upkeep.is_due(Instant::now()) {
+            self.look_after_history();
+        }
         let woken = !fds[0].revents().is_empty();
         let arrived = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
         if woken {
@@ -216,6 +258,16 @@ impl Accept {
         }
     }
 
+    /// Writes what could not be written, and forgets what can no longer be replayed.
+    fn look_after_history(&self) {
+        let Some(history) = &self.service.history else { return };
+        if let Err(error) = history.keep_up(unix_now_ms() / 1000) {
+            self.service
+                .observer
+                .event(Event::Note { text: format!("the history is not looked after: {error}") });
+        }
+    }
+
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
         socket.set_nonblocking(false)?;
         let stream = Tcp::new(socket)?;
@@ -233,7 +285,9 @@ impl Accept {
         let name = format!("upseal-session-{}", id.0);
         let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             let guard = guard;
-            serve(&service, stream, guard.id, peer);
+            if serve(&service, stream, guard.id, peer) == Caller::Client {
+                guard.shared.state().served = true;
+            }
         })?;
         self.threads.push(thread);
         Ok(())
@@ -253,7 +307,7 @@ impl Drop for Running {
     }
 }
 
-fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
+fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Caller {
     let observer = &service.observer;
     observer.event(Event::SessionOpened { session: id, peer: peer.to_string() });
     let block = service.identity.as_ref().map(|identity| identity.modulus_bytes() as u64);
@@ -268,10 +322,86 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) {
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
     let session = Session::new(service, connection, id, peer.to_string());
-    if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
+    let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         observer.event(Event::Note {
             text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
         });
-    }
+        Caller::Client
+    });
     observer.event(Event::SessionClosed { session: id });
+    caller
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::event::Track;
+    use crate::ledger::{Ledger, Seen, Serving};
+    use crate::meter::Meter;
+    use crate::net::Observer;
+    use crate::net::budget::PaddingBudget;
+    use crate::net::record::Recorder;
+    use crate::net::service::Policy;
+    use crate::store::Nowhere;
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn event(&self, _: Event) {}
+        fn watch(&self, _: Track, _: Arc<Meter>) {}
+        fn unwatch(&self, _: Track) {}
+        fn recorder(&self) -> Option<Arc<Recorder>> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_history_is_looked_after_when_a_day_is_over_and_not_before() {
+        let begun = Instant::now();
+        let mut upkeep = Upkeep::new(UPKEEP, begun);
+        let almost = begun + UPKEEP.saturating_sub(Duration::from_millis(1));
+        assert!(!upkeep.is_due(almost));
+        assert_eq!(upkeep.rest(almost).tv_sec, 1, "the accept loop wakes up by itself");
+        assert!(upkeep.is_due(begun + UPKEEP));
+        assert!(!upkeep.is_due(begun + UPKEEP), "once");
+        assert_eq!(upkeep.rest(begun + UPKEEP).tv_sec, 86_401);
+    }
+
+    #[test]
+    fn the_accept_loop_looks_after_the_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
+        let (history, _) = Serving::open(Arc::clone(&ledger), folder.path(), i64::MAX, 0).unwrap();
+        ledger.remember(&[(Seen::Token, Digest([1; 32]))], 1000).unwrap();
+        let service = Service {
+            policy: Policy::default(),
+            identity: None,
+            store: Arc::new(Nowhere),
+            ciphertext: None,
+            history: Some(history),
+            budget: PaddingBudget::default(),
+            observer: Arc::new(Deaf),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let mut accept = Accept {
+            listener,
+            woken,
+            service: Arc::new(service),
+            lifetime: Lifetime::UntilStopped,
+            shared: Arc::new(Shared { state: Mutex::default(), wake }),
+            threads: Vec::new(),
+            before: 0,
+            accepted: 0,
+            upkeep: Upkeep::new(Duration::ZERO, Instant::now()),
+        };
+        let client = TcpStream::connect(address).unwrap();
+        accept.turn(true).unwrap();
+        assert!(!ledger.is_seen(Seen::Token, Digest([1; 32])).unwrap());
+        drop(client);
+        accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
+    }
 }

@@ -1,7 +1,6 @@
 //! What all sessions of a server share, and why one ends early.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,8 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Padding, Variant};
-use crate::ledger::{Ledger, LedgerError, Seen};
+use crate::ledger::serving::ClaimError;
+use crate::ledger::{LedgerError, Seen, Serving};
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
 
@@ -74,22 +74,11 @@ pub struct Service {
     /// Where the bodies of CP1 and CP2 go as they came, as `enc_recv_NAME`; `None`: nowhere.
     pub ciphertext: Option<Arc<dyn Store>>,
     /// What was received, and what must not come again; `None`: neither is remembered.
-    pub history: Option<History>,
+    pub history: Option<Arc<Serving>>,
     /// How many PKCS #1 v1.5 blocks that do not conform are still answered.
     pub budget: PaddingBudget,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
-}
-
-/// Where a server writes down what it has.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// It.
-    pub ledger: Arc<Ledger>,
-    /// The folder of received files, as [`store_path`](crate::ledger::store_path) gives it.
-    pub store: PathBuf,
-    /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
-    pub until: i64,
 }
 
 /// Why a session ended early. Nothing of an unfinished file is published.
@@ -124,6 +113,9 @@ pub enum ReceiveError {
         /// What was seen before.
         what: Seen,
     },
+    /// What must not be replayed cannot be remembered.
+    #[error("{0}")]
+    Unremembered(ClaimError),
     /// Our own key failed to sign.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -177,9 +169,11 @@ impl ReceiveError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::Open(OpenError::Machine(_)) | Self::Store(_) | Self::Ledger(_) | Self::Identity(_) => {
-                Blame::System
-            }
+            Self::Open(OpenError::Machine(_))
+            | Self::Store(_)
+            | Self::Ledger(_)
+            | Self::Unremembered(_)
+            | Self::Identity(_) => Blame::System,
             _ => Blame::Peer,
         }
     }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
+use super::dial;
+
 /// Bytes of a small buffer, of which Linux makes twice as many: about 2.5 MB/s at 50 ms of round
 /// trip, above what a core's CP1 needs.
 const LITTLE: usize = 64 << 10;
@@ -133,7 +135,7 @@ impl Tcp {
         Ok(Self { socket, interrupter, deadline: None, armed: false })
     }
 
-    /// Reaches `host:port`, trying each of its addresses, for `patience` in all.
+    /// Reaches `host:port`, at the first of its addresses that answers, for `patience` in all ([`dial`]).
     ///
     /// Resolving a name cannot be interrupted, so it happens on a thread of its own, which is left
     /// alone when `stop` is raised; it ends by itself.
@@ -141,21 +143,25 @@ impl Tcp {
     /// # Errors
     /// Nobody answers, the name means nothing, or `stop` was raised (`Interrupted`).
     pub fn connect(address: &str, patience: Duration, stop: &Interrupter) -> io::Result<Self> {
+        let begun = Instant::now();
         let (sender, receiver) = sync_channel(1);
         let wanted = address.to_owned();
-        thread::Builder::new().name("upseal-connect".to_owned()).spawn(move || {
+        thread::Builder::new().name("upseal-resolve".to_owned()).spawn(move || {
             // The receiver may have stopped waiting.
-            let _ = sender.send(connect_any(&wanted, patience));
+            let _ = sender.send(wanted.to_socket_addrs().map(dial::in_turn));
         })?;
-        let give_up = Instant::now() + patience + Duration::from_secs(5);
-        loop {
+        let give_up = begun + patience + Duration::from_secs(5);
+        let addresses = loop {
             match receiver.recv_timeout(Duration::from_millis(20)) {
                 _ if stop.is_raised() => return Err(io::ErrorKind::Interrupted.into()),
-                Ok(connected) => return connected.and_then(Self::new),
+                Ok(resolved) => break resolved?,
                 Err(RecvTimeoutError::Timeout) if Instant::now() < give_up => {}
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
-        }
+        };
+        let left = patience.saturating_sub(begun.elapsed());
+        let connect = |address, left| TcpStream::connect_timeout(&address, left);
+        dial::first_of(&addresses, left, dial::STAGGER, stop, connect).and_then(Self::new)
     }
 
     /// Our address.
@@ -208,22 +214,6 @@ impl Tcp {
 
 fn stopped() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "stopped from this side")
-}
-
-fn connect_any(address: &str, patience: Duration) -> io::Result<TcpStream> {
-    let give_up = Instant::now() + patience;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for candidate in address.to_socket_addrs()? {
-        let left = give_up.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match TcpStream::connect_timeout(&candidate, left) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 impl Read for Tcp {

@@ -21,10 +21,11 @@ use crate::store::Store;
 use crate::trust::{Anchor, facts};
 
 mod body;
+mod content;
 mod error;
 mod receipts;
 
-pub use self::body::Content;
+pub use self::content::{Content, Stamp};
 pub use self::error::UploadError;
 pub use self::receipts::{Confirmation, Question, ReceiptError};
 
@@ -264,7 +265,8 @@ impl Upload {
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.
     ///
     /// `size` bytes are announced and sent; a content that has fewer is an error, and the connection
-    /// cannot go on. What it has more is not read.
+    /// cannot go on. What a content has more is not read; a [`Content::Whole`] that has more, or was modified while it was
+    /// read, is an error before its last bytes are sent.
     ///
     /// # Errors
     /// [`UploadError`]; the connection is of no use afterwards.

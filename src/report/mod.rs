@@ -19,6 +19,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
 
 pub use self::machine::Machine;
@@ -164,7 +165,10 @@ fn may_be_written(path: &Path) -> io::Result<bool> {
         Ok(_) => {}
     }
     let mut beginning = Vec::new();
-    File::open(path)?.take(BEGINNING).read_to_end(&mut beginning)?;
+    // A link that was planted since the line above is not followed either.
+    let file =
+        open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
+    File::from(file).take(BEGINNING).read_to_end(&mut beginning)?;
     Ok(beginning.windows(MARK.len()).any(|window| window == MARK.as_bytes()))
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::chart::{self, LANES, STAGE_COLOURS, pieces};
 use super::*;
-use crate::event::{Course, Dialect, Engines, LaneResult, Padding, Point, Proof, Variant, Work};
+use crate::event::{Course, Dialect, Engines, LaneResult, Pace, Padding, Point, Proof, Variant, Work};
 
 const HOSTILE: &str = "\"><script>alert('x')</script>&|`_\u{1b}[2J\u{202e}.mp4";
 
@@ -49,12 +49,14 @@ fn report() -> RaceReport {
         server: Some(Work { open_us: 2_000_000, cpu_us: 2_100_001, ..work(2) }),
         laps: vec![seconds * 1.25, seconds, seconds * 0.75],
         curve: curve(seconds),
+        pace: Some(Pace { bytes: 8 << 20, seconds }),
         ..LaneResult::of(Dialect { padding, ..Dialect::of(Variant::Cp1) }, seconds)
     };
     let plain = LaneResult {
         wire_bytes: 8_388_655,
         generated: true,
         laps: vec![0.011_234_567],
+        pace: Some(Pace { bytes: 64 << 20, seconds: 0.089_876 }),
         ..LaneResult::of(Dialect::of(Variant::Plain), 0.011_234_567)
     };
     let fault = Fault {

@@ -5,6 +5,7 @@
 //! write   into it
 //! commit  join the group
 //! wait    fsync the files of the group    their bytes are on disk before their names are
+//!         announce them                   a server writes down what the next step names
 //!         link, which never replaces      name, name (2), name (3) …; the same bytes there: done
 //!         fsync the folder                now the names are on disk, too
 //! ```
@@ -21,11 +22,11 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 
 use self::draft::Draft;
 use self::group::Group;
@@ -34,10 +35,11 @@ use self::turns::Turns;
 use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
-use super::{Incoming, Pending, Published, Store};
+use super::{Announce, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
 mod draft;
+mod durable;
 mod group;
 mod known;
 mod rename;
@@ -74,6 +76,11 @@ struct Root {
     durability: Durability,
     /// How a file gets its first name here, if it can be without one until then.
     unnamed: Option<Unnamed>,
+    /// Receiver of announcements, before files get their names.
+    announce: OnceLock<Arc<dyn Announce>>,
+    /// What was brought to disk, for the tests.
+    #[cfg(test)]
+    steps: durable::steps::Steps,
 }
 
 /// How files that are published together are brought to disk. Either way none has its name before.
@@ -106,8 +113,27 @@ impl Folder {
         let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
         let path = path.to_owned();
         let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
-        let unnamed = Unnamed::detect(&dir);
-        Ok(Self(Arc::new(Root { path, dir, mode, turns, known, group, durability, unnamed })))
+        let (unnamed, announce) = (Unnamed::detect(&dir), OnceLock::new());
+        Ok(Self(Arc::new(Root {
+            path,
+            dir,
+            mode,
+            turns,
+            known,
+            group,
+            durability,
+            unnamed,
+            announce,
+            #[cfg(test)]
+            steps: durable::steps::Steps::default(),
+        })))
+    }
+
+    /// Announces every file to `to` before it gets its name. Only the first call has an effect.
+    #[must_use]
+    pub fn announcing(self, to: Arc<dyn Announce>) -> Self {
+        self.0.announce.get_or_init(|| to);
+        self
     }
 
     /// The folder, as it was given to [`open`](Self::open).
@@ -145,15 +171,6 @@ impl Root {
         }
         let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
         Err(StoreError::TooLarge { spot, needed, free })
-    }
-
-    /// Brings the folder's names to disk.
-    fn sync(&self) -> io::Result<()> {
-        match rustix::fs::fsync(&self.dir) {
-            // The file system has no fsync of folders.
-            Err(Errno::INVAL) => Ok(()),
-            done => Ok(done?),
-        }
     }
 }
 

@@ -15,6 +15,7 @@
 //!
 //! Limits: one flat folder; copies of one name are numbered up to [`name::LAST_COPY`].
 
+use std::fmt;
 use std::os::fd::BorrowedFd;
 
 use crate::digest::Digest;
@@ -26,7 +27,7 @@ pub mod folder;
 pub mod name;
 
 pub use discard::{Discard, Nowhere};
-pub use error::StoreError;
+pub use error::{Doing, StoreError};
 pub use folder::{Durability, Folder};
 pub use name::{FileName, NameError};
 
@@ -53,6 +54,25 @@ pub trait Store: Send + Sync {
 
     /// The place, in words for the user.
     fn place(&self) -> String;
+}
+
+/// A whole file that is about to get its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// The name that it asks for.
+    pub want: FileName,
+    /// The published file that it is to take the place of, if that is still as it was left.
+    pub replaces: Option<FileName>,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them, unless nobody wanted it.
+    pub digest: Option<Digest>,
+}
+
+/// Receiver of announcements: files that are whole and on disk, before they get their names.
+pub trait Announce: fmt::Debug + Send + Sync {
+    /// Announces files that get their names together as soon as this returns.
+    fn announce(&self, coming: &[Coming]);
 }
 
 /// One file on its way into a [`Store`]. Dropped, it leaves nothing.

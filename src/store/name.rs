@@ -113,6 +113,10 @@ impl FileName {
         if self.0 == there {
             return true;
         }
+        // The server chooses it, and each of its letters is tried.
+        if there.len() > MAX_BYTES {
+            return false;
+        }
         let numbers: Vec<u32> = there
             .match_indices(" (")
             .filter_map(|(at, open)| there[at + open.len()..].split_once(')')?.0.parse().ok())

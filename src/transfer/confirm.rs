@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::recover::{ENDING, UNCONFIRMED};
 use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
+use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, State};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::upload::SentFile;
+use crate::store::name::MAX_BYTES;
 use crate::store::{FileName, Incoming, Store};
 
 /// How long files may wait for a receipt while others follow them.
@@ -19,6 +21,9 @@ const LATEST: Duration = Duration::from_secs(1);
 const TOGETHER: usize = 256;
 /// Files in a request where each keeps the whole statement for itself.
 const APART: usize = 16;
+
+/// Hexadecimal digits of a digest in the name of a receipt.
+const DISTINCT: usize = 16;
 
 /// Where receipts go.
 #[derive(Clone, Default)]
@@ -115,11 +120,26 @@ pub fn keep(
             let path = write(&**store, folder, format!("{}{ENDING}", receipt.statement.request));
             vec![path; files.len()]
         }
-        Keep::Apart { store, folder } => files
-            .iter()
-            .map(|file| write(&**store, folder, format!("{}{ENDING}", base(&file.name))))
-            .collect(),
+        Keep::Apart { store, folder } => {
+            files.iter().map(|file| write(&**store, folder, receipt_name(&file.name))).collect()
+        }
     }
+}
+
+/// Name of the receipt of one file. What is too long for a file system is cut, and gets a part of the SHA-256 of the
+/// whole name, so that two names that are cut alike differ.
+fn receipt_name(sent: &str) -> String {
+    let name = base(sent);
+    if name.len() + ENDING.len() <= MAX_BYTES {
+        return format!("{name}{ENDING}");
+    }
+    let digest = Digest::of(name.as_bytes()).to_string();
+    let digest = &digest[..DISTINCT];
+    let mut end = MAX_BYTES - ENDING.len() - DISTINCT - 1;
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}~{digest}{ENDING}", &name[..end])
 }
 
 /// A name without its folders, as anybody writes them.

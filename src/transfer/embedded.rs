@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use super::dialer::Embedded;
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Event, Fault, FaultKind};
-use crate::ledger::{Ledger, repair, store_path};
+use crate::ledger::{Ledger, Serving};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
-use crate::net::service::{History, Policy, Service};
+use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
 use crate::store::folder::Folder;
-use crate::store::{Nowhere, Store, StoreError};
+use crate::store::{Announce, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
 
 /// What the embedded server is to be like.
@@ -64,17 +64,17 @@ impl HostError {
 }
 
 /// Opens the history and repairs it. Without one the server serves all the same, and says so.
-fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<History> {
+fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<Arc<Serving>> {
     let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
-    let opened = Ledger::open(path).and_then(|ledger| {
-        let repairs = repair::run(&ledger, folder, Timestamp::now().as_millisecond())?;
-        for repair in &repairs {
-            observer.event(Event::Note { text: repair.to_string() });
-        }
-        Ok(History { ledger: Arc::new(ledger), store: store_path(folder)?, until })
-    });
+    let now_ms = Timestamp::now().as_millisecond();
+    let opened = Ledger::open(path).and_then(|ledger| Serving::open(Arc::new(ledger), folder, until, now_ms));
     match opened {
-        Ok(history) => Some(history),
+        Ok((history, repairs)) => {
+            for repair in &repairs {
+                observer.event(Event::Note { text: repair.to_string() });
+            }
+            Some(history)
+        }
         Err(why) => {
             observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
             None
@@ -84,10 +84,7 @@ fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Op
 
 /// Makes the identity, opens the folder, binds.
 pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
-    let store: Arc<dyn Store> = match &options.store {
-        Some(folder) => Arc::new(Folder::open(folder)?),
-        None => Arc::new(Nowhere),
-    };
+    let folder = options.store.as_deref().map(Folder::open).transpose()?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
     let address = listener.local_addr()?.to_string();
@@ -97,6 +94,13 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
     let history = history(options, until, &*observer);
+    let store: Arc<dyn Store> = match (folder, &history) {
+        (None, _) => Arc::new(Nowhere),
+        (Some(folder), None) => Arc::new(folder),
+        (Some(folder), Some(history)) => {
+            Arc::new(folder.announcing(Arc::clone(history) as Arc<dyn Announce>))
+        }
+    };
     let service = Service {
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),

@@ -1,6 +1,7 @@
 //! The history of what was sent, as the worker writes it.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, State, Variant};
+use crate::event::{Event, FaultKind, Job, State, Variant};
 use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -124,6 +125,30 @@ impl Journal {
             observer.event(Event::Note { text: why.to_string() });
             None
         })
+    }
+
+    /// Writes rows for uploads whose server could not be used at all, in one step.
+    pub fn write_unsent(&self, address: &str, jobs: &[Job], state: &State, observer: &dyn Observer) {
+        let meter = Meter::default();
+        let names: Vec<String> = jobs
+            .iter()
+            .map(|job| job.path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        let ended = jobs.iter().zip(&names).map(|(job, name)| Ended {
+            address: Some(address),
+            key: None,
+            variant: job.dialect.variant,
+            name,
+            path: &job.path,
+            // Not read yet; what it has now.
+            size: fs::metadata(&job.path).map_or(0, |meta| meta.len()),
+            digest: None,
+            predicted_ms: job.predicted_ms,
+            meter: &meter,
+            state,
+            receipt: None,
+        });
+        self.write(&ended.collect::<Vec<_>>(), None, observer);
     }
 
     /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded

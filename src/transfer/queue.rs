@@ -128,6 +128,12 @@ impl Queue {
         alike
     }
 
+    /// An upload that was taken.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<Job> {
+        self.entries.get(&id).map(|entry| entry.job.clone())
+    }
+
     /// The worker says where an upload is.
     pub fn set(&mut self, id: JobId, state: State) {
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -406,5 +412,40 @@ mod tests {
         assert_eq!(queue.try_again(JobId(2), 0), None);
         queue.cancel(JobId(2));
         assert_eq!(queue.try_again(JobId(2), 3), None, "the user does not want it any more");
+    }
+    #[test]
+    fn running_are_those_that_neither_wait_nor_have_ended() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2), (4, Variant::Cp2)]);
+        assert_eq!(queue.running(), []);
+        let route = queue.next_route(Instant::now()).unwrap();
+        for _ in 0..3 {
+            queue.take(&route);
+        }
+        assert_eq!(queue.running(), [JobId(1), JobId(2), JobId(3)], "4 waits");
+        queue.set(JobId(1), State::Delivered);
+        queue.set(JobId(2), State::Failed(fault()));
+        assert_eq!(queue.running(), [JobId(3)]);
+        queue.cancel(JobId(3));
+        assert_eq!(queue.running(), [JobId(3)], "it still has to stop");
+        queue.set(JobId(3), State::Cancelled);
+        assert_eq!(queue.running(), []);
+    }
+
+    #[test]
+    fn tries_are_those_of_one_upload_since_it_was_last_wanted() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
+        let route = queue.next_route(Instant::now()).unwrap();
+        queue.take(&route);
+        assert_eq!(queue.tries(JobId(1)), 0);
+        for tries in 1..=3 {
+            assert_eq!(queue.try_again(JobId(1), 9), Some(tries));
+            assert_eq!(queue.tries(JobId(1)), tries);
+            queue.take(&route);
+        }
+        assert_eq!(queue.tries(JobId(2)), 0, "its neighbour was not cut");
+        assert_eq!(queue.tries(JobId(9)), 0, "there is none");
+        queue.set(JobId(1), State::Failed(fault()));
+        queue.retry(JobId(1));
+        assert_eq!(queue.tries(JobId(1)), 0);
     }
 }

@@ -5,12 +5,14 @@
 //!        ├─ hosts.rs     embedded servers: one for each length of key, their meters beside the lanes'
 //!        ├─ lane         connect, prove ─► (all at once, together) ─► send ─► Delivered
 //!        │     └─ curve.rs   reads the lane's meter, for a picture of it
-//!        └─ median ─► Verdict ─► words.rs
+//!        ├─ median ─► pace.rs    what was too short is sent once more, longer, for its steady rate
+//!        └─ Verdict ─► words.rs
 //! ```
 
 mod content;
 mod curve;
 mod hosts;
+mod pace;
 mod words;
 
 use std::sync::{Arc, Barrier};
@@ -21,7 +23,9 @@ pub use self::hosts::Hosts;
 pub use self::words::{label, laps, name, sentence};
 
 use self::content::{Load, Topic};
-use self::curve::Recorder;
+use self::curve::Recorder as Curve;
+use self::hosts::News;
+use self::pace::Reading;
 use super::dialer::{Dialer, Embedded};
 use crate::crypto::fernet::kernel;
 use crate::crypto::rsa_batch;
@@ -31,6 +35,7 @@ use crate::event::{
 };
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::net::record::Recorder;
 use crate::net::upload::{Content, UploadError};
 
 /// Runs a race to its end and reports it; a lane that fails does not stop the others.
@@ -61,11 +66,14 @@ pub fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
         if lap > 1 && dialer.stop.is_raised() {
             break;
         }
-        for (lane, result) in race.lap(&servers, &starting, lap) {
+        let runs: Vec<Run> = starting.into_iter().map(|lane| Run { lane, heat: Heat::Lap(lap) }).collect();
+        for (lane, result) in race.lap(&servers, &runs) {
             done[lane].push(result);
         }
     }
-    let lanes = order.lanes.iter().zip(done).map(|(lane, laps)| median(lane, laps)).collect();
+    let mut lanes: Vec<LaneResult> =
+        order.lanes.iter().zip(done).map(|(lane, laps)| median(lane, laps)).collect();
+    race.measure_pace(&servers, &mut lanes);
     let Topic { name, bytes } = topic;
     observer.event(Event::RaceFinished {
         verdict: Verdict { name, bytes, lanes, engines: engines(), course: order.course, laps },
@@ -106,6 +114,34 @@ fn median(lane: &Lane, laps: Vec<LaneResult>) -> LaneResult {
     }
 }
 
+/// One lane's turn.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    lane: usize,
+    heat: Heat,
+}
+
+/// What a lane runs for.
+#[derive(Debug, Clone, Copy)]
+enum Heat {
+    /// For its time, in this lap.
+    Lap(u32),
+    /// For its steady rate, with so many bytes. It is in no numbers but that, so nothing is reported of it.
+    Pace(u64),
+}
+
+/// Drops all reports.
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: Event) {}
+    fn watch(&self, _: Track, _: Arc<Meter>) {}
+    fn unwatch(&self, _: Track) {}
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
+}
+
 /// What all lanes share.
 struct Race<'a> {
     dialer: &'a Dialer,
@@ -130,32 +166,61 @@ impl Race<'_> {
         self.hosts.with_key(bits).map(Some).map_err(|error| error.fault())
     }
 
+    /// Gives each lane that arrived its steady rate. One that was too short for it is sent again with more bytes.
+    fn measure_pace(&self, servers: &[Result<Option<Embedded>, Fault>], lanes: &mut [LaneResult]) {
+        let arrived = |lane: &LaneResult| lane.fault.is_none();
+        let mut readings: Vec<Option<Reading>> =
+            lanes.iter().map(|lane| Reading::of(&lane.curve).filter(|_| arrived(lane))).collect();
+        for _ in 0..pace::ROUNDS {
+            if self.dialer.stop.is_raised() {
+                break;
+            }
+            let longer: Vec<Option<u64>> =
+                readings.iter().map(|reading| reading.as_ref().and_then(Reading::longer)).collect();
+            if longer.iter().all(Option::is_none) {
+                break;
+            }
+            // Lanes that ran together take time from each other again.
+            let beside = (self.order.course == Course::Together).then_some(self.topic.bytes);
+            let bytes = |lane: usize| longer[lane].or_else(|| beside.filter(|_| arrived(&lanes[lane])));
+            let runs: Vec<Run> = (0..lanes.len())
+                .filter_map(|lane| Some(Run { lane, heat: Heat::Pace(bytes(lane)?) }))
+                .collect();
+            for (lane, result) in self.lap(servers, &runs) {
+                if longer[lane].is_some() {
+                    // A server for one connection, say, does not answer again.
+                    readings[lane] = Reading::of(&result.curve).filter(|_| arrived(&result));
+                }
+            }
+        }
+        for (lane, reading) in lanes.iter_mut().zip(readings) {
+            lane.pace = reading.and_then(|reading| reading.pace());
+        }
+    }
+
     /// Runs these lanes once.
-    fn lap(
-        &self,
-        servers: &[Result<Option<Embedded>, Fault>],
-        lanes: &[usize],
-        lap: u32,
-    ) -> Vec<(usize, LaneResult)> {
-        let run = |lane: usize, gate: Option<&Barrier>| {
+    fn lap(&self, servers: &[Result<Option<Embedded>, Fault>], runs: &[Run]) -> Vec<(usize, LaneResult)> {
+        let run = |run: Run, gate: Option<&Barrier>| {
+            let lane = run.lane;
             let result = match &servers[lane] {
-                Ok(server) => self.lane(lane, server.clone(), gate),
+                Ok(server) => self.lane(run, server.clone(), gate),
                 Err(fault) => {
                     gate.map(Barrier::wait);
                     LaneResult::failed(self.order.lanes[lane].dialect, fault.clone())
                 }
             };
-            self.tell(lane, lap, &result);
+            if let Heat::Lap(lap) = run.heat {
+                self.tell(lane, lap, &result);
+            }
             (lane, result)
         };
         if self.order.course == Course::InTurn {
-            return lanes.iter().map(|lane| run(*lane, None)).collect();
+            return runs.iter().map(|one| run(*one, None)).collect();
         }
-        let gate = Barrier::new(lanes.len());
+        let gate = Barrier::new(runs.len());
         thread::scope(|scope| {
             let (run, gate) = (&run, &gate);
-            let running: Vec<_> =
-                lanes.iter().map(|lane| scope.spawn(move || run(*lane, Some(gate)))).collect();
+            let running: Vec<_> = runs.iter().map(|one| scope.spawn(move || run(*one, Some(gate)))).collect();
             running
                 .into_iter()
                 .map(|thread| match thread.join() {
@@ -177,17 +242,29 @@ impl Race<'_> {
     }
 
     /// Sends it all through one lane. With a `gate` nobody sends before all are there.
-    fn lane(&self, index: usize, server: Option<Embedded>, gate: Option<&Barrier>) -> LaneResult {
-        let (track, lane) = (Track::Lane(index), &self.order.lanes[index]);
-        let observer = &self.dialer.observer;
+    fn lane(&self, run: Run, server: Option<Embedded>, gate: Option<&Barrier>) -> LaneResult {
+        let (track, lane) = (Track::Lane(run.lane), &self.order.lanes[run.lane]);
+        let mut dialer = self.dialer.beside(server);
+        let bytes = match run.heat {
+            Heat::Lap(_) => self.topic.bytes,
+            Heat::Pace(bytes) => {
+                dialer.observer = Arc::new(Silent);
+                bytes
+            }
+        };
+        let observer = &dialer.observer;
         let state = |state| observer.event(Event::State { track, state });
         let ready = || {
             if self.dialer.stop.is_raised() {
                 return Err(UploadError::Interrupted.fault());
             }
             let load = Load::of(self.order, lane)?;
+            let load = match run.heat {
+                Heat::Lap(_) => load,
+                Heat::Pace(_) => load.repeated(self.topic.bytes),
+            };
             state(State::Connecting);
-            let opened = self.dialer.beside(server).open(&lane.target, lane.dialect, track)?;
+            let opened = dialer.open(&lane.target, lane.dialect, track)?;
             Ok((load, opened))
         };
         let ready = ready();
@@ -200,11 +277,15 @@ impl Race<'_> {
         meter.measure();
         let local = upload.local().filter(|_| lane.target == Target::Embedded);
         if let Some(local) = local {
-            self.hosts.expect(local, Arc::clone(&meter));
+            let news = match run.heat {
+                Heat::Lap(_) => News::Passed,
+                Heat::Pace(_) => News::Kept,
+            };
+            self.hosts.expect(local, Arc::clone(&meter), news);
         }
         state(State::Sending);
         observer.watch(track, Arc::clone(&meter));
-        let recorder = Recorder::start(&meter);
+        let recorder = Curve::start(&meter);
         let variant = match lane.dialect.variant {
             Variant::Plain => "plain",
             Variant::Ap => "ap",
@@ -215,8 +296,9 @@ impl Race<'_> {
         let content = match &mut load {
             Load::File(file) => Content::File(file),
             Load::Generated(bytes) => Content::Reader(bytes),
+            Load::Repeated(bytes) => Content::Reader(bytes),
         };
-        let sent = upload.file(&name, content, self.topic.bytes, &meter);
+        let sent = upload.file(&name, content, bytes, &meter);
         let result = sent.and_then(|_| {
             state(State::Sent);
             upload.close(&meter)
@@ -242,6 +324,7 @@ impl Race<'_> {
             server: meter.other().and_then(|other| other.work()),
             laps: Vec::new(),
             curve,
+            pace: None,
         }
     }
 }

@@ -17,8 +17,10 @@ pub const INTERVAL: Duration = Duration::from_millis(50);
 const MEMORY: f64 = 0.8;
 /// Before this much time a rate is the mean: one burst into the kernel's buffers says nothing.
 const SETTLED: f64 = 0.2;
-/// Without a byte for so long there is no ETA.
-const STALLED: Duration = Duration::from_secs(2);
+/// Without a byte for so long a transfer is stalled, and has no ETA.
+pub const STALLED: Duration = Duration::from_secs(2);
+/// Part of the mean rate below which a transfer hardly moves: what is left at such a rate is no ETA either.
+const CREEPING: f64 = 0.05;
 
 /// Reads the meters of what runs, and passes on what happens, to one channel.
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl Watched {
         let (file_bytes, elapsed, idle) = (meter.file_bytes(), meter.elapsed(), meter.idle());
         self.rate.add(file_bytes, elapsed, Instant::now());
         let left = meter.file_total().saturating_sub(file_bytes);
-        let moving = self.rate.now >= 1.0 && idle < STALLED && meter.file_total() > 0;
+        let eta = self.rate.eta(left, idle).filter(|_| meter.file_total() > 0);
         Snapshot {
             file_bytes,
             file_total: meter.file_total(),
@@ -109,7 +111,7 @@ impl Watched {
             rate_now: self.rate.now,
             rate_mean: self.rate.mean,
             rate_peak: self.rate.peak,
-            eta_ms: moving.then(|| millis(Duration::from_secs_f64((left as f64 / self.rate.now).min(1e9)))),
+            eta_ms: eta.map(millis),
             idle_ms: millis(idle),
             work: meter.work(),
             server: meter.other().and_then(|other| other.work()),
@@ -133,6 +135,12 @@ struct Rate {
 }
 
 impl Rate {
+    /// Time for what is left, where the rate says something of it.
+    fn eta(&self, left: u64, idle: Duration) -> Option<Duration> {
+        let moves = idle < STALLED && self.now >= 1.0 && self.now >= CREEPING * self.mean;
+        moves.then(|| Duration::from_secs_f64((left as f64 / self.now).min(1e9)))
+    }
+
     fn add(&mut self, bytes: u64, elapsed: Duration, at: Instant) {
         let seconds = elapsed.as_secs_f64();
         self.mean = if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
@@ -179,6 +187,27 @@ mod tests {
         }
         assert!(rate.now < 1e5, "two seconds later: {rate:?}");
         assert!((rate.peak - 1e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn what_stalls_has_no_eta_at_any_moment() {
+        let begin = Instant::now();
+        let mut rate = Rate::default();
+        for tick in 0..100_u32 {
+            let at = INTERVAL * tick;
+            rate.add(u64::from(tick) * 50_000, at, begin + at);
+        }
+        let left = 100_000_000;
+        assert_eq!(rate.eta(left, Duration::ZERO), Some(Duration::from_secs(100)));
+        // A byte each second and a half: never two seconds without one.
+        for tick in 100..1000_u32 {
+            let at = INTERVAL * tick;
+            rate.add(99 * 50_000 + u64::from((tick - 100) / 30), at, begin + at);
+            let idle = INTERVAL * ((tick - 100) % 30);
+            let eta = rate.eta(left, idle).unwrap_or_default();
+            assert!(eta < Duration::from_secs(3600), "{tick}: {eta:?} at {rate:?}");
+        }
+        assert_eq!(rate.eta(left, STALLED), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A local file to send.
 
-use std::fs::File;
+mod copy;
+
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -11,6 +14,7 @@ use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind};
 use crate::net::receive::is_race;
+use crate::net::upload::{Content, Stamp};
 
 /// A local file, opened.
 pub struct Source {
@@ -18,11 +22,22 @@ pub struct Source {
     pub name: String,
     /// At its beginning.
     pub file: File,
-    /// Its size when it was opened.
+    /// Bytes of it, when it was opened.
     pub size: u64,
+    /// What it must still be when it has been read; `None`: `file` is a copy that only this process has.
+    stamp: Option<Stamp>,
 }
 
 impl Source {
+    /// The file as the content of an upload.
+    #[must_use]
+    pub const fn content(&self) -> Content<'_> {
+        match self.stamp {
+            Some(stamp) => Content::Whole(&self.file, stamp),
+            None => Content::File(&self.file),
+        }
+    }
+
     /// SHA-256 of all of it; it is at its beginning again.
     pub(super) fn digest(&mut self) -> io::Result<Digest> {
         let mut hash = Sha256::new();
@@ -78,8 +93,23 @@ impl Source {
             let advice = if metadata.is_dir() { "name the files in it" } else { "only files can be sent" };
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
-        Ok(Self { name: name.to_owned(), file, size: metadata.len() })
+        let name = name.to_owned();
+        if !tells_its_size(&metadata) {
+            let copied = copy::of(file).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
+            return Ok(Self { name, file: copied.file, size: copied.size, stamp: None });
+        }
+        Ok(Self { name, file, size: metadata.len(), stamp: Some(Stamp::of(&metadata)) })
     }
+}
+
+/// Bytes up to which a file without blocks on a disk is taken for one that the kernel makes.
+const PSEUDO: u64 = 1 << 20;
+
+/// Whether a file's size is what can be read of it. Files of `/proc` say that they are empty, files of `/sys` that they
+/// have 4096 bytes, and neither has a block. Small files that some file systems keep in the inode look the same and are
+/// copied, too.
+fn tells_its_size(metadata: &Metadata) -> bool {
+    metadata.len() > 0 && (metadata.blocks() > 0 || metadata.len() > PSEUDO)
 }
 
 #[cfg(test)]
@@ -101,6 +131,28 @@ mod tests {
             let fault = Source::open(bad).err().unwrap_or_else(|| panic!("{} opened", bad.display()));
             assert_eq!(fault.kind, FaultKind::Local);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_does_not_tell_its_size_is_read_to_its_end() {
+        use std::io::Read as _;
+        let path = Path::new("/proc/self/status");
+        assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
+        let mut source = Source::open(path).unwrap();
+        let mut text = String::new();
+        source.file.read_to_string(&mut text).unwrap();
+        assert!(text.contains("Name:"), "{text}");
+        assert_eq!(source.size, text.len() as u64);
+        source.file.rewind().unwrap();
+        assert_eq!(source.digest().unwrap(), Digest::of(text.as_bytes()));
+    }
+
+    #[test]
+    fn an_empty_file_is_empty() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut source = Source::open(file.path()).unwrap();
+        assert_eq!((source.size, source.digest().unwrap()), (0, Digest::of(b"")));
     }
 
     #[cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
-use crate::net::upload::{Confirmation, Content, Question, Upload, UploadError};
+use crate::net::upload::{Confirmation, Question, Upload, UploadError};
 use crate::trust::{Anchor, known};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
@@ -184,7 +184,7 @@ impl Worker {
                 NameAs::Base => source.name.clone(),
                 NameAs::Path => job.path.to_string_lossy().into_owned(),
             };
-            let sent = match upload.file(&name, Content::File(&source.file), source.size, &meter) {
+            let sent = match upload.file(&name, source.content(), source.size, &meter) {
                 Ok(sent) => sent,
                 Err(error) => {
                     drop(upload); // The reset reaches the server before we say that it failed.
@@ -355,8 +355,15 @@ impl Worker {
             Past::GivenUp => gone(fault),
             _ => fault.clone(),
         };
-        self.say(first, State::Failed(fault.clone()));
-        let alike = lock(&self.queue).take_all(route);
+        let alike: Vec<JobId> = {
+            let mut queue = lock(&self.queue);
+            std::iter::once(first).chain(queue.take_all(route)).collect()
+        };
+        let jobs: Vec<Job> = alike.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
+        if let Target::Server { address, .. } = &route.target {
+            let address = known::normal(address).unwrap_or_else(|| address.clone());
+            self.journal.write_unsent(&address, &jobs, &State::Failed(fault.clone()), &*self.dialer.observer);
+        }
         for id in alike {
             self.say(id, State::Failed(fault.clone()));
         }
@@ -418,6 +425,8 @@ impl Worker {
                 self.say(current.job.id, state);
             }
         }
+        // What is wrong with a file here is no fault of those before it.
+        let retries = if fault.kind == FaultKind::Local { self.retries.max(retries) } else { retries };
         // In reverse, so that requeued ones stand in their old order.
         for file in sent.iter().rev() {
             let fault = if current.is_none() { fault.clone() } else { unconfirmed(&fault) };

@@ -5,6 +5,7 @@
 #![allow(clippy::too_many_lines, clippy::items_after_statements, reason = "a table is as long as it is")]
 #![allow(clippy::cast_possible_truncation, reason = "lengths of certificates, in make")]
 
+mod limits;
 mod make;
 mod walk;
 
@@ -88,10 +89,25 @@ const BAD_PEM: &str = "it is not a certificate: the PEM text is damaged";
 const NOT_X509: &str = "it is not a certificate: what its PEM holds is not X.509";
 
 fn cases() -> Vec<Case> {
-    [good(), trust(), signatures(), dates(), keys(), uses(), names(), encodings(), files(), authorities()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        good(),
+        trust(),
+        signatures(),
+        dates(),
+        keys(),
+        uses(),
+        names(),
+        encodings(),
+        files(),
+        authorities(),
+        limits::malformed(),
+        limits::without_effect(),
+        limits::constraints(),
+        limits::authorities(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn good() -> Vec<Case> {
@@ -297,13 +313,13 @@ fn dates() -> Vec<Case> {
             "expired",
             openssl("trust/expired.crt"),
             "Expired",
-            &["the certificate expired on 2021-01-01 00:00 UTC"],
+            &["the certificate expired on 2021-01-01 00:00 UTC; this computer's clock says 2026-01-01 00:00 UTC, 1826 days later: is the clock right?"],
         ),
         refused(
             "not yet valid",
             openssl("trust/not-yet.crt"),
             "NotYetValid",
-            &["the certificate is not valid before 2119-01-01 00:00 UTC"],
+            &["the certificate is not valid before 2119-01-01 00:00 UTC; this computer's clock says 2026-01-01 00:00 UTC, 33967 days earlier: is the clock right?"],
         ),
         accepted(
             "in its first second",
@@ -319,7 +335,7 @@ fn dates() -> Vec<Case> {
             "a second before its first",
             v1(),
             "NotYetValid",
-            &["the certificate is not valid before 2020-01-01 00:00 UTC"],
+            &["the certificate is not valid before 2020-01-01 00:00 UTC; this computer's clock says 2019-12-31 23:59 UTC, 1.0 s earlier: is the clock right?"],
         )
         .at(START - 1),
         accepted(
@@ -336,7 +352,7 @@ fn dates() -> Vec<Case> {
             "a second after its last",
             v1(),
             "Expired",
-            &["the certificate expired on 2120-01-01 00:00 UTC"],
+            &["the certificate expired on 2120-01-01 00:00 UTC; this computer's clock says 2120-01-01 00:00 UTC, 1.0 s later: is the clock right?"],
         )
         .at(END + 1),
         accepted(
@@ -369,7 +385,7 @@ fn dates() -> Vec<Case> {
                 parts.not_after = utc_time("220101000000Z");
             }),
             "NotYetValid",
-            &["the certificate is not valid before 2050-01-01 00:00 UTC"],
+            &["the certificate is not valid before 2050-01-01 00:00 UTC; this computer's clock says 2026-01-01 00:00 UTC, 8766 days earlier: is the clock right?"],
         ),
         accepted(
             "no end (RFC 5280, 4.1.2.5)",
@@ -380,13 +396,13 @@ fn dates() -> Vec<Case> {
             "begins in the last second of all",
             signed("from 99991231235959Z", |parts| parts.not_before = general_time("99991231235959Z")),
             "NotYetValid",
-            &["the certificate is not valid before 9999-12-31 23:59 UTC"],
+            &["the certificate is not valid before 9999-12-31 23:59 UTC; this computer's clock says 2026-01-01 00:00 UTC, 2912442 days earlier: is the clock right?"],
         ),
         refused(
             "two digits of year, of the last century",
             signed("UTCTime to 991231235959Z", |parts| parts.not_after = utc_time("991231235959Z")),
             "Expired",
-            &["the certificate expired on 1999-12-31 23:59 UTC"],
+            &["the certificate expired on 1999-12-31 23:59 UTC; this computer's clock says 2026-01-01 00:00 UTC, 9497 days later: is the clock right?"],
         ),
         refused(
             "no such date",
@@ -488,12 +504,13 @@ fn uses() -> Vec<Case> {
             "the certificate has a critical extension that is not understood, 1.2.3.4.5",
         ),
         fine("unknown extension, not critical", "trust/unknown.crt"),
-        critical(
+        refused(
             "critical basicConstraints that cannot be read",
             signed("its value is 0x04 0x00", |parts| {
                 parts.extensions = vec![extension(BASIC_CONSTRAINTS, true, &[4, 0])];
             }),
-            "the certificate has a critical extension that is not understood, 2.5.29.19",
+            "MalformedExtension",
+            &["the certificate's basic constraints extension is malformed"],
         ),
         fine("critical certificatePolicies", "trust/policies.crt"),
         fine("critical nameConstraints, which bind only those below", "trust/name-constraints.crt"),

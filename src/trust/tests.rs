@@ -131,16 +131,22 @@ fn a_certificate_holds_from_its_first_second_to_its_last() {
     }
     for now in [i64::MIN, -1, 0, START - 1] {
         let error = anchor.check(GOOD_V1, now).unwrap_err();
-        assert!(matches!(error, TrustError::NotYetValid { not_before: START }), "{now}");
+        assert!(matches!(error, TrustError::NotYetValid { not_before: START, .. }), "{now}");
     }
     for now in [END + 1, i64::MAX] {
         let error = anchor.check(GOOD_V1, now).unwrap_err();
-        assert!(matches!(error, TrustError::Expired { not_after: END }), "{now}");
+        assert!(matches!(error, TrustError::Expired { not_after: END, .. }), "{now}");
     }
     let error = anchor.check(GOOD_V1, END + 1).unwrap_err();
-    assert_eq!(error.to_string(), "the certificate expired on 2120-01-01 00:00 UTC");
+    assert_eq!(
+        error.to_string(),
+        "the certificate expired on 2120-01-01 00:00 UTC; this computer's clock says 2120-01-01 00:00 UTC, 1.0 s later: is the clock right?"
+    );
     let error = anchor.check(GOOD_V1, 0).unwrap_err();
-    assert_eq!(error.to_string(), "the certificate is not valid before 2020-01-01 00:00 UTC");
+    assert_eq!(
+        error.to_string(),
+        "the certificate is not valid before 2020-01-01 00:00 UTC; this computer's clock says 1970-01-01 00:00 UTC, 18262 days earlier: is the clock right?"
+    );
     assert_eq!(anchor.check(GOOD_V1, END).unwrap().1.days_left, 0);
 }
 
@@ -350,4 +356,38 @@ fn bits_are_counted_from_the_first_one() {
     for (number, expected) in [(&[0, 0x80, 0][..], 16), (&[1], 1), (&[0, 0], 0), (&[], 0), (&[0x7f, 0], 15)] {
         assert_eq!(bits(number), expected, "{number:?}");
     }
+}
+
+#[test]
+fn a_server_warns_of_its_own_certificate_before_its_first_second_and_after_its_last() {
+    for (now, warned) in [(START - 1, true), (START, false), (END, false), (END + 1, true)] {
+        let proof = describe(GOOD_V1, now).unwrap();
+        let of_dates = proof.warnings.iter().filter(|warning| {
+            warning.contains("not valid before") || warning.contains("the certificate expired")
+        });
+        assert_eq!(of_dates.count(), usize::from(warned), "{now}: {:?}", proof.warnings);
+    }
+}
+
+#[test]
+fn an_anchors_file_is_read_to_the_limit_and_not_beyond() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.crt");
+    let before = vec![b'\n'; CERTIFICATE_MAX - CA.len()];
+    std::fs::write(&path, [&before, CA].concat()).unwrap();
+    Anchor::load(&path).unwrap();
+    // What follows makes it too long; read only to the limit, it would be a certificate.
+    std::fs::write(&path, [&before, CA, b"\n"].concat()).unwrap();
+    let error = Anchor::load(&path).unwrap_err();
+    assert!(matches!(error, TrustError::NotACertificate(CertificateError::TooLong { .. })), "{error}");
+}
+
+#[test]
+fn a_ca_of_2048_bits_is_long_enough_and_one_of_1024_is_warned_of() {
+    let of_the_ca = |ca: &[u8], certificate: &[u8]| {
+        let (_, proof) = Anchor::from_pem(ca).unwrap().check(certificate, NOW).unwrap();
+        proof.warnings.iter().any(|warning| warning.contains("the CA's key has only"))
+    };
+    assert!(!of_the_ca(CA, GOOD_V3));
+    assert!(of_the_ca(fixture!("trust/ca-1024.crt"), fixture!("trust/by-ca-1024.crt")));
 }

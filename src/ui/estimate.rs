@@ -1,8 +1,12 @@
-//! What a transfer will cost: bytes on the wire exactly, time from what this run has measured.
+//! What a transfer will cost: bytes on the wire exactly, time from what transfers took.
+
+mod model;
 
 use std::time::Duration;
 
-use crate::event::{Calibration, Dialect, Learned, Padding, Target, Variant};
+use self::model::Model;
+pub(super) use self::model::{Load, Price};
+use crate::event::{Calibration, Dialect, Learned, Padding, Target, Took, Variant};
 use crate::trust::known;
 
 /// Modulus bytes of an RSA-1024 key, assumed until a server has shown its own.
@@ -31,77 +35,101 @@ pub(super) fn blocks(size: u64, padding: Padding, key: u64) -> u64 {
     size.div_ceil(key.saturating_sub(overhead).max(1)).max(1)
 }
 
-/// What is known of how fast files go: of this run, of runs before it, and of this computer.
+/// What is known of how long files take: of this run, of runs before it, and of this computer.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
-    /// Means of this run, each for a server and a variant, in bytes of the file a second.
-    seen: Vec<(Target, Variant, f64)>,
+    /// Of this run.
+    ways: Vec<Way>,
     /// Of the history.
     learned: Vec<Learned>,
     calibration: Option<Calibration>,
 }
 
-/// How long a transfer will take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Price {
-    /// Such transfers to this server took so long.
-    About(Duration),
-    /// This computer computes for so long; nobody knows what the network and the server take.
-    AtLeast(Duration),
+/// What this run has seen of one server by one variant.
+#[derive(Debug)]
+struct Way {
+    target: Target,
+    variant: Variant,
+    /// The newest first.
+    took: Vec<Took>,
+    /// The upload that runs, as far as it is.
+    running: Option<Took>,
 }
 
-impl Price {
-    /// The figure alone.
-    pub(super) const fn time(self) -> Duration {
-        match self {
-            Self::About(time) | Self::AtLeast(time) => time,
-        }
-    }
-}
+/// Files of a way that are remembered, for those that tell of its rate and for those that do not.
+const REMEMBERED: usize = 20;
 
 impl Rates {
-    /// Keeps the latest mean.
-    pub(super) fn learn(&mut self, target: &Target, variant: Variant, rate: f64) {
-        if !rate.is_finite() || rate <= 0.0 {
-            return;
-        }
-        match self.seen.iter_mut().find(|(t, v, _)| t == target && *v == variant) {
-            Some(known) => known.2 = rate,
-            None => self.seen.push((target.clone(), variant, rate)),
+    fn way(&mut self, target: &Target, variant: Variant) -> &mut Way {
+        let found = self.ways.iter().position(|way| way.target == *target && way.variant == variant);
+        let at = found.unwrap_or_else(|| {
+            self.ways.push(Way { target: target.clone(), variant, took: Vec::new(), running: None });
+            self.ways.len() - 1
+        });
+        &mut self.ways[at]
+    }
+
+    /// Remembers what a file took.
+    pub(super) fn learn(&mut self, target: &Target, variant: Variant, took: Took) {
+        let way = self.way(target, variant);
+        way.running = None;
+        way.took.insert(0, took);
+        let (mut telling, mut small) = (0, 0);
+        way.took.retain(|took| {
+            let count = if took.bytes >= model::TELLING { &mut telling } else { &mut small };
+            *count += 1;
+            *count <= REMEMBERED
+        });
+    }
+
+    /// Takes what a file that is still on its way took so far. The file's end takes the place of it.
+    pub(super) fn under_way(&mut self, target: &Target, variant: Variant, took: Took) {
+        // Of fewer bytes it would only say that nothing has ended.
+        if took.bytes >= model::TELLING {
+            self.way(target, variant).running = Some(took);
         }
     }
 
-    /// What runs before this one took.
+    /// Takes what files in runs before this one took.
     pub(super) fn recall(&mut self, learned: Vec<Learned>) {
         self.learned = learned;
     }
 
-    /// What this computer can do.
+    /// Takes what this computer can do.
     pub(super) fn calibrate(&mut self, calibration: Calibration) {
         self.calibration = Some(calibration);
     }
 
-    /// How long `bytes` take, if such a transfer was seen.
-    pub(super) fn time(&self, target: &Target, variant: Variant, bytes: u64) -> Option<Duration> {
-        let seen = self.seen.iter().find(|(t, v, _)| t == target && *v == variant).map(|(_, _, rate)| *rate);
-        let learned = || match target {
-            // Each run has another.
-            Target::Embedded => None,
-            Target::Server { address, .. } => {
-                let address = known::normal(address)?;
-                let is_it = |of: &&Learned| of.address == address && of.variant == variant;
-                self.learned.iter().find(is_it).map(|of| of.rate)
-            }
-        };
-        at_rate(bytes, seen.or_else(learned)?)
+    /// What files took on this way, the newest first.
+    fn took(&self, target: &Target, variant: Variant) -> Vec<Took> {
+        let mut took = Vec::new();
+        if let Some(way) = self.ways.iter().find(|way| way.target == *target && way.variant == variant) {
+            took.extend(way.running.iter().chain(&way.took).copied());
+        }
+        // The embedded server is another in each run.
+        if let Target::Server { address, .. } = target
+            && let Some(address) = known::normal(address)
+        {
+            let is_it = |of: &&Learned| of.address == address && of.variant == variant;
+            took.extend(self.learned.iter().filter(is_it).flat_map(|of| of.files.iter().copied()));
+        }
+        took
     }
 
-    /// The same, or at the least what this computer has to compute for it; `key`: bytes of the server's modulus.
-    pub(super) fn price(&self, target: &Target, dialect: Dialect, bytes: u64, key: u64) -> Option<Price> {
-        if let Some(time) = self.time(target, dialect.variant, bytes) {
-            return Some(Price::About(time));
+    /// How long a load takes, or what it takes at the least; `key`: bytes of the server's modulus.
+    pub(super) fn price(&self, target: &Target, dialect: Dialect, load: Load, key: u64) -> Option<Price> {
+        let own = self.own(target, dialect, key);
+        let computed = own.and_then(|rate| at_rate(load.bytes, rate));
+        let took = self.took(target, dialect.variant);
+        let seen = Model::of(&took, own.map(|rate| 1_048_576.0 / rate)).and_then(|model| model.price(load));
+        match (seen, computed) {
+            (Some(Price::AtLeast(seen)), computed) => {
+                let bound = computed.map_or(seen, |computed| computed.max(seen));
+                (!bound.is_zero()).then_some(Price::AtLeast(bound))
+            }
+            (None, computed) => computed.map(Price::AtLeast),
+            (about, _) => about,
         }
-        at_rate(bytes, self.own(target, dialect, key)?).map(Price::AtLeast)
     }
 
     /// The most that this computer does, bytes of the file a second: for the embedded server the work of both.
@@ -133,7 +161,7 @@ pub(super) fn at_rate(bytes: u64, rate: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Speed;
+    use crate::event::{Pace, Speed};
 
     #[test]
     fn cp1_takes_one_key_length_for_each_62_or_117_bytes() {
@@ -158,15 +186,44 @@ mod tests {
         assert_eq!(wire(1000, Dialect::of(Variant::Plain), 128), 1000);
     }
 
+    fn took(bytes: u64, seconds: f64) -> Took {
+        Took { bytes, seconds, pace: Some(Pace { bytes, seconds }) }
+    }
+
     #[test]
     fn knows_no_time_before_it_has_seen_one() {
         let mut rates = Rates::default();
-        assert_eq!(rates.time(&Target::Embedded, Variant::Cp1, 1), None);
-        rates.learn(&Target::Embedded, Variant::Cp1, 0.0);
-        assert_eq!(rates.time(&Target::Embedded, Variant::Cp1, 1), None);
-        rates.learn(&Target::Embedded, Variant::Cp1, 1e6);
-        assert_eq!(rates.time(&Target::Embedded, Variant::Cp1, 3_000_000), Some(Duration::from_secs(3)));
-        assert_eq!(rates.time(&Target::Embedded, Variant::Cp2, 1), None);
+        let price = |rates: &Rates, variant, bytes| {
+            rates.price(&Target::Embedded, Dialect::of(variant), Load::one(bytes), 128)
+        };
+        assert_eq!(price(&rates, Variant::Cp1, 1), None);
+        rates.learn(&Target::Embedded, Variant::Cp1, took(0, 0.0));
+        assert_eq!(price(&rates, Variant::Cp1, 1), None);
+        rates.learn(&Target::Embedded, Variant::Cp1, took(2_000_000, 2.0));
+        let Some(Price::About(time)) = price(&rates, Variant::Cp1, 3_000_000) else { panic!("it was seen") };
+        assert!((time.as_secs_f64() - 3.0).abs() < 0.01, "{time:?}");
+        assert_eq!(price(&rates, Variant::Cp2, 1), None);
+    }
+
+    #[test]
+    fn after_one_upload_of_17_bytes_no_price_is_absurd() {
+        let mut rates = calibrated();
+        let away = Target::server("lab:4321", None);
+        let oaep = Dialect::of(Variant::Cp1);
+        rates.learn(&away, Variant::Cp1, Took { bytes: 17, seconds: 0.015, pace: None });
+        let price = rates.price(&away, oaep, Load::one(100 << 20), 128);
+        let Some(Price::AtLeast(time)) = price else { panic!("{price:?}") };
+        assert!((17.0..18.0).contains(&time.as_secs_f64()), "what this computer needs: {time:?}");
+    }
+
+    #[test]
+    fn an_upload_that_runs_is_counted_once() {
+        let mut rates = Rates::default();
+        let away = Target::server("lab:4321", None);
+        rates.under_way(&away, Variant::Cp2, took(10 << 20, 10.0));
+        rates.under_way(&away, Variant::Cp2, took(20 << 20, 20.0));
+        rates.learn(&away, Variant::Cp2, took(30 << 20, 3.0));
+        assert_eq!(rates.took(&away, Variant::Cp2), [took(30 << 20, 3.0)]);
     }
 
     /// One megabyte a second for each thing, and two cores.
@@ -187,7 +244,7 @@ mod tests {
     fn before_the_first_transfer_this_computer_is_the_bound() {
         let rates = calibrated();
         let away = Target::server("lab:4321", None);
-        let price = |target: &Target, dialect, key| rates.price(target, dialect, 12_000_000, key);
+        let price = |target: &Target, dialect, key| rates.price(target, dialect, Load::one(12_000_000), key);
         let at_least = |ms| Some(Price::AtLeast(Duration::from_millis(ms)));
         let oaep = Dialect::of(Variant::Cp1);
         assert_eq!(price(&away, Dialect::of(Variant::Plain), 128), at_least(1500));
@@ -207,7 +264,7 @@ mod tests {
         let pkcs = Dialect { padding: Padding::Pkcs1v15, ..oaep };
         assert_eq!(price(&Target::Embedded, pkcs, 128), at_least(4000));
         assert_eq!(price(&away, oaep, 512), None, "nobody has measured keys of 4096 bits");
-        assert_eq!(Rates::default().price(&away, oaep, 1, 128), None);
+        assert_eq!(Rates::default().price(&away, oaep, Load::one(1), 128), None);
     }
 
     #[test]
@@ -215,12 +272,19 @@ mod tests {
         let mut rates = calibrated();
         let cp2 = Dialect::of(Variant::Cp2);
         let away = Target::server("LAB:4321", None);
-        rates.recall(vec![Learned { address: "lab:4321".to_owned(), variant: Variant::Cp2, rate: 1e6 }]);
-        let about = |ms| Some(Price::About(Duration::from_millis(ms)));
-        assert_eq!(rates.price(&away, cp2, 2_000_000, 128), about(2000));
-        let other = rates.price(&Target::server("other:1", None), cp2, 4_000_000, 128);
+        let files = vec![took(4_000_000, 4.0)];
+        rates.recall(vec![Learned { address: "lab:4321".to_owned(), variant: Variant::Cp2, files }]);
+        let price = |rates: &Rates, to: &str, bytes| {
+            rates.price(&Target::server(to, None), cp2, Load::one(bytes), 128)
+        };
+        let about = |price: Option<Price>, seconds: f64| {
+            let Some(Price::About(time)) = price else { panic!("{price:?}") };
+            assert!((time.as_secs_f64() - seconds).abs() < 0.01, "{time:?}");
+        };
+        about(price(&rates, "LAB:4321", 2_000_000), 2.0);
+        let other = price(&rates, "other:1", 4_000_000);
         assert_eq!(other, Some(Price::AtLeast(Duration::from_secs(1))));
-        rates.learn(&away, Variant::Cp2, 5e5);
-        assert_eq!(rates.price(&away, cp2, 2_000_000, 128), about(4000));
+        rates.learn(&away, Variant::Cp2, took(4_000_000, 8.0));
+        about(price(&rates, "LAB:4321", 2_000_000), 4.0);
     }
 }

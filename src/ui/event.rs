@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::widgets::connect::Probed;
@@ -24,6 +24,7 @@ use super::{fit, text};
 use crate::event::Target;
 use crate::lab;
 use crate::net::stream::Interrupter;
+use crate::signals;
 use crate::transfer::probe::{self, News as ProbeNews};
 use crate::trust::known::KnownServers;
 
@@ -84,7 +85,7 @@ impl Sources {
         let (played, plays) = unbounded();
         let (probed, probes) = unbounded();
 
-        let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
+        let mut signals = Signals::new([signals::ending(), vec![SIGTSTP, SIGCONT, SIGWINCH]].concat())?;
         let handle = signals.handle();
         let on_signals = thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {

@@ -6,20 +6,62 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use ratatui::buffer::CellWidth as _;
 use ratatui::style::Style;
 use ratatui::text::Span;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::escape::escape;
 
-/// Columns that the text takes.
+/// Characters of one cluster at the most: a base under a tower of marks would reach into other rows.
+const CLUSTER: usize = 8;
+
+/// Returns the columns that the text takes when it is drawn, which is cluster by cluster.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    if text.is_ascii() {
+        return text.len();
+    }
+    let span = Span::raw(text);
+    span.styled_graphemes(Style::new()).map(|grapheme| usize::from(grapheme.symbol.cell_width())).sum()
 }
 
-/// The text with everything spelled out that would act on the terminal or mislead its reader.
+/// Returns the text with everything spelled out that would act on the terminal or mislead its reader, or whose width
+/// terminals do not agree on.
 pub(super) fn escaped(text: &str) -> String {
-    escape(text).to_string()
+    let text = escape(text).to_string();
+    if text.is_ascii() {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len());
+    for grapheme in Span::raw(&text).styled_graphemes(Style::new()) {
+        let cluster = grapheme.symbol;
+        if is_measurable(cluster) {
+            shown.push_str(cluster);
+            continue;
+        }
+        for (at, c) in cluster.chars().enumerate() {
+            if at == 0 && is_measurable(c.encode_utf8(&mut [0; 4])) {
+                shown.push(c);
+            } else {
+                shown.extend(c.escape_unicode());
+            }
+        }
+    }
+    shown
+}
+
+/// Whether all agree on the columns of a cluster: terminals that add up its characters, those that join them, and ratatui.
+/// They do not for a heart with a variation selector, a hand with a skin tone or the sound marks of half-width katakana,
+/// of which ratatui counts two columns. A mark without a base has no cell of its own.
+fn is_measurable(cluster: &str) -> bool {
+    let each: usize = cluster.chars().map(columns).sum();
+    let (drawn, joined) = (usize::from(cluster.cell_width()), cluster.width());
+    drawn > 0 && drawn == each && joined == each && cluster.chars().count() <= CLUSTER
+}
+
+/// Returns the columns of a character by itself.
+fn columns(c: char) -> usize {
+    c.width().unwrap_or(0)
 }
 
 /// A file's name as it may be shown; bytes that are no UTF-8 become replacement characters, and
@@ -183,6 +225,48 @@ mod tests {
         assert_eq!(path(Path::new("/home/me/a\nb"), Some(Path::new("/home/me"))), "~/a\\nb");
         assert_eq!(path(Path::new("/home/me"), Some(Path::new("/home/me"))), "~");
         assert_eq!(path(Path::new("/home/meme"), Some(Path::new("/home/me"))), "/home/meme");
+    }
+
+    /// Both kinds of terminal: what stands behind a name stands where it should.
+    #[test]
+    fn what_stands_behind_a_name_keeps_its_column_whatever_joins_in_it() {
+        use ratatui::buffer::Buffer;
+        use ratatui::layout::Rect;
+        for raw in [
+            "ｶﾞｷﾞｸﾞ.txt",
+            "ﾊﾟ",
+            "ﾞ",
+            "\u{301}a",
+            "e\u{301}",
+            "\u{2764}\u{fe0f}.txt",
+            "\u{1f44d}\u{1f3fd}",
+            "1\u{fe0f}\u{20e3}",
+            "\u{1f1e9}\u{1f1ea}",
+            "\u{1f468}\u{200d}\u{1f469}",
+            "\u{644}\u{627}",
+            "\u{915}\u{94d}\u{937}",
+            "\u{1100}\u{1161}",
+            "文件",
+            "a\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}",
+        ] {
+            let shown = left_middle(&escaped(raw), 60);
+            let each: usize = shown.chars().map(columns).sum();
+            assert_eq!(each, 60, "added up: {raw:?} as {shown:?}");
+            let mut buf = Buffer::empty(Rect::new(0, 0, 70, 1));
+            buf.set_string(0, 0, format!("{shown}|"), Style::new());
+            assert_eq!(buf[(60, 0)].symbol(), "|", "drawn: {raw:?} as {shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_measured_alike_everywhere_stays_as_it_is() {
+        for same in ["größe", "文件.txt", "e\u{301}", "🦀", "ｶﾅ"] {
+            assert_eq!(escaped(same), same);
+        }
+        assert_eq!(escaped("\u{2764}\u{fe0f}"), "\u{2764}\\u{fe0f}");
+        assert_eq!(escaped("\u{301}a"), "\\u{301}a");
+        assert_eq!(escaped("ｶ\u{ff9e}"), "ｶ\\u{ff9e}");
+        assert_eq!(escaped("\u{ff9e}"), "\\u{ff9e}");
     }
 
     #[test]

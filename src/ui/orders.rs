@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::app::{App, Effect, Overlay, Screen};
-use super::estimate;
+use super::estimate::{self, Load, Price};
 use super::keymap::Action;
 use super::text;
 use super::widgets::browser::Under;
 use super::widgets::card::Bill;
 use super::widgets::log::Tone;
 use super::widgets::question::Question;
-use crate::event::{Command, Job, JobId, Lane, RaceOrder, Target, Variant};
+use crate::event::{Command, Dialect, Job, JobId, Lane, RaceOrder, Target, Variant};
 use crate::transfer::race;
 
 /// CP1 work beyond this is worth a question.
@@ -23,7 +23,7 @@ impl App {
             self.say(Tone::Plain, text::NO_SUCH_UPLOAD.to_owned(), String::new(), now);
             return Vec::new();
         }
-        let bytes = files.iter().map(|(_, size)| size).sum();
+        let load = Load::of(files.iter().map(|(_, size)| *size));
         let blocks = files
             .iter()
             .map(|(_, size)| estimate::blocks(*size, self.card.dialect.padding, self.key().0))
@@ -33,7 +33,7 @@ impl App {
             .into_iter()
             .map(|(path, size)| {
                 self.jobs += 1;
-                let price = self.rates.price(&self.link.target, self.card.dialect, size, key);
+                let price = self.rates.price(&self.link.target, self.card.dialect, Load::one(size), key);
                 Job {
                     id: JobId(self.jobs),
                     path,
@@ -46,7 +46,8 @@ impl App {
         let order = Command::Upload(jobs);
         if self.card.dialect.variant == Variant::Cp1 {
             let target = self.link.target.clone();
-            return self.ask_if_expensive(order, &target, bytes, blocks, now);
+            let cp1 = self.rates.price(&target, self.card.dialect, load, key);
+            return self.ask_if_expensive(order, cp1, (&target, load), blocks, now);
         }
         self.order(order, now)
     }
@@ -122,8 +123,11 @@ impl App {
                 // An operation's time grows with the cube of the key's length.
                 let blocks = blocks.saturating_mul((key / estimate::USUAL_KEY).max(1).pow(3));
                 let laps = u64::from(order.laps);
-                let (bytes, blocks) = (bytes.saturating_mul(laps), blocks.saturating_mul(laps));
-                self.ask_if_expensive(Command::Race(order), &lane.target, bytes, blocks, now)
+                let (load, blocks) = (Load::one(bytes).times(laps), blocks.saturating_mul(laps));
+                // What was seen is of the key that the server has, not of a longer one.
+                let price = || self.rates.price(&lane.target, lane.dialect, load, key);
+                let cp1 = if lane.bits.is_none() { price() } else { None };
+                self.ask_if_expensive(Command::Race(order), cp1, (&lane.target, load), blocks, now)
             }
             None => self.order(Command::Race(order), now),
         }
@@ -133,18 +137,21 @@ impl App {
     fn ask_if_expensive(
         &mut self,
         order: Command,
-        target: &Target,
-        bytes: u64,
+        cp1: Option<Price>,
+        (target, load): (&Target, Load),
         blocks: u64,
         now: Duration,
     ) -> Vec<Effect> {
-        let cp1 = self.rates.time(target, Variant::Cp1, bytes);
-        let expensive = cp1.map_or(blocks > estimate::MANY_BLOCKS, |time| time > EXPENSIVE);
+        let expensive = match cp1 {
+            Some(Price::About(time)) => time > EXPENSIVE,
+            Some(Price::AtLeast(time)) => time > EXPENSIVE || blocks > estimate::MANY_BLOCKS,
+            None => blocks > estimate::MANY_BLOCKS,
+        };
         if !expensive {
             return self.order(order, now);
         }
-        let cp2 = self.rates.time(target, Variant::Cp2, bytes);
-        let words = text::expensive(bytes, cp1, cp2, blocks);
+        let cp2 = self.rates.price(target, Dialect::of(Variant::Cp2), load, self.key().0);
+        let words = text::expensive(load.bytes, cp1, cp2, blocks);
         self.overlays.push(Overlay::Question(Question::Expensive { words, order }));
         Vec::new()
     }
@@ -195,17 +202,16 @@ impl App {
     pub(super) fn bill(&self) -> Bill {
         let dialect = self.card.dialect;
         let (key, assumed) = self.key();
-        let (mut files, mut bytes, mut wire) = (0, 0_u64, 0_u64);
+        let (mut sizes, mut wire) = (Vec::new(), 0_u64);
         self.browser.each_chosen(|size| {
-            files += 1;
-            bytes = bytes.saturating_add(size);
+            sizes.push(size);
             wire = wire.saturating_add(estimate::wire(size, dialect, key));
         });
         Bill {
-            files,
+            files: sizes.len(),
             wire,
             assumed: assumed && dialect.variant == Variant::Cp1,
-            time: self.rates.price(&self.link.target, dialect, bytes, key),
+            time: self.rates.price(&self.link.target, dialect, Load::of(sizes), key),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::widgets::received::Arrival;
 use super::widgets::server::Listening;
 use crate::event::{
     Blame, Course, Event, Fault, FaultKind, JobId, Kept, KeyChange, Lane, Proof, Snapshot, Standing, State,
-    Target, Track, Verdict,
+    Target, Took, Track, Verdict,
 };
 
 impl App {
@@ -165,12 +165,16 @@ impl App {
             }
             State::Delivered | State::Stored { .. } => {
                 self.link.receipted |= target == self.link.target && state != State::Delivered;
-                let (variant, rate) = (upload.job.dialect.variant, upload.snapshot.rate_mean);
-                let line = format!(
-                    "{name}: {}",
-                    text::delivered(upload.size, &upload.snapshot, upload.job.predicted_ms)
-                );
-                self.rates.learn(&target, variant, rate);
+                let variant = upload.job.dialect.variant;
+                let took = upload.was_sent().then(|| upload.took());
+                let fate = match took {
+                    None => text::receipted_before(upload.size),
+                    Some(_) => text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms),
+                };
+                let line = format!("{name}: {fate}");
+                if let Some(took) = took {
+                    self.rates.learn(&target, variant, took);
+                }
                 self.note(Tone::Plain, line);
             }
             _ => {}
@@ -240,7 +244,7 @@ impl App {
                 if snapshot.elapsed_ms >= 1000
                     && let Some(upload) = self.queue.upload(id)
                 {
-                    self.rates.learn(&upload.job.target, upload.job.dialect.variant, snapshot.rate_mean);
+                    self.rates.under_way(&upload.job.target, upload.job.dialect.variant, upload.took());
                 }
             }
             Track::Lane(lane) => self.race.progressed(lane, snapshot, now),
@@ -254,7 +258,8 @@ impl App {
         let telling = |lane: &Lane| lane.bits.is_none() && verdict.course == Course::InTurn;
         for (lane, way) in verdict.lanes.iter().zip(&lanes).filter(|(_, way)| telling(way)) {
             if lane.fault.is_none() && lane.seconds > 0.0 {
-                self.rates.learn(&way.target, lane.dialect.variant, verdict.bytes as f64 / lane.seconds);
+                let took = Took { bytes: verdict.bytes, seconds: lane.seconds, pace: lane.pace };
+                self.rates.learn(&way.target, lane.dialect.variant, took);
             }
         }
         // What no lane has told yet: the file could not be opened, for one.

@@ -28,7 +28,7 @@ pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
 
 /// Nothing moved for so long: worth a word.
-pub(super) const STALL: Duration = Duration::from_secs(2);
+pub(super) const STALL: Duration = crate::transfer::sampler::STALLED;
 
 pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";
@@ -173,8 +173,7 @@ pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
         None => "?".to_owned(),
-        Some(Price::About(time)) => format!("≈ {}", units::duration(time)),
-        Some(Price::AtLeast(time)) => format!("≥ {}", units::duration(time)),
+        Some(time) => price(time),
     }
 }
 
@@ -242,20 +241,22 @@ pub(super) fn speaks(dialect: Dialect) -> String {
 
 // Questions
 
+/// `≈ 2 h 10 min`, or `≥ 80 s`.
+fn price(price: Price) -> String {
+    match price {
+        Price::About(time) => format!("≈ {}", units::duration(time)),
+        Price::AtLeast(time) => format!("≥ {}", units::duration(time)),
+    }
+}
+
 /// `CP1 ≈ 2 h 10 min, CP2 ≈ 80 s.`
-pub(super) fn expensive(bytes: u64, cp1: Option<Duration>, cp2: Option<Duration>, blocks: u64) -> String {
-    let cp2 =
-        cp2.map_or_else(|| "CP2 takes one".to_owned(), |time| format!("CP2 ≈ {}", units::duration(time)));
-    match cp1 {
-        Some(cp1) if cp2.contains('≈') => {
-            format!("{}: CP1 ≈ {}, {cp2}.", units::bytes(bytes), units::duration(cp1))
-        }
-        Some(cp1) => {
-            format!("{}: CP1 ≈ {}, CP2 much less.", units::bytes(bytes), units::duration(cp1))
-        }
-        None => format!(
-            "{} in CP1 are {} RSA operations on the server; CP2 takes one. CP1 may need minutes or hours.",
-            units::bytes(bytes),
+pub(super) fn expensive(bytes: u64, cp1: Option<Price>, cp2: Option<Price>, blocks: u64) -> String {
+    let size = units::bytes(bytes);
+    match (cp1, cp2) {
+        (Some(cp1), Some(cp2)) => format!("{size}: CP1 {}, CP2 {}.", price(cp1), price(cp2)),
+        (Some(cp1), None) => format!("{size}: CP1 {}, CP2 much less.", price(cp1)),
+        (None, _) => format!(
+            "{size} in CP1 are {} RSA operations on the server; CP2 takes one. CP1 may need minutes or hours.",
             grouped(blocks)
         ),
     }

@@ -8,7 +8,7 @@
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers that are others than the one that is meant
 //! - `returns`: files that are sent again, servers that go and come back
-//! - `ends`: what is sent and not confirmed; a file that shrinks meanwhile
+//! - `ends`: what is sent and not confirmed; files that change meanwhile
 
 #[path = "../common/mod.rs"]
 mod common;

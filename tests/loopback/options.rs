@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Framing, KeyForm, Padding, Variant};
@@ -12,7 +13,7 @@ use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::{Policy, Reply};
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, SentFile, Upload, UploadError};
+use upseal::net::upload::{Content, SentFile, Stamp, Upload, UploadError};
 use upseal::store::{Folder, Store};
 use upseal::trust::Anchor;
 
@@ -157,6 +158,49 @@ fn unhashed(host: &Host, variant: Variant, file: &File, size: u64) -> Result<Sen
     assert_eq!((meter.file_bytes(), meter.wire_bytes()), (size, upload.wire_len("a.bin", size)));
     upload.close(&meter)?;
     Ok(sent)
+}
+
+/// Sends a whole file that was changed since it was looked at.
+fn changed(host: &Host, variant: Variant, digest: FileDigest, path: &Path, change: &[u8]) -> UploadError {
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    let before = file.metadata().unwrap();
+    std::fs::write(path, change).unwrap();
+    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant));
+    upload.set_digest(digest);
+    if variant.authenticates() {
+        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
+    }
+    if variant == Variant::Cp2 {
+        upload.agree().unwrap();
+    }
+    let content = Content::Whole(&file, Stamp::of(&before));
+    upload.file("a.bin", content, before.len(), &Meter::default()).unwrap_err()
+}
+
+#[test]
+fn a_file_that_changed_is_not_published_however_it_goes() {
+    for variant in Variant::ALL {
+        for digest in [FileDigest::Sha256, FileDigest::None] {
+            for size in [5, 20_000, 600_000] {
+                let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
+                let temp = tempfile::tempdir().unwrap();
+                let path = temp.path().join("source");
+                std::fs::write(&path, noise(size, 1)).unwrap();
+                let error = changed(&host, variant, digest, &path, &noise(size, 2));
+                assert!(matches!(error, UploadError::Changed), "{variant}, {size}: {error}");
+                let error = changed(&host, variant, digest, &path, &noise(size + 3, 3));
+                let promised = size as u64;
+                assert!(
+                    matches!(error, UploadError::Grown { promised: p, now } if (p, now) == (promised, promised + 3)),
+                    "{variant}, {size}: {error}"
+                );
+                host.stop();
+                assert_eq!(host.stored(), Files::none(), "{variant}, {size}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::thread;
 use upseal::digest::Digest;
 use upseal::event::{
     AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs,
-    Padding, RaceOrder, Snapshot, State, Subject, Target, Track, Variant,
+    Padding, RaceOrder, Snapshot, State, Subject, Target, Track, Variant, Verdict,
 };
 use upseal::transfer::EmbeddedOptions;
+use upseal::transfer::race::sentence;
 
 use crate::common::{
     ANYWHERE, Client, Files, Host, Receipt, Recording, contents, dialects, is_closed, is_opened, job_track,
@@ -252,6 +253,38 @@ fn an_upload_to_the_embedded_server_waits_until_it_listens() {
     assert_eq!(contents(&store), Files::one("a.txt", b"hello"));
 }
 
+/// A race of a file through two lanes.
+fn raced(content: &[u8]) -> Verdict {
+    let mut client = Client::with(Some(EmbeddedOptions { store: None, history: None, bind: ANYWHERE }));
+    let path = client.write("clip.bin", content);
+    let lanes = [Variant::Cp1, Variant::Cp2].map(|variant| Lane::new(Target::Embedded, Dialect::of(variant)));
+    let subject = Subject::File { path, limit: None };
+    client.ask(Command::Race(RaceOrder::new(subject, lanes.to_vec())));
+    let finished = client.events.until(|event| matches!(event, Event::RaceFinished { .. }));
+    let Event::RaceFinished { verdict } = finished else { unreachable!() };
+    verdict
+}
+
+#[test]
+fn a_race_of_347_bytes_is_decided_by_steady_rates() {
+    let verdict = raced(&noise(347, 1));
+    let [cp1, cp2] = [0, 1].map(|lane| verdict.lanes[lane].pace.expect("a steady rate").rate());
+    // A private operation is some hundred times the work of anything symmetric.
+    assert!(cp2 > 4.0 * cp1, "{verdict:?}");
+    let sentence = sentence(&verdict);
+    assert!(
+        sentence.contains("CP2 was ") && sentence.contains(" 1 GiB at the steady rate: CP1 "),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_race_of_an_empty_file_compares_nothing() {
+    let verdict = raced(b"");
+    assert!(verdict.lanes.iter().all(|lane| lane.fault.is_none() && lane.pace.is_none()), "{verdict:?}");
+    assert_eq!(sentence(&verdict), "The file is empty: nothing to compare.");
+}
+
 #[test]
 fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
     const BYTES: usize = 16 << 10;
@@ -273,6 +306,9 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
         assert_eq!((result.dialect, &result.fault), (lane.dialect, &None));
         assert!(result.seconds > 0.0 && result.wire_bytes > verdict.bytes, "{result:?}");
         assert_eq!(result.proof.as_ref().map(|proof| proof.bits), Some(1024));
+        // What was sent over and over for it is in no other number.
+        let pace = result.pace.expect("each lane has its steady rate");
+        assert!(pace.bytes > 0 && pace.seconds > 0.0, "{pace:?}");
     }
     for lane in 0..2 {
         let states = client.events.states(Track::Lane(lane));

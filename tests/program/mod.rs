@@ -68,7 +68,22 @@ impl Home {
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
         environment: &[(&str, &str)],
     ) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
+        self.start_command(Command::new(env!("CARGO_BIN_EXE_upseal")), args, environment)
+    }
+
+    /// Starts it as `nohup` does: it ignores the signal of a terminal that hangs up from its beginning.
+    pub fn start_by_nohup(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_upseal")]);
+        self.start_command(shell, args, &[])
+    }
+
+    fn start_command(
+        &self,
+        mut command: Command,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: &[(&str, &str)],
+    ) -> Program {
         let args: Vec<OsString> = args.into_iter().map(|word| word.as_ref().to_owned()).collect();
         // The other commands print rows, which are no events.
         let tells = args.first().is_some_and(|word| ["send", "serve", "race"].iter().any(|it| word == it));

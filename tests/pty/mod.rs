@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,20 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub type Screen = Arc<(Mutex<vt100::Parser>, Condvar)>;
+
+/// The variables by which the program finds a home of its own: nothing is read from or written to the user's.
+pub fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
+    [
+        ("HOME", home.to_owned()),
+        ("XDG_CONFIG_HOME", home.join(".config")),
+        ("XDG_DATA_HOME", home.join(".local/share")),
+        ("XDG_STATE_HOME", home.join(".local/state")),
+        ("XDG_CACHE_HOME", home.join(".cache")),
+        ("UPSEAL_CONFIG", home.join(".config/upseal/config.toml")),
+        ("UPSEAL_KNOWN", home.join(".known_servers")),
+        ("UPSEAL_HISTORY", home.join(".history.db")),
+    ]
+}
 
 pub struct Terminal {
     pub screen: Screen,
@@ -38,11 +52,9 @@ impl Terminal {
         for (name, value) in [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("TZ", "UTC")] {
             command.env(name, value);
         }
-        command.env("HOME", home);
-        command.env("XDG_CONFIG_HOME", home.join(".config"));
-        command.env("UPSEAL_CONFIG", home.join(".config/upseal/config.toml"));
-        command.env("UPSEAL_KNOWN", home.join(".known_servers"));
-        command.env("UPSEAL_HISTORY", home.join(".history.db"));
+        for (name, value) in environment(home) {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));

@@ -4,20 +4,28 @@
     crash.py --upseal BIN [--times 200]       kill -9, in the midst of uploads
     crash.py --upseal BIN --client            kill -9 of the client instead: the next one repairs its history
     crash.py --upseal BIN --power [--times N] a power cut besides: the store is an ext4 image of its own,
-                                              and what counts is what the image holds at that moment (root)
+                                              and what counts is what the image holds at that moment (root).
+                                              Half of the cuts have the history on that image, and half elsewhere:
+                                              the history's own fsync would bring the store's names to disk
 
 The auditor knows nothing of upseal but the text of a receipt (docs/receipts.md): every file that a receipt
-calls stored must be in the folder, under that name, with that size and that digest. Then `upseal audit`
-must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
+calls stored must be in the folder, under that name, with that size and that digest. After each kill, before anything
+is repaired, `upseal audit` may name only files of a size and a digest that the server had announced in its history. In
+the end it must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
 receipt must be named by a row, every stored row's receipt must be there and have its size and digest, and nothing
-may be left in between. Needs only Python's own library.
+may be left in between. Needs only Python's own library, and with --power mkfs.ext4 and mount.
+
+A kill comes when the program reports a chosen event (--json), and up to 3 ms later. At least half of them must meet an
+upload, and with --power every receipt is older than the cut; otherwise the run fails, because nothing was tried.
 """
 
 import argparse
 import base64
+import collections
 import hashlib
 import json
 import os
+import queue
 import random
 import shutil
 import signal
@@ -25,15 +33,56 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 from pathlib import Path
 
 FILES = 12
+SLOW = 32 << 20  # takes longer to send than all others together
+LARGE = (1 << 20) + 1  # one byte more than what is published in a group
+PATIENCE = 60
 
 
 def run(*words, **options):
     return subprocess.run([str(word) for word in words], capture_output=True, timeout=120, **options)
+
+
+class Events:
+    """What a program prints, read at once so that it never waits for its reader."""
+
+    def __init__(self, program):
+        self.program, self.lines, self.seen = program, queue.Queue(), collections.Counter()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.program.stdout:
+            event = json.loads(line)
+            self.seen[event["event"]] += 1
+            self.lines.put(event)
+        self.lines.put(None)
+
+    def wait(self, wanted, count, *others):
+        """Waits for an event of that kind, the count-th from now on. False if one of the others ends before."""
+        deadline = time.monotonic() + PATIENCE
+        while count > 0:
+            over = any(other.poll() is not None for other in others)
+            try:
+                event = self.lines.get(timeout=0 if over else 0.01)
+            except queue.Empty:
+                if over:
+                    return False
+                if time.monotonic() > deadline:
+                    sys.exit(f"waited {PATIENCE} s for an event in vain")
+                continue
+            if event is None:
+                return False
+            count -= wanted(event)
+        return True
+
+
+def kind(*names):
+    return lambda event: event["event"] in names
 
 
 class Store:
@@ -44,7 +93,7 @@ class Store:
         self.power = power
         if power:
             with open(self.image, "wb") as file:
-                file.truncate(256 << 20)
+                file.truncate(128 << 20)
             run("mkfs.ext4", "-q", "-F", self.image, check=True)
             self.mount()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -58,7 +107,7 @@ class Store:
     def cut(self):
         """What a power cut at this moment leaves: the image without what the kernel has not written yet."""
         if self.power:
-            shutil.copyfile(self.image, self.root / "after")
+            run("cp", "--sparse=always", self.image, self.root / "after", check=True)
 
     def come_back(self):
         if self.power:
@@ -67,15 +116,17 @@ class Store:
             self.mount()
 
     def close(self):
-        if self.power:
-            run("umount", self.root / "mounted")
+        """Leaves no mount behind, whatever happened."""
+        if self.power and os.path.ismount(self.root / "mounted"):
+            if run("umount", self.root / "mounted").returncode != 0:
+                run("umount", "--lazy", self.root / "mounted", check=True)
 
 
 class Trial:
-    def __init__(self, binary, root, power):
+    def __init__(self, binary, root, power, apart=False):
         self.binary, self.root, self.store = str(binary), root, Store(root, power)
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(root), "LANG": "C.UTF-8", "NO_COLOR": "1",
-                            "UPSEAL_HISTORY": str(self.store.path.parent / "history.db"),
+                            "UPSEAL_HISTORY": str((root if apart else self.store.path.parent) / "history.db"),
                             "UPSEAL_KNOWN": str(root / "known"), "XDG_DATA_HOME": str(root / "data")}
         done = run(self.binary, "certs", "init", "--dir", root / "certs", "--bits", "1024", env=self.environment)
         if done.returncode != 0:
@@ -83,41 +134,108 @@ class Trial:
         self.receipts, self.cuts = root / "receipts", 0
         # Of clients: died between question and row; repairs that were said, and those that found a receipt.
         self.between = self.notes = self.proven = 0
+        # Of servers: files without a row that their announcements explain; and those that nothing explains.
+        self.explained, self.unexplained = 0, []
 
-    def serve(self):
+    def serve(self, *options):
         server = subprocess.Popen(
             [self.binary, "serve", "--json", "--bind", "127.0.0.1:0", "--store", str(self.store.path),
-             "--certs", str(self.root / "certs")],
+             "--certs", str(self.root / "certs"), *options],
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         first = json.loads(server.stdout.readline())
         return server, first["address"]
 
-    def once(self, number, chance):
-        source = self.root / f"source-{number}"
-        source.mkdir()
-        names = []
-        for file in range(FILES):
-            names.append(source / f"{number}-{file}.bin")
-            names[-1].write_bytes(chance.randbytes(chance.choice((0, 100, 5_000, 200_000))))
-        server, address = self.serve()
-        variant = chance.choice(("cp2", "cp2", "ap", "cp1")) if number % 10 else "cp2"
-        if variant == "cp1":
-            names = names[:1]
-            names[0].write_bytes(b"a few blocks " * 20)
-        client = subprocess.Popen(
+    def upload(self, number, address, variant, names):
+        return subprocess.Popen(
             [self.binary, "send", "--quiet", "--retries", "0", "--receipts", str(self.receipts / str(number)),
              "--to", address, "-p", variant, "--ca", str(self.root / "certs" / "cacsertificate.crt"),
              *map(str, names)],
             env=self.environment, stderr=subprocess.DEVNULL)
-        time.sleep(chance.random() * 0.12)
+
+    def once(self, number, chance):
+        """A server is killed while it receives; with a power cut, after it has given receipts for files before."""
+        source = self.root / f"source-{number}"
+        source.mkdir()
+        options, sizes = (), [chance.choice((0, 100, 5_000, 200_000)) for _ in range(FILES)]
+        if self.store.power:
+            # How the server brings files to disk: many together; a few each; large ones each; many each.
+            way = number % 4
+            sizes = [sizes, sizes[:3], [LARGE, LARGE + 500_000], sizes][way]
+            options = ("--durability", "file") if way == 3 else ()
+        names = [source / f"{number}-{file}.bin" for file in range(len(sizes))]
+        for name, size in zip(names, sizes):
+            name.write_bytes(chance.randbytes(size))
+        server, address = self.serve(*options)
+        events = Events(server)
+        variant = chance.choice(("cp2", "cp2", "ap", "cp1")) if number % 10 else "cp2"
+        if self.store.power:
+            variant = chance.choice(("cp2", "ap"))
+            before = self.upload(number, address, variant, names)
+            if before.wait(PATIENCE) != 0:
+                sys.exit(f"the upload before the cut fails: {before.returncode}")
+            names = [source / f"{number}-cut.bin"]
+            names[0].write_bytes(chance.randbytes(8 << 20))
+            number = f"{number}-cut"
+        elif variant == "cp1":
+            names = names[:1]
+            names[0].write_bytes(b"a few blocks " * 20)
+        moment, count = self.moment(chance, len(names))
+        if moment == "receiving" and variant != "cp1":
+            names.append(source / f"{number}-slow.bin")
+            with open(names[-1], "wb") as file:
+                file.truncate(SLOW)
+        client = self.upload(number, address, variant, names)
+        if self.store.power:
+            events.wait(lambda event: event["event"] == "receiving" and event["name"] == names[0].name, 1, client)
+        elif chance.random() < 0.25:
+            # Between the announcement and the rows.
+            self.wait_for_announcement(client)
+            time.sleep(chance.random() * 0.001)
+        else:
+            events.wait(kind(moment), count, client)
+            time.sleep(chance.random() * 0.003)
         server.send_signal(signal.SIGKILL)
         self.store.cut()
-        client.wait(60)
-        server.wait(60)
-        server.stdout.close()
-        self.cuts += client.returncode != 0
+        client.wait(PATIENCE)
+        server.wait(PATIENCE)
+        self.cuts += client.returncode != 0 and events.seen["receiving"] > 0
         self.store.come_back()
+        self.audit_before_repair(number)
         shutil.rmtree(source)
+
+    def wait_for_announcement(self, client):
+        """Returns when the server has announced files that have no rows yet, or when there will be none."""
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        while client.poll() is None and history.execute("SELECT count(*) FROM announced").fetchone()[0] == 0:
+            pass
+        history.close()
+
+    def audit_before_repair(self, number):
+        """What a kill leaves is what the server had announced, and nothing else."""
+        history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
+        announced = set(history.execute("SELECT size, digest FROM announced").fetchall())
+        history.close()
+        done = run(self.binary, "audit", "--json", "--store", self.store.path, env=self.environment)
+        if done.returncode not in (0, 1):
+            self.unexplained.append(f"{number}: the audit ends with {done.returncode}: {done.stderr.decode()}")
+        for finding in map(json.loads, done.stdout.splitlines()):
+            if finding["event"] != "finding":
+                continue
+            there = self.store.path / finding["name"]
+            data = there.read_bytes() if there.is_file() else b""
+            if finding["what"] == "announced" and (len(data), hashlib.sha256(data).digest()) in announced:
+                self.explained += 1
+            else:
+                self.unexplained.append(f"{number}: {finding['name']}: {finding['why']}")
+
+    @staticmethod
+    def moment(chance, files):
+        """The event after which the server is killed: mostly in the midst of an upload, which a slow file at the end
+        draws out; else around the rows and the receipt."""
+        among = chance.randint(1, files)
+        if chance.random() < 0.7:
+            return "receiving", among
+        return chance.choice((("session_opened", 1), ("received", among), ("received", files), ("receipted", 1)))
 
     def send(self, address, folder, *files):
         where = ("--receipts", str(folder)) if folder else ()
@@ -137,14 +255,16 @@ class Trial:
             self.send(address, folder if folder.parent == self.receipts else None, *names),
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         # Anywhere; or where it matters, from the first receipt to shortly after.
+        events = Events(client)
         if chance.random() < 0.5:
-            time.sleep(chance.random() * 0.15)
+            events.wait(kind("state"), chance.randint(1, 2 * FILES), client)
+            time.sleep(chance.random() * 0.003)
         else:
             while client.poll() is None and len(list(folder.glob("*.receipt"))) == before:
                 pass
             time.sleep(chance.random() * 0.004)
         client.send_signal(signal.SIGKILL)
-        client.communicate(timeout=60)
+        client.wait(PATIENCE)
         self.cuts += client.returncode != 0
         history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
         self.between += self.asked(history) > 0
@@ -245,28 +365,26 @@ def client(options, chance):
     if trial.proven == 0 or trial.notes != trial.between:
         print("nothing was tried, or not every repair was said")
         return 1
-    return 1 if wrong else 0
+    return 1 if wrong or not enough(trial.cuts, options.times) else 0
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--upseal", type=Path, required=True)
-    parser.add_argument("--times", type=int, default=200)
-    parser.add_argument("--power", action="store_true")
-    parser.add_argument("--client", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    chance = random.Random(options.seed)
-    if options.client:
-        return client(options, chance)
+def enough(cuts, times):
+    """Whether at least half of the kills met an upload."""
+    if 2 * cuts < times:
+        print(f"only {cuts} of {times} kills met an upload")
+    return 2 * cuts >= times
+
+
+def server(options, chance, times, apart=False):
+    """Kills servers of one store. Returns the kills, how many of them met an upload, and whether all is as it must be."""
     with tempfile.TemporaryDirectory(prefix="upseal-crash-") as root:
-        trial = Trial(options.upseal.resolve(), Path(root), options.power)
+        trial = Trial(options.upseal.resolve(), Path(root), options.power, apart)
         try:
-            for number in range(options.times):
+            for number in range(times):
                 trial.once(number, chance)
                 if options.power:  # each cut is judged by itself: the next must not heal it
                     missing, proven = trial.audit()
-                    if missing:
+                    if missing or trial.unexplained:
                         break
             missing, proven = trial.audit()
             # A last start repairs what is to be repaired.
@@ -280,16 +398,43 @@ def main():
             trial.store.close()
     for line in missing:
         print("MISSING", line)
+    for line in trial.unexplained:
+        print("UNEXPLAINED", line)
     if done.returncode != 0:
         print("AUDIT", done.stdout.decode(), done.stderr.decode())
     if left:
         print("LEFT", left)
-    print(f"{options.times} kills, {trial.cuts} of them in the midst, {proven} files proven, {len(missing)} missing; "
+    where = ", history elsewhere" if apart else ""
+    print(f"{number + 1} kills{where}, {trial.cuts} of them in the midst, {proven} files proven, {len(missing)} missing; "
+          f"{trial.explained} files without a row explained, {len(trial.unexplained)} not; "
           f"audit {'agrees' if done.returncode == 0 else 'differs'}")
-    if proven == 0 or trial.cuts == 0:
-        print("nothing was tried: no receipt, or no upload was cut")
-        return 1
-    return 1 if missing or done.returncode != 0 or left else 0
+    tried = proven > 0 and (options.power or trial.explained > 0)
+    if not tried:
+        print("nothing was tried: no receipt, or no file lost its row")
+    return number + 1, trial.cuts, tried and not missing and not trial.unexplained and done.returncode == 0 and not left
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--upseal", type=Path, required=True)
+    parser.add_argument("--times", type=int, default=200)
+    parser.add_argument("--power", action="store_true")
+    parser.add_argument("--client", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    # Ended by a signal, it still unmounts and removes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    chance = random.Random(options.seed)
+    if options.client:
+        return client(options, chance)
+    if options.power and os.geteuid() != 0:
+        sys.exit("--power mounts an image: run it as root")
+    runs = [(options.times, False)]
+    if options.power:
+        runs = [(options.times - options.times // 2, False), (options.times // 2, True)]
+    ends = [server(options, chance, times, apart) for times, apart in runs if times > 0]
+    met = enough(sum(cuts for _, cuts, _ in ends), sum(kills for kills, _, _ in ends))
+    return 0 if met and all(good for _, _, good in ends) else 1
 
 
 if __name__ == "__main__":

@@ -307,3 +307,65 @@ fn a_certificate_that_has_ended_is_refused() {
     let error = anchor.check(issued.certificate_pem.as_bytes(), now() + 10).unwrap_err();
     assert!(matches!(error, crate::trust::TrustError::Expired { .. }), "{error}");
 }
+
+#[test]
+fn a_key_is_found_between_comments_labels_and_other_blocks() {
+    const CERTIFICATE: &str = include_str!("../../../tests/fixtures/identity-v1/server_signed.crt");
+    const PKCS_8: &str = include_str!("../../../tests/fixtures/identity-v1/server_private_key.pem");
+    const PKCS_1: &str = include_str!("../../../tests/fixtures/identity-v1/test_pkcs1_key.pem");
+    let load = |text: Vec<u8>| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(CERTIFICATE_FILE), CERTIFICATE).unwrap();
+        std::fs::write(folder.path().join(PRIVATE_KEY_FILE), text).unwrap();
+        Identity::load(folder.path()).map(drop)
+    };
+    for key in [PKCS_8, PKCS_1] {
+        let in_one_line = {
+            let lines: Vec<&str> = key.lines().collect();
+            format!("{}\n{}\n{}", lines[0], lines[1..lines.len() - 1].concat(), lines[lines.len() - 1])
+        };
+        for (what, text) in [
+            ("a byte order mark", format!("\u{feff}{key}").into_bytes()),
+            ("a byte order mark and CRLF", format!("\u{feff}{}", key.replace('\n', "\r\n")).into_bytes()),
+            ("a comment before it", format!("# the key of group 7, not ENCRYPTED\n\n{key}").into_bytes()),
+            ("a comment after it", format!("{key}# keep this secret\n").into_bytes()),
+            (
+                "a label before it",
+                format!("Bag Attributes\n    friendlyName: server\nKey Attributes: <No Attributes>\n{key}")
+                    .into_bytes(),
+            ),
+            ("a comment that is not UTF-8", [b"# Schl\xfcssel\n", key.as_bytes()].concat()),
+            ("the certificate before it", format!("{CERTIFICATE}{key}").into_bytes()),
+            ("the certificate after it", format!("{key}{CERTIFICATE}").into_bytes()),
+            ("an empty line inside it", key.replacen('\n', "\n\n", 2).into_bytes()),
+            ("spaces before each line", format!("  {}", key.replace('\n', "\n  ")).into_bytes()),
+            ("no line end at its end", key.trim_end().as_bytes().to_vec()),
+            ("base64 in one line", in_one_line.into_bytes()),
+        ] {
+            assert!(load(text).is_ok(), "{what}");
+        }
+        for (what, text, words) in [
+            ("two keys", format!("{key}{key}"), "there are several private keys in it"),
+            ("no end", key.replace("-----END", "-----"), "its line -----END"),
+            ("another end", key.replace("-----END", "-----END OTHER"), "its line -----END"),
+            (
+                "a certificate only",
+                CERTIFICATE.to_owned(),
+                "there is no line -----BEGIN PRIVATE KEY----- in it",
+            ),
+            ("nothing", String::new(), "it is empty"),
+        ] {
+            let error = load(text.into_bytes()).unwrap_err();
+            assert!(error.to_string().contains(words), "{what}: {error}");
+        }
+    }
+    for label in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "# a comment\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    ] {
+        assert!(matches!(load(label.into()), Err(IdentityError::Encrypted { .. })), "{label}");
+    }
+    let utf_16: Vec<u8> = PKCS_8.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = load([&[0xff, 0xfe][..], &utf_16].concat()).unwrap_err();
+    assert!(error.to_string().contains("UTF-16"), "{error}");
+}

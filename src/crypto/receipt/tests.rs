@@ -132,6 +132,25 @@ fn a_statement_is_read_to_the_letter_or_not_at_all() {
         let error = Statement::parse(&other, 3..=4).unwrap_err();
         assert_eq!(error.line, line, "{to}: {error}");
     }
+    // A digest is 64 digits, lowercase and bare, although a pin may be written otherwise.
+    let lines: Vec<&str> = text.lines().collect();
+    for (line, before) in [(2, "request "), (3, "key "), (5, "file 3 cp2 812 ")] {
+        let digest = &lines[line - 1][before.len()..][..64];
+        for other in [
+            digest.to_uppercase(),
+            format!("sha256:{digest}"),
+            format!("sha256:{}", &digest[..57]),
+            digest[..63].to_owned(),
+            format!("{digest}0"),
+            format!("{}g", &digest[..63]),
+            String::new(),
+        ] {
+            if other != digest {
+                let error = Statement::parse(&text.replacen(digest, &other, 1), 3..=4).unwrap_err();
+                assert_eq!(error.line, line, "{other}: {error}");
+            }
+        }
+    }
     assert_eq!(Statement::parse(&text, 3..=5).unwrap_err().line, 7);
     assert_eq!(Statement::parse(&text, 4..=4).unwrap_err().line, 5);
 }
@@ -175,4 +194,19 @@ fn a_salted_digest_tells_nothing_to_who_guesses_the_file() {
     assert_ne!(salted(Some(&salt), file), file);
     assert_eq!(salted(Some(&salt), file), Digest::of(&[&salt[..], &file.0[..]].concat()));
     assert_ne!(salted(Some(&salt), file), salted(Some(&[0; 32]), file));
+}
+
+#[test]
+fn a_name_in_a_statement_has_at_most_255_bytes() {
+    for (name, is_read) in [
+        ("x".repeat(255), true),
+        ("x".repeat(256), false),
+        // 85 characters of three bytes each, and three letters for each byte: 765 letters.
+        ("\u{65e5}".repeat(85), true),
+        ("\u{65e5}".repeat(86), false),
+        ("(1) ".repeat(25_000), false),
+    ] {
+        let line = stored(1, &name).to_string();
+        assert_eq!(Entry::parse(line.trim_end()).is_some(), is_read, "{} bytes", name.len());
+    }
 }

@@ -241,3 +241,16 @@ fn rejects_pairs_that_pass_every_end() {
     body.shape = Shape::Pairs { left: 0, count: 4 };
     assert_eq!(body.next(&input, 40).unwrap_err(), FramingError::NoEnd { m1: 3, pairs: 4 });
 }
+
+/// How much the blocks before decrypted to may be of another body: it ends none that has not begun.
+#[test]
+fn a_body_does_not_end_before_its_first_block() {
+    let pair: Vec<u8> = word(K as u64).into_iter().chain([1; K]).collect();
+    for framing in [None, Some(Framing::B), Some(Framing::C), Some(Framing::F)] {
+        for m1 in [1, 5, FULL as u64] {
+            let mut body = Body::new(m1, K as u64, framing);
+            let step = body.next(&pair, m1).unwrap();
+            assert_eq!(step, Step::Blocks { skip: WORD, length: K }, "{framing:?} {m1}");
+        }
+    }
+}

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ledger::Opening;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::Digest;
 use crate::event::{Track, Variant};
+use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
 
@@ -30,8 +32,12 @@ pub(super) struct Arriving {
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
     pub(super) plain: Vec<u8>,
-    /// What came of CP1's first block, until it is whole; `None`: it was looked at, or this is no CP1.
-    pub(super) first_block: Option<Vec<u8>>,
+    /// CP1's first blocks.
+    pub(super) opening: Opening,
+    /// What came with it and must not come in another connection; claimed, and not settled before it is stored.
+    pub(super) claimed: Vec<(Seen, Digest)>,
+    /// The published file that it is to take the place of.
+    pub(super) replaces: Option<FileName>,
     pub(super) may_be_sealed: MayBeSealed,
     /// How often it was published before.
     pub(super) amendments: u32,
@@ -51,13 +57,6 @@ pub(super) struct AtRest {
 }
 
 impl Arriving {
-    /// The first block of `k` bytes, once: when this part of the body completes it.
-    pub(super) fn first_block(&mut self, body: &[u8], k: usize) -> Option<Vec<u8>> {
-        let first = self.first_block.as_mut()?;
-        first.extend_from_slice(&body[..body.len().min(k - first.len())]);
-        if first.len() < k { None } else { self.first_block.take() }
-    }
-
     /// Keeps a part of its body as it came, if that is wanted.
     pub(super) fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
         self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))

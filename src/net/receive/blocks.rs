@@ -17,11 +17,11 @@ use std::thread;
 
 use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
+use super::ledger::Opening;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
 use crate::event::{Kept, Variant};
-use crate::ledger::Seen;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
 use crate::net::wire::{Continuation, read_word};
@@ -71,8 +71,10 @@ impl Session<'_> {
             // Wrong blocks count as full ones, so the end depends on no padding that is not accepted.
             let plain = blocks.opener.counted();
             let mut here = self.connection.buffered();
-            // The first block is looked at by itself, below.
-            if blocks.file.first_block.is_none() {
+            // The first blocks are looked at one by one, below.
+            if let Some(missing) = blocks.file.opening.missing(k) {
+                here = &here[..here.len().min(missing)];
+            } else {
                 let pairs = body.certain_pairs(here, plain, blocks.opener.block_max());
                 if pairs > 1 {
                     // Those that continue a body come between messages.
@@ -98,14 +100,14 @@ impl Session<'_> {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut blocks;
                     file.keep(sealed)?;
-                    let first = file.first_block(sealed, k);
+                    let is_first = file.opening.take(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
+                    if is_first {
+                        file.opening.end_block(opener.last_block_was_empty());
+                    }
                     self.charge(opener.take_miss());
                     file.store()?;
                     self.take_of(&blocks.file.meter, skip + length);
-                    if let Some(first) = first {
-                        self.check_fresh(Seen::FirstBlock, &first)?;
-                    }
                     self.check_size(blocks.opener.counted())?;
                 }
                 Step::End if has_ended => break,
@@ -204,6 +206,7 @@ impl Session<'_> {
             }
             (None, _) => return Err(OpenError::Rejected.into()),
         };
+        let replaces = (published.stored.kept != Kept::Same).then(|| published.stored.name.clone());
         let pending: Box<dyn Pending> = if published.stored.kept == Kept::Discarded {
             Box::new(Discard::new(published.want.clone()))
         } else {
@@ -219,7 +222,9 @@ impl Session<'_> {
             meter,
             begun,
             plain: Vec::new(),
-            first_block: None,
+            opening: Opening::default(),
+            claimed: Vec::new(),
+            replaces,
             may_be_sealed: MayBeSealed::No,
             amendments: amendments + 1,
         };
@@ -232,6 +237,8 @@ impl Session<'_> {
         opener.finish(&mut file.plain)?;
         file.digest = opener.digest();
         file.store()?;
+        let opening: Vec<_> = blocks.file.opening.seen().collect();
+        self.claim(&mut blocks.file, opening)?;
         self.publish(blocks.file, Some(blocks.opener))
     }
 

@@ -4,8 +4,8 @@ use super::blocks::OpenEnded;
 use super::{BODY_PATIENCE, ReceiveError, Session, unix_now_ms};
 use crate::crypto::OpenError;
 use crate::crypto::identity::KEY_PIECES;
+use crate::digest::Digest;
 use crate::event::Event;
-use crate::ledger::Seen;
 use crate::net::ending::{Behind, LETTERS, Next, after_pairs};
 use crate::net::wire::{Continuation, Message, Mode, Part, WORD, read_word};
 
@@ -65,7 +65,9 @@ impl Session<'_> {
         self.connection.set_patience(BODY_PATIENCE);
         let Some(piece) = self.peek(k)?.map(<[u8]>::to_vec) else { return Err(self.cut(None)) };
         self.take(k);
-        self.check_fresh(Seen::SessionKey, &piece)?;
+        let digest = Digest::of(&piece);
+        self.check_fresh(digest)?;
+        self.wrapped.push(digest);
         let blocks = [std::mem::take(&mut self.key_pieces), piece].concat();
         let (key, unwrapped) = identity.unwrap_session_key(&blocks);
         self.key = Some(key);

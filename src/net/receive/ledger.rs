@@ -1,48 +1,142 @@
-//! What a session writes into the ledger, and what it looks up there (PROTOCOL.md, "Replay guard").
+//! What a session writes into the ledger, and what it looks up there: rows, receipts, and what must not be replayed.
+//!
+//! A session key counts once a token under it has verified, and a CP1 block once its whole body has; both are
+//! claimed before the file is published. What a client sends beside that costs no memory.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use super::arriving::Arriving;
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::digest::Digest;
 use crate::event::{Event, Kept};
-use crate::ledger::{Received, Seen};
-use crate::store::Published;
+use crate::ledger::serving::ClaimError;
+use crate::ledger::{Announced, Received, Seen};
+use crate::store::{Doing, FileName, Published, StoreError};
 
-/// What this connection has shown that must never come in another one. A repeat inside it is none: a known
+/// Digests of this connection that are remembered at most; an older one that comes again counts as a replay.
+const REMEMBERED: usize = 4096;
+
+/// What this connection has shown that must never come in another one. A repeat inside it is no replay: a known
 /// client sends MODE 4 before each file.
 #[derive(Default)]
 pub(super) struct Own {
     seen: HashSet<(Seen, Digest)>,
-    /// Not yet in the ledger: of a file that is not stored yet.
-    fresh: Vec<(Seen, Digest)>,
+    /// The same, the oldest first.
+    order: VecDeque<(Seen, Digest)>,
+    /// Claimed, and of files that are not stored yet.
+    claimed: HashSet<(Seen, Digest)>,
+}
+
+impl Own {
+    fn remember(&mut self, one: (Seen, Digest)) {
+        if self.seen.insert(one) {
+            self.order.push_back(one);
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.seen.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// The first blocks of a CP1 body, or of blocks that continue a published file: the empty ones, and one more. Anybody can
+/// put an empty block before a recording, so an empty block never counts as the first.
+#[derive(Default)]
+pub(super) struct Opening {
+    /// What came of the block that is not whole yet.
+    block: Vec<u8>,
+    /// SHA-256 of the first block and of the first that is not empty.
+    digests: Vec<Digest>,
+    /// Whether the block that is not empty has come.
+    is_over: bool,
+}
+
+impl Opening {
+    /// Bytes of the next block that are to be looked at by themselves; `None`: as many as there are.
+    pub(super) fn missing(&self, k: usize) -> Option<usize> {
+        (!self.is_over).then_some(k - self.block.len())
+    }
+
+    /// Takes a part of the body that does not reach beyond the block. Whether it is whole now.
+    pub(super) fn take(&mut self, part: &[u8], k: usize) -> bool {
+        if self.is_over {
+            return false;
+        }
+        self.block.extend_from_slice(part);
+        self.block.len() >= k
+    }
+
+    /// The block is opened. One that cannot be opened counts as one with bytes in it.
+    pub(super) fn end_block(&mut self, is_empty: bool) {
+        if self.digests.is_empty() || !is_empty {
+            self.digests.push(Digest::of(&self.block));
+        }
+        self.block.clear();
+        self.is_over = !is_empty;
+    }
+
+    /// What must not come in another connection.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (Seen, Digest)> + '_ {
+        self.digests.iter().map(|digest| (Seen::FirstBlock, *digest))
+    }
 }
 
 impl Session<'_> {
-    /// Refuses what came in another connection before.
-    pub(super) fn check_fresh(&mut self, what: Seen, bytes: &[u8]) -> Result<(), ReceiveError> {
+    /// Refuses a session key that came in another connection with a file.
+    pub(super) fn check_fresh(&self, wrapped: Digest) -> Result<(), ReceiveError> {
         let Some(history) = &self.service.history else { return Ok(()) };
-        let digest = Digest::of(bytes);
-        if !self.own.seen.insert((what, digest)) {
-            return Ok(());
+        let one = (Seen::SessionKey, wrapped);
+        if !self.own.seen.contains(&one) && history.is_seen(one.0, one.1)? {
+            return Err(self.replay(one.0));
         }
-        if history.ledger.is_seen(what, digest)? {
-            return Err(ReceiveError::Replay { offset: self.offset(), what });
-        }
-        self.own.fresh.push((what, digest));
         Ok(())
+    }
+
+    /// Claims what came with this file and must not come again; refuses it if it came before, or cannot be
+    /// remembered.
+    pub(super) fn claim(
+        &mut self,
+        file: &mut Arriving,
+        seen: impl IntoIterator<Item = (Seen, Digest)>,
+    ) -> Result<(), ReceiveError> {
+        let Some(history) = &self.service.history else { return Ok(()) };
+        let mut fresh: Vec<_> = seen.into_iter().filter(|one| !self.own.seen.contains(one)).collect();
+        fresh.dedup();
+        match history.claim(&fresh) {
+            Ok(()) => {}
+            Err(ClaimError::Replay(what)) => return Err(self.replay(what)),
+            Err(ClaimError::Ledger(why)) => return Err(why.into()),
+            Err(why @ ClaimError::Full) => return Err(ReceiveError::Unremembered(why)),
+        }
+        for one in &fresh {
+            self.own.remember(*one);
+        }
+        self.own.claimed.extend(&fresh);
+        file.claimed.extend(fresh);
+        Ok(())
+    }
+
+    const fn replay(&self, what: Seen) -> ReceiveError {
+        ReceiveError::Replay { offset: self.offset(), what }
+    }
+
+    /// The session ends: what came with files that are not stored may come again.
+    pub(super) fn release_claims(&mut self) {
+        let Some(history) = &self.service.history else { return };
+        let unstored: Vec<_> = self.own.claimed.drain().collect();
+        history.release(&unstored);
     }
 
     /// These files are published: their rows, and what must not come again. What cannot be written is said; the
     /// files are stored all the same.
     pub(super) fn record(&mut self, files: &[(Arriving, Published)]) {
         let Some(history) = &self.service.history else { return };
-        let seen = std::mem::take(&mut self.own.fresh);
         let row = |(file, published): &(Arriving, Published)| {
             (published.stored.kept != Kept::Discarded).then(|| Received {
                 at_ms: unix_now_ms(),
                 peer: self.peer.clone(),
-                store: history.store.clone(),
+                store: history.store().to_owned(),
                 name: published.stored.name.as_str().to_owned(),
                 kept: published.stored.kept,
                 size: published.size,
@@ -53,24 +147,93 @@ impl Session<'_> {
             })
         };
         let rows: Vec<Received> = files.iter().filter_map(row).collect();
-        if let Err(error) = history.ledger.record_all_received(&rows, &seen, history.until) {
+        let announced = |(file, published): &(Arriving, Published)| announced(file, published.size);
+        let announced: Vec<Announced> = files.iter().map(announced).collect();
+        for (file, _) in files {
+            history.settle(&file.claimed);
+            for one in &file.claimed {
+                self.own.claimed.remove(one);
+            }
+        }
+        if let Err(error) = history.record(rows, &announced) {
             let first = files.first().map(|(_, published)| published.stored.name.to_string());
             let first = first.unwrap_or_default();
-            let text = match files.len() {
-                0 | 1 => format!("{first} is stored and not in the history: {error}"),
-                n => format!("{first} and {} others are stored and not in the history: {error}", n - 1),
+            let yet = if error.waits { " yet" } else { "" };
+            let what = match files.len() {
+                0 | 1 => format!("{first} is"),
+                n => format!("{first} and {} others are", n - 1),
             };
+            let text = format!("{what} stored and not in the history{yet}: {}", error.why);
             self.service.observer.event(Event::Note { text });
+        }
+    }
+
+    /// A file was not published: what was announced of it is void, unless it may have its name all the same.
+    pub(super) fn withdraw(&self, file: &Arriving, error: &StoreError) {
+        let Some(history) = &self.service.history else { return };
+        if !matches!(error, StoreError::Failed { doing: Doing::Sync, .. }) {
+            history.withdraw(&[announced(file, file.meter.file_bytes())]);
         }
     }
 
     /// A receipt is about to be given for these files.
     pub(super) fn record_receipt(&self, names: &[String], statement: Digest) {
         let Some(history) = &self.service.history else { return };
-        let written = history.ledger.record_receipts(&history.store, names, statement);
-        if let Err(error) = written {
+        if let Err(error) = history.record_receipts(names, statement) {
             let text = format!("a receipt is given and not in the history: {error}");
             self.service.observer.event(Event::Note { text });
         }
+    }
+}
+
+/// As the store announced it.
+fn announced(file: &Arriving, size: u64) -> Announced {
+    Announced {
+        want: file.want.as_str().to_owned(),
+        replaces: file.replaces.as_ref().map(|name: &FileName| name.as_str().to_owned()),
+        size,
+        digest: file.digest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(n: usize) -> (Seen, Digest) {
+        (Seen::SessionKey, Digest::of(&n.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_connection_remembers_so_many_digests_and_forgets_the_oldest() {
+        let mut own = Own::default();
+        for n in 0..REMEMBERED + 100 {
+            own.remember(digest(n));
+            own.remember(digest(n));
+        }
+        assert_eq!((own.seen.len(), own.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(!own.seen.contains(&digest(99)) && own.seen.contains(&digest(100)));
+    }
+
+    #[test]
+    fn an_opening_is_the_first_block_and_the_first_with_bytes_in_it() {
+        let digests = |blocks: &[(&[u8], bool)]| {
+            let mut opening = Opening::default();
+            for (block, is_empty) in blocks {
+                if opening.take(block, 4) {
+                    opening.end_block(*is_empty);
+                }
+            }
+            (opening.digests.clone(), opening.missing(4))
+        };
+        let of = |blocks: &[&[u8]]| blocks.iter().map(|block| Digest::of(block)).collect::<Vec<_>>();
+        assert_eq!(digests(&[]), (vec![], Some(4)));
+        assert_eq!(digests(&[(b"aaaa", false), (b"bbbb", false)]), (of(&[b"aaaa"]), None));
+        assert_eq!(digests(&[(b"aaaa", true)]), (of(&[b"aaaa"]), Some(4)));
+        let blocks: [(&[u8], bool); 4] =
+            [(b"aaaa", true), (b"bbbb", true), (b"cccc", false), (b"dddd", false)];
+        assert_eq!(digests(&blocks), (of(&[b"aaaa", b"cccc"]), None));
+        // In parts.
+        assert_eq!(digests(&[(b"aa", false), (b"aa", false), (b"bbbb", false)]), (of(&[b"aaaa"]), None));
     }
 }

@@ -91,6 +91,7 @@ impl Session<'_> {
                     done.push((file, published));
                 }
                 Err(error) => {
+                    self.withdraw(&file, &error);
                     failed.get_or_insert((file, error));
                 }
             }

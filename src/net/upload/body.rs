@@ -7,13 +7,13 @@
 //! ```
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::mem;
 use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::thread;
 
-use super::{CIPHERTEXT, SentFile, Upload, UploadError, blocks};
+use super::{CIPHERTEXT, Content, SentFile, Upload, UploadError, blocks};
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
@@ -29,25 +29,10 @@ use crate::store::{FileName, Incoming, Pending};
 const CHUNK: usize = 256 << 10;
 /// Blocks of a step of CP1: it takes the server some milliseconds, and the progress shows each.
 const STEP_BLOCKS: usize = 128;
+/// Bytes of the end of a file that the kernel sends by itself but for these.
+const END: usize = 16 << 10;
 /// Steps in flight: one in each stage, and one between the second and the third.
 const SLOTS: usize = 4;
-
-/// What is sent.
-pub enum Content<'a> {
-    /// From its position on.
-    File(&'a File),
-    /// Whatever can be read.
-    Reader(&'a mut (dyn Read + Send)),
-}
-
-impl Read for Content<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(buffer),
-            Self::Reader(reader) => reader.read(buffer),
-        }
-    }
-}
 
 /// A step of a file on its way.
 #[derive(Default)]
@@ -149,9 +134,9 @@ impl Upload {
                 Some(store.begin(&Incoming { name, size: None })?)
             }
         };
-        if let (Content::File(file), Sealer::InOrder(InOrder::Clear(_)), FileDigest::None) =
-            (&content, &sealer, self.digest)
-            && self.splice(&head, file, size, meter)?
+        if let (Some(file), Sealer::InOrder(InOrder::Clear(_)), FileDigest::None) =
+            (content.file(), &sealer, self.digest)
+            && self.splice(&head, (file, &content), size, meter)?
         {
             return Ok(SentFile { ordinal: self.files, digest: None });
         }
@@ -160,8 +145,14 @@ impl Upload {
         Ok(SentFile { ordinal: self.files, digest: sealer.digest() })
     }
 
-    /// Lets the kernel send the file from its position on. `false`: it cannot, and nothing was sent.
-    fn splice(&mut self, head: &[u8], file: &File, size: u64, meter: &Meter) -> Result<bool, UploadError> {
+    /// Lets the kernel send the file from its position on, but for its end. `false`: it cannot, and nothing was sent.
+    fn splice(
+        &mut self,
+        head: &[u8],
+        (file, content): (&File, &Content<'_>),
+        size: u64,
+        meter: &Meter,
+    ) -> Result<bool, UploadError> {
         if !self.connection.splices() {
             return Ok(false);
         }
@@ -172,15 +163,23 @@ impl Upload {
             meter.add_wire(n);
             meter.add_file(n);
         };
-        let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), size, progress));
-        let got = meter.file_bytes();
-        match sent {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(UploadError::Shrunk { promised: size, got })
-            }
-            Err(e) => Err(self.cut(got, size, Some(e))),
-        }
+        let shrunk = |e: io::Error, other: &dyn Fn(io::Error) -> UploadError| match e.kind() {
+            io::ErrorKind::UnexpectedEof => UploadError::Shrunk { promised: size, got: meter.file_bytes() },
+            _ => other(e),
+        };
+        // The end is read before the file is looked at again, and sent after that.
+        let mut end = vec![0; usize::try_from(size).map_or(END, |size| size.min(END))];
+        let most = size - end.len() as u64;
+        meter
+            .timed(Stage::Wire, || self.connection.send_from(file.as_fd(), most, progress))
+            .map_err(|e| shrunk(e, &|e| self.cut(meter.file_bytes(), size, Some(e))))?;
+        let mut rest = file;
+        meter
+            .timed(Stage::Wire, || rest.read_exact(&mut end))
+            .map_err(|e| shrunk(e, &UploadError::Source))?;
+        content.check()?;
+        let sent = meter.timed(Stage::Wire, || self.connection.send(&end, progress));
+        sent.map(|()| true).map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))
     }
 
     /// The sealer for a file of this size, and what follows from it.
@@ -248,6 +247,9 @@ impl Steps<'_> {
                 _ => UploadError::Source(e),
             })?;
             left -= wanted as u64;
+            if left == 0 {
+                content.check()?;
+            }
             (slot.worth, slot.last) = (wanted as u64, left == 0);
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };

@@ -43,13 +43,24 @@ pub enum UploadError {
     #[error("cannot read the file: {0}")]
     Source(#[source] io::Error),
     /// The file became shorter while it was sent.
-    #[error("the file shrank while it was sent: {got} of {promised} bytes are left")]
+    #[error("the file changed while it was read: it shrank, {got} of {promised} bytes are left")]
     Shrunk {
         /// Its size when it was begun; MODE 1 announced it.
         promised: u64,
         /// What there was.
         got: u64,
     },
+    /// The file became longer while it was read.
+    #[error("the file changed while it was read: it grew from {promised} to {now} bytes")]
+    Grown {
+        /// Its size when it was opened; MODE 1 announced it.
+        promised: u64,
+        /// Its size when the last of those bytes had been read.
+        now: u64,
+    },
+    /// The file was modified while it was read, and has its old size.
+    #[error("the file changed while it was read")]
+    Changed,
     /// The ciphertext could not be kept.
     #[error("cannot keep the ciphertext: {0}")]
     Keep(#[from] StoreError),
@@ -97,6 +108,8 @@ impl UploadError {
         match self {
             Self::Cut { .. } => allowed,
             Self::Rejected => allowed.min(1),
+            // Nothing is wrong with the server, and with its new size the file may go.
+            Self::Grown { .. } => 1,
             _ => 0,
         }
     }
@@ -132,6 +145,11 @@ impl UploadError {
                 "somebody answered who is not the server that proved itself; do not rely on what was sent",
             ),
             Self::Seal(_) | Self::Random => (FaultKind::Broken, Blame::System, ""),
+            Self::Grown { .. } | Self::Changed => (
+                FaultKind::Local,
+                Blame::User,
+                "the server published nothing of it; send it when nothing writes to it, or send a copy",
+            ),
             Self::Source(_) | Self::Shrunk { .. } => {
                 (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
             }

@@ -17,7 +17,7 @@ use super::{Root, create_unfinished, open_regular};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
-use crate::store::{FileName, Pending, Published, Stored, Ticket};
+use crate::store::{Coming, FileName, Pending, Published, Stored, Ticket};
 
 /// A [`Pending`] in a [`Folder`](super::Folder).
 #[derive(Debug)]
@@ -159,7 +159,13 @@ impl Draft {
 
     /// Brings the file to disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_all().map_err(self.failed(Doing::Sync))
+        self.root.sync_file(&self.file).map_err(self.failed(Doing::Sync))
+    }
+
+    /// Returns what is announced of it before it gets its name.
+    pub(super) fn coming(&self, digest: Option<Digest>) -> Coming {
+        let replaces = self.replaces.as_ref().map(|beginning| beginning.name.clone());
+        Coming { want: self.want.clone(), replaces, size: self.len, digest }
     }
 
     /// Gives the file, which is on disk, its name. The name is not yet.
@@ -188,6 +194,8 @@ impl Draft {
             };
             match named.map_err(self.failed(Doing::Publish))? {
                 Outcome::Done => {
+                    #[cfg(test)]
+                    self.note_name(&name);
                     if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
                         self.root.known.remember(Print::of(&metadata), digest);
                     }
@@ -197,7 +205,7 @@ impl Draft {
                 Outcome::Taken => {
                     if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
                         // It may have come by another way, and not be on disk yet.
-                        same.sync_all().map_err(self.failed(Doing::Sync))?;
+                        self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
                         return Ok(Stored { name, kept: Kept::Same });
                     }
                 }
@@ -220,12 +228,14 @@ impl Draft {
         // Another try of the same upload may have brought all of it before.
         for name in self.want.candidates().take_while(|name| *name != beginning.name) {
             if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
-                same.sync_all().map_err(self.failed(Doing::Sync))?;
+                self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
                 dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
                 return Ok(Stored { name, kept: Kept::Same });
             }
         }
         dir.rename(unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+        #[cfg(test)]
+        self.note_name(&beginning.name);
         if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
             self.root.known.remember(Print::of(&metadata), digest);
         }
@@ -238,6 +248,17 @@ impl Draft {
         let size = self.file.metadata().ok()?.len();
         let there = open_regular(&self.root.dir, name, size).ok()??;
         (self.root.known.digest_of(&there, SystemTime::now())? == digest).then_some(there)
+    }
+
+    /// Writes down, for the tests, that the file has its name.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    fn note_name(&self, name: &FileName) {
+        use std::os::unix::fs::MetadataExt as _;
+
+        use super::durable::steps::Step;
+        let inode = self.file.metadata().unwrap().ino();
+        self.root.steps.take(Step::Named(inode, name.as_str().to_owned())).unwrap();
     }
 
     fn spot(&self) -> Spot {
@@ -295,6 +316,9 @@ fn splice_all(pipe: BorrowedFd<'_>, file: &mut File, len: usize) -> io::Result<(
             Err(Errno::INVAL) => {
                 let mut chunk = vec![0; left.min(64 << 10)];
                 let n = retry_on_intr(|| rustix::io::read(pipe, &mut chunk[..]))?;
+                if n == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
                 file.write_all(&chunk[..n])?;
                 left -= n;
             }
@@ -340,5 +364,109 @@ mod tests {
         let error = Box::new(draft).commit(None).wait().unwrap_err();
         assert!(matches!(error, StoreError::Torn { .. }), "{error}");
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+    /// A draft with a name from the beginning, as on a file system that has no files without one.
+    fn named(folder: &Folder) -> Draft {
+        Draft::create(&folder.0, &FileName::from_wire(b"a.txt").unwrap(), None).unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn pipe_with(bytes: &[u8]) -> std::os::fd::OwnedFd {
+        let (out, into) = rustix::pipe::pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&into, bytes.len().max(1)).unwrap();
+        assert_eq!(rustix::io::write(&into, bytes).unwrap(), bytes.len());
+        out
+    }
+
+    /// The kernel splices nothing into a file that only grows at its end.
+    #[cfg(target_os = "linux")]
+    fn unspliceable(path: &std::path::Path) -> File {
+        let file = File::options().create(true).append(true).open(path).unwrap();
+        let refused =
+            rustix::pipe::splice(pipe_with(b"x"), None, &file, None, 1, rustix::pipe::SpliceFlags::MOVE);
+        assert_eq!(refused, Err(rustix::io::Errno::INVAL), "the copy is what is tested here");
+        file
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_cannot_be_spliced_is_copied_and_no_more_than_asked_for() {
+        use std::os::fd::AsFd as _;
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        let mut file = unspliceable(&path);
+        // More than one piece of the copy.
+        let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).take(200_000).collect();
+        let pipe = pipe_with(&bytes);
+        splice_all(pipe.as_fd(), &mut file, 150_001).unwrap();
+        assert!(fs::read(&path).unwrap() == bytes[..150_001]);
+        splice_all(pipe.as_fd(), &mut file, 49_999).unwrap();
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_that_ends_too_early_tears_the_file() {
+        use std::os::fd::AsFd as _;
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&temp.path().join("inbox")).unwrap();
+        for spliceable in [true, false] {
+            let mut draft = named(&folder);
+            let whole = unspliceable(&temp.path().join("other"));
+            let spliced = if spliceable { None } else { Some(std::mem::replace(&mut draft.file, whole)) };
+            let error = draft.write_from(pipe_with(b"half").as_fd(), 5).unwrap_err();
+            assert!(matches!(error, StoreError::Failed { doing: Doing::Write, .. }), "{error}");
+            if let Some(file) = spliced {
+                draft.file = file;
+            }
+            assert_eq!(draft.len(), 5, "what should have come");
+            let error = Box::new(draft).commit(None).wait().unwrap_err();
+            assert!(matches!(error, StoreError::Torn { .. }), "{error}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+
+    /// Opened as a path only, its permissions can be seen and not changed.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn permissions_that_cannot_be_changed_must_be_the_usual_ones() {
+        use rustix::fs::{Mode, OFlags};
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path()).unwrap();
+        let mut draft = named(&folder);
+        let UntilThen::Named(unfinished) = &draft.until_then else { panic!("it has a name") };
+        let path = temp.path().join(unfinished);
+        let handle = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let writable = std::mem::replace(&mut draft.file, File::from(handle));
+        for mode in [0o600, 0o000, folder.0.mode ^ 0o001, folder.0.mode] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let prepared = draft.prepare();
+            if mode == folder.0.mode {
+                prepared.unwrap();
+            } else {
+                let error = prepared.unwrap_err();
+                assert!(matches!(error, StoreError::Failed { doing: Doing::Sync, .. }), "{mode:o}: {error}");
+            }
+        }
+        draft.file = writable;
+        assert_eq!(Box::new(draft).commit(None).wait().unwrap().kept, Kept::New);
+    }
+
+    #[test]
+    fn an_unfinished_file_is_removed_unless_it_has_become_the_published_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path()).unwrap();
+        let count = || fs::read_dir(temp.path()).unwrap().count();
+        let draft = named(&folder);
+        assert_eq!(count(), 1);
+        drop(draft);
+        assert_eq!(count(), 0);
+        let mut draft = named(&folder);
+        draft.publish(None).unwrap();
+        let UntilThen::Named(unfinished) = &draft.until_then else { panic!("it has a name") };
+        // Another draft of that name: whoever has been published must leave it alone.
+        fs::write(temp.path().join(unfinished), b"").unwrap();
+        drop(draft);
+        assert_eq!(count(), 2);
     }
 }

@@ -1,7 +1,7 @@
 //! Files that are brought to disk together.
 //!
 //! ```text
-//!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each
+//!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each; announce all
 //!   commit ─► join ─┼─► the first to wait ────┼─ rename each, in the order of the commits
 //!   commit ─► join ─┘                         └─ fsync the folder, once for all
 //! ```
@@ -18,7 +18,7 @@ use super::Durability;
 use super::draft::Draft;
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
-use crate::store::{Stored, Ticket};
+use crate::store::{Coming, Stored, Ticket};
 
 /// Files for which a syncfs is worth while.
 const MANY: usize = 8;
@@ -102,6 +102,7 @@ fn publish(mut members: Vec<Member>) {
         }
     });
     let results: Vec<Result<(), StoreError>> = results.collect();
+    announce(&members, &results);
     let mut ends: Vec<Result<Stored, StoreError>> = members
         .iter_mut()
         .zip(results)
@@ -111,7 +112,7 @@ fn publish(mut members: Vec<Member>) {
     // files stay, whole but not known to be durable, and a retry will find them.
     if let Some(first) = members.first()
         && ends.iter().any(Result::is_ok)
-        && let Err(cause) = first.draft.root().sync()
+        && let Err(cause) = first.draft.root().sync_names()
     {
         for (member, end) in members.iter().zip(&mut ends).filter(|(_, end)| end.is_ok()) {
             *end = Err(member.draft.failed(Doing::Sync)(copy(&cause)));
@@ -122,12 +123,22 @@ fn publish(mut members: Vec<Member>) {
     }
 }
 
+/// Announces those that are about to get their names.
+fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
+    let Some(to) = members.first().and_then(|first| first.draft.root().announce.get()) else { return };
+    let are_whole = members.iter().zip(results).filter(|(_, result)| result.is_ok());
+    let coming: Vec<Coming> = are_whole.map(|(member, _)| member.draft.coming(member.digest)).collect();
+    if !coming.is_empty() {
+        to.announce(&coming);
+    }
+}
+
 /// Brings all of them to disk at once; `None`: each must be by itself.
 #[cfg(target_os = "linux")]
 fn sync_together(members: &[Member]) -> Option<io::Result<()>> {
     let root = members.first()?.draft.root();
     let worth_while = members.len() >= MANY && root.durability == Durability::Group;
-    worth_while.then(|| Ok(rustix::fs::syncfs(&root.dir)?))
+    worth_while.then(|| root.sync_everything())
 }
 
 /// This system has no such call.

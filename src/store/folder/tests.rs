@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::Stored;
 
+mod durable;
 mod group;
 
 /// Empty folders: whose files have no name at first, where the file system can do that, and whose files have.

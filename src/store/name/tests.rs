@@ -234,3 +234,16 @@ fn a_server_may_number_a_name_and_put_its_prefix_before_it_and_no_more() {
     let there = long.with_prefix("recv_").unwrap().numbered(2).unwrap();
     assert!(long.may_become(there.as_str()) && there.as_str().len() <= MAX_BYTES);
 }
+
+/// A hostile server chooses the name that is compared: beyond the limit nothing is tried.
+#[test]
+fn a_name_that_no_store_can_have_is_never_a_copy() {
+    let name = FileName::from_wire(b"a.txt").unwrap();
+    for there in ["a (2).txt", "recv_a.txt", "recv_a (7).txt"] {
+        assert!(name.may_become(there), "{there}");
+    }
+    let prefix = "p".repeat(MAX_BYTES - "a.txt".len());
+    assert!(name.may_become(&format!("{prefix}a.txt")));
+    assert!(!name.may_become(&format!("{prefix}pa.txt")), "256 bytes");
+    assert!(!name.may_become(&format!("{}a.txt", "(2) ".repeat(25_000))));
+}

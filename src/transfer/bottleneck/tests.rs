@@ -1,4 +1,6 @@
 //! One stage at a time is slowed down, in real transfers by every path: it must be the one that is named.
+//!
+//! Who is named is judged by [`simulated`] clocks, so that a busy machine cannot make another stage the slowest.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -11,7 +13,7 @@ use crate::crypto::identity::{self, Identity};
 use crate::digest::Digest;
 use crate::digest::FileDigest;
 use crate::event::{Dialect, Event, Track};
-use crate::meter::Meter;
+use crate::meter::{Meter, simulated};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::connection::Connection;
@@ -22,28 +24,57 @@ use crate::net::upload::{Content, SEND_PATIENCE, Upload};
 use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use crate::trust::Anchor;
 
-/// Of each step; all other stages of a step take a hundredth of it.
-const NAP: Duration = Duration::from_millis(25);
+/// What a slow step takes longer by a simulated clock: more than all other work of a transfer together.
+const PAUSE: Duration = Duration::from_secs(100);
+
+/// What a slow step takes longer by the real clock.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Who tells the time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Clock {
+    Real,
+    Simulated,
+}
+
+impl Clock {
+    /// Makes the step that this is called in a slow one.
+    fn pause(self) {
+        match self {
+            Self::Real => std::thread::sleep(NAP),
+            Self::Simulated => simulated::pass(PAUSE),
+        }
+    }
+
+    /// A meter that measures each step.
+    fn set(self, meter: &Meter) {
+        meter.measure();
+        if self == Self::Simulated {
+            meter.simulate();
+        }
+    }
+}
 
 static OWN: LazyLock<(Arc<Identity>, Anchor)> = LazyLock::new(|| {
     let (identity, ca) = identity::throwaway().unwrap();
     (Arc::new(identity), Anchor::from_pem(ca.as_bytes()).unwrap())
 });
 
-/// Which stage sleeps.
+/// Which stage is slow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Slow {
     None,
-    /// The file is a reader that sleeps.
+    /// The file is a slow reader.
     Read,
     Seal,
     Open,
-    /// The store sleeps in each write.
+    /// The store takes its time in each write.
     Store,
 }
 
 /// Measures what it is given to watch.
 struct Watcher {
+    clock: Clock,
     slow: Slow,
     meter: Mutex<Option<Arc<Meter>>>,
 }
@@ -52,9 +83,9 @@ impl Observer for Watcher {
     fn event(&self, _event: Event) {}
 
     fn watch(&self, _track: Track, meter: Arc<Meter>) {
-        meter.measure();
+        self.clock.set(&meter);
         if self.slow == Slow::Open {
-            meter.slow(Stage::Open, NAP);
+            meter.slow(Stage::Open, PAUSE);
         }
         *self.meter.lock().unwrap() = Some(meter);
     }
@@ -66,14 +97,14 @@ impl Observer for Watcher {
     }
 }
 
-/// A folder that sleeps.
-struct Lazy(Folder);
+/// A slow folder.
+struct Lazy(Folder, Clock);
 
-struct LazyPending(Box<dyn Pending>);
+struct LazyPending(Box<dyn Pending>, Clock);
 
 impl Store for Lazy {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
-        Ok(Box::new(LazyPending(self.0.begin(want)?)))
+        Ok(Box::new(LazyPending(self.0.begin(want)?, self.1)))
     }
 
     fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
@@ -87,7 +118,7 @@ impl Store for Lazy {
 
 impl Pending for LazyPending {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        std::thread::sleep(NAP);
+        self.1.pause();
         self.0.write(bytes)
     }
 
@@ -101,11 +132,11 @@ impl Pending for LazyPending {
 }
 
 /// Bytes that take their time.
-struct Sleepy;
+struct Sleepy(Clock);
 
 impl Read for Sleepy {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        std::thread::sleep(NAP);
+        self.0.pause();
         buffer.fill(7);
         Ok(buffer.len())
     }
@@ -118,22 +149,25 @@ struct Measured {
     micros: u64,
 }
 
-impl Measured {
-    fn bottleneck(&self) -> Option<Bottleneck> {
-        find(&self.client, Some(&self.server), self.micros)
-    }
-
-    fn name(&self, variant: Variant) -> &'static str {
-        full_name(self.bottleneck().unwrap().place, variant)
-    }
+/// The bottleneck of a transfer by simulated clocks. It takes as long as its slowest stage: nobody waits for a
+/// neighbour there.
+fn named(variant: Variant, size: u64, slow: Slow) -> &'static str {
+    let Measured { client, server, .. } = transfer(variant, size, slow, FileDigest::Sha256, Clock::Simulated);
+    let stages = |work: &Work| {
+        let workers = u64::from(work.workers);
+        [work.read_us, work.seal_us / workers, work.wire_us, work.open_us / workers, work.store_us]
+    };
+    let micros = stages(&client).into_iter().chain(stages(&server)).max().unwrap();
+    full_name(find(&client, Some(&server), micros).unwrap().place, variant)
 }
 
-fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest) -> Measured {
+fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest, clock: Clock) -> Measured {
     let (identity, anchor) = &*OWN;
     let folder = tempfile::tempdir().unwrap();
     let store = Folder::open(folder.path()).unwrap();
-    let store: Arc<dyn Store> = if slow == Slow::Store { Arc::new(Lazy(store)) } else { Arc::new(store) };
-    let watcher = Arc::new(Watcher { slow, meter: Mutex::default() });
+    let store: Arc<dyn Store> =
+        if slow == Slow::Store { Arc::new(Lazy(store, clock)) } else { Arc::new(store) };
+    let watcher = Arc::new(Watcher { clock, slow, meter: Mutex::default() });
     let service = Service {
         policy: Policy { digest, ..Policy::default() },
         identity: Some(Arc::clone(identity)),
@@ -156,14 +190,14 @@ fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest) -> Meas
         upload.agree().unwrap();
     }
     let meter = Meter::default();
-    meter.measure();
+    clock.set(&meter);
     if slow == Slow::Seal {
-        meter.slow(Stage::Seal, NAP);
+        meter.slow(Stage::Seal, PAUSE);
     }
     let mut file: File = tempfile::tempfile().unwrap();
     file.write_all(&vec![7; usize::try_from(size).unwrap()]).unwrap();
     file.rewind().unwrap();
-    let content = if slow == Slow::Read { Content::Reader(&mut Sleepy) } else { Content::File(&file) };
+    let content = if slow == Slow::Read { Content::Reader(&mut Sleepy(clock)) } else { Content::File(&file) };
     upload.file("a.bin", content, size, &meter).unwrap();
     upload.close(&meter).unwrap();
     let micros = u64::try_from(meter.elapsed().as_micros()).unwrap();
@@ -175,7 +209,6 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn the_stage_that_sleeps_is_named() {
-    let named = |variant, size, slow| transfer(variant, size, slow, FileDigest::Sha256).name(variant);
     for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
         assert_eq!(named(variant, 4 * MIB, Slow::Read), "reading the file", "{variant}");
         assert_eq!(named(variant, 4 * MIB, Slow::Store), "the server's disk", "{variant}");
@@ -189,8 +222,7 @@ fn the_stage_that_sleeps_is_named() {
 /// Blocks on every core: two threads that sleep are as busy as one, and their sum is not more than all the time.
 #[test]
 fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
-    let measured = |slow| transfer(Variant::Cp1, MIB / 8, slow, FileDigest::Sha256);
-    let name = |slow| measured(slow).name(Variant::Cp1);
+    let name = |slow| named(Variant::Cp1, MIB / 8, slow);
     assert_eq!(name(Slow::None), "the server's RSA private operation");
     assert_eq!(name(Slow::Open), "the server's RSA private operation");
     assert_eq!(name(Slow::Read), "reading the file");
@@ -202,10 +234,11 @@ fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
 #[test]
 fn who_waits_for_a_neighbour_is_not_busy() {
     let Measured { client, server, micros } =
-        transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256);
+        transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256, Clock::Real);
     let nap = u64::try_from(NAP.as_micros()).unwrap();
     assert!(server.store_us >= 32 * nap, "a nap a step: {server:?}");
-    assert!(client.blocked_us > client.wire_us, "it waited in the socket: {client:?}");
+    // In the socket, or for the end if the sockets' buffers hold all of it: that is up to the kernel.
+    assert!(client.blocked_us + client.wait_us > client.wire_us, "it waited: {client:?}");
     for neighbour in [client.read_us, client.seal_us, client.wire_us, server.wire_us, server.open_us] {
         assert!(neighbour < server.store_us / 2, "{client:?} {server:?} in {micros}");
     }
@@ -218,7 +251,8 @@ fn every_path_fills_its_stages_on_both_sides() {
         for variant in Variant::ALL {
             // A quarter of a minute of RSA otherwise.
             let size = if variant == Variant::Cp1 { size.min(MIB / 4) } else { size };
-            let Measured { client, server, micros } = transfer(variant, size, Slow::None, FileDigest::Sha256);
+            let Measured { client, server, micros } =
+                transfer(variant, size, Slow::None, FileDigest::Sha256, Clock::Real);
             let told = format!("{variant} {size}: {client:?} {server:?}");
             assert!(client.read_us > 0 && client.seal_us > 0 && client.wire_us > 0, "{told}");
             assert!(server.open_us > 0 && server.store_us > 0 && server.wire_us > 0, "{told}");
@@ -233,7 +267,8 @@ fn every_path_fills_its_stages_on_both_sides() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_kernel_moves_is_measured_too() {
-    let Measured { client, server, .. } = transfer(Variant::Plain, 8 * MIB, Slow::None, FileDigest::None);
+    let Measured { client, server, .. } =
+        transfer(Variant::Plain, 8 * MIB, Slow::None, FileDigest::None, Clock::Real);
     assert_eq!((client.read_us, client.seal_us, server.open_us), (0, 0, 0), "{client:?} {server:?}");
     assert!(client.wire_us > 0 && server.wire_us > 0 && server.store_us > 0, "{client:?} {server:?}");
 }

@@ -1,6 +1,6 @@
 //! The embedded servers as a race needs them: with keys of other lengths, and with their meters beside the lanes'.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
@@ -25,12 +25,30 @@ const NUMBERED: u32 = 32;
 /// What a server of this process tells, and which lane it is about.
 pub struct Hosts {
     observer: Arc<dyn Observer>,
-    /// The meters of lanes that will send, by their own addresses.
-    lanes: Mutex<HashMap<String, Arc<Meter>>>,
+    /// Lanes that will send, by their own addresses.
+    lanes: Mutex<HashMap<String, Expected>>,
     /// Who sends what is about to be watched.
     coming: Mutex<HashMap<Track, String>>,
     /// Servers with keys of other lengths than the embedded one's, by these.
     servers: Mutex<HashMap<usize, (Server, Embedded)>>,
+    /// What arrives, and is not passed on.
+    hushed: Mutex<HashSet<Track>>,
+}
+
+/// A lane that will send to a server of ours.
+#[derive(Clone)]
+struct Expected {
+    meter: Arc<Meter>,
+    news: News,
+}
+
+/// Whether it is passed on that a lane's file arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// As that of any other file.
+    Passed,
+    /// No: it is sent for the lane's steady rate only.
+    Kept,
 }
 
 impl Hosts {
@@ -42,12 +60,13 @@ impl Hosts {
             lanes: Mutex::default(),
             coming: Mutex::default(),
             servers: Mutex::default(),
+            hushed: Mutex::default(),
         })
     }
 
     /// From now on what comes from this address to a server of ours is the other side of `meter`'s lane.
-    pub(super) fn expect(&self, from: SocketAddr, meter: Arc<Meter>) {
-        lock(&self.lanes).insert(from.to_string(), meter);
+    pub(super) fn expect(&self, from: SocketAddr, meter: Arc<Meter>, news: News) {
+        lock(&self.lanes).insert(from.to_string(), Expected { meter, news });
     }
 
     /// Nothing more comes from there.
@@ -97,10 +116,17 @@ impl Hosts {
 
 impl Observer for Hosts {
     fn event(&self, event: Event) {
-        if let Event::Receiving { track, peer, name, .. } = &event
-            && is_race(name)
-        {
-            lock(&self.coming).insert(*track, peer.clone());
+        let is_kept = |peer: &String| lock(&self.lanes).get(peer).is_some_and(|lane| lane.news == News::Kept);
+        match &event {
+            Event::Receiving { track, peer, name, .. } if is_race(name) => {
+                lock(&self.coming).insert(*track, peer.clone());
+                if is_kept(peer) {
+                    lock(&self.hushed).insert(*track);
+                    return;
+                }
+            }
+            Event::Received { peer, .. } if is_kept(peer) => return,
+            _ => {}
         }
         self.observer.event(event);
     }
@@ -109,13 +135,17 @@ impl Observer for Hosts {
         let peer = lock(&self.coming).remove(&track);
         if let Some(lane) = peer.and_then(|peer| lock(&self.lanes).get(&peer).cloned()) {
             meter.measure();
-            lane.pair(Arc::clone(&meter));
+            lane.meter.pair(Arc::clone(&meter));
         }
-        self.observer.watch(track, meter);
+        if !lock(&self.hushed).contains(&track) {
+            self.observer.watch(track, meter);
+        }
     }
 
     fn unwatch(&self, track: Track) {
-        self.observer.unwatch(track);
+        if !lock(&self.hushed).remove(&track) {
+            self.observer.unwatch(track);
+        }
     }
 
     fn recorder(&self) -> Option<Arc<Recorder>> {

@@ -2,44 +2,53 @@
 
 use std::time::Duration;
 
-use crate::event::{Course, LaneResult, Verdict};
+use crate::event::{Course, LaneResult, Pace, Verdict};
 use crate::units;
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// A race's result in a sentence: the ratio, and what 1 GiB would take.
+/// A race's result in a sentence: the ratio of the steady rates, and what 1 GiB would take at them.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
-    let mut done: Vec<&LaneResult> =
-        verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0).collect();
-    done.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let [fastest, .., slowest] = done[..] else {
+    let arrived = || verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0);
+    if arrived().count() < 2 {
         return "No comparison: fewer than two lanes arrived.".to_owned();
-    };
+    }
+    if verdict.bytes == 0 {
+        return "The file is empty: nothing to compare.".to_owned();
+    }
     let name = |lane: &LaneResult| name(verdict, lane);
-    let ratio = slowest.seconds / fastest.seconds;
-    let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
-    let than = if done.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
     let course = match (verdict.course, laps(verdict)) {
         (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
         (Course::Together, ..=1) => "Together.".to_owned(),
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
         (Course::Together, laps) => format!("Together, median of {laps}."),
     };
-    let ranking = format!("{course} {} was {ratio} times faster{than}.", name(fastest));
-    if verdict.bytes == 0 {
-        return ranking;
-    }
-    let gib: Vec<String> = verdict
-        .lanes
-        .iter()
-        .filter(|lane| lane.fault.is_none())
-        .map(|lane| {
-            let seconds = lane.seconds * GIB / verdict.bytes as f64;
-            format!("{} {}", name(lane), units::duration(Duration::from_secs_f64(seconds)))
-        })
-        .collect();
-    format!("{ranking} 1 GiB: {}.", gib.join(", "))
+    let mut paced: Vec<(&LaneResult, Pace)> =
+        arrived().filter_map(|lane| Some((lane, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
+    let short: Vec<String> = arrived().filter(|lane| lane.pace.is_none()).map(name).collect();
+    let short = match short[..] {
+        [] => String::new(),
+        _ => format!(" Too short to compare: {}.", short.join(", ")),
+    };
+    let gib: Vec<String> =
+        paced.iter().map(|(lane, pace)| format!("{} {}", name(lane), seconds(GIB / pace.rate()))).collect();
+    paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
+    let [(fastest, most), .., (slowest, least)] = paced[..] else {
+        return format!("{course} No comparison: fewer than two lanes moved for 0.25 s.{short}");
+    };
+    let ratio = most.rate() / least.rate();
+    let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+    let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
+    format!(
+        "{course} {} was {ratio} times faster{than}. 1 GiB at the steady rate: {}.{short}",
+        name(fastest),
+        gib.join(", ")
+    )
+}
+
+fn seconds(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| "—".to_owned(), units::duration)
 }
 
 /// How often each of the lanes that arrived did: what their medians are of. A race that was stopped has fewer than were
@@ -91,7 +100,8 @@ mod tests {
     use crate::net::upload::UploadError;
 
     fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
-        LaneResult { fault, ..LaneResult::of(Dialect::of(variant), seconds) }
+        let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });
+        LaneResult { fault, pace, ..LaneResult::of(Dialect::of(variant), seconds) }
     }
 
     fn verdict(lanes: Vec<LaneResult>) -> Verdict {
@@ -110,14 +120,43 @@ mod tests {
         let both = verdict(vec![lane(Variant::Cp1, 2.76, None), lane(Variant::Cp2, 0.02, None)]);
         assert_eq!(
             sentence(&both),
-            "In turn (fair). CP2 was 138 times faster. 1 GiB: CP1 5 min 53 s, CP2 2.6 s."
+            "In turn (fair). CP2 was 138 times faster. 1 GiB at the steady rate: CP1 5 min 53 s, CP2 2.6 s."
         );
         let three = verdict(vec![
             lane(Variant::Plain, 0.01, None),
             lane(Variant::Cp1, 0.05, None),
             lane(Variant::Cp2, 0.02, None),
         ]);
-        assert!(sentence(&three).starts_with("In turn (fair). Plain was 5.0 times faster than CP1. 1 GiB: "));
+        assert!(
+            sentence(&three)
+                .starts_with("In turn (fair). Plain was 5.0 times faster than CP1. 1 GiB at the ")
+        );
+    }
+
+    #[test]
+    fn an_empty_file_is_not_compared() {
+        let lanes = vec![lane(Variant::Cp1, 0.004, None), lane(Variant::Cp2, 0.001, None)];
+        let empty = Verdict { bytes: 0, ..verdict(lanes) };
+        assert_eq!(sentence(&empty), "The file is empty: nothing to compare.");
+    }
+
+    #[test]
+    fn the_ratio_is_of_the_steady_rates_and_a_lane_without_one_does_not_count() {
+        let pace = |bytes, seconds| Some(Pace { bytes, seconds });
+        // 347 bytes took milliseconds: not what is compared.
+        let cp1 = LaneResult { pace: pace(1 << 20, 0.5), ..lane(Variant::Cp1, 0.5e-3, None) };
+        let cp2 = LaneResult { pace: pace(64 << 20, 0.25), ..lane(Variant::Cp2, 0.9e-3, None) };
+        let short = LaneResult { pace: None, ..lane(Variant::Ap, 0.4e-3, None) };
+        let told = |lanes| sentence(&Verdict { bytes: 347, ..verdict(lanes) });
+        let both =
+            "In turn (fair). CP2 was 128 times faster. 1 GiB at the steady rate: CP1 8 min 32 s, CP2 4.0 s.";
+        assert_eq!(told(vec![cp1.clone(), cp2.clone()]), both);
+        let all = told(vec![cp1.clone(), cp2, short.clone()]);
+        assert_eq!(all, format!("{both} Too short to compare: AP."));
+        assert_eq!(
+            told(vec![cp1, short]),
+            "In turn (fair). No comparison: fewer than two lanes moved for 0.25 s. Too short to compare: AP."
+        );
     }
 
     #[test]
@@ -130,7 +169,7 @@ mod tests {
             };
             sentence(&Verdict { course, laps, lanes: both.lanes.iter().map(ran).collect(), ..both.clone() })
         };
-        assert!(told(Course::Together, 1).starts_with("Together. CP2 was 3.0 times faster. 1 GiB: "));
+        assert!(told(Course::Together, 1).starts_with("Together. CP2 was 3.0 times faster. 1 GiB at"));
         assert!(told(Course::InTurn, 5).starts_with("In turn (fair), median of 5. CP2 was 3.0"));
     }
 

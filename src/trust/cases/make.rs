@@ -77,6 +77,18 @@ pub(super) fn signed(how: &str, change: impl FnOnce(&mut Parts)) -> Made {
     Made { how: format!("signed in the test: {how}"), file: pem(&parts.sign()) }
 }
 
+/// The CA of `trust/ca.crt` (its name and its key), version 3, with these extensions.
+pub(super) fn ca_with(how: &str, extensions: &[Vec<u8>]) -> Made {
+    let ca = Certificate::from_pem(&fixture("trust/ca.crt")).unwrap();
+    let ca = ca.parsed().unwrap();
+    let made = signed("", |parts| {
+        parts.subject = ca.subject().as_raw().to_vec();
+        parts.key = ca.public_key().raw.to_vec();
+        parts.extensions = extensions.to_vec();
+    });
+    Made { how: format!("trust/ca.crt, remade in the test: {how}"), ..made }
+}
+
 pub(super) const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
 pub(super) const MD2_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 2];
 pub(super) const OIW_SHA1_WITH_RSA: &[u8] = &[0x2b, 14, 3, 2, 29];
@@ -129,7 +141,7 @@ impl Parts {
     }
 }
 
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let len = content.len();
     let mut out = vec![tag];
     match len {

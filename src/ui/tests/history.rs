@@ -5,7 +5,7 @@ use super::super::widgets::history::{Answer, read};
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::digest::Digest;
-use crate::ledger::{Entry, Ledger, Outcome, Received, Recovered, Sent};
+use crate::ledger::{Entry, Ledger, Origin, Outcome, Received, Recovered, Sent};
 
 /// The clock's now, in milliseconds.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -57,9 +57,9 @@ fn rows() -> Vec<Entry> {
             at_ms: NOW_MS - 5 * HOUR_MS,
             store: PathBuf::from("/home/me/recv_files"),
             name: "a rather long name of a lecture's recording.mp4".to_owned(),
-            kept: Kept::New,
+            origin: Origin::Crash,
             size: 104 * MIB,
-            digest: Digest([1; 32]),
+            digest: Some(Digest([1; 32])),
             receipt: None,
         }),
         received(20, "empty", 0, Kept::Same),

@@ -1,7 +1,7 @@
 //! Each screen's numbers, read back from the picture and compared with the events that went in.
 
 use super::*;
-use crate::event::{Calibration, Learned, Speed};
+use crate::event::{Calibration, Learned, Speed, Took};
 
 /// The first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
@@ -71,6 +71,34 @@ fn a_stall_is_said_after_two_seconds() {
     assert!(!stage.shows("stalled"));
     stage.now += Duration::from_secs(10);
     assert!(stage.row(" rate ").contains("stalled 11 s"));
+    let title = stage.row("Queue ");
+    assert!(title.contains("stalled 11 s") && !title.contains("ETA"), "{title}");
+}
+
+#[test]
+fn a_file_that_was_not_sent_has_no_time_and_one_that_grew_its_new_size() {
+    let mut stage = Stage::new();
+    let stored = || State::Stored { name: "image.ppm".into(), receipt: None };
+    stage.upload(7, "passed.txt", 812);
+    stage.state(Track::Job(JobId(7)), stored());
+    assert!(
+        stage.row("passed.txt").contains("812 B, not sent: the server gave"),
+        "{}",
+        stage.row("passed.txt")
+    );
+    // Of /proc, say: it has no size until it is opened.
+    stage.upload(8, "cpuinfo", 0);
+    let track = Track::Job(JobId(8));
+    let snapshot = Snapshot {
+        file_total: 1400,
+        wire_total: 1900,
+        file_bytes: 1400,
+        wire_bytes: 1900,
+        ..Snapshot::default()
+    };
+    stage.event(Event::Progress { track, snapshot });
+    stage.state(track, stored());
+    assert!(stage.row("cpuinfo").contains("1.37 KiB in < 1 ms"), "{}", stage.row("cpuinfo"));
 }
 
 #[test]
@@ -124,7 +152,8 @@ fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least(
 fn what_runs_before_this_one_took_is_the_price() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter j j Space");
-    let learned = Learned { address: "host:4321".into(), variant: Variant::Cp2, rate: 10.4 * UNIT };
+    let files = vec![Took { bytes: 52 * MIB, seconds: 5.0, pace: None }];
+    let learned = Learned { address: "host:4321".into(), variant: Variant::Cp2, files };
     stage.event(Event::Learned { rates: vec![learned] });
     near(number(&stage.row("time"), "≈"), 10.0);
 }
@@ -158,7 +187,7 @@ fn the_verdict_says_the_ratio() {
     let mut stage = raced().sized(120, 40);
     let row = stage.row("In turn");
     near(number(&row, "was "), 2.76 / 0.02);
-    assert!(row.contains("1 GiB: CP1 5 min 53 s, CP2 2.6 s."), "{row}");
+    assert!(row.contains("1 GiB at the steady rate: CP1 5 min 53 s, CP2 2.6 s."), "{row}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::pictures::{at_each_size, picture};
 use super::*;
-use crate::event::{Point, Work};
+use crate::event::{Pace, Point, Work};
 use crate::ui::keymap::Place;
 
 /// This side of CP1 after so many microseconds.
@@ -46,6 +46,7 @@ pub(super) fn cp1(seconds: f64) -> LaneResult {
         server: Some(opening(micros)),
         laps: vec![seconds],
         curve: curve(seconds, 8 * MIB),
+        pace: Some(Pace { bytes: 8 * MIB, seconds }),
         ..LaneResult::of(Dialect::of(Variant::Cp1), seconds)
     }
 }
@@ -70,6 +71,7 @@ pub(super) fn cp2(seconds: f64) -> LaneResult {
         server: Some(server),
         laps: vec![seconds],
         curve: curve(seconds, 8 * MIB),
+        pace: Some(Pace { bytes: 8 * MIB, seconds }),
         ..LaneResult::of(Dialect::of(Variant::Cp2), seconds)
     }
 }

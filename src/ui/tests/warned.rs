@@ -21,6 +21,9 @@ fn a_warning_stands_among_the_refusals_in_the_log_and_is_read_whole_in_its_detai
         Some("a.bin"),
     ));
     assert!(stage.shows("Refused, warned") && stage.shows("2 ╮"), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Warning: a.bin: "), "{}", stage.rows().join("\n"));
+    // Without the note that lies over it.
+    stage.now += Duration::from_secs(60);
     let row = stage.row("a.bin");
     assert!(row.contains("[2001:db8::7]:61000") && row.contains("PKCS1v15"), "{row}");
     stage.keys("e");

@@ -1,6 +1,6 @@
 //! Words about what was sent and received.
 
-use crate::ledger::Outcome;
+use crate::ledger::{Origin, Outcome};
 
 pub(in crate::ui) const HISTORY: &str = "History";
 pub(in crate::ui) const READING_HISTORY: &str = "reading the history…";
@@ -9,9 +9,6 @@ pub(in crate::ui) const NO_HISTORY_PLACE: &str =
     "There is no home folder to keep a history in; UPSEAL_HISTORY names a file.";
 pub(in crate::ui) const SENT: &str = "sent";
 pub(in crate::ui) const GOT: &str = "received";
-pub(in crate::ui) const RECOVERED: &str = "recovered";
-pub(in crate::ui) const RECOVERED_LONG: &str =
-    "found in the folder after a crash, whole; who sent it is not known";
 pub(in crate::ui) const NO_RECEIPT: &str = "none";
 
 /// `240 transfers`, or `12 of 240 transfers` with a filter; only the newest are read.
@@ -22,6 +19,22 @@ pub(in crate::ui) fn rows(shown: usize, all: usize, most: usize) -> String {
         (_, 0) => String::new(),
         (shown, all) if shown < all => format!("{shown} of {newest}{all} {noun}"),
         _ => format!("{newest}{all} {noun}"),
+    }
+}
+
+pub(in crate::ui) const fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Crash | Origin::Amended => "recovered",
+        Origin::Accepted => "accepted",
+    }
+}
+
+pub(in crate::ui) const fn origin_long(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Crash | Origin::Amended => {
+            "found in the folder after a crash, whole; who sent it is not known"
+        }
+        Origin::Accepted => "accepted by the operator as it was in the folder; who sent it is not known",
     }
 }
 

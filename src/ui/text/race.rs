@@ -97,6 +97,7 @@ pub(in crate::ui) fn key_coming(bits: usize) -> String {
 pub(in crate::ui) fn time(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "—".to_owned(),
+        s if s < 0.00995 => Duration::try_from_secs_f64(s).map_or_else(|_| "—".to_owned(), units::duration),
         s if s < 0.0995 => format!("{:.1} ms", s * 1000.0),
         s if s < 0.9995 => format!("{:.0} ms", s * 1000.0),
         s if s < 9.995 => format!("{s:.2} s"),
@@ -277,7 +278,8 @@ mod tests {
     #[test]
     fn times_have_three_digits() {
         for (seconds, words) in [
-            (0.0, "0.0 ms"),
+            (0.0, "0 s"),
+            (0.000_8, "0.8 ms"),
             (0.0198, "19.8 ms"),
             (0.0999, "100 ms"),
             (0.25, "250 ms"),

@@ -102,10 +102,7 @@ pub(in crate::ui) fn unconfirmed(waited: Duration) -> String {
 
 /// A time that is still running: whole seconds, so that it does not flicker.
 fn clock(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds => units::duration(Duration::from_secs(seconds)),
-    }
+    units::clock(time)
 }
 
 pub(in crate::ui) fn at_least(time: Duration) -> String {
@@ -122,7 +119,7 @@ pub(in crate::ui) fn seconds(seconds: f64) -> String {
 
 /// `7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB, 0.03 s foretold`
 pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot, predicted_ms: Option<u64>) -> String {
-    let time = units::duration(Duration::from_millis(snapshot.elapsed_ms));
+    let time = units::millis(snapshot.elapsed_ms);
     let mean = match mean(snapshot.rate_mean) {
         // An empty file has no rate.
         mean if mean.is_empty() => mean,
@@ -131,6 +128,11 @@ pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot, predicted_ms: Opt
     let foretold = |ms| format!(", {} foretold", units::duration(Duration::from_millis(ms)));
     let foretold = predicted_ms.map_or_else(String::new, foretold);
     format!("{} in {time}{mean}, wire {}{foretold}", units::bytes(size), units::bytes(snapshot.wire_bytes))
+}
+
+/// `7.91 MiB, not sent: the server gave a receipt before`
+pub(in crate::ui) fn receipted_before(size: u64) -> String {
+    format!("{}, not sent: the server gave a receipt before", units::bytes(size))
 }
 
 pub(in crate::ui) fn queue_title(delivered: usize, all: usize, failed: usize) -> String {
@@ -189,7 +191,7 @@ pub(in crate::ui) fn upload_details(
         ("state", self::state(state).to_owned()),
         ("file bytes", exact_size(snapshot.file_bytes)),
         ("wire bytes", exact_size(snapshot.wire_bytes)),
-        ("time", units::duration(Duration::from_millis(snapshot.elapsed_ms))),
+        ("time", units::millis(snapshot.elapsed_ms)),
         ("mean rate", units::rate(snapshot.rate_mean)),
         ("highest rate", units::rate(snapshot.rate_peak)),
     ];

@@ -99,7 +99,7 @@ impl Row {
         match &self.entry {
             Entry::Sent(row) => text::outcome(row.outcome),
             Entry::Received(row) => text::kept(row.kept),
-            Entry::Recovered(_) => text::RECOVERED,
+            Entry::Recovered(row) => text::origin(row.origin),
         }
     }
 
@@ -133,7 +133,7 @@ impl Row {
                 facts.push(("from", self.peer.clone()));
                 facts.push(("kept", text::kept_long(row.kept).to_owned()));
             }
-            Entry::Recovered(_) => facts.push(("kept", text::RECOVERED_LONG.to_owned())),
+            Entry::Recovered(row) => facts.push(("kept", text::origin_long(row.origin).to_owned())),
         }
         facts.extend(self.why().map(|why| ("why", why)));
         facts.push(("at", clock.moment(self.entry.at_ms())));

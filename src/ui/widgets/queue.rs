@@ -12,7 +12,7 @@ use ratatui::widgets::Widget;
 use super::bar::{self, Fill};
 use super::list::{Cursor, Step};
 use super::{Pane, rows};
-use crate::event::{Job, JobId, Snapshot, State, Target};
+use crate::event::{Job, JobId, Pace, Snapshot, State, Target, Took};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
@@ -26,12 +26,22 @@ pub(in crate::ui) struct Upload {
     pub(in crate::ui) size: u64,
     pub(in crate::ui) state: State,
     pub(in crate::ui) snapshot: Snapshot,
+    /// The first numbers behind the start, from which [`Upload::took`] measures the pace.
+    early: Option<Snapshot>,
     /// When the state began.
     since: Duration,
     /// When the snapshot came.
     seen: Duration,
     /// Why it waits, if not for its turn.
     hold: Option<Hold>,
+}
+
+/// Milliseconds in which the kernel's buffers swallow the beginning.
+const START_MS: u64 = 200;
+
+/// Milliseconds from the start to the last byte that moved.
+const fn moved_ms(snapshot: &Snapshot) -> u64 {
+    snapshot.elapsed_ms.saturating_sub(snapshot.idle_ms)
 }
 
 /// Why an upload waits.
@@ -63,8 +73,28 @@ impl Upload {
         if self.state.has_arrived() {
             return 1.0;
         }
-        let total = if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size };
-        (self.snapshot.file_bytes as f64 / total.max(1) as f64).min(0.99)
+        (self.snapshot.file_bytes as f64 / self.bytes().max(1) as f64).min(0.99)
+    }
+
+    /// Bytes of the file: as it was opened, or as the browser saw it before that.
+    pub(in crate::ui) const fn bytes(&self) -> u64 {
+        if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size }
+    }
+
+    /// Whether bytes of it went out. A file that the server had given a receipt for is passed over.
+    pub(in crate::ui) const fn was_sent(&self) -> bool {
+        self.snapshot.wire_total > 0
+    }
+
+    /// What it took so far.
+    pub(in crate::ui) fn took(&self) -> Took {
+        let now = &self.snapshot;
+        let pace = self.early.as_ref().and_then(|early| {
+            let bytes = now.file_bytes.saturating_sub(early.file_bytes);
+            let seconds = moved_ms(now).saturating_sub(moved_ms(early)) as f64 / 1000.0;
+            (bytes > 0 && seconds >= Pace::LEAST).then_some(Pace { bytes, seconds })
+        });
+        Took { bytes: now.file_bytes, seconds: now.elapsed_ms.max(1) as f64 / 1000.0, pace }
     }
 
     /// For how long nothing moved.
@@ -91,6 +121,7 @@ impl Queue {
             size,
             state: State::Waiting,
             snapshot: Snapshot::default(),
+            early: None,
             since: now,
             seen: now,
             hold: None,
@@ -110,7 +141,7 @@ impl Queue {
         if let Some(upload) = self.find(id) {
             if matches!(state, State::Waiting | State::Connecting) {
                 // A retry starts from the first byte.
-                upload.snapshot = Snapshot::default();
+                (upload.snapshot, upload.early) = (Snapshot::default(), None);
             }
             upload.state = state;
             upload.since = now;
@@ -138,6 +169,9 @@ impl Queue {
 
     pub(in crate::ui) fn progressed(&mut self, id: JobId, snapshot: Snapshot, now: Duration) {
         if let Some(upload) = self.find(id) {
+            if upload.early.is_none() && moved_ms(&snapshot) >= START_MS {
+                upload.early = Some(snapshot);
+            }
             upload.snapshot = snapshot;
             upload.seen = now;
         }
@@ -229,19 +263,24 @@ impl Queue {
         text::queue_title(delivered, self.uploads.len(), self.failed())
     }
 
-    /// What is left at the rate of what runs.
-    fn note(&self) -> String {
+    /// What is left at the rate of what runs. What stands still has no end.
+    fn note(&self, now: Duration) -> String {
         let Some(running) = self.uploads.iter().find(|upload| upload.state == State::Sending) else {
             return String::new();
         };
-        if running.snapshot.rate_now <= 0.0 {
+        let idle = running.idle(now);
+        if idle >= text::STALL {
+            return text::stalled(idle);
+        }
+        // The running one has an ETA only where its rate says something.
+        if running.snapshot.rate_now <= 0.0 || running.snapshot.eta_ms.is_none() {
             return String::new();
         }
         let rest: u64 = self
             .uploads
             .iter()
             .filter(|upload| !upload.state.is_final())
-            .map(|upload| upload.size.saturating_sub(upload.snapshot.file_bytes))
+            .map(|upload| upload.bytes().saturating_sub(upload.snapshot.file_bytes))
             .sum();
         crate::ui::estimate::at_rate(rest, running.snapshot.rate_now).map_or_else(String::new, text::eta)
     }
@@ -249,7 +288,7 @@ impl Queue {
 
 impl Widget for Pane<'_, Queue> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let block = self.frame(&self.of.title(), &self.of.note(), area);
+        let block = self.frame(&self.of.title(), &self.of.note(self.now), area);
         let inner = block.inner(area);
         block.render(area, buf);
         if self.of.uploads.is_empty() {
@@ -368,8 +407,9 @@ impl Pane<'_, Queue> {
 
     fn summary(&self, upload: &Upload) -> String {
         match &upload.state {
+            State::Stored { .. } if !upload.was_sent() => text::receipted_before(upload.size),
             State::Delivered | State::Stored { .. } => {
-                text::delivered(upload.size, &upload.snapshot, upload.job.predicted_ms)
+                text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms)
             }
             State::Failed(fault) => text::fault_line(fault),
             State::Connecting | State::Proving => {

@@ -24,7 +24,7 @@ use ratatui::widgets::Widget;
 use super::chart::{Chart, Curve, Scale};
 use super::{Pane, rows};
 use crate::event::{
-    Course, Dialect, Lane, LaneResult, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
+    Course, Dialect, Lane, LaneResult, Pace, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
 };
 use crate::ui::{fit, text};
 
@@ -74,6 +74,11 @@ impl Track {
     /// Its time, once it has one.
     fn seconds(&self) -> Option<f64> {
         self.result.as_ref().filter(|result| result.fault.is_none()).map(|result| result.seconds)
+    }
+
+    /// Its steady rate in bytes a second, once it was measured.
+    fn steady(&self) -> Option<f64> {
+        self.result.as_ref().and_then(|result| result.pace).map(Pace::rate)
     }
 
     fn is_generated(&self) -> bool {

@@ -1,7 +1,9 @@
 //! Files that are published together.
 
+use std::sync::Mutex;
+
 use super::*;
-use crate::store::Ticket;
+use crate::store::{Announce, Coming, Ticket};
 
 #[test]
 fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
@@ -110,5 +112,50 @@ fn no_more_than_256_files_wait_for_a_name() {
         for (n, ticket) in tickets.into_iter().enumerate() {
             assert_eq!(ticket.wait().unwrap(), Stored { name: name(&n.to_string()), kept: Kept::New });
         }
+    }
+}
+
+/// Remembers what was announced, and which names the folder had then.
+#[derive(Debug)]
+struct Hearing {
+    folder: PathBuf,
+    heard: Mutex<Vec<(Vec<Coming>, BTreeSet<String>)>>,
+}
+
+impl Announce for Hearing {
+    fn announce(&self, coming: &[Coming]) {
+        let mut there = names(&self.folder);
+        there.retain(|name| !name.starts_with(UNFINISHED_PREFIX));
+        self.heard.lock().unwrap().push((coming.to_vec(), there));
+    }
+}
+
+#[test]
+fn a_group_is_announced_once_and_before_any_of_it_has_a_name() {
+    for (temp, folder) in inboxes() {
+        let hearing = Arc::new(Hearing { folder: temp.path().to_owned(), heard: Mutex::default() });
+        let folder = folder.announcing(Arc::clone(&hearing) as Arc<dyn Announce>);
+        let tickets = ["a.txt", "b.txt"].map(|file| {
+            let mut pending = begin(&folder, file);
+            pending.write(file.as_bytes()).unwrap();
+            pending.commit(Some(Digest::of(file.as_bytes())))
+        });
+        for ticket in tickets {
+            ticket.wait().unwrap();
+        }
+        let of = published(&folder, "c.txt", b"one ");
+        amend(&folder, &of, b"two", b"one two");
+        let coming = |want: &str, replaces: Option<&str>, content: &[u8]| Coming {
+            want: name(want),
+            replaces: replaces.map(name),
+            size: content.len() as u64,
+            digest: Some(Digest::of(content)),
+        };
+        let expected = [
+            (vec![coming("a.txt", None, b"a.txt"), coming("b.txt", None, b"b.txt")], set([])),
+            (vec![coming("c.txt", None, b"one ")], set(["a.txt", "b.txt"])),
+            (vec![coming("c.txt", Some("c.txt"), b"one two")], set(["a.txt", "b.txt", "c.txt"])),
+        ];
+        assert_eq!(*hearing.heard.lock().unwrap(), expected);
     }
 }

@@ -104,7 +104,7 @@ impl Pane<'_, Race> {
         let lap = (self.of.laps > 1 && track.lap > 0).then(|| text::race::lap(track.lap, self.of.laps));
         let is_sending = track.state == State::Sending;
         let share = is_sending.then(|| text::percent(self.share(track)));
-        let eta = track.snapshot.eta_ms.filter(|_| is_sending);
+        let eta = track.snapshot.eta_ms.filter(|_| is_sending && self.idle(track) < text::STALL);
         let eta = eta.map(|ms| text::eta(Duration::from_millis(ms)));
         let rates = match track.seconds() {
             _ if area.height > 4 => None,
@@ -196,10 +196,15 @@ impl Pane<'_, Race> {
         }
     }
 
+    /// For how long nothing moved.
+    fn idle(&self, track: &Track) -> Duration {
+        Duration::from_millis(track.snapshot.idle_ms) + self.now.saturating_sub(track.seen)
+    }
+
     /// The rate against the highest of all lanes; the wire in the place of the bar, where one line must do.
     fn rate(&self, track: &Track, width: usize, wire: Option<String>) -> Line<'static> {
         let snapshot = &track.snapshot;
-        let idle = Duration::from_millis(snapshot.idle_ms) + self.now.saturating_sub(track.seen);
+        let idle = self.idle(track);
         let mean = self.mean(track);
         let (now, words, style) = if track.state == State::Sending && idle >= text::STALL {
             (0.0, text::stalled(idle), self.theme.warn())

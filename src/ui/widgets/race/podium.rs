@@ -23,7 +23,7 @@ struct Step<'a> {
     clock: String,
     /// Its time as a part of the slowest one's.
     share: f64,
-    /// How many times the fastest one's it is, if it is another.
+    /// How many times as fast the fastest one is, by the steady rates, if it is another.
     ratio: String,
 }
 
@@ -49,16 +49,19 @@ impl Pane<'_, Race> {
     fn steps(&self) -> Vec<Step<'_>> {
         let times: Vec<Option<f64>> = self.of.tracks.iter().map(Track::seconds).collect();
         let known = || times.iter().flatten().copied();
-        let (best, worst) = (known().fold(f64::INFINITY, f64::min), known().fold(0.0, f64::max));
+        let worst = known().fold(0.0, f64::max);
         let mut order: Vec<usize> = (0..times.len()).collect();
         order.sort_by(|a, b| {
             let time = |lane: &usize| times[*lane].unwrap_or(f64::INFINITY);
             time(a).total_cmp(&time(b))
         });
+        // As the sentence has it: of the steady rates, once the race is over.
+        let rates: Vec<Option<f64>> = self.of.tracks.iter().map(Track::steady).collect();
+        let most = rates.iter().flatten().copied().fold(0.0, f64::max);
         let step = |lane: usize| {
             let track = &self.of.tracks[lane];
-            let ratio = match times[lane] {
-                Some(time) if best > 0.0 && time > best => text::race::times(time / best),
+            let ratio = match rates[lane] {
+                Some(rate) if rate > 0.0 && rate < most => text::race::times(most / rate),
                 _ => String::new(),
             };
             Step {

@@ -1,0 +1,92 @@
+//! The one private key in a PEM file, whatever stands around it.
+
+use zeroize::Zeroizing;
+
+/// What Windows' Notepad writes before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// Letters in a line of PEM (RFC 7468, 2).
+const WIDTH: usize = 64;
+
+/// Why a file does not hold one readable private key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PemError {
+    /// No byte but white space.
+    #[error("it is empty")]
+    Empty,
+    /// Two bytes for each letter, as Windows' Notepad writes "Unicode".
+    #[error("it is UTF-16 text; save it as UTF-8")]
+    Utf16,
+    /// Text without a key.
+    #[error("there is no line -----BEGIN PRIVATE KEY----- in it")]
+    NoKey,
+    /// More than one key.
+    #[error("there are several private keys in it")]
+    Several,
+    /// The last line is missing, or has another label than the first.
+    #[error("its line -----END {label}----- is missing")]
+    NoEnd {
+        /// Label of the first line.
+        label: String,
+    },
+    /// A key that needs a passphrase.
+    #[error("it is protected by a passphrase")]
+    Encrypted,
+}
+
+/// Returns the PEM block of the only private key in a file: two lines and base64 between them, nothing else.
+///
+/// A byte order mark, comments, labels and blocks of other kinds before and after it are skipped, as OpenSSL does.
+pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemError> {
+    if file.trim_ascii().is_empty() {
+        return Err(PemError::Empty);
+    }
+    if file.starts_with(&[0xff, 0xfe]) || file.starts_with(&[0xfe, 0xff]) {
+        return Err(PemError::Utf16);
+    }
+    let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
+    let mut lines = file.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut found = None;
+    while let Some(line) = lines.next() {
+        let Some(label) = label(line) else { continue };
+        if found.is_some() {
+            return Err(PemError::Several);
+        }
+        let end = format!("-----END {label}-----");
+        let no_end = || PemError::NoEnd { label: label.to_owned() };
+        let mut base64 = Zeroizing::new(Vec::with_capacity(file.len()));
+        loop {
+            match lines.next().ok_or_else(no_end)? {
+                line if line == end.as_bytes() => break,
+                line if line.starts_with(b"-----") => return Err(no_end()),
+                line if line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED") => {
+                    return Err(PemError::Encrypted);
+                }
+                line => base64.extend_from_slice(line),
+            }
+        }
+        if label.starts_with("ENCRYPTED") {
+            return Err(PemError::Encrypted);
+        }
+        found = Some((label, base64, end));
+    }
+    let (label, base64, end) = found.ok_or(PemError::NoKey)?;
+    // Room for every line end, so that no part of the key is left behind by a move.
+    let mut block = Zeroizing::new(String::with_capacity(2 * base64.len() + 2 * end.len() + 16));
+    block.push_str("-----BEGIN ");
+    block.push_str(label);
+    block.push_str("-----\n");
+    for line in base64.chunks(WIDTH) {
+        // What is no ASCII is no base64 either, and is found out by the decoder.
+        block.push_str(str::from_utf8(line).unwrap_or("?"));
+        block.push('\n');
+    }
+    block.push_str(&end);
+    block.push('\n');
+    Ok(block)
+}
+
+/// The label of a first line, if it is that of a private key.
+fn label(line: &[u8]) -> Option<&str> {
+    let label = line.strip_prefix(b"-----BEGIN ")?.strip_suffix(b"-----")?;
+    str::from_utf8(label).ok().filter(|label| label.ends_with("PRIVATE KEY"))
+}

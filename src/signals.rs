@@ -1,0 +1,54 @@
+//! Which signals end the program.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Returns the signals that end the program in order: SIGINT, SIGTERM, and SIGHUP unless it was ignored when the
+/// program started. `nohup` starts a program so; a handler would undo that.
+///
+/// Call it before a handler for SIGHUP is installed.
+#[must_use]
+pub fn ending() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+/// Whether this process ignores a signal. Asking the system needs `unsafe`; Linux also has it in a file. Elsewhere
+/// no signal counts as ignored.
+fn is_ignored(signal: i32) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_in_mask(&status, signal))
+}
+
+/// Looks into the line `SigIgn` of `/proc/self/status`: a hexadecimal mask, whose lowest bit is signal 1.
+fn is_in_mask(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_ignored_if_its_bit_is_set_in_the_mask() {
+        let status =
+            |mask: &str| format!("Name:\tupseal\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0\n");
+        assert!(is_in_mask(&status("0000000000000001"), SIGHUP));
+        assert!(is_in_mask(&status("0000000000001003"), SIGINT));
+        for (mask, signal) in
+            [("0000000000001000", SIGHUP), ("0000000000000001", SIGINT), ("", SIGHUP), ("x", SIGHUP)]
+        {
+            assert!(!is_in_mask(&status(mask), signal), "{mask:?} {signal}");
+        }
+        assert!(!is_in_mask("", SIGHUP) && !is_in_mask(&status("ffffffffffffffff"), 0));
+        assert!(!is_in_mask(&status("ffffffffffffffff"), 65));
+    }
+
+    #[test]
+    fn the_two_signals_of_a_user_who_ends_a_program_are_always_among_them() {
+        assert_eq!(ending()[..2], [SIGINT, SIGTERM]);
+    }
+}

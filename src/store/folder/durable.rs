@@ -1,0 +1,101 @@
+//! The system calls that bring files and names to disk.
+//!
+//! All of them are here, so that a test can see which were made and in which order, and can make one fail.
+
+use std::fs::File;
+use std::io;
+
+use rustix::io::Errno;
+
+use super::Root;
+
+impl Root {
+    /// Brings one file to disk.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's folder records the call"))]
+    pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
+        #[cfg(test)]
+        self.steps.take(steps::Step::bytes_of(file)?)?;
+        file.sync_all()
+    }
+
+    /// Brings everything on the folder's file system to disk.
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync_everything(&self) -> io::Result<()> {
+        #[cfg(test)]
+        self.steps.take(steps::Step::Everything)?;
+        Ok(rustix::fs::syncfs(&self.dir)?)
+    }
+
+    /// Brings the folder's names to disk.
+    pub(super) fn sync_names(&self) -> io::Result<()> {
+        #[cfg(test)]
+        self.steps.take(steps::Step::Names)?;
+        match rustix::fs::fsync(&self.dir) {
+            // The file system has no fsync of folders.
+            Err(Errno::INVAL) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// The recorder of a test.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub(super) mod steps {
+    use std::fs::File;
+    use std::io;
+    use std::mem;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::sync::Mutex;
+
+    /// A call that makes something durable, or gives a file its name.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(in super::super) enum Step {
+        /// An fsync of the file with this inode number.
+        Bytes(u64),
+        /// A syncfs.
+        Everything,
+        /// The file with this inode number gets this name.
+        Named(u64, String),
+        /// An fsync of the folder.
+        Names,
+    }
+
+    impl Step {
+        pub(super) fn bytes_of(file: &File) -> io::Result<Self> {
+            Ok(Self::Bytes(file.metadata()?.ino()))
+        }
+    }
+
+    /// Whether a step fails, by what was done before.
+    type Fails = fn(&Step, &[Step]) -> bool;
+
+    /// What was done so far, and what is to fail.
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Steps {
+        taken: Mutex<Vec<Step>>,
+        failing: Mutex<Option<Fails>>,
+    }
+
+    impl Steps {
+        /// Writes the step down, or fails as a broken disk does.
+        pub(in super::super) fn take(&self, step: Step) -> io::Result<()> {
+            let mut taken = self.taken.lock().unwrap();
+            if self.failing.lock().unwrap().is_some_and(|fails| fails(&step, &taken)) {
+                return Err(rustix::io::Errno::IO.into());
+            }
+            taken.push(step);
+            Ok(())
+        }
+
+        /// Forgets and returns the steps so far.
+        pub(in super::super) fn drain(&self) -> Vec<Step> {
+            mem::take(&mut *self.taken.lock().unwrap())
+        }
+
+        /// From now on these steps fail.
+        pub(in super::super) fn fail(&self, fails: Fails) {
+            *self.failing.lock().unwrap() = Some(fails);
+        }
+    }
+}

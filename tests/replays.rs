@@ -1,0 +1,240 @@
+//! Recordings that are played again, by a server whose history can be written and by one whose cannot.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+mod program;
+
+use std::net::SocketAddr;
+
+use common::{IDENTITY, K, Peer, ca, contents, fixtures, message, words};
+use program::{Home, Program};
+use rusqlite::Connection;
+use upseal::crypto::Seal as _;
+use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
+use upseal::digest::FileDigest;
+use upseal::event::{Dialect, Padding, Variant};
+use upseal::net::upload::unix_now;
+use upseal::trust::Anchor;
+
+/// The server itself, with a home of its own.
+struct Server {
+    home: Home,
+    program: Program,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::again(Home::new())
+    }
+
+    fn again(home: Home) -> Self {
+        let certs = fixtures("identity-v1");
+        let line = "serve --json --bind 127.0.0.1:0 --certs {certs}";
+        let mut program = home.start(program::words(line, &[("certs", certs.to_str().unwrap())]));
+        let address = program.address().parse().unwrap();
+        Self { home, program, address }
+    }
+
+    /// Plays these bytes over a connection of its own; `Err`: the reason for which it was refused, and whose it is.
+    fn play(&mut self, bytes: &[u8]) -> Result<(), (String, String)> {
+        let mut peer = Peer::connect(self.address);
+        peer.send(bytes);
+        peer.hang_up();
+        let end =
+            self.program.json(|event| event["event"] == "refused" || event["event"] == "session_closed");
+        if end["event"] == "session_closed" {
+            return Ok(());
+        }
+        self.program.json(|event| event["event"] == "session_closed");
+        let text = |key: &str| end[key].as_str().unwrap().to_owned();
+        Err((text("why"), text("blame")))
+    }
+
+    fn is_refused(&mut self, bytes: &[u8], what: &str) {
+        let played = self.play(bytes);
+        let why = played.expect_err(what).0;
+        assert!(why.contains(&format!("a replay: {what}")), "{why}");
+    }
+
+    fn history(&self) -> Connection {
+        Connection::open(self.home.history()).unwrap()
+    }
+
+    /// How many SHA-256 the replay memory holds.
+    fn remembered(&self) -> i64 {
+        self.history().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap()
+    }
+
+    fn stored(&self) -> Vec<String> {
+        let names = contents(&self.home.path("recv_files"));
+        names.names().into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// The bytes of one upload, as its client sends them, to a server that has nothing to do with it.
+fn recording(dialect: Dialect, name: &str, content: &[u8]) -> common::Recording {
+    common::Recording::of(dialect, name, content)
+}
+
+/// A block that holds just this.
+fn block(content: &[u8]) -> Vec<u8> {
+    let anchor = Anchor::load(&ca()).unwrap();
+    let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), unix_now()).unwrap();
+    let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64, FileDigest::Sha256);
+    let mut out = Vec::new();
+    sealer.seal(content, &mut out).unwrap();
+    sealer.finish(&mut out).unwrap();
+    out
+}
+
+fn pair(block: &[u8]) -> Vec<u8> {
+    [&words(&[K as u64]), block].concat()
+}
+
+/// A client without a hello, up to MODE 1.
+fn opening(name: &str) -> Vec<u8> {
+    [message(3, b"no hello"), message(0, name.as_bytes()), words(&[1])].concat()
+}
+
+#[test]
+fn a_body_of_no_length_that_is_continued_by_pairs_is_not_taken_twice() {
+    let mut server = Server::start();
+    let pairs = [pair(&block(&[7; 62])), pair(&block(b"the rest"))].concat();
+    let body = |name| [opening(name), words(&[0]), pairs.clone(), words(&[2])].concat();
+    server.play(&body("a")).unwrap();
+    server.is_refused(&body("b"), "this CP1 body");
+    assert_eq!(server.stored(), ["a"]);
+}
+
+#[test]
+fn an_empty_block_before_a_body_does_not_hide_it() {
+    let mut server = Server::start();
+    let content = block(b"a secret");
+    let joined = |name, blocks: &[Vec<u8>]| {
+        let body = blocks.concat();
+        [opening(name), words(&[body.len() as u64]), body, words(&[2])].concat()
+    };
+    server.play(&joined("a", &[block(b""), content.clone()])).unwrap();
+    // Of the recording, and of whoever plays it.
+    for before in [vec![block(b"")], vec![], vec![block(b""), block(b"")]] {
+        let blocks = [before, vec![content.clone()]].concat();
+        server.is_refused(&joined("b", &blocks), "this CP1 body");
+    }
+    assert_eq!(server.stored(), ["a"]);
+    // An empty file is a file too.
+    let empty = block(b"");
+    server.play(&joined("c", std::slice::from_ref(&empty))).unwrap();
+    server.is_refused(&joined("d", &[empty]), "this CP1 body");
+}
+
+#[test]
+fn what_continues_a_file_after_silence_is_not_taken_from_a_recording() {
+    let mut server = Server::start();
+    let recorded = [pair(&block(&[1; 62])), pair(&block(&[2; 62])), pair(&block(&[3; 4]))].concat();
+    let upload = [opening("a"), words(&[128]), recorded.clone(), words(&[2])].concat();
+    server.play(&upload).unwrap();
+    // A whole file of one short block of somebody else's, the silence after it, and the recording.
+    let mut peer = Peer::connect(server.address);
+    peer.send(&[opening("b"), words(&[9]), pair(&block(b"something"))].concat());
+    server.program.json(|event| event["event"] == "received" && event["name"] == "b");
+    peer.send(&[recorded, words(&[2])].concat());
+    assert!(!peer.hang_up().1);
+    let refused = server.program.json(|event| event["event"] == "refused");
+    assert!(refused["why"].as_str().unwrap().contains("a replay: this CP1 body"), "{refused}");
+    server.program.json(|event| event["event"] == "session_closed");
+    assert_eq!(contents(&server.home.path("recv_files")).get("b"), b"something");
+}
+
+#[test]
+fn what_once_continued_a_file_does_not_begin_or_continue_another() {
+    let mut server = Server::start();
+    let rest = [pair(&block(&[5; 62])), pair(&block(&[6; 9]))].concat();
+    let mut peer = Peer::connect(server.address);
+    peer.send(&[opening("a"), words(&[9]), pair(&block(b"something"))].concat());
+    server.program.json(|event| event["event"] == "received");
+    peer.send(&[rest.clone(), words(&[2])].concat());
+    assert!(peer.hang_up().1);
+    server.program.json(|event| event["event"] == "session_closed");
+    server.is_refused(&[opening("b"), words(&[71]), rest, words(&[2])].concat(), "this CP1 body");
+    assert_eq!(server.stored(), ["a"]);
+}
+
+#[test]
+fn a_history_that_cannot_be_written_does_not_let_a_recording_in() {
+    let mut server = Server::start();
+    let full = "CREATE TRIGGER full_1 BEFORE INSERT ON seen BEGIN SELECT RAISE(ABORT, 'disk full'); END;
+                CREATE TRIGGER full_2 BEFORE INSERT ON received BEGIN SELECT RAISE(ABORT, 'disk full'); END;";
+    server.history().execute_batch(full).unwrap();
+    for (variant, name) in [(Variant::Cp2, "a"), (Variant::Cp1, "b")] {
+        let bytes = recording(Dialect::of(variant), name, b"hello").bytes;
+        server.play(&bytes).unwrap();
+        for _ in 0..2 {
+            let what = if variant == Variant::Cp1 { "this CP1 body" } else { "this session key" };
+            server.is_refused(&bytes, what);
+        }
+    }
+    assert_eq!(server.stored(), ["a", "b"]);
+    assert_eq!(server.remembered(), 0);
+    // It can be written again: the next file takes with it what waited.
+    server.history().execute_batch("DROP TRIGGER full_1; DROP TRIGGER full_2").unwrap();
+    server.play(&recording(Dialect::of(Variant::Plain), "c", b"hello").bytes).unwrap();
+    assert_eq!(server.remembered(), 2);
+    let rows: i64 =
+        server.history().query_row("SELECT count(*) FROM received", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 3);
+}
+
+#[test]
+fn a_history_that_cannot_be_read_stores_nothing_that_could_be_a_replay() {
+    let mut server = Server::start();
+    server.history().execute_batch("DROP TABLE seen").unwrap();
+    for variant in [Variant::Cp1, Variant::Cp2] {
+        let bytes = recording(Dialect::of(variant), "a", b"hello").bytes;
+        let (why, blame) = server.play(&bytes).unwrap_err();
+        assert!(why.contains("the history cannot be"), "{why}");
+        assert_eq!(blame, "system");
+    }
+    assert_eq!(server.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn only_a_session_key_that_opened_a_file_is_remembered() {
+    let mut server = Server::start();
+    let recording = recording(Dialect::of(Variant::Cp2), "a", b"hello");
+    let key = recording.ends[0]..recording.ends[1];
+    let mut bytes = recording.bytes[..key.start].to_vec();
+    for n in 0..40_u8 {
+        // Of no key's length, and of its length: neither opens anything.
+        bytes.extend(message(4, &[n; 3]));
+        bytes.extend(message(4, &[n; K]));
+    }
+    bytes.extend_from_slice(&recording.bytes[key.start..]);
+    server.play(&bytes).unwrap();
+    assert_eq!(server.stored(), ["a"]);
+    assert_eq!(server.remembered(), 1);
+    server.is_refused(&recording.bytes, "this session key");
+}
+
+#[test]
+fn a_file_that_failed_leaves_nothing_that_must_not_come_again() {
+    let mut server = Server::start();
+    let recording = recording(Dialect::of(Variant::Cp2), "a", b"hello");
+    // Cut in the token.
+    server.play(&recording.bytes[..recording.whole - 20]).unwrap_err();
+    assert_eq!(server.remembered(), 0);
+    server.play(&recording.bytes).unwrap();
+}
+
+#[test]
+fn a_start_forgets_what_can_no_longer_be_replayed() {
+    let server = Server::start();
+    let long_ago = "INSERT INTO seen (what, digest, until) VALUES (1, zeroblob(32), 1000)";
+    server.history().execute_batch(long_ago).unwrap();
+    let Server { home, program, .. } = server;
+    program.signal(rustix::process::Signal::TERM);
+    assert_eq!(program.finish().code, Some(0));
+    let server = Server::again(home);
+    assert_eq!(server.remembered(), 0);
+}

@@ -64,47 +64,98 @@ printf '%s' "$signature" | openssl base64 -d -A > "$work/signature"
 is "$(sed -n 2p "$work/statement")" "request $hex" || refuse "the statement's second line is not \`request\` and 64 digits"
 stated=$(sed -n '3s/^key //p' "$work/statement")
 is "$stated" "$hex" || refuse "the statement's third line is not \`key\` and 64 digits"
-time=$(sed -n '4s/^time //p' "$work/statement")
+# A server with a receipt key names it; one line more.
+head=4
+receipt_key=$(sed -n '4s/^receipt-key //p' "$work/statement")
+if [ -n "$receipt_key" ]; then
+    is "$receipt_key" "$hex" || refuse "the statement's fourth line is not \`receipt-key\` and 64 digits"
+    head=5
+fi
+time=$(sed -n "${head}s/^time //p" "$work/statement")
 is "$time" '[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z' ||
-    refuse "the statement's fourth line is not \`time\` in UTC to the second"
-others=$(sed -e 1,4d -e "/^file $number [a-z0-9]* [0-9]* $hex [-A-Za-z0-9._~%]*\$/d" \
+    refuse "the statement's line $head is not \`time\` in UTC to the second"
+others=$(sed -e "1,${head}d" -e 's/^accepted /file /' -e "/^file $number [a-z0-9]* [0-9]* $hex [-A-Za-z0-9._~%]*\$/d" \
     -e "/^missing $number [-a-z]*\$/d" "$work/statement" | wc -l)
-[ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\` nor \`missing\`"
+[ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\`, \`accepted\` nor \`missing\`"
 
-# 3. A certificate that the CA signed. The clock of today decides nothing: receipts outlive certificates.
-[ "$(sed -n '/^-----BEGIN /p' "$work/certificate" | tr -d '\r')" = "-----BEGIN CERTIFICATE-----" ] ||
-    refuse "after the statement there is not one certificate"
-openssl x509 -in "$work/certificate" -out "$work/one.pem" 2>/dev/null || refuse "the certificate cannot be read"
+# 3. Certificates that the CA signed: the server's and, if the statement names one, its receipt key's. The clock of today
+# decides nothing: receipts outlive certificates.
+begin="-----BEGIN CERTIFICATE-----"
+expected=$begin
+[ -z "$receipt_key" ] || expected="$begin
+$begin"
+[ "$(sed -n '/^-----BEGIN /p' "$work/certificate" | tr -d '\r')" = "$expected" ] ||
+    refuse "after the statement there is not one certificate for each key that it names"
+: > "$work/server.txt"; : > "$work/receipts.txt"
+awk -v to="$work" '
+    { print > (to (ended ? "/receipts.txt" : "/server.txt")) }
+    /^-----END CERTIFICATE-----/ { ended = 1 }
+' "$work/certificate"
+openssl x509 -in "$work/server.txt" -out "$work/server.pem" 2>/dev/null || refuse "the certificate cannot be read"
+[ -z "$receipt_key" ] || openssl x509 -in "$work/receipts.txt" -out "$work/receipts.pem" 2>/dev/null ||
+    refuse "the receipt key's certificate cannot be read"
 # Only this CA: without -no-CApath and -no-CAstore (of OpenSSL 3) the computer's own are asked as well.
 # Level 1: neither SHA-1 nor MD5, and no key below 1024 bits.
 only=-no-CApath
 [ -z "$(openssl verify -help 2>&1 | sed -n '/-no-CAstore/p')" ] || only="-no-CApath -no-CAstore"
-verify() { # CA, OPTIONS…
-    anchor=$1
-    shift
+verify() { # CERTIFICATE, CA, OPTIONS…
+    one=$1 anchor=$2
+    shift 2
     # shellcheck disable=SC2086 # Words.
-    openssl verify "$@" -auth_level 1 $only -CAfile "$anchor" "$work/one.pem" 2>&1
+    openssl verify "$@" -auth_level 1 $only -CAfile "$anchor" "$one" 2>&1
 }
-said=$(verify "$ca" -no_check_time) ||
-    refuse "the certificate does not hold under this CA: $(echo "$said" | sed -n '/^error [0-9]/p' | tr '\n' ' ')"
 seconds=$(echo "$time" | awk -F '[-T:Z]' '{
     # Days since 1970-01-01; a year begins in March.
     y = $1; m = $2; if (m < 3) { y--; m += 12 }
     days = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $3 - 719469
     printf "%d", 86400 * days + 3600 * $4 + 60 * $5 + $6
 }')
-# As if itself were the CA, so that only its own dates count.
-verify "$work/one.pem" -partial_chain -attime "$seconds" >/dev/null ||
-    refuse "the certificate was not valid at the time that is stated, $time"
-verify "$ca" -attime "$seconds" >/dev/null ||
+certified() { # CERTIFICATE, WHAT
+    said=$(verify "$1" "$ca" -no_check_time) ||
+        refuse "$2 does not hold under this CA: $(echo "$said" | sed -n '/^error [0-9]/p' | tr '\n' ' ')"
+    # As if itself were the CA, so that only its own dates count.
+    verify "$1" "$1" -partial_chain -attime "$seconds" >/dev/null ||
+        refuse "$2 was not valid at the time that is stated, $time"
+}
+certified "$work/server.pem" "the certificate"
+verify "$work/server.pem" "$ca" -attime "$seconds" >/dev/null ||
     echo "note: the CA's own certificate was not valid at the time that is stated, $time" >&2
+extended() { openssl x509 -in "$1" -noout -text | awk 'found { print; exit } /X509v3 Extended Key Usage/ { found = 1 }'; }
+usage() { openssl x509 -in "$1" -noout -text | awk 'found { print; exit } /X509v3 Key Usage/ { found = 1 }'; }
+any='Any Extended Key Usage'
+case $(extended "$work/server.pem") in
+    "" | *"TLS Web Server Authentication"* | *"$any"*) ;;
+    *) refuse "the certificate is not a server's" ;;
+esac
 
 # 4. Its key is the one that the statement names, and the one that is asked for.
-openssl x509 -in "$work/one.pem" -noout -pubkey > "$work/key.pem"
-key=$(openssl pkey -pubin -in "$work/key.pem" -outform DER | sha256)
+key_of() { # CERTIFICATE, WHERE TO
+    openssl x509 -in "$1" -noout -pubkey > "$2"
+    openssl pkey -pubin -in "$2" -outform DER | sha256
+}
+key=$(key_of "$work/server.pem" "$work/key.pem")
 [ "$key" = "$stated" ] || refuse "the statement names another key than the certificate's: $stated, not $key"
 pin=$(printf '%s' "${pin#sha256:}" | tr A-F a-f)
 [ -z "$pin" ] || [ "$key" = "$pin" ] || refuse "this is another server's key: $key, not $pin"
+if [ -n "$receipt_key" ]; then
+    certified "$work/receipts.pem" "the receipt key's certificate"
+    found=$(key_of "$work/receipts.pem" "$work/receipt-key.pem")
+    [ "$found" = "$receipt_key" ] ||
+        refuse "the statement names another receipt key than the certificate's: $receipt_key, not $found"
+    [ "$found" != "$key" ] || refuse "the receipt key is the server's own key"
+    subject() { openssl x509 -in "$1" -noout -subject -nameopt RFC2253,-esc_msb,utf8; }
+    [ "$(subject "$work/receipts.pem")" = "$(subject "$work/server.pem")" ] ||
+        refuse "the receipt key is certified for another subject than the server's key"
+    # Document signing (RFC 9336). Where a CA knows no such use, at least not a key that decrypts.
+    case $(extended "$work/receipts.pem") in
+        *1.3.6.1.5.5.7.3.36* | *"Document Signing"* | *"document signing"* | *"$any"*) ;;
+        "") case $(usage "$work/receipts.pem") in *Encipherment*) refuse "the receipt key's certificate is a server's" ;; esac ;;
+        *) refuse "the receipt key's certificate is for another use" ;;
+    esac
+    bits=$(openssl pkey -pubin -in "$work/receipt-key.pem" -noout -text | sed -n '1s/[^0-9]*\([0-9]*\) bit.*/\1/p')
+    [ "${bits:-0}" -ge 2048 ] || refuse "the receipt key has ${bits:-no} bits, and at least 2048 are needed"
+    mv "$work/receipt-key.pem" "$work/key.pem"
+fi
 
 # 5. That key signed the statement as a receipt: PSS with a salt of 32 bytes and no other.
 openssl dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -sigopt rsa_mgf1_md:sha256 \
@@ -118,13 +169,23 @@ digest=$(sha256 < "$file")
 # As text: awk would take 1e5 and 10e4 for the same. A digest is salted in CP1 and CP2 and nowhere else: otherwise
 # 64 bytes could be a file, or a salt and another file's digest.
 awk -v size="$size" -v digest="$digest" -v salt="$salt" '
-    $1 == "file" && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
+    ($1 == "file" || $1 == "accepted") && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
 ' "$work/statement" > "$work/found"
 [ -s "$work/found" ] || refuse "the statement says nothing of a file with these $size bytes"
 
-echo "holds: the key of this certificate signed that the file is stored"
-openssl x509 -in "$work/one.pem" -noout -subject -issuer -nameopt RFC2253 | sed 's/ *= */: /'
+if [ -n "$receipt_key" ]; then
+    echo "holds: the receipt key of this server signed that the file is stored"
+else
+    echo "holds: the key of this certificate signed that the file is stored"
+    echo "warning: signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5, an attacker could" \
+        "forge such a signature with some hundred thousand queries" >&2
+fi
+openssl x509 -in "$work/server.pem" -noout -subject -issuer -nameopt RFC2253 | sed 's/ *= */: /'
 echo "key: sha256:$key"
+[ -z "$receipt_key" ] || echo "receipt key: sha256:$receipt_key"
 [ -n "$pin" ] || echo "(the CA certified other keys too: compare this one with what the server's operator says)"
 echo "time: $time, by the server's clock"
-awk '{ print "file: number " $2 " of its connection, by " $3 ", " $4 " bytes, as " $6 }' "$work/found"
+awk '{
+    how = $1 == "file" ? ", as " : ", accepted as "
+    print "file: number " $2 " of its connection, by " $3 ", " $4 " bytes" how $6
+}' "$work/found"

@@ -243,6 +243,14 @@ pub struct Serve {
     /// Keep what CP1 and CP2 send, as it comes, in this folder, each as `enc_recv_` and its name.
     #[arg(long, value_name = "DIR")]
     pub keep_ciphertext: Option<PathBuf>,
+    /// Whether receipts tell under which name a file is stored. Where they do not, they state the name under which it
+    /// came, and no client learns whether another file of that name is there. [default: true on loopback, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tell_names: Option<bool>,
+    /// Refuse names that Windows cannot store: devices (con, aux.c), < > : " | ? *, a dot or a space at the end.
+    /// [default: only on Windows]
+    #[arg(long)]
+    pub portable_names: bool,
     /// How small files that come together are brought to disk before they get their names. File: each by itself,
     /// some milliseconds each, but without waiting for what other programs write to the same disk.
     #[arg(long, value_enum, default_value_t = DurabilityArg::Group)]

@@ -162,8 +162,10 @@ pub enum State {
     Delivered,
     /// A signed receipt says that it is on the server's disk, with this content.
     Stored {
-        /// The name that it has there, escaped.
+        /// The name that the receipt gives it, escaped.
         name: String,
+        /// What that name is.
+        named: Named,
         /// Where the receipt is kept; `None` if it could not be.
         #[serde(serialize_with = "perhaps_readable")]
         receipt: Option<PathBuf>,
@@ -186,6 +188,17 @@ impl State {
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Delivered | Self::Stored { .. } | Self::Failed(_) | Self::Cancelled)
     }
+}
+
+/// What the name in a receipt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// The name under which the server keeps the file.
+    Stored,
+    /// The name under which the file came. The server does not tell under which it keeps it, because that would tell
+    /// whether another file of that name is there.
+    Wanted,
 }
 
 /// One transfer at one moment. Rates are bytes of the *file* a second.

@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::escape::escape;
 use crate::event::{
-    Blame, Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Proof, Snapshot, Standing, State,
-    Track, Verdict, Work,
+    Blame, Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Named, Proof, Snapshot, Standing,
+    State, Track, Verdict, Work,
 };
 use crate::transfer::recognise::day;
 use crate::transfer::sampler::STALLED;
@@ -376,12 +376,16 @@ fn pace(snapshot: &Snapshot) -> String {
 /// What became of an upload that arrived, behind its name.
 fn arrived(name: &str, state: &State, last: &Snapshot) -> String {
     let (fate, more) = match state {
-        State::Stored { name: there, receipt } => {
+        State::Stored { name: there, named, receipt } => {
             // Not a byte of it went out.
             if last.wire_total == 0 {
                 return format!("{name}  stored     not sent: the server gave a receipt before");
             }
-            ("stored   ", stored(name, there, receipt.as_deref()))
+            let more = match named {
+                Named::Stored => stored(name, there, receipt.as_deref()),
+                Named::Wanted => accepted(there, receipt.as_deref()),
+            };
+            ("stored   ", more)
         }
         _ => ("delivered", ", no receipt".to_owned()),
     };
@@ -444,6 +448,11 @@ fn news(standing: &Standing, proof: &Proof) -> Option<String> {
     }
 }
 
+/// What a receipt says beyond that it is there, if it tells only the name under which the file came.
+fn accepted(wanted: &str, receipt: Option<&Path>) -> String {
+    format!(", accepted as {wanted}") + &stored(wanted, wanted, receipt)
+}
+
 /// What a receipt says beyond that it is there.
 fn stored(name: &str, there: &str, receipt: Option<&Path>) -> String {
     let renamed = if name == there { String::new() } else { format!(", as {there}") };
@@ -482,7 +491,7 @@ mod tests {
 
     #[test]
     fn what_was_not_sent_has_no_bytes_and_no_time() {
-        let state = State::Stored { name: "a.txt".to_owned(), receipt: None };
+        let state = State::Stored { name: "a.txt".to_owned(), named: Named::Stored, receipt: None };
         let none = Snapshot { file_total: 7, ..Snapshot::default() };
         assert_eq!(
             arrived("a.txt", &state, &none),

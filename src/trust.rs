@@ -10,6 +10,7 @@
 pub mod facts;
 pub mod known;
 mod limits;
+pub mod receipts;
 
 use std::fmt;
 use std::fs::File;
@@ -24,13 +25,14 @@ use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::signature::Verifier as _;
 use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::X509Name;
 
 use self::limits::Limits;
-use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
-use crate::crypto::distinguished;
+use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError, Purpose};
 use crate::crypto::identity::KEY_BITS;
+use crate::crypto::receipt_key::RECEIPT_BITS_MIN;
 use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
 use crate::units;
@@ -144,6 +146,23 @@ pub enum TrustError {
         /// Its object identifier.
         oid: String,
     },
+    /// The receipt key can be broken.
+    #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
+    ReceiptKeyTooShort {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// The receipt key belongs to another server than the certificate beside it.
+    #[error("the receipt key is certified for {receipts}, and the server is {server}")]
+    AnotherSubject {
+        /// The subject of the receipt key's certificate.
+        receipts: String,
+        /// The subject of the server's certificate.
+        server: String,
+    },
+    /// The receipt key is the key that decrypts.
+    #[error("the receipt key is the server's own key")]
+    NotApart,
     /// It may limit the certificate, in a way that nobody can read.
     #[error("the certificate's {extension} extension is malformed")]
     MalformedExtension {
@@ -163,9 +182,12 @@ pub enum TrustError {
     OtherUse {
         /// Which limits its use.
         extension: &'static str,
-        /// What AP needs.
+        /// What AP or a receipt needs.
         lacks: &'static str,
     },
+    /// It is a server's, whose key decrypts; a receipt key's must not allow that.
+    #[error("the certificate is a server's and not a receipt key's: its key usage allows decryption")]
+    MayDecrypt,
 }
 
 impl From<CertificateError> for TrustError {
@@ -234,6 +256,19 @@ impl Anchor {
 
     /// Checks a server's certificate, the second blob of its answer to MODE 3.
     pub fn check(&self, certificate: &[u8], now_unix: i64) -> Result<(ServerKey, Proof), TrustError> {
+        self.check_for(Purpose::Server, certificate, now_unix)
+    }
+
+    /// Checks a certificate for this purpose, by the rules of this module.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check_for(
+        &self,
+        purpose: Purpose,
+        certificate: &[u8],
+        now_unix: i64,
+    ) -> Result<(ServerKey, Proof), TrustError> {
         let certificate = Certificate::from_pem(certificate)?;
         let leaf = certificate.parsed()?;
         let ca = self.certificate.parsed()?;
@@ -254,9 +289,12 @@ impl Anchor {
             return Err(TrustError::Expired { not_after, now: now_unix });
         }
         let limits = Limits::of(&leaf)?;
-        limits.check_use()?;
+        limits.check_use(purpose)?;
         Limits::of(&ca)?.check_names(&leaf, &limits)?;
         let key = server_key(leaf.public_key())?;
+        if purpose == Purpose::Receipts && key.bits() < RECEIPT_BITS_MIN {
+            return Err(TrustError::ReceiptKeyTooShort { bits: key.bits() });
+        }
 
         let mut proof = proof(&leaf, &key, now_unix);
         let (_, ca_end) = validity(&ca);
@@ -326,7 +364,7 @@ pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> 
     if now_unix > not_after {
         proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string());
     }
-    if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use()) {
+    if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use(Purpose::Server)) {
         proof.warnings.push(error.to_string());
     }
     Ok(proof)
@@ -384,19 +422,6 @@ fn bits(number: &[u8]) -> usize {
 fn shown(name: &X509Name<'_>) -> String {
     let text = distinguished(name);
     if text.is_empty() { "(no name)".to_owned() } else { text }
-}
-
-/// RFC 5280, 7.1: of the same text, whatever the string types. (Of other case or spaces, it is refused.)
-fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
-    one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
-}
-
-/// The attributes of each part of a name; `None` if one is no text.
-fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
-    let text = |attribute: &'a AttributeTypeAndValue<'_>| {
-        Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
-    };
-    name.iter().map(|part| part.iter().map(text).collect()).collect()
 }
 
 #[cfg(test)]

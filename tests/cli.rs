@@ -89,6 +89,8 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("certs init --days 0", "0"),
         ("certs csr --cn x --bits 512", "512"),
         ("certs csr", "--cn"),
+        ("certs csr --receipts --cn x", "--cn"),
+        ("certs csr --receipts --bits 1024", "unsupported size of a receipt key: 1024 bits"),
         ("certs sign a.txt --ca a.txt", "--ca-key"),
         ("send --pin sha256:abc a.txt", "64 hexadecimal digits"),
         ("--pin 00", "64 hexadecimal digits"),
@@ -279,7 +281,14 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
     let home = Home::new();
     let outcome = home.run(&["certs", "init", "--bits", "1024"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let names = ["cacsertificate.crt", "ca_private_key.pem", "server_signed.crt", "server_private_key.pem"];
+    let names = [
+        "cacsertificate.crt",
+        "ca_private_key.pem",
+        "server_signed.crt",
+        "server_private_key.pem",
+        "receipt_signed.crt",
+        "receipt_private_key.pem",
+    ];
     let listed: Vec<PathBuf> = outcome.out.lines().map(PathBuf::from).collect();
     assert_eq!(listed, names.map(|name| Path::new("certs").join(name)));
     let made = contents(&home.path("certs"));
@@ -296,7 +305,7 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
     assert!(again.out.is_empty() && again.err.contains("already there; nothing was written"), "{again:?}");
     assert!(contents(&home.path("certs")) == made, "a key was overwritten");
 
-    // One of the four is enough to leave all of them alone.
+    // One of the six is enough to leave all of them alone.
     std::fs::create_dir(home.path("other")).unwrap();
     std::fs::write(home.path("other/server_signed.crt"), "precious").unwrap();
     let outcome = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
+    Named, Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
     Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
@@ -74,7 +74,11 @@ fn states() -> Vec<State> {
         State::Sending => State::Sending,
         State::Sent => State::Sent,
         State::Delivered => State::Delivered,
-        State::Stored { .. } => State::Stored { name: "a.txt".into(), receipt: Some("a.txt.receipt".into()) },
+        State::Stored { .. } => State::Stored {
+            name: "a.txt".into(),
+            named: Named::Wanted,
+            receipt: Some("a.txt.receipt".into()),
+        },
         State::Failed(_) => State::Failed(a_fault()),
         State::Cancelled => State::Cancelled,
     })
@@ -396,15 +400,19 @@ fn a_stored_file_has_a_name_there_and_perhaps_a_receipt_here() {
     let stored =
         |state: Value| schema::check(&json!({"event": "state", "track": {"job": 1}, "state": state}));
     for receipt in [json!("receipts/a.txt.receipt"), Value::Null] {
-        stored(json!({"stored": {"name": "a (2).txt", "receipt": receipt}})).unwrap();
+        for named in ["stored", "wanted"] {
+            stored(json!({"stored": {"name": "a (2).txt", "named": named, "receipt": receipt}})).unwrap();
+        }
     }
     for wrong in [
         json!("stored"),
-        json!({"stored": {"name": "a.txt"}}),
-        json!({"stored": {"receipt": null}}),
-        json!({"stored": {"name": null, "receipt": null}}),
-        json!({"stored": {"name": "a.txt", "receipt": null, "digest": HEX}}),
-        json!({"stored": {"name": "a.txt", "receipt": null}, "failed": null}),
+        json!({"stored": {"name": "a.txt", "named": "stored"}}),
+        json!({"stored": {"name": "a.txt", "receipt": null}}),
+        json!({"stored": {"name": "a.txt", "named": "kept", "receipt": null}}),
+        json!({"stored": {"named": "stored", "receipt": null}}),
+        json!({"stored": {"name": null, "named": "stored", "receipt": null}}),
+        json!({"stored": {"name": "a.txt", "named": "stored", "receipt": null, "digest": HEX}}),
+        json!({"stored": {"name": "a.txt", "named": "stored", "receipt": null}, "failed": null}),
     ] {
         assert!(stored(wrong.clone()).is_err(), "{wrong}");
     }

@@ -22,6 +22,8 @@ fn two_servers() -> Home {
         "certs init --dir one --bits 1024",
         "certs csr --dir two --cn group-7 --bits 1024",
         "certs sign two/server.csr --ca-dir one --out two/server_signed.crt",
+        "certs csr --receipts --dir two",
+        "certs sign two/receipt.csr --ca-dir one --out two/receipt_signed.crt",
     ] {
         let outcome = home.start(words(line, &[])).finish();
         assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");

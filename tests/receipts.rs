@@ -12,12 +12,15 @@ use common::{
 };
 use program::{Home, events, words as line};
 use rustix::process::Signal;
+use upseal::crypto::identity::Identity;
 use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, salted, verify};
+use upseal::crypto::receipt_key::ReceiptKey;
 use upseal::digest::Digest;
-use upseal::event::{Command, Dialect, FaultKind, State, Variant};
+use upseal::event::{Command, Dialect, FaultKind, Named, State, Variant};
 use upseal::ledger::{Asked, Direction, Entry as Row, Filter, Ledger, Outcome, Sent};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
+use upseal::net::service::Policy;
 use upseal::net::stream::{Interrupter, Tcp};
 use upseal::net::upload::{Confirmation, Content, Upload, UploadError};
 use upseal::transfer::Options;
@@ -51,7 +54,7 @@ fn a_receipt_says_what_is_on_the_disk() {
         let Confirmation::Receipt(receipt) = upload.receipts(1..=1, Some(&anchor())).unwrap() else {
             panic!("{variant}: no receipt")
         };
-        let Fate::Stored { protocol, size, digest, name } = &receipt.statement.entries[0].fate else {
+        let Fate::Stored { protocol, size, digest, name, .. } = &receipt.statement.entries[0].fate else {
             panic!("{variant}: {:?}", receipt.statement)
         };
         assert_eq!((*protocol, *size, name.as_str()), (variant, 1000, "a.bin"));
@@ -59,7 +62,14 @@ fn a_receipt_says_what_is_on_the_disk() {
         assert_eq!(receipt.salt.is_some(), variant.is_secret());
         assert_eq!(*digest == Digest::of(&content), !variant.is_secret());
         assert_eq!(*digest, salted(receipt.salt.as_deref(), Digest::of(&content)));
-        assert!(verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature));
+        let signer = IDENTITY.receipt_key().unwrap().public();
+        assert!(verify(signer, &receipt.text, &receipt.signature));
+        assert!(
+            !verify(&IDENTITY.server_key(), &receipt.text, &receipt.signature),
+            "not the key that decrypts"
+        );
+        assert_eq!(receipt.statement.key, IDENTITY.server_key().fingerprint());
+        assert_eq!(receipt.statement.receipt_key, Some(signer.fingerprint()));
         assert_eq!(receipt.find(Digest::of(&content), 1000), [(1, "a.bin".to_owned())]);
         assert_eq!(Receipt::parse(&receipt.to_text()), Ok(*receipt));
     }
@@ -85,11 +95,17 @@ fn what_is_not_there_is_missing_and_a_race_is_policy() {
     ));
 }
 
-/// What a server answers in the place of ours.
+/// What a server answers in the place of ours: a statement and a signature.
 type Forge<'a> = &'a (dyn Fn(&Request, &Statement) -> (String, Vec<u8>) + Sync);
 
-/// A client whose server is genuine until it is asked for a receipt, and then answers by `forge`.
+/// A client whose server is genuine until it is asked for a receipt, and then answers by `forge`, with its own
+/// certificates.
 fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
+    forged_with(forge, &[IDENTITY.certificate_pem(), receipt_key().certificate_pem()].concat())
+}
+
+/// The same with other certificates.
+fn forged_with(forge: Forge, certificates: &[u8]) -> Result<Confirmation, UploadError> {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::scope(|scope| {
@@ -111,15 +127,17 @@ fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
                 size: content.len() as u64,
                 digest: salted(salt.as_deref(), Digest::of(&content)),
                 name: "a.bin".to_owned(),
+                named: Named::Stored,
             };
             let genuine = Statement {
                 request: request.digest(),
                 key: IDENTITY.server_key().fingerprint(),
+                receipt_key: Some(receipt_key().public().fingerprint()),
                 time: 1_800_000_000,
                 entries: vec![Entry { ordinal: 1, fate }],
             };
             let (text, signature) = forge(&request, &genuine);
-            let blob = [text.as_bytes(), IDENTITY.certificate_pem()].concat();
+            let blob = [text.as_bytes(), certificates].concat();
             answer(&mut peer, &signature, &blob);
             drop(peer.hang_up());
         });
@@ -133,13 +151,30 @@ fn answer(peer: &mut Peer, signature: &[u8], certificate: &[u8]) {
     }
 }
 
+fn receipt_key() -> &'static ReceiptKey {
+    IDENTITY.receipt_key().unwrap()
+}
+
 fn sign(text: &str) -> Vec<u8> {
+    receipt_key().sign(text.as_bytes()).unwrap()
+}
+
+/// What an attacker can have who found out which blocks the server's own key decrypts.
+fn sign_with_the_key_that_decrypts(text: &str) -> Vec<u8> {
     IDENTITY.sign_receipt(text.as_bytes()).unwrap()
 }
 
 #[test]
 fn a_genuine_receipt_is_believed_and_a_plain_signature_is_none() {
     let genuine = forged(&|_, statement| (statement.to_text(), sign(&statement.to_text())));
+    assert!(matches!(genuine, Ok(Confirmation::Receipt(_))), "{genuine:?}");
+    // A server with one key, as every server of earlier versions was.
+    let only_key = |_: &Request, statement: &Statement| {
+        let text = Statement { receipt_key: None, ..statement.clone() }.to_text();
+        let signature = sign_with_the_key_that_decrypts(&text);
+        (text, signature)
+    };
+    let genuine = forged_with(&only_key, IDENTITY.certificate_pem());
     assert!(matches!(genuine, Ok(Confirmation::Receipt(_))), "{genuine:?}");
     // A server of other people signs the request as it signs anything.
     let plain = forged(&|request, _| (String::new(), IDENTITY.sign(request.to_text().as_bytes()).unwrap()));
@@ -158,6 +193,16 @@ fn nobody_makes_a_receipt_up() {
     let lies: Vec<(&str, Result<Confirmation, UploadError>)> = vec![
         ("of another request", other(&|statement| statement.request = Digest([1; 32]))),
         ("of another key", other(&|statement| statement.key = Digest([1; 32]))),
+        ("of another receipt key", other(&|statement| statement.receipt_key = Some(Digest([1; 32])))),
+        ("of one key, signed by the receipt key", other(&|statement| statement.receipt_key = None)),
+        (
+            "signed by the key that decrypts",
+            forged(&|_, statement| {
+                let text = statement.to_text();
+                let signature = sign_with_the_key_that_decrypts(&text);
+                (text, signature)
+            }),
+        ),
         ("of another ordinal", other(&|statement| statement.entries[0].ordinal = 2)),
         ("of no file", other(&|statement| statement.entries.clear())),
         (
@@ -182,7 +227,7 @@ fn nobody_makes_a_receipt_up() {
             forged(&|_, statement| {
                 let (stranger, _) = upseal::crypto::identity::throwaway().unwrap();
                 let text = statement.to_text();
-                let signature = stranger.sign_receipt(text.as_bytes()).unwrap();
+                let signature = stranger.receipt_key().unwrap().sign(text.as_bytes()).unwrap();
                 (text, signature)
             }),
         ),
@@ -195,9 +240,84 @@ fn nobody_makes_a_receipt_up() {
     }
 }
 
+/// Each is signed by the key of these certificates, and names it: only the certificate is wrong.
+#[test]
+fn a_receipt_key_is_the_servers_by_the_word_of_the_ca() {
+    let genuine = |_: &Request, statement: &Statement| (statement.to_text(), sign(&statement.to_text()));
+    let with = |name: &str| {
+        let certificate = std::fs::read(fixtures("receipts").join(name)).unwrap();
+        forged_with(&genuine, &[IDENTITY.certificate_pem(), &certificate].concat())
+    };
+    let good = with("receipts.crt");
+    assert!(matches!(good, Ok(Confirmation::Receipt(_))), "{good:?}");
+    for (name, why) in [
+        (
+            "another-subject.crt",
+            "is certified for CN=TEST another server,O=TEST,C=SG, and the server is CN=TEST server",
+        ),
+        ("other-ca.crt", "was issued by CN=TEST other CA"),
+        ("expired.crt", "expired on 2021-01-01"),
+        ("v3.crt", "its key usage allows decryption"),
+        ("server-auth.crt", "its extended key usage does not hold documentSigning"),
+        ("code-signing.crt", "its extended key usage does not hold documentSigning"),
+    ] {
+        let error = with(name).err().unwrap_or_else(|| panic!("believed {name}"));
+        assert!(error.to_string().contains(why), "{name}: {error}");
+        assert_eq!(error.fault().kind, FaultKind::Unproven, "{name}");
+    }
+    for (what, certificates, why) in [
+        ("no receipt key's certificate", IDENTITY.certificate_pem().to_vec(), "a certificate is missing"),
+        (
+            "the server's certificate twice",
+            [IDENTITY.certificate_pem(), IDENTITY.certificate_pem()].concat(),
+            "a receipt key: 1024 bits",
+        ),
+        (
+            "the receipt key's certificate first",
+            [receipt_key().certificate_pem(), IDENTITY.certificate_pem()].concat(),
+            "a receipt key: 1024 bits",
+        ),
+        (
+            "the receipt key's certificate twice",
+            [receipt_key().certificate_pem(), receipt_key().certificate_pem()].concat(),
+            "the receipt key is the server's own key",
+        ),
+    ] {
+        let error = forged_with(&genuine, &certificates).err().unwrap_or_else(|| panic!("believed {what}"));
+        assert!(error.to_string().contains(why), "{what}: {error}");
+    }
+}
+
+/// Another server of the same CA and the same subject has a receipt key, too.
+#[test]
+fn the_certificate_beside_the_statement_is_that_of_the_server_that_proved_itself() {
+    let (stranger, key) = (fixtures("receipts/same-subject.crt"), receipt_key());
+    let stranger = std::fs::read(stranger).unwrap();
+    let named = upseal::trust::key(&stranger).unwrap().fingerprint();
+    let consistent = |_: &Request, statement: &Statement| {
+        let text = Statement { key: named, ..statement.clone() }.to_text();
+        (text.clone(), sign(&text))
+    };
+    let error = forged_with(&consistent, &[&stranger, key.certificate_pem()].concat()).unwrap_err();
+    assert!(error.to_string().contains("another key than the one that proved itself"), "{error}");
+}
+
+#[test]
+fn no_server_proves_itself_by_the_certificate_of_a_receipt_key() {
+    let read = |path: &str| std::fs::read_to_string(fixtures(path)).unwrap();
+    let (certificate, key) = (read("receipts/receipts.crt"), read("identity-v1/receipt_private_key.pem"));
+    let identity = Identity::from_pem(&certificate, &key).unwrap();
+    let host = Host::of(Policy::default(), Some(Arc::new(identity)));
+    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
+    let error = upload.prove(&anchor(), None).unwrap_err();
+    assert!(error.to_string().contains("its extended key usage does not hold serverAuth"), "{error}");
+    assert_eq!(error.fault().kind, FaultKind::Unproven);
+}
+
 #[test]
 fn every_line_of_a_statement_is_signed() {
-    for line in 0..5 {
+    for line in 0..6 {
         let result = forged(&|_, statement| {
             let text = statement.to_text();
             let signature = sign(&text);
@@ -205,8 +325,8 @@ fn every_line_of_a_statement_is_signed() {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let swapped = match line {
                 0 => lines[0].replace("stored", "stores"),
-                3 => lines[3].replace("08:00:00", "08:00:01"),
-                4 => lines[4].replace("a.bin", "c.bin"),
+                4 => lines[4].replace("08:00:00", "08:00:01"),
+                5 => lines[5].replace("a.bin", "c.bin"),
                 n => {
                     let last = lines[n].pop().unwrap();
                     format!("{}{}", lines[n], if last == '0' { '1' } else { '0' })
@@ -225,6 +345,7 @@ fn our_server_signs_nothing_that_could_be_a_receipt() {
     let statement = Statement {
         request: Digest([1; 32]),
         key: IDENTITY.server_key().fingerprint(),
+        receipt_key: Some(receipt_key().public().fingerprint()),
         time: 1_800_000_000,
         entries: vec![Entry { ordinal: 1, fate: Fate::Missing(Reason::Quota) }],
     };
@@ -341,7 +462,7 @@ fn a_receipt_is_kept_and_verified_offline() {
     };
     let good = verify("a.txt", "kept/a.txt.receipt", &ca);
     assert_eq!(good.code, Some(0), "{good:?}");
-    for check in ["certificate", "key", "signature", "content"] {
+    for check in ["certificate", "key", "receipt key", "signature", "content"] {
         assert!(
             good.out.lines().any(|line| line.starts_with("ok") && line.contains(check)),
             "{check}: {good:?}"
@@ -380,6 +501,44 @@ fn a_receipt_is_kept_and_verified_offline() {
 }
 
 /// The rows of what was sent, the newest first.
+/// What `serve --tell-names=false` hides, as it is by default beyond loopback.
+#[test]
+fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    let command = "serve --json --tell-names=false --bind 127.0.0.1:0 --certs {certs}";
+    let mut server = home.start(line(command, &values));
+    let address = server.address();
+    let ca = ca().to_str().unwrap().to_owned();
+    let values = [("server", address.as_str()), ("ca", ca.as_str())];
+    std::fs::create_dir(home.path("recv_files")).ok();
+    std::fs::write(home.path("recv_files/a.txt"), "another of that name").unwrap();
+    for flags in ["", "--json"] {
+        let command = format!("send {flags} --receipts kept{flags} --to {{server}} --ca {{ca}} a.txt");
+        let sent = home.start(line(&command, &values)).finish();
+        assert_eq!(sent.code, Some(0), "{sent:?}");
+        let told = if flags.is_empty() { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
+        assert!(sent.out.contains(told) && !sent.out.contains("(2)"), "{sent:?}");
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("recv_files")).names(), ["a (2).txt", "a.txt"]);
+    let receipt = std::fs::read_to_string(home.path("kept/a.txt.receipt")).unwrap();
+    assert!(receipt.contains("\naccepted 1 cp2 "), "{receipt}");
+    let verify = home.start(["verify", "a.txt", "--receipt", "kept/a.txt.receipt", "--ca", &ca]).finish();
+    assert!(verify.code == Some(0) && verify.out.contains("was accepted as a.txt"), "{verify:?}");
+    // The history knows under which name the file is stored, and that a receipt was given.
+    let ledger = Ledger::open(&home.history()).unwrap();
+    let rows = ledger.history(&Filter { direction: Some(Direction::Received), ..Filter::default() }).unwrap();
+    let receipted = |row: &Row| matches!(row, Row::Received(row) if row.receipt.is_some());
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.name() == "a (2).txt" && receipted(row)), "{rows:?}");
+    // The audit finds the row of a receipt that does not tell the stored name.
+    let audit = home.run(&["audit", "--store", "recv_files", "--receipts", "kept"]);
+    assert!(!audit.out.contains("the history has no row of that"), "{audit:?}");
+}
+
 fn sent_rows(home: &Home) -> Vec<Sent> {
     let filter = Filter { direction: Some(Direction::Sent), ..Filter::default() };
     let rows = Ledger::open(&home.history()).unwrap().history(&filter).unwrap();

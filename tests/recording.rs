@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 
 use upseal::crypto::Open as _;
 use upseal::crypto::fernet::TokenOpener;
+use upseal::crypto::identity::Unwrapped;
+use upseal::crypto::padding::Paddings;
 use upseal::digest::FileDigest;
 use upseal::event::{
     Command, Depth, Dialect, Event, Frame, Framing, KeyForm, Kind, Sample, Side, State, Target, Variant, Way,
@@ -266,7 +268,8 @@ fn no_session_key_is_recorded_in_clear() {
     };
     for session in sessions.values() {
         let wrapped = &session.of(Kind::SessionKey).body.head;
-        let (key, sound) = common::IDENTITY.unwrap_session_key(wrapped);
+        let Unwrapped { key, machine: sound, .. } =
+            common::IDENTITY.unwrap_session_key(wrapped, Paddings::EITHER);
         sound.unwrap();
         // It is the key: it opens what was sent.
         let token = &session.of(Kind::Data).body;

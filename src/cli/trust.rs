@@ -9,27 +9,30 @@ use crate::digest::Digest;
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
 pub enum Certs {
-    /// Make a CA and a server certificate signed by it; never overwrites.
+    /// Make a CA and a server's two keys; never overwrites.
     Init {
         /// Where to write them.
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
         dir: PathBuf,
-        /// The server key's modulus; the course's has 1024.
+        /// Bits of the server key's modulus; the course's has 1024. The receipt key has as many, and at least 2048.
         #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: u32,
-        /// Days until the server's certificate ends.
+        /// Days until the server's certificates end.
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
-    /// Make a server's key, and a request for somebody else's CA; never overwrites.
+    /// Make a key and a request for a CA; never overwrites.
     Csr {
         /// Where to write them.
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
         dir: PathBuf,
         /// The server's name, 1 to 64 characters.
-        #[arg(long, value_name = "NAME")]
-        cn: String,
-        /// The key's modulus; the course's has 1024.
+        #[arg(long, value_name = "NAME", required_unless_present = "receipts")]
+        cn: Option<String>,
+        /// Make the key that signs receipts, for the server whose certificate or request is in DIR.
+        #[arg(long, conflicts_with = "cn")]
+        receipts: bool,
+        /// Bits of the key's modulus; the course's has 1024. A receipt key has at least 2048.
         #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: u32,
     },
@@ -94,7 +97,7 @@ pub enum KnownCommand {
         /// The server.
         #[arg(value_name = "HOST:PORT")]
         address: String,
-        /// The key; the one that was last refused, when not given.
+        /// The key; the server's key or receipt key that was last refused, when not given.
         #[arg(value_name = "sha256:HEX", value_parser = pin)]
         key: Option<String>,
         /// The CA, PEM: needed where it is known under several, or not at all.

@@ -16,6 +16,7 @@ use crate::event::{Blame, Fault, FaultKind};
 use crate::ledger::audit::{self, Finding, Receipt, Summary, What};
 use crate::ledger::{Entry, Filter, Ledger, LedgerError, Received, Recovered, Sent, store_path};
 use crate::output;
+use crate::transfer::confirm;
 use crate::transfer::recover::{self, ENDING};
 
 /// Compares them and names what differs, the first one first. 0: they agree; 1: they do not; 5: something
@@ -104,8 +105,8 @@ struct Strays<'a> {
     named: HashSet<OsString>,
     /// Those that were compared with a row of this store.
     compared: HashSet<OsString>,
-    /// What was received, in any store: name, size and SHA-256.
-    received: HashMap<(String, u64), Vec<Digest>>,
+    /// What was received, in any store, by size: the names under which it is stored, with its SHA-256.
+    received: HashMap<u64, Vec<(String, Digest)>>,
 }
 
 impl<'a> Strays<'a> {
@@ -117,7 +118,7 @@ impl<'a> Strays<'a> {
             let same = || parent.canonicalize().is_ok_and(|parent| parent == this);
             *parents.entry(parent.to_owned()).or_insert_with(same)
         };
-        let (mut named, mut received) = (HashSet::new(), HashMap::<_, Vec<Digest>>::new());
+        let (mut named, mut received) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
         for entry in ledger.history(&Filter::default())? {
             match entry {
                 Entry::Sent(Sent { receipt: Some(path), .. }) => {
@@ -129,7 +130,7 @@ impl<'a> Strays<'a> {
                 }
                 Entry::Received(Received { name, size, digest: Some(digest), .. })
                 | Entry::Recovered(Recovered { name, size, digest: Some(digest), .. }) => {
-                    received.entry((name, size)).or_default().push(digest);
+                    received.entry(size).or_default().push((name, digest));
                 }
                 // Unhashed, it cannot be what a receipt is about.
                 Entry::Sent(_) | Entry::Received(_) | Entry::Recovered(_) => {}
@@ -168,10 +169,10 @@ impl<'a> Strays<'a> {
     fn strange(&self, receipt: &crypto::Receipt) -> usize {
         let has_row = |entry: &&crypto::Entry| match &entry.fate {
             Fate::Missing(_) => true,
-            Fate::Stored { size, digest, name, .. } => {
-                let rows = self.received.get(&(name.clone(), *size));
-                rows.is_some_and(|rows| {
-                    rows.iter().any(|row| salted(receipt.salt.as_deref(), *row) == *digest)
+            Fate::Stored { size, digest, name, named, .. } => {
+                self.received.get(size).into_iter().flatten().any(|(stored, row)| {
+                    confirm::is_kept_as(name, stored, *named)
+                        && salted(receipt.salt.as_deref(), *row) == *digest
                 })
             }
         };

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::known::anchor;
+use super::usage;
 use crate::cli::Certs;
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::{self, Authority, CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
 use crate::crypto::request::{self, RequestError};
 use crate::event::{Blame, Fault, FaultKind};
@@ -18,7 +20,8 @@ use crate::trust::facts::facts;
 pub fn run(command: Certs) -> Result<u8, Fault> {
     match command {
         Certs::Init { dir, bits, days } => init(&dir, bits, days),
-        Certs::Csr { dir, cn, bits } => csr(&dir, &cn, bits),
+        Certs::Csr { dir, cn: Some(cn), bits, .. } => csr(&dir, &cn, bits),
+        Certs::Csr { dir, cn: None, bits, .. } => receipt_csr(&dir, bits),
         Certs::Sign { request, ca_dir, ca, ca_key, days, out } => {
             let ca = ca.unwrap_or_else(|| ca_dir.join(CA_FILE));
             let ca_key = ca_key.unwrap_or_else(|| ca_dir.join(CA_PRIVATE_KEY_FILE));
@@ -34,7 +37,7 @@ fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
         output::line(&path.display().to_string());
     }
     output::remark(&format!(
-        "hand {}/cacsertificate.crt to those who send; keep the two private keys to yourself",
+        "hand {}/cacsertificate.crt to those who send; keep the three private keys to yourself",
         dir.display()
     ));
     Ok(0)
@@ -48,6 +51,22 @@ fn csr(dir: &Path, name: &str, bits: u32) -> Result<u8, Fault> {
     output::remark(&format!(
         "send {dir}/server.csr to the CA, keep the private key to yourself, and put the certificate that comes \
          back into {dir}/server_signed.crt",
+        dir = dir.display()
+    ));
+    Ok(0)
+}
+
+fn receipt_csr(dir: &Path, bits: u32) -> Result<u8, Fault> {
+    let written = request::receipt_csr(dir, bits as usize).map_err(|e| match e {
+        IdentityError::ReceiptKeySize { .. } => usage(e.to_string(), "leave out --bits"),
+        e => local(&e),
+    })?;
+    for path in written {
+        output::line(&path.display().to_string());
+    }
+    output::remark(&format!(
+        "send {dir}/receipt.csr to the CA, keep the private key to yourself, and put the certificate that comes back \
+         into {dir}/receipt_signed.crt; from its next start the server signs receipts with this key",
         dir = dir.display()
     ));
     Ok(0)
@@ -69,8 +88,12 @@ fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> 
     }
     let signed = facts(pem.as_bytes()).map_err(|e| fault(e.to_string()))?;
     output::remark(&format!(
-        "signed {}: {}, until {}, pin sha256:{}; compare the pin with who asked",
-        signed.subject, signed.key, signed.not_after, signed.fingerprint
+        "signed {}: {}{}, until {}, pin sha256:{}; compare the pin with who asked",
+        signed.subject,
+        signed.key,
+        if signed.is_for_receipts { " for receipts only" } else { "" },
+        signed.not_after,
+        signed.fingerprint
     ));
     Ok(0)
 }
@@ -78,6 +101,7 @@ fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> 
 fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
     let pem = request::load(file).map_err(|e| local(&e))?;
     let facts = facts(&pem).map_err(|e| fault(format!("{}: {e}", file.display())))?;
+    let purpose = if facts.is_for_receipts { Purpose::Receipts } else { Purpose::Server };
     for (name, value) in [
         ("subject", facts.subject),
         ("issuer", facts.issuer),
@@ -90,7 +114,10 @@ fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
         output::line(&format!("{name:<10} {value}"));
     }
     let Some(ca) = ca else { return Ok(0) };
-    let (verdict, warnings, code) = match anchor(ca)?.check(&pem, unix_now()) {
+    let (verdict, warnings, code) = match anchor(ca)?.check_for(purpose, &pem, unix_now()) {
+        Ok((_, proof)) if purpose == Purpose::Receipts => {
+            ("accepted under this CA, for receipts only".to_owned(), proof.warnings, 0)
+        }
         Ok((_, proof)) => ("accepted under this CA".to_owned(), proof.warnings, 0),
         Err(why) => (format!("refused: {why}"), Vec::new(), FaultKind::Unproven.exit_code()),
     };

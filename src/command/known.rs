@@ -13,7 +13,7 @@ use crate::net::upload::unix_now;
 use crate::output;
 use crate::transfer::recognise::day;
 use crate::trust::Anchor;
-use crate::trust::known::{Entry, KnownError, KnownServers, Offered};
+use crate::trust::known::{Entry, KnownError, KnownServers, Offered, SignedBy};
 
 /// The user's: the file that `UPSEAL_KNOWN` names, else `upseal/known_servers` in the data folder (XDG).
 #[must_use]
@@ -43,6 +43,9 @@ pub fn run(args: Known) -> Result<u8, Fault> {
             };
             let entry = servers.accept(&address, ca, key, unix_now()).map_err(|e| fault(&e))?;
             output::line(&format!("{} is known by sha256:{} from now on", entry.address, entry.key));
+            if let Some(key) = entry.receipt_key {
+                output::line(&format!("    its receipts by sha256:{key}"));
+            }
             Ok(0)
         }
         Some(KnownCommand::Remove { address, ca }) => {
@@ -68,6 +71,8 @@ struct Row<'a> {
     bits: Option<usize>,
     first: Option<&'a str>,
     offered: Option<String>,
+    receipt_key: Option<String>,
+    offered_receipt_key: Option<String>,
 }
 
 fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
@@ -84,6 +89,8 @@ fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
                 bits: entry.bits,
                 first: entry.first.as_deref(),
                 offered: entry.offered.map(|offered| format!("sha256:{}", offered.key)),
+                receipt_key: entry.receipt_key.map(|key| format!("sha256:{key}")),
+                offered_receipt_key: entry.offered_receipts.map(|signer| signer.to_string()),
             };
             // Plain values of ours: none fails to serialise.
             if let Ok(row) = serde_json::to_string(&row) {
@@ -105,6 +112,19 @@ fn text(entry: &Entry) {
         output::line(&format!(
             "    refused: sha256:{}  (`upseal known accept {}` takes it)",
             offered.key, entry.address
+        ));
+    }
+    if let Some(key) = entry.receipt_key {
+        output::line(&format!("    receipts by sha256:{key}"));
+    }
+    if let Some(signer) = entry.offered_receipts {
+        let signer = match signer {
+            SignedBy::ReceiptKey(key) => format!("sha256:{key}"),
+            SignedBy::OnlyKey => "the server's own key".to_owned(),
+        };
+        output::line(&format!(
+            "    refused for receipts: {signer}  (`upseal known accept {}` takes it)",
+            entry.address
         ));
     }
 }

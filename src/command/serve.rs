@@ -3,26 +3,31 @@
 mod addresses;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
 use crate::crypto::key_files;
 use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
+use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Padding, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
 use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
-use crate::net::service::{Policy, Reply, Service};
+use crate::net::service::{NoReceipts, Policy, Reply, Service};
 use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
-use crate::store::{Announce, FileName};
+use crate::store::name::Portability;
+use crate::store::{Announce, Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its one client has gone.
@@ -65,14 +70,17 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     })?;
     let budget =
         identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
-    let warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
+    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
+    store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
     let service = Service {
         policy: Policy {
             variants,
             paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
+            names: told_names(args.tell_names, args.bind.is_loopback()),
+            portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
@@ -92,6 +100,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
     for repair in &repairs {
         printer.event(Event::Note { text: repair.to_string() });
+    }
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
     }
     for text in warnings {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
@@ -133,6 +144,11 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
             "for example --accept cp2",
         )),
     }
+}
+
+/// Returns which name receipts state: beyond loopback not the stored one, unless the operator says so.
+fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
+    if tell.unwrap_or(on_loopback) { Named::Stored } else { Named::Wanted }
 }
 
 /// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
@@ -179,6 +195,11 @@ fn padding_warnings(
 /// The identity as a client with our CA would see it; `None` if the CA is not here.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
+    if let Some(receipts) = identity.receipt_key()
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+    {
+        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+    }
     match anchor.check(identity.certificate_pem(), unix_now()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
@@ -186,6 +207,21 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
             None
         }
     }
+}
+
+/// What the operator of a server with one key can do to give receipts.
+fn receipt_advice(certs: &Path) -> String {
+    let dir = output::shell_word(&certs.to_string_lossy());
+    if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
+        return format!(
+            "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
+             {dir}/{RECEIPT_CERTIFICATE_FILE}, or serve --accept-padding oaep"
+        );
+    }
+    format!(
+        "run upseal certs csr --receipts --dir {dir} and have {RECEIPT_REQUEST_FILE} signed by the CA (upseal certs sign), \
+         or serve --accept-padding oaep"
+    )
 }
 
 /// Returns a warning for each private key that other users of this machine can use.
@@ -326,5 +362,17 @@ mod tests {
             ]
         );
         assert!(!args.bind.is_loopback() && args.bind.to_string() == "0.0.0.0:7");
+    }
+
+    #[test]
+    fn stored_names_are_told_on_loopback_and_where_the_operator_says_so() {
+        for (tell, on_loopback, named) in [
+            (None, true, Named::Stored),
+            (None, false, Named::Wanted),
+            (Some(true), false, Named::Stored),
+            (Some(false), true, Named::Wanted),
+        ] {
+            assert_eq!(told_names(tell, on_loopback), named, "{tell:?} {on_loopback}");
+        }
     }
 }

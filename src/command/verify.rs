@@ -6,13 +6,14 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::known::anchor;
+use super::known::{anchor, known_servers};
 use crate::cli::Verify;
-use crate::crypto::receipt::{self, RECEIPT_MAX, Receipt};
+use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Blame, Fault, FaultKind, Named, Proof};
 use crate::output;
+use crate::trust::receipts::ONLY_KEY;
 use crate::units;
 
 /// Names every check, and what came of it. 0: the receipt holds and is about this file; 4: it does not; 1: it
@@ -26,26 +27,40 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     let (digest, size) = digest_of(&args.file).map_err(|e| unreadable(&args.file, &e))?;
     let statement = &receipt.statement;
     let mut holds = true;
+    let mut warning = None;
     let mut say = |good: bool, what: String| {
         output::line(&format!("{}  {what}", if good { "ok  " } else { "FAIL" }));
         holds &= good;
     };
-    // A receipt is about its own time: the certificate had to hold then.
-    match ca.check(receipt.certificate.as_bytes(), statement.time) {
-        Ok((key, proof)) => {
+    // A receipt is about its own time: the certificates had to hold then.
+    match ca.check_signers(&receipt.certificates, statement.time) {
+        Ok(signers) => {
+            let Proof { subject, issuer, warnings, .. } = &signers.server.proof;
+            say(true, format!("certificate   {subject}, signed by {issuer}, valid when it was given"));
+            for warning in warnings {
+                output::remark(&format!("note: {warning}"));
+            }
             say(
-                true,
-                format!(
-                    "certificate   {}, signed by {}, valid when it was given",
-                    proof.subject, proof.issuer
-                ),
+                signers.is_key_named(&receipt),
+                format!("key           the statement names sha256:{}", statement.key),
             );
-            proof.warnings.iter().for_each(|warning| output::remark(&format!("note: {warning}")));
-            let same = key.fingerprint() == statement.key;
-            say(same, format!("key           the statement names sha256:{}", statement.key));
-            let signed = receipt::verify(&key, &receipt.text, &receipt.signature);
+            match (&signers.receipts, statement.receipt_key) {
+                (Some(receipts), Some(key)) => {
+                    let Proof { issuer, warnings, .. } = &receipts.proof;
+                    for warning in warnings {
+                        output::remark(&format!("note: receipt key: {warning}"));
+                    }
+                    say(
+                        signers.is_receipt_key_named(&receipt),
+                        format!(
+                            "receipt key   the statement names sha256:{key}, certified for the same subject by {issuer}"
+                        ),
+                    );
+                }
+                _ => warning = Some(ONLY_KEY),
+            }
             say(
-                signed,
+                signers.is_signed(&receipt),
                 "signature     RSASSA-PSS, SHA-256, a salt of 32 bytes, over the statement".to_owned(),
             );
         }
@@ -54,9 +69,13 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     let time = jiff::Timestamp::from_second(statement.time).unwrap_or_default();
     let found = receipt.find(digest, size);
     let shown = escape(&args.file.to_string_lossy()).to_string();
-    if let Some((_, name)) = found.first() {
+    if let Some((ordinal, name)) = found.first() {
+        let is_told = |entry: &Entry| {
+            entry.ordinal == *ordinal && matches!(entry.fate, Fate::Stored { named: Named::Stored, .. })
+        };
+        let how = if statement.entries.iter().any(is_told) { "is there" } else { "was accepted" };
         output::line(&format!(
-            "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, is there as {}",
+            "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, {how} as {}",
             units::bytes(size),
             escape(name)
         ));
@@ -67,11 +86,30 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
             "FAIL  content       {shown}, {size} bytes, sha256 {digest}, is none of the receipt's {count}"
         ));
     }
+    if let Some(warning) = warning {
+        output::remark(&format!("warning: {warning}"));
+    }
+    if let Some(known) = other_receipt_key(ca.fingerprint(), statement) {
+        output::remark(&format!(
+            "warning: the receipt key that is known of this server is sha256:{known}; ask its operator whether this receipt \
+             is older than that key"
+        ));
+    }
     Ok(match (holds, found.is_empty()) {
         (false, _) => FaultKind::Unproven.exit_code(),
         (true, true) => FaultKind::Broken.exit_code(),
         (true, false) => 0,
     })
+}
+
+/// The receipt key that is known of the server that a statement names, if another key signed the statement. Where
+/// nothing can be read, nothing is known.
+fn other_receipt_key(ca: Digest, statement: &Statement) -> Option<Digest> {
+    let known = known_servers().list().unwrap_or_default();
+    let same_server = known.into_iter().filter(|entry| entry.ca == ca && entry.key == statement.key);
+    let receipt_keys: Vec<Digest> = same_server.filter_map(|entry| entry.receipt_key).collect();
+    let is_known = statement.receipt_key.is_some_and(|key| receipt_keys.contains(&key));
+    receipt_keys.first().copied().filter(|_| !is_known)
 }
 
 /// A receipt's file.

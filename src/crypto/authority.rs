@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use getrandom::SysRng;
@@ -16,9 +17,10 @@ use x509_cert::SubjectPublicKeyInfo;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{Decode as _, Encode as _, EncodePem as _};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension as _};
 use x509_cert::name::Name;
@@ -27,17 +29,21 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 use x509_cert::time::{Time, Validity};
 use zeroize::Zeroizing;
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Purpose, RECEIPTS_USE};
 use super::identity::{
     self, CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
 };
+use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE, ReceiptKey};
 use crate::digest::Digest;
 
 /// A CA's key, as the course's.
 const AUTHORITY_BITS: usize = 2048;
 
 /// The embedded server's key, as in the seed.
-const THROWAWAY_BITS: usize = 1024;
+pub const THROWAWAY_BITS: usize = 1024;
+
+/// The name in its certificates.
+const THROWAWAY_NAME: &str = "upseal embedded server";
 
 /// The throwaway certificates outlive every run of a program.
 const THROWAWAY_DAYS: u32 = 365;
@@ -126,27 +132,50 @@ impl Authority {
     /// Signs a certificate for somebody's key.
     pub(super) fn certify(
         &self,
+        purpose: Purpose,
         subject: Name,
         public: SubjectPublicKeyInfo,
         days: u32,
     ) -> Result<String, IdentityError> {
         let (issuer, issuer_id) = (self.name.clone(), self.key_id.clone());
-        certificate(Role::Server { name: subject, issuer, issuer_id }, public, days, &self.key)
+        certificate(Role::Leaf { purpose, name: subject, issuer, issuer_id }, public, days, &self.key)
     }
 
     /// Makes a server's key of `bits` bits, and signs its certificate.
     pub fn issue(&self, common_name: &str, bits: usize, days: u32) -> Result<Issued, IdentityError> {
+        self.issue_for(Purpose::Server, common_name, &new_key(bits)?, days)
+    }
+
+    /// Makes a receipt key of `bits` bits for the server of that name, and signs its certificate.
+    ///
+    /// # Errors
+    /// The name or the size is not accepted, or there is no randomness.
+    pub fn issue_receipt_key(
+        &self,
+        common_name: &str,
+        bits: usize,
+        days: u32,
+    ) -> Result<Issued, IdentityError> {
+        self.issue_for(Purpose::Receipts, common_name, &new_key(bits)?, days)
+    }
+
+    fn issue_for(
+        &self,
+        purpose: Purpose,
+        common_name: &str,
+        key: &RsaPrivateKey,
+        days: u32,
+    ) -> Result<Issued, IdentityError> {
         let subject = name(common_name)?;
-        let key = new_key(bits)?;
         let public = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
         Ok(Issued {
-            certificate_pem: self.certify(subject, public, days)?,
+            certificate_pem: self.certify(purpose, subject, public, days)?,
             private_key_pem: key.to_pkcs8_pem(LineEnding::LF).map_err(issue)?,
         })
     }
 }
 
-/// What a server needs.
+/// A certificate and its private key.
 pub struct Issued {
     /// Its certificate.
     pub certificate_pem: String,
@@ -155,37 +184,67 @@ pub struct Issued {
 }
 
 /// An identity for the embedded server, and the PEM of the CA that signed it: in memory, made anew each
-/// time, RSA-1024 under a CA of 2048 bits as in the seed. The CA's key is gone when this returns.
+/// time, RSA-1024 under a CA of 2048 bits as in the seed, with a receipt key. The CA's key is gone when this
+/// returns.
 pub fn throwaway() -> Result<(Identity, String), IdentityError> {
-    throwaway_of(THROWAWAY_BITS)
+    // The search for its primes takes as long as that for the CA's, so it runs beside it.
+    thread::scope(|scope| {
+        let receipts = scope.spawn(|| new_key(RECEIPT_BITS_MIN));
+        let (authority, identity) = throwaway_server(THROWAWAY_BITS)?;
+        let receipts = receipts.join().map_err(|_| issue("the search for primes panicked"))??;
+        let issued = authority.issue_for(Purpose::Receipts, THROWAWAY_NAME, &receipts, THROWAWAY_DAYS)?;
+        let receipts = ReceiptKey::from_pem(
+            &issued.certificate_pem,
+            &issued.private_key_pem,
+            identity.certificate_pem(),
+        )?;
+        Ok((identity.with_receipt_key(receipts), authority.certificate_pem))
+    })
 }
 
-/// The same with a key of `bits` bits, which takes seconds where there are many.
+/// Makes a throwaway identity with a key of `bits` bits, which takes seconds where there are many, and without a
+/// receipt key: for a server whose files are measured and not kept.
 pub fn throwaway_of(bits: usize) -> Result<(Identity, String), IdentityError> {
-    let authority = Authority::new(&numbered("upseal demonstration CA")?, THROWAWAY_DAYS)?;
-    let issued = authority.issue("upseal embedded server", bits, THROWAWAY_DAYS)?;
-    let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
+    let (authority, identity) = throwaway_server(bits)?;
     Ok((identity, authority.certificate_pem))
 }
 
-/// Makes a CA (2048 bits, ten years) and a server's certificate (`bits`, `days`), and writes both with
-/// their keys into `dir`, which is created (0700) if need be. Private keys get mode 0600. Nothing is
-/// ever overwritten: if any of the four files is there, none is written.
+fn throwaway_server(bits: usize) -> Result<(Authority, Identity), IdentityError> {
+    let authority = Authority::new(&numbered("upseal demonstration CA")?, THROWAWAY_DAYS)?;
+    let issued = authority.issue(THROWAWAY_NAME, bits, THROWAWAY_DAYS)?;
+    let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
+    Ok((authority, identity))
+}
+
+/// Makes a CA (2048 bits, ten years) and the certificates of a server's key (`bits`, `days`) and of its receipt key
+/// (at least 2048 bits), and writes them with their keys into `dir`, which is created (0700) if need be. Private
+/// keys get mode 0600. Nothing is ever overwritten: if any of the six files is there, none is written.
 pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
-    let files = [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE].map(|name| dir.join(name));
+    let files = [
+        CA_FILE,
+        CA_PRIVATE_KEY_FILE,
+        CERTIFICATE_FILE,
+        PRIVATE_KEY_FILE,
+        RECEIPT_CERTIFICATE_FILE,
+        RECEIPT_PRIVATE_KEY_FILE,
+    ]
+    .map(|name| dir.join(name));
     // Before the search for primes; `create_new` below is what holds.
     if let Some(path) = files.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(IdentityError::Exists { path: path.clone() });
     }
     let authority = Authority::new(&numbered("upseal CA")?, AUTHORITY_DAYS)?;
     let issued = authority.issue("upseal server", bits, days)?;
+    let receipts = authority.issue_receipt_key("upseal server", bits.max(RECEIPT_BITS_MIN), days)?;
     create_folder(dir)?;
-    let [ca, ca_key, server, server_key] = files;
+    let [ca, ca_key, server, server_key, receipt, receipt_key] = files;
     write_all_new([
         (ca, &authority.certificate_pem, 0o644),
         (ca_key, &authority.private_key_pem, 0o600),
         (server, &issued.certificate_pem, 0o644),
         (server_key, &issued.private_key_pem, 0o600),
+        (receipt, &receipts.certificate_pem, 0o644),
+        (receipt_key, &receipts.private_key_pem, 0o600),
     ])
 }
 
@@ -280,23 +339,28 @@ pub(super) fn issue(why: impl std::fmt::Display) -> IdentityError {
     IdentityError::Issue { why: why.to_string() }
 }
 
+/// The extended key usage of a receipt key's certificate.
+pub(super) fn receipts_use() -> ExtendedKeyUsage {
+    ExtendedKeyUsage(vec![ObjectIdentifier::new_unwrap(RECEIPTS_USE)])
+}
+
 /// Whose certificate; the extensions follow (RFC 5280, 4.2.1).
 enum Role {
     Authority { name: Name },
-    Server { name: Name, issuer: Name, issuer_id: Option<SubjectKeyIdentifier> },
+    Leaf { purpose: Purpose, name: Name, issuer: Name, issuer_id: Option<SubjectKeyIdentifier> },
 }
 
 impl BuilderProfile for Role {
     fn get_issuer(&self, _subject: &Name) -> Name {
         match self {
             Self::Authority { name } => name.clone(),
-            Self::Server { issuer, .. } => issuer.clone(),
+            Self::Leaf { issuer, .. } => issuer.clone(),
         }
     }
 
     fn get_subject(&self) -> Name {
         match self {
-            Self::Authority { name } | Self::Server { name, .. } => name.clone(),
+            Self::Authority { name } | Self::Leaf { name, .. } => name.clone(),
         }
     }
 
@@ -309,22 +373,27 @@ impl BuilderProfile for Role {
         let (ca, usage) = match self {
             Self::Authority { .. } => (true, KeyUsages::KeyCertSign | KeyUsages::CRLSign),
             // AP signs; CP2 encrypts a key, CP1 the data.
-            Self::Server { .. } => (
+            Self::Leaf { purpose: Purpose::Server, .. } => (
                 false,
                 KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment | KeyUsages::DataEncipherment,
             ),
+            Self::Leaf { purpose: Purpose::Receipts, .. } => (false, KeyUsages::DigitalSignature.into()),
         };
         let subject = tbs.subject();
         let issuer_id = match self {
-            Self::Server { issuer_id: Some(own), .. } => own.clone(),
+            Self::Leaf { issuer_id: Some(own), .. } => own.clone(),
             _ => SubjectKeyIdentifier::try_from(issuer)?,
         };
         let issuer_id = AuthorityKeyIdentifier { key_identifier: Some(issuer_id.0), ..Default::default() };
-        Ok(vec![
+        let mut extensions = vec![
             BasicConstraints { ca, path_len_constraint: None }.to_extension(subject, &[])?,
             KeyUsage(usage).to_extension(subject, &[])?,
             SubjectKeyIdentifier::try_from(own)?.to_extension(subject, &[])?,
             issuer_id.to_extension(subject, &[])?,
-        ])
+        ];
+        if let Self::Leaf { purpose: Purpose::Receipts, .. } = self {
+            extensions.push(receipts_use().to_extension(subject, &[])?);
+        }
+        Ok(extensions)
     }
 }

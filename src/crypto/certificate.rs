@@ -14,6 +14,19 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
 
+/// What a certificate may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The server's own key: it answers MODE 3, and decrypts.
+    Server,
+    /// The key that signs receipts.
+    Receipts,
+}
+
+/// The extended key usage of a receipt key's certificate: `id-kp-documentSigning` (RFC 9336). It does not hold
+/// `serverAuth`, so no client takes such a certificate for a server's.
+pub const RECEIPTS_USE: &str = "1.3.6.1.5.5.7.3.36";
+
 /// Why a text is not exactly one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {

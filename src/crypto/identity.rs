@@ -13,13 +13,14 @@ use rsa::traits::PublicKeyParts as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub use super::authority::{Authority, Issued, init, throwaway, throwaway_of};
+pub use super::authority::{Authority, Issued, THROWAWAY_BITS, init, throwaway, throwaway_of};
 use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
 use super::challenge::{self, SignError};
 use super::fernet::SessionKey;
 use super::padding::{Both, Paddings, Unpadded};
 use super::private_pem::{PemError, private_key_block};
 use super::receipt;
+use super::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use super::rsa_batch::{BatchError, PrivateBatch, Raw};
 use super::rsa_blocks::{BlockOpener, ServerKey};
 use super::session_key;
@@ -42,7 +43,19 @@ pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
 /// The most blocks that a session key is read from. One known client sends three, two of them empty.
-pub const KEY_PIECES: usize = 8;
+pub const KEY_PIECES: usize = 4;
+
+/// What MODE 4 came to.
+#[derive(Debug)]
+pub struct Unwrapped {
+    /// The session key, or a random one.
+    pub key: SessionKey,
+    /// Whether a block behind the first was looked at for PKCS #1 v1.5 and did not conform: for the budget
+    /// ([`PaddingBudget`](crate::net::budget::PaddingBudget)).
+    pub missed: bool,
+    /// An error is for the operator alone: the key is a random one because this machine failed.
+    pub machine: Result<(), BatchError>,
+}
 
 /// Why there is no identity. Each says all in one line; none has a source to print after it.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +98,14 @@ pub enum IdentityError {
         /// Why.
         why: String,
     },
+    /// The receipt key or its certificate cannot be used.
+    #[error("{} is not the certificate of this server's receipt key: {why}", path.display())]
+    UnfitReceiptKey {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The CA's certificate is none.
     #[error("{} is no certificate of a CA: {why}", path.display())]
     NotACa {
@@ -114,6 +135,12 @@ pub enum IdentityError {
     /// Keys have 1024 to 8192 bits.
     #[error("a key of {bits} bits is not accepted: {} to {} are", KEY_BITS.start(), KEY_BITS.end())]
     Size {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// Receipt keys have at least 2048 bits.
+    #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
+    ReceiptKeySize {
         /// Bits of the modulus.
         bits: usize,
     },
@@ -175,17 +202,35 @@ pub struct Identity {
     certificate: Vec<u8>,
     /// The private operation.
     batch: PrivateBatch,
+    /// The key that signs receipts in the place of this one.
+    receipts: Option<ReceiptKey>,
 }
 
 impl Identity {
     /// Loads `server_signed.crt` and `server_private_key.pem` (PKCS #8 or PKCS #1) from a folder. They
-    /// must be a pair; who signed the certificate is for clients to judge.
+    /// must be a pair; who signed the certificate is for clients to judge. Besides the receipt key, if there is one.
     pub fn load(dir: &Path) -> Result<Self, IdentityError> {
         let certificate_path = dir.join(CERTIFICATE_FILE);
         let key_path = dir.join(PRIVATE_KEY_FILE);
         let certificate = read(&certificate_path)?;
         let key = private_key(&key_path, &read(&key_path)?)?;
-        Self::pair(key, certificate.to_vec(), &certificate_path, &key_path)
+        let identity = Self::pair(key, certificate.to_vec(), &certificate_path, &key_path)?;
+        Ok(match ReceiptKey::load(dir, identity.certificate_pem())? {
+            Some(receipts) => identity.with_receipt_key(receipts),
+            None => identity,
+        })
+    }
+
+    /// From now on this key signs the receipts.
+    #[must_use]
+    pub fn with_receipt_key(self, receipts: ReceiptKey) -> Self {
+        Self { receipts: Some(receipts), ..self }
+    }
+
+    /// The key that signs receipts; `None` if the server has only one key.
+    #[must_use]
+    pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
+        self.receipts.as_ref()
     }
 
     /// From the two PEM texts.
@@ -218,7 +263,7 @@ impl Identity {
                 own: own.fingerprint().to_string(),
             });
         }
-        Ok(Self { batch: PrivateBatch::new(&key), key, certificate })
+        Ok(Self { batch: PrivateBatch::new(&key), key, certificate, receipts: None })
     }
 
     /// The certificate as the file holds it: the second blob of the answer to MODE 3.
@@ -245,7 +290,8 @@ impl Identity {
         Ok(challenge::sign_salted(&self.batch, message, challenge::salt_max(&self.batch))?)
     }
 
-    /// Signs a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to MODE 3 has.
+    /// Signs a receipt with the server's own key: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to
+    /// MODE 3 has. Only for a server without a receipt key ([`Service::receipt_signer`](crate::net::service::Service::receipt_signer)).
     pub fn sign_receipt(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
         Ok(challenge::sign_salted(&self.batch, statement, receipt::SIGNATURE_SALT)?)
     }
@@ -284,39 +330,44 @@ impl Identity {
     /// counts, and known clients leave the others empty. Anything else, a blob of another length than whole blocks
     /// or one not below the modulus included, gives a fresh random key, chosen in constant time: the failure then
     /// surfaces at the HMAC, where it tells nothing about the padding.
-    /// An error is for the operator alone: the key is a random one because this machine failed.
+    ///
+    /// Behind the first block only `others` are looked for: a client that knows the key in the first block would learn
+    /// from the HMAC whether the second holds one.
     ///
     /// # Panics
     /// As [`SessionKey::generate`] does.
-    pub fn unwrap_session_key(&self, blob: &[u8]) -> (SessionKey, Result<(), BatchError>) {
-        let mut key = SessionKey::generate();
+    #[must_use]
+    pub fn unwrap_session_key(&self, blob: &[u8], others: Paddings) -> Unwrapped {
+        let mut unwrapped = Unwrapped { key: SessionKey::generate(), missed: false, machine: Ok(()) };
         let k = self.modulus_bytes();
         if !blob.len().is_multiple_of(k) || blob.len() > KEY_PIECES * k {
-            return (key, Ok(()));
+            return unwrapped;
         }
-        for block in blob.chunks_exact(k) {
+        for (n, block) in blob.chunks_exact(k).enumerate() {
             let em = match self.decrypt_raw(block) {
                 Ok(Some(em)) => em,
                 Ok(None) => continue,
-                Err(why) => return (key, Err(why)),
+                Err(why) => return Unwrapped { machine: Err(why), ..unwrapped },
             };
-            let Unpadded { valid, len, block } = Both::of(em, Paddings::EITHER).either();
+            let paddings = if n == 0 { Paddings::EITHER } else { others };
+            let Unpadded { valid, len, block } = Both::of(em, paddings).either();
+            unwrapped.missed |= n > 0 && others.contains(Padding::Pkcs1v15) && !bool::from(valid);
             if let Some(text) = block.last_chunk() {
                 let (bytes, is_key) = session_key::decode(text);
-                key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
+                unwrapped.key.replace_if(valid & len.ct_eq(&44) & is_key, &bytes);
             }
             if let Some(bytes) = block.last_chunk() {
-                key.replace_if(valid & len.ct_eq(&32), bytes);
+                unwrapped.key.replace_if(valid & len.ct_eq(&32), bytes);
             }
         }
-        (key, Ok(()))
+        unwrapped
     }
 
     /// The same, on a machine that goes wrong for good after one operation: the answer to MODE 3.
     #[cfg(test)]
     pub(crate) fn on_a_failing_machine(&self) -> Self {
         let batch = PrivateBatch::failing_after_one(&self.key);
-        Self { key: self.key.clone(), certificate: self.certificate.clone(), batch }
+        Self { key: self.key.clone(), certificate: self.certificate.clone(), batch, receipts: None }
     }
 
     #[cfg(test)]

@@ -19,7 +19,7 @@
 //!
 //! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
 //! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
-//! clock; only [`identity`], [`authority`] and [`request`] touch files.
+//! clock; only [`identity`], [`receipt_key`], [`authority`] and [`request`] touch files.
 //!
 //! **Limits.** Decryption fails in one way, [`OpenError::Rejected`] (for the operator alone there is
 //! [`OpenError::Machine`]), and only at [`Open::finish`], after
@@ -41,12 +41,13 @@ pub mod padding;
 mod private_pem;
 mod pss;
 pub mod receipt;
+pub mod receipt_key;
 pub mod request;
 pub mod rsa_batch;
 pub mod rsa_blocks;
 mod session_key;
 
-pub(crate) use name::{common_name_of, distinguished};
+pub(crate) use name::{attributes, common_name_of, distinguished, same_name};
 
 use sha2::{Digest as _, Sha256};
 

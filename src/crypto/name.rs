@@ -56,6 +56,20 @@ pub(crate) fn common_name_of(name: &X509Name<'_>) -> Option<String> {
     }
 }
 
+/// Whether two names have the same text, whatever their string types (RFC 5280, 7.1). Names that differ in case or
+/// spaces are different.
+pub(crate) fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
+    one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
+}
+
+/// The attributes of each part of a name; `None` if one is no text.
+pub(crate) fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
+    let text = |attribute: &'a AttributeTypeAndValue<'_>| {
+        Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
+    };
+    name.iter().map(|part| part.iter().map(text).collect()).collect()
+}
+
 fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     let oid = attribute.attr_type().to_id_string();
     let keyword = KEYWORDS.iter().find(|(id, _)| *id == oid).map(|(_, keyword)| *keyword);

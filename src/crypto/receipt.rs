@@ -3,8 +3,12 @@
 //! ```text
 //!   client                                                        server
 //!   Request  nonce, hello, ordinals, salt under its key ───────►  Statement  one line for each ordinal
-//!   verify   ◄─────────── PSS over the statement, salt of 32 ───  Identity::sign_receipt
+//!   verify   ◄─────────── PSS over the statement, salt of 32 ───  ReceiptKey::sign
 //! ```
+//!
+//! The statement names the server's own key, which proved itself, and the receipt key, which signed. A server without a
+//! receipt key names and uses its only key ([`Identity::sign_receipt`](super::identity::Identity::sign_receipt)), as every
+//! server did in earlier versions.
 //!
 //! An answer to MODE 3 always has a salt of the maximum length, a receipt always one of 32 bytes, and
 //! neither is accepted for the other: so nobody makes a receipt out of a server that signs what it is told.
@@ -24,11 +28,11 @@ use rsa::traits::SignatureScheme as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use self::kept::{NotAReceipt, RECEIPT_MAX, Receipt};
+pub use self::kept::{Certificates, NotAReceipt, RECEIPT_MAX, Receipt};
 use super::SealError;
 use super::rsa_blocks::ServerKey;
 use crate::digest::Digest;
-use crate::event::{Padding, Variant};
+use crate::event::{Named, Padding, Variant};
 
 /// Bytes of the salt in a receipt's signature; never that of an answer to MODE 3.
 pub const SIGNATURE_SALT: usize = 32;
@@ -40,6 +44,9 @@ pub const MAX_FILES: u64 = 256;
 const REQUEST: &str = "upseal/1 receipt";
 /// The first line of a statement.
 const STATEMENT: &str = "upseal/1 stored";
+
+/// What the line of a receipt key begins with.
+const RECEIPT_KEY: &str = "receipt-key ";
 
 /// What stays as it is in a percent-encoded name (RFC 3986, "unreserved").
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -146,6 +153,8 @@ pub struct Statement {
     pub request: Digest,
     /// SHA-256 of the server's `SubjectPublicKeyInfo`.
     pub key: Digest,
+    /// SHA-256 of the receipt key's `SubjectPublicKeyInfo`; `None` if the server's own key signs.
+    pub receipt_key: Option<Digest>,
     /// Seconds since 1970.
     pub time: i64,
     /// One for each ordinal of the request, in order.
@@ -174,6 +183,8 @@ pub enum Fate {
         digest: Digest,
         /// Under this name, not escaped.
         name: String,
+        /// Whether it is kept under that name, or came under it.
+        named: Named,
     },
     /// It is not.
     Missing(Reason),
@@ -225,7 +236,9 @@ impl Statement {
     #[must_use]
     pub fn to_text(&self) -> String {
         let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::MIN);
-        let head = format!("{STATEMENT}\nrequest {}\nkey {}\ntime {time}\n", self.request, self.key);
+        let receipt_key = self.receipt_key.map(|key| format!("receipt-key {key}\n")).unwrap_or_default();
+        let head =
+            format!("{STATEMENT}\nrequest {}\nkey {}\n{receipt_key}time {time}\n", self.request, self.key);
         self.entries.iter().fold(head, |mut text, entry| {
             // Writing into a `String` does not fail.
             let _ = write!(text, "{entry}");
@@ -242,6 +255,11 @@ impl Statement {
         lines.next(STATEMENT, "`upseal/1 stored`", |rest| rest.is_empty().then_some(()))?;
         let request = lines.next("request ", "`request` and 64 hexadecimal digits", digest)?;
         let key = lines.next("key ", "`key` and 64 hexadecimal digits", digest)?;
+        let receipt_key = if lines.rest.starts_with(RECEIPT_KEY) {
+            Some(lines.next(RECEIPT_KEY, "`receipt-key` and 64 hexadecimal digits", digest)?)
+        } else {
+            None
+        };
         let time = lines.next("time ", "`time`, RFC 3339 in UTC to the second", |time| {
             let parsed: Timestamp = time.parse().ok()?;
             (parsed.to_string() == time && parsed.subsec_nanosecond() == 0).then(|| parsed.as_second())
@@ -253,7 +271,7 @@ impl Statement {
             })?;
             entries.push(entry);
         }
-        let statement = Self { request, key, time, entries };
+        let statement = Self { request, key, receipt_key, time, entries };
         Ok((statement, lines.rest))
     }
 }
@@ -283,9 +301,9 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ordinal = self.ordinal;
         match &self.fate {
-            Fate::Stored { protocol, size, digest, name } => {
-                let (protocol, name) = (protocol.word(), utf8_percent_encode(name, KEPT));
-                writeln!(f, "file {ordinal} {protocol} {size} {digest} {name}")
+            Fate::Stored { protocol, size, digest, name, named } => {
+                let (kind, protocol, name) = (kind(*named), protocol.word(), utf8_percent_encode(name, KEPT));
+                writeln!(f, "{kind} {ordinal} {protocol} {size} {digest} {name}")
             }
             Fate::Missing(reason) => writeln!(f, "missing {ordinal} {reason}"),
         }
@@ -296,25 +314,35 @@ impl Entry {
     /// One line without its LF; none but the one that [`fmt::Display`] writes.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
-        let kind = words.next()?;
+        let first = words.next()?;
         let ordinal = number(words.next()?)?;
-        let fate = match kind {
-            "file" => {
+        let named = [Named::Stored, Named::Wanted].into_iter().find(|named| kind(*named) == first);
+        let fate = match (named, first) {
+            (Some(named), _) => {
                 let protocol = words.next()?;
                 Fate::Stored {
                     protocol: Variant::ALL.into_iter().find(|variant| variant.word() == protocol)?,
                     size: number(words.next()?)?,
                     digest: digest(words.next()?)?,
                     name: name(words.next()?)?,
+                    named,
                 }
             }
-            "missing" => {
+            (None, "missing") => {
                 let reason = words.next()?;
                 Fate::Missing(Reason::ALL.into_iter().find(|known| known.to_string() == reason)?)
             }
             _ => return None,
         };
         words.next().is_none().then_some(Self { ordinal, fate })
+    }
+}
+
+/// First word of the line of a file that is here.
+const fn kind(named: Named) -> &'static str {
+    match named {
+        Named::Stored => "file",
+        Named::Wanted => "accepted",
     }
 }
 

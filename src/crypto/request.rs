@@ -5,6 +5,9 @@
 //!                 └► server.csr ─────────────────────────► │
 //!            server_signed.crt ◄───────────────────────────┘
 //! ```
+//!
+//! A receipt key's request has the subject of the server's own certificate or request, and asks for the extended key
+//! usage of receipt keys. [`sign`] gives it that usage and no other.
 
 use std::path::{Path, PathBuf};
 
@@ -15,17 +18,27 @@ use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::signature::{Keypair as _, SignatureEncoding as _, Signer as _, Verifier as _};
 use x509_cert::SubjectPublicKeyInfo;
 use x509_cert::der::asn1::{BitString, SetOfVec};
-use x509_cert::der::{DecodePem as _, Encode as _, EncodePem as _};
-use x509_cert::request::{CertReq, CertReqInfo, Version};
+use x509_cert::der::oid::AssociatedOid as _;
+use x509_cert::der::{Decode as _, DecodePem as _, Encode as _, EncodePem as _};
+use x509_cert::ext::ToExtension as _;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::name::Name;
+use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
 use x509_cert::spki::DynSignatureAlgorithmIdentifier as _;
 
-use super::authority::{Authority, create_folder, issue, name, new_key, write_all_new, write_new};
-use super::certificate::CERTIFICATE_MAX;
-use super::identity::{IdentityError, KEY_BITS, PRIVATE_KEY_FILE, read};
+use super::authority::{
+    Authority, create_folder, issue, name, new_key, receipts_use, write_all_new, write_new,
+};
+use super::certificate::{CERTIFICATE_MAX, Certificate, Purpose};
+use super::identity::{CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE, read};
+use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_PRIVATE_KEY_FILE};
 use super::rsa_blocks::ServerKey;
 
 /// The request, beside the private key; the handout's name.
 pub const REQUEST_FILE: &str = "server.csr";
+
+/// The request for the receipt key's certificate, beside its private key.
+pub const RECEIPT_REQUEST_FILE: &str = "receipt.csr";
 
 /// Why a request is not signed.
 #[derive(Debug, thiserror::Error)]
@@ -66,24 +79,77 @@ pub enum RequestError {
 /// created (0700) if need be. The key gets mode 0600. Nothing is ever overwritten: if one of the two files is
 /// there, none is written.
 pub fn csr(dir: &Path, common_name: &str, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
-    let files = [PRIVATE_KEY_FILE, REQUEST_FILE].map(|name| dir.join(name));
+    write_request(Purpose::Server, [PRIVATE_KEY_FILE, REQUEST_FILE].map(|name| dir.join(name)), bits, || {
+        name(common_name)
+    })
+}
+
+/// Makes a receipt key of `bits` bits (at least 2048) for the server whose certificate or request is in `dir`, and a
+/// request with that subject, and writes both as [`csr`] does.
+///
+/// # Errors
+/// There is neither a certificate nor a request of the server's own, a file is there already, or the size is not
+/// accepted.
+pub fn receipt_csr(dir: &Path, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
+    if bits < RECEIPT_BITS_MIN {
+        return Err(IdentityError::ReceiptKeySize { bits });
+    }
+    let files = [RECEIPT_PRIVATE_KEY_FILE, RECEIPT_REQUEST_FILE].map(|name| dir.join(name));
+    write_request(Purpose::Receipts, files, bits, || subject_of_the_server(dir))
+}
+
+/// The subject of the server's certificate; where the CA has not signed it yet, of its request.
+fn subject_of_the_server(dir: &Path) -> Result<Name, IdentityError> {
+    let path = dir.join(CERTIFICATE_FILE);
+    match read(&path) {
+        Ok(pem) => {
+            let not_one = |why| IdentityError::NotACertificate { path: path.clone(), why };
+            let certificate = Certificate::from_pem(&pem).map_err(not_one)?;
+            let certificate = x509_cert::Certificate::from_der(certificate.der()).map_err(issue)?;
+            Ok(certificate.tbs_certificate().subject().clone())
+        }
+        Err(error) => match read(&dir.join(REQUEST_FILE)).map(|pem| parse(&pem)) {
+            Ok(Ok(request)) => Ok(request.info.subject),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Writes a new key and a request for it into these two files.
+fn write_request(
+    purpose: Purpose,
+    files: [PathBuf; 2],
+    bits: usize,
+    subject: impl FnOnce() -> Result<Name, IdentityError>,
+) -> Result<Vec<PathBuf>, IdentityError> {
     // Before the search for primes; writing never replaces either.
     if let Some(path) = files.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(IdentityError::Exists { path: path.clone() });
     }
-    let subject = name(common_name)?;
+    let subject = subject()?;
     let key = new_key(bits)?;
     let private_key = key.to_pkcs8_pem(LineEnding::LF).map_err(issue)?;
-    let request = request(subject, key)?;
-    create_folder(dir)?;
+    let request = request(purpose, subject, key)?;
     let [key_file, request_file] = files;
+    if let Some(dir) = key_file.parent() {
+        create_folder(dir)?;
+    }
     write_all_new([(key_file, &private_key, 0o600), (request_file, &request, 0o644)])
 }
 
-/// Without attributes: the CA decides what the certificate may be used for.
-fn request(subject: x509_cert::name::Name, key: RsaPrivateKey) -> Result<String, IdentityError> {
+/// A server's request has no attributes: the CA decides what the certificate may be used for. A receipt key's asks for
+/// its use, so that no CA takes it for a second server's by mistake.
+fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String, IdentityError> {
     let public_key = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
-    let info = CertReqInfo { version: Version::V1, subject, public_key, attributes: SetOfVec::default() };
+    let mut attributes = SetOfVec::default();
+    if purpose == Purpose::Receipts {
+        let usage =
+            KeyUsage(KeyUsages::DigitalSignature.into()).to_extension(&subject, &[]).map_err(issue)?;
+        let extended = receipts_use().to_extension(&subject, &[]).map_err(issue)?;
+        let wanted = ExtensionReq(vec![usage, extended]).try_into().map_err(issue)?;
+        attributes.insert(wanted).map_err(issue)?;
+    }
+    let info = CertReqInfo { version: Version::V1, subject, public_key, attributes };
     let signer = SigningKey::<Sha256>::new(key);
     let signature: Signature = signer.try_sign(&info.to_der().map_err(issue)?).map_err(issue)?;
     let request = CertReq {
@@ -94,11 +160,11 @@ fn request(subject: x509_cert::name::Name, key: RsaPrivateKey) -> Result<String,
     request.to_pem(LineEnding::LF).map_err(issue)
 }
 
-/// Signs somebody's request: the subject and the key are the request's, all else is ours. Returns the
+/// Signs somebody's request: the subject, the key and the purpose are the request's, all else is ours. Returns the
 /// certificate, PEM.
 ///
 /// # Errors
-/// The request's own signature does not hold, or its key or name is not for a server.
+/// The request's own signature does not hold, or its key or name is not for its purpose.
 pub fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, RequestError> {
     let request = parse(request)?;
     let public = request.info.public_key.to_der().map_err(issue)?;
@@ -112,7 +178,27 @@ pub fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, 
     if &request.info.subject == authority.name() {
         return Err(RequestError::NamesTheCa);
     }
-    Ok(authority.certify(request.info.subject, request.info.public_key, days)?)
+    let purpose = purpose(&request);
+    if purpose == Purpose::Receipts && key.bits() < RECEIPT_BITS_MIN {
+        return Err(IdentityError::ReceiptKeySize { bits: key.bits() }.into());
+    }
+    Ok(authority.certify(purpose, request.info.subject, request.info.public_key, days)?)
+}
+
+/// A receipt key's, if the request asks for the extended key usage of one.
+fn purpose(request: &CertReq) -> Purpose {
+    let wanted = request
+        .info
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.oid == ExtensionReq::OID)
+        .flat_map(|attribute| attribute.values.iter())
+        .filter_map(|value| value.decode_as::<ExtensionReq>().ok())
+        .flat_map(|extensions| extensions.0)
+        .filter(|extension| extension.extn_id == ExtendedKeyUsage::OID)
+        .filter_map(|extension| ExtendedKeyUsage::from_der(extension.extn_value.as_bytes()).ok());
+    let is_for_receipts = wanted.flat_map(|usage| usage.0).any(|usage| receipts_use().0.contains(&usage));
+    if is_for_receipts { Purpose::Receipts } else { Purpose::Server }
 }
 
 fn parse(pem: &[u8]) -> Result<CertReq, RequestError> {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::LabError;
 use super::proxy::PATIENCE;
 use crate::crypto::identity::{Authority, Identity, Issued};
+use crate::crypto::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use crate::digest::FileDigest;
 use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, Target, Track};
 use crate::ledger::{Ledger, Serving};
@@ -69,11 +70,19 @@ impl Cast {
         // Its last second is this one.
         let expired = authority.issue("upseal lab, expired", SERVER_BITS, 0)?;
         let anchor = Arc::new(Anchor::from_pem(authority.certificate_pem().as_bytes())?);
+        let issued = authority.issue("upseal lab", SERVER_BITS, DAYS)?;
+        let receipts = authority.issue_receipt_key("upseal lab", RECEIPT_BITS_MIN, DAYS)?;
         let folder = Scratch::new()?;
         let ca = folder.0.join("ca.crt");
         fs::write(&ca, authority.certificate_pem())?;
+        let server = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem)?;
+        let receipts = ReceiptKey::from_pem(
+            &receipts.certificate_pem,
+            &receipts.private_key_pem,
+            server.certificate_pem(),
+        )?;
         let cast = Self {
-            server: read(&authority.issue("upseal lab", SERVER_BITS, DAYS)?)?,
+            server: Arc::new(server.with_receipt_key(receipts)),
             neighbour: read(&authority.issue("upseal lab, another", SERVER_BITS, DAYS)?)?,
             stranger: read(&other.issue("upseal lab", SERVER_BITS, DAYS)?)?,
             expired: read(&expired)?,

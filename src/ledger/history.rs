@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
 use super::{Ledger, LedgerError, announced};
@@ -192,6 +192,17 @@ impl Ledger {
              GROUP BY name) ORDER BY name"
         );
         self.read(|file| file.prepare(&sql)?.query_map([Bytes(store)], received_row)?.collect())
+    }
+
+    /// Returns the row in effect of a name in a store: the latest that was not discarded.
+    pub fn latest(&self, store: &Path, name: &str) -> Result<Option<Entry>, LedgerError> {
+        let sql = format!(
+            "{RECEIVED} WHERE id = (SELECT max(id) FROM received WHERE store = ?1 AND name = ?2
+             AND kept <> 'discarded')"
+        );
+        self.read(|file| {
+            file.prepare_cached(&sql)?.query_row(params![Bytes(store), name], received_row).optional()
+        })
     }
 
     /// Whether the server with this key (SPKI SHA-256) has already given a receipt for a file of this

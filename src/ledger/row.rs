@@ -61,7 +61,7 @@ pub struct Sent {
     pub digest: Option<Digest>,
     /// How it ended.
     pub outcome: Outcome,
-    /// The name that the receipt gives it.
+    /// The name under which it is stored, if the receipt tells that.
     pub stored_name: Option<String>,
     /// The file of the receipt that speaks of it, whatever it says; absolute.
     pub receipt: Option<PathBuf>,

@@ -22,7 +22,7 @@ use super::row::Received;
 use super::{Ledger, LedgerError, PATIENCE, store_path};
 use crate::digest::Digest;
 use crate::own_files::{FlockOperation, Locked, lock};
-use crate::store::{Announce, Coming};
+use crate::store::{Announce, Catalogue, Coming, FileName, Record};
 
 /// Claims that are remembered in the process at the most: about 10 MB.
 const MOST_CLAIMS: usize = 100_000;
@@ -328,6 +328,13 @@ impl Serving {
     /// What it holds is sound between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Catalogue for Serving {
+    fn record_of(&self, name: &FileName) -> Option<Record> {
+        let row = self.ledger.latest(&self.store, name.as_str()).ok()??;
+        Some(Record { size: row.size(), digest: row.digest()?, at_ms: row.at_ms() })
     }
 }
 

@@ -184,15 +184,27 @@ pub fn server_line(gives_receipts: bool, idle_seconds: u64) -> String {
     format!("{SERVER}receipts={} idle={idle_seconds}\n", u8::from(gives_receipts))
 }
 
-/// Whether what stands before the PEM says that this server gives receipts. It may only add: it is not
+/// What a server says of receipts when it answers a hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOffer {
+    /// Nothing: it is no server of upseal, or somebody took its line out.
+    Unmentioned,
+    /// It is a server of upseal and gives none.
+    NotGiven,
+    /// It gives receipts.
+    Given,
+}
+
+/// Reads what stands before the PEM: whether this server gives receipts. It may only add: it is not
 /// signed, so its absence is for the memory of known servers to notice.
 #[must_use]
-pub fn gives_receipts(certificate: &[u8]) -> bool {
+pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
     let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Some(words) = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) else {
-        return false;
-    };
-    words.split(' ').any(|word| word == "receipts=1")
+    match str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER)) {
+        None => ReceiptOffer::Unmentioned,
+        Some(words) if words.split(' ').any(|word| word == "receipts=1") => ReceiptOffer::Given,
+        Some(_) => ReceiptOffer::NotGiven,
+    }
 }
 
 /// A message that our server does not sign, because the signature could be used elsewhere.
@@ -387,6 +399,21 @@ mod tests {
         let tls = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0"].concat();
         assert_eq!(check_signable(&tls), Err(Unsignable::TlsLookAlike));
         assert_eq!(check_signable(&tls[1..]), Ok(()), "63 spaces");
+    }
+
+    #[test]
+    fn what_a_server_says_of_receipts_is_read_from_its_line_alone() {
+        let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
+        assert_eq!(read(&server_line(true, 900)), ReceiptOffer::Given);
+        assert_eq!(read(&server_line(false, 900)), ReceiptOffer::NotGiven);
+        assert_eq!(
+            read("upseal/1 server idle=900\n"),
+            ReceiptOffer::NotGiven,
+            "of a version without receipts"
+        );
+        for line in ["", "receipts=1\n", "a line\nupseal/1 server receipts=1\n"] {
+            assert_eq!(read(line), ReceiptOffer::Unmentioned, "{line}");
+        }
     }
 
     fn answer_bytes(first: &[u8], second: &[u8]) -> Vec<u8> {

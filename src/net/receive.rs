@@ -11,6 +11,7 @@ use self::body::Slot;
 use self::ledger::{Opening, Own};
 use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
+use self::telling::Speaks;
 use super::connection::Connection;
 use super::ending::Behind;
 use super::framing::Body;
@@ -21,7 +22,7 @@ use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
-use crate::digest::{Digest, FileDigest};
+use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
 use crate::ledger::Seen;
 use crate::meter::{Meter, Stage};
@@ -92,17 +93,14 @@ pub struct Session<'a> {
     stored: Stored,
     /// What must not come in another connection.
     own: Own,
-    /// A body of this connection was told to be CP1, so the next are too: a client speaks one variant.
-    speaks_blocks: bool,
-    /// A body that was not empty was told to be AP's.
-    speaks_clear: bool,
+    speaks: Speaks,
     key: Option<SessionKey>,
+    /// SHA-256 of that key as it was wrapped, of each piece in which it came.
+    wrapped: Vec<Digest>,
     /// The blocks that it came in, while nothing but more of them has followed.
     key_pieces: Vec<u8>,
     /// The bytes that silence decided about, and k.
     decided_by_silence: Option<(Vec<u8>, u64)>,
-    /// SHA-256 of each block that it was wrapped in.
-    wrapped: Vec<Digest>,
     /// Whether that was its doing if the key is a random one.
     unwrapped: Result<(), BatchError>,
     /// A file that may still turn out not to be over.
@@ -138,12 +136,11 @@ impl<'a> Session<'a> {
             first_message: None,
             stored: Stored::default(),
             own: Own::default(),
-            speaks_blocks: false,
-            speaks_clear: false,
+            speaks: Speaks::Unknown,
             key: None,
+            wrapped: Vec::new(),
             key_pieces: Vec::new(),
             decided_by_silence: None,
-            wrapped: Vec::new(),
             unwrapped: Ok(()),
             open_ended: None,
             at_rest: None,
@@ -291,7 +288,7 @@ impl<'a> Session<'a> {
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
         check_signable(challenge)?;
-        let gives_receipts = self.service.policy.digest == FileDigest::Sha256;
+        let gives_receipts = self.service.receipt_signer().is_ok();
         // Without them a request is answered as any message: "delivered, no receipt".
         if let Some(request) = Request::parse(challenge).filter(|_| gives_receipts) {
             return self.receipt(&request);
@@ -333,13 +330,11 @@ impl<'a> Session<'a> {
         let Some(identity) = &self.service.identity else {
             return Err(self.order("MODE 4, but this server has no key and serves Plain only"));
         };
-        let (key, unwrapped) = identity.unwrap_session_key(wrapped);
+        let identity = Arc::clone(identity);
         let digest = Digest::of(wrapped);
         self.check_fresh(digest)?;
-        self.key = Some(key);
         self.wrapped = vec![digest];
-        self.unwrapped = unwrapped;
-        self.await_key_pieces(wrapped);
+        self.unwrap(&identity, wrapped);
         Ok(())
     }
 
@@ -435,6 +430,7 @@ impl<'a> Session<'a> {
             "" => name.clone(),
             prefix => name.with_prefix(prefix)?,
         };
+        want.check(self.service.policy.portability)?;
         let pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
@@ -452,6 +448,7 @@ impl<'a> Session<'a> {
             track,
             variant,
             want,
+            came_as: name.clone(),
             pending,
             ciphertext,
             digest: None,

@@ -14,11 +14,13 @@ use super::wire::WireError;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
 use crate::crypto::padding::Paddings;
+use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Blame, Padding, Variant};
+use crate::event::{Blame, Named, Padding, Variant};
 use crate::ledger::serving::ClaimError;
 use crate::ledger::{LedgerError, Seen, Serving};
+use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
 use crate::units;
 
@@ -34,6 +36,10 @@ pub struct Policy {
     pub max_file: u64,
     /// What the names of stored files begin with, before the name that came.
     pub prefix: String,
+    /// Which name a receipt states.
+    pub names: Named,
+    /// Which names are refused.
+    pub portability: Portability,
     /// How MODE 3 is answered.
     pub reply: Reply,
     /// Whether files are hashed. Unhashed, there are no receipts, and a file that is here already is
@@ -57,6 +63,8 @@ impl Default for Policy {
             paddings: Paddings::EITHER,
             max_file: 64 << 30,
             prefix: String::new(),
+            names: Named::Stored,
+            portability: Portability::default(),
             reply: Reply::default(),
             digest: FileDigest::Sha256,
         }
@@ -79,6 +87,76 @@ pub struct Service {
     pub budget: PaddingBudget,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
+}
+
+/// The key that signs a server's receipts.
+#[derive(Debug, Clone, Copy)]
+pub enum ReceiptSigner<'a> {
+    /// Its receipt key.
+    ReceiptKey(&'a ReceiptKey),
+    /// Its only key.
+    OnlyKey(&'a Identity),
+}
+
+impl ReceiptSigner<'_> {
+    /// Signs a statement.
+    ///
+    /// # Errors
+    /// [`IdentityError::Sign`] if this machine computes wrongly.
+    pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        match self {
+            Self::ReceiptKey(key) => key.sign(statement),
+            Self::OnlyKey(identity) => identity.sign_receipt(statement),
+        }
+    }
+
+    /// The receipt key; `None` if the server has only one key.
+    #[must_use]
+    pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
+        match self {
+            Self::ReceiptKey(key) => Some(key),
+            Self::OnlyKey(_) => None,
+        }
+    }
+}
+
+/// Why a server gives no receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoReceipts {
+    /// It has no identity.
+    #[error("no receipts are given: this server has no certificate")]
+    NoIdentity,
+    /// Files are not hashed.
+    #[error("no receipts are given: received files are not hashed (--digest)")]
+    NoDigest,
+    /// Its only key evaluates PKCS #1 v1.5, so its signatures can be forged.
+    #[error(
+        "no receipts are given: this server has no receipt key, and a key that decrypts PKCS #1 v1.5 could be used to \
+         forge them"
+    )]
+    OnlyKeyDecrypts,
+}
+
+impl Service {
+    /// The key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
+    /// (MODE 4 takes that padding always, and is no oracle: a key that does not unwrap becomes a random one.)
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn receipt_signer(&self) -> Result<ReceiptSigner<'_>, NoReceipts> {
+        let identity = self.identity.as_deref().ok_or(NoReceipts::NoIdentity)?;
+        let Policy { digest, variants, paddings, .. } = &self.policy;
+        if *digest != FileDigest::Sha256 {
+            return Err(NoReceipts::NoDigest);
+        }
+        match identity.receipt_key() {
+            Some(key) => Ok(ReceiptSigner::ReceiptKey(key)),
+            None if variants.contains(&Variant::Cp1) && paddings.contains(Padding::Pkcs1v15) => {
+                Err(NoReceipts::OnlyKeyDecrypts)
+            }
+            None => Ok(ReceiptSigner::OnlyKey(identity)),
+        }
+    }
 }
 
 /// Why a session ended early. Nothing of an unfinished file is published.
@@ -218,5 +296,67 @@ fn cause(source: Option<&io::Error>) -> String {
         None => "the client closed the connection".to_owned(),
         Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stands still".to_owned(),
         Some(e) => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::net::record::Recorder;
+    use crate::store::Nowhere;
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn event(&self, _event: crate::event::Event) {}
+        fn watch(&self, _track: crate::event::Track, _meter: Arc<crate::meter::Meter>) {}
+        fn unwatch(&self, _track: crate::event::Track) {}
+        fn recorder(&self) -> Option<Arc<Recorder>> {
+            None
+        }
+    }
+
+    fn service(policy: Policy, identity: Option<Identity>) -> Service {
+        Service {
+            policy,
+            identity: identity.map(Arc::new),
+            store: Arc::new(Nowhere),
+            ciphertext: None,
+            history: None,
+            budget: PaddingBudget::default(),
+            observer: Arc::new(Deaf),
+        }
+    }
+
+    #[test]
+    fn the_only_key_signs_receipts_only_where_cp1_has_no_pkcs1v15() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let one = || Identity::from_pem(&read("server_signed.crt"), &read("server_private_key.pem")).unwrap();
+        let two = || Identity::load(&folder).unwrap();
+        let pkcs1v15: Paddings = std::iter::once(Padding::Pkcs1v15).collect();
+        let cp2 = vec![Variant::Ap, Variant::Cp2];
+        for (variants, paddings, alone) in [
+            (Variant::ALL.to_vec(), Paddings::EITHER, false),
+            (vec![Variant::Cp1], pkcs1v15, false),
+            (Variant::ALL.to_vec(), Paddings::OAEP, true),
+            // A padding that no accepted variant has.
+            (cp2, Paddings::EITHER, true),
+        ] {
+            let policy = Policy { variants, paddings, ..Policy::default() };
+            let of_one = service(policy.clone(), Some(one()));
+            match of_one.receipt_signer() {
+                Ok(ReceiptSigner::OnlyKey(_)) => assert!(alone, "{policy:?}"),
+                Err(NoReceipts::OnlyKeyDecrypts) => assert!(!alone, "{policy:?}"),
+                other => panic!("{policy:?}: {other:?}"),
+            }
+            let of_two = service(policy.clone(), Some(two()));
+            assert!(matches!(of_two.receipt_signer(), Ok(ReceiptSigner::ReceiptKey(_))), "{policy:?}");
+            let unhashed = Policy { digest: FileDigest::None, ..policy };
+            assert_eq!(service(unhashed, Some(two())).receipt_signer().unwrap_err(), NoReceipts::NoDigest);
+        }
+        assert_eq!(service(Policy::default(), None).receipt_signer().unwrap_err(), NoReceipts::NoIdentity);
     }
 }

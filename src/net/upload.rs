@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::body::Slot;
 use super::connection::Connection;
 use super::framing::Layout;
-use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, gives_receipts, hello_random};
+use super::handshake::{AnswerDecoder, LONG_HELLO_RANDOM, Offer, ReceiptOffer, hello_random, receipt_offer};
 use super::record::Tap;
 use super::wire::{Mode, WORD, word};
 use crate::crypto::challenge;
@@ -48,8 +48,8 @@ pub struct Proven {
     pub proof: Proof,
     /// The only CN of its subject, as it is: to be compared, never to be shown.
     pub common_name: Option<String>,
-    /// Whether it says that it gives receipts; `None` if it was not asked, for want of a hello.
-    pub receipts: Option<bool>,
+    /// What it says of receipts; `None` if it was not asked, for want of a hello.
+    pub receipts: Option<ReceiptOffer>,
 }
 
 /// A file that the kernel took.
@@ -72,6 +72,8 @@ pub struct Upload {
     dialect: Dialect,
     /// Known after [`Upload::prove`].
     server: Option<ServerKey>,
+    /// The CA that it proved itself under.
+    anchor: Option<Anchor>,
     /// SHA-256 of the message that it proved itself by.
     hello: Option<Digest>,
     /// Whether it says that it gives receipts.
@@ -100,6 +102,7 @@ impl Upload {
             connection,
             dialect,
             server: None,
+            anchor: None,
             hello: None,
             gives_receipts: false,
             files: 0,
@@ -200,9 +203,11 @@ impl Upload {
         let (key, proof) = anchor.check(&answer.certificate, unix_now())?;
         challenge::verify(&key, &hello, &answer.signature)?;
         self.server = Some(key);
+        self.anchor = Some(anchor.clone());
         self.hello = Some(Digest::of(&hello));
-        self.gives_receipts = gives_receipts(&answer.certificate);
-        let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(self.gives_receipts);
+        let offer = receipt_offer(&answer.certificate);
+        self.gives_receipts = offer == ReceiptOffer::Given;
+        let receipts = (self.dialect.auth_message != AuthMessage::Random32).then_some(offer);
         Ok(Proven { proof, common_name: facts::common_name(&answer.certificate), receipts })
     }
 
@@ -254,6 +259,12 @@ impl Upload {
     /// The connection broke.
     pub fn flush(&mut self) -> Result<(), UploadError> {
         self.connection.flush().map_err(|e| self.cut(0, 0, Some(e)))
+    }
+
+    /// The CA that the server proved itself under; `None` before, and in Plain.
+    #[must_use]
+    pub const fn anchor(&self) -> Option<&Anchor> {
+        self.anchor.as_ref()
     }
 
     /// Whether the server said, when it proved itself, that it gives receipts.

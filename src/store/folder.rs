@@ -3,15 +3,21 @@
 //! ```text
 //! begin   create a file without a name    O_TMPFILE, in the folder itself
 //! write   into it
-//! commit  join the group
+//! commit  look at the name                outside of every lock: what has it, and whether it is the same
+//!         join the group
 //! wait    fsync the files of the group    their bytes are on disk before their names are
 //!         announce them                   a server writes down what the next step names
-//!         link, which never replaces      name, name (2), name (3) …; the same bytes there: done
+//!         link, which never replaces      name, then the next free copy; the same bytes there: no name
 //!         fsync the folder                now the names are on disk, too
 //! ```
 //!
 //! Where files cannot be without a name (and for one that continues another, which it replaces), it is
 //! `.upseal-<random>.part`, 0600 and created with `O_EXCL`, until it is renamed.
+//!
+//! A name costs a number of steps that does not grow with its copies: `names` remembers the next free number and
+//! the content of each copy, and `scout` finds out what it does not know, before the file joins the group. A file
+//! that is here already goes through the same steps as any other, syncs and a name that is removed again, so that
+//! its client cannot tell it from a new one.
 //!
 //! Every step works beneath the folder's descriptor, on names of one component, so neither a name
 //! nor a link that somebody planted leads out of it. What a crash leaves behind is at most an unfinished
@@ -22,7 +28,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -30,19 +36,24 @@ use rustix::io::retry_on_intr;
 
 use self::draft::Draft;
 use self::group::Group;
-use self::known::Known;
+use self::names::Names;
+use self::print::Print;
 use self::turns::Turns;
 use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
-use super::{Announce, Incoming, Pending, Published, Store};
+use super::{Announce, Catalogue, Incoming, Pending, Published, Store};
 use crate::escape::escape;
 
+#[cfg(test)]
+mod counts;
 mod draft;
 mod durable;
 mod group;
-mod known;
+mod names;
+mod print;
 mod rename;
+mod scout;
 mod turns;
 mod unnamed;
 
@@ -52,9 +63,16 @@ const WORTH_ASKING: u64 = 1 << 20;
 /// What the names of unfinished files end with.
 const UNFINISHED_SUFFIX: &str = ".part";
 
+/// Name of a mark: more than one `Folder` has been open here at a time. Where it is, no file is replaced, because
+/// another process may rely on it.
+const SHARED: &str = ".upseal-shared.part";
+
 /// A [`Store`] in a local folder.
 #[derive(Debug)]
-pub struct Folder(Arc<Root>);
+pub struct Folder {
+    /// Replaced when the folder was removed and made again.
+    root: RwLock<Arc<Root>>,
+}
 
 /// What the folder and its drafts share. It lives, and holds the folder's lock, until the last of
 /// them is gone.
@@ -66,10 +84,12 @@ struct Root {
     dir: Dir,
     /// The permissions of a published file.
     mode: u32,
-    /// One commit of a name at a time.
+    /// One look at a name at a time.
     turns: Turns,
-    /// Digests of what is here.
-    known: Known,
+    /// Names and contents of what is here. Held while a file gets its name, never while one is read.
+    names: Mutex<Names>,
+    /// Record of what was stored here before this program began.
+    catalogue: OnceLock<Arc<dyn Catalogue>>,
     /// Whole files that are to be published together.
     group: Group,
     /// How they are brought to disk.
@@ -78,6 +98,9 @@ struct Root {
     unnamed: Option<Unnamed>,
     /// Receiver of announcements, before files get their names.
     announce: OnceLock<Arc<dyn Announce>>,
+    /// Counts of what was done in the folder.
+    #[cfg(test)]
+    counts: counts::Counts,
     /// What was brought to disk, for the tests.
     #[cfg(test)]
     steps: durable::steps::Steps,
@@ -102,63 +125,121 @@ impl Folder {
 
     /// The same, with a choice of how files are brought to disk.
     pub fn open_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let spot = || Spot { folder: path.to_owned(), name: None };
-        let opening = |cause| StoreError::new(Doing::Open, spot(), cause);
         let dir = open_dir(path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => create_dir(path, 0o700).and_then(|()| open_dir(path)),
             _ => Err(error),
         });
-        let dir = dir.map_err(opening)?;
-        lock_and_sweep(&dir).map_err(opening)?;
-        let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
-        let path = path.to_owned();
-        let (turns, known, group) = (Turns::default(), Known::default(), Group::default());
-        let (unnamed, announce) = (Unnamed::detect(&dir), OnceLock::new());
-        Ok(Self(Arc::new(Root {
-            path,
-            dir,
-            mode,
-            turns,
-            known,
-            group,
-            durability,
-            unnamed,
-            announce,
-            #[cfg(test)]
-            steps: durable::steps::Steps::default(),
-        })))
+        Ok(Self { root: RwLock::new(Arc::new(Root::of(path, dir, durability)?)) })
+    }
+
+    /// Consults this record about files that were stored here before this program began, so that they need not be
+    /// read to be compared. Only the first record counts.
+    pub fn consult(&self, catalogue: Arc<dyn Catalogue>) {
+        let _ = self.root().catalogue.set(catalogue);
     }
 
     /// Announces every file to `to` before it gets its name. Only the first call has an effect.
     #[must_use]
     pub fn announcing(self, to: Arc<dyn Announce>) -> Self {
-        self.0.announce.get_or_init(|| to);
+        self.root().announce.get_or_init(|| to);
         self
     }
 
     /// The folder, as it was given to [`open`](Self::open).
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0.path
+    pub fn path(&self) -> PathBuf {
+        self.root().path.clone()
+    }
+
+    fn root(&self) -> Arc<Root> {
+        Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the folder again if the one that was open is gone and there is another in its place. `None`: there is
+    /// none, or it is the same.
+    fn made_again(&self, gone: &Arc<Root>) -> Result<Option<Arc<Root>>, StoreError> {
+        let mut root = self.root.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&root, gone) {
+            return Ok(Some(Arc::clone(&root))); // another session was quicker
+        }
+        let is_gone = rustix::fs::fstat(&gone.dir).is_ok_and(|dir| dir.st_nlink == 0);
+        let Some(dir) = open_dir(&gone.path).ok().filter(|_| is_gone) else { return Ok(None) };
+        let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
+        again.catalogue.clone_from(&gone.catalogue);
+        again.announce.clone_from(&gone.announce);
+        *root = Arc::new(again);
+        Ok(Some(Arc::clone(&root)))
     }
 }
 
 impl Store for Folder {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
-        self.0.check_room(want)?;
-        Ok(Box::new(Draft::begin(&self.0, &want.name)?))
+        let root = self.root();
+        root.check_room(want)?;
+        let draft = Draft::begin(&root, &want.name).or_else(|error| match self.made_again(&root)? {
+            Some(root) => Draft::begin(&root, &want.name),
+            None => Err(error),
+        });
+        Ok(Box::new(draft?))
     }
 
     fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
-        Ok(Box::new(Draft::amend(&self.0, of)?))
+        Ok(Box::new(Draft::amend(&self.root(), of)?))
     }
 
     fn place(&self) -> String {
-        escape(&self.0.path.to_string_lossy()).to_string()
+        escape(&self.root().path.to_string_lossy()).to_string()
     }
 }
 
 impl Root {
+    /// Takes the lock of a folder that is open, and finds out how files are made in it.
+    fn of(path: &Path, dir: io::Result<Dir>, durability: Durability) -> Result<Self, StoreError> {
+        let spot = || Spot { folder: path.to_owned(), name: None };
+        let opening = |cause| StoreError::new(Doing::Open, spot(), cause);
+        let dir = dir.map_err(opening)?;
+        lock_and_sweep(&dir).map_err(opening)?;
+        let mode = usual_mode(&dir).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
+        Ok(Self {
+            path: path.to_owned(),
+            mode,
+            turns: Turns::default(),
+            names: Mutex::default(),
+            catalogue: OnceLock::new(),
+            announce: OnceLock::new(),
+            group: Group::default(),
+            durability,
+            unnamed: Unnamed::detect(&dir),
+            dir,
+            #[cfg(test)]
+            counts: counts::Counts::default(),
+            #[cfg(test)]
+            steps: durable::steps::Steps::default(),
+        })
+    }
+
+    /// Locks the memory of names, which is sound between any two statements.
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what has a name: nothing, a regular file with this print, or something else.
+    fn look(&self, name: &FileName) -> io::Result<Occupant> {
+        #[cfg(test)]
+        self.counts.count(counts::Count::Look);
+        match self.dir.symlink_metadata(name.as_str()) {
+            Ok(there) if there.is_file() => Ok(Occupant::File(Print::of_entry(&there))),
+            Ok(_) => Ok(Occupant::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Occupant::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether another `Folder` has been open here beside this one, perhaps in another process.
+    fn is_shared(&self) -> bool {
+        !matches!(self.dir.try_exists(SHARED), Ok(false))
+    }
+
     /// Refuses a file that cannot fit before a byte of it is sent. It reserves nothing: the disk may
     /// still fill up.
     fn check_room(&self, want: &Incoming) -> Result<(), StoreError> {
@@ -172,6 +253,17 @@ impl Root {
         let spot = Spot { folder: self.path.clone(), name: Some(want.name.clone()) };
         Err(StoreError::TooLarge { spot, needed, free })
     }
+}
+
+/// What has a name in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occupant {
+    /// The name is free.
+    Nothing,
+    /// A regular file.
+    File(Print),
+    /// A folder, a link, a pipe or a device.
+    Other,
 }
 
 /// Opens a folder for all that is done beneath it. `Dir::open_ambient_dir` would open it with
@@ -213,7 +305,12 @@ fn lock_and_sweep(dir: &Dir) -> io::Result<()> {
     // Waits at most for another's sweep. Changing the lock is not atomic, which is harmless: in
     // between somebody else may sweep, and we have no drafts yet.
     let shared = retry_on_intr(|| rustix::fs::flock(dir, FlockOperation::LockShared));
-    if alone { Ok(shared?) } else { Ok(()) }
+    if alone {
+        return Ok(shared?);
+    }
+    // Before anything can be stored through this one. The next that is alone removes it.
+    dir.open_with(SHARED, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))?;
+    Ok(())
 }
 
 /// Removes unfinished files.

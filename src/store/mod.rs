@@ -6,14 +6,16 @@
 //! ```
 //!
 //! A [`Store`] is a place, a [`Pending`] one file on its way into it. Nobody sees a file before it is
-//! whole and on disk, no file is ever replaced, and a file that is here already is not stored again
-//! (PROTOCOL.md, "Same is done"); the one exception is a file of which more came ([`Store::amend`]). Names from the wire become a [`FileName`] first, or are refused.
+//! whole and on disk, no file is ever replaced, and a file that is here already is not stored again. The one
+//! exception is a file of which more came ([`Store::amend`]) and that no other upload relies on. Names from the wire
+//! become a [`FileName`] first, or are refused.
 //!
 //! - [`name`]: names from the wire, made safe
 //! - [`folder`]: a local folder, crash-safe
 //! - [`discard`]: no place at all, for the lanes of a race
 //!
-//! Limits: one flat folder; copies of one name are numbered up to [`name::LAST_COPY`].
+//! Limits: one flat folder; copies of one name are numbered up to [`name::LAST_COPY`], and have a digest in their
+//! names after that.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -41,6 +43,25 @@ pub struct Incoming {
     pub size: Option<u64>,
 }
 
+/// Record of what was stored in a place before this program began: the history.
+pub trait Catalogue: Send + Sync + fmt::Debug {
+    /// Returns the latest entry of a stored file, by the name under which it is stored. `None` also where the record
+    /// cannot be read: the file is then read instead.
+    fn record_of(&self, name: &FileName) -> Option<Record>;
+}
+
+/// What a record says of a stored file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub digest: Digest,
+    /// When it was written, after the file was published; milliseconds since 1970, UTC. A file that was touched
+    /// later is not believed to be what it says.
+    pub at_ms: i64,
+}
+
 /// A place for received files.
 pub trait Store: Send + Sync {
     /// Begins one file; nobody sees it before it is committed.
@@ -48,8 +69,8 @@ pub trait Store: Send + Sync {
 
     /// Begins a new whole copy of a file that was published and is not over: what is here is in it
     /// already, and its commit replaces that in one step ([`Kept::Amended`]). Until then, and if it
-    /// is given up, what is here stays. What the file was the same as ([`Kept::Same`]) is somebody
-    /// else's, and is never replaced.
+    /// is given up, what is here stays. What another upload was answered by ([`Kept::Same`]) is never replaced: the
+    /// copy then gets a name of its own ([`Kept::Renamed`]).
     fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError>;
 
     /// The place, in words for the user.

@@ -5,22 +5,46 @@ use std::iter;
 
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::escape::escape;
 
 /// The longest name, in bytes, that the usual file systems take.
 pub const MAX_BYTES: usize = 255;
 
-/// The number of the last copy of a name, `a (9999).txt`: a peer must not make each of its files
-/// cost more look-ups than the one before, without end.
-pub const LAST_COPY: u32 = 9999;
+/// Number of the last numbered copy of a name, `a (99).txt`. Later copies get a digest in their names
+/// ([`FileName::marked`]), so that a look at all copies of a name has a small bound.
+pub const LAST_COPY: u32 = 99;
+
+/// Number of the last copy that earlier versions gave; a client still recognises it.
+const LAST_COPY_BEFORE: u32 = 9999;
+
+/// Hexadecimal digits of a file's SHA-256 in the name of a copy beyond the numbered ones.
+const DIGEST_MARK: usize = 8;
+/// Random hexadecimal digits in the name of a copy whose other names are all taken.
+const RANDOM_MARK: usize = 16;
 
 /// What the names of unfinished files begin with.
 pub(super) const UNFINISHED_PREFIX: &str = ".upseal-";
 
+/// Which names are refused beyond those that this system cannot store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portability {
+    /// None.
+    ThisSystem,
+    /// Those that Windows cannot store: devices, `< > : " | ? *`, control characters, a dot or a space at the end.
+    Windows,
+}
+
+impl Default for Portability {
+    fn default() -> Self {
+        if cfg!(windows) { Self::Windows } else { Self::ThisSystem }
+    }
+}
+
 /// The name of a file in a flat folder: one component of a path, and not a special one.
 ///
-/// 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.`, `..` or the name of a device; not one of
-/// our own unfinished files. Everything else, control characters too, is kept as it came, so show
+/// 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.` or `..`; not one of our own unfinished files.
+/// Names that only another system does not take are refused by [`check`](Self::check), where they must be. Everything else, control characters too, is kept as it came, so show
 /// it only through `Display`, which [escapes](escape).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
@@ -43,9 +67,6 @@ impl FileName {
         if name.chars().all(|c| matches!(c, '.' | ' ')) {
             return Err(NameError::Blank { name: name.to_owned() });
         }
-        if is_device(name) {
-            return Err(NameError::Device { name: name.to_owned() });
-        }
         if name
             .get(..UNFINISHED_PREFIX.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(UNFINISHED_PREFIX))
@@ -53,6 +74,25 @@ impl FileName {
             return Err(NameError::Unfinished { name: name.to_owned() });
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// Checks whether a server with these rules takes the name.
+    ///
+    /// # Errors
+    /// [`NameError::Device`], or [`NameError::NotPortable`] with the first thing that Windows does not take.
+    pub fn check(&self, portability: Portability) -> Result<(), NameError> {
+        if portability == Portability::ThisSystem {
+            return Ok(());
+        }
+        if is_device(&self.0) {
+            return Err(NameError::Device { name: self.0.clone() });
+        }
+        let strange = |c: &char| matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') || c.is_ascii_control();
+        let last = self.0.chars().next_back().filter(|c| matches!(c, '.' | ' '));
+        match self.0.chars().find(strange).or(last) {
+            Some(what) => Err(NameError::NotPortable { name: self.0.clone(), what }),
+            None => Ok(()),
+        }
     }
 
     /// The name as it is on disk; not for people.
@@ -69,18 +109,33 @@ impl FileName {
     /// stem is cut at a character, so the extension stays.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Option<Self> {
-        if !(2..=LAST_COPY).contains(&number) {
-            return None;
-        }
+        (2..=LAST_COPY).contains(&number).then(|| self.before_extension(&format!(" ({number})")))
+    }
+
+    /// Returns the name of the copy with this content that follows the numbered ones: `a.txt` gives
+    /// `a 3f2a9c41.txt`, with the first digits of the content's SHA-256.
+    #[must_use]
+    pub fn marked(&self, digest: Digest) -> Self {
+        self.before_extension(&format!(" {}", &digest.to_string()[..DIGEST_MARK]))
+    }
+
+    /// Returns the name of a copy whose other names are all taken: `a 0123456789abcdef.txt`. The digits are
+    /// random, so no client can take the name beforehand.
+    #[must_use]
+    pub fn marked_at_random(&self, random: u64) -> Self {
+        self.before_extension(&format!(" {random:016x}"))
+    }
+
+    /// Inserts `mark`, at most 17 bytes, before the extension.
+    fn before_extension(&self, mark: &str) -> Self {
         let (stem, extension) = self.0.split_at(self.extension());
-        let tail = format!(" ({number}){extension}");
-        // The tail is at most 28 bytes (7, 17 and 4), so most of the stem stays, and with it what
+        // Mark and extension are at most 38 bytes (17, 17 and 4), so most of the stem stays, and with it what
         // made the name fit: neither a device nor ours can come of it.
-        let mut end = stem.len().min(MAX_BYTES - tail.len());
+        let mut end = stem.len().min(MAX_BYTES - mark.len() - extension.len());
         while !stem.is_char_boundary(end) {
             end -= 1;
         }
-        Some(Self(format!("{}{tail}", &stem[..end])))
+        Self(format!("{}{mark}{extension}", &stem[..end]))
     }
 
     /// The name with something before it: `recv_a.txt`. Past 255 bytes the stem is cut at a character,
@@ -107,7 +162,7 @@ impl FileName {
     }
 
     /// Whether a server that was told this name may keep the file as `there`: as it is, behind a prefix of its
-    /// own, as a numbered copy.
+    /// own, as a numbered copy, or as a copy with a digest in its name.
     #[must_use]
     pub fn may_become(&self, there: &str) -> bool {
         if self.0 == there {
@@ -117,14 +172,19 @@ impl FileName {
         if there.len() > MAX_BYTES {
             return false;
         }
-        let numbers: Vec<u32> = there
+        let mut marks: Vec<String> = there
             .match_indices(" (")
             .filter_map(|(at, open)| there[at + open.len()..].split_once(')')?.0.parse().ok())
+            .filter(|number| (2..=LAST_COPY_BEFORE).contains(number))
+            .map(|number| format!(" ({number})"))
             .collect();
-        let is_there = |name: &Self| {
-            let copies = numbers.iter().filter_map(|number| name.numbered(*number));
-            name.0 == there || copies.into_iter().any(|copy| copy.0 == there)
-        };
+        marks.extend(there.match_indices(' ').filter_map(|(at, _)| {
+            let digits =
+                there[at + 1..].bytes().take_while(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')).count();
+            matches!(digits, DIGEST_MARK | RANDOM_MARK).then(|| there[at..=at + digits].to_owned())
+        }));
+        let is_there =
+            |name: &Self| name.0 == there || marks.iter().any(|mark| name.before_extension(mark).0 == there);
         is_there(self)
             || there
                 .char_indices()
@@ -204,6 +264,14 @@ pub enum NameError {
     Device {
         /// As it came.
         name: String,
+    },
+    /// Something that Windows does not take in a name.
+    #[error("the file's name \"{}\" has {} where Windows does not take it", escape(name), what.escape_debug())]
+    NotPortable {
+        /// As it came.
+        name: String,
+        /// What it does not take.
+        what: char,
     },
     /// More than a name.
     #[error("the prefix \"{}\" contains a separator", escape(prefix))]

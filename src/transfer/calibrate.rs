@@ -82,7 +82,7 @@ fn write(path: &Path, calibration: &Calibration) {
 
 /// Every way, each for a slice of time or a step, whichever takes longer.
 fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
-    let (own, _) = identity::throwaway()?;
+    let (own, _) = identity::throwaway_of(identity::THROWAWAY_BITS)?;
     let bits = own.modulus_bytes() * 8;
     let plain = vec![0x5a; STEP];
     let mut speeds = vec![clear(&plain, bits, slice), token(&plain, bits, slice)];

@@ -8,7 +8,7 @@ use super::recover::{ENDING, UNCONFIRMED};
 use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
 use crate::digest::Digest;
 use crate::escape::escape;
-use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, State};
+use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, Named, State};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::upload::SentFile;
@@ -163,8 +163,8 @@ pub fn judge(
             what: format!("the server says that it does not keep it: {reason}"),
             advice: "its log says why".to_owned(),
         }),
-        Fate::Stored { protocol, size, digest, name } => {
-            let is_kept_as = is_kept_as(&file.name, name);
+        Fate::Stored { protocol, size, digest, name, named } => {
+            let is_kept_as = is_kept_as(&file.name, name, *named);
             let name = escape(name).to_string();
             if *protocol != dialect.variant {
                 return altered(
@@ -182,7 +182,7 @@ pub fn judge(
             if !is_kept_as {
                 return renamed(&name);
             }
-            State::Stored { name, receipt }
+            State::Stored { name, named: *named, receipt }
         }
     }
 }
@@ -201,10 +201,16 @@ pub fn unknown() -> State {
 /// The beginning of what is said of a file that is not what was sent.
 pub const ALTERED: &str = "altered on the way";
 
-/// Whether a server that was sent this name keeps the file as it does by itself: perhaps numbered, perhaps with a
-/// prefix. What somebody on the way puts before a name cannot be told from that.
-pub(super) fn is_kept_as(sent: &str, there: &str) -> bool {
-    FileName::from_wire(sent.as_bytes()).is_ok_and(|name| name.may_become(there))
+/// Whether a file that was sent under this name arrived under it, as far as the receipt's name tells.
+///
+/// A server that tells the stored name may have numbered it, or put a prefix before it; what somebody on the way puts
+/// before a name cannot be told from that. The name under which a file came must be the one that was sent.
+#[must_use]
+pub fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
+    FileName::from_wire(sent.as_bytes()).is_ok_and(|name| match named {
+        Named::Stored => name.may_become(there),
+        Named::Wanted => name.as_str() == there,
+    })
 }
 
 /// The content is what was sent.
@@ -228,4 +234,23 @@ fn altered(name: &str, how: &str) -> State {
             "somebody on the way can change what CP1, AP and Plain send: use CP2, and do not trust that copy"
                 .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_renamed_on_the_way_is_not_kept_as_it_was_sent() {
+        for (sent, there, as_stored, as_wanted) in [
+            ("a.txt", "a.txt", true, true),
+            ("dir/a.txt", "a.txt", true, true),
+            ("a.txt", "a (2).txt", true, false),
+            ("a.txt", "recv_a.txt", true, false),
+            ("a.txt", "b.txt", false, false),
+        ] {
+            assert_eq!(is_kept_as(sent, there, Named::Stored), as_stored, "{there}");
+            assert_eq!(is_kept_as(sent, there, Named::Wanted), as_wanted, "{there}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::recognise::{self, Stranger};
+use crate::crypto::receipt::Receipt;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
     Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Side, Standing, State, Target, Track, Variant,
@@ -12,6 +13,7 @@ use crate::event::{
 };
 use crate::net::Observer;
 use crate::net::connection::Connection;
+use crate::net::handshake::ReceiptOffer;
 use crate::net::receive::unix_now_ms;
 use crate::net::record;
 use crate::net::stream::{Interrupter, Stream, Tcp};
@@ -173,7 +175,22 @@ impl Dialer {
         let proven = upload.prove(&anchor, known_bits).map_err(|e| e.fault())?;
         let standing = self.recognise(target, &anchor, &proven, track).inspect_err(|_| upload.leave())?;
         let proof = proven.proof;
-        self.observer.event(Event::Proven { track, address, proof: proof.clone(), standing });
+        self.observer.event(Event::Proven {
+            track,
+            address: address.clone(),
+            proof: proof.clone(),
+            standing,
+        });
+        if let Track::Job(_) = track
+            && self.digest == FileDigest::Sha256
+            && proven.receipts == Some(ReceiptOffer::NotGiven)
+        {
+            let text = format!(
+                "{address} gives no receipts: \"delivered\" means that it closed the connection in order; its log says \
+                 why, and how its operator can change that"
+            );
+            self.observer.event(Event::Note { text });
+        }
         if dialect.variant == Variant::Cp2 {
             upload.agree().map_err(|e| e.fault())?;
         }
@@ -197,6 +214,19 @@ impl Dialer {
         let (address, ca) = (known::normal(address)?, Anchor::load(ca).ok()?.fingerprint());
         let known = self.known.list().ok()?;
         known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
+    }
+
+    /// Whether the key that signed a receipt is the one that is known of this server. The embedded server's is new each
+    /// time. `anchor`: the CA that its certificates were checked by.
+    pub(super) fn recognise_signer(
+        &self,
+        target: &Target,
+        anchor: Option<&Anchor>,
+        receipt: &Receipt,
+    ) -> Result<(), UploadError> {
+        let (Target::Server { address, .. }, Some(anchor)) = (target, anchor) else { return Ok(()) };
+        let ca = anchor.fingerprint();
+        recognise::recognise_signer(&self.known, address, ca, &receipt.statement, &*self.observer)
     }
 
     fn recognise(

@@ -16,7 +16,7 @@ use crate::net::budget::PaddingBudget;
 use crate::net::service::{Policy, Service};
 use crate::net::upload::unix_now;
 use crate::store::folder::Folder;
-use crate::store::{Announce, Nowhere, Store, StoreError};
+use crate::store::{Announce, Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
 
 /// What the embedded server is to be like.
@@ -98,6 +98,7 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
         (None, _) => Arc::new(Nowhere),
         (Some(folder), None) => Arc::new(folder),
         (Some(folder), Some(history)) => {
+            folder.consult(Arc::clone(history) as Arc<dyn Catalogue>);
             Arc::new(folder.announcing(Arc::clone(history) as Arc<dyn Announce>))
         }
     };

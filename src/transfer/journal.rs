@@ -10,15 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, Job, State, Variant};
+use crate::event::{Event, FaultKind, Job, Named, State, Variant};
 use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
+use crate::trust::known::KnownServers;
 
 /// Opened when the first file has been sent, so that nothing waits for it before.
 #[derive(Clone, Default)]
 pub struct Journal {
     path: Option<PathBuf>,
+    /// Whose receipts are believed when a killed program's are judged.
+    known: KnownServers,
     ledger: Arc<OnceLock<Option<Ledger>>>,
     repaired: Arc<AtomicBool>,
 }
@@ -56,6 +59,12 @@ impl Journal {
         Self { path, ..Self::default() }
     }
 
+    /// The same, with what is known of servers: which key signs the receipts of each.
+    #[must_use]
+    pub fn knowing(self, known: KnownServers) -> Self {
+        Self { known, ..self }
+    }
+
     /// The ledger, opened and repaired. That it cannot be is said once.
     pub fn ledger(&self, observer: &dyn Observer) -> Option<&Ledger> {
         let open = || {
@@ -81,7 +90,7 @@ impl Journal {
         let note = |text: String| observer.event(Event::Note { text });
         let done = match ledger.has_asked() {
             Ok(false) => true,
-            Ok(true) => match recover::run(ledger) {
+            Ok(true) => match recover::run(ledger, &self.known) {
                 Ok(None) => false,
                 Ok(Some(recovery)) => {
                     note(recovery.to_string());
@@ -185,7 +194,9 @@ impl Ended<'_> {
     fn row(&self, here: Option<&Path>) -> Option<Sent> {
         let address = self.address?;
         let (outcome, stored_name, why) = match self.state {
-            State::Stored { name, .. } => (Outcome::Stored, Some(name.clone()), None),
+            State::Stored { name, named, .. } => {
+                (Outcome::Stored, (*named == Named::Stored).then(|| name.clone()), None)
+            }
             State::Delivered => (Outcome::Delivered, None, None),
             State::Cancelled => (Outcome::Cancelled, None, None),
             State::Failed(fault) if fault.kind == FaultKind::Broken && fault.what.starts_with(ALTERED) => {

@@ -406,7 +406,7 @@ impl Control {
                 past: self.past(&route.target),
                 retries: self.options.retries,
                 keep: self.options.receipts.clone(),
-                journal: self.options.journal.clone(),
+                journal: self.options.journal.clone().knowing(self.options.known.clone()),
                 skip_receipted: self.options.skip_receipted,
                 known_key: OnceLock::new(),
                 plain_receipts: self.options.plain_receipts.clone(),

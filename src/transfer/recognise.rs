@@ -3,11 +3,15 @@
 //! A CA's signature says that *a* key it certified answered. In this order: the pin and the name that the user
 //! expects, then what is known of the address (PROTOCOL.md, "AP").
 
+use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Expected, Fault, FaultKind, KeyChange, Proof, Standing, Track};
 use crate::net::Observer;
-use crate::net::upload::{Proven, unix_now};
-use crate::trust::known::{Encounter, KnownError, KnownServers, Meeting, Offered};
+use crate::net::handshake::ReceiptOffer;
+use crate::net::upload::{Proven, ReceiptError, UploadError, unix_now};
+use crate::trust::known::{
+    Encounter, KnownError, KnownServers, Meeting, Offered, ReceiptMeeting, ReceiptStanding, SignedBy,
+};
 
 /// Who is asked to recognise whom.
 pub struct Stranger<'a> {
@@ -54,7 +58,7 @@ impl Stranger<'_> {
             key,
             bits: *bits,
             pinned: pin.is_some(),
-            receipts: self.proven.receipts,
+            receipts: self.proven.receipts.map(|offer| offer == ReceiptOffer::Given),
             now: unix_now(),
         };
         let met = known.meet(&meeting).map_err(|e| unreadable(&e))?;
@@ -76,8 +80,12 @@ impl Stranger<'_> {
                     shown(self.address),
                     day(since.as_deref())
                 ),
-                "nothing of the file was sent; somebody on the way may have taken the offer out, or it runs \
-                 another program now: then `upseal known remove` it",
+                &format!(
+                    "nothing of the file was sent; after an upgrade its operator must give it a receipt key (`upseal certs \
+                     csr --receipts`) or restart it with --accept-padding oaep; if its operator says that it gives no \
+                     receipts any more: upseal known remove {}; otherwise somebody on the way may have taken the offer out",
+                    shown(self.address)
+                ),
             )),
             Encounter::Changed { known, since } => {
                 let change = KeyChange {
@@ -93,6 +101,34 @@ impl Stranger<'_> {
                 Err(fault)
             }
         }
+    }
+}
+
+/// Whether the key that signed a receipt may do so: what is known of the server decides, and what is new is remembered.
+/// What cannot be remembered is said.
+///
+/// # Errors
+/// Another key signs the receipts of this server, or that cannot be told.
+pub fn recognise_signer(
+    known: &KnownServers,
+    address: &str,
+    ca: Digest,
+    statement: &Statement,
+    observer: &dyn Observer,
+) -> Result<(), UploadError> {
+    let meeting = ReceiptMeeting { address, ca, key: statement.key, signer: SignedBy::of(statement) };
+    let (standing, unsaved) = known.meet_receipts(&meeting)?;
+    let address = shown(address);
+    if let Some(why) = unsaved {
+        let text = format!("the receipt key of {address} is not remembered: {why}");
+        observer.event(Event::Note { text });
+    }
+    match standing {
+        ReceiptStanding::Accepted => Ok(()),
+        ReceiptStanding::Changed { known, offered } => {
+            Err(ReceiptError::ReceiptKeyChanged { address, known, offered }.into())
+        }
+        ReceiptStanding::Dropped { known } => Err(ReceiptError::ReceiptKeyDropped { address, known }.into()),
     }
 }
 

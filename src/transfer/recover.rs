@@ -6,9 +6,10 @@
 //!   a receipt that is damaged or forged               ──► said, and nothing more
 //! ```
 //!
-//! A receipt holds here if the key in its certificate signed it as a receipt and is the one that had proven
-//! itself when the file was sent; the CA is not asked again. Plain proves no key: of its receipts only the
-//! signature is checked, by the certificate that is in it. `upseal verify` asks the CA.
+//! A receipt holds here if it names the key that had proven itself when the file was sent, and the key that must
+//! have signed it did: the receipt key that is known of that server, or, while none is known, the server's own. A
+//! client remembers the receipt key before it keeps the receipt. The CA is not asked again. Plain proves no key: of
+//! its receipts only the signature is checked, by the certificate that is in it. `upseal verify` asks the CA.
 //!
 //! A row claims no more than the receipt does: size, protocol and, with the salt, the SHA-256 of what was
 //! sent must be those of the line with the file's number. So a copy that was altered on the way is never
@@ -22,10 +23,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::confirm;
-use crate::crypto::receipt::{Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
+use crate::crypto::receipt::{Certificates, Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
+use crate::crypto::rsa_blocks::ServerKey;
+use crate::digest::Digest;
 use crate::escape::escape;
+use crate::event::Named;
 use crate::ledger::{Asked, Ledger, LedgerError, Outcome, Sent};
 use crate::trust;
+use crate::trust::known::KnownServers;
 
 /// What the name of a receipt ends in.
 pub const ENDING: &str = ".receipt";
@@ -68,13 +73,17 @@ impl fmt::Display for Recovery {
 ///
 /// # Errors
 /// The ledger fails.
-pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
+pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, LedgerError> {
     let Some(alone) = ledger.alone() else { return Ok(None) };
     let asked = ledger.left_behind(&alone)?;
     if asked.is_empty() {
         return Ok(None);
     }
     let mut recovery = Recovery::default();
+    let keys = known.receipt_keys().unwrap_or_else(|why| {
+        recovery.unbelieved.push(why.to_string());
+        Vec::new()
+    });
     let since_ms = asked.iter().map(|file| file.sent.at_ms).min().unwrap_or(0) - OVERLAP_MS;
     let folders: BTreeSet<&PathBuf> = asked.iter().filter_map(|file| file.receipts.as_ref()).collect();
     let mut receipts = Vec::new();
@@ -96,14 +105,15 @@ pub fn run(ledger: &Ledger) -> Result<Option<Recovery>, LedgerError> {
     }
     let row = |file: &Asked| {
         let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
-        let proofs = its.filter_map(|(_, path, receipt)| Some((stored_name(receipt, file)?, path.clone())));
+        let proofs =
+            its.filter_map(|(_, path, receipt)| Some((stated_name(receipt, file, &keys)?, path.clone())));
         // Files that each have a receipt of their own have the same statement in all of them.
         let proven = proofs.max_by_key(|(_, path)| likeness(path, &file.sent.name));
         match proven {
             None => file.sent.clone(),
-            Some((name, path)) => Sent {
+            Some(((name, named), path)) => Sent {
                 outcome: Outcome::Stored,
-                stored_name: Some(escape(&name).to_string()),
+                stored_name: (named == Named::Stored).then(|| escape(&name).to_string()),
                 receipt: Some(path),
                 why: Some(RECOVERED.to_owned()),
                 ..file.sent.clone()
@@ -128,23 +138,38 @@ fn likeness(receipt: &Path, name: &str) -> u8 {
     }
 }
 
-/// The name that the receipt gives this file, if it is about it.
-fn stored_name(receipt: &Receipt, file: &Asked) -> Option<String> {
+/// Whether the key that signed a receipt may sign those of the server with this key, by what is known of servers: their
+/// keys, each with its receipt key.
+fn is_known_signer(receipt: &Receipt, key: Digest, known: &[(Digest, Option<Digest>)]) -> bool {
+    let mut receipt_keys = known.iter().filter(|(of, _)| *of == key).map(|(_, receipt_key)| *receipt_key);
+    match receipt.statement.receipt_key {
+        Some(signer) => receipt_keys.any(|known| known == Some(signer)),
+        None => receipt_keys.all(|known| known.is_none()),
+    }
+}
+
+/// Returns the name that a receipt gives this file, and what that name is; `None`: it is not about this file, or of another
+/// server than it was sent to.
+fn stated_name(
+    receipt: &Receipt,
+    file: &Asked,
+    known: &[(Digest, Option<Digest>)],
+) -> Option<(String, Named)> {
     let sent = &file.sent;
-    if sent.key.is_some_and(|key| key != receipt.statement.key) {
+    if sent.key.is_some_and(|key| key != receipt.statement.key || !is_known_signer(receipt, key, known)) {
         return None;
     }
     let wanted = salted(receipt.salt.as_deref(), sent.digest?);
     let entry = receipt.statement.entries.iter().find(|entry| entry.ordinal == file.ordinal)?;
     match &entry.fate {
-        Fate::Stored { protocol, size, digest, name }
+        Fate::Stored { protocol, size, digest, name, named }
             if *protocol == sent.variant
                 && is_fitting(*protocol, receipt.salt.is_some())
                 && *size == sent.size
                 && *digest == wanted
-                && confirm::is_kept_as(&sent.name, name) =>
+                && confirm::is_kept_as(&sent.name, name, *named) =>
         {
-            Some(name.clone())
+            Some((name.clone(), *named))
         }
         _ => None,
     }
@@ -176,17 +201,21 @@ pub fn list(folder: &Path) -> io::Result<Vec<(PathBuf, i64)>> {
     Ok(found)
 }
 
-/// A receipt that the key in its own certificate has signed.
+/// A receipt that the key in its own certificate has signed, the receipt key's if there is one.
 fn read(path: &Path) -> Result<Receipt, String> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(RECEIPT_MAX + 1).read_to_string(&mut text));
     read.map_err(|why| why.to_string())?;
     let receipt = Receipt::parse(&text).map_err(|why| format!("it is no receipt: {why}"))?;
-    let key = trust::key(receipt.certificate.as_bytes()).map_err(|why| format!("its certificate: {why}"))?;
-    if key.fingerprint() != receipt.statement.key {
+    let key = |pem: &str| trust::key(pem.as_bytes()).map_err(|why| format!("its certificate: {why}"));
+    let Certificates { server, receipts } = &receipt.certificates;
+    let server = key(server)?;
+    let receipts = receipts.as_deref().map(key).transpose()?;
+    let named = (receipt.statement.key, receipt.statement.receipt_key);
+    if (server.fingerprint(), receipts.as_ref().map(ServerKey::fingerprint)) != named {
         return Err("its certificate is that of another key".to_owned());
     }
-    if !verify(&key, &receipt.text, &receipt.signature) {
+    if !verify(receipts.as_ref().unwrap_or(&server), &receipt.text, &receipt.signature) {
         return Err("its signature does not hold".to_owned());
     }
     Ok(receipt)

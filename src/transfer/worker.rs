@@ -1,5 +1,6 @@
 //! One connection and its uploads, on the worker thread.
 
+use std::cell::Cell;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,11 +12,14 @@ use super::journal::{Ended, Journal};
 use super::queue::{Queue, Route};
 use super::source::Source;
 use crate::digest::{Digest, FileDigest};
-use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, NameAs, State, Target, Track, Variant};
+use crate::event::{
+    Blame, Event, Fault, FaultKind, Job, JobId, NameAs, Named, State, Target, Track, Variant,
+};
 use crate::ledger::Asking;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
-use crate::trust::{Anchor, known};
+use crate::trust::Anchor;
+use crate::trust::known::{self, SignedBy};
 
 /// Uploads what waits on one route, over one connection, until nothing more waits there.
 pub struct Worker {
@@ -79,6 +83,8 @@ struct Way<'a> {
     address: Option<String>,
     /// SPKI SHA-256 of the key that proved itself.
     key: Option<Digest>,
+    /// The key that signed the last receipt, if there was one that was believed.
+    signer: Cell<Option<SignedBy>>,
 }
 
 impl Way<'_> {
@@ -150,7 +156,7 @@ impl Worker {
                         Some(known::normal(address).unwrap_or_else(|| address.clone()))
                     }
                 };
-                self.send(&Way { route, address, key }, upload, first, source);
+                self.send(&Way { route, address, key, signer: Cell::new(None) }, upload, first, source);
                 Ending::Answered
             }
             Err(fault) => self.closed_way(route, first.id, &fault),
@@ -279,6 +285,14 @@ impl Worker {
         let Some(last) = batch.files.last() else { return Ok(()) };
         let anchor = self.plain_receipts.as_deref();
         let confirmation = last.meter.timed(Stage::Wait, || upload.hear(&batch.question, anchor))?;
+        if let Confirmation::Receipt(receipt) = &confirmation {
+            let signer = SignedBy::of(&receipt.statement);
+            // Once for each connection, unless another key signs.
+            if way.signer.get() != Some(signer) {
+                self.dialer.recognise_signer(&way.route.target, upload.anchor().or(anchor), receipt)?;
+                way.signer.set(Some(signer));
+            }
+        }
         let Some(Asked { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
         let waiting = &waiting[..];
         let observer = &*self.dialer.observer;
@@ -316,7 +330,10 @@ impl Worker {
                 Ok(mut source) => {
                     if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
                         // Its receipt is where it was put the last time.
-                        self.say(job.id, State::Stored { name: source.name, receipt: None });
+                        self.say(
+                            job.id,
+                            State::Stored { name: source.name, named: Named::Wanted, receipt: None },
+                        );
                         continue;
                     }
                     return Some((job, source));

@@ -2,8 +2,9 @@
 
 use x509_parser::prelude::X509Certificate;
 
+use super::limits::Limits;
 use super::{Date, TrustError, bits, server_key, shown, validity};
-use crate::crypto::certificate::Certificate;
+use crate::crypto::certificate::{Certificate, Purpose};
 use crate::crypto::common_name_of;
 use crate::digest::Digest;
 
@@ -20,6 +21,8 @@ pub struct Facts {
     pub algorithm: String,
     /// `RSA 1024 bits`, or why AP has no use for it.
     pub key: String,
+    /// Whether its extended key usage is that of a receipt key, and not also that of a server.
+    pub is_for_receipts: bool,
     /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
     pub fingerprint: Digest,
     /// UTC.
@@ -46,6 +49,9 @@ pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
         version: parsed.version().0 + 1,
         algorithm: algorithm(&parsed.signature_algorithm.algorithm.to_id_string()),
         key,
+        is_for_receipts: Limits::of(&parsed).is_ok_and(|limits| {
+            limits.check_use(Purpose::Server).is_err() && limits.check_use(Purpose::Receipts).is_ok()
+        }),
         fingerprint,
         not_before: Date(not_before).to_string(),
         not_after: Date(not_after).to_string(),

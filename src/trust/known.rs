@@ -11,11 +11,14 @@
 //!         └─ the key that a pin names ─► remember it, whatever was known: Pinned
 //! ```
 //!
+//! The key that signs a server's receipts is remembered with it, from the first receipt on (`receipts.rs`).
+//!
 //! The file has a line for each (`book.rs`). It is read without a lock, because it is replaced by a rename; whoever changes it
 //! holds the lock of a file beside it from reading to renaming.
 
 mod address;
 mod book;
+mod receipts;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +27,8 @@ use jiff::Timestamp;
 
 pub use self::address::normal;
 use self::book::Book;
-pub use self::book::{Entry, Offered};
+pub use self::book::{Entry, Offered, SignedBy};
+pub use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
 use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
 
@@ -218,7 +222,8 @@ impl KnownServers {
         Ok(Met { encounter, unsaved: saved.map_err(unwritable).err() })
     }
 
-    /// From now on this key is the known one: the given, or else the last that was refused. With a CA and
+    /// From now on this key is the known one: the given, or else the last that was refused, the server's own or the one
+    /// that signed its receipts. With a CA and
     /// a key also a server that was never met.
     pub fn accept(
         &self,
@@ -236,6 +241,16 @@ impl KnownServers {
                 }
                 (chosen, ..) => chosen?,
             };
+            if key.is_none()
+                && entry.offered.is_none()
+                && let Some(signer) = entry.offered_receipts.take()
+            {
+                entry.receipt_key = match signer {
+                    SignedBy::ReceiptKey(key) => Some(key),
+                    SignedBy::OnlyKey => None,
+                };
+                return Ok(entry.clone());
+            }
             let Some(key) = key.or(entry.offered) else {
                 return Err(KnownError::NothingOffered { address, key: entry.key });
             };
@@ -244,6 +259,8 @@ impl KnownServers {
             });
             if entry.key != key.key {
                 (entry.key, entry.bits, entry.first) = (key.key, None, Some(date(now)));
+                // The server's with the other key: it is learned again.
+                (entry.receipt_key, entry.offered_receipts) = (None, None);
             }
             entry.bits = bits.or(entry.bits);
             entry.offered = None;
@@ -306,6 +323,7 @@ fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, 
     } else if meeting.pinned {
         (entry.key, entry.bits) = (meeting.key, Some(meeting.bits));
         (entry.first, entry.offered) = (Some(date(meeting.now)), None);
+        (entry.receipt_key, entry.offered_receipts) = (None, None);
         Encounter::Pinned { replaced: Some(before.key) }
     } else {
         entry.offered = Some(offered);

@@ -14,10 +14,13 @@ use x509_cert::ext::pkix::{
 use x509_parser::prelude::{FromDer as _, TbsCertificate};
 use x509_parser::x509::X509Name;
 
-use super::{TrustError, attributes, shown};
+use super::{TrustError, shown};
+use crate::crypto::attributes;
+use crate::crypto::certificate::{Purpose, RECEIPTS_USE};
 use crate::escape::escape;
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const DOCUMENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap(RECEIPTS_USE);
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
@@ -82,16 +85,25 @@ impl Limits {
             && self.usage.as_ref().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// Whether the certificate is for a server that signs, as AP does. Without an extension nothing limits its use.
-    pub(super) fn check_use(&self) -> Result<(), TrustError> {
+    /// Whether the certificate is for this purpose; each is to sign. Without an extension nothing limits its use.
+    pub(super) fn check_use(&self, purpose: Purpose) -> Result<(), TrustError> {
         if self.usage.as_ref().is_some_and(|usage| !usage.digital_signature()) {
             return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
         }
-        let fits = |purposes: &ExtendedKeyUsage| {
-            purposes.0.iter().any(|purpose| *purpose == SERVER_AUTH || *purpose == ANY_PURPOSE)
+        let (wanted, lacks) = match purpose {
+            Purpose::Server => (SERVER_AUTH, "serverAuth"),
+            Purpose::Receipts => (DOCUMENT_SIGNING, "documentSigning"),
         };
-        if self.purposes.as_ref().is_some_and(|purposes| !fits(purposes)) {
-            return Err(TrustError::OtherUse { extension: "extended key usage", lacks: "serverAuth" });
+        let is_named = self.purposes.as_ref().is_some_and(|purposes| purposes.0.contains(&wanted));
+        let is_any = self.purposes.as_ref().is_none_or(|purposes| purposes.0.contains(&ANY_PURPOSE));
+        if !is_named && !is_any {
+            return Err(TrustError::OtherUse { extension: "extended key usage", lacks });
+        }
+        // A CA that knows no extended key usage for receipts must at least not have certified a key that decrypts.
+        let decrypts =
+            self.usage.as_ref().is_some_and(|usage| usage.key_encipherment() || usage.data_encipherment());
+        if purpose == Purpose::Receipts && !is_named && decrypts {
+            return Err(TrustError::MayDecrypt);
         }
         Ok(())
     }

@@ -24,18 +24,18 @@ pub fn block(content: &[u8]) -> Vec<u8> {
 }
 
 /// A block and its length before it.
-fn pair(content: &[u8]) -> Vec<u8> {
+pub fn pair(content: &[u8]) -> Vec<u8> {
     [words(&[K as u64]), block(content)].concat()
 }
 
 /// AP without a hello, the name, and MODE 1, over a connection of its own.
-fn begin(host: &Host, name: &str) -> Peer {
+pub fn begin(host: &Host, name: &str) -> Peer {
     let mut peer = Peer::connect(host.address());
     peer.send(&[message(3, b"no hello"), message(0, name.as_bytes()), words(&[1])].concat());
     peer
 }
 
-fn kept(host: &Host) -> Vec<Kept> {
+pub fn kept(host: &Host) -> Vec<Kept> {
     host.events.received().iter().map(|receipt| receipt.kept).collect()
 }
 

@@ -5,6 +5,7 @@
 //! - `options`: what a server does when it is told to
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: what the server refuses, and that it publishes nothing of it
+//! - `relied`: files that a receipt or another client relies on
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers that are others than the one that is meant
 //! - `returns`: files that are sent again, servers that go and come back
@@ -20,5 +21,6 @@ mod options;
 mod pieces;
 mod proof;
 mod refused;
+mod relied;
 mod returns;
 mod whole;

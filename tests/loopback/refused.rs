@@ -6,6 +6,7 @@ use upseal::crypto::fernet::token_len;
 use upseal::event::{Dialect, FaultKind, Framing, Padding, State, Variant};
 use upseal::net::handshake::{HELLO_RANDOM, Offer};
 use upseal::net::service::Policy;
+use upseal::store::name::Portability;
 
 use crate::common::{Client, Files, Host, K, Peer, Recording, dialects, message, noise, upload, words};
 
@@ -61,7 +62,7 @@ fn messages_that_are_none_are_refused_with_the_place_and_what_was_expected() {
 fn names_that_are_none_are_refused() {
     let mut host = Host::start();
     let long = [b'a'; 256];
-    let names: [(&[u8], &str); 12] = [
+    let names: [(&[u8], &str); 10] = [
         (b"", "empty"),
         (b"folder/", "empty"),
         (b"..", "nothing but dots and spaces"),
@@ -71,8 +72,6 @@ fn names_that_are_none_are_refused() {
         (b"\xff\xfe", "not UTF-8"),
         (b"a\xc3", "not UTF-8"),
         (&long, "256 bytes"),
-        (b"CON", "device"),
-        (b"nul.txt", "device"),
         (b".upseal-0.part", "unfinished"),
     ];
     for (name, word) in names {
@@ -84,6 +83,30 @@ fn names_that_are_none_are_refused() {
     assert!(host.stored() == Files::one(&longest, b"x"), "255 bytes are a name");
     host.clear();
     goes_on(&host);
+}
+
+#[test]
+fn names_that_windows_cannot_store_are_refused_only_by_a_server_that_was_told_to() {
+    let names = [("CON", "the name of a device"), ("aux.c", "the name of a device"), ("a:b", "Windows")];
+    let mut host = Host::with(Policy { portability: Portability::Windows, ..Policy::default() });
+    for (name, word) in names {
+        let why = refused(&mut host, &[message(0, name.as_bytes()), message(1, b"hello")].concat());
+        assert!(why.contains("file name") && why.contains(word), "expected {word:?}, got {why:?}");
+    }
+    assert_eq!(host.stored(), Files::none());
+    // Behind a prefix it is no device.
+    let host = Host::with(Policy {
+        portability: Portability::Windows,
+        prefix: "recv_".to_owned(),
+        ..Policy::default()
+    });
+    upload(host.address(), Dialect::of(Variant::Plain), "aux.c", b"x").unwrap();
+    assert_eq!(host.stored(), Files::one("recv_aux.c", b"x"));
+    let host = Host::with(Policy { portability: Portability::ThisSystem, ..Policy::default() });
+    for (name, _) in names {
+        upload(host.address(), Dialect::of(Variant::Plain), name, b"x").unwrap();
+    }
+    assert_eq!(host.stored().names(), ["CON", "a:b", "aux.c"]);
 }
 
 #[test]

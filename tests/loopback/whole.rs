@@ -7,7 +7,7 @@ use std::thread;
 
 use upseal::digest::Digest;
 use upseal::event::{
-    AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs,
+    AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs, Named,
     Padding, RaceOrder, Snapshot, State, Subject, Target, Track, Variant, Verdict,
 };
 use upseal::transfer::EmbeddedOptions;
@@ -71,8 +71,11 @@ fn walk(id: u64, dialect: Dialect, name: &str) -> Vec<State> {
     }
     // Without a hello nobody says that there are receipts.
     let receipts = dialect.variant.authenticates() && dialect.auth_message != AuthMessage::Random32;
-    let last =
-        if receipts { State::Stored { name: name.to_owned(), receipt: None } } else { State::Delivered };
+    let last = if receipts {
+        State::Stored { name: name.to_owned(), named: Named::Stored, receipt: None }
+    } else {
+        State::Delivered
+    };
     states.extend([State::Sending, State::Sent, last]);
     states
 }

@@ -305,3 +305,49 @@ fn a_session_key_that_does_not_unwrap_is_told_from_one_that_does_by_nothing() {
         }
     }
 }
+
+/// One known client sends its session key in pieces. Who knows the key in the first piece could learn from the HMAC
+/// what a later one holds.
+#[test]
+fn a_piece_of_a_session_key_is_looked_at_for_accepted_paddings_only_and_counted() {
+    // What `oaep(32)` and `pkcs1v15(32)` hold is a raw key.
+    let key = base64_simd::URL_SAFE.encode_to_string([0x61; 32]);
+    let token = fernet::Fernet::new(&key).unwrap().encrypt(&[7; 5000]);
+    let connection = |first: &[u8], piece: &[u8]| {
+        let pieces = [&message(4, first)[..], &words(&[K as u64]), piece].concat();
+        let file = [message(0, b"race-cp2-a"), message(1, token.as_bytes()), words(&[2])].concat();
+        [&Greeting::NoHello.bytes()[..], &pieces, &file].concat()
+    };
+    let known = encrypted(&oaep(32));
+    let ask = |server: &Server, probe: Probe| server.watch(&connection(&known, &probe.block()), Then::End);
+    let probes = || PROBES.into_iter().chain([Probe::Conforming(32)]);
+
+    let server = Server::new(Paddings::OAEP, fresh());
+    let random = ask(&server, Probe::Random);
+    assert!(!random.contains(&Step::Reset), "the key in the first piece counts: {random:?}");
+    for probe in probes() {
+        assert_eq!(ask(&server, probe), random, "{probe:?}");
+    }
+    // The key may be in any piece.
+    let steps = server.watch(&connection(&encrypted(&oaep(0)), &known), Then::End);
+    assert!(!steps.contains(&Step::Reset), "{steps:?}");
+
+    let server = Server::new(Paddings::EITHER, PaddingBudget::with_limits(u64::MAX, 3));
+    let replaced = ask(&server, Probe::Conforming(32));
+    let counted = |server: &Server| {
+        (0..3).for_each(|_| drop(ask(server, Probe::Random)));
+        ask(server, Probe::Conforming(32))
+    };
+    assert_eq!(counted(&server), random, "off after three misses");
+    // The same key again, so nothing else can be told from it here.
+    assert_eq!(replaced, random);
+    let other = Server::new(Paddings::EITHER, PaddingBudget::with_limits(u64::MAX, 3));
+    let token_of_first = |server: &Server| {
+        let mut em = pkcs1v15(32, 0);
+        em[K - 1] ^= 1;
+        server.watch(&connection(&known, &encrypted(&em)), Then::End)
+    };
+    assert!(token_of_first(&other).contains(&Step::Reset), "where PKCS #1 v1.5 is accepted, it is an oracle");
+    (0..3).for_each(|_| drop(ask(&other, Probe::Random)));
+    assert_eq!(token_of_first(&other), random, "and the budget ends it");
+}

@@ -9,6 +9,8 @@ fixtures=$PWD/tests/fixtures
 ca=$fixtures/identity-v1/cacsertificate.crt
 server=$fixtures/identity-v1/server_signed.crt
 own=$fixtures/identity-v1/server_private_key.pem
+receipt_crt=$fixtures/identity-v1/receipt_signed.crt
+receipt_own=$fixtures/identity-v1/receipt_private_key.pem
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -36,12 +38,23 @@ state() { # KEY TIME LINES…
     shift 2
     [ $# -eq 0 ] || printf '%s\n' "$@" >> statement
 }
+# The same by a server with a receipt key: RECEIPT CERTIFICATE, THEN AS ABOVE
+state_two() {
+    named=$(pin "$1")
+    shift
+    state "$@"
+    sed "3a\\
+receipt-key $named" statement > two
+    mv two statement
+}
 sign() { # KEY, SALT LENGTH
     openssl dgst -sha256 -sign "$1" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:"$2" statement |
         openssl base64 -A > signature
 }
-assemble() { # SALT CERTIFICATE
-    { printf 'upseal receipt 1\nsalt %s\nsignature ' "$1"; cat signature; printf '\n\n'; cat statement; echo; cat "$2"; } > receipt
+assemble() { # SALT CERTIFICATES…
+    with=$1
+    shift
+    { printf 'upseal receipt 1\nsalt %s\nsignature ' "$with"; cat signature; printf '\n\n'; cat statement; echo; cat "$@"; } > receipt
 }
 
 tried=0
@@ -189,6 +202,12 @@ sign "$own" 32
 assemble - "$server"
 accepts "a digest without salt" "by ap, 12 bytes" file receipt "$ca"
 
+# By a server that does not tell under which name it keeps the file.
+state "$(pin "$server")" "$now" "accepted 1 ap 12 $(sha256 < file) file"
+sign "$own" 32
+assemble - "$server"
+accepts "a name that is not told" "12 bytes, accepted as file" file receipt "$ca"
+
 # 64 bytes that are a salt and a digest are not the file of that digest, nor is it the other way round.
 printf '%064d' 7 > long
 # shellcheck disable=SC2059
@@ -212,11 +231,77 @@ refuses "another size with the right digest" "nothing of a file" file receipt "$
 state "$(pin "$server")" "$now" "$(line 1 file file)" "and much else"
 sign "$own" 32
 assemble "$salt" "$server"
-refuses "more than files in the statement" "neither .file. nor .missing." file receipt "$ca"
+refuses "more than files in the statement" "neither .file., .accepted. nor .missing." file receipt "$ca"
 state "$(pin "$server")" "$now" "missing 1 quota"
 sign "$own" 32
 assemble "$salt" "$server"
 refuses "a file that is missing there" "nothing of a file" file receipt "$ca"
+
+# With a receipt key.
+two() { # RECEIPT CERTIFICATE
+    state_two "$1" "$(pin "$server")" "$now" "$(line 1 file file)"
+    sign "$receipt_own" 32
+    assemble "$salt" "$server" "$1"
+}
+two "$receipt_crt"
+accepts "a receipt key" "holds: the receipt key of this server" file receipt "$ca" "sha256:$(pin "$server")"
+accepts "its number" "receipt key: sha256:$(pin "$receipt_crt")" file receipt "$ca"
+if grep -q warning said; then echo "a warning where a receipt key signed" >&2; exit 1; fi
+two "$fixtures/receipts/receipts.crt"
+accepts "a certificate for receipts" "holds: the receipt key of this server" file receipt "$ca"
+refuses "the receipt key in the place of the pin" "another server's key" file receipt "$ca" "$(pin "$receipt_crt")"
+for row in "another-subject:another subject" "other-ca:does not hold under this CA" "expired:not valid at the time" \
+    "v3:is a server's" "server-auth:for another use" "code-signing:for another use"; do
+    two "$fixtures/receipts/${row%%:*}.crt"
+    refuses "receipts/${row%%:*}.crt" "${row#*:}" file receipt "$ca"
+done
+two "$receipt_crt"
+assemble "$salt" "$receipt_crt" "$receipt_crt"
+refuses "the receipt key's certificate in both places" "names another key" file receipt "$ca"
+assemble "$salt" "$receipt_crt" "$server"
+refuses "the certificates the other way round" "names another key" file receipt "$ca"
+assemble "$salt" "$server"
+refuses "only the server's certificate" "not one certificate for each key" file receipt "$ca"
+assemble "$salt" "$receipt_crt"
+refuses "only the receipt key's certificate" "not one certificate for each key" file receipt "$ca"
+assemble "$salt" "$server" "$receipt_crt" "$receipt_crt"
+refuses "three certificates" "not one certificate for each key" file receipt "$ca"
+assemble "$salt" "$server" "$server"
+refuses "the server's certificate twice" "another receipt key" file receipt "$ca"
+state_two "$server" "$(pin "$server")" "$now" "$(line 1 file file)"
+sign "$own" 32
+assemble "$salt" "$server" "$server"
+refuses "the server's own key as its receipt key" "the receipt key is the server's own key" file receipt "$ca"
+two "$receipt_crt"
+sign "$own" 32
+assemble "$salt" "$server" "$receipt_crt"
+refuses "signed by the key that decrypts" "$signed" file receipt "$ca"
+good
+sign "$receipt_own" 32
+assemble "$salt" "$server"
+refuses "of one key, signed by a receipt key" "$signed" file receipt "$ca"
+for length in 0 31 33 222; do
+    two "$receipt_crt"
+    sign "$receipt_own" $length
+    assemble "$salt" "$server" "$receipt_crt"
+    refuses "a receipt key's signature with a salt of $length bytes" "$signed" file receipt "$ca"
+done
+two "$receipt_crt"
+for change in "8s/receipt-key ./receipt-key x/" '8s/receipt-key/Receipt-key/' '9s/Z/+00:00/' '8{h;G;}'; do
+    sed "$change" receipt > changed
+    ! cmp -s receipt changed || { echo "no change: $change" >&2; exit 1; }
+    refuses "no statement after $change" "" file changed "$ca"
+done
+sed "8s/receipt-key .*/receipt-key $(pin "$server")/" receipt > changed
+refuses "another receipt key in the statement" "names another receipt key" file changed "$ca"
+two "$receipt_crt"
+grep -v '^receipt-key' receipt > changed
+refuses "the receipt key taken out" "not one certificate for each key" file changed "$ca"
+# The receipts of an earlier version.
+for kind in cp2 ap; do
+    accepts "before-$kind.receipt" "warning: signed by the server's decryption key" "$fixtures/receipts/before.txt" \
+        "$fixtures/receipts/before-$kind.receipt" "$fixtures/receipts/before-ca.crt"
+done
 
 # What cannot be checked is neither.
 for arguments in "" "file receipt" "none receipt $ca" "file none $ca" "file receipt none"; do

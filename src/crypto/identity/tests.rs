@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::crypto::certificate::Purpose;
+use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
 use crate::event::{KeyForm, Padding};
@@ -38,7 +40,10 @@ fn a_session_key_survives_its_wrapping() {
             for form in [KeyForm::Fernet, KeyForm::Raw] {
                 let blob = identity.server_key().wrap_session_key(&key, form, padding).unwrap();
                 assert_eq!(blob.len(), identity.modulus_bytes());
-                assert!(identity.unwrap_session_key(&blob).0.ct_eq(&key), "{form:?} {padding}");
+                assert!(
+                    identity.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&key),
+                    "{form:?} {padding}"
+                );
             }
         }
     }
@@ -49,14 +54,16 @@ fn a_raw_session_key_is_understood() {
     for padding in BOTH {
         let bytes: [u8; 32] = random(32).try_into().unwrap();
         let blob = wrapped(&RSA_1024, padding, &bytes);
-        assert!(RSA_1024.unwrap_session_key(&blob).0.ct_eq(&SessionKey::from_raw(&bytes)));
+        assert!(
+            RSA_1024.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&SessionKey::from_raw(&bytes))
+        );
     }
 }
 
 /// That `blob` gives no key that its sender could know: another one each time.
 fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
-    let one = RSA_1024.unwrap_session_key(blob).0;
-    assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob).0));
+    let one = RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key;
+    assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key));
     assert!(known.is_none_or(|known| !one.ct_eq(known)));
 }
 
@@ -117,7 +124,7 @@ fn the_courses_files_are_loaded() {
     challenge::verify(&key, b"message", &signature).unwrap();
     let session = SessionKey::generate();
     let blob = key.wrap_session_key(&session, KeyForm::Fernet, Padding::Oaep).unwrap();
-    assert!(identity.unwrap_session_key(&blob).0.ct_eq(&session));
+    assert!(identity.unwrap_session_key(&blob, Paddings::EITHER).key.ct_eq(&session));
 }
 
 #[test]
@@ -231,6 +238,15 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
     assert_eq!(proof.warnings, ["the key has only 1024 bits; 2048 are the least today"]);
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
+    // The same of its receipt key, which is another key.
+    let receipts = identity.receipt_key().unwrap();
+    let (key, proof) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    assert_eq!(
+        (&key, proof.bits, proof.subject.as_str()),
+        (receipts.public(), 2048, "CN=upseal embedded server")
+    );
+    assert_eq!(proof.warnings, [""; 0]);
+    assert!(throwaway_of(1024).unwrap().0.receipt_key().is_none());
     // Another throwaway's CA does not.
     let (_, other) = throwaway().unwrap();
     let other = Anchor::from_pem(other.as_bytes()).unwrap();
@@ -245,21 +261,34 @@ fn init_makes_a_folder_that_loads() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("deep/certs");
     let written = init(&folder, 1024, 30).unwrap();
-    let names = [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE];
+    let names = [
+        CA_FILE,
+        CA_PRIVATE_KEY_FILE,
+        CERTIFICATE_FILE,
+        PRIVATE_KEY_FILE,
+        RECEIPT_CERTIFICATE_FILE,
+        RECEIPT_PRIVATE_KEY_FILE,
+    ];
     assert_eq!(written, names.map(|name| folder.join(name)));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join(CA_PRIVATE_KEY_FILE)), 0o600);
     assert_eq!(mode(&folder.join(PRIVATE_KEY_FILE)), 0o600);
+    assert_eq!(mode(&folder.join(RECEIPT_PRIVATE_KEY_FILE)), 0o600);
     let identity = Identity::load(&folder).unwrap();
     let anchor = Anchor::load(&folder.join(CA_FILE)).unwrap();
     let (_, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
     assert_eq!((proof.bits, proof.days_left), (1024, 29 + i64::from(proof.days_left == 30)));
+    let receipts = identity.receipt_key().unwrap();
+    let (_, receipts) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    assert_eq!((receipts.bits, receipts.subject), (2048, proof.subject), "however short the server's is");
 }
 
 #[test]
 fn init_overwrites_nothing() {
-    for there in [CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE] {
+    for there in
+        [CA_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE]
+    {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(there), "mine").unwrap();
         let error = init(folder.path(), 1024, 30).unwrap_err();

@@ -9,8 +9,12 @@
 //! …                          the statement, to its last LF
 //!
 //! -----BEGIN CERTIFICATE-----
-//! …                          as the server sent it
+//! …                          the server's, as it sent it
+//! -----BEGIN CERTIFICATE-----
+//! …                          the receipt key's, if the statement names one
 //! ```
+
+use std::fmt;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -34,8 +38,52 @@ pub struct Receipt {
     pub signature: Vec<u8>,
     /// What the digests were salted with.
     pub salt: Option<Salt>,
-    /// The server's certificate, PEM, as it came.
-    pub certificate: String,
+    /// The certificates of the keys that the statement names, as they came.
+    pub certificates: Certificates,
+}
+
+/// The certificates behind a statement, PEM; neither is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificates {
+    /// The server's own.
+    pub server: String,
+    /// The receipt key's; `None` if the statement names none.
+    pub receipts: Option<String>,
+}
+
+/// The line that ends a certificate, without its line break.
+const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
+
+impl Certificates {
+    /// Takes what follows `statement` apart: one certificate, or the server's and then the receipt key's. `None` if one
+    /// that the statement names is missing. Each is checked later to be exactly one certificate.
+    #[must_use]
+    pub fn split(statement: &Statement, text: &str) -> Option<Self> {
+        let (server, receipts) = if statement.receipt_key.is_some() {
+            let end = text.find(END_CERTIFICATE)?;
+            let (server, receipts) = text.split_at(end + text[end..].find('\n')? + 1);
+            (server, Some(receipts.to_owned()))
+        } else {
+            (text, None)
+        };
+        let is_missing = |text: &str| text.trim_ascii().is_empty();
+        if is_missing(server) || receipts.as_deref().is_some_and(is_missing) {
+            return None;
+        }
+        Some(Self { server: server.to_owned(), receipts })
+    }
+}
+
+impl fmt::Display for Certificates {
+    /// Writes them as [`Certificates::split`] takes them: the receipt key's on a line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.server)?;
+        let Some(receipts) = &self.receipts else { return Ok(()) };
+        if !self.server.ends_with('\n') {
+            f.write_str("\n")?;
+        }
+        f.write_str(receipts)
+    }
 }
 
 /// A text that is no receipt.
@@ -55,8 +103,8 @@ pub enum NotAReceipt {
     /// It names no file, or too many.
     #[error("the statement names {0} files; 1 to 256 are expected")]
     Files(usize),
-    /// No empty line, or nothing, behind the statement.
-    #[error("no certificate follows the statement")]
+    /// No empty line, or too few certificates, behind the statement.
+    #[error("no certificate follows the statement, or one of two is missing")]
     NoCertificate,
 }
 
@@ -66,7 +114,7 @@ impl Receipt {
     pub fn to_text(&self) -> String {
         let salt = self.salt.as_deref().map_or_else(|| "-".to_owned(), |salt| Digest(*salt).to_string());
         let signature = base64_simd::STANDARD.encode_to_string(&self.signature);
-        format!("{HEAD}\nsalt {salt}\nsignature {signature}\n\n{}\n{}", self.text, self.certificate)
+        format!("{HEAD}\nsalt {salt}\nsignature {signature}\n\n{}\n{}", self.text, self.certificates)
     }
 
     /// Reads a file's bytes. It is not checked yet whether it holds.
@@ -101,7 +149,7 @@ impl Receipt {
         if !empty.is_empty() {
             return Err(error);
         }
-        let (body, certificate) = rest.split_once("\n\n").ok_or(NotAReceipt::NoCertificate)?;
+        let (body, certificates) = rest.split_once("\n\n").ok_or(NotAReceipt::NoCertificate)?;
         let body = format!("{body}\n");
         let ordinals: Vec<u64> = body.lines().skip(4).filter_map(ordinal).collect();
         let (Some(first), Some(last)) = (ordinals.first(), ordinals.last()) else {
@@ -114,7 +162,8 @@ impl Receipt {
         if !surplus.is_empty() {
             return Err(NotAReceipt::Files(ordinals.len()));
         }
-        Ok(Self { statement, text: body, signature, salt, certificate: certificate.to_owned() })
+        let certificates = Certificates::split(&statement, certificates).ok_or(NotAReceipt::NoCertificate)?;
+        Ok(Self { statement, text: body, signature, salt, certificates })
     }
 
     /// The files of the statement that have this content: ordinal and name on the server.
@@ -122,7 +171,7 @@ impl Receipt {
     pub fn find(&self, file: Digest, size: u64) -> Vec<(u64, String)> {
         let wanted = salted(self.salt.as_deref(), file);
         let entries = self.statement.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Stored { protocol, size: stored, digest, name }
+            Fate::Stored { protocol, size: stored, digest, name, .. }
                 if is_fitting(*protocol, self.salt.is_some()) && *stored == size && *digest == wanted =>
             {
                 Some((entry.ordinal, name.clone()))
@@ -143,7 +192,7 @@ fn ordinal(line: &str) -> Option<u64> {
 mod tests {
     use super::super::{Entry, Reason};
     use super::*;
-    use crate::event::Variant;
+    use crate::event::{Named, Variant};
 
     fn receipt() -> Receipt {
         let salt: Salt = Zeroizing::new([7; 32]);
@@ -152,10 +201,12 @@ mod tests {
             size: 5,
             digest: salted(Some(&salt), Digest::of(b"hello")),
             name: "a (2).txt".to_owned(),
+            named: Named::Stored,
         };
         let statement = Statement {
             request: Digest([1; 32]),
             key: Digest([2; 32]),
+            receipt_key: None,
             time: 1_800_000_000,
             entries: vec![
                 Entry { ordinal: 3, fate },
@@ -167,13 +218,24 @@ mod tests {
             statement,
             signature: vec![9; 128],
             salt: Some(salt),
-            certificate: "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n".to_owned(),
+            certificates: Certificates { server: pem("abc"), receipts: None },
         }
+    }
+
+    fn pem(text: &str) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+
+    /// By a server with a receipt key.
+    fn with_receipt_key() -> Receipt {
+        let statement = Statement { receipt_key: Some(Digest([3; 32])), ..receipt().statement };
+        let certificates = Certificates { server: pem("abc"), receipts: Some(pem("def")) };
+        Receipt { text: statement.to_text(), statement, certificates, ..receipt() }
     }
 
     #[test]
     fn what_is_kept_is_read_again() {
-        for receipt in [receipt(), Receipt { salt: None, ..receipt() }] {
+        for receipt in [receipt(), Receipt { salt: None, ..receipt() }, with_receipt_key()] {
             assert_eq!(Receipt::parse(&receipt.to_text()), Ok(receipt));
         }
         assert!(receipt().to_text().starts_with("upseal receipt 1\nsalt 0707"));
@@ -194,7 +256,8 @@ mod tests {
         let kept = |protocol, salt: Option<Salt>, digest| {
             let mut receipt = Receipt { salt, ..receipt() };
             let name = "x".to_owned();
-            receipt.statement.entries[0].fate = Fate::Stored { protocol, size: 64, digest, name };
+            receipt.statement.entries[0].fate =
+                Fate::Stored { protocol, size: 64, digest, name, named: Named::Stored };
             receipt
         };
         let (unsalted, salt) = (Digest::of(&file), Some(Zeroizing::new([7; 32])));
@@ -222,12 +285,36 @@ mod tests {
                 "line 6 of the statement: expected a `file` or `missing` line of this ordinal",
             ),
             ("missing 4", "missing 900", "the statement names 2 files; 1 to 256 are expected"),
-            ("\n\n-----BEGIN", "\n-----BEGIN", "no certificate follows the statement"),
+            (
+                "\n\n-----BEGIN",
+                "\n-----BEGIN",
+                "no certificate follows the statement, or one of two is missing",
+            ),
         ] {
             let other = text.replacen(from, to, 1);
             assert_ne!(other, text);
             assert_eq!(Receipt::parse(&other).unwrap_err().to_string(), error);
         }
         assert!(Receipt::parse("").is_err());
+    }
+
+    #[test]
+    fn each_key_of_a_statement_has_its_certificate() {
+        let text = with_receipt_key().to_text();
+        assert!(text.contains(&format!("\nreceipt-key {}\ntime ", "03".repeat(32))), "{text}");
+        assert!(text.ends_with(&(pem("abc") + &pem("def"))), "{text}");
+        for (what, other) in [
+            ("only the server's", text.replacen(&pem("def"), "", 1)),
+            ("white space in the place of the receipt key's", text.replacen(&pem("def"), " \n", 1)),
+            ("neither", text.replacen(&pem("abc"), "", 1).replacen(&pem("def"), "", 1)),
+        ] {
+            assert_ne!(other, text, "{what}");
+            assert_eq!(Receipt::parse(&other), Err(NotAReceipt::NoCertificate), "{what}");
+        }
+        // A file of the server's without a last line break does not join the two.
+        let certificates =
+            Certificates { server: pem("abc").trim_end().to_owned(), receipts: Some(pem("def")) };
+        let read = Receipt::parse(&Receipt { certificates, ..with_receipt_key() }.to_text()).unwrap();
+        assert_eq!(read.certificates, with_receipt_key().certificates);
     }
 }

@@ -12,7 +12,13 @@ fn request() -> Request {
 }
 
 fn stored(ordinal: u64, name: &str) -> Entry {
-    let fate = Fate::Stored { protocol: Variant::Cp2, size: 812, digest: digest(9), name: name.to_owned() };
+    let fate = Fate::Stored {
+        protocol: Variant::Cp2,
+        size: 812,
+        digest: digest(9),
+        name: name.to_owned(),
+        named: Named::Stored,
+    };
     Entry { ordinal, fate }
 }
 
@@ -20,6 +26,7 @@ fn statement() -> Statement {
     Statement {
         request: request().digest(),
         key: RSA_1024.server_key().fingerprint(),
+        receipt_key: None,
         time: 1_800_000_000,
         entries: vec![stored(3, "a b.txt"), Entry { ordinal: 4, fate: Fate::Missing(Reason::Quota) }],
     }
@@ -99,6 +106,23 @@ fn a_statement_has_the_bytes_of_the_protocol() {
     assert_eq!(statement().to_text(), text);
     let followed = format!("{text}-----BEGIN");
     assert_eq!(Statement::parse(&followed, 3..=4), Ok((statement(), "-----BEGIN")));
+}
+
+#[test]
+fn a_statement_names_the_receipt_key_after_the_servers() {
+    let with = Statement { receipt_key: Some(digest(3)), ..statement() };
+    let line = format!("\nreceipt-key {}\ntime ", "03".repeat(32));
+    let text = with.to_text();
+    assert_eq!(text, statement().to_text().replacen("\ntime ", &line, 1));
+    assert_eq!(Statement::parse(&text, 3..=4), Ok((with, "")));
+    for (from, to) in [("receipt-key 03", "receipt-key 0G"), ("receipt-key 03", "receipt-key 3")] {
+        let error = Statement::parse(&text.replacen(from, to, 1), 3..=4).unwrap_err();
+        assert_eq!((error.line, error.expected), (4, "`receipt-key` and 64 hexadecimal digits"), "{to}");
+    }
+    let twice = text.replacen("\ntime ", &line, 1);
+    assert_eq!(Statement::parse(&twice, 3..=4).unwrap_err().line, 5);
+    let elsewhere = statement().to_text().replacen("\nfile ", &line.replacen("time", "file", 1), 1);
+    assert_eq!(Statement::parse(&elsewhere, 3..=4).unwrap_err().line, 5, "after the time");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity};
+use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, Identity};
+use crate::crypto::receipt_key::RECEIPT_CERTIFICATE_FILE;
 use crate::trust::Anchor;
 
 /// Long before any certificate of these tests ends.
@@ -44,6 +45,49 @@ fn a_request_becomes_an_identity_that_the_ca_s_clients_accept() {
 }
 
 #[test]
+fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, ca) = (folder.path().join("server"), authority());
+    let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();
+    let without = receipt_csr(&theirs, 2048).unwrap_err();
+    assert!(
+        matches!(&without, IdentityError::Unreadable { path, .. } if path.ends_with(CERTIFICATE_FILE)),
+        "{without}"
+    );
+    csr(&theirs, "Group 7", 1024).unwrap();
+    assert!(matches!(receipt_csr(&theirs, 2047), Err(IdentityError::ReceiptKeySize { bits: 2047 })));
+
+    // Before the server has its certificate, by its request; afterwards by that.
+    for signed in [false, true] {
+        let written = receipt_csr(&theirs, 2048).unwrap();
+        assert_eq!(written, [theirs.join(RECEIPT_PRIVATE_KEY_FILE), theirs.join(RECEIPT_REQUEST_FILE)]);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&written[0]), mode(&written[1])), (0o600, 0o644));
+        let again = receipt_csr(&theirs, 2048).unwrap_err();
+        assert!(matches!(again, IdentityError::Exists { .. }), "{again}");
+        if !signed {
+            let pem = sign(&load(&theirs.join(REQUEST_FILE)).unwrap(), &ca, 30).unwrap();
+            write_certificate(&theirs.join(CERTIFICATE_FILE), &pem).unwrap();
+            assert!(Identity::load(&theirs).unwrap().receipt_key().is_none(), "its CA has not answered yet");
+            for path in &written {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+    let pem = sign(&load(&theirs.join(RECEIPT_REQUEST_FILE)).unwrap(), &ca, 30).unwrap();
+    write_certificate(&theirs.join(RECEIPT_CERTIFICATE_FILE), &pem).unwrap();
+    let identity = Identity::load(&theirs).unwrap();
+    let receipts = identity.receipt_key().unwrap();
+    let (key, proof) = anchor.check_for(Purpose::Receipts, pem.as_bytes(), now()).unwrap();
+    assert_eq!((&key, proof.subject.as_str()), (receipts.public(), "CN=Group 7"));
+    assert!(crate::trust::facts::facts(pem.as_bytes()).unwrap().is_for_receipts);
+    assert!(!crate::trust::facts::facts(identity.certificate_pem()).unwrap().is_for_receipts);
+    // Neither certificate does for the other.
+    assert!(anchor.check(pem.as_bytes(), now()).is_err());
+    assert!(anchor.check_for(Purpose::Receipts, identity.certificate_pem(), now()).is_err());
+}
+
+#[test]
 fn nothing_is_ever_overwritten() {
     for there in [PRIVATE_KEY_FILE, REQUEST_FILE] {
         let folder = tempfile::tempdir().unwrap();
@@ -83,7 +127,7 @@ fn a_request_that_proves_nothing_is_refused() {
     let twice = [&fixture!("openssl.csr")[..], &fixture!("openssl.csr")[..]].concat();
     assert!(matches!(signed(&twice), RequestError::NotAlone));
 
-    let own = request(ca.name().clone(), new_key(1024).unwrap()).unwrap();
+    let own = request(Purpose::Server, ca.name().clone(), new_key(1024).unwrap()).unwrap();
     assert!(matches!(signed(own.as_bytes()), RequestError::NamesTheCa));
 
     // Another subject under the same signature; another key in it.

@@ -22,8 +22,10 @@ pub(super) enum MayBeSealed {
 pub(super) struct Arriving {
     pub(super) track: Track,
     pub(super) variant: Variant,
-    /// The name it asks for.
+    /// The name it asks for, with the server's prefix.
     pub(super) want: FileName,
+    /// The name under which it came.
+    pub(super) came_as: FileName,
     pub(super) pending: Box<dyn Pending>,
     /// Its body as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
@@ -46,6 +48,7 @@ pub(super) struct Arriving {
 /// A published file, and what it takes to add to it.
 pub(super) struct AtRest {
     pub(super) track: Track,
+    pub(super) came_as: FileName,
     pub(super) published: Published,
     /// Not published yet: more may come of it, too.
     pub(super) ciphertext: Option<Box<dyn Pending>>,

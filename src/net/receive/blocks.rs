@@ -18,6 +18,7 @@ use std::thread;
 use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
 use super::ledger::Opening;
+use super::telling::Speaks;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};
@@ -32,6 +33,11 @@ use crate::store::{Discard, Pending};
 const STEP_BLOCKS: usize = 64;
 /// And of a short step: whole groups of the engine, and well above what passing it on costs.
 const LEAST_BLOCKS: usize = 16;
+/// Times that a published file is amended at the most: each may copy all of it.
+const MOST_AMENDMENTS: u32 = 8;
+/// Reason for the operator; the client's author can do something about it.
+const TOO_OFTEN: &str =
+    "one more CP1 block of a file that was amended 8 times; the client has to send it in longer pieces";
 /// Bytes of blocks that are worth a pipeline.
 const CHUNK: u64 = 4 << 10;
 
@@ -177,7 +183,7 @@ impl Session<'_> {
         let blocks = match (self.open_ended.take(), self.service.identity.clone()) {
             (Some(OpenEnded::Blocks(blocks)), _) => blocks,
             (Some(OpenEnded::Clear(file)), Some(identity)) if file.meter.file_bytes() == 0 => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 let opener = self.block_opener(identity)?;
                 Blocks { file: Arriving { variant: Variant::Cp1, ..file }, opener }
             }
@@ -191,17 +197,20 @@ impl Session<'_> {
 
     /// A block of a file that was published: takes up a copy of that.
     fn amend(&mut self) -> Result<Blocks, ReceiveError> {
-        let Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments }) =
+        let Some(AtRest { track, came_as, published, ciphertext, meter, begun, opener, amendments }) =
             self.at_rest.take()
         else {
             return Err(self.order("one more CP1 block, and no CP1 file that it could belong to"));
         };
         self.amending = Some(published.stored.name.clone());
+        if amendments >= MOST_AMENDMENTS {
+            return Err(self.order(TOO_OFTEN));
+        }
         let opener = match (opener, self.service.identity.clone()) {
             (Some(opener), _) => opener,
             // A body of no bytes looked like AP's.
             (None, Some(identity)) if published.size == 0 => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 self.block_opener(identity)?
             }
             (None, _) => return Err(OpenError::Rejected.into()),
@@ -216,6 +225,7 @@ impl Session<'_> {
             track,
             variant: Variant::Cp1,
             want: published.want,
+            came_as,
             pending,
             ciphertext,
             digest: None,

@@ -3,7 +3,7 @@
 use super::blocks::OpenEnded;
 use super::{BODY_PATIENCE, ReceiveError, Session, unix_now_ms};
 use crate::crypto::OpenError;
-use crate::crypto::identity::KEY_PIECES;
+use crate::crypto::identity::{Identity, KEY_PIECES, Unwrapped};
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::net::ending::{Behind, LETTERS, Next, after_pairs};
@@ -69,11 +69,17 @@ impl Session<'_> {
         self.check_fresh(digest)?;
         self.wrapped.push(digest);
         let blocks = [std::mem::take(&mut self.key_pieces), piece].concat();
-        let (key, unwrapped) = identity.unwrap_session_key(&blocks);
-        self.key = Some(key);
-        self.unwrapped = unwrapped;
-        self.await_key_pieces(&blocks);
+        self.unwrap(&identity, &blocks);
         Ok(())
+    }
+
+    /// Takes the session key from these blocks, of which more may follow.
+    pub(super) fn unwrap(&mut self, identity: &Identity, blocks: &[u8]) {
+        let Unwrapped { key, missed, machine } = identity.unwrap_session_key(blocks, self.paddings());
+        self.charge(missed);
+        self.key = Some(key);
+        self.unwrapped = machine;
+        self.await_key_pieces(blocks);
     }
 
     /// Whether the body of a client that said nothing is no AP file of `m1` bytes, but an empty CP1 file of which M1

@@ -11,7 +11,7 @@ use std::mem;
 use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::rsa_blocks::BlockOpener;
-use crate::event::{Event, Track};
+use crate::event::{Event, Kept, Track};
 use crate::meter::Stage;
 use crate::store::{Discard, Published, Ticket};
 
@@ -55,9 +55,18 @@ impl Session<'_> {
         let Some((file, published)) = self.conclude(vec![Committed::of(file)])?.pop() else { return Ok(()) };
         self.receiving = None;
         self.unfinished = false;
-        self.amending = None;
-        let Arriving { track, ciphertext, meter, begun, amendments, .. } = file;
-        self.at_rest = Some(AtRest { track, published, ciphertext, meter, begun, opener, amendments });
+        if let Some(beginning) = self.amending.take()
+            && published.stored.kept == Kept::Renamed
+        {
+            let whole = &published.stored.name;
+            let text = format!(
+                "more of {beginning} came; {beginning} stays, because others may rely on it, and the whole file is {whole}"
+            );
+            self.service.observer.event(Event::Note { text });
+        }
+        let Arriving { track, came_as, ciphertext, meter, begun, amendments, .. } = file;
+        self.at_rest =
+            Some(AtRest { track, came_as, published, ciphertext, meter, begun, opener, amendments });
         Ok(())
     }
 
@@ -125,7 +134,7 @@ impl Session<'_> {
                 self.warn_of_ciphertext(published);
             }
             if let Track::Receiving(_, ordinal) = file.track {
-                self.stored.add(ordinal, file.variant, published);
+                self.stored.add(ordinal, file, published);
             }
         }
     }

@@ -4,13 +4,16 @@
 //! for nothing.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
+use super::arriving::Arriving;
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::crypto::OpenError;
 use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
+use crate::crypto::receipt_key::ReceiptKey;
 use crate::digest::Digest;
-use crate::event::{Event, Kept, Variant};
-use crate::store::Published;
+use crate::event::{Event, Kept, Named, Variant};
+use crate::store::{FileName, Published};
 
 /// How many files back receipts may be asked for; the client's own batches are smaller.
 const REMEMBERED: usize = 4096;
@@ -27,18 +30,22 @@ struct Kind {
     variant: Variant,
     size: u64,
     digest: Digest,
-    name: String,
+    /// The name under which it came.
+    came_as: FileName,
+    /// The name under which it is here.
+    stored_as: FileName,
 }
 
 impl Stored {
     /// File `ordinal` is here; a second time, because it was amended, in the place of the first.
-    pub(super) fn add(&mut self, ordinal: u64, variant: Variant, published: &Published) {
+    pub(super) fn add(&mut self, ordinal: u64, file: &Arriving, published: &Published) {
         let digest = published.digest.filter(|_| published.stored.kept != Kept::Discarded);
         let kept = digest.map(|digest| Kind {
-            variant,
+            variant: file.variant,
             size: published.size,
             digest,
-            name: published.stored.name.as_str().to_owned(),
+            came_as: file.came_as.clone(),
+            stored_as: published.stored.name.clone(),
         });
         match self.files.back_mut() {
             Some((last, file)) if *last == ordinal => *file = kept,
@@ -50,7 +57,7 @@ impl Stored {
     }
 
     /// The line of one file; `None`: it is forgotten.
-    fn entry(&self, ordinal: u64, salt: Option<&[u8; 32]>) -> Option<Entry> {
+    fn entry(&self, ordinal: u64, salt: Option<&[u8; 32]>, named: Named) -> Option<Entry> {
         let (first, _) = self.files.front()?;
         if ordinal < *first {
             return None;
@@ -61,20 +68,31 @@ impl Stored {
                 protocol: file.variant,
                 size: file.size,
                 digest: salted(salt, file.digest),
-                name: file.name.clone(),
+                name: match named {
+                    Named::Stored => file.stored_as.as_str().to_owned(),
+                    Named::Wanted => file.came_as.as_str().to_owned(),
+                },
+                named,
             },
             Some(None) => Fate::Missing(Reason::Policy),
             None => Fate::Missing(Reason::NotStored),
         };
         Some(Entry { ordinal, fate })
     }
+
+    /// Returns the names under which these files are here, of those that are.
+    fn names(&self, files: RangeInclusive<u64>) -> Vec<String> {
+        let asked = self.files.iter().filter(|(ordinal, _)| files.contains(ordinal));
+        asked.filter_map(|(_, file)| Some(file.as_ref()?.stored_as.as_str().to_owned())).collect()
+    }
 }
 
 impl Session<'_> {
     /// Answers a request with a statement, signed as no answer to MODE 3 is.
     pub(super) fn receipt(&mut self, request: &Request) -> Result<(), ReceiveError> {
-        let Some(identity) = self.service.identity.clone() else {
-            return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
+        let service = self.service;
+        let (Some(identity), Ok(signer)) = (service.identity.as_deref(), service.receipt_signer()) else {
+            return Err(self.order("a receipt request, and this server gives none"));
         };
         if request.hello != self.first_message {
             return Err(self.order("a receipt request of another connection"));
@@ -88,7 +106,8 @@ impl Session<'_> {
             }
             salt
         });
-        let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref()) {
+        let named = self.service.policy.names;
+        let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref(), named) {
             Some(entry) => Some(entry),
             // Nothing of that number came, or not yet.
             None if ordinal > self.ordinal || self.stored.files.is_empty() => {
@@ -110,23 +129,22 @@ impl Session<'_> {
         let statement = Statement {
             request: request.digest(),
             key: identity.server_key().fingerprint(),
+            receipt_key: signer.receipt_key().map(|key| key.public().fingerprint()),
             time: unix_now_ms() / 1000,
             entries,
         };
         let text = statement.to_text();
-        let signature = identity.sign_receipt(text.as_bytes())?;
-        let names: Vec<String> = statement
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.fate {
-                Fate::Stored { name, .. } => Some(name.clone()),
-                Fate::Missing(_) => None,
-            })
-            .collect();
+        let signature = signer.sign(text.as_bytes())?;
+        // Also where the statement does not tell them.
+        let stored_as = self.stored.names(request.files.clone());
         // First: a receipt that somebody has must be in the history.
-        self.record_receipt(&names, Digest::of(text.as_bytes()));
-        self.answer(signature, [text.as_bytes(), identity.certificate_pem()].concat())?;
-        self.service.observer.event(Event::Receipted { session: self.id, files: names.len() });
+        self.record_receipt(&stored_as, Digest::of(text.as_bytes()));
+        let server = identity.certificate_pem();
+        let receipts = signer.receipt_key().map(ReceiptKey::certificate_pem).unwrap_or_default();
+        // Two certificates, each with lines of its own.
+        let between = if receipts.is_empty() || server.ends_with(b"\n") { "" } else { "\n" };
+        self.answer(signature, [text.as_bytes(), server, between.as_bytes(), receipts].concat())?;
+        self.service.observer.event(Event::Receipted { session: self.id, files: stored_as.len() });
         Ok(())
     }
 }

@@ -14,6 +14,16 @@ use crate::net::budget::address_of;
 use crate::net::wire::{Continuation, WORD, word};
 use crate::store::Published;
 
+/// What a client without a hello has shown to speak, of AP and CP1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Unknown,
+    /// A body that was not empty was told to be AP's.
+    Clear,
+    /// A body was told to be CP1, so the next are too: a client speaks one variant.
+    Blocks,
+}
+
 /// What a body looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
@@ -43,21 +53,24 @@ impl Session<'_> {
         match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
             (true, false) => return known(Variant::Ap),
             (false, true) => return known(Variant::Cp1),
-            _ if self.speaks_blocks => return known(Variant::Cp1),
+            _ if self.speaks == Speaks::Blocks => return known(Variant::Cp1),
             _ => {}
         }
-        if !self.speaks_clear && self.is_a_terminator(m1)? {
-            self.speaks_blocks = true;
+        if self.speaks == Speaks::Unknown && self.is_a_terminator(m1)? {
+            self.speaks = Speaks::Blocks;
             return known(Variant::Cp1);
         }
-        let looks = self.looks_like(m1)?;
-        self.speaks_clear = self.speaks_clear || (m1 > 0 && looks == Looks::Clear);
-        match looks {
+        match self.looks_like(m1)? {
             Looks::Blocks => {
-                self.speaks_blocks = true;
+                self.speaks = Speaks::Blocks;
                 known(Variant::Cp1)
             }
-            Looks::Clear => known(Variant::Ap),
+            Looks::Clear => {
+                if m1 > 0 {
+                    self.speaks = Speaks::Clear;
+                }
+                known(Variant::Ap)
+            }
             Looks::Unsure => Ok((Variant::Ap, MayBeSealed::Yes)),
         }
     }

@@ -10,6 +10,7 @@ use super::*;
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::BlockSealer;
+use crate::digest::FileDigest;
 use crate::event::{Blame, KeyForm, Padding};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
@@ -173,4 +174,107 @@ fn the_operator_hears_of_a_machine_that_computes_wrongly_and_the_client_does_not
         assert_eq!(blame, Blame::Peer, "{n}: {why}");
         assert!(why.contains("could not be decrypted"), "{n}: {why}");
     }
+}
+
+/// A client that falls silent after each of its pieces but the first.
+struct Hesitant {
+    pieces: std::collections::VecDeque<Vec<u8>>,
+    /// Pieces that were sent.
+    sent: usize,
+    is_silent: bool,
+}
+
+impl Read for Hesitant {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.is_silent) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let Some(piece) = self.pieces.front_mut() else { return Ok(0) };
+        let n = (&piece[..]).read(buffer)?;
+        piece.drain(..n);
+        if piece.is_empty() {
+            self.pieces.pop_front();
+            // The first piece is published at once, by its short block.
+            self.is_silent = self.sent > 0;
+            self.sent += 1;
+        }
+        Ok(n)
+    }
+}
+
+impl Write for Hesitant {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Hesitant {
+    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        Interrupter::default()
+    }
+
+    fn finish_writing(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn buffer_little(&mut self) {}
+
+    fn reset(&mut self) {}
+}
+
+/// Each amendment may copy the whole file.
+#[test]
+fn a_file_is_amended_eight_times_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(Log::default());
+    let service = Service {
+        policy: Policy::default(),
+        identity: Some(Arc::new(identity())),
+        store: Arc::new(Folder::open(folder.path()).unwrap()),
+        ciphertext: None,
+        history: None,
+        budget: PaddingBudget::default(),
+        observer: Arc::clone(&log) as Arc<dyn Observer>,
+    };
+    let content: Vec<u8> = (0..100).collect();
+    let mut pieces: Vec<Vec<u8>> = content
+        .chunks(10)
+        .map(|part| {
+            let sealer = BlockSealer::new(
+                identity().server_key(),
+                Padding::Oaep,
+                part.len() as u64,
+                FileDigest::Sha256,
+            );
+            [&word(128)[..], &sealed(sealer, part)].concat()
+        })
+        .collect();
+    pieces[0] = [&message(3, b"no hello")[..], &message(0, b"a.bin"), &word(1), &pieces[0]].concat();
+    let client = Hesitant { pieces: pieces.into(), sent: 0, is_silent: false };
+    let connection = Connection::new(Box::new(client), IDLE_PATIENCE);
+    Session::new(&service, connection, SessionId(1), "client".to_owned()).run();
+    // The first, and eight amendments; the tenth piece is refused.
+    assert_eq!(std::fs::read(folder.path().join("a.bin")).unwrap(), content[..90]);
+    let events = std::mem::take(&mut *log.0.lock().unwrap());
+    let kept = events.iter().filter_map(|event| match event {
+        Event::Received { kept, .. } => Some(*kept),
+        _ => None,
+    });
+    let kept: Vec<_> = kept.collect();
+    assert_eq!(kept[1..], [crate::event::Kept::Amended; 8], "{kept:?}");
+    let refusal = events.iter().find_map(|event| match event {
+        Event::Refused { blame, why, .. } => Some((*blame, why.clone())),
+        _ => None,
+    });
+    let (blame, why) = refusal.unwrap();
+    assert_eq!(blame, Blame::Peer);
+    assert!(why.contains("amended 8 times") && why.ends_with("; a.bin stays as it was published"), "{why}");
 }

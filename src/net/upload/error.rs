@@ -11,6 +11,7 @@ use crate::event::{Blame, Fault, FaultKind};
 use crate::net::handshake::AnswerError;
 use crate::store::{NameError, StoreError};
 use crate::trust::TrustError;
+use crate::trust::known::KnownError;
 
 /// Why an upload ended early.
 #[derive(Debug, Error)]
@@ -30,6 +31,9 @@ pub enum UploadError {
     /// A receipt came that must not be believed.
     #[error("the server's receipt does not hold: {0}")]
     Receipt(#[from] ReceiptError),
+    /// Whether a receipt's key is the known one cannot be told.
+    #[error("the receipt is not believed: {0}")]
+    Known(#[from] KnownError),
     /// The certificate holds, the signature does not.
     #[error("the server's signature is not over the message that was sent: {0}")]
     Challenge(#[from] ChallengeError),
@@ -139,10 +143,30 @@ impl UploadError {
                 Blame::Peer,
                 "nothing of the file was sent; somebody may be replaying an old answer",
             ),
+            Self::Receipt(
+                ReceiptError::ReceiptKeyChanged { address, .. }
+                | ReceiptError::ReceiptKeyDropped { address, .. },
+            ) => {
+                let advice = format!(
+                    "ask its operator whether the receipt key was changed, and only then: upseal known accept {address}; \
+                     otherwise somebody else signed"
+                );
+                return Fault {
+                    kind: FaultKind::Unproven,
+                    blame: Blame::Peer,
+                    what: self.to_string(),
+                    advice,
+                };
+            }
             Self::Receipt(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
                 "somebody answered who is not the server that proved itself; do not rely on what was sent",
+            ),
+            Self::Known(_) => (
+                FaultKind::Local,
+                Blame::User,
+                "the file was sent; correct the file of known servers, or take the line out",
             ),
             Self::Seal(_) | Self::Random => (FaultKind::Broken, Blame::System, ""),
             Self::Grown { .. } | Self::Changed => (

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::{Upload, UploadError, unix_now};
 use crate::crypto::challenge;
-use crate::crypto::receipt::{self, Receipt, Request, Salt, Statement};
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::receipt::{Certificates, Receipt, Request, Salt, Statement};
+use crate::digest::Digest;
 use crate::net::handshake::AnswerDecoder;
 use crate::net::wire::{Mode, word};
-use crate::trust::Anchor;
+use crate::trust::receipts::Signers;
+use crate::trust::{Anchor, TrustError};
 
 /// What stands where a certificate begins.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
@@ -24,9 +25,39 @@ pub enum ReceiptError {
     /// Made for something else.
     #[error("it answers another request than ours")]
     AnotherRequest,
+    /// One of its certificates is missing, or does not hold.
+    #[error("{0}")]
+    Certificates(String),
     /// Made by somebody else.
     #[error("it is of another key than the one that proved itself")]
     AnotherKey,
+    /// It was signed by another receipt key than the one that is certified beside it.
+    #[error("it names another receipt key than the one that is certified beside it")]
+    AnotherReceiptKey,
+    /// The known receipt key did not sign it, but another one.
+    #[error(
+        "{address} has another receipt key than before: known is sha256:{known}, now it is sha256:{offered}; what was sent \
+         is not confirmed"
+    )]
+    ReceiptKeyChanged {
+        /// The server, escaped.
+        address: String,
+        /// The known receipt key.
+        known: Digest,
+        /// The one that signed.
+        offered: Digest,
+    },
+    /// The server's own key signed it, although a receipt key is known.
+    #[error(
+        "{address} signed it with its decryption key, although its receipt key is known, sha256:{known}; such a signature \
+         can be forged"
+    )]
+    ReceiptKeyDropped {
+        /// The server, escaped.
+        address: String,
+        /// The known receipt key.
+        known: Digest,
+    },
     /// The signature is not over it, or not a receipt's.
     #[error("its signature does not hold")]
     Signature,
@@ -109,32 +140,34 @@ impl Upload {
         self.unconfirmed = 0;
         let blob = String::from_utf8(answer.certificate)
             .map_err(|_| ReceiptError::NotOne("it is not text".to_owned()))?;
-        let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
-        let key = match (&self.server, anchor) {
-            (Some(key), _) => key.clone(),
-            (None, Some(anchor)) => {
-                let checked = anchor.check(pem.as_bytes(), unix_now());
-                checked.map_err(|e| ReceiptError::NotOne(e.to_string()))?.0
-            }
-            (None, None) => return Err(UploadError::NoAnswer(None)),
-        };
+        // Whatever vouched for the server's own key vouches for its receipts.
+        let anchor = self.anchor.as_ref().or(anchor).ok_or(UploadError::NoAnswer(None))?;
+        let refused = |why: TrustError| ReceiptError::Certificates(why.to_string());
         if !blob.starts_with("upseal/1 stored\n") {
+            let key = if let Some(key) = &self.server {
+                key.clone()
+            } else {
+                let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
+                anchor.check(pem.as_bytes(), unix_now()).map_err(refused)?.0
+            };
             challenge::verify(&key, request.to_text().as_bytes(), &answer.signature)
                 .map_err(|_| ReceiptError::Signature)?;
             return Ok(Confirmation::Answer);
         }
-        let (statement, certificate) = Statement::parse(&blob, request.files.clone())
+        let (statement, certificates) = Statement::parse(&blob, request.files.clone())
             .map_err(|e| ReceiptError::NotOne(e.to_string()))?;
         // Read to the letter: it is the text of the statement.
-        let signed = &blob[..blob.len() - certificate.len()];
-        check(&statement, signed, request, &key, &answer.signature)?;
-        Ok(Confirmation::Receipt(Box::new(Receipt {
-            text: signed.to_owned(),
-            statement,
-            signature: answer.signature,
-            salt: salt.clone(),
-            certificate: certificate.to_owned(),
-        })))
+        let text = blob[..blob.len() - certificates.len()].to_owned();
+        let certificates = Certificates::split(&statement, certificates)
+            .ok_or_else(|| ReceiptError::Certificates("a certificate is missing".to_owned()))?;
+        let signers = anchor.check_signers(&certificates, unix_now()).map_err(refused)?;
+        let receipt =
+            Receipt { statement, text, signature: answer.signature, salt: salt.clone(), certificates };
+        if self.server.as_ref().is_some_and(|proven| *proven != signers.server.key) {
+            return Err(ReceiptError::AnotherKey.into());
+        }
+        check(&receipt, request, &signers)?;
+        Ok(Confirmation::Receipt(Box::new(receipt)))
     }
 
     /// Everything was sent, and the server does not say that it is there.
@@ -147,19 +180,16 @@ impl Upload {
     }
 }
 
-/// Whether a statement answers this request, is of this key, and was signed as a receipt.
-fn check(
-    statement: &Statement,
-    signed: &str,
-    request: &Request,
-    key: &ServerKey,
-    signature: &[u8],
-) -> Result<(), ReceiptError> {
-    if statement.request != request.digest() {
+/// Whether a receipt answers this request, names these keys, and was signed as a receipt by the one that must.
+fn check(receipt: &Receipt, request: &Request, signers: &Signers) -> Result<(), ReceiptError> {
+    if receipt.statement.request != request.digest() {
         return Err(ReceiptError::AnotherRequest);
     }
-    if statement.key != key.fingerprint() {
+    if !signers.is_key_named(receipt) {
         return Err(ReceiptError::AnotherKey);
     }
-    if receipt::verify(key, signed, signature) { Ok(()) } else { Err(ReceiptError::Signature) }
+    if !signers.is_receipt_key_named(receipt) {
+        return Err(ReceiptError::AnotherReceiptKey);
+    }
+    if signers.is_signed(receipt) { Ok(()) } else { Err(ReceiptError::Signature) }
 }

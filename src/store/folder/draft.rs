@@ -5,19 +5,26 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustix::io::retry_on_intr;
 
 use super::group::Group;
-use super::known::Print;
+use super::names::{Content, Family, Member, Names, Reliance, Search};
+use super::print::{Print, hash};
 use super::rename::{Outcome, rename_new};
 use super::unnamed::Unnamed;
-use super::{Root, create_unfinished, open_regular};
+use super::{Occupant, Root, create_unfinished, open_regular, unfinished_name};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
 use crate::store::{Coming, FileName, Pending, Published, Stored, Ticket};
+
+/// How often a file is compared again because another process named files meanwhile. After that it gets a name of
+/// its own.
+const PATIENCE: u32 = 8;
+
+/// How many random names are tried. One is taken already with a probability of about 2^-64.
+const RANDOM_TRIES: usize = 3;
 
 /// A [`Pending`] in a [`Folder`](super::Folder).
 #[derive(Debug)]
@@ -33,6 +40,17 @@ pub(super) struct Draft {
     state: State,
     /// What it is to replace: published by us, and only the beginning.
     replaces: Option<Beginning>,
+    /// How often its name turned out to need another look.
+    looks: u32,
+}
+
+/// What a publication came to.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// The file is here.
+    At(Stored),
+    /// It has no name yet: another look is needed, and reading files, for which no lock may be held.
+    Unclear,
 }
 
 /// What a draft is called.
@@ -48,10 +66,28 @@ enum UntilThen {
 #[derive(Debug)]
 struct Beginning {
     name: FileName,
-    /// Bytes.
-    size: u64,
     /// As we left it.
     print: Print,
+}
+
+/// What came of trying the numbers of a family.
+enum Number {
+    /// The file has this name.
+    Taken(FileName),
+    /// The file with the next number may be the same.
+    Unclear,
+    /// All are taken.
+    NoneFree,
+}
+
+/// Whether a file of some content is here.
+enum Same {
+    /// Under this name.
+    Here(FileName),
+    /// Perhaps: files must be read to know it.
+    Unclear,
+    /// No.
+    Nowhere,
 }
 
 /// Whether every write succeeded.
@@ -91,6 +127,7 @@ impl Draft {
             len: 0,
             state: State::Growing,
             replaces: None,
+            looks: 0,
         })
     }
 
@@ -103,7 +140,7 @@ impl Draft {
             .map_err(|cause| StoreError::new(Doing::Amend, draft.spot(), cause))?
             .ok_or_else(|| StoreError::Changed { spot: draft.spot() })?;
         if of.stored.kept != Kept::Same {
-            draft.replaces = Some(Beginning { name: of.stored.name.clone(), size: of.size, print });
+            draft.replaces = Some(Beginning { name: of.stored.name.clone(), print });
         }
         Ok(draft)
     }
@@ -117,17 +154,26 @@ impl Draft {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        let print = Print::of(&there.metadata()?);
         // Unhashed, nobody can say that it is still what we left.
-        if of.digest.is_none() || self.root.known.digest_of(&there, SystemTime::now()) != of.digest {
+        if of.digest.is_none() || self.content_of(name, &there, print) != of.digest {
             return Ok(None);
         }
-        let print = Print::of(&there.metadata()?);
-        let mut source = &there;
-        source.rewind()?;
-        let copied = io::copy(&mut source, &mut self.file)?;
+        let copied = copy_all(&there, &mut self.file)?;
         self.len = copied;
         let unchanged = copied == of.size && Print::of(&there.metadata()?) == print;
         Ok(unchanged.then_some(print))
+    }
+
+    /// Returns the SHA-256 of a published file: remembered, or read.
+    fn content_of(&self, name: &FileName, there: &File, print: Print) -> Option<Digest> {
+        let known = self.root.names().get(&self.want).and_then(|family| family.member(name).cloned());
+        match known {
+            Some(Member { print: then, content: Content::Known(digest), .. }) if then == print => {
+                Some(digest)
+            }
+            _ => hash(there).ok(),
+        }
     }
 
     /// Gives the file the usual permissions.
@@ -162,92 +208,203 @@ impl Draft {
         self.root.sync_file(&self.file).map_err(self.failed(Doing::Sync))
     }
 
-    /// Returns what is announced of it before it gets its name.
-    pub(super) fn coming(&self, digest: Option<Digest>) -> Coming {
+    /// Looks at the name that it asks for. To be called before [`publish`](Self::publish), without any lock.
+    pub(super) fn scout(&mut self, digest: Option<Digest>) {
+        self.looks += 1;
+        self.root.scout(&self.want, self.len, digest);
+    }
+
+    /// Returns what is announced of it before it gets its name; `None`: it has been announced.
+    pub(super) fn coming(&self, digest: Option<Digest>) -> Option<Coming> {
         let replaces = self.replaces.as_ref().map(|beginning| beginning.name.clone());
-        Coming { want: self.want.clone(), replaces, size: self.len, digest }
+        let coming = Coming { want: self.want.clone(), replaces, size: self.len, digest };
+        (self.looks <= 1).then_some(coming)
     }
 
     /// Gives the file, which is on disk, its name. The name is not yet.
-    pub(super) fn publish(&mut self, digest: Option<Digest>) -> Result<Stored, StoreError> {
-        let _turn = self.root.turns.take(&self.want);
-        let stored = match &self.replaces {
-            None => self.settle(digest)?,
-            Some(beginning) => self.replace(beginning, digest)?,
+    ///
+    /// A few steps, however many files have the name, because every other file waits for the lock that is held.
+    pub(super) fn publish(&mut self, digest: Option<Digest>) -> Result<Settled, StoreError> {
+        let root = Arc::clone(&self.root);
+        let mut names = root.names();
+        let settled = match &self.replaces {
+            None => self.settle(&mut names, digest)?,
+            Some(beginning) => self.replace(&mut names, beginning, digest)?,
         };
-        if stored.kept != Kept::Same {
+        if let Settled::At(stored) = &settled
+            && stored.kept != Kept::Same
+        {
             self.state = State::Named;
         }
-        Ok(stored)
+        Ok(settled)
     }
 
-    /// Takes the first name that is free, or finds the same file under one before it.
+    /// Whether the memory of names is to be believed where it is not complete: another process keeps naming files.
+    const fn is_impatient(&self) -> bool {
+        self.looks >= PATIENCE
+    }
+
+    /// Takes the name, or that of a copy, or finds that the same file is here.
     ///
-    /// There is no look before the rename, so nobody can come between the two. A name that is taken
-    /// while we try it is compared like any other.
-    fn settle(&self, digest: Option<Digest>) -> Result<Stored, StoreError> {
-        for name in self.want.candidates() {
-            let dir = &self.root.dir;
-            let named = match &self.until_then {
-                UntilThen::Unnamed(unnamed) => unnamed.name(dir, &self.file, name.as_str()),
-                UntilThen::Named(unfinished) => rename_new(dir, unfinished, name.as_str()),
-            };
-            match named.map_err(self.failed(Doing::Publish))? {
-                Outcome::Done => {
-                    #[cfg(test)]
-                    self.note_name(&name);
-                    if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
-                        self.root.known.remember(Print::of(&metadata), digest);
-                    }
-                    let kept = if name == self.want { Kept::New } else { Kept::Renamed };
-                    return Ok(Stored { name, kept });
+    /// There is no look before the name is given, so nobody can come between the two.
+    fn settle(&self, names: &mut Names, digest: Option<Digest>) -> Result<Settled, StoreError> {
+        if let Some(digest) = digest {
+            match self.same(names, digest, None)? {
+                Same::Here(name) => {
+                    // As if it were new: a name that is given, and the folder that has changed.
+                    self.pass_by()?;
+                    return Ok(Settled::At(Stored { name, kept: Kept::Same }));
                 }
-                Outcome::Taken => {
-                    if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
-                        // It may have come by another way, and not be on disk yet.
-                        self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
-                        return Ok(Stored { name, kept: Kept::Same });
-                    }
+                Same::Unclear => return Ok(Settled::Unclear),
+                Same::Nowhere => {}
+            }
+        }
+        if self.take(&self.want)? {
+            self.remember(names, &self.want, digest);
+            return Ok(Settled::At(Stored { name: self.want.clone(), kept: Kept::New }));
+        }
+        self.settle_as_copy(names, digest)
+    }
+
+    /// The name is taken: takes that of the next copy.
+    fn settle_as_copy(&self, names: &mut Names, digest: Option<Digest>) -> Result<Settled, StoreError> {
+        let name = match names.change(&self.want, |family| self.take_number(family, digest)).transpose()? {
+            None if !self.is_impatient() => return Ok(Settled::Unclear),
+            Some(Number::Unclear) => return Ok(Settled::Unclear),
+            Some(Number::Taken(name)) => name,
+            None | Some(Number::NoneFree) => self.take_marked(digest)?,
+        };
+        self.remember(names, &name, digest);
+        Ok(Settled::At(Stored { name, kept: Kept::Renamed }))
+    }
+
+    /// Takes the next free number. It only grows, so each number is tried once, whoever has it.
+    fn take_number(&self, family: &mut Family, digest: Option<Digest>) -> Result<Number, StoreError> {
+        while let Some(name) = self.want.numbered(family.next) {
+            family.next += 1;
+            if self.take(&name)? {
+                return Ok(Number::Taken(name));
+            }
+            // Another process named it, or somebody put it there: perhaps the same file.
+            if let Ok(Occupant::File(print)) = self.root.look(&name) {
+                family.push(Member::unread(name, print));
+                if digest.is_some() && print.size() == self.len && !self.is_impatient() {
+                    return Ok(Number::Unclear);
                 }
-                Outcome::Impossible => return Err(StoreError::NoSafeRename { spot: self.spot() }),
+            }
+        }
+        Ok(Number::NoneFree)
+    }
+
+    /// Takes the name with the digest in it, or a random one.
+    fn take_marked(&self, digest: Option<Digest>) -> Result<FileName, StoreError> {
+        let marked = digest.map(|digest| self.want.marked(digest));
+        let random =
+            (0..RANDOM_TRIES).filter_map(|_| Some(self.want.marked_at_random(getrandom::u64().ok()?)));
+        for name in marked.into_iter().chain(random) {
+            if self.take(&name)? {
+                return Ok(name);
             }
         }
         Err(StoreError::NoFreeName { spot: self.spot() })
     }
 
-    /// Takes the place of its beginning. If somebody has changed that meanwhile, it is theirs now, and
-    /// this is another file.
-    fn replace(&self, beginning: &Beginning, digest: Option<Digest>) -> Result<Stored, StoreError> {
-        let UntilThen::Named(unfinished) = &self.until_then else { return self.settle(digest) };
-        let dir = &self.root.dir;
-        let there = open_regular(dir, &beginning.name, beginning.size).ok().flatten();
-        let print = there.and_then(|there| there.metadata().ok()).map(|metadata| Print::of(&metadata));
-        if print != Some(beginning.print) {
-            return self.settle(digest);
+    /// Takes the place of its beginning, if nothing relies on that and nobody has changed it. Otherwise this is
+    /// another file, beside it.
+    fn replace(
+        &self,
+        names: &mut Names,
+        beginning: &Beginning,
+        digest: Option<Digest>,
+    ) -> Result<Settled, StoreError> {
+        let UntilThen::Named(unfinished) = &self.until_then else { return self.settle(names, digest) };
+        // A beginning that was forgotten is not replaced either: somebody may rely on it.
+        let known = names.get(&self.want).and_then(|family| family.member(&beginning.name));
+        let is_ours =
+            known.is_some_and(|known| known.reliance == Reliance::Sender && known.print == beginning.print);
+        let there = self.root.look(&beginning.name).map_err(self.failed(Doing::Publish))?;
+        if !is_ours || there != Occupant::File(beginning.print) || self.root.is_shared() {
+            return self.settle(names, digest);
         }
+        let dir = &self.root.dir;
         // Another try of the same upload may have brought all of it before.
-        for name in self.want.candidates().take_while(|name| *name != beginning.name) {
-            if let Some(same) = digest.and_then(|digest| self.find_same(&name, digest)) {
-                self.root.sync_file(&same).map_err(self.failed(Doing::Sync))?;
-                dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
-                return Ok(Stored { name, kept: Kept::Same });
+        if let Some(digest) = digest {
+            match self.same(names, digest, Some(&beginning.name))? {
+                Same::Here(name) => {
+                    dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+                    names.change(&self.want, |family| family.remove(&beginning.name));
+                    return Ok(Settled::At(Stored { name, kept: Kept::Same }));
+                }
+                Same::Unclear => return Ok(Settled::Unclear),
+                Same::Nowhere => {}
             }
         }
         dir.rename(unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
         #[cfg(test)]
         self.note_name(&beginning.name);
-        if let (Some(digest), Ok(metadata)) = (digest, self.file.metadata()) {
-            self.root.known.remember(Print::of(&metadata), digest);
-        }
-        Ok(Stored { name: beginning.name.clone(), kept: Kept::Amended })
+        self.remember(names, &beginning.name, digest);
+        Ok(Settled::At(Stored { name: beginning.name.clone(), kept: Kept::Amended }))
     }
 
-    /// What is stored as `name`, if it is a regular file with our bytes. One that cannot be read
-    /// counts as another file: a copy too many is better than one too few.
-    fn find_same(&self, name: &FileName, digest: Digest) -> Option<File> {
-        let size = self.file.metadata().ok()?.len();
-        let there = open_regular(&self.root.dir, name, size).ok()??;
-        (self.root.known.digest_of(&there, SystemTime::now())? == digest).then_some(there)
+    /// Whether a file with this content is in the family; from then on it is relied on.
+    fn same(&self, names: &mut Names, digest: Digest, except: Option<&FileName>) -> Result<Same, StoreError> {
+        let Some(family) = names.get(&self.want) else { return Ok(Same::Nowhere) };
+        match family.find(self.len, digest, except) {
+            Search::Nothing => Ok(Same::Nowhere),
+            Search::Unread if self.is_impatient() => Ok(Same::Nowhere),
+            Search::Unread => Ok(Same::Unclear),
+            Search::Found(name, print) => match self.root.look(&name).map_err(self.failed(Doing::Publish))? {
+                Occupant::File(now) if now == print => {
+                    names.change(&self.want, |family| family.rely_on(&name));
+                    Ok(Same::Here(name))
+                }
+                // Somebody has changed the folder, so what else is remembered of it may not hold either.
+                _ if self.is_impatient() => Ok(Same::Nowhere),
+                _ => {
+                    names.forget(&self.want);
+                    Ok(Same::Unclear)
+                }
+            },
+        }
+    }
+
+    /// Gives the file this name; `false`: it is taken.
+    fn take(&self, name: &FileName) -> Result<bool, StoreError> {
+        match self.name_as(name.as_str()).map_err(self.failed(Doing::Publish))? {
+            Outcome::Done => {
+                #[cfg(test)]
+                self.note_name(name);
+                Ok(true)
+            }
+            Outcome::Taken => Ok(false),
+            Outcome::Impossible => Err(StoreError::NoSafeRename { spot: self.spot() }),
+        }
+    }
+
+    fn name_as(&self, name: &str) -> io::Result<Outcome> {
+        #[cfg(test)]
+        self.root.counts.count(super::counts::Count::Name);
+        match &self.until_then {
+            UntilThen::Unnamed(unnamed) => unnamed.name(&self.root.dir, &self.file, name),
+            UntilThen::Named(unfinished) => rename_new(&self.root.dir, unfinished, name),
+        }
+    }
+
+    /// Gives the file a name and removes it: the folder is changed and synced, as by a new file.
+    fn pass_by(&self) -> Result<(), StoreError> {
+        let spare = unfinished_name().map_err(self.failed(Doing::Publish))?;
+        self.name_as(&spare).map_err(self.failed(Doing::Publish))?;
+        // One that stays is swept.
+        let _ = self.root.dir.remove_file(&spare);
+        Ok(())
+    }
+
+    /// Remembers that the file is here.
+    fn remember(&self, names: &mut Names, name: &FileName, digest: Option<Digest>) {
+        let Ok(metadata) = self.file.metadata() else { return };
+        let content = digest.map_or(Content::Unread, Content::Known);
+        let print = Print::of(&metadata);
+        names.add(&self.want, Member { name: name.clone(), print, content, reliance: Reliance::Sender });
     }
 
     /// Writes down, for the tests, that the file has its name.
@@ -295,11 +452,22 @@ impl Pending for Draft {
         })
     }
 
-    fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
+    fn commit(mut self: Box<Self>, digest: Option<Digest>) -> Ticket {
+        self.scout(digest);
         Group::join(*self, digest)
     }
 
     fn abort(self: Box<Self>) {}
+}
+
+/// Copies a whole file into an empty one: by sharing its blocks where the file system can, else inside the kernel.
+fn copy_all(mut from: &File, to: &mut File) -> io::Result<u64> {
+    #[cfg(target_os = "linux")]
+    if rustix::fs::ioctl_ficlone(&*to, from).is_ok() {
+        return to.seek(io::SeekFrom::End(0));
+    }
+    from.rewind()?;
+    io::copy(&mut from, to)
 }
 
 /// Moves `len` bytes of a pipe to the end of a file; copies them where the file system cannot be spliced into.
@@ -351,7 +519,7 @@ mod tests {
     fn a_file_with_a_failed_write_is_never_published() {
         let temp = tempfile::tempdir().unwrap();
         let folder = Folder::open(temp.path()).unwrap();
-        let mut draft = Draft::begin(&folder.0, &FileName::from_wire(b"a.txt").unwrap()).unwrap();
+        let mut draft = Draft::begin(&folder.root(), &FileName::from_wire(b"a.txt").unwrap()).unwrap();
         draft.write(b"half").unwrap();
         // Open for reading only, it fails to write, as it would on a full disk.
         let other = temp.path().join("other");
@@ -367,7 +535,7 @@ mod tests {
     }
     /// A draft with a name from the beginning, as on a file system that has no files without one.
     fn named(folder: &Folder) -> Draft {
-        Draft::create(&folder.0, &FileName::from_wire(b"a.txt").unwrap(), None).unwrap()
+        Draft::create(&folder.root(), &FileName::from_wire(b"a.txt").unwrap(), None).unwrap()
     }
 
     #[cfg(target_os = "linux")]
@@ -438,10 +606,10 @@ mod tests {
         let path = temp.path().join(unfinished);
         let handle = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let writable = std::mem::replace(&mut draft.file, File::from(handle));
-        for mode in [0o600, 0o000, folder.0.mode ^ 0o001, folder.0.mode] {
+        for mode in [0o600, 0o000, folder.root().mode ^ 0o001, folder.root().mode] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let prepared = draft.prepare();
-            if mode == folder.0.mode {
+            if mode == folder.root().mode {
                 prepared.unwrap();
             } else {
                 let error = prepared.unwrap_err();

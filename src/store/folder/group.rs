@@ -15,7 +15,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Durability;
-use super::draft::Draft;
+use super::draft::{Draft, Settled};
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
 use crate::store::{Coming, Stored, Ticket};
@@ -46,7 +46,16 @@ struct Member {
 }
 
 /// How it ended, once it has; taken by its ticket.
-type Fate = Arc<Mutex<Option<Result<Stored, StoreError>>>>;
+type Fate = Arc<Mutex<Option<End>>>;
+
+/// How the publication of a member ended.
+#[derive(Debug)]
+enum End {
+    /// It is stored, or never will be.
+    Known(Result<Stored, StoreError>),
+    /// Files must be read before it gets its name, and the group does not wait for that.
+    Unclear(Box<Draft>),
+}
 
 impl Group {
     /// Adds a whole file. A large one stays alone: others would wait for it.
@@ -64,12 +73,9 @@ impl Group {
             if waiting >= MOST {
                 root.group.publish_all();
             }
-            return Ticket::later(move || root.group.wait(&fate));
+            return Ticket::later(move || root.group.wait(&fate).settle(digest));
         }
-        Ticket::later(move || {
-            publish(vec![member]);
-            lock(&fate).take().unwrap_or(Err(StoreError::Lost))
-        })
+        Ticket::later(move || publish_alone(member).settle(digest))
     }
 
     /// Publishes all that wait, before they are too many.
@@ -79,14 +85,37 @@ impl Group {
     }
 
     /// Publishes all that wait, unless this one has been.
-    fn wait(&self, fate: &Fate) -> Result<Stored, StoreError> {
+    fn wait(&self, fate: &Fate) -> End {
         let _publishing = lock(&self.publishing);
         if lock(fate).is_none() {
             publish(mem::take(&mut *lock(&self.waiting)));
         }
         // It was among them, or in a group that somebody has published.
-        lock(fate).take().unwrap_or(Err(StoreError::Lost))
+        lock(fate).take().unwrap_or(End::Known(Err(StoreError::Lost)))
     }
+}
+
+impl End {
+    /// Reads what must be read, on the thread that waits for this file alone, and publishes it.
+    fn settle(self, digest: Option<Digest>) -> Result<Stored, StoreError> {
+        let mut end = self;
+        loop {
+            match end {
+                Self::Known(result) => return result,
+                Self::Unclear(mut draft) => {
+                    draft.scout(digest);
+                    end = publish_alone(Member { draft: *draft, digest, fate: Fate::default() });
+                }
+            }
+        }
+    }
+}
+
+/// Publishes one file that waits for no others.
+fn publish_alone(member: Member) -> End {
+    let fate = Arc::clone(&member.fate);
+    publish(vec![member]);
+    lock(&fate).take().unwrap_or(End::Known(Err(StoreError::Lost)))
 }
 
 /// In the order that survives a crash at any point.
@@ -103,7 +132,7 @@ fn publish(mut members: Vec<Member>) {
     });
     let results: Vec<Result<(), StoreError>> = results.collect();
     announce(&members, &results);
-    let mut ends: Vec<Result<Stored, StoreError>> = members
+    let mut ends: Vec<Result<Settled, StoreError>> = members
         .iter_mut()
         .zip(results)
         .map(|(member, result)| result.and_then(|()| member.draft.publish(member.digest)))
@@ -111,15 +140,21 @@ fn publish(mut members: Vec<Member>) {
     // Also when a file was here already: whoever named it may not have come this far. If this fails the
     // files stay, whole but not known to be durable, and a retry will find them.
     if let Some(first) = members.first()
-        && ends.iter().any(Result::is_ok)
+        && ends.iter().any(|end| matches!(end, Ok(Settled::At(_))))
         && let Err(cause) = first.draft.root().sync_names()
     {
-        for (member, end) in members.iter().zip(&mut ends).filter(|(_, end)| end.is_ok()) {
+        for (member, end) in
+            members.iter().zip(&mut ends).filter(|(_, end)| matches!(end, Ok(Settled::At(_))))
+        {
             *end = Err(member.draft.failed(Doing::Sync)(copy(&cause)));
         }
     }
     for (member, end) in members.into_iter().zip(ends) {
-        *lock(&member.fate) = Some(end);
+        *lock(&member.fate) = Some(match end {
+            Ok(Settled::At(stored)) => End::Known(Ok(stored)),
+            Ok(Settled::Unclear) => End::Unclear(Box::new(member.draft)),
+            Err(error) => End::Known(Err(error)),
+        });
     }
 }
 
@@ -127,7 +162,8 @@ fn publish(mut members: Vec<Member>) {
 fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
     let Some(to) = members.first().and_then(|first| first.draft.root().announce.get()) else { return };
     let are_whole = members.iter().zip(results).filter(|(_, result)| result.is_ok());
-    let coming: Vec<Coming> = are_whole.map(|(member, _)| member.draft.coming(member.digest)).collect();
+    let coming: Vec<Coming> =
+        are_whole.filter_map(|(member, _)| member.draft.coming(member.digest)).collect();
     if !coming.is_empty() {
         to.announce(&coming);
     }

@@ -17,6 +17,7 @@ use crate::store::Stored;
 
 mod durable;
 mod group;
+mod namesakes;
 
 /// Empty folders: whose files have no name at first, where the file system can do that, and whose files have.
 fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
@@ -30,14 +31,14 @@ fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
 fn open(path: &Path, durability: Durability, named: bool) -> Folder {
     let mut folder = Folder::open_with(path, durability).unwrap();
     if named {
-        Arc::get_mut(&mut folder.0).unwrap().unnamed = None;
+        Arc::get_mut(folder.root.get_mut().unwrap()).unwrap().unnamed = None;
     }
     folder
 }
 
 /// What of a folder's files is not published yet: of those without a name nothing is to be seen.
 fn unfinished(folder: &Folder) -> BTreeSet<String> {
-    let mut names = names(folder.path());
+    let mut names = names(&folder.path());
     names.retain(|name| name.starts_with(UNFINISHED_PREFIX));
     names
 }
@@ -78,7 +79,7 @@ fn publishes_what_was_written_and_nothing_else() {
         pending.write(b"").unwrap();
         pending.write(b"two").unwrap();
         let unfinished = names(temp.path());
-        assert_eq!(unfinished.len(), usize::from(folder.0.unnamed.is_none()));
+        assert_eq!(unfinished.len(), usize::from(folder.root().unnamed.is_none()));
         let random = |n: &String| n.strip_prefix(".upseal-")?.strip_suffix(".part").map(str::len);
         assert!(unfinished.iter().all(|n| random(n) == Some(32)), "{unfinished:?}");
         let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
@@ -253,7 +254,7 @@ fn many_copies_of_one_file_end_as_one() {
             folders.iter().cycle().take(THREADS).map(|folder| scope.spawn(put_one(folder))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
+    assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt", SHARED]));
     assert!(kept.iter().all(|(stored_as, _)| stored_as == "a (2).txt"));
     assert_eq!(kept.iter().filter(|(_, kept)| *kept == Kept::Renamed).count(), 1);
     assert_eq!(kept.iter().filter(|(_, kept)| *kept == Kept::Same).count(), THREADS - 1);
@@ -290,7 +291,7 @@ fn a_draft_outlives_its_folder_and_is_not_swept() {
         drop(folder);
         let _second = Folder::open(temp.path()).unwrap();
         assert_eq!(pending.commit(None).wait().unwrap().kept, Kept::New);
-        assert_eq!(names(temp.path()), set(["a.txt"]));
+        assert_eq!(names(temp.path()), set(["a.txt", SHARED]));
     }
 }
 
@@ -385,14 +386,23 @@ fn commits_to_a_folder_that_was_removed_fail() {
 }
 
 #[test]
-fn the_copies_of_a_name_come_to_an_end() {
+fn a_folder_that_was_removed_and_made_again_takes_files_again() {
     for (temp, folder) in inboxes() {
-        put(&folder, "a.txt", b"");
-        for taken in name("a.txt").candidates().skip(1) {
-            fs::hard_link(temp.path().join("a.txt"), temp.path().join(taken.as_str())).unwrap();
-        }
-        let error = try_put(&folder, "a.txt", b"one more").unwrap_err();
-        assert!(matches!(error, StoreError::NoFreeName { .. }), "{error}");
+        put(&folder, "a.txt", b"one");
+        fs::remove_dir_all(temp.path()).unwrap();
+        let Err(error) = folder.begin(&Incoming { name: name("a.txt"), size: None }) else {
+            panic!("there is no folder")
+        };
+        assert!(matches!(error, StoreError::Failed { doing: Doing::Create, .. }), "{error}");
+        fs::create_dir(temp.path()).unwrap();
+        // The same file is not here any more.
+        assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::New));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one");
+        // The new one has its lock: nobody sweeps it.
+        let pending = begin(&folder, "b.txt");
+        drop(Folder::open(temp.path()).unwrap());
+        pending.commit(None).wait().unwrap();
+        assert!(names(temp.path()).contains("b.txt"));
     }
 }
 
@@ -422,6 +432,72 @@ fn an_amended_file_takes_the_place_of_its_beginning_in_one_step() {
         assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
         assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
         assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"another");
+    }
+}
+
+/// Whoever sent the same file meanwhile has been told that it is here.
+#[test]
+fn a_file_that_another_upload_was_answered_by_is_never_replaced() {
+    for (temp, folder) in inboxes() {
+        // Before the amendment begins, and while it is under way.
+        for (first, at) in [("a.txt", "a (2).txt"), ("b.txt", "b (2).txt")] {
+            let of = published(&folder, first, b"one ");
+            if first == "a.txt" {
+                assert_eq!(put(&folder, first, b"one "), (first.into(), Kept::Same));
+            }
+            let mut pending = folder.amend(&of).unwrap();
+            pending.write(b"two").unwrap();
+            if first == "b.txt" {
+                assert_eq!(put(&folder, first, b"one "), (first.into(), Kept::Same));
+            }
+            let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
+            assert_eq!(stored, Stored { name: name(at), kept: Kept::Renamed });
+            assert_eq!(fs::read(temp.path().join(first)).unwrap(), b"one ");
+            assert_eq!(fs::read(temp.path().join(at)).unwrap(), b"one two");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_an_upload_that_is_here_already_takes_nothing_that_another_relies_on_away() {
+    for (temp, folder) in inboxes() {
+        put(&folder, "a.txt", b"one two");
+        let of = published(&folder, "a.txt", b"one ");
+        assert_eq!(put(&folder, "a.txt", b"one "), ("a (2).txt".into(), Kept::Same));
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
+        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ");
+    }
+}
+
+/// The memory is bounded, and a flood of names must not make it forget who relies on a file.
+#[test]
+fn a_file_that_the_memory_does_not_go_back_to_is_never_replaced() {
+    for (temp, folder) in inboxes() {
+        let of = published(&folder, "a.txt", b"one ");
+        folder.root().names().forget(&name("a.txt"));
+        assert_eq!(put(&folder, "a.txt", b"one "), ("a.txt".into(), Kept::Same));
+        folder.root().names().forget(&name("a.txt"));
+        put(&folder, "a.txt", b"else");
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (3).txt".into(), Kept::Renamed));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+    }
+}
+
+#[test]
+fn a_file_that_another_process_may_rely_on_is_never_replaced() {
+    for (temp, folder) in inboxes() {
+        let of = published(&folder, "a.txt", b"one ");
+        let another = Folder::open(temp.path()).unwrap();
+        assert_eq!(put(&another, "a.txt", b"one "), ("a.txt".into(), Kept::Same));
+        // It may have ended since.
+        drop(another);
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
+        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
+        // Alone again, a program has nothing to fear.
+        drop(folder);
+        let folder = Folder::open(temp.path()).unwrap();
+        let of = published(&folder, "b.txt", b"one ");
+        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("b.txt".into(), Kept::Amended));
     }
 }
 

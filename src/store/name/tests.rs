@@ -77,7 +77,7 @@ fn refuses_dots_and_spaces_alone() {
 }
 
 #[test]
-fn refuses_devices_whatever_their_case_and_extension() {
+fn a_portable_server_refuses_devices_whatever_their_case_and_extension() {
     for wire in [
         "CON",
         "con",
@@ -105,7 +105,32 @@ fn refuses_devices_whatever_their_case_and_extension() {
         "dir/nul",
         "dir\\COM3.log",
     ] {
-        assert!(matches!(FileName::from_wire(wire.as_bytes()), Err(NameError::Device { .. })), "{wire:?}");
+        let device = name(wire);
+        assert!(matches!(device.check(Portability::Windows), Err(NameError::Device { .. })), "{wire:?}");
+        assert_eq!(device.check(Portability::ThisSystem), Ok(()));
+    }
+}
+
+#[test]
+fn a_portable_server_refuses_what_windows_cannot_store() {
+    for (text, what) in [
+        ("a<b", '<'),
+        ("a>b", '>'),
+        ("a:b", ':'),
+        ("a\"b", '"'),
+        ("a|b", '|'),
+        ("a?b", '?'),
+        ("*.txt", '*'),
+        ("a\n.txt", '\n'),
+        ("a.txt.", '.'),
+        ("a.txt ", ' '),
+    ] {
+        let refused = NameError::NotPortable { name: text.to_owned(), what };
+        assert_eq!(name(text).check(Portability::Windows), Err(refused), "{text:?}");
+        assert_eq!(name(text).check(Portability::ThisSystem), Ok(()));
+    }
+    for text in ["a.txt", ".bashrc", "größe 文件.txt", "console", "a (2).txt", "COM10"] {
+        assert_eq!(name(text).check(Portability::Windows), Ok(()), "{text:?}");
     }
 }
 
@@ -127,7 +152,9 @@ fn says_why_in_words_that_are_safe_to_show() {
     assert_eq!(words(&[b'n'; 300]), "the file's name has 300 bytes; at most 255 are possible");
     assert_eq!(words(b"a\0"), "the file's name contains a NUL (byte 1)");
     assert_eq!(words(b".. "), "the file's name \".. \" is nothing but dots and spaces");
-    assert_eq!(words(b"nul.\x1b"), r#"the file's name "nul.\u{1b}" is the name of a device"#);
+    let portable = |text| name(text).check(Portability::Windows).unwrap_err().to_string();
+    assert_eq!(portable("nul.\x1b"), r#"the file's name "nul.\u{1b}" is the name of a device"#);
+    assert_eq!(portable("a\x1b?"), r#"the file's name "a\u{1b}?" has \u{1b} where Windows does not take it"#);
     assert_eq!(words(b".upseal-\n"), r#"the file's name ".upseal-\n" is kept for unfinished files"#);
 }
 
@@ -159,19 +186,40 @@ fn numbers_go_before_the_extension() {
     ] {
         assert_eq!(name(plain).numbered(2).unwrap().as_str(), second);
     }
-    assert_eq!(name("a.txt").numbered(9999).unwrap().as_str(), "a (9999).txt");
+    assert_eq!(name("a.txt").numbered(99).unwrap().as_str(), "a (99).txt");
+}
+
+#[test]
+fn copies_beyond_the_numbered_ones_have_a_digest_in_their_names() {
+    let digest = Digest::of(b"one");
+    let digits = &digest.to_string()[..8];
+    for (plain, marked) in [
+        ("a.txt", format!("a {digits}.txt")),
+        ("archive.tar.gz", format!("archive {digits}.tar.gz")),
+        (".bashrc", format!(".bashrc {digits}")),
+    ] {
+        assert_eq!(name(plain).marked(digest).as_str(), marked);
+        assert!(name(plain).may_become(&marked));
+    }
+    assert_eq!(name("a.txt").marked_at_random(0xabc).as_str(), "a 0000000000000abc.txt");
+    let long = name(&format!("{}.{}", "n".repeat(238), "e".repeat(16)));
+    for copy in [long.marked(digest), long.marked_at_random(u64::MAX)] {
+        assert!(copy.as_str().len() <= 255 && copy.as_str().ends_with(".eeeeeeeeeeeeeeee"), "{copy}");
+        assert!(long.may_become(copy.as_str()));
+        assert_eq!(FileName::from_wire(copy.as_str().as_bytes()), Ok(copy));
+    }
 }
 
 #[test]
 fn there_is_no_first_and_no_endless_copy() {
-    for number in [0, 1, 10_000, u32::MAX] {
+    for number in [0, 1, 100, 10_000, u32::MAX] {
         assert_eq!(name("a.txt").numbered(number), None);
     }
     let first = name("a.txt");
     let mut candidates = first.candidates();
     assert_eq!(candidates.next().unwrap().as_str(), "a.txt");
     assert_eq!(candidates.next().unwrap().as_str(), "a (2).txt");
-    assert_eq!(candidates.last().unwrap().as_str(), "a (9999).txt");
+    assert_eq!(candidates.last().unwrap().as_str(), "a (99).txt");
 }
 
 #[test]
@@ -188,7 +236,7 @@ fn a_numbered_name_fits_and_keeps_its_extension() {
     ] {
         let numbered = name(&plain).numbered(2).unwrap();
         assert_eq!(numbered.as_str(), second);
-        for number in [2, 99, 9999] {
+        for number in [2, 9, 99] {
             let numbered = name(&plain).numbered(number).unwrap();
             assert!(numbered.as_str().len() <= 255);
             assert_eq!(FileName::from_wire(numbered.as_str().as_bytes()), Ok(numbered));
@@ -213,20 +261,37 @@ fn a_prefix_makes_another_name_or_none() {
         assert!(matches!(prefixed("a.txt", bad), Err(NameError::Separator { .. })), "{bad}");
     }
     assert!(matches!(prefixed("a.txt", ".upseal-"), Err(NameError::Unfinished { .. })));
-    assert!(matches!(prefixed("a.txt", "con."), Err(NameError::Device { .. })));
 }
 
 #[test]
 fn a_server_may_number_a_name_and_put_its_prefix_before_it_and_no_more() {
     let name = FileName::from_wire(b"docs/plan.tar.gz").unwrap();
-    for there in
-        ["plan.tar.gz", "plan (2).tar.gz", "recv_plan.tar.gz", "recv_plan (17).tar.gz", "a (3) plan.tar.gz"]
-    {
+    for there in [
+        "plan.tar.gz",
+        "plan (2).tar.gz",
+        "recv_plan.tar.gz",
+        "recv_plan (17).tar.gz",
+        "a (3) plan.tar.gz",
+        "plan (9999).tar.gz",
+        "plan 0123abcd.tar.gz",
+        "recv_plan 0123456789abcdef.tar.gz",
+    ] {
         assert!(name.may_become(there), "{there}");
     }
-    for there in
-        ["plan.tar", "plan.tar.gz2", "old.tar.gz", "plan (1).tar.gz", "plan (02).tar.gz", "plan2.tar.gz", ""]
-    {
+    for there in [
+        "plan.tar",
+        "plan.tar.gz2",
+        "old.tar.gz",
+        "plan (1).tar.gz",
+        "plan (02).tar.gz",
+        "plan2.tar.gz",
+        "",
+        "plan (10000).tar.gz",
+        "plan 0123abc.tar.gz",
+        "plan 0123ABCD.tar.gz",
+        "plan 0123456789abcde.tar.gz",
+        "plan 0123abcd 2.tar.gz",
+    ] {
         assert!(!name.may_become(there), "{there}");
     }
     // Past 255 bytes the stem is cut.

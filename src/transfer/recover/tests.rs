@@ -6,16 +6,18 @@ use super::*;
 use crate::crypto::identity::{self, Identity};
 use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
 use crate::digest::Digest;
-use crate::event::Variant;
+use crate::event::{Named, Variant};
 use crate::ledger::{Entry as Row, Filter};
+use crate::trust::known::{Offered, ReceiptMeeting, SignedBy};
 
 const AT_MS: i64 = 1_800_000_000_000;
 
-/// A home with a folder of receipts, and a server that has signed there.
+/// A home with a folder of receipts, and a server that has signed there, whose receipt key is known.
 struct Scene {
     folder: TempDir,
     ledger: Ledger,
     server: Identity,
+    known: KnownServers,
 }
 
 impl Scene {
@@ -23,7 +25,18 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("kept")).unwrap();
         let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
-        Self { folder, ledger, server: identity::throwaway().unwrap().0 }
+        let known = KnownServers::at(Some(folder.path().join("known")));
+        let scene = Self { folder, ledger, server: identity::throwaway().unwrap().0, known };
+        let (address, ca, key) = ("lab:1", Digest([9; 32]), scene.server.server_key().fingerprint());
+        let offered = Offered { key, bits: None };
+        scene.known.accept(address, Some(ca), Some(offered), AT_MS / 1000).unwrap();
+        let signer = SignedBy::ReceiptKey(scene.receipt_key());
+        scene.known.meet_receipts(&ReceiptMeeting { address, ca, key, signer }).unwrap();
+        scene
+    }
+
+    fn receipt_key(&self) -> Digest {
+        self.server.receipt_key().unwrap().public().fingerprint()
     }
 
     fn kept(&self) -> PathBuf {
@@ -63,11 +76,15 @@ impl Scene {
             let (size, digest) = (content.len() as u64, Digest::of(content.as_bytes()));
             let digest = salted(Some(&salt), digest);
             let name = format!("{content} (2).txt");
-            Entry { ordinal, fate: Fate::Stored { protocol: Variant::Cp2, size, digest, name } }
+            Entry {
+                ordinal,
+                fate: Fate::Stored { protocol: Variant::Cp2, size, digest, name, named: Named::Stored },
+            }
         };
         let statement = Statement {
             request: Digest([1; 32]),
             key: self.server.server_key().fingerprint(),
+            receipt_key: Some(self.receipt_key()),
             time: 1_800_000_000,
             entries: (1..).zip(contents).map(entry).collect(),
         };
@@ -75,14 +92,7 @@ impl Scene {
     }
 
     fn signed(&self, statement: Statement, salt: Option<Salt>) -> Receipt {
-        let text = statement.to_text();
-        Receipt {
-            signature: self.server.sign_receipt(text.as_bytes()).unwrap(),
-            text,
-            statement,
-            salt,
-            certificate: String::from_utf8(self.server.certificate_pem().to_vec()).unwrap(),
-        }
+        signed_by(&self.server, statement, salt)
     }
 
     fn put(&self, name: &str, text: &str, at_ms: i64) -> PathBuf {
@@ -94,7 +104,7 @@ impl Scene {
     }
 
     fn recover(&self) -> Recovery {
-        run(&self.ledger).unwrap().unwrap()
+        run(&self.ledger, &self.known).unwrap().unwrap()
     }
 
     /// The rows, the first one first.
@@ -103,6 +113,22 @@ impl Scene {
         let sent = |row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") };
         rows.into_iter().rev().map(sent).collect()
     }
+}
+
+/// By the server's receipt key if the statement names one, else by its own.
+fn signed_by(server: &Identity, statement: Statement, salt: Option<Salt>) -> Receipt {
+    let text = statement.to_text();
+    let pem = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let receipts = server.receipt_key().filter(|_| statement.receipt_key.is_some());
+    let signature = match receipts {
+        Some(key) => key.sign(text.as_bytes()),
+        None => server.sign_receipt(text.as_bytes()),
+    };
+    let certificates = Certificates {
+        server: pem(server.certificate_pem()),
+        receipts: receipts.map(|key| pem(key.certificate_pem())),
+    };
+    Receipt { signature: signature.unwrap(), text, statement, salt, certificates }
 }
 
 #[test]
@@ -129,7 +155,7 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
         [stored(&asked[0], "one (2).txt"), stored(&asked[1], "three (2).txt"), asked[2].sent.clone()];
     assert_eq!(scene.rows(), expected);
     // Once, and whole: the file is not sent again by --skip-receipted.
-    assert_eq!(run(&scene.ledger).unwrap(), None);
+    assert_eq!(run(&scene.ledger, &scene.known).unwrap(), None);
     let key = scene.server.server_key().fingerprint();
     assert!(scene.ledger.receipted(key, "one.txt", Digest::of(b"one")).unwrap());
     assert!(!scene.ledger.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
@@ -157,84 +183,98 @@ fn of_receipts_that_say_the_same_each_file_has_its_own() {
     assert!(paths.contains(rows[3].receipt.as_ref().unwrap()));
 }
 
-/// Each of them would call the file stored, if it was believed, or of this file.
+/// Makes a receipt's text.
+type Make = fn(&Scene) -> String;
+
+/// Receipts that would call the file stored, if they were believed, or of this file: each with the beginning of what is
+/// said of it.
+const FORGERIES: &[(&str, &str, Make)] = &[
+    ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
+    ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
+    ("by another protocol", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { protocol, .. } = &mut statement.entries[0].fate {
+            *protocol = Variant::Cp1;
+        }
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("of another size", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { size, .. } = &mut statement.entries[0].fate {
+            *size = 4;
+        }
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("without its salt", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        if let Fate::Stored { digest, .. } = &mut statement.entries[0].fate {
+            *digest = Digest::of(b"one");
+        }
+        scene.signed(statement, None).to_text()
+    }),
+    ("that says missing", "", |scene| {
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.entries[0].fate = Fate::Missing(Reason::Disk);
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("of another server", "", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.key = stranger.server_key().fingerprint();
+        statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
+        signed_by(&stranger, statement, Some([7; 32].into())).to_text()
+    }),
+    ("of a receipt key that is not known of the server", "", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let mut statement = scene.receipt(&["one"]).statement;
+        statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
+        let forged = signed_by(&stranger, statement, Some([7; 32].into()));
+        let Certificates { server, .. } = scene.receipt(&["one"]).certificates;
+        let certificates = Certificates { server, ..forged.certificates };
+        Receipt { certificates, ..forged }.to_text()
+    }),
+    ("signed by the key that decrypts, although a receipt key is known", "", |scene| {
+        let statement = Statement { receipt_key: None, ..scene.receipt(&["one"]).statement };
+        scene.signed(statement, Some([7; 32].into())).to_text()
+    }),
+    ("signed by the key that decrypts, and naming the receipt key", "its signature does not hold", |scene| {
+        let receipt = scene.receipt(&["one"]);
+        let signature = scene.server.sign_receipt(receipt.text.as_bytes()).unwrap();
+        Receipt { signature, ..receipt }.to_text()
+    }),
+    ("signed by another server", "its signature does not hold", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let receipt = scene.receipt(&["one"]);
+        let signature = stranger.receipt_key().unwrap().sign(receipt.text.as_bytes()).unwrap();
+        Receipt { signature, ..receipt }.to_text()
+    }),
+    ("with the stranger's certificates", "its certificate is that of another key", |scene| {
+        let stranger = identity::throwaway().unwrap().0;
+        let statement = scene.receipt(&["one"]).statement;
+        signed_by(&stranger, statement, Some([7; 32].into())).to_text()
+    }),
+    ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
+        let receipt = scene.receipt(&["one"]);
+        let signature = scene.server.sign(receipt.text.as_bytes()).unwrap();
+        let statement = Statement { receipt_key: None, ..receipt.statement };
+        Receipt { signature, ..scene.signed(statement, receipt.salt) }.to_text()
+    }),
+    ("with no certificate", "its certificate: ", |scene| {
+        let mut receipt = scene.receipt(&["one"]);
+        receipt.certificates.server = "-----END CERTIFICATE-----\n".to_owned();
+        receipt.to_text()
+    }),
+    ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
+    ("that is empty", "it is no receipt: ", |_| String::new()),
+    ("too long", "it is no receipt: ", |scene| {
+        let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
+        scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
+    }),
+];
+
 #[test]
 fn no_other_receipt_makes_a_row() {
-    type Make = fn(&Scene) -> String;
-    let cases: &[(&str, &str, Make)] = &[
-        ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
-        ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
-        ("by another protocol", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { protocol, .. } = &mut statement.entries[0].fate {
-                *protocol = Variant::Cp1;
-            }
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("of another size", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { size, .. } = &mut statement.entries[0].fate {
-                *size = 4;
-            }
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("without its salt", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            if let Fate::Stored { digest, .. } = &mut statement.entries[0].fate {
-                *digest = Digest::of(b"one");
-            }
-            scene.signed(statement, None).to_text()
-        }),
-        ("that says missing", "", |scene| {
-            let mut statement = scene.receipt(&["one"]).statement;
-            statement.entries[0].fate = Fate::Missing(Reason::Disk);
-            scene.signed(statement, Some([7; 32].into())).to_text()
-        }),
-        ("of another server", "", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let mut statement = scene.receipt(&["one"]).statement;
-            statement.key = stranger.server_key().fingerprint();
-            let text = statement.to_text();
-            Receipt {
-                signature: stranger.sign_receipt(text.as_bytes()).unwrap(),
-                certificate: String::from_utf8(stranger.certificate_pem().to_vec()).unwrap(),
-                text,
-                statement,
-                salt: Some([7; 32].into()),
-            }
-            .to_text()
-        }),
-        ("signed by another server", "its signature does not hold", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let receipt = scene.receipt(&["one"]);
-            Receipt { signature: stranger.sign_receipt(receipt.text.as_bytes()).unwrap(), ..receipt }
-                .to_text()
-        }),
-        ("with the stranger's certificate", "its certificate is that of another key", |scene| {
-            let stranger = identity::throwaway().unwrap().0;
-            let receipt = scene.receipt(&["one"]);
-            Receipt {
-                signature: stranger.sign_receipt(receipt.text.as_bytes()).unwrap(),
-                certificate: String::from_utf8(stranger.certificate_pem().to_vec()).unwrap(),
-                ..receipt
-            }
-            .to_text()
-        }),
-        ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
-            let receipt = scene.receipt(&["one"]);
-            Receipt { signature: scene.server.sign(receipt.text.as_bytes()).unwrap(), ..receipt }.to_text()
-        }),
-        ("with no certificate", "its certificate: ", |scene| {
-            Receipt { certificate: "nothing\n".to_owned(), ..scene.receipt(&["one"]) }.to_text()
-        }),
-        ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
-        ("that is empty", "it is no receipt: ", |_| String::new()),
-        ("too long", "it is no receipt: ", |scene| {
-            let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
-            scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
-        }),
-    ];
-    for (what, said, make) in cases {
+    for (what, said, make) in FORGERIES {
         let scene = Scene::new();
         let asked = scene.asked(1, "one");
         scene.die_asking(std::slice::from_ref(&asked));
@@ -253,6 +293,17 @@ fn no_other_receipt_makes_a_row() {
             more => panic!("{what}: {more:?}"),
         }
     }
+}
+
+#[test]
+fn a_receipt_of_the_only_key_counts_while_no_receipt_key_is_known() {
+    let scene = Scene::new();
+    scene.die_asking(&[scene.asked(1, "one")]);
+    let statement = Statement { receipt_key: None, ..scene.receipt(&["one"]).statement };
+    let text = scene.signed(statement, Some([7; 32].into())).to_text();
+    scene.put("r.receipt", &text, AT_MS + 5);
+    let nothing = KnownServers::at(None);
+    assert_eq!(run(&scene.ledger, &nothing).unwrap().unwrap().stored, 1);
 }
 
 #[test]
@@ -296,7 +347,7 @@ fn nobody_is_judged_while_somebody_waits() {
     scene.die_asking(&[scene.asked(1, "one")]);
     scene.put("r.receipt", &scene.receipt(&["one"]).to_text(), AT_MS + 5);
     let waits = scene.ledger.ask(&[scene.asked(1, "two")]).unwrap();
-    assert_eq!(run(&scene.ledger).unwrap(), None);
+    assert_eq!(run(&scene.ledger, &scene.known).unwrap(), None);
     assert_eq!(scene.rows(), []);
     drop(waits);
     assert_eq!(scene.recover(), Recovery { stored: 1, unconfirmed: 1, unbelieved: vec![] });

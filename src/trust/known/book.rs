@@ -16,6 +16,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{KnownError, normal};
+use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::escape::escape;
 
@@ -35,6 +36,35 @@ pub struct Offered {
     pub bits: Option<usize>,
 }
 
+/// The key that signed a receipt of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedBy {
+    /// Its receipt key, by its SPKI SHA-256.
+    ReceiptKey(Digest),
+    /// Its own key, which also decrypts.
+    OnlyKey,
+}
+
+impl SignedBy {
+    /// The key that must have signed this statement.
+    #[must_use]
+    pub fn of(statement: &Statement) -> Self {
+        statement.receipt_key.map_or(Self::OnlyKey, Self::ReceiptKey)
+    }
+}
+
+/// How [`SignedBy::OnlyKey`] is written.
+const ONLY_KEY: &str = "none";
+
+impl fmt::Display for SignedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReceiptKey(key) => write!(f, "sha256:{key}"),
+            Self::OnlyKey => f.write_str(ONLY_KEY),
+        }
+    }
+}
+
 /// A known server: an address under a CA, and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -52,6 +82,10 @@ pub struct Entry {
     pub offered: Option<Offered>,
     /// It said once that it gives receipts.
     pub receipts: bool,
+    /// SPKI SHA-256 of the key that signs its receipts, once one was seen.
+    pub receipt_key: Option<Digest>,
+    /// The last other key that signed a receipt there and was refused.
+    pub offered_receipts: Option<SignedBy>,
     /// What another version wrote, as it stood.
     others: Vec<String>,
 }
@@ -60,7 +94,18 @@ impl Entry {
     /// Nothing but what it must have.
     #[must_use]
     pub const fn new(address: String, ca: Digest, key: Digest) -> Self {
-        Self { address, ca, key, bits: None, first: None, offered: None, receipts: false, others: Vec::new() }
+        Self {
+            address,
+            ca,
+            key,
+            bits: None,
+            first: None,
+            offered: None,
+            receipts: false,
+            receipt_key: None,
+            offered_receipts: None,
+            others: Vec::new(),
+        }
     }
 
     fn parse(line: &str) -> Result<Self, String> {
@@ -69,7 +114,7 @@ impl Entry {
         let address = normal(address).ok_or_else(|| format!("{} is not host:port", shown(address)))?;
         let (mut ca, mut key, mut bits, mut first) = (None, None, None, None);
         let (mut offered, mut offered_bits, mut others) = (None, None, Vec::new());
-        let mut receipts = false;
+        let (mut receipts, mut receipt_key, mut offered_receipts) = (false, None, None);
         let mut names = Vec::new();
         for word in words {
             let (name, value) =
@@ -90,13 +135,16 @@ impl Entry {
                 "offered-bits" => offered_bits = Some(number(value)?),
                 // Written as 1 or not at all; among the others it would stand there twice one day.
                 "receipts" => receipts = value == "1",
+                "receipt-key" => receipt_key = Some(digest(value)?),
+                "offered-receipt-key" if value == ONLY_KEY => offered_receipts = Some(SignedBy::OnlyKey),
+                "offered-receipt-key" => offered_receipts = Some(SignedBy::ReceiptKey(digest(value)?)),
                 _ => others.push(word.to_owned()),
             }
         }
         let ca = ca.ok_or("ca= is missing")?;
         let key = key.ok_or("key= is missing")?;
         let offered = offered.map(|key| Offered { key, bits: offered_bits });
-        Ok(Self { address, ca, key, bits, first, offered, receipts, others })
+        Ok(Self { address, ca, key, bits, first, offered, receipts, receipt_key, offered_receipts, others })
     }
 }
 
@@ -117,6 +165,12 @@ impl fmt::Display for Entry {
         }
         if self.receipts {
             f.write_str(" receipts=1")?;
+        }
+        if let Some(key) = self.receipt_key {
+            write!(f, " receipt-key=sha256:{key}")?;
+        }
+        if let Some(signer) = self.offered_receipts {
+            write!(f, " offered-receipt-key={signer}")?;
         }
         self.others.iter().try_for_each(|word| write!(f, " {word}"))
     }
@@ -215,7 +269,7 @@ impl Book {
     }
 
     /// The server that is meant where the CA need not be named. `offering`: if several are known, the only one
-    /// that has offered another key.
+    /// that has offered another key, or another receipt key.
     pub(super) fn choose(
         &mut self,
         address: &str,
@@ -226,7 +280,8 @@ impl Book {
             .entries()
             .filter(|entry| entry.address == address && ca.is_none_or(|ca| entry.ca == ca))
             .collect();
-        let offers: Vec<&&Entry> = here.iter().filter(|entry| entry.offered.is_some()).collect();
+        let is_offering = |entry: &&&Entry| entry.offered.is_some() || entry.offered_receipts.is_some();
+        let offers: Vec<&&Entry> = here.iter().filter(is_offering).collect();
         let ca = match (&here[..], &offers[..]) {
             ([], _) => return Err(KnownError::NotKnown { address: address.to_owned(), ca }),
             ([only], _) => only.ca,

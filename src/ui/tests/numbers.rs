@@ -1,7 +1,7 @@
 //! Each screen's numbers, read back from the picture and compared with the events that went in.
 
 use super::*;
-use crate::event::{Calibration, Learned, Speed, Took};
+use crate::event::{Calibration, Learned, Named, Speed, Took};
 
 /// The first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
@@ -78,7 +78,7 @@ fn a_stall_is_said_after_two_seconds() {
 #[test]
 fn a_file_that_was_not_sent_has_no_time_and_one_that_grew_its_new_size() {
     let mut stage = Stage::new();
-    let stored = || State::Stored { name: "image.ppm".into(), receipt: None };
+    let stored = || State::Stored { name: "image.ppm".into(), named: Named::Stored, receipt: None };
     stage.upload(7, "passed.txt", 812);
     stage.state(Track::Job(JobId(7)), stored());
     assert!(
@@ -283,6 +283,9 @@ fn the_card_says_what_a_receipt_makes_of_a_server() {
         predicted_ms: None,
     };
     stage.event(Event::Queued { job, size: 812 });
-    stage.state(Track::Job(JobId(1)), State::Stored { name: "notes.txt".into(), receipt: None });
+    stage.state(
+        Track::Job(JobId(1)),
+        State::Stored { name: "notes.txt".into(), named: Named::Stored, receipt: None },
+    );
     assert!(stage.shows("≈ changes: by receipt") && stage.shows("✓ replay refused"));
 }

@@ -116,15 +116,15 @@ pub(in crate::ui) const fn why(role: Role) -> &'static str {
              certificate's key."
         }
         Role::ReceiptSignature => {
-            "Signed with a salt of 32 bytes, as no answer to a challenge is, so that none can be passed off as a \
-             receipt."
+            "Signed by the server's receipt key, which decrypts nothing, or by its only key; the salt of 32 bytes \
+             tells it from an answer to a challenge."
         }
         Role::Certificate => {
             "The CA's certificate checks that the CA signed this one, which says whose public key this is and until \
              when."
         }
         Role::Statement => {
-            "Names, sizes and digests of what is on the server's disk, and the certificate whose key signed them."
+            "Names, sizes and digests of what is on the server's disk, and the certificates of the keys it names."
         }
         Role::SessionKey => {
             "A fresh secret key, encrypted so that only the server's private key opens it; RSA is needed once \

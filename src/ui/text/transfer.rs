@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use crate::event::{Blame, Fault, Job, Snapshot, State, Target, Verdict};
+use crate::event::{Blame, Fault, Job, Named, Snapshot, State, Target, Verdict};
 use crate::transfer::race;
 use crate::ui::fit;
 use crate::units;
@@ -196,10 +196,14 @@ pub(in crate::ui) fn upload_details(
         ("highest rate", units::rate(snapshot.rate_peak)),
     ];
     match state {
-        State::Stored { name, receipt } => {
+        State::Stored { name, named, receipt } => {
             let kept =
                 receipt.as_deref().map_or_else(|| "not kept".to_owned(), |path| fit::name(path.as_os_str()));
-            facts.push(("there as", fit::escaped(name)));
+            let label = match named {
+                Named::Stored => "there as",
+                Named::Wanted => "accepted as",
+            };
+            facts.push((label, fit::escaped(name)));
             facts.push(("receipt", kept));
         }
         State::Delivered => facts.push(("receipt", "none: the server gives none".to_owned())),

@@ -6,7 +6,7 @@ mod common;
 mod program;
 
 use common::{Files, Host, ca, contents, fixtures};
-use program::{Home, Outcome, Program, events};
+use program::{Home, Outcome, Program, rows};
 
 /// Where no other program of this computer listens, so that a port stays free between two servers.
 const LOOPBACK: &str = if cfg!(target_os = "linux") { "127.0.7.8" } else { "127.0.0.1" };
@@ -102,9 +102,9 @@ fn each_step_is_a_line_of_json() {
     let outcome = probe(&home, &host.address().to_string(), &["--json"]).finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let steps: Vec<String> =
-        events(&outcome).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+        rows(&outcome).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!(steps, ["begins", "trying", "answer", "found"]);
-    let last = events(&outcome).pop().unwrap();
+    let last = rows(&outcome).pop().unwrap();
     assert_eq!(last["dialect"]["variant"], "cp2");
     assert!(last["command"].as_str().unwrap().starts_with("upseal send --to "));
 }

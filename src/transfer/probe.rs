@@ -150,7 +150,8 @@ pub fn run(
         .map_err(|e| local("cannot start a thread", &e))?;
     let result =
         Files::new().map_err(|e| local("cannot make a folder for the files", &e)).and_then(|files| {
-            Probe { request, stop, transfer: &transfer, files, sent: 0, was_there: false }.search(tell)
+            Probe { request, stop, transfer: &transfer, files, sent: 0, attempts: 0, was_there: false }
+                .search(tell)
         });
     transfer.shut_down();
     result
@@ -163,6 +164,8 @@ struct Probe<'a> {
     files: Files,
     /// Files sent so far, which gives each its name.
     sent: u64,
+    /// Attempts so far: the queue knows each upload by its number.
+    attempts: u64,
     /// Whether the server has proved itself once.
     was_there: bool,
 }
@@ -231,12 +234,13 @@ impl Probe<'_> {
     }
 
     fn attempt(
-        &self,
+        &mut self,
         path: &Path,
         dialect: Dialect,
         tell: &mut dyn FnMut(&News<'_>),
     ) -> Result<Attempt, Fault> {
-        let id = JobId(self.sent);
+        self.attempts += 1;
+        let id = JobId(self.attempts);
         let target = self.request.target.clone();
         let job = Job { id, path: path.to_owned(), target, dialect, predicted_ms: None };
         // The transfer threads live until `shut_down`, so the channels are open.

@@ -131,9 +131,10 @@ fn no_server_is_exit_code_3_and_one_that_proves_nothing_is_4() {
     let made = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let other = home.path("other/cacsertificate.crt");
-    for (address, ca) in [(host.address(), other), (plain.address(), ca())] {
+    // The second has no certificate, and says beforehand that it refuses every variant that the probe tries.
+    for (address, ca, code) in [(host.address(), other, 4), (plain.address(), ca(), 1)] {
         let outcome = home.run(&["probe", &address.to_string(), "--ca", ca.to_str().unwrap()]);
-        assert_eq!((outcome.code, outcome.out.as_str()), (Some(4), ""), "{outcome:?}");
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{outcome:?}");
     }
     assert_eq!((host.stored(), plain.stored()), (Files::none(), Files::none()));
 }

@@ -322,11 +322,12 @@ impl Upload {
         self.gives_receipts
     }
 
-    /// Why the server would refuse a file of this size, if it has said so: then nothing of it need be sent.
+    /// Why the server would refuse a file of this name and size, if it has said so: then nothing of it need be sent.
     #[must_use]
-    pub fn refuse_size(&self, size: u64) -> Option<UploadError> {
-        let is_refused = self.limits.max_file().is_some_and(|limit| size > limit);
-        is_refused.then(|| UploadError::Refused { reason: Some(Refusal::Size), limits: self.limits.clone() })
+    pub fn refuse_file(&self, name: &str, size: u64) -> Option<UploadError> {
+        let is_large = self.limits.max_file().is_some_and(|limit| size > limit);
+        let reason = if is_large { Some(Refusal::Size) } else { self.limits.refuse_name(name) }?;
+        Some(UploadError::Refused { reason: Some(reason), limits: self.limits.clone() })
     }
 
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.

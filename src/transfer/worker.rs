@@ -190,7 +190,7 @@ impl Worker {
             let track = Track::Job(job.id);
             // With receipts it is confirmed by itself; without them its connection must be its own.
             let is_apart = !asks && lock(&self.queue).is_apart(job.id);
-            if let Some(refused) = upload.refuse_size(source.size) {
+            if let Some(refused) = upload.refuse_file(&name, source.size) {
                 self.refused_beforehand(way, &job, &name, source.size, &refused);
             } else {
                 let meter = Arc::new(Meter::default());

@@ -6,8 +6,10 @@ use super::server_words;
 use crate::event::{Dialect, Padding, Variant};
 use crate::net::refusal::Refusal;
 use crate::net::service::Policy;
+use crate::store::FileName;
+use crate::store::name::Portability;
 
-/// What a server refuses, as far as it says so when it proves itself (`maxfile=`, `accept=`, `padding=`). It is not
+/// What a server refuses, as far as it says so when it proves itself (`maxfile=`, `accept=`, `padding=`, `names=`). It is not
 /// signed: an attacker who changes it can prevent an upload, which an attacker on the path can anyway.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -17,7 +19,12 @@ pub struct Limits {
     variants: Option<Vec<Variant>>,
     /// Paddings of CP1's blocks that are accepted; `None`: not said.
     paddings: Option<Vec<Padding>>,
+    /// Which names are refused beyond those that no server stores.
+    portability: Portability,
 }
+
+/// What stands behind `names=` where names that Windows cannot store are refused.
+const PORTABLE: &str = "portable";
 
 const VARIANTS: [(Variant, &str); 4] =
     [(Variant::Plain, "plain"), (Variant::Ap, "ap"), (Variant::Cp1, "cp1"), (Variant::Cp2, "cp2")];
@@ -37,6 +44,7 @@ impl Limits {
                     .filter(|p| policy.paddings.contains(*p))
                     .collect(),
             ),
+            portability: policy.portability,
         }
     }
 
@@ -49,6 +57,7 @@ impl Limits {
                 Some(("maxfile", bytes)) => limits.max_file = bytes.parse().ok(),
                 Some(("accept", names)) => limits.variants = read(names, &VARIANTS),
                 Some(("padding", names)) => limits.paddings = read(names, &PADDINGS),
+                Some(("names", PORTABLE)) => limits.portability = Portability::Windows,
                 _ => {}
             }
         }
@@ -65,6 +74,13 @@ impl Limits {
         }
         let is_refused = dialect.variant == Variant::Cp1 && self.paddings.as_ref().is_some_and(lacks_padding);
         is_refused.then_some(Refusal::Policy)
+    }
+
+    /// Whether a file of this name would be refused.
+    #[must_use]
+    pub fn refuse_name(&self, name: &str) -> Option<Refusal> {
+        let name = FileName::from_wire(name.as_bytes()).ok()?;
+        name.check(self.portability).is_err().then_some(Refusal::Name)
     }
 
     /// Bytes of the largest file, if the server says so.
@@ -93,6 +109,9 @@ impl fmt::Display for Limits {
         }
         if let Some(paddings) = &self.paddings {
             write!(f, " padding={}", names(Some(paddings), &PADDINGS))?;
+        }
+        if self.portability == Portability::Windows {
+            write!(f, " names={PORTABLE}")?;
         }
         Ok(())
     }
@@ -136,6 +155,20 @@ mod tests {
         let pkcs = |variant| Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(variant) };
         assert_eq!(all.refuse_dialect(pkcs(Variant::Cp1)), Some(Refusal::Policy));
         assert_eq!(all.refuse_dialect(pkcs(Variant::Cp2)), None, "MODE 4 takes either");
+    }
+
+    #[test]
+    fn a_server_for_portable_names_says_so() {
+        let policy = |portability| Limits::of(&Policy { portability, ..Policy::default() });
+        let line = server_line(true, 900, &policy(Portability::Windows));
+        assert!(line.ends_with(" names=portable\n"), "{line}");
+        let limits = Limits::parse(line.as_bytes());
+        for (name, refused) in [("con", true), ("aux.c", true), ("a:b", true), ("a.txt", false), ("", false)] {
+            assert_eq!(limits.refuse_name(name).is_some(), refused, "{name:?}");
+        }
+        let line = server_line(true, 900, &policy(Portability::ThisSystem));
+        assert!(!line.contains("names="), "{line}");
+        assert_eq!(Limits::parse(line.as_bytes()).refuse_name("con"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! OAEP and PKCS #1 v1.5: padding, and unpadding, strict and in constant time.
 //!
-//! [`pad`] makes many blocks with one request for random bytes. Unpadding works on the raw result of the private operation, `EM`, and tell two things: whether the padding
+//! `pad` makes many blocks with one request for random bytes. Unpadding works on the raw result of the private operation, `EM`, and tell two things: whether the padding
 //! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
 //! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The process remembers what the ledger could not take (the disk is full, another program holds the lock), up to
-//! [`MOST_CLAIMS`]. Beyond that, and where the ledger cannot be read, a claim fails, and the file is refused.
+//! `MOST_CLAIMS`. Beyond that, and where the ledger cannot be read, a claim fails, and the file is refused.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;

@@ -175,7 +175,7 @@ impl Tcp {
         Ok(Self { socket, interrupter, pauser: None, deadline: None, armed: false })
     }
 
-    /// Reaches `host:port`, at the first of its addresses that answers, for `patience` in all ([`dial`]).
+    /// Reaches `host:port`, at the first of its addresses that answers, for `patience` in all (`net::dial`).
     ///
     /// Resolving a name cannot be interrupted, so it happens on a thread of its own, which is left
     /// alone when `stop` is raised; it ends by itself.

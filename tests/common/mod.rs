@@ -726,7 +726,7 @@ impl Peer {
     /// A refusal is answered by the end of our writing: until then, or for two seconds, the other side lets it arrive.
     pub fn read_to_end(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
-        let mut piece = [0; 1 << 16];
+        let mut piece = vec![0; 1 << 16];
         loop {
             let at = bytes.iter().rposition(|byte| *byte == REFUSED).unwrap_or(bytes.len());
             let heard = hear(&bytes[at..]);

@@ -163,7 +163,8 @@ mod tests {
         let line = server_line(true, 900, &policy(Portability::Windows));
         assert!(line.ends_with(" names=portable\n"), "{line}");
         let limits = Limits::parse(line.as_bytes());
-        for (name, refused) in [("con", true), ("aux.c", true), ("a:b", true), ("a.txt", false), ("", false)] {
+        for (name, refused) in [("con", true), ("aux.c", true), ("a:b", true), ("a.txt", false), ("", false)]
+        {
             assert_eq!(limits.refuse_name(name).is_some(), refused, "{name:?}");
         }
         let line = server_line(true, 900, &policy(Portability::ThisSystem));

@@ -274,7 +274,6 @@ fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
         names => format!("use {option} {}", names.replace(',', " or ")),
     };
     match reason {
-        None => "the server's log says why".to_owned(),
         Some(Refusal::Variant) => accepted("--protocol", Refusal::Variant),
         Some(Refusal::Policy) if !limits.accepted(Refusal::Policy).is_empty() => {
             accepted("--padding", Refusal::Policy)
@@ -285,6 +284,6 @@ fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
         }
         Some(Refusal::Name) => "rename the file".to_owned(),
         Some(Refusal::Busy) => "send it again later".to_owned(),
-        Some(Refusal::Policy | Refusal::Content) => "the server's log says why".to_owned(),
+        None | Some(Refusal::Policy | Refusal::Content) => "the server's log says why".to_owned(),
     }
 }

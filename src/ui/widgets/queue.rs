@@ -398,10 +398,11 @@ impl Pane<'_, Queue> {
     fn state(&self, upload: &Upload) -> (String, Style) {
         let style = match upload.state {
             State::Delivered | State::Stored { .. } => self.theme.good(),
-            State::Failed(Fault { kind: FaultKind::Unconfirmed, .. }) => self.theme.warn(),
+            State::Cancelled | State::Sent | State::Failed(Fault { kind: FaultKind::Unconfirmed, .. }) => {
+                self.theme.warn()
+            }
             State::Failed(_) => self.theme.bad(),
             State::Waiting => self.theme.faint(),
-            State::Cancelled | State::Sent => self.theme.warn(),
             State::Connecting | State::Proving | State::Sending => self.theme.accent(),
         };
         (text::state(&upload.state).to_owned(), style)

@@ -595,7 +595,9 @@ fn a_server_that_waits_for_the_client_s_end_has_not_confirmed_and_patience_limit
 fn a_refused_group_takes_one_line_for_its_retry_and_none_when_quiet() {
     let home = Home::new();
     let names = ["one", "two", "three", "four"];
-    names.iter().for_each(|name| std::fs::write(home.path(name), name).unwrap());
+    for name in &names {
+        std::fs::write(home.path(name), name).unwrap();
+    }
     for quiet in [true, false] {
         let (listener, _) = listen();
         let address = listener.local_addr().unwrap().to_string();

@@ -20,6 +20,8 @@ pub(super) const ROUNDS: u32 = 6;
 const BEARABLE: Duration = Duration::from_secs(10);
 /// Bytes that are tried whatever they cost.
 const CHEAP: u64 = 1 << 20;
+/// Bytes of a period that is repeated in memory.
+const SHORT: usize = 1 << 20;
 /// Part of the time in which the kernel's buffers swallow the beginning.
 const START: u64 = 5;
 
@@ -72,24 +74,47 @@ impl Reading {
     }
 }
 
-/// The beginning of a file, over and over.
+/// The beginning of a file, over and over. A short one is read once, and repeated in memory: a call of the system for
+/// every few bytes would be slower than the lane.
 pub(super) struct Repeated {
     file: File,
     /// Bytes of it that are repeated.
     period: u64,
     /// Bytes up to the next beginning.
     left: u64,
+    /// A short period, several times; empty before the first read, and where the period is long.
+    short: Vec<u8>,
 }
 
 impl Repeated {
     /// From its beginning.
     pub(super) const fn new(file: File, period: u64) -> Self {
-        Self { file, period, left: period }
+        Self { file, period, left: period, short: Vec::new() }
+    }
+
+    fn read_short(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.short.is_empty() {
+            (&self.file).take(self.period).read_to_end(&mut self.short)?;
+            while !self.short.is_empty() && self.short.len() < SHORT {
+                self.short.extend_from_within(..);
+            }
+            self.left = 0;
+        }
+        if self.left == 0 {
+            self.left = self.short.len() as u64;
+        }
+        let at = self.short.len() - usize::try_from(self.left).unwrap_or(self.short.len());
+        let read = (&self.short[at..]).read(buffer)?;
+        self.left -= read as u64;
+        Ok(read)
     }
 }
 
 impl Read for Repeated {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.period < SHORT as u64 {
+            return self.read_short(buffer);
+        }
         if self.left == 0 {
             self.file.rewind()?;
             self.left = self.period;
@@ -169,5 +194,28 @@ mod tests {
         let mut bytes = [0; 10];
         Repeated::new(file, 4).read_exact(&mut bytes).unwrap();
         assert_eq!(&bytes, b"abcdabcdab");
+    }
+
+    #[test]
+    fn a_short_subject_is_repeated_in_memory_and_a_long_one_from_its_file() {
+        for period in [1, 6, 1000, SHORT - 1, SHORT, SHORT + 1] {
+            let subject: Vec<u8> = (0..period).map(|n| u8::try_from(n % 251).unwrap()).collect();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&subject).unwrap();
+            file.rewind().unwrap();
+            let mut repeated = Repeated::new(file, period as u64);
+            let mut all = vec![0; 3 * SHORT + 7];
+            let first = repeated.read(&mut all).unwrap();
+            assert!(first >= SHORT.min(period).max(SHORT / 2), "{period}: {first} bytes at once");
+            repeated.read_exact(&mut all[first..]).unwrap();
+            assert!(all.iter().zip(subject.iter().cycle()).all(|(a, b)| a == b), "{period}");
+        }
+    }
+
+    #[test]
+    fn a_subject_that_has_gone_ends() {
+        let mut repeated = Repeated::new(tempfile::tempfile().unwrap(), 6);
+        assert_eq!(repeated.read(&mut [0; 9]).unwrap(), 0);
+        assert_eq!(repeated.read(&mut [0; 9]).unwrap(), 0);
     }
 }

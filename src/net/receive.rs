@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::ending::Behind;
 use super::framing::Body;
 use super::handshake::{Limits, Offer, check_signable, server_line};
-use super::refusal::Refusal;
+use super::refusal::{Notice, Refusal};
 use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, WORD, word};
 use crate::crypto::OpenError;
@@ -216,18 +216,25 @@ impl<'a> Session<'a> {
             why: format!("{}{stays}", error.line(self.offset())),
             at_ms: unix_now_ms(),
         });
-        let refusal = match error {
+        let reason = match error {
             _ if self.connection.is_interrupted() => Refusal::Busy,
             // Without a key it speaks Plain only.
             ReceiveError::Order { .. } if self.service.identity.is_none() => Refusal::Variant,
             error => error.refusal(self.receiving.is_some()),
         };
-        self.refuse(refusal);
+        let file = match (self.receiving, error) {
+            (Some(Track::Receiving(_, ordinal)), _) => Some(ordinal),
+            // One that was refused before its body: with its MODE 0, or after its number was counted.
+            (None, ReceiveError::Name(_)) if self.name.is_none() => Some(self.ordinal + 1),
+            (None, ReceiveError::Name(_) | ReceiveError::TooLarge { .. }) => Some(self.ordinal),
+            _ => None,
+        };
+        self.refuse(Notice { reason, file });
     }
 
     /// Ends the connection by a refusal: the byte, for our clients the reason, then a reset.
-    pub fn refuse(&mut self, refusal: Refusal) {
-        self.connection.refuse(&refusal.bytes(self.hello.is_some()), REFUSAL_PATIENCE);
+    pub fn refuse(&mut self, notice: impl Into<Notice>) {
+        self.connection.refuse(&notice.into().bytes(self.hello.is_some()), REFUSAL_PATIENCE);
     }
 
     fn serve(&mut self) -> Result<(), ReceiveError> {

@@ -1,8 +1,10 @@
-//! How a server refuses, and why: one byte where only an end is due, and a line for clients that sent our hello.
+//! How a server refuses, and why: one byte where only an end is due, and a line for clients that sent our hello. Where
+//! the line names the file, the client sends that one no more, and the others go on together.
 //!
 //! ```text
 //!   0xff                                 to every client
 //!   0xff upseal/1 refused WORD LF        to a client that sent our hello
+//!   0xff upseal/1 refused WORD N LF      likewise, about file N of the connection, counted from 1
 //! ```
 //!
 //! A reset alone would do between two computers. But a TCP proxy turns a reset into an end in order, and that is what
@@ -63,16 +65,46 @@ impl Refusal {
         matches!(self, Self::Variant | Self::Disk)
     }
 
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+/// What a server says when it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// Why.
+    pub reason: Refusal,
+    /// The file that it is about, counted from 1 in its connection; `None`: about no single one.
+    pub file: Option<u64>,
+}
+
+impl Notice {
     /// The bytes of this refusal, to a client that sent our hello or to another.
     #[must_use]
     pub fn bytes(self, is_ours: bool) -> Vec<u8> {
         let mut bytes = vec![REFUSED];
         if is_ours {
-            bytes.extend_from_slice(LINE.as_bytes());
-            bytes.extend_from_slice(self.word().as_bytes());
-            bytes.push(b'\n');
+            let file = self.file.map(|file| format!(" {file}")).unwrap_or_default();
+            bytes.extend_from_slice(format!("{LINE}{}{file}\n", self.reason.word()).as_bytes());
         }
         bytes
+    }
+
+    /// Reads what stands between the line's beginning and its end. `None`: not known to this version.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(text).ok()?;
+        match text.split_once(' ') {
+            None => Some(Self { reason: Refusal::of(text)?, file: None }),
+            // What is no number may be of a later version, and its reason is understood all the same.
+            Some((word, file)) => Some(Self { reason: Refusal::of(word)?, file: file.parse().ok() }),
+        }
+    }
+}
+
+impl From<Refusal> for Notice {
+    fn from(reason: Refusal) -> Self {
+        Self { reason, file: None }
     }
 }
 
@@ -94,7 +126,7 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// A refusal; the reason if the server gave one that we know.
-    Refused(Option<Refusal>),
+    Refused(Option<Notice>),
     /// The beginning of a refusal's line; more must come.
     Unfinished,
     /// Something else.
@@ -114,10 +146,7 @@ pub fn hear(bytes: &[u8]) -> Heard {
     }
     let line = &line[known..];
     match line.iter().position(|byte| *byte == b'\n') {
-        Some(end) => {
-            let reason = Refusal::ALL.into_iter().find(|reason| reason.word().as_bytes() == &line[..end]);
-            Heard::Refused(reason)
-        }
+        Some(end) => Heard::Refused(Notice::parse(&line[..end])),
         None if line.len() < LONGEST => Heard::Unfinished,
         None => Heard::Other,
     }
@@ -130,19 +159,29 @@ mod tests {
     #[test]
     fn a_refusal_is_read_as_it_was_written() {
         for reason in Refusal::ALL {
-            assert_eq!(hear(&reason.bytes(true)), Heard::Refused(Some(reason)));
-            assert_eq!(hear(&reason.bytes(false)), Heard::Refused(None));
+            for file in [None, Some(1), Some(u64::MAX)] {
+                let notice = Notice { reason, file };
+                assert_eq!(hear(&notice.bytes(true)), Heard::Refused(Some(notice)));
+                assert_eq!(hear(&notice.bytes(false)), Heard::Refused(None));
+            }
         }
-        assert_eq!(Refusal::Size.bytes(true), b"\xffupseal/1 refused size\n");
+        assert_eq!(Notice::from(Refusal::Size).bytes(true), b"\xffupseal/1 refused size\n");
+        let third = Notice { reason: Refusal::Name, file: Some(3) };
+        assert_eq!(third.bytes(true), b"\xffupseal/1 refused name 3\n");
     }
 
     #[test]
     fn the_line_of_a_refusal_may_come_in_pieces_and_be_of_a_later_version() {
-        let whole = Refusal::Content.bytes(true);
+        let whole = Notice { reason: Refusal::Content, file: Some(12) }.bytes(true);
         for length in 2..whole.len() {
             assert_eq!(hear(&whole[..length]), Heard::Unfinished, "{length}");
         }
-        assert_eq!(hear(b"\xffupseal/1 refused weather\n"), Heard::Refused(None));
+        for later in ["weather", "weather 3", ""] {
+            let line = format!("upseal/1 refused {later}\n");
+            assert_eq!(hear(&[&[REFUSED], line.as_bytes()].concat()), Heard::Refused(None), "{later:?}");
+        }
+        let name = Some(Notice::from(Refusal::Name));
+        assert_eq!(hear(b"\xffupseal/1 refused name of the file\n"), Heard::Refused(name));
     }
 
     #[test]

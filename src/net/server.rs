@@ -16,7 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::connection::Connection;
 use super::receive::{Caller, IDLE_PATIENCE, Session, unix_now_ms};
 use super::record;
-use super::refusal::Refusal;
+use super::refusal::{Notice, Refusal};
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
 use crate::event::{Event, SessionId, Side, Wire};
@@ -311,7 +311,7 @@ impl Accept {
         let spawned = thread.map(|thread| self.threads.push(thread));
         if spawned.is_err() {
             // Without patience, since other clients wait to be accepted.
-            spare.refuse(&Refusal::Busy.bytes(false), Duration::ZERO);
+            spare.refuse(&Notice::from(Refusal::Busy).bytes(false), Duration::ZERO);
         }
         spawned
     }

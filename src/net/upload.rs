@@ -250,7 +250,11 @@ impl Upload {
         challenge::verify(&key, &hello, &answer.signature)?;
         self.limits = Limits::parse(&answer.certificate);
         if let Some(reason) = self.limits.refuse_dialect(self.dialect) {
-            return Err(UploadError::Refused { reason: Some(reason), limits: mem::take(&mut self.limits) });
+            return Err(UploadError::Refused {
+                reason: Some(reason),
+                file: None,
+                limits: mem::take(&mut self.limits),
+            });
         }
         self.server = Some(key);
         self.anchor = Some(anchor.clone());
@@ -302,6 +306,12 @@ impl Upload {
         (3 * WORD as u64 + name.len() as u64).saturating_add(body)
     }
 
+    /// Files that were begun on this connection.
+    #[must_use]
+    pub const fn files(&self) -> u64 {
+        self.files
+    }
+
     /// Small files wait a moment for others to share a packet with; now none follows.
     ///
     /// # Errors
@@ -327,7 +337,7 @@ impl Upload {
     pub fn refuse_file(&self, name: &str, size: u64) -> Option<UploadError> {
         let is_large = self.limits.max_file().is_some_and(|limit| size > limit);
         let reason = if is_large { Some(Refusal::Size) } else { self.limits.refuse_name(name) }?;
-        Some(UploadError::Refused { reason: Some(reason), limits: self.limits.clone() })
+        Some(UploadError::Refused { reason: Some(reason), file: None, limits: self.limits.clone() })
     }
 
     /// Sends one file: MODE 0 and MODE 1. Returns when the kernel took the last byte: *Sent*.

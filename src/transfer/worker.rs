@@ -90,7 +90,9 @@ struct Way<'a> {
 impl Way<'_> {
     /// A file that was sent whole.
     fn whole<'a>(&'a self, file: &'a Unconfirmed, state: &'a State, receipt: Option<&'a Path>) -> Ended<'a> {
-        let current = Current { job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
+        let ordinal = file.sent.ordinal;
+        let current =
+            Current { ordinal, job: &file.job, name: &file.name, size: file.size, meter: &file.meter };
         Ended { receipt, ..self.ended(&current, file.sent.digest, state) }
     }
 
@@ -126,6 +128,8 @@ impl<'a> End<'a> {
 
 /// A file on its way.
 struct Current<'a> {
+    /// Its number in the connection, from 1; 0: nothing of it was sent.
+    ordinal: u64,
     job: &'a Job,
     name: &'a str,
     size: u64,
@@ -199,9 +203,11 @@ impl Worker {
                 let sent = match upload.file(&name, source.content(), source.size, &meter) {
                     Ok(sent) => sent,
                     Err(error) => {
+                        let ordinal = upload.files();
                         drop(upload); // The reset reaches the server before we say that it failed.
                         self.dialer.observer.unwatch(track);
-                        let current = Current { job: &job, name: &name, size: source.size, meter: &meter };
+                        let current =
+                            Current { ordinal, job: &job, name: &name, size: source.size, meter: &meter };
                         return self.broken(way, &self.unheard(asked, waiting), Some(&current), &error);
                     }
                 };
@@ -289,7 +295,7 @@ impl Worker {
     /// The server has said that it refuses a file of this size: nothing of it is sent.
     fn refused_beforehand(&self, way: &Way<'_>, job: &Job, name: &str, size: u64, refused: &UploadError) {
         let state = State::Failed(refused.fault());
-        let current = Current { job, name, size, meter: &Meter::default() };
+        let current = Current { ordinal: 0, job, name, size, meter: &Meter::default() };
         self.journal.write(&[way.ended(&current, None, &state)], None, &*self.dialer.observer);
         self.say(job.id, state);
     }
@@ -448,26 +454,39 @@ impl Worker {
     ) {
         let fault = error.fault();
         let is_alone = sent.len() + usize::from(current.is_some()) == 1;
-        if fault.kind == FaultKind::Refused && !is_alone {
+        let is_here = |file: &u64| {
+            current.is_some_and(|current| current.ordinal == *file)
+                || sent.iter().any(|sent| sent.sent.ordinal == *file)
+        };
+        let refused = error.refused_file().filter(is_here);
+        if fault.kind == FaultKind::Refused && !is_alone && refused.is_none() {
             let mut queue = lock(&self.queue);
             let current = current.map(|current| current.job.id);
             sent.iter().map(|file| file.job.id).chain(current).for_each(|id| queue.set_apart(id));
         }
-        let retries = error.worth_retries(self.retries, is_alone);
+        // Where the server says which file it refuses, nothing is wrong with the others, and they go on together.
+        let retries_of = |ordinal: u64| match refused {
+            Some(file) if file != ordinal && !error.is_about_all() => self.retries,
+            Some(_) => error.worth_retries(self.retries, true),
+            None => error.worth_retries(self.retries, is_alone),
+        };
         if let Some(current) = current {
             if fault.kind == FaultKind::Interrupted {
                 self.interrupted(current.job.id);
-            } else if !self.try_again(way.route, current.job.id, retries, &fault) {
+            } else if !self.try_again(way.route, current.job.id, retries_of(current.ordinal), &fault) {
                 let state = State::Failed(fault.clone());
                 self.journal.write(&[way.ended(current, None, &state)], None, &*self.dialer.observer);
                 self.say(current.job.id, state);
             }
         }
-        // What is wrong with a file here is no fault of those before it.
-        let retries = if fault.kind == FaultKind::Local { self.retries.max(retries) } else { retries };
         // In reverse, so that requeued ones stand in their old order.
         for file in sent.iter().rev() {
-            let fault = if current.is_none() { fault.clone() } else { unconfirmed(&fault) };
+            let ordinal = file.sent.ordinal;
+            // What is wrong with a file here is no fault of those before it.
+            let least = if fault.kind == FaultKind::Local { self.retries } else { 0 };
+            let retries = retries_of(ordinal).max(least);
+            let is_it = refused.map_or(current.is_none(), |file| file == ordinal);
+            let fault = if is_it { fault.clone() } else { unconfirmed(&fault) };
             if error.is_interrupted() {
                 self.interrupted(file.job.id);
             } else if !self.try_again(way.route, file.job.id, retries, &fault) {

@@ -177,8 +177,12 @@ impl Upload {
             let is_over = Instant::now() >= until || self.surplus.has_ended;
             match heard {
                 Heard::Refused(None) if is_bare && !is_over => {}
-                Heard::Refused(reason) => {
-                    return Some(UploadError::Refused { reason, limits: mem::take(&mut self.limits) });
+                Heard::Refused(notice) => {
+                    return Some(UploadError::Refused {
+                        reason: notice.map(|notice| notice.reason),
+                        file: notice.and_then(|notice| notice.file),
+                        limits: mem::take(&mut self.limits),
+                    });
                 }
                 Heard::Unfinished if !is_over => {}
                 Heard::Unfinished | Heard::Other => return None,

@@ -93,6 +93,8 @@ pub enum UploadError {
     Refused {
         /// Why, if it says so.
         reason: Option<Refusal>,
+        /// Which file of the connection, counted from 1, if it says so.
+        file: Option<u64>,
         /// What it accepts, as far as it said so.
         limits: Limits,
     },
@@ -168,6 +170,21 @@ impl UploadError {
         }
     }
 
+    /// The file that the server refuses, counted from 1 in the connection, if it says so.
+    #[must_use]
+    pub const fn refused_file(&self) -> Option<u64> {
+        match self {
+            Self::Refused { file, .. } => *file,
+            _ => None,
+        }
+    }
+
+    /// Whether every file of the connection would be refused alike.
+    #[must_use]
+    pub const fn is_about_all(&self) -> bool {
+        matches!(self, Self::Refused { reason: Some(reason), .. } if reason.is_about_all())
+    }
+
     /// What the user is told.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -240,7 +257,7 @@ impl UploadError {
             Self::Rejected => {
                 (FaultKind::Refused, Blame::Peer, "it refused what was sent, or failed; its log says why")
             }
-            Self::Refused { reason, limits } => {
+            Self::Refused { reason, limits, .. } => {
                 return Fault {
                     kind: FaultKind::Refused,
                     blame: Blame::Peer,

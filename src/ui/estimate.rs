@@ -56,6 +56,8 @@ struct Way {
     running: Option<Took>,
 }
 
+/// A lower bound below this says nothing: a connection alone takes longer.
+const TELLING_BOUND: Duration = Duration::from_millis(1);
 /// Files of a way that are remembered, for those that tell of its rate and for those that do not.
 const REMEMBERED: usize = 20;
 
@@ -122,14 +124,14 @@ impl Rates {
         let computed = own.and_then(|rate| at_rate(load.bytes, rate));
         let took = self.took(target, dialect.variant);
         let seen = Model::of(&took, own.map(|rate| 1_048_576.0 / rate)).and_then(|model| model.price(load));
-        match (seen, computed) {
+        let bound = match (seen, computed) {
             (Some(Price::AtLeast(seen)), computed) => {
-                let bound = computed.map_or(seen, |computed| computed.max(seen));
-                (!bound.is_zero()).then_some(Price::AtLeast(bound))
+                Some(computed.map_or(seen, |computed| computed.max(seen)))
             }
-            (None, computed) => computed.map(Price::AtLeast),
-            (about, _) => about,
-        }
+            (None, computed) => computed,
+            (about, _) => return about,
+        };
+        bound.filter(|bound| *bound >= TELLING_BOUND).map(Price::AtLeast)
     }
 
     /// The most that this computer does, bytes of the file a second: for the embedded server the work of both.

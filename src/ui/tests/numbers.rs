@@ -167,6 +167,17 @@ fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least(
 }
 
 #[test]
+fn a_lower_bound_that_says_nothing_is_not_shown() {
+    let mut stage = Stage::new();
+    let fast = Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits: 1024, seal: 1e9, open: 1e9 };
+    stage.event(Event::Calibrated { calibration: Calibration { cores: 2, speeds: vec![fast] } });
+    // The last is a file of 812 bytes: not a microsecond of arithmetic.
+    stage.keys("G Space");
+    let time = stage.row("time");
+    assert!(time.contains(" ? ") && !time.contains('≥'), "{time}");
+}
+
+#[test]
 fn what_runs_before_this_one_took_is_the_price() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter j j Space");

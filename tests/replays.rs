@@ -238,3 +238,19 @@ fn a_start_forgets_what_can_no_longer_be_replayed() {
     let server = Server::again(home);
     assert_eq!(server.remembered(), 0);
 }
+
+/// One known client sends its session key in pieces, of which all but one are empty: anybody can put a fresh one first.
+#[test]
+fn a_session_key_in_a_later_piece_is_not_taken_twice() {
+    let mut server = Server::start();
+    let key = [0x61; 32];
+    let fernet = fernet::Fernet::new(&base64_simd::URL_SAFE.encode_to_string(key)).unwrap();
+    let (piece, token) = (pair(&block(&key)), fernet.encrypt(b"secret"));
+    let session = |name: &str| {
+        let opening = [message(3, b"no hello"), message(4, &block(b"")), piece.clone()].concat();
+        [opening, message(0, name.as_bytes()), message(1, token.as_bytes()), words(&[2])].concat()
+    };
+    server.play(&session("a")).unwrap();
+    server.is_refused(&session("b"), "this session key");
+    assert_eq!(server.stored(), ["a"]);
+}

@@ -8,7 +8,7 @@ use std::thread;
 use upseal::digest::Digest;
 use upseal::event::{
     AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs, Named,
-    Padding, RaceOrder, Snapshot, State, Subject, Target, Track, Variant, Verdict,
+    Padding, RaceOrder, Snapshot, State, Subject, Target, Terminator, Track, Variant, Verdict,
 };
 use upseal::transfer::EmbeddedOptions;
 use upseal::transfer::race::sentence;
@@ -325,4 +325,18 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
         .map(|name| (name.to_owned(), Kept::Discarded, BYTES as u64, sent.clone()));
     assert_eq!(received, expected);
     assert_eq!(contents(&store), Files::none());
+}
+
+#[test]
+fn files_arrive_with_every_terminator_behind_their_pairs() {
+    // Around full blocks of both paddings: the last block is full, short, or empty.
+    let sizes = [0, 1, 62, 117, 124, 234, 1000];
+    for terminator in Terminator::ALL {
+        for framing in [Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
+            for padding in [Padding::Oaep, Padding::Pkcs1v15] {
+                let terminator = Some(terminator);
+                arrive(Dialect { padding, framing, terminator, ..Dialect::of(Variant::Cp1) }, &sizes);
+            }
+        }
+    }
 }

@@ -360,12 +360,12 @@ impl Output {
             match &lane.fault {
                 Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
                 None => self.result(&format!(
-                    "{:<14} {:>9}  {:>12}  {} on the wire (×{:.2}){}",
+                    "{:<14} {:>9}  {:>12}  {} on the wire{}{}",
                     race::label(verdict, lane),
                     units::duration(Duration::from_secs_f64(lane.seconds)),
                     units::rate(verdict.bytes as f64 / lane.seconds),
                     units::bytes(lane.wire_bytes),
-                    lane.wire_bytes as f64 / verdict.bytes.max(1) as f64,
+                    wire_factor(lane.wire_bytes, verdict.bytes),
                     costs(lane),
                 )),
             }
@@ -438,6 +438,11 @@ fn arrived(name: &str, state: &State, last: &Snapshot) -> String {
         units::millis(last.elapsed_ms),
         units::bytes(last.wire_bytes),
     )
+}
+
+/// ` (×2.06)`: bytes on the wire for each of the subject's; nothing where it has none.
+fn wire_factor(wire: u64, bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(" (×{:.2})", wire as f64 / bytes as f64) }
 }
 
 /// What a lane's line ends with: its laps, the processors' time, and what the others waited for.

@@ -163,7 +163,7 @@ pub enum TrustError {
     /// The receipt key is the key that decrypts.
     #[error("the receipt key is the server's own key")]
     NotApart,
-    /// It may limit the certificate, in a way that nobody can read.
+    /// It may limit the certificate, in a way that cannot be decoded.
     #[error("the certificate's {extension} extension is malformed")]
     MalformedExtension {
         /// Name of the extension in RFC 5280.

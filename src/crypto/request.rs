@@ -160,7 +160,7 @@ fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String
     request.to_pem(LineEnding::LF).map_err(issue)
 }
 
-/// Signs somebody's request: the subject, the key and the purpose are the request's, all else is ours. Returns the
+/// Signs a request: the subject, the key and the purpose are the request's, all else is ours. Returns the
 /// certificate, PEM.
 ///
 /// # Errors

@@ -138,7 +138,7 @@ pub enum Entry {
     Sent(Sent),
     /// Received by one of ours.
     Received(Received),
-    /// In a store of ours, and recorded after a crash or by the operator.
+    /// In a store of this computer, and recorded after a crash or by the operator.
     Recovered(Recovered),
 }
 

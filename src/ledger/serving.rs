@@ -67,7 +67,7 @@ pub struct Serving {
     state: Mutex<State>,
     /// Held while rows are written: those that wait go before newer ones, of which the latest is in effect.
     writing: Mutex<()>,
-    /// Tells other programs that somebody publishes here.
+    /// Tells other programs that a server publishes here.
     _lock: Option<File>,
 }
 

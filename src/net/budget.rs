@@ -215,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.db");
         let budget = PaddingBudget::open(Arc::new(Ledger::open(&path).unwrap()), Digest::of(b"key")).unwrap();
-        // Another program's table in the place of ours: every write fails.
+        // The table is gone: every write fails.
         let spoiler = rusqlite::Connection::open(&path).unwrap();
         spoiler.execute_batch("DROP TABLE padding_misses").unwrap();
         assert!(budget.allows(Some(client(1))));

@@ -197,7 +197,7 @@ fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
 /// What a server says of receipts when it answers a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptOffer {
-    /// Nothing: it is no server of upseal, or somebody took its line out.
+    /// Nothing: it is no server of upseal, or an attacker removed its line.
     Unmentioned,
     /// It is a server of upseal and gives none.
     NotGiven,

@@ -262,7 +262,7 @@ impl ReceiveError {
         }
     }
 
-    /// What the client is told. `is_begun`: the error came after the body began, so it may depend on decrypted bytes,
+    /// The reason that the client receives. `is_begun`: the error came after the body began, so it may depend on decrypted bytes,
     /// of which the client must learn nothing but that the body was refused.
     #[must_use]
     pub const fn refusal(&self, is_begun: bool) -> Refusal {

@@ -86,7 +86,7 @@ pub struct Coming {
     pub replaces: Option<FileName>,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of all of them, unless nobody wanted it.
+    /// SHA-256 of all of them, if it was asked for.
     pub digest: Option<Digest>,
 }
 

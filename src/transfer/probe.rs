@@ -29,7 +29,7 @@ use crate::trust::known::KnownServers;
 const PROOF_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to close after so small a file.
 const FILE_PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait for a server that has to be started again, if nobody says otherwise.
+/// How long to wait for a server that has to be started again, if the user does not say otherwise.
 pub const WAIT: Duration = Duration::from_secs(60);
 /// Between two looks for a server that is away.
 const LOOK: Duration = Duration::from_millis(300);
@@ -61,7 +61,7 @@ pub enum News<'a> {
         /// How.
         dialect: Dialect,
     },
-    /// The server is not there, or serves somebody else.
+    /// The server is not there, or serves another client.
     Waits {
         /// For this long at the most.
         at_most: Duration,
@@ -101,7 +101,7 @@ impl Answer {
 /// What one attempt came to.
 enum Attempt {
     Answer(Answer),
-    /// Nobody served it.
+    /// No server took it.
     Away(Fault),
 }
 

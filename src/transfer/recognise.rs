@@ -83,7 +83,7 @@ impl Stranger<'_> {
                 &format!(
                     "nothing of the file was sent; after an upgrade its operator must give it a receipt key (`upseal certs \
                      csr --receipts`) or restart it with --accept-padding oaep; if its operator says that it gives no \
-                     receipts any more: upseal known remove {}; otherwise somebody on the way may have taken the offer out",
+                     receipts any more: upseal known remove {}; otherwise an attacker on the path may have removed the offer",
                     shown(self.address)
                 ),
             )),

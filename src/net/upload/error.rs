@@ -216,7 +216,7 @@ impl UploadError {
             ) => {
                 let advice = format!(
                     "ask its operator whether the receipt key was changed, and only then: upseal known accept {address}; \
-                     otherwise somebody else signed"
+                     otherwise another party signed"
                 );
                 return Fault {
                     kind: FaultKind::Unproven,

@@ -35,7 +35,7 @@ pub struct Hosts {
     hushed: Mutex<HashSet<Track>>,
 }
 
-/// A lane that will send to a server of ours.
+/// A lane that will send to a server in this process.
 #[derive(Clone)]
 struct Expected {
     meter: Arc<Meter>,

@@ -1,4 +1,4 @@
-//! A private copy of a file whose size nobody knows before its end.
+//! A private copy of a file whose size is not known before its end.
 //!
 //! MODE 1 announces a size before the first byte, so such a file is read to its end first: into memory, and beyond
 //! [`IN_MEMORY`] into a file without a name in the folder for temporary files.

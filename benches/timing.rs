@@ -19,7 +19,7 @@ use getrandom::SysRng;
 use getrandom::rand_core::{TryRng as _, UnwrapErr};
 use rsa::RsaPrivateKey;
 use upseal::crypto::padding::Paddings;
-use upseal::crypto::padding::probe::{padded, unpad};
+use upseal::crypto::padding::probe::{K, padded, unpad};
 use upseal::crypto::rsa_batch::Backend;
 use upseal::crypto::rsa_batch::probe::Probe;
 use upseal::event::Padding;
@@ -62,31 +62,70 @@ fn main() {
     assert!(planted > LEAK, "the planted leak was not found");
 }
 
+/// Blocks of each class: one block alone would show what its bytes cost, and not what its padding does.
+const BLOCKS: usize = 64;
+
 /// A server's unpadding of blocks that conform and of blocks that do not, and of messages of two lengths.
 fn unpaddings(samples: usize) {
-    let block = |padding, length| padded(padding, &vec![7; length]).expect("it fits");
-    let wrong = |padding, at: usize| {
-        let mut block = block(padding, 5);
-        block[at] ^= 1;
-        block
+    let conforming = |padding, length| {
+        move || {
+            let message: Vec<u8> = (0..length).map(|_| random() as u8).collect();
+            padded(padding, &message).expect("it fits")
+        }
     };
-    let cases = [
-        ("PKCS1v15: conforms, does not", Padding::Pkcs1v15, wrong(Padding::Pkcs1v15, 1), 5),
-        ("PKCS1v15: message of 117 bytes, of none", Padding::Pkcs1v15, block(Padding::Pkcs1v15, 0), 117),
-        ("OAEP: conforms, does not begin with 0", Padding::Oaep, wrong(Padding::Oaep, 0), 5),
-        ("OAEP: conforms, another label", Padding::Oaep, wrong(Padding::Oaep, 40), 5),
-        ("OAEP: message of 62 bytes, of none", Padding::Oaep, block(Padding::Oaep, 0), 62),
+    let wrong = |padding, at: usize| {
+        move || {
+            let mut block = conforming(padding, 5)();
+            block[at] ^= 1;
+            block
+        }
+    };
+    type Make = Box<dyn Fn() -> [u8; K]>;
+    let (oaep, pkcs1v15) = (Padding::Oaep, Padding::Pkcs1v15);
+    let cases: [(&str, Padding, Make, Make); 7] = [
+        (
+            "PKCS1v15: nothing differs",
+            pkcs1v15,
+            Box::new(conforming(pkcs1v15, 5)),
+            Box::new(conforming(pkcs1v15, 5)),
+        ),
+        (
+            "PKCS1v15: conforms, does not",
+            pkcs1v15,
+            Box::new(conforming(pkcs1v15, 5)),
+            Box::new(wrong(pkcs1v15, 1)),
+        ),
+        (
+            "PKCS1v15: message of 117 bytes, of none",
+            pkcs1v15,
+            Box::new(conforming(pkcs1v15, 117)),
+            Box::new(conforming(pkcs1v15, 0)),
+        ),
+        ("OAEP: nothing differs", oaep, Box::new(conforming(oaep, 5)), Box::new(conforming(oaep, 5))),
+        (
+            "OAEP: conforms, does not begin with 0",
+            oaep,
+            Box::new(conforming(oaep, 5)),
+            Box::new(wrong(oaep, 0)),
+        ),
+        ("OAEP: conforms, another label", oaep, Box::new(conforming(oaep, 5)), Box::new(wrong(oaep, 40))),
+        (
+            "OAEP: message of 62 bytes, of none",
+            oaep,
+            Box::new(conforming(oaep, 62)),
+            Box::new(conforming(oaep, 0)),
+        ),
     ];
-    for (what, padding, other, length) in cases {
+    for (what, padding, first, second) in cases {
+        // Either class may be the first of a pair, so that its address tells nothing.
+        let pairs: Vec<(bool, [[u8; K]; 2])> = (0..BLOCKS)
+            .map(|n| if n % 2 == 0 { (false, [first(), second()]) } else { (true, [second(), first()]) })
+            .collect();
         for paddings in [Paddings::EITHER, Paddings::EITHER.only(padding)] {
-            let mut conforming = block(padding, length);
             let both = if paddings == Paddings::EITHER { ", both looked for" } else { "" };
-            report(&format!("{what}{both}"), samples, |second, number| {
-                // New bytes where they do not matter to the padding, for both classes.
-                if padding == Padding::Pkcs1v15 {
-                    conforming[2] = number[0] as u8 | 1;
-                }
-                let em = black_box([conforming, other])[usize::from(second)];
+            report(&format!("{what}{both}"), samples, |class, number| {
+                let (swapped, pair) = black_box(pairs[number[0] as usize % BLOCKS]);
+                let em = pair[usize::from(class ^ swapped)];
                 time(|| unpad(paddings, &em))
             });
         }
@@ -141,7 +180,7 @@ fn report(what: &str, samples: usize, mut step: impl FnMut(bool, [u64; 8]) -> u6
         _ => "none found",
     };
     let figures = t.map(|t| format!("{t:>9.2}")).join("");
-    println!("{what:<52}{figures}   median {:>7} ns   {verdict}", sorted[sorted.len() / 2]);
+    println!("{what:<58}{figures}   median {:>7} ns   {verdict}", sorted[sorted.len() / 2]);
     worst
 }
 

@@ -65,6 +65,9 @@ fn main() {
 /// Blocks of each class: one block alone would show what its bytes cost, and not what its padding does.
 const BLOCKS: usize = 64;
 
+/// Makes a block of a class.
+type Make = Box<dyn Fn() -> [u8; K]>;
+
 /// A server's unpadding of blocks that conform and of blocks that do not, and of messages of two lengths.
 fn unpaddings(samples: usize) {
     let conforming = |padding, length| {
@@ -80,7 +83,6 @@ fn unpaddings(samples: usize) {
             block
         }
     };
-    type Make = Box<dyn Fn() -> [u8; K]>;
     let (oaep, pkcs1v15) = (Padding::Oaep, Padding::Pkcs1v15);
     let cases: [(&str, Padding, Make, Make); 7] = [
         (

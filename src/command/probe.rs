@@ -157,7 +157,7 @@ impl Teller {
     }
 
     fn line(&self, line: &Line<'_>) {
-        // Plain values of ours: none fails to serialise.
+        // These are plain values: none fails to serialise.
         if let (true, Ok(line)) = (self.json, serde_json::to_string(line)) {
             output::line(&line);
         }

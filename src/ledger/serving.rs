@@ -341,7 +341,7 @@ impl Catalogue for Serving {
 impl Announce for Serving {
     fn announce(&self, coming: &[Coming]) {
         let all: Vec<Announced> = coming.iter().map(Announced::from).collect();
-        // Without it a crash leaves files that nobody can explain; that is no reason to refuse them. Why it fails
+        // Without it a crash leaves files that cannot be explained; that is no reason to refuse them. Why it fails
         // is said when their rows cannot be written either.
         let Ok(ids) = self.ledger.announce(&self.store, &all) else { return };
         let mut state = self.lock();

@@ -92,7 +92,7 @@ pub trait Stream: Read + Write + Send {
     /// Refuses what the peer sent: sends `last`, writes nothing more, reads and drops what still comes until the peer
     /// ends or `patience` is over, and then resets the stream. Without the wait, a reset could overtake `last`.
     fn refuse(&mut self, last: &[u8], _patience: Duration) {
-        // It fails when the peer has gone, and then nobody needs the reason.
+        // It fails when the peer has gone, and then the reason does not matter.
         let _ = self.write_all(last);
         self.reset();
     }

@@ -164,7 +164,7 @@ impl Upload {
         self.ciphertext = matches!(self.dialect.variant, Variant::Cp1 | Variant::Cp2).then_some(store);
     }
 
-    /// How the wait for the server's end is limited: to `patience`, if that is given, and by whoever holds `wait`.
+    /// How the wait for the server's end is limited: to `patience`, if that is given, and by the holder of `wait`.
     pub fn wait_by(&mut self, patience: Option<Duration>, wait: Wait) {
         (self.patience, self.wait) = (patience, wait);
     }

@@ -203,7 +203,7 @@ pub const ALTERED: &str = "altered on the way";
 
 /// Whether a file that was sent under this name arrived under it, as far as the receipt's name tells.
 ///
-/// A server that tells the stored name may have numbered it, or put a prefix before it; what somebody on the way puts
+/// A server that tells the stored name may have numbered it, or put a prefix before it; what an attacker on the path puts
 /// before a name cannot be told from that. The name under which a file came must be the one that was sent.
 #[must_use]
 pub fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {

@@ -158,7 +158,7 @@ impl Sources {
         self.lab = Interrupter::default();
         let (stop, played) = (self.lab.clone(), self.played.clone());
         thread::Builder::new().name("lab".into()).spawn(move || {
-            // Nobody looks on any more: the program ends.
+            // The receiver is gone: the program ends.
             let tell = |news| drop(played.send((run, news)));
             let play = || lab::run(&stop, |cell| tell(News::Cell(Box::new(cell))));
             let end = match catch_unwind(AssertUnwindSafe(play)) {

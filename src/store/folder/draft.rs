@@ -246,7 +246,7 @@ impl Draft {
 
     /// Takes the name, or that of a copy, or finds that the same file is here.
     ///
-    /// There is no look before the name is given, so nobody can come between the two.
+    /// There is no look before the name is given, so no other process can act between the two.
     fn settle(&self, names: &mut Names, digest: Option<Digest>) -> Result<Settled, StoreError> {
         if let Some(digest) = digest {
             match self.same(names, digest, None)? {
@@ -278,14 +278,14 @@ impl Draft {
         Ok(Settled::At(Stored { name, kept: Kept::Renamed }))
     }
 
-    /// Takes the next free number. It only grows, so each number is tried once, whoever has it.
+    /// Takes the next free number. It only grows, so each number is tried once, even if another process took it.
     fn take_number(&self, family: &mut Family, digest: Option<Digest>) -> Result<Number, StoreError> {
         while let Some(name) = self.want.numbered(family.next) {
             family.next += 1;
             if self.take(&name)? {
                 return Ok(Number::Taken(name));
             }
-            // Another process named it, or somebody put it there: perhaps the same file.
+            // Another process put it there: perhaps the same file.
             if let Ok(Occupant::File(print)) = self.root.look(&name) {
                 family.push(Member::unread(name, print));
                 if digest.is_some() && print.size() == self.len && !self.is_impatient() {
@@ -309,7 +309,7 @@ impl Draft {
         Err(StoreError::NoFreeName { spot: self.spot() })
     }
 
-    /// Takes the place of its beginning, if nothing relies on that and nobody has changed it. Otherwise this is
+    /// Takes the place of its beginning, if nothing relies on that and it was not changed. Otherwise this is
     /// another file, beside it.
     fn replace(
         &self,
@@ -318,7 +318,7 @@ impl Draft {
         digest: Option<Digest>,
     ) -> Result<Settled, StoreError> {
         let UntilThen::Named(unfinished) = &self.until_then else { return self.settle(names, digest) };
-        // A beginning that was forgotten is not replaced either: somebody may rely on it.
+        // A beginning that was forgotten is not replaced either: another upload may rely on it.
         let known = names.get(&self.want).and_then(|family| family.member(&beginning.name));
         let is_ours =
             known.is_some_and(|known| known.reliance == Reliance::Sender && known.print == beginning.print);
@@ -358,7 +358,7 @@ impl Draft {
                     names.change(&self.want, |family| family.rely_on(&name));
                     Ok(Same::Here(name))
                 }
-                // Somebody has changed the folder, so what else is remembered of it may not hold either.
+                // The folder was changed by another process, so what else is remembered of it may not hold either.
                 _ if self.is_impatient() => Ok(Same::Nowhere),
                 _ => {
                     names.forget(&self.want);

@@ -10,7 +10,7 @@
 //! - [`trust`]: whether a certificate holds, and what the user should know of it
 //! - [`net`]: the wire, the two walks over it, and the server
 //! - [`store`]: where received files come to rest
-//! - [`ledger`]: what was sent and received, and the replay memory
+//! - [`history`]: what was sent and received, and the replay memory
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
 //! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
 //! - [`report`]: a race's result as a page, a picture or numbers
@@ -28,8 +28,8 @@ pub mod crypto;
 pub mod digest;
 pub mod escape;
 pub mod event;
+pub mod history;
 pub mod lab;
-pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod output;

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use upseal::digest::Digest;
 use upseal::event::{Kept, Variant};
-use upseal::ledger::{Announced, Filter, Ledger, Outcome, Received, Sent, repair};
+use upseal::history::{Announced, Filter, History, Outcome, Received, Sent, repair};
 
 /// 2027-01-15, 08:00 UTC.
 const AT_MS: i64 = 1_800_000_000_000;
@@ -56,16 +56,18 @@ fn received(store: &Path, name: &str, content: &[u8]) -> Received {
 }
 
 /// Three files sent and one received, `in/a.bin`.
-fn history() -> (Home, Ledger) {
+fn history() -> (Home, History) {
     let home = Home::new();
     fs::create_dir(home.path("in")).unwrap();
     fs::write(home.path("in/a.bin"), "aaaa").unwrap();
-    let ledger = Ledger::open(&home.history()).unwrap();
-    ledger.record_sent(&Sent { at_ms: AT_MS - 86_400_000, ..sent("old", "lab:1", Outcome::Stored) }).unwrap();
-    ledger.record_sent(&sent("say \"hi\", you\u{1b}.txt", "lab:1", Outcome::Delivered)).unwrap();
-    ledger.record_sent(&sent("c", "other:1", Outcome::Failed)).unwrap();
-    ledger.record_received(&received(&home.path("in"), "a.bin", b"aaaa")).unwrap();
-    (home, ledger)
+    let history = History::open(&home.history()).unwrap();
+    history
+        .record_sent(&Sent { at_ms: AT_MS - 86_400_000, ..sent("old", "lab:1", Outcome::Stored) })
+        .unwrap();
+    history.record_sent(&sent("say \"hi\", you\u{1b}.txt", "lab:1", Outcome::Delivered)).unwrap();
+    history.record_sent(&sent("c", "other:1", Outcome::Failed)).unwrap();
+    history.record_received(&received(&home.path("in"), "a.bin", b"aaaa")).unwrap();
+    (home, history)
 }
 
 /// The names that `history` with these words lists.
@@ -94,13 +96,13 @@ fn without_a_history_nothing_is_said_and_none_is_made() {
     assert!(outcome.err.starts_with("upseal: there is no history yet in "), "{outcome:?}");
     assert!(!home.history().exists());
     // The same of one that is empty.
-    drop(Ledger::open(&home.history()).unwrap());
+    drop(History::open(&home.history()).unwrap());
     assert!(home.run(&["history"]).err.starts_with("nothing was sent or received yet ("));
 }
 
 #[test]
 fn the_filters_choose_and_the_newest_comes_first() {
-    let (home, ledger) = history();
+    let (home, history) = history();
     let odd = "say \"hi\", you\\u{1b}.txt";
     for (line, expected) in [
         ("", vec!["a.bin", "c", odd, "old"]),
@@ -120,7 +122,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
     let now_ms = i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     for (name, minutes) in [("recent", 10), ("earlier", 120)] {
         let row = Sent { at_ms: now_ms - minutes * 60_000, ..sent(name, "now:1", Outcome::Stored) };
-        ledger.record_sent(&row).unwrap();
+        history.record_sent(&row).unwrap();
     }
     assert_eq!(names(&home, "--server now:1 --since 1h"), ["recent"]);
     let nothing = home.run(&["history", "--name", "nothing"]);
@@ -139,7 +141,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
 
 #[test]
 fn it_is_read_as_text_as_csv_and_as_json() {
-    let (home, _ledger) = history();
+    let (home, _history) = history();
     let environment = [("TZ", "Asia/Singapore")];
     let text = home.start_with(["history", "--sent", "--limit", "2"], &environment).finish();
     assert!(!text.out.contains('\u{1b}'));
@@ -189,7 +191,7 @@ fn an_upload_that_reached_nobody_is_among_the_failed() {
 
 #[test]
 fn results_that_cannot_be_written_are_an_error() {
-    let (home, _ledger) = history();
+    let (home, _history) = history();
     let certificate = common::ca();
     let show = ["certs", "show", certificate.to_str().unwrap()];
     let lines = ["history", "history --csv", "history --json", "audit --store in", "audit --json --store in"];
@@ -216,7 +218,7 @@ fn results_that_cannot_be_written_are_an_error() {
 
 #[test]
 fn the_audit_names_the_one_altered_byte() {
-    let (home, _ledger) = history();
+    let (home, _history) = history();
     let audit = |more: &str| home.start(words(&format!("audit --store in {more}"), &[])).finish();
     let agreed = audit("");
     assert_eq!(agreed.code, Some(0), "{agreed:?}");
@@ -251,11 +253,11 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     let home = Home::new();
     let store = home.path("in");
     fs::create_dir(&store).unwrap();
-    let ledger = Ledger::open(&home.history()).unwrap();
-    repair::run(&ledger, &store, AT_MS).unwrap();
+    let history = History::open(&home.history()).unwrap();
+    repair::run(&history, &store, AT_MS).unwrap();
     let announced =
         Announced { want: "lost.bin".to_owned(), replaces: None, size: 4, digest: Some(Digest::of(b"lost")) };
-    ledger.announce(&fs::canonicalize(&store).unwrap(), &[announced]).unwrap();
+    history.announce(&fs::canonicalize(&store).unwrap(), &[announced]).unwrap();
     fs::write(store.join("lost.bin"), "lost").unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(AT_MS.unsigned_abs() + 1);
     File::options().append(true).open(store.join("lost.bin")).unwrap().set_modified(at).unwrap();
@@ -275,7 +277,7 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     assert_eq!(note["text"], "history repaired: lost.bin (4 B) was stored before a crash and had no row");
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));
-    assert_eq!(ledger.history(&Filter::default()).unwrap()[0].outcome(), "recovered");
+    assert_eq!(history.entries(&Filter::default()).unwrap()[0].outcome(), "recovered");
     assert_eq!(home.run(&["audit", "--store", "in"]).code, Some(0));
 }
 
@@ -375,8 +377,8 @@ fn it_is_where_the_variable_says_else_in_the_data_folder() {
 
 #[test]
 fn a_history_of_a_newer_upseal_is_refused_by_all() {
-    let (home, ledger) = history();
-    drop(ledger);
+    let (home, history) = history();
+    drop(history);
     let file = rusqlite::Connection::open(home.history()).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);

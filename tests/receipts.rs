@@ -17,7 +17,7 @@ use upseal::crypto::receipt::{Entry, Fate, Reason, Receipt, Request, Statement, 
 use upseal::crypto::receipt_key::ReceiptKey;
 use upseal::digest::Digest;
 use upseal::event::{Command, Dialect, FaultKind, Named, State, Variant};
-use upseal::ledger::{Asked, Direction, Entry as Row, Filter, Ledger, Outcome, Sent};
+use upseal::history::{Direction, Entry as Row, Filter, History, Outcome, PendingReceipt, Sent};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::Policy;
@@ -529,8 +529,9 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
     let verify = home.start(["verify", "a.txt", "--receipt", "kept/a.txt.receipt", "--ca", &ca]).finish();
     assert!(verify.code == Some(0) && verify.out.contains("was accepted as a.txt"), "{verify:?}");
     // The history knows under which name the file is stored, and that a receipt was given.
-    let ledger = Ledger::open(&home.history()).unwrap();
-    let rows = ledger.history(&Filter { direction: Some(Direction::Received), ..Filter::default() }).unwrap();
+    let history = History::open(&home.history()).unwrap();
+    let rows =
+        history.entries(&Filter { direction: Some(Direction::Received), ..Filter::default() }).unwrap();
     let receipted = |row: &Row| matches!(row, Row::Received(row) if row.receipt.is_some());
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| row.name() == "a (2).txt" && receipted(row)), "{rows:?}");
@@ -541,22 +542,22 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
 
 fn sent_rows(home: &Home) -> Vec<Sent> {
     let filter = Filter { direction: Some(Direction::Sent), ..Filter::default() };
-    let rows = Ledger::open(&home.history()).unwrap().history(&filter).unwrap();
+    let rows = History::open(&home.history()).unwrap().entries(&filter).unwrap();
     rows.into_iter().map(|row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") }).collect()
 }
 
 /// As a client leaves it that was killed after its receipts were kept and before it wrote their rows.
 fn die_before_the_rows(home: &Home) {
-    let asked = |(ordinal, row): (u64, Sent)| Asked {
+    let asked = |(ordinal, row): (u64, Sent)| PendingReceipt {
         ordinal,
         receipts: row.receipt.as_ref().and_then(|path| path.parent()).map(Into::into),
         sent: Sent { receipt: None, stored_name: None, why: Some("unknown".to_owned()), ..row },
     };
     // Of one moment the row that was written last comes first.
-    let asked: Vec<Asked> = (1..).zip(sent_rows(home).into_iter().rev()).map(asked).collect();
+    let asked: Vec<PendingReceipt> = (1..).zip(sent_rows(home).into_iter().rev()).map(asked).collect();
     let file = rusqlite::Connection::open(home.history()).unwrap();
     file.execute("DELETE FROM sent", []).unwrap();
-    assert!(Ledger::open(&home.history()).unwrap().ask(&asked).unwrap().is_some());
+    assert!(History::open(&home.history()).unwrap().ask(&asked).unwrap().is_some());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::trust::known::normal;
 /// `upseal history`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
-pub struct History {
+pub struct HistoryArgs {
     /// Only what was sent.
     #[arg(long, conflicts_with = "received")]
     pub sent: bool,

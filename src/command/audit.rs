@@ -13,8 +13,8 @@ use crate::crypto::receipt::{self as crypto, Fate, salted};
 use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind};
-use crate::ledger::audit::{self, Finding, Receipt, Summary, What};
-use crate::ledger::{Entry, Filter, Ledger, LedgerError, Received, Recovered, Sent, store_path};
+use crate::history::audit::{self, Finding, Receipt, Summary, What};
+use crate::history::{Entry, Filter, History, HistoryError, Received, Recovered, Sent, store_path};
 use crate::output;
 use crate::transfer::confirm;
 use crate::transfer::recover::{self, ENDING};
@@ -26,8 +26,8 @@ use crate::transfer::recover::{self, ENDING};
 /// The folder or the history cannot be read at all, or there is no history: exit code 5.
 pub fn run(args: &Audit) -> Result<u8, Fault> {
     let store = store_path(&args.store).map_err(|e| fault(&e))?;
-    let (ledger, path) = existing()?;
-    let Some(ledger) = ledger else {
+    let (history, path) = existing()?;
+    let Some(history) = history else {
         return Err(Fault {
             kind: FaultKind::Local,
             blame: Blame::User,
@@ -47,8 +47,8 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
         }
     };
     for name in &args.accept {
-        let row =
-            audit::accept(&ledger, &store, name, Timestamp::now().as_millisecond()).map_err(|e| fault(&e))?;
+        let row = audit::accept(&history, &store, name, Timestamp::now().as_millisecond())
+            .map_err(|e| fault(&e))?;
         if args.json {
             let sha256 = row.digest.map(|digest| digest.to_string());
             json(&Line::Accepted { name: escape(name).to_string(), size: row.size, sha256 });
@@ -57,9 +57,9 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
             output::line(&format!("{}: accepted as it is: {} bytes{digest}", escape(name), row.size));
         }
     }
-    let mut summary = audit::run(&ledger, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
+    let mut summary = audit::run(&history, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
     if let Some(folder) = &args.receipts {
-        let strays = Strays::of(&ledger, &store, folder).map_err(|e| fault(&e))?;
+        let strays = Strays::of(&history, &store, folder).map_err(|e| fault(&e))?;
         strays.tell(&mut summary, &mut tell).map_err(|e| fault(&e))?;
     }
     if args.json {
@@ -110,7 +110,7 @@ struct Strays<'a> {
 }
 
 impl<'a> Strays<'a> {
-    fn of(ledger: &Ledger, store: &Path, folder: &'a Path) -> Result<Self, LedgerError> {
+    fn of(history: &History, store: &Path, folder: &'a Path) -> Result<Self, HistoryError> {
         let this = store_path(folder)?;
         let mut parents: HashMap<PathBuf, bool> = HashMap::new();
         let mut is_this = |parent: &Path| {
@@ -119,7 +119,7 @@ impl<'a> Strays<'a> {
             *parents.entry(parent.to_owned()).or_insert_with(same)
         };
         let (mut named, mut received) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
-        for entry in ledger.history(&Filter::default())? {
+        for entry in history.entries(&Filter::default())? {
             match entry {
                 Entry::Sent(Sent { receipt: Some(path), .. }) => {
                     if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
@@ -136,15 +136,15 @@ impl<'a> Strays<'a> {
                 Entry::Sent(_) | Entry::Received(_) | Entry::Recovered(_) => {}
             }
         }
-        let in_effect = ledger.in_effect(store)?;
+        let in_effect = history.in_effect(store)?;
         let compared = in_effect.iter().map(|row| format!("{}{ENDING}", row.name()).into()).collect();
         Ok(Self { folder, named, compared, received })
     }
 
     /// Names every receipt of which there is no row.
-    fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), LedgerError> {
+    fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), HistoryError> {
         let listed = recover::list(self.folder)
-            .map_err(|why| LedgerError::Store { path: self.folder.to_owned(), why })?;
+            .map_err(|why| HistoryError::Store { path: self.folder.to_owned(), why })?;
         for (path, _) in listed {
             let Some(name) = path.file_name() else { continue };
             if self.compared.contains(name) {

@@ -12,12 +12,12 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::usage;
-use crate::cli::History;
+use crate::cli::HistoryArgs;
 use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
-use crate::ledger::repair::Repair;
-use crate::ledger::{Direction, Entry, Filter, Ledger, LedgerError, Origin, Received, Recovered, Serving};
+use crate::history::repair::Repair;
+use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
 use crate::output;
 use crate::units;
 
@@ -39,9 +39,9 @@ pub fn history_path() -> Option<PathBuf> {
 ///
 /// # Errors
 /// It cannot be opened, or there is no place for it: exit code 5.
-pub fn open() -> Result<Arc<Ledger>, Fault> {
-    let ledger = Ledger::open(&place()?).map_err(|e| fault(&e))?;
-    Ok(Arc::new(ledger))
+pub fn open() -> Result<Arc<History>, Fault> {
+    let history = History::open(&place()?).map_err(|e| fault(&e))?;
+    Ok(Arc::new(history))
 }
 
 /// Opens the user's history for a server with this store, and repairs what a crash left
@@ -55,9 +55,9 @@ pub fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>),
 }
 
 /// The user's history if there is one, to read it, and where it is.
-pub(super) fn existing() -> Result<(Option<Ledger>, PathBuf), Fault> {
+pub(super) fn existing() -> Result<(Option<History>, PathBuf), Fault> {
     let path = place()?;
-    Ok((Ledger::open_existing(&path).map_err(|e| fault(&e))?, path))
+    Ok((History::open_existing(&path).map_err(|e| fault(&e))?, path))
 }
 
 fn place() -> Result<PathBuf, Fault> {
@@ -69,13 +69,13 @@ fn place() -> Result<PathBuf, Fault> {
     })
 }
 
-pub(super) fn fault(error: &LedgerError) -> Fault {
+pub(super) fn fault(error: &HistoryError) -> Fault {
     let advice = match error {
-        LedgerError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
-        LedgerError::NotCreated { .. } | LedgerError::Sqlite { doing: "open", .. } => {
+        HistoryError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
+        HistoryError::NotCreated { .. } | HistoryError::Sqlite { doing: "open", .. } => {
             "name another file in UPSEAL_HISTORY"
         }
-        LedgerError::Sqlite { .. } | LedgerError::Store { .. } | LedgerError::Asked { .. } => "",
+        HistoryError::Sqlite { .. } | HistoryError::Store { .. } | HistoryError::PendingReceipts { .. } => "",
     };
     Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }
 }
@@ -84,7 +84,7 @@ pub(super) fn fault(error: &LedgerError) -> Fault {
 ///
 /// # Errors
 /// It cannot be read: exit code 5.
-pub fn run(args: &History) -> Result<u8, Fault> {
+pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
     let direction = match (args.sent, args.received) {
         (true, _) => Some(Direction::Sent),
         (_, true) => Some(Direction::Received),
@@ -105,16 +105,16 @@ pub fn run(args: &History) -> Result<u8, Fault> {
         failed: args.failed,
         limit: (args.limit > 0).then_some(args.limit),
     };
-    let (ledger, path) = existing()?;
-    let entries = match &ledger {
+    let (history, path) = existing()?;
+    let entries = match &history {
         None => Vec::new(),
-        Some(ledger) => ledger.history(&filter).map_err(|e| fault(&e))?,
+        Some(history) => history.entries(&filter).map_err(|e| fault(&e))?,
     };
     if entries.is_empty() {
         let everything = Filter { limit: Some(1), ..Filter::default() };
-        let nothing = match &ledger {
+        let nothing = match &history {
             None => true,
-            Some(ledger) => ledger.history(&everything).map_err(|e| fault(&e))?.is_empty(),
+            Some(history) => history.entries(&everything).map_err(|e| fault(&e))?.is_empty(),
         };
         output::remark(&if nothing {
             format!("nothing was sent or received yet ({})", path.display())
@@ -299,7 +299,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::event::Variant;
-    use crate::ledger::{Outcome, Sent};
+    use crate::history::{Outcome, Sent};
 
     fn sent(name: &str) -> Sent {
         Sent {

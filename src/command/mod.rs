@@ -38,7 +38,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
 
     use crate::config::{Layer, Sources};
     use crate::event::Target;
-    use crate::transfer::journal::Journal;
+    use crate::transfer::history_writer::HistoryWriter;
     use crate::transfer::{EmbeddedOptions, Forecast, Options, Transfer};
     use crate::ui;
 
@@ -65,7 +65,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     let transfer = Transfer::start(Options {
         embedded,
         receipts: receipts(),
-        journal: Journal::at(history::history_path()),
+        history_writer: HistoryWriter::at(history::history_path()),
         forecast: Some(Forecast {
             calibration: history::history_path().map(|path| path.with_file_name("calibration.json")),
             history: history::history_path(),

@@ -30,7 +30,7 @@ use self::outcome::{Attack, Cell};
 use self::stage::Cast;
 use crate::crypto::identity::IdentityError;
 use crate::event::{Blame, Fault, FaultKind, Variant};
-use crate::ledger::LedgerError;
+use crate::history::HistoryError;
 use crate::net::stream::Interrupter;
 use crate::net::upload::UploadError;
 use crate::store::StoreError;
@@ -53,7 +53,7 @@ pub enum LabError {
     Store(#[from] StoreError),
     /// Nor the history.
     #[error("the lab's server cannot remember: {0}")]
-    Ledger(#[from] LedgerError),
+    History(#[from] HistoryError),
     /// The attacker's own upload could not be made.
     #[error("the attacker cannot make an upload: {0}")]
     Own(#[from] UploadError),

@@ -19,7 +19,7 @@ use crate::crypto::identity::{Authority, Identity, Issued};
 use crate::crypto::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use crate::digest::FileDigest;
 use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, Target, Track};
-use crate::ledger::{Ledger, Serving};
+use crate::history::{History, Serving};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
@@ -140,9 +140,9 @@ impl House {
         let store = folder.join(name);
         let watcher = Arc::new(Watcher::default());
         let inner = Folder::open(&store)?;
-        let ledger = Arc::new(Ledger::open(&folder.join(format!("{name}.db")))?);
+        let history = Arc::new(History::open(&folder.join(format!("{name}.db")))?);
         let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
-        let (history, _) = Serving::open(ledger, &store, until, unix_now_ms())?;
+        let (history, _) = Serving::open(history, &store, until, unix_now_ms())?;
         let inner = inner.announcing(Arc::clone(&history) as Arc<dyn Announce>);
         let service = Service {
             policy: Policy::default(),

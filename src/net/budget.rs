@@ -3,7 +3,7 @@
 //! Whether a block conforms to PKCS #1 v1.5 shows in what a server does next, and an attacker who may ask often
 //! enough decrypts anything that was encrypted with the server's key (Bleichenbacher 1998; about 10^5 questions).
 //! So each block that was looked at and did not conform is counted, for the key and for the client's network, and
-//! at the limit PKCS #1 v1.5 is no longer looked at. The counts are in the ledger and survive a restart.
+//! at the limit PKCS #1 v1.5 is no longer looked at. The counts are in the history and survive a restart.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
-use crate::ledger::{Ledger, LedgerError};
+use crate::history::{History, HistoryError};
 
 /// Misses of one key after which PKCS #1 v1.5 is off for it. An attack needs a hundred times as many.
 pub const PER_KEY: u64 = 1000;
@@ -55,7 +55,7 @@ impl fmt::Display for Spent {
 /// The budget of one server key. The default counts in memory: for keys that do not outlive the process either.
 #[derive(Debug)]
 pub struct PaddingBudget {
-    kept: Option<(Arc<Ledger>, Digest)>,
+    kept: Option<(Arc<History>, Digest)>,
     per_key: u64,
     per_network: u64,
     counts: Mutex<Counts>,
@@ -78,12 +78,12 @@ impl PaddingBudget {
     /// Opens the counts of the key with this fingerprint.
     ///
     /// # Errors
-    /// The ledger cannot be read.
-    pub fn open(ledger: Arc<Ledger>, key: Digest) -> Result<Self, LedgerError> {
-        let by_network: HashMap<_, _> = ledger.padding_misses(key)?.into_iter().collect();
+    /// The history cannot be read.
+    pub fn open(history: Arc<History>, key: Digest) -> Result<Self, HistoryError> {
+        let by_network: HashMap<_, _> = history.padding_misses(key)?.into_iter().collect();
         let all = by_network.values().fold(0_u64, |all, n| all.saturating_add(*n));
         let counts = Mutex::new(Counts { all, by_network, unwritable: false });
-        Ok(Self { kept: Some((ledger, key)), counts, ..Self::default() })
+        Ok(Self { kept: Some((history, key)), counts, ..Self::default() })
     }
 
     /// Counts in memory, with other limits: for tests of what the limits are good for.
@@ -121,9 +121,9 @@ impl PaddingBudget {
                 reached.then(|| Spent::Network(network.clone()))
             }
         };
-        let Some((ledger, key)) = &self.kept else { return spent };
+        let Some((history, key)) = &self.kept else { return spent };
         // Not under the lock: the write may wait for another program.
-        let Err(why) = ledger.add_padding_miss(*key, &network) else { return spent };
+        let Err(why) = history.add_padding_miss(*key, &network) else { return spent };
         let first = !std::mem::replace(&mut self.counts().unwritable, true);
         first.then(|| Spent::Unwritable(why.to_string())).or(spent)
     }
@@ -189,8 +189,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (key, other) = (Digest::of(b"key"), Digest::of(b"other"));
         let open = |key| {
-            let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
-            PaddingBudget::open(Arc::new(ledger), key).unwrap()
+            let history = History::open(&folder.path().join("history.db")).unwrap();
+            PaddingBudget::open(Arc::new(history), key).unwrap()
         };
         let budget = open(key);
         for n in 1..PER_KEY {
@@ -205,8 +205,8 @@ mod tests {
         let budget = open(key);
         assert!(budget.is_spent() && !budget.allows(Some(client(1000))));
         assert!(open(other).allows(Some(client(1))), "another key has its own");
-        let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
-        ledger.reset_padding_misses(key).unwrap();
+        let history = History::open(&folder.path().join("history.db")).unwrap();
+        history.reset_padding_misses(key).unwrap();
         assert!(open(key).allows(Some(client(1))));
     }
 
@@ -214,7 +214,8 @@ mod tests {
     fn what_cannot_be_counted_is_not_answered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.db");
-        let budget = PaddingBudget::open(Arc::new(Ledger::open(&path).unwrap()), Digest::of(b"key")).unwrap();
+        let budget =
+            PaddingBudget::open(Arc::new(History::open(&path).unwrap()), Digest::of(b"key")).unwrap();
         // The table is gone: every write fails.
         let spoiler = rusqlite::Connection::open(&path).unwrap();
         spoiler.execute_batch("DROP TABLE padding_misses").unwrap();

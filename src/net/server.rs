@@ -367,7 +367,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::event::Track;
-    use crate::ledger::{Ledger, Seen, Serving};
+    use crate::history::{History, Seen, Serving};
     use crate::meter::Meter;
     use crate::net::Observer;
     use crate::net::budget::PaddingBudget;
@@ -401,15 +401,15 @@ mod tests {
     #[test]
     fn the_accept_loop_looks_after_the_history() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
-        let (history, _) = Serving::open(Arc::clone(&ledger), folder.path(), i64::MAX, 0).unwrap();
-        ledger.remember(&[(Seen::Token, Digest([1; 32]))], 1000).unwrap();
+        let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
+        let (serving, _) = Serving::open(Arc::clone(&history), folder.path(), i64::MAX, 0).unwrap();
+        history.remember(&[(Seen::Token, Digest([1; 32]))], 1000).unwrap();
         let service = Service {
             policy: Policy::default(),
             identity: None,
             store: Arc::new(Nowhere),
             ciphertext: None,
-            history: Some(history),
+            history: Some(serving),
             budget: PaddingBudget::default(),
             observer: Arc::new(Deaf),
         };
@@ -430,7 +430,7 @@ mod tests {
         };
         let client = TcpStream::connect(address).unwrap();
         accept.turn(true).unwrap();
-        assert!(!ledger.is_seen(Seen::Token, Digest([1; 32])).unwrap());
+        assert!(!history.is_seen(Seen::Token, Digest([1; 32])).unwrap());
         drop(client);
         accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
     }

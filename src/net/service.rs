@@ -19,8 +19,8 @@ use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
 use crate::event::{Blame, Named, Padding, Variant};
-use crate::ledger::serving::ClaimError;
-use crate::ledger::{LedgerError, Seen, Serving};
+use crate::history::serving::ClaimError;
+use crate::history::{HistoryError, Seen, Serving};
 use crate::pipeline::NoThread;
 use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
@@ -184,7 +184,7 @@ pub enum ReceiveError {
     Store(#[from] StoreError),
     /// The history cannot be asked whether this is a replay.
     #[error("the history cannot be read: {0}")]
-    Ledger(#[from] LedgerError),
+    History(#[from] HistoryError),
     /// Somebody plays a recording.
     #[error("at byte {offset}: a replay: {} came in another connection before", replayed(*.what))]
     Replay {
@@ -254,7 +254,7 @@ impl ReceiveError {
         match self {
             Self::Open(OpenError::Machine(_))
             | Self::Store(_)
-            | Self::Ledger(_)
+            | Self::History(_)
             | Self::Unremembered(_)
             | Self::Identity(_)
             | Self::Threads(_) => Blame::System,
@@ -270,7 +270,7 @@ impl ReceiveError {
             Self::Variant { .. } => Refusal::Variant,
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
             Self::Store(_) => Refusal::Disk,
-            Self::Ledger(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
+            Self::History(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
             // A padding that is announced says nothing of what was decrypted.
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
@@ -284,7 +284,7 @@ impl ReceiveError {
             | Self::Order { .. }
             | Self::Padding { .. }
             | Self::PaddingOff
-            | Self::Ledger(_)
+            | Self::History(_)
             | Self::Unremembered(_)
             | Self::Cut { .. } => Refusal::Content,
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::dialer::Embedded;
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Event, Fault, FaultKind};
-use crate::ledger::{Ledger, Serving};
+use crate::history::{History, Serving};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::service::{Policy, Service};
@@ -67,7 +67,8 @@ impl HostError {
 fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<Arc<Serving>> {
     let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
     let now_ms = Timestamp::now().as_millisecond();
-    let opened = Ledger::open(path).and_then(|ledger| Serving::open(Arc::new(ledger), folder, until, now_ms));
+    let opened =
+        History::open(path).and_then(|history| Serving::open(Arc::new(history), folder, until, now_ms));
     match opened {
         Ok((history, repairs)) => {
             for repair in &repairs {

@@ -17,7 +17,7 @@ mod calibrate;
 pub mod confirm;
 pub mod dialer;
 mod embedded;
-pub mod journal;
+pub mod history_writer;
 mod options;
 pub mod probe;
 pub mod queue;
@@ -47,7 +47,7 @@ use self::race::Hosts;
 use self::sampler::Sampler;
 use self::worker::{Ending, Past, Worker};
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, RaceOrder, State, Target, Track};
-use crate::ledger::Ledger;
+use crate::history::History;
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
 use crate::net::upload::UploadError;
@@ -411,7 +411,7 @@ impl Control {
                 past: self.past(&route.target),
                 retries: self.options.retries,
                 keep: self.options.receipts.clone(),
-                journal: self.options.journal.clone().knowing(self.options.known.clone()),
+                history_writer: self.options.history_writer.clone().knowing(self.options.known.clone()),
                 skip_receipted: self.options.skip_receipted,
                 known_key: OnceLock::new(),
                 plain_receipts: self.options.plain_receipts.clone(),
@@ -469,9 +469,9 @@ impl Control {
         let (observer, busy) = (Arc::clone(&self.sampler), Arc::clone(&self.busy));
         // Without a thread there are no prices before the first transfer.
         let _ = thread::Builder::new().name("upseal-forecast".to_owned()).spawn(move || {
-            let ledger = forecast.history.as_deref().map(Ledger::open_existing);
-            if let Some(Ok(Some(ledger))) = ledger
-                && let Ok(rates) = ledger.rates()
+            let history = forecast.history.as_deref().map(History::open_existing);
+            if let Some(Ok(Some(history))) = history
+                && let Ok(rates) = history.rates()
                 && !rates.is_empty()
             {
                 observer.event(Event::Learned { rates });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::confirm::Keep;
 use super::embedded::EmbeddedOptions;
-use super::journal::Journal;
+use super::history_writer::HistoryWriter;
 use crate::digest::FileDigest;
 use crate::store::Store;
 use crate::trust::Anchor;
@@ -28,7 +28,7 @@ pub struct Options {
     /// Where receipts go.
     pub receipts: Keep,
     /// What was sent.
-    pub journal: Journal,
+    pub history_writer: HistoryWriter,
     /// Whether files that this server has given a receipt for are not sent again.
     pub skip_receipted: bool,
     /// The CA that must have signed the receipts of Plain, which asks for none otherwise: it would send a
@@ -62,7 +62,7 @@ impl Options {
             digest: FileDigest::Sha256,
             retries: RETRIES,
             receipts: Keep::Nowhere,
-            journal: Journal::at(None),
+            history_writer: HistoryWriter::at(None),
             skip_receipted: false,
             plain_receipts: None,
             absence: None,

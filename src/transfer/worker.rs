@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::confirm::{self, Keep, Unconfirmed};
 use super::dialer::{Dialer, lock};
-use super::journal::{Ended, Journal};
+use super::history_writer::{Ended, HistoryWriter};
 use super::queue::{Queue, Route};
 use super::source::Source;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
     Blame, Event, Fault, FaultKind, Job, JobId, NameAs, Named, State, Target, Track, Variant,
 };
-use crate::ledger::Asking;
+use crate::history::PendingReceipts;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
 use crate::trust::Anchor;
@@ -34,7 +34,7 @@ pub struct Worker {
     /// Where receipts go.
     pub keep: Keep,
     /// What was sent.
-    pub journal: Journal,
+    pub history_writer: HistoryWriter,
     /// Whether files that the server has given a receipt for are passed over.
     pub skip_receipted: bool,
     /// The key that is known of the target, once it was looked up.
@@ -70,10 +70,10 @@ pub enum Ending {
 }
 
 /// Files whose receipt was asked for, and not heard of yet.
-struct Asked {
+struct PendingReceipt {
     files: Vec<Unconfirmed>,
     question: Question,
-    asking: Option<Asking>,
+    asking: Option<PendingReceipts>,
 }
 
 /// An open connection.
@@ -177,7 +177,7 @@ impl Worker {
         let asks = is_given && self.dialer.digest == FileDigest::Sha256;
         let (mut job, mut source) = (first, source);
         let mut waiting: Vec<Unconfirmed> = Vec::new();
-        let mut asked: Option<Asked> = None;
+        let mut asked: Option<PendingReceipt> = None;
         loop {
             // The answer must not wait for a large file.
             if source.size > SMALL
@@ -251,10 +251,10 @@ impl Worker {
     }
 
     /// All that was sent and not confirmed, in its order, when nothing more can be heard of it.
-    fn unheard(&self, asked: Option<Asked>, waiting: Vec<Unconfirmed>) -> Vec<Unconfirmed> {
-        let Some(Asked { mut files, asking, .. }) = asked else { return waiting };
+    fn unheard(&self, asked: Option<PendingReceipt>, waiting: Vec<Unconfirmed>) -> Vec<Unconfirmed> {
+        let Some(PendingReceipt { mut files, asking, .. }) = asked else { return waiting };
         // What becomes of them has its own rows.
-        self.journal.write(&[], asking, &*self.dialer.observer);
+        self.history_writer.write(&[], asking, &*self.dialer.observer);
         files.extend(waiting);
         files
     }
@@ -265,7 +265,7 @@ impl Worker {
         &self,
         way: &Way<'_>,
         upload: &mut Upload,
-        asked: &mut Option<Asked>,
+        asked: &mut Option<PendingReceipt>,
         waiting: &mut Vec<Unconfirmed>,
         next: Option<&(Job, Source)>,
     ) -> Result<(), UploadError> {
@@ -277,12 +277,12 @@ impl Worker {
         let alone = last.alone;
         let unknown = confirm::unknown();
         let files = waiting.iter().map(|file| (file.sent.ordinal, way.whole(file, &unknown, None)));
-        let asking = self.journal.ask(files, self.keep.folder(), &*self.dialer.observer);
+        let asking = self.history_writer.ask(files, self.keep.folder(), &*self.dialer.observer);
         match upload.ask(first.sent.ordinal..=last.sent.ordinal) {
-            Ok(question) => *asked = Some(Asked { files: mem::take(waiting), question, asking }),
+            Ok(question) => *asked = Some(PendingReceipt { files: mem::take(waiting), question, asking }),
             Err(error) => {
                 // What becomes of them has its own rows.
-                self.journal.write(&[], asking, &*self.dialer.observer);
+                self.history_writer.write(&[], asking, &*self.dialer.observer);
                 return Err(error);
             }
         }
@@ -296,12 +296,17 @@ impl Worker {
     fn refused_beforehand(&self, way: &Way<'_>, job: &Job, name: &str, size: u64, refused: &UploadError) {
         let state = State::Failed(refused.fault());
         let current = Current { ordinal: 0, job, name, size, meter: &Meter::default() };
-        self.journal.write(&[way.ended(&current, None, &state)], None, &*self.dialer.observer);
+        self.history_writer.write(&[way.ended(&current, None, &state)], None, &*self.dialer.observer);
         self.say(job.id, state);
     }
 
     /// Waits for the answer to what was asked, and says what it says.
-    fn hear(&self, way: &Way<'_>, upload: &mut Upload, asked: &mut Option<Asked>) -> Result<(), UploadError> {
+    fn hear(
+        &self,
+        way: &Way<'_>,
+        upload: &mut Upload,
+        asked: &mut Option<PendingReceipt>,
+    ) -> Result<(), UploadError> {
         let Some(batch) = asked.as_ref() else { return Ok(()) };
         let Some(last) = batch.files.last() else { return Ok(()) };
         let anchor = self.plain_receipts.as_deref();
@@ -314,7 +319,7 @@ impl Worker {
                 way.signer.set(Some(signer));
             }
         }
-        let Some(Asked { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
+        let Some(PendingReceipt { files: waiting, asking, .. }) = asked.take() else { return Ok(()) };
         let waiting = &waiting[..];
         let observer = &*self.dialer.observer;
         let Some(last) = waiting.last() else { return Ok(()) };
@@ -367,9 +372,9 @@ impl Worker {
     /// Whether the known server at this address gave a receipt for such a file, of this name and content.
     fn is_receipted(&self, target: &Target, source: &mut Source) -> bool {
         let Some(key) = *self.known_key.get_or_init(|| self.dialer.known_key(target)) else { return false };
-        let Some(ledger) = self.journal.ledger(&*self.dialer.observer) else { return false };
+        let Some(history) = self.history_writer.history(&*self.dialer.observer) else { return false };
         let Ok(digest) = source.digest() else { return false };
-        ledger.receipted(key, &source.name, digest).unwrap_or(false)
+        history.receipted(key, &source.name, digest).unwrap_or(false)
     }
 
     fn say(&self, id: JobId, state: State) {
@@ -400,7 +405,12 @@ impl Worker {
         let jobs: Vec<Job> = alike.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
         if let Target::Server { address, .. } = &route.target {
             let address = known::normal(address).unwrap_or_else(|| address.clone());
-            self.journal.write_unsent(&address, &jobs, &State::Failed(fault.clone()), &*self.dialer.observer);
+            self.history_writer.write_unsent(
+                &address,
+                &jobs,
+                &State::Failed(fault.clone()),
+                &*self.dialer.observer,
+            );
         }
         for id in alike {
             self.say(id, State::Failed(fault.clone()));
@@ -433,11 +443,11 @@ impl Worker {
     }
 
     /// Files that were sent whole have come to their ends: writes them down, and says so.
-    fn end<'a>(&self, way: &Way<'_>, asking: Option<Asking>, ends: impl Iterator<Item = End<'a>>) {
+    fn end<'a>(&self, way: &Way<'_>, asking: Option<PendingReceipts>, ends: impl Iterator<Item = End<'a>>) {
         let ends: Vec<End<'_>> = ends.collect();
         let ended: Vec<Ended<'_>> =
             ends.iter().map(|end| way.whole(end.file, &end.state, end.receipt.as_deref())).collect();
-        self.journal.write(&ended, asking, &*self.dialer.observer);
+        self.history_writer.write(&ended, asking, &*self.dialer.observer);
         drop(ended);
         for End { file, state, .. } in ends {
             self.say(file.job.id, state);
@@ -475,7 +485,7 @@ impl Worker {
                 self.interrupted(current.job.id);
             } else if !self.try_again(way.route, current.job.id, retries_of(current.ordinal), &fault) {
                 let state = State::Failed(fault.clone());
-                self.journal.write(&[way.ended(current, None, &state)], None, &*self.dialer.observer);
+                self.history_writer.write(&[way.ended(current, None, &state)], None, &*self.dialer.observer);
                 self.say(current.job.id, state);
             }
         }

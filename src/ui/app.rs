@@ -25,7 +25,7 @@ use super::widgets::card::Card;
 use super::widgets::connect::{Connect, Probed};
 use super::widgets::details::Details;
 use super::widgets::help::Help;
-use super::widgets::history::{Answer, History};
+use super::widgets::history::{Answer, HistoryPane};
 use super::widgets::input::Input;
 use super::widgets::lab::{Lab, News};
 use super::widgets::list::Step;
@@ -108,7 +108,7 @@ pub(super) struct App {
     /// How much of connections is recorded.
     recording: Depth,
     pub(super) server: Server,
-    pub(super) history: History,
+    pub(super) history: HistoryPane,
     pub(super) log: Log,
     pub(super) toasts: Toasts,
     pub(super) link: Link,
@@ -154,7 +154,7 @@ impl App {
             session: Session::default(),
             recording: Depth::Outline,
             server: Server::default(),
-            history: History::default(),
+            history: HistoryPane::default(),
             log: Log::default(),
             toasts: Toasts::default(),
             link,

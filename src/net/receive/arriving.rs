@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::ledger::Opening;
+use super::history::Opening;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::Digest;
 use crate::event::{Track, Variant};
-use crate::ledger::Seen;
+use crate::history::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
 

@@ -17,8 +17,8 @@ use std::thread;
 
 use super::arriving::{Arriving, AtRest, MayBeSealed};
 use super::body::{Input, Slot, Units, here_and_now};
-use super::ledger::Opening;
-use super::telling::Speaks;
+use super::detect::Speaks;
+use super::history::Opening;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
 use crate::crypto::{Open as _, OpenError};

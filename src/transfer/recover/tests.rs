@@ -7,7 +7,7 @@ use crate::crypto::identity::{self, Identity};
 use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
 use crate::digest::Digest;
 use crate::event::{Named, Variant};
-use crate::ledger::{Entry as Row, Filter};
+use crate::history::{Entry as Row, Filter};
 use crate::trust::known::{Offered, ReceiptMeeting, SignedBy};
 
 const AT_MS: i64 = 1_800_000_000_000;
@@ -15,7 +15,7 @@ const AT_MS: i64 = 1_800_000_000_000;
 /// A home with a folder of receipts, and a server that has signed there, whose receipt key is known.
 struct Scene {
     folder: TempDir,
-    ledger: Ledger,
+    history: History,
     server: Identity,
     known: KnownServers,
 }
@@ -24,9 +24,9 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("kept")).unwrap();
-        let ledger = Ledger::open(&folder.path().join("history.db")).unwrap();
+        let history = History::open(&folder.path().join("history.db")).unwrap();
         let known = KnownServers::at(Some(folder.path().join("known")));
-        let scene = Self { folder, ledger, server: identity::throwaway().unwrap().0, known };
+        let scene = Self { folder, history, server: identity::throwaway().unwrap().0, known };
         let (address, ca, key) = ("lab:1", Digest([9; 32]), scene.server.server_key().fingerprint());
         let offered = Offered { key, bits: None };
         scene.known.accept(address, Some(ca), Some(offered), AT_MS / 1000).unwrap();
@@ -44,7 +44,7 @@ impl Scene {
     }
 
     /// What a killed program has asked for.
-    fn asked(&self, ordinal: u64, content: &str) -> Asked {
+    fn asked(&self, ordinal: u64, content: &str) -> PendingReceipt {
         let sent = Sent {
             at_ms: AT_MS,
             address: "lab:1".to_owned(),
@@ -62,11 +62,11 @@ impl Scene {
             wire_bytes: 99,
             why: Some(UNCONFIRMED.to_owned()),
         };
-        Asked { ordinal, receipts: Some(self.kept()), sent }
+        PendingReceipt { ordinal, receipts: Some(self.kept()), sent }
     }
 
-    fn die_asking(&self, asked: &[Asked]) {
-        assert!(self.ledger.ask(asked).unwrap().is_some());
+    fn die_asking(&self, asked: &[PendingReceipt]) {
+        assert!(self.history.ask(asked).unwrap().is_some());
     }
 
     /// What the server signs of files that came by CP2, counted from 1.
@@ -104,12 +104,12 @@ impl Scene {
     }
 
     fn recover(&self) -> Recovery {
-        run(&self.ledger, &self.known).unwrap().unwrap()
+        run(&self.history, &self.known).unwrap().unwrap()
     }
 
     /// The rows, the first one first.
     fn rows(&self) -> Vec<Sent> {
-        let rows = self.ledger.history(&Filter::default()).unwrap();
+        let rows = self.history.entries(&Filter::default()).unwrap();
         let sent = |row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") };
         rows.into_iter().rev().map(sent).collect()
     }
@@ -144,7 +144,7 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
         "history repaired: 3 files were sent before a crash and had no row: 2 stored, by the receipt, \
          and 1 not confirmed"
     );
-    let stored = |asked: &Asked, name: &str| Sent {
+    let stored = |asked: &PendingReceipt, name: &str| Sent {
         outcome: Outcome::Stored,
         stored_name: Some(name.to_owned()),
         receipt: Some(path.clone()),
@@ -155,10 +155,10 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
         [stored(&asked[0], "one (2).txt"), stored(&asked[1], "three (2).txt"), asked[2].sent.clone()];
     assert_eq!(scene.rows(), expected);
     // Once, and whole: the file is not sent again by --skip-receipted.
-    assert_eq!(run(&scene.ledger, &scene.known).unwrap(), None);
+    assert_eq!(run(&scene.history, &scene.known).unwrap(), None);
     let key = scene.server.server_key().fingerprint();
-    assert!(scene.ledger.receipted(key, "one.txt", Digest::of(b"one")).unwrap());
-    assert!(!scene.ledger.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
+    assert!(scene.history.receipted(key, "one.txt", Digest::of(b"one")).unwrap());
+    assert!(!scene.history.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
 }
 
 /// One question, and a receipt for each of its files: all of them have rows then.
@@ -168,7 +168,7 @@ fn of_receipts_that_say_the_same_each_file_has_its_own() {
     let names = ["one.txt", "dir/three.txt", "four.txt", "five.txt"];
     let asked = (1..).zip(["one", "three", "four", "five"]).zip(names).map(|((ordinal, content), name)| {
         let asked = scene.asked(ordinal, content);
-        Asked { sent: Sent { name: name.to_owned(), ..asked.sent }, ..asked }
+        PendingReceipt { sent: Sent { name: name.to_owned(), ..asked.sent }, ..asked }
     });
     scene.die_asking(&asked.collect::<Vec<_>>());
     let text = scene.receipt(&["one", "three", "four", "five"]).to_text();
@@ -303,7 +303,7 @@ fn a_receipt_of_the_only_key_counts_while_no_receipt_key_is_known() {
     let text = scene.signed(statement, Some([7; 32].into())).to_text();
     scene.put("r.receipt", &text, AT_MS + 5);
     let nothing = KnownServers::at(None);
-    assert_eq!(run(&scene.ledger, &nothing).unwrap().unwrap().stored, 1);
+    assert_eq!(run(&scene.history, &nothing).unwrap().unwrap().stored, 1);
 }
 
 #[test]
@@ -326,16 +326,16 @@ fn a_receipt_of_before_or_with_rows_or_elsewhere_is_not_this_one() {
         at_ms: AT_MS - 900,
         ..scene.asked(1, "one").sent
     };
-    scene.ledger.record_sent(&before).unwrap();
+    scene.history.record_sent(&before).unwrap();
     scene.die_asking(&[scene.asked(1, "one")]);
     not_confirmed(&scene, "of the upload before");
 
     let scene = Scene::new();
     let elsewhere = scene.folder.path().join("nothing-there");
-    scene.die_asking(&[Asked { receipts: None, ..scene.asked(1, "one") }]);
+    scene.die_asking(&[PendingReceipt { receipts: None, ..scene.asked(1, "one") }]);
     scene.put("r.receipt", &text(&scene), AT_MS + 5);
     not_confirmed(&scene, "of somebody who kept none");
-    scene.die_asking(&[Asked { receipts: Some(elsewhere), ..scene.asked(1, "one") }]);
+    scene.die_asking(&[PendingReceipt { receipts: Some(elsewhere), ..scene.asked(1, "one") }]);
     let recovery = scene.recover();
     assert_eq!((recovery.stored, recovery.unconfirmed, recovery.unbelieved.len()), (0, 1, 1));
     assert!(recovery.unbelieved[0].contains("nothing-there: "), "{recovery:?}");
@@ -346,8 +346,8 @@ fn nobody_is_judged_while_somebody_waits() {
     let scene = Scene::new();
     scene.die_asking(&[scene.asked(1, "one")]);
     scene.put("r.receipt", &scene.receipt(&["one"]).to_text(), AT_MS + 5);
-    let waits = scene.ledger.ask(&[scene.asked(1, "two")]).unwrap();
-    assert_eq!(run(&scene.ledger, &scene.known).unwrap(), None);
+    let waits = scene.history.ask(&[scene.asked(1, "two")]).unwrap();
+    assert_eq!(run(&scene.history, &scene.known).unwrap(), None);
     assert_eq!(scene.rows(), []);
     drop(waits);
     assert_eq!(scene.recover(), Recovery { stored: 1, unconfirmed: 1, unbelieved: vec![] });

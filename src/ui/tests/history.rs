@@ -5,7 +5,7 @@ use super::super::widgets::history::{Answer, read};
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::digest::Digest;
-use crate::ledger::{Entry, Ledger, Origin, Outcome, Received, Recovered, Sent};
+use crate::history::{Entry, History, Origin, Outcome, Received, Recovered, Sent};
 
 /// The clock's now, in milliseconds.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -220,18 +220,18 @@ fn the_thread_reads_the_file_and_creates_none() {
     stage.keys("5");
     stage.app.on_answer(read(Some(&path), &stage.app.clock));
     assert!(stage.shows("Nothing was sent or received yet.") && !path.exists());
-    let ledger = Ledger::open(&path).unwrap();
+    let history = History::open(&path).unwrap();
     for entry in rows() {
         match entry {
-            Entry::Sent(row) => ledger.record_sent(&row).unwrap(),
-            Entry::Received(row) => ledger.record_received(&row).unwrap(),
-            Entry::Recovered(row) => ledger.record_recovered(&row).unwrap(),
+            Entry::Sent(row) => history.record_sent(&row).unwrap(),
+            Entry::Received(row) => history.record_received(&row).unwrap(),
+            Entry::Recovered(row) => history.record_recovered(&row).unwrap(),
         }
     }
     stage.app.on_answer(read(Some(&path), &stage.app.clock));
     let from_file = stage.rows();
     assert_eq!(from_file, recalled().rows());
-    drop(ledger);
+    drop(history);
     std::fs::write(&path, "no database").unwrap();
     stage.app.on_answer(read(Some(&path), &stage.app.clock));
     assert!(stage.shows("cannot open the history in"));

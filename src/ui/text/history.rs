@@ -1,6 +1,6 @@
 //! Words about what was sent and received.
 
-use crate::ledger::{Origin, Outcome};
+use crate::history::{Origin, Outcome};
 
 pub(in crate::ui) const HISTORY: &str = "History";
 pub(in crate::ui) const READING_HISTORY: &str = "reading the history…";

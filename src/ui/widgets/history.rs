@@ -18,7 +18,7 @@ use super::list::{Cursor, Step};
 use super::listing::Clock;
 use super::{Pane, rows};
 use crate::event::Kept;
-use crate::ledger::{Entry, Filter as Asked, Ledger, Outcome};
+use crate::history::{Entry, Filter as Query, History, Outcome};
 use crate::ui::theme::Focus;
 use crate::ui::{fit, text};
 use crate::units;
@@ -45,10 +45,10 @@ impl Answer {
 /// Reads the history in this file; it need not exist, and is not created.
 pub(in crate::ui) fn read(path: Option<&Path>, clock: &Clock) -> Answer {
     let Some(path) = path else { return Answer(Err(text::NO_HISTORY_PLACE.to_owned())) };
-    let newest = Asked { limit: Some(MOST), ..Asked::default() };
-    let rows = match Ledger::open_existing(path) {
+    let newest = Query { limit: Some(MOST), ..Query::default() };
+    let rows = match History::open_existing(path) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(ledger)) => ledger.history(&newest),
+        Ok(Some(history)) => history.entries(&newest),
         Err(why) => Err(why),
     };
     Answer::new(rows.map_err(|why| fit::escaped(&why.to_string())), clock)
@@ -194,7 +194,7 @@ enum Content {
 
 /// The screen's state.
 #[derive(Debug, Default)]
-pub(in crate::ui) struct History {
+pub(in crate::ui) struct HistoryPane {
     content: Content,
     /// Indices of the rows that are shown.
     shown: Vec<usize>,
@@ -205,7 +205,7 @@ pub(in crate::ui) struct History {
     cursor: Cursor,
 }
 
-impl History {
+impl HistoryPane {
     // When it is read
 
     /// Something happened that the rows do not have.
@@ -324,7 +324,7 @@ impl History {
     }
 }
 
-impl Widget for Pane<'_, History> {
+impl Widget for Pane<'_, HistoryPane> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let note = text::rows(self.of.shown.len(), self.of.rows().len(), MOST);
         let block = self.frame(text::HISTORY, &note, area);
@@ -335,7 +335,7 @@ impl Widget for Pane<'_, History> {
     }
 }
 
-impl Pane<'_, History> {
+impl Pane<'_, HistoryPane> {
     fn list(&self, area: Rect, buf: &mut Buffer) {
         let history = self.of;
         if let Some(message) = history.message() {

@@ -16,7 +16,7 @@ use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_F
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
-use crate::ledger::Ledger;
+use crate::history::History;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
@@ -69,7 +69,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         advice: "is another server there? choose with --bind".to_owned(),
     })?;
     let budget =
-        identity.as_deref().map(|own| budget(args, history.ledger(), own)).transpose()?.unwrap_or_default();
+        identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
     let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
     store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
@@ -161,12 +161,12 @@ fn accepted_paddings(args: &Serve) -> Paddings {
 }
 
 /// How many PKCS #1 v1.5 blocks of this key did not conform so far.
-fn budget(args: &Serve, ledger: &Arc<Ledger>, own: &Identity) -> Result<PaddingBudget, Fault> {
+fn budget(args: &Serve, history: &Arc<History>, own: &Identity) -> Result<PaddingBudget, Fault> {
     let key = own.server_key().fingerprint();
     if args.reset_padding_budget {
-        ledger.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
+        history.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
     }
-    PaddingBudget::open(Arc::clone(ledger), key).map_err(|e| history::fault(&e))
+    PaddingBudget::open(Arc::clone(history), key).map_err(|e| history::fault(&e))
 }
 
 /// What the operator should know of PKCS #1 v1.5 before the first client comes.
@@ -331,18 +331,18 @@ mod tests {
     #[test]
     fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Arc::new(Ledger::open(&folder.path().join("history.db")).unwrap());
+        let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
         let (own, _) = crate::crypto::identity::throwaway().unwrap();
-        let spent = budget(&args(""), &ledger, &own).unwrap();
+        let spent = budget(&args(""), &history, &own).unwrap();
         for n in 0..PER_KEY {
             let network = u32::try_from(n % 50).unwrap().to_be_bytes();
             let _ = spent.charge(Some(network.into()));
         }
-        let again = budget(&args(""), &ledger, &own).unwrap();
+        let again = budget(&args(""), &history, &own).unwrap();
         let told = warnings("", &again);
         assert!(told.len() == 1 && told[0].contains("--reset-padding-budget"), "{told:?}");
         assert!(warnings("--accept-padding oaep", &again).is_empty());
-        let reset = budget(&args("--reset-padding-budget"), &ledger, &own).unwrap();
+        let reset = budget(&args("--reset-padding-budget"), &history, &own).unwrap();
         assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
     }
 

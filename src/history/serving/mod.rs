@@ -1,13 +1,13 @@
 //! What the sessions of one server share of the history: the rows to write, and what must not come again.
 //!
 //! ```text
-//!   claim   ──► in this process, then in the ledger: before the file is published
+//!   claim   ──► in this process, then in the history: before the file is published
 //!   settle  ──► the file is stored: it stays                 release ──► it failed: it may come again
 //!   record  ──► rows; what could not be written waits here, and goes with the next write
 //! ```
 //!
-//! The process remembers what the ledger could not take (the disk is full, another program holds the lock), up to
-//! `MOST_CLAIMS`. Beyond that, and where the ledger cannot be read, a claim fails, and the file is refused.
+//! The process remembers what the history could not take (the disk is full, another program holds the lock), up to
+//! `MOST_CLAIMS`. Beyond that, and where the history cannot be read, a claim fails, and the file is refused.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -19,7 +19,7 @@ use super::announced::Announced;
 use super::repair::{self, Repair};
 use super::replay::{CHUNK, Seen};
 use super::row::Received;
-use super::{Ledger, LedgerError, PATIENCE, store_path};
+use super::{History, HistoryError, PATIENCE, store_path};
 use crate::digest::Digest;
 use crate::own_files::{FlockOperation, Locked, lock};
 use crate::store::{Announce, Catalogue, Coming, FileName, Record};
@@ -42,7 +42,7 @@ pub enum ClaimError {
     Full,
     /// The history cannot be read.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    History(#[from] HistoryError),
 }
 
 /// Why rows are not in the history.
@@ -51,13 +51,13 @@ pub struct NotRecorded {
     /// Whether they wait in the process for the next write.
     pub waits: bool,
     /// What went wrong.
-    pub why: LedgerError,
+    pub why: HistoryError,
 }
 
 /// The history of one store, as its server uses it.
 #[derive(Debug)]
 pub struct Serving {
-    ledger: Arc<Ledger>,
+    history: Arc<History>,
     /// As [`store_path`] gives it.
     store: PathBuf,
     /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
@@ -86,9 +86,9 @@ struct State {
 enum Claim {
     /// Only the process knows it, and its file is not stored yet.
     Held,
-    /// The ledger has it, and its file is not stored yet.
+    /// The history has it, and its file is not stored yet.
     Written,
-    /// Its file is stored, and the ledger does not have it.
+    /// Its file is stored, and the history does not have it.
     Unwritten,
 }
 
@@ -107,30 +107,30 @@ impl Serving {
     /// `now_ms`: milliseconds since 1970, UTC. `until`: when the server's certificate ends, Unix seconds.
     ///
     /// # Errors
-    /// The folder cannot be listed, or the ledger fails.
+    /// The folder cannot be listed, or the history fails.
     pub fn open(
-        ledger: Arc<Ledger>,
+        history: Arc<History>,
         store: &Path,
         until: i64,
         now_ms: i64,
-    ) -> Result<(Arc<Self>, Vec<Repair>), LedgerError> {
+    ) -> Result<(Arc<Self>, Vec<Repair>), HistoryError> {
         let store = store_path(store)?;
         let (is_alone, held) =
-            match lock_store(&ledger, &store, FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
+            match lock_store(&history, &store, FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
                 Locked::Held(file) => (true, Some(file)),
                 Locked::Busy => (false, None),
                 Locked::Impossible => (true, None),
             };
-        let repairs = if is_alone { repair::run(&ledger, &store, now_ms)? } else { Vec::new() };
-        ledger.forget_expired(now_ms / 1000)?;
+        let repairs = if is_alone { repair::run(&history, &store, now_ms)? } else { Vec::new() };
+        history.forget_expired(now_ms / 1000)?;
         drop(held);
         // In between another server may repair: nothing was announced here yet.
-        let shared = match lock_store(&ledger, &store, FlockOperation::NonBlockingLockShared, PATIENCE) {
+        let shared = match lock_store(&history, &store, FlockOperation::NonBlockingLockShared, PATIENCE) {
             Locked::Held(file) => Some(file),
             Locked::Busy | Locked::Impossible => None,
         };
         let serving = Self {
-            ledger,
+            history,
             store,
             until,
             most_claims: MOST_CLAIMS,
@@ -141,10 +141,10 @@ impl Serving {
         Ok((Arc::new(serving), repairs))
     }
 
-    /// The ledger.
+    /// The history.
     #[must_use]
-    pub const fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
+    pub const fn history(&self) -> &Arc<History> {
+        &self.history
     }
 
     /// The folder of received files, as [`store_path`] gives it.
@@ -154,9 +154,9 @@ impl Serving {
     }
 
     /// Whether this came in another connection before, as far as is known without claiming it.
-    pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, LedgerError> {
+    pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, HistoryError> {
         let here = self.lock().claims.contains_key(&(what, digest));
-        if here { Ok(true) } else { self.ledger.is_seen(what, digest) }
+        if here { Ok(true) } else { self.history.is_seen(what, digest) }
     }
 
     /// Claims what came with a whole file and must not come again, before that is published: all of it or nothing.
@@ -173,7 +173,7 @@ impl Serving {
             }
             state.claims.extend(seen.iter().map(|one| (*one, Claim::Held)));
         }
-        let refusal = match self.ledger.remember_new(seen, self.until) {
+        let refusal = match self.history.remember_new(seen, self.until) {
             Ok(true) => {
                 self.lock().claims.extend(seen.iter().map(|one| (*one, Claim::Written)));
                 return Ok(());
@@ -193,9 +193,9 @@ impl Serving {
         Err(refusal)
     }
 
-    fn any_is_seen(&self, seen: &[(Seen, Digest)]) -> Result<bool, LedgerError> {
+    fn any_is_seen(&self, seen: &[(Seen, Digest)]) -> Result<bool, HistoryError> {
         for (what, digest) in seen {
-            if self.ledger.is_seen(*what, *digest)? {
+            if self.history.is_seen(*what, *digest)? {
                 return Ok(true);
             }
         }
@@ -223,7 +223,7 @@ impl Serving {
         let written: Vec<(Seen, Digest)> = seen.iter().filter(is_written).copied().collect();
         drop(state);
         // If it fails they stay refused, which keeps no honest client out: its next session has another key.
-        let _ = self.ledger.forget(&written);
+        let _ = self.history.forget(&written);
     }
 
     /// Writes the rows of stored files, after all that waits, in whose place their announcements were.
@@ -235,7 +235,7 @@ impl Serving {
         let _writing = self.writing();
         let written = self
             .write_waiting()
-            .and_then(|()| self.ledger.record_all_received(&batch.rows, &batch.announced));
+            .and_then(|()| self.history.record_all_received(&batch.rows, &batch.announced));
         if let Err(why) = written {
             let mut state = self.lock();
             let waits = state.waiting_rows + batch.rows.len() <= MOST_ROWS;
@@ -251,35 +251,35 @@ impl Serving {
     }
 
     /// Adds to the rows of these files that a receipt is given for them.
-    pub fn record_receipts(&self, names: &[String], statement: Digest) -> Result<(), LedgerError> {
+    pub fn record_receipts(&self, names: &[String], statement: Digest) -> Result<(), HistoryError> {
         let _writing = self.writing();
         self.write_waiting()?;
-        self.ledger.record_receipts(&self.store, names, statement)
+        self.history.record_receipts(&self.store, names, statement)
     }
 
     /// These files have no name: their announcements are void.
     pub fn withdraw(&self, failed: &[Announced]) {
         // What cannot be deleted is void at the next start, which finds no file for it.
-        let _ = self.ledger.withdraw(&self.take_announced(failed));
+        let _ = self.history.withdraw(&self.take_announced(failed));
     }
 
     /// Writes what waits, and forgets what can no longer be replayed. `now`: Unix seconds.
     ///
     /// # Errors
-    /// The ledger fails; what waited still waits.
-    pub fn keep_up(&self, now: i64) -> Result<(), LedgerError> {
+    /// The history fails; what waited still waits.
+    pub fn keep_up(&self, now: i64) -> Result<(), HistoryError> {
         {
             let _writing = self.writing();
             self.write_waiting()?;
         }
         self.write_claims()?;
-        self.ledger.forget_expired(now)
+        self.history.forget_expired(now)
     }
 
-    fn write_waiting(&self) -> Result<(), LedgerError> {
+    fn write_waiting(&self) -> Result<(), HistoryError> {
         loop {
             let Some(batch) = self.lock().waiting.pop_front() else { return Ok(()) };
-            let written = self.ledger.record_all_received(&batch.rows, &batch.announced);
+            let written = self.history.record_all_received(&batch.rows, &batch.announced);
             let mut state = self.lock();
             if written.is_err() {
                 state.waiting.push_front(batch);
@@ -289,7 +289,7 @@ impl Serving {
         }
     }
 
-    fn write_claims(&self) -> Result<(), LedgerError> {
+    fn write_claims(&self) -> Result<(), HistoryError> {
         loop {
             let unwritten: Vec<(Seen, Digest)> = {
                 let state = self.lock();
@@ -299,7 +299,7 @@ impl Serving {
             if unwritten.is_empty() {
                 return Ok(());
             }
-            self.ledger.remember(&unwritten, self.until)?;
+            self.history.remember(&unwritten, self.until)?;
             let mut state = self.lock();
             for one in &unwritten {
                 state.claims.remove(one);
@@ -333,7 +333,7 @@ impl Serving {
 
 impl Catalogue for Serving {
     fn record_of(&self, name: &FileName) -> Option<Record> {
-        let row = self.ledger.latest(&self.store, name.as_str()).ok()??;
+        let row = self.history.latest(&self.store, name.as_str()).ok()??;
         Some(Record { size: row.size(), digest: row.digest()?, at_ms: row.at_ms() })
     }
 }
@@ -343,7 +343,7 @@ impl Announce for Serving {
         let all: Vec<Announced> = coming.iter().map(Announced::from).collect();
         // Without it a crash leaves files that cannot be explained; that is no reason to refuse them. Why it fails
         // is said when their rows cannot be written either.
-        let Ok(ids) = self.ledger.announce(&self.store, &all) else { return };
+        let Ok(ids) = self.history.announce(&self.store, &all) else { return };
         let mut state = self.lock();
         for (one, id) in all.into_iter().zip(ids) {
             state.announced.entry(one).or_default().push(id);
@@ -376,11 +376,11 @@ impl Drop for Serving {
 }
 
 /// The lock of a store beside the history: shared by its servers, so that who has it alone knows that none publishes.
-fn lock_store(ledger: &Ledger, store: &Path, how: FlockOperation, patience: Duration) -> Locked {
+fn lock_store(history: &History, store: &Path, how: FlockOperation, patience: Duration) -> Locked {
     use std::os::unix::ffi::OsStrExt as _;
     let of = Digest::of(store.as_os_str().as_bytes()).to_string();
     // Where there can be no such file, there is nobody else to be told either.
-    lock(ledger.path(), &format!("-store-{}", &of[..16]), how, patience).unwrap_or(Locked::Impossible)
+    lock(history.path(), &format!("-store-{}", &of[..16]), how, patience).unwrap_or(Locked::Impossible)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
-use super::history::{Bytes, amount, bytes};
-use super::{Ledger, LedgerError};
+use super::entries::{Bytes, amount, bytes};
+use super::{History, HistoryError};
 use crate::digest::Digest;
 
 /// A whole file that is about to get a name.
@@ -30,10 +30,10 @@ pub struct Announced {
     pub digest: Option<Digest>,
 }
 
-impl Ledger {
+impl History {
     /// Writes down what is about to get names in this store, in one step that is on disk when this returns. Gives
     /// the number of each.
-    pub fn announce(&self, store: &Path, all: &[Announced]) -> Result<Vec<i64>, LedgerError> {
+    pub fn announce(&self, store: &Path, all: &[Announced]) -> Result<Vec<i64>, HistoryError> {
         let sql = "INSERT INTO announced (store, want, replaces, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut ids = Vec::with_capacity(all.len());
         self.write_durably(|file| {
@@ -54,7 +54,7 @@ impl Ledger {
     }
 
     /// Withdraws announcements of files that did not get a name.
-    pub fn withdraw(&self, ids: &[i64]) -> Result<(), LedgerError> {
+    pub fn withdraw(&self, ids: &[i64]) -> Result<(), HistoryError> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Ledger {
     }
 
     /// What was announced in this store and has neither a row nor was withdrawn, in the order of the announcements.
-    pub fn announced(&self, store: &Path) -> Result<Vec<(i64, Announced)>, LedgerError> {
+    pub fn announced(&self, store: &Path) -> Result<Vec<(i64, Announced)>, HistoryError> {
         let sql = "SELECT id, want, replaces, size, digest FROM announced WHERE store = ?1 ORDER BY id";
         let announced = |row: &Row<'_>| {
             let digest = row.get::<_, Option<_>>(4)?.map(Digest);

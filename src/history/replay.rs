@@ -5,7 +5,7 @@
 
 use rusqlite::params;
 
-use super::{Ledger, LedgerError};
+use super::{History, HistoryError};
 use crate::digest::Digest;
 
 /// What a remembered SHA-256 is of.
@@ -33,16 +33,16 @@ impl Seen {
 /// How many rows one transaction of upkeep writes or deletes, so that no session waits long for it.
 pub(super) const CHUNK: usize = 1000;
 
-impl Ledger {
+impl History {
     /// Whether this was [remembered](Self::remember), and not yet [forgotten](Self::forget_expired).
-    pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, LedgerError> {
+    pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM seen WHERE what = ?1 AND digest = ?2)";
         self.read(|file| file.query_row(sql, params![what.number(), digest.0], |row| row.get(0)))
     }
 
     /// Remembers all of these until then (Unix seconds), in one step. What is remembered already stays
     /// so for as long as either says.
-    pub fn remember(&self, seen: &[(Seen, Digest)], until: i64) -> Result<(), LedgerError> {
+    pub fn remember(&self, seen: &[(Seen, Digest)], until: i64) -> Result<(), HistoryError> {
         if seen.is_empty() {
             return Ok(());
         }
@@ -59,7 +59,7 @@ impl Ledger {
 
     /// Remembers all of these, unless one of them is remembered already: then `false`, and nothing is changed. Of
     /// two programs that do this at once one gets `false`.
-    pub fn remember_new(&self, seen: &[(Seen, Digest)], until: i64) -> Result<bool, LedgerError> {
+    pub fn remember_new(&self, seen: &[(Seen, Digest)], until: i64) -> Result<bool, HistoryError> {
         let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let mut is_new = true;
         let written = self.write(|file| {
@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// Forgets these: the file that they came with was not stored.
-    pub fn forget(&self, seen: &[(Seen, Digest)]) -> Result<(), LedgerError> {
+    pub fn forget(&self, seen: &[(Seen, Digest)]) -> Result<(), HistoryError> {
         if seen.is_empty() {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl Ledger {
     }
 
     /// Forgets what need only be remembered until before `now` (Unix seconds), some at a time.
-    pub fn forget_expired(&self, now: i64) -> Result<(), LedgerError> {
+    pub fn forget_expired(&self, now: i64) -> Result<(), HistoryError> {
         let sql = "DELETE FROM seen WHERE (what, digest) IN
                    (SELECT what, digest FROM seen WHERE until < ?1 LIMIT ?2)";
         loop {

@@ -3,12 +3,12 @@
 
 use rusqlite::params;
 
-use super::{Ledger, LedgerError};
+use super::{History, HistoryError};
 use crate::digest::Digest;
 
-impl Ledger {
+impl History {
     /// Returns the counts of a key: network and misses.
-    pub fn padding_misses(&self, key: Digest) -> Result<Vec<(String, u64)>, LedgerError> {
+    pub fn padding_misses(&self, key: Digest) -> Result<Vec<(String, u64)>, HistoryError> {
         let sql = "SELECT network, misses FROM padding_misses WHERE key = ?1";
         self.read(|file| {
             let mut rows = file.prepare_cached(sql)?;
@@ -21,14 +21,14 @@ impl Ledger {
     }
 
     /// Counts one more miss.
-    pub fn add_padding_miss(&self, key: Digest, network: &str) -> Result<(), LedgerError> {
+    pub fn add_padding_miss(&self, key: Digest, network: &str) -> Result<(), HistoryError> {
         let sql = "INSERT INTO padding_misses (key, network, misses) VALUES (?1, ?2, 1)
                    ON CONFLICT DO UPDATE SET misses = misses + 1";
         self.write(|file| file.execute(sql, params![key.0, network]).map(drop))
     }
 
     /// Forgets the counts of a key.
-    pub fn reset_padding_misses(&self, key: Digest) -> Result<(), LedgerError> {
+    pub fn reset_padding_misses(&self, key: Digest) -> Result<(), HistoryError> {
         self.write(|file| file.execute("DELETE FROM padding_misses WHERE key = ?1", [key.0]).map(drop))
     }
 }

@@ -11,18 +11,18 @@ use super::confirm::ALTERED;
 use super::recover;
 use crate::digest::Digest;
 use crate::event::{Event, FaultKind, Job, Named, State, Variant};
-use crate::ledger::{Asked, Asking, Ledger, LedgerError, Outcome, Sent};
+use crate::history::{History, HistoryError, Outcome, PendingReceipt, PendingReceipts, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::trust::known::KnownServers;
 
 /// Opened when the first file has been sent, so that nothing waits for it before.
 #[derive(Clone, Default)]
-pub struct Journal {
+pub struct HistoryWriter {
     path: Option<PathBuf>,
     /// Whose receipts are believed when a killed program's are judged.
     known: KnownServers,
-    ledger: Arc<OnceLock<Option<Ledger>>>,
+    history: Arc<OnceLock<Option<History>>>,
     repaired: Arc<AtomicBool>,
 }
 
@@ -52,7 +52,7 @@ pub struct Ended<'a> {
     pub receipt: Option<&'a Path>,
 }
 
-impl Journal {
+impl HistoryWriter {
     /// In this database; `None`: nothing is written.
     #[must_use]
     pub fn at(path: Option<PathBuf>) -> Self {
@@ -65,12 +65,12 @@ impl Journal {
         Self { known, ..self }
     }
 
-    /// The ledger, opened and repaired. That it cannot be is said once.
-    pub fn ledger(&self, observer: &dyn Observer) -> Option<&Ledger> {
+    /// The history, opened and repaired. That it cannot be is said once.
+    pub fn history(&self, observer: &dyn Observer) -> Option<&History> {
         let open = || {
-            let opened = Ledger::open(self.path.as_ref()?);
+            let opened = History::open(self.path.as_ref()?);
             match &opened {
-                Ok(ledger) => self.repair(ledger, observer),
+                Ok(history) => self.repair(history, observer),
                 Err(why) => {
                     observer
                         .event(Event::Note { text: format!("nothing is written into the history: {why}") });
@@ -78,19 +78,19 @@ impl Journal {
             }
             opened.ok()
         };
-        self.ledger.get_or_init(open).as_ref()
+        self.history.get_or_init(open).as_ref()
     }
 
     /// Gives rows to what a killed program had asked for. Where another program is about to write its own, it is tried
     /// again before the next question.
-    fn repair(&self, ledger: &Ledger, observer: &dyn Observer) {
+    fn repair(&self, history: &History, observer: &dyn Observer) {
         if self.repaired.load(Ordering::Relaxed) {
             return;
         }
         let note = |text: String| observer.event(Event::Note { text });
-        let done = match ledger.has_asked() {
+        let done = match history.has_pending_receipts() {
             Ok(false) => true,
-            Ok(true) => match recover::run(ledger, &self.known) {
+            Ok(true) => match recover::run(history, &self.known) {
                 Ok(None) => false,
                 Ok(Some(recovery)) => {
                     note(recovery.to_string());
@@ -119,18 +119,22 @@ impl Journal {
         files: impl Iterator<Item = (u64, Ended<'a>)>,
         folder: Option<&Path>,
         observer: &dyn Observer,
-    ) -> Option<Asking> {
+    ) -> Option<PendingReceipts> {
         let here = env::current_dir().ok();
         let asked = |(ordinal, ended): (u64, Ended<'a>)| {
-            Some(Asked { ordinal, receipts: folder.map(Path::to_owned), sent: ended.row(here.as_deref())? })
+            Some(PendingReceipt {
+                ordinal,
+                receipts: folder.map(Path::to_owned),
+                sent: ended.row(here.as_deref())?,
+            })
         };
-        let asked: Vec<Asked> = files.filter_map(asked).collect();
+        let asked: Vec<PendingReceipt> = files.filter_map(asked).collect();
         if asked.is_empty() {
             return None;
         }
-        let ledger = self.ledger(observer)?;
-        self.repair(ledger, observer);
-        ledger.ask(&asked).unwrap_or_else(|why| {
+        let history = self.history(observer)?;
+        self.repair(history, observer);
+        history.ask(&asked).unwrap_or_else(|why| {
             observer.event(Event::Note { text: why.to_string() });
             None
         })
@@ -162,16 +166,16 @@ impl Journal {
 
     /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded
     /// server are in its own rows.
-    pub fn write(&self, ended: &[Ended<'_>], asking: Option<Asking>, observer: &dyn Observer) {
+    pub fn write(&self, ended: &[Ended<'_>], asking: Option<PendingReceipts>, observer: &dyn Observer) {
         let here = env::current_dir().ok();
         let rows: Vec<Sent> = ended.iter().filter_map(|ended| ended.row(here.as_deref())).collect();
         if rows.is_empty() && asking.is_none() {
             return;
         }
-        let Some(ledger) = self.ledger(observer) else { return };
+        let Some(history) = self.history(observer) else { return };
         let written = match asking {
-            Some(asking) => ledger.settle(&asking, &rows),
-            None => ledger.record_all_sent(&rows),
+            Some(asking) => history.settle(&asking, &rows),
+            None => history.record_all_sent(&rows),
         };
         if let Err(why) = written {
             not_written(&why, observer);
@@ -179,7 +183,7 @@ impl Journal {
     }
 }
 
-fn not_written(why: &LedgerError, observer: &dyn Observer) {
+fn not_written(why: &HistoryError, observer: &dyn Observer) {
     observer.event(Event::Note { text: format!("not in the history: {why}") });
 }
 

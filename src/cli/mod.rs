@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::history::{Audit, History, Since};
+pub use self::history::{Audit, HistoryArgs, Since};
 pub(crate) use self::trust::pin;
 pub use self::trust::{Certs, Known, KnownCommand, List};
 pub use self::values::*;
@@ -57,7 +57,7 @@ pub enum Subcommands {
     /// The servers that were met before, by their keys.
     Known(Known),
     /// What was sent and received.
-    History(History),
+    History(HistoryArgs),
     /// Whether the received files are what the history says.
     Audit(Audit),
 }

@@ -22,15 +22,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::history::{Bytes, amount, bytes, insert_sent, path, variant};
+use super::entries::{Bytes, amount, bytes, insert_sent, path, variant};
 use super::row::{Outcome, Sent};
-use super::{Ledger, LedgerError, PATIENCE};
+use super::{History, HistoryError, PATIENCE};
 use crate::digest::Digest;
 use crate::own_files::{FlockOperation, Locked, lock};
 
 /// A file that was sent whole, and whose receipt was asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct PendingReceipt {
     /// Its number on its connection, from 1.
     pub ordinal: u64,
     /// The folder that its receipt goes to; `None`: it is kept nowhere.
@@ -41,7 +41,7 @@ pub struct Asked {
 
 /// Files that were asked for and have no rows yet. Dropped, it leaves them to the next start.
 #[derive(Debug)]
-pub struct Asking {
+pub struct PendingReceipts {
     ids: RangeInclusive<i64>,
     _shared: File,
 }
@@ -52,13 +52,13 @@ pub struct Alone {
     _exclusive: File,
 }
 
-impl Ledger {
+impl History {
     /// Writes down, before it is asked for, what a receipt is asked for. `None`: there is nothing, or the file
     /// system has no locks; then a crash leaves no trace of them here.
     ///
     /// # Errors
-    /// The ledger or its lock cannot be written to, or stays locked for 5 s: as without locks.
-    pub fn ask(&self, all: &[Asked]) -> Result<Option<Asking>, LedgerError> {
+    /// The history or its lock cannot be written to, or stays locked for 5 s: as without locks.
+    pub fn ask(&self, all: &[PendingReceipt]) -> Result<Option<PendingReceipts>, HistoryError> {
         let sql =
             "INSERT INTO asked (at_ms, ordinal, receipts, address, key, variant, name, path, size, digest,
                    seconds, wire_bytes, why, predicted)
@@ -66,8 +66,11 @@ impl Ledger {
         if all.is_empty() {
             return Ok(None);
         }
-        let asking = |why| LedgerError::Asked { path: self.path().to_owned(), why };
-        let shared = match self.lock_asked(FlockOperation::NonBlockingLockShared, PATIENCE).map_err(asking)? {
+        let asking = |why| HistoryError::PendingReceipts { path: self.path().to_owned(), why };
+        let shared = match self
+            .lock_pending_receipts(FlockOperation::NonBlockingLockShared, PATIENCE)
+            .map_err(asking)?
+        {
             Locked::Held(shared) => shared,
             Locked::Impossible => return Ok(None),
             Locked::Busy => return Err(asking(io::Error::other("another program keeps it locked"))),
@@ -75,7 +78,7 @@ impl Ledger {
         let (mut first, mut last) = (0, 0);
         self.write(|file| {
             let mut insert = file.prepare(sql)?;
-            for Asked { ordinal, receipts, sent } in all {
+            for PendingReceipt { ordinal, receipts, sent } in all {
                 last = insert.insert(params![
                     sent.at_ms,
                     amount(*ordinal),
@@ -97,11 +100,11 @@ impl Ledger {
             Ok(())
         })?;
         // One transaction gives numbers that follow each other.
-        Ok(Some(Asking { ids: first..=last, _shared: shared }))
+        Ok(Some(PendingReceipts { ids: first..=last, _shared: shared }))
     }
 
     /// Their ends are known: the rows take their place, in one step.
-    pub fn settle(&self, asking: &Asking, rows: &[Sent]) -> Result<(), LedgerError> {
+    pub fn settle(&self, asking: &PendingReceipts, rows: &[Sent]) -> Result<(), HistoryError> {
         self.write(|file| {
             forget(file, &asking.ids)?;
             insert_sent(file, rows)
@@ -109,35 +112,35 @@ impl Ledger {
     }
 
     /// Whether anything is asked for, by the living or the dead.
-    pub fn has_asked(&self) -> Result<bool, LedgerError> {
+    pub fn has_pending_receipts(&self) -> Result<bool, HistoryError> {
         self.read(|file| file.query_row("SELECT EXISTS (SELECT 1 FROM asked)", [], |row| row.get(0)))
     }
 
     /// `None`: somebody else waits for a receipt just now, or nobody can know.
     #[must_use]
     pub fn alone(&self) -> Option<Alone> {
-        match self.lock_asked(FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
+        match self.lock_pending_receipts(FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
             Ok(Locked::Held(file)) => Some(Alone { _exclusive: file }),
             _ => None,
         }
     }
 
     /// What dead programs have asked for, in its order.
-    pub fn left_behind(&self, _alone: &Alone) -> Result<Vec<Asked>, LedgerError> {
+    pub fn left_behind(&self, _alone: &Alone) -> Result<Vec<PendingReceipt>, HistoryError> {
         let sql = "SELECT at_ms, ordinal, receipts, address, key, variant, name, path, size, digest, seconds,
                    wire_bytes, why, predicted FROM asked ORDER BY id";
         self.read(|file| file.prepare(sql)?.query_map([], asked_row)?.collect())
     }
 
     /// All that dead programs have asked for has ended so, in one step.
-    pub fn settle_left_behind(&self, _alone: &Alone, rows: &[Sent]) -> Result<(), LedgerError> {
+    pub fn settle_left_behind(&self, _alone: &Alone, rows: &[Sent]) -> Result<(), HistoryError> {
         self.write(|file| {
             forget(file, &(0..=i64::MAX))?;
             insert_sent(file, rows)
         })
     }
 
-    fn lock_asked(&self, how: FlockOperation, patience: Duration) -> io::Result<Locked> {
+    fn lock_pending_receipts(&self, how: FlockOperation, patience: Duration) -> io::Result<Locked> {
         lock(self.path(), "-asked", how, patience)
     }
 }
@@ -146,8 +149,8 @@ fn forget(file: &Connection, ids: &RangeInclusive<i64>) -> rusqlite::Result<()> 
     file.execute("DELETE FROM asked WHERE id BETWEEN ?1 AND ?2", [ids.start(), ids.end()]).map(drop)
 }
 
-fn asked_row(row: &Row<'_>) -> rusqlite::Result<Asked> {
-    Ok(Asked {
+fn asked_row(row: &Row<'_>) -> rusqlite::Result<PendingReceipt> {
+    Ok(PendingReceipt {
         ordinal: bytes(row, 1)?,
         receipts: row.get::<_, Option<_>>(2)?.map(path),
         sent: Sent {

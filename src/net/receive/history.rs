@@ -1,4 +1,4 @@
-//! What a session writes into the ledger, and what it looks up there: rows, receipts, and what must not be replayed.
+//! What a session writes into the history, and what it looks up there: rows, receipts, and what must not be replayed.
 //!
 //! A session key counts once a token under it has verified, and a CP1 block once its whole body has; both are
 //! claimed before the file is published. What a client sends beside that costs no memory.
@@ -9,8 +9,8 @@ use super::arriving::Arriving;
 use super::{ReceiveError, Session, unix_now_ms};
 use crate::digest::Digest;
 use crate::event::{Event, Kept};
-use crate::ledger::serving::ClaimError;
-use crate::ledger::{Announced, Received, Seen};
+use crate::history::serving::ClaimError;
+use crate::history::{Announced, Received, Seen};
 use crate::store::{Doing, FileName, Published, StoreError};
 
 /// Digests of this connection that are remembered at most; an older one that comes again counts as a replay.
@@ -106,7 +106,7 @@ impl Session<'_> {
         match history.claim(&fresh) {
             Ok(()) => {}
             Err(ClaimError::Replay(what)) => return Err(self.replay(what)),
-            Err(ClaimError::Ledger(why)) => return Err(why.into()),
+            Err(ClaimError::History(why)) => return Err(why.into()),
             Err(why @ ClaimError::Full) => return Err(ReceiveError::Unremembered(why)),
         }
         for one in &fresh {

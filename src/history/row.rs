@@ -97,7 +97,7 @@ pub struct Received {
     /// From its first byte to its last.
     pub seconds: f64,
     /// SHA-256 of the statement of the receipt that was given for it, if one was
-    /// ([`Ledger::record_receipt`](super::Ledger::record_receipt) adds it later).
+    /// ([`History::record_receipt`](super::History::record_receipt) adds it later).
     pub receipt: Option<Digest>,
 }
 

@@ -21,10 +21,10 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::announced::Announced;
+use super::entries::Bytes;
 use super::folder::{self, Found};
-use super::history::Bytes;
 use super::row::{Entry, Origin, Recovered};
-use super::{Ledger, LedgerError, store_path};
+use super::{History, HistoryError, store_path};
 use crate::escape::escape;
 use crate::store::FileName;
 use crate::units;
@@ -117,18 +117,18 @@ const ACCEPT: &str = "it stays a difference in upseal audit until upseal audit -
 /// were there before are not ours to explain.
 ///
 /// # Errors
-/// The folder cannot be listed, or the ledger fails. A file that cannot be read is in the result.
-pub fn run(ledger: &Ledger, store: &Path, now_ms: i64) -> Result<Vec<Repair>, LedgerError> {
+/// The folder cannot be listed, or the history fails. A file that cannot be read is in the result.
+pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, HistoryError> {
     let store = store_path(store)?;
-    let begun_ms = ledger.recording_since(&store, now_ms)?;
-    let rows = ledger.in_effect(&store)?;
+    let begun_ms = history.recording_since(&store, now_ms)?;
+    let rows = history.in_effect(&store)?;
     let rows: HashMap<&str, &Entry> = rows.iter().map(|row| (row.name(), row)).collect();
-    let files = folder::files(&store).map_err(|why| LedgerError::Store { path: store.clone(), why })?;
+    let files = folder::files(&store).map_err(|why| HistoryError::Store { path: store.clone(), why })?;
     let files: Vec<(String, &Found)> = files.iter().filter_map(|file| Some((ours(file)?, file))).collect();
     let mut repairs = Vec::new();
     let mut explained: HashSet<&str> = HashSet::new();
     let (mut recovered, mut void) = (Vec::new(), Vec::new());
-    for (id, announced) in ledger.announced(&store)? {
+    for (id, announced) in history.announced(&store)? {
         let mut is_void = true;
         let here = files.iter().filter(|(name, file)| {
             file.size == announced.size && announced.fits(name) && !explained.contains(&**name)
@@ -166,7 +166,7 @@ pub fn run(ledger: &Ledger, store: &Path, now_ms: i64) -> Result<Vec<Repair>, Le
             void.push(id);
         }
     }
-    ledger.record_all_recovered(&recovered, &void)?;
+    history.record_all_recovered(&recovered, &void)?;
     repairs.extend(recovered.into_iter().map(Repair::Recorded));
     let strange = |(name, file): &(String, &Found)| match rows.get(&**name) {
         _ if explained.contains(&**name) => None,
@@ -209,9 +209,9 @@ fn ours(file: &Found) -> Option<String> {
     Some(name.to_owned())
 }
 
-impl Ledger {
+impl History {
     /// Since when files of this store are recorded: since `now_ms`, if it is new.
-    fn recording_since(&self, store: &Path, now_ms: i64) -> Result<i64, LedgerError> {
+    fn recording_since(&self, store: &Path, now_ms: i64) -> Result<i64, HistoryError> {
         if let Some(since_ms) = self.recorded_since(store)? {
             return Ok(since_ms);
         }
@@ -221,7 +221,7 @@ impl Ledger {
     }
 
     /// Since when files of this store are recorded; `None` if they never were.
-    pub(super) fn recorded_since(&self, store: &Path) -> Result<Option<i64>, LedgerError> {
+    pub(super) fn recorded_since(&self, store: &Path) -> Result<Option<i64>, HistoryError> {
         let sql = "SELECT since_ms FROM store WHERE path = ?1";
         self.read(|file| file.query_row(sql, [Bytes(store)], |row| row.get(0)).optional())
     }

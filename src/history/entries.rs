@@ -8,7 +8,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
-use super::{Ledger, LedgerError, announced};
+use super::{History, HistoryError, announced};
 use crate::digest::Digest;
 use crate::event::{Kept, Learned, Took, Variant};
 
@@ -45,25 +45,25 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
-impl Ledger {
+impl History {
     /// Records how an upload ended.
-    pub fn record_sent(&self, sent: &Sent) -> Result<(), LedgerError> {
+    pub fn record_sent(&self, sent: &Sent) -> Result<(), HistoryError> {
         self.record_all_sent(std::slice::from_ref(sent))
     }
 
     /// Records how uploads ended, in one step.
-    pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), LedgerError> {
+    pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), HistoryError> {
         self.write(|file| insert_sent(file, all))
     }
 
     /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
     /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
-    pub fn record_received(&self, received: &Received) -> Result<(), LedgerError> {
+    pub fn record_received(&self, received: &Received) -> Result<(), HistoryError> {
         self.record_all_received(std::slice::from_ref(received), &[])
     }
 
     /// Records several in one step, in which their [announcements](Self::announce) are withdrawn.
-    pub fn record_all_received(&self, all: &[Received], announced: &[i64]) -> Result<(), LedgerError> {
+    pub fn record_all_received(&self, all: &[Received], announced: &[i64]) -> Result<(), HistoryError> {
         if all.is_empty() && announced.is_empty() {
             return Ok(());
         }
@@ -92,12 +92,12 @@ impl Ledger {
     }
 
     /// Records a file that was found after a crash, or that the operator accepts.
-    pub fn record_recovered(&self, recovered: &Recovered) -> Result<(), LedgerError> {
+    pub fn record_recovered(&self, recovered: &Recovered) -> Result<(), HistoryError> {
         self.record_all_recovered(std::slice::from_ref(recovered), &[])
     }
 
     /// Records several in one step, in which these announcements are withdrawn.
-    pub fn record_all_recovered(&self, all: &[Recovered], announced: &[i64]) -> Result<(), LedgerError> {
+    pub fn record_all_recovered(&self, all: &[Recovered], announced: &[i64]) -> Result<(), HistoryError> {
         let sql = "INSERT INTO received (at_ms, store, name, folded, kept, size, digest, receipt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         if all.is_empty() && announced.is_empty() {
@@ -124,7 +124,7 @@ impl Ledger {
 
     /// Adds to the row in effect of a stored file that a receipt was given for it: the SHA-256 of the
     /// receipt's statement. Without such a row nothing happens.
-    pub fn record_receipt(&self, store: &Path, name: &str, receipt: Digest) -> Result<(), LedgerError> {
+    pub fn record_receipt(&self, store: &Path, name: &str, receipt: Digest) -> Result<(), HistoryError> {
         self.record_receipts(store, &[name.to_owned()], receipt)
     }
 
@@ -134,7 +134,7 @@ impl Ledger {
         store: &Path,
         names: &[String],
         receipt: Digest,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), HistoryError> {
         let sql = "UPDATE received SET receipt = ?3 WHERE id = (SELECT max(id) FROM received
                    WHERE store = ?1 AND name = ?2 AND kept <> 'discarded')";
         self.write(|file| {
@@ -147,7 +147,7 @@ impl Ledger {
     }
 
     /// The rows that the filter lets through, the newest first.
-    pub fn history(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+    pub fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, HistoryError> {
         let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let name = filter.name.as_deref().map(str::to_lowercase);
         let sent = "SELECT at_ms, address, key, variant, name, path, size, digest, outcome, stored_name,
@@ -186,7 +186,7 @@ impl Ledger {
 
     /// For every name in a store its latest row, in the order of the names: what the folder should hold.
     /// Never [`Entry::Sent`]; nothing that was discarded.
-    pub fn in_effect(&self, store: &Path) -> Result<Vec<Entry>, LedgerError> {
+    pub fn in_effect(&self, store: &Path) -> Result<Vec<Entry>, HistoryError> {
         let sql = format!(
             "{RECEIVED} WHERE id IN (SELECT max(id) FROM received WHERE store = ?1 AND kept <> 'discarded'
              GROUP BY name) ORDER BY name"
@@ -195,7 +195,7 @@ impl Ledger {
     }
 
     /// Returns the row in effect of a name in a store: the latest that was not discarded.
-    pub fn latest(&self, store: &Path, name: &str) -> Result<Option<Entry>, LedgerError> {
+    pub fn latest(&self, store: &Path, name: &str) -> Result<Option<Entry>, HistoryError> {
         let sql = format!(
             "{RECEIVED} WHERE id = (SELECT max(id) FROM received WHERE store = ?1 AND name = ?2
              AND kept <> 'discarded')"
@@ -207,7 +207,7 @@ impl Ledger {
 
     /// Whether the server with this key (SPKI SHA-256) has already given a receipt for a file of this
     /// name and SHA-256.
-    pub fn receipted(&self, key: Digest, name: &str, digest: Digest) -> Result<bool, LedgerError> {
+    pub fn receipted(&self, key: Digest, name: &str, digest: Digest) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sent
                    WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
@@ -215,7 +215,7 @@ impl Ledger {
 
     /// Returns what files took to each server by each variant: the newest twenty of 1 MiB or more that arrived, and the
     /// newest five that were smaller.
-    pub fn rates(&self) -> Result<Vec<Learned>, LedgerError> {
+    pub fn rates(&self) -> Result<Vec<Learned>, HistoryError> {
         let newest = |sizes: &str, limit: &str| {
             format!(
                 "SELECT way.address, way.variant, sent.size, sent.seconds, sent.id FROM way JOIN sent ON sent.id IN (
@@ -247,7 +247,7 @@ impl Ledger {
 
     /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
     /// UTC).
-    pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, LedgerError> {
+    pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE at_ms >= ?2 AND receipt = ?1)";
         self.read(|file| file.query_row(sql, params![Bytes(receipt), since_ms], |row| row.get(0)))
     }

@@ -1,4 +1,4 @@
-//! The ledger: what was sent and received, and the replay memory. One SQLite file.
+//! The history: what was sent and received, and the replay memory. One SQLite file.
 //!
 //! ```text
 //!   client's worker ── record_sent ─────┐                  ┌─► history      `upseal history`, screen 5
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - [`row`]: what is recorded of a file
-//! - [`history`]: recording it, and the questions about it
-//! - [`asked`]: what a client sent and has no row yet, because no receipt has come
+//! - [`entries`]: recording it, and the questions about it
+//! - [`pending_receipts`]: what a client sent and has no row yet, because no receipt has come
 //! - `padding`: how many PKCS #1 v1.5 blocks of a server key did not conform
 //! - [`replay`]: what was seen and must not come again
 //! - [`announced`]: what a server is about to publish
@@ -25,11 +25,11 @@
 //! It knows no network, no transfer and no screen.
 
 pub mod announced;
-pub mod asked;
 pub mod audit;
+pub mod entries;
 mod folder;
-pub mod history;
 mod padding;
+pub mod pending_receipts;
 pub mod repair;
 pub mod replay;
 pub mod row;
@@ -47,8 +47,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 pub use self::announced::Announced;
-pub use self::asked::{Asked, Asking};
-pub use self::history::{Direction, Filter};
+pub use self::entries::{Direction, Filter};
+pub use self::pending_receipts::{PendingReceipt, PendingReceipts};
 pub use self::replay::Seen;
 pub use self::row::{Entry, Origin, Outcome, Received, Recovered, Sent};
 pub use self::serving::Serving;
@@ -57,9 +57,9 @@ pub use self::serving::Serving;
 const PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Why the ledger cannot be asked or written to. Each says all in one line.
+/// Why the history cannot be asked or written to. Each says all in one line.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum HistoryError {
     /// The file or its folder cannot be created.
     #[error("cannot create the history in {}: {why}", path.display())]
     NotCreated {
@@ -92,8 +92,8 @@ pub enum LedgerError {
     #[error(
         "if upseal is killed now, what it has sent is not in the history in {}: {why}", path.display()
     )]
-    Asked {
-        /// The ledger.
+    PendingReceipts {
+        /// The history.
         path: PathBuf,
         /// What the file of its lock says.
         why: io::Error,
@@ -108,26 +108,26 @@ pub enum LedgerError {
     },
 }
 
-/// The open ledger. Threads share it in an `Arc`; one of them is inside at a time.
+/// The open history. Threads share it in an `Arc`; one of them is inside at a time.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct History {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-impl Ledger {
+impl History {
     /// Opens the file `path`, and creates it (0600) and its folder (0700) if need be. A file of an older
     /// upseal is brought up to date.
     ///
     /// # Errors
     /// It cannot be created, is no database of ours, is of a newer upseal, or stays locked for 5 s.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        create(path).map_err(|why| LedgerError::NotCreated { path: path.to_owned(), why })?;
+    pub fn open(path: &Path) -> Result<Self, HistoryError> {
+        create(path).map_err(|why| HistoryError::NotCreated { path: path.to_owned(), why })?;
         Self::connect(path)
     }
 
     /// Opens the file `path` if it exists; reading creates none.
-    pub fn open_existing(path: &Path) -> Result<Option<Self>, LedgerError> {
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, HistoryError> {
         match path.try_exists() {
             Ok(false) => Ok(None),
             // What cannot even be looked at has its reason told by SQLite.
@@ -141,8 +141,8 @@ impl Ledger {
         &self.path
     }
 
-    fn connect(path: &Path) -> Result<Self, LedgerError> {
-        let opening = |why| LedgerError::Sqlite { path: path.to_owned(), doing: "open", why };
+    fn connect(path: &Path) -> Result<Self, HistoryError> {
+        let opening = |why| HistoryError::Sqlite { path: path.to_owned(), doing: "open", why };
         let mut connection = Connection::open(path).map_err(opening)?;
         connection.busy_timeout(PATIENCE).map_err(opening)?;
         schema::check(&connection, path)?;
@@ -153,12 +153,12 @@ impl Ledger {
     }
 
     /// Asks something.
-    fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
         ask(&self.lock()).map_err(|why| self.failed("read", why))
     }
 
     /// Writes, all of it or nothing.
-    fn write(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+    fn write(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), HistoryError> {
         let mut connection = self.lock();
         let done = schema::immediately(&mut connection, |transaction| change(transaction));
         done.map_err(|why| self.failed("write to", why))
@@ -168,7 +168,7 @@ impl Ledger {
     fn write_durably(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), HistoryError> {
         let mut connection = self.lock();
         let done = connection
             .pragma_update(None, "synchronous", "FULL")
@@ -183,8 +183,8 @@ impl Ledger {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, doing: &'static str, why: rusqlite::Error) -> LedgerError {
-        LedgerError::Sqlite { path: self.path.clone(), doing, why }
+    fn failed(&self, doing: &'static str, why: rusqlite::Error) -> HistoryError {
+        HistoryError::Sqlite { path: self.path.clone(), doing, why }
     }
 }
 
@@ -211,13 +211,13 @@ fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// How a store's folder is written in the ledger: absolute, without links, so that it is the same one
+/// How a store's folder is written in the history: absolute, without links, so that it is the same one
 /// however it was named.
 ///
 /// # Errors
 /// It does not exist, or cannot be reached.
-pub fn store_path(folder: &Path) -> Result<PathBuf, LedgerError> {
-    folder.canonicalize().map_err(|why| LedgerError::Store { path: folder.to_owned(), why })
+pub fn store_path(folder: &Path) -> Result<PathBuf, HistoryError> {
+    folder.canonicalize().map_err(|why| HistoryError::Store { path: folder.to_owned(), why })
 }
 
 #[cfg(test)]

@@ -2,17 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "cli/digest.rs"]
 mod digest;
-#[path = "cli/home.rs"]
 mod home;
-#[path = "cli/presets.rs"]
 mod presets;
+#[path = "../program/mod.rs"]
 mod program;
-#[path = "cli/report.rs"]
 mod report;
-#[path = "cli/serving.rs"]
 mod serving;
 
 use std::ffi::{OsStr, OsString};

@@ -1,15 +1,15 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::super::tests::{ledger, received};
+use super::super::tests::{history, received};
 use super::super::{Received, repair};
 use super::*;
 use crate::event::Kept;
 
 /// What an audit says.
-fn audit(ledger: &Ledger, store: &Path, receipt: &dyn Fn(&Entry) -> Receipt) -> (Vec<String>, Summary) {
+fn audit(history: &History, store: &Path, receipt: &dyn Fn(&Entry) -> Receipt) -> (Vec<String>, Summary) {
     let mut said = Vec::new();
-    let summary = run(ledger, store, receipt, &mut |finding| said.push(finding.to_string())).unwrap();
+    let summary = run(history, store, receipt, &mut |finding| said.push(finding.to_string())).unwrap();
     (said, summary)
 }
 
@@ -18,40 +18,40 @@ fn none(_: &Entry) -> Receipt {
 }
 
 /// A folder with these files, each with its row.
-fn store(ledger: &Ledger, files: &[(&str, &str)]) -> tempfile::TempDir {
+fn store(history: &History, files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path()).unwrap();
-    repair::run(ledger, &path, 0).unwrap();
+    repair::run(history, &path, 0).unwrap();
     for (name, content) in files {
         fs::write(path.join(name), content).unwrap();
-        ledger.record_received(&received(1, &path, name, content.as_bytes())).unwrap();
+        history.record_received(&received(1, &path, name, content.as_bytes())).unwrap();
     }
     folder
 }
 
 #[test]
 fn folder_and_history_that_agree_are_silent() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger, &[("a.bin", "aaaa"), ("empty", "")]);
+    let (_folder, history) = history();
+    let store = store(&history, &[("a.bin", "aaaa"), ("empty", "")]);
     let path = store_path(store.path()).unwrap();
     // Its row was replaced by a later one; one lane of a race was never here.
     fs::write(path.join("a.bin"), "aaaa and more").unwrap();
     let more = Received { kept: Kept::Amended, ..received(2, &path, "a.bin", b"aaaa and more") };
-    ledger.record_received(&more).unwrap();
+    history.record_received(&more).unwrap();
     let raced = Received { kept: Kept::Discarded, ..received(2, &path, "race-cp1-a", b"x") };
-    ledger.record_received(&raced).unwrap();
+    history.record_received(&raced).unwrap();
     fs::write(path.join(".upseal-0.part"), "half").unwrap();
-    let (said, summary) = audit(&ledger, store.path(), &none);
+    let (said, summary) = audit(&history, store.path(), &none);
     assert_eq!(said, Vec::<String>::new());
     assert_eq!(summary, Summary { files: 2, ..Summary::default() });
 }
 
 #[test]
 fn one_altered_byte_is_named_and_nothing_else() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger, &[("a.bin", "aaaa"), ("b.bin", "bbbb"), ("c.bin", "cccc")]);
+    let (_folder, history) = history();
+    let store = store(&history, &[("a.bin", "aaaa"), ("b.bin", "bbbb"), ("c.bin", "cccc")]);
     fs::write(store.path().join("b.bin"), "bbBb").unwrap();
-    let (said, summary) = audit(&ledger, store.path(), &none);
+    let (said, summary) = audit(&history, store.path(), &none);
     let (found, recorded) = (Digest::of(b"bbBb"), Digest::of(b"bbbb"));
     assert_eq!(said, [format!("b.bin: its SHA-256 is {found}, the history says {recorded}")]);
     assert_eq!(summary, Summary { files: 3, differing: 1, ..Summary::default() });
@@ -59,15 +59,15 @@ fn one_altered_byte_is_named_and_nothing_else() {
 
 #[test]
 fn every_difference_is_named_in_the_order_of_the_names() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger, &[("a", "aaaa"), ("b", "bbbb"), ("c", "cccc"), ("z", "zzzz")]);
+    let (_folder, history) = history();
+    let store = store(&history, &[("a", "aaaa"), ("b", "bbbb"), ("c", "cccc"), ("z", "zzzz")]);
     fs::write(store.path().join("a"), "aaaaa").unwrap();
     fs::remove_file(store.path().join("b")).unwrap();
     fs::remove_file(store.path().join("c")).unwrap();
     std::os::unix::fs::symlink("z", store.path().join("c")).unwrap();
     fs::write(store.path().join("new\n"), "x").unwrap();
     fs::write(store.path().join(OsStr::from_bytes(b"odd\xff")), "x").unwrap();
-    let (said, summary) = audit(&ledger, store.path(), &none);
+    let (said, summary) = audit(&history, store.path(), &none);
     assert_eq!(
         said,
         [
@@ -83,24 +83,24 @@ fn every_difference_is_named_in_the_order_of_the_names() {
 
 #[test]
 fn a_file_from_before_the_history_is_said_to_be_one() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let store = tempfile::tempdir().unwrap();
     fs::write(store.path().join("old"), "x").unwrap();
-    let (said, _) = audit(&ledger, store.path(), &none);
+    let (said, _) = audit(&history, store.path(), &none);
     assert_eq!(said, ["old: it is in the folder, the history has no row of it and began later"]);
 }
 
 #[test]
 fn receipts_are_asked_for_every_row_and_heard() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger, &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
+    let (_folder, history) = history();
+    let store = store(&history, &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
     let receipt = |row: &Entry| match row.name() {
         "a" => Receipt::Agrees,
         "b" => Receipt::Differs("says 9 bytes".to_owned()),
         "c" => Receipt::Unreadable("has no statement".to_owned()),
         _ => Receipt::None,
     };
-    let (said, summary) = audit(&ledger, store.path(), &receipt);
+    let (said, summary) = audit(&history, store.path(), &receipt);
     assert_eq!(
         said,
         ["b: its receipt says 9 bytes", "c: it cannot be checked: its receipt has no statement"]

@@ -1,6 +1,6 @@
 use std::thread;
 
-use super::super::tests::{ledger, received};
+use super::super::tests::{history, received};
 use super::super::{Entry, Filter};
 use super::*;
 use crate::store::FileName;
@@ -30,14 +30,14 @@ fn make_room(serving: &Serving) {
 }
 
 fn execute(serving: &Serving, sql: &str) {
-    serving.ledger.write(|file| file.execute_batch(sql)).unwrap();
+    serving.history.write(|file| file.execute_batch(sql)).unwrap();
 }
 
 /// A store of its own, with its history.
 fn serving() -> (tempfile::TempDir, tempfile::TempDir, Arc<Serving>) {
-    let (folder, ledger) = ledger();
+    let (folder, history) = history();
     let store = tempfile::tempdir().unwrap();
-    let (serving, _) = Serving::open(Arc::new(ledger), store.path(), 100, 1000).unwrap();
+    let (serving, _) = Serving::open(Arc::new(history), store.path(), 100, 1000).unwrap();
     (folder, store, serving)
 }
 
@@ -50,7 +50,7 @@ fn of_several_that_claim_the_same_at_once_one_succeeds() {
     let (_folder, _store, serving) = serving();
     for is_full in [false, true] {
         if is_full {
-            // The ledger cannot say who was first.
+            // The history cannot say who was first.
             fill_up(&serving);
         }
         let one = digest(u8::from(is_full));
@@ -88,7 +88,7 @@ fn what_is_claimed_is_in_the_ledger_before_its_file_is_stored() {
     let (_folder, _store, serving) = serving();
     serving.claim(&[digest(1)]).unwrap();
     // A crash here forgets nothing.
-    assert!(serving.ledger.is_seen(KEY, digest(1).1).unwrap());
+    assert!(serving.history.is_seen(KEY, digest(1).1).unwrap());
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn what_can_neither_be_written_nor_remembered_is_refused() {
     assert!(is_replay(&serving.claim(&[digest(2)])));
     make_room(&serving);
     serving.keep_up(0).unwrap();
-    assert!(is_replay(&serving.claim(&[digest(1)])), "it is in the ledger now");
+    assert!(is_replay(&serving.claim(&[digest(1)])), "it is in the history now");
     serving.claim(&[digest(3)]).unwrap();
     execute(&serving, "DROP TABLE seen");
-    assert!(matches!(serving.claim(&[digest(4)]), Err(ClaimError::Ledger(_))));
+    assert!(matches!(serving.claim(&[digest(4)]), Err(ClaimError::History(_))));
 }
 
 #[test]
@@ -122,14 +122,14 @@ fn rows_that_could_not_be_written_go_with_the_next_in_their_order() {
     }
     make_room(&serving);
     serving.record(vec![received(1, &store, "c", b"x")], &[]).unwrap();
-    let rows = serving.ledger.history(&Filter::default()).unwrap();
+    let rows = serving.history.entries(&Filter::default()).unwrap();
     assert_eq!(rows.iter().map(Entry::name).collect::<Vec<_>>(), ["c", "b", "a"]);
 }
 
 #[test]
 fn what_waits_is_written_at_the_end() {
     let (_folder, store, serving) = serving();
-    let ledger = Arc::clone(&serving.ledger);
+    let history = Arc::clone(&serving.history);
     let store = store_path(store.path()).unwrap();
     fill_up(&serving);
     serving.claim(&[digest(1)]).unwrap();
@@ -137,8 +137,8 @@ fn what_waits_is_written_at_the_end() {
     serving.record(vec![received(1, &store, "a", b"x")], &[]).unwrap_err();
     make_room(&serving);
     drop(serving);
-    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 1);
-    assert!(ledger.is_seen(KEY, digest(1).1).unwrap());
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 1);
+    assert!(history.is_seen(KEY, digest(1).1).unwrap());
 }
 
 fn coming(name: &str) -> Coming {
@@ -151,7 +151,7 @@ fn what_is_announced_is_replaced_by_its_row() {
     let (_folder, store, serving) = serving();
     let store = store_path(store.path()).unwrap();
     serving.announce(&[coming("a"), coming("a"), coming("b"), coming("c")]);
-    let left = || serving.ledger.announced(&store).unwrap().len();
+    let left = || serving.history.announced(&store).unwrap().len();
     assert_eq!(left(), 4);
     let of = |name: &str| Announced::from(&coming(name));
     serving
@@ -171,8 +171,8 @@ fn a_start_repairs_only_while_no_other_server_publishes_there() {
     std::fs::write(path.join("a"), "x").unwrap();
     serving.announce(&[coming("a")]);
     let start = || {
-        let ledger = Arc::new(Ledger::open(&folder.path().join("data/history.db")).unwrap());
-        Serving::open(ledger, &path, 100, 2000).unwrap()
+        let history = Arc::new(History::open(&folder.path().join("data/history.db")).unwrap());
+        Serving::open(history, &path, 100, 2000).unwrap()
     };
     let (other, repairs) = start();
     assert!(repairs.is_empty(), "{repairs:?}");
@@ -191,8 +191,8 @@ fn a_start_and_its_upkeep_forget_what_can_no_longer_be_replayed() {
     assert!(is_seen(&serving), "its last second");
     drop(serving);
     let start = |now_ms| {
-        let ledger = Arc::new(Ledger::open(&folder.path().join("data/history.db")).unwrap());
-        Serving::open(ledger, store.path(), 100, now_ms).unwrap().0
+        let history = Arc::new(History::open(&folder.path().join("data/history.db")).unwrap());
+        Serving::open(history, store.path(), 100, now_ms).unwrap().0
     };
     assert!(is_seen(&start(100_999)));
     assert!(!is_seen(&start(101_000)));

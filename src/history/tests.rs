@@ -11,10 +11,10 @@ use super::*;
 use crate::digest::Digest;
 use crate::event::{Kept, Learned, Took, Variant};
 
-pub(super) fn ledger() -> (TempDir, Ledger) {
+pub(super) fn history() -> (TempDir, History) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("data/history.db")).unwrap();
-    (folder, ledger)
+    let history = History::open(&folder.path().join("data/history.db")).unwrap();
+    (folder, history)
 }
 
 pub(super) fn sent(at_ms: i64, name: &str, outcome: Outcome) -> Sent {
@@ -54,7 +54,7 @@ pub(super) fn received(at_ms: i64, store: &Path, name: &str, content: &[u8]) -> 
 
 #[test]
 fn rows_come_back_as_they_were_recorded_the_newest_first() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let bare = Sent {
         key: None,
         digest: None,
@@ -75,11 +75,11 @@ fn rows_come_back_as_they_were_recorded_the_newest_first() {
         receipt: None,
     };
     let accepted = Recovered { at_ms: 5, origin: Origin::Accepted, digest: None, ..found.clone() };
-    ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
-    ledger.record_sent(&bare).unwrap();
-    ledger.record_received(&arrived).unwrap();
-    ledger.record_recovered(&found).unwrap();
-    ledger.record_recovered(&accepted).unwrap();
+    history.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
+    history.record_sent(&bare).unwrap();
+    history.record_received(&arrived).unwrap();
+    history.record_recovered(&found).unwrap();
+    history.record_recovered(&accepted).unwrap();
     let expected = [
         Entry::Recovered(accepted),
         Entry::Recovered(found),
@@ -87,35 +87,35 @@ fn rows_come_back_as_they_were_recorded_the_newest_first() {
         Entry::Sent(bare),
         Entry::Sent(sent(1, "a", Outcome::Stored)),
     ];
-    assert_eq!(ledger.history(&Filter::default()).unwrap(), expected);
+    assert_eq!(history.entries(&Filter::default()).unwrap(), expected);
 }
 
 #[test]
 fn paths_that_are_not_text_survive() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let odd = PathBuf::from(OsStr::from_bytes(b"/home/\xff\xfe/a"));
     let sent = Sent { path: odd.clone(), receipt: Some(odd.clone()), ..sent(1, "a", Outcome::Stored) };
     let received = received(2, &odd, "a", b"");
-    ledger.record_sent(&sent).unwrap();
-    ledger.record_received(&received).unwrap();
-    assert_eq!(ledger.in_effect(&odd).unwrap(), [Entry::Received(received.clone())]);
-    assert_eq!(ledger.history(&Filter::default()).unwrap(), [Entry::Received(received), Entry::Sent(sent)]);
+    history.record_sent(&sent).unwrap();
+    history.record_received(&received).unwrap();
+    assert_eq!(history.in_effect(&odd).unwrap(), [Entry::Received(received.clone())]);
+    assert_eq!(history.entries(&Filter::default()).unwrap(), [Entry::Received(received), Entry::Sent(sent)]);
 }
 
 #[test]
 fn every_outcome_variant_and_fate_is_read_back() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let store = Path::new("/s");
     for outcome in
         [Outcome::Stored, Outcome::Delivered, Outcome::Altered, Outcome::Failed, Outcome::Cancelled]
     {
-        ledger.record_sent(&sent(1, outcome.word(), outcome)).unwrap();
+        history.record_sent(&sent(1, outcome.word(), outcome)).unwrap();
     }
     let kinds = [Kept::New, Kept::Renamed, Kept::Same, Kept::Amended, Kept::Discarded];
     for (kept, variant) in kinds.into_iter().zip(Variant::ALL.into_iter().cycle()) {
-        ledger.record_received(&Received { kept, variant, ..received(2, store, "a", b"") }).unwrap();
+        history.record_received(&Received { kept, variant, ..received(2, store, "a", b"") }).unwrap();
     }
-    for entry in ledger.history(&Filter::default()).unwrap() {
+    for entry in history.entries(&Filter::default()).unwrap() {
         match entry {
             Entry::Sent(row) => assert_eq!(row.name, row.outcome.word()),
             Entry::Received(row) => {
@@ -129,13 +129,13 @@ fn every_outcome_variant_and_fate_is_read_back() {
 
 #[test]
 fn the_filter_lets_through_what_it_says() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let store = Path::new("/s");
-    ledger.record_sent(&sent(10, "Bericht.PDF", Outcome::Stored)).unwrap();
-    ledger.record_sent(&sent(20, "ÄRGER_1.txt", Outcome::Failed)).unwrap();
+    history.record_sent(&sent(10, "Bericht.PDF", Outcome::Stored)).unwrap();
+    history.record_sent(&sent(20, "ÄRGER_1.txt", Outcome::Failed)).unwrap();
     let elsewhere = Sent { address: "other:1".to_owned(), ..sent(30, "c", Outcome::Cancelled) };
-    ledger.record_sent(&elsewhere).unwrap();
-    ledger.record_received(&received(40, store, "bericht (2).pdf", b"")).unwrap();
+    history.record_sent(&elsewhere).unwrap();
+    history.record_received(&received(40, store, "bericht (2).pdf", b"")).unwrap();
     let all = Filter::default();
     let name = |name: &str| Filter { name: Some(name.to_owned()), ..all.clone() };
     let direction = |one| Filter { direction: Some(one), ..all.clone() };
@@ -161,93 +161,93 @@ fn the_filter_lets_through_what_it_says() {
         (Filter { limit: Some(1), ..name("bericht") }, vec![40]),
     ];
     for (filter, expected) in table {
-        let found: Vec<i64> = ledger.history(&filter).unwrap().iter().map(Entry::at_ms).collect();
+        let found: Vec<i64> = history.entries(&filter).unwrap().iter().map(Entry::at_ms).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
 }
 
 #[test]
 fn the_latest_row_of_a_name_in_a_store_is_in_effect() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let (one, other) = (Path::new("/one"), Path::new("/other"));
-    ledger.record_received(&received(9, one, "b", b"b")).unwrap();
-    ledger.record_received(&received(8, one, "a", b"begin")).unwrap();
-    ledger.record_received(&received(8, other, "a", b"another")).unwrap();
+    history.record_received(&received(9, one, "b", b"b")).unwrap();
+    history.record_received(&received(8, one, "a", b"begin")).unwrap();
+    history.record_received(&received(8, other, "a", b"another")).unwrap();
     // Also where the clock was put back in between.
     let more = Received { kept: Kept::Amended, ..received(7, one, "a", b"begin and more") };
-    ledger.record_received(&more).unwrap();
+    history.record_received(&more).unwrap();
     let raced = Received { kept: Kept::Discarded, ..received(9, one, "race-cp1-a", b"x") };
-    ledger.record_received(&raced).unwrap();
-    ledger.record_receipt(one, "a", Digest::of(b"statement")).unwrap();
-    ledger.record_receipt(one, "nobody", Digest::of(b"statement")).unwrap();
+    history.record_received(&raced).unwrap();
+    history.record_receipt(one, "a", Digest::of(b"statement")).unwrap();
+    history.record_receipt(one, "nobody", Digest::of(b"statement")).unwrap();
     let more = Received { receipt: Some(Digest::of(b"statement")), ..more };
     let expected = [Entry::Received(more), Entry::Received(received(9, one, "b", b"b"))];
-    assert_eq!(ledger.in_effect(one).unwrap(), expected);
+    assert_eq!(history.in_effect(one).unwrap(), expected);
 }
 
 #[test]
 fn only_a_receipt_of_this_server_for_this_name_and_content_counts() {
-    let (_folder, ledger) = ledger();
-    ledger.record_sent(&sent(1, "stored", Outcome::Stored)).unwrap();
-    ledger.record_sent(&sent(1, "delivered", Outcome::Delivered)).unwrap();
+    let (_folder, history) = history();
+    history.record_sent(&sent(1, "stored", Outcome::Stored)).unwrap();
+    history.record_sent(&sent(1, "delivered", Outcome::Delivered)).unwrap();
     let (key, of) = (Digest::of(b"key"), |name: &str| Digest::of(name.as_bytes()));
-    assert!(ledger.receipted(key, "stored", of("stored")).unwrap());
+    assert!(history.receipted(key, "stored", of("stored")).unwrap());
     for (key, name, digest) in [
         (key, "delivered", of("delivered")),
         (Digest::of(b"other"), "stored", of("stored")),
         (key, "renamed", of("stored")),
         (key, "stored", of("changed")),
     ] {
-        assert!(!ledger.receipted(key, name, digest).unwrap(), "{name}");
+        assert!(!history.receipted(key, name, digest).unwrap(), "{name}");
     }
 }
 
 #[test]
 fn what_was_seen_is_remembered_until_its_time() {
-    let (folder, ledger) = ledger();
+    let (folder, history) = history();
     let (early, late) = (Digest::of(b"early"), Digest::of(b"late"));
-    ledger.remember(&[(Seen::SessionKey, early), (Seen::Token, late)], 100).unwrap();
+    history.remember(&[(Seen::SessionKey, early), (Seen::Token, late)], 100).unwrap();
     // Until the later of the two, whichever was said last.
-    ledger.remember(&[(Seen::Token, late)], 300).unwrap();
-    ledger.remember(&[(Seen::Token, late)], 200).unwrap();
-    drop(ledger);
-    let ledger = Ledger::open(&folder.path().join("data/history.db")).unwrap();
-    assert!(ledger.is_seen(Seen::SessionKey, early).unwrap());
-    assert!(!ledger.is_seen(Seen::FirstBlock, early).unwrap(), "another kind of thing");
-    ledger.forget_expired(100).unwrap();
-    assert!(ledger.is_seen(Seen::SessionKey, early).unwrap(), "its last second");
-    ledger.forget_expired(101).unwrap();
-    assert!(!ledger.is_seen(Seen::SessionKey, early).unwrap());
-    ledger.forget_expired(300).unwrap();
-    assert!(ledger.is_seen(Seen::Token, late).unwrap());
+    history.remember(&[(Seen::Token, late)], 300).unwrap();
+    history.remember(&[(Seen::Token, late)], 200).unwrap();
+    drop(history);
+    let history = History::open(&folder.path().join("data/history.db")).unwrap();
+    assert!(history.is_seen(Seen::SessionKey, early).unwrap());
+    assert!(!history.is_seen(Seen::FirstBlock, early).unwrap(), "another kind of thing");
+    history.forget_expired(100).unwrap();
+    assert!(history.is_seen(Seen::SessionKey, early).unwrap(), "its last second");
+    history.forget_expired(101).unwrap();
+    assert!(!history.is_seen(Seen::SessionKey, early).unwrap());
+    history.forget_expired(300).unwrap();
+    assert!(history.is_seen(Seen::Token, late).unwrap());
 }
 
 #[test]
 fn of_two_that_remember_the_same_for_the_first_time_one_is_told_so() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let of = |n: u8| (Seen::FirstBlock, Digest([n; 32]));
-    assert!(ledger.remember_new(&[of(1), of(2)], 100).unwrap());
-    assert!(!ledger.remember_new(&[of(3), of(2)], 100).unwrap());
-    assert!(!ledger.is_seen(of(3).0, of(3).1).unwrap(), "all of it or nothing");
-    ledger.forget(&[of(1), of(2)]).unwrap();
-    assert!(ledger.remember_new(&[of(3), of(2)], 100).unwrap());
+    assert!(history.remember_new(&[of(1), of(2)], 100).unwrap());
+    assert!(!history.remember_new(&[of(3), of(2)], 100).unwrap());
+    assert!(!history.is_seen(of(3).0, of(3).1).unwrap(), "all of it or nothing");
+    history.forget(&[of(1), of(2)]).unwrap();
+    assert!(history.remember_new(&[of(3), of(2)], 100).unwrap());
 }
 
 #[test]
 fn more_than_a_step_of_what_expired_is_forgotten() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let of = |n: usize| (Seen::Token, Digest::of(&n.to_be_bytes()));
     let many: Vec<_> = (0..=2 * replay::CHUNK).map(of).collect();
-    ledger.remember(&many, 10).unwrap();
-    ledger.remember(&[of(usize::MAX)], 11).unwrap();
-    ledger.forget_expired(11).unwrap();
-    let left: i64 = ledger.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
+    history.remember(&many, 10).unwrap();
+    history.remember(&[of(usize::MAX)], 11).unwrap();
+    history.forget_expired(11).unwrap();
+    let left: i64 = history.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }
 
 #[test]
 fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let store = Path::new("/s");
     let of = |want: &str| Announced {
         want: want.to_owned(),
@@ -256,22 +256,22 @@ fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
         digest: (want != "c").then(|| Digest::of(b"abc")),
     };
     let all = [of("a"), of("b"), of("c")];
-    let ids = ledger.announce(store, &all).unwrap();
-    assert!(ledger.announced(Path::new("/other")).unwrap().is_empty());
-    let found: Vec<Announced> = ledger.announced(store).unwrap().into_iter().map(|(_, one)| one).collect();
+    let ids = history.announce(store, &all).unwrap();
+    assert!(history.announced(Path::new("/other")).unwrap().is_empty());
+    let found: Vec<Announced> = history.announced(store).unwrap().into_iter().map(|(_, one)| one).collect();
     assert_eq!(found, all);
-    ledger.record_all_received(&[received(1, store, "a", b"abc")], &ids[..1]).unwrap();
-    ledger.withdraw(&ids[1..2]).unwrap();
-    assert_eq!(ledger.announced(store).unwrap(), [(ids[2], of("c"))]);
+    history.record_all_received(&[received(1, store, "a", b"abc")], &ids[..1]).unwrap();
+    history.withdraw(&ids[1..2]).unwrap();
+    assert_eq!(history.announced(store).unwrap(), [(ids[2], of("c"))]);
     // Only the announcements wait for the disk.
-    let synchronous: i64 = ledger.lock().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    let synchronous: i64 = history.lock().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
     assert_eq!(synchronous, 1);
 }
 
 #[test]
 fn the_file_and_its_folder_are_only_the_user_s() {
-    let (folder, ledger) = ledger();
-    ledger.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
+    let (folder, history) = history();
+    history.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
     let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("data"), 0o700);
     for file in ["history.db", "history.db-wal", "history.db-shm"] {
@@ -283,25 +283,25 @@ fn the_file_and_its_folder_are_only_the_user_s() {
 fn what_is_no_history_is_said_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
-    assert!(Ledger::open_existing(&path).unwrap().is_none());
+    assert!(History::open_existing(&path).unwrap().is_none());
     assert!(!path.exists(), "reading creates nothing");
     let text = "this is a letter, and no database at all\n".repeat(40);
     fs::write(&path, &text).unwrap();
-    let why = Ledger::open(&path).unwrap_err().to_string();
+    let why = History::open(&path).unwrap_err().to_string();
     assert!(why.starts_with(&format!("cannot open the history in {}: ", path.display())), "{why}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
-    let inside = Ledger::open(&path.join("inside")).unwrap_err();
-    assert!(matches!(inside, LedgerError::NotCreated { .. }), "{inside}");
+    let inside = History::open(&path.join("inside")).unwrap_err();
+    assert!(matches!(inside, HistoryError::NotCreated { .. }), "{inside}");
 }
 
 #[test]
 fn a_file_of_a_newer_upseal_is_refused_unchanged() {
-    let (folder, ledger) = ledger();
-    ledger.lock().pragma_update(None, "user_version", 99).unwrap();
-    drop(ledger);
+    let (folder, history) = history();
+    history.lock().pragma_update(None, "user_version", 99).unwrap();
+    drop(history);
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
-    let why = Ledger::open(&path).unwrap_err().to_string();
+    let why = History::open(&path).unwrap_err().to_string();
     assert!(why.ends_with("has version 99; this upseal knows versions up to 6"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -311,7 +311,7 @@ fn an_older_file_takes_the_steps_that_it_has_not_had() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
     let known = i64::try_from(schema::STEPS.len()).unwrap();
-    let old = Ledger::open(&path).unwrap();
+    let old = History::open(&path).unwrap();
     old.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
     drop(old);
     let later = "ALTER TABLE sent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'";
@@ -334,18 +334,18 @@ fn an_older_file_takes_the_steps_that_it_has_not_had() {
 
 #[test]
 fn threads_that_share_it_lose_no_row() {
-    let (_folder, ledger) = ledger();
-    let ledger = Arc::new(ledger);
+    let (_folder, history) = history();
+    let history = Arc::new(history);
     let threads: Vec<_> = (0..4)
         .map(|_| {
-            let ledger = Arc::clone(&ledger);
-            thread::spawn(move || (0..25).for_each(|i| ledger.record_sent(&row(i)).unwrap()))
+            let history = Arc::clone(&history);
+            thread::spawn(move || (0..25).for_each(|i| history.record_sent(&row(i)).unwrap()))
         })
         .collect();
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 100);
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 100);
 }
 
 fn row(i: i64) -> Sent {
@@ -358,13 +358,13 @@ const ELSEWHERE: &str = "UPSEAL_TEST_LEDGER";
 #[test]
 fn processes_that_open_it_at_once_lose_no_row() {
     if let Some(path) = std::env::var_os(ELSEWHERE) {
-        let ledger = Ledger::open(Path::new(&path)).unwrap();
-        (0..50).for_each(|i| ledger.record_sent(&row(i)).unwrap());
+        let history = History::open(Path::new(&path)).unwrap();
+        (0..50).for_each(|i| history.record_sent(&row(i)).unwrap());
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
-    let this = "ledger::tests::processes_that_open_it_at_once_lose_no_row";
+    let this = "history::tests::processes_that_open_it_at_once_lose_no_row";
     let start = || {
         Command::new(std::env::current_exe().unwrap())
             .args([this, "--exact", "--test-threads=1"])
@@ -379,8 +379,8 @@ fn processes_that_open_it_at_once_lose_no_row() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         }
     });
-    let ledger = Ledger::open(&path).unwrap();
-    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 150);
+    let history = History::open(&path).unwrap();
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 150);
 }
 
 /// The same, for one that dies in the middle of its work.
@@ -389,22 +389,22 @@ const DYING: &str = "UPSEAL_TEST_LEDGER_DYING";
 #[test]
 fn a_row_survives_the_death_of_its_program() {
     if let Some(path) = std::env::var_os(DYING) {
-        let ledger = Ledger::open(Path::new(&path)).unwrap();
-        (0..50).for_each(|i| ledger.record_sent(&row(i)).unwrap());
+        let history = History::open(Path::new(&path)).unwrap();
+        (0..50).for_each(|i| history.record_sent(&row(i)).unwrap());
         let pid = rustix::process::getpid();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
-    let this = "ledger::tests::a_row_survives_the_death_of_its_program";
+    let this = "history::tests::a_row_survives_the_death_of_its_program";
     let output = Command::new(std::env::current_exe().unwrap())
         .args([this, "--exact", "--test-threads=1"])
         .env(DYING, &path)
         .output()
         .unwrap();
     assert_eq!(output.status.code(), None, "it was killed: {output:?}");
-    let ledger = Ledger::open(&path).unwrap();
-    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 50);
+    let history = History::open(&path).unwrap();
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 50);
 }
 
 /// The third step copies a table.
@@ -418,17 +418,17 @@ fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
                VALUES (7, 'p', x'2f73', 'A', 'a', 'new', 3, zeroblob(32), 'cp2', 0.5)";
     connection.execute(sql, []).unwrap();
     drop(connection);
-    let ledger = Ledger::open(&path).unwrap();
+    let history = History::open(&path).unwrap();
     let unhashed = Received { digest: None, ..received(8, Path::new("/s"), "b", b"unhashed") };
-    ledger.record_received(&unhashed).unwrap();
-    let rows = ledger.history(&Filter::default()).unwrap();
+    history.record_received(&unhashed).unwrap();
+    let rows = history.entries(&Filter::default()).unwrap();
     let digests: Vec<_> = rows.iter().map(|row| (row.name().to_owned(), row.digest())).collect();
     assert_eq!(digests, [("b".to_owned(), None), ("A".to_owned(), Some(Digest([0; 32])))]);
 }
 
 #[test]
 fn what_files_took_is_told_by_server_and_variant() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let mib = 1 << 20;
     let of = |address: &str, variant, size, seconds| Sent {
         address: address.to_owned(),
@@ -444,11 +444,11 @@ fn what_files_took_is_told_by_server_and_variant() {
     rows.extend((0..9).map(|_| of("small:1", Variant::Cp2, 17, 0.5)));
     rows.push(Sent { outcome: Outcome::Failed, ..of("failed:1", Variant::Cp2, 9 * mib, 1.0) });
     rows.push(of("never:1", Variant::Cp2, 9 * mib, 0.0));
-    ledger.record_all_sent(&rows).unwrap();
+    history.record_all_sent(&rows).unwrap();
     let files = |number: usize, size: u64, seconds| vec![Took { bytes: size, seconds, pace: None }; number];
     let learned = |address: &str, variant, files| Learned { address: address.to_owned(), variant, files };
     assert_eq!(
-        ledger.rates().unwrap(),
+        history.rates().unwrap(),
         [
             learned("lab:1", Variant::Cp1, files(1, 3 * mib, 6.0)),
             learned("lab:1", Variant::Cp2, files(20, 4 * mib, 2.0)),

@@ -3,8 +3,8 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
-use super::super::tests::{ledger, received};
-use super::super::{Filter, Ledger, Received};
+use super::super::tests::{history, received};
+use super::super::{Filter, History, Received};
 use super::*;
 use crate::digest::Digest;
 
@@ -25,35 +25,35 @@ fn touch(path: &Path, at_ms: i64) {
 }
 
 /// What a start half an hour later says.
-fn start(ledger: &Ledger, store: &Path) -> Vec<String> {
-    let repairs = run(ledger, store, BEGAN_MS + 30 * MINUTE_MS).unwrap();
+fn start(history: &History, store: &Path) -> Vec<String> {
+    let repairs = run(history, store, BEGAN_MS + 30 * MINUTE_MS).unwrap();
     repairs.iter().map(Repair::to_string).collect()
 }
 
 /// As a server writes it down before it gives names.
-fn announce(ledger: &Ledger, store: &Path, want: &str, replaces: Option<&str>, content: &str) {
+fn announce(history: &History, store: &Path, want: &str, replaces: Option<&str>, content: &str) {
     let announced = Announced {
         want: want.to_owned(),
         replaces: replaces.map(str::to_owned),
         size: content.len() as u64,
         digest: Some(Digest::of(content.as_bytes())),
     };
-    ledger.announce(&store_path(store).unwrap(), &[announced]).unwrap();
+    history.announce(&store_path(store).unwrap(), &[announced]).unwrap();
 }
 
-fn store(ledger: &Ledger) -> tempfile::TempDir {
+fn store(history: &History) -> tempfile::TempDir {
     let store = tempfile::tempdir().unwrap();
-    assert!(run(ledger, store.path(), BEGAN_MS).unwrap().is_empty());
+    assert!(run(history, store.path(), BEGAN_MS).unwrap().is_empty());
     store
 }
 
 #[test]
 fn the_announced_file_whose_row_a_crash_swallowed_gets_one_once() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
-    announce(&ledger, store.path(), "a \u{202e}.txt", None, "hello");
+    let (_folder, history) = history();
+    let store = store(&history);
+    announce(&history, store.path(), "a \u{202e}.txt", None, "hello");
     put(store.path(), "a \u{202e}.txt", "hello", BEGAN_MS + 1);
-    let said = start(&ledger, store.path());
+    let said = start(&history, store.path());
     assert_eq!(said, [r"history repaired: a \u{202e}.txt (5 B) was stored before a crash and had no row"]);
     let expected = Recovered {
         at_ms: BEGAN_MS + 1,
@@ -64,73 +64,73 @@ fn the_announced_file_whose_row_a_crash_swallowed_gets_one_once() {
         digest: Some(Digest::of(b"hello")),
         receipt: None,
     };
-    assert_eq!(ledger.history(&Filter::default()).unwrap(), [Entry::Recovered(expected)]);
-    assert!(start(&ledger, store.path()).is_empty());
-    assert!(ledger.announced(&store_path(store.path()).unwrap()).unwrap().is_empty());
+    assert_eq!(history.entries(&Filter::default()).unwrap(), [Entry::Recovered(expected)]);
+    assert!(start(&history, store.path()).is_empty());
+    assert!(history.announced(&store_path(store.path()).unwrap()).unwrap().is_empty());
 }
 
 #[test]
 fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     put(store.path(), "foreign", "x", BEGAN_MS + 1);
     // Announced, and another one: its content, its size, its name.
     for (name, there) in [("content", "hEllo"), ("size", "hello!"), ("other", "hello")] {
         let want = if name == "other" { "name" } else { name };
-        announce(&ledger, store.path(), want, None, "hello");
+        announce(&history, store.path(), want, None, "hello");
         put(store.path(), name, there, BEGAN_MS + 1);
     }
-    let said = start(&ledger, store.path());
+    let said = start(&history, store.path());
     let named = |name: &str, size: &str| {
         format!("{name} ({size}) is in the folder and was not received by this server: {ACCEPT}")
     };
     let expected =
         [named("content", "5 B"), named("foreign", "1 B"), named("other", "5 B"), named("size", "6 B")];
     assert_eq!(said, expected);
-    assert!(ledger.history(&Filter::default()).unwrap().is_empty());
-    assert_eq!(start(&ledger, store.path()), expected, "until somebody accepts them");
+    assert!(history.entries(&Filter::default()).unwrap().is_empty());
+    assert_eq!(start(&history, store.path()), expected, "until somebody accepts them");
 }
 
 #[test]
 fn many_that_cannot_be_explained_are_counted() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     (0..NAMED + 2).for_each(|n| put(store.path(), format!("{n:02}"), "x", BEGAN_MS + 1));
-    let said = start(&ledger, store.path());
+    let said = start(&history, store.path());
     assert_eq!(said.len(), NAMED + 1);
     assert_eq!(said[NAMED], "2 more files differ from the history: upseal audit names them");
 }
 
 #[test]
 fn what_is_older_than_the_history_or_not_ours_gets_none() {
-    let (_folder, ledger) = ledger();
+    let (_folder, history) = history();
     let store = tempfile::tempdir().unwrap();
     put(store.path(), "before", "x", BEGAN_MS - 1);
-    assert!(run(&ledger, store.path(), BEGAN_MS).unwrap().is_empty());
+    assert!(run(&history, store.path(), BEGAN_MS).unwrap().is_empty());
     put(store.path(), ".upseal-00.part", "x", BEGAN_MS + 1);
     put(store.path(), OsStr::from_bytes(b"\xff"), "x", BEGAN_MS + 1);
     put(store.path(), "back\\slash", "x", BEGAN_MS + 1);
     fs::create_dir(store.path().join("folder")).unwrap();
     std::os::unix::fs::symlink("before", store.path().join("link")).unwrap();
-    assert!(start(&ledger, store.path()).is_empty());
-    assert!(ledger.history(&Filter::default()).unwrap().is_empty());
+    assert!(start(&history, store.path()).is_empty());
+    assert!(history.entries(&Filter::default()).unwrap().is_empty());
 }
 
 #[test]
 fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     let path = store_path(store.path()).unwrap();
     for name in ["amended", "appended", "shorter"] {
-        ledger.record_received(&received(BEGAN_MS, &path, name, b"begin")).unwrap();
+        history.record_received(&received(BEGAN_MS, &path, name, b"begin")).unwrap();
     }
-    announce(&ledger, store.path(), "want", Some("amended"), "begin and more");
+    announce(&history, store.path(), "want", Some("amended"), "begin and more");
     put(store.path(), "amended", "begin and more", BEGAN_MS + 1);
     // Somebody else has added to it while a session was amending it.
-    announce(&ledger, store.path(), "appended", Some("appended"), "begin and more");
+    announce(&history, store.path(), "appended", Some("appended"), "begin and more");
     put(store.path(), "appended", "begin and mOre", BEGAN_MS + 1);
     put(store.path(), "shorter", "beg", BEGAN_MS + 1);
-    let said = start(&ledger, store.path());
+    let said = start(&history, store.path());
     assert_eq!(
         said,
         [
@@ -139,7 +139,7 @@ fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
             format!("shorter has 3 bytes, the history says 5: {ACCEPT}"),
         ]
     );
-    let rows = ledger.in_effect(&path).unwrap();
+    let rows = history.in_effect(&path).unwrap();
     let of = |name: &str| rows.iter().find(|row| row.name() == name).unwrap();
     assert_eq!(of("amended").digest(), Some(Digest::of(b"begin and more")));
     assert!(matches!(of("amended"), Entry::Recovered(Recovered { origin: Origin::Amended, .. })));
@@ -148,73 +148,73 @@ fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
 
 #[test]
 fn what_was_announced_is_found_under_the_name_of_a_copy() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     let path = store_path(store.path()).unwrap();
     // The name was free again: its row is of a file that somebody has moved away.
-    ledger.record_received(&received(BEGAN_MS, &path, "b", b"older")).unwrap();
-    ledger.record_received(&received(BEGAN_MS, &path, "a", b"first")).unwrap();
+    history.record_received(&received(BEGAN_MS, &path, "b", b"older")).unwrap();
+    history.record_received(&received(BEGAN_MS, &path, "a", b"first")).unwrap();
     put(store.path(), "a", "first", BEGAN_MS);
     for (want, name) in [("a", "a (2)"), ("b", "b")] {
-        announce(&ledger, store.path(), want, None, "other");
+        announce(&history, store.path(), want, None, "other");
         put(store.path(), name, "other", BEGAN_MS + 1);
     }
     // The same as one that is here already.
-    announce(&ledger, store.path(), "a", None, "first");
-    let said = start(&ledger, store.path());
+    announce(&history, store.path(), "a", None, "first");
+    let said = start(&history, store.path());
     assert_eq!(said.len(), 2, "{said:?}");
-    let rows = ledger.in_effect(&path).unwrap();
+    let rows = history.in_effect(&path).unwrap();
     let digests: Vec<_> = rows.iter().map(|row| (row.name(), row.digest().unwrap())).collect();
     let of = |content: &str| Digest::of(content.as_bytes());
     assert_eq!(digests, [("a", of("first")), ("a (2)", of("other")), ("b", of("other"))]);
-    assert!(ledger.announced(&path).unwrap().is_empty());
+    assert!(history.announced(&path).unwrap().is_empty());
 }
 
 #[test]
 fn without_a_digest_the_name_and_the_size_decide_and_that_is_said() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     let path = store_path(store.path()).unwrap();
     let unhashed = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 5, digest: None };
     let known = Received { digest: None, ..received(BEGAN_MS, &path, "b", b"world") };
-    ledger.record_received(&known).unwrap();
-    ledger.announce(&path, &[unhashed("a"), unhashed("b")]).unwrap();
+    history.record_received(&known).unwrap();
+    history.announce(&path, &[unhashed("a"), unhashed("b")]).unwrap();
     put(store.path(), "a", "hello", BEGAN_MS + 1);
     put(store.path(), "b", "world", BEGAN_MS + 1);
-    let said = start(&ledger, store.path());
+    let said = start(&history, store.path());
     assert_eq!(
         said,
         ["history repaired: a (5 B) was stored before a crash and had no row \
           (known by its name and size: it was not hashed)"]
     );
-    assert_eq!(ledger.in_effect(&path).unwrap()[0].digest(), None);
+    assert_eq!(history.in_effect(&path).unwrap()[0].digest(), None);
 }
 
 #[test]
 fn known_files_are_not_read() {
-    let (_folder, ledger) = ledger();
-    let store = store(&ledger);
+    let (_folder, history) = history();
+    let store = store(&history);
     let path = store_path(store.path()).unwrap();
     // Reading it would show that it is another one: that is the audit's to say.
     put(store.path(), "known", "other", BEGAN_MS + 1);
-    ledger.record_received(&received(BEGAN_MS, &path, "known", b"hello")).unwrap();
+    history.record_received(&received(BEGAN_MS, &path, "known", b"hello")).unwrap();
     // A row without its file: somebody has moved it.
-    ledger.record_received(&received(BEGAN_MS, &path, "moved", b"hello")).unwrap();
-    assert!(start(&ledger, store.path()).is_empty());
-    assert_eq!(ledger.history(&Filter::default()).unwrap().len(), 2);
+    history.record_received(&received(BEGAN_MS, &path, "moved", b"hello")).unwrap();
+    assert!(start(&history, store.path()).is_empty());
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 2);
 }
 
 #[test]
 fn each_folder_has_a_history_of_its_own_however_it_is_named() {
-    let (_folder, ledger) = ledger();
-    let (one, other) = (store(&ledger), store(&ledger));
-    announce(&ledger, one.path(), "a", None, "x");
+    let (_folder, history) = history();
+    let (one, other) = (store(&history), store(&history));
+    announce(&history, one.path(), "a", None, "x");
     put(one.path(), "a", "x", BEGAN_MS + 1);
     let link = other.path().join("link");
     std::os::unix::fs::symlink(one.path(), &link).unwrap();
-    assert_eq!(start(&ledger, &link).len(), 1);
-    assert!(start(&ledger, one.path()).is_empty());
-    assert!(start(&ledger, other.path()).is_empty());
-    let gone = run(&ledger, Path::new("/no/such/folder"), 0).unwrap_err().to_string();
+    assert_eq!(start(&history, &link).len(), 1);
+    assert!(start(&history, one.path()).is_empty());
+    assert!(start(&history, other.path()).is_empty());
+    let gone = run(&history, Path::new("/no/such/folder"), 0).unwrap_err().to_string();
     assert!(gone.starts_with("cannot read /no/such/folder: "), "{gone}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::LedgerError;
+use super::HistoryError;
 
 /// Every step, in order. Paths are blobs, because they need not be text; SHA-256 are blobs of 32 bytes;
 /// times are milliseconds since 1970, UTC; `folded` is the name in lower case, to be searched.
@@ -138,14 +138,14 @@ pub(super) const STEPS: &[&str] = &[
 ];
 
 /// Refuses a file of a newer upseal before anything in it is changed.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let found = version(connection).map_err(|why| LedgerError::Sqlite {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
+    let found = version(connection).map_err(|why| HistoryError::Sqlite {
         path: path.to_owned(),
         doing: "open",
         why,
     })?;
     let known = count(STEPS);
-    if found > known { Err(LedgerError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+    if found > known { Err(HistoryError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
 }
 
 /// Takes the steps that the file has not had, all of them or none.

@@ -28,7 +28,7 @@ use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
 use crate::escape::escape;
 use crate::event::Named;
-use crate::ledger::{Asked, Ledger, LedgerError, Outcome, Sent};
+use crate::history::{History, HistoryError, Outcome, PendingReceipt, Sent};
 use crate::trust;
 use crate::trust::known::KnownServers;
 
@@ -72,10 +72,10 @@ impl fmt::Display for Recovery {
 /// somebody else waits for a receipt just now, and a later call has to do it.
 ///
 /// # Errors
-/// The ledger fails.
-pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, LedgerError> {
-    let Some(alone) = ledger.alone() else { return Ok(None) };
-    let asked = ledger.left_behind(&alone)?;
+/// The history fails.
+pub fn run(history: &History, known: &KnownServers) -> Result<Option<Recovery>, HistoryError> {
+    let Some(alone) = history.alone() else { return Ok(None) };
+    let asked = history.left_behind(&alone)?;
     if asked.is_empty() {
         return Ok(None);
     }
@@ -94,7 +94,7 @@ pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, Le
         });
         for (path, modified_ms) in found {
             // What a row names has its rows, all of them.
-            if modified_ms < since_ms || ledger.names_receipt(&path, modified_ms - OVERLAP_MS)? {
+            if modified_ms < since_ms || history.names_receipt(&path, modified_ms - OVERLAP_MS)? {
                 continue;
             }
             match read(&path) {
@@ -103,7 +103,7 @@ pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, Le
             }
         }
     }
-    let row = |file: &Asked| {
+    let row = |file: &PendingReceipt| {
         let its = receipts.iter().filter(|(folder, _, _)| file.receipts.as_ref() == Some(*folder));
         let proofs =
             its.filter_map(|(_, path, receipt)| Some((stated_name(receipt, file, &keys)?, path.clone())));
@@ -121,7 +121,7 @@ pub fn run(ledger: &Ledger, known: &KnownServers) -> Result<Option<Recovery>, Le
         }
     };
     let rows: Vec<Sent> = asked.iter().map(row).collect();
-    ledger.settle_left_behind(&alone, &rows)?;
+    history.settle_left_behind(&alone, &rows)?;
     recovery.stored = rows.iter().filter(|row| row.outcome == Outcome::Stored).count();
     recovery.unconfirmed = rows.len() - recovery.stored;
     Ok(Some(recovery))
@@ -152,7 +152,7 @@ fn is_known_signer(receipt: &Receipt, key: Digest, known: &[(Digest, Option<Dige
 /// server than it was sent to.
 fn stated_name(
     receipt: &Receipt,
-    file: &Asked,
+    file: &PendingReceipt,
     known: &[(Digest, Option<Digest>)],
 ) -> Option<(String, Named)> {
     let sent = &file.sent;

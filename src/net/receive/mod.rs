@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use self::arriving::{Arriving, AtRest, MayBeSealed};
 use self::blocks::{Blocks, OpenEnded};
 use self::body::Slot;
-use self::ledger::{Opening, Own};
+use self::detect::Speaks;
+use self::history::{Opening, Own};
 use self::publishing::{Committed, SMALL};
 use self::receipts::Stored;
-use self::telling::Speaks;
 use super::connection::Connection;
 use super::ending::Behind;
 use super::framing::Body;
@@ -25,19 +25,19 @@ use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::Digest;
 use crate::event::{Event, SessionId, Track, Variant};
-use crate::ledger::Seen;
+use crate::history::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{Discard, FileName, Incoming, Pending};
 
 mod arriving;
 mod blocks;
 mod body;
+mod detect;
 mod endings;
-mod ledger;
+mod history;
 mod publishing;
 mod receipts;
 mod room;
-mod telling;
 
 /// How long a client may stand still: a person may choose files in between.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);

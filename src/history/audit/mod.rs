@@ -12,7 +12,7 @@ use std::path::Path;
 use super::announced::Announced;
 use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
-use super::{Ledger, LedgerError, store_path};
+use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
 use crate::escape::escape;
 
@@ -159,17 +159,17 @@ impl Summary {
 /// `receipt` is asked once for every row in effect.
 ///
 /// # Errors
-/// The folder cannot be listed, or the ledger fails; what is wrong with one file is a finding.
+/// The folder cannot be listed, or the history fails; what is wrong with one file is a finding.
 pub fn run(
-    ledger: &Ledger,
+    history: &History,
     store: &Path,
     receipt: &dyn Fn(&Entry) -> Receipt,
     tell: &mut dyn FnMut(&Finding),
-) -> Result<Summary, LedgerError> {
+) -> Result<Summary, HistoryError> {
     let store = store_path(store)?;
-    let began_ms = ledger.recorded_since(&store)?;
-    let rows = ledger.in_effect(&store)?;
-    let files = folder::files(&store).map_err(|why| LedgerError::Store { path: store.clone(), why })?;
+    let began_ms = history.recorded_since(&store)?;
+    let rows = history.in_effect(&store)?;
+    let files = folder::files(&store).map_err(|why| HistoryError::Store { path: store.clone(), why })?;
     let mut pairs: BTreeMap<&OsStr, (Option<&Entry>, Option<&Found>)> = BTreeMap::new();
     for row in &rows {
         pairs.entry(OsStr::new(row.name())).or_default().0 = Some(row);
@@ -177,7 +177,7 @@ pub fn run(
     for file in &files {
         pairs.entry(&file.name).or_default().1 = Some(file);
     }
-    let announced: Vec<Announced> = ledger.announced(&store)?.into_iter().map(|(_, one)| one).collect();
+    let announced: Vec<Announced> = history.announced(&store)?.into_iter().map(|(_, one)| one).collect();
     let mut summary = Summary::default();
     for (name, pair) in pairs {
         summary.files += 1;
@@ -224,11 +224,11 @@ fn explain(what: What, announced: &[Announced], name: &OsStr, store: &Path) -> W
 /// Records a file of a store as it is, because the operator says that it is right. Gives the row.
 ///
 /// # Errors
-/// The file cannot be read, or the ledger fails.
-pub fn accept(ledger: &Ledger, store: &Path, name: &str, now_ms: i64) -> Result<Recovered, LedgerError> {
+/// The file cannot be read, or the history fails.
+pub fn accept(history: &History, store: &Path, name: &str, now_ms: i64) -> Result<Recovered, HistoryError> {
     let store = store_path(store)?;
     let path = store.join(name);
-    let content = folder::read(&path).map_err(|why| LedgerError::Store { path, why })?;
+    let content = folder::read(&path).map_err(|why| HistoryError::Store { path, why })?;
     let row = Recovered {
         at_ms: now_ms,
         store,
@@ -238,7 +238,7 @@ pub fn accept(ledger: &Ledger, store: &Path, name: &str, now_ms: i64) -> Result<
         digest: Some(content.digest),
         receipt: None,
     };
-    ledger.record_recovered(&row)?;
+    history.record_recovered(&row)?;
     Ok(row)
 }
 

@@ -1,0 +1,87 @@
+use std::path::Path;
+
+use super::super::tests::{history, sent};
+use super::super::{Entry, Filter};
+use super::*;
+
+fn asked(name: &str) -> PendingReceipt {
+    let why = Some("nothing is known".to_owned());
+    let sent = Sent { stored_name: None, receipt: None, why, ..sent(1, name, Outcome::Failed) };
+    PendingReceipt { ordinal: 7, receipts: Some("/r".into()), sent }
+}
+
+fn names(history: &History) -> Vec<String> {
+    history.entries(&Filter::default()).unwrap().iter().map(|row| row.name().to_owned()).collect()
+}
+
+#[test]
+fn what_was_asked_turns_into_its_rows_and_into_none_of_others() {
+    let (_folder, history) = history();
+    assert!(!history.has_pending_receipts().unwrap());
+    assert!(history.ask(&[]).unwrap().is_none());
+    let first = history.ask(&[asked("a"), asked("b")]).unwrap().unwrap();
+    let second = history.ask(&[asked("c")]).unwrap().unwrap();
+    assert!(history.has_pending_receipts().unwrap());
+    assert_eq!(names(&history), [""; 0], "nobody sees them before they have an end");
+    history.settle(&first, &[sent(2, "a", Outcome::Stored), sent(2, "b", Outcome::Altered)]).unwrap();
+    assert_eq!(names(&history), ["b", "a"]);
+    drop((first, second));
+    let alone = history.alone().unwrap();
+    assert_eq!(history.left_behind(&alone).unwrap(), [asked("c")]);
+    history.settle_left_behind(&alone, &[sent(3, "c", Outcome::Failed)]).unwrap();
+    assert!(!history.has_pending_receipts().unwrap());
+    let history = history.entries(&Filter::default()).unwrap();
+    assert_eq!(history[0], Entry::Sent(sent(3, "c", Outcome::Failed)));
+    assert_eq!(history.len(), 3);
+}
+
+#[test]
+fn it_comes_back_as_it_was_written() {
+    let (_folder, history) = history();
+    let bare = PendingReceipt {
+        receipts: None,
+        sent: Sent { key: None, why: None, ..asked("b").sent },
+        ..asked("b")
+    };
+    drop(history.ask(&[asked("a"), bare.clone()]).unwrap());
+    assert_eq!(history.left_behind(&history.alone().unwrap()).unwrap(), [asked("a"), bare]);
+}
+
+/// Two programs may ask at once; the dead's are judged only while nobody does.
+#[test]
+fn who_waits_for_a_receipt_is_not_taken_for_dead() {
+    let (folder, history) = history();
+    let other = History::open(&folder.path().join("data/history.db")).unwrap();
+    let (mine, others) = (history.ask(&[asked("a")]).unwrap(), other.ask(&[asked("b")]).unwrap());
+    assert!(history.alone().is_none());
+    drop(mine);
+    assert!(history.alone().is_none());
+    drop(others);
+    assert!(history.alone().is_some());
+    assert!(history.names_receipt(Path::new("/r/a"), 0).is_ok_and(|named| !named));
+}
+
+#[test]
+fn a_receipt_is_named_by_the_rows_that_were_written_after_it() {
+    let (_folder, history) = history();
+    history.record_sent(&sent(10, "a", Outcome::Stored)).unwrap();
+    for (receipt, since_ms, named) in [("/r/a", 10, true), ("/r/a", 11, false), ("/r/b", 0, false)] {
+        assert_eq!(
+            history.names_receipt(Path::new(receipt), since_ms).unwrap(),
+            named,
+            "{receipt} {since_ms}"
+        );
+    }
+}
+
+#[test]
+fn who_cannot_be_kept_apart_from_the_dead_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let history = History::open(&temp.path().join("history.db")).unwrap();
+    // The lock's name is a folder's.
+    std::fs::create_dir(temp.path().join("history.db-asked")).unwrap();
+    let error = history.ask(&[asked("a")]).unwrap_err();
+    assert!(matches!(error, HistoryError::PendingReceipts { .. }), "{error}");
+    assert!(!history.has_pending_receipts().unwrap());
+    assert!(history.alone().is_none());
+}

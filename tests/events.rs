@@ -46,6 +46,7 @@ fn fault(kind: FaultKind, blame: Blame) -> Fault {
 fn faults() -> Vec<Fault> {
     let kinds = every!(FaultKind {
         FaultKind::Broken => FaultKind::Broken,
+        FaultKind::Altered => FaultKind::Altered,
         FaultKind::Unconfirmed => FaultKind::Unconfirmed,
         FaultKind::Usage => FaultKind::Usage,
         FaultKind::Unreachable => FaultKind::Unreachable,

@@ -200,7 +200,7 @@ fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
         FaultKind::Unreachable => 3,
         FaultKind::Refused => 4,
         FaultKind::Local => 5,
-        FaultKind::Broken => 6,
+        FaultKind::Broken | FaultKind::Altered => 6,
         FaultKind::Unconfirmed => 7,
     };
     faults.into_iter().min_by_key(|fault| rank(fault.kind))

@@ -291,7 +291,9 @@ impl Probe<'_> {
     fn judge(&self, fault: Fault, proven: bool) -> Result<Attempt, Fault> {
         match fault.kind {
             // It refused the dialect, or broke off.
-            FaultKind::Refused | FaultKind::Broken => Ok(Attempt::Answer(Answer::NotTaken(fault.what))),
+            FaultKind::Refused | FaultKind::Broken | FaultKind::Altered => {
+                Ok(Attempt::Answer(Answer::NotTaken(fault.what)))
+            }
             // A server for one connection is between two, or still at the one before.
             FaultKind::Unreachable if self.was_there => Ok(Attempt::Away(fault)),
             FaultKind::Unproven if self.was_there && !proven => Ok(Attempt::Away(fault)),

@@ -8,7 +8,7 @@ use crate::speaker::{Challenge, Speaker};
 
 const FRAMINGS: [Framing; 6] = [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
 
-/// Blocks of a file: more than three steps of 64, the last step a part of one, in which no group is whole.
+/// Number of blocks of a file: three steps of 64, and a last step that is not a multiple of a group.
 const BLOCKS: usize = 3 * 64 + 21;
 
 fn speakers() -> impl Iterator<Item = Speaker> {
@@ -24,12 +24,12 @@ fn speakers() -> impl Iterator<Item = Speaker> {
     })
 }
 
-/// The last block holds a byte.
+/// Returns a content whose last block holds one byte.
 fn content(speaker: &Speaker) -> Vec<u8> {
     noise((BLOCKS - 1) * speaker.full() + 1, 1)
 }
 
-/// Where block `n` begins, in a connection with one file.
+/// Returns the offset of block `n` in a connection with one file.
 fn block(speaker: &Speaker, bytes: &[u8], n: usize) -> usize {
     let ending = 8 * (1 + usize::from(speaker.framing == Framing::D));
     let head = if speaker.framing == Framing::A { 0 } else { 8 };
@@ -37,7 +37,7 @@ fn block(speaker: &Speaker, bytes: &[u8], n: usize) -> usize {
 }
 
 #[test]
-fn many_blocks_arrive_in_their_order_however_they_are_divided() {
+fn many_blocks_arrive_in_order_in_pieces_of_any_size() {
     for speaker in speakers() {
         let content = content(&speaker);
         let bytes = speaker.speak(&[("a.bin", &content), ("b.bin", &content[7..])]);
@@ -50,7 +50,7 @@ fn many_blocks_arrive_in_their_order_however_they_are_divided() {
     }
 }
 
-/// Blocks of all lengths, so that an end by the plaintext's length comes long before full blocks would have it.
+/// The blocks have various lengths, so the end by plaintext length comes later than with full blocks.
 #[test]
 fn many_blocks_that_are_not_full_arrive_too() {
     for speaker in speakers() {
@@ -72,7 +72,7 @@ fn a_damaged_block_anywhere_in_a_batch_refuses_the_file() {
             let outcome = receive(&damaged, Pieces::All);
             assert_eq!(outcome.stored, Files::none(), "{speaker:?}, block {n}");
             let [why] = &outcome.refusals[..] else { panic!("{speaker:?}: {:?}", outcome.refusals) };
-            // Of C, a block that holds nothing is one too few.
+            // In C an undecryptable block adds no plaintext, so the body lacks a block instead.
             let said = why.contains("could not be decrypted") || speaker.framing == Framing::C;
             assert!(said, "{speaker:?}, block {n}: {why}");
         }
@@ -80,9 +80,9 @@ fn a_damaged_block_anywhere_in_a_batch_refuses_the_file() {
 }
 
 #[test]
-fn a_file_that_is_cut_in_a_batch_is_not_published() {
+fn a_file_cut_in_a_batch_is_not_published() {
     for speaker in speakers().filter(|speaker| speaker.padding == Padding::Oaep) {
-        // What no length bounds may end after any block.
+        // A body without a length and without a hello may end after any block.
         if speaker.challenge == Challenge::Text && speaker.framing != Framing::A {
             continue;
         }
@@ -100,14 +100,14 @@ fn a_file_that_is_cut_in_a_batch_is_not_published() {
     }
 }
 
-/// And says where, before it wants another byte.
+/// The error names the offset, and the server waits for no further byte.
 #[test]
 fn a_wrong_length_in_a_batch_refuses_the_file() {
     for speaker in speakers().filter(|speaker| speaker.padding == Padding::Oaep) {
         let bytes = speaker.speak(&[("a.bin", &content(&speaker))]);
         let bounded = matches!(speaker.framing, Framing::B | Framing::C | Framing::F);
         if !bounded && (speaker.framing != Framing::D || speaker.challenge == Challenge::Text) {
-            continue; // Elsewhere a MODE stands there, and ends it.
+            continue; // The other framings end where a MODE follows.
         }
         for n in [2, 40, 130] {
             let at = block(&speaker, &bytes, n) - 8;

@@ -1,4 +1,4 @@
-//! A strict server of one dialect: reads what our client sends, and takes nothing else.
+//! A strict server of one dialect: reads what our client sends, and panics on anything else.
 
 use aes::Aes128;
 use cbc::cipher::block_padding::Pkcs7;
@@ -30,14 +30,14 @@ impl<'a> Wire<'a> {
         assert_eq!(self.word(), value, "{what}");
     }
 
-    /// A length and as many bytes.
+    /// Reads a length and that many bytes.
     fn blob(&mut self) -> &'a [u8] {
         let length = usize::try_from(self.word()).unwrap();
         self.bytes(length)
     }
 }
 
-/// Reads one upload of a file from MODE 3 to MODE 2: its name and its content.
+/// Reads one upload from MODE 3 to MODE 2; returns the file's name and content.
 pub fn listen(dialect: Dialect, bytes: &[u8]) -> (String, Vec<u8>) {
     let mut wire = Wire(bytes);
     let mut session = None;
@@ -81,7 +81,7 @@ fn open(dialect: Dialect, block: &[u8]) -> Vec<u8> {
         Padding::Oaep => KEY.decrypt(Oaep::<Sha256>::new(), block).unwrap(),
         Padding::Pkcs1v15 => {
             let plain = KEY.decrypt(Pkcs1v15Encrypt, block).unwrap();
-            // The crate makes something up where the padding is wrong: so look at the raw result.
+            // The crate returns random bytes for wrong padding (implicit rejection), so check the raw result.
             let c = rsa::BoxedUint::from_be_slice(block, KEY.n_bits_precision()).unwrap();
             let em = rsa::hazmat::rsa_decrypt_and_check(&*KEY, None::<&mut getrandom::SysRng>, &c)
                 .unwrap()
@@ -93,7 +93,7 @@ fn open(dialect: Dialect, block: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A body of blocks, by the letter of its framing.
+/// Reads a body of blocks in exactly the dialect's framing.
 fn blocks(dialect: Dialect, wire: &mut Wire) -> Vec<u8> {
     let k = K as u64;
     let m1 = wire.word();

@@ -1,12 +1,12 @@
-//! Every dialect that PROTOCOL.md tells of, in process: what is sent is what arrives.
+//! Every dialect of docs/protocol.md, in process: the server stores exactly what was sent.
 //!
-//! - `table`: the dialects, both directions, at every awkward size
-//! - `batches`: files of many blocks, whole, damaged and cut
-//! - `endings`: what may stand behind CP1's (k, block) pairs, and a session key in pieces
-//! - `transcripts`: bytes of another implementation, kept in `tests/transcripts`
-//! - `property`: any dialect, any file, any split; and cut or altered anywhere
-//! - `speaker` writes what clients of other people send, `listener` reads strictly what ours sends, both
-//!   by the crates `rsa`, `fernet`, `aes`, `cbc` and `hmac` alone; `memory` is a connection without a socket
+//! - `table`: the dialects, both directions, at block-boundary sizes
+//! - `batches`: files of many blocks: complete, damaged and cut
+//! - `endings`: terminators of CP1's (k, block) pairs, and a session key in several blocks
+//! - `transcripts`: recorded bytes of another implementation, in `tests/transcripts`
+//! - `property`: random dialects, files and read sizes; also with cut or altered bytes
+//! - `speaker` writes what third-party clients send, and `listener` strictly reads what our client sends. Both use
+//!   only the crates `rsa`, `fernet`, `aes`, `cbc` and `hmac`. `memory` is a connection without a socket.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! A server's session over bytes in memory, which come in any pieces.
+//! A server's session over bytes in memory, delivered in pieces of any size.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -17,17 +17,17 @@ use upseal::store::Folder;
 
 use crate::common::{Files, IDENTITY, contents, scratch};
 
-/// How many bytes each read gives.
+/// Number of bytes that each read returns.
 #[derive(Debug, Clone, Copy)]
 pub enum Pieces {
     All,
     Single,
     Of(usize),
-    /// 1 to 200, the same for the same seed.
+    /// 1 to 200 bytes, from a seed.
     Random(u64),
 }
 
-/// A client whose bytes are known beforehand; what it is answered is not looked at.
+/// A client that sends fixed bytes and ignores the answers.
 struct Client {
     bytes: Vec<u8>,
     at: usize,
@@ -35,7 +35,7 @@ struct Client {
     silence: Option<Silence>,
 }
 
-/// A client that stands still: so many reads before this byte end without one, as those that wait too long do.
+/// A pause of the client: `reads` reads before byte `before` time out.
 #[derive(Debug, Clone, Copy)]
 pub struct Silence {
     pub before: usize,
@@ -99,7 +99,7 @@ impl Stream for Client {
     fn reset(&mut self) {}
 }
 
-/// Keeps every event.
+/// An observer that keeps every event.
 #[derive(Default)]
 struct Log(Mutex<Vec<Event>>);
 
@@ -117,14 +117,14 @@ impl Observer for Log {
     }
 }
 
-/// What a server has, and what it said.
+/// What a server stored and what it refused.
 #[derive(Debug)]
 pub struct Outcome {
     pub stored: Files,
     pub refusals: Vec<String>,
 }
 
-/// A folder and a server that knows nothing of other tests, for one connection at a time.
+/// A server with its own folder, for one connection at a time.
 pub struct Server {
     folder: TempDir,
     service: Service,
@@ -147,7 +147,7 @@ impl Server {
         Self { folder, service, log }
     }
 
-    /// One connection, from its first byte to its end in order.
+    /// Serves one connection, from its first byte to its orderly end.
     pub fn receive(&self, bytes: &[u8], pieces: Pieces) -> Outcome {
         self.receive_with(bytes, pieces, None)
     }
@@ -165,12 +165,12 @@ impl Server {
     }
 }
 
-/// One connection to a server of its own.
+/// Serves one connection by a new server.
 pub fn receive(bytes: &[u8], pieces: Pieces) -> Outcome {
     Server::new().receive(bytes, pieces)
 }
 
-/// One that stands still once.
+/// Serves one connection with a pause by a new server.
 pub fn receive_with_silence(bytes: &[u8], silence: Silence) -> Outcome {
     Server::new().receive_with(bytes, Pieces::All, Some(silence))
 }

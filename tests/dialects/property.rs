@@ -1,4 +1,4 @@
-//! Any dialect, any file, any split: what arrives is what was sent, or nothing is published.
+//! Random dialects, files and read sizes: the server stores what was sent, or publishes nothing.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,20 +25,20 @@ fn speakers() -> impl Strategy<Value = Speaker> {
             (key_form, key_length_bytes, key_pieces),
             manners,
         )| {
-            // Blocks with nothing in them alone would never end a file.
+            // Empty blocks alone would never end a file.
             if lengths.iter().all(|length| *length == 0) {
                 lengths.clear();
             }
             let (challenge, goodbye, per_file, empty_block) = manners;
             let (terminator, one_block_too_many) = endings;
-            // Our own client says its framing in the hello, and ends its pairs as that says.
+            // A hello names the framing, which fixes the terminator.
             let terminator = if challenge == Challenge::Hello { Terminator::ByFraming } else { terminator };
             Speaker {
                 variant,
                 padding,
                 framing,
                 lengths,
-                // What no MODE follows is no terminator for certain, unless it is one of the framing's own.
+                // A terminator that no MODE follows is not always recognised, except the framing's own.
                 empty_block: empty_block || terminator != Terminator::ByFraming,
                 one_block_too_many: one_block_too_many && framing != Framing::C,
                 terminator,
@@ -54,11 +54,11 @@ fn speakers() -> impl Strategy<Value = Speaker> {
     )
 }
 
-/// A file whose content is not what a server could take for something else by chance alone.
+/// Returns file contents, some of which resemble integers of the protocol.
 fn contents() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..300),
-        // What looks like words of the protocol.
+        // Resembles integers of the protocol.
         vec(select(vec![0_u8, 1, 2, 3, 4, 128, 255]), 0..300),
     ]
 }
@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_arrives_is_what_was_sent(
+    fn the_server_stores_what_was_sent(
         speaker in speakers(),
         first in contents(),
         second in contents(),
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_cut_connection_only_whole_files_are_published(
+    fn only_complete_files_of_a_cut_connection_are_published(
         speaker in speakers(),
         content in contents(),
         seed in any::<u64>(),
@@ -90,7 +90,7 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let cut = (bytes.len() as f64 * share) as usize;
         let outcome = receive(&bytes[..cut], Pieces::Random(seed));
-        // Bodies that no length and no hello bounds may end in order after any block.
+        // A body without a length and without a hello may end after any block.
         let bounded = match speaker.variant {
             Variant::Cp1 if speaker.framing == Framing::E => false,
             Variant::Cp1 => speaker.challenge == Challenge::Hello || !matches!(speaker.framing, Framing::B | Framing::C | Framing::D),
@@ -111,7 +111,7 @@ proptest! {
     ) {
         let speaker = Speaker { variant: Variant::Cp2, goodbye: Goodbye::Once, ..speaker };
         let mut bytes = speaker.speak(&[("a.bin", &content[..])]);
-        // In the body: what is before it is not what the token protects.
+        // Alter the body only: the token does not protect what comes before it.
         let name = bytes.windows(5).position(|window| window == b"a.bin").unwrap();
         let body = name + 5 + 16..bytes.len() - 8;
         let at = body.start + place.index(body.len());

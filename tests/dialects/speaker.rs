@@ -1,4 +1,4 @@
-//! What clients of other people send, written from PROTOCOL.md.
+//! The bytes that third-party clients send, written from docs/protocol.md alone.
 
 use std::sync::LazyLock;
 
@@ -15,22 +15,22 @@ use upseal::event::{Framing, KeyForm, Padding, Variant};
 
 use crate::common::{K, fixtures, message, noise, words};
 
-/// The key of the server that all tests know, as another implementation has it.
+/// The test server's private key, in the types of the `rsa` crate.
 pub static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
     let pem = std::fs::read_to_string(fixtures("identity-v1/server_private_key.pem")).unwrap();
     RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()
 });
 
-/// What MODE 3 carries.
+/// Form of the message in MODE 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
     Text,
     Bytes,
-    /// upseal's own hello, which says the dialect.
+    /// The hello of upseal's client, which names the dialect.
     Hello,
 }
 
-/// How often MODE 2 is said.
+/// Number of times that MODE 2 is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goodbye {
     Once,
@@ -38,21 +38,21 @@ pub enum Goodbye {
     Never,
 }
 
-/// What stands behind the last (k, block) pair, in the clients that were met.
+/// Bytes after the last (k, block) pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Terminator {
     /// 2^64 − 1 in framing D, nothing elsewhere.
     ByFraming,
-    /// Nothing, in framing D too.
+    /// Nothing, also in framing D.
     Nothing,
-    /// This integer.
+    /// An integer.
     Word(u64),
     /// The integer 3 and the three letters `end`.
     End,
 }
 
 impl Terminator {
-    /// Each that was met, and one that was not.
+    /// Every terminator that a known client sends, and one that none sends (77).
     pub const ALL: [Self; 8] = [
         Self::ByFraming,
         Self::Nothing,
@@ -74,33 +74,33 @@ impl Terminator {
     }
 }
 
-/// One way of speaking.
+/// A client of one dialect.
 #[derive(Debug, Clone)]
 pub struct Speaker {
     pub variant: Variant,
     pub padding: Padding,
     pub framing: Framing,
-    /// Plaintext bytes of the blocks, in turn; none: all full.
+    /// Plaintext bytes of the blocks, in turn; empty if all blocks are full.
     pub lengths: Vec<usize>,
-    /// An empty file as one empty block, else as none.
+    /// Whether an empty file is sent as one empty block instead of no block.
     pub empty_block: bool,
-    /// An empty block behind the last if that is full.
+    /// Whether an empty block follows a full last block.
     pub one_block_too_many: bool,
     pub terminator: Terminator,
     pub key_form: KeyForm,
     pub key_length_bytes: usize,
-    /// (k, block) pairs that the session key is sent in, all but one of them empty.
+    /// Number of (k, block) pairs that the session key is sent in; all but one are empty.
     pub key_pieces: usize,
-    /// Which of them holds the key, counted from 0.
+    /// Index of the pair that holds the key, from 0.
     pub key_piece: usize,
     pub challenge: Challenge,
-    /// MODE 3, and in CP2 MODE 4, before each file.
+    /// Whether MODE 3, and in CP2 MODE 4, is repeated before each file.
     pub per_file: bool,
     pub goodbye: Goodbye,
 }
 
 impl Speaker {
-    /// As the handout has it.
+    /// Returns the dialect that the assignment specifies.
     pub fn of(variant: Variant) -> Self {
         Self {
             variant,
@@ -120,7 +120,7 @@ impl Speaker {
         }
     }
 
-    /// A whole connection.
+    /// Returns the bytes of a complete connection.
     pub fn speak(&self, files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let session = Self::session_key();
@@ -183,7 +183,7 @@ impl Speaker {
         }
     }
 
-    /// One RSA block.
+    /// Encrypts one RSA block.
     fn seal(&self, plain: &[u8]) -> Vec<u8> {
         let key = RsaPublicKey::from(&*KEY);
         match self.padding {
@@ -193,7 +193,7 @@ impl Speaker {
         .unwrap()
     }
 
-    /// What stands behind MODE 1.
+    /// Returns the bytes after MODE 1.
     fn body(&self, content: &[u8], session: &[u8; 32]) -> Vec<u8> {
         match self.variant {
             Variant::Plain | Variant::Ap => [words(&[content.len() as u64]), content.to_vec()].concat(),
@@ -221,7 +221,7 @@ impl Speaker {
             Framing::A | Framing::F => words(&[count * k]),
             Framing::B => words(&[count]),
             Framing::C => words(&[content.len() as u64]),
-            // MODE 1 needs something behind it.
+            // Without blocks and terminator something has to follow MODE 1.
             Framing::D | Framing::E if count == 0 && terminator.is_empty() => words(&[0]),
             Framing::D | Framing::E => Vec::new(),
         };
@@ -235,7 +235,7 @@ impl Speaker {
         out
     }
 
-    /// The content of each block.
+    /// Divides the content into the plaintexts of the blocks.
     fn parts<'a>(&self, mut content: &'a [u8]) -> Vec<&'a [u8]> {
         if content.is_empty() {
             return if self.empty_block { vec![content] } else { Vec::new() };
@@ -254,7 +254,7 @@ impl Speaker {
         parts
     }
 
-    /// Plaintext bytes of a full block.
+    /// Returns the plaintext bytes of a full block.
     pub const fn full(&self) -> usize {
         match self.padding {
             Padding::Oaep => K - 66,
@@ -267,7 +267,7 @@ impl Speaker {
     }
 }
 
-/// IV, ciphertext, HMAC over both: the handout's C edition.
+/// Returns a token of the assignment's C edition: IV, ciphertext, HMAC over both.
 fn raw_token(content: &[u8], session: &[u8; 32]) -> Vec<u8> {
     let (signing, encryption) = session.split_at(16);
     let iv: [u8; 16] = noise(16, 5).try_into().unwrap();

@@ -1,4 +1,4 @@
-//! The table of dialects, both directions, at block-boundary sizes.
+//! The table of dialects in both directions, at block-boundary sizes.
 
 use upseal::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, Padding, Variant};
 
@@ -10,19 +10,19 @@ use crate::speaker::{Challenge, Goodbye, Speaker};
 const FRAMINGS: [Framing; 6] = [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
 const PADDINGS: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
 
-/// Around the edges of a block of RSA-1024, in both paddings, of two, and of the block itself.
+/// Sizes around one and two RSA-1024 blocks of plaintext in both paddings, and around the block itself.
 const SIZES: [usize; 16] = [0, 1, 61, 62, 63, 116, 117, 118, 123, 124, 125, 127, 128, 129, 234, 256];
 
-/// What others send to our server.
+/// Returns the dialects of third-party clients, each with a description.
 fn speakers() -> Vec<(&'static str, Speaker)> {
     let mut all = Vec::new();
     for variant in [Variant::Plain, Variant::Ap] {
-        all.push(("as the handout has it", Speaker::of(variant)));
+        all.push(("as specified", Speaker::of(variant)));
     }
     for (padding, framing) in PADDINGS.into_iter().flat_map(|p| FRAMINGS.map(|f| (p, f))) {
         let plain = Speaker { padding, framing, ..Speaker::of(Variant::Cp1) };
         let hello = Speaker { challenge: Challenge::Hello, ..plain.clone() };
-        all.push(("as the handout has it", plain.clone()));
+        all.push(("as specified", plain.clone()));
         all.push(("hello", hello.clone()));
         all.push(("empty file as M1 = 0", Speaker { empty_block: false, ..plain.clone() }));
         all.push(("empty file as M1 = 0, hello", Speaker { empty_block: false, ..hello.clone() }));
@@ -36,7 +36,7 @@ fn speakers() -> Vec<(&'static str, Speaker)> {
     {
         for key_length_bytes in [8, 16] {
             let plain = Speaker { padding, key_form, key_length_bytes, ..Speaker::of(Variant::Cp2) };
-            all.push(("as the handout has it", plain.clone()));
+            all.push(("as specified", plain.clone()));
             all.push(("hello", Speaker { challenge: Challenge::Hello, ..plain.clone() }));
             all.push(("MODE 3 and 4 before each file", Speaker { per_file: true, ..plain }));
         }
@@ -44,8 +44,8 @@ fn speakers() -> Vec<(&'static str, Speaker)> {
     all
 }
 
-/// How every dialect may begin and end, besides.
-fn manners(speaker: &Speaker) -> Vec<Speaker> {
+/// Returns the same dialect with every form of AP message and of MODE 2.
+fn openings_and_endings(speaker: &Speaker) -> Vec<Speaker> {
     let mut all = vec![speaker.clone()];
     all.extend([Goodbye::Twice, Goodbye::Never].map(|goodbye| Speaker { goodbye, ..speaker.clone() }));
     if speaker.challenge == Challenge::Text {
@@ -55,11 +55,11 @@ fn manners(speaker: &Speaker) -> Vec<Speaker> {
 }
 
 #[test]
-fn the_server_understands_every_dialect_without_being_told() {
+fn the_server_detects_every_dialect() {
     for (what, speaker) in speakers() {
         let content = noise(300, 9);
         for size in SIZES {
-            // Another file behind it, so that the end of the first is seen to be right.
+            // A second file shows that the end of the first was found.
             let files = [("a.bin", &content[..size]), ("b.bin", &content[size..])];
             let outcome = receive(&speaker.speak(&files), Pieces::All);
             assert_eq!(outcome.refusals, [""; 0], "{what}, {size} bytes: {speaker:?}");
@@ -69,9 +69,9 @@ fn the_server_understands_every_dialect_without_being_told() {
 }
 
 #[test]
-fn it_understands_every_manner_of_beginning_and_ending() {
+fn the_server_accepts_every_opening_and_ending() {
     for (what, speaker) in speakers() {
-        for speaker in manners(&speaker) {
+        for speaker in openings_and_endings(&speaker) {
             for size in [0, 40, 2 * speaker.full()] {
                 let files = [("a.bin", &noise(size, 9)[..])];
                 let outcome = receive(&speaker.speak(&files), Pieces::Random(size as u64));
@@ -82,9 +82,9 @@ fn it_understands_every_manner_of_beginning_and_ending() {
     }
 }
 
-/// Sizes at which one framing's M1 is another's before the end of the body.
+/// Sizes at which M1 has the value of another framing before the end of the body.
 #[test]
-fn coincidences_of_lengths_end_no_file_early() {
+fn an_ambiguous_m1_does_not_end_a_file_early() {
     for padding in PADDINGS {
         for challenge in [Challenge::Text, Challenge::Hello] {
             let speaker = Speaker { padding, challenge, ..Speaker::of(Variant::Cp1) };
@@ -92,18 +92,18 @@ fn coincidences_of_lengths_end_no_file_early() {
             let b = Speaker { framing: Framing::B, ..speaker.clone() };
             let c = Speaker { framing: Framing::C, ..speaker.clone() };
             let table = [
-                ("B: as many blocks as the first has bytes", &b, full * full),
-                ("B: as many as the first two have, the last short", &b, 2 * full * full - 3),
-                ("B: as many blocks as one has encrypted bytes", &b, 128 * full),
-                ("C: as many bytes as one block encrypted", &c, 128),
-                ("C: as two", &c, 256),
-                ("C: as three", &c, 384),
-                ("C: as many bytes as it has blocks", &Speaker { lengths: vec![1], ..c.clone() }, 30),
+                ("B: M1 is the plaintext of one block", &b, full * full),
+                ("B: M1 is the plaintext of two blocks, the last block short", &b, 2 * full * full - 3),
+                ("B: M1 is the length of an encrypted block", &b, 128 * full),
+                ("C: M1 is the length of one encrypted block", &c, 128),
+                ("C: M1 is the length of two encrypted blocks", &c, 256),
+                ("C: M1 is the length of three encrypted blocks", &c, 384),
+                ("C: M1 is the number of blocks", &Speaker { lengths: vec![1], ..c.clone() }, 30),
                 ("B: one byte in each block", &Speaker { lengths: vec![1], ..b.clone() }, 30),
                 ("B: k blocks of one byte", &Speaker { lengths: vec![1], ..b.clone() }, 128),
                 ("C: k blocks of one byte", &Speaker { lengths: vec![1], ..c.clone() }, 128),
                 (
-                    "F: as many bytes as one block encrypted",
+                    "F: the plaintext has the length of one encrypted block",
                     &Speaker { framing: Framing::F, lengths: vec![64, 64], ..speaker.clone() },
                     128,
                 ),
@@ -119,7 +119,7 @@ fn coincidences_of_lengths_end_no_file_early() {
     }
 }
 
-/// What our client can be told to send.
+/// Returns the dialects that our client can send.
 fn dialects() -> Vec<Dialect> {
     let mut all = Vec::new();
     for auth_message in [AuthMessage::Ascii, AuthMessage::Timestamp, AuthMessage::Random32] {
@@ -144,10 +144,10 @@ fn dialects() -> Vec<Dialect> {
 }
 
 #[test]
-fn the_client_speaks_each_dialect_to_the_letter() {
+fn the_client_sends_each_dialect_exactly() {
     let host = Host::start();
     for dialect in dialects() {
-        // The message has nothing to do with the size.
+        // The AP message does not depend on the size, so a few sizes are enough for the other forms.
         let sizes = if dialect.auth_message == AuthMessage::Ascii { &SIZES[..] } else { &[0, 124, 128] };
         for size in sizes {
             let content = noise(*size, 2);

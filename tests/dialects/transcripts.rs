@@ -1,4 +1,4 @@
-//! Bytes of another implementation, replayed (`tests/transcripts/make.py` recorded them).
+//! Replays recorded bytes of another implementation (see `tests/transcripts/make.py`).
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use upseal::trust::Anchor;
 use crate::common::{ca, words};
 use crate::memory::{Pieces, receive};
 
-/// One connection between two Python peers.
+/// A recorded connection between two Python peers.
 struct Transcript {
     name: String,
-    /// Name, size, SHA-256 in hex.
+    /// Name, size in bytes, and SHA-256 in hexadecimal.
     files: Vec<(String, usize, String)>,
     client: Vec<u8>,
-    /// Empty where the answer is of no interest.
+    /// Empty in transcripts of uploads.
     server: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ fn read(path: &Path) -> Transcript {
     transcript
 }
 
-/// All of a kind.
+/// Reads all transcripts whose file name begins with `kind`, sorted by name.
 fn transcripts(kind: &str) -> Vec<Transcript> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -57,12 +57,12 @@ fn transcripts(kind: &str) -> Vec<Transcript> {
 }
 
 #[test]
-fn the_server_has_every_file_of_every_transcript() {
+fn the_server_stores_every_file_of_every_transcript() {
     let all = transcripts("upload-");
     assert!(all.len() > 200, "only {} transcripts", all.len());
     for (seed, transcript) in (0..).zip(&all) {
         for pieces in [Pieces::Single, Pieces::Random(seed), Pieces::Random(!seed)] {
-            // A server of its own each time, so that nothing is a repetition of what came before.
+            // A new server each time, so that no transcript counts as a replay of another.
             let outcome = receive(&transcript.client, pieces);
             assert_eq!(outcome.refusals, [""; 0], "{}, {pieces:?}", transcript.name);
             let stored: Vec<(String, usize, String)> = outcome
@@ -81,7 +81,7 @@ fn the_server_has_every_file_of_every_transcript() {
 }
 
 #[test]
-fn the_client_believes_every_answer_of_the_transcripts_however_it_is_cut() {
+fn the_client_accepts_every_answer_of_the_transcripts_in_pieces_of_any_size() {
     let all = transcripts("answer-");
     assert!(all.len() >= 8, "only {} transcripts", all.len());
     let anchor = Anchor::load(&ca()).unwrap();

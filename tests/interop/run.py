@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The interoperability matrix: upseal against the independent Python peer, both ways.
+"""The interoperability matrix: upseal against an independent Python peer, in both directions.
 
     run.py --upseal target/debug/upseal [--only SUBSTR] [--table] [--require-all] [-v]
     run.py --self                        the Python peer against itself
 
-One line per case, `ok NAME`, `FAIL NAME: why` or `not offered: NAME (option)`; at the end `N passed, N failed`.
+Prints one line per case, `ok NAME`, `FAIL NAME: reason` or `not offered: NAME (option)`, and finally
+`N passed, N failed`.
 """
 
 import argparse
@@ -31,14 +32,14 @@ VERBOSE = False
 
 
 class Failure(Exception):
-    """Why a case failed."""
+    """A case failed; the text is the reason."""
 
 
 class NotOffered(Exception):
-    """The binary under test does not know an option that the case needs."""
+    """The binary under test lacks an option that the case needs."""
 
 
-# ---------------------------------------------------------------- what is combined
+# ---------------------------------------------------------------- combinations
 
 @dataclass(frozen=True)
 class Combo:
@@ -50,7 +51,7 @@ class Combo:
         return " ".join(word for word in (self.variant, self.padding, self.framing) if word)
 
     def words(self):
-        """The flags that upseal and peer.py share."""
+        """Returns the flags that upseal and peer.py have in common."""
         words = []
         if self.padding:
             words += ["--padding", self.padding]
@@ -70,13 +71,15 @@ COMBOS = [PLAIN, AP, *CP1, *CP2]
 
 # Around the OAEP (62) and PKCS1v15 (117) block, two whole blocks of each, k = 128, and 64 KiB.
 SIZES = [0, 1, 61, 62, 63, 116, 117, 118, 124, 127, 128, 129, 234, 300, 65535, 65536, 65537]
-FEW_SIZES = (0, 1, 61, 62, 63, 116, 117, 118, 127, 128, 129, 300)  # of a dialect
+FEW_SIZES = (0, 1, 61, 62, 63, 116, 117, 118, 127, 128, 129, 300)  # default sizes of a dialect case
 BIG = 3 * 1024 * 1024 + 1
+
+SPECIFIED = "as specified"  # row of the dialect table for the defaults
 
 ODD_NAMES = ["with space.txt", "ünïcødé 日本 🎉.txt", "%2e%2e$(id)'\".txt", "n" * 200 + ".txt", "plain.txt"]
 DASH_NAME, DOUBLE_DASH_NAME = "-dash.txt", "--double.txt"
 
-# Faults of the sender, and the combinations in which each makes sense.
+# Sender faults, and the combinations to which each applies.
 SEND_FAULTS = [
     (["cut", "reset"], [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, CP2_OAEP]),
     (["reset-at-block"], [OAEP_E]),
@@ -93,126 +96,127 @@ SEND_FAULTS = [
 
 @dataclass(frozen=True)
 class Dialect:
-    """One way of speaking among all that PROTOCOL.md allows."""
+    """One dialect of the protocol (docs/protocol.md), for one combination."""
     what: str
     combo: Combo
-    client: tuple = ()         # options of the client, whichever it is
-    server: tuple = ()         # options of a Python server, so that it demands just this
-    python_client: tuple = ()  # what a Python client needs besides
+    client: tuple = ()         # options of the client under test or the Python client
+    server: tuple = ()         # options that make a Python server demand exactly this dialect
+    python_client: tuple = ()  # further options of a Python client
     sizes: tuple = FEW_SIZES
-    sniffed: bool = False      # a Python server is not told the framing
+    sniffed: bool = False      # whether a Python server has to detect the framing
 
     def __str__(self):
         return f"{self.combo}, {self.what}"
 
 
 def client_dialects():
-    """What clients in the wild do: the Python peer does it to the server under test."""
+    """Returns the dialects of third-party clients; the Python peer sends them to the server under test."""
     found = []
 
     def add(what, combos, *words, server=None, sizes=FEW_SIZES):
         for combo in combos:
-            told = tuple(words) if server is None else server
-            found.append(Dialect(what, combo, tuple(words), told, sizes=tuple(sizes)))
+            server_options = tuple(words) if server is None else server
+            found.append(Dialect(what, combo, tuple(words), server_options, sizes=tuple(sizes)))
 
-    add("empty as M1 = 0", CP1, "--empty", "zero")
-    # 128 bytes apart: B and C then look like an F of one block.
+    add("empty file as M1 = 0", CP1, "--empty", "zero")
+    # Without 128: short blocks of it have an M1 in B and C that looks like framing F.
     few = (0, 1, 61, 63, 127, 129, 300)
-    for lengths in ("40", "1", "40,0,17"):
-        add(f"blocks of {lengths}", CP1, "--block", lengths, server=(), sizes=few)
-    add("128 bytes in blocks of 1", CP1, "--block", "1", server=(), sizes=(128, 1))
-    add("128 bytes in blocks of 40", CP1, "--block", "40", server=(), sizes=(128, 1))
-    add("128 bytes in blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=(128, 1))
-    add("blocks of 40, hello", CP1, "--block", "40", "--hello", server=(), sizes=few)
+    for lengths, what in (("40", "40 bytes"), ("1", "1 byte"), ("40,0,17", "40, 0 and 17 bytes")):
+        add(f"blocks of {what}", CP1, "--block", lengths, server=(), sizes=few)
+    add("128 bytes in blocks of 1 byte", CP1, "--block", "1", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40 bytes", CP1, "--block", "40", server=(), sizes=(128, 1))
+    add("128 bytes in blocks of 40 bytes, hello", CP1, "--block", "40", "--hello", server=(), sizes=(128, 1))
+    add("blocks of 40 bytes, hello", CP1, "--block", "40", "--hello", server=(), sizes=few)
     for combo in CP1:
         full = 62 if combo.padding == "oaep" else 117
-        for goodbye in ("once", "twice", "never"):
-            add(f"last block full, MODE 2 {goodbye}", [combo], "--goodbye", goodbye, sizes=(300, full, 2 * full))
-        add("silence before the last full block", [combo], "--pause", "1.5", server=(), sizes=(3 * full,))
-        add("silence before a short last block", [combo], "--pause", "1.5", server=(), sizes=(3 * full - 5,))
+        for goodbye, what in (("once", "MODE 2 once"), ("twice", "MODE 2 twice"), ("never", "no MODE 2")):
+            add(f"last block full, {what}", [combo], "--goodbye", goodbye, sizes=(300, full, 2 * full))
+        add("pause before a full last block", [combo], "--pause", "1.5", server=(), sizes=(3 * full,))
+        add("pause before a short last block", [combo], "--pause", "1.5", server=(), sizes=(3 * full - 5,))
         if combo.framing == "D":
             for what, size in (("full", 2 * full), ("short", 2 * full - 5)):
-                add(f"silence before the terminator, last block {what}", [combo],
+                add(f"pause before the terminator, last block {what}", [combo],
                     "--pause", "1.5", "--pause-before", "3", server=(), sizes=(size,))
-        # Where one framing's M1 is another's before the end of the body.
+        # M1 has the value that another framing would have before the end of the body.
         if combo.framing == "B":
-            add(f"as many blocks as {full} or {2 * full} bytes", [combo], sizes=(full * full, 2 * full * full - 3))
-            # Here only the hello can tell in time.
-            add(f"{full} blocks, silence after the first, hello", [combo],
+            add(f"{full} or {2 * full} blocks, ambiguous M1", [combo], sizes=(full * full, 2 * full * full - 3))
+            # Without the hello the server cannot know the framing before the pause.
+            add(f"{full} blocks, pause after the first, hello", [combo],
                 "--hello", "--pause", "1.5", "--pause-before", "2", server=(), sizes=(full * full,))
-            add("as many blocks as bytes of 1 or 2 encrypted", [combo], sizes=(128 * full, 256 * full - 3))
+            add("128 or 256 blocks, ambiguous M1", [combo], sizes=(128 * full, 256 * full - 3))
         if combo.framing == "C":
-            add("as many bytes as 1, 2 or 3 blocks encrypted", [combo], sizes=(128, 256, 384))
-            add("256 bytes, silence after the second block, hello", [combo],
+            add("128, 256 or 384 bytes, ambiguous M1", [combo], sizes=(128, 256, 384))
+            add("256 bytes, pause after the second block, hello", [combo],
                 "--hello", "--pause", "1.5", "--pause-before", "3", server=(), sizes=(256,))
-    for goodbye in ("twice", "never"):
-        add(f"MODE 2 {goodbye}", COMBOS, "--goodbye", goodbye)
-    add("one byte a write", [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--gap-bytes", server=())
-    add("all in one send", COMBOS, "--glue", server=())
-    add("silence in the body", [PLAIN, AP, CP2_OAEP], "--pause", "1.5", server=(), sizes=(300,))
+    for goodbye, what in (("twice", "MODE 2 twice"), ("never", "no MODE 2")):
+        add(what, COMBOS, "--goodbye", goodbye)
+    add("one byte per write", [PLAIN, AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--gap-bytes", server=())
+    add("everything in one write", COMBOS, "--glue", server=())
+    add("pause in the body", [PLAIN, AP, CP2_OAEP], "--pause", "1.5", server=(), sizes=(300,))
     for form in ("ascii", "timestamp", "random32", "text", "stamped-text"):
         add(f"AP message {form}", [AP, *OAEP, PKCS_A, PKCS_E, *CP2], "--auth-message", form)
     add("MODE 3 before each file", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", server=())
     add("MODE 3 before each file, hello", [AP, *OAEP, PKCS_A, *CP2], "--auth-per-file", "--hello", server=())
     for word in TERMINATORS:
-        add(f"pairs end in {word}", PAIRS, "--terminator", word)
-        add(f"pairs end in {word}, hello", PAIRS, "--terminator", word, "--hello", server=("--terminator", word))
-        add(f"pairs end in {word}, MODE 2 twice", PAIRS, "--terminator", word, "--goodbye", "twice")
-        add(f"pairs end in {word}, MODE 2 never", PAIRS, "--terminator", word, "--goodbye", "never")
-        add(f"pairs end in {word}, MODE 3 before each file", PAIRS, "--terminator", word, "--auth-per-file",
+        add(f"terminator {word}", PAIRS, "--terminator", word)
+        add(f"terminator {word}, hello", PAIRS, "--terminator", word, "--hello", server=("--terminator", word))
+        add(f"terminator {word}, MODE 2 twice", PAIRS, "--terminator", word, "--goodbye", "twice")
+        add(f"terminator {word}, no MODE 2", PAIRS, "--terminator", word, "--goodbye", "never")
+        add(f"terminator {word}, MODE 3 before each file", PAIRS, "--terminator", word, "--auth-per-file",
             server=("--terminator", word))
-        # The first file is the empty one.
-        add(f"pairs end in {word}, an empty file has none", PAIRS, "--terminator", word, "--empty", "zero")
+        # The empty file comes first.
+        add(f"terminator {word}, empty file without blocks", PAIRS, "--terminator", word, "--empty", "zero")
     for combo in CP1:
         full = 62 if combo.padding == "oaep" else 117
-        add("an empty block behind a full last one", [combo], "--one-block-too-many", server=(), sizes=(full, 2 * full, 300))
+        add("extra empty block after a full last block", [combo], "--one-block-too-many",
+            server=(), sizes=(full, 2 * full, 300))
     for piece in (1, 2, 3):
-        add(f"session key in 3 pieces, the others empty: piece {piece}", CP2, "--key-piece", str(piece), server=())
+        add(f"session key in block {piece} of 3, the others empty", CP2, "--key-piece", str(piece), server=())
     per_file, both = ("--key-per-file",), ("--key-per-file", "--auth-per-file")
     raw, sixteen = ("--key-form", "raw"), ("--key-length-bytes", "16")
     add("raw key", CP2, *raw)
-    add("length of 16 bytes", CP2, *sixteen)
-    add("raw key, length of 16 bytes", CP2, *raw, *sixteen)
+    add("16-byte key length", CP2, *sixteen)
+    add("raw key, 16-byte key length", CP2, *raw, *sixteen)
     add("raw key, hello", CP2, *raw, "--hello", server=raw)
     add("MODE 4 before each file", CP2, *per_file, server=())
     add("MODE 3 and 4 before each file", CP2, *both, server=())
     add("raw key, MODE 4 before each file", CP2, *raw, *per_file, server=raw)
-    add("raw key, length of 16 bytes, MODE 3 and 4 before each file", CP2, *raw, *sixteen, *both, server=raw + sixteen)
+    add("raw key, 16-byte key length, MODE 3 and 4 before each file", CP2, *raw, *sixteen, *both, server=raw + sixteen)
     return found
 
 
 def server_dialects():
-    """What servers in the wild do and demand: the client under test speaks to a Python server."""
+    """Returns what third-party servers demand; the client under test connects to such a Python server."""
     found = []
 
     def add(what, combos, *words, server=None, python_client=(), sniffed=False):
         for combo in combos:
-            told = tuple(words) if server is None else server
-            found.append(Dialect(what, combo, tuple(words), told, python_client, sniffed=sniffed))
+            server_options = tuple(words) if server is None else server
+            found.append(Dialect(what, combo, tuple(words), server_options, python_client, sniffed=sniffed))
 
     proving = [AP, OAEP_A, OAEP_E, PKCS_A, *CP2]
-    add("the server finds out the framing", CP1, sniffed=True)
-    add("empty as M1 = 0", CP1, "--empty", "zero")
-    add("empty as a block", CP1, "--empty", "block")
+    add("server detects the framing", CP1, sniffed=True)
+    add("empty file as M1 = 0", CP1, "--empty", "zero")
+    add("empty file as one block", CP1, "--empty", "block")
     for form in ("ascii", "timestamp", "random32"):
         add(f"AP message {form}", proving, "--auth-message", form)
     for word in TERMINATORS:
-        add(f"pairs end in {word}", PAIRS, "--terminator", word)
-        add(f"pairs end in {word}, an empty file has none", PAIRS, "--terminator", word, "--empty", "zero")
+        add(f"terminator {word}", PAIRS, "--terminator", word)
+        add(f"terminator {word}, empty file without blocks", PAIRS, "--terminator", word, "--empty", "zero")
     for form in ("fernet", "raw"):
         for length in ("8", "16"):
             words = ("--key-form", form, "--key-length-bytes", length)
-            add(f"{form} key, length of {length} bytes", CP2, *words)
-    for kind in ("base", "path"):
-        add(f"name as {kind}", [PLAIN, AP, OAEP_A, CP2_OAEP], "--name-as", kind, server=())
-    add("certificate first", proving, server=("--reply-order", "cert-first"))
-    add("message read as UTF-8", proving, server=("--utf8",), python_client=("--hello",))
+            add(f"{form} key, {length}-byte key length", CP2, *words)
+    for kind, what in (("base", "name without its path"), ("path", "name as the typed path")):
+        add(what, [PLAIN, AP, OAEP_A, CP2_OAEP], "--name-as", kind, server=())
+    add("certificate before signature", proving, server=("--reply-order", "cert-first"))
+    add("server decodes the message as UTF-8", proving, server=("--utf8",), python_client=("--hello",))
     for salt in ("0", "20", "32"):
         add(f"salt of {salt} bytes", proving, server=("--salt", salt), python_client=("--salt", "any"))
-    add("gaps in the answer", proving, server=("--reply-gap", "0.1"))
-    add("gaps in the answer, certificate first", proving,
+    add("pauses inside the answer", proving, server=("--reply-gap", "0.1"))
+    add("pauses inside the answer, certificate before signature", proving,
         server=("--reply-gap", "0.1", "--reply-order", "cert-first"))
-    add("the message's length for the signature's", proving,
+    add("answer states the message's length for the signature", proving,
         server=("--signature-length", "message"), python_client=("--hello",))
     return found
 
@@ -220,7 +224,7 @@ def server_dialects():
 # ---------------------------------------------------------------- processes
 
 class Running:
-    """A server process: its address, its standard output line by line, its store."""
+    """A server process with its address, the lines of its standard output, and its store."""
 
     def __init__(self, words, store, environment, address_of):
         say("$", *words)
@@ -252,11 +256,11 @@ class Running:
         return self.stderr.read().decode("utf-8", "replace")[-500:].strip()
 
     def finish(self):
-        """Waits for the process to end by itself."""
+        """Waits for the process to exit; returns its exit code."""
         try:
             code = self.process.wait(20)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the server did not end; it said {self.lines[-3:]}") from None
+            raise Failure(f"the server did not exit; its last lines are {self.lines[-3:]}") from None
         self.reader.join(5)
         return code
 
@@ -287,7 +291,7 @@ class Sent:
 
     def expect(self, code):
         if self.code != code:
-            raise Failure(f"the client ended with {self.code}, not {code}: {self.stderr[-500:].strip()}")
+            raise Failure(f"the client exited with {self.code}, not {code}: {self.stderr[-500:].strip()}")
 
 
 def run_client(words, cwd, environment):
@@ -296,7 +300,7 @@ def run_client(words, cwd, environment):
         done = subprocess.run(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=SEND_TIMEOUT)
     except subprocess.TimeoutExpired:
-        raise Failure(f"the client did not end within {SEND_TIMEOUT} s") from None
+        raise Failure(f"the client did not exit within {SEND_TIMEOUT} s") from None
     sent = Sent(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
     say("  ->", sent.code, sent.stdout[-300:].strip(), sent.stderr[-300:].strip())
     return sent
@@ -305,13 +309,13 @@ def run_client(words, cwd, environment):
 class Python:
     """peer.py as client and as server."""
     name = "python"
-    messages = []  # every AP message that its servers saw from the client under test
+    messages = []  # every AP message that its servers received from the client under test
 
     def __init__(self, patience=20):
         self.patience = patience
 
     def check_offers(self, options):
-        """peer.py knows them all."""
+        """Does nothing: peer.py has every option."""
 
     def serve(self, work, combo, certs, connections=1, fault=None, extra=()):
         words = [sys.executable, str(PEER), "serve", "--variant", combo.variant, *combo.words(),
@@ -331,7 +335,7 @@ class Python:
 
 
 class Upseal:
-    """The binary under test; every case gets a home of its own, so that no pin and no memory is shared."""
+    """The binary under test. Each case gets its own home, so that cases share no known servers or history."""
     name = "upseal"
 
     def __init__(self, binary):
@@ -396,7 +400,7 @@ def upseal_address(line):
     raise Failure(f"the first event is not `listening`: {line!r}")
 
 
-# ---------------------------------------------------------------- small means
+# ---------------------------------------------------------------- helpers
 
 def say(*words):
     if VERBOSE:
@@ -413,7 +417,7 @@ def eventually(condition, seconds):
 
 
 def files_below(folder):
-    """Every file, hidden ones too, as a path relative to the folder."""
+    """Returns every file, including hidden ones, as a path relative to the folder."""
     return {os.path.relpath(os.path.join(where, name), folder)
             for where, _, names in os.walk(folder) for name in names}
 
@@ -428,11 +432,11 @@ def make_file(folder, name, size_or_bytes):
 
 
 def expect_stored(server, source, names):
-    """The store holds exactly these files, byte for byte (up to 5 s after the client ended)."""
+    """Fails unless the store holds exactly these files, byte for byte, at most 5 s after the client exited."""
     eventually(lambda: server.new_files() == set(names), 5)
     found = server.new_files()
     if found != set(names):
-        raise Failure(f"missing in the store {sorted(set(names) - found)}, too much {sorted(found - set(names))}")
+        raise Failure(f"missing in the store: {sorted(set(names) - found)}; unexpected: {sorted(found - set(names))}")
     for name in names:
         sent, stored = (source / name).read_bytes(), (server.store / name).read_bytes()
         if sent != stored:
@@ -441,16 +445,16 @@ def expect_stored(server, source, names):
 
 
 def expect_alive_or_done(server, peer):
-    """A Python server ends by itself, content with what it saw; upseal's is still there."""
+    """Fails unless a Python server exits with code 0, or upseal's server is still running."""
     if peer.name == "python":
         if server.finish() != 0:
-            raise Failure(f"the Python server was not content: {refusals(server)}")
+            raise Failure(f"the Python server refused something: {refusals(server)}")
     elif server.process.poll() is not None:
-        raise Failure(f"the server ended with {server.process.returncode}: {server.errors()}")
+        raise Failure(f"the server exited with {server.process.returncode}: {server.errors()}")
 
 
 def refusals(server):
-    """Why the server refused: a line of peer.py, an event of upseal, or what stands on stderr."""
+    """Returns the reasons for refusals: lines of peer.py, events of upseal, or else its standard error."""
     return [line for line in server.lines if line.startswith(("refused", '{"event":"refused"'))] or server.errors()
 
 
@@ -462,7 +466,7 @@ def sizes_case(client, server_peer, combo, certs):
         names = [make_file(source, f"size-{size}.bin", size) for size in SIZES]
         if combo.variant != "cp1":
             names.append(make_file(source, "big.bin", BIG))
-        # Clear bytes that could be taken for CP1's framing B, C or F, and for a Fernet token.
+        # Plaintext that resembles CP1's framing B, C or F, and a Fernet token.
         names.append(make_file(source, "like-pairs.bin", struct.pack(">Q", 128) * 85))
         names.append(make_file(source, "like-token.bin", b"gAAAAA" * 100))
         with server_peer.serve(work, combo, certs) as server:
@@ -474,7 +478,7 @@ def sizes_case(client, server_peer, combo, certs):
 
 
 def names_case(client, server_peer, combo, certs, extra=()):
-    """Odd names, typed relative to the current folder: `./--double.txt`, and `-dash.txt` after `--`."""
+    """Sends odd names relative to the current folder: `./--double.txt`, and `-dash.txt` after `--`."""
     def run(work):
         source = work / "source"
         for number, name in enumerate([*ODD_NAMES, DASH_NAME, DOUBLE_DASH_NAME]):
@@ -489,7 +493,7 @@ def names_case(client, server_peer, combo, certs, extra=()):
 
 
 def zero_case(client, server_peer, combo, certs):
-    """CP1: M1 = 0 is an empty file too; another file follows it."""
+    """CP1: sends an empty file as M1 = 0, and another file after it."""
     def run(work):
         source = work / "source"
         names = [make_file(source, "empty.bin", 0), make_file(source, "after.bin", 200)]
@@ -502,32 +506,33 @@ def zero_case(client, server_peer, combo, certs):
 
 
 def dialect_case(client, server_peer, dialect, certs):
-    """Several files over one connection, every size of the dialect."""
+    """Sends a file of every size of the dialect over one connection."""
     def run(work):
         client.check_offers(dialect.client)
         source = work / "source"
         names = [make_file(source, f"size-{size}.bin", size) for size in dialect.sizes]
         combo = dialect.combo
-        server_combo, told, words = combo, dialect.server, dialect.client
+        server_combo, server_options, words = combo, dialect.server, dialect.client
         if dialect.sniffed:
             server_combo = Combo(combo.variant, combo.padding)
         if client.name == "python":
             words += dialect.python_client
-        with server_peer.serve(work, server_combo, certs, extra=told if server_peer.name == "python" else ()) as server:
+        extra = server_options if server_peer.name == "python" else ()
+        with server_peer.serve(work, server_combo, certs, extra=extra) as server:
             sent = client.send(work, combo, certs, server.port, [str(source / name) for name in names], extra=words)
             if sent.code != 0:
                 eventually(lambda: refusals(server), 1)
-                raise Failure(f"the client ended with {sent.code}: {sent.stderr[-300:]} the server: {refusals(server)}")
+                raise Failure(f"the client exited with {sent.code}: {sent.stderr[-300:]} the server: {refusals(server)}")
             expect_stored(server, source, names)
             expect_alive_or_done(server, server_peer)
-            expect_said(server, dialect, len(names))
+            expect_logged(server, dialect, len(names))
             if "random32" not in dialect.client:
                 remember_messages(client, server)
     return run
 
 
-def expect_said(server, dialect, files):
-    """What a Python server saw, where an option says how often or in which form something comes."""
+def expect_logged(server, dialect, files):
+    """Checks the log of a Python server for the effect of options that its files cannot show."""
     if not server.lines[0].startswith("listening "):
         return
     for option, mode in (("--auth-per-file", "mode 3"), ("--key-per-file", "mode 4")):
@@ -540,7 +545,7 @@ def expect_said(server, dialect, files):
 
 
 def silence_case(client, server_peer, combo, certs, size):
-    """After the last block nothing comes, and the connection stays: the file is published after 1 s."""
+    """Sends nothing after the last block and keeps the connection open: the file is published after 1 s."""
     def run(work):
         source = work / "source"
         names = [make_file(source, "last.bin", size)]
@@ -558,7 +563,7 @@ def silence_case(client, server_peer, combo, certs, size):
 
 
 def hello_case(client, server_peer, combo, certs):
-    """Python authenticates with a hello; upseal's server answers with its line before the PEM."""
+    """Authenticates with a hello; upseal's server must answer with its line before the PEM."""
     def run(work):
         source = work / "source"
         names = [make_file(source, "one.bin", 1000), make_file(source, "two.bin", 0)]
@@ -574,12 +579,12 @@ def hello_case(client, server_peer, combo, certs):
 
 
 def unproven_case(client, server_peer, combo, certs, fault=None):
-    """The server does not prove itself: exit 4, MODE 2 from the client, no name and no body."""
+    """The server's proof is wrong: the client must exit with 4, and send MODE 2 but no name and no body."""
     def run(work):
         source = work / "source"
         make_file(source, "secret.bin", 5000)
         with server_peer.serve(work, combo, certs, connections=20, fault=fault) as server:
-            if fault == "replay":  # the first connection is honest, and is recorded
+            if fault == "replay":  # the answer of the first connection is correct and is recorded
                 make_file(source, "first.bin", 5000)
                 client.send(work, combo, certs, server.port, [str(source / "first.bin")]).expect(0)
                 eventually(lambda: "closed in order" in server.lines, 5)
@@ -591,46 +596,46 @@ def unproven_case(client, server_peer, combo, certs, fault=None):
             eventually(lambda: re.match("closed|refused", server.lines[-1]) and len(server.lines) > seen, 5)
             lines = server.lines[seen:]
             if {"mode 0", "mode 1", "mode 4"} & set(lines):
-                raise Failure(f"the client went on with an unproven server: {lines}")
+                raise Failure(f"the client continued with an unproven server: {lines}")
             if "mode 2" not in lines:
-                raise Failure(f"the client left without MODE 2: {lines}")
+                raise Failure(f"the client closed without MODE 2: {lines}")
             remember_messages(client, server)
     return run
 
 
 def broken_off_case(client, server_peer, combo, certs, fault):
-    """The server goes away in the middle of a body that no kernel buffers whole: exit 1."""
+    """The server disconnects inside a body that is too large for socket buffers: exit 1."""
     def run(work):
         source = work / "source"
         make_file(source, "body.bin", 1_000_000 if combo.variant == "cp1" else 16 * 1024 * 1024)
         with server_peer.serve(work, combo, certs, connections=20, fault=fault) as server:
             client.send(work, combo, certs, server.port, [str(source / "body.bin")]).expect(1)
             if "mode 1" not in server.lines:
-                raise Failure("the client never came to MODE 1")
+                raise Failure("the client never sent MODE 1")
             remember_messages(client, server)
     return run
 
 
 def no_close_case(client, server_peer, combo, certs):
-    """A server that never closes after MODE 2: the file is sent, but nobody may call it delivered."""
+    """The server never closes after MODE 2: the client may report the file as sent, not as delivered."""
     def run(work):
         source = work / "source"
         make_file(source, "body.bin", 1000)
         with server_peer.serve(work, combo, certs, fault="no-close") as server:
             sent = client.send(work, combo, certs, server.port, [str(source / "body.bin")])
             if "mode 2" not in server.lines:
-                raise Failure("the client never came to MODE 2")
+                raise Failure("the client never sent MODE 2")
             if sent.code == 0:
                 raise Failure("the client claims delivery though the server never closed")
     return run
 
 
 def refused_case(client, combo, certs):
-    """Nobody listens: exit 3."""
+    """No server listens: exit 3."""
     def run(work):
         source = work / "source"
         make_file(source, "body.bin", 1000)
-        with socket.socket() as bound:  # bound, not listening: the port is ours, connections are refused
+        with socket.socket() as bound:  # bound but not listening: connections to the port are refused
             bound.bind(("127.0.0.1", 0))
             client.send(work, combo, certs, bound.getsockname()[1], [str(source / "body.bin")]).expect(3)
     return run
@@ -649,11 +654,11 @@ def short_salt_case(client, server_peer, combo, certs):
 
 
 def forged_receipt_case(client, server_peer, certs):
-    """A man in the middle has a server that signs whatever it is told sign a `stored` text: refused, exit 4."""
+    """A relay lets a server that signs any message sign a forged statement: the client must exit with 4."""
     def run(work):
         source = work / "source"
         make_file(source, "body.bin", 1000)
-        told = []
+        signed = []
 
         def blob(reader):
             length = struct.unpack(">Q", reader.read(8))[0]
@@ -685,7 +690,7 @@ def forged_receipt_case(client, server_peer, certs):
                         f"key {hashlib.sha256(der).hexdigest()}\ntime 2026-11-22T12:00:00Z\n"
                         f"file 1 ap {len(body)} {hashlib.sha256(body).hexdigest()} body.bin\n").encode()
                 signature, _ = sign(server, text)
-                told.append(text)
+                signed.append(text)
                 answer(signature, text + pem)
                 reader.read()
 
@@ -696,16 +701,16 @@ def forged_receipt_case(client, server_peer, certs):
             thread.start()
             sent = client.send(work, AP, certs, listener.getsockname()[1], [str(source / "body.bin")])
             thread.join(20)
-            if not told:
-                raise Failure("the server signed nothing, so nothing was tried")
+            if not signed:
+                raise Failure("the server signed nothing, so the attack was not tried")
             sent.expect(4)
             if "receipt does not hold" not in sent.stdout + sent.stderr:
-                raise Failure(f"the client says another reason: {sent.stderr[-300:]}")
+                raise Failure(f"the client gives another reason: {sent.stderr[-300:]}")
     return run
 
 
 def send_fault_case(client, server_peer, combo, certs, fault, extra=()):
-    """A sender that misbehaves: nothing in the store, not even a leftover, and the next one is served."""
+    """A sender misbehaves: the store must stay empty, without leftovers, and the next sender is served."""
     def run(work):
         source = work / "source"
         size = 620 if fault == "reset-at-block" else 2000 if combo.variant == "cp1" else 100_000
@@ -716,7 +721,7 @@ def send_fault_case(client, server_peer, combo, certs, fault, extra=()):
                                extra=["--fault", fault, *extra])
             if "TimeoutError" in sent.stderr:
                 raise Failure("the server did not close the connection")
-            # CP1's open-ended framing may be published after 1 s of silence: give it the time to go wrong.
+            # CP1's open-ended framing is published after 1 s of silence: wait long enough to see a wrong publication.
             time.sleep(1.5 if combo.framing == "E" else 0.2)
             if not eventually(lambda: not server.new_files(), 5):
                 raise Failure(f"in the store: {sorted(server.new_files())}")
@@ -732,14 +737,14 @@ def send_fault_case(client, server_peer, combo, certs, fault, extra=()):
 
 
 def remember_messages(client, server):
-    """Keeps the AP messages that the client under test has sent, for `fresh_messages_case`."""
+    """Keeps the AP messages of the client under test for `fresh_messages_case`."""
     for line in list(server.lines):
         if line.startswith("message "):
             Python.messages.append((client.name, bytes.fromhex(line.split()[1])))
 
 
 def fresh_messages_case(_work):
-    """No AP message, and no random part of one, ever comes twice; upseal's has 128 bytes."""
+    """Fails if an AP message or its random part occurs twice, or if upseal's has not 128 bytes."""
     messages = [message for _, message in Python.messages]
     if len({message[24:] for message in messages}) != len(messages):
         raise Failure("an AP message came twice")
@@ -754,19 +759,20 @@ def fresh_messages_case(_work):
 class Case:
     name: str
     run: Callable
-    row: str | None = None     # in the table of dialects
-    column: str | None = None  # in: Python to the server under test; out: the client under test to Python
+    row: str | None = None      # of the dialect table
+    combo: Combo | None = None  # column of the dialect table
+    way: str | None = None      # in: Python to the server under test; out: the client under test to Python
 
 
 def all_cases(peers, certs):
-    """Every case. `peers` are (client under test, server under test, Python)."""
+    """Returns every case. `peers` are (client under test, server under test, Python)."""
     client, server, python = peers
     good = [key for key in ("v3", "v1", "upseal") if key in certs]
     pairs = [(client, python), (python, server)] if client is not python else [(python, python)]
     v3 = lambda combo: None if combo == PLAIN else certs["v3"]  # noqa: E731
     cases = []
 
-    # First, because it takes the 30 s of the client's patience.
+    # First, because it takes 30 s, the client's timeout.
     cases.append(Case(f"no-close {client.name}->python {CP2_OAEP}",
                   no_close_case(client, python, CP2_OAEP, v3(CP2_OAEP))))
 
@@ -775,7 +781,7 @@ def all_cases(peers, certs):
         for combo in COMBOS:
             for key in ["none"] if combo == PLAIN else good if combo.framing in (None, "A", "E") else ["v3"]:
                 cases.append(Case(f"sizes {way} {combo} certs={key}", sizes_case(a, b, combo, certs.get(key)),
-                                  str(combo), "in" if a is python else "out"))
+                                  SPECIFIED, combo, "in" if a is python else "out"))
             cases.append(Case(f"names {way} {combo}", names_case(a, b, combo, v3(combo))))
         if a is python:
             for kind in ("path", "windows"):
@@ -788,17 +794,16 @@ def all_cases(peers, certs):
                 cases.append(Case(f"zero {way} {combo}", zero_case(a, b, combo, v3(combo))))
 
     both_ways = ((python, server, "in", client_dialects()), (client, python, "out", server_dialects()))
-    for a, b, column, dialects in both_ways:
+    for a, b, direction, dialects in both_ways:
         for dialect in dialects:
             cases.append(Case(f"dialect {a.name}->{b.name} {dialect}",
-                              dialect_case(a, b, dialect, v3(dialect.combo)), str(dialect), column))
-    if server is not python:  # the Python server waits for what follows
+                              dialect_case(a, b, dialect, v3(dialect.combo)), dialect.what, dialect.combo, direction))
+    if server is not python:  # the Python server publishes nothing before the next MODE
         for combo in CP1:
             full = 62 if combo.padding == "oaep" else 117
-            for blocks in (1, 2):
-                what = f"{combo}, silence after {blocks} full"
-                cases.append(Case(f"dialect python->{server.name} {what}",
-                                  silence_case(python, server, combo, v3(combo), blocks * full), what, "in"))
+            for blocks, what in ((1, "pause after 1 full block"), (2, "pause after 2 full blocks")):
+                cases.append(Case(f"dialect python->{server.name} {combo}, {what}",
+                                  silence_case(python, server, combo, v3(combo), blocks * full), what, combo, "in"))
 
     way = f"{client.name}->python"
     if client is not python:
@@ -840,7 +845,7 @@ def make_all_certificates(root, upseal):
 
 
 def judge(case, root):
-    """Runs one case in a folder of its own: how it went, and why."""
+    """Runs one case in its own folder; returns the verdict and the reason."""
     with tempfile.TemporaryDirectory(dir=root) as work:
         try:
             case.run(Path(work))
@@ -848,7 +853,7 @@ def judge(case, root):
             return "not offered", str(missing)
         except Failure as failure:
             return "FAIL", str(failure)
-        except Exception as error:  # a defect of this harness fails the case, not the run
+        except Exception as error:  # a bug of this harness fails the case, not the run
             return "FAIL", f"{type(error).__name__}: {error}"
     return "ok", ""
 
@@ -858,16 +863,32 @@ def report(name, verdict, why):
     print(" ".join(line.split()), flush=True)
 
 
-def print_table(verdicts, tested):
-    """Rows are dialects; a cross if any case of a cell failed, a dash if none ran."""
+def column_name(combo):
+    """Returns the heading of a combination: `Plain`, `AP`, `OAEP A`, `PKCS1v15 A`, `CP2 OAEP`, …"""
+    padding = {None: "", "oaep": "OAEP", "pkcs1v15": "PKCS1v15"}[combo.padding]
+    name = {"plain": "Plain", "ap": "AP", "cp1": "", "cp2": "CP2"}[combo.variant]
+    return " ".join(word for word in (name, padding, combo.framing) if word)
+
+
+def print_table(verdicts):
+    """Prints the table of docs/dialects.md: rows are dialects, columns are combinations.
+
+    A cell names the directions that passed: `in`, `out` or `both`; `FAIL` if any case of it failed."""
     cells = {}
     for case, verdict in verdicts:
         if case.row:
-            cells.setdefault(case.row, {"in": set(), "out": set()})[case.column].add(verdict)
-    print(f"\n| dialect | Python → {tested} | {tested} → Python |\n|---|---|---|")
-    for row, columns in cells.items():
-        marks = ["✗" if "FAIL" in columns[way] else "✓" if "ok" in columns[way] else "–" for way in ("in", "out")]
-        print(f"| {row} | {marks[0]} | {marks[1]} |")
+            directions = cells.setdefault(case.row, {}).setdefault(case.combo, {"in": set(), "out": set()})
+            directions[case.way].add(verdict)
+    print("\n| dialect | " + " | ".join(map(column_name, COMBOS)) + " |")
+    print("|---" * (len(COMBOS) + 1) + "|")
+    for row, combos in cells.items():
+        marks = []
+        for combo in COMBOS:
+            directions = combos.get(combo, {})
+            passed = [way for way, seen in directions.items() if "ok" in seen]
+            is_bad = any("FAIL" in seen for seen in directions.values())
+            marks.append("FAIL" if is_bad else "both" if len(passed) == 2 else "".join(passed))
+        print("| " + " | ".join([row, *marks]) + " |")
 
 
 def main():
@@ -876,11 +897,11 @@ def main():
     under_test = parser.add_mutually_exclusive_group(required=True)
     under_test.add_argument("--upseal", type=Path, metavar="PATH", help="the binary under test")
     under_test.add_argument("--self", action="store_true", help="the Python peer against itself")
-    parser.add_argument("--only", default="", metavar="SUBSTR", help="only the cases whose name contains this")
-    parser.add_argument("--jobs", type=int, default=2, help="cases at once")
-    parser.add_argument("--require-all", action="store_true", help="what the binary does not offer has failed")
-    parser.add_argument("--table", action="store_true", help="at the end, a Markdown table of the dialects")
-    parser.add_argument("-v", dest="verbose", action="store_true", help="commands and what they said, on stderr")
+    parser.add_argument("--only", default="", metavar="SUBSTR", help="run only the cases whose name contains this")
+    parser.add_argument("--jobs", type=int, default=2, help="number of cases to run at once [default: 2]")
+    parser.add_argument("--require-all", action="store_true", help="count a missing option of the binary as a failure")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/dialects.md at the end")
+    parser.add_argument("-v", dest="verbose", action="store_true", help="print commands and their output on stderr")
     options = parser.parse_args()
     VERBOSE = options.verbose
 
@@ -913,7 +934,7 @@ def main():
             report(last.name, verdict, why)
             verdicts.append((last, verdict))
     if options.table:
-        print_table(verdicts, (upseal or python).name)
+        print_table(verdicts)
     count = {verdict: sum(seen == verdict for _, seen in verdicts) for verdict in ("ok", "FAIL", "not offered")}
     failed = count["FAIL"] + (count["not offered"] if options.require_all else 0)
     left_out = "" if options.require_all or not count["not offered"] else f", {count['not offered']} not offered"

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Records what tests/interop/peer.py sends to itself, byte for byte, as *.hex beside this file.
+"""Records connections between two tests/interop/peer.py processes, byte for byte, as *.hex beside this file.
 
-    make.py            writes all of them anew (needs the package `cryptography`)
+    make.py            writes all of them again (needs the package `cryptography`)
 
-upseal is not involved: `cargo test` replays the client's bytes to its server, and the server's answers
-to its client, so that it is held against another implementation without Python being there.
+upseal takes no part in the recording. `cargo test` replays the client's bytes to upseal's server, and the
+server's answers to upseal's client. So upseal is tested against another implementation without Python.
 
-A transcript is text: `#` comments, `file NAME SIZE SHA256` for each file, then the lines of hex of
-`client` and, where the answer is of interest, of `server`.
+A transcript is text: `#` comments, `file NAME SIZE SHA256` for each file, then hexadecimal lines under
+`client` and, in the transcripts of answers, under `server`.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ sys.path.insert(0, str(HERE.parent / "interop"))
 import run as interop  # noqa: E402
 
 CERTS = HERE.parent / "fixtures" / "identity-v1"
-TIMING = ("--pause", "--gap-bytes", "--glue", "--reply-gap")  # what no transcript shows
+TIMING = ("--pause", "--gap-bytes", "--glue", "--reply-gap")  # options that change no bytes
 SIZES = (0, 62, 300)
 
 
 class Recorder(threading.Thread):
-    """One connection to a server, passed on and kept."""
+    """Relays one connection to a server and keeps both directions."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
@@ -87,21 +87,21 @@ def lines(data):
 def main():
     for old in HERE.glob("*.hex"):
         old.unlink()
-    plain = [interop.Dialect("as the handout has it", combo) for combo in interop.COMBOS]
+    plain = [interop.Dialect(interop.SPECIFIED, combo) for combo in interop.COMBOS]
     received = [(dialect, False) for dialect in plain + interop.client_dialects()]
     answers = [(dialect, True) for dialect in interop.server_dialects()
-               if dialect.combo == interop.AP and "name as" not in dialect.what]
+               if dialect.combo == interop.AP and not dialect.what.startswith("name ")]
     for dialect, answer in received + answers:
         if any(word in TIMING for word in (*dialect.client, *dialect.server)) or max(dialect.sizes) > 1000:
             continue
-        if "blocks of 1" in dialect.what and dialect.combo.framing not in ("A", "E"):
-            continue  # long, and nothing new
-        if "pairs end in" in dialect.what and dialect.combo.framing != "D" and "," in dialect.what:
-            continue  # as in D
+        if "blocks of 1 byte" in dialect.what and dialect.combo.framing not in ("A", "E"):
+            continue  # long, and covered by A and E
+        if dialect.what.startswith("terminator ") and dialect.combo.framing != "D" and "," in dialect.what:
+            continue  # covered by D
         with tempfile.TemporaryDirectory() as work:
             files, sent = record(dialect, Path(work))
             name = re.sub(r"[^a-z0-9]+", "-", f"{'answer' if answer else 'upload'} {dialect}".lower()).strip("-")
-            text = [f"# {dialect}: tests/interop/peer.py to itself, recorded by tests/transcripts/make.py"]
+            text = [f"# {dialect}: recorded between two tests/interop/peer.py by tests/transcripts/make.py"]
             for file in files:
                 data = file.read_bytes()
                 text.append(f"file {file.name} {len(data)} {hashlib.sha256(data).hexdigest()}")

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::app::{App, Effect};
+use super::recording::Recording;
 use super::widgets::log::Tone;
-use super::widgets::session::Recording;
 use super::{fit, text};
 use crate::event::{Event, Frame, Kind};
 

@@ -26,6 +26,7 @@ mod link;
 mod mouse;
 mod orders;
 mod page;
+mod recording;
 mod reports;
 mod terminal;
 mod text;

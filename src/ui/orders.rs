@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::app::{App, Effect, Overlay, Screen};
-use super::estimate::{self, Load, Price};
+use super::estimate::{self, Bill, Load, Price};
 use super::keymap::Action;
 use super::text;
 use super::widgets::browser::Under;
-use super::widgets::card::Bill;
 use super::widgets::log::Tone;
 use super::widgets::question::Question;
 use crate::event::{Command, Dialect, Job, JobId, Lane, RaceOrder, Target, Variant};

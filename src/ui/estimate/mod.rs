@@ -35,6 +35,18 @@ pub(super) fn blocks(size: u64, padding: Padding, key: u64) -> u64 {
     size.div_ceil(key.saturating_sub(overhead).max(1)).max(1)
 }
 
+/// What the chosen files will cost: the marked ones, or the file under the cursor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Bill {
+    pub(super) files: usize,
+    /// Bytes of all bodies on the wire.
+    pub(super) wire: u64,
+    /// Whether `wire` rests on an assumed key length.
+    pub(super) assumed: bool,
+    /// `None` if no estimate is possible.
+    pub(super) time: Option<Price>,
+}
+
 /// What is known of how long files take: of this run, of runs before it, and of this computer.
 #[derive(Debug, Default)]
 pub(super) struct Rates {

@@ -8,7 +8,7 @@ use super::*;
 use crate::event::{Frame, Kind, Sample, Side, Way, WireId};
 use crate::net::handshake::{LONG_HELLO_RANDOM, Offer};
 use crate::ui::capture::Capture;
-use crate::ui::widgets::session::Role;
+use crate::ui::recording::Role;
 
 fn saved(stage: &mut Stage) -> Capture {
     match stage.keys("w").pop() {

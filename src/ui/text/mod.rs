@@ -13,10 +13,9 @@ mod trust;
 use std::io;
 use std::time::Duration;
 
-use super::estimate::Price;
+use super::estimate::{Bill, Price};
 use super::fit;
 use super::keymap::Context;
-use super::widgets::card::Bill;
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::units;
 

@@ -3,7 +3,7 @@
 use crate::event::{Frame, KeyChange, Sample, Side, Standing, Variant, Way};
 use crate::transfer::recognise::day;
 use crate::ui::fit;
-use crate::ui::widgets::session::{Recording, Role, Touch};
+use crate::ui::recording::{Recording, Role, Touch};
 use crate::units;
 
 use super::grouped;

@@ -8,20 +8,9 @@ use ratatui::widgets::Widget;
 
 use super::{Pane, rows};
 use crate::event::{Dialect, Padding, Variant};
-use crate::ui::estimate::Price;
+use crate::ui::estimate::Bill;
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
-
-/// What the marked files, or the file under the cursor, will cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) struct Bill {
-    pub(in crate::ui) files: usize,
-    pub(in crate::ui) wire: u64,
-    /// Whether the wire's size rests on an assumed key.
-    pub(in crate::ui) assumed: bool,
-    /// `None`: nobody knows.
-    pub(in crate::ui) time: Option<Price>,
-}
 
 /// The card's state.
 #[derive(Debug)]
@@ -34,7 +23,7 @@ pub(in crate::ui) struct Card {
 
 impl Card {
     pub(in crate::ui) fn new(dialect: Dialect) -> Self {
-        Self { dialect, bill: Bill { files: 0, wire: 0, assumed: false, time: None }, ours: false }
+        Self { dialect, bill: Bill::default(), ours: false }
     }
 
     pub(in crate::ui) fn step(&mut self, by: usize) {

@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Recording, Session};
+use super::Session;
 use crate::event::{Proof, Side, Standing, Variant};
+use crate::ui::recording::Recording;
 use crate::ui::widgets::{Pane, frame, rows};
 use crate::ui::{fit, text};
 

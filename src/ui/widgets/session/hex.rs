@@ -8,9 +8,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Role, Session};
+use super::Session;
 use crate::event::{Frame, Sample};
 use crate::net::wire::WORD;
+use crate::ui::recording::Role;
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};
 

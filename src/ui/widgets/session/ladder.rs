@@ -8,8 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget};
 
-use super::{Recording, Role, Row, Session};
+use super::{Row, Session};
 use crate::event::Way;
+use crate::ui::recording::{Recording, Role};
 use crate::ui::theme::{FRAME, Focus};
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};

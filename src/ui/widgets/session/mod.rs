@@ -3,18 +3,14 @@
 //! This file holds the recordings and the place in the one that is shown; the pictures are in `ladder`,
 //! `certificate` and `hex`. All three panes show the same message.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use ratatui::layout::Rect;
 
 use super::list::Step;
-use crate::event::{
-    Event, Fault, FaultKind, Frame, KeyChange, Kind, Proof, Side, Standing, State, Track, Variant, Wire,
-    WireId,
-};
-use crate::net::handshake::Offer;
-use crate::net::record::FIRST;
+use crate::event::{Event, FaultKind, Frame, Kind, Proof, Side, State, Track, Wire, WireId};
+use crate::ui::recording::Recording;
 
 mod certificate;
 mod hex;
@@ -28,183 +24,8 @@ pub(in crate::ui) use self::rows::Row;
 
 /// Recordings that are remembered.
 const MOST: usize = 16;
-/// Messages of each that are, after the first, all of which are: so many of the last.
-const LAST: usize = 64;
 /// Between two messages while it plays.
 const PACE: Duration = Duration::from_millis(800);
-
-/// What a message is for; its MODE alone does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum Role {
-    Challenge,
-    ReceiptRequest,
-    /// Without a salt: the variant hides nothing.
-    OpenRequest,
-    Signature,
-    ReceiptSignature,
-    Certificate,
-    Statement,
-    SessionKey,
-    Name,
-    /// A body that is the file.
-    Clear,
-    /// CP1's.
-    Blocks,
-    /// CP2's.
-    Token,
-    /// A body of nobody knows which variant.
-    Body,
-    Close,
-    Unknown,
-}
-
-/// Which key touches a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum Touch {
-    None,
-    Ca,
-    ServerPrivate,
-    ServerPublic,
-    Session,
-    Unknown,
-}
-
-impl Role {
-    pub(in crate::ui) const fn touch(self) -> Touch {
-        match self {
-            Self::Challenge | Self::OpenRequest | Self::Name | Self::Clear | Self::Close | Self::Unknown => {
-                Touch::None
-            }
-            Self::ReceiptRequest | Self::SessionKey | Self::Blocks => Touch::ServerPublic,
-            Self::Signature | Self::ReceiptSignature => Touch::ServerPrivate,
-            Self::Certificate | Self::Statement => Touch::Ca,
-            Self::Token => Touch::Session,
-            Self::Body => Touch::Unknown,
-        }
-    }
-
-    /// Whether its M2 needs a key to be read.
-    pub(in crate::ui) const fn is_sealed(self) -> bool {
-        matches!(self, Self::SessionKey | Self::Blocks | Self::Token)
-    }
-
-    /// Whether its M2 is a file's.
-    pub(in crate::ui) const fn is_body(self) -> bool {
-        matches!(self, Self::Clear | Self::Blocks | Self::Token | Self::Body)
-    }
-}
-
-/// A connection that was recorded, as far as it was.
-#[derive(Debug)]
-pub(in crate::ui) struct Recording {
-    pub(in crate::ui) id: WireId,
-    pub(in crate::ui) wire: Wire,
-    frames: BTreeMap<u64, Frame>,
-    /// Microseconds, and whether in order.
-    pub(in crate::ui) closed: Option<(u64, bool)>,
-    pub(in crate::ui) proof: Option<(Proof, Standing)>,
-    pub(in crate::ui) change: Option<KeyChange>,
-    /// Why the server's proof does not hold.
-    pub(in crate::ui) fault: Option<Fault>,
-    /// What our own server shows, in a recording of its side.
-    pub(in crate::ui) ours: Option<Proof>,
-}
-
-impl Recording {
-    pub(in crate::ui) fn frames(&self) -> impl DoubleEndedIterator<Item = &Frame> {
-        self.frames.values()
-    }
-
-    pub(in crate::ui) fn frame(&self, number: u64) -> Option<&Frame> {
-        self.frames.get(&number)
-    }
-
-    fn take(&mut self, frames: &[Frame]) {
-        for frame in frames {
-            self.frames.insert(frame.number, frame.clone());
-        }
-        while self.frames.range(FIRST + 1..).count() > LAST {
-            let Some(number) = self.frames.range(FIRST + 1..).next().map(|(number, _)| *number) else {
-                break;
-            };
-            self.frames.remove(&number);
-        }
-    }
-
-    /// What is spoken: what our client was told, or what the bytes at our server say.
-    pub(in crate::ui) fn variant(&self) -> Option<Variant> {
-        if let Some(dialect) = self.wire.dialect {
-            return Some(dialect.variant);
-        }
-        let has = |kind| self.frames().any(|frame| frame.kind == kind);
-        let hello = self.frames().find(|frame| frame.kind == Kind::Authenticate);
-        match hello.and_then(offer) {
-            Some(offer) => Some(offer.variant),
-            None if has(Kind::SessionKey) => Some(Variant::Cp2),
-            None if hello.is_none() && has(Kind::Data) => Some(Variant::Plain),
-            None => None,
-        }
-    }
-
-    /// What this body is: our server decides anew for each of a connection, by what came before it. `None`: nobody
-    /// knows, so it may be the file.
-    pub(in crate::ui) fn body(&self, frame: &Frame) -> Option<Variant> {
-        if let Some(dialect) = self.wire.dialect {
-            return Some(dialect.variant);
-        }
-        let before = || self.frames.range(..frame.number).map(|(_, frame)| frame);
-        if before().any(|frame| frame.kind == Kind::SessionKey) {
-            return Some(Variant::Cp2);
-        }
-        let mut asked = before().filter(|frame| frame.kind == Kind::Authenticate).peekable();
-        if asked.peek().is_none() {
-            return Some(Variant::Plain);
-        }
-        // CP2 was announced, but without a key nothing is sealed.
-        asked.find_map(offer).map(|offer| offer.variant).filter(|variant| *variant != Variant::Cp2)
-    }
-
-    pub(in crate::ui) fn role(&self, frame: &Frame) -> Role {
-        const REQUEST: &[u8] = b"upseal/1 receipt\n";
-        let asked = || {
-            let before = self.frames.range(..frame.number).rev();
-            let question = before.map(|(_, frame)| frame).find(|frame| frame.kind == Kind::Authenticate);
-            question.is_some_and(|question| question.body.head.starts_with(REQUEST))
-        };
-        match frame.kind {
-            Kind::Authenticate if frame.body.head.starts_with(REQUEST) => match self.variant() {
-                Some(Variant::Plain | Variant::Ap) => Role::OpenRequest,
-                _ => Role::ReceiptRequest,
-            },
-            Kind::Authenticate => Role::Challenge,
-            Kind::Signature if asked() => Role::ReceiptSignature,
-            Kind::Signature => Role::Signature,
-            Kind::Certificate => Role::Certificate,
-            Kind::Statement => Role::Statement,
-            Kind::SessionKey => Role::SessionKey,
-            Kind::Filename => Role::Name,
-            Kind::Data => match self.body(frame) {
-                Some(Variant::Plain | Variant::Ap) => Role::Clear,
-                Some(Variant::Cp1) => Role::Blocks,
-                Some(Variant::Cp2) => Role::Token,
-                None => Role::Body,
-            },
-            Kind::Close => Role::Close,
-            Kind::Unknown => Role::Unknown,
-        }
-    }
-
-    /// All messages, those that were not kept included.
-    pub(in crate::ui) fn count(&self) -> u64 {
-        self.frames.keys().next_back().copied().unwrap_or(0)
-    }
-
-    /// Microseconds to its end, or to its last byte so far.
-    fn length(&self) -> u64 {
-        let last = self.frames().map(|frame| frame.last_us).max().unwrap_or(0);
-        self.closed.map_or(last, |(at, _)| at.max(last))
-    }
-}
 
 /// The recordings, and where the reader is.
 #[derive(Debug, Default)]
@@ -276,16 +97,7 @@ impl Session {
             self.all.pop_front();
         }
         let ours = self.ours.clone().filter(|_| wire.side == Side::Server);
-        self.all.push_back(Recording {
-            id,
-            wire: wire.clone(),
-            frames: BTreeMap::new(),
-            closed: None,
-            proof: None,
-            change: None,
-            fault: None,
-            ours,
-        });
+        self.all.push_back(Recording::new(id, wire.clone(), ours));
         if self.chosen.is_none() {
             (self.at, self.playing) = (None, None);
         }
@@ -425,12 +237,6 @@ impl Session {
     pub(in crate::ui) fn row_at(&self, row: usize, area: Rect) -> Option<usize> {
         ladder::row_at(self, row, area)
     }
-}
-
-/// What a hello says, if this is one in every byte.
-fn offer(frame: &Frame) -> Option<Offer> {
-    let is_here = frame.whole && frame.body.head.len() as u64 == frame.body.bytes;
-    Offer::parse(&frame.body.head).filter(|_| is_here)
 }
 
 /// The client's address as each end names it.

@@ -1,7 +1,7 @@
 //! Which messages are a row of their own, and which are folded.
 
-use super::Recording;
 use crate::event::{Frame, Kind, Way};
+use crate::ui::recording::Recording;
 
 /// Files of a connection that are shown at its beginning and at its end; those between are folded.
 const FILES: usize = 2;

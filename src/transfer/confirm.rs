@@ -58,21 +58,27 @@ impl Keep {
     }
 }
 
-/// A file that the kernel took, and the server has not confirmed.
-pub struct Unconfirmed {
-    /// Its upload.
+/// One attempt to send a file.
+pub struct Attempt {
+    /// The upload that was ordered.
     pub job: Job,
-    /// The name that was sent.
+    /// The name that is sent.
     pub name: String,
-    /// Bytes.
+    /// Bytes of the file when it was opened.
     pub size: u64,
-    /// What was sent.
-    pub sent: SentFile,
-    /// Its numbers.
+    /// The numbers of this attempt.
     pub meter: Arc<Meter>,
+}
+
+/// A file whose last byte the kernel took, and that the server has not confirmed.
+pub struct Unconfirmed {
+    /// What was ordered, and under which name it was sent.
+    pub attempt: Attempt,
+    /// Its number in the connection, and the SHA-256 of what was read.
+    pub sent: SentFile,
     /// When the kernel took the last byte.
     pub at: Instant,
-    /// Whether it was cut before: then it is confirmed alone, so that a refusal names its file.
+    /// Whether an earlier attempt broke: then it is confirmed alone, so that a refusal names its file.
     pub alone: bool,
 }
 
@@ -121,7 +127,7 @@ pub fn keep(
             vec![path; files.len()]
         }
         Keep::Apart { store, folder } => {
-            files.iter().map(|file| write(&**store, folder, receipt_name(&file.name))).collect()
+            files.iter().map(|file| write(&**store, folder, receipt_name(&file.attempt.name))).collect()
         }
     }
 }
@@ -164,7 +170,7 @@ pub fn judge(
             advice: "its log says why".to_owned(),
         }),
         Fate::Stored { protocol, size, digest, name, named } => {
-            let is_kept_as = is_kept_as(&file.name, name, *named);
+            let is_kept_as = is_kept_as(&file.attempt.name, name, *named);
             let name = escape(name).to_string();
             if *protocol != dialect.variant {
                 return altered(
@@ -172,8 +178,11 @@ pub fn judge(
                     &format!("it came as {protocol}, and was sent as {}", dialect.variant),
                 );
             }
-            if *size != file.size {
-                return altered(&name, &format!("it has {size} bytes there, and {} were sent", file.size));
+            if *size != file.attempt.size {
+                return altered(
+                    &name,
+                    &format!("it has {size} bytes there, and {} were sent", file.attempt.size),
+                );
             }
             // Receipts are asked for only of files that were hashed.
             if file.sent.digest.is_none_or(|sent| *digest != salted(salt, sent)) {

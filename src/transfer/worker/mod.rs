@@ -1,0 +1,246 @@
+//! The worker thread: sends the uploads that wait on one route, over one connection.
+//!
+//! ```text
+//!   Worker::run ─► Dialer::open ─┬─ connected ─► Conversation ─► SentFiles: one final state for each file
+//!                                └─ failed ─────► the whole route fails, or waits for the server to return
+//! ```
+
+mod conversation;
+mod sent;
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use self::conversation::Conversation;
+use self::sent::Connection;
+use super::confirm::Keep;
+use super::dialer::{Dialer, lock};
+use super::history_writer::HistoryWriter;
+use super::queue::{Queue, Route};
+use super::source::Source;
+use crate::digest::Digest;
+use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, Named, State, Target, Track};
+use crate::trust::Anchor;
+use crate::trust::known;
+
+/// Sends what waits on one route, over one connection, until nothing more waits there.
+pub struct Worker {
+    /// The uploads; shared with the control thread.
+    pub queue: Arc<Mutex<Queue>>,
+    /// Opens the connection and reports events.
+    pub dialer: Dialer,
+    /// What earlier workers found at this route's target.
+    pub past: Past,
+    /// Times to resend a file after the connection breaks; with 0, an absent server is not waited for either.
+    pub retries: u32,
+    /// Where receipts are kept.
+    pub keep: Keep,
+    /// Records the uploads in the history.
+    pub history_writer: HistoryWriter,
+    /// Whether to skip files for which the server has already given a receipt.
+    pub skip_receipted: bool,
+    /// The known key of the target, once it was looked up.
+    pub known_key: OnceLock<Option<Digest>>,
+    /// The CA that must have signed the receipts of Plain; `None`: no receipts are requested in Plain.
+    pub plain_receipts: Option<Arc<Anchor>>,
+}
+
+/// What earlier workers found at a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// No server has answered there yet.
+    New,
+    /// A server has answered.
+    Answered,
+    /// A server had answered and is absent now; this was reported.
+    Away,
+    /// The server has been absent for longer than the user wants to wait.
+    GivenUp,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was tried.
+    Idle,
+    /// The server answered.
+    Answered,
+    /// The server did not answer, and the uploads on this route have failed.
+    Closed,
+    /// The server, which had answered before, did not answer, and the uploads on this route wait.
+    Away,
+}
+
+/// The pause before the first retry; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The interval between two attempts to reach an absent server.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// Opens the connection and runs until it ends.
+    #[must_use]
+    pub fn run(&self, route: &Route) -> Ending {
+        let Some((first, source)) = self.next(route) else { return Ending::Idle };
+        if self.past != Past::Away {
+            self.set_state(first.id, State::Connecting);
+        }
+        match self.dialer.open(&route.target, route.dialect, Track::Job(first.id)) {
+            Ok((upload, proof)) => {
+                let key = proof.and_then(|proof| proof.fingerprint.parse().ok());
+                let connection = Connection { route, address: recorded_address(&route.target), key };
+                Conversation::new(self, connection, upload).run(first, source);
+                Ending::Answered
+            }
+            Err(fault) => self.not_opened(route, first.id, &fault),
+        }
+    }
+
+    /// Takes the next upload of this route whose file can be read; those whose file cannot be read fail here.
+    fn next(&self, route: &Route) -> Option<(Job, Source)> {
+        loop {
+            if self.dialer.stop.is_raised() {
+                return None;
+            }
+            let job = lock(&self.queue).take(route)?;
+            match Source::open(&job.path) {
+                Ok(mut source) => {
+                    if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
+                        // The receipt is where the earlier upload put it.
+                        let state = State::Stored { name: source.name, named: Named::Wanted, receipt: None };
+                        self.set_state(job.id, state);
+                        continue;
+                    }
+                    return Some((job, source));
+                }
+                Err(fault) => self.set_state(job.id, State::Failed(fault)),
+            }
+        }
+    }
+
+    /// Whether the known server at this address gave a receipt for a file of this name and content.
+    fn is_receipted(&self, target: &Target, source: &mut Source) -> bool {
+        let Some(key) = *self.known_key.get_or_init(|| self.dialer.known_key(target)) else { return false };
+        let Some(history) = self.history_writer.history(&*self.dialer.observer) else { return false };
+        let Ok(digest) = source.digest() else { return false };
+        history.receipted(key, &source.name, digest).unwrap_or(false)
+    }
+
+    /// Sets the state of an upload in the queue, and reports it.
+    fn set_state(&self, id: JobId, state: State) {
+        lock(&self.queue).set(id, state.clone());
+        self.report(id, state);
+    }
+
+    /// Reports a state that the queue has already.
+    fn report(&self, id: JobId, state: State) {
+        self.dialer.observer.event(Event::State { track: Track::Job(id), state });
+    }
+
+    /// Handles a connection that could not be opened. All uploads on the route fail together, so that 10,000 files do
+    /// not wait for 10,000 timeouts.
+    fn not_opened(&self, route: &Route, first: JobId, fault: &Fault) -> Ending {
+        if fault.kind == FaultKind::Interrupted {
+            self.interrupted(first);
+            return Ending::Idle; // A cancelled attempt says nothing about the server.
+        }
+        // Servers that serve one connection and exit may be started again.
+        let may_return = self.retries > 0 && matches!(self.past, Past::Answered | Past::Away);
+        if fault.kind == FaultKind::Unreachable && may_return {
+            return self.wait_for_return(route, first);
+        }
+        let fault = match self.past {
+            Past::GivenUp => did_not_return(fault),
+            _ => fault.clone(),
+        };
+        let failed: Vec<JobId> = {
+            let mut queue = lock(&self.queue);
+            std::iter::once(first).chain(queue.take_all(route)).collect()
+        };
+        let jobs: Vec<Job> = failed.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
+        if let Some(address) = recorded_address(&route.target) {
+            let state = State::Failed(fault.clone());
+            self.history_writer.write_unsent(&address, &jobs, &state, &*self.dialer.observer);
+        }
+        for id in failed {
+            self.set_state(id, State::Failed(fault.clone()));
+        }
+        Ending::Closed
+    }
+
+    /// Puts the upload back because the server, which had answered before, is absent; the route waits.
+    fn wait_for_return(&self, route: &Route, first: JobId) -> Ending {
+        // A cancel that arrived during the attempt must not be lost by queuing the upload again.
+        let cancelled = lock(&self.queue).is_cancelling(first);
+        if cancelled {
+            self.set_state(first, State::Cancelled);
+        }
+        let waiting = {
+            let mut queue = lock(&self.queue);
+            if !cancelled {
+                queue.requeue(first);
+            }
+            queue.rest(&route.target, Instant::now() + LOOK_AGAIN);
+            queue.waiting_for(&route.target)
+        };
+        if self.past == Past::Answered && !cancelled {
+            self.report(first, State::Waiting);
+            if let Target::Server { address, .. } = &route.target {
+                self.dialer.observer.event(Event::Away { address: address.clone(), waiting });
+            }
+        }
+        Ending::Away
+    }
+
+    /// Puts an upload whose connection broke back into the queue, to be sent from its first byte. Our server keeps one
+    /// copy, even when the connection broke after the last byte. Returns false if no retry is left.
+    fn try_again(&self, route: &Route, id: JobId, retries: u32, fault: &Fault) -> bool {
+        let (tries, pause) = {
+            let mut queue = lock(&self.queue);
+            let Some(tries) = queue.try_again(id, retries) else { return false };
+            let pause = FIRST_PAUSE * (1 << (tries - 1).min(6));
+            queue.rest(&route.target, Instant::now() + pause);
+            (tries, pause)
+        };
+        self.report(id, State::Waiting);
+        self.dialer.observer.event(Event::Retrying {
+            job: id,
+            tries,
+            retries,
+            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            fault: fault.clone(),
+        });
+        true
+    }
+
+    /// Handles an upload whose connection was stopped by the user, for its own sake or for a neighbour's. In the latter
+    /// case it is sent again if it is not confirmed; our server keeps one copy.
+    fn interrupted(&self, id: JobId) {
+        if lock(&self.queue).is_cancelling(id) {
+            return self.set_state(id, State::Cancelled);
+        }
+        lock(&self.queue).requeue(id);
+        self.report(id, State::Waiting);
+    }
+}
+
+/// Returns the address under which the history records uploads to this target; `None`: the embedded server, which
+/// records them itself.
+fn recorded_address(target: &Target) -> Option<String> {
+    match target {
+        Target::Embedded => None,
+        Target::Server { address, .. } => Some(known::normal(address).unwrap_or_else(|| address.clone())),
+    }
+}
+
+/// The fault of uploads that waited in vain for a server to return.
+fn did_not_return(fault: &Fault) -> Fault {
+    Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::Peer,
+        what: format!("the server had answered before and did not come back: {}", fault.what),
+        advice: "a server for one connection? start it again, or send all files at once".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

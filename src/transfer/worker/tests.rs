@@ -1,0 +1,160 @@
+//! What becomes of the files of a connection that ended early.
+
+use std::sync::Arc;
+use std::sync::{Mutex, OnceLock};
+
+use super::sent::{Connection, Failure, SentFiles};
+use super::{Past, Worker};
+use crate::digest::FileDigest;
+use crate::event::{Dialect, Event, Job, JobId, State, Target, Track, Variant};
+use crate::meter::Meter;
+use crate::net::Observer;
+use crate::net::record::Recorder;
+use crate::net::upload::{SentFile, UploadError};
+use crate::transfer::confirm::{Attempt, Keep, Unconfirmed};
+use crate::transfer::dialer::{Dialer, Stop, lock};
+use crate::transfer::history_writer::HistoryWriter;
+use crate::transfer::queue::{Queue, Route};
+use crate::trust::known::KnownServers;
+
+/// Collects the states that are reported.
+#[derive(Default)]
+struct Log(Mutex<Vec<(u64, State)>>);
+
+impl Observer for Log {
+    fn event(&self, event: Event) {
+        if let Event::State { track: Track::Job(JobId(id)), state } = event {
+            lock(&self.0).push((id, state));
+        }
+    }
+    fn watch(&self, _: Track, _: Arc<Meter>) {}
+    fn unwatch(&self, _: Track) {}
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
+}
+
+fn job(id: u64) -> Job {
+    Job {
+        id: JobId(id),
+        path: format!("/f{id}").into(),
+        target: Target::Embedded,
+        dialect: Dialect::of(Variant::Cp2),
+        predicted_ms: None,
+    }
+}
+
+fn attempt(id: u64) -> Attempt {
+    Attempt { job: job(id), name: format!("f{id}"), size: 1, meter: Arc::default() }
+}
+
+/// Files 1 and 2 were sent, 3 was being sent or is next, and 4 waits.
+struct Scene {
+    log: Arc<Log>,
+    worker: Worker,
+    route: Route,
+}
+
+impl Scene {
+    fn new(retries: u32) -> Self {
+        let route = Route { target: Target::Embedded, dialect: Dialect::of(Variant::Cp2) };
+        let mut queue = Queue::default();
+        for id in 1..=4 {
+            assert!(queue.push(job(id)));
+        }
+        for _ in 1..=3 {
+            queue.take(&route).unwrap();
+        }
+        let log = Arc::<Log>::default();
+        let dialer = Dialer {
+            embedded: None,
+            known: KnownServers::at(None),
+            ciphertext: None,
+            digest: FileDigest::Sha256,
+            patience: None,
+            observer: Arc::clone(&log) as Arc<dyn Observer>,
+            stop: Stop::new(),
+        };
+        let worker = Worker {
+            queue: Arc::new(Mutex::new(queue)),
+            dialer,
+            past: Past::New,
+            retries,
+            keep: Keep::Nowhere,
+            history_writer: HistoryWriter::at(None),
+            skip_receipted: false,
+            known_key: OnceLock::new(),
+            plain_receipts: None,
+        };
+        Self { log, worker, route }
+    }
+
+    fn fail(&self, failure: &Failure) {
+        let connection = Connection { route: &self.route, address: None, key: None };
+        let mut files = SentFiles::new(&self.worker, connection);
+        for ordinal in [1, 2] {
+            let sent = SentFile { ordinal, digest: None };
+            let at = std::time::Instant::now();
+            files.unconfirmed.push(Unconfirmed { attempt: attempt(ordinal), sent, at, alone: false });
+        }
+        files.fail(failure);
+    }
+
+    /// The uploads that were reported, in this order, each with the kind of its state.
+    fn reported(&self) -> Vec<(u64, &'static str)> {
+        let kind = |(id, state): &(u64, State)| match state {
+            State::Failed(_) => (*id, "failed"),
+            State::Cancelled => (*id, "cancelled"),
+            State::Waiting => (*id, "waiting"),
+            other => panic!("{other:?}"),
+        };
+        lock(&self.log.0).iter().map(kind).collect()
+    }
+
+    /// The uploads that wait, in the order in which they will be sent.
+    fn waiting(&self) -> Vec<u64> {
+        lock(&self.worker.queue).take_all(&self.route).iter().map(|id| id.0).collect()
+    }
+}
+
+fn cut() -> UploadError {
+    UploadError::Cut { sent: 0, total: 1, cause: None }
+}
+
+#[test]
+fn without_retries_every_file_of_a_broken_connection_fails_once() {
+    let scene = Scene::new(0);
+    scene.fail(&Failure::during(3, attempt(3), cut()));
+    assert_eq!(scene.reported(), [(3, "failed"), (2, "failed"), (1, "failed")]);
+    assert_eq!(scene.waiting(), [4]);
+}
+
+#[test]
+fn with_retries_every_file_of_a_broken_connection_is_queued_again_in_its_order() {
+    let scene = Scene::new(3);
+    scene.fail(&Failure::during(3, attempt(3), cut()));
+    assert_eq!(scene.reported(), [(3, "waiting"), (2, "waiting"), (1, "waiting")]);
+    assert_eq!(scene.waiting(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn an_upload_that_was_not_begun_is_queued_behind_those_that_were_sent() {
+    let scene = Scene::new(3);
+    scene.fail(&Failure::before(Some(&job(3)), cut()));
+    assert_eq!(scene.reported(), [(3, "waiting"), (2, "waiting"), (1, "waiting")]);
+    assert_eq!(scene.waiting(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn of_an_interrupted_connection_only_the_cancelled_upload_ends() {
+    for failure in [
+        Failure::during(3, attempt(3), UploadError::Interrupted),
+        Failure::before(Some(&job(3)), UploadError::Interrupted),
+    ] {
+        let scene = Scene::new(3);
+        lock(&scene.worker.queue).cancel(JobId(2));
+        scene.fail(&failure);
+        assert_eq!(scene.reported(), [(3, "waiting"), (2, "cancelled"), (1, "waiting")]);
+        assert_eq!(scene.waiting(), [1, 3, 4]);
+    }
+}

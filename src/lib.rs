@@ -14,8 +14,8 @@
 //! - [`transfer`]: the queue, the worker, the race: Command in, Event out
 //! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
 //! - [`report`]: a race's result as a page, a picture or numbers
-//! - [`digest`], [`escape`](mod@escape), [`units`], [`own_files`]: SHA-256 as a value, names made harmless to show,
-//!   amounts, files that are replaced whole
+//! - [`messages`]: what a person reads: amounts, escaped text, sentences
+//! - [`digest`], [`own_files`]: SHA-256 as a value, files that are replaced whole
 //! - [`signals`]: which signals end the program
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - [`config`]: flags, presets, the environment and the file as one value
@@ -26,10 +26,10 @@ pub mod command;
 pub mod config;
 pub mod crypto;
 pub mod digest;
-pub mod escape;
 pub mod event;
 pub mod history;
 pub mod lab;
+pub mod messages;
 pub mod meter;
 pub mod net;
 pub mod output;
@@ -42,4 +42,3 @@ pub mod transfer;
 pub mod trust;
 #[cfg(feature = "tui")]
 pub mod ui;
-pub mod units;

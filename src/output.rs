@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::escape::escape;
 use crate::event::{
     Blame, Event, Fault, FaultKind, Kept, KeyChange, Lane, LaneResult, Named, Proof, Snapshot, Standing,
     State, Track, Verdict, Work,
 };
+use crate::messages::escape;
+use crate::messages::units;
 use crate::transfer::recognise::day;
 use crate::transfer::sampler::STALLED;
 use crate::transfer::{bottleneck, race};
-use crate::units;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,12 +14,12 @@ use unicode_width::UnicodeWidthStr as _;
 use super::usage;
 use crate::cli::HistoryArgs;
 use crate::digest::Digest;
-use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
 use crate::history::repair::Repair;
 use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
+use crate::messages::escape;
+use crate::messages::units;
 use crate::output;
-use crate::units;
 
 /// Columns of a name before the next column gives way.
 const NAME: usize = 40;

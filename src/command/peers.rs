@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::usage;
 use crate::cli::{Peers, PeersCommand, PeersList, PeersSave};
 use crate::config::{ConfigError, Existing, File, Key, Layer, Peer};
-use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::messages::escape;
 use crate::output;
 
 /// Lists, saves or removes presets.

@@ -10,8 +10,8 @@ use super::known::known_servers;
 use super::{interrupts, system, usage};
 use crate::cli::Probe;
 use crate::config::{Existing, Layer, Settings, Sources};
-use crate::escape::escape;
 use crate::event::{Dialect, Event, Fault, FaultKind, Target};
+use crate::messages::escape;
 use crate::output::{self, Output, Style};
 use crate::transfer::probe::{self, Answer, News, Request};
 

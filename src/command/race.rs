@@ -9,10 +9,10 @@ use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
 use crate::config::{Layer, Sources};
-use crate::escape::escape;
 use crate::event::{
     Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target, Verdict,
 };
+use crate::messages::escape;
 use crate::net::upload::UploadError;
 use crate::output::{self, Output, Style};
 use crate::report::{self, RaceReport};

@@ -10,11 +10,11 @@ use super::known::{anchor, known_servers};
 use crate::cli::Verify;
 use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
-use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Named, Proof};
+use crate::messages::escape;
+use crate::messages::units;
 use crate::output;
 use crate::trust::receipts::ONLY_KEY;
-use crate::units;
 
 /// Names every check, and what came of it. 0: the receipt holds and is about this file; 4: it does not; 1: it
 /// holds, and is about another content.

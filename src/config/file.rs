@@ -18,7 +18,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use super::layer::{Key, Layer};
 use super::{ConfigError, location};
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// What a preset may be called, in words.
 pub(super) const NAMES: &str = "a name is 1 to 40 letters, digits, dots, hyphens and underscores";

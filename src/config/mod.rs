@@ -30,8 +30,8 @@ use crate::cli::{
     AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, TerminatorArg,
     VariantArg,
 };
-use crate::escape::escape;
 use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target, Variant};
+use crate::messages::escape;
 
 pub use self::file::{File, Peer};
 pub use self::layer::{Key, Layer};

@@ -7,7 +7,7 @@ use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 use super::ConfigError;
 use super::file::{File, is_name};
 use super::layer::{Key, Layer};
-use crate::escape::escape;
+use crate::messages::escape;
 use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
 
 /// What becomes of a preset that has the name already.

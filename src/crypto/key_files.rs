@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// What the names of files with private keys end with.
 const PRIVATE: &str = "_private_key.pem";

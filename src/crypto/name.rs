@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-use crate::escape::misleads;
+use crate::messages::misleads;
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 256;

@@ -21,10 +21,10 @@ use crate::digest::FileDigest;
 use crate::event::{Blame, Named, Padding, Variant};
 use crate::history::serving::ClaimError;
 use crate::history::{HistoryError, Seen, Serving};
+use crate::messages::units;
 use crate::pipeline::NoThread;
 use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
-use crate::units;
 
 /// What a server accepts.
 #[derive(Debug, Clone)]

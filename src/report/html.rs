@@ -10,8 +10,8 @@ use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
 use super::rows::{Row, rows};
 use super::text::{command, compact, facts, subject, title};
 use super::{MARK, RaceReport, ReportError};
+use crate::messages::units;
 use crate::transfer::race;
-use crate::units;
 
 /// Text and attribute values in HTML and XML.
 pub fn text(text: &str) -> String {

@@ -7,7 +7,7 @@ use std::thread;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
+use crate::messages::escape;
 use crate::output::shell_word;
 
 /// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::machine::Machine;
 pub use self::rows::{Row, Share, rows};
-use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind, Verdict};
+use crate::messages::escape;
 use crate::own_files::{For, replace, try_folder};
 use crate::transfer::race::sentence;
 

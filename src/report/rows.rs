@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
 use crate::event::{LaneResult, Variant, Verdict};
+use crate::messages::escape;
 use crate::meter::Stage;
 use crate::transfer::{bottleneck, race};
 

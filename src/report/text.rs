@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::rows::{STAGES, rows};
 use super::{MARK, RaceReport, document};
-use crate::escape::escape;
 use crate::event::{Course, Verdict};
+use crate::messages::escape;
+use crate::messages::units;
 use crate::transfer::race;
-use crate::units;
 
 /// The columns of the CSV after the first, whose name is [`MARK`].
 const COLUMNS: [&str; 16] = [

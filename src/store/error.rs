@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::name::{FileName, LAST_COPY};
-use crate::escape::escape;
 use crate::event::Blame;
+use crate::messages::escape;
 
 /// Why a file could not be stored. The words hold everything; there is no further source.
 #[derive(Debug, Error)]

@@ -201,5 +201,5 @@ fn unproven(what: String, advice: &str) -> Fault {
 }
 
 fn shown(text: &str) -> String {
-    crate::escape::escape(text).to_string()
+    crate::messages::escape(text).to_string()
 }

@@ -17,7 +17,7 @@ use x509_parser::x509::X509Name;
 use super::{TrustError, shown};
 use crate::crypto::attributes;
 use crate::crypto::certificate::{Purpose, RECEIPTS_USE};
-use crate::escape::escape;
+use crate::messages::escape;
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const DOCUMENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap(RECEIPTS_USE);

@@ -35,7 +35,7 @@ use crate::crypto::rsa_blocks::ServerKey;
 use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
-use crate::units;
+use crate::messages::units;
 
 /// Fewer bits than this get a warning.
 const WARN_BELOW_BITS: usize = 2048;

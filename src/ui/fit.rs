@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// Characters of one cluster at the most: a base under a tower of marks would reach into other rows.
 const CLUSTER: usize = 8;

@@ -14,7 +14,7 @@ use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
 use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// What a receipt says of a row's file.
 #[derive(Debug, Clone, PartialEq, Eq)]

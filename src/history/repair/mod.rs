@@ -25,9 +25,9 @@ use super::entries::Bytes;
 use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
 use super::{History, HistoryError, store_path};
-use crate::escape::escape;
+use crate::messages::escape;
+use crate::messages::units;
 use crate::store::FileName;
-use crate::units;
 
 /// Files that are named at a start; of more their number is said.
 const NAMED: usize = 10;

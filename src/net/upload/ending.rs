@@ -16,7 +16,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{Upload, UploadError};
-use crate::escape::escape;
+use crate::messages::escape;
 use crate::meter::{Meter, Stage};
 use crate::net::refusal::{Heard, REFUSED, hear};
 use crate::net::wire::Mode;

@@ -9,13 +9,13 @@ use super::ReceiptError;
 use crate::crypto::SealError;
 use crate::crypto::challenge::ChallengeError;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::messages::units;
 use crate::net::handshake::{AnswerError, Limits};
 use crate::net::refusal::Refusal;
 use crate::pipeline::NoThread;
 use crate::store::{NameError, StoreError};
 use crate::trust::TrustError;
 use crate::trust::known::KnownError;
-use crate::units;
 
 /// Why an upload ended early.
 #[derive(Debug, Error)]

@@ -43,7 +43,7 @@ use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
 use super::{Announce, Catalogue, Incoming, Pending, Published, Store};
-use crate::escape::escape;
+use crate::messages::escape;
 
 #[cfg(test)]
 mod counts;

@@ -6,7 +6,7 @@ use std::iter;
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// The longest name, in bytes, that the usual file systems take.
 pub const MAX_BYTES: usize = 255;

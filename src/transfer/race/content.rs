@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use super::pace::Repeated;
 use crate::event::{Fault, Lane, RaceOrder, Subject, Target};
+use crate::messages::units;
 use crate::transfer::source::Source;
-use crate::units;
 
 /// What a race is about.
 #[derive(Debug, Clone)]

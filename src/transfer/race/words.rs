@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{Course, LaneResult, Pace, Verdict};
-use crate::units;
+use crate::messages::units;
 
 const GIB: f64 = 1_073_741_824.0;
 

@@ -26,9 +26,9 @@ use super::confirm;
 use crate::crypto::receipt::{Certificates, Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
 use crate::crypto::rsa_blocks::ServerKey;
 use crate::digest::Digest;
-use crate::escape::escape;
 use crate::event::Named;
 use crate::history::{History, HistoryError, Outcome, PendingReceipt, Sent};
+use crate::messages::escape;
 use crate::trust;
 use crate::trust::known::KnownServers;
 

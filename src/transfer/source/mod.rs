@@ -11,8 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
-use crate::escape::escape;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::messages::escape;
 use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
 

@@ -73,7 +73,7 @@ fn no_word_acts_on_the_terminal() {
     for case in cases() {
         for word in case.run().1 {
             assert!(
-                word.chars().all(|c| !c.is_control() && !crate::escape::misleads(c)),
+                word.chars().all(|c| !c.is_control() && !crate::messages::misleads(c)),
                 "{}: {word:?}",
                 case.name
             );

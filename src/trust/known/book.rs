@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::{KnownError, normal};
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
-use crate::escape::escape;
+use crate::messages::escape;
 
 /// Begins a new file.
 const TITLE: &str =

@@ -108,7 +108,7 @@ fn every_message_of_a_recorded_session_is_read_back() {
         stage.keys("Home");
         for frame in &frames {
             let here = stage.row("▸│");
-            let size = crate::units::bytes(frame.wire);
+            let size = crate::messages::units::bytes(frame.wire);
             assert!(here.contains(&size), "{size}: {here}");
             assert!(here.contains(&super::super::text::moment(frame.at_us)), "{here}");
             assert!(stage.shows(&format!("{} of {messages}", frame.number)));

@@ -17,7 +17,7 @@ use super::estimate::{Bill, Price};
 use super::fit;
 use super::keymap::Context;
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
-use crate::units;
+use crate::messages::units;
 
 pub(super) use self::history::*;
 pub(super) use self::lab::*;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::event::{Course, Dialect, Lane, Padding, Proof, Snapshot, Target, Variant, Work};
+use crate::messages::units;
 use crate::meter::Stage;
 use crate::transfer::bottleneck::{self, Bottleneck};
 use crate::transfer::race::GENERATED;
 use crate::ui::fit;
-use crate::units;
 
 use super::THIS_COMPUTER;
 

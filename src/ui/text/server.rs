@@ -1,8 +1,8 @@
 //! Words about our own server and what it received.
 
 use crate::event::{Kept, Proof};
+use crate::messages::units;
 use crate::ui::fit;
-use crate::units;
 
 pub(in crate::ui) fn stored_in(folder: &str) -> String {
     format!("in {}", fit::cut_start(folder, 34))

@@ -1,10 +1,10 @@
 //! Words about what passed over a connection: whose key touches a message, why, and who can read it.
 
 use crate::event::{Frame, KeyChange, Sample, Side, Standing, Variant, Way};
+use crate::messages::units;
 use crate::transfer::recognise::day;
 use crate::ui::fit;
 use crate::ui::recording::{Recording, Role, Touch};
-use crate::units;
 
 use super::grouped;
 

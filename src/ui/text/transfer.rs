@@ -4,9 +4,9 @@ use std::iter;
 use std::time::Duration;
 
 use crate::event::{Blame, Fault, FaultKind, Job, Named, Snapshot, State, Target, Verdict};
+use crate::messages::units;
 use crate::transfer::race;
 use crate::ui::fit;
-use crate::units;
 
 use super::{THIS_COMPUTER, exact_size};
 

@@ -15,9 +15,9 @@ use super::input::Input;
 use super::list::{Cursor, Step};
 use super::listing::{Entry, Kind, Listing, Request};
 use super::{Pane, columns, rows};
+use crate::messages::units;
 use crate::ui::theme::Focus;
 use crate::ui::{fit, text};
-use crate::units;
 
 /// The order of the entries; folders come first in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,9 +19,9 @@ use super::listing::Clock;
 use super::{Pane, rows};
 use crate::event::Kept;
 use crate::history::{Entry, Filter as Query, History, Outcome};
+use crate::messages::units;
 use crate::ui::theme::Focus;
 use crate::ui::{fit, text};
-use crate::units;
 
 /// Rows that are read; older ones are for `upseal history`.
 const MOST: usize = 10_000;

@@ -13,10 +13,10 @@ use super::bar::{self, Fill};
 use super::list::{Cursor, Step};
 use super::{Pane, rows};
 use crate::event::{Fault, FaultKind, Job, JobId, Pace, Snapshot, State, Target, Took};
+use crate::messages::units;
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
-use crate::units;
 
 /// One upload as far as it is known here.
 #[derive(Debug)]

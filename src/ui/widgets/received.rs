@@ -12,10 +12,10 @@ use super::bar::{self, Fill};
 use super::list::{Cursor, Step};
 use super::{Pane, rows};
 use crate::event::{Kept, SessionId, Snapshot, Track, Variant};
+use crate::messages::units;
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
-use crate::units;
 
 /// Files that are remembered; older ones are forgotten.
 const MOST: usize = 10_000;

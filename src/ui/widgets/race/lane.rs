@@ -10,12 +10,12 @@ use ratatui::widgets::Widget as _;
 
 use super::{Race, Track};
 use crate::event::{State, Target};
+use crate::messages::units;
 use crate::ui::estimate::{self, USUAL_KEY};
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, digits, frame, rows};
 use crate::ui::{fit, text};
-use crate::units;
 
 /// Of the embedded server's key.
 const EMBEDDED_BITS: usize = 1024;

@@ -10,11 +10,11 @@ use ratatui::widgets::{Block, Borders, Widget};
 
 use super::{Row, Session};
 use crate::event::Way;
+use crate::messages::units;
 use crate::ui::recording::{Recording, Role};
 use crate::ui::theme::{FRAME, Focus};
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};
-use crate::units;
 
 /// The ladder's view of a session.
 pub(in crate::ui) struct Ladder<'a>(pub(in crate::ui) &'a Session);

@@ -59,7 +59,7 @@ pub fn run(args: Known) -> Result<u8, Fault> {
 
 /// The CA in this file.
 pub(super) fn anchor(path: &Path) -> Result<Anchor, Fault> {
-    Anchor::load(path).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))
+    Anchor::load(path).map_err(|e| Fault::local(e.to_string()).with_advice("name the CA's certificate, PEM"))
 }
 
 /// A known server, as `--json` prints it.

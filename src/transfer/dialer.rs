@@ -293,8 +293,8 @@ impl Dialer {
                         "name its file with --ca, or in the connect dialog",
                     ));
                 };
-                let anchor =
-                    Anchor::load(ca).map_err(|e| usage(e.to_string(), "name the CA's certificate, PEM"))?;
+                let anchor = Anchor::load(ca)
+                    .map_err(|e| Fault::local(e.to_string()).with_advice("name the CA's certificate, PEM"))?;
                 Ok((address.clone(), Some(Arc::new(anchor))))
             }
         }

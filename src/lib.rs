@@ -22,6 +22,7 @@
 //! - `ui` (feature `tui`): the terminal front end
 
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod crypto;

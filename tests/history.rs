@@ -119,7 +119,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
     ] {
         assert_eq!(names(&home, line), expected, "{line}");
     }
-    let now_ms = i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let now_ms = upseal::clock::unix_ms();
     for (name, minutes) in [("recent", 10), ("earlier", 120)] {
         let row = Sent { at_ms: now_ms - minutes * 60_000, ..sent(name, "now:1", Outcome::Stored) };
         history.record_sent(&row).unwrap();

@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use common::{IDENTITY, K, Peer, ca, contents, fixtures, message, words};
 use program::{Home, Program};
 use rusqlite::Connection;
+use upseal::clock;
 use upseal::crypto::Seal as _;
 use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Padding, Variant};
-use upseal::net::upload::unix_now;
 use upseal::trust::Anchor;
 
 /// The server itself, with a home of its own.
@@ -81,7 +81,7 @@ fn recording(dialect: Dialect, name: &str, content: &[u8]) -> common::Recording 
 /// A block that holds just this.
 fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
-    let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), unix_now()).unwrap();
+    let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), clock::unix_seconds()).unwrap();
     let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64, FileDigest::Sha256);
     let mut out = Vec::new();
     sealer.seal(content, &mut out).unwrap();

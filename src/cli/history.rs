@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
+use crate::clock;
 use crate::trust::known::normal;
 
 /// `upseal history`.
@@ -99,7 +100,7 @@ impl Since {
     /// The same, here and now.
     #[must_use]
     pub fn here_ms(&self) -> Option<i64> {
-        self.at_ms(&Timestamp::now().to_zoned(TimeZone::system()))
+        self.at_ms(&clock::now().to_zoned(TimeZone::system()))
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::history::{existing, fault};
 use crate::cli::Audit;
+use crate::clock;
 use crate::crypto::receipt::{self as crypto, Fate, salted};
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind};
@@ -47,8 +47,7 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
         }
     };
     for name in &args.accept {
-        let row = audit::accept(&history, &store, name, Timestamp::now().as_millisecond())
-            .map_err(|e| fault(&e))?;
+        let row = audit::accept(&history, &store, name, clock::unix_ms()).map_err(|e| fault(&e))?;
         if args.json {
             let sha256 = row.digest.map(|digest| digest.to_string());
             json(&Line::Accepted { name: escape(name).to_string(), size: row.size, sha256 });

@@ -5,11 +5,11 @@ use std::path::Path;
 use super::known::anchor;
 use super::usage;
 use crate::cli::Certs;
+use crate::clock;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::{self, Authority, CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
 use crate::crypto::request::{self, RequestError};
 use crate::event::{Blame, Fault, FaultKind};
-use crate::net::upload::unix_now;
 use crate::output;
 use crate::trust::facts::facts;
 
@@ -114,7 +114,7 @@ fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
         output::line(&format!("{name:<10} {value}"));
     }
     let Some(ca) = ca else { return Ok(0) };
-    let (verdict, warnings, code) = match anchor(ca)?.check_for(purpose, &pem, unix_now()) {
+    let (verdict, warnings, code) = match anchor(ca)?.check_for(purpose, &pem, clock::unix_seconds()) {
         Ok((_, proof)) if purpose == Purpose::Receipts => {
             ("accepted under this CA, for receipts only".to_owned(), proof.warnings, 0)
         }

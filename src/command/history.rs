@@ -13,6 +13,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::usage;
 use crate::cli::HistoryArgs;
+use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
 use crate::history::repair::Repair;
@@ -50,7 +51,7 @@ pub fn open() -> Result<Arc<History>, Fault> {
 /// # Errors
 /// As [`open`] has it; or the folder cannot be read.
 pub fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
-    let now_ms = Timestamp::now().as_millisecond();
+    let now_ms = clock::unix_ms();
     Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::usage;
 use crate::cli::{Known, KnownCommand};
+use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind};
-use crate::net::upload::unix_now;
 use crate::output;
 use crate::transfer::recognise::day;
 use crate::trust::Anchor;
@@ -41,7 +41,7 @@ pub fn run(args: Known) -> Result<u8, Fault> {
                 Ok(key) => key.map(|key| Offered { key, bits: bits.map(|bits| bits as usize) }),
                 Err(why) => return Err(usage(why.to_string(), "")),
             };
-            let entry = servers.accept(&address, ca, key, unix_now()).map_err(|e| fault(&e))?;
+            let entry = servers.accept(&address, ca, key, clock::unix_seconds()).map_err(|e| fault(&e))?;
             output::line(&format!("{} is known by sha256:{} from now on", entry.address, entry.key));
             if let Some(key) = entry.receipt_key {
                 output::line(&format!("    its receipts by sha256:{key}"));

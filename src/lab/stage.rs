@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::LabError;
 use super::proxy::PATIENCE;
+use crate::clock;
 use crate::crypto::identity::{Authority, Identity, Issued};
 use crate::crypto::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use crate::digest::FileDigest;
@@ -23,10 +24,8 @@ use crate::history::{History, Serving};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
-use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
-use crate::net::upload::unix_now;
 use crate::store::{Announce, Folder};
 use crate::transfer::{Options, Transfer};
 use crate::trust::known::KnownServers;
@@ -94,7 +93,7 @@ impl Cast {
         };
         let ended = facts::not_after(expired.certificate_pem.as_bytes()).unwrap_or(0);
         let until = Instant::now() + Duration::from_secs(5);
-        while unix_now() <= ended && Instant::now() < until {
+        while clock::unix_seconds() <= ended && Instant::now() < until {
             thread::sleep(Duration::from_millis(50));
         }
         Ok(cast)
@@ -142,7 +141,7 @@ impl House {
         let inner = Folder::open(&store)?;
         let history = Arc::new(History::open(&folder.join(format!("{name}.db")))?);
         let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
-        let (history, _) = Serving::open(history, &store, until, unix_now_ms())?;
+        let (history, _) = Serving::open(history, &store, until, clock::unix_ms())?;
         let inner = inner.announcing(Arc::clone(&history) as Arc<dyn Announce>);
         let service = Service {
             policy: Policy::default(),

@@ -14,11 +14,12 @@ use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
-use super::receive::{Caller, IDLE_PATIENCE, Session, unix_now_ms};
+use super::receive::{Caller, IDLE_PATIENCE, Session};
 use super::record;
 use super::refusal::{Notice, Refusal};
 use super::service::Service;
 use super::stream::{Interrupter, Stream, Tcp};
+use crate::clock;
 use crate::event::{Event, SessionId, Side, Wire};
 
 /// Sessions at once; further clients wait in the kernel's queue.
@@ -276,7 +277,7 @@ impl Accept {
     /// Writes what could not be written, and forgets what can no longer be replayed.
     fn look_after_history(&self) {
         let Some(history) = &self.service.history else { return };
-        if let Err(error) = history.keep_up(unix_now_ms() / 1000) {
+        if let Err(error) = history.keep_up(clock::unix_seconds()) {
             self.service
                 .observer
                 .event(Event::Note { text: format!("the history is not looked after: {error}") });
@@ -341,7 +342,7 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
         local: local.map(|address| address.to_string()).unwrap_or_default(),
         peer: peer.to_string(),
         dialect: None,
-        at_ms: unix_now_ms(),
+        at_ms: clock::unix_ms(),
     });
     let connection = Connection::new(stream, IDLE_PATIENCE);
     let mut session = Session::new(service, connection, id, peer.to_string());

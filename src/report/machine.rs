@@ -4,10 +4,10 @@ use std::env;
 use std::fs;
 use std::thread;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::messages::escape;
+use crate::clock;
 use crate::output::shell_word;
 
 /// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.
@@ -48,7 +48,7 @@ impl Machine {
             rustc: option_env!("UPSEAL_RUSTC").unwrap_or("not known").to_owned(),
             optimised: !cfg!(debug_assertions),
             command: shown(&words.collect::<Vec<_>>().join(" ")),
-            date: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            date: clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }
     }
 }

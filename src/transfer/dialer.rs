@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::recognise::{self, Stranger};
+use crate::clock;
 use crate::crypto::receipt::Receipt;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
@@ -14,7 +15,6 @@ use crate::event::{
 use crate::net::Observer;
 use crate::net::connection::Connection;
 use crate::net::handshake::ReceiptOffer;
-use crate::net::receive::unix_now_ms;
 use crate::net::record;
 use crate::net::stream::{Interrupter, Stream, Tcp};
 use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError, Wait};
@@ -165,7 +165,7 @@ impl Dialer {
             local: local.map(|address| address.to_string()).unwrap_or_default(),
             peer: address.clone(),
             dialect: Some(dialect),
-            at_ms: unix_now_ms(),
+            at_ms: clock::unix_ms(),
         });
         let mut connection = Connection::new(stream, SEND_PATIENCE);
         if dialect.variant == Variant::Cp1 {

@@ -5,16 +5,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::dialer::Embedded;
+use crate::clock;
 use crate::crypto::identity::{self, IdentityError};
 use crate::event::{Blame, Event, Fault, FaultKind};
 use crate::history::{History, Serving};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::service::{Policy, Service};
-use crate::net::upload::unix_now;
 use crate::store::folder::Folder;
 use crate::store::{Announce, Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
@@ -66,7 +64,7 @@ impl HostError {
 /// Opens the history and repairs it. Without one the server serves all the same, and says so.
 fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<Arc<Serving>> {
     let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
-    let now_ms = Timestamp::now().as_millisecond();
+    let now_ms = clock::unix_ms();
     let opened =
         History::open(path).and_then(|history| Serving::open(Arc::new(history), folder, until, now_ms));
     match opened {
@@ -91,7 +89,7 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
     let address = listener.local_addr()?.to_string();
     let (identity, ca) = identity::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
-    let (_, proof) = anchor.check(identity.certificate_pem(), unix_now())?;
+    let (_, proof) = anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
     let history = history(options, until, &*observer);

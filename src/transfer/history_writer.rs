@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::confirm::ALTERED;
 use super::recover;
+use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Event, FaultKind, Job, Named, State, Variant};
 use crate::history::{History, HistoryError, Outcome, PendingReceipt, PendingReceipts, Sent};
@@ -209,9 +210,8 @@ impl Ended<'_> {
             State::Failed(fault) => (Outcome::Failed, None, Some(fault.what.clone())),
             _ => return None,
         };
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Some(Sent {
-            at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            at_ms: clock::unix_ms(),
             address: address.to_owned(),
             key: self.key,
             variant: self.variant,

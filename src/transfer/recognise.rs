@@ -3,12 +3,13 @@
 //! A CA's signature says that *a* key it certified answered. In this order: the pin and the name that the user
 //! expects, then what is known of the address (PROTOCOL.md, "AP").
 
+use crate::clock;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Expected, Fault, FaultKind, KeyChange, Proof, Standing, Track};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
-use crate::net::upload::{Proven, ReceiptError, UploadError, unix_now};
+use crate::net::upload::{Proven, ReceiptError, UploadError};
 use crate::trust::known::{
     Encounter, KnownError, KnownServers, Meeting, Offered, ReceiptMeeting, ReceiptStanding, SignedBy,
 };
@@ -59,7 +60,7 @@ impl Stranger<'_> {
             bits: *bits,
             pinned: pin.is_some(),
             receipts: self.proven.receipts.map(|offer| offer == ReceiptOffer::Given),
-            now: unix_now(),
+            now: clock::unix_seconds(),
         };
         let met = known.meet(&meeting).map_err(|e| unreadable(&e))?;
         if let (Some(why), false) = (&met.unsaved, matches!(met.encounter, Encounter::Changed { .. })) {
@@ -138,7 +139,7 @@ pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Eve
     let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
         (Ok(ca), Ok(key)) => {
             let key = Offered { key, bits: None };
-            known.accept(&address, Some(ca), Some(key), unix_now()).map_err(|e| e.to_string())
+            known.accept(&address, Some(ca), Some(key), clock::unix_seconds()).map_err(|e| e.to_string())
         }
         (Err(why), _) | (_, Err(why)) => Err(why.to_string()),
     };

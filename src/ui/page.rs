@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::app::{App, Effect};
 use super::widgets::log::Tone;
 use super::{fit, text};
+use crate::clock;
 use crate::event::Verdict;
 use crate::report::{self, RaceReport, ReportError};
 
@@ -21,7 +20,7 @@ pub(super) struct Page {
 impl Page {
     /// Writes it under a name that says when; one of the same second is replaced, it is the same race.
     pub(super) fn write(self) -> Result<PathBuf, ReportError> {
-        let name = Timestamp::now().strftime("race-report-%Y-%m-%dT%H-%M-%SZ.html").to_string();
+        let name = clock::now().strftime("race-report-%Y-%m-%dT%H-%M-%SZ.html").to_string();
         let path = self.folder.join(name);
         report::write(&path, &RaceReport::here(self.verdict))?;
         Ok(path)

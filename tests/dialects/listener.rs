@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rsa::sha2::Sha256;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Oaep, Pkcs1v15Encrypt};
+use upseal::clock;
 use upseal::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, Padding, Variant};
 
 use crate::common::K;
@@ -50,7 +51,7 @@ pub fn listen(dialect: Dialect, bytes: &[u8]) -> (String, Vec<u8>) {
             AuthMessage::Timestamp => {
                 assert!(challenge.len() == 128 && challenge.starts_with(b"upseal/1 "));
                 let time = u64::from_be_bytes(challenge[16..24].try_into().unwrap());
-                let now = upseal::net::upload::unix_now().unsigned_abs();
+                let now = clock::unix_seconds().unsigned_abs();
                 assert!(time.abs_diff(now) < 300, "{time}");
             }
         }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use upseal::clock;
 use upseal::crypto::challenge;
 use upseal::net::handshake::AnswerDecoder;
-use upseal::net::upload::unix_now;
 use upseal::trust::Anchor;
 
 use crate::common::{ca, words};
@@ -101,7 +101,7 @@ fn the_client_accepts_every_answer_of_the_transcripts_in_pieces_of_any_size() {
                 })
                 .collect();
             let [answer] = &answers[..] else { panic!("{}: {} answers", transcript.name, answers.len()) };
-            let (key, _) = anchor.check(&answer.certificate, unix_now()).unwrap();
+            let (key, _) = anchor.check(&answer.certificate, clock::unix_seconds()).unwrap();
             challenge::verify(&key, message, &answer.signature).unwrap();
             assert!(challenge::verify(&key, &message[1..], &answer.signature).is_err());
         }

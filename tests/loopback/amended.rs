@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use upseal::clock;
 use upseal::crypto::Seal as _;
 use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use upseal::digest::FileDigest;
 use upseal::event::{Event, Kept, Padding, Variant};
 use upseal::net::service::Policy;
-use upseal::net::upload::unix_now;
 use upseal::trust::Anchor;
 
 use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
@@ -15,7 +15,7 @@ use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
 /// A block that holds just this.
 pub fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
-    let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), unix_now()).unwrap();
+    let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), clock::unix_seconds()).unwrap();
     let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64, FileDigest::Sha256);
     let mut out = Vec::new();
     sealer.seal(content, &mut out).unwrap();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::clock;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
 use crate::crypto::key_files;
@@ -20,10 +21,8 @@ use crate::history::History;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
-use crate::net::receive::unix_now_ms;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{NoReceipts, Policy, Reply, Service};
-use crate::net::upload::unix_now;
 use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
 use crate::store::name::Portability;
@@ -105,7 +104,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
         warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
     }
     for text in warnings {
-        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: unix_now_ms() });
+        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: clock::unix_ms() });
     }
     if !args.json {
         let addresses = addresses::reachable(bound);
@@ -196,11 +195,11 @@ fn padding_warnings(
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
     if let Some(receipts) = identity.receipt_key()
-        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_now())
+        && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), clock::unix_seconds())
     {
         output::remark(&format!("clients will not accept this server's receipts: {e}"));
     }
-    match anchor.check(identity.certificate_pem(), unix_now()) {
+    match anchor.check(identity.certificate_pem(), clock::unix_seconds()) {
         Ok((_, proof)) => Some(proof),
         Err(e) => {
             output::remark(&format!("clients will not accept this server's certificate: {e}"));

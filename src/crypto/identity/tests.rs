@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::clock::unix_seconds;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::rsa_blocks::BlockSealer;
@@ -14,11 +15,6 @@ const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1")
-}
-
-fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap()
 }
 
 /// What any RSA user could send.
@@ -231,7 +227,7 @@ fn an_identity_does_not_show_its_key() {
 fn the_throwaway_identity_is_certified_by_its_ca() {
     let (identity, ca) = throwaway().unwrap();
     let anchor = Anchor::from_pem(ca.as_bytes()).unwrap();
-    let (key, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    let (key, proof) = anchor.check(identity.certificate_pem(), unix_seconds()).unwrap();
     assert_eq!(key, identity.server_key());
     assert_eq!(proof.bits, 1024);
     assert_eq!(proof.subject, "CN=upseal embedded server");
@@ -240,7 +236,8 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
     // The same of its receipt key, which is another key.
     let receipts = identity.receipt_key().unwrap();
-    let (key, proof) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    let (key, proof) =
+        anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_seconds()).unwrap();
     assert_eq!(
         (&key, proof.bits, proof.subject.as_str()),
         (receipts.public(), 2048, "CN=upseal embedded server")
@@ -251,7 +248,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     let (_, other) = throwaway().unwrap();
     let other = Anchor::from_pem(other.as_bytes()).unwrap();
     assert!(matches!(
-        other.check(identity.certificate_pem(), now()),
+        other.check(identity.certificate_pem(), unix_seconds()),
         Err(crate::trust::TrustError::WrongCa { .. })
     ));
 }
@@ -277,10 +274,11 @@ fn init_makes_a_folder_that_loads() {
     assert_eq!(mode(&folder.join(RECEIPT_PRIVATE_KEY_FILE)), 0o600);
     let identity = Identity::load(&folder).unwrap();
     let anchor = Anchor::load(&folder.join(CA_FILE)).unwrap();
-    let (_, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    let (_, proof) = anchor.check(identity.certificate_pem(), unix_seconds()).unwrap();
     assert_eq!((proof.bits, proof.days_left), (1024, 29 + i64::from(proof.days_left == 30)));
     let receipts = identity.receipt_key().unwrap();
-    let (_, receipts) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), now()).unwrap();
+    let (_, receipts) =
+        anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_seconds()).unwrap();
     assert_eq!((receipts.bits, receipts.subject), (2048, proof.subject), "however short the server's is");
 }
 
@@ -324,7 +322,7 @@ fn names_and_key_lengths_have_limits() {
         [("a,O=b+c=d\\", r"CN=a\,O=b\+c=d\\"), ("Zürich", "CN=Zürich"), ("#1", r"CN=\#1"), (" ", r"CN=\ ")]
     {
         let issued = AUTHORITY.issue(name, 1024, 30).unwrap();
-        let (_, proof) = anchor.check(issued.certificate_pem.as_bytes(), now()).unwrap();
+        let (_, proof) = anchor.check(issued.certificate_pem.as_bytes(), unix_seconds()).unwrap();
         assert_eq!(proof.subject, shown);
     }
 }
@@ -333,7 +331,7 @@ fn names_and_key_lengths_have_limits() {
 fn a_certificate_that_has_ended_is_refused() {
     let issued = AUTHORITY.issue("brief", 1024, 0).unwrap();
     let anchor = Anchor::from_pem(AUTHORITY.certificate_pem().as_bytes()).unwrap();
-    let error = anchor.check(issued.certificate_pem.as_bytes(), now() + 10).unwrap_err();
+    let error = anchor.check(issued.certificate_pem.as_bytes(), unix_seconds() + 10).unwrap_err();
     assert!(matches!(error, crate::trust::TrustError::Expired { .. }), "{error}");
 }
 

@@ -1,14 +1,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::clock::unix_seconds;
 use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, Identity};
 use crate::crypto::receipt_key::RECEIPT_CERTIFICATE_FILE;
 use crate::trust::Anchor;
-
-/// Long before any certificate of these tests ends.
-fn now() -> i64 {
-    crate::net::upload::unix_now()
-}
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -38,7 +34,7 @@ fn a_request_becomes_an_identity_that_the_ca_s_clients_accept() {
 
     let identity = Identity::load(&theirs).expect("key and certificate are a pair");
     let anchor = Anchor::load(&ours.join(CA_FILE)).unwrap();
-    let (key, proof) = anchor.check(identity.certificate_pem(), now()).unwrap();
+    let (key, proof) = anchor.check(identity.certificate_pem(), unix_seconds()).unwrap();
     assert_eq!(key, identity.server_key());
     assert_eq!(crate::trust::facts::common_name(pem.as_bytes()).as_deref(), Some("Größe, \"7\""));
     assert!((29..=30).contains(&proof.days_left), "{proof:?}");
@@ -78,13 +74,13 @@ fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
     write_certificate(&theirs.join(RECEIPT_CERTIFICATE_FILE), &pem).unwrap();
     let identity = Identity::load(&theirs).unwrap();
     let receipts = identity.receipt_key().unwrap();
-    let (key, proof) = anchor.check_for(Purpose::Receipts, pem.as_bytes(), now()).unwrap();
+    let (key, proof) = anchor.check_for(Purpose::Receipts, pem.as_bytes(), unix_seconds()).unwrap();
     assert_eq!((&key, proof.subject.as_str()), (receipts.public(), "CN=Group 7"));
     assert!(crate::trust::facts::facts(pem.as_bytes()).unwrap().is_for_receipts);
     assert!(!crate::trust::facts::facts(identity.certificate_pem()).unwrap().is_for_receipts);
     // Neither certificate does for the other.
-    assert!(anchor.check(pem.as_bytes(), now()).is_err());
-    assert!(anchor.check_for(Purpose::Receipts, identity.certificate_pem(), now()).is_err());
+    assert!(anchor.check(pem.as_bytes(), unix_seconds()).is_err());
+    assert!(anchor.check_for(Purpose::Receipts, identity.certificate_pem(), unix_seconds()).is_err());
 }
 
 #[test]
@@ -104,7 +100,7 @@ fn openssl_s_request_is_signed_for_its_subject_and_nothing_else_that_it_asks_for
     let ca = authority();
     let pem = sign(fixture!("openssl.csr"), &ca, 7).unwrap();
     let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();
-    let (key, proof) = anchor.check(pem.as_bytes(), now()).unwrap();
+    let (key, proof) = anchor.check(pem.as_bytes(), unix_seconds()).unwrap();
     assert_eq!((proof.subject.as_str(), key.bits()), ("CN=Group 7 server,O=Group 7,C=SG", 1024));
     let der = crate::crypto::certificate::Certificate::from_pem(pem.as_bytes()).unwrap();
     let parsed = der.parsed().unwrap();

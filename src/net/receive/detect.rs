@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::arriving::MayBeSealed;
-use super::{ReceiveError, Session, unix_now_ms};
+use super::{ReceiveError, Session};
+use crate::clock;
 use crate::crypto::identity::Identity;
 use crate::crypto::padding::Paddings;
 use crate::crypto::rsa_blocks::{BlockOpener, Guess, guess};
@@ -164,7 +165,7 @@ impl Session<'_> {
             peer: Some(self.peer.clone()),
             name: None,
             text: spent.to_string(),
-            at_ms: unix_now_ms(),
+            at_ms: clock::unix_ms(),
         });
     }
 
@@ -178,7 +179,7 @@ impl Session<'_> {
             peer: Some(self.peer.clone()),
             name: Some(published.stored.name.to_string()),
             text,
-            at_ms: unix_now_ms(),
+            at_ms: clock::unix_ms(),
         });
     }
 

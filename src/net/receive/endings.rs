@@ -1,7 +1,8 @@
 //! What third-party clients put behind CP1's pairs, and the pieces of a session key ([`crate::net::ending`]).
 
 use super::blocks::OpenEnded;
-use super::{BODY_PATIENCE, ReceiveError, Session, unix_now_ms};
+use super::{BODY_PATIENCE, ReceiveError, Session};
+use crate::clock;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, KEY_PIECES, Unwrapped};
 use crate::digest::Digest;
@@ -97,7 +98,7 @@ impl Session<'_> {
                     text: "stored as an empty CP1 file, because its body is `end`; if the client spoke AP, leave cp1 out of \
                            --accept"
                         .to_owned(),
-                    at_ms: unix_now_ms(),
+                    at_ms: clock::unix_ms(),
                 });
                 Ok(true)
             }

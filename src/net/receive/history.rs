@@ -6,7 +6,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::arriving::Arriving;
-use super::{ReceiveError, Session, unix_now_ms};
+use super::{ReceiveError, Session};
+use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Event, Kept};
 use crate::history::serving::ClaimError;
@@ -134,7 +135,7 @@ impl Session<'_> {
         let Some(history) = &self.service.history else { return };
         let row = |(file, published): &(Arriving, Published)| {
             (published.stored.kept != Kept::Discarded).then(|| Received {
-                at_ms: unix_now_ms(),
+                at_ms: clock::unix_ms(),
                 peer: self.peer.clone(),
                 store: history.store().to_owned(),
                 name: published.stored.name.as_str().to_owned(),

@@ -19,6 +19,7 @@ use super::handshake::{Limits, Offer, check_signable, server_line};
 use super::refusal::{Notice, Refusal};
 use super::service::{ReceiveError, Reply, Service};
 use super::wire::{Decoder, Message, Part, WORD, word};
+use crate::clock;
 use crate::crypto::OpenError;
 use crate::crypto::fernet::{SessionKey, TokenOpener, token_len};
 use crate::crypto::receipt::Request;
@@ -214,7 +215,7 @@ impl<'a> Session<'a> {
             name: self.name.as_ref().filter(|_| self.unfinished).map(ToString::to_string),
             blame: error.blame(),
             why: format!("{}{stays}", error.line(self.offset())),
-            at_ms: unix_now_ms(),
+            at_ms: clock::unix_ms(),
         });
         let reason = match error {
             _ if self.connection.is_interrupted() => Refusal::Busy,
@@ -579,13 +580,6 @@ impl<'a> Session<'a> {
 #[must_use]
 pub fn is_race(name: &str) -> bool {
     ["race-plain-", "race-ap-", "race-cp1-", "race-cp2-"].iter().any(|prefix| name.starts_with(prefix))
-}
-
-/// Milliseconds since 1970, UTC.
-#[must_use]
-pub fn unix_now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 use std::mem;
 
 use super::arriving::{Arriving, AtRest, MayBeSealed};
-use super::{ReceiveError, Session, unix_now_ms};
+use super::{ReceiveError, Session};
+use crate::clock;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::event::{Event, Kept, Track};
 use crate::meter::Stage;
@@ -128,7 +129,7 @@ impl Session<'_> {
                 variant: file.variant,
                 digest: published.digest.map(|digest| digest.to_string()),
                 seconds: file.begun.elapsed().as_secs_f64(),
-                at_ms: unix_now_ms(),
+                at_ms: clock::unix_ms(),
             });
             if file.may_be_sealed == MayBeSealed::Yes {
                 self.warn_of_ciphertext(published);

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use super::arriving::Arriving;
-use super::{ReceiveError, Session, unix_now_ms};
+use super::{ReceiveError, Session};
+use crate::clock;
 use crate::crypto::OpenError;
 use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting, salted};
 use crate::crypto::receipt_key::ReceiptKey;
@@ -130,7 +131,7 @@ impl Session<'_> {
             request: request.digest(),
             key: identity.server_key().fingerprint(),
             receipt_key: signer.receipt_key().map(|key| key.public().fingerprint()),
-            time: unix_now_ms() / 1000,
+            time: clock::unix_seconds(),
             entries,
         };
         let text = statement.to_text();

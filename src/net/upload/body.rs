@@ -14,6 +14,7 @@ use std::os::fd::AsFd as _;
 use std::thread;
 
 use super::{CIPHERTEXT, Content, SentFile, Upload, UploadError, blocks};
+use crate::clock;
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::{BlockSealer, ServerKey};
 use crate::crypto::{Clear, Seal, SealError};
@@ -224,7 +225,7 @@ impl Upload {
             }
             Variant::Cp2 => {
                 let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
-                let now = super::unix_now().unsigned_abs();
+                let now = clock::unix_seconds().unsigned_abs();
                 let sealer = match self.dialect.key_form {
                     KeyForm::Fernet => TokenSealer::new(session, size, now, self.digest),
                     KeyForm::Raw => TokenSealer::raw(session, size, self.digest),

@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use self::body::Slot;
 use self::ending::Surplus;
@@ -16,6 +16,7 @@ use super::handshake::{
 use super::record::Tap;
 use super::refusal::Refusal;
 use super::wire::{Mode, WORD, word};
+use crate::clock;
 use crate::crypto::challenge;
 use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
 use crate::crypto::rsa_blocks::ServerKey;
@@ -205,7 +206,7 @@ impl Upload {
         let random = &mut random[..hello_random(known_bits)];
         getrandom::fill(random).map_err(|_| UploadError::Random)?;
         let Some(offer) = Offer::of(self.dialect) else { return Err(UploadError::NoAnswer(None)) };
-        let now = unix_now().unsigned_abs();
+        let now = clock::unix_seconds().unsigned_abs();
         let hello = match self.dialect.auth_message {
             AuthMessage::Ascii => offer.hello(random),
             AuthMessage::Timestamp => offer.hello_at(random, now),
@@ -246,7 +247,7 @@ impl Upload {
         };
         self.is_owed = false;
         self.connection.set_limit(None);
-        let (key, proof) = anchor.check(&answer.certificate, unix_now())?;
+        let (key, proof) = anchor.check(&answer.certificate, clock::unix_seconds())?;
         challenge::verify(&key, &hello, &answer.signature)?;
         self.limits = Limits::parse(&answer.certificate);
         if let Some(reason) = self.limits.refuse_dialect(self.dialect) {
@@ -371,11 +372,4 @@ fn blocks(server: &ServerKey, dialect: Dialect, size: u64) -> u64 {
     }
     let full = ServerKey::block_max(server.modulus_bytes(), dialect.padding) as u64;
     size.div_ceil(full.max(1)).max(1)
-}
-
-/// Seconds since 1970. A clock before that reads as 1970.
-#[must_use]
-pub fn unix_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use super::{Upload, UploadError, unix_now};
+use super::{Upload, UploadError};
+use crate::clock;
 use crate::crypto::challenge;
 use crate::crypto::receipt::{Certificates, Receipt, Request, Salt, Statement};
 use crate::digest::Digest;
@@ -157,7 +158,7 @@ impl Upload {
                 key.clone()
             } else {
                 let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
-                anchor.check(pem.as_bytes(), unix_now()).map_err(refused)?.0
+                anchor.check(pem.as_bytes(), clock::unix_seconds()).map_err(refused)?.0
             };
             challenge::verify(&key, request.to_text().as_bytes(), &answer.signature)
                 .map_err(|_| ReceiptError::Signature)?;
@@ -169,7 +170,7 @@ impl Upload {
         let text = blob[..blob.len() - certificates.len()].to_owned();
         let certificates = Certificates::split(&statement, certificates)
             .ok_or_else(|| ReceiptError::Certificates("a certificate is missing".to_owned()))?;
-        let signers = anchor.check_signers(&certificates, unix_now()).map_err(refused)?;
+        let signers = anchor.check_signers(&certificates, clock::unix_seconds()).map_err(refused)?;
         let receipt =
             Receipt { statement, text, signature: answer.signature, salt: salt.clone(), certificates };
         if self.server.as_ref().is_some_and(|proven| *proven != signers.server.key) {

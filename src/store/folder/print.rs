@@ -3,7 +3,6 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
@@ -63,9 +62,7 @@ impl Print {
 
     /// Whether the last change is so long ago that another one would show: two in the same tick of
     /// the file system's clock look like one.
-    pub(super) fn settled(&self, now: SystemTime) -> bool {
-        let now =
-            now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
+    pub(super) const fn settled(&self, now: i64) -> bool {
         now > self.changed.0.saturating_add(TICK)
     }
 }
@@ -95,8 +92,6 @@ impl Print {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -128,9 +123,8 @@ mod tests {
     fn a_change_is_settled_when_the_clock_has_moved_on() {
         let print = Print { changed: (1000, 5_999_999), ..Print::of_size(3) };
         assert_eq!(print.changed_ms(), 1_000_005);
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         for (now, settled) in [(0, false), (999, false), (1000, false), (1002, false), (1003, true)] {
-            assert_eq!(print.settled(at(now)), settled, "{now}");
+            assert_eq!(print.settled(now), settled, "{now}");
         }
     }
 }

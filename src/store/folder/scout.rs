@@ -5,11 +5,11 @@
 //! [`Draft::publish`](super::draft::Draft::publish) decides by it, after it has made sure that nothing has changed.
 
 use std::io;
-use std::time::SystemTime;
 
 use super::names::{Content, Family, Member};
 use super::print::{Print, hash};
 use super::{Occupant, Root, open_regular};
+use crate::clock;
 use crate::digest::Digest;
 use crate::store::name::{FileName, LAST_COPY};
 
@@ -77,7 +77,7 @@ impl Root {
                 if digest == ours && self.sync_file(&file).is_err() {
                     return Content::Unreadable;
                 }
-                if print.settled(SystemTime::now()) {
+                if print.settled(clock::unix_seconds()) {
                     Content::Known(digest)
                 } else {
                     Content::Recent(digest)

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
+use crate::clock;
 use crate::crypto::identity;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
@@ -13,7 +14,6 @@ use crate::net::receive::is_race;
 use crate::net::record::Recorder;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
-use crate::net::upload::unix_now;
 use crate::store::Nowhere;
 use crate::transfer::dialer::{Embedded, lock};
 use crate::transfer::embedded::HostError;
@@ -87,7 +87,7 @@ impl Hosts {
         }
         let (identity, ca) = identity::throwaway_of(bits)?;
         let anchor = Anchor::from_pem(ca.as_bytes())?;
-        anchor.check(identity.certificate_pem(), unix_now())?;
+        anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?.to_string();
         let service = Service {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::clock;
 use crate::ui::fit;
 
 /// The time as people here read it.
@@ -40,13 +41,13 @@ impl Clock {
 
     /// [`Clock::date`] of `at_ms` milliseconds since 1970, as of now.
     pub(in crate::ui) fn day(&self, at_ms: i64) -> String {
-        let now = self.now.unwrap_or_else(Timestamp::now);
+        let now = self.now.unwrap_or_else(clock::now);
         Timestamp::from_millisecond(at_ms).map(|at| self.date(at, now)).unwrap_or_default()
     }
 
     /// The moment, as [`Clock::time`] writes it.
     pub(in crate::ui) fn present(&self) -> String {
-        self.time(self.now.unwrap_or_else(Timestamp::now).as_millisecond())
+        self.time(self.now.unwrap_or_else(clock::now).as_millisecond())
     }
 
     /// `Tue 14:07` within the last week, else `03 Mar 24`: nine columns either way.
@@ -112,7 +113,7 @@ pub(in crate::ui) fn read(request: Request, clock: &Clock) -> Listing {
 }
 
 fn entries(folder: &Path, clock: &Clock) -> io::Result<Vec<Entry>> {
-    let now = clock.now.unwrap_or_else(Timestamp::now);
+    let now = clock.now.unwrap_or_else(clock::now);
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let Ok(entry) = entry else { continue };

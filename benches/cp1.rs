@@ -19,10 +19,12 @@ use rsa::sha2::{Digest as _, Sha256};
 use rsa::traits::{PublicKeyParts as _, SignatureScheme as _};
 use rsa::{BoxedUint, Pss, RsaPrivateKey};
 use support::{ROUNDS, Row, SPAN, print_rows};
-use upseal::crypto::identity::{Authority, Identity};
+use upseal::crypto::authority::Authority;
+use upseal::crypto::identity::Identity;
 use upseal::crypto::padding::Paddings;
 use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch};
-use upseal::crypto::rsa_blocks::{ServerKey, open_blocks};
+use upseal::crypto::rsa_blocks::open_blocks;
+use upseal::crypto::server_key::ServerKey;
 use upseal::event::Padding;
 
 /// Blocks of one call.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use support::{Row, print_rows};
-use upseal::crypto::identity;
+use upseal::crypto::authority;
 use upseal::event::{Depth, Dialect, Event, Side, Track, Variant, Wire};
 use upseal::meter::Meter;
 use upseal::net::Observer;
@@ -64,7 +64,7 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        let (identity, ca) = identity::throwaway().expect("a throwaway identity");
+        let (identity, ca) = authority::throwaway().expect("a throwaway identity");
         let listener = Arc::new(Listener::default());
         let observer: Arc<dyn Observer> = listener.clone();
         let service = Service {

@@ -7,6 +7,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context as _, bail, ensure};
+use data_encoding::HEXLOWER;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use rsa::RsaPrivateKey;
@@ -52,7 +53,7 @@ fn main() -> anyhow::Result<()> {
         }
         done += results.len();
         for (c, m) in blocks.chunks_exact(k).zip(&results) {
-            writeln!(out, "{} {}", hex(c), hex(m))?;
+            writeln!(out, "{} {}", HEXLOWER.encode(c), HEXLOWER.encode(m))?;
         }
     }
     out.flush()?;
@@ -66,8 +67,4 @@ fn main() -> anyhow::Result<()> {
 
 fn plain(results: Vec<Raw>) -> anyhow::Result<Vec<Vec<u8>>> {
     results.into_iter().map(|m| Ok(m.context("a block below the modulus was refused")?.to_vec())).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -15,7 +15,8 @@
 //! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
 //! - [`report`]: a race's result as a page, a picture or numbers
 //! - [`messages`]: what a person reads: amounts, escaped text, sentences
-//! - [`digest`], [`own_files`]: SHA-256 as a value, files that are replaced whole
+//! - [`digest`], [`spreadsheet`]: SHA-256 digests, records of CSV
+//! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, the program's places, the time
 //! - [`signals`]: which signals end the program
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
 //! - [`config`]: flags, presets, the environment and the file as one value
@@ -28,16 +29,18 @@ pub mod config;
 pub mod crypto;
 pub mod digest;
 pub mod event;
+pub mod files;
+pub mod folders;
 pub mod history;
 pub mod lab;
 pub mod messages;
 pub mod meter;
 pub mod net;
 pub mod output;
-pub mod own_files;
 pub mod pipeline;
 pub mod report;
 pub mod signals;
+pub mod spreadsheet;
 pub mod store;
 pub mod transfer;
 pub mod trust;

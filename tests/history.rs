@@ -234,7 +234,7 @@ fn the_audit_names_the_one_altered_byte() {
         altered.out.lines().collect::<Vec<_>>(),
         [
             format!("a.bin: its SHA-256 is {found}, the history says {recorded}"),
-            "b: it is in the folder, the history has no row of it and began later".to_owned(),
+            "b: it is in the folder, but not in the history, which began later".to_owned(),
             format!("2 files in {}: 2 differences", place.display()),
         ]
     );
@@ -265,16 +265,16 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     let audit = home.run(&["audit", "--store", "in"]);
     assert_eq!(audit.code, Some(1));
     assert!(
-        audit
-            .out
-            .starts_with("lost.bin: it was stored, and its row is not written yet: the next start does that"),
+        audit.out.starts_with(
+            "lost.bin: it was stored, but is not in the history yet; the next start of the server adds it"
+        ),
         "{audit:?}"
     );
     let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0", "--store", "in"];
     let mut server = home.start(serve);
     server.address();
     let note = server.json(|value| value["event"] == "note");
-    assert_eq!(note["text"], "history repaired: lost.bin (4 B) was stored before a crash and had no row");
+    assert_eq!(note["text"], "history repaired: added lost.bin (4 B), which was stored before a crash");
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));
     assert_eq!(history.entries(&Filter::default()).unwrap()[0].outcome(), "recovered");
@@ -323,10 +323,9 @@ fn a_restart_does_not_make_good_what_somebody_changed_in_the_folder() {
     assert_eq!(
         said,
         [
-            "a.txt has 6 bytes, the history says 5: \
-             it stays a difference in upseal audit until upseal audit --accept",
-            "foreign.txt (14 B) is in the folder and was not received by this server: \
-             it stays a difference in upseal audit until upseal audit --accept",
+            "a.txt has 6 bytes, the history says 5; `upseal audit` reports it until `upseal audit --accept`",
+            "foreign.txt (14 B) is in the folder, but this server did not receive it; \
+             `upseal audit` reports it until `upseal audit --accept`",
         ]
     );
     let after = audit();
@@ -344,7 +343,7 @@ fn the_operator_accepts_a_file_as_it_is_and_only_that() {
     assert_eq!(accepted.code, Some(1), "{accepted:?}");
     let lines: Vec<&str> = accepted.out.lines().collect();
     assert_eq!(lines[0], format!("a.txt: accepted as it is: 6 bytes, SHA-256 {}", Digest::of(b"hello!")));
-    assert_eq!(lines[2], "other.txt: it is in the folder, the history has no row of it");
+    assert_eq!(lines[2], "other.txt: it is in the folder, but not in the history");
     assert_eq!(restart(&home).len(), 1);
     let events = program::rows(&audit("--json --accept other.txt"));
     assert_eq!((&events[0]["event"], &events[0]["name"]), (&"accepted".into(), &"other.txt".into()));
@@ -385,7 +384,7 @@ fn a_history_of_a_newer_upseal_is_refused_by_all() {
     for line in ["history", "audit --store in", "serve --accept plain --bind 127.0.0.1:0 --store in"] {
         let outcome = home.start(words(line, &[])).finish();
         assert_eq!(outcome.code, Some(5), "{line}: {outcome:?}");
-        assert!(outcome.err.contains("has version 99; this upseal knows versions up to "), "{outcome:?}");
+        assert!(outcome.err.contains("99 (supported: up to "), "{outcome:?}");
         assert!(outcome.err.contains("UPSEAL_HISTORY"), "{outcome:?}");
     }
 }

@@ -217,7 +217,7 @@ fn a_server_can_be_known_before_it_is_met() {
     assert_eq!(send(&home, &address, "a.txt").code, Some(0));
     let nothing = accept("");
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
-    assert!(nothing.err.contains("has offered no other key"), "{nothing:?}");
+    assert!(nothing.err.contains("has not offered another key"), "{nothing:?}");
 }
 
 #[test]

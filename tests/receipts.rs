@@ -225,7 +225,7 @@ fn nobody_makes_a_receipt_up() {
         (
             "signed by another server",
             forged(&|_, statement| {
-                let (stranger, _) = upseal::crypto::identity::throwaway().unwrap();
+                let (stranger, _) = upseal::crypto::authority::throwaway().unwrap();
                 let text = statement.to_text();
                 let signature = stranger.receipt_key().unwrap().sign(text.as_bytes()).unwrap();
                 (text, signature)
@@ -484,7 +484,7 @@ fn a_receipt_is_kept_and_verified_offline() {
     assert!(forged.code == Some(4) && forged.out.contains("FAIL  signature"), "{forged:?}");
     let forged = forge("\nkey ", "\nkey 00");
     assert_eq!(forged.code, Some(2), "{forged:?}");
-    let (stranger, other_ca) = upseal::crypto::identity::throwaway().unwrap();
+    let (stranger, other_ca) = upseal::crypto::authority::throwaway().unwrap();
     std::fs::write(home.path("other.crt"), &other_ca).unwrap();
     let forged = verify("a.txt", "kept/a.txt.receipt", "other.crt");
     assert!(forged.code == Some(4) && forged.out.contains("FAIL  certificate"), "{forged:?}");
@@ -537,7 +537,7 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
     assert!(rows.iter().all(|row| row.name() == "a (2).txt" && receipted(row)), "{rows:?}");
     // The audit finds the row of a receipt that does not tell the stored name.
     let audit = home.run(&["audit", "--store", "recv_files", "--receipts", "kept"]);
-    assert!(!audit.out.contains("the history has no row of that"), "{audit:?}");
+    assert!(!audit.out.contains("that is not in the history"), "{audit:?}");
 }
 
 fn sent_rows(home: &Home) -> Vec<Sent> {
@@ -557,7 +557,7 @@ fn die_before_the_rows(home: &Home) {
     let asked: Vec<PendingReceipt> = (1..).zip(sent_rows(home).into_iter().rev()).map(asked).collect();
     let file = rusqlite::Connection::open(home.history()).unwrap();
     file.execute("DELETE FROM sent", []).unwrap();
-    assert!(History::open(&home.history()).unwrap().ask(&asked).unwrap().is_some());
+    assert!(History::open(&home.history()).unwrap().record_pending_receipts(&asked).unwrap().is_some());
 }
 
 #[test]
@@ -658,8 +658,7 @@ fn the_audit_names_a_receipt_that_has_no_row() {
     assert_eq!(stray.code, Some(5), "{stray:?}");
     let lines: Vec<&str> = stray.out.lines().filter(|line| line.contains(".receipt: ")).collect();
     assert!(
-        lines[0]
-            .ends_with(".receipt: it is the receipt of stored files, the history has no row of 2 of them"),
+        lines[0].ends_with(".receipt: it is a receipt of stored files, 2 of which are not in the history"),
         "{stray:?}"
     );
     assert!(lines[1].starts_with("z.receipt: it cannot be checked: "), "{stray:?}");

@@ -6,8 +6,8 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER;
 use upseal::crypto::Open as _;
 use upseal::crypto::fernet::TokenOpener;
 use upseal::crypto::identity::Unwrapped;
@@ -260,12 +260,7 @@ fn no_session_key_is_recorded_in_clear() {
     assert_eq!(sessions.len(), 2);
     let printed: Vec<String> =
         client.events.seen.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
-    };
+    let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
     for session in sessions.values() {
         let wrapped = &session.of(Kind::SessionKey).body.head;
         let Unwrapped { key, machine: sound, .. } =

@@ -6,8 +6,10 @@ use super::known::anchor;
 use super::usage;
 use crate::cli::Certs;
 use crate::clock;
+use crate::crypto::authority;
+use crate::crypto::authority::Authority;
 use crate::crypto::certificate::Purpose;
-use crate::crypto::identity::{self, Authority, CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
+use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
 use crate::crypto::request::{self, RequestError};
 use crate::event::{Blame, Fault, FaultKind};
 use crate::output;
@@ -32,7 +34,7 @@ pub fn run(command: Certs) -> Result<u8, Fault> {
 }
 
 fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
-    let written = identity::init(dir, bits as usize, days).map_err(|e| local(&e))?;
+    let written = authority::init(dir, bits as usize, days).map_err(|e| local(&e))?;
     for path in written {
         output::line(&path.display().to_string());
     }

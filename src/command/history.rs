@@ -1,14 +1,11 @@
 //! `upseal history`: what was sent and received.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use etcetera::BaseStrategy as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::usage;
@@ -16,25 +13,16 @@ use crate::cli::HistoryArgs;
 use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
+use crate::folders;
 use crate::history::repair::Repair;
 use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
 use crate::messages::escape;
 use crate::messages::units;
 use crate::output;
+use crate::spreadsheet;
 
 /// Columns of a name before the next column gives way.
 const NAME: usize = 40;
-
-/// The user's: the file that `UPSEAL_HISTORY` names, else `upseal/history.db` in the data folder (XDG).
-/// `None`: there is no home folder.
-#[must_use]
-pub fn history_path() -> Option<PathBuf> {
-    let named = std::env::var_os("UPSEAL_HISTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| {
-        let base = etcetera::choose_base_strategy().ok()?;
-        Some(base.data_dir().join("upseal").join("history.db"))
-    })
-}
 
 /// Opens the user's history to write to it.
 ///
@@ -62,7 +50,7 @@ pub(super) fn existing() -> Result<(Option<History>, PathBuf), Fault> {
 }
 
 fn place() -> Result<PathBuf, Fault> {
-    history_path().ok_or_else(|| Fault {
+    folders::history().ok_or_else(|| Fault {
         kind: FaultKind::Local,
         blame: Blame::User,
         what: "there is no home folder to keep the history in".to_owned(),
@@ -124,13 +112,13 @@ pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
         });
     }
     if args.csv {
-        output::line(&format!("{}\r", COLUMNS.join(",")));
+        output::line(line(&spreadsheet::record(COLUMNS)));
     }
     let zone = TimeZone::system();
     let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap_or(0).min(NAME);
     for entry in &entries {
         if args.csv {
-            output::line(&format!("{}\r", csv(entry)));
+            output::line(line(&csv(entry)));
         } else if args.json {
             // Plain values of ours: none fails to serialise.
             if let Ok(row) = serde_json::to_string(&Row::of(entry)) {
@@ -272,28 +260,16 @@ impl Row {
     }
 }
 
-/// A record of RFC 4180, without its line's end.
+/// Returns the record of an entry, with its line end.
 fn csv(entry: &Entry) -> String {
     // Plain values of ours: none fails to serialise.
     let row = serde_json::to_value(Row::of(entry)).unwrap_or_default();
-    let fields = COLUMNS.map(|column| match &row[column] {
-        Value::Null => String::new(),
-        Value::String(text) => quoted(text),
-        other => other.to_string(),
-    });
-    fields.join(",")
+    spreadsheet::record(COLUMNS.map(|column| spreadsheet::cell(&row[column]).into_owned()))
 }
 
-/// In quotation marks where a comma, a quotation mark or a line's end would be misread; behind an apostrophe where a
-/// spreadsheet would compute it.
-fn quoted(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
-    let text = &*if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+/// Returns a record without the line feed that [`output::line`] adds.
+fn line(record: &str) -> &str {
+    record.strip_suffix('\n').unwrap_or(record)
 }
 
 #[cfg(test)]
@@ -361,37 +337,22 @@ mod tests {
         assert_eq!(
             csv(&received()),
             format!(
-                "2027-01-15T08:00:00Z,received,b,0,plain,renamed,127.0.0.1:50000,{one},,,,,,/srv/in,sha256:{two},,"
+                "2027-01-15T08:00:00Z,received,b,0,plain,renamed,127.0.0.1:50000,{one},,,,,,/srv/in,sha256:{two},,\r\n"
             )
         );
         assert_eq!(
             csv(&recovered()),
-            format!("2027-01-15T08:00:00Z,received,c,812,,recovered,,{one},,,,,,/srv/in,,,")
+            format!("2027-01-15T08:00:00Z,received,c,812,,recovered,,{one},,,,,,/srv/in,,,\r\n")
         );
     }
 
     #[test]
     fn odd_texts_are_quoted_in_csv() {
-        for (text, field) in [
-            ("plain name.txt", "plain name.txt"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("\"", "\"\"\"\""),
-            ("two\r\nlines", "\"two\r\nlines\""),
-            ("größe", "größe"),
-            ("=1+2", "'=1+2"),
-            ("-5", "'-5"),
-            ("+a,b", "\"'+a,b\""),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("＝1", "'＝1"),
-            ("a=1", "a=1"),
-            ("", ""),
-        ] {
-            assert_eq!(quoted(text), field);
-        }
         let record = csv(&Entry::Sent(sent("a \"b\", c\n\u{1b}[31m.txt")));
         assert!(record.contains(",\"a \"\"b\"\", c\\n\\u{1b}[31m.txt\","), "{record}");
-        assert!(!record.contains(['\n', '\u{1b}']));
+        assert!(!line(&record).contains(['\n', '\u{1b}']));
+        let record = csv(&Entry::Sent(sent("=1+2")));
+        assert!(record.contains(",'=1+2,"), "{record}");
     }
 
     #[test]

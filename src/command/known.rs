@@ -1,8 +1,7 @@
 //! `upseal known`: the servers that were met before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use etcetera::BaseStrategy as _;
 use serde::Serialize;
 
 use super::usage;
@@ -10,20 +9,16 @@ use crate::cli::{Known, KnownCommand};
 use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::folders;
 use crate::output;
 use crate::transfer::recognise::day;
 use crate::trust::Anchor;
 use crate::trust::known::{Entry, KnownError, KnownServers, Offered, SignedBy};
 
-/// The user's: the file that `UPSEAL_KNOWN` names, else `upseal/known_servers` in the data folder (XDG).
+/// Returns the user's known servers ([`folders::known_servers`]).
 #[must_use]
 pub fn known_servers() -> KnownServers {
-    let named = std::env::var_os("UPSEAL_KNOWN").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let usual = || {
-        let base = etcetera::choose_base_strategy().ok()?;
-        Some(base.data_dir().join("upseal").join("known_servers"))
-    };
-    KnownServers::at(named.or_else(usual))
+    KnownServers::at(folders::known_servers())
 }
 
 /// Lists them, or changes one.

@@ -24,6 +24,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::Ui;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::folders;
 use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::confirm::Keep;
@@ -59,17 +60,14 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         Target::Server { .. } => None,
         Target::Embedded => {
             let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-            Some(EmbeddedOptions { store: Some(received_folder()?), history: history::history_path(), bind })
+            Some(EmbeddedOptions { store: Some(received_folder()?), history: folders::history(), bind })
         }
     };
     let transfer = Transfer::start(Options {
         embedded,
         receipts: receipts(),
-        history_writer: HistoryWriter::at(history::history_path()),
-        forecast: Some(Forecast {
-            calibration: history::history_path().map(|path| path.with_file_name("calibration.json")),
-            history: history::history_path(),
-        }),
+        history_writer: HistoryWriter::at(folders::history()),
+        forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
         ..Options::new(known::known_servers())
     })
     .map_err(|e| system("cannot start a thread", &e))?;
@@ -80,8 +78,8 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         ca: Some(settings.ca),
         peers,
         known: known::known_servers(),
-        history: history::history_path(),
-        captures: captures(),
+        history: folders::history(),
+        captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: args.with_plaintext,
         colour: ui::Colour::Auto,
     };
@@ -112,31 +110,21 @@ pub fn terminal(_args: Ui) -> Result<u8, Fault> {
 /// `./recv_files` if it exists, else `upseal/received` in the user's data folder (XDG).
 #[cfg(feature = "tui")]
 fn received_folder() -> Result<PathBuf, Fault> {
-    use etcetera::BaseStrategy;
-
     let here = PathBuf::from("recv_files");
     if here.is_dir() {
         return Ok(here);
     }
-    let base = etcetera::choose_base_strategy().map_err(|e| {
-        system("cannot tell where the home folder is; set HOME", &io::Error::other(e.to_string()))
-    })?;
-    Ok(base.data_dir().join("upseal").join("received"))
-}
-
-/// `upseal/captures` in the user's data folder (XDG), or here.
-#[cfg(feature = "tui")]
-fn captures() -> PathBuf {
-    match etcetera::choose_base_strategy() {
-        Ok(base) => etcetera::BaseStrategy::data_dir(&base).join("upseal").join("captures"),
-        Err(_) => PathBuf::from("."),
-    }
+    folders::received().ok_or_else(|| Fault {
+        kind: FaultKind::Broken,
+        blame: Blame::System,
+        what: "cannot find the home folder".to_owned(),
+        advice: "set HOME".to_owned(),
+    })
 }
 
 /// `upseal/receipts` in the user's data folder (XDG), one for each request; nowhere if there is no such place.
 fn receipts() -> Keep {
-    let Ok(base) = etcetera::choose_base_strategy() else { return Keep::Nowhere };
-    let folder = etcetera::BaseStrategy::data_dir(&base).join("upseal").join("receipts");
+    let Some(folder) = folders::receipts() else { return Keep::Nowhere };
     match Folder::open(&folder) {
         Ok(store) => Keep::Together { store: Arc::new(store), folder },
         Err(e) => {

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::select;
 
-use super::history::history_path;
 use super::known::anchor;
 use super::known::known_servers;
 use super::{ciphertext, interrupts, receipts, system, worst};
@@ -17,6 +16,7 @@ use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
 use crate::digest::FileDigest;
 use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track, Variant};
+use crate::folders;
 use crate::output::{Output, Style};
 use crate::store::Folder;
 use crate::transfer::confirm::Keep;
@@ -53,7 +53,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
             None => receipts(),
             Some(folder) => apart(folder)?,
         },
-        history_writer: HistoryWriter::at(history_path()),
+        history_writer: HistoryWriter::at(folders::history()),
         skip_receipted: args.skip_receipted,
         plain_receipts: match (&args.receipts, settings.dialect.variant) {
             (Some(_), Variant::Plain) => Some(Arc::new(anchor(&settings.ca)?)),

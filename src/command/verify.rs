@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::known::{anchor, known_servers};
 use crate::cli::Verify;
 use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
@@ -24,7 +22,8 @@ use crate::trust::receipts::ONLY_KEY;
 pub fn run(args: &Verify) -> Result<u8, Fault> {
     let ca = anchor(&args.ca)?;
     let receipt = load(&args.receipt)?;
-    let (digest, size) = digest_of(&args.file).map_err(|e| unreadable(&args.file, &e))?;
+    let (digest, size) =
+        File::open(&args.file).and_then(Digest::of_reader).map_err(|e| unreadable(&args.file, &e))?;
     let statement = &receipt.statement;
     let mut holds = true;
     let mut warning = None;
@@ -123,22 +122,6 @@ pub(super) fn load(path: &Path) -> Result<Receipt, Fault> {
         what: format!("{} is no receipt: {why}", escape(&path.to_string_lossy())),
         advice: String::new(),
     })
-}
-
-fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok((hash.into(), size)),
-            n => {
-                hash.update(&chunk[..n]);
-                size += n as u64;
-            }
-        }
-    }
 }
 
 fn unreadable(path: &Path, why: &io::Error) -> Fault {

@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, TableLike, Value};
 
+use super::ConfigError;
 use super::layer::{Key, Layer};
-use super::{ConfigError, location};
+use crate::folders;
 use crate::messages::escape;
 
 /// What a preset may be called, in words.
@@ -55,7 +56,7 @@ impl File {
     /// Reads the user's.
     pub fn load() -> Result<Self, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { path: "UPSEAL_CONFIG".into(), error };
-        match location().map_err(unreadable)? {
+        match folders::settings().map_err(unreadable)? {
             Some(path) => Self::read(path),
             None => Ok(Self::default()),
         }

@@ -24,8 +24,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use etcetera::BaseStrategy;
-
 use crate::cli::{
     AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, TerminatorArg,
     VariantArg,
@@ -155,16 +153,6 @@ fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, Con
         })?;
     }
     Ok(layer)
-}
-
-/// `$UPSEAL_CONFIG`, else `upseal/config.toml` in the user's folder for configuration (XDG); `None`
-/// if there is no such folder.
-fn location() -> io::Result<Option<PathBuf>> {
-    if let Some(path) = env::var_os("UPSEAL_CONFIG").filter(|path| !path.is_empty()) {
-        return std::path::absolute(path).map(Some);
-    }
-    let base = etcetera::choose_base_strategy().ok();
-    Ok(base.map(|base| base.config_dir().join("upseal").join("config.toml")))
 }
 
 /// Why there are no settings. Text from the file is escaped.

@@ -7,8 +7,8 @@ use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 use super::ConfigError;
 use super::file::{File, is_name};
 use super::layer::{Key, Layer};
+use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 use crate::messages::escape;
-use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
 
 /// What becomes of a preset that has the name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,9 @@ impl File {
         let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
         let unwritable = |error| ConfigError::Unwritable { path: path.clone(), error };
         // Where a file system has no locks, two programs at once may lose one's preset.
-        let held = lock(path, ".lock", FlockOperation::NonBlockingLockExclusive, PATIENCE);
-        match held.map_err(unwritable)? {
-            Locked::Busy => Err(unwritable(io::Error::other("another program keeps it locked"))),
-            Locked::Held(_) | Locked::Impossible => change(&Self::read(path.clone())?),
-        }
+        let lock = lock(path, ".lock", LockKind::Exclusive, LOCK_TIMEOUT);
+        let _held = lock.and_then(Lock::held).map_err(unwritable)?;
+        change(&Self::read(path.clone())?)
     }
 
     fn put(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
@@ -113,7 +111,7 @@ impl File {
             let error = io::Error::other("its presets are written in a way that cannot be edited");
             return Err(ConfigError::Unwritable { path: path.clone(), error });
         }
-        replace(path, text.as_bytes(), For::User)
+        replace(path, text.as_bytes(), Access::Private)
             .map_err(|error| ConfigError::Unwritable { path: path.clone(), error })
     }
 }

@@ -30,8 +30,9 @@ use x509_cert::time::{Time, Validity};
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, Purpose, RECEIPTS_USE};
-use super::identity::{
-    self, CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
+use super::identity::Identity;
+use super::key_files::{
+    self, CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
 };
 use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE, ReceiptKey};
 use crate::digest::Digest;
@@ -82,8 +83,8 @@ impl Authority {
     /// An existing one, from its certificate and its private key (PKCS #8 or PKCS #1). They must be a pair, and
     /// the certificate one of a CA.
     pub fn load(certificate: &Path, private_key: &Path) -> Result<Self, IdentityError> {
-        let pem = identity::read(certificate)?;
-        let own = identity::private_key(private_key, &identity::read(private_key)?)?;
+        let pem = key_files::read(certificate)?;
+        let own = key_files::private_key(private_key, &key_files::read(private_key)?)?;
         let not_a_ca = |why: &dyn std::fmt::Display| IdentityError::NotACa {
             path: certificate.into(),
             why: why.to_string(),
@@ -248,7 +249,7 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
     ])
 }
 
-/// As [`ServerKey::fingerprint`](super::rsa_blocks::ServerKey::fingerprint), of any key.
+/// As [`ServerKey::fingerprint`](super::server_key::ServerKey::fingerprint), of any key.
 fn fingerprint(key: &SubjectPublicKeyInfo) -> Result<String, IdentityError> {
     Ok(Digest::of(&key.to_der().map_err(issue)?).to_string())
 }

@@ -31,7 +31,7 @@ pub const RECEIPTS_USE: &str = "1.3.6.1.5.5.7.3.36";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// Longer than [`CERTIFICATE_MAX`].
-    #[error("it has {len} bytes, and a certificate at most {CERTIFICATE_MAX}")]
+    #[error("it has {len} bytes (supported: up to {CERTIFICATE_MAX})")]
     TooLong {
         /// Bytes that came.
         len: usize,
@@ -40,22 +40,22 @@ pub enum CertificateError {
     #[error("it is empty")]
     Empty,
     /// A certificate in DER.
-    #[error("it is in DER, and PEM is expected (openssl x509 -inform der)")]
+    #[error("it is in DER, not in PEM (convert it with `openssl x509 -inform der`)")]
     Der,
     /// No line `-----BEGIN CERTIFICATE-----`.
-    #[error("there is no line -----BEGIN CERTIFICATE----- in it")]
+    #[error("it contains no line -----BEGIN CERTIFICATE-----")]
     NoPem,
     /// The text between the lines is not Base64, or the last line is missing.
     #[error("the PEM text is damaged")]
     BadPem,
     /// More than one PEM block.
-    #[error("there are several PEM blocks in it; one certificate is expected")]
+    #[error("it contains several PEM blocks (expected: one certificate)")]
     Several,
     /// Bytes after the certificate.
-    #[error("there are bytes after the certificate")]
+    #[error("it is followed by other bytes")]
     TrailingBytes,
     /// The bytes are not an X.509 certificate.
-    #[error("what its PEM holds is not X.509")]
+    #[error("its PEM block is not X.509")]
     NotX509,
 }
 

@@ -10,7 +10,7 @@ use rsa::traits::SignatureScheme as _;
 
 use super::pss;
 use super::rsa_batch::{BatchError, PrivateBatch};
-use super::rsa_blocks::ServerKey;
+use super::server_key::ServerKey;
 
 /// Why an answer does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

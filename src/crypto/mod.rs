@@ -45,6 +45,7 @@ pub mod receipt_key;
 pub mod request;
 pub mod rsa_batch;
 pub mod rsa_blocks;
+pub mod server_key;
 mod session_key;
 
 pub(crate) use name::{attributes, common_name_of, distinguished, same_name};

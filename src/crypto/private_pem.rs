@@ -17,10 +17,10 @@ pub(super) enum PemError {
     #[error("it is UTF-16 text; save it as UTF-8")]
     Utf16,
     /// Text without a key.
-    #[error("there is no line -----BEGIN PRIVATE KEY----- in it")]
+    #[error("it contains no line -----BEGIN PRIVATE KEY-----")]
     NoKey,
     /// More than one key.
-    #[error("there are several private keys in it")]
+    #[error("it contains several private keys")]
     Several,
     /// The last line is missing, or has another label than the first.
     #[error("its line -----END {label}----- is missing")]

@@ -50,6 +50,8 @@ const fn em_bits(bits: usize) -> usize {
 mod tests {
     use std::path::Path;
 
+    use data_encoding::HEXLOWER_PERMISSIVE;
+
     use super::*;
     use crate::crypto::rsa_batch::PublicBatch;
     use crate::digest::Digest;
@@ -59,10 +61,7 @@ mod tests {
     }
 
     fn bytes(hex: &str) -> Vec<u8> {
-        hex.as_bytes()
-            .chunks(2)
-            .map(|digits| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap())
-            .collect()
+        HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).unwrap()
     }
 
     /// NIST, FIPS 186-3, `SigGenPSS`: mod = 1024, SHA-256, no salt. What is expected is its S, raised to its e.

@@ -3,8 +3,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::identity::{Authority, Identity};
+use super::authority::Authority;
+use super::identity::Identity;
+use super::padding::Paddings;
+use super::rsa_blocks::BlockOpener;
 use super::{Open, OpenError, Seal};
+use crate::digest::FileDigest;
 
 /// One CA for all tests: the search for its primes is the slow part.
 pub(super) static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("Test CA", 30).unwrap());
@@ -16,6 +20,10 @@ pub(super) static RSA_2048: LazyLock<Arc<Identity>> = LazyLock::new(|| issued(20
 pub(super) fn issued(bits: usize) -> Arc<Identity> {
     let issued = AUTHORITY.issue("Test server", bits, 30).unwrap();
     Arc::new(Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem).unwrap())
+}
+
+pub(super) fn opener(identity: &Arc<Identity>, paddings: Paddings) -> BlockOpener {
+    BlockOpener::new(Arc::clone(identity), paddings, FileDigest::Sha256)
 }
 
 pub(super) fn random(len: usize) -> Vec<u8> {

@@ -173,33 +173,19 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Bytes as a string of lowercase digits.
+/// Serialises bytes as a string of lowercase hexadecimal digits.
 mod hexadecimal {
-    use std::fmt::Write as _;
-
+    use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(2 * bytes.len());
-        for byte in bytes {
-            // A `String` takes everything.
-            let _ = write!(text, "{byte:02x}");
-        }
-        serializer.serialize_str(&text)
+        serializer.collect_str(&HEXLOWER.encode_display(bytes))
     }
 
     pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        text.as_bytes()
-            .chunks(2)
-            .map(|pair| match pair {
-                [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-                _ => None,
-            })
-            .collect::<Option<Vec<u8>>>()
-            .ok_or_else(|| D::Error::custom("not hexadecimal"))
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| D::Error::custom("not hexadecimal"))
     }
 }
 

@@ -1,13 +1,14 @@
-//! What a server is about to publish, written down before the files get their names.
+//! Announcements: what a server is about to publish, recorded before the files get their names.
 //!
 //! ```text
-//!   announce   announced ◄── name, size, digest   on disk before any of them has its name
-//!              … the store names them …           │ a crash in here leaves the announcement
+//!   announce   announced ◄── name, size, digest   on disk before any of the files has its name
+//!              … the store names the files …      │ a crash in here leaves the announcement
 //!   record     announced ──► received             one transaction
 //! ```
 //!
-//! After a crash it is the only evidence that a file in the folder is the server's own work
-//! ([`repair`](super::repair)): its time and its name anybody can choose.
+//! After a crash, an announcement is the only evidence that a file in the folder was stored by this server
+//! ([`repair`](super::repair)). Names, sizes and times prove nothing, because everyone who can write to the folder
+//! can choose them.
 
 use std::path::Path;
 
@@ -20,19 +21,19 @@ use crate::digest::Digest;
 /// A whole file that is about to get a name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Announced {
-    /// The name that it asks for; it may get that of a numbered copy.
+    /// Requested name; the file may get the name of a numbered copy instead.
     pub want: String,
-    /// The published file that it takes the place of; `None`: it replaces nothing.
+    /// Name of the published file that this one replaces, or `None`.
     pub replaces: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them; `None` if the server was told not to hash.
+    /// SHA-256 of the content; `None` if the server does not hash.
     pub digest: Option<Digest>,
 }
 
 impl History {
-    /// Writes down what is about to get names in this store, in one step that is on disk when this returns. Gives
-    /// the number of each.
+    /// Records in one transaction which files are about to get names in a store. The records are on disk when this
+    /// returns. Returns the row number of each.
     pub fn announce(&self, store: &Path, all: &[Announced]) -> Result<Vec<i64>, HistoryError> {
         let sql = "INSERT INTO announced (store, want, replaces, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut ids = Vec::with_capacity(all.len());
@@ -53,7 +54,7 @@ impl History {
         Ok(ids)
     }
 
-    /// Withdraws announcements of files that did not get a name.
+    /// Deletes the announcements of files that did not get a name.
     pub fn withdraw(&self, ids: &[i64]) -> Result<(), HistoryError> {
         if ids.is_empty() {
             return Ok(());
@@ -61,7 +62,7 @@ impl History {
         self.write(|file| withdraw(file, ids))
     }
 
-    /// What was announced in this store and has neither a row nor was withdrawn, in the order of the announcements.
+    /// Returns the announcements of a store that have no row yet and were not withdrawn, oldest first.
     pub fn announced(&self, store: &Path) -> Result<Vec<(i64, Announced)>, HistoryError> {
         let sql = "SELECT id, want, replaces, size, digest FROM announced WHERE store = ?1 ORDER BY id";
         let announced = |row: &Row<'_>| {
@@ -73,7 +74,7 @@ impl History {
     }
 }
 
-/// Withdraws announcements, as a part of a step.
+/// Deletes announcements inside a transaction.
 pub(super) fn withdraw(file: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
     let mut delete = file.prepare_cached("DELETE FROM announced WHERE id = ?1")?;
     for id in ids {

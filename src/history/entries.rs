@@ -1,4 +1,4 @@
-//! Recording what was sent and received, and the questions about it.
+//! Recording and querying sent and received files.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -12,36 +12,36 @@ use super::{History, HistoryError, announced};
 use crate::digest::Digest;
 use crate::event::{Kept, Learned, Took, Variant};
 
-/// Files to one server by one variant that say how fast it is now.
+/// Large files to one server by one variant from which the current rate is estimated.
 const REMEMBERED: i64 = 20;
-/// Bytes from which a file says something of the rate; a smaller one is all fixed cost.
+/// Size in bytes from which a file tells something about the rate; the time of a smaller one is mostly fixed cost.
 const TELLING: i64 = 1 << 20;
-/// Smaller files that say what the fixed cost is.
+/// Smaller files from which the fixed cost is estimated.
 const SMALL: i64 = 5;
 
-/// One of the two.
+/// Direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// What our client sent.
+    /// Sent by a client on this computer.
     Sent,
-    /// What a server of ours received.
+    /// Received by a server on this computer.
     Received,
 }
 
-/// Which rows. The default: all.
+/// Selects rows of the history. The default selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only this direction.
+    /// Only rows of this direction.
     pub direction: Option<Direction>,
-    /// Only what was sent to this `host:port`, as it was recorded but for the case of its letters.
+    /// Only files sent to this `host:port`, ignoring ASCII case.
     pub server: Option<String>,
-    /// Only names with this in them, whatever the case of its letters.
+    /// Only names that contain this text, ignoring case.
     pub name: Option<String>,
-    /// Only what ended then or later; milliseconds since 1970, UTC.
+    /// Only transfers that ended at this time or later, in milliseconds since 1970, UTC.
     pub since_ms: Option<i64>,
-    /// Only what was sent and [did not arrive](Outcome::is_failure).
+    /// Only files that were sent and [did not arrive](Outcome::is_failure).
     pub failed: bool,
-    /// At most so many, the newest.
+    /// Maximum number of rows; the newest are kept.
     pub limit: Option<usize>,
 }
 
@@ -51,18 +51,18 @@ impl History {
         self.record_all_sent(std::slice::from_ref(sent))
     }
 
-    /// Records how uploads ended, in one step.
+    /// Records how uploads ended, in one transaction.
     pub fn record_all_sent(&self, all: &[Sent]) -> Result<(), HistoryError> {
         self.write(|file| insert_sent(file, all))
     }
 
-    /// Records a file that a server of ours stored. The latest row of a name in a store is the one in
-    /// effect, so a file of which more came ([`Kept::Amended`]) gets another row.
+    /// Records a file that a server on this computer stored. The latest row of a name in a store is in effect, so a
+    /// file that is continued ([`Kept::Amended`]) gets another row.
     pub fn record_received(&self, received: &Received) -> Result<(), HistoryError> {
         self.record_all_received(std::slice::from_ref(received), &[])
     }
 
-    /// Records several in one step, in which their [announcements](Self::announce) are withdrawn.
+    /// Records received files and withdraws their [announcements](Self::announce), in one transaction.
     pub fn record_all_received(&self, all: &[Received], announced: &[i64]) -> Result<(), HistoryError> {
         if all.is_empty() && announced.is_empty() {
             return Ok(());
@@ -96,7 +96,7 @@ impl History {
         self.record_all_recovered(std::slice::from_ref(recovered), &[])
     }
 
-    /// Records several in one step, in which these announcements are withdrawn.
+    /// Records recovered files and withdraws their announcements, in one transaction.
     pub fn record_all_recovered(&self, all: &[Recovered], announced: &[i64]) -> Result<(), HistoryError> {
         let sql = "INSERT INTO received (at_ms, store, name, folded, kept, size, digest, receipt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -122,13 +122,13 @@ impl History {
         })
     }
 
-    /// Adds to the row in effect of a stored file that a receipt was given for it: the SHA-256 of the
-    /// receipt's statement. Without such a row nothing happens.
+    /// Adds a receipt (the SHA-256 of its statement) to the row in effect of a stored file. Without such a row,
+    /// nothing is changed.
     pub fn record_receipt(&self, store: &Path, name: &str, receipt: Digest) -> Result<(), HistoryError> {
         self.record_receipts(store, &[name.to_owned()], receipt)
     }
 
-    /// The same for all the files of a statement, in one step.
+    /// Adds a receipt to the rows in effect of all files of its statement, in one transaction.
     pub fn record_receipts(
         &self,
         store: &Path,
@@ -146,7 +146,7 @@ impl History {
         })
     }
 
-    /// The rows that the filter lets through, the newest first.
+    /// Returns the rows that a filter selects, newest first.
     pub fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, HistoryError> {
         let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let name = filter.name.as_deref().map(str::to_lowercase);
@@ -178,14 +178,14 @@ impl History {
             }
             Ok(entries)
         })?;
-        // Stable: of one millisecond, what was sent comes first, and in each the row that was written last.
+        // The sort is stable: within one millisecond, sent files come first, then the row that was written last.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at_ms()));
         entries.truncate(filter.limit.unwrap_or(usize::MAX));
         Ok(entries)
     }
 
-    /// For every name in a store its latest row, in the order of the names: what the folder should hold.
-    /// Never [`Entry::Sent`]; nothing that was discarded.
+    /// Returns the latest row of every name in a store, ordered by name: what the folder should hold. Discarded files
+    /// are left out, and no entry is [`Entry::Sent`].
     pub fn in_effect(&self, store: &Path) -> Result<Vec<Entry>, HistoryError> {
         let sql = format!(
             "{RECEIVED} WHERE id IN (SELECT max(id) FROM received WHERE store = ?1 AND kept <> 'discarded'
@@ -205,16 +205,16 @@ impl History {
         })
     }
 
-    /// Whether the server with this key (SPKI SHA-256) has already given a receipt for a file of this
-    /// name and SHA-256.
+    /// Returns whether the server with this key (SPKI SHA-256) has given a receipt for a file with this name and
+    /// SHA-256.
     pub fn receipted(&self, key: Digest, name: &str, digest: Digest) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sent
                    WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
         self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
     }
 
-    /// Returns what files took to each server by each variant: the newest twenty of 1 MiB or more that arrived, and the
-    /// newest five that were smaller.
+    /// Returns how long files took to each server by each variant: of the files that arrived, the newest 20 of at
+    /// least 1 MiB, and the newest 5 that were smaller.
     pub fn rates(&self) -> Result<Vec<Learned>, HistoryError> {
         let newest = |sizes: &str, limit: &str| {
             format!(
@@ -245,8 +245,7 @@ impl History {
         })
     }
 
-    /// Whether a row of a sent file names this receipt, and was written then or later (milliseconds since 1970,
-    /// UTC).
+    /// Returns whether a sent file's row of `since_ms` (milliseconds since 1970, UTC) or later names this receipt.
     pub fn names_receipt(&self, receipt: &Path, since_ms: i64) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE at_ms >= ?2 AND receipt = ?1)";
         self.read(|file| file.query_row(sql, params![Bytes(receipt), since_ms], |row| row.get(0)))
@@ -360,12 +359,12 @@ pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, amount))
 }
 
-/// SQLite's integers end at 2^63 − 1, and so do files.
+/// Converts a size for SQLite, whose integers end at 2^63 − 1.
 pub(super) fn amount(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// A path as a blob: it need not be text.
+/// A path, stored as a blob because it may not be UTF-8.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a Path);
 

@@ -1,37 +1,32 @@
-//! What is in a store's folder: its files, and the SHA-256 of one of them.
+//! Listing and hashing the files of a store's folder.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 
-/// How much of a file is read at once.
-const CHUNK: usize = 256 * 1024;
-
-/// A file in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) name: OsString,
     pub(super) size: u64,
-    /// When it was last written to; milliseconds since 1970, UTC.
+    /// Time of the last modification, in milliseconds since 1970, UTC.
     pub(super) modified_ms: i64,
 }
 
-/// The folder's files in the order of their names: no folders, no links, and nothing that a store has
-/// not finished. None of them is opened.
+/// Lists the regular files of the folder, ordered by name, without those that a store has not finished. No file is
+/// opened.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let meta = match entry.metadata() {
             Ok(meta) => meta,
-            // Taken away in between.
+            // It was removed since the folder was listed.
             Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
             Err(why) => return Err(why),
         };
@@ -45,38 +40,27 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
     Ok(files)
 }
 
-/// `.upseal-<random>.part`: on its way, or left by a crash; the next start sweeps it. No file that is
-/// stored has such a name ([`FileName`](crate::store::FileName)).
+/// Returns whether this is a store's temporary file (`.upseal-<random>.part`): still growing, or left by a crash and
+/// removed by the next start. No stored file has such a name ([`FileName`](crate::store::FileName)).
 fn is_unfinished(name: &str) -> bool {
     name.starts_with(".upseal-")
 }
 
-/// What was read of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) size: u64,
     pub(super) digest: Digest,
 }
 
-/// Reads a whole file; a link or a pipe that took its place meanwhile is an error.
+/// Reads and hashes a whole file. A link or a pipe that replaced it since it was listed is an error.
 pub(super) fn read(path: &Path) -> io::Result<Content> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    // The bits of open(2), whose type there is a signed one.
+    // `custom_flags` takes the bits of open(2) as a signed integer.
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let bytes = match file.read(&mut chunk) {
-            Ok(0) => return Ok(Content { size, digest: hash.into() }),
-            Ok(read) => &chunk[..read],
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
-            Err(why) => return Err(why),
-        };
-        hash.update(bytes);
-        size += bytes.len() as u64;
-    }
+    let (digest, size) = Digest::of_reader(file)?;
+    Ok(Content { size, digest })
 }

@@ -1,26 +1,27 @@
-//! The replay memory: what was seen and must not come again in another connection.
+//! The replay memory: digests of what must not arrive again in another connection.
 //!
-//! PROTOCOL.md, "Replay guard": a session key is wrapped with fresh randomness, so the same bytes in a
-//! second connection are a recording. Only SHA-256 are kept, each until the certificate's end.
+//! A session key is wrapped with fresh randomness, so the same bytes in a second connection were recorded
+//! (docs/protocol.md, section "Replay guard"). Only SHA-256 digests are kept, each until the server's certificate
+//! expires.
 
 use rusqlite::params;
 
 use super::{History, HistoryError};
 use crate::digest::Digest;
 
-/// What a remembered SHA-256 is of.
+/// Kind of a remembered digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seen {
-    /// M2 of a MODE 4: the session key as it was wrapped.
+    /// M2 of a MODE 4: the wrapped session key.
     SessionKey,
-    /// A block with which a CP1 body begins, or goes on after it was published.
+    /// First block of a CP1 body, or of its continuation after it was published.
     FirstBlock,
-    /// A CP2 token, under its key.
+    /// A CP2 token, together with its key.
     Token,
 }
 
 impl Seen {
-    /// How it is written in the file; never changed.
+    /// Returns the number that stands for it in the file. Released numbers are never changed.
     const fn number(self) -> i64 {
         match self {
             Self::SessionKey => 1,
@@ -30,18 +31,17 @@ impl Seen {
     }
 }
 
-/// How many rows one transaction of upkeep writes or deletes, so that no session waits long for it.
+/// Maximum number of rows that one maintenance transaction writes or deletes, so that no session waits long for it.
 pub(super) const CHUNK: usize = 1000;
 
 impl History {
-    /// Whether this was [remembered](Self::remember), and not yet [forgotten](Self::forget_expired).
+    /// Returns whether a digest is [remembered](Self::remember) and not yet [expired](Self::forget_expired).
     pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, HistoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM seen WHERE what = ?1 AND digest = ?2)";
         self.read(|file| file.query_row(sql, params![what.number(), digest.0], |row| row.get(0)))
     }
 
-    /// Remembers all of these until then (Unix seconds), in one step. What is remembered already stays
-    /// so for as long as either says.
+    /// Remembers digests until a time (Unix seconds), in one transaction. The later of two times counts.
     pub fn remember(&self, seen: &[(Seen, Digest)], until: i64) -> Result<(), HistoryError> {
         if seen.is_empty() {
             return Ok(());
@@ -57,8 +57,8 @@ impl History {
         })
     }
 
-    /// Remembers all of these, unless one of them is remembered already: then `false`, and nothing is changed. Of
-    /// two programs that do this at once one gets `false`.
+    /// Remembers digests, unless one of them is remembered already; then nothing is changed and the result is
+    /// `false`. Of two processes that do this at once, one gets `false`.
     pub fn remember_new(&self, seen: &[(Seen, Digest)], until: i64) -> Result<bool, HistoryError> {
         let sql = "INSERT INTO seen (what, digest, until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let mut is_new = true;
@@ -67,7 +67,7 @@ impl History {
             for (what, digest) in seen {
                 is_new = insert.execute(params![what.number(), digest.0, until])? > 0;
                 if !is_new {
-                    // An error, so that those before it are rolled back.
+                    // An error, so that the rows before it are rolled back.
                     return Err(rusqlite::Error::QueryReturnedNoRows);
                 }
             }
@@ -76,7 +76,7 @@ impl History {
         if is_new { written.map(|()| true) } else { Ok(false) }
     }
 
-    /// Forgets these: the file that they came with was not stored.
+    /// Forgets digests whose files were not stored.
     pub fn forget(&self, seen: &[(Seen, Digest)]) -> Result<(), HistoryError> {
         if seen.is_empty() {
             return Ok(());
@@ -90,7 +90,7 @@ impl History {
         })
     }
 
-    /// Forgets what need only be remembered until before `now` (Unix seconds), some at a time.
+    /// Forgets digests that expired before `now` (Unix seconds), in several transactions.
     pub fn forget_expired(&self, now: i64) -> Result<(), HistoryError> {
         let sql = "DELETE FROM seen WHERE (what, digest) IN
                    (SELECT what, digest FROM seen WHERE until < ?1 LIMIT ?2)";

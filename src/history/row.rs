@@ -1,4 +1,4 @@
-//! The rows: what is recorded of a file that was sent or received.
+//! Rows of the history.
 
 use std::path::PathBuf;
 
@@ -8,26 +8,26 @@ use crate::event::{Kept, Variant};
 /// How an upload ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A signed receipt says that the server has it.
+    /// A signed receipt confirms that the server stored it.
     Stored,
-    /// The server closed in order after it, or answered; it gave no receipt.
+    /// The server closed the connection in order, or replied; it gave no receipt.
     Delivered,
-    /// The receipt names other bytes than were sent.
+    /// The receipt is about other bytes than were sent.
     Altered,
     /// It did not arrive, as far as is known.
     Failed,
-    /// The user stopped it.
+    /// The user cancelled it.
     Cancelled,
 }
 
 impl Outcome {
-    /// Whether it is not there as it was sent.
+    /// Returns whether the file is not on the server as it was sent.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Altered | Self::Failed | Self::Cancelled)
     }
 
-    /// `stored`, `delivered`, `altered`, `failed`, `cancelled`: in the file and on every screen.
+    /// Returns the word that stands for it in the file and on every screen.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -40,73 +40,73 @@ impl Outcome {
     }
 }
 
-/// A file that was sent, or should have been.
+/// A file that was sent, or that could not be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
-    /// When it ended; milliseconds since 1970, UTC.
+    /// Time at which it ended, in milliseconds since 1970, UTC.
     pub at_ms: i64,
-    /// The server, `host:port`.
+    /// Address of the server, as `host:port`.
     pub address: String,
-    /// SPKI SHA-256 of its key; `None` if it proved none.
+    /// SPKI SHA-256 of the server's key; `None` if it did not prove one.
     pub key: Option<Digest>,
-    /// How it was sent.
+    /// Protocol variant.
     pub variant: Variant,
-    /// The name that it was sent under.
+    /// Name in MODE 0.
     pub name: String,
-    /// The local file; absolute where that can be told.
+    /// Path of the local file, absolute if the working folder is known.
     pub path: PathBuf,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them; `None` if not all were read.
+    /// SHA-256 of the content; `None` if not all of it was read.
     pub digest: Option<Digest>,
     /// How it ended.
     pub outcome: Outcome,
-    /// The name under which it is stored, if the receipt tells that.
+    /// Name under which the server stored it, if the receipt states it.
     pub stored_name: Option<String>,
-    /// The file of the receipt that speaks of it, whatever it says; absolute.
+    /// Absolute path of the receipt that mentions the file, whatever the receipt says.
     pub receipt: Option<PathBuf>,
-    /// From the first byte of MODE 0 to the end; 0 if there was none.
+    /// Seconds from the first byte of MODE 0 to the end; 0 if nothing was sent.
     pub seconds: f64,
-    /// The same, as it was foretold; `None` if nobody did.
+    /// Estimate of `seconds`, if one was made.
     pub predicted: Option<f64>,
     /// Bytes on the wire.
     pub wire_bytes: u64,
-    /// Why it failed.
+    /// Reason of the failure.
     pub why: Option<String>,
 }
 
-/// A file that a server of ours stored, or had already.
+/// A file that a server on this computer stored or already had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received {
-    /// When it was stored; milliseconds since 1970, UTC.
+    /// Time at which it was stored, in milliseconds since 1970, UTC.
     pub at_ms: i64,
-    /// `ip:port` of the client.
+    /// Address of the client, as `ip:port`.
     pub peer: String,
-    /// The store's folder, as [`store_path`](super::store_path) gives it.
+    /// Folder of the store, as [`store_path`](super::store_path) returns it.
     pub store: PathBuf,
-    /// The name that it is stored under, as it is on disk.
+    /// File name on disk.
     pub name: String,
-    /// How it came to rest.
+    /// How it was stored.
     pub kept: Kept,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them, unless the server was told not to hash.
+    /// SHA-256 of the content; `None` if the server does not hash.
     pub digest: Option<Digest>,
-    /// How it came.
+    /// Protocol variant.
     pub variant: Variant,
-    /// From its first byte to its last.
+    /// Seconds from its first byte to its last.
     pub seconds: f64,
-    /// SHA-256 of the statement of the receipt that was given for it, if one was
-    /// ([`History::record_receipt`](super::History::record_receipt) adds it later).
+    /// SHA-256 of the statement of its receipt, if one was given.
+    /// [`History::record_receipt`](super::History::record_receipt) adds it later.
     pub receipt: Option<Digest>,
 }
 
-/// Why a row exists that no session wrote.
+/// Why a row was written by no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A crash came between the file and its row ([`repair`](super::repair)).
     Crash,
-    /// The same, of a file that had a row and of which more came.
+    /// A crash came between a published file's continuation and its row.
     Amended,
     /// The operator accepted the file as it is (`upseal audit --accept`).
     Accepted,
@@ -115,35 +115,35 @@ pub enum Origin {
 /// A file in a store whose row was written after a crash, or by the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
-    /// When it was last written to; milliseconds since 1970, UTC.
+    /// Time of the file's last modification, in milliseconds since 1970, UTC.
     pub at_ms: i64,
-    /// The store's folder.
+    /// Folder of the store.
     pub store: PathBuf,
-    /// Its name there.
+    /// File name on disk.
     pub name: String,
-    /// Why the row exists.
+    /// Why the row was written.
     pub origin: Origin,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them; `None` if the server was told not to hash.
+    /// SHA-256 of the content; `None` if the server does not hash.
     pub digest: Option<Digest>,
-    /// SHA-256 of the statement of a receipt that was given for it, if one was.
+    /// SHA-256 of the statement of its receipt, if one was given.
     pub receipt: Option<Digest>,
 }
 
-/// A row.
+/// A row of the history.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// Sent to a server.
+    /// A file sent to a server.
     Sent(Sent),
-    /// Received by one of ours.
+    /// A file received by a server on this computer.
     Received(Received),
-    /// In a store of this computer, and recorded after a crash or by the operator.
+    /// A file in a local store that was recorded after a crash or by the operator.
     Recovered(Recovered),
 }
 
 impl Entry {
-    /// Milliseconds since 1970, UTC.
+    /// Returns the time of the row, in milliseconds since 1970, UTC.
     #[must_use]
     pub const fn at_ms(&self) -> i64 {
         match self {
@@ -153,7 +153,7 @@ impl Entry {
         }
     }
 
-    /// The file's name, not fit to be shown before it is escaped.
+    /// Returns the file's name, which must be escaped before it is shown.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -163,7 +163,7 @@ impl Entry {
         }
     }
 
-    /// Bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub const fn size(&self) -> u64 {
         match self {
@@ -173,7 +173,7 @@ impl Entry {
         }
     }
 
-    /// SHA-256, if all bytes were read.
+    /// Returns the SHA-256 of the content, if it is known.
     #[must_use]
     pub const fn digest(&self) -> Option<Digest> {
         match self {
@@ -183,7 +183,7 @@ impl Entry {
         }
     }
 
-    /// How it was carried, if that is known.
+    /// Returns the protocol variant, if it is known.
     #[must_use]
     pub const fn variant(&self) -> Option<Variant> {
         match self {
@@ -193,7 +193,7 @@ impl Entry {
         }
     }
 
-    /// How long it took, if that is known and not nothing.
+    /// Returns the duration in seconds, if it is known and not zero.
     #[must_use]
     pub fn seconds(&self) -> Option<f64> {
         let seconds = match self {
@@ -204,7 +204,7 @@ impl Entry {
         (seconds > 0.0).then_some(seconds)
     }
 
-    /// How long it was said to take, if somebody said so; it may not have taken that long and failed.
+    /// Returns the estimated duration in seconds, if there was an estimate. A failed transfer may have ended earlier.
     #[must_use]
     pub const fn predicted(&self) -> Option<f64> {
         match self {
@@ -213,15 +213,15 @@ impl Entry {
         }
     }
 
-    /// File bytes a second, where some arrived and the time is known.
+    /// Returns the bytes of the file per second, if any arrived and the duration is known.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
         let failed = matches!(self, Self::Sent(row) if row.outcome.is_failure());
         self.seconds().filter(|_| !failed && self.size() > 0).map(|seconds| self.size() as f64 / seconds)
     }
 
-    /// What became of it, in one word; a received file's is that of [`Kept`], `recovered` for one that was found
-    /// after a crash, and `accepted` for one that the operator accepted.
+    /// Returns the outcome in one word: that of [`Kept`] for a received file, `recovered` for one that was found
+    /// after a crash, `accepted` for one that the operator accepted.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {
         match self {
@@ -233,7 +233,7 @@ impl Entry {
     }
 }
 
-/// `new`, `amended` or `accepted`: as the table has it.
+/// Returns `new`, `amended` or `accepted`, as the table has it.
 pub(super) const fn origin_word(origin: Origin) -> &'static str {
     match origin {
         Origin::Crash => "new",
@@ -242,7 +242,7 @@ pub(super) const fn origin_word(origin: Origin) -> &'static str {
     }
 }
 
-/// `new`, `renamed`, `same`, `amended`, `discarded`: as events have it.
+/// Returns `new`, `renamed`, `same`, `amended` or `discarded`, as events have it.
 pub(super) const fn kept_word(kept: Kept) -> &'static str {
     match kept {
         Kept::New => "new",

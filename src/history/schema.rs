@@ -1,7 +1,7 @@
-//! The tables, and how a file of an older upseal becomes one of this.
+//! The tables, and their migrations.
 //!
-//! `user_version` counts the steps that a file has had. A step is never changed once it was released;
-//! what comes later is a step of its own.
+//! `user_version` is the number of migrations applied. Released migrations are never edited; a change of the tables
+//! is a new migration.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::HistoryError;
 
-/// Every step, in order. Paths are blobs, because they need not be text; SHA-256 are blobs of 32 bytes;
-/// times are milliseconds since 1970, UTC; `folded` is the name in lower case, to be searched.
-pub(super) const STEPS: &[&str] = &[
+/// All migrations, oldest first. Paths are blobs, because they may not be UTF-8. SHA-256 digests are blobs of 32
+/// bytes. Times are milliseconds since 1970, UTC. `folded` is the name in lower case, for searching.
+pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE sent (
         id          INTEGER PRIMARY KEY,
@@ -137,34 +137,34 @@ pub(super) const STEPS: &[&str] = &[
 ",
 ];
 
-/// Refuses a file of a newer upseal before anything in it is changed.
+/// Refuses a file of a newer version before anything in it is changed.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
     let found = version(connection).map_err(|why| HistoryError::Sqlite {
         path: path.to_owned(),
         doing: "open",
         why,
     })?;
-    let known = count(STEPS);
+    let known = count(MIGRATIONS);
     if found > known { Err(HistoryError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
 }
 
-/// Takes the steps that the file has not had, all of them or none.
-pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
-    if version(connection)? >= count(steps) {
+/// Applies the migrations that the file has not had, in one transaction.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    if version(connection)? >= count(migrations) {
         return Ok(());
     }
     immediately(connection, |transaction| {
-        // Again: in between another program may have done it.
+        // Another process may have migrated the file since the check above.
         let had = usize::try_from(version(transaction)?).unwrap_or(0);
-        for step in steps.iter().skip(had) {
-            transaction.execute_batch(step)?;
+        for migration in migrations.iter().skip(had) {
+            transaction.execute_batch(migration)?;
         }
-        transaction.pragma_update(None, "user_version", count(steps).max(version(transaction)?))
+        transaction.pragma_update(None, "user_version", count(migrations).max(version(transaction)?))
     })
 }
 
-/// A transaction that waits for its turn at its beginning. One that reads first and wants to write later
-/// would be refused without waiting.
+/// Runs a transaction that takes the write lock at its start. A transaction that reads first and writes later would
+/// fail with "busy" instead of waiting.
 pub(super) fn immediately(
     connection: &mut Connection,
     change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
@@ -178,7 +178,6 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// The version of a file that has had all of these.
-fn count(steps: &[&str]) -> i64 {
-    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+fn count(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }

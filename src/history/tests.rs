@@ -241,7 +241,8 @@ fn more_than_a_step_of_what_expired_is_forgotten() {
     history.remember(&many, 10).unwrap();
     history.remember(&[of(usize::MAX)], 11).unwrap();
     history.forget_expired(11).unwrap();
-    let left: i64 = history.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
+    let left: i64 =
+        history.connection.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }
 
@@ -264,7 +265,8 @@ fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
     history.withdraw(&ids[1..2]).unwrap();
     assert_eq!(history.announced(store).unwrap(), [(ids[2], of("c"))]);
     // Only the announcements wait for the disk.
-    let synchronous: i64 = history.lock().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    let synchronous: i64 =
+        history.connection.lock().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
     assert_eq!(synchronous, 1);
 }
 
@@ -297,7 +299,7 @@ fn what_is_no_history_is_said_and_left_alone() {
 #[test]
 fn a_file_of_a_newer_upseal_is_refused_unchanged() {
     let (folder, history) = history();
-    history.lock().pragma_update(None, "user_version", 99).unwrap();
+    history.connection.lock().pragma_update(None, "user_version", 99).unwrap();
     drop(history);
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
@@ -310,12 +312,12 @@ fn a_file_of_a_newer_upseal_is_refused_unchanged() {
 fn an_older_file_takes_the_steps_that_it_has_not_had() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
-    let known = i64::try_from(schema::STEPS.len()).unwrap();
+    let known = i64::try_from(schema::MIGRATIONS.len()).unwrap();
     let old = History::open(&path).unwrap();
     old.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
     drop(old);
     let later = "ALTER TABLE sent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'";
-    let steps: Vec<&str> = schema::STEPS.iter().copied().chain([later]).collect();
+    let steps: Vec<&str> = schema::MIGRATIONS.iter().copied().chain([later]).collect();
     let mut connection = Connection::open(&path).unwrap();
     // A step that fails leaves the file as it was.
     let broken: Vec<&str> = steps.iter().copied().chain(["ALTER TABLE nothing RENAME TO less"]).collect();
@@ -413,7 +415,7 @@ fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
     let mut connection = Connection::open(&path).unwrap();
-    schema::migrate(&mut connection, &schema::STEPS[..2]).unwrap();
+    schema::migrate(&mut connection, &schema::MIGRATIONS[..2]).unwrap();
     let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant, seconds)
                VALUES (7, 'p', x'2f73', 'A', 'a', 'new', 3, zeroblob(32), 'cp2', 0.5)";
     connection.execute(sql, []).unwrap();

@@ -8,6 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+
 use super::LabError;
 use super::outcome::{Attack, Outcome, Play, Receipt};
 use super::proxy::{Cut, Edit, Item, PATIENCE, Plan, Proxy, Seen};
@@ -122,7 +124,7 @@ impl Facts {
 fn letter(name: &'static str) -> Result<Letter, LabError> {
     let mut random = vec![0; SIZE.div_ceil(2)];
     getrandom::fill(&mut random).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
-    let mut content: Vec<u8> = random.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    let mut content = HEXLOWER.encode(&random).into_bytes();
     content.truncate(SIZE);
     Ok(Letter { name, content })
 }

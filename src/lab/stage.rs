@@ -8,15 +8,18 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use super::LabError;
 use super::proxy::PATIENCE;
 use crate::clock;
-use crate::crypto::identity::{Authority, Identity, Issued};
+use crate::crypto::authority::{Authority, Issued};
+use crate::crypto::identity::Identity;
 use crate::crypto::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
 use crate::digest::FileDigest;
 use crate::event::{Command, Dialect, Event, Expected, Job, JobId, Kept, State, Target, Track};
@@ -194,25 +197,19 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
-        // A list is sound between any two statements.
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn after(&self, sessions: usize) -> Vec<Event> {
         let open = |events: &mut Vec<Event>| {
             events.iter().filter(|event| matches!(event, Event::SessionClosed { .. })).count() < sessions
         };
-        match self.closed.wait_timeout_while(self.lock(), PATIENCE, open) {
-            Ok((events, _)) => events.clone(),
-            Err(poisoned) => poisoned.into_inner().0.clone(),
-        }
+        let mut events = self.events.lock();
+        self.closed.wait_while_for(&mut events, open, PATIENCE);
+        events.clone()
     }
 }
 
 impl Observer for Watcher {
     fn event(&self, event: Event) {
-        self.lock().push(event);
+        self.events.lock().push(event);
         self.closed.notify_all();
     }
 

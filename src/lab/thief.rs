@@ -2,16 +2,17 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use base64_simd::URL_SAFE;
+use parking_lot::Mutex;
 
 use super::LabError;
 use super::proxy::{Item, PATIENCE, Reader, Seen};
 use super::stage::{Cast, Letter};
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::server_key::ServerKey;
 use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
 use crate::net::connection::Connection;
@@ -136,7 +137,7 @@ pub fn own(
     let size = content.len() as u64;
     upload.file(letter.name, Content::Reader(&mut content), size, &Meter::default())?;
     drop(upload);
-    let bytes = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = log.lock();
     Ok(Reader::default().read(&bytes))
 }
 
@@ -158,7 +159,7 @@ impl Write for Tap {
         if !self.silent.load(Ordering::SeqCst) {
             return self.tcp.write(bytes);
         }
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.log.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

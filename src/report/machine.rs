@@ -6,8 +6,8 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use crate::messages::escape;
 use crate::clock;
+use crate::messages::escape;
 use crate::output::shell_word;
 
 /// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 pub use self::machine::Machine;
 pub use self::rows::{Row, Share, rows};
 use crate::event::{Blame, Fault, FaultKind, Verdict};
+use crate::files::{Access, check_writable, replace};
 use crate::messages::escape;
-use crate::own_files::{For, replace, try_folder};
 use crate::transfer::race::sentence;
 
 /// Stands in the beginning of every report, by which one is known that may be replaced.
@@ -148,7 +148,7 @@ pub fn check(path: &Path) -> Result<Format, ReportError> {
     if !may_be_written(path).map_err(unwritable)? {
         return Err(ReportError::Occupied { path: path.to_owned() });
     }
-    try_folder(folder(path)).map_err(unwritable)?;
+    check_writable(folder(path)).map_err(unwritable)?;
     Ok(format)
 }
 
@@ -180,7 +180,7 @@ fn may_be_written(path: &Path) -> io::Result<bool> {
 pub fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
     let text = render(check(path)?, report)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
-    replace(path, text.as_bytes(), For::Anybody).map_err(unwritable)
+    replace(path, text.as_bytes(), Access::Usual).map_err(unwritable)
 }
 
 /// The report as text.

@@ -7,6 +7,7 @@ use super::{MARK, RaceReport, document};
 use crate::event::{Course, Verdict};
 use crate::messages::escape;
 use crate::messages::units;
+use crate::spreadsheet;
 use crate::transfer::race;
 
 /// The columns of the CSV after the first, whose name is [`MARK`].
@@ -61,29 +62,19 @@ fn ascii(json: &str) -> String {
 pub fn csv(report: &RaceReport) -> String {
     let stages = STAGES.map(|stage| format!("part_{stage}"));
     let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
-    let mut text = head.collect::<Vec<_>>().join(",") + "\r\n";
+    let mut text = spreadsheet::record(head);
     for row in rows(&report.verdict) {
         // Plain values of ours: none fails to serialise.
         let value = serde_json::to_value(&row).unwrap_or_default();
         let mut fields = vec![row.lane.to_string()];
-        fields.extend(COLUMNS.map(|column| match &value[column] {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => quoted(text),
-            other => other.to_string(),
-        }));
+        fields.extend(COLUMNS.map(|column| spreadsheet::cell(&value[column]).into_owned()));
         fields.extend(STAGES.map(|stage| {
             let share = row.shares.iter().find(|share| share.stage == stage);
             share.map_or_else(String::new, |share| share.part.to_string())
         }));
-        let _ = write!(text, "{}\r\n", fields.join(","));
+        text += &spreadsheet::record(fields);
     }
     text
-}
-
-/// In quotation marks where it would be misread, and behind an apostrophe where a spreadsheet would compute it.
-fn quoted(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// A title, the sentence, a table, where the time went, and the machine.

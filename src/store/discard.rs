@@ -1,10 +1,10 @@
-//! No place at all: what a race's lane sends is counted and thrown away.
+//! A store that keeps nothing: the bytes of a race's lane are counted and dropped.
 
 use super::{FileName, Incoming, Pending, Published, Store, StoreError, Stored, Ticket};
 use crate::digest::Digest;
 use crate::event::Kept;
 
-/// A [`Pending`] that keeps nothing; its commit says [`Kept::Discarded`].
+/// A [`Pending`] that keeps nothing; its commit returns [`Kept::Discarded`].
 #[derive(Debug)]
 pub struct Discard {
     name: FileName,
@@ -12,13 +12,13 @@ pub struct Discard {
 }
 
 impl Discard {
-    /// For a file that asks for `name`.
+    /// Creates one for a file with this requested name.
     #[must_use]
     pub fn new(name: FileName) -> Self {
         Self { name, bytes: 0 }
     }
 
-    /// How many bytes were thrown away.
+    /// Returns the number of bytes that were dropped.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -38,7 +38,7 @@ impl Pending for Discard {
     fn abort(self: Box<Self>) {}
 }
 
-/// A place where nothing stays: that of a server which is there for races only.
+/// A [`Store`] that keeps nothing, for a server that only takes part in races.
 #[derive(Debug, Clone, Copy)]
 pub struct Nowhere;
 

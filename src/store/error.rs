@@ -1,4 +1,4 @@
-//! What can go wrong with a place for files, and who is at fault.
+//! Errors of a store, and who must act.
 
 use std::fmt;
 use std::io;
@@ -10,92 +10,92 @@ use super::name::{FileName, LAST_COPY};
 use crate::event::Blame;
 use crate::messages::escape;
 
-/// Why a file could not be stored. The words hold everything; there is no further source.
+/// Why a file could not be stored. Each message contains its cause.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The disk, or the quota, is full.
+    /// The disk or the quota is full.
     #[error("cannot {doing} {spot}: no space is left")]
     Full {
-        /// What was tried.
+        /// Attempted operation.
         doing: Doing,
-        /// With what.
+        /// Folder or file.
         spot: Spot,
     },
     /// The file announces more bytes than are free; nothing was written.
-    #[error("cannot store {spot}: it has {needed} bytes and {free} are free")]
+    #[error("cannot store {spot}: it has {needed} bytes, but only {free} are free")]
     TooLarge {
         /// The file.
         spot: Spot,
-        /// Bytes it announces.
+        /// Announced size in bytes.
         needed: u64,
-        /// Bytes free for this user.
+        /// Bytes that are free for this user.
         free: u64,
     },
-    /// The file system, or its mount, is read-only.
+    /// The file system is read-only.
     #[error("cannot {doing} {spot}: the file system is read-only")]
     ReadOnly {
-        /// What was tried.
+        /// Attempted operation.
         doing: Doing,
-        /// With what.
+        /// Folder or file.
         spot: Spot,
     },
-    /// This process may not do it.
+    /// Permission denied.
     #[error("cannot {doing} {spot}: permission denied")]
     Denied {
-        /// What was tried.
+        /// Attempted operation.
         doing: Doing,
-        /// With what.
+        /// Folder or file.
         spot: Spot,
     },
-    /// Something else has the place of the folder, or of one of its parents.
+    /// The folder, or one of its parents, is not a folder.
     #[error("cannot {doing} {spot}: it, or a part of its path, is not a folder")]
     NotAFolder {
-        /// What was tried.
+        /// Attempted operation.
         doing: Doing,
-        /// With what.
+        /// Folder or file.
         spot: Spot,
     },
-    /// Neither a rename that never replaces nor a hard link is possible there.
+    /// The file system supports neither a rename that never replaces nor a hard link.
     #[error("cannot publish {spot}: its file system can neither rename without replacing nor link")]
     NoSafeRename {
         /// The file.
         spot: Spot,
     },
-    /// Other files have the name and all its numbered copies.
+    /// The name and all its numbered copies are taken.
     #[error("cannot publish {spot}: other files have the name and its copies up to ({LAST_COPY})")]
     NoFreeName {
         /// The file.
         spot: Spot,
     },
-    /// An earlier write of this file failed, so it is not whole.
+    /// An earlier write failed, so the file is incomplete.
     #[error("cannot publish {spot}: an earlier write failed")]
     Torn {
         /// The file.
         spot: Spot,
     },
-    /// Another thread died while it published this file among others.
-    #[error("cannot publish a file: the thread that did so for several has died")]
+    /// The thread that published this file in a group has died.
+    #[error("cannot publish a file: the thread that published its group has died")]
     Lost,
-    /// Somebody changed, moved or removed a file that was to be amended.
-    #[error("cannot amend {spot}: it is not what was published any more")]
+    /// A file that was to be continued was changed, moved or removed by another process.
+    #[error("cannot amend {spot}: it was changed since it was published")]
     Changed {
         /// The file.
         spot: Spot,
     },
-    /// The system refused for another reason.
+    /// Another error from the system.
     #[error("cannot {doing} {spot}: {cause}")]
     Failed {
-        /// What was tried.
+        /// Attempted operation.
         doing: Doing,
-        /// With what.
+        /// Folder or file.
         spot: Spot,
-        /// What the system said.
+        /// Error from the system.
         cause: io::Error,
     },
 }
 
 impl StoreError {
-    /// Words for what the system said.
+    /// Converts an error from the system.
     #[must_use]
     pub fn new(doing: Doing, spot: Spot, cause: io::Error) -> Self {
         match cause.kind() {
@@ -118,20 +118,20 @@ impl StoreError {
     }
 }
 
-/// What was tried.
+/// An operation on a folder or a file; displayed as a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// Opening the folder, or creating it.
+    /// Opening or creating the folder.
     Open,
     /// Creating a file in the folder.
     Create,
-    /// Writing a part of a file.
+    /// Writing to a file.
     Write,
-    /// Bringing a file, or its name, to disk.
+    /// Syncing a file, or its name, to disk.
     Sync,
     /// Giving a file its name.
     Publish,
-    /// Copying a published file, to add to it.
+    /// Copying a published file in order to continue it.
     Amend,
 }
 
@@ -148,12 +148,12 @@ impl fmt::Display for Doing {
     }
 }
 
-/// A folder, or a file in it; shown as `recv_files` or `a.txt in recv_files`, escaped.
+/// A folder, or a file in it; displayed as `recv_files` or `a.txt in recv_files`, escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// The folder, as the user gave it.
+    /// Path of the folder, as the user gave it.
     pub folder: PathBuf,
-    /// The name that the file asks for; never joined to the folder's path.
+    /// Requested name of the file. It is never joined to the path.
     pub name: Option<FileName>,
 }
 

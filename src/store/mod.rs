@@ -1,18 +1,18 @@
-//! Where received files come to rest.
+//! Storage of received files.
 //!
 //! ```text
 //! Store::begin(name) ──► Pending ── write … write ──► commit(digest) ──► Ticket ── wait ──► Stored
 //!                          └── abort, or dropped: nothing of it remains
 //! ```
 //!
-//! A [`Store`] is a place, a [`Pending`] one file on its way into it. Nobody sees a file before it is
-//! whole and on disk, no file is ever replaced, and a file that is here already is not stored again. The one
-//! exception is a file of which more came ([`Store::amend`]) and that no other upload relies on. Names from the wire
+//! A [`Store`] is a place for files, a [`Pending`] one file on its way into it. A file is visible only when it is
+//! complete and on disk. No file is ever replaced, and a file that is here already is not stored again. The one
+//! exception is a file that is continued ([`Store::amend`]) and that no other upload relies on. Names from the wire
 //! become a [`FileName`] first, or are refused.
 //!
-//! - [`name`]: names from the wire, made safe
+//! - [`name`]: names from the wire
 //! - [`folder`]: a local folder, crash-safe
-//! - [`discard`]: no place at all, for the lanes of a race
+//! - [`discard`]: a store that keeps nothing, for the lanes of a race
 //!
 //! Limits: one flat folder; copies of one name are numbered up to [`name::LAST_COPY`], and have a digest in their
 //! names after that.
@@ -33,75 +33,75 @@ pub use error::{Doing, StoreError};
 pub use folder::{Durability, Folder};
 pub use name::{FileName, NameError};
 
-/// What is known of a file before its first byte.
+/// What is known about a file before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// The name it asks for.
+    /// Requested name.
     pub name: FileName,
-    /// Bytes of the plaintext, if they are known. A peer's claim: a store may refuse by it at once,
-    /// but never allocates by it.
+    /// Size of the plaintext in bytes, if the client announced it. A store may refuse a file because of it, but never
+    /// allocates by it.
     pub size: Option<u64>,
 }
 
-/// Record of what was stored in a place before this program began: the history.
+/// Record of earlier files of a store: the history.
 pub trait Catalogue: Send + Sync + fmt::Debug {
-    /// Returns the latest entry of a stored file, by the name under which it is stored. `None` also where the record
-    /// cannot be read: the file is then read instead.
+    /// Returns the latest record of a stored file by its name on disk. Returns `None` also if the record cannot be
+    /// read; the file is read instead.
     fn record_of(&self, name: &FileName) -> Option<Record>;
 }
 
-/// What a record says of a stored file.
+/// A record of a stored file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them.
+    /// SHA-256 of the content.
     pub digest: Digest,
-    /// When it was written, after the file was published; milliseconds since 1970, UTC. A file that was touched
-    /// later is not believed to be what it says.
+    /// Time of the record, after the file was published, in milliseconds since 1970, UTC. The record of a file that
+    /// was modified later is not trusted.
     pub at_ms: i64,
 }
 
 /// A place for received files.
 pub trait Store: Send + Sync {
-    /// Begins one file; nobody sees it before it is committed.
+    /// Begins a file, which stays invisible until it is committed.
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError>;
 
-    /// Begins a new whole copy of a file that was published and is not over: what is here is in it
-    /// already, and its commit replaces that in one step ([`Kept::Amended`]). Until then, and if it
-    /// is given up, what is here stays. What another upload was answered by ([`Kept::Same`]) is never replaced: the
-    /// copy then gets a name of its own ([`Kept::Renamed`]).
+    /// Begins a copy of a published file that is continued. The copy contains what was published, and its commit
+    /// replaces the original in one step ([`Kept::Amended`]). Until then, and if it is given up, the original stays.
+    /// A file that answered another upload ([`Kept::Same`]) is never replaced: the copy gets a name of its own
+    /// ([`Kept::Renamed`]).
     fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError>;
 
-    /// The place, in words for the user.
+    /// Returns the place as text for the user.
     fn place(&self) -> String;
 }
 
-/// A whole file that is about to get its name.
+/// A complete file that is about to get its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coming {
-    /// The name that it asks for.
+    /// Requested name.
     pub want: FileName,
-    /// The published file that it is to take the place of, if that is still as it was left.
+    /// Name of the published file that this one replaces, if that is unchanged.
     pub replaces: Option<FileName>,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them, if it was asked for.
+    /// SHA-256 of the content, if it was computed.
     pub digest: Option<Digest>,
 }
 
-/// Receiver of announcements: files that are whole and on disk, before they get their names.
+/// Receiver of announcements. A file is announced when it is complete and on disk, before it gets its name.
 pub trait Announce: fmt::Debug + Send + Sync {
     /// Announces files that get their names together as soon as this returns.
     fn announce(&self, coming: &[Coming]);
 }
 
-/// One file on its way into a [`Store`]. Dropped, it leaves nothing.
+/// A file on its way into a [`Store`]. If it is dropped, nothing remains of it.
 pub trait Pending: Send {
-    /// Adds to the end of the file. After an error nothing is left to do but [`abort`](Self::abort).
+    /// Appends bytes. After an error the file can only be [aborted](Self::abort).
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// Whether the kernel can move bytes from a pipe into it ([`write_from`](Self::write_from)).
+    /// Returns whether the kernel can move bytes from a pipe into the file ([`write_from`](Self::write_from)).
     fn splices(&self) -> bool {
         false
     }
@@ -113,57 +113,56 @@ pub trait Pending: Send {
         Ok(())
     }
 
-    /// Publishes the file. **MUST** be called only when it is whole: its length, and in CP2 its HMAC,
-    /// are right.
+    /// Publishes the file. **Must** be called only when it is complete: its length, and in CP2 its HMAC, are right.
     ///
-    /// `digest` is the SHA-256 of all its bytes. Without one it cannot be compared with what is
-    /// here, so it is stored again: [`Kept::New`] or [`Kept::Renamed`], never [`Kept::Same`].
+    /// `digest` is the SHA-256 of the content. Without it the file cannot be compared with those that are here, so it
+    /// is stored again: [`Kept::New`] or [`Kept::Renamed`], never [`Kept::Same`].
     fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket;
 
     /// Gives the file up.
     fn abort(self: Box<Self>);
 }
 
-/// The promise of a commit's result. Whoever waits for one makes the store bring all that were promised to disk
-/// together, which costs about as much as for one alone.
+/// The pending result of a commit. Waiting for one ticket makes the store sync all files that wait for publication,
+/// which costs about as much as syncing one.
 #[must_use = "a file is stored when its ticket says so, not before"]
 pub struct Ticket(Box<dyn FnOnce() -> Result<Stored, StoreError> + Send>);
 
 impl Ticket {
-    /// A ticket whose result is known.
+    /// Creates a ticket whose result is known.
     pub fn ready(result: Result<Stored, StoreError>) -> Self {
         Self(Box::new(|| result))
     }
 
-    /// A ticket whose result `settle` brings about, or has been by another ticket's.
+    /// Creates a ticket whose result `settle` computes, unless another ticket's wait has done so.
     pub fn later(settle: impl FnOnce() -> Result<Stored, StoreError> + Send + 'static) -> Self {
         Self(Box::new(settle))
     }
 
-    /// Waits until the file is on disk under its name, or is known not to be.
+    /// Waits until the file is on disk under its name, or has failed.
     pub fn wait(self) -> Result<Stored, StoreError> {
         self.0()
     }
 }
 
-/// A file that was published, as long as more of it may come (PROTOCOL.md, "Finality").
+/// A published file that may still be continued (docs/protocol.md, section "The end of a connection").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The name it asked for.
+    /// Requested name.
     pub want: FileName,
-    /// How it came to rest.
+    /// Name on disk, and how the file was stored.
     pub stored: Stored,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of all of them, unless nobody wanted it.
+    /// SHA-256 of the content, if it was computed.
     pub digest: Option<Digest>,
 }
 
-/// A file at rest: whole, on disk, and visible unless discarded.
+/// A stored file: complete, on disk, and visible unless discarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The name under which it is here.
+    /// Name on disk.
     pub name: FileName,
-    /// How it came to rest.
+    /// How it was stored.
     pub kept: Kept,
 }

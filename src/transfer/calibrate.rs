@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::race::engines;
+use crate::crypto::authority;
 use crate::crypto::fernet::{SessionKey, TokenOpener, TokenSealer};
-use crate::crypto::identity::{self, Identity, IdentityError};
+use crate::crypto::identity::{Identity, IdentityError};
 use crate::crypto::padding::Paddings;
-use crate::crypto::rsa_blocks::{ServerKey, open_blocks};
+use crate::crypto::rsa_blocks::open_blocks;
+use crate::crypto::server_key::ServerKey;
 use crate::crypto::{Clear, Open as _, Seal as _};
 use crate::digest::FileDigest;
 use crate::event::{Calibration, Engines, Padding, Speed, Variant};
-use crate::own_files::{For, replace};
+use crate::files::{Access, replace};
 
 /// For each of the seven measurements (one for what is clear, two for a token, two for each padding of CP1): two thirds
 /// of a second, and the warming up before each.
@@ -77,12 +79,12 @@ fn write(path: &Path, calibration: &Calibration) {
     // Plain values of ours: none fails to serialise.
     let Ok(text) = serde_json::to_vec_pretty(&kept) else { return };
     // If not, it is measured again the next time.
-    let _ = replace(path, &text, For::User);
+    let _ = replace(path, &text, Access::Private);
 }
 
 /// Every way, each for a slice of time or a step, whichever takes longer.
 fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
-    let (own, _) = identity::throwaway_of(identity::THROWAWAY_BITS)?;
+    let (own, _) = authority::throwaway_of(authority::THROWAWAY_BITS)?;
     let bits = own.modulus_bytes() * 8;
     let plain = vec![0x5a; STEP];
     let mut speeds = vec![clear(&plain, bits, slice), token(&plain, bits, slice)];

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::dialer::Embedded;
 use crate::clock;
-use crate::crypto::identity::{self, IdentityError};
+use crate::crypto::authority;
+use crate::crypto::identity::IdentityError;
 use crate::event::{Blame, Event, Fault, FaultKind};
 use crate::history::{History, Serving};
 use crate::net::Observer;
@@ -87,7 +88,7 @@ pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) ->
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
     let address = listener.local_addr()?.to_string();
-    let (identity, ca) = identity::throwaway()?;
+    let (identity, ca) = authority::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
     let bits = proof.bits;

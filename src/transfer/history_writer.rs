@@ -135,7 +135,7 @@ impl HistoryWriter {
         }
         let history = self.history(observer)?;
         self.repair(history, observer);
-        history.ask(&asked).unwrap_or_else(|why| {
+        history.record_pending_receipts(&asked).unwrap_or_else(|why| {
             observer.event(Event::Note { text: why.to_string() });
             None
         })
@@ -175,7 +175,7 @@ impl HistoryWriter {
         }
         let Some(history) = self.history(observer) else { return };
         let written = match asking {
-            Some(asking) => history.settle(&asking, &rows),
+            Some(asking) => history.resolve_pending_receipts(&asking, &rows),
             None => history.record_all_sent(&rows),
         };
         if let Err(why) = written {

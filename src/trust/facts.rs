@@ -1,4 +1,4 @@
-//! What a certificate says, without a judgement: for `upseal certs show`, and for `--expect`.
+//! Facts in a certificate, without a verdict: for `upseal certs show` and `--expect`.
 
 use x509_parser::prelude::X509Certificate;
 
@@ -8,33 +8,33 @@ use crate::crypto::certificate::{Certificate, Purpose};
 use crate::crypto::common_name_of;
 use crate::digest::Digest;
 
-/// What a certificate says, unchecked; text out of it is escaped.
+/// Contents of a certificate, unchecked. Its text is escaped.
 #[derive(Debug)]
 pub struct Facts {
-    /// RFC 4514.
+    /// Subject, as a string of RFC 4514.
     pub subject: String,
-    /// Likewise.
+    /// Issuer, as a string of RFC 4514.
     pub issuer: String,
-    /// 1 to 3.
+    /// X.509 version, 1 to 3.
     pub version: u32,
-    /// Of its signature: a name if it is one of RSA's, else the object identifier.
+    /// Signature algorithm: a name if it is one of RSA's, otherwise the object identifier.
     pub algorithm: String,
-    /// `RSA 1024 bits`, or why AP has no use for it.
+    /// `RSA 1024 bits`, or why AP cannot use the key.
     pub key: String,
-    /// Whether its extended key usage is that of a receipt key, and not also that of a server.
+    /// Whether the extended key usage is that of a receipt key and not also that of a server.
     pub is_for_receipts: bool,
-    /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
+    /// SHA-256 of the `SubjectPublicKeyInfo`, which `--pin` compares.
     pub fingerprint: Digest,
-    /// UTC.
+    /// Start of the validity period, UTC.
     pub not_before: String,
-    /// UTC.
+    /// End of the validity period, UTC.
     pub not_after: String,
 }
 
 /// Reads one certificate in PEM.
 ///
 /// # Errors
-/// It is not exactly one certificate.
+/// The text is not exactly one certificate.
 pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
     let certificate = Certificate::from_pem(pem)?;
     let parsed = certificate.parsed()?;
@@ -58,15 +58,15 @@ pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
     })
 }
 
-/// The subject's only CN, as it is: to be compared, never to be shown. `None` if there is none, or several, or
-/// it is no text.
+/// Returns the subject's only common name, unescaped: for comparisons, not for display. Returns `None` if there is
+/// none, if there are several, or if it is not text.
 #[must_use]
 pub fn common_name(pem: &[u8]) -> Option<String> {
     let certificate = Certificate::from_pem(pem).ok()?;
     common_name_of(certificate.parsed().ok()?.subject())
 }
 
-/// When a certificate ends, Unix seconds; `None` if it is none.
+/// Returns the end of a certificate's validity, in Unix seconds, or `None` if the text is not a certificate.
 #[must_use]
 pub fn not_after(pem: &[u8]) -> Option<i64> {
     let certificate = Certificate::from_pem(pem).ok()?;
@@ -74,7 +74,7 @@ pub fn not_after(pem: &[u8]) -> Option<i64> {
     Some(validity(&parsed).1)
 }
 
-/// A key that is not accepted.
+/// Describes a key that is not accepted.
 fn size(certificate: &X509Certificate<'_>, why: &TrustError) -> String {
     match certificate.public_key().parsed() {
         Ok(x509_parser::public_key::PublicKey::RSA(key)) => format!("RSA {} bits: {why}", bits(key.modulus)),

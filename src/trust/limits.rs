@@ -1,8 +1,8 @@
-//! What the extensions of a certificate permit (RFC 5280, 4.2).
+//! Limits that the extensions of a certificate set (RFC 5280, 4.2).
 //!
-//! `x509-parser` treats an extension that it cannot parse as absent, and ignores bytes after a value. An
-//! extension that limits a certificate must not vanish in this way, so those that upseal evaluates are
-//! decoded here a second time, as strict DER.
+//! `x509-parser` treats an extension that it cannot parse as absent, and ignores bytes after a value. An extension
+//! that limits a certificate must not vanish in this way, so those that upseal evaluates are decoded here a second
+//! time, as strict DER.
 
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::AssociatedOid;
@@ -24,7 +24,7 @@ const DOCUMENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap(RECEIPTS
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
-/// The extensions that upseal evaluates. `None`: the certificate does not have it.
+/// The extensions that upseal evaluates; `None` if the certificate does not have it.
 pub(super) struct Limits {
     basic: Option<BasicConstraints>,
     usage: Option<KeyUsage>,
@@ -49,7 +49,7 @@ impl Limits {
         // A client without a policy of its own accepts every policy.
         decode::<CertificatePolicies>(certificate, "certificate policies")?;
         let malformed = |extension| Err(TrustError::MalformedExtension { extension });
-        // RFC 5280, 4.2.1.12 and 4.2.1.10: neither may be empty, which the type cannot say.
+        // RFC 5280, 4.2.1.12 and 4.2.1.10: neither may be empty, which their types cannot express.
         if limits.purposes.as_ref().is_some_and(|purposes| purposes.0.is_empty()) {
             return malformed("extended key usage");
         }
@@ -79,13 +79,14 @@ impl Limits {
         }
     }
 
-    /// Whether the certificate may sign others. Without an extension nothing forbids it.
+    /// Returns whether the certificate may sign others. Without an extension nothing forbids it.
     pub(super) fn permits_certifying(&self) -> bool {
         self.basic.as_ref().is_none_or(|basic| basic.ca)
             && self.usage.as_ref().is_none_or(KeyUsage::key_cert_sign)
     }
 
-    /// Whether the certificate is for this purpose; each is to sign. Without an extension nothing limits its use.
+    /// Checks that the certificate may be used for a purpose; both purposes are signatures. Without an extension
+    /// nothing limits its use.
     pub(super) fn check_use(&self, purpose: Purpose) -> Result<(), TrustError> {
         if self.usage.as_ref().is_some_and(|usage| !usage.digital_signature()) {
             return Err(TrustError::OtherUse { extension: "key usage", lacks: "digitalSignature" });
@@ -99,7 +100,8 @@ impl Limits {
         if !is_named && !is_any {
             return Err(TrustError::OtherUse { extension: "extended key usage", lacks });
         }
-        // A CA that knows no extended key usage for receipts must at least not have certified a key that decrypts.
+        // A CA that cannot certify an extended key usage for receipts must at least not have certified a key that
+        // decrypts.
         let decrypts =
             self.usage.as_ref().is_some_and(|usage| usage.key_encipherment() || usage.data_encipherment());
         if purpose == Purpose::Receipts && !is_named && decrypts {
@@ -108,7 +110,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Whether the name constraints of the CA, whose limits these are, permit every name of a server's certificate.
+    /// Checks that the name constraints of the CA, whose limits these are, permit every name of a server's
+    /// certificate.
     pub(super) fn check_names(&self, leaf: &TbsCertificate<'_>, limits: &Self) -> Result<(), TrustError> {
         let Some(constraints) = &self.constraints else { return Ok(()) };
         let permitted = constraints.permitted_subtrees.as_deref().unwrap_or_default();
@@ -135,7 +138,7 @@ impl Limits {
     }
 }
 
-/// Decodes the value of one extension as strict DER; `x509-parser` has made sure that it does not occur twice.
+/// Decodes the value of one extension as strict DER. `x509-parser` has checked that it does not occur twice.
 fn decode<T>(certificate: &TbsCertificate<'_>, name: &'static str) -> Result<Option<T>, TrustError>
 where
     T: AssociatedOid + for<'a> Decode<'a>,
@@ -147,16 +150,16 @@ where
         .map_err(|_| TrustError::MalformedExtension { extension: name })
 }
 
-/// How the letters of two names are compared. Each side errs towards refusing a certificate.
+/// How two names are compared. Both ways err towards refusing a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Letters {
-    /// Upper and lower case, and any number of spaces, are equal: for what is excluded.
+    /// Case and the number of spaces are ignored: for excluded names.
     Alike,
-    /// Each byte is compared: for what is permitted.
+    /// Bytes are compared: for permitted names.
     Exact,
 }
 
-/// A name that a certificate gives to its holder.
+/// A name in a certificate.
 enum Name<'a> {
     Subject(&'a X509Name<'a>),
     /// An `emailAddress` in the subject counts as a mail address.
@@ -164,7 +167,7 @@ enum Name<'a> {
     Alternative(&'a GeneralName),
 }
 
-/// All names of a certificate: the subject, if it is not empty, and the alternative names.
+/// Returns all names of a certificate: the subject, if it is not empty, and the alternative names.
 fn names<'a>(leaf: &'a TbsCertificate<'a>, limits: &'a Limits) -> Vec<Name<'a>> {
     let subject = leaf.subject();
     let mut names = Vec::new();
@@ -198,7 +201,7 @@ impl Name<'_> {
         }
     }
 
-    /// Whether this name is in the subtree of `base`; of another form it is not.
+    /// Returns whether this name is in the subtree of `base`; `false` if it has another form.
     fn is_within(&self, base: &GeneralName, letters: Letters) -> bool {
         match (self, base) {
             (Self::Subject(name), GeneralName::DirectoryName(base)) => {
@@ -236,13 +239,14 @@ impl Name<'_> {
     }
 }
 
-/// Passes on a name of one crate as that of the other; `None` if it cannot be written and read again.
+/// Converts a name between the two crates; `None` if it cannot be encoded and parsed again.
 fn parsed<T>(name: &x509_cert::name::Name, then: impl FnOnce(&X509Name<'_>) -> T) -> Option<T> {
     let der = name.to_der().ok()?;
     X509Name::from_der(&der).ok().map(|(_, name)| then(&name))
 }
 
-/// Whether `base` is the beginning of `name`. What is no text cannot be compared, and counts against the certificate.
+/// Returns whether `base` is a prefix of `name`. Values that are not text cannot be compared, and count against the
+/// certificate.
 fn is_below(name: &X509Name<'_>, base: &X509Name<'_>, letters: Letters) -> bool {
     let (Some(name), Some(base)) = (attributes(name), attributes(base)) else {
         return letters == Letters::Alike;
@@ -260,12 +264,12 @@ fn is_below(name: &X509Name<'_>, base: &X509Name<'_>, letters: Letters) -> bool 
     name.len() >= base.len() && name.iter().zip(&base).all(|(one, other)| same(one, other))
 }
 
-/// A text without differences of case and of spaces.
+/// Folds case and spaces.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// Whether a host is the domain or below it. An empty domain holds all hosts.
+/// Returns whether a host is the domain or below it. An empty domain contains all hosts.
 fn is_subdomain(host: &str, domain: &str) -> bool {
     let (host, domain) = (host.to_ascii_lowercase(), domain.to_ascii_lowercase());
     let domain = domain.trim_start_matches('.');
@@ -273,7 +277,7 @@ fn is_subdomain(host: &str, domain: &str) -> bool {
     before.is_empty() || domain.is_empty() || before.ends_with('.')
 }
 
-/// Whether an address is in a network, which is written as an address and a mask.
+/// Returns whether an address is in a network, which is encoded as an address and a mask.
 fn is_in_network(address: &[u8], network: &[u8]) -> bool {
     let (base, mask) = network.split_at(network.len() / 2);
     let masked = |bytes: &[u8]| bytes.iter().zip(mask).map(|(byte, mask)| byte & mask).collect::<Vec<_>>();

@@ -1,11 +1,20 @@
-//! Whether a server's certificate is to be trusted, and the words for it (PROTOCOL.md, "AP").
+//! Verification of a server's certificate, and the sentences about it (docs/protocol.md, section "AP").
 //!
-//! The rules, in the order in which they are checked: exactly one certificate in PEM; not self-signed;
-//! issued by the CA; inner and outer algorithm the same, RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or
-//! SHA-512; signed by the CA; inside its validity; an RSA key of 1024 to 8192 bits; no critical
-//! extension that is not understood, none of those evaluated malformed (`limits`); not for another use than a server's
-//! signatures; no name that the CA's name constraints exclude. Accepted with a warning: X.509 versions 1 and 2, fewer than 2048 bits, a CA
-//! that has itself expired. The course's certificates need the first two.
+//! The rules, in the order in which they are checked:
+//!
+//! 1. exactly one certificate in PEM
+//! 2. not self-signed
+//! 3. issued by the CA
+//! 4. the same signature algorithm inside and outside: RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 or SHA-512
+//! 5. signed by the CA
+//! 6. within its validity period
+//! 7. no unsupported critical extension, and no malformed extension among those that are evaluated (`limits`)
+//! 8. a key usage and an extended key usage that include a server's signatures
+//! 9. no name that the CA's name constraints exclude
+//! 10. an RSA key of 1024 to 8192 bits
+//!
+//! Accepted with a warning: X.509 versions 1 and 2, keys of fewer than 2048 bits, and a CA that has itself expired.
+//! The certificates of the assignment need the first two.
 
 pub mod facts;
 pub mod known;
@@ -31,139 +40,139 @@ use self::limits::Limits;
 use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError, Purpose};
 use crate::crypto::identity::KEY_BITS;
 use crate::crypto::receipt_key::RECEIPT_BITS_MIN;
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::server_key::ServerKey;
 use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
 use crate::messages::units;
 
-/// Fewer bits than this get a warning.
+/// Keys with fewer bits get a warning.
 const WARN_BELOW_BITS: usize = 2048;
 
-/// Why a certificate, or a CA, is not accepted. Text that comes from a certificate is escaped.
-/// Each says all in one line; none has a source to print after it.
+/// Why a certificate or a CA is not accepted. Text from a certificate is escaped. Each message is one line and
+/// contains its cause.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The CA's file cannot be read.
     #[error("cannot read the CA certificate {}: {why}", path.display())]
     Unreadable {
-        /// Which.
+        /// The CA's file.
         path: PathBuf,
-        /// Why.
+        /// Error from the system.
         why: io::Error,
     },
-    /// It is no certificate in PEM.
+    /// The file is not a certificate in PEM.
     #[error("it is not a certificate: {0}")]
     NotACertificate(CertificateError),
-    /// Or one and something else in PEM, such as its key. One is expected.
-    #[error("there are several certificates or keys in it; exactly one certificate is expected")]
+    /// The file contains more than one PEM block, such as a certificate and its key.
+    #[error("it contains several certificates or keys (expected: exactly one certificate)")]
     SeveralCertificates,
-    /// It goes on after its end.
-    #[error("there are bytes after the certificate")]
+    /// Bytes follow the certificate.
+    #[error("it is followed by other bytes")]
     TrailingBytes,
-    /// The certificate given as CA says that it is none.
+    /// The basic constraints or the key usage of the CA's certificate do not allow it to sign others.
     #[error("{subject} is not a CA: its certificate may not sign others")]
     NotACa {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
     },
-    /// Anybody can sign for himself.
+    /// The certificate names its own subject as the issuer.
     #[error("the certificate of {subject} is self-signed, not issued by the CA")]
     SelfSigned {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
     },
-    /// Another CA issued it.
-    #[error("the certificate was issued by {issuer}, and the CA is {expected}")]
+    /// Another CA issued the certificate.
+    #[error("the certificate was issued by {issuer}, but the CA is {expected}")]
     WrongCa {
-        /// Who issued it.
+        /// Issuer of the certificate.
         issuer: String,
-        /// Who should have.
+        /// Subject of the CA.
         expected: String,
     },
-    /// What was signed names one algorithm, what is beside the signature another.
+    /// The signed part and the signature name different algorithms.
     #[error("the certificate names two signature algorithms, {inner} inside and {outer} outside")]
     AlgorithmMismatch {
-        /// In the signed part.
+        /// Algorithm in the signed part.
         inner: String,
-        /// Beside the signature.
+        /// Algorithm beside the signature.
         outer: String,
     },
     /// Signatures over this hash can be forged.
     #[error("the certificate is signed with {algorithm}, which can be forged")]
     WeakHash {
-        /// Which.
+        /// Name of the hash.
         algorithm: String,
     },
-    /// Another signature scheme than RSASSA-PKCS1-v1_5 with SHA-2.
+    /// The signature scheme is not RSASSA-PKCS1-v1_5 with SHA-2.
     #[error(
-        "the certificate's signature algorithm {algorithm} is not supported (sha256WithRSAEncryption is)"
+        "unsupported signature algorithm of the certificate: {algorithm} (supported: RSA with SHA-256, SHA-384 or SHA-512)"
     )]
     UnknownAlgorithm {
-        /// Its object identifier.
+        /// Object identifier.
         algorithm: String,
     },
-    /// The CA's name is there, but not its signature.
-    #[error("the certificate bears the name of the CA, but was not signed by it or was changed since")]
+    /// The CA is named as the issuer, but its signature does not verify.
+    #[error("the certificate names the CA as its issuer, but was not signed by it or was changed since")]
     BadSignature,
-    /// Its time is over.
+    /// The certificate has expired.
     #[error(
         "the certificate expired on {}; this computer's clock says {}, {} later: is the clock right?",
         Date(*not_after), Date(*now), apart(*not_after, *now)
     )]
     Expired {
-        /// Its last second, Unix.
+        /// Last second of its validity, in Unix seconds.
         not_after: i64,
-        /// Time of this computer's clock, Unix.
+        /// Time of this computer's clock, in Unix seconds.
         now: i64,
     },
-    /// Its time has not begun.
+    /// The certificate is not valid yet.
     #[error(
         "the certificate is not valid before {}; this computer's clock says {}, {} earlier: is the clock right?",
         Date(*not_before), Date(*now), apart(*now, *not_before)
     )]
     NotYetValid {
-        /// Its first second, Unix.
+        /// First second of its validity, in Unix seconds.
         not_before: i64,
-        /// Time of this computer's clock, Unix.
+        /// Time of this computer's clock, in Unix seconds.
         now: i64,
     },
-    /// The key is of another kind, or damaged.
-    #[error("the certificate's key is not an RSA key that can be used: {why}")]
+    /// The key is not an RSA key, or is damaged.
+    #[error("the certificate's key is not a usable RSA key: {why}")]
     NotRsa {
-        /// What it is.
+        /// Reason, following "not a usable RSA key: ".
         why: String,
     },
-    /// The key can be broken.
-    #[error("the certificate's key has {bits} bits, and at least {} are needed", KEY_BITS.start())]
+    /// The key is so short that it can be broken.
+    #[error("unsupported size of the certificate's key: {bits} bits (supported: {} to {})", KEY_BITS.start(), KEY_BITS.end())]
     TooShort {
         /// Bits of the modulus.
         bits: usize,
     },
-    /// It says that whoever does not understand this must not accept it.
-    #[error("the certificate has a critical extension that is not understood, {oid}")]
+    /// A critical extension is not supported; RFC 5280 demands that the certificate is refused.
+    #[error("the certificate has an unsupported critical extension: {oid}")]
     CriticalExtension {
-        /// Its object identifier.
+        /// Object identifier.
         oid: String,
     },
-    /// The receipt key can be broken.
+    /// The receipt key is so short that it can be broken.
     #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
     ReceiptKeyTooShort {
         /// Bits of the modulus.
         bits: usize,
     },
-    /// The receipt key belongs to another server than the certificate beside it.
-    #[error("the receipt key is certified for {receipts}, and the server is {server}")]
+    /// The certificates of the receipt key and of the server have different subjects.
+    #[error("the receipt key is certified for {receipts}, but the server is {server}")]
     AnotherSubject {
         /// The subject of the receipt key's certificate.
         receipts: String,
         /// The subject of the server's certificate.
         server: String,
     },
-    /// The receipt key is the key that decrypts.
+    /// The receipt key is the server's own key, which also decrypts.
     #[error("the receipt key is the server's own key")]
     NotApart,
-    /// It may limit the certificate, in a way that cannot be decoded.
+    /// An extension that may limit the certificate cannot be decoded.
     #[error("the certificate's {extension} extension is malformed")]
     MalformedExtension {
         /// Name of the extension in RFC 5280.
@@ -177,16 +186,16 @@ pub enum TrustError {
         /// Whether upseal evaluates constraints of this form.
         checked: bool,
     },
-    /// It may not be used by a server that signs (RFC 5280, 4.2.1.3 and 4.2.1.12).
-    #[error("the certificate is for another use: its {extension} does not hold {lacks}")]
+    /// The certificate does not allow the use that is needed (RFC 5280, 4.2.1.3 and 4.2.1.12).
+    #[error("the certificate is for another use: its {extension} does not include {lacks}")]
     OtherUse {
-        /// Which limits its use.
+        /// Extension that limits the use.
         extension: &'static str,
-        /// What AP or a receipt needs.
+        /// Use that AP or a receipt needs.
         lacks: &'static str,
     },
-    /// It is a server's, whose key decrypts; a receipt key's must not allow that.
-    #[error("the certificate is a server's and not a receipt key's: its key usage allows decryption")]
+    /// The certificate of a receipt key allows decryption.
+    #[error("the certificate is not for a receipt key: its key usage allows decryption")]
     MayDecrypt,
 }
 
@@ -200,12 +209,12 @@ impl From<CertificateError> for TrustError {
     }
 }
 
-/// A Unix second as a date, UTC.
+/// A Unix second, displayed as a date in UTC.
 struct Date(i64);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A `Timestamp` ends a day before the last date that a certificate can hold.
+        // A `Timestamp` ends a day before the last date that a certificate can contain.
         match DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(SignedDuration::from_secs(self.0)) {
             Ok(time) => fmt::Display::fmt(&time.strftime("%Y-%m-%d %H:%M UTC"), f),
             Err(_) => write!(f, "second {} since 1970", self.0),
@@ -213,12 +222,12 @@ impl fmt::Display for Date {
     }
 }
 
-/// How far two Unix seconds are apart, the earlier first.
+/// Returns the time between two Unix seconds, in words.
 fn apart(earlier: i64, later: i64) -> String {
     units::duration(Duration::from_secs(later.abs_diff(earlier)))
 }
 
-/// The CA that must have signed every server's certificate.
+/// A CA that must have signed every server's certificate.
 #[derive(Debug, Clone)]
 pub struct Anchor {
     certificate: Certificate,
@@ -226,8 +235,8 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// From exactly one certificate in PEM. It is the user's choice, so its own signature and its dates
-    /// refuse nothing.
+    /// Reads exactly one certificate in PEM. The CA is the user's choice, so its own signature and validity period
+    /// are not checked.
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let certificate = Certificate::from_pem(pem)?;
         let parsed = certificate.parsed()?;
@@ -238,7 +247,7 @@ impl Anchor {
         Ok(Self { certificate, key })
     }
 
-    /// From a file.
+    /// Reads the CA's certificate from a file.
     pub fn load(path: &Path) -> Result<Self, TrustError> {
         let unreadable = |why| TrustError::Unreadable { path: path.into(), why };
         let mut pem = Vec::new();
@@ -248,21 +257,21 @@ impl Anchor {
         Self::from_pem(&pem)
     }
 
-    /// SHA-256 of its `SubjectPublicKeyInfo`: which CA it is.
+    /// Returns the SHA-256 of the `SubjectPublicKeyInfo`, which identifies the CA.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.key.fingerprint()
     }
 
-    /// Checks a server's certificate, the second blob of its answer to MODE 3.
+    /// Checks the certificate that a server sent in its reply to MODE 3.
     pub fn check(&self, certificate: &[u8], now_unix: i64) -> Result<(ServerKey, Proof), TrustError> {
         self.check_for(Purpose::Server, certificate, now_unix)
     }
 
-    /// Checks a certificate for this purpose, by the rules of this module.
+    /// Checks a certificate for a purpose, by the rules of this module.
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the certificate violates.
     pub fn check_for(
         &self,
         purpose: Purpose,
@@ -302,12 +311,15 @@ impl Anchor {
             proof.warnings.push(format!("the CA itself expired on {}", Date(ca_end)));
         }
         if self.key.bits() < WARN_BELOW_BITS {
-            proof.warnings.push(format!("the CA's key has only {} bits", self.key.bits()));
+            proof.warnings.push(format!(
+                "the CA's key has only {} bits; use {WARN_BELOW_BITS} or more",
+                self.key.bits()
+            ));
         }
         Ok((key, proof))
     }
 
-    /// RSASSA-PKCS1-v1_5 over the signed bytes, with the certificate's own hash.
+    /// Verifies the CA's signature with the hash that the certificate names.
     fn check_signature(&self, leaf: &X509Certificate<'_>) -> Result<(), TrustError> {
         let outer = &leaf.signature_algorithm;
         let inner = &leaf.tbs_certificate.signature;
@@ -342,16 +354,16 @@ impl Anchor {
     }
 }
 
-/// The key in a certificate, whoever signed it.
+/// Returns the key in a certificate, without checking who signed it.
 ///
 /// # Errors
-/// It is no certificate, or its key is none that a server may have.
+/// The text is not a certificate, or a server may not have such a key.
 pub fn key(certificate: &[u8]) -> Result<ServerKey, TrustError> {
     let certificate = Certificate::from_pem(certificate)?;
     server_key(certificate.parsed()?.public_key())
 }
 
-/// What a certificate says about itself, unchecked: for a server to show its own.
+/// Returns the contents of a certificate, without checking who signed it: for a server to show its own.
 pub fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
     let certificate = Certificate::from_pem(certificate)?;
     let parsed = certificate.parsed()?;
@@ -374,10 +386,10 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
     let mut warnings = Vec::new();
     if leaf.version() != X509Version::V3 {
         let version = leaf.version().0 + 1;
-        warnings.push(format!("the certificate is X.509 version {version}: nothing in it limits its use"));
+        warnings.push(format!("the certificate is X.509 version {version}, which cannot limit its use"));
     }
     if key.bits() < WARN_BELOW_BITS {
-        warnings.push(format!("the key has only {} bits; {WARN_BELOW_BITS} are the least today", key.bits()));
+        warnings.push(format!("the key has only {} bits; use {WARN_BELOW_BITS} or more", key.bits()));
     }
     Proof {
         subject: shown(leaf.subject()),
@@ -389,7 +401,7 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
     }
 }
 
-/// First and last second, Unix.
+/// Returns the first and the last second of the validity, in Unix seconds.
 fn validity(certificate: &TbsCertificate<'_>) -> (i64, i64) {
     let validity = certificate.validity();
     (validity.not_before.timestamp(), validity.not_after.timestamp())
@@ -412,13 +424,13 @@ fn server_key(public: &SubjectPublicKeyInfo<'_>) -> Result<ServerKey, TrustError
     ServerKey::from_spki(public.raw).ok_or_else(|| not_rsa("it is damaged"))
 }
 
-/// Significant bits of a big-endian number.
+/// Returns the number of significant bits of a big-endian number.
 fn bits(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros).map_or(0, |first| (number.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
-/// A name for people; even that of nobody (RFC 5280, 4.1.2.6 allows an empty subject).
+/// Returns a name for display. RFC 5280, 4.1.2.6 allows an empty one.
 fn shown(name: &X509Name<'_>) -> String {
     let text = distinguished(name);
     if text.is_empty() { "(no name)".to_owned() } else { text }

@@ -57,8 +57,8 @@ fn the_courses_certificate_is_accepted_and_warned_about() {
     assert_eq!(
         proof.warnings,
         [
-            "the certificate is X.509 version 1: nothing in it limits its use",
-            "the key has only 1024 bits; 2048 are the least today",
+            "the certificate is X.509 version 1, which cannot limit its use",
+            "the key has only 1024 bits; use 2048 or more",
         ]
     );
 }
@@ -66,9 +66,9 @@ fn the_courses_certificate_is_accepted_and_warned_about() {
 #[test]
 fn a_modern_certificate_of_2048_bits_has_no_warning_but_its_version() {
     let (_, proof) = check(fixture!("trust/bits-2048.crt")).unwrap();
-    assert_eq!(proof.warnings, ["the certificate is X.509 version 1: nothing in it limits its use"]);
+    assert_eq!(proof.warnings, ["the certificate is X.509 version 1, which cannot limit its use"]);
     let (_, proof) = check(GOOD_V3).unwrap();
-    assert_eq!(proof.warnings, ["the key has only 1024 bits; 2048 are the least today"]);
+    assert_eq!(proof.warnings, ["the key has only 1024 bits; use 2048 or more"]);
     assert_eq!(check(fixture!("trust/bits-1025.crt")).unwrap().1.bits, 1025);
 }
 
@@ -100,7 +100,7 @@ fn another_ca_is_refused_by_name() {
     let error = refusal(fixture!("trust/wrong-ca.crt"));
     assert_eq!(
         error.to_string(),
-        "the certificate was issued by CN=TEST other CA, and the CA is CN=TEST CA,O=TEST,C=SG"
+        "the certificate was issued by CN=TEST other CA, but the CA is CN=TEST CA,O=TEST,C=SG"
     );
 }
 

@@ -90,8 +90,8 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("send --pin sha256:abc a.txt", "64 hexadecimal digits"),
         ("--pin 00", "64 hexadecimal digits"),
         ("known accept 127.0.0.1:1 nonsense", "64 hexadecimal digits"),
-        ("known accept 127.0.0.1", "is not an address"),
-        ("known remove 127.0.0.1:1", "is not among the known servers"),
+        ("known accept 127.0.0.1", "invalid address"),
+        ("known remove 127.0.0.1:1", "is not a known server"),
         ("known --json list", "list"),
     ] {
         let outcome = home.start(words(line, &[])).finish();
@@ -354,7 +354,7 @@ fn serve_without_an_identity_says_how_to_make_one() {
     let home = Home::new();
     let outcome = home.run(&["serve", "--bind", "127.0.0.1:0"]);
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
-    assert!(outcome.err.contains("`upseal certs init` makes one"), "{outcome:?}");
+    assert!(outcome.err.contains("create one with `upseal certs init`"), "{outcome:?}");
     assert!(outcome.err.contains("--accept plain"), "{outcome:?}");
     assert!(!home.path("recv_files").exists(), "nothing was begun");
 }

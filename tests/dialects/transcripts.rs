@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use upseal::clock;
 use upseal::crypto::challenge;
 use upseal::net::handshake::AnswerDecoder;
@@ -34,9 +35,7 @@ fn read(path: &Path) -> Transcript {
             ["server"] => from_server = true,
             [hex] => {
                 let side = if from_server { &mut transcript.server } else { &mut transcript.client };
-                side.extend(
-                    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()),
-                );
+                side.extend(HEXLOWER.decode(hex.as_bytes()).unwrap());
             }
             _ => panic!("{}: {line:?}", path.display()),
         }

@@ -4,7 +4,8 @@
 
 use upseal::clock;
 use upseal::crypto::Seal as _;
-use upseal::crypto::rsa_blocks::{BlockSealer, ServerKey};
+use upseal::crypto::rsa_blocks::BlockSealer;
+use upseal::crypto::server_key::ServerKey;
 use upseal::digest::FileDigest;
 use upseal::event::{Event, Kept, Padding, Variant};
 use upseal::net::service::Policy;

@@ -11,7 +11,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::{DecodePrivateKey as _, LineEnding};
 use rsa::sha2::Sha256;
-use upseal::crypto::identity::Authority;
+use upseal::crypto::authority::Authority;
 use upseal::event::{Dialect, Event, Fault, FaultKind, State, Target, Variant};
 use x509_cert::SubjectPublicKeyInfo;
 use x509_cert::builder::profile::BuilderProfile;
@@ -79,8 +79,8 @@ fn a_certificate_that_does_not_hold_is_refused_with_its_reason() {
     let twice = [&genuine[..], &genuine].concat();
     let trailing = [&genuine[..], b"and more"].concat();
     for (certificate, words) in [
-        (certificate("trust/wrong-ca.crt"), "was issued by CN=TEST other CA, and the CA is CN=TEST CA"),
-        (certificate("trust/same-name.crt"), "bears the name of the CA, but was not signed by it"),
+        (certificate("trust/wrong-ca.crt"), "was issued by CN=TEST other CA, but the CA is CN=TEST CA"),
+        (certificate("trust/same-name.crt"), "names the CA as its issuer, but was not signed by it"),
         (certificate("trust/self-signed.crt"), "is self-signed"),
         (certificate("trust/sha1.crt"), "signed with SHA-1"),
         (twice, "several certificates"),

@@ -4,7 +4,9 @@ mod addresses;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{ReplyOrderArg, Serve, VariantArg};
@@ -272,7 +274,7 @@ struct Printer(Mutex<Output>);
 impl Observer for Printer {
     fn event(&self, event: Event) {
         // A panic while printing leaves nothing half done that matters.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).show(&event);
+        self.0.lock().show(&event);
     }
 
     /// A log has no progress bars.
@@ -331,7 +333,7 @@ mod tests {
     fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
         let folder = tempfile::tempdir().unwrap();
         let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
-        let (own, _) = crate::crypto::identity::throwaway().unwrap();
+        let (own, _) = crate::crypto::authority::throwaway().unwrap();
         let spent = budget(&args(""), &history, &own).unwrap();
         for n in 0..PER_KEY {
             let network = u32::try_from(n % 50).unwrap().to_be_bytes();

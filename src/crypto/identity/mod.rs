@@ -1,46 +1,26 @@
 //! A server's key and certificate: loaded, and used.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use rsa::RsaPrivateKey;
-use rsa::pkcs1::DecodeRsaPrivateKey as _;
-use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub use super::authority::{Authority, Issued, THROWAWAY_BITS, init, throwaway, throwaway_of};
-use super::certificate::{CERTIFICATE_MAX, Certificate, CertificateError};
-use super::challenge::{self, SignError};
-use super::fernet::SessionKey;
+use super::certificate::Certificate;
+use super::challenge;
+pub use super::key_files::{
+    CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
+};
+use super::key_files::{private_key, read};
 use super::padding::{Both, Paddings, Unpadded};
-use super::private_pem::{PemError, private_key_block};
 use super::receipt;
-use super::receipt_key::{RECEIPT_BITS_MIN, ReceiptKey};
+use super::receipt_key::ReceiptKey;
 use super::rsa_batch::{BatchError, PrivateBatch, Raw};
-use super::rsa_blocks::{BlockOpener, ServerKey};
-use super::session_key;
-use crate::digest::FileDigest;
+use super::server_key::ServerKey;
+use super::session_key::{self, SessionKey};
 use crate::event::Padding;
-
-/// The server's certificate, in the folder of certificates (the handout's name).
-pub const CERTIFICATE_FILE: &str = "server_signed.crt";
-
-/// Its private key, likewise.
-pub const PRIVATE_KEY_FILE: &str = "server_private_key.pem";
-
-/// The CA's certificate, likewise, as the handout spells it.
-pub const CA_FILE: &str = "cacsertificate.crt";
-
-/// The CA's private key; the course keeps its own, so the name is ours.
-pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
-
-/// Bits of a modulus that are accepted.
-pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
 /// The most blocks that a session key is read from. One known client sends three, two of them empty.
 pub const KEY_PIECES: usize = 4;
@@ -55,145 +35,6 @@ pub struct Unwrapped {
     pub missed: bool,
     /// An error is for the operator alone: the key is a random one because this machine failed.
     pub machine: Result<(), BatchError>,
-}
-
-/// Why there is no identity. Each says all in one line; none has a source to print after it.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {why}{}", path.display(), hint(why))]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: io::Error,
-    },
-    /// A file or folder cannot be written.
-    #[error("cannot write {}: {why}", path.display())]
-    Unwritable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: io::Error,
-    },
-    /// `init` overwrites nothing.
-    #[error("{} is already there; nothing was written (choose another folder, or move it away)", path.display())]
-    Exists {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The certificate's file is none.
-    #[error("{} does not hold the server's certificate: {why}", path.display())]
-    NotACertificate {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: CertificateError,
-    },
-    /// The private key's file is none.
-    #[error("{} does not hold an RSA private key in PEM, PKCS #8 or PKCS #1: {why}", path.display())]
-    NotAKey {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The receipt key or its certificate cannot be used.
-    #[error("{} is not the certificate of this server's receipt key: {why}", path.display())]
-    UnfitReceiptKey {
-        /// The certificate's file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The CA's certificate is none.
-    #[error("{} is no certificate of a CA: {why}", path.display())]
-    NotACa {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The key has a passphrase, and nobody is there to type it.
-    #[error("{} is protected by a passphrase (openssl pkey -in FILE -out NEW removes it)", path.display())]
-    Encrypted {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Certificate and key are not a pair.
-    #[error("{} is not the key of {} (certificate {certified}, key {own})", key.display(), certificate.display())]
-    Mismatch {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What the certificate is for.
-        certified: String,
-        /// What the key is.
-        own: String,
-    },
-    /// Keys have 1024 to 8192 bits.
-    #[error("a key of {bits} bits is not accepted: {} to {} are", KEY_BITS.start(), KEY_BITS.end())]
-    Size {
-        /// Bits of the modulus.
-        bits: usize,
-    },
-    /// Receipt keys have at least 2048 bits.
-    #[error("unsupported size of a receipt key: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})", KEY_BITS.end())]
-    ReceiptKeySize {
-        /// Bits of the modulus.
-        bits: usize,
-    },
-    /// A certificate's name has 1 to 64 characters.
-    #[error("{name:?} is not a name for a certificate: 1 to 64 characters are")]
-    Name {
-        /// As asked for.
-        name: String,
-    },
-    /// Nothing was signed.
-    #[error("{why}{}", remedy(*why))]
-    Sign {
-        /// Why.
-        why: SignError,
-    },
-    /// The `rsa` crate failed: no randomness, or a key that it refuses.
-    #[error("RSA failed: {why}")]
-    Rsa {
-        /// In the crate's words.
-        why: String,
-    },
-    /// A certificate could not be made.
-    #[error("the certificate could not be made: {why}")]
-    Issue {
-        /// In the crate's words.
-        why: String,
-    },
-}
-
-impl From<rsa::Error> for IdentityError {
-    fn from(error: rsa::Error) -> Self {
-        Self::Rsa { why: error.to_string() }
-    }
-}
-
-impl From<SignError> for IdentityError {
-    fn from(why: SignError) -> Self {
-        Self::Sign { why }
-    }
-}
-
-const fn remedy(why: SignError) -> &'static str {
-    match why {
-        SignError::Machine(BatchError::Fault) => "; test this machine's memory and processor",
-        SignError::Machine(BatchError::NoRandomness) => {
-            "; look after the system's random numbers (getrandom)"
-        }
-        SignError::Salt { .. } => "",
-    }
-}
-
-fn hint(why: &io::Error) -> &'static str {
-    if why.kind() == io::ErrorKind::NotFound { " (`upseal certs init` makes one)" } else { "" }
 }
 
 /// Who a server is: its private key, zeroized on drop, and the certificate that goes with it.
@@ -259,7 +100,7 @@ impl Identity {
                 certificate: certificate_path.into(),
                 key: key_path.into(),
                 certified: certified
-                    .map_or_else(|| "for no RSA key".into(), |key| key.fingerprint().to_string()),
+                    .map_or_else(|| "not an RSA key".into(), |key| key.fingerprint().to_string()),
                 own: own.fingerprint().to_string(),
             });
         }
@@ -316,12 +157,6 @@ impl Identity {
             }
         }
         (salt, Ok(()))
-    }
-
-    /// Reads CP1 blocks of one file, of which these paddings are tried.
-    #[must_use]
-    pub fn opener(self: &Arc<Self>, paddings: Paddings) -> BlockOpener {
-        BlockOpener::new(Arc::clone(self), paddings, FileDigest::Sha256)
     }
 
     /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation for each of up to [`KEY_PIECES`] blocks.
@@ -392,31 +227,6 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("key", &self.server_key()).finish_non_exhaustive()
-    }
-}
-
-/// A whole file of at most [`CERTIFICATE_MAX`] bytes.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-    let unreadable = |why| IdentityError::Unreadable { path: path.into(), why };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > CERTIFICATE_MAX {
-        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 64 KiB")));
-    }
-    Ok(bytes)
-}
-
-pub(super) fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, IdentityError> {
-    let not_a_key = |why: String| IdentityError::NotAKey { path: path.into(), why };
-    let text = private_key_block(pem).map_err(|why| match why {
-        PemError::Encrypted => IdentityError::Encrypted { path: path.into() },
-        why => not_a_key(why.to_string()),
-    })?;
-    if text.contains("-----BEGIN RSA PRIVATE KEY-----") {
-        RsaPrivateKey::from_pkcs1_pem(&text).map_err(|why| not_a_key(why.to_string()))
-    } else {
-        RsaPrivateKey::from_pkcs8_pem(&text).map_err(|why| not_a_key(why.to_string()))
     }
 }
 

@@ -1,13 +1,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
 use crate::clock::unix_seconds;
-use crate::crypto::certificate::Purpose;
+use crate::crypto::authority::{init, throwaway, throwaway_of};
+use crate::crypto::certificate::{CERTIFICATE_MAX, Purpose};
+use crate::crypto::challenge::SignError;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::rsa_blocks::BlockSealer;
-use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, random};
+use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, opener, random};
+use crate::digest::FileDigest;
 use crate::event::{KeyForm, Padding};
 use crate::trust::Anchor;
 
@@ -129,7 +134,7 @@ fn what_openssl_made_is_understood() {
     let identity = Arc::new(Identity::load(&fixtures()).unwrap());
     let message = b"made by OpenSSL";
     for (file, padding) in [("test_oaep.bin", Padding::Oaep), ("test_pkcs1v15.bin", Padding::Pkcs1v15)] {
-        let mut opener = identity.opener(Paddings::EITHER);
+        let mut opener = opener(&identity, Paddings::EITHER);
         let mut plain = Vec::new();
         opener.open(&std::fs::read(fixtures().join(file)).unwrap(), &mut plain).unwrap();
         opener.finish(&mut plain).unwrap();
@@ -153,7 +158,7 @@ fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
         assert_eq!(
             error.to_string(),
             "this machine failed to sign: an RSA operation went wrong; its result was thrown away; \
-             test this machine's memory and processor"
+             check this machine's memory and CPU"
         );
     }
 }
@@ -232,7 +237,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert_eq!(proof.bits, 1024);
     assert_eq!(proof.subject, "CN=upseal embedded server");
     assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
-    assert_eq!(proof.warnings, ["the key has only 1024 bits; 2048 are the least today"]);
+    assert_eq!(proof.warnings, ["the key has only 1024 bits; use 2048 or more"]);
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
     // The same of its receipt key, which is another key.
     let receipts = identity.receipt_key().unwrap();
@@ -372,14 +377,10 @@ fn a_key_is_found_between_comments_labels_and_other_blocks() {
             assert!(load(text).is_ok(), "{what}");
         }
         for (what, text, words) in [
-            ("two keys", format!("{key}{key}"), "there are several private keys in it"),
+            ("two keys", format!("{key}{key}"), "it contains several private keys"),
             ("no end", key.replace("-----END", "-----"), "its line -----END"),
             ("another end", key.replace("-----END", "-----END OTHER"), "its line -----END"),
-            (
-                "a certificate only",
-                CERTIFICATE.to_owned(),
-                "there is no line -----BEGIN PRIVATE KEY----- in it",
-            ),
+            ("a certificate only", CERTIFICATE.to_owned(), "it contains no line -----BEGIN PRIVATE KEY-----"),
             ("nothing", String::new(), "it is empty"),
         ] {
             let error = load(text.into_bytes()).unwrap_err();

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 pub use self::kept::{Certificates, NotAReceipt, RECEIPT_MAX, Receipt};
 use super::SealError;
-use super::rsa_blocks::ServerKey;
+use super::server_key::ServerKey;
 use crate::digest::Digest;
 use crate::event::{Named, Padding, Variant};
 

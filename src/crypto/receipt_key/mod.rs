@@ -11,9 +11,10 @@ use rsa::RsaPrivateKey;
 use rsa::traits::PublicKeyParts as _;
 
 use super::certificate::Certificate;
-use super::identity::{self, IdentityError};
+pub use super::key_files::RECEIPT_BITS_MIN;
+use super::key_files::{self, IdentityError};
 use super::rsa_batch::PrivateBatch;
-use super::rsa_blocks::ServerKey;
+use super::server_key::ServerKey;
 use super::{challenge, receipt, same_name};
 
 /// The certificate of the receipt key, in the folder of certificates.
@@ -21,9 +22,6 @@ pub const RECEIPT_CERTIFICATE_FILE: &str = "receipt_signed.crt";
 
 /// The private half of the receipt key, in the folder of certificates.
 pub const RECEIPT_PRIVATE_KEY_FILE: &str = "receipt_private_key.pem";
-
-/// The fewest bits of a receipt key's modulus; no older peer needs fewer.
-pub const RECEIPT_BITS_MIN: usize = 2048;
 
 /// A private key for receipts, zeroized on drop, and its certificate.
 pub struct ReceiptKey {
@@ -44,8 +42,8 @@ impl ReceiptKey {
             return Ok(None);
         }
         let key_path = dir.join(RECEIPT_PRIVATE_KEY_FILE);
-        let certificate = identity::read(&certificate_path)?;
-        let key = identity::private_key(&key_path, &identity::read(&key_path)?)?;
+        let certificate = key_files::read(&certificate_path)?;
+        let key = key_files::private_key(&key_path, &key_files::read(&key_path)?)?;
         Self::pair(&key, certificate.to_vec(), server_certificate, &certificate_path, &key_path).map(Some)
     }
 
@@ -59,7 +57,7 @@ impl ReceiptKey {
         server_certificate: &[u8],
     ) -> Result<Self, IdentityError> {
         let key_path = Path::new(RECEIPT_PRIVATE_KEY_FILE);
-        let key = identity::private_key(key_path, private_key_pem.as_bytes())?;
+        let key = key_files::private_key(key_path, private_key_pem.as_bytes())?;
         Self::pair(
             &key,
             certificate.into(),
@@ -78,10 +76,10 @@ impl ReceiptKey {
     ) -> Result<Self, IdentityError> {
         let unfit = |why: String| IdentityError::UnfitReceiptKey { path: certificate_path.into(), why };
         let bits = key.n().bits() as usize;
-        if bits < RECEIPT_BITS_MIN || !identity::KEY_BITS.contains(&bits) {
+        if bits < RECEIPT_BITS_MIN || !key_files::KEY_BITS.contains(&bits) {
             return Err(unfit(format!(
                 "unsupported key size: {bits} bits (supported: {RECEIPT_BITS_MIN} to {})",
-                identity::KEY_BITS.end()
+                key_files::KEY_BITS.end()
             )));
         }
         let parsed = Certificate::from_pem(&certificate).map_err(|why| unfit(why.to_string()))?;

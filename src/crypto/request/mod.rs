@@ -30,9 +30,9 @@ use super::authority::{
     Authority, create_folder, issue, name, new_key, receipts_use, write_all_new, write_new,
 };
 use super::certificate::{CERTIFICATE_MAX, Certificate, Purpose};
-use super::identity::{CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE, read};
+use super::key_files::{CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE, read};
 use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_PRIVATE_KEY_FILE};
-use super::rsa_blocks::ServerKey;
+use super::server_key::ServerKey;
 
 /// The request, beside the private key; the handout's name.
 pub const REQUEST_FILE: &str = "server.csr";

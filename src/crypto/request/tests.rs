@@ -25,7 +25,7 @@ fn a_request_becomes_an_identity_that_the_ca_s_clients_accept() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&written[0]), mode(&written[1])), (0o600, 0o644));
 
-    crate::crypto::identity::init(&ours, 1024, 30).unwrap();
+    crate::crypto::authority::init(&ours, 1024, 30).unwrap();
     let ca = Authority::load(&ours.join(CA_FILE), &ours.join(CA_PRIVATE_KEY_FILE)).unwrap();
     let pem = sign(&load(&written[1]).unwrap(), &ca, 30).unwrap();
     write_certificate(&theirs.join(CERTIFICATE_FILE), &pem).unwrap();
@@ -142,8 +142,8 @@ fn a_request_that_proves_nothing_is_refused() {
 fn a_ca_is_loaded_only_with_its_own_key() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-    crate::crypto::identity::init(&one, 1024, 30).unwrap();
-    crate::crypto::identity::init(&other, 1024, 30).unwrap();
+    crate::crypto::authority::init(&one, 1024, 30).unwrap();
+    crate::crypto::authority::init(&other, 1024, 30).unwrap();
     let load = |certificate: &Path, key: &Path| Authority::load(certificate, key).map(|_| ()).unwrap_err();
     let error = load(&one.join(CA_FILE), &other.join(CA_PRIVATE_KEY_FILE));
     assert!(matches!(error, IdentityError::Mismatch { .. }), "{error}");

@@ -2,7 +2,6 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::Backend;
 use super::limbs::LANES;
 use super::portable::Modulus;
 
@@ -76,58 +75,3 @@ impl<const H: usize> Drop for PortableHalves<H> {
         self.q.zeroize();
     }
 }
-
-/// The engines of one key length: which limbs a SIMD back end cuts its numbers into depends on it.
-pub(super) trait Size<const H: usize, const W: usize> {
-    fn public_engine(n: &Modulus<W>, e: u32, backend: Backend) -> Box<dyn PublicEngine<W>>;
-    fn half_engine(p: &Modulus<H>, q: &Modulus<H>, backend: Backend) -> Box<dyn HalfEngine<H>>;
-}
-
-/// Keys of 1024 bits.
-pub(super) struct Bits1024;
-
-/// Keys of 2048 bits.
-pub(super) struct Bits2048;
-
-macro_rules! engines {
-    ($size:ty, $half:literal, $whole:literal, $pair:ty, $wide_pair:ty, $eight:ty, $wide_eight:ty) => {
-        impl Size<$half, $whole> for $size {
-            fn public_engine(n: &Modulus<$whole>, e: u32, backend: Backend) -> Box<dyn PublicEngine<$whole>> {
-                // A constructor fails if the processor cannot.
-                let lanes: Option<Box<dyn PublicEngine<$whole>>> =
-                    match backend {
-                        #[cfg(target_arch = "x86_64")]
-                        Backend::Avx2 => <$wide_pair>::new(n, n)
-                            .map(|lanes| Box::new(super::avx2::Public { lanes, e }) as _),
-                        #[cfg(target_arch = "x86_64")]
-                        Backend::Ifma => <$wide_eight>::new(n, n)
-                            .map(|lanes| Box::new(super::ifma::Public { lanes, e }) as _),
-                        _ => None,
-                    };
-                lanes.unwrap_or_else(|| Box::new(PortablePublic { n: n.clone(), e }))
-            }
-
-            fn half_engine(
-                p: &Modulus<$half>,
-                q: &Modulus<$half>,
-                backend: Backend,
-            ) -> Box<dyn HalfEngine<$half>> {
-                let lanes: Option<Box<dyn HalfEngine<$half>>> = match backend {
-                    #[cfg(target_arch = "x86_64")]
-                    Backend::Avx2 => <$pair>::new(p, q).map(|lanes| Box::new(lanes) as _),
-                    #[cfg(target_arch = "x86_64")]
-                    Backend::Ifma => <$eight>::new(p, q).map(|lanes| Box::new(lanes) as _),
-                    _ => None,
-                };
-                lanes.unwrap_or_else(|| Box::new(PortableHalves { p: p.clone(), q: q.clone() }))
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-use super::avx2::{Pair512, Pair1024, Pair2048};
-#[cfg(target_arch = "x86_64")]
-use super::ifma::{Eight512, Eight1024, Eight2048};
-engines!(Bits1024, 8, 16, Pair512, Pair1024, Eight512, Eight1024);
-engines!(Bits2048, 16, 32, Pair1024, Pair2048, Eight1024, Eight2048);

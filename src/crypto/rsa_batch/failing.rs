@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rsa::RsaPrivateKey;
 
 use super::Backend;
-use super::engine::{Bits1024, HalfEngine, Halves, Size};
+use super::engine::{HalfEngine, Halves};
 use super::portable::Modulus;
 use super::private::{Inner, PrivateBatch};
+use super::size::{Bits1024, Size};
 use super::worker::{Makers, Worker};
 
 /// Goes wrong mod q, once the first factors are made and the first group is done.

@@ -9,8 +9,9 @@
 //!      └───────────── all results of a batch: m^e = c ? ─────────┘
 //! ```
 //!
-//! - `engine`: what a back end does, and which there are: `portable` on any machine, `avx2` with four
-//!   numbers in four lanes, `ifma` with eight. One that is chosen says so, [`PrivateBatch::backend`].
+//! - `engine`: what a back end does. There are three: `portable` on any machine, `avx2` with four numbers in
+//!   four lanes, and `ifma` with eight. [`PrivateBatch::backend`] returns the one that is used.
+//! - `size`: the engines for each key length.
 //! - `worker`: the private operation around the exponentiations: Chinese remainders, blinding.
 //! - `limbs`: numbers of a fixed size.
 //!
@@ -40,6 +41,7 @@ mod private;
 #[doc(hidden)]
 pub mod probe;
 mod public;
+mod size;
 mod worker;
 
 use std::fmt;

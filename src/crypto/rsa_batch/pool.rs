@@ -1,6 +1,6 @@
 //! Work spaces that threads take and give back: as many as ever worked at once.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// Idle work spaces.
 pub(super) struct Pool<T>(Mutex<Vec<T>>);
@@ -13,11 +13,11 @@ impl<T> Pool<T> {
     /// One that is idle.
     pub fn take(&self) -> Option<T> {
         // A panic cannot leave the list half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0.lock().pop()
     }
 
     /// Back for the next.
     pub fn give(&self, space: T) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        self.0.lock().push(space);
     }
 }

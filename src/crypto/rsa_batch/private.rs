@@ -8,10 +8,10 @@ use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use rsa::{BoxedUint, RsaPrivateKey};
 use zeroize::Zeroizing;
 
-use super::engine::{Bits1024, Bits2048, Size};
 use super::limbs::{from_be, push_be, sub};
 use super::pool::Pool;
 use super::public::small_exponent;
+use super::size::{Bits1024, Bits2048, Size};
 use super::worker::{Makers, Parts, Worker};
 use super::{Backend, BatchError};
 

@@ -4,10 +4,11 @@ use rsa::RsaPrivateKey;
 use zeroize::Zeroizing;
 
 use super::Backend;
-use super::engine::{Bits1024, HalfEngine, Halves, Size};
+use super::engine::{HalfEngine, Halves};
 use super::limbs::LANES;
 use super::portable::Modulus;
 use super::private::parts;
+use super::size::{Bits1024, Size};
 
 /// One exponentiation of a key of 1024 bits: of one number mod p if portable, of a group in both halves else.
 pub struct Probe {

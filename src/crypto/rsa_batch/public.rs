@@ -5,10 +5,11 @@ use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, RsaPublicKey};
 
 use super::Backend;
-use super::engine::{Bits1024, Bits2048, PUBLIC_LANES, PublicEngine, Size};
+use super::engine::{PUBLIC_LANES, PublicEngine};
 use super::limbs::{from_be, push_be};
 use super::pool::Pool;
 use super::portable::Modulus;
+use super::size::{Bits1024, Bits2048, Size};
 
 /// Many operations under one public key. Several threads may share it.
 pub struct PublicBatch {

@@ -5,9 +5,10 @@ use rsa::hazmat::{rsa_decrypt, rsa_encrypt};
 use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 
-use super::engine::{Bits1024, Bits2048, Halves, PUBLIC_LANES, Size};
+use super::engine::{Halves, PUBLIC_LANES};
 use super::limbs::LANES;
 use super::portable::Modulus;
+use super::size::{Bits1024, Bits2048, Size};
 use super::*;
 use crate::crypto::testing::{RSA_1024, RSA_2048, issued, random};
 

@@ -110,7 +110,7 @@ pub(super) struct Worker<const H: usize, const W: usize> {
     left: u32,
 }
 
-/// The makers of a key length's engines (`engine::Size`).
+/// The makers of a key length's engines (`size::Size`).
 #[derive(Clone, Copy)]
 pub(super) struct Makers<const H: usize, const W: usize> {
     pub halves: fn(&Modulus<H>, &Modulus<H>, Backend) -> Box<dyn HalfEngine<H>>,
@@ -233,9 +233,9 @@ fn random_below<const W: usize>(n: &[u64; W]) -> Result<[u64; W], BatchError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::super::engine::{Bits1024, Size};
     use super::super::limbs::from_be;
     use super::super::private::parts;
+    use super::super::size::{Bits1024, Size};
     use super::*;
     use crate::crypto::testing::{RSA_1024, random};
 

@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use data_encoding::HEXLOWER;
 use getrandom::SysRng;
-use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
 use rsa::sha2::Sha256;
 use rsa::traits::{PaddingScheme as _, PublicKeyParts as _};
 use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, RsaPrivateKey};
 
 use super::*;
 use crate::crypto::rsa_batch::{Backend, PrivateBatch};
-use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, pieces, random, seal_all};
+use crate::crypto::testing::{RSA_1024, RSA_2048, issued, open_all, opener, pieces, random, seal_all};
 
 const BOTH: [Padding; 2] = [Padding::Oaep, Padding::Pkcs1v15];
 
@@ -20,12 +21,12 @@ fn sealed(identity: &Identity, padding: Padding, plain: &[u8]) -> Vec<u8> {
 }
 
 fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
-    open_all(identity.opener(Paddings::EITHER), &[body])
+    open_all(opener(identity, Paddings::EITHER), &[body])
 }
 
 /// A block that holds exactly these bytes after the private operation.
 fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
-    let key = identity.server_key().key;
+    let key = identity.server_key().as_rsa().clone();
     let m = BoxedUint::from_be_slice(em, key.n_bits_precision()).unwrap();
     let c = rsa::hazmat::rsa_encrypt(&key, &m).unwrap().to_be_bytes();
     c[c.len() - identity.modulus_bytes()..].to_vec()
@@ -72,7 +73,7 @@ fn the_pieces_do_not_matter() {
                     BlockSealer::new(RSA_1024.server_key(), padding, size as u64, FileDigest::Sha256);
                 let body = seal_all(sealer, &pieces(&plain, max));
                 assert_eq!(
-                    open_all(RSA_1024.opener(Paddings::EITHER), &pieces(&body, max)).unwrap(),
+                    open_all(opener(&RSA_1024, Paddings::EITHER), &pieces(&body, max)).unwrap(),
                     plain,
                     "{size} {max}"
                 );
@@ -118,7 +119,7 @@ fn short_and_empty_blocks_are_understood_anywhere() {
 #[test]
 fn a_short_block_is_told_from_a_full_one() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
-        let mut opener = RSA_1024.opener(Paddings::EITHER);
+        let mut opener = opener(&RSA_1024, Paddings::EITHER);
         let mut out = Vec::new();
         assert_eq!(opener.locked_padding(), None);
         for (len, short) in [(max, false), (max - 1, true), (max, false), (0, true), (max, false)] {
@@ -150,7 +151,7 @@ fn nothing_is_said_of_a_bad_block_before_the_end() {
         for bad in 0..3 {
             let mut blocks: Vec<_> = (0..3).map(|_| sealed(&RSA_1024, padding, b"block")).collect();
             blocks[bad] = bad_block(&RSA_1024);
-            let mut opener = RSA_1024.opener(Paddings::EITHER);
+            let mut opener = opener(&RSA_1024, Paddings::EITHER);
             let mut out = Vec::new();
             for block in &blocks {
                 opener.open(block, &mut out).unwrap();
@@ -165,7 +166,7 @@ fn a_bad_first_block_is_never_forgiven() {
     let mut body = bad_block(&RSA_1024);
     body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
     body.extend(sealed(&RSA_1024, Padding::Oaep, b"good"));
-    let mut opener = RSA_1024.opener(Paddings::EITHER);
+    let mut opener = opener(&RSA_1024, Paddings::EITHER);
     let mut out = Vec::new();
     opener.open(&body, &mut out).unwrap();
     assert_eq!(opener.locked_padding(), None);
@@ -197,7 +198,7 @@ fn another_key_is_rejected() {
 
 #[test]
 fn a_block_not_below_the_modulus_is_refused() {
-    let modulus = RSA_1024.server_key().key.n_bytes().into_vec();
+    let modulus = RSA_1024.server_key().as_rsa().n_bytes().into_vec();
     let block = sealed(&RSA_1024, Padding::Oaep, b"x");
     // c + n decrypts to the same if nobody looks.
     let one = |add: &BoxedUint| {
@@ -293,9 +294,9 @@ fn a_guess_looks_for_accepted_paddings_only_and_says_what_it_looked_for() {
 fn a_padding_that_is_not_accepted_is_as_wrong_as_noise() {
     for padding in BOTH {
         let accepted = if padding == Padding::Oaep { Paddings::PKCS1V15 } else { Paddings::OAEP };
-        let full = RSA_1024.opener(accepted).block_max() as u64;
+        let full = opener(&RSA_1024, accepted).block_max() as u64;
         for body in [sealed(&RSA_1024, padding, b"one"), bad_block(&RSA_1024)] {
-            let mut opener = RSA_1024.opener(accepted);
+            let mut opener = opener(&RSA_1024, accepted);
             let mut out = Vec::new();
             opener.open(&body, &mut out).unwrap();
             opener.open(&body, &mut out).unwrap();
@@ -309,7 +310,7 @@ fn a_padding_that_is_not_accepted_is_as_wrong_as_noise() {
 #[test]
 fn from_the_first_wrong_block_on_each_counts_as_a_full_one() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
-        let mut opener = RSA_1024.opener(Paddings::EITHER);
+        let mut opener = opener(&RSA_1024, Paddings::EITHER);
         let mut out = Vec::new();
         opener.open(&sealed(&RSA_1024, padding, b"four"), &mut out).unwrap();
         assert_eq!((opener.counted(), opener.take_miss()), (4, false));
@@ -343,7 +344,7 @@ fn a_file_that_changes_its_length_is_noticed() {
 #[test]
 fn a_pin_is_the_hash_of_the_public_key_info() {
     let key = RSA_1024.server_key();
-    let der = key.key.to_public_key_der().unwrap();
+    let der = key.as_rsa().to_public_key_der().unwrap();
     assert_eq!(key.fingerprint(), Digest::of(der.as_bytes()));
     assert_eq!(ServerKey::from_spki(der.as_bytes()).unwrap(), key);
     assert_eq!((key.bits(), key.modulus_bytes()), (1024, 128));
@@ -360,9 +361,7 @@ fn fixture_key(bits: &str) -> RsaPrivateKey {
 
 #[test]
 fn blocks_made_elsewhere_are_told_right_from_wrong() {
-    let from_hex = |hex: &str| -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-    };
+    let from_hex = |hex: &str| HEXLOWER.decode(hex.as_bytes()).unwrap();
     let blocks = include_str!("../../../tests/fixtures/rsa/blocks.txt");
     let mut told = [0; 3];
     for line in blocks.lines().filter(|line| !line.starts_with('#')) {
@@ -403,7 +402,7 @@ fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
         let threads: Vec<_> = parts.iter().map(|part| scope.spawn(move || seal(part))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let mut opener = RSA_1024.opener(Paddings::EITHER);
+    let mut opener = opener(&RSA_1024, Paddings::EITHER);
     let mut out = Vec::new();
     let found: Vec<Vec<Opened>> = std::thread::scope(|scope| {
         let threads: Vec<_> = body

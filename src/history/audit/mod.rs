@@ -1,7 +1,7 @@
-//! Whether a store's folder, the history and the receipts say the same.
+//! Comparison of a store's folder with the history and the receipts.
 //!
-//! Every row in effect is compared with its file, byte for byte by SHA-256, and every file must have a
-//! row. Nothing is changed, except that [`accept`] records a file as it is.
+//! The SHA-256 of every file is compared with its row, and every file must have a row. Nothing is changed, except
+//! that [`accept`] records a file as it is.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,74 +16,74 @@ use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
 use crate::messages::escape;
 
-/// What a receipt says of a row's file.
+/// What a receipt says about a row's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
-    /// There is none for it.
+    /// The file has no receipt.
     None,
-    /// The same.
+    /// The receipt agrees with the row.
     Agrees,
-    /// Something else, in words that follow "its receipt ".
+    /// The receipt disagrees; the text follows "its receipt ".
     Differs(String),
-    /// It cannot be read, in words that follow "its receipt ".
+    /// The receipt cannot be read; the text follows "its receipt ".
     Unreadable(String),
 }
 
-/// One thing that was found; each says all in one line.
+/// A finding about one file; displayed in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The file's name in the store; it need not be text.
+    /// File name in the store; may not be UTF-8.
     pub name: OsString,
-    /// What is wrong with it.
+    /// Kind of the finding.
     pub what: What,
 }
 
-/// What is wrong with a file.
+/// Kind of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// There is no such file, or something else has its name.
+    /// The file is missing, or something else has its name.
     Gone,
-    /// It has another size.
+    /// The size differs.
     Size {
-        /// Bytes in the folder.
+        /// Size of the file in bytes.
         found: u64,
-        /// Bytes in the history.
+        /// Size in the history, in bytes.
         recorded: u64,
     },
-    /// It has the size, and other bytes.
+    /// The size is right, but the content differs.
     Content {
-        /// SHA-256 in the folder.
+        /// SHA-256 of the file.
         found: Digest,
         /// SHA-256 in the history.
         recorded: Digest,
     },
-    /// The history has no row of it.
+    /// The file has no row in the history.
     NoRow {
-        /// It was there before anything of this folder was recorded.
+        /// Whether the file is older than the history of this folder.
         older: bool,
     },
-    /// The history has no row of it as it is, and the server had announced just that: a crash came in between, or
-    /// the server is writing the row now.
+    /// The history has no row of the file as it is, but the server had announced it: a crash came in between, or the
+    /// server is writing the row now.
     Announced,
-    /// Its receipt says something else.
+    /// The receipt disagrees with the row.
     Receipt {
-        /// In words that follow "its receipt ".
+        /// Follows "its receipt ".
         why: String,
     },
-    /// It is a receipt, and nobody has a row of what it calls stored.
+    /// A receipt about files that have no row.
     StrayReceipt {
-        /// So many files of it, at least one.
+        /// Number of files without a row, at least one.
         files: usize,
     },
-    /// It or its receipt cannot be read, so nothing is known of it.
+    /// The file or its receipt cannot be read, so it was not checked.
     Unreadable {
-        /// Why.
+        /// Error from the system.
         why: String,
     },
 }
 
 impl What {
-    /// One word, for programs.
+    /// Returns the word that stands for it in `--json`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -102,24 +102,24 @@ impl What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone => f.write_str("it is not in the folder, the history says that it was stored"),
+            Self::Gone => f.write_str("it is in the history, but not in the folder"),
             Self::Size { found, recorded } => write!(f, "it has {found} bytes, the history says {recorded}"),
             Self::Content { found, recorded } => {
                 write!(f, "its SHA-256 is {found}, the history says {recorded}")
             }
-            Self::NoRow { older: false } => f.write_str("it is in the folder, the history has no row of it"),
+            Self::NoRow { older: false } => f.write_str("it is in the folder, but not in the history"),
             Self::NoRow { older: true } => {
-                f.write_str("it is in the folder, the history has no row of it and began later")
+                f.write_str("it is in the folder, but not in the history, which began later")
             }
-            Self::Announced => {
-                f.write_str("it was stored, and its row is not written yet: the next start does that")
-            }
+            Self::Announced => f.write_str(
+                "it was stored, but is not in the history yet; the next start of the server adds it",
+            ),
             Self::Receipt { why } => write!(f, "its receipt {}", escape(why)),
             Self::StrayReceipt { files: 1 } => {
-                f.write_str("it is the receipt of a stored file, the history has no row of that")
+                f.write_str("it is a receipt of a stored file that is not in the history")
             }
             Self::StrayReceipt { files } => {
-                write!(f, "it is the receipt of stored files, the history has no row of {files} of them")
+                write!(f, "it is a receipt of stored files, {files} of which are not in the history")
             }
             Self::Unreadable { why } => write!(f, "it cannot be checked: {}", escape(why)),
         }
@@ -132,21 +132,21 @@ impl fmt::Display for Finding {
     }
 }
 
-/// How much was compared.
+/// Totals of an audit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files that were compared with their rows, or should have been.
+    /// Files with a row that were compared, or could not be.
     pub files: usize,
     /// Receipts that were compared with rows.
     pub receipts: usize,
-    /// Of all findings those that are differences.
+    /// Findings that are differences.
     pub differing: usize,
-    /// Of all findings those that could not be read.
+    /// Findings about what could not be read.
     pub unreadable: usize,
 }
 
 impl Summary {
-    /// One finding more.
+    /// Adds a finding.
     pub const fn count(&mut self, what: &What) {
         match what {
             What::Unreadable { .. } => self.unreadable += 1,
@@ -155,11 +155,11 @@ impl Summary {
     }
 }
 
-/// Compares all of a store, in the order of the names, and tells each finding as soon as it is made.
-/// `receipt` is asked once for every row in effect.
+/// Compares all files of a store, in the order of their names, and reports each finding when it is made. `receipt` is
+/// called once for every row in effect.
 ///
 /// # Errors
-/// The folder cannot be listed, or the history fails; what is wrong with one file is a finding.
+/// The folder cannot be listed, or the history fails. An error about one file is a finding.
 pub fn run(
     history: &History,
     store: &Path,
@@ -205,7 +205,7 @@ pub fn run(
     Ok(summary)
 }
 
-/// Says that the file is what the server had announced, if it is.
+/// Turns a difference into [`What::Announced`] if the file is what the server had announced.
 fn explain(what: What, announced: &[Announced], name: &OsStr, store: &Path) -> What {
     let fits = |one: &&Announced| name.to_str().is_some_and(|name| one.fits(name));
     let mut announced = announced.iter().filter(fits).peekable();
@@ -221,7 +221,7 @@ fn explain(what: What, announced: &[Announced], name: &OsStr, store: &Path) -> W
     if announced.any(is_it) { What::Announced } else { what }
 }
 
-/// Records a file of a store as it is, because the operator says that it is right. Gives the row.
+/// Records a file of a store as it is, because the operator accepts it. Returns the row.
 ///
 /// # Errors
 /// The file cannot be read, or the history fails.
@@ -242,7 +242,7 @@ pub fn accept(history: &History, store: &Path, name: &str, now_ms: i64) -> Resul
     Ok(row)
 }
 
-/// What is wrong with the row's file, if anything is.
+/// Compares a row with its file.
 fn compare(row: &Entry, file: Option<&Found>, path: &Path) -> Option<What> {
     let Some(file) = file else { return Some(What::Gone) };
     if file.size != row.size() {

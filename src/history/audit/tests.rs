@@ -72,10 +72,10 @@ fn every_difference_is_named_in_the_order_of_the_names() {
         said,
         [
             "a: it has 5 bytes, the history says 4",
-            "b: it is not in the folder, the history says that it was stored",
-            "c: it is not in the folder, the history says that it was stored",
-            "new\\n: it is in the folder, the history has no row of it",
-            "odd\u{fffd}: it is in the folder, the history has no row of it",
+            "b: it is in the history, but not in the folder",
+            "c: it is in the history, but not in the folder",
+            "new\\n: it is in the folder, but not in the history",
+            "odd\u{fffd}: it is in the folder, but not in the history",
         ]
     );
     assert_eq!(summary, Summary { files: 6, differing: 5, ..Summary::default() });
@@ -87,7 +87,7 @@ fn a_file_from_before_the_history_is_said_to_be_one() {
     let store = tempfile::tempdir().unwrap();
     fs::write(store.path().join("old"), "x").unwrap();
     let (said, _) = audit(&history, store.path(), &none);
-    assert_eq!(said, ["old: it is in the folder, the history has no row of it and began later"]);
+    assert_eq!(said, ["old: it is in the folder, but not in the history, which began later"]);
 }
 
 #[test]

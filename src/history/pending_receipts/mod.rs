@@ -1,18 +1,18 @@
-//! What a client has sent and asked a receipt for, until it knows what became of it.
+//! Files that a client has sent and whose receipts have not come yet.
 //!
-//! A receipt is kept before its rows are written, and a program can be killed in between. So the files are
-//! written down before the receipt is asked for, with all that only the sender knows of them, and turn
-//! into rows of the history when their end is known. Those that a dead program left are judged by the next
-//! one (`transfer::recover`).
+//! A receipt is saved before the rows of its files are written, and the process can be killed in between. So the
+//! files are recorded before their receipt is requested, together with everything that only the sender knows about
+//! them. They become rows of the history when their outcome is known. If the process is killed, the next one settles
+//! them from the receipts that were saved (`transfer::recover`).
 //!
 //! ```text
-//!   ask      asked ◄── files        shared lock     ──┐
-//!            … the receipt comes, is kept …           │ a kill -9 in here leaves them in `asked`,
-//!   settle   asked ──► sent         one transaction ──┘ and the kernel takes the lock away
+//!   record    asked ◄── files        shared lock     ──┐
+//!             … the receipt comes and is saved …       │ a kill -9 in here leaves them in the table `asked`,
+//!   resolve   asked ──► sent         one transaction ──┘ and the kernel releases the lock
 //! ```
 //!
-//! Whoever has asked holds a shared lock of `history.db-asked` until its rows are written. Who gets it alone
-//! knows that nobody is in between, and that all in `asked` is of the dead.
+//! A process that waits for receipts holds a shared lock on `history.db-asked` until the rows are written. The
+//! process that gets the lock exclusively knows that all entries in `asked` were abandoned.
 
 use std::fs::File;
 use std::io;
@@ -24,41 +24,45 @@ use rusqlite::{Connection, Row, params};
 
 use super::entries::{Bytes, amount, bytes, insert_sent, path, variant};
 use super::row::{Outcome, Sent};
-use super::{History, HistoryError, PATIENCE};
+use super::{History, HistoryError};
 use crate::digest::Digest;
-use crate::own_files::{FlockOperation, Locked, lock};
+use crate::files::{LOCK_TIMEOUT, Lock, LockKind, lock};
 
-/// A file that was sent whole, and whose receipt was asked for.
+/// A file that was sent completely and whose receipt is requested.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingReceipt {
-    /// Its number on its connection, from 1.
+    /// Number of the file on its connection, counted from 1.
     pub ordinal: u64,
-    /// The folder that its receipt goes to; `None`: it is kept nowhere.
+    /// Folder in which the receipt will be saved; `None` if it will not be saved.
     pub receipts: Option<PathBuf>,
-    /// Its row if nothing more becomes known: not confirmed. The digest is there.
+    /// Row of the file if nothing more becomes known: failed, because not confirmed. `digest` is set.
     pub sent: Sent,
 }
 
-/// Files that were asked for and have no rows yet. Dropped, it leaves them to the next start.
+/// The entries of one request, locked. If it is dropped before they are resolved, they are left to the next start.
 #[derive(Debug)]
 pub struct PendingReceipts {
     ids: RangeInclusive<i64>,
     _shared: File,
 }
 
-/// Nobody else has asked and is in want of its rows, as long as this lives.
+/// Exclusive lock: no other process has pending entries.
 #[derive(Debug)]
-pub struct Alone {
+pub struct AbandonedReceipts {
     _exclusive: File,
 }
 
 impl History {
-    /// Writes down, before it is asked for, what a receipt is asked for. `None`: there is nothing, or the file
-    /// system has no locks; then a crash leaves no trace of them here.
+    /// Records files before their receipt is requested. Returns `None` if there are none, or if the file system has
+    /// no locks; then a crash leaves no record of them.
     ///
     /// # Errors
-    /// The history or its lock cannot be written to, or stays locked for 5 s: as without locks.
-    pub fn ask(&self, all: &[PendingReceipt]) -> Result<Option<PendingReceipts>, HistoryError> {
+    /// The history or its lock file cannot be written, or stays locked for 5 s. The receipt may be requested all the
+    /// same.
+    pub fn record_pending_receipts(
+        &self,
+        all: &[PendingReceipt],
+    ) -> Result<Option<PendingReceipts>, HistoryError> {
         let sql =
             "INSERT INTO asked (at_ms, ordinal, receipts, address, key, variant, name, path, size, digest,
                    seconds, wire_bytes, why, predicted)
@@ -67,14 +71,8 @@ impl History {
             return Ok(None);
         }
         let asking = |why| HistoryError::PendingReceipts { path: self.path().to_owned(), why };
-        let shared = match self
-            .lock_pending_receipts(FlockOperation::NonBlockingLockShared, PATIENCE)
-            .map_err(asking)?
-        {
-            Locked::Held(shared) => shared,
-            Locked::Impossible => return Ok(None),
-            Locked::Busy => return Err(asking(io::Error::other("another program keeps it locked"))),
-        };
+        let lock = self.lock_pending_receipts(LockKind::Shared, LOCK_TIMEOUT);
+        let Some(shared) = lock.and_then(Lock::held).map_err(asking)? else { return Ok(None) };
         let (mut first, mut last) = (0, 0);
         self.write(|file| {
             let mut insert = file.prepare(sql)?;
@@ -99,49 +97,57 @@ impl History {
             }
             Ok(())
         })?;
-        // One transaction gives numbers that follow each other.
+        // Rows that one transaction inserts have consecutive numbers.
         Ok(Some(PendingReceipts { ids: first..=last, _shared: shared }))
     }
 
-    /// Their ends are known: the rows take their place, in one step.
-    pub fn settle(&self, asking: &PendingReceipts, rows: &[Sent]) -> Result<(), HistoryError> {
+    /// Replaces pending entries by their rows, in one transaction.
+    pub fn resolve_pending_receipts(
+        &self,
+        pending: &PendingReceipts,
+        rows: &[Sent],
+    ) -> Result<(), HistoryError> {
         self.write(|file| {
-            forget(file, &asking.ids)?;
+            forget(file, &pending.ids)?;
             insert_sent(file, rows)
         })
     }
 
-    /// Whether anything is asked for, by the living or the dead.
+    /// Returns whether there are entries, of running processes or abandoned.
     pub fn has_pending_receipts(&self) -> Result<bool, HistoryError> {
         self.read(|file| file.query_row("SELECT EXISTS (SELECT 1 FROM asked)", [], |row| row.get(0)))
     }
 
-    /// `None`: somebody else waits for a receipt just now, or nobody can know.
+    /// Locks the abandoned entries. Returns `None` if another process waits for a receipt, or if locking fails.
     #[must_use]
-    pub fn alone(&self) -> Option<Alone> {
-        match self.lock_pending_receipts(FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
-            Ok(Locked::Held(file)) => Some(Alone { _exclusive: file }),
+    pub fn lock_abandoned_receipts(&self) -> Option<AbandonedReceipts> {
+        match self.lock_pending_receipts(LockKind::Exclusive, Duration::ZERO) {
+            Ok(Lock::Held(file)) => Some(AbandonedReceipts { _exclusive: file }),
             _ => None,
         }
     }
 
-    /// What dead programs have asked for, in its order.
-    pub fn left_behind(&self, _alone: &Alone) -> Result<Vec<PendingReceipt>, HistoryError> {
+    /// Returns the abandoned entries, oldest first.
+    pub fn abandoned_receipts(&self, _lock: &AbandonedReceipts) -> Result<Vec<PendingReceipt>, HistoryError> {
         let sql = "SELECT at_ms, ordinal, receipts, address, key, variant, name, path, size, digest, seconds,
                    wire_bytes, why, predicted FROM asked ORDER BY id";
         self.read(|file| file.prepare(sql)?.query_map([], asked_row)?.collect())
     }
 
-    /// All that dead programs have asked for has ended so, in one step.
-    pub fn settle_left_behind(&self, _alone: &Alone, rows: &[Sent]) -> Result<(), HistoryError> {
+    /// Replaces the abandoned entries by their rows, in one transaction.
+    pub fn resolve_abandoned_receipts(
+        &self,
+        _lock: &AbandonedReceipts,
+        rows: &[Sent],
+    ) -> Result<(), HistoryError> {
         self.write(|file| {
             forget(file, &(0..=i64::MAX))?;
             insert_sent(file, rows)
         })
     }
 
-    fn lock_pending_receipts(&self, how: FlockOperation, patience: Duration) -> io::Result<Locked> {
-        lock(self.path(), "-asked", how, patience)
+    fn lock_pending_receipts(&self, kind: LockKind, timeout: Duration) -> io::Result<Lock> {
+        lock(self.path(), "-asked", kind, timeout)
     }
 }
 

@@ -18,17 +18,19 @@ fn names(history: &History) -> Vec<String> {
 fn what_was_asked_turns_into_its_rows_and_into_none_of_others() {
     let (_folder, history) = history();
     assert!(!history.has_pending_receipts().unwrap());
-    assert!(history.ask(&[]).unwrap().is_none());
-    let first = history.ask(&[asked("a"), asked("b")]).unwrap().unwrap();
-    let second = history.ask(&[asked("c")]).unwrap().unwrap();
+    assert!(history.record_pending_receipts(&[]).unwrap().is_none());
+    let first = history.record_pending_receipts(&[asked("a"), asked("b")]).unwrap().unwrap();
+    let second = history.record_pending_receipts(&[asked("c")]).unwrap().unwrap();
     assert!(history.has_pending_receipts().unwrap());
     assert_eq!(names(&history), [""; 0], "nobody sees them before they have an end");
-    history.settle(&first, &[sent(2, "a", Outcome::Stored), sent(2, "b", Outcome::Altered)]).unwrap();
+    history
+        .resolve_pending_receipts(&first, &[sent(2, "a", Outcome::Stored), sent(2, "b", Outcome::Altered)])
+        .unwrap();
     assert_eq!(names(&history), ["b", "a"]);
     drop((first, second));
-    let alone = history.alone().unwrap();
-    assert_eq!(history.left_behind(&alone).unwrap(), [asked("c")]);
-    history.settle_left_behind(&alone, &[sent(3, "c", Outcome::Failed)]).unwrap();
+    let alone = history.lock_abandoned_receipts().unwrap();
+    assert_eq!(history.abandoned_receipts(&alone).unwrap(), [asked("c")]);
+    history.resolve_abandoned_receipts(&alone, &[sent(3, "c", Outcome::Failed)]).unwrap();
     assert!(!history.has_pending_receipts().unwrap());
     let history = history.entries(&Filter::default()).unwrap();
     assert_eq!(history[0], Entry::Sent(sent(3, "c", Outcome::Failed)));
@@ -43,8 +45,11 @@ fn it_comes_back_as_it_was_written() {
         sent: Sent { key: None, why: None, ..asked("b").sent },
         ..asked("b")
     };
-    drop(history.ask(&[asked("a"), bare.clone()]).unwrap());
-    assert_eq!(history.left_behind(&history.alone().unwrap()).unwrap(), [asked("a"), bare]);
+    drop(history.record_pending_receipts(&[asked("a"), bare.clone()]).unwrap());
+    assert_eq!(
+        history.abandoned_receipts(&history.lock_abandoned_receipts().unwrap()).unwrap(),
+        [asked("a"), bare]
+    );
 }
 
 /// Two programs may ask at once; the dead's are judged only while nobody does.
@@ -52,12 +57,15 @@ fn it_comes_back_as_it_was_written() {
 fn who_waits_for_a_receipt_is_not_taken_for_dead() {
     let (folder, history) = history();
     let other = History::open(&folder.path().join("data/history.db")).unwrap();
-    let (mine, others) = (history.ask(&[asked("a")]).unwrap(), other.ask(&[asked("b")]).unwrap());
-    assert!(history.alone().is_none());
+    let (mine, others) = (
+        history.record_pending_receipts(&[asked("a")]).unwrap(),
+        other.record_pending_receipts(&[asked("b")]).unwrap(),
+    );
+    assert!(history.lock_abandoned_receipts().is_none());
     drop(mine);
-    assert!(history.alone().is_none());
+    assert!(history.lock_abandoned_receipts().is_none());
     drop(others);
-    assert!(history.alone().is_some());
+    assert!(history.lock_abandoned_receipts().is_some());
     assert!(history.names_receipt(Path::new("/r/a"), 0).is_ok_and(|named| !named));
 }
 
@@ -80,8 +88,8 @@ fn who_cannot_be_kept_apart_from_the_dead_is_told() {
     let history = History::open(&temp.path().join("history.db")).unwrap();
     // The lock's name is a folder's.
     std::fs::create_dir(temp.path().join("history.db-asked")).unwrap();
-    let error = history.ask(&[asked("a")]).unwrap_err();
+    let error = history.record_pending_receipts(&[asked("a")]).unwrap_err();
     assert!(matches!(error, HistoryError::PendingReceipts { .. }), "{error}");
     assert!(!history.has_pending_receipts().unwrap());
-    assert!(history.alone().is_none());
+    assert!(history.lock_abandoned_receipts().is_none());
 }

@@ -1,17 +1,18 @@
-//! What a crash left without a row, found and recorded when a server starts; and what it cannot explain.
+//! Repair when a server starts: records files that a crash left without a row, and lists those that it cannot
+//! explain.
 //!
 //! A file is published before its row is written, and announced before it is published
-//! ([`announced`](super::announced)). A program that dies in between leaves the announcement, which says what
-//! the file is: only a file that is exactly that gets its row.
+//! ([`announced`](super::announced)). A process that dies in between leaves the announcement, which describes the
+//! file. Only a file that matches its announcement gets a row.
 //!
 //! ```text
-//!   announced: this name or a copy of it, size and SHA-256 ──► a row: recovered
-//!   announced as more of a published file, the same        ──► a row: recovered, amended
-//!   any other file without a row, or of another size       ──► named; it stays a difference in the audit
+//!   name (or that of a copy), size and SHA-256 announced         ──► row: recovered
+//!   the same, announced as the continuation of a published file  ──► row: recovered, amended
+//!   any other file without a row, or of another size             ──► reported; `upseal audit` lists it
 //! ```
 //!
-//! Nothing but what was announced is read: ten thousand files that are known cost a listing. A row whose file is gone
-//! is left alone, because users move files.
+//! Only announced files are read: ten thousand recorded files cost a listing. A row whose file is gone is left alone,
+//! because users move files.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -29,38 +30,38 @@ use crate::messages::escape;
 use crate::messages::units;
 use crate::store::FileName;
 
-/// Files that are named at a start; of more their number is said.
+/// Number of files that a start reports by name; of more it reports the number.
 const NAMED: usize = 10;
 
-/// What a start found; each says all in one line.
+/// A result of the repair; displayed in one line.
 #[derive(Debug)]
 pub enum Repair {
     /// A row was added.
     Recorded(Recovered),
-    /// It was announced, and cannot be read.
+    /// The file was announced, but cannot be read.
     Unreadable {
-        /// Its name in the store.
+        /// File name in the store.
         name: String,
-        /// Why.
+        /// Error from the system.
         why: io::Error,
     },
-    /// It has no row, and was never announced.
+    /// The file has no row and was never announced.
     Foreign {
-        /// Its name in the store.
+        /// File name in the store.
         name: String,
-        /// Bytes.
+        /// Size in bytes.
         size: u64,
     },
-    /// It has another size than its row says, and that was never announced.
+    /// The file's size is not that of its row, and was never announced.
     Changed {
-        /// Its name in the store.
+        /// File name in the store.
         name: String,
-        /// Bytes in the folder.
+        /// Size of the file in bytes.
         size: u64,
-        /// Bytes in the history.
+        /// Size in the row, in bytes.
         recorded: u64,
     },
-    /// So many more files of the last two kinds.
+    /// Number of further files of the last two kinds.
     More(usize),
 }
 
@@ -68,32 +69,36 @@ impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recorded(row) => {
-                let was = match row.origin {
-                    Origin::Amended => "was amended before a crash and had an older row",
-                    _ => "was stored before a crash and had no row",
+                let (done, was) = match row.origin {
+                    Origin::Amended => ("updated", "continued"),
+                    _ => ("added", "stored"),
                 };
                 let unhashed = if row.digest.is_none() {
-                    " (known by its name and size: it was not hashed)"
+                    " (identified by name and size, because it was not hashed)"
                 } else {
                     ""
                 };
                 write!(
                     f,
-                    "history repaired: {} ({}) {was}{unhashed}",
+                    "history repaired: {done} {} ({}), which was {was} before a crash{unhashed}",
                     escape(&row.name),
                     units::bytes(row.size)
                 )
             }
             Self::Unreadable { name, why } => {
-                write!(f, "history not repaired: {} has no row and cannot be read: {why}", escape(name))
+                write!(
+                    f,
+                    "history not repaired: cannot read {}, which is not in the history: {why}",
+                    escape(name)
+                )
             }
             Self::Foreign { name, size } => {
                 let (name, size) = (escape(name), units::bytes(*size));
-                write!(f, "{name} ({size}) is in the folder and was not received by this server: {ACCEPT}")
+                write!(f, "{name} ({size}) is in the folder, but this server did not receive it; {ACCEPT}")
             }
             Self::Changed { name, size, recorded } => {
                 let name = escape(name);
-                write!(f, "{name} has {size} bytes, the history says {recorded}: {ACCEPT}")
+                write!(f, "{name} has {size} bytes, the history says {recorded}; {ACCEPT}")
             }
             Self::More(files) => {
                 let files = if *files == 1 {
@@ -101,23 +106,23 @@ impl fmt::Display for Repair {
                 } else {
                     format!("{files} more files differ")
                 };
-                write!(f, "{files} from the history: upseal audit names them")
+                write!(f, "{files} from the history; `upseal audit` lists them")
             }
         }
     }
 }
 
-const ACCEPT: &str = "it stays a difference in upseal audit until upseal audit --accept";
+const ACCEPT: &str = "`upseal audit` reports it until `upseal audit --accept`";
 
-/// Compares a store's folder with its rows: adds those that a crash swallowed, and names what it cannot explain. To be
-/// called while no server publishes there ([`Serving::open`](super::Serving::open)): what it is about to publish would
-/// look like what a crash left.
+/// Compares a store's folder with the history, adds the rows that a crash prevented, and reports what it cannot
+/// explain. No server may be publishing in the store ([`Serving::open`](super::Serving::open)): files that are being
+/// published look like files that a crash left.
 ///
-/// `now_ms`: milliseconds since 1970, UTC. The first call for a folder only notes the time; files that
-/// were there before are not ours to explain.
+/// `now_ms` is the time in milliseconds since 1970, UTC. The first call for a folder only records the time; older
+/// files need no explanation.
 ///
 /// # Errors
-/// The folder cannot be listed, or the history fails. A file that cannot be read is in the result.
+/// The folder cannot be listed, or the history fails. A file that cannot be read is part of the result.
 pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, HistoryError> {
     let store = store_path(store)?;
     let begun_ms = history.recording_since(&store, now_ms)?;
@@ -153,7 +158,7 @@ pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, 
                         receipt: None,
                     });
                 }
-                // Another start may be able to.
+                // The next start may be able to read it.
                 Err(why) => {
                     is_void = false;
                     repairs.push(Repair::Unreadable { name: name.clone(), why });
@@ -183,8 +188,8 @@ pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, 
     Ok(repairs)
 }
 
-/// Whether the file there, which has the right size and name, is what was announced and has no row yet. Without a
-/// digest its name and size decide, if no row says them already.
+/// Returns whether the file at `path`, whose name and size match, is the announced one and has no row yet. Without a
+/// digest, name and size decide, unless a row has them already.
 fn find(announced: &Announced, row: Option<&Entry>, path: &Path) -> io::Result<bool> {
     let is_known = row.is_some_and(|row| row.size() == announced.size && row.digest() == announced.digest);
     match announced.digest {
@@ -195,14 +200,14 @@ fn find(announced: &Announced, row: Option<&Entry>, path: &Path) -> io::Result<b
 }
 
 impl Announced {
-    /// Whether a store may have given this name to it.
+    /// Returns whether a store may have given the file this name.
     pub(super) fn fits(&self, name: &str) -> bool {
         self.replaces.as_deref() == Some(name)
             || FileName::from_wire(self.want.as_bytes()).is_ok_and(|want| want.may_become(name))
     }
 }
 
-/// Its name, if a store of ours could have given it.
+/// Returns the file's name if a store could have given it.
 fn ours(file: &Found) -> Option<String> {
     let name = file.name.to_str()?;
     FileName::from_wire(name.as_bytes()).ok().filter(|safe| safe.as_str() == name)?;
@@ -210,7 +215,7 @@ fn ours(file: &Found) -> Option<String> {
 }
 
 impl History {
-    /// Since when files of this store are recorded: since `now_ms`, if it is new.
+    /// Returns the time since which files of this store are recorded; for a new store, records `now_ms`.
     fn recording_since(&self, store: &Path, now_ms: i64) -> Result<i64, HistoryError> {
         if let Some(since_ms) = self.recorded_since(store)? {
             return Ok(since_ms);
@@ -220,7 +225,7 @@ impl History {
         Ok(self.recorded_since(store)?.unwrap_or(now_ms))
     }
 
-    /// Since when files of this store are recorded; `None` if they never were.
+    /// Returns the time since which files of this store are recorded; `None` if they never were.
     pub(super) fn recorded_since(&self, store: &Path) -> Result<Option<i64>, HistoryError> {
         let sql = "SELECT since_ms FROM store WHERE path = ?1";
         self.read(|file| file.query_row(sql, [Bytes(store)], |row| row.get(0)).optional())

@@ -54,7 +54,7 @@ fn the_announced_file_whose_row_a_crash_swallowed_gets_one_once() {
     announce(&history, store.path(), "a \u{202e}.txt", None, "hello");
     put(store.path(), "a \u{202e}.txt", "hello", BEGAN_MS + 1);
     let said = start(&history, store.path());
-    assert_eq!(said, [r"history repaired: a \u{202e}.txt (5 B) was stored before a crash and had no row"]);
+    assert_eq!(said, [r"history repaired: added a \u{202e}.txt (5 B), which was stored before a crash"]);
     let expected = Recovered {
         at_ms: BEGAN_MS + 1,
         store: store_path(store.path()).unwrap(),
@@ -82,7 +82,7 @@ fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
     }
     let said = start(&history, store.path());
     let named = |name: &str, size: &str| {
-        format!("{name} ({size}) is in the folder and was not received by this server: {ACCEPT}")
+        format!("{name} ({size}) is in the folder, but this server did not receive it; {ACCEPT}")
     };
     let expected =
         [named("content", "5 B"), named("foreign", "1 B"), named("other", "5 B"), named("size", "6 B")];
@@ -98,7 +98,7 @@ fn many_that_cannot_be_explained_are_counted() {
     (0..NAMED + 2).for_each(|n| put(store.path(), format!("{n:02}"), "x", BEGAN_MS + 1));
     let said = start(&history, store.path());
     assert_eq!(said.len(), NAMED + 1);
-    assert_eq!(said[NAMED], "2 more files differ from the history: upseal audit names them");
+    assert_eq!(said[NAMED], "2 more files differ from the history; `upseal audit` lists them");
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
     assert_eq!(
         said,
         [
-            "history repaired: amended (14 B) was amended before a crash and had an older row".to_owned(),
-            format!("appended has 14 bytes, the history says 5: {ACCEPT}"),
-            format!("shorter has 3 bytes, the history says 5: {ACCEPT}"),
+            "history repaired: updated amended (14 B), which was continued before a crash".to_owned(),
+            format!("appended has 14 bytes, the history says 5; {ACCEPT}"),
+            format!("shorter has 3 bytes, the history says 5; {ACCEPT}"),
         ]
     );
     let rows = history.in_effect(&path).unwrap();
@@ -184,8 +184,8 @@ fn without_a_digest_the_name_and_the_size_decide_and_that_is_said() {
     let said = start(&history, store.path());
     assert_eq!(
         said,
-        ["history repaired: a (5 B) was stored before a crash and had no row \
-          (known by its name and size: it was not hashed)"]
+        ["history repaired: added a (5 B), which was stored before a crash \
+          (identified by name and size, because it was not hashed)"]
     );
     assert_eq!(history.in_effect(&path).unwrap()[0].digest(), None);
 }

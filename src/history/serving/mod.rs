@@ -1,43 +1,45 @@
-//! What the sessions of one server share of the history: the rows to write, and what must not come again.
+//! What the sessions of one server share of the history: rows to write, and digests that must not arrive again.
 //!
 //! ```text
 //!   claim   ──► in this process, then in the history: before the file is published
-//!   settle  ──► the file is stored: it stays                 release ──► it failed: it may come again
-//!   record  ──► rows; what could not be written waits here, and goes with the next write
+//!   confirm ──► the file is stored: the claim stays          release ──► it failed: it may be sent again
+//!   record  ──► rows; those that cannot be written wait here for the next write
 //! ```
 //!
-//! The process remembers what the history could not take (the disk is full, another program holds the lock), up to
-//! `MOST_CLAIMS`. Beyond that, and where the history cannot be read, a claim fails, and the file is refused.
+//! The process remembers what the history could not take (the disk is full, another process holds the lock), up to
+//! `MOST_CLAIMS` digests. Beyond that, and where the history cannot be read, a claim fails and the file is refused.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::announced::Announced;
 use super::repair::{self, Repair};
 use super::replay::{CHUNK, Seen};
 use super::row::Received;
-use super::{History, HistoryError, PATIENCE, store_path};
+use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
-use crate::own_files::{FlockOperation, Locked, lock};
+use crate::files::{LOCK_TIMEOUT, Lock, LockKind, lock};
 use crate::store::{Announce, Catalogue, Coming, FileName, Record};
 
-/// Claims that are remembered in the process at the most: about 10 MB.
+/// Maximum number of claims that are remembered in the process: about 10 MB.
 const MOST_CLAIMS: usize = 100_000;
-/// Rows that wait in the process at the most.
+/// Maximum number of rows that wait in the process.
 const MOST_ROWS: usize = 10_000;
 
 /// Why a claim fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// It was claimed before, in another connection.
-    #[error("it came in another connection before")]
+    /// Claimed before, in another connection.
+    #[error("already received in another connection")]
     Replay(Seen),
     /// Neither the history nor this process can remember more.
     #[error(
-        "the history cannot be written, and {MOST_CLAIMS} sessions are remembered without it: what could be replayed is refused"
+        "the history cannot be written, and {MOST_CLAIMS} sessions are already remembered in memory; refusing what could be a replay"
     )]
     Full,
     /// The history cannot be read.
@@ -45,54 +47,54 @@ pub enum ClaimError {
     History(#[from] HistoryError),
 }
 
-/// Why rows are not in the history.
+/// Why rows were not written.
 #[derive(Debug)]
 pub struct NotRecorded {
     /// Whether they wait in the process for the next write.
     pub waits: bool,
-    /// What went wrong.
+    /// Error of the history.
     pub why: HistoryError,
 }
 
-/// The history of one store, as its server uses it.
+/// The history of one store, shared by the sessions of its server.
 #[derive(Debug)]
 pub struct Serving {
     history: Arc<History>,
-    /// As [`store_path`] gives it.
+    /// Folder of received files, as [`store_path`] returns it.
     store: PathBuf,
-    /// When the server's certificate ends, and with it what may be replayed: Unix seconds.
+    /// Expiry of the server's certificate, and with it of all claims, in Unix seconds.
     until: i64,
-    /// Claims in the process at the most.
+    /// Maximum number of claims in the process.
     most_claims: usize,
     state: Mutex<State>,
-    /// Held while rows are written: those that wait go before newer ones, of which the latest is in effect.
+    /// Held while rows are written. Waiting rows go before newer ones, because the latest row of a name is in effect.
     writing: Mutex<()>,
-    /// Tells other programs that a server publishes here.
+    /// Shared lock; tells other processes that a server publishes here.
     _lock: Option<File>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     claims: HashMap<(Seen, Digest), Claim>,
-    /// Stored rows that could not be written, in their order.
+    /// Rows of stored files that could not be written, oldest first.
     waiting: VecDeque<Batch>,
     waiting_rows: usize,
-    /// The numbers of the announcements that have no row yet.
+    /// Row numbers of announcements whose files have no row yet.
     announced: HashMap<Announced, Vec<i64>>,
 }
 
-/// How far a claim has come.
+/// State of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Claim {
-    /// Only the process knows it, and its file is not stored yet.
+    /// In the process only; its file is not stored yet.
     Held,
-    /// The history has it, and its file is not stored yet.
+    /// In the history; its file is not stored yet.
     Written,
-    /// Its file is stored, and the history does not have it.
+    /// Its file is stored, and the history does not have it yet.
     Unwritten,
 }
 
-/// Rows of one step.
+/// Rows of one transaction.
 #[derive(Debug)]
 struct Batch {
     rows: Vec<Received>,
@@ -100,11 +102,12 @@ struct Batch {
 }
 
 impl Serving {
-    /// Opens the history of a store for its server, before that accepts a connection: repairs what a crash left
-    /// ([`repair`]) and forgets what can no longer be replayed. Where another server has this store open with the
-    /// same history, nothing is repaired: what it is publishing would look like that.
+    /// Opens the history of a store before its server accepts connections: repairs what a crash left ([`repair`]) and
+    /// forgets expired claims. If another server uses the store and the same history, nothing is repaired, because
+    /// files that are being published look like files that a crash left.
     ///
-    /// `now_ms`: milliseconds since 1970, UTC. `until`: when the server's certificate ends, Unix seconds.
+    /// `now_ms` is the time in milliseconds since 1970, UTC. `until` is when the server's certificate expires, in
+    /// Unix seconds.
     ///
     /// # Errors
     /// The folder cannot be listed, or the history fails.
@@ -115,19 +118,18 @@ impl Serving {
         now_ms: i64,
     ) -> Result<(Arc<Self>, Vec<Repair>), HistoryError> {
         let store = store_path(store)?;
-        let (is_alone, held) =
-            match lock_store(&history, &store, FlockOperation::NonBlockingLockExclusive, Duration::ZERO) {
-                Locked::Held(file) => (true, Some(file)),
-                Locked::Busy => (false, None),
-                Locked::Impossible => (true, None),
-            };
+        let (is_alone, held) = match lock_store(&history, &store, LockKind::Exclusive, Duration::ZERO) {
+            Lock::Held(file) => (true, Some(file)),
+            Lock::Busy => (false, None),
+            Lock::Unsupported => (true, None),
+        };
         let repairs = if is_alone { repair::run(&history, &store, now_ms)? } else { Vec::new() };
         history.forget_expired(now_ms / 1000)?;
         drop(held);
-        // In between another server may repair: nothing was announced here yet.
-        let shared = match lock_store(&history, &store, FlockOperation::NonBlockingLockShared, PATIENCE) {
-            Locked::Held(file) => Some(file),
-            Locked::Busy | Locked::Impossible => None,
+        // Another server may repair before the shared lock is held: nothing has been announced here yet.
+        let shared = match lock_store(&history, &store, LockKind::Shared, LOCK_TIMEOUT) {
+            Lock::Held(file) => Some(file),
+            Lock::Busy | Lock::Unsupported => None,
         };
         let serving = Self {
             history,
@@ -141,30 +143,30 @@ impl Serving {
         Ok((Arc::new(serving), repairs))
     }
 
-    /// The history.
+    /// Returns the history.
     #[must_use]
     pub const fn history(&self) -> &Arc<History> {
         &self.history
     }
 
-    /// The folder of received files, as [`store_path`] gives it.
+    /// Returns the folder of received files, as [`store_path`] returns it.
     #[must_use]
     pub fn store(&self) -> &Path {
         &self.store
     }
 
-    /// Whether this came in another connection before, as far as is known without claiming it.
+    /// Returns whether a digest was received in another connection, without claiming it.
     pub fn is_seen(&self, what: Seen, digest: Digest) -> Result<bool, HistoryError> {
-        let here = self.lock().claims.contains_key(&(what, digest));
+        let here = self.state.lock().claims.contains_key(&(what, digest));
         if here { Ok(true) } else { self.history.is_seen(what, digest) }
     }
 
-    /// Claims what came with a whole file and must not come again, before that is published: all of it or nothing.
-    /// Of several that claim the same at once, one succeeds.
+    /// Claims all digests of a complete file, or none, before the file is published. If several sessions claim the
+    /// same digest at once, one succeeds.
     pub fn claim(&self, seen: &[(Seen, Digest)]) -> Result<(), ClaimError> {
         let Some((what, _)) = seen.first() else { return Ok(()) };
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if seen.iter().any(|one| state.claims.contains_key(one)) {
                 return Err(ClaimError::Replay(*what));
             }
@@ -175,18 +177,18 @@ impl Serving {
         }
         let refusal = match self.history.remember_new(seen, self.until) {
             Ok(true) => {
-                self.lock().claims.extend(seen.iter().map(|one| (*one, Claim::Written)));
+                self.state.lock().claims.extend(seen.iter().map(|one| (*one, Claim::Written)));
                 return Ok(());
             }
             Ok(false) => ClaimError::Replay(*what),
-            // It cannot be written: then the process remembers it, if it is not a replay.
+            // If it cannot be written, the process remembers it, unless it is a replay.
             Err(_) => match self.any_is_seen(seen) {
                 Ok(false) => return Ok(()),
                 Ok(true) => ClaimError::Replay(*what),
                 Err(why) => why.into(),
             },
         };
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for one in seen {
             state.claims.remove(one);
         }
@@ -202,9 +204,9 @@ impl Serving {
         Ok(false)
     }
 
-    /// The files of these claims are stored.
-    pub fn settle(&self, seen: &[(Seen, Digest)]) {
-        let mut state = self.lock();
+    /// Keeps the claims of a stored file.
+    pub fn confirm(&self, seen: &[(Seen, Digest)]) {
+        let mut state = self.state.lock();
         for one in seen {
             match state.claims.get_mut(one) {
                 Some(Claim::Written) => {
@@ -216,28 +218,29 @@ impl Serving {
         }
     }
 
-    /// The files of these claims failed: they may come again.
+    /// Gives back the claims of a file that was not stored; it may be sent again.
     pub fn release(&self, seen: &[(Seen, Digest)]) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_written = |one: &&(Seen, Digest)| state.claims.remove(*one) == Some(Claim::Written);
         let written: Vec<(Seen, Digest)> = seen.iter().filter(is_written).copied().collect();
         drop(state);
-        // If it fails they stay refused, which keeps no honest client out: its next session has another key.
+        // If this fails, the digests stay refused. That shuts out no honest client: its next session uses another
+        // key.
         let _ = self.history.forget(&written);
     }
 
-    /// Writes the rows of stored files, after all that waits, in whose place their announcements were.
+    /// Writes the rows of stored files, after all waiting rows, and withdraws their announcements.
     ///
     /// # Errors
-    /// They are not in the history, and perhaps wait for the next write.
+    /// The rows were not written; they may wait for the next write.
     pub fn record(&self, rows: Vec<Received>, published: &[Announced]) -> Result<(), NotRecorded> {
         let batch = Batch { rows, announced: self.take_announced(published) };
-        let _writing = self.writing();
+        let _writing = self.writing.lock();
         let written = self
             .write_waiting()
             .and_then(|()| self.history.record_all_received(&batch.rows, &batch.announced));
         if let Err(why) = written {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let waits = state.waiting_rows + batch.rows.len() <= MOST_ROWS;
             if waits {
                 state.waiting_rows += batch.rows.len();
@@ -245,31 +248,31 @@ impl Serving {
             }
             return Err(NotRecorded { waits, why });
         }
-        // What cannot be written now is still refused: the process remembers it.
+        // A claim that cannot be written now is still refused, because the process remembers it.
         let _ = self.write_claims();
         Ok(())
     }
 
-    /// Adds to the rows of these files that a receipt is given for them.
+    /// Adds a receipt to the rows of its files.
     pub fn record_receipts(&self, names: &[String], statement: Digest) -> Result<(), HistoryError> {
-        let _writing = self.writing();
+        let _writing = self.writing.lock();
         self.write_waiting()?;
         self.history.record_receipts(&self.store, names, statement)
     }
 
-    /// These files have no name: their announcements are void.
+    /// Withdraws the announcements of files that did not get a name.
     pub fn withdraw(&self, failed: &[Announced]) {
-        // What cannot be deleted is void at the next start, which finds no file for it.
+        // An announcement that cannot be deleted has no effect: the next start finds no file for it.
         let _ = self.history.withdraw(&self.take_announced(failed));
     }
 
-    /// Writes what waits, and forgets what can no longer be replayed. `now`: Unix seconds.
+    /// Writes what waits, and forgets expired claims. `now` is in Unix seconds.
     ///
     /// # Errors
     /// The history fails; what waited still waits.
     pub fn keep_up(&self, now: i64) -> Result<(), HistoryError> {
         {
-            let _writing = self.writing();
+            let _writing = self.writing.lock();
             self.write_waiting()?;
         }
         self.write_claims()?;
@@ -278,9 +281,9 @@ impl Serving {
 
     fn write_waiting(&self) -> Result<(), HistoryError> {
         loop {
-            let Some(batch) = self.lock().waiting.pop_front() else { return Ok(()) };
+            let Some(batch) = self.state.lock().waiting.pop_front() else { return Ok(()) };
             let written = self.history.record_all_received(&batch.rows, &batch.announced);
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if written.is_err() {
                 state.waiting.push_front(batch);
                 return written;
@@ -292,7 +295,7 @@ impl Serving {
     fn write_claims(&self) -> Result<(), HistoryError> {
         loop {
             let unwritten: Vec<(Seen, Digest)> = {
-                let state = self.lock();
+                let state = self.state.lock();
                 let unwritten = state.claims.iter().filter(|(_, claim)| **claim == Claim::Unwritten);
                 unwritten.map(|(one, _)| *one).take(CHUNK).collect()
             };
@@ -300,16 +303,16 @@ impl Serving {
                 return Ok(());
             }
             self.history.remember(&unwritten, self.until)?;
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             for one in &unwritten {
                 state.claims.remove(one);
             }
         }
     }
 
-    /// The numbers of these announcements. Two that say the same are as good as each other.
+    /// Removes announcements from memory and returns their row numbers. Equal announcements are interchangeable.
     fn take_announced(&self, published: &[Announced]) -> Vec<i64> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let take = |of: &Announced| {
             let ids = state.announced.get_mut(of)?;
             let id = ids.pop();
@@ -319,15 +322,6 @@ impl Serving {
             id
         };
         published.iter().filter_map(take).collect()
-    }
-
-    fn writing(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What it holds is sound between any two statements.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -341,10 +335,10 @@ impl Catalogue for Serving {
 impl Announce for Serving {
     fn announce(&self, coming: &[Coming]) {
         let all: Vec<Announced> = coming.iter().map(Announced::from).collect();
-        // Without it a crash leaves files that cannot be explained; that is no reason to refuse them. Why it fails
-        // is said when their rows cannot be written either.
+        // Without an announcement, a crash leaves files that cannot be explained. That is no reason to refuse them.
+        // If the rows cannot be written either, that error says why.
         let Ok(ids) = self.history.announce(&self.store, &all) else { return };
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for (one, id) in all.into_iter().zip(ids) {
             state.announced.entry(one).or_default().push(id);
         }
@@ -363,10 +357,10 @@ impl From<&Coming> for Announced {
 }
 
 impl Drop for Serving {
-    /// A last try for what waits.
+    /// Tries once more to write what waits.
     fn drop(&mut self) {
         let waits = {
-            let state = self.lock();
+            let state = self.state.lock();
             !state.waiting.is_empty() || state.claims.values().any(|claim| *claim == Claim::Unwritten)
         };
         if waits {
@@ -375,12 +369,13 @@ impl Drop for Serving {
     }
 }
 
-/// The lock of a store beside the history: shared by its servers, so that who has it alone knows that none publishes.
-fn lock_store(history: &History, store: &Path, how: FlockOperation, patience: Duration) -> Locked {
+/// Takes the lock of a store, a file beside the history. Its servers share it, so the process that holds it
+/// exclusively knows that no server publishes there.
+fn lock_store(history: &History, store: &Path, kind: LockKind, timeout: Duration) -> Lock {
     use std::os::unix::ffi::OsStrExt as _;
     let of = Digest::of(store.as_os_str().as_bytes()).to_string();
-    // Where there can be no such file, there is nobody else to be told either.
-    lock(history.path(), &format!("-store-{}", &of[..16]), how, patience).unwrap_or(Locked::Impossible)
+    // Where the lock file cannot be created, no other process has it either.
+    lock(history.path(), &format!("-store-{}", &of[..16]), kind, timeout).unwrap_or(Lock::Unsupported)
 }
 
 #[cfg(test)]

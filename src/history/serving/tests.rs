@@ -76,7 +76,7 @@ fn a_claim_of_a_file_that_failed_is_given_back_and_one_of_a_stored_file_is_not()
         serving.release(&[one]);
         assert!(!serving.is_seen(one.0, one.1).unwrap());
         serving.claim(&[one]).unwrap();
-        serving.settle(&[one]);
+        serving.confirm(&[one]);
         assert!(is_replay(&serving.claim(&[one])));
         assert!(is_replay(&serving.claim(&[digest(77), one])), "with another one");
         assert!(!serving.is_seen(KEY, digest(77).1).unwrap());
@@ -99,7 +99,7 @@ fn what_can_neither_be_written_nor_remembered_is_refused() {
     fill_up(&serving);
     for n in [1, 2] {
         serving.claim(&[digest(n)]).unwrap();
-        serving.settle(&[digest(n)]);
+        serving.confirm(&[digest(n)]);
     }
     assert!(matches!(serving.claim(&[digest(3)]), Err(ClaimError::Full)));
     assert!(is_replay(&serving.claim(&[digest(2)])));
@@ -133,7 +133,7 @@ fn what_waits_is_written_at_the_end() {
     let store = store_path(store.path()).unwrap();
     fill_up(&serving);
     serving.claim(&[digest(1)]).unwrap();
-    serving.settle(&[digest(1)]);
+    serving.confirm(&[digest(1)]);
     serving.record(vec![received(1, &store, "a", b"x")], &[]).unwrap_err();
     make_room(&serving);
     drop(serving);
@@ -161,7 +161,7 @@ fn what_is_announced_is_replaced_by_its_row() {
     serving.withdraw(&[of("c"), of("never")]);
     serving.record(vec![received(1, &store, "a (2)", b"x")], &[of("a")]).unwrap();
     assert_eq!(left(), 0);
-    assert!(serving.lock().announced.is_empty());
+    assert!(serving.state.lock().announced.is_empty());
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_start_repairs_only_while_no_other_server_publishes_there() {
 fn a_start_and_its_upkeep_forget_what_can_no_longer_be_replayed() {
     let (folder, store, serving) = serving();
     serving.claim(&[digest(1)]).unwrap();
-    serving.settle(&[digest(1)]);
+    serving.confirm(&[digest(1)]);
     let is_seen = |serving: &Serving| serving.is_seen(KEY, digest(1).1).unwrap();
     serving.keep_up(100).unwrap();
     assert!(is_seen(&serving), "its last second");

@@ -151,7 +151,7 @@ impl Session<'_> {
         let announced = |(file, published): &(Arriving, Published)| announced(file, published.size);
         let announced: Vec<Announced> = files.iter().map(announced).collect();
         for (file, _) in files {
-            history.settle(&file.claimed);
+            history.confirm(&file.claimed);
             for one in &file.claimed {
                 self.own.claimed.remove(one);
             }

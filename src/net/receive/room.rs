@@ -1,6 +1,6 @@
 //! How many bytes a body needs on the disk, by what its M1 says: a file without room is refused before it is read.
 
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::server_key::ServerKey;
 use crate::event::{Framing, Padding};
 
 /// What surrounds the ciphertext of a Fernet token, the longest padding in it, and that of base64.

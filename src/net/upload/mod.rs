@@ -19,7 +19,7 @@ use super::wire::{Mode, WORD, word};
 use crate::clock;
 use crate::crypto::challenge;
 use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::server_key::ServerKey;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, Proof, Variant};
 use crate::meter::Meter;

@@ -1,19 +1,19 @@
-//! Counts of what a name costs in a folder, for tests that bound it.
+//! Counts of the operations on a folder, for tests that bound them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A step that is taken for a name.
+/// An operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
-    /// A look at what has a name.
+    /// Looking at what has a name.
     Look,
-    /// An attempt to give a file a name.
+    /// Trying to give a file a name.
     Name,
-    /// A file that was read to be compared.
+    /// Reading a file in order to compare it.
     Read,
 }
 
-/// How often each was taken.
+/// Number of operations of each kind.
 #[derive(Debug, Default)]
 pub(super) struct Counts([AtomicUsize; 3]);
 
@@ -22,7 +22,7 @@ impl Counts {
         self.0[what as usize].fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Looks, names and reads; counts from 0 again.
+    /// Returns the numbers of looks, names and reads, and resets them.
     pub(super) fn take(&self) -> [usize; 3] {
         self.0.each_ref().map(|count| count.swap(0, Ordering::SeqCst))
     }

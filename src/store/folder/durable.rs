@@ -1,6 +1,6 @@
-//! The system calls that bring files and names to disk.
+//! System calls that sync files and names to disk.
 //!
-//! All of them are here, so that a test can see which were made and in which order, and can make one fail.
+//! All of them are here, so that a test can observe which were made in which order, and can make one fail.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::Root;
 
 impl Root {
-    /// Brings one file to disk.
+    /// Syncs one file to disk.
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's folder records the call"))]
     pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
@@ -18,7 +18,7 @@ impl Root {
         file.sync_all()
     }
 
-    /// Brings everything on the folder's file system to disk.
+    /// Syncs the whole file system of the folder to disk.
     #[cfg(target_os = "linux")]
     pub(super) fn sync_everything(&self) -> io::Result<()> {
         #[cfg(test)]
@@ -26,19 +26,19 @@ impl Root {
         Ok(rustix::fs::syncfs(&self.dir)?)
     }
 
-    /// Brings the folder's names to disk.
+    /// Syncs the folder's names to disk.
     pub(super) fn sync_names(&self) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::Names)?;
         match rustix::fs::fsync(&self.dir) {
-            // The file system has no fsync of folders.
+            // The file system does not support syncing folders.
             Err(Errno::INVAL) => Ok(()),
             done => Ok(done?),
         }
     }
 }
 
-/// The recorder of a test.
+/// Recorder for tests.
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) mod steps {
@@ -48,7 +48,7 @@ pub(super) mod steps {
     use std::os::unix::fs::MetadataExt as _;
     use std::sync::Mutex;
 
-    /// A call that makes something durable, or gives a file its name.
+    /// A call that syncs something, or gives a file its name.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(in super::super) enum Step {
         /// An fsync of the file with this inode number.
@@ -78,7 +78,7 @@ pub(super) mod steps {
     }
 
     impl Steps {
-        /// Writes the step down, or fails as a broken disk does.
+        /// Records a step, or fails as a broken disk does.
         pub(in super::super) fn take(&self, step: Step) -> io::Result<()> {
             let mut taken = self.taken.lock().unwrap();
             if self.failing.lock().unwrap().is_some_and(|fails| fails(&step, &taken)) {
@@ -88,12 +88,12 @@ pub(super) mod steps {
             Ok(())
         }
 
-        /// Forgets and returns the steps so far.
+        /// Returns the steps so far, and forgets them.
         pub(in super::super) fn drain(&self) -> Vec<Step> {
             mem::take(&mut *self.taken.lock().unwrap())
         }
 
-        /// From now on these steps fail.
+        /// Makes steps of this kind fail from now on.
         pub(in super::super) fn fail(&self, fails: Fails) {
             *self.failing.lock().unwrap() = Some(fails);
         }

@@ -1,4 +1,4 @@
-//! Files that are brought to disk together.
+//! Files that are synced to disk together.
 //!
 //! ```text
 //!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each; announce all
@@ -6,13 +6,15 @@
 //!   commit ─► join ─┘                         └─ fsync the folder, once for all
 //! ```
 //!
-//! Each fsync waits for the disk, and one syncfs waits hardly longer for 256 files. It also waits for what other
-//! programs have written to the same file system, so it is done only for as many files as make it worth while.
-//! None has its name before its bytes are on disk, and none is said to be stored before its name is.
+//! Each fsync waits for the disk. One syncfs for 256 files takes hardly longer, but also waits for everything that
+//! other programs have written to the file system, so it is used only for groups that are large enough. No file gets
+//! its name before its content is on disk, and no file is reported as stored before its name is on disk.
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::Durability;
 use super::draft::{Draft, Settled};
@@ -20,24 +22,24 @@ use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
 use crate::store::{Coming, Stored, Ticket};
 
-/// Files for which a syncfs is worth while.
+/// Number of files from which one syncfs is cheaper than an fsync for each.
 const MANY: usize = 8;
 
-/// Files that wait at the most, whoever sent them: each is open, and a process may have no more than 1024 open.
+/// Maximum number of waiting files, of all clients. Each is open, and a process may have as few as 1024 open files.
 const MOST: usize = 256;
 
-/// Bytes of the largest file that joins others.
+/// Size in bytes of the largest file that joins a group.
 const SMALL: u64 = 1 << 20;
 
-/// Whole files that have no name yet.
+/// Complete files that have no name yet.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     waiting: Mutex<Vec<Member>>,
-    /// Held while a group is published: who waits then may be in it.
+    /// Held while a group is published. A thread that waits for it may find its own file published.
     publishing: Mutex<()>,
 }
 
-/// A file that is to be published.
+/// A file of the group.
 #[derive(Debug)]
 struct Member {
     draft: Draft,
@@ -45,20 +47,20 @@ struct Member {
     fate: Fate,
 }
 
-/// How it ended, once it has; taken by its ticket.
+/// Slot for the result of a file's publication; its ticket takes it.
 type Fate = Arc<Mutex<Option<End>>>;
 
-/// How the publication of a member ended.
+/// Result of publishing a file.
 #[derive(Debug)]
 enum End {
-    /// It is stored, or never will be.
+    /// It is stored, or has failed.
     Known(Result<Stored, StoreError>),
-    /// Files must be read before it gets its name, and the group does not wait for that.
+    /// Other files must be read before it gets its name; the group does not wait for that.
     Unclear(Box<Draft>),
 }
 
 impl Group {
-    /// Adds a whole file. A large one stays alone: others would wait for it.
+    /// Adds a complete file. A large file is published alone, because others would wait for it.
     pub(super) fn join(draft: Draft, digest: Option<Digest>) -> Ticket {
         let fate = Fate::default();
         let root = Arc::clone(draft.root());
@@ -66,7 +68,7 @@ impl Group {
         let member = Member { draft, digest, fate: Arc::clone(&fate) };
         if is_small {
             let waiting = {
-                let mut waiting = lock(&root.group.waiting);
+                let mut waiting = root.group.waiting.lock();
                 waiting.push(member);
                 waiting.len()
             };
@@ -78,25 +80,25 @@ impl Group {
         Ticket::later(move || publish_alone(member).settle(digest))
     }
 
-    /// Publishes all that wait, before they are too many.
+    /// Publishes the waiting files when they have become too many.
     fn publish_all(&self) {
-        let _publishing = lock(&self.publishing);
-        publish(mem::take(&mut *lock(&self.waiting)));
+        let _publishing = self.publishing.lock();
+        publish(mem::take(&mut *self.waiting.lock()));
     }
 
-    /// Publishes all that wait, unless this one has been.
+    /// Publishes the waiting files, unless this one was published already.
     fn wait(&self, fate: &Fate) -> End {
-        let _publishing = lock(&self.publishing);
-        if lock(fate).is_none() {
-            publish(mem::take(&mut *lock(&self.waiting)));
+        let _publishing = self.publishing.lock();
+        if fate.lock().is_none() {
+            publish(mem::take(&mut *self.waiting.lock()));
         }
-        // It was among them, or in a group that somebody has published.
-        lock(fate).take().unwrap_or(End::Known(Err(StoreError::Lost)))
+        // It was in this group, or in one that another thread has published.
+        fate.lock().take().unwrap_or(End::Known(Err(StoreError::Lost)))
     }
 }
 
 impl End {
-    /// Reads what must be read, on the thread that waits for this file alone, and publishes it.
+    /// Reads other files where that is necessary, on the thread that waits for this file, and publishes it.
     fn settle(self, digest: Option<Digest>) -> Result<Stored, StoreError> {
         let mut end = self;
         loop {
@@ -111,14 +113,14 @@ impl End {
     }
 }
 
-/// Publishes one file that waits for no others.
+/// Publishes one file without a group.
 fn publish_alone(member: Member) -> End {
     let fate = Arc::clone(&member.fate);
     publish(vec![member]);
-    lock(&fate).take().unwrap_or(End::Known(Err(StoreError::Lost)))
+    fate.lock().take().unwrap_or(End::Known(Err(StoreError::Lost)))
 }
 
-/// In the order that survives a crash at any point.
+/// Publishes a group, in an order that survives a crash at any point.
 fn publish(mut members: Vec<Member>) {
     let prepared: Vec<Result<(), StoreError>> = members.iter().map(|member| member.draft.prepare()).collect();
     let synced = sync_together(&members);
@@ -137,8 +139,9 @@ fn publish(mut members: Vec<Member>) {
         .zip(results)
         .map(|(member, result)| result.and_then(|()| member.draft.publish(member.digest)))
         .collect();
-    // Also when a file was here already: whoever named it may not have come this far. If this fails the
-    // files stay, whole but not known to be durable, and a retry will find them.
+    // The folder is synced even if only files were found that are here already: the thread that named them may not
+    // have synced it yet. If this fails, the files stay, complete but not known to be durable, and a retry will find
+    // them.
     if let Some(first) = members.first()
         && ends.iter().any(|end| matches!(end, Ok(Settled::At(_))))
         && let Err(cause) = first.draft.root().sync_names()
@@ -150,7 +153,7 @@ fn publish(mut members: Vec<Member>) {
         }
     }
     for (member, end) in members.into_iter().zip(ends) {
-        *lock(&member.fate) = Some(match end {
+        *member.fate.lock() = Some(match end {
             Ok(Settled::At(stored)) => End::Known(Ok(stored)),
             Ok(Settled::Unclear) => End::Unclear(Box::new(member.draft)),
             Err(error) => End::Known(Err(error)),
@@ -158,7 +161,7 @@ fn publish(mut members: Vec<Member>) {
     }
 }
 
-/// Announces those that are about to get their names.
+/// Announces the files that are about to get their names.
 fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
     let Some(to) = members.first().and_then(|first| first.draft.root().announce.get()) else { return };
     let are_whole = members.iter().zip(results).filter(|(_, result)| result.is_ok());
@@ -169,7 +172,7 @@ fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
     }
 }
 
-/// Brings all of them to disk at once; `None`: each must be by itself.
+/// Syncs all files at once. Returns `None` if each must be synced alone.
 #[cfg(target_os = "linux")]
 fn sync_together(members: &[Member]) -> Option<io::Result<()>> {
     let root = members.first()?.draft.root();
@@ -177,18 +180,13 @@ fn sync_together(members: &[Member]) -> Option<io::Result<()>> {
     worth_while.then(|| root.sync_everything())
 }
 
-/// This system has no such call.
+/// Not supported on this system.
 #[cfg(not(target_os = "linux"))]
 fn sync_together(_: &[Member]) -> Option<io::Result<()>> {
     None
 }
 
-/// An error for each file that has it.
+/// Copies an error, for each file that is affected.
 fn copy(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
-}
-
-/// What these hold is sound between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

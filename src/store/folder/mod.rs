@@ -1,38 +1,37 @@
-//! A local folder that no crash leaves half-written.
+//! A crash-safe local folder.
 //!
 //! ```text
 //! begin   create a file without a name    O_TMPFILE, in the folder itself
 //! write   into it
-//! commit  look at the name                outside of every lock: what has it, and whether it is the same
+//! commit  look at the name                outside of every lock: what has it, and whether it is the same file
 //!         join the group
-//! wait    fsync the files of the group    their bytes are on disk before their names are
-//!         announce them                   a server writes down what the next step names
-//!         link, which never replaces      name, then the next free copy; the same bytes there: no name
-//!         fsync the folder                now the names are on disk, too
+//! wait    fsync the files of the group    their content is on disk before their names are
+//!         announce them                   a server records what the next step names
+//!         link, which never replaces      the name, or the next free copy; no name for an identical file
+//!         fsync the folder                now the names are on disk too
 //! ```
 //!
-//! Where files cannot be without a name (and for one that continues another, which it replaces), it is
-//! `.upseal-<random>.part`, 0600 and created with `O_EXCL`, until it is renamed.
+//! Where a file cannot exist without a name, and for a file that replaces the one that it continues, it is named
+//! `.upseal-<random>.part` (0600, created with `O_EXCL`) until it is renamed.
 //!
-//! A name costs a number of steps that does not grow with its copies: `names` remembers the next free number and
-//! the content of each copy, and `scout` finds out what it does not know, before the file joins the group. A file
-//! that is here already goes through the same steps as any other, syncs and a name that is removed again, so that
-//! its client cannot tell it from a new one.
+//! The cost of a name does not grow with its copies: `names` remembers the next free number and the content of each
+//! copy, and `scout` finds out the rest before the file joins the group. An identical file takes the same steps as a
+//! new one, including the syncs and a name that is removed again, so that its client cannot tell them apart.
 //!
-//! Every step works beneath the folder's descriptor, on names of one component, so neither a name
-//! nor a link that somebody planted leads out of it. What a crash leaves behind is at most an unfinished
-//! file; the next [`Folder::open`] that is alone with the folder removes it. A failed fsync fails
-//! the commit and is never tried again: the kernel may have dropped the bytes and say so only once.
+//! Every operation is relative to the folder's descriptor and uses names of one component, so neither a name nor a
+//! planted link leads out of the folder. A crash leaves at most an unfinished file; the next [`Folder::open`] that
+//! locks the folder exclusively removes it. A failed fsync fails the commit and is never repeated, because the kernel
+//! may drop the bytes and report the error only once.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::retry_on_intr;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use rustix::fs::{Mode, OFlags};
 
 use self::draft::Draft;
 use self::group::Group;
@@ -57,73 +56,70 @@ mod scout;
 mod turns;
 mod unnamed;
 
-/// Bytes from which on it is asked whether a file has room: small ones are written sooner.
+/// Size in bytes from which the free space is checked; smaller files are written sooner than that.
 const WORTH_ASKING: u64 = 1 << 20;
 
-/// What the names of unfinished files end with.
+/// Suffix of the names of unfinished files.
 const UNFINISHED_SUFFIX: &str = ".part";
 
-/// Name of a mark: more than one `Folder` has been open here at a time. Where it is, no file is replaced, because
-/// another process may rely on it.
+/// Name of a mark: several `Folder`s have been open here at the same time. While it exists no file is replaced,
+/// because another process may rely on it.
 const SHARED: &str = ".upseal-shared.part";
 
 /// A [`Store`] in a local folder.
 #[derive(Debug)]
 pub struct Folder {
-    /// Replaced when the folder was removed and made again.
+    /// Replaced when the folder was removed and created again.
     root: RwLock<Arc<Root>>,
 }
 
-/// What the folder and its drafts share. It lives, and holds the folder's lock, until the last of
-/// them is gone.
+/// State shared by a folder and its drafts. The folder's lock is held until the last of them is dropped.
 #[derive(Debug)]
 struct Root {
-    /// As the user gave it; only for words.
+    /// Path as the user gave it, for messages only.
     path: PathBuf,
-    /// Open for reading, so that it can be locked and synced.
+    /// Opened for reading, so that it can be locked and synced.
     dir: Dir,
-    /// The permissions of a published file.
+    /// Permissions of a published file.
     mode: u32,
-    /// One look at a name at a time.
+    /// Lets one thread at a time look at a name.
     turns: Turns,
-    /// Names and contents of what is here. Held while a file gets its name, never while one is read.
+    /// Names and contents of files. Locked while a file gets its name, never while one is read.
     names: Mutex<Names>,
-    /// Record of what was stored here before this program began.
+    /// Record of files that were stored before this process began.
     catalogue: OnceLock<Arc<dyn Catalogue>>,
-    /// Whole files that are to be published together.
+    /// Complete files that will be published together.
     group: Group,
-    /// How they are brought to disk.
+    /// How they are synced.
     durability: Durability,
-    /// How a file gets its first name here, if it can be without one until then.
+    /// How a file without a name gets one; `None` if files must have a name.
     unnamed: Option<Unnamed>,
-    /// Receiver of announcements, before files get their names.
+    /// Receiver of announcements.
     announce: OnceLock<Arc<dyn Announce>>,
-    /// Counts of what was done in the folder.
     #[cfg(test)]
     counts: counts::Counts,
-    /// What was brought to disk, for the tests.
     #[cfg(test)]
     steps: durable::steps::Steps,
 }
 
-/// How files that are published together are brought to disk. Either way none has its name before.
+/// How files that are published together are synced. Either way, no file gets its name before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// All with one call, which also waits for what other programs have written there.
+    /// All with one call, which also waits for what other programs have written.
     #[default]
     Group,
-    /// Each by itself.
+    /// Each with its own call.
     File,
 }
 
 impl Folder {
-    /// Opens the folder `path`, creating it (0700) and its parents if need be, and sweeps unfinished
-    /// files out of it unless another `Folder`, here or in another process, has it open.
+    /// Opens a folder, and creates it (0700) and its parents if they are missing. Removes unfinished files, unless
+    /// another `Folder`, in this or another process, has the folder open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, Durability::default())
     }
 
-    /// The same, with a choice of how files are brought to disk.
+    /// Opens a folder with a choice of how files are synced.
     pub fn open_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
         let dir = open_dir(path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => create_dir(path, 0o700).and_then(|()| open_dir(path)),
@@ -132,8 +128,8 @@ impl Folder {
         Ok(Self { root: RwLock::new(Arc::new(Root::of(path, dir, durability)?)) })
     }
 
-    /// Consults this record about files that were stored here before this program began, so that they need not be
-    /// read to be compared. Only the first record counts.
+    /// Sets the record of files that were stored before this process began, so that they need not be read to be
+    /// compared. Only the first call has an effect.
     pub fn consult(&self, catalogue: Arc<dyn Catalogue>) {
         let _ = self.root().catalogue.set(catalogue);
     }
@@ -145,20 +141,19 @@ impl Folder {
         self
     }
 
-    /// The folder, as it was given to [`open`](Self::open).
+    /// Returns the path that was given to [`open`](Self::open).
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.root().path.clone()
     }
 
     fn root(&self) -> Arc<Root> {
-        Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.root.read())
     }
 
-    /// Opens the folder again if the one that was open is gone and there is another in its place. `None`: there is
-    /// none, or it is the same.
+    /// Opens the folder again if it was removed and created again. Returns `None` if it was not.
     fn made_again(&self, gone: &Arc<Root>) -> Result<Option<Arc<Root>>, StoreError> {
-        let mut root = self.root.write().unwrap_or_else(PoisonError::into_inner);
+        let mut root = self.root.write();
         if !Arc::ptr_eq(&root, gone) {
             return Ok(Some(Arc::clone(&root))); // another session was quicker
         }
@@ -193,7 +188,7 @@ impl Store for Folder {
 }
 
 impl Root {
-    /// Takes the lock of a folder that is open, and finds out how files are made in it.
+    /// Locks an open folder, and finds out how files are created in it.
     fn of(path: &Path, dir: io::Result<Dir>, durability: Durability) -> Result<Self, StoreError> {
         let spot = || Spot { folder: path.to_owned(), name: None };
         let opening = |cause| StoreError::new(Doing::Open, spot(), cause);
@@ -218,12 +213,11 @@ impl Root {
         })
     }
 
-    /// Locks the memory of names, which is sound between any two statements.
     fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock()
     }
 
-    /// Looks at what has a name: nothing, a regular file with this print, or something else.
+    /// Looks at what has a name.
     fn look(&self, name: &FileName) -> io::Result<Occupant> {
         #[cfg(test)]
         self.counts.count(counts::Count::Look);
@@ -235,16 +229,15 @@ impl Root {
         }
     }
 
-    /// Whether another `Folder` has been open here beside this one, perhaps in another process.
+    /// Returns whether another `Folder` has been open here at the same time as this one.
     fn is_shared(&self) -> bool {
         !matches!(self.dir.try_exists(SHARED), Ok(false))
     }
 
-    /// Refuses a file that cannot fit before a byte of it is sent. It reserves nothing: the disk may
-    /// still fill up.
+    /// Refuses a file that is too large, before the client sends it. Reserves no space; the disk may still fill up.
     fn check_room(&self, want: &Incoming) -> Result<(), StoreError> {
         let Some(needed) = want.size.filter(|size| *size >= WORTH_ASKING) else { return Ok(()) };
-        // Some file systems do not say: they have no blocks at all.
+        // Some file systems do not report it: they have no blocks at all.
         let Ok(disk) = rustix::fs::fstatvfs(&self.dir) else { return Ok(()) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if needed <= free || disk.f_blocks == 0 {
@@ -266,15 +259,14 @@ enum Occupant {
     Other,
 }
 
-/// Opens a folder for all that is done beneath it. `Dir::open_ambient_dir` would open it with
-/// `O_PATH`, which can be neither locked nor synced.
+/// Opens a folder. `Dir::open_ambient_dir` would use `O_PATH`, which allows neither locking nor syncing.
 fn open_dir(path: &Path) -> io::Result<Dir> {
     let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     Ok(Dir::from_std_file(File::from(fd)))
 }
 
-/// Creates a folder, its parents with the usual permissions, and brings their names to disk: a
-/// durable file in a folder that a crash forgets is none.
+/// Creates a folder, and its parents with the usual permissions, and syncs their names. A durable file in a folder
+/// that a crash forgets would be lost.
 fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let parent = match path.parent() {
@@ -285,30 +277,39 @@ fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
         create_dir(parent, 0o777)?;
     }
     match fs::DirBuilder::new().mode(mode).create(path) {
-        // Somebody else was quicker.
+        // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-        // A parent that may be entered but not read cannot be synced, and is no reason to stop.
+        // A parent that may be entered but not read cannot be synced. That is no reason to fail.
         Ok(()) => File::open(parent).map_or(Ok(()), |parent| parent.sync_all()),
     }
 }
 
-/// Takes the folder's lock for as long as `dir` is open: exclusively, if nobody has it, to sweep;
-/// then shared with every other user of the folder, so that none of them sweeps our drafts.
+/// Takes the folder's lock for as long as `dir` is open. If no other process holds it, it is first taken exclusively
+/// and the folder is swept. Then it is shared with all users of the folder, so that none of them sweeps our drafts.
 ///
-/// Where the file system has no locks nobody can be alone, and nothing is swept.
+/// Where the file system has no locks, nothing is swept.
 fn lock_and_sweep(dir: &Dir) -> io::Result<()> {
-    let alone = rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive).is_ok();
+    // `flock` locks belong to the open file description. The clone shares it, and dropping the clone does not release
+    // the lock.
+    let lock = dir.try_clone()?.into_std_file();
+    let alone = lock.try_lock().is_ok();
     if alone {
         sweep(dir)?;
     }
-    // Waits at most for another's sweep. Changing the lock is not atomic, which is harmless: in
-    // between somebody else may sweep, and we have no drafts yet.
-    let shared = retry_on_intr(|| rustix::fs::flock(dir, FlockOperation::LockShared));
+    // Waits at most for another process's sweep. Changing the lock is not atomic. That is harmless: in between
+    // another process may sweep, but there are no drafts yet.
+    let shared = loop {
+        match lock.lock_shared() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => break done,
+        }
+    };
     if alone {
-        return Ok(shared?);
+        return shared;
     }
-    // Before anything can be stored through this one. The next that is alone removes it.
+    // The mark is created before anything is stored here. The next process that locks the folder exclusively removes
+    // it.
     dir.open_with(SHARED, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))?;
     Ok(())
 }
@@ -320,18 +321,18 @@ fn sweep(dir: &Dir) -> io::Result<()> {
         let unfinished =
             name.to_str().is_some_and(|n| n.starts_with(UNFINISHED_PREFIX) && n.ends_with(UNFINISHED_SUFFIX));
         if unfinished {
-            // One that stays is in nobody's way: not ours, perhaps, or a folder.
+            // A file that cannot be removed (not ours, or a folder) does no harm.
             let _ = dir.remove_file(name);
         }
     }
     Ok(())
 }
 
-/// The permissions that this process gives to any new file here: 0666 without the umask, or as the
-/// folder's default ACL or its mount has it.
+/// Returns the permissions of any new file here: 0666 without the umask, or as the folder's default ACL or its mount
+/// decides.
 ///
-/// A file is created to see them: reading the umask means changing it for a moment, for every
-/// thread. So a folder that cannot be written to says so when it is opened.
+/// A file is created to find out. Reading the umask would change it for a moment, for every thread. So opening a
+/// folder that cannot be written to fails.
 fn usual_mode(dir: &Dir) -> io::Result<u32> {
     let (name, file) = create_unfinished(dir, 0o666)?;
     let metadata = file.metadata();
@@ -346,17 +347,16 @@ fn create_unfinished(dir: &Dir, mode: u32) -> io::Result<(String, File)> {
     Ok((name, file.into_std()))
 }
 
-/// A name that nobody else has.
 fn unfinished_name() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     Ok(format!("{UNFINISHED_PREFIX}{:032x}{UNFINISHED_SUFFIX}", u128::from_ne_bytes(random)))
 }
 
-/// Opens `name` itself for reading, if it is a regular file of `size` bytes: not what a link points
-/// to, and without waiting for the other end of a pipe.
+/// Opens `name` for reading if it is a regular file of `size` bytes. Does not follow a link, and does not wait for
+/// the other end of a pipe.
 fn open_regular(dir: &Dir, name: &FileName, size: u64) -> io::Result<Option<File>> {
-    // Looked at before it is opened, because opening a device may already do something.
+    // It is examined before it is opened, because opening a device may have an effect.
     let there = dir.symlink_metadata(name.as_str())?;
     if !there.is_file() || there.len() != size {
         return Ok(None);

@@ -1,9 +1,9 @@
-//! Memory of what is in a folder, by the name that each file asked for.
+//! Memory of the files in a folder, by the name that each of them requested.
 //!
-//! A *family* is a name with its copies. Of each family the memory holds the next free number and the files
-//! whose content may be asked about, so that a file finds its name, or the same file, by a number of steps that
-//! does not grow with the family. It is no more than a memory: each entry is compared with the folder before
-//! anything is decided by it, and a family that was forgotten is looked at again.
+//! A *family* is a name with its copies. For each family the memory holds the next free number and the files whose
+//! content may matter, so that a file gets its name, or finds an identical file, in a number of steps that does not
+//! grow with the family. The memory decides nothing alone: each entry is compared with the folder first, and the
+//! folder is read again for a forgotten family.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,18 +11,18 @@ use super::print::Print;
 use crate::digest::Digest;
 use crate::store::name::{FileName, LAST_COPY};
 
-/// Most files that are remembered, in all families: about 5 MB with the longest names.
+/// Maximum number of remembered files, in all families: about 5 MB with the longest names.
 const MOST: usize = 8192;
-/// Most files that are remembered of one family: all numbered ones, and the latest of the others.
+/// Maximum number of remembered files of one family: all numbered ones, and the latest of the others.
 const MOST_OF_ONE: usize = LAST_COPY as usize + 29;
 
 /// Memory of a folder's files.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     families: HashMap<FileName, Family>,
-    /// Families, the one that was learnt first in front.
+    /// Families, the oldest first.
     order: VecDeque<FileName>,
-    /// Files in all families; an empty family counts as one.
+    /// Number of files in all families; an empty family counts as one.
     files: usize,
 }
 
@@ -38,35 +38,35 @@ pub(super) struct Family {
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) name: FileName,
-    /// State of the file when `content` was found out.
+    /// State of the file when `content` was read.
     pub(super) print: Print,
     pub(super) content: Content,
     pub(super) reliance: Reliance,
 }
 
-/// Who may count on a file to stay as it is.
+/// Who relies on a file staying as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reliance {
-    /// The session that stored it, and no other: it may replace the file by more of it.
+    /// Only the session that stored it. The session may replace the file by a continued one.
     Sender,
-    /// Perhaps others, so it is never replaced: another upload was answered by it, or the memory does not go back to
-    /// when it was stored.
+    /// Perhaps other uploads, so the file is never replaced: it answered another upload, or it was forgotten since it
+    /// was stored.
     Others,
 }
 
 impl Member {
-    /// A file of which no more is known than that it is there.
+    /// Creates an entry for a file whose content is unknown.
     pub(super) const fn unread(name: FileName, print: Print) -> Self {
         Self { name, print, content: Content::Unread, reliance: Reliance::Others }
     }
 }
 
-/// What is known of a file's content.
+/// What is known about a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Nothing yet.
+    /// Nothing.
     Unread,
-    /// It could not be read, and counts as another file: a copy too many is better than one too few.
+    /// It could not be read, and counts as different. One copy too many is better than one too few.
     Unreadable,
     /// SHA-256 of a file that was changed so recently that another change might not show.
     Recent(Digest),
@@ -83,14 +83,14 @@ impl Content {
     }
 }
 
-/// Answer to the question whether a family has a file of this content.
+/// Result of looking for a content in a family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Search {
-    /// This one had it.
+    /// This file had it.
     Found(FileName, Print),
-    /// Not among those that were read, and a file of this size was not read yet.
+    /// No file that was read has it, but a file of this size was not read yet.
     Unread,
-    /// It has none.
+    /// No file has it.
     Nothing,
 }
 
@@ -121,7 +121,7 @@ impl Names {
         self.shrink(want);
     }
 
-    /// Forgets a family, so that the next file of it looks at the folder.
+    /// Forgets a family, so that its next file reads the folder again.
     pub(super) fn forget(&mut self, want: &FileName) {
         if let Some(family) = self.families.remove(want) {
             self.files -= family.weight();
@@ -138,7 +138,7 @@ impl Names {
         }
     }
 
-    /// Forgets the oldest families, but never the one that is used now.
+    /// Forgets the oldest families, but never the one in use.
     fn shrink(&mut self, used: &FileName) {
         while self.files > MOST
             && let Some(oldest) = self.order.pop_front()
@@ -155,7 +155,7 @@ impl Names {
 }
 
 impl Family {
-    /// A family whose numbers from `next` on may be free.
+    /// Creates a family whose numbers from `next` on may be free.
     pub(super) const fn new(next: u32, members: Vec<Member>) -> Self {
         Self { next, members }
     }
@@ -164,29 +164,29 @@ impl Family {
         self.members.len().max(1)
     }
 
-    /// Adds a file, or replaces what is known of the one with its name.
+    /// Adds a file, or replaces the entry of the file with its name.
     pub(super) fn push(&mut self, member: Member) {
         self.members.retain(|known| known.name != member.name);
         if self.members.len() == MOST_OF_ONE {
-            // The numbered ones come first, and stay: the others are found by their names.
+            // The numbered files come first and stay. The others are found by their names.
             self.members.remove(LAST_COPY as usize);
         }
         self.members.push(member);
     }
 
-    /// Returns what is known of a file.
+    /// Returns the entry of a file.
     pub(super) fn member(&self, name: &FileName) -> Option<&Member> {
         self.members.iter().find(|member| member.name == *name)
     }
 
-    /// Notes what was found out about the content of a file with this print.
+    /// Records the content of a file, if it still has this print.
     pub(super) fn read(&mut self, name: &FileName, print: Print, content: Content) {
         if let Some(member) = self.members.iter_mut().find(|member| member.name == *name) {
             (member.print, member.content) = (print, content);
         }
     }
 
-    /// Notes that another upload was answered by this file.
+    /// Records that this file answered another upload.
     pub(super) fn rely_on(&mut self, name: &FileName) {
         if let Some(member) = self.members.iter_mut().find(|member| member.name == *name) {
             member.reliance = Reliance::Others;
@@ -198,7 +198,7 @@ impl Family {
         self.members.retain(|member| member.name != *name);
     }
 
-    /// Looks for a file of this content, other than `except`.
+    /// Looks for a file with this content, other than `except`.
     pub(super) fn find(&self, size: u64, digest: Digest, except: Option<&FileName>) -> Search {
         let mut of_size =
             self.members.iter().filter(|member| member.print.size() == size && Some(&member.name) != except);
@@ -208,9 +208,9 @@ impl Family {
         if of_size.any(|member| member.content == Content::Unread) { Search::Unread } else { Search::Nothing }
     }
 
-    /// Returns the files of this size that must be read before it is known whether one has this content.
+    /// Returns the files of this size that must be read to know whether one of them has this content.
     pub(super) fn unread(&self, size: u64, digest: Digest) -> Vec<(FileName, Print)> {
-        // One that had another content and may have changed since costs a copy too many at worst.
+        // A file that had another content and may have changed since costs at worst one copy too many.
         let is_unsure = |content| content == Content::Unread || content == Content::Recent(digest);
         let unread = |member: &&Member| member.print.size() == size && is_unsure(member.content);
         self.members.iter().filter(unread).map(|member| (member.name.clone(), member.print)).collect()

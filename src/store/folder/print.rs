@@ -1,22 +1,14 @@
-//! State of a file, by which a change of its bytes shows, and the SHA-256 of one that is here.
+//! State of a file, which changes with its content.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::digest::Digest;
-
-/// How much of a file is read at once.
-const CHUNK: usize = 256 * 1024;
-
-/// Seconds after which a change can no longer hide: the clocks of file systems tick in
-/// milliseconds, that of FAT in 2 seconds.
+/// Seconds after which a change must show in a file's times. File systems' clocks tick in milliseconds, FAT's in 2
+/// seconds.
 const TICK: i64 = 2;
 
-/// What changes when a file's bytes do: which file it is, its length, and its times, each in
-/// seconds and nanoseconds since 1970.
+/// What changes together with a file's content: its identity, its size and its times, in seconds and nanoseconds
+/// since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Print {
     dev: u64,
@@ -27,7 +19,7 @@ pub(super) struct Print {
 }
 
 impl Print {
-    /// Print of an open file.
+    /// Returns the print of an open file.
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             dev: metadata.dev(),
@@ -38,7 +30,7 @@ impl Print {
         }
     }
 
-    /// Print of what has a name in a folder.
+    /// Returns the print of an entry of a folder.
     pub(super) fn of_entry(metadata: &cap_std::fs::Metadata) -> Self {
         use cap_std::fs::MetadataExt as _;
         Self {
@@ -50,40 +42,26 @@ impl Print {
         }
     }
 
-    /// Bytes.
+    /// Returns the size in bytes.
     pub(super) const fn size(&self) -> u64 {
         self.size
     }
 
-    /// Time of the last change of bytes, name or permissions; milliseconds since 1970, UTC.
+    /// Returns the time of the last change of content, name or permissions, in milliseconds since 1970, UTC.
     pub(super) const fn changed_ms(&self) -> i64 {
         self.changed.0.saturating_mul(1000).saturating_add(self.changed.1 / 1_000_000)
     }
 
-    /// Whether the last change is so long ago that another one would show: two in the same tick of
-    /// the file system's clock look like one.
+    /// Returns whether the last change is so long ago that another one would show. Two changes in one tick of the
+    /// file system's clock look like one.
     pub(super) const fn settled(&self, now: i64) -> bool {
         now > self.changed.0.saturating_add(TICK)
     }
 }
 
-/// Returns the SHA-256 of what is left to read of a file.
-pub(super) fn hash(mut file: &File) -> io::Result<Digest> {
-    let mut chunk = vec![0; CHUNK];
-    let mut hash = Sha256::new();
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(hash.into()),
-            Ok(n) => hash.update(&chunk[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 impl Print {
-    /// A state in which only the size matters.
+    /// Creates a print in which only the size matters.
     pub(super) const fn of_size(size: u64) -> Self {
         Self { dev: 1, ino: 1, size, modified: (0, 0), changed: (0, 0) }
     }
@@ -93,17 +71,6 @@ impl Print {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_files_of_every_length() {
-        let temp = tempfile::tempdir().unwrap();
-        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
-            let path = temp.path().join(length.to_string());
-            let bytes = vec![7; length];
-            std::fs::write(&path, &bytes).unwrap();
-            assert_eq!(hash(&File::open(path).unwrap()).unwrap(), Digest::of(&bytes));
-        }
-    }
 
     #[test]
     fn a_changed_file_has_another_print() {

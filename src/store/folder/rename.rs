@@ -1,21 +1,21 @@
-//! Giving a file its name without ever replacing another.
+//! Giving a file its name without ever replacing another file.
 
 use std::io;
 
 use cap_std::fs::Dir;
 
-/// What came of it.
+/// Result of naming a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The file has its new name, and only that.
+    /// The file has its new name, and no other.
     Done,
-    /// Something has that name already; nothing was changed.
+    /// The name is taken; nothing was changed.
     Taken,
-    /// This file system has no such operation; nothing was changed.
+    /// The file system does not support the operation; nothing was changed.
     Impossible,
 }
 
-/// Renames `from` to `to`, both beneath `dir`, in one step where the file system can.
+/// Renames `from` to `to`, both in `dir`, in one step where the file system can.
 pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
     match rename_no_replace(dir, from, to)? {
         Outcome::Impossible => link_then_unlink(dir, from, to),
@@ -23,27 +23,27 @@ pub(super) fn rename_new(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome>
     }
 }
 
-/// `renameat2` with `RENAME_NOREPLACE`, on macOS `renameatx_np` with `RENAME_EXCL`.
+/// Calls `renameat2` with `RENAME_NOREPLACE`, on macOS `renameatx_np` with `RENAME_EXCL`.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn rename_no_replace(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
     use rustix::io::Errno;
     match rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE) {
         Ok(()) => Ok(Outcome::Done),
         Err(Errno::EXIST) => Ok(Outcome::Taken),
-        // Linux file systems without the flag say EINVAL, old kernels ENOSYS, macOS ENOTSUP.
+        // Linux file systems without the flag return EINVAL, old kernels ENOSYS, macOS ENOTSUP.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(Outcome::Impossible),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Not on this system.
+/// Not supported on this system.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 fn rename_no_replace(_: &Dir, _: &str, _: &str) -> io::Result<Outcome> {
     Ok(Outcome::Impossible)
 }
 
-/// The portable twin, in two steps: a hard link never replaces either. A crash between them leaves
-/// the whole file under both names, and the next sweep removes the unfinished one.
+/// Renames in two portable steps: creating a hard link never replaces a file either. A crash between the steps leaves
+/// the complete file under both names, and the next sweep removes the temporary one.
 fn link_then_unlink(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
     match dir.hard_link(from, dir, to) {
         Ok(()) => {
@@ -52,7 +52,7 @@ fn link_then_unlink(dir: &Dir, from: &str, to: &str) -> io::Result<Outcome> {
         }
         Err(error) => match error.kind() {
             io::ErrorKind::AlreadyExists => Ok(Outcome::Taken),
-            // Linux says EPERM where there are no hard links (FAT).
+            // Linux returns EPERM where there are no hard links (FAT).
             io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => Ok(Outcome::Impossible),
             _ => Err(error),
         },

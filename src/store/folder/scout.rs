@@ -1,24 +1,24 @@
-//! The look at a name before a file gets it: what has it already, and whether that is the same file.
+//! Looking at a name before a file gets it: what has the name already, and whether it is the same file.
 //!
-//! A file may be large, and a name may have a hundred copies. So all of this is done by the session's own thread,
-//! and no lock is held meanwhile but the turn of that one name. What is found out goes into the memory of names;
-//! [`Draft::publish`](super::draft::Draft::publish) decides by it, after it has made sure that nothing has changed.
+//! A file may be large, and a name may have a hundred copies. So the session's own thread does this, and holds no
+//! lock except the turn of that one name. The results go into the memory of names.
+//! [`Draft::publish`](super::draft::Draft::publish) decides by them after checking that nothing has changed.
 
 use std::io;
 
 use super::names::{Content, Family, Member};
-use super::print::{Print, hash};
+use super::print::Print;
 use super::{Occupant, Root, open_regular};
 use crate::clock;
 use crate::digest::Digest;
 use crate::store::name::{FileName, LAST_COPY};
 
 impl Root {
-    /// Finds out what must be known before a file of this size and content can be published as `want`.
+    /// Finds out what must be known before a file of this size and content is published as `want`.
     ///
-    /// What cannot be looked at is left for the publication, which says why.
+    /// Errors are ignored; the publication will report them.
     pub(super) fn scout(&self, want: &FileName, size: u64, digest: Option<Digest>) {
-        // Looked at whether or not it is remembered, so that each file costs one look at least.
+        // The name is looked at even if it is remembered, so that each file costs at least one look.
         let is_free = matches!(self.look(want), Ok(Occupant::Nothing) | Err(_));
         let is_known = self.names().get(want).is_some();
         if is_free && !is_known {
@@ -41,7 +41,7 @@ impl Root {
         }
     }
 
-    /// Looks at a name and its numbered copies, up to the first number that is free.
+    /// Looks at a name and its numbered copies, up to the first free number.
     fn family(&self, want: &FileName) -> io::Result<Family> {
         let (mut members, mut next) = (Vec::new(), 1);
         for name in want.candidates() {
@@ -55,7 +55,7 @@ impl Root {
         Ok(Family::new(next.max(2), members))
     }
 
-    /// Looks at the copy that has the digest of this content in its name, if there may be one.
+    /// Looks at the copy that has this digest in its name, if there may be one.
     fn look_at_marked(&self, want: &FileName, digest: Digest) {
         let marked = want.marked(digest);
         let is_due = self
@@ -67,7 +67,8 @@ impl Root {
         }
     }
 
-    /// Finds out the content of a file, and brings it to disk if it is this one: it may have come by another way.
+    /// Reads the content of a file. If it is the one that is wanted, syncs the file: another program may have written
+    /// it.
     fn content(&self, name: &FileName, print: Print, ours: Digest) -> Content {
         if let Some(digest) = self.recorded(name, &print) {
             return Content::Known(digest);
@@ -87,13 +88,13 @@ impl Root {
         }
     }
 
-    /// Returns what the record says of a file that was not touched since its row was written.
+    /// Returns the recorded digest of a file that was not modified since it was recorded.
     fn recorded(&self, name: &FileName, print: &Print) -> Option<Digest> {
         let record = self.catalogue.get()?.record_of(name)?;
         (record.size == print.size() && print.changed_ms() <= record.at_ms).then_some(record.digest)
     }
 
-    /// Reads a file that has this print before and after; `None`: it changed, or is no regular file.
+    /// Reads a file. Returns `None` if it is not a regular file, or if its print differs before or after.
     fn read(&self, name: &FileName, print: Print) -> io::Result<Option<(Digest, std::fs::File)>> {
         #[cfg(test)]
         self.counts.count(super::counts::Count::Read);
@@ -101,7 +102,7 @@ impl Root {
         if Print::of(&file.metadata()?) != print {
             return Ok(None);
         }
-        let digest = hash(&file)?;
+        let (digest, _) = Digest::of_reader(&file)?;
         Ok((Print::of(&file.metadata()?) == print).then_some((digest, file)))
     }
 }

@@ -1,14 +1,15 @@
-//! One at a time for each name.
+//! Turns: one thread at a time for each name.
 
 use std::collections::HashSet;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::store::name::FileName;
 
-/// Lets one thread at a time commit files that ask for the same name.
+/// Lets one thread at a time look at the files of one name.
 ///
-/// The rename that never replaces already keeps every file; this spares ten uploads of one large
-/// file from each reading what is there. Other processes do not take turns with us.
+/// The rename that never replaces keeps every file even without turns. They spare ten uploads of one large file from
+/// each reading the same files. Other processes do not take part.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     busy: Mutex<Busy>,
@@ -17,29 +18,24 @@ pub(super) struct Turns {
 
 #[derive(Debug, Default)]
 struct Busy {
-    /// The names in whose turn somebody is.
+    /// Names whose turn is taken.
     names: HashSet<FileName>,
-    /// How many wait for a turn; to wake nobody costs as much as to wake one.
+    /// Number of waiting threads. Waking threads is a system call even if none waits.
     waiting: usize,
 }
 
 impl Turns {
-    /// Waits for the turn of `name`; it ends with the guard.
+    /// Waits for the turn of `name`, which lasts until the guard is dropped.
     pub(super) fn take(&self, name: &FileName) -> Turn<'_> {
-        let mut busy = self.lock();
+        let mut busy = self.busy.lock();
         while busy.names.contains(name) {
             busy.waiting += 1;
-            busy = self.freed.wait(busy).unwrap_or_else(PoisonError::into_inner);
+            self.freed.wait(&mut busy);
             busy.waiting -= 1;
         }
         busy.names.insert(name.clone());
         drop(busy);
         Turn { turns: self, name: name.clone() }
-    }
-
-    /// The set is whole even if a thread died with it.
-    fn lock(&self) -> MutexGuard<'_, Busy> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,7 +48,7 @@ pub(super) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut busy = self.turns.lock();
+        let mut busy = self.turns.busy.lock();
         busy.names.remove(&self.name);
         if busy.waiting > 0 {
             self.turns.freed.notify_all();
@@ -84,7 +80,7 @@ mod tests {
                 });
             }
         });
-        assert!(turns.lock().names.is_empty());
+        assert!(turns.busy.lock().names.is_empty());
     }
 
     #[test]
@@ -92,6 +88,6 @@ mod tests {
         let turns = Turns::default();
         let [a, b] = [b"a", b"b"].map(|name| FileName::from_wire(name).unwrap());
         let _both = (turns.take(&a), turns.take(&b));
-        assert_eq!(turns.lock().names.len(), 2);
+        assert_eq!(turns.busy.lock().names.len(), 2);
     }
 }

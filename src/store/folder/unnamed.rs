@@ -1,7 +1,7 @@
-//! Files that have no name until they get theirs (Linux: `O_TMPFILE`).
+//! Files that have no name until they are published (Linux: `O_TMPFILE`).
 //!
-//! Against a file with a name for the time being this spares two changes of the folder, and a crash leaves
-//! nothing behind that would have to be swept. Not every file system can do it: a folder asks its own once.
+//! Compared with a temporary name, this saves two changes of the folder, and a crash leaves nothing that must be
+//! swept. Not every file system supports it; a folder tests its own once.
 
 use std::fs::File;
 use std::io;
@@ -10,20 +10,20 @@ use cap_std::fs::Dir;
 
 use super::rename::Outcome;
 
-/// How such a file gets a name here.
+/// How a file without a name gets one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unnamed {
-    /// By its descriptor. Before Linux 6.10 for the privileged only.
+    /// Through its descriptor. Before Linux 6.10 only for privileged processes.
     #[cfg(target_os = "linux")]
     Itself,
-    /// By what `/proc` says that its descriptor is.
+    /// Through the link of its descriptor in `/proc`.
     #[cfg(target_os = "linux")]
     Proc,
 }
 
 #[cfg(target_os = "linux")]
 impl Unnamed {
-    /// Tries it out, with a file that is gone again. `None`: not here.
+    /// Tests which way works, with a file that is removed again. Returns `None` if none does.
     pub(super) fn detect(dir: &Dir) -> Option<Self> {
         let spare = super::unfinished_name().ok()?;
         [Self::Itself, Self::Proc].into_iter().find(|way| {
@@ -32,7 +32,7 @@ impl Unnamed {
         })
     }
 
-    /// Creates one in `dir`, with the usual permissions: nobody can open it before it has a name.
+    /// Creates a file in `dir` with the usual permissions. No other process can open it before it has a name.
     #[expect(clippy::unused_self, reason = "who has an `Unnamed` knows that it works")]
     pub(super) fn create(self, dir: &Dir) -> io::Result<File> {
         use rustix::fs::{Mode, OFlags};
@@ -40,7 +40,7 @@ impl Unnamed {
         Ok(File::from(rustix::fs::openat(dir, ".", flags, Mode::from_raw_mode(0o666))?))
     }
 
-    /// Gives it a name in `dir`, unless that is taken.
+    /// Gives the file a name in `dir`, unless the name is taken.
     pub(super) fn name(self, dir: &Dir, file: &File, name: &str) -> io::Result<Outcome> {
         use std::os::fd::AsRawFd as _;
 
@@ -63,7 +63,7 @@ impl Unnamed {
 
 #[cfg(not(target_os = "linux"))]
 impl Unnamed {
-    /// Not on this system.
+    /// Not supported on this system.
     pub(super) fn detect(_: &Dir) -> Option<Self> {
         None
     }
@@ -91,7 +91,7 @@ mod tests {
         let dir = open_dir(temp.path()).unwrap();
         let detected = Unnamed::detect(&dir);
         assert_eq!(dir.entries().unwrap().count(), 0, "nothing is left of the trial");
-        // `Itself` is for the privileged on older systems; `Proc` is what is left then.
+        // On older systems `Itself` needs privileges; `Proc` remains.
         let Some(detected) = detected else { panic!("{temp:?} is on a file system without O_TMPFILE") };
         dir.write("file", "old").unwrap();
         dir.create_dir("folder").unwrap();

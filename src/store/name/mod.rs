@@ -1,4 +1,4 @@
-//! A name from the wire, made safe, or refused.
+//! File names from the wire: made safe, or refused.
 
 use std::fmt;
 use std::iter;
@@ -8,11 +8,11 @@ use thiserror::Error;
 use crate::digest::Digest;
 use crate::messages::escape;
 
-/// The longest name, in bytes, that the usual file systems take.
+/// Longest name, in bytes, that common file systems accept.
 pub const MAX_BYTES: usize = 255;
 
 /// Number of the last numbered copy of a name, `a (99).txt`. Later copies get a digest in their names
-/// ([`FileName::marked`]), so that a look at all copies of a name has a small bound.
+/// ([`FileName::marked`]), so that looking at all copies of a name has a small bound.
 pub const LAST_COPY: u32 = 99;
 
 /// Number of the last copy that earlier versions gave; a client still recognises it.
@@ -23,15 +23,15 @@ const DIGEST_MARK: usize = 8;
 /// Random hexadecimal digits in the name of a copy whose other names are all taken.
 const RANDOM_MARK: usize = 16;
 
-/// What the names of unfinished files begin with.
+/// Prefix of the names of unfinished files.
 pub(super) const UNFINISHED_PREFIX: &str = ".upseal-";
 
-/// Which names are refused beyond those that this system cannot store.
+/// Names that are refused although this system could store them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Portability {
     /// None.
     ThisSystem,
-    /// Those that Windows cannot store: devices, `< > : " | ? *`, control characters, a dot or a space at the end.
+    /// Names that Windows cannot store: devices, `< > : " | ? *`, control characters, a dot or a space at the end.
     Windows,
 }
 
@@ -41,19 +41,19 @@ impl Default for Portability {
     }
 }
 
-/// The name of a file in a flat folder: one component of a path, and not a special one.
+/// The name of a file in a flat folder: one component of a path.
 ///
-/// 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.` or `..`; not one of our own unfinished files.
-/// Names that only another system does not take are refused by [`check`](Self::check), where they must be. Everything else, control characters too, is kept as it came, so show
-/// it only through `Display`, which [escapes](escape).
+/// 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.` or `..`; not the name of an unfinished file. Names that only
+/// another system does not accept are refused by [`check`](Self::check). All other characters are kept as they came,
+/// including control characters, so a name must be displayed through `Display`, which [escapes](escape) it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
 impl FileName {
-    /// What follows the last `/` or `\` of the M2 of a MODE 0, if it is fit to be a name.
+    /// Parses what follows the last `/` or `\` of the M2 of a MODE 0.
     pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
         let text = str::from_utf8(wire).map_err(|error| NameError::NotUtf8 { at: error.valid_up_to() })?;
-        // "often a path as typed: keep what follows the last `/` or `\`" (PROTOCOL.md, MODE 0)
+        // Clients often send a path as typed (docs/protocol.md, section "Modes").
         let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
         if name.is_empty() {
             return Err(NameError::Empty);
@@ -79,7 +79,7 @@ impl FileName {
     /// Checks whether a server with these rules takes the name.
     ///
     /// # Errors
-    /// [`NameError::Device`], or [`NameError::NotPortable`] with the first thing that Windows does not take.
+    /// [`NameError::Device`], or [`NameError::NotPortable`] with the first character that Windows does not accept.
     pub fn check(&self, portability: Portability) -> Result<(), NameError> {
         if portability == Portability::ThisSystem {
             return Ok(());
@@ -95,18 +95,18 @@ impl FileName {
         }
     }
 
-    /// The name as it is on disk; not for people.
+    /// Returns the name as it is on disk, unescaped.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name of copy `number`: `a.txt` gives `a (2).txt`. `None` outside 2 to [`LAST_COPY`].
+    /// Returns the name of copy `number`: `a.txt` gives `a (2).txt`. Returns `None` outside 2 to [`LAST_COPY`].
     ///
-    /// The number goes before the extension, which is what follows the last dot if that is 1 to 16
-    /// bytes of letters and digits and something stands before the dot; a `.tar` before it belongs to
-    /// it. So `archive (2).tar.gz`, `.bashrc (2)`, `notes (2)`, `v1.2 draft (2)`. Past 255 bytes the
-    /// stem is cut at a character, so the extension stays.
+    /// The number goes before the extension: what follows the last dot, if that is 1 to 16 bytes of letters and
+    /// digits and something stands before the dot. A `.tar` before it belongs to it. Examples: `archive (2).tar.gz`,
+    /// `.bashrc (2)`, `notes (2)`, `v1.2 draft (2)`. A stem that makes the name longer than 255 bytes is cut at a
+    /// character, so the extension stays.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Option<Self> {
         (2..=LAST_COPY).contains(&number).then(|| self.before_extension(&format!(" ({number})")))
@@ -129,8 +129,8 @@ impl FileName {
     /// Inserts `mark`, at most 17 bytes, before the extension.
     fn before_extension(&self, mark: &str) -> Self {
         let (stem, extension) = self.0.split_at(self.extension());
-        // Mark and extension are at most 38 bytes (17, 17 and 4), so most of the stem stays, and with it what
-        // made the name fit: neither a device nor ours can come of it.
+        // Mark and extension are at most 38 bytes (17, 17 and 4), so most of the stem stays, and with it what made
+        // the name valid: the result is neither a device nor the name of an unfinished file.
         let mut end = stem.len().min(MAX_BYTES - mark.len() - extension.len());
         while !stem.is_char_boundary(end) {
             end -= 1;
@@ -138,11 +138,11 @@ impl FileName {
         Self(format!("{}{mark}{extension}", &stem[..end]))
     }
 
-    /// The name with something before it: `recv_a.txt`. Past 255 bytes the stem is cut at a character,
-    /// so the extension stays.
+    /// Returns the name with a prefix: `recv_a.txt`. A stem that makes it longer than 255 bytes is cut at a
+    /// character, so the extension stays.
     ///
     /// # Errors
-    /// A `prefix` that makes it another thing than a name, or is too long itself.
+    /// The result is not a valid name, or the prefix is too long.
     pub fn with_prefix(&self, prefix: &str) -> Result<Self, NameError> {
         if prefix.contains(['/', '\\']) {
             return Err(NameError::Separator { prefix: prefix.to_owned() });
@@ -156,19 +156,19 @@ impl FileName {
         Self::from_wire(format!("{prefix}{}{extension}", &stem[..end]).as_bytes())
     }
 
-    /// The name, then its numbered copies, in the order in which they are tried.
+    /// Returns the name and its numbered copies, in the order in which they are tried.
     pub fn candidates(&self) -> impl Iterator<Item = Self> {
         iter::once(self.clone()).chain((2..).map_while(|number| self.numbered(number)))
     }
 
-    /// Whether a server that was told this name may keep the file as `there`: as it is, behind a prefix of its
-    /// own, as a numbered copy, or as a copy with a digest in its name.
+    /// Returns whether a server that received this name may have stored the file as `there`: unchanged, with a prefix
+    /// of its own, as a numbered copy, or as a copy with a digest in its name.
     #[must_use]
     pub fn may_become(&self, there: &str) -> bool {
         if self.0 == there {
             return true;
         }
-        // The server chooses it, and each of its letters is tried.
+        // The server chooses `there`, and each of its characters is tried.
         if there.len() > MAX_BYTES {
             return false;
         }
@@ -192,7 +192,7 @@ impl FileName {
                 .any(|(at, _)| self.with_prefix(&there[..at]).is_ok_and(|name| is_there(&name)))
     }
 
-    /// Where the extension begins, its dot included; the length where there is none.
+    /// Returns the position of the extension, its dot included, or the length if there is none.
     fn extension(&self) -> usize {
         let name = self.0.as_str();
         let Some(dot) = last_dot(name) else { return name.len() };
@@ -203,15 +203,14 @@ impl FileName {
     }
 }
 
-/// The dot before an extension.
 fn last_dot(name: &str) -> Option<usize> {
     let (stem, extension) = name.rsplit_once('.')?;
     let fits = (1..=16).contains(&extension.len()) && extension.chars().all(char::is_alphanumeric);
     (fits && !stem.is_empty()).then_some(stem.len())
 }
 
-/// Whether Windows would open a device by this name: it ignores case, what follows the first dot,
-/// and spaces before that. Stored here such a file could not be copied to there.
+/// Returns whether Windows would open a device by this name. It ignores case, everything after the first dot, and
+/// spaces before the dot. Such a file could not be copied to Windows.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ').to_ascii_uppercase();
     match stem.as_str() {
@@ -229,60 +228,60 @@ impl fmt::Display for FileName {
     }
 }
 
-/// Why a name from the wire is refused; always the peer's fault.
+/// Why a name from the wire is refused. The peer must act.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// Nothing follows the last separator.
     #[error("the file's name is empty")]
     Empty,
-    /// Not text.
+    /// The name is not UTF-8.
     #[error("the file's name is not UTF-8 (byte {at})")]
     NotUtf8 {
-        /// Bytes before the first wrong one, in all of M2.
+        /// Position of the first invalid byte in M2.
         at: usize,
     },
-    /// Too long for a file system.
-    #[error("the file's name has {bytes} bytes; at most {MAX_BYTES} are possible")]
+    /// The name is longer than file systems accept.
+    #[error("the file's name has {bytes} bytes (supported: 1 to {MAX_BYTES})")]
     TooLong {
-        /// Its length without the path before it.
+        /// Length in bytes, without the path before it.
         bytes: usize,
     },
-    /// NUL ends a name for the system.
+    /// The name contains a NUL, which ends a name for the system.
     #[error("the file's name contains a NUL (byte {at})")]
     Nul {
-        /// Bytes before it.
+        /// Position of the NUL in M2.
         at: usize,
     },
-    /// `.`, `..`, or what some systems take for them.
+    /// The name is `.`, `..`, or another name of dots and spaces that some systems treat like these.
     #[error("the file's name {name:?} is nothing but dots and spaces")]
     Blank {
-        /// As it came.
+        /// The name.
         name: String,
     },
-    /// A device on Windows, whatever its extension.
+    /// The name of a device on Windows, with any extension.
     #[error("the file's name \"{}\" is the name of a device", escape(name))]
     Device {
-        /// As it came.
+        /// The name.
         name: String,
     },
-    /// Something that Windows does not take in a name.
-    #[error("the file's name \"{}\" has {} where Windows does not take it", escape(name), what.escape_debug())]
+    /// The name contains something that Windows does not accept.
+    #[error("the file's name \"{}\" contains {}, which Windows does not accept", escape(name), what.escape_debug())]
     NotPortable {
-        /// As it came.
+        /// The name.
         name: String,
-        /// What it does not take.
+        /// The character that is not accepted.
         what: char,
     },
-    /// More than a name.
+    /// The prefix contains a separator.
     #[error("the prefix \"{}\" contains a separator", escape(prefix))]
     Separator {
-        /// As it was given.
+        /// The prefix.
         prefix: String,
     },
-    /// The name of a file that is not whole yet.
-    #[error("the file's name \"{}\" is kept for unfinished files", escape(name))]
+    /// The name is reserved for unfinished files.
+    #[error("the file's name \"{}\" is reserved for unfinished files", escape(name))]
     Unfinished {
-        /// As it came.
+        /// The name.
         name: String,
     },
 }

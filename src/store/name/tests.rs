@@ -149,13 +149,16 @@ fn says_why_in_words_that_are_safe_to_show() {
     let words = |wire: &[u8]| FileName::from_wire(wire).unwrap_err().to_string();
     assert_eq!(words(b"a/"), "the file's name is empty");
     assert_eq!(words(b"caf\xe9"), "the file's name is not UTF-8 (byte 3)");
-    assert_eq!(words(&[b'n'; 300]), "the file's name has 300 bytes; at most 255 are possible");
+    assert_eq!(words(&[b'n'; 300]), "the file's name has 300 bytes (supported: 1 to 255)");
     assert_eq!(words(b"a\0"), "the file's name contains a NUL (byte 1)");
     assert_eq!(words(b".. "), "the file's name \".. \" is nothing but dots and spaces");
     let portable = |text| name(text).check(Portability::Windows).unwrap_err().to_string();
     assert_eq!(portable("nul.\x1b"), r#"the file's name "nul.\u{1b}" is the name of a device"#);
-    assert_eq!(portable("a\x1b?"), r#"the file's name "a\u{1b}?" has \u{1b} where Windows does not take it"#);
-    assert_eq!(words(b".upseal-\n"), r#"the file's name ".upseal-\n" is kept for unfinished files"#);
+    assert_eq!(
+        portable("a\x1b?"),
+        r#"the file's name "a\u{1b}?" contains \u{1b}, which Windows does not accept"#
+    );
+    assert_eq!(words(b".upseal-\n"), r#"the file's name ".upseal-\n" is reserved for unfinished files"#);
 }
 
 #[test]

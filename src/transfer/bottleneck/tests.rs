@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::crypto::identity::{self, Identity};
+use crate::crypto::authority;
+use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::digest::FileDigest;
 use crate::event::{Dialect, Event, Track};
@@ -56,7 +57,7 @@ impl Clock {
 }
 
 static OWN: LazyLock<(Arc<Identity>, Anchor)> = LazyLock::new(|| {
-    let (identity, ca) = identity::throwaway().unwrap();
+    let (identity, ca) = authority::throwaway().unwrap();
     (Arc::new(identity), Anchor::from_pem(ca.as_bytes()).unwrap())
 });
 

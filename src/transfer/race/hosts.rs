@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use crate::clock;
-use crate::crypto::identity;
+use crate::crypto::authority;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -85,7 +85,7 @@ impl Hosts {
         if let Some((_, embedded)) = lock(&self.servers).get(&bits) {
             return Ok(embedded.clone());
         }
-        let (identity, ca) = identity::throwaway_of(bits)?;
+        let (identity, ca) = authority::throwaway_of(bits)?;
         let anchor = Anchor::from_pem(ca.as_bytes())?;
         anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;

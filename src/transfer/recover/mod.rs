@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use super::confirm;
 use crate::crypto::receipt::{Certificates, Fate, RECEIPT_MAX, Receipt, is_fitting, salted, verify};
-use crate::crypto::rsa_blocks::ServerKey;
+use crate::crypto::server_key::ServerKey;
 use crate::digest::Digest;
 use crate::event::Named;
 use crate::history::{History, HistoryError, Outcome, PendingReceipt, Sent};
@@ -74,8 +74,8 @@ impl fmt::Display for Recovery {
 /// # Errors
 /// The history fails.
 pub fn run(history: &History, known: &KnownServers) -> Result<Option<Recovery>, HistoryError> {
-    let Some(alone) = history.alone() else { return Ok(None) };
-    let asked = history.left_behind(&alone)?;
+    let Some(alone) = history.lock_abandoned_receipts() else { return Ok(None) };
+    let asked = history.abandoned_receipts(&alone)?;
     if asked.is_empty() {
         return Ok(None);
     }
@@ -121,7 +121,7 @@ pub fn run(history: &History, known: &KnownServers) -> Result<Option<Recovery>, 
         }
     };
     let rows: Vec<Sent> = asked.iter().map(row).collect();
-    history.settle_left_behind(&alone, &rows)?;
+    history.resolve_abandoned_receipts(&alone, &rows)?;
     recovery.stored = rows.iter().filter(|row| row.outcome == Outcome::Stored).count();
     recovery.unconfirmed = rows.len() - recovery.stored;
     Ok(Some(recovery))

@@ -3,7 +3,8 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::*;
-use crate::crypto::identity::{self, Identity};
+use crate::crypto::authority;
+use crate::crypto::identity::Identity;
 use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
 use crate::digest::Digest;
 use crate::event::{Named, Variant};
@@ -26,7 +27,7 @@ impl Scene {
         fs::create_dir(folder.path().join("kept")).unwrap();
         let history = History::open(&folder.path().join("history.db")).unwrap();
         let known = KnownServers::at(Some(folder.path().join("known")));
-        let scene = Self { folder, history, server: identity::throwaway().unwrap().0, known };
+        let scene = Self { folder, history, server: authority::throwaway().unwrap().0, known };
         let (address, ca, key) = ("lab:1", Digest([9; 32]), scene.server.server_key().fingerprint());
         let offered = Offered { key, bits: None };
         scene.known.accept(address, Some(ca), Some(offered), AT_MS / 1000).unwrap();
@@ -66,7 +67,7 @@ impl Scene {
     }
 
     fn die_asking(&self, asked: &[PendingReceipt]) {
-        assert!(self.history.ask(asked).unwrap().is_some());
+        assert!(self.history.record_pending_receipts(asked).unwrap().is_some());
     }
 
     /// What the server signs of files that came by CP2, counted from 1.
@@ -218,14 +219,14 @@ const FORGERIES: &[(&str, &str, Make)] = &[
         scene.signed(statement, Some([7; 32].into())).to_text()
     }),
     ("of another server", "", |scene| {
-        let stranger = identity::throwaway().unwrap().0;
+        let stranger = authority::throwaway().unwrap().0;
         let mut statement = scene.receipt(&["one"]).statement;
         statement.key = stranger.server_key().fingerprint();
         statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
         signed_by(&stranger, statement, Some([7; 32].into())).to_text()
     }),
     ("of a receipt key that is not known of the server", "", |scene| {
-        let stranger = identity::throwaway().unwrap().0;
+        let stranger = authority::throwaway().unwrap().0;
         let mut statement = scene.receipt(&["one"]).statement;
         statement.receipt_key = Some(stranger.receipt_key().unwrap().public().fingerprint());
         let forged = signed_by(&stranger, statement, Some([7; 32].into()));
@@ -243,13 +244,13 @@ const FORGERIES: &[(&str, &str, Make)] = &[
         Receipt { signature, ..receipt }.to_text()
     }),
     ("signed by another server", "its signature does not hold", |scene| {
-        let stranger = identity::throwaway().unwrap().0;
+        let stranger = authority::throwaway().unwrap().0;
         let receipt = scene.receipt(&["one"]);
         let signature = stranger.receipt_key().unwrap().sign(receipt.text.as_bytes()).unwrap();
         Receipt { signature, ..receipt }.to_text()
     }),
     ("with the stranger's certificates", "its certificate is that of another key", |scene| {
-        let stranger = identity::throwaway().unwrap().0;
+        let stranger = authority::throwaway().unwrap().0;
         let statement = scene.receipt(&["one"]).statement;
         signed_by(&stranger, statement, Some([7; 32].into())).to_text()
     }),
@@ -346,7 +347,7 @@ fn nobody_is_judged_while_somebody_waits() {
     let scene = Scene::new();
     scene.die_asking(&[scene.asked(1, "one")]);
     scene.put("r.receipt", &scene.receipt(&["one"]).to_text(), AT_MS + 5);
-    let waits = scene.history.ask(&[scene.asked(1, "two")]).unwrap();
+    let waits = scene.history.record_pending_receipts(&[scene.asked(1, "two")]).unwrap();
     assert_eq!(run(&scene.history, &scene.known).unwrap(), None);
     assert_eq!(scene.rows(), []);
     drop(waits);

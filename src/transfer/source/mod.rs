@@ -3,12 +3,11 @@
 mod copy;
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
-use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind};
@@ -40,16 +39,9 @@ impl Source {
 
     /// SHA-256 of all of it; it is at its beginning again.
     pub(super) fn digest(&mut self) -> io::Result<Digest> {
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; 256 << 10];
-        loop {
-            match self.file.read(&mut chunk)? {
-                0 => break,
-                n => hash.update(&chunk[..n]),
-            }
-        }
+        let (digest, _) = Digest::of_reader(&self.file)?;
         self.file.rewind()?;
-        Ok(hash.into())
+        Ok(digest)
     }
 
     /// Opens a regular file whose name can be sent.

@@ -80,8 +80,8 @@ pub(super) fn without_effect() -> Vec<Case> {
     let critical = |name, how: &str, oid: &[u8], value: &[u8], number| {
         let made = signed(how, |parts| parts.extensions = vec![extension(oid, true, value)]);
         let words = match number {
-            31 => "the certificate has a critical extension that is not understood, 2.5.29.31",
-            _ => "the certificate has a critical extension that is not understood, 2.5.29.36",
+            31 => "the certificate has an unsupported critical extension: 2.5.29.31",
+            _ => "the certificate has an unsupported critical extension: 2.5.29.36",
         };
         refused(name, made, "CriticalExtension", &[words])
     };
@@ -124,11 +124,22 @@ fn server(how: &str, names: &[Vec<u8>]) -> Made {
     signed(how, |parts| parts.extensions = vec![extension(ALTERNATIVE_NAME, false, &tlv(0x30, &names))])
 }
 
+/// A name constraint with one base: description, list (permitted or excluded), kind of name, base.
+type Constraint<'a> = (&'a str, u8, u8, &'a [u8]);
+
 /// What the CA may certify (RFC 5280, 4.2.1.10).
 pub(super) fn constraints() -> Vec<Case> {
     let plain = || signed("unchanged, under a CA with name constraints", |_| {});
     let by = |ca: Made, case: Case| Case { given: super::Given::Server { ca }, ..case };
     let outside = |name, made, words| refused(name, made, "NameConstraint", &[words]);
+    let one_base = |(how, list, tag, base): Constraint| constrained(how, list, &[tlv(tag, base)]);
+    let accepted_name = |constraint: Constraint, case, (how, tag, name): (&str, u8, &[u8])| {
+        by(one_base(constraint), accepted(case, server(how, &[tlv(tag, name)]), &[SERVER_2048]))
+    };
+    let refused_name = |constraint: Constraint, case, (how, names): (&str, &[(u8, &[u8])]), words| {
+        let names: Vec<Vec<u8>> = names.iter().map(|(tag, name)| tlv(*tag, name)).collect();
+        by(one_base(constraint), outside(case, server(how, &names), words))
+    };
     const OUTSIDE_SUBJECT: &str = "the name constraints of the CA do not permit CN=TEST server,O=TEST,C=SG";
     vec![
         by(
@@ -151,53 +162,39 @@ pub(super) fn constraints() -> Vec<Case> {
             constrained("excludes O=OTHER,C=SG", EXCLUDED, &[of("OTHER")]),
             accepted("subject that is not among the excluded", plain(), &[SERVER_2048]),
         ),
-        by(
-            constrained("permits DNS example.com", PERMITTED, &[tlv(DNS, b"example.com")]),
-            accepted(
-                "DNS name that the CA may certify",
-                server("DNS files.EXAMPLE.com", &[tlv(DNS, b"files.EXAMPLE.com")]),
-                &[SERVER_2048],
-            ),
+        accepted_name(
+            ("permits DNS example.com", PERMITTED, DNS, b"example.com"),
+            "DNS name that the CA may certify",
+            ("DNS files.EXAMPLE.com", DNS, b"files.EXAMPLE.com"),
         ),
-        by(
-            constrained("permits DNS example.com", PERMITTED, &[tlv(DNS, b"example.com")]),
-            outside(
-                "DNS name outside what the CA may certify",
-                server("DNS badexample.com", &[tlv(DNS, b"badexample.com")]),
-                "the name constraints of the CA do not permit badexample.com",
-            ),
+        refused_name(
+            ("permits DNS example.com", PERMITTED, DNS, b"example.com"),
+            "DNS name outside what the CA may certify",
+            ("DNS badexample.com", &[(DNS, b"badexample.com")]),
+            "the name constraints of the CA do not permit badexample.com",
         ),
-        by(
-            constrained("excludes DNS example.com", EXCLUDED, &[tlv(DNS, b"Example.com")]),
-            outside(
-                "DNS name that the CA must not certify",
-                server("DNS a.example.com", &[tlv(DNS, b"good.test"), tlv(DNS, b"a.example.com")]),
-                "the name constraints of the CA do not permit a.example.com",
-            ),
+        refused_name(
+            ("excludes DNS example.com", EXCLUDED, DNS, b"Example.com"),
+            "DNS name that the CA must not certify",
+            ("DNS a.example.com", &[(DNS, b"good.test"), (DNS, b"a.example.com")]),
+            "the name constraints of the CA do not permit a.example.com",
         ),
-        by(
-            constrained("permits IP 10.0.0.0/8", PERMITTED, &[tlv(IP, &[10, 0, 0, 0, 255, 0, 0, 0])]),
-            accepted(
-                "IP address that the CA may certify",
-                server("IP 10.1.2.3", &[tlv(IP, &[10, 1, 2, 3])]),
-                &[SERVER_2048],
-            ),
+        accepted_name(
+            ("permits IP 10.0.0.0/8", PERMITTED, IP, &[10, 0, 0, 0, 255, 0, 0, 0]),
+            "IP address that the CA may certify",
+            ("IP 10.1.2.3", IP, &[10, 1, 2, 3]),
         ),
-        by(
-            constrained("permits IP 10.0.0.0/8", PERMITTED, &[tlv(IP, &[10, 0, 0, 0, 255, 0, 0, 0])]),
-            outside(
-                "IP address outside what the CA may certify",
-                server("IP 11.1.2.3", &[tlv(IP, &[11, 1, 2, 3])]),
-                "the name constraints of the CA do not permit 11.1.2.3",
-            ),
+        refused_name(
+            ("permits IP 10.0.0.0/8", PERMITTED, IP, &[10, 0, 0, 0, 255, 0, 0, 0]),
+            "IP address outside what the CA may certify",
+            ("IP 11.1.2.3", &[(IP, &[11, 1, 2, 3])]),
+            "the name constraints of the CA do not permit 11.1.2.3",
         ),
-        by(
-            constrained("permits mail of example.com", PERMITTED, &[tlv(MAIL, b"example.com")]),
-            outside(
-                "mail address where the CA's constraints have mail addresses",
-                server("mail a@example.com", &[tlv(MAIL, b"a@example.com")]),
-                "the name constraints of the CA cannot be checked for a@example.com",
-            ),
+        refused_name(
+            ("permits mail of example.com", PERMITTED, MAIL, b"example.com"),
+            "mail address where the CA's constraints have mail addresses",
+            ("mail a@example.com", &[(MAIL, b"a@example.com")]),
+            "the name constraints of the CA cannot be checked for a@example.com",
         ),
         by(
             constrained("permits mail of example.com", PERMITTED, &[tlv(MAIL, b"example.com")]),
@@ -285,7 +282,7 @@ pub(super) fn authorities() -> Vec<Case> {
             &[0x2a, 3, 4, 5],
             &[5, 0],
             "CriticalExtension",
-            "the certificate has a critical extension that is not understood, 1.2.3.4.5",
+            "the certificate has an unsupported critical extension: 1.2.3.4.5",
         ),
         refused(
             "nameConstraints twice",

@@ -9,8 +9,8 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 
+use crate::crypto::authority::Authority;
 use crate::crypto::certificate::Certificate;
-use crate::crypto::identity::Authority;
 
 /// The words for how, and the file that the client gets.
 pub(super) struct Made {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{AUTHORITY, Case, Given, NOW, cases};
+use super::make::AUTHORITY;
+use super::{Case, Given, NOW, cases};
 use crate::trust::{Anchor, Certificate, TrustError, validity};
 
 const DAY: i64 = 24 * 3600;

@@ -20,6 +20,7 @@ mod address;
 mod book;
 mod receipts;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,13 +31,13 @@ use self::book::Book;
 pub use self::book::{Entry, Offered, SignedBy};
 pub use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
-use crate::own_files::{FlockOperation, For, Locked, PATIENCE, lock, replace};
+use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 
 /// Why the known servers cannot be asked or changed. Each says all in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
     /// There is no place for the file.
-    #[error("there is no home folder to remember servers in; name a file in UPSEAL_KNOWN")]
+    #[error("cannot find the home folder to remember servers in; set UPSEAL_KNOWN to a file")]
     NoPlace,
     /// The file cannot be read.
     #[error("cannot read the known servers in {}: {why}", path.display())]
@@ -65,13 +66,13 @@ pub enum KnownError {
         why: String,
     },
     /// It is no `host:port`.
-    #[error("{address:?} is not an address; host:port is, or [v6 address]:port")]
+    #[error("invalid address {address:?}: expected host:port or [IPv6]:port")]
     NotAnAddress {
         /// As given.
         address: String,
     },
     /// Nothing is known of this server.
-    #[error("{address} is not among the known servers{}", under(*ca))]
+    #[error("{address} is not a known server{}", under(*ca))]
     NotKnown {
         /// Which.
         address: String,
@@ -87,7 +88,7 @@ pub enum KnownError {
         count: usize,
     },
     /// No other key was refused since the last one was accepted.
-    #[error("{address} has offered no other key than the known one, sha256:{key}")]
+    #[error("{address} has not offered another key than the known one, sha256:{key}")]
     NothingOffered {
         /// Which.
         address: String,
@@ -215,7 +216,7 @@ impl KnownServers {
         let mut book = Book::read(path)?;
         let (encounter, news) = decide(&mut book, &address, meeting);
         let saved = match lock {
-            Ok(_held) if news => replace(path, book.to_string().as_bytes(), For::User),
+            Ok(_held) if news => replace(path, book.to_string().as_bytes(), Access::Private),
             Err(why) if news => Err(why),
             _ => Ok(()),
         };
@@ -287,7 +288,7 @@ impl KnownServers {
         let _held = hold(path).map_err(unwritable)?;
         let mut book = Book::read(path)?;
         let done = edit(&mut book)?;
-        replace(path, book.to_string().as_bytes(), For::User).map_err(unwritable)?;
+        replace(path, book.to_string().as_bytes(), Access::Private).map_err(unwritable)?;
         Ok(done)
     }
 }
@@ -339,11 +340,8 @@ fn date(now: i64) -> String {
 
 /// Held from reading the file to replacing it. Where a file system has no locks, two programs at once may lose one's
 /// news.
-fn hold(path: &Path) -> io::Result<Locked> {
-    match lock(path, ".lock", FlockOperation::NonBlockingLockExclusive, PATIENCE)? {
-        Locked::Busy => Err(io::Error::new(io::ErrorKind::TimedOut, "another program keeps it locked")),
-        locked => Ok(locked),
-    }
+fn hold(path: &Path) -> io::Result<Option<File>> {
+    lock(path, ".lock", LockKind::Exclusive, LOCK_TIMEOUT).and_then(Lock::held)
 }
 
 #[cfg(test)]

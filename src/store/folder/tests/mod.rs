@@ -31,7 +31,7 @@ fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
 fn open(path: &Path, durability: Durability, named: bool) -> Folder {
     let mut folder = Folder::open_with(path, durability).unwrap();
     if named {
-        Arc::get_mut(folder.root.get_mut().unwrap()).unwrap().unnamed = None;
+        Arc::get_mut(folder.root.get_mut()).unwrap().unnamed = None;
     }
     folder
 }

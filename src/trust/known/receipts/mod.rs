@@ -13,7 +13,7 @@
 use super::book::{Book, SignedBy};
 use super::{KnownError, KnownServers, hold, normal};
 use crate::digest::Digest;
-use crate::own_files::{For, replace};
+use crate::files::{Access, replace};
 
 /// A receipt that holds, before it is believed.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ impl KnownServers {
         let mut book = Book::read(path)?;
         let (standing, news) = decide(&mut book, &address, meeting);
         let saved = match lock {
-            Ok(_held) if news => replace(path, book.to_string().as_bytes(), For::User),
+            Ok(_held) if news => replace(path, book.to_string().as_bytes(), Access::Private),
             Err(why) if news => Err(why),
             _ => Ok(()),
         };

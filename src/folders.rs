@@ -1,0 +1,70 @@
+//! Places of the program's own files, in the user's folders by the XDG Base Directory specification.
+//!
+//! Every function returns `None` if the home folder is unknown (`$HOME` is not set and the system has no entry for
+//! this user). A variable that is set to the empty string counts as unset.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy as _;
+
+/// Subfolder of each XDG folder.
+const PROGRAM: &str = "upseal";
+
+/// Returns the history's file: `$UPSEAL_HISTORY`, or `history.db` in the data folder.
+#[must_use]
+pub fn history() -> Option<PathBuf> {
+    named("UPSEAL_HISTORY").or_else(|| data("history.db"))
+}
+
+/// Returns the calibration's file, which lies beside the history.
+#[must_use]
+pub fn calibration() -> Option<PathBuf> {
+    Some(history()?.with_file_name("calibration.json"))
+}
+
+/// Returns the file of known servers: `$UPSEAL_KNOWN`, or `known_servers` in the data folder.
+#[must_use]
+pub fn known_servers() -> Option<PathBuf> {
+    named("UPSEAL_KNOWN").or_else(|| data("known_servers"))
+}
+
+/// Returns the folder for files that the screen's embedded server receives.
+#[must_use]
+pub fn received() -> Option<PathBuf> {
+    data("received")
+}
+
+/// Returns the folder for recordings that are saved from the screen.
+#[must_use]
+pub fn captures() -> Option<PathBuf> {
+    data("captures")
+}
+
+/// Returns the folder for receipts.
+#[must_use]
+pub fn receipts() -> Option<PathBuf> {
+    data("receipts")
+}
+
+/// Returns the file of settings: `$UPSEAL_CONFIG`, or `config.toml` in the configuration folder.
+///
+/// # Errors
+/// `$UPSEAL_CONFIG` is a relative path, and the working folder is unknown.
+pub fn settings() -> io::Result<Option<PathBuf>> {
+    if let Some(path) = named("UPSEAL_CONFIG") {
+        return std::path::absolute(path).map(Some);
+    }
+    let base = etcetera::choose_base_strategy().ok();
+    Ok(base.map(|base| base.config_dir().join(PROGRAM).join("config.toml")))
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn data(name: &str) -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.data_dir().join(PROGRAM).join(name))
+}

@@ -1,0 +1,44 @@
+//! A draft as its session sees it: written to, then committed or aborted.
+
+use std::io::Write as _;
+#[cfg(target_os = "linux")]
+use std::os::fd::BorrowedFd;
+
+#[cfg(target_os = "linux")]
+use super::content;
+use super::{Draft, State};
+use crate::digest::Digest;
+use crate::store::error::{Doing, StoreError};
+use crate::store::folder::group::Group;
+use crate::store::{Pending, Ticket};
+
+impl Pending for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.len += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|cause| {
+            self.state = State::Torn;
+            self.failed(Doing::Write)(cause)
+        })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn splices(&self) -> bool {
+        true
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_from(&mut self, pipe: BorrowedFd<'_>, len: usize) -> Result<(), StoreError> {
+        self.len += len as u64;
+        content::splice_all(pipe, &mut self.file, len).map_err(|cause| {
+            self.state = State::Torn;
+            self.failed(Doing::Write)(cause)
+        })
+    }
+
+    fn commit(mut self: Box<Self>, digest: Option<Digest>) -> Ticket {
+        self.scout(digest);
+        Group::join(*self, digest)
+    }
+
+    fn abort(self: Box<Self>) {}
+}

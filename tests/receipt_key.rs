@@ -1,4 +1,4 @@
-//! The receipt key, by the program itself: made, certified, remembered; and servers that have none.
+//! The receipt key, tested with the program: created, certified, remembered; and servers without one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -11,10 +11,10 @@ use common::fixtures;
 use program::{Home, Outcome, Program, events, words};
 use serde_json::Value;
 
-/// Where no other program of this computer listens, so that a port stays free between two servers.
+/// A loopback address on which no other program listens, so that a port stays free between two servers.
 const LOOPBACK: &str = if cfg!(target_os = "linux") { "127.0.7.8" } else { "127.0.0.1" };
 
-/// What `certs init` makes of the receipt key.
+/// The files that `certs init` creates for the receipt key.
 const RECEIPT_FILES: [&str; 2] = ["certs/receipt_signed.crt", "certs/receipt_private_key.pem"];
 
 fn home() -> Home {
@@ -23,7 +23,7 @@ fn home() -> Home {
     home
 }
 
-/// As a server's folder is that an earlier version made.
+/// Creates the folder of a server of an earlier version.
 fn home_of_one_key() -> Home {
     let home = home();
     take_the_receipt_key_away(&home);
@@ -37,7 +37,7 @@ fn take_the_receipt_key_away(home: &Home) {
     drop(fs::remove_file(home.path("certs/receipt.csr")));
 }
 
-/// What the message at start tells the operator to do.
+/// Follows the instructions in the message at the server's start.
 fn make_a_receipt_key(home: &Home) {
     succeed(home, "certs csr --receipts --dir certs");
     succeed(home, "certs sign certs/receipt.csr --ca-dir certs --out certs/receipt_signed.crt");
@@ -49,7 +49,7 @@ fn succeed(home: &Home, line: &str) -> Outcome {
     outcome
 }
 
-/// A server on this port, or with 0 on any.
+/// Starts a server on this port, or on any if it is 0.
 fn serve(home: &Home, port: u16, flags: &str) -> (Program, String) {
     let line = format!("serve --json --bind {LOOPBACK}:{port} {flags}");
     let mut server = home.start(words(&line, &[]));
@@ -65,7 +65,7 @@ fn send(home: &Home, address: &str, flags: &str) -> Outcome {
     home.start(words(&format!("send --json --to {address} {flags} a.txt"), &[])).finish()
 }
 
-/// The last state of the only file.
+/// Returns the last state of the only file.
 fn state(sent: &Outcome) -> Value {
     let mut events = events(sent).into_iter();
     events.rfind(|event| event["event"] == "state").unwrap()["state"].clone()
@@ -107,7 +107,7 @@ fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_
     assert_eq!(known(&home)["receipt_key"], Value::Null);
     drop(server);
 
-    // While the CA has the request, that is what is said.
+    // While the CA has the request, the message says so.
     succeed(&home, "certs csr --receipts --dir certs");
     let (mut server, _) = serve(&home, 0, "");
     let warned = server.json(|event| event["event"] == "warned");
@@ -145,7 +145,7 @@ fn a_client_that_knows_of_receipts_refuses_a_server_without_and_says_the_way_for
     assert_eq!(send(&home, &address, "").code, Some(0));
     drop(server);
     take_the_receipt_key_away(&home);
-    // As an earlier version left it: receipts are remembered, a receipt key is not.
+    // As an earlier version left it: the server is known to give receipts, but its receipt key is not known.
     let text = fs::read_to_string(home.path("known")).unwrap();
     let line = text.split(' ').filter(|word| !word.starts_with("receipt-key=")).collect::<Vec<_>>().join(" ");
     fs::write(home.path("known"), line.trim_end().to_owned() + "\n").unwrap();
@@ -163,7 +163,7 @@ fn a_client_that_knows_of_receipts_refuses_a_server_without_and_says_the_way_for
         assert!(fault.contains(expected), "{expected}: {fault}");
     }
     drop(server);
-    // One way, and the other.
+    // In either of two ways.
     let (server, _) = serve(&home, port(&address), "--accept-padding oaep");
     let sent = send(&home, &address, "");
     assert!(sent.code == Some(0) && state(&sent)["stored"].is_object(), "{sent:?}");
@@ -213,7 +213,7 @@ fn another_receipt_key_is_refused_until_it_is_accepted() {
     assert!(sent.code == Some(0) && state(&sent)["stored"].is_object(), "{sent:?}");
 }
 
-/// As an attacker does who can compute signatures with the key that decrypts.
+/// An attacker who can compute signatures with the key that decrypts.
 #[test]
 fn a_server_that_had_a_receipt_key_and_signs_with_its_own_is_refused() {
     let home = home();
@@ -295,7 +295,7 @@ fn a_receipt_certificate_that_clients_refuse_is_named_when_the_server_starts() {
     assert_eq!(sent.code, Some(4), "{sent:?}");
     assert!(state(&sent)["failed"].to_string().contains("expired on 2021-01-01"), "{sent:?}");
     drop(server);
-    // Of another server: it does not even start.
+    // The receipt key of another server: the server does not start.
     fs::copy(fixtures("receipts/another-subject.crt"), home.path("certs/receipt_signed.crt")).unwrap();
     let refused = home.run(&["serve", "--bind", "127.0.0.1:0"]);
     assert_eq!(refused.code, Some(5), "{refused:?}");
@@ -317,7 +317,7 @@ fn receipts_of_earlier_versions_verify_with_a_warning_that_names_the_reason() {
         let warning =
             "warning: signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5";
         assert!(verified.err.contains(warning), "{verified:?}");
-        // As it is with a receipt of today that is cut back to that form: the signature is another key's.
+        // If a receipt of today is shortened to that form, the signature is that of another key.
         let text = fs::read_to_string(&receipt).unwrap();
         fs::write(home.path("forged"), text.replacen("before.txt", "after.txt", 1)).unwrap();
         assert_eq!(home.start(["verify", &file, "--receipt", "forged", "--ca", &ca]).finish().code, Some(4));
@@ -346,7 +346,7 @@ fn a_receipt_of_two_keys_verifies_without_a_warning_and_forged_by_the_server_key
     fs::write(home.path("forged"), forged.to_text()).unwrap();
     let refused = verify("forged");
     assert!(refused.code == Some(4) && refused.out.contains("FAIL  signature"), "{refused:?}");
-    // Where another receipt key is known of this server, or a receipt names none, that is said.
+    // A different known receipt key, or a receipt without one, is reported.
     let offered = format!(" receipt-key=sha256:{}", "0".repeat(64));
     let text = fs::read_to_string(home.path("known")).unwrap();
     let at = text.find(" receipt-key=").unwrap();

@@ -1,4 +1,4 @@
-//! Recordings that are played again, by a server whose history can be written and by one whose cannot.
+//! Recorded sessions that are replayed to a server whose history can be written, and to one whose history cannot.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Padding, Variant};
 use upseal::trust::Anchor;
 
-/// The server itself, with a home of its own.
+/// The server program, in a home folder of its own.
 struct Server {
     home: Home,
     program: Program,
@@ -38,7 +38,7 @@ impl Server {
         Self { home, program, address }
     }
 
-    /// Plays these bytes over a connection of its own; `Err`: the reason for which it was refused, and whose it is.
+    /// Sends these bytes over a new connection. `Err` contains the reason of the refusal, and whom it blames.
     fn play(&mut self, bytes: &[u8]) -> Result<(), (String, String)> {
         let mut peer = Peer::connect(self.address);
         peer.send(bytes);
@@ -63,7 +63,7 @@ impl Server {
         Connection::open(self.home.history()).unwrap()
     }
 
-    /// How many SHA-256 the replay memory holds.
+    /// Returns the number of digests in the replay memory.
     fn remembered(&self) -> i64 {
         self.history().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap()
     }
@@ -74,12 +74,12 @@ impl Server {
     }
 }
 
-/// The bytes of one upload, as its client sends them, to a server that has nothing to do with it.
+/// Records one upload to an unrelated server.
 fn recording(dialect: Dialect, name: &str, content: &[u8]) -> common::Recording {
     common::Recording::of(dialect, name, content)
 }
 
-/// A block that holds just this.
+/// Encrypts a block with this content.
 fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
     let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), clock::unix_seconds()).unwrap();
@@ -94,7 +94,7 @@ fn pair(block: &[u8]) -> Vec<u8> {
     [&words(&[K as u64]), block].concat()
 }
 
-/// A client without a hello, up to MODE 1.
+/// Returns the messages of a client without a hello, up to MODE 1.
 fn opening(name: &str) -> Vec<u8> {
     [message(3, b"no hello"), message(0, name.as_bytes()), words(&[1])].concat()
 }
@@ -118,7 +118,7 @@ fn an_empty_block_before_a_body_does_not_hide_it() {
         [opening(name), words(&[body.len() as u64]), body, words(&[2])].concat()
     };
     server.play(&joined("a", &[block(b""), content.clone()])).unwrap();
-    // Of the recording, and of whoever plays it.
+    // Digests from the recording, and from the session that replays it.
     for before in [vec![block(b"")], vec![], vec![block(b""), block(b"")]] {
         let blocks = [before, vec![content.clone()]].concat();
         server.is_refused(&joined("b", &blocks), "this CP1 body");
@@ -136,7 +136,7 @@ fn what_continues_a_file_after_silence_is_not_taken_from_a_recording() {
     let recorded = [pair(&block(&[1; 62])), pair(&block(&[2; 62])), pair(&block(&[3; 4]))].concat();
     let upload = [opening("a"), words(&[128]), recorded.clone(), words(&[2])].concat();
     server.play(&upload).unwrap();
-    // A whole file of one short block of somebody else's, the silence after it, and the recording.
+    // A complete file of one short block by another sender, the silence after it, and the recording.
     let mut peer = Peer::connect(server.address);
     peer.send(&[opening("b"), words(&[9]), pair(&block(b"something"))].concat());
     server.program.json(|event| event["event"] == "received" && event["name"] == "b");
@@ -178,7 +178,7 @@ fn a_history_that_cannot_be_written_does_not_let_a_recording_in() {
     }
     assert_eq!(server.stored(), ["a", "b"]);
     assert_eq!(server.remembered(), 0);
-    // It can be written again: the next file takes with it what waited.
+    // The history can be written again: the next file's row takes along what waited.
     server.history().execute_batch("DROP TRIGGER full_1; DROP TRIGGER full_2").unwrap();
     server.play(&recording(Dialect::of(Variant::Plain), "c", b"hello").bytes).unwrap();
     assert_eq!(server.remembered(), 2);
@@ -207,7 +207,7 @@ fn only_a_session_key_that_opened_a_file_is_remembered() {
     let key = recording.ends[0]..recording.ends[1];
     let mut bytes = recording.bytes[..key.start].to_vec();
     for n in 0..40_u8 {
-        // Of no key's length, and of its length: neither opens anything.
+        // One block of another length than the key's, and one of its length: neither decrypts.
         bytes.extend(message(4, &[n; 3]));
         bytes.extend(message(4, &[n; K]));
     }
@@ -222,7 +222,7 @@ fn only_a_session_key_that_opened_a_file_is_remembered() {
 fn a_file_that_failed_leaves_nothing_that_must_not_come_again() {
     let mut server = Server::start();
     let recording = recording(Dialect::of(Variant::Cp2), "a", b"hello");
-    // Cut in the token.
+    // Cut inside the token.
     server.play(&recording.bytes[..recording.whole - 20]).unwrap_err();
     assert_eq!(server.remembered(), 0);
     server.play(&recording.bytes).unwrap();
@@ -240,7 +240,8 @@ fn a_start_forgets_what_can_no_longer_be_replayed() {
     assert_eq!(server.remembered(), 0);
 }
 
-/// One known client sends its session key in pieces, of which all but one are empty: anybody can put a fresh one first.
+/// One known client sends its session key in several blocks, all but one of them empty. An attacker can put a fresh
+/// block before them.
 #[test]
 fn a_session_key_in_a_later_piece_is_not_taken_twice() {
     let mut server = Server::start();

@@ -1,4 +1,4 @@
-//! A certificate authority of one's own: for `upseal certs init` and `certs sign`, and for the embedded server.
+//! A certificate authority: for `upseal certs init` and `certs sign`, and for the embedded server.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -37,22 +37,22 @@ use super::key_files::{
 use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE, ReceiptKey};
 use crate::digest::Digest;
 
-/// A CA's key, as the course's.
+/// Size of a CA's key in bits.
 const AUTHORITY_BITS: usize = 2048;
 
-/// The embedded server's key, as in the seed.
+/// Size of the embedded server's key in bits.
 pub const THROWAWAY_BITS: usize = 1024;
 
-/// The name in its certificates.
+/// Common name in the embedded server's certificates.
 const THROWAWAY_NAME: &str = "upseal embedded server";
 
-/// The throwaway certificates outlive every run of a program.
+/// Validity of the embedded server's certificates in days; they outlive every run of a program.
 const THROWAWAY_DAYS: u32 = 365;
 
-/// The CA that [`init`] makes: ten years.
+/// Validity of the CA that [`init`] creates: ten years.
 const AUTHORITY_DAYS: u32 = 3650;
 
-/// Certificates begin earlier than now, for peers whose clock is behind.
+/// How much earlier than now certificates become valid, for peers whose clocks are behind.
 const EARLIER: Duration = Duration::from_secs(3600);
 
 const DAY: u64 = 24 * 3600;
@@ -61,14 +61,14 @@ const DAY: u64 = 24 * 3600;
 pub struct Authority {
     key: SigningKey<Sha256>,
     name: Name,
-    /// As its own certificate gives it; `None`: it is computed from the key.
+    /// Key identifier from the CA's certificate; `None` if it is computed from the key.
     key_id: Option<SubjectKeyIdentifier>,
     certificate_pem: String,
     private_key_pem: Zeroizing<String>,
 }
 
 impl Authority {
-    /// Makes one, valid from an hour ago for `days` days.
+    /// Creates a CA, valid from an hour ago for `days` days.
     pub fn new(common_name: &str, days: u32) -> Result<Self, IdentityError> {
         let name = name(common_name)?;
         let own = new_key(AUTHORITY_BITS)?;
@@ -80,8 +80,8 @@ impl Authority {
         Ok(Self { key, name, key_id: None, certificate_pem, private_key_pem })
     }
 
-    /// An existing one, from its certificate and its private key (PKCS #8 or PKCS #1). They must be a pair, and
-    /// the certificate one of a CA.
+    /// Loads a CA from its certificate and its private key (PKCS #8 or PKCS #1). They must be a pair, and the
+    /// certificate must be that of a CA.
     pub fn load(certificate: &Path, private_key: &Path) -> Result<Self, IdentityError> {
         let pem = key_files::read(certificate)?;
         let own = key_files::private_key(private_key, &key_files::read(private_key)?)?;
@@ -114,13 +114,13 @@ impl Authority {
         })
     }
 
-    /// The CA's certificate: what clients take as `--ca`.
+    /// Returns the CA's certificate, which clients need for `--ca`.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }
 
-    /// The CA's private key, PKCS #8.
+    /// Returns the CA's private key, PKCS #8.
     #[must_use]
     pub fn private_key_pem(&self) -> &str {
         &self.private_key_pem
@@ -130,7 +130,7 @@ impl Authority {
         &self.name
     }
 
-    /// Signs a certificate for somebody's key.
+    /// Signs a certificate for a key.
     pub(super) fn certify(
         &self,
         purpose: Purpose,
@@ -142,15 +142,15 @@ impl Authority {
         certificate(Role::Leaf { purpose, name: subject, issuer, issuer_id }, public, days, &self.key)
     }
 
-    /// Makes a server's key of `bits` bits, and signs its certificate.
+    /// Creates a server's key of `bits` bits and its certificate.
     pub fn issue(&self, common_name: &str, bits: usize, days: u32) -> Result<Issued, IdentityError> {
         self.issue_for(Purpose::Server, common_name, &new_key(bits)?, days)
     }
 
-    /// Makes a receipt key of `bits` bits for the server of that name, and signs its certificate.
+    /// Creates a receipt key of `bits` bits, and its certificate, for the server with this common name.
     ///
     /// # Errors
-    /// The name or the size is not accepted, or there is no randomness.
+    /// The name or the size is not supported, or there is no randomness.
     pub fn issue_receipt_key(
         &self,
         common_name: &str,
@@ -178,17 +178,16 @@ impl Authority {
 
 /// A certificate and its private key.
 pub struct Issued {
-    /// Its certificate.
+    /// The certificate, PEM.
     pub certificate_pem: String,
-    /// Its key, PKCS #8.
+    /// The private key, PKCS #8 in PEM.
     pub private_key_pem: Zeroizing<String>,
 }
 
-/// An identity for the embedded server, and the PEM of the CA that signed it: in memory, made anew each
-/// time, RSA-1024 under a CA of 2048 bits as in the seed, with a receipt key. The CA's key is gone when this
-/// returns.
+/// Creates an identity for the embedded server, in memory: a key of 1024 bits under a new CA of 2048 bits, with a
+/// receipt key. Returns it with the CA's certificate. The CA's key is dropped.
 pub fn throwaway() -> Result<(Identity, String), IdentityError> {
-    // The search for its primes takes as long as that for the CA's, so it runs beside it.
+    // The receipt key's primes take as long to find as the CA's, so both searches run at the same time.
     thread::scope(|scope| {
         let receipts = scope.spawn(|| new_key(RECEIPT_BITS_MIN));
         let (authority, identity) = throwaway_server(THROWAWAY_BITS)?;
@@ -203,8 +202,8 @@ pub fn throwaway() -> Result<(Identity, String), IdentityError> {
     })
 }
 
-/// Makes a throwaway identity with a key of `bits` bits, which takes seconds where there are many, and without a
-/// receipt key: for a server whose files are measured and not kept.
+/// Creates an identity with a key of `bits` bits and without a receipt key, for a server whose files are measured and
+/// not kept. A large key takes seconds.
 pub fn throwaway_of(bits: usize) -> Result<(Identity, String), IdentityError> {
     let (authority, identity) = throwaway_server(bits)?;
     Ok((identity, authority.certificate_pem))
@@ -217,9 +216,9 @@ fn throwaway_server(bits: usize) -> Result<(Authority, Identity), IdentityError>
     Ok((authority, identity))
 }
 
-/// Makes a CA (2048 bits, ten years) and the certificates of a server's key (`bits`, `days`) and of its receipt key
-/// (at least 2048 bits), and writes them with their keys into `dir`, which is created (0700) if need be. Private
-/// keys get mode 0600. Nothing is ever overwritten: if any of the six files is there, none is written.
+/// Creates a CA (2048 bits, ten years), a server's key (`bits`, `days`) and a receipt key (at least 2048 bits), and
+/// writes the three certificates and keys into `dir`, which is created (0700) if it is missing. Private keys get mode
+/// 0600. If any of the six files exists, none is written.
 pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
     let files = [
         CA_FILE,
@@ -230,7 +229,7 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
         RECEIPT_PRIVATE_KEY_FILE,
     ]
     .map(|name| dir.join(name));
-    // Before the search for primes; `create_new` below is what holds.
+    // Checked before the search for primes, to fail early. `create_new` below is the actual protection.
     if let Some(path) = files.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(IdentityError::Exists { path: path.clone() });
     }
@@ -249,12 +248,12 @@ pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, Identity
     ])
 }
 
-/// As [`ServerKey::fingerprint`](super::server_key::ServerKey::fingerprint), of any key.
+/// Returns the fingerprint of any key, as [`ServerKey::fingerprint`](super::server_key::ServerKey::fingerprint) does.
 fn fingerprint(key: &SubjectPublicKeyInfo) -> Result<String, IdentityError> {
     Ok(Digest::of(&key.to_der().map_err(issue)?).to_string())
 }
 
-/// A folder for keys, if it is not there.
+/// Creates a folder for keys if it is missing.
 pub(super) fn create_folder(dir: &Path) -> Result<(), IdentityError> {
     DirBuilder::new()
         .recursive(true)
@@ -263,14 +262,14 @@ pub(super) fn create_folder(dir: &Path) -> Result<(), IdentityError> {
         .map_err(|why| IdentityError::Unwritable { path: dir.into(), why })
 }
 
-/// Writes files that must not be there yet, with their modes: all of them or none.
+/// Writes new files with their modes, all or none. An existing file is an error.
 pub(super) fn write_all_new<const N: usize>(
     files: [(PathBuf, &str, u32); N],
 ) -> Result<Vec<PathBuf>, IdentityError> {
     let mut written = Vec::new();
     for (path, text, mode) in files {
         if let Err(why) = write_new(&path, text, mode) {
-            // Only what this call made; of no use without the rest.
+            // Only files that this call created; they are useless without the others.
             for path in &written {
                 drop(std::fs::remove_file(path));
             }
@@ -284,7 +283,7 @@ pub(super) fn write_all_new<const N: usize>(
     Ok(written)
 }
 
-/// Writes a file that must not be there yet, to the disk.
+/// Writes a new file and syncs it to disk. An existing file is an error.
 pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -294,7 +293,7 @@ pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     done
 }
 
-/// Two CAs never have the same name, so that a client can say that it has the wrong one.
+/// Appends a random number to a CA's name, so that a client can report that it has the wrong CA.
 fn numbered(name: &str) -> Result<String, IdentityError> {
     let number = getrandom::u32().map_err(|_| rsa::Error::Rng)?;
     Ok(format!("{name} {number:08x}"))
@@ -307,7 +306,7 @@ pub(super) fn new_key(bits: usize) -> Result<RsaPrivateKey, IdentityError> {
     Ok(RsaPrivateKey::new(&mut UnwrapErr(SysRng), bits)?)
 }
 
-/// `CN=…`, every byte as a hexadecimal pair, so that nothing in it is syntax (RFC 4514, 2.4).
+/// Returns `CN=…` with every byte as a hexadecimal pair, so that nothing in it is syntax (RFC 4514, 2.4).
 pub(super) fn name(common_name: &str) -> Result<Name, IdentityError> {
     if !(1..=64).contains(&common_name.chars().count()) {
         return Err(IdentityError::Name { name: common_name.into() });
@@ -340,12 +339,12 @@ pub(super) fn issue(why: impl std::fmt::Display) -> IdentityError {
     IdentityError::Issue { why: why.to_string() }
 }
 
-/// The extended key usage of a receipt key's certificate.
+/// Returns the extended key usage of a receipt key's certificate.
 pub(super) fn receipts_use() -> ExtendedKeyUsage {
     ExtendedKeyUsage(vec![ObjectIdentifier::new_unwrap(RECEIPTS_USE)])
 }
 
-/// Whose certificate; the extensions follow (RFC 5280, 4.2.1).
+/// Role of a certificate, which determines its extensions (RFC 5280, 4.2.1).
 enum Role {
     Authority { name: Name },
     Leaf { purpose: Purpose, name: Name, issuer: Name, issuer_id: Option<SubjectKeyIdentifier> },

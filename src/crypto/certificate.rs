@@ -1,65 +1,65 @@
-//! One X.509 certificate out of a PEM text, and nothing else beside it.
+//! Reading exactly one X.509 certificate in PEM.
 
 use x509_cert::der::asn1::{AnyRef, BitStringRef};
 use x509_cert::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierRef;
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 
-/// More than any certificate of this protocol needs.
+/// Maximum length in bytes; no certificate of this protocol is longer.
 pub const CERTIFICATE_MAX: usize = 64 * 1024;
 
-/// What Windows' Notepad writes before UTF-8; OpenSSL too skips it.
+/// Byte order mark that Windows' Notepad writes before UTF-8. OpenSSL skips it too.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
 
-/// What a certificate may be used for.
+/// Permitted use of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The server's own key: it answers MODE 3, and decrypts.
+    /// The server's own key: it signs the reply to MODE 3, and decrypts.
     Server,
-    /// The key that signs receipts.
+    /// A key that signs receipts.
     Receipts,
 }
 
-/// The extended key usage of a receipt key's certificate: `id-kp-documentSigning` (RFC 9336). It does not hold
-/// `serverAuth`, so no client takes such a certificate for a server's.
+/// Extended key usage of a receipt key's certificate: `id-kp-documentSigning` (RFC 9336). It does not include
+/// `serverAuth`, so no client accepts such a certificate as a server's.
 pub const RECEIPTS_USE: &str = "1.3.6.1.5.5.7.3.36";
 
 /// Why a text is not exactly one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// Longer than [`CERTIFICATE_MAX`].
+    /// The text is longer than [`CERTIFICATE_MAX`].
     #[error("it has {len} bytes (supported: up to {CERTIFICATE_MAX})")]
     TooLong {
-        /// Bytes that came.
+        /// Length in bytes.
         len: usize,
     },
-    /// No byte but white space.
+    /// The text contains only white space.
     #[error("it is empty")]
     Empty,
-    /// A certificate in DER.
+    /// The file is a certificate in DER.
     #[error("it is in DER, not in PEM (convert it with `openssl x509 -inform der`)")]
     Der,
-    /// No line `-----BEGIN CERTIFICATE-----`.
+    /// The line `-----BEGIN CERTIFICATE-----` is missing.
     #[error("it contains no line -----BEGIN CERTIFICATE-----")]
     NoPem,
     /// The text between the lines is not Base64, or the last line is missing.
     #[error("the PEM text is damaged")]
     BadPem,
-    /// More than one PEM block.
+    /// The text contains more than one PEM block.
     #[error("it contains several PEM blocks (expected: one certificate)")]
     Several,
-    /// Bytes after the certificate.
-    #[error("it is followed by other bytes")]
+    /// Bytes follow the certificate.
+    #[error("other bytes follow the certificate")]
     TrailingBytes,
     /// The bytes are not an X.509 certificate.
     #[error("its PEM block is not X.509")]
     NotX509,
 }
 
-/// The DER of exactly one certificate; it parses.
+/// The DER of exactly one certificate; it was parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate(Vec<u8>);
 
@@ -91,8 +91,8 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(CertificateError::TrailingBytes);
         }
-        // RFC 5280, 4.1.2.1 and 4.2: three versions there are, and no extension comes twice. `x509-parser`
-        // reads others, and takes an extension that comes twice for one that is not there.
+        // RFC 5280, 4.1.2.1 and 4.2: there are three versions, and no extension occurs twice. `x509-parser` reads
+        // other versions, and treats an extension that occurs twice as absent.
         if parsed.version().0 > X509Version::V3.0 || parsed.extensions_map().is_err() {
             return Err(CertificateError::NotX509);
         }
@@ -100,19 +100,19 @@ impl Certificate {
         Ok(Self(der))
     }
 
-    /// The DER bytes.
+    /// Returns the DER bytes.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.0
     }
 
-    /// What the bytes say.
+    /// Parses the certificate.
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         X509Certificate::from_der(&self.0).map(|(_, parsed)| parsed).map_err(|_| CertificateError::NotX509)
     }
 }
 
-/// Why there is no line that begins a PEM block.
+/// Returns why a text contains no PEM block.
 fn not_pem(text: &[u8]) -> CertificateError {
     if text.trim_ascii().is_empty() {
         CertificateError::Empty
@@ -123,8 +123,8 @@ fn not_pem(text: &[u8]) -> CertificateError {
     }
 }
 
-/// What no signature covers must be DER to the letter (RFC 5280, 4.1), which `x509-parser` does not ask
-/// for: otherwise one certificate could be written in several ways.
+/// Checks that the parts that no signature covers are strict DER (RFC 5280, 4.1), which `x509-parser` does not:
+/// otherwise one certificate could be written in several ways.
 fn strict_envelope(der: &[u8]) -> x509_cert::der::Result<()> {
     let mut envelope = SliceReader::new(der)?;
     envelope.sequence(|parts| {
@@ -135,7 +135,7 @@ fn strict_envelope(der: &[u8]) -> x509_cert::der::Result<()> {
     })
 }
 
-/// Lines with their ends, and where they begin.
+/// Returns the lines with their ends, and their positions.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     text.split_inclusive(|byte| *byte == b'\n').scan(0, |at, line| {
         let start = *at;

@@ -1,8 +1,9 @@
-//! AP: the server signs what the client sends, and the client verifies it (PROTOCOL.md, "AP").
+//! AP: the server signs a message that the client sends, and the client verifies the signature (docs/protocol.md,
+//! section "AP").
 //!
-//! RSASSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 8.1). A signature is made with a salt of the
-//! maximum length and accepted with any. Whatever is to mean more than "I answered" must therefore ask
-//! for another length: see `sign_salted`, which makes every signature of a server.
+//! RSASSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 8.1). The signature over a challenge has a salt of the maximum
+//! length, and is accepted with a salt of any length. A signature with another meaning must therefore use another
+//! length: see `sign_salted`, which makes every signature of a server.
 
 use rsa::Pss;
 use rsa::sha2::{Digest as _, Sha256};
@@ -12,39 +13,39 @@ use super::pss;
 use super::rsa_batch::{BatchError, PrivateBatch};
 use super::server_key::ServerKey;
 
-/// Why an answer does not hold.
+/// Why a reply to MODE 3 does not prove the server's identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
-    /// A signature has as many bytes as the modulus.
-    #[error("the signature has {got} bytes, and the certificate's key makes {expected}")]
+    /// The signature is not as long as the modulus.
+    #[error("the signature has {got} bytes (expected: {expected})")]
     Length {
-        /// `k` of the certificate.
+        /// Length of the certificate's modulus in bytes.
         expected: usize,
-        /// Bytes that came.
+        /// Length of the signature in bytes.
         got: usize,
     },
-    /// The key of the certificate did not sign this message.
-    #[error("the signature was not made over our message by the certificate's key")]
+    /// The certificate's key did not sign this message.
+    #[error("the signature over our message was not made by the certificate's key")]
     Mismatch,
 }
 
-/// Why there is no signature. Nothing left: a wrong one would give the key away.
+/// Why signing failed. No signature is released: a faulty one could reveal the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignError {
+pub enum SigningError {
     /// The salt is longer than the maximum.
     #[error("a salt of {len} bytes does not fit into a signature of a key of {bits} bits")]
     Salt {
-        /// As asked for.
+        /// Requested length in bytes.
         len: usize,
-        /// Of the modulus.
+        /// Size of the modulus in bits.
         bits: usize,
     },
-    /// This machine failed, whatever was to be signed.
+    /// This machine failed.
     #[error("this machine failed to sign: {0}")]
     Machine(#[from] BatchError),
 }
 
-/// Checks an answer to MODE 3: a signature over exactly `message`, with a salt of any length.
+/// Verifies a reply to MODE 3: a signature over exactly `message`, with a salt of any length.
 pub fn verify(key: &ServerKey, message: &[u8], signature: &[u8]) -> Result<(), ChallengeError> {
     let expected = key.modulus_bytes();
     if signature.len() != expected {
@@ -54,27 +55,32 @@ pub fn verify(key: &ServerKey, message: &[u8], signature: &[u8]) -> Result<(), C
     any_salt.verify(key.as_rsa(), &Sha256::digest(message), signature).map_err(|_| ChallengeError::Mismatch)
 }
 
-/// The salt length that the handout asks for, `PSS.MAX_LENGTH`: emLen − hLen − 2.
+/// Returns the salt length that the assignment specifies, `PSS.MAX_LENGTH`: emLen − hLen − 2.
 pub(super) fn salt_max(key: &PrivateBatch) -> usize {
     pss::salt_max(key.bits()).unwrap_or(0)
 }
 
-/// Signs with a random salt of exactly `salt_len` bytes, blinded, and checked against faults before it leaves.
-pub(super) fn sign_salted(key: &PrivateBatch, message: &[u8], salt_len: usize) -> Result<Vec<u8>, SignError> {
-    // Before memory is asked for.
+/// Signs with a random salt of exactly `salt_len` bytes. The private operation is blinded, and its result is checked
+/// against faults before it is returned.
+pub(super) fn sign_salted(
+    key: &PrivateBatch,
+    message: &[u8],
+    salt_len: usize,
+) -> Result<Vec<u8>, SigningError> {
+    // Checked before memory is allocated.
     if salt_len > salt_max(key) {
-        return Err(SignError::Salt { len: salt_len, bits: key.bits() });
+        return Err(SigningError::Salt { len: salt_len, bits: key.bits() });
     }
     let mut salt = vec![0; salt_len];
     getrandom::fill(&mut salt).map_err(|_| BatchError::NoRandomness)?;
     sign_with(key, message, &salt)
 }
 
-/// RSASSA-PSS-SIGN (RFC 8017, 8.1.1) with that salt.
-fn sign_with(key: &PrivateBatch, message: &[u8], salt: &[u8]) -> Result<Vec<u8>, SignError> {
-    let too_long = SignError::Salt { len: salt.len(), bits: key.bits() };
+/// RSASSA-PSS-SIGN (RFC 8017, 8.1.1) with a given salt.
+fn sign_with(key: &PrivateBatch, message: &[u8], salt: &[u8]) -> Result<Vec<u8>, SigningError> {
+    let too_long = SigningError::Salt { len: salt.len(), bits: key.bits() };
     let em = pss::encode(key.bits(), &Sha256::digest(message).into(), salt).ok_or(too_long)?;
-    // EM is below every modulus of its bits, so there is always a result.
+    // EM is below every modulus of its size, so there is always a result.
     let signature = key.decrypt(&em)?.pop().flatten().ok_or(BatchError::Fault)?;
     Ok(signature.to_vec())
 }
@@ -116,7 +122,7 @@ mod tests {
 
     const BACKENDS: [Backend; 4] = [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate];
 
-    /// By the `rsa` crate's verifier, which is told the length.
+    /// Checks the salt length with the `rsa` crate's verifier.
     fn has_a_salt_of(identity: &Identity, message: &[u8], signature: &[u8], salt_len: usize) -> bool {
         let exactly = Pss::<Sha256>::new_with_salt(salt_len);
         exactly.verify(identity.server_key().as_rsa(), &Sha256::digest(message), signature).is_ok()
@@ -156,7 +162,7 @@ mod tests {
     fn a_salt_that_does_not_fit_is_refused() {
         for (identity, max) in [(&*RSA_1024, 94), (&*RSA_2048, 222)] {
             for len in [max + 1, max + 32, usize::MAX] {
-                let error = SignError::Salt { len, bits: max * 8 + 272 };
+                let error = SigningError::Salt { len, bits: max * 8 + 272 };
                 assert_eq!(sign_salted(identity.batch(), b"message", len), Err(error));
             }
             assert!(sign_with(identity.batch(), b"message", &vec![0; max + 1]).is_err());
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn with_the_same_salt_the_rsa_crate_makes_the_same_signature() {
-        /// Random bytes that are these, and no more.
+        /// A source of "random" bytes that returns this salt once.
         struct Given<'a>(&'a [u8]);
         impl TryRng for Given<'_> {
             type Error = Infallible;
@@ -200,14 +206,14 @@ mod tests {
     fn a_machine_that_computes_wrongly_signs_nothing() {
         let key = RSA_1024.private_key_for_tests();
         for _ in 0..3 {
-            let fault = Err(SignError::Machine(BatchError::Fault));
+            let fault = Err(SigningError::Machine(BatchError::Fault));
             assert_eq!(sign_salted(&PrivateBatch::failing(key), b"message", 32), fault);
         }
         let wearing = PrivateBatch::failing_after_one(key);
         let signature = sign_salted(&wearing, b"message", 32).unwrap();
         verify(&RSA_1024.server_key(), b"message", &signature).unwrap();
         for _ in 0..3 {
-            assert_eq!(sign_salted(&wearing, b"message", 32), Err(SignError::Machine(BatchError::Fault)));
+            assert_eq!(sign_salted(&wearing, b"message", 32), Err(SigningError::Machine(BatchError::Fault)));
         }
     }
 

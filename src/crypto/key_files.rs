@@ -11,7 +11,7 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use zeroize::Zeroizing;
 
 use super::certificate::{CERTIFICATE_MAX, CertificateError};
-use super::challenge::SignError;
+use super::challenge::SigningError;
 use super::private_pem::{PemError, private_key_block};
 use super::rsa_batch::BatchError;
 use crate::messages::escape;
@@ -136,7 +136,7 @@ pub enum IdentityError {
     #[error("{why}{}", remedy(*why))]
     Sign {
         /// Reason.
-        why: SignError,
+        why: SigningError,
     },
     /// The `rsa` crate failed: no randomness, or a key that it refuses.
     #[error("RSA failed: {why}")]
@@ -158,19 +158,19 @@ impl From<rsa::Error> for IdentityError {
     }
 }
 
-impl From<SignError> for IdentityError {
-    fn from(why: SignError) -> Self {
+impl From<SigningError> for IdentityError {
+    fn from(why: SigningError) -> Self {
         Self::Sign { why }
     }
 }
 
-const fn remedy(why: SignError) -> &'static str {
+const fn remedy(why: SigningError) -> &'static str {
     match why {
-        SignError::Machine(BatchError::Fault) => "; check this machine's memory and CPU",
-        SignError::Machine(BatchError::NoRandomness) => {
+        SigningError::Machine(BatchError::Fault) => "; check this machine's memory and CPU",
+        SigningError::Machine(BatchError::NoRandomness) => {
             "; check the system's random number generator (getrandom)"
         }
-        SignError::Salt { .. } => "",
+        SigningError::Salt { .. } => "",
     }
 }
 
@@ -178,7 +178,7 @@ fn hint(why: &io::Error) -> &'static str {
     if why.kind() == io::ErrorKind::NotFound { " (create one with `upseal certs init`)" } else { "" }
 }
 
-/// A whole file of at most [`CERTIFICATE_MAX`] bytes.
+/// Reads a file of at most [`CERTIFICATE_MAX`] bytes.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let unreadable = |why| IdentityError::Unreadable { path: path.into(), why };
     let file = File::open(path).map_err(unreadable)?;

@@ -1,4 +1,4 @@
-//! The cryptography: plaintext ⇄ the body of one MODE 1, and who answers.
+//! Cryptography: converts plaintext to the body of one MODE 1 and back, and proves who the server is.
 //!
 //! ```text
 //!                     client                                     server
@@ -12,23 +12,24 @@
 //!        Clear ───────────────── the bytes themselves ─────▶ Clear
 //! ```
 //!
-//! In reading order: [`identity`] (a server's key and certificate), [`authority`] (issues them) and
-//! [`request`] (asks another's CA for one, or answers),
-//! [`challenge`] (AP), [`receipt`] (proof of delivery), [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them [`rsa_batch`] (many RSA
-//! operations at once), [`padding`], `certificate`, `name`, `pss` and `session_key`.
+//! In reading order: [`identity`] (a server's key and certificate), [`server_key`] (its public key), [`authority`]
+//! (issues certificates) and [`request`] (requests them), [`challenge`] (AP), [`receipt`] (proof of delivery),
+//! [`rsa_blocks`] (CP1), [`fernet`] (CP2); below them [`rsa_batch`] (many RSA operations at once), [`padding`],
+//! `key_files`, `certificate`, `name`, `pss` and `session_key`.
 //!
-//! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes
-//! input in pieces of any length, and appends to the caller's buffer. Nothing here knows a socket or a
-//! clock; only [`identity`], [`receipt_key`], [`authority`] and [`request`] touch files.
+//! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes input in
+//! pieces of any length, and appends to the caller's buffer. Nothing here uses a socket or, but for the validity of
+//! new certificates, a clock. Only [`identity`], [`receipt_key`], [`authority`], [`request`] and [`key_files`] access
+//! files.
 //!
-//! **Limits.** Decryption fails in one way, [`OpenError::Rejected`] (for the operator alone there is
-//! [`OpenError::Machine`]), and only at [`Open::finish`], after
-//! the whole body was consumed. What [`Open::open`] emitted before is *unverified*: it may be written
-//! where nobody sees it, and must not be shown, named, hashed for show, or published until `finish` says
-//! `Ok`. Every private operation of a server is [`rsa_batch`]'s, blinded and checked: for keys of 1024 and 2048 bits
-//! written to take the same time whatever the secrets, for others the `rsa` crate's, which is said to be
-//! constant-time (RUSTSEC-2023-0071 is open for it). A CA's signatures are the crate's. Unpadding and the choice between
-//! paddings are ours and constant-time ([`padding`]).
+//! **Limits.** Decryption fails in one way, [`OpenError::Rejected`] (and [`OpenError::Machine`], which only the
+//! operator learns of), and only at [`Open::finish`], after the whole body was consumed. What [`Open::open`] emitted
+//! before is *unverified*: it may be written to a file that no other process can see, and must not be shown, named,
+//! hashed for display, or published until `finish` returns `Ok`. Every private operation of a server goes through
+//! [`rsa_batch`], blinded and checked. For keys of 1024 and 2048 bits the code takes the same time whatever the
+//! secrets are. For others it uses the `rsa` crate, which is said to be constant-time (RUSTSEC-2023-0071 is open for
+//! it). A CA's signatures are the crate's. Unpadding, and the choice between paddings, are this program's own code
+//! and constant-time ([`padding`]).
 
 pub mod authority;
 pub mod certificate;
@@ -54,80 +55,83 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest::{Digest, FileDigest};
 
-/// Adds to a digest, if there is one.
+/// Updates a digest, if there is one.
 fn digest_more(digest: &mut Option<Sha256>, plain: &[u8]) {
     if let Some(digest) = digest {
         digest.update(plain);
     }
 }
 
-/// Plaintext → the body of one MODE 1 (for CP1: its blocks one after another, without framing).
+/// Converts plaintext to the body of one MODE 1. For CP1 these are the blocks one after another, without a framing.
 pub trait Seal: Send {
-    /// Exact number of body bytes for the plaintext length that was given at creation.
+    /// Returns the exact length of the body in bytes, from the plaintext length given at creation.
     fn body_len(&self) -> u64;
 
-    /// Appends to `out` what `plain` allows to be written; pieces of any length.
+    /// Appends the output that is ready to `out`. `plain` is the next piece of any length.
     fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError>;
 
-    /// Appends the rest; called once. An error if fewer bytes came than were promised at creation.
+    /// Appends the rest. Called once. Fails if fewer bytes came than were promised at creation.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), SealError>;
 
-    /// SHA-256 of all plaintext that was given so far; `None` if none was asked for.
+    /// Returns the SHA-256 of all plaintext so far; `None` if no digest is computed.
     fn digest(&self) -> Option<Digest>;
 }
 
-/// The body of one MODE 1 → plaintext.
+/// Converts the body of one MODE 1 to plaintext.
 pub trait Open: Send {
-    /// Appends plaintext to `out`; pieces of any length. It is unverified until [`Open::finish`].
+    /// Appends plaintext to `out`. `body` is the next piece of any length. The plaintext is unverified until
+    /// [`Open::finish`].
     fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError>;
 
-    /// Appends what was held back, and says, once, whether all of it, now and before, is to be believed.
+    /// Appends the rest, and returns whether all of the plaintext is authentic. Called once.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OpenError>;
 
-    /// SHA-256 of all plaintext that was emitted; `None` if none was asked for. **MUST** only be used after
-    /// [`Open::finish`] said `Ok`. A body that goes on after that (CP1's may) has another after its next `finish`.
+    /// Returns the SHA-256 of all plaintext; `None` if no digest is computed. **Must** only be called after
+    /// [`Open::finish`] has returned `Ok`. If a body continues after that (CP1's may), its next `finish` gives
+    /// another digest.
     fn digest(&self) -> Option<Digest>;
 }
 
-/// Why a body could not be made.
+/// Why a body could not be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The file became shorter than it was when its length was sent.
+    /// The file is shorter than when its length was sent.
     #[error("the file ended after {given} bytes, and {promised} were promised")]
     Short {
         /// Bytes promised at creation.
         promised: u64,
-        /// Bytes that came.
+        /// Bytes given.
         given: u64,
     },
-    /// The file became longer.
+    /// The file is longer than when its length was sent.
     #[error("the file has more than the {promised} bytes that were promised")]
     Long {
         /// Bytes promised at creation.
         promised: u64,
     },
-    /// No body of 2^64 bytes can be announced.
+    /// The body would have 2^64 bytes or more.
     #[error("{plain_len} bytes are too many for one body")]
     TooLong {
-        /// Bytes of the file.
+        /// Size of the file in bytes.
         plain_len: u64,
     },
-    /// The system gave no randomness, or the `rsa` crate refused its key.
+    /// The system gave no randomness, or the `rsa` crate refused the key.
     #[error("RSA encryption failed: {why}")]
     Rsa {
-        /// In the crate's words.
+        /// Message of the crate.
         why: String,
     },
 }
 
-/// Why a body is not accepted. All but the first two follow from lengths that anyone on the
-/// wire sees.
+/// Why a body is not accepted. All but the first two follow from lengths that every observer of the connection can
+/// see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It does not decrypt: the one opaque answer to every wrong key, padding, block, tag and alphabet.
+    /// The body does not decrypt. This is the one opaque reply to every wrong key, padding, block, tag and alphabet.
     #[error("the content could not be decrypted")]
     Rejected,
-    /// Whether it decrypts is not known, whatever was sent. The sender must not tell it from [`Self::Rejected`].
+    /// The private operation failed, so it is unknown whether the body decrypts. The sender must not be able to
+    /// distinguish this from [`Self::Rejected`].
     #[error("this machine failed to decrypt the content: {0}")]
     Machine(#[from] rsa_batch::BatchError),
     /// The body ended too early.
@@ -135,32 +139,32 @@ pub enum OpenError {
     Short {
         /// Bytes announced.
         promised: u64,
-        /// Bytes that came.
+        /// Bytes received.
         got: u64,
     },
-    /// The body did not end.
+    /// The body is too long.
     #[error("the body has more than the {promised} bytes that were announced")]
     Long {
         /// Bytes announced.
         promised: u64,
     },
-    /// No token has this length.
+    /// A token cannot have this length.
     #[error("no token is {body_len} bytes long")]
     NotAToken {
-        /// Bytes announced.
+        /// Length of the body in bytes.
         body_len: u64,
     },
-    /// The body is not made of whole RSA blocks.
+    /// The body does not consist of whole RSA blocks.
     #[error("{got} bytes are not a multiple of the block length, {block}")]
     NotBlocks {
-        /// Bytes that came.
+        /// Bytes received.
         got: u64,
-        /// The key's modulus length in bytes.
+        /// Length of a block in bytes.
         block: usize,
     },
 }
 
-/// Plain and AP: the body *is* the plaintext; only its length is held to the promise.
+/// Plain and AP: the body *is* the plaintext; only its length is checked.
 #[derive(Debug, Clone)]
 pub struct Clear {
     promised: u64,
@@ -170,13 +174,13 @@ pub struct Clear {
 }
 
 impl Clear {
-    /// For a body of exactly `len` bytes.
+    /// Creates one for a body of exactly `len` bytes.
     #[must_use]
     pub fn new(len: u64, digest: FileDigest) -> Self {
         Self { promised: len, seen: 0, digest: digest.begin() }
     }
 
-    /// Counts and hashes a piece that goes on as it is; `None` if it goes beyond the promise.
+    /// Counts and hashes a piece. Returns `None` if the body becomes too long.
     pub fn pass(&mut self, piece: &[u8]) -> Option<()> {
         let seen = self.seen.checked_add(piece.len() as u64)?;
         (seen <= self.promised).then(|| self.seen = seen)?;
@@ -184,7 +188,7 @@ impl Clear {
         Some(())
     }
 
-    /// SHA-256 of all that passed; `None` if none was asked for.
+    /// Returns the SHA-256 of all pieces so far; `None` if no digest is computed.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         self.digest.clone().map(Digest::from)

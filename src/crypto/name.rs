@@ -1,4 +1,4 @@
-//! Names out of certificates, as text that is safe to show.
+//! Names in certificates, as text that is safe to display.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::messages::misleads;
 
-/// Characters of a name that are shown.
+/// Maximum number of characters that are displayed.
 const SHOWN: usize = 256;
 
-/// Short names of attributes: RFC 4514's table, and what the course's certificates hold besides.
+/// Short names of attributes: the table of RFC 4514, and those in the assignment's certificates.
 const KEYWORDS: [(&str, &str); 11] = [
     ("2.5.4.3", "CN"),
     ("2.5.4.5", "serialNumber"),
@@ -25,8 +25,8 @@ const KEYWORDS: [(&str, &str); 11] = [
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
-/// A distinguished name as RFC 4514 writes it, most specific part first; everything that could act on a
-/// terminal is written as hexadecimal pairs; cut after 256 characters.
+/// Formats a distinguished name as in RFC 4514, most specific part first. Characters that could control a terminal
+/// become hexadecimal pairs. The result is cut after 256 characters.
 pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter().collect();
@@ -46,8 +46,8 @@ pub(crate) fn distinguished(name: &X509Name<'_>) -> String {
     }
 }
 
-/// The only CN of a name, as it is: to be compared, never to be shown. `None` if there is none, or several,
-/// or it is no text.
+/// Returns the only common name of a name, unescaped: for comparisons, not for display. Returns `None` if there is
+/// none, if there are several, or if it is not text.
 pub(crate) fn common_name_of(name: &X509Name<'_>) -> Option<String> {
     let mut names = name.iter_common_name();
     match (names.next(), names.next()) {
@@ -56,13 +56,13 @@ pub(crate) fn common_name_of(name: &X509Name<'_>) -> Option<String> {
     }
 }
 
-/// Whether two names have the same text, whatever their string types (RFC 5280, 7.1). Names that differ in case or
+/// Returns whether two names have the same text, in any string types (RFC 5280, 7.1). Names that differ in case or
 /// spaces are different.
 pub(crate) fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
     one.as_raw() == other.as_raw() || attributes(one).is_some_and(|texts| attributes(other) == Some(texts))
 }
 
-/// The attributes of each part of a name; `None` if one is no text.
+/// Returns the attributes of each part of a name; `None` if one is not text.
 pub(crate) fn attributes<'a>(name: &'a X509Name<'_>) -> Option<Vec<Vec<(String, &'a str)>>> {
     let text = |attribute: &'a AttributeTypeAndValue<'_>| {
         Some((attribute.attr_type().to_id_string(), attribute.as_str().ok()?))
@@ -78,7 +78,7 @@ fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     if let Some(value) = value(attribute).filter(|_| keyword.is_some()) {
         push_value(text, &value);
     } else {
-        // After RFC 4514, 2.4; of the content only, without its tag and length.
+        // As in RFC 4514, 2.4, but only the content, without tag and length.
         text.push('#');
         attribute.attr_value().data.iter().for_each(|byte| push_hex(text, *byte));
     }
@@ -93,7 +93,7 @@ fn value(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
     attribute.as_str().map(str::to_owned).ok()
 }
 
-/// RFC 4514, 2.4: what has to be escaped for the reader to see where a value ends.
+/// Appends a value, escaped as in RFC 4514, 2.4, so that its end is visible.
 fn push_value(text: &mut String, value: &str) {
     let last = value.chars().count().saturating_sub(1);
     for (i, c) in value.chars().enumerate() {

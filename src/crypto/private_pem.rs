@@ -1,39 +1,39 @@
-//! The one private key in a PEM file, whatever stands around it.
+//! Reading the only private key in a PEM file.
 
 use zeroize::Zeroizing;
 
-/// What Windows' Notepad writes before UTF-8.
+/// Byte order mark that Windows' Notepad writes before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// Letters in a line of PEM (RFC 7468, 2).
+/// Characters in a line of PEM (RFC 7468, 2).
 const WIDTH: usize = 64;
 
-/// Why a file does not hold one readable private key.
+/// Why a file does not contain exactly one readable private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PemError {
-    /// No byte but white space.
+    /// The file contains only white space.
     #[error("it is empty")]
     Empty,
-    /// Two bytes for each letter, as Windows' Notepad writes "Unicode".
+    /// The file is UTF-16, which Windows' Notepad calls "Unicode".
     #[error("it is UTF-16 text; save it as UTF-8")]
     Utf16,
-    /// Text without a key.
+    /// The file contains no private key.
     #[error("it contains no line -----BEGIN PRIVATE KEY-----")]
     NoKey,
-    /// More than one key.
+    /// The file contains more than one private key.
     #[error("it contains several private keys")]
     Several,
-    /// The last line is missing, or has another label than the first.
+    /// The last line of the key is missing, or has another label than the first.
     #[error("its line -----END {label}----- is missing")]
     NoEnd {
         /// Label of the first line.
         label: String,
     },
-    /// A key that needs a passphrase.
+    /// The key is encrypted.
     #[error("it is protected by a passphrase")]
     Encrypted,
 }
 
-/// Returns the PEM block of the only private key in a file: two lines and base64 between them, nothing else.
+/// Returns the PEM block of the only private key in a file: two lines with base64 between them.
 ///
 /// A byte order mark, comments, labels and blocks of other kinds before and after it are skipped, as OpenSSL does.
 pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemError> {
@@ -70,13 +70,13 @@ pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemErr
         found = Some((label, base64, end));
     }
     let (label, base64, end) = found.ok_or(PemError::NoKey)?;
-    // Room for every line end, so that no part of the key is left behind by a move.
+    // Room for every line end, so that no reallocation leaves a copy of the key behind.
     let mut block = Zeroizing::new(String::with_capacity(2 * base64.len() + 2 * end.len() + 16));
     block.push_str("-----BEGIN ");
     block.push_str(label);
     block.push_str("-----\n");
     for line in base64.chunks(WIDTH) {
-        // What is no ASCII is no base64 either, and is found out by the decoder.
+        // A line that is not ASCII is not base64 either; the decoder reports it.
         block.push_str(str::from_utf8(line).unwrap_or("?"));
         block.push('\n');
     }
@@ -85,7 +85,7 @@ pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemErr
     Ok(block)
 }
 
-/// The label of a first line, if it is that of a private key.
+/// Returns the label of a line that begins a private key.
 fn label(line: &[u8]) -> Option<&str> {
     let label = line.strip_prefix(b"-----BEGIN ")?.strip_suffix(b"-----")?;
     str::from_utf8(label).ok().filter(|label| label.ends_with("PRIVATE KEY"))

@@ -1,31 +1,33 @@
-//! EMSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 9.1.1): what a signature is the private operation of.
+//! EMSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017, 9.1.1): the encoded message, to which the private operation is
+//! applied.
 //!
 //! ```text
 //! EM = DB ⊕ MGF(H) ‖ H ‖ bc      DB = 00… ‖ 01 ‖ salt      H = hash of 8 × 00 ‖ hash of the message ‖ salt
 //! ```
 //!
-//! Nothing here is secret: whoever has the public key reads EM, and with it the salt, from the signature.
+//! Nothing here is secret: EM, and with it the salt, can be computed from the signature and the public key.
 
 use rsa::sha2::{Digest as _, Sha256};
 
 use super::padding::mask;
 
-/// Bytes of SHA-256.
+/// Length of a SHA-256 hash in bytes.
 const HASH_LEN: usize = 32;
 
-/// H, 0x01 and 0xbc.
+/// Length of H, 0x01 and 0xbc in bytes.
 const OVERHEAD: usize = HASH_LEN + 2;
 
-/// The longest salt of a key of `bits` bits: emLen − hLen − 2; `None` if not even the empty one fits.
+/// Returns the maximum salt length for a key of `bits` bits: emLen − hLen − 2. Returns `None` if not even an empty
+/// salt fits.
 pub(super) fn salt_max(bits: usize) -> Option<usize> {
     em_bits(bits).div_ceil(8).checked_sub(OVERHEAD)
 }
 
-/// Encodes a message's hash for a key of `bits` bits, in as many bytes as the modulus has; `None` if the salt
-/// is longer than [`salt_max`]. The number is below 2^(`bits` − 1), and so below the modulus.
+/// Encodes a message's hash for a key of `bits` bits, in as many bytes as the modulus has. Returns `None` if the salt
+/// is longer than [`salt_max`]. The result is below 2^(`bits` − 1), and so below the modulus.
 pub(super) fn encode(bits: usize, hash: &[u8; HASH_LEN], salt: &[u8]) -> Option<Vec<u8>> {
     let zeros = salt_max(bits)?.checked_sub(salt.len())?;
-    // 8.1.1, step 2: emBits = modBits − 1, so EM has a byte less than the modulus if modBits is 8 m + 1.
+    // RFC 8017, 8.1.1, step 2: emBits = modBits − 1, so EM is a byte shorter than the modulus if modBits is 8 m + 1.
     let (k, em_len) = (bits.div_ceil(8), em_bits(bits).div_ceil(8));
     let mut block = vec![0; k];
     let em = &mut block[k - em_len..];
@@ -40,7 +42,7 @@ pub(super) fn encode(bits: usize, hash: &[u8; HASH_LEN], salt: &[u8]) -> Option<
     Some(block)
 }
 
-/// Bits of EM.
+/// Returns the size of EM in bits.
 const fn em_bits(bits: usize) -> usize {
     bits.saturating_sub(1)
 }
@@ -64,7 +66,7 @@ mod tests {
         HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).unwrap()
     }
 
-    /// NIST, FIPS 186-3, `SigGenPSS`: mod = 1024, SHA-256, no salt. What is expected is its S, raised to its e.
+    /// NIST, FIPS 186-3, `SigGenPSS`: mod = 1024, SHA-256, no salt. The expected value is S, raised to e.
     #[test]
     fn a_known_answer_without_a_salt() {
         let message = bytes(
@@ -96,7 +98,7 @@ mod tests {
         }
     }
 
-    /// By ten lines of Python after the RFC's text: EM is told by its first bytes and its SHA-256.
+    /// Computed by ten lines of Python from the RFC's text. Of EM, the first bytes and the SHA-256 are compared.
     #[test]
     fn other_lengths_are_right() {
         let salt: Vec<u8> = (0..94).collect();
@@ -108,7 +110,7 @@ mod tests {
         ] {
             let block = encode(bits, &hash(b"message"), &salt[..len]).unwrap();
             assert_eq!(block.len(), bits.div_ceil(8));
-            // A modulus of 1025 bits has a byte more than EM.
+            // A modulus of 1025 bits has one byte more than EM.
             let (zeros, em) = block.split_at(usize::from(bits == 1025));
             assert!(zeros.iter().all(|byte| *byte == 0) && em.starts_with(&bytes(first)), "{bits}");
             assert_eq!(Digest::of(em).to_string(), digest, "{bits}");
@@ -120,7 +122,7 @@ mod tests {
         for bits in 1024..=1040 {
             for message in 0..=255 {
                 let block = encode(bits, &hash(&[message]), &[message; 32]).unwrap();
-                // The highest bit of the least modulus.
+                // The highest bit of the smallest modulus.
                 let (byte, bit) = (block.len() - 1 - (bits - 1) / 8, (bits - 1) % 8);
                 assert!(block[..byte].iter().all(|byte| *byte == 0) && block[byte] >> bit == 0, "{bits}");
             }

@@ -15,14 +15,15 @@ use super::session_key::SessionKey;
 use crate::digest::Digest;
 use crate::event::{KeyForm, Padding};
 
-/// How many blocks go through the engine at once: whole groups, and a few tens of KiB.
+/// Maximum number of blocks that are encrypted or decrypted at once: whole groups of all back ends, and a few tens of
+/// KiB.
 pub const BATCH_BLOCKS: usize = 64;
 
-/// The public key of a server's certificate: 1024 to 8192 bits.
+/// The public key of a server, 1024 to 8192 bits.
 #[derive(Clone)]
 pub struct ServerKey {
     key: RsaPublicKey,
-    /// Made by the first encryption, and shared by all clones.
+    /// Created by the first encryption, and shared by all clones.
     batch: Arc<OnceLock<PublicBatch>>,
 }
 
@@ -35,7 +36,7 @@ impl PartialEq for ServerKey {
 impl Eq for ServerKey {}
 
 impl ServerKey {
-    /// From a DER `SubjectPublicKeyInfo`; `None` if it is no RSA key of 1024 to 8192 bits.
+    /// Decodes a DER `SubjectPublicKeyInfo`. Returns `None` if it is not an RSA key of 1024 to 8192 bits.
     #[must_use]
     pub fn from_spki(der: &[u8]) -> Option<Self> {
         RsaPublicKey::from_public_key_der(der).ok().map(Self::new)
@@ -49,19 +50,19 @@ impl ServerKey {
         &self.key
     }
 
-    /// `k`: bytes of the modulus, of every block and of every signature.
+    /// Returns `k`, the length in bytes of the modulus, of every block and of every signature.
     #[must_use]
     pub fn modulus_bytes(&self) -> usize {
         self.key.size()
     }
 
-    /// Bits of the modulus.
+    /// Returns the size of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         self.key.n().bits() as usize
     }
 
-    /// SHA-256 of the `SubjectPublicKeyInfo`: what a pin names.
+    /// Returns the SHA-256 of the `SubjectPublicKeyInfo`, which `--pin` compares.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "it does not")]
     pub fn fingerprint(&self) -> Digest {
@@ -70,13 +71,13 @@ impl ServerKey {
         Digest::of(der.as_bytes())
     }
 
-    /// Most plaintext bytes of one block of `k` bytes: OAEP k − 66, PKCS #1 v1.5 k − 11.
+    /// Returns the maximum plaintext length of a block of `k` bytes: OAEP k − 66, PKCS #1 v1.5 k − 11.
     #[must_use]
     pub const fn block_max(k: usize, padding: Padding) -> usize {
         padding::message_max(k, padding)
     }
 
-    /// The M2 of MODE 4: the key's 44 characters, or its 32 bytes, encrypted.
+    /// Encrypts a session key, as 44 characters or 32 bytes, for the M2 of MODE 4.
     pub fn wrap_session_key(
         &self,
         key: &SessionKey,
@@ -89,7 +90,7 @@ impl ServerKey {
         }
     }
 
-    /// One block with a message that may be too long for it.
+    /// Encrypts one block.
     pub(super) fn encrypt(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, SealError> {
         let max = Self::block_max(self.modulus_bytes(), padding);
         if message.len() > max {
@@ -101,8 +102,8 @@ impl ServerKey {
         Ok(block)
     }
 
-    /// Appends the blocks of a piece of plaintext: all of them full but the last, and one with nothing in it
-    /// if there is no plaintext. The public operation's one place; several threads may call it at once.
+    /// Appends the blocks of a piece of plaintext. All are full except the last; an empty piece gives one empty
+    /// block. Several threads may call this at once.
     pub fn seal_blocks(&self, padding: Padding, plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
         let batch = self.batch.get_or_init(|| PublicBatch::new(&self.key));
         let k = self.modulus_bytes();

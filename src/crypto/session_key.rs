@@ -1,23 +1,23 @@
-//! CP2's session key: made, written, read.
+//! The session key of CP2.
 
 use std::fmt;
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-/// Characters of a Fernet key: base64url of 32 bytes, `=` included.
+/// Length of a Fernet key's text in characters: base64url of 32 bytes, including `=`.
 pub const TEXT_LEN: usize = 44;
 
-/// A Fernet key: 16 bytes that sign, then 16 bytes that encrypt (Fernet specification, "Key Format").
-/// Zeroized on drop.
+/// A Fernet key: 16 bytes for signing, then 16 bytes for encryption (Fernet specification, "Key Format"). Zeroized on
+/// drop.
 #[derive(Clone)]
 pub struct SessionKey(Zeroizing<[u8; 32]>);
 
 impl SessionKey {
-    /// A fresh one, by the `fernet` crate.
+    /// Generates a fresh key with the `fernet` crate.
     ///
     /// # Panics
-    /// As that crate does when the system gives no randomness.
+    /// Like that crate, if the system gives no randomness.
     #[must_use]
     pub fn generate() -> Self {
         let text = Zeroizing::new(::fernet::Fernet::generate_key());
@@ -28,13 +28,13 @@ impl SessionKey {
         Self::from_base64url(text.as_bytes()).expect("a generated key is a key")
     }
 
-    /// The 32 bytes themselves, as the handout's C edition sends them.
+    /// Creates a key from 32 bytes, the form that the assignment's C edition sends.
     #[must_use]
     pub fn from_raw(bytes: &[u8; 32]) -> Self {
         Self(Zeroizing::new(*bytes))
     }
 
-    /// The form that Fernet libraries exchange: exactly 44 characters, canonical.
+    /// Parses the form that Fernet libraries exchange: exactly 44 characters, canonical.
     #[must_use]
     pub fn from_base64url(text: &[u8]) -> Option<Self> {
         let text = text.try_into().ok()?;
@@ -42,34 +42,34 @@ impl SessionKey {
         bool::from(valid).then_some(Self(bytes))
     }
 
-    /// Likewise; 44 characters.
+    /// Returns the form that Fernet libraries exchange: 44 characters.
     #[must_use]
     pub fn to_base64url(&self) -> Zeroizing<String> {
         Zeroizing::new(base64_simd::URL_SAFE.encode_to_string(self.0.as_slice()))
     }
 
-    /// Likewise; 32 bytes.
+    /// Returns the 32 bytes of the key.
     pub(super) fn as_raw(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Whether both are the same key, in constant time.
+    /// Compares two keys in constant time.
     #[must_use]
     pub fn ct_eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&*other.0).into()
     }
 
-    /// The HMAC-SHA256 key: the first 16 bytes.
+    /// Returns the HMAC-SHA256 key, the first 16 bytes.
     pub(super) fn signing(&self) -> &[u8; 16] {
         &self.0.as_chunks().0[0]
     }
 
-    /// The AES-128 key: the last 16 bytes.
+    /// Returns the AES-128 key, the last 16 bytes.
     pub(super) fn encryption(&self) -> &[u8; 16] {
         &self.0.as_chunks().0[1]
     }
 
-    /// `self` unless `choice`, then `other`; constant-time.
+    /// Becomes `other` if `choice` is set, in constant time.
     pub(super) fn replace_if(&mut self, choice: Choice, other: &[u8; 32]) {
         for (mine, theirs) in self.0.iter_mut().zip(other) {
             mine.conditional_assign(theirs, choice);
@@ -83,8 +83,8 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// Decodes a key's text without a table and without a branch: the text is secret, and whether it is one
-/// at all would tell an attacker that his guess at a padding was right.
+/// Decodes a key's text without tables and branches. The text is secret, and whether it is a key would tell an
+/// attacker that a guess at a padding was right.
 pub(super) fn decode(text: &[u8; TEXT_LEN]) -> (Zeroizing<[u8; 32]>, Choice) {
     let mut bytes = Zeroizing::new([0; 32]);
     let mut valid = text[TEXT_LEN - 1].ct_eq(&b'=');
@@ -100,14 +100,14 @@ pub(super) fn decode(text: &[u8; TEXT_LEN]) -> (Zeroizing<[u8; 32]>, Choice) {
             at += 1;
         }
     }
-    // 43 × 6 bits are 32 bytes and two bits, which must be zero: one key, one text.
+    // 43 × 6 bits are 32 bytes and two bits, which must be zero: one key has one text.
     valid &= (bits.to_le_bytes()[0] & 0b11).ct_eq(&0);
     (bytes, valid)
 }
 
-/// One base64url character; arithmetic over all five ranges at once.
+/// Decodes one base64url character by arithmetic over all five ranges at once.
 fn sextet(character: u8) -> (u8, Choice) {
-    /// All ones if `low <= c <= high`, else zero.
+    /// Returns all ones if `low <= c <= high`, else zero.
     fn within(c: i16, low: u8, high: u8) -> i16 {
         ((i16::from(low) - 1 - c) & (c - i16::from(high) - 1)) >> 8
     }

@@ -1,4 +1,4 @@
-//! What the tests of this folder share.
+//! Helpers for the tests of this module.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use super::rsa_blocks::BlockOpener;
 use super::{Open, OpenError, Seal};
 use crate::digest::FileDigest;
 
-/// One CA for all tests: the search for its primes is the slow part.
+/// One CA for all tests, because searching for its primes is slow.
 pub(super) static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("Test CA", 30).unwrap());
 
 pub(super) static RSA_1024: LazyLock<Arc<Identity>> = LazyLock::new(|| issued(1024));
@@ -32,7 +32,7 @@ pub(super) fn random(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Pieces of random lengths, some of them empty, up to `max`.
+/// Cuts bytes into pieces of random lengths up to `max`, some of them empty.
 pub(super) fn pieces(mut bytes: &[u8], max: usize) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     while !bytes.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn pieces(mut bytes: &[u8], max: usize) -> Vec<&[u8]> {
     pieces
 }
 
-/// The body of `pieces`, whose length is as announced.
+/// Seals `pieces`, and checks that the body has the announced length.
 pub(super) fn seal_all(mut sealer: impl Seal, pieces: &[&[u8]]) -> Vec<u8> {
     let mut body = Vec::new();
     for piece in pieces {

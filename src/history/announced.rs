@@ -14,7 +14,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
-use super::entries::{Bytes, amount, bytes};
+use super::columns::{Bytes, amount, bytes};
 use super::{History, HistoryError};
 use crate::digest::Digest;
 

@@ -1,16 +1,14 @@
 //! Recording and querying sent and received files.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::row::{Entry, Origin, Outcome, Received, Recovered, Sent, kept_word, origin_word};
+use super::columns::{Bytes, amount, bytes, kept, one_of, outcome, path, variant};
+use super::row::{Entry, Origin, Received, Recovered, Sent, kept_word, origin_word};
 use super::{History, HistoryError, announced};
 use crate::digest::Digest;
-use crate::event::{Kept, Learned, Took, Variant};
+use crate::event::{Learned, Took};
 
 /// Large files to one server by one variant from which the current rate is estimated.
 const REMEMBERED: i64 = 20;
@@ -39,7 +37,7 @@ pub struct Filter {
     pub name: Option<String>,
     /// Only transfers that ended at this time or later, in milliseconds since 1970, UTC.
     pub since_ms: Option<i64>,
-    /// Only files that were sent and [did not arrive](Outcome::is_failure).
+    /// Only files that were sent and [did not arrive](super::Outcome::is_failure).
     pub failed: bool,
     /// Maximum number of rows; the newest are kept.
     pub limit: Option<usize>,
@@ -57,7 +55,7 @@ impl History {
     }
 
     /// Records a file that a server on this computer stored. The latest row of a name in a store is in effect, so a
-    /// file that is continued ([`Kept::Amended`]) gets another row.
+    /// file that is continued ([`Kept::Amended`](crate::event::Kept::Amended)) gets another row.
     pub fn record_received(&self, received: &Received) -> Result<(), HistoryError> {
         self.record_all_received(std::slice::from_ref(received), &[])
     }
@@ -325,55 +323,4 @@ fn received_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
             receipt,
         }),
     })
-}
-
-pub(super) fn variant(row: &Row<'_>, column: usize) -> rusqlite::Result<Variant> {
-    one_of(row, column, Variant::ALL, Variant::word)
-}
-
-fn kept(row: &Row<'_>, column: usize) -> rusqlite::Result<Kept> {
-    let all = [Kept::New, Kept::Renamed, Kept::Same, Kept::Amended, Kept::Discarded];
-    one_of(row, column, all, kept_word)
-}
-
-fn outcome(row: &Row<'_>, column: usize) -> rusqlite::Result<Outcome> {
-    use Outcome::{Altered, Cancelled, Delivered, Failed, Stored};
-    one_of(row, column, [Stored, Delivered, Altered, Failed, Cancelled], Outcome::word)
-}
-
-fn one_of<T: Copy, const N: usize>(
-    row: &Row<'_>,
-    column: usize,
-    all: [T; N],
-    word: impl Fn(T) -> &'static str,
-) -> rusqlite::Result<T> {
-    let found: String = row.get(column)?;
-    all.into_iter().find(|value| word(*value) == found).ok_or_else(|| {
-        let why = format!("{found:?} is none of its words");
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
-    })
-}
-
-pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    let amount: i64 = row.get(column)?;
-    u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, amount))
-}
-
-/// Converts a size for SQLite, whose integers end at 2^63 − 1.
-pub(super) fn amount(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-/// A path, stored as a blob because it may not be UTF-8.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bytes<'a>(pub(super) &'a Path);
-
-impl ToSql for Bytes<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_os_str().as_bytes())))
-    }
-}
-
-pub(super) fn path(bytes: Vec<u8>) -> PathBuf {
-    PathBuf::from(OsString::from_vec(bytes))
 }

@@ -15,6 +15,7 @@
 //! - [`serving`]: what the sessions of one server share
 //! - [`repair`]: recording files that a crash left without a row
 //! - [`audit`]: comparing folder, history and receipts
+//! - `columns`: conversion between values and columns
 //! - `schema`: the tables, and migrations from older versions
 //!
 //! Several processes may have the file open. In WAL mode they can read while one of them writes; a second writer
@@ -26,6 +27,7 @@
 
 pub mod announced;
 pub mod audit;
+mod columns;
 pub mod entries;
 mod folder;
 mod padding;

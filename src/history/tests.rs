@@ -148,7 +148,7 @@ fn the_filter_lets_through_what_it_says() {
         (direction(Direction::Received), vec![40]),
         (name("bericht"), vec![40, 10]),
         (name("ärger"), vec![20]),
-        // What SQL's LIKE would take for "any characters".
+        // Wildcards of SQL's LIKE.
         (name("%"), vec![]),
         (name("R_1"), vec![20]),
         (name("t_x"), vec![]),
@@ -173,7 +173,7 @@ fn the_latest_row_of_a_name_in_a_store_is_in_effect() {
     history.record_received(&received(9, one, "b", b"b")).unwrap();
     history.record_received(&received(8, one, "a", b"begin")).unwrap();
     history.record_received(&received(8, other, "a", b"another")).unwrap();
-    // Also where the clock was put back in between.
+    // Also if the clock was set back in between.
     let more = Received { kept: Kept::Amended, ..received(7, one, "a", b"begin and more") };
     history.record_received(&more).unwrap();
     let raced = Received { kept: Kept::Discarded, ..received(9, one, "race-cp1-a", b"x") };
@@ -207,7 +207,7 @@ fn what_was_seen_is_remembered_until_its_time() {
     let (folder, history) = history();
     let (early, late) = (Digest::of(b"early"), Digest::of(b"late"));
     history.remember(&[(Seen::SessionKey, early), (Seen::Token, late)], 100).unwrap();
-    // Until the later of the two, whichever was said last.
+    // Until the later of the two times, in either order.
     history.remember(&[(Seen::Token, late)], 300).unwrap();
     history.remember(&[(Seen::Token, late)], 200).unwrap();
     drop(history);
@@ -297,14 +297,14 @@ fn what_is_no_history_is_said_and_left_alone() {
 }
 
 #[test]
-fn a_file_of_a_newer_upseal_is_refused_unchanged() {
+fn a_file_of_a_newer_version_is_refused_unchanged() {
     let (folder, history) = history();
     history.connection.lock().pragma_update(None, "user_version", 99).unwrap();
     drop(history);
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
     let why = History::open(&path).unwrap_err().to_string();
-    assert!(why.ends_with("has version 99; this upseal knows versions up to 6"), "{why}");
+    assert!(why.ends_with(": 99 (supported: up to 6)"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -319,7 +319,7 @@ fn an_older_file_takes_the_steps_that_it_has_not_had() {
     let later = "ALTER TABLE sent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'";
     let steps: Vec<&str> = schema::MIGRATIONS.iter().copied().chain([later]).collect();
     let mut connection = Connection::open(&path).unwrap();
-    // A step that fails leaves the file as it was.
+    // A migration that fails leaves the file unchanged.
     let broken: Vec<&str> = steps.iter().copied().chain(["ALTER TABLE nothing RENAME TO less"]).collect();
     schema::migrate(&mut connection, &broken).unwrap_err();
     let had = schema::version(&connection).unwrap();
@@ -354,7 +354,7 @@ fn row(i: i64) -> Sent {
     sent(i, "a", Outcome::Stored)
 }
 
-/// The program again, as another process: it writes 50 rows where the variable says.
+/// Runs in another process: writes 50 rows to the file that the variable names.
 const ELSEWHERE: &str = "UPSEAL_TEST_LEDGER";
 
 #[test]
@@ -385,7 +385,7 @@ fn processes_that_open_it_at_once_lose_no_row() {
     assert_eq!(history.entries(&Filter::default()).unwrap().len(), 150);
 }
 
-/// The same, for one that dies in the middle of its work.
+/// Runs in another process, which is killed in the middle of its work.
 const DYING: &str = "UPSEAL_TEST_LEDGER_DYING";
 
 #[test]
@@ -409,7 +409,7 @@ fn a_row_survives_the_death_of_its_program() {
     assert_eq!(history.entries(&Filter::default()).unwrap().len(), 50);
 }
 
-/// The third step copies a table.
+/// The third migration copies a table.
 #[test]
 fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -454,7 +454,7 @@ fn what_files_took_is_told_by_server_and_variant() {
         [
             learned("lab:1", Variant::Cp1, files(1, 3 * mib, 6.0)),
             learned("lab:1", Variant::Cp2, files(20, 4 * mib, 2.0)),
-            // They say what an upload costs, and nothing of the rate.
+            // Small files show what an upload costs, and nothing about the rate.
             learned("small:1", Variant::Cp2, files(5, 17, 0.5)),
         ]
     );

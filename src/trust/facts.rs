@@ -99,16 +99,16 @@ fn algorithm(oid: &str) -> String {
 mod tests {
     use super::*;
 
-    const COURSE: &[u8] = include_bytes!("../../tests/fixtures/identity-v1/server_signed.crt");
+    const ASSIGNMENT: &[u8] = include_bytes!("../../tests/fixtures/identity-v1/server_signed.crt");
 
     #[test]
-    fn says_what_the_course_s_certificate_holds() {
-        let facts = facts(COURSE).unwrap();
+    fn describes_the_certificate_of_the_assignment() {
+        let facts = facts(ASSIGNMENT).unwrap();
         assert_eq!(facts.subject, "CN=TEST server,O=TEST,C=SG");
         assert_eq!((facts.version, facts.key.as_str()), (1, "RSA 1024 bits"));
         assert_eq!(facts.algorithm, "sha256WithRSAEncryption");
-        assert_eq!(common_name(COURSE).as_deref(), Some("TEST server"));
-        let key = super::super::describe(COURSE, 0).unwrap().fingerprint;
+        assert_eq!(common_name(ASSIGNMENT).as_deref(), Some("TEST server"));
+        let key = super::super::describe(ASSIGNMENT, 0).unwrap().fingerprint;
         assert_eq!(facts.fingerprint.to_string(), key);
     }
 }

@@ -68,7 +68,7 @@ pub enum TrustError {
     #[error("it contains several certificates or keys (expected: exactly one certificate)")]
     SeveralCertificates,
     /// Bytes follow the certificate.
-    #[error("it is followed by other bytes")]
+    #[error("other bytes follow the certificate")]
     TrailingBytes,
     /// The basic constraints or the key usage of the CA's certificate do not allow it to sign others.
     #[error("{subject} is not a CA: its certificate may not sign others")]

@@ -40,13 +40,13 @@ fn pem(der: &[u8]) -> Vec<u8> {
     pem.into_bytes()
 }
 
-/// Where `part` begins last.
+/// Returns the last position of `part`.
 fn last(bytes: &[u8], part: &[u8]) -> usize {
     bytes.windows(part.len()).rposition(|window| window == part).unwrap()
 }
 
 #[test]
-fn the_courses_certificate_is_accepted_and_warned_about() {
+fn the_certificate_of_the_assignment_is_accepted_with_warnings() {
     let (key, proof) = check(GOOD_V1).unwrap();
     assert_eq!(key.bits(), 1024);
     assert_eq!(proof.subject, "CN=TEST server,O=TEST,C=SG");
@@ -113,9 +113,9 @@ fn another_ca_of_the_same_name_is_refused_by_its_signature() {
 fn a_self_signed_certificate_is_refused() {
     let error = refusal(fixture!("trust/self-signed.crt"));
     assert!(matches!(&error, TrustError::SelfSigned { subject } if subject == "CN=TEST server,O=TEST,C=SG"));
-    // Also if it is the CA's own: nobody but the CA has that key, but it is no server's.
+    // Not even if it is the CA's own: only the CA has that key, but it is not a server's.
     assert!(matches!(refusal(CA), TrustError::SelfSigned { .. }));
-    // And if the user took it for the CA.
+    // Not even if the user chose it as the CA.
     let anchor = Anchor::from_pem(fixture!("trust/self-signed.crt")).unwrap();
     assert!(matches!(
         anchor.check(fixture!("trust/self-signed.crt"), NOW),
@@ -306,7 +306,7 @@ fn too_long_a_certificate_is_refused_unread() {
 fn names_cannot_act_on_the_terminal() {
     let (_, proof) = check(fixture!("trust/esc.crt")).unwrap();
     assert_eq!(proof.subject, "CN=\\1B[2Jevil\\E2\\80\\AEfdp.exe\\07");
-    // And in an error, which the attacker's own certificate reaches.
+    // Also in an error that the attacker's own certificate causes.
     let anchor = Anchor::from_pem(GOOD_V1).unwrap();
     let error = anchor.check(fixture!("trust/esc.crt"), NOW).unwrap_err();
     assert!(error.to_string().chars().all(|c| !c.is_control()), "{error}");
@@ -376,7 +376,7 @@ fn an_anchors_file_is_read_to_the_limit_and_not_beyond() {
     let before = vec![b'\n'; CERTIFICATE_MAX - CA.len()];
     std::fs::write(&path, [&before, CA].concat()).unwrap();
     Anchor::load(&path).unwrap();
-    // What follows makes it too long; read only to the limit, it would be a certificate.
+    // Read only up to the limit, it would be a certificate.
     std::fs::write(&path, [&before, CA, b"\n"].concat()).unwrap();
     let error = Anchor::load(&path).unwrap_err();
     assert!(matches!(error, TrustError::NotACertificate(CertificateError::TooLong { .. })), "{error}");

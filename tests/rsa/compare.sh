@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every back end, the `rsa` crate and OpenSSL do the same private operations: so many of each key length.
+# Compares every back end, the `rsa` crate and OpenSSL: COUNT private operations for each key length.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 count=${1:-2000}

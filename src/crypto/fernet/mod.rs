@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! Fernet    base64url( 80 │ time, u64 │ IV, 16 │ AES-128-CBC, PKCS7 │ HMAC-SHA256 over all before )
-//! raw       IV, 16 │ AES-128-CBC, PKCS7 │ HMAC-SHA256 over both      (the handout's C edition, no base64)
+//! raw       IV, 16 │ AES-128-CBC, PKCS7 │ HMAC-SHA256 over both      (the assignment's C edition, no base64)
 //! ```
 //!
-//! Both lengths follow from the plaintext's, so a token is made and read piece by piece. What is read is
-//! unverified until the HMAC is: only then is the last block's padding looked at and its plaintext given
-//! out. A token's time is shown, never enforced: peers' clocks differ.
+//! Both lengths follow from that of the plaintext, so a token is written and read piece by piece. What is read is
+//! unverified until the HMAC was checked; only then the padding of the last block is examined and its plaintext
+//! emitted. The time in a token is displayed, never enforced, because peers' clocks differ.
 
 pub mod kernel;
 mod opener;
@@ -22,14 +22,14 @@ use crate::digest::FileDigest;
 const VERSION: u8 = 0x80;
 const IV_LEN: usize = 16;
 const TAG_LEN: usize = 32;
-/// Version, time, IV.
+/// Length of version, time and IV in bytes.
 const HEAD_LEN: usize = 1 + 8 + IV_LEN;
 
-/// Bytes that go through the loop at a time, and then through base64: both find them in the first-level
-/// cache. A multiple of a step, and of a base64 group.
+/// Number of bytes that go through the loop, and then through base64, at a time, so that both find them in the
+/// first-level cache. A multiple of a step and of a base64 group.
 const PIECE: usize = 96 * STEP;
 
-/// Length of the token of that many bytes; `None` beyond 2^64.
+/// Returns the length of the token for a plaintext of this length; `None` beyond 2^64.
 #[must_use]
 pub fn token_len(plain_len: u64) -> Option<u64> {
     let cipher_len = (plain_len / BLOCK as u64).checked_add(1)?.checked_mul(BLOCK as u64)?;
@@ -37,7 +37,7 @@ pub fn token_len(plain_len: u64) -> Option<u64> {
     raw_len.div_ceil(3).checked_mul(4)
 }
 
-/// Length of the raw token of that many bytes; `None` beyond 2^64.
+/// Returns the length of the raw token for a plaintext of this length; `None` beyond 2^64.
 #[must_use]
 pub fn raw_token_len(plain_len: u64) -> Option<u64> {
     let cipher_len = (plain_len / BLOCK as u64).checked_add(1)?.checked_mul(BLOCK as u64)?;

@@ -1,4 +1,4 @@
-//! Opening a token.
+//! Reading a token.
 
 use subtle::{Choice, ConstantTimeEq as _, ConstantTimeGreater as _};
 use zeroize::Zeroizing;
@@ -9,23 +9,23 @@ use super::{HEAD_LEN, IV_LEN, PIECE, SessionKey, TAG_LEN, running};
 use crate::crypto::{Open, OpenError};
 use crate::digest::{Digest, FileDigest};
 
-/// As many characters as make [`PIECE`] bytes.
+/// Number of characters that encode [`PIECE`] bytes.
 pub(super) const TEXT_PIECE: usize = PIECE / 3 * 4;
 
-/// What a Fernet token begins with: the version, and 22 zero bits of its time, until the year 139,000.
+/// First characters of every Fernet token: the version, and 22 zero bits of its time, until the year 139,000.
 const FERNET_START: &[u8] = b"gAAAA";
 
-/// How the token is written.
+/// Encoding of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// base64url, with `padding` `=` at the end.
     Fernet { padding: usize },
-    /// As it is, with neither version nor time.
+    /// Raw bytes, without version and time.
     Raw,
 }
 
 impl Form {
-    /// The form of a token of that length that begins so; `None` if there is none.
+    /// Returns the form of a token with this length and these first bytes; `None` if there is none.
     fn of(start: &[u8], body_len: u64) -> Option<Self> {
         if start.starts_with(FERNET_START) {
             Self::fernet(body_len)
@@ -34,7 +34,7 @@ impl Form {
         }
     }
 
-    /// At most one number of `=` makes whole blocks of the rest.
+    /// Returns the Fernet form; at most one number of `=` makes the rest whole blocks.
     pub(super) fn fernet(body_len: u64) -> Option<Self> {
         if !body_len.is_multiple_of(4) {
             return None;
@@ -54,7 +54,7 @@ impl Form {
         body_len > overhead && (body_len - overhead).is_multiple_of(BLOCK as u64)
     }
 
-    /// Bytes before the ciphertext.
+    /// Returns the length in bytes before the ciphertext.
     const fn head_len(self) -> usize {
         match self {
             Self::Fernet { .. } => HEAD_LEN,
@@ -62,7 +62,7 @@ impl Form {
         }
     }
 
-    /// Bytes of the token without base64.
+    /// Returns the length of the token in bytes, without base64.
     const fn token_len(self, body_len: u64) -> u64 {
         match self {
             Self::Fernet { padding } => body_len / 4 * 3 - padding as u64,
@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// One token → plaintext.
+/// Converts one token to plaintext.
 ///
 /// ```text
 ///   body ─ base64 ─► scratch │ lead: signed no further │ piece │ tag
@@ -83,42 +83,42 @@ pub struct TokenOpener {
     key: SessionKey,
     mac: Hmac,
     digest: Option<Hash>,
-    /// `None` until the IV is here.
+    /// `None` until the IV has arrived.
     cipher: Option<Decryption>,
-    /// `None` until the first characters are here.
+    /// `None` until the first characters have arrived.
     form: Option<Form>,
     promised: u64,
     /// 0 <= `seen` <= `promised`.
     seen: u64,
     /// Characters that wait for a base64 group, or, at the very start, for the form.
     pub(super) text: Vec<u8>,
-    /// The token's bytes, from the first that the HMAC has not yet: always a whole number of steps from the
+    /// Bytes of the token from the first that the HMAC has not processed, always a whole number of steps after the
     /// token's beginning. Never plaintext.
     pub(super) scratch: Vec<u8>,
-    /// How many of `scratch` are decrypted, or head.
+    /// Number of bytes of `scratch` that are decrypted, or belong to the head.
     lead: usize,
-    /// Bytes of ciphertext still to be decrypted.
+    /// Number of ciphertext bytes still to be decrypted.
     cipher_left: u64,
-    /// The last plaintext, up to a step of it, padding and all; the last block of it is held back until
-    /// the HMAC is known. 16 <= `last_len` <= `STEP` once it is here.
+    /// The last plaintext, up to a step, including its padding. Its last block is held back until the HMAC was
+    /// checked. 16 <= `last_len` <= `STEP` once it is here.
     last: Zeroizing<[u8; STEP]>,
     last_len: usize,
-    /// Of the whole file, from `finish` on.
+    /// Digest of the whole file, from `finish` on.
     digested: Option<Digest>,
     time: Option<u64>,
-    /// The text is no token: what follows is counted and thrown away. It follows from the body alone,
-    /// which everybody on the wire has.
+    /// The text is not a token; what follows is counted and dropped. This follows from the body alone, which every
+    /// observer of the connection has.
     broken: bool,
 }
 
 impl TokenOpener {
-    /// For a body of exactly `body_len` bytes, the M1 of MODE 1. An error if no token, Fernet or raw,
+    /// Creates an opener for a body of exactly `body_len` bytes, the M1 of MODE 1. Fails if no token, Fernet or raw,
     /// has that length.
     pub fn new(key: &SessionKey, body_len: u64, digest: FileDigest) -> Result<Self, OpenError> {
         Self::on(Backend::best(), key, body_len, digest)
     }
 
-    /// The same by a back end of the caller's choice.
+    /// Creates an opener that uses a given back end.
     pub fn on(
         backend: Backend,
         key: &SessionKey,
@@ -128,7 +128,7 @@ impl TokenOpener {
         if Form::fernet(body_len).is_none() && !Form::is_raw(body_len) {
             return Err(OpenError::NotAToken { body_len });
         }
-        // The raw form comes in pieces that are as long.
+        // The raw form arrives in pieces of the same length.
         let room = usize::try_from(body_len).unwrap_or(usize::MAX).min(TEXT_PIECE);
         Ok(Self {
             backend,
@@ -152,21 +152,20 @@ impl TokenOpener {
         })
     }
 
-    /// When the sender says that the token was made, in Unix seconds. The raw form says nothing; and
+    /// Returns the time in the token, in Unix seconds, which the sender chose. The raw form contains none, and
     /// nothing is known before the first 12 characters.
     #[must_use]
     pub const fn token_time(&self) -> Option<u64> {
         self.time
     }
 
-    /// Takes token bytes out of their writing, at most a piece of them, of which `left` bytes are to come after
-    /// these.
+    /// Decodes at most a piece of the body; `left` bytes will follow it.
     fn take(&mut self, form: Form, body: &[u8], left: u64) {
         let Form::Fernet { padding } = form else {
             self.scratch.extend_from_slice(body);
             return;
         };
-        // The last group alone may have `=`, and has them at its end.
+        // Only the last group may have `=`, and only at its end.
         let last = 4_u64.saturating_sub(left).min(body.len() as u64);
         let (body, last) = body.split_at(body.len() - usize::try_from(last).unwrap_or(0));
         let missing = (4 - self.text.len()) % 4;
@@ -188,21 +187,21 @@ impl TokenOpener {
         }
     }
 
-    /// Version, time and IV.
+    /// Reads version, time and IV.
     fn head(&mut self, form: Form) {
         let len = form.head_len();
         let Some((head, iv)) = self.scratch.get(..len).and_then(<[u8]>::split_last_chunk) else { return };
-        // The version needs no look: nothing but 80 begins with `gA`. A raw token has neither.
+        // The version needs no check: only 80 encodes to `gA`. A raw token has neither.
         self.time = head.get(1..).and_then(|time| time.try_into().ok()).map(u64::from_be_bytes);
         self.cipher = Some(Decryption::new(self.backend, self.key.encryption(), *iv));
         self.lead = len;
         self.cipher_left = form.token_len(self.promised) - (len + TAG_LEN) as u64;
     }
 
-    /// Decrypts the whole steps that wait, and the last blocks when all of them are here.
+    /// Decrypts the whole steps that wait, and the last blocks when all of them have arrived.
     fn steps(&mut self, out: &mut Vec<u8>) {
         let Some(cipher) = &mut self.cipher else { return };
-        // The last block stays behind: nobody sees it before the HMAC is known.
+        // The last block is not emitted before the HMAC was checked.
         let shown = usize::try_from(self.cipher_left.saturating_sub(BLOCK as u64)).unwrap_or(usize::MAX);
         let here = self.scratch.len() - self.lead;
         let fresh = here.min(shown) / STEP * STEP;
@@ -278,7 +277,7 @@ impl Open for TokenOpener {
         if !bool::from(self.mac.finish(signed).ct_eq(tag)) {
             return Err(OpenError::Rejected);
         }
-        // The key's owner wrote these bytes; only now is the padding read.
+        // These bytes are authentic; only now is the padding examined.
         let shown = self.last_len - BLOCK;
         let (plain, block) = self.last[..self.last_len].split_at(shown);
         let block = block.first_chunk().ok_or(OpenError::Rejected)?;
@@ -293,7 +292,8 @@ impl Open for TokenOpener {
     }
 }
 
-/// Bytes before the PKCS7 padding (RFC 5652, 6.3), which is 1 to 16 bytes of that value; constant-time.
+/// Returns the length before the PKCS7 padding (RFC 5652, 6.3), which is 1 to 16 bytes of that value, in constant
+/// time.
 fn plain_len(block: &[u8; BLOCK]) -> Option<usize> {
     let pad = block[BLOCK - 1];
     let mut valid = pad.ct_gt(&0) & !pad.ct_gt(&16);

@@ -1,4 +1,4 @@
-//! Making a token.
+//! Writing a token.
 
 use base64_simd::URL_SAFE;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use crate::crypto::{Seal, SealError};
 use crate::digest::{Digest, FileDigest};
 use crate::event::KeyForm;
 
-/// Plaintext → one token.
+/// Converts plaintext to one token.
 ///
 /// ```text
 ///   plain ─ AES-CBC ─► scratch │ lag: waits for the HMAC │ piece │
@@ -28,29 +28,29 @@ pub struct TokenSealer {
     /// Plaintext that waits for a step; `pending_len` < `STEP`.
     pending: Zeroizing<[u8; STEP]>,
     pending_len: usize,
-    /// The token's bytes, from the first that the HMAC has not yet: always a whole number of steps from the
-    /// token's beginning. The first `len` are there, and of these the first `written` are in the output.
+    /// Bytes of the token from the first that the HMAC has not processed, always a whole number of steps after the
+    /// token's beginning. The first `len` are valid, and of these the first `written` are in the output.
     scratch: Box<[u8; SCRATCH]>,
     len: usize,
     written: usize,
 }
 
-/// A piece, and what waits around it: the lag is less than three steps, the last of a file and its tag less than
-/// two.
+/// Length of a piece and of what waits around it: the lag is less than three steps, the end of a file with its tag
+/// less than two.
 const SCRATCH: usize = PIECE + 5 * STEP;
 
 impl TokenSealer {
-    /// For a file of exactly `plain_len` bytes, with a random IV; `unix_seconds` is shown to whoever
-    /// reads the token.
+    /// Creates a sealer for a file of exactly `plain_len` bytes, with a random IV. `unix_seconds` is visible to every
+    /// reader of the token.
     ///
     /// # Panics
-    /// When the system gives no randomness, as the `fernet` crate does.
+    /// Like the `fernet` crate, if the system gives no randomness.
     #[must_use]
     pub fn new(key: &SessionKey, plain_len: u64, unix_seconds: u64, digest: FileDigest) -> Self {
         Self::on(Backend::best(), KeyForm::Fernet, key, plain_len, unix_seconds, digest)
     }
 
-    /// The same for the token of the handout's C edition, which has no base64, version or time.
+    /// Creates a sealer for the token of the assignment's C edition, which has no base64, version or time.
     ///
     /// # Panics
     /// As [`TokenSealer::new`].
@@ -59,7 +59,7 @@ impl TokenSealer {
         Self::on(Backend::best(), KeyForm::Raw, key, plain_len, 0, digest)
     }
 
-    /// The same by a back end of the caller's choice.
+    /// Creates a sealer that uses a given back end.
     ///
     /// # Panics
     /// As [`TokenSealer::new`].
@@ -106,7 +106,7 @@ impl TokenSealer {
         sealer
     }
 
-    /// Bytes of the whole token.
+    /// Returns the length of the whole token in bytes.
     fn token_len(&self) -> Option<u64> {
         match self.form {
             KeyForm::Fernet => token_len(self.promised),
@@ -119,10 +119,10 @@ impl TokenSealer {
         self.len += bytes.len();
     }
 
-    /// Encrypts, signs, digests and writes at most a piece.
+    /// Encrypts, signs, hashes and writes at most a piece.
     fn steps(&mut self, plain: &[[u8; STEP]], out: &mut Vec<u8>) {
         if self.len < LAG {
-            // The HMAC starts two steps later than the cipher.
+            // The HMAC starts two steps after the cipher.
             let (first, rest) = plain.split_at(plain.len().min(1));
             self.ahead(first.as_flattened());
             if let Some(digest) = &mut self.digest {
@@ -143,20 +143,20 @@ impl TokenSealer {
         self.written -= signed;
     }
 
-    /// Encrypts whole blocks, fewer than a piece; the HMAC has them later.
+    /// Encrypts whole blocks, fewer than a piece; the HMAC processes them later.
     fn ahead(&mut self, blocks: &[u8]) {
         let from = self.len;
         self.append(blocks);
         self.cipher.encrypt(self.scratch[from..self.len].as_chunks_mut().0);
     }
 
-    /// Keeps plaintext that makes no step yet.
+    /// Keeps plaintext that does not fill a step.
     fn keep(&mut self, plain: &[u8]) {
         self.pending[self.pending_len..self.pending_len + plain.len()].copy_from_slice(plain);
         self.pending_len += plain.len();
     }
 
-    /// Writes the whole base64 groups.
+    /// Writes the complete base64 groups.
     fn write(&mut self, out: &mut Vec<u8>) {
         let fresh = &self.scratch[self.written..self.len];
         match self.form {
@@ -185,7 +185,7 @@ impl Seal for TokenSealer {
             return Err(SealError::Long { promised: self.promised });
         }
         self.given = given;
-        // base64 makes room for no more than each piece.
+        // Reserved at once, because base64 reserves only for each piece.
         out.reserve(plain.len() / 3 * 4 + 4 * STEP);
         if self.pending_len > 0 {
             let (head, rest) = plain.split_at(plain.len().min(STEP - self.pending_len));

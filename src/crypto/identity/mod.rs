@@ -1,4 +1,4 @@
-//! A server's key and certificate: loaded, and used.
+//! A server's private key and certificate.
 
 use std::fmt;
 use std::path::Path;
@@ -22,34 +22,34 @@ use super::server_key::ServerKey;
 use super::session_key::{self, SessionKey};
 use crate::event::Padding;
 
-/// The most blocks that a session key is read from. One known client sends three, two of them empty.
+/// Maximum number of blocks from which a session key is read. One known client sends three, two of them empty.
 pub const KEY_PIECES: usize = 4;
 
-/// What MODE 4 came to.
+/// Result of unwrapping the session key of a MODE 4.
 #[derive(Debug)]
 pub struct Unwrapped {
     /// The session key, or a random one.
     pub key: SessionKey,
-    /// Whether a block behind the first was looked at for PKCS #1 v1.5 and did not conform: for the budget
-    /// ([`PaddingBudget`](crate::net::budget::PaddingBudget)).
+    /// Whether a block after the first was examined for PKCS #1 v1.5 and did not conform; counted by the
+    /// [`PaddingBudget`](crate::net::budget::PaddingBudget).
     pub missed: bool,
-    /// An error is for the operator alone: the key is a random one because this machine failed.
+    /// `Err` if this machine failed to unwrap the key; `key` is then random. Only the operator may learn of it.
     pub machine: Result<(), BatchError>,
 }
 
-/// Who a server is: its private key, zeroized on drop, and the certificate that goes with it.
+/// A server's identity: its private key, zeroized on drop, and the certificate that belongs to it.
 pub struct Identity {
     key: RsaPrivateKey,
     certificate: Vec<u8>,
-    /// The private operation.
+    /// Private operations.
     batch: PrivateBatch,
-    /// The key that signs receipts in the place of this one.
+    /// Key that signs receipts instead of the server's own.
     receipts: Option<ReceiptKey>,
 }
 
 impl Identity {
-    /// Loads `server_signed.crt` and `server_private_key.pem` (PKCS #8 or PKCS #1) from a folder. They
-    /// must be a pair; who signed the certificate is for clients to judge. Besides the receipt key, if there is one.
+    /// Loads `server_signed.crt` and `server_private_key.pem` (PKCS #8 or PKCS #1) from a folder, and the receipt key
+    /// if there is one. Certificate and key must be a pair. Who signed the certificate is for clients to check.
     pub fn load(dir: &Path) -> Result<Self, IdentityError> {
         let certificate_path = dir.join(CERTIFICATE_FILE);
         let key_path = dir.join(PRIVATE_KEY_FILE);
@@ -62,19 +62,19 @@ impl Identity {
         })
     }
 
-    /// From now on this key signs the receipts.
+    /// Sets the key that signs receipts.
     #[must_use]
     pub fn with_receipt_key(self, receipts: ReceiptKey) -> Self {
         Self { receipts: Some(receipts), ..self }
     }
 
-    /// The key that signs receipts; `None` if the server has only one key.
+    /// Returns the key that signs receipts; `None` if the server has only one key.
     #[must_use]
     pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
         self.receipts.as_ref()
     }
 
-    /// From the two PEM texts.
+    /// Loads an identity from two PEM texts.
     pub fn from_pem(certificate: &str, private_key_pem: &str) -> Result<Self, IdentityError> {
         let (certificate_path, key_path) = (Path::new(CERTIFICATE_FILE), Path::new(PRIVATE_KEY_FILE));
         let key = private_key(key_path, private_key_pem.as_bytes())?;
@@ -107,42 +107,45 @@ impl Identity {
         Ok(Self { batch: PrivateBatch::new(&key), key, certificate, receipts: None })
     }
 
-    /// The certificate as the file holds it: the second blob of the answer to MODE 3.
+    /// Returns the certificate as its file contains it: the second part of the reply to MODE 3.
     #[must_use]
     pub fn certificate_pem(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// `k`: bytes of the modulus, of every block and of every signature.
+    /// Returns `k`, the length in bytes of the modulus, of every block and of every signature.
     #[must_use]
     pub fn modulus_bytes(&self) -> usize {
         self.key.size()
     }
 
-    /// The public half.
+    /// Returns the public key.
     #[must_use]
     pub fn server_key(&self) -> ServerKey {
         ServerKey::new(self.key.to_public_key())
     }
 
-    /// Answers MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length. As every private operation, it is blinded,
-    /// and checked before anything leaves: [`IdentityError::Sign`] if this machine computes wrongly.
+    /// Signs a reply to MODE 3: RSASSA-PSS, SHA-256, salt of the maximum length. Like every private operation, it is
+    /// blinded, and checked before the signature is returned ([`IdentityError::Sign`] if this machine computes
+    /// wrongly).
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
         Ok(challenge::sign_salted(&self.batch, message, challenge::salt_max(&self.batch))?)
     }
 
-    /// Signs a receipt with the server's own key: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no answer to
-    /// MODE 3 has. Only for a server without a receipt key ([`Service::receipt_signer`](crate::net::service::Service::receipt_signer)).
+    /// Signs a receipt with the server's own key: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes, which no reply to
+    /// MODE 3 has. Only for a server without a receipt key
+    /// ([`Service::receipt_signer`](crate::net::service::Service::receipt_signer)).
     pub fn sign_receipt(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
         Ok(challenge::sign_salted(&self.batch, statement, receipt::SIGNATURE_SALT)?)
     }
 
-    /// The salt of a receipt request, OAEP. What does not decrypt becomes a random one, in constant
-    /// time: the digests will be those of another salt, and nobody is told more. An error is for the operator
-    /// alone: it became a random one because this machine failed.
+    /// Decrypts the salt of a receipt request (OAEP). A salt that does not decrypt becomes a random one, in constant
+    /// time: the digests are then those of another salt, and the client learns nothing more. `Err` if this machine
+    /// failed; the salt is then random, and only the operator may learn of it.
     pub fn open_receipt_salt(&self, sealed: &[u8]) -> (receipt::Salt, Result<(), BatchError>) {
         let mut salt = Zeroizing::new([0; 32]);
-        // Without randomness the salt stays zeros, as unknown to the client as any other that it did not send.
+        // Without randomness the salt stays zero. The client does not know that, as it does not know any salt that it
+        // did not send.
         let _ = getrandom::fill(&mut *salt);
         let em = match self.decrypt_raw(sealed) {
             Ok(Some(em)) => em,
@@ -159,18 +162,19 @@ impl Identity {
         (salt, Ok(()))
     }
 
-    /// Reads MODE 4: OAEP, or else PKCS #1 v1.5, by one private operation for each of up to [`KEY_PIECES`] blocks.
+    /// Unwraps the session key of a MODE 4: OAEP, or else PKCS #1 v1.5, with one private operation for each of up to
+    /// [`KEY_PIECES`] blocks.
     ///
-    /// 44 characters of base64url are a Fernet key, 32 bytes are one as it is; of several blocks the last that holds one
-    /// counts, and known clients leave the others empty. Anything else, a blob of another length than whole blocks
-    /// or one not below the modulus included, gives a fresh random key, chosen in constant time: the failure then
-    /// surfaces at the HMAC, where it tells nothing about the padding.
+    /// 44 characters of base64url are a Fernet key, 32 bytes are a raw one. The last block that contains a key
+    /// counts; known clients leave the others empty. Anything else, including a blob that does not consist of whole
+    /// blocks or is not below the modulus, results in a fresh random key, chosen in constant time. The failure then
+    /// shows at the HMAC, where it reveals nothing about the padding.
     ///
-    /// Behind the first block only `others` are looked for: a client that knows the key in the first block would learn
-    /// from the HMAC whether the second holds one.
+    /// In blocks after the first, only `others` are examined: a client that knows the key in the first block would
+    /// learn from the HMAC whether another block contains a key.
     ///
     /// # Panics
-    /// As [`SessionKey::generate`] does.
+    /// Like [`SessionKey::generate`].
     #[must_use]
     pub fn unwrap_session_key(&self, blob: &[u8], others: Paddings) -> Unwrapped {
         let mut unwrapped = Unwrapped { key: SessionKey::generate(), missed: false, machine: Ok(()) };
@@ -198,7 +202,7 @@ impl Identity {
         unwrapped
     }
 
-    /// The same, on a machine that goes wrong for good after one operation: the answer to MODE 3.
+    /// Returns this identity on a machine that fails after one operation, the reply to MODE 3.
     #[cfg(test)]
     pub(crate) fn on_a_failing_machine(&self) -> Self {
         let batch = PrivateBatch::failing_after_one(&self.key);
@@ -210,7 +214,8 @@ impl Identity {
         &self.key
     }
 
-    /// The raw private operation on one block; `None` if it is not `k` bytes or not below the modulus.
+    /// Performs the private operation on one block. Returns `None` if the block is not `k` bytes long or not below
+    /// the modulus.
     pub(super) fn decrypt_raw(&self, block: &[u8]) -> Result<Raw, BatchError> {
         if block.len() != self.modulus_bytes() {
             return Ok(None);
@@ -218,7 +223,7 @@ impl Identity {
         Ok(self.batch.decrypt(block)?.pop().flatten())
     }
 
-    /// The private operation: on many blocks, or for a signature.
+    /// Returns the private operations.
     pub(super) const fn batch(&self) -> &PrivateBatch {
         &self.batch
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::clock::unix_seconds;
 use crate::crypto::authority::{init, throwaway, throwaway_of};
 use crate::crypto::certificate::{CERTIFICATE_MAX, Purpose};
-use crate::crypto::challenge::SignError;
+use crate::crypto::challenge::SigningError;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::testing::{AUTHORITY, RSA_1024, RSA_2048, issued, opener, random};
@@ -22,7 +22,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1")
 }
 
-/// What any RSA user could send.
+/// Encrypts a message, as any user of RSA can.
 fn wrapped(identity: &Identity, padding: Padding, message: &[u8]) -> Vec<u8> {
     use crate::crypto::Seal as _;
     let mut blob = Vec::new();
@@ -61,7 +61,7 @@ fn a_raw_session_key_is_understood() {
     }
 }
 
-/// That `blob` gives no key that its sender could know: another one each time.
+/// Checks that `blob` gives a different key each time, which its sender cannot know.
 fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
     let one = RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key;
     assert!(!one.ct_eq(&RSA_1024.unwrap_session_key(blob, Paddings::EITHER).key));
@@ -114,7 +114,7 @@ fn a_blob_that_does_not_decrypt_becomes_a_random_key() {
 }
 
 #[test]
-fn the_courses_files_are_loaded() {
+fn the_files_of_the_assignment_are_loaded() {
     let identity = Identity::load(&fixtures()).unwrap();
     assert_eq!(identity.modulus_bytes(), 128);
     assert!(identity.certificate_pem().starts_with(b"-----BEGIN CERTIFICATE-----"));
@@ -153,7 +153,7 @@ fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
     let identity = Identity::load(&fixtures()).unwrap().on_a_failing_machine();
     identity.sign(b"message").unwrap();
     for error in [identity.sign(b"message").unwrap_err(), identity.sign_receipt(b"statement").unwrap_err()] {
-        let fault = SignError::Machine(BatchError::Fault);
+        let fault = SigningError::Machine(BatchError::Fault);
         assert!(matches!(error, IdentityError::Sign { why } if why == fault), "{error}");
         assert_eq!(
             error.to_string(),
@@ -163,7 +163,7 @@ fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
     }
 }
 
-/// A folder with the fixtures' certificate, and that as private key.
+/// Creates a folder with the fixtures' certificate and this private key.
 fn folder_with_key(pem: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(fixtures().join(CERTIFICATE_FILE), folder.path().join(CERTIFICATE_FILE)).unwrap();
@@ -239,7 +239,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
     assert_eq!(proof.warnings, ["the key has only 1024 bits; use 2048 or more"]);
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
-    // The same of its receipt key, which is another key.
+    // The receipt key is another key.
     let receipts = identity.receipt_key().unwrap();
     let (key, proof) =
         anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), unix_seconds()).unwrap();
@@ -249,7 +249,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     );
     assert_eq!(proof.warnings, [""; 0]);
     assert!(throwaway_of(1024).unwrap().0.receipt_key().is_none());
-    // Another throwaway's CA does not.
+    // The CA of another throwaway identity does not accept it.
     let (_, other) = throwaway().unwrap();
     let other = Anchor::from_pem(other.as_bytes()).unwrap();
     assert!(matches!(
@@ -299,7 +299,7 @@ fn init_overwrites_nothing() {
         assert_eq!(std::fs::read(folder.path().join(there)).unwrap(), b"mine");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
-    // A link that points nowhere is something, too.
+    // A dangling link exists, too.
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join(PRIVATE_KEY_FILE)).unwrap();
     assert!(matches!(init(folder.path(), 1024, 30), Err(IdentityError::Exists { .. })));

@@ -1,8 +1,8 @@
-//! OAEP and PKCS #1 v1.5: padding, and unpadding, strict and in constant time.
+//! OAEP and PKCS #1 v1.5: padding, and strict unpadding in constant time.
 //!
-//! `pad` makes many blocks with one request for random bytes. Unpadding works on the raw result of the private operation, `EM`, and tell two things: whether the padding
-//! is right, and how long the message is, which stands at the end. Nothing here branches or indexes on
-//! either (RFC 8017, sections 7.1.2 and 7.2.2, and its warnings about both).
+//! `pad` fills many blocks with one request for random bytes. Unpadding takes the raw result of the private
+//! operation, `EM`, and returns whether the padding is valid, and the length of the message, which is at the end.
+//! Nothing here branches or indexes on either (RFC 8017, sections 7.1.2 and 7.2.2, and their warnings).
 
 pub mod probe;
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::event::Padding;
 
-/// Bytes of SHA-256.
+/// Length of a SHA-256 hash in bytes.
 const HASH_LEN: usize = 32;
 
 /// OAEP: 0x00, the seed, the label's hash, and 0x01.
@@ -21,13 +21,13 @@ const OAEP_OVERHEAD: usize = 2 * HASH_LEN + 2;
 /// PKCS #1 v1.5: 0x00, 0x02, eight or more non-zero bytes, and 0x00.
 const PKCS1V15_OVERHEAD: usize = 11;
 
-/// SHA-256 of no label.
+/// SHA-256 of the empty label.
 const EMPTY_LABEL: [u8; HASH_LEN] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// Most bytes of a message in a block of `k`: OAEP k − 66, PKCS #1 v1.5 k − 11.
+/// Returns the maximum message length in a block of `k` bytes: OAEP k − 66, PKCS #1 v1.5 k − 11.
 pub(super) const fn message_max(k: usize, padding: Padding) -> usize {
     k.saturating_sub(match padding {
         Padding::Oaep => OAEP_OVERHEAD,
@@ -35,10 +35,10 @@ pub(super) const fn message_max(k: usize, padding: Padding) -> usize {
     })
 }
 
-/// Appends blocks of `k` bytes, each with one of the messages, which fit ([`message_max`]): OAEP with SHA-256,
-/// MGF1-SHA-256 and no label (RFC 8017, 7.1.1, step 2), or PKCS #1 v1.5 (7.2.1, step 2).
+/// Appends one block of `k` bytes for each message: OAEP with SHA-256, MGF1-SHA-256 and no label (RFC 8017, 7.1.1,
+/// step 2), or PKCS #1 v1.5 (7.2.1, step 2). No message may be longer than [`message_max`].
 ///
-/// An error if the system gave no randomness.
+/// Fails if the system gives no randomness.
 pub(super) fn pad<'a>(
     padding: Padding,
     k: usize,
@@ -77,7 +77,7 @@ pub(super) fn pad<'a>(
     Ok(())
 }
 
-/// Each zero becomes another random byte: the filling has none.
+/// Replaces each zero by another random byte, because the filling must not contain zeros.
 fn replace_zeros(filling: &mut [u8]) -> Result<(), getrandom::Error> {
     for byte in filling {
         while *byte == 0 {
@@ -87,8 +87,8 @@ fn replace_zeros(filling: &mut [u8]) -> Result<(), getrandom::Error> {
     Ok(())
 }
 
-/// The paddings that may be evaluated. A padding that is not in the set is never looked at, so nothing that the
-/// program does afterwards can depend on it.
+/// The paddings that may be evaluated. A padding outside the set is never examined, so nothing that the program does
+/// afterwards can depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paddings {
     oaep: bool,
@@ -98,12 +98,12 @@ pub struct Paddings {
 impl Paddings {
     /// OAEP first, PKCS #1 v1.5 if OAEP fails.
     pub const EITHER: Self = Self { oaep: true, pkcs1v15: true };
-    /// OAEP alone.
+    /// OAEP only.
     pub const OAEP: Self = Self { oaep: true, pkcs1v15: false };
-    /// PKCS #1 v1.5 alone.
+    /// PKCS #1 v1.5 only.
     pub const PKCS1V15: Self = Self { oaep: false, pkcs1v15: true };
 
-    /// Returns whether the set has this padding.
+    /// Returns whether the set contains this padding.
     #[must_use]
     pub const fn contains(self, padding: Padding) -> bool {
         match padding {
@@ -118,7 +118,7 @@ impl Paddings {
         Self { oaep: self.oaep, pkcs1v15: false }
     }
 
-    /// Returns the part of the set that is this padding.
+    /// Returns the intersection of the set with this padding.
     #[must_use]
     pub const fn only(self, padding: Padding) -> Self {
         match padding {
@@ -127,13 +127,13 @@ impl Paddings {
         }
     }
 
-    /// Returns whether nothing is in the set.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         !self.oaep && !self.pkcs1v15
     }
 
-    /// Returns the most bytes that a block of `k` can hold under any of the paddings.
+    /// Returns the maximum message length in a block of `k` bytes with any of the paddings.
     pub(super) const fn message_max(self, k: usize) -> usize {
         // PKCS #1 v1.5 leaves more room.
         message_max(k, if self.pkcs1v15 { Padding::Pkcs1v15 } else { Padding::Oaep })
@@ -151,26 +151,26 @@ impl FromIterator<Padding> for Paddings {
 
 /// A block without its padding.
 pub(super) struct Unpadded {
-    /// Whether the padding is right.
+    /// Whether the padding is valid.
     pub valid: Choice,
-    /// Bytes of the message at the end of `block`; 0 unless valid.
+    /// Length in bytes of the message at the end of `block`; 0 unless valid.
     pub len: u32,
-    /// `k` bytes.
+    /// The `k` bytes of the block.
     pub block: Zeroizing<Vec<u8>>,
 }
 
 impl Unpadded {
-    /// The message. Its length becomes visible.
+    /// Returns the message. This reveals its length.
     pub fn message(&self) -> &[u8] {
         &self.block[self.block.len() - self.len as usize..]
     }
 
-    /// A block whose padding was not looked at.
+    /// Returns a block whose padding is not evaluated.
     fn unseen(k: usize) -> Self {
         Self { valid: Choice::from(0), len: 0, block: Zeroizing::new(vec![0; k]) }
     }
 
-    /// `self`, or `other` if `choice`; constant-time. Both are of the same key.
+    /// Returns `other` if `choice` is set, else `self`, in constant time. Both have the same length.
     fn or(mut self, choice: Choice, other: &Self) -> Self {
         self.valid.conditional_assign(&other.valid, choice);
         self.len.conditional_assign(&other.len, choice);
@@ -181,14 +181,14 @@ impl Unpadded {
     }
 }
 
-/// The two paddings of one block, as far as they were tried.
+/// Both paddings of one block, as far as they were evaluated.
 pub(super) struct Both {
     pub oaep: Unpadded,
     pub pkcs1v15: Unpadded,
 }
 
 impl Both {
-    /// Tries these on `EM`. The other one is invalid, whatever `EM` holds.
+    /// Evaluates these paddings of `EM`. The others are invalid, whatever `EM` contains.
     pub fn of(em: Zeroizing<Vec<u8>>, paddings: Paddings) -> Self {
         let k = em.len();
         match (paddings.oaep, paddings.pkcs1v15) {
@@ -199,13 +199,13 @@ impl Both {
         }
     }
 
-    /// OAEP if it is right, PKCS #1 v1.5 otherwise, right or not.
+    /// Returns OAEP's result if it is valid, otherwise that of PKCS #1 v1.5.
     pub fn either(self) -> Unpadded {
         let other = !self.oaep.valid;
         self.oaep.or(other, &self.pkcs1v15)
     }
 
-    /// That one.
+    /// Returns the result of one padding.
     pub fn only(self, padding: Padding) -> Unpadded {
         match padding {
             Padding::Oaep => self.oaep,
@@ -214,7 +214,7 @@ impl Both {
     }
 }
 
-/// EME-OAEP with SHA-256, MGF1-SHA-256 and no label (RFC 8017, 7.1.2, step 3).
+/// Removes EME-OAEP with SHA-256, MGF1-SHA-256 and no label (RFC 8017, 7.1.2, step 3).
 ///
 /// ```text
 /// EM = 00 ‖ seed ⊕ MGF(DB) ‖ DB ⊕ MGF(seed)      DB = hash of the label ‖ 00… ‖ 01 ‖ message
@@ -242,7 +242,7 @@ fn oaep(mut em: Zeroizing<Vec<u8>>) -> Unpadded {
     Unpadded { valid, len, block: em }
 }
 
-/// `target` ⊕ MGF1-SHA-256(`source`), in place (RFC 8017, B.2.1).
+/// Computes `target` ⊕ MGF1-SHA-256(`source`) in place (RFC 8017, B.2.1).
 pub(super) fn mask(target: &mut [u8], source: &[u8]) {
     for (counter, piece) in (0_u32..).zip(target.chunks_mut(HASH_LEN)) {
         let mask = Sha256::new().chain_update(source).chain_update(counter.to_be_bytes()).finalize();
@@ -252,9 +252,9 @@ pub(super) fn mask(target: &mut [u8], source: &[u8]) {
     }
 }
 
-/// EME-PKCS1-v1_5 (RFC 8017, 7.2.2, step 3): `EM = 00 ‖ 02 ‖ eight or more non-zero ‖ 00 ‖ message`.
+/// Removes EME-PKCS1-v1_5 (RFC 8017, 7.2.2, step 3): `EM = 00 ‖ 02 ‖ eight or more non-zero ‖ 00 ‖ message`.
 fn pkcs1v15(em: Zeroizing<Vec<u8>>) -> Unpadded {
-    /// Where the separator may stand at the earliest.
+    /// First position where the separator may be.
     const FIRST: usize = PKCS1V15_OVERHEAD - 1;
     if em.len() < PKCS1V15_OVERHEAD {
         return Unpadded { valid: Choice::from(0), len: 0, block: em };
@@ -275,9 +275,9 @@ fn pkcs1v15(em: Zeroizing<Vec<u8>>) -> Unpadded {
     Unpadded { valid, len, block: em }
 }
 
-/// Every byte, with the number of bytes behind it.
+/// Returns every byte with the number of bytes after it.
 fn countdown(bytes: &[u8]) -> impl Iterator<Item = (u32, &u8)> {
-    // A block is at most 1024 bytes: keys end at 8192 bits.
+    // A block has at most 1024 bytes, because keys have at most 8192 bits.
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     (0..len).rev().zip(bytes)
 }

@@ -1,14 +1,14 @@
-//! What the timing bench measures: unpadding of blocks that it may choose. For nothing else.
+//! Unpadding for the timing benchmark.
 
 use zeroize::Zeroizing;
 
 use super::{Both, Paddings, pad};
 use crate::event::Padding;
 
-/// Bytes of a block of RSA-1024.
+/// Length of a block of RSA-1024 in bytes.
 pub const K: usize = 128;
 
-/// Returns a message under a padding; `None` without randomness, or if it is too long.
+/// Pads a message. Returns `None` without randomness, or if the message is too long.
 #[must_use]
 pub fn padded(padding: Padding, message: &[u8]) -> Option<[u8; K]> {
     (message.len() <= super::message_max(K, padding)).then_some(())?;
@@ -17,7 +17,7 @@ pub fn padded(padding: Padding, message: &[u8]) -> Option<[u8; K]> {
     block.first_chunk().copied()
 }
 
-/// Unpads a block as a server does, and returns something of the result without a branch.
+/// Unpads a block as a server does, and returns a value that depends on the result, without a branch.
 #[must_use]
 pub fn unpad(paddings: Paddings, em: &[u8; K]) -> u64 {
     let unpadded = Both::of(Zeroizing::new(em.to_vec()), paddings).either();

@@ -37,7 +37,7 @@ fn what_is_padded_is_unpadded() {
             let both = Both::of(Zeroizing::new(em.to_vec()), Paddings::EITHER).only(padding);
             assert_eq!((bool::from(both.valid), both.message()), (true, message), "{padding}");
         }
-        // The same message twice is not the same block.
+        // Padding a message twice gives different blocks.
         let mut twice = Zeroizing::new(Vec::new());
         pad(padding, K, [&b"m"[..]; 2].into_iter(), &mut twice).unwrap();
         assert_ne!(twice[..K], twice[K..]);

@@ -1,4 +1,4 @@
-//! A receipt as it is kept: text, in three parts (docs/receipts.md).
+//! The file format of a receipt: text in three parts (docs/receipts.md).
 //!
 //! ```text
 //! upseal receipt 1
@@ -22,41 +22,41 @@ use zeroize::Zeroizing;
 use super::{Fate, MAX_FILES, Salt, Statement, StatementError, digest, is_fitting, salted};
 use crate::digest::Digest;
 
-/// The first line.
+/// First line.
 const HEAD: &str = "upseal receipt 1";
-/// Bytes of the longest receipt that is read.
+/// Length in bytes of the longest receipt that is read.
 pub const RECEIPT_MAX: u64 = 1 << 20;
 
-/// A statement with what proves it.
+/// A statement with its proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// What the server states.
+    /// The server's statement.
     pub statement: Statement,
-    /// [`Statement::to_text`], signed.
+    /// Signed text of the statement ([`Statement::to_text`]).
     pub text: String,
-    /// See [`super::verify`].
+    /// Signature over the text ([`super::verify`]).
     pub signature: Vec<u8>,
-    /// What the digests were salted with.
+    /// Salt of the digests, if there is one.
     pub salt: Option<Salt>,
-    /// The certificates of the keys that the statement names, as they came.
+    /// Certificates of the keys that the statement names, as the server sent them.
     pub certificates: Certificates,
 }
 
-/// The certificates behind a statement, PEM; neither is checked.
+/// The certificates of a receipt, PEM, unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
-    /// The server's own.
+    /// Certificate of the server's own key.
     pub server: String,
-    /// The receipt key's; `None` if the statement names none.
+    /// Certificate of the receipt key; `None` if the statement names none.
     pub receipts: Option<String>,
 }
 
-/// The line that ends a certificate, without its line break.
+/// Last line of a certificate, without its line break.
 const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
 
 impl Certificates {
-    /// Takes what follows `statement` apart: one certificate, or the server's and then the receipt key's. `None` if one
-    /// that the statement names is missing. Each is checked later to be exactly one certificate.
+    /// Splits what follows `statement`: one certificate, or the server's and then the receipt key's. Returns `None`
+    /// if one that the statement names is missing. Each is checked later to be exactly one certificate.
     #[must_use]
     pub fn split(statement: &Statement, text: &str) -> Option<Self> {
         let (server, receipts) = if statement.receipt_key.is_some() {
@@ -75,7 +75,7 @@ impl Certificates {
 }
 
 impl fmt::Display for Certificates {
-    /// Writes them as [`Certificates::split`] takes them: the receipt key's on a line of its own.
+    /// Writes the certificates as [`Certificates::split`] expects them: the receipt key's begins on its own line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.server)?;
         let Some(receipts) = &self.receipts else { return Ok(()) };
@@ -86,30 +86,30 @@ impl fmt::Display for Certificates {
     }
 }
 
-/// A text that is no receipt.
+/// Why a text is not a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAReceipt {
-    /// A line of the first part.
+    /// A line of the first part does not match.
     #[error("line {line}: expected {expected}")]
     Head {
-        /// From 1.
+        /// Number of the line, counted from 1.
         line: usize,
-        /// What should be there.
+        /// What the line should contain.
         expected: &'static str,
     },
-    /// The statement.
+    /// The statement does not match.
     #[error("{0}")]
     Statement(#[from] StatementError),
-    /// It names no file, or too many.
-    #[error("the statement names {0} files; 1 to 256 are expected")]
+    /// The statement names no file, or too many.
+    #[error("the statement names {0} files (supported: 1 to 256)")]
     Files(usize),
-    /// No empty line, or too few certificates, behind the statement.
-    #[error("no certificate follows the statement, or one of two is missing")]
+    /// The empty line, or a certificate, is missing after the statement.
+    #[error("a certificate after the statement is missing")]
     NoCertificate,
 }
 
 impl Receipt {
-    /// The file's bytes.
+    /// Returns the contents of the file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let salt = self.salt.as_deref().map_or_else(|| "-".to_owned(), |salt| Digest(*salt).to_string());
@@ -117,7 +117,7 @@ impl Receipt {
         format!("{HEAD}\nsalt {salt}\nsignature {signature}\n\n{}\n{}", self.text, self.certificates)
     }
 
-    /// Reads a file's bytes. It is not checked yet whether it holds.
+    /// Parses a receipt's file, without verifying it.
     ///
     /// # Errors
     /// What is wrong with it, and where.
@@ -166,7 +166,7 @@ impl Receipt {
         Ok(Self { statement, text: body, signature, salt, certificates })
     }
 
-    /// The files of the statement that have this content: ordinal and name on the server.
+    /// Returns the files of the statement with this content: ordinal and name on the server.
     #[must_use]
     pub fn find(&self, file: Digest, size: u64) -> Vec<(u64, String)> {
         let wanted = salted(self.salt.as_deref(), file);
@@ -182,7 +182,7 @@ impl Receipt {
     }
 }
 
-/// The second word of a line about a file.
+/// Returns the ordinal, the second word of a file's line.
 fn ordinal(line: &str) -> Option<u64> {
     line.split(' ').nth(1)?.parse().ok()
 }
@@ -226,7 +226,7 @@ mod tests {
         format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
     }
 
-    /// By a server with a receipt key.
+    /// Creates a receipt of a server with a receipt key.
     fn with_receipt_key() -> Receipt {
         let statement = Statement { receipt_key: Some(Digest([3; 32])), ..receipt().statement };
         let certificates = Certificates { server: pem("abc"), receipts: Some(pem("def")) };
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(Receipt { salt: None, ..receipt() }.find(Digest::of(b"hello"), 5), []);
     }
 
-    /// A salted digest is that of a file of 64 bytes without a salt, and the salt is not signed.
+    /// Without the salt, a salted digest is that of a file of 64 bytes, and the salt is not signed.
     #[test]
     fn a_salt_cannot_be_taken_for_a_part_of_a_file_nor_the_other_way_round() {
         let file = [[7; 32], Digest::of(b"another file").0].concat();
@@ -284,12 +284,8 @@ mod tests {
                 "missing 5",
                 "line 6 of the statement: expected a `file` or `missing` line of this ordinal",
             ),
-            ("missing 4", "missing 900", "the statement names 2 files; 1 to 256 are expected"),
-            (
-                "\n\n-----BEGIN",
-                "\n-----BEGIN",
-                "no certificate follows the statement, or one of two is missing",
-            ),
+            ("missing 4", "missing 900", "the statement names 2 files (supported: 1 to 256)"),
+            ("\n\n-----BEGIN", "\n-----BEGIN", "a certificate after the statement is missing"),
         ] {
             let other = text.replacen(from, to, 1);
             assert_ne!(other, text);
@@ -311,7 +307,7 @@ mod tests {
             assert_ne!(other, text, "{what}");
             assert_eq!(Receipt::parse(&other), Err(NotAReceipt::NoCertificate), "{what}");
         }
-        // A file of the server's without a last line break does not join the two.
+        // If the server's certificate file lacks its last line break, the two are still separated.
         let certificates =
             Certificates { server: pem("abc").trim_end().to_owned(), receipts: Some(pem("def")) };
         let read = Receipt::parse(&Receipt { certificates, ..with_receipt_key() }.to_text()).unwrap();

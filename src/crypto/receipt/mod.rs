@@ -1,4 +1,5 @@
-//! Receipts: what a client asks by MODE 3, and what the server states and signs (PROTOCOL.md, "Receipt").
+//! Receipts: what a client requests by MODE 3, and what the server states and signs (docs/protocol.md, section
+//! "Receipts").
 //!
 //! ```text
 //!   client                                                        server
@@ -6,14 +7,14 @@
 //!   verify   ◄─────────── PSS over the statement, salt of 32 ───  ReceiptKey::sign
 //! ```
 //!
-//! The statement names the server's own key, which proved itself, and the receipt key, which signed. A server without a
-//! receipt key names and uses its only key ([`Identity::sign_receipt`](super::identity::Identity::sign_receipt)), as every
-//! server did in earlier versions.
+//! The statement names the server's own key, which proved itself, and the receipt key, which signed. A server without
+//! a receipt key names and uses its only key ([`Identity::sign_receipt`](super::identity::Identity::sign_receipt)),
+//! as every server did in earlier versions.
 //!
-//! An answer to MODE 3 always has a salt of the maximum length, a receipt always one of 32 bytes, and
-//! neither is accepted for the other: so nobody makes a receipt out of a server that signs what it is told.
-//! The digests are salted, because the statement goes in clear: whoever guesses the file must not be able
-//! to confirm it. Text only; no IO, no clock.
+//! A reply to MODE 3 always has a salt of the maximum length, a receipt always one of 32 bytes, and neither is
+//! accepted as the other. So an attacker cannot get a receipt from a server that signs any message. The digests are
+//! salted because the statement is sent in clear: an eavesdropper who guesses the file must not be able to confirm
+//! the guess. This module handles text only; it does no IO and reads no clock.
 
 mod kept;
 
@@ -34,51 +35,51 @@ use super::server_key::ServerKey;
 use crate::digest::Digest;
 use crate::event::{Named, Padding, Variant};
 
-/// Bytes of the salt in a receipt's signature; never that of an answer to MODE 3.
+/// Length in bytes of the salt in a receipt's signature; never that of a reply to MODE 3.
 pub const SIGNATURE_SALT: usize = 32;
 
-/// The most files that one request may name.
+/// Maximum number of files in one request.
 pub const MAX_FILES: u64 = 256;
 
-/// The first line of a request.
+/// First line of a request.
 const REQUEST: &str = "upseal/1 receipt";
-/// The first line of a statement.
+/// First line of a statement.
 const STATEMENT: &str = "upseal/1 stored";
 
-/// What the line of a receipt key begins with.
+/// Prefix of the line that names the receipt key.
 const RECEIPT_KEY: &str = "receipt-key ";
 
-/// What stays as it is in a percent-encoded name (RFC 3986, "unreserved").
+/// Characters that are not percent-encoded in a name (RFC 3986, "unreserved").
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Bytes of the longest name that a file system of a server takes.
+/// Length in bytes of the longest name that servers' file systems accept.
 const NAME_MAX: usize = 255;
 
-/// Letters that one byte of a name has at most: `%F0`.
+/// Maximum number of characters for one byte of a name: `%F0`.
 const ENCODED: usize = 3;
 
-/// What makes the digests of one request unguessable; secret until the receipt is kept.
+/// Salt of the digests in one receipt, which makes them unguessable. Secret until the receipt is saved.
 pub type Salt = Zeroizing<[u8; 32]>;
 
-/// Asks for receipts.
+/// A request for the receipts of some files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Fresh for every request.
+    /// Random number, fresh for every request.
     pub nonce: [u8; 32],
-    /// SHA-256 of the connection's first MODE 3 message; `None` where there was none (Plain).
+    /// SHA-256 of the connection's first MODE 3 message; `None` if there was none (Plain).
     pub hello: Option<Digest>,
-    /// Which files of this connection, counted from 1; 1 to [`MAX_FILES`] of them.
+    /// Ordinals of the files on this connection, counted from 1; 1 to [`MAX_FILES`] of them.
     pub files: RangeInclusive<u64>,
-    /// The [`Salt`] under the server's key; `None` for digests without one (Plain and AP, whose files
-    /// everybody has seen).
+    /// The [`Salt`], encrypted with the server's key; `None` for digests without a salt (Plain and AP, whose content
+    /// is sent in clear).
     pub sealed_salt: Option<Vec<u8>>,
 }
 
 impl Request {
-    /// A fresh one, and the salt inside it.
+    /// Creates a request and its salt.
     ///
     /// # Errors
-    /// No randomness, or a key that cannot encrypt 32 bytes.
+    /// There is no randomness, or the key cannot encrypt 32 bytes.
     pub fn new(
         hello: Option<Digest>,
         files: RangeInclusive<u64>,
@@ -101,7 +102,7 @@ impl Request {
         Ok((Self { nonce, hello, files, sealed_salt }, salt))
     }
 
-    /// The message of MODE 3.
+    /// Returns the message of MODE 3.
     #[must_use]
     pub fn to_text(&self) -> String {
         let hello = self.hello.map_or_else(|| "-".to_owned(), |hello| hello.to_string());
@@ -113,7 +114,7 @@ impl Request {
         format!("{REQUEST}\nnonce {}\nhello {hello}\nfiles {first} {last}\nsalt {salt}\n", Digest(self.nonce))
     }
 
-    /// Reads a message that is one in every byte.
+    /// Parses a request; every byte must match.
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         let text = str::from_utf8(message).ok()?;
@@ -139,69 +140,69 @@ impl Request {
         (is_it && request.to_text() == text).then_some(request)
     }
 
-    /// What the statement names it by.
+    /// Returns the digest by which the statement names the request.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.to_text().as_bytes())
     }
 }
 
-/// What a server states, and signs.
+/// A statement that the server signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// [`Request::digest`].
+    /// Digest of the request ([`Request::digest`]).
     pub request: Digest,
     /// SHA-256 of the server's `SubjectPublicKeyInfo`.
     pub key: Digest,
     /// SHA-256 of the receipt key's `SubjectPublicKeyInfo`; `None` if the server's own key signs.
     pub receipt_key: Option<Digest>,
-    /// Seconds since 1970.
+    /// Time of the statement, in seconds since 1970, UTC.
     pub time: i64,
-    /// One for each ordinal of the request, in order.
+    /// One entry for each ordinal of the request, in order.
     pub entries: Vec<Entry>,
 }
 
-/// What became of one file.
+/// A line of a statement: the fate of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// From 1, as the connection counts.
+    /// Number of the file on its connection, counted from 1.
     pub ordinal: u64,
-    /// What became of it.
+    /// Whether it was stored.
     pub fate: Fate,
 }
 
-/// What became of a file.
+/// Fate of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It is here, whole and on disk.
+    /// Stored: complete and on disk.
     Stored {
-        /// How it came.
+        /// Protocol variant.
         protocol: Variant,
-        /// Bytes.
+        /// Size in bytes.
         size: u64,
-        /// [`salted`].
+        /// Digest of the content, [`salted`].
         digest: Digest,
-        /// Under this name, not escaped.
+        /// Name, not escaped.
         name: String,
-        /// Whether it is kept under that name, or came under it.
+        /// Whether this is the name on disk or the requested one.
         named: Named,
     },
-    /// It is not.
+    /// Not stored.
     Missing(Reason),
 }
 
-/// Why a file is not here; never a detail of decryption.
+/// Why a file was not stored. Never reveals details of decryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Its name.
+    /// The name is not accepted.
     Name,
-    /// It was too much.
+    /// The file is too large, or the quota is exceeded.
     Quota,
     /// The disk failed.
     Disk,
-    /// This server does not keep such a file.
+    /// The server does not store such files.
     Policy,
-    /// Nothing more is told.
+    /// No further detail.
     NotStored,
 }
 
@@ -221,18 +222,18 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A text that is no statement. Lines are counted from 1.
+/// Why a text is not a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line} of the statement: expected {expected}")]
 pub struct StatementError {
-    /// Which.
+    /// Number of the line, counted from 1.
     pub line: usize,
-    /// What should be there.
+    /// What the line should contain.
     pub expected: &'static str,
 }
 
 impl Statement {
-    /// The lines, each with its LF: what is signed.
+    /// Returns the text that is signed. Each line ends with LF.
     #[must_use]
     pub fn to_text(&self) -> String {
         let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::MIN);
@@ -240,16 +241,16 @@ impl Statement {
         let head =
             format!("{STATEMENT}\nrequest {}\nkey {}\n{receipt_key}time {time}\n", self.request, self.key);
         self.entries.iter().fold(head, |mut text, entry| {
-            // Writing into a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "{entry}");
             text
         })
     }
 
-    /// Reads the beginning of `text` as a statement on `files`, to the letter. Returns what follows it.
+    /// Parses the beginning of `text` as a statement about `files`; every byte must match. Returns the rest.
     ///
     /// # Errors
-    /// The first line that is not as it should be.
+    /// The first line that does not match.
     pub fn parse(text: &str, files: RangeInclusive<u64>) -> Result<(Self, &str), StatementError> {
         let mut lines = Lines { rest: text, line: 0 };
         lines.next(STATEMENT, "`upseal/1 stored`", |rest| rest.is_empty().then_some(()))?;
@@ -276,7 +277,7 @@ impl Statement {
     }
 }
 
-/// A text, line by line.
+/// The lines of a text.
 struct Lines<'a> {
     rest: &'a str,
     line: usize,
@@ -311,7 +312,7 @@ impl fmt::Display for Entry {
 }
 
 impl Entry {
-    /// One line without its LF; none but the one that [`fmt::Display`] writes.
+    /// Parses one line without its LF; only the form that [`fmt::Display`] writes is accepted.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let first = words.next()?;
@@ -338,7 +339,7 @@ impl Entry {
     }
 }
 
-/// First word of the line of a file that is here.
+/// Returns the first word in the line of a stored file.
 const fn kind(named: Named) -> &'static str {
     match named {
         Named::Stored => "file",
@@ -346,21 +347,21 @@ const fn kind(named: Named) -> &'static str {
     }
 }
 
-/// 64 lowercase hexadecimal digits.
+/// Parses 64 lowercase hexadecimal digits.
 fn digest(text: &str) -> Option<Digest> {
     let is_it = text.len() == 64 && !text.bytes().any(|c| c.is_ascii_uppercase());
     if is_it { text.parse().ok() } else { None }
 }
 
-/// Digits and nothing else; no leading zeros.
+/// Parses decimal digits without leading zeros.
 fn number(text: &str) -> Option<u64> {
     let is_it = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if is_it { text.parse().ok() } else { None }
 }
 
-/// A percent-encoded name, encoded as [`fmt::Display`] does it and in no other way.
+/// Decodes a percent-encoded name; only the encoding that [`fmt::Display`] writes is accepted.
 ///
-/// Its length meets the limit before anything else: what follows takes time for each letter.
+/// The length is checked first, because decoding takes time for each character.
 fn name(text: &str) -> Option<String> {
     if text.len() > ENCODED * NAME_MAX {
         return None;
@@ -371,7 +372,7 @@ fn name(text: &str) -> Option<String> {
     (rest.is_empty() && name.len() <= NAME_MAX).then(|| name.into_owned())
 }
 
-/// SHA-256( salt ‖ SHA-256(file) ), or SHA-256(file) itself.
+/// Returns SHA-256( salt ‖ SHA-256(file) ), or SHA-256(file) without a salt.
 #[must_use]
 pub fn salted(salt: Option<&[u8; 32]>, file: Digest) -> Digest {
     match salt {
@@ -385,14 +386,15 @@ pub fn salted(salt: Option<&[u8; 32]>, file: Digest) -> Digest {
     }
 }
 
-/// Whether a digest of a file that came so may be salted, or be without a salt: secret content is always
-/// salted, open content never. Nothing else tells the two kinds of digest apart, and the salt is not signed.
+/// Returns whether the digest of a file that was sent by this variant has the right form: always salted for secret
+/// content, never for open content. Nothing else distinguishes the two forms, and the salt is not signed. Without
+/// this rule, a salted digest could be presented as that of a file of 64 bytes.
 #[must_use]
 pub const fn is_fitting(protocol: Variant, is_salted: bool) -> bool {
     protocol.is_secret() == is_salted
 }
 
-/// Whether `key` signed `statement` as a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes.
+/// Returns whether `key` signed `statement` as a receipt: RSASSA-PSS, SHA-256, a salt of exactly 32 bytes.
 #[must_use]
 pub fn verify(key: &ServerKey, statement: &str, signature: &[u8]) -> bool {
     let hash = Sha256::digest(statement);

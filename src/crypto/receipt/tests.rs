@@ -53,7 +53,7 @@ fn a_request_is_read_to_the_letter_or_not_at_all() {
     for (at, byte) in text.bytes().enumerate() {
         let mut other = text.clone().into_bytes();
         other[at] = byte ^ 1;
-        // Another digit is another request; nothing else is one.
+        // Another digit gives another request; nothing else is one.
         if let Some(parsed) = Request::parse(&other) {
             assert_eq!(parsed.to_text().into_bytes(), other);
         }
@@ -87,7 +87,7 @@ fn the_salt_of_a_request_opens_with_the_servers_key_alone() {
     let (request, salt) = Request::new(None, 1..=1, Some(&RSA_1024.server_key())).unwrap();
     let mut sealed = request.sealed_salt.unwrap();
     sealed[60] ^= 1;
-    // Nobody is told that it did not decrypt: the digests will be those of another salt.
+    // The client does not learn that it did not decrypt: the digests are those of another salt.
     let salt = salt.unwrap();
     let [one, other] = [0, 1].map(|_| RSA_1024.open_receipt_salt(&sealed).0);
     assert!(one != salt && other != salt && one != other);
@@ -156,7 +156,7 @@ fn a_statement_is_read_to_the_letter_or_not_at_all() {
         let error = Statement::parse(&other, 3..=4).unwrap_err();
         assert_eq!(error.line, line, "{to}: {error}");
     }
-    // A digest is 64 digits, lowercase and bare, although a pin may be written otherwise.
+    // A digest is 64 lowercase digits without a prefix, although a pin may be written otherwise.
     let lines: Vec<&str> = text.lines().collect();
     for (line, before) in [(2, "request "), (3, "key "), (5, "file 3 cp2 812 ")] {
         let digest = &lines[line - 1][before.len()..][..64];
@@ -194,7 +194,7 @@ fn only_a_receipts_signature_is_one() {
     let key = RSA_1024.server_key();
     let signature = RSA_1024.sign_receipt(text.as_bytes()).unwrap();
     assert!(verify(&key, &text, &signature));
-    // What a server signs that signs everything: AP's salt has the maximum length.
+    // A signature of a server that signs everything: AP's salt has the maximum length.
     assert!(!verify(&key, &text, &RSA_1024.sign(text.as_bytes()).unwrap()));
     for salt_len in [0, 20, 31, 33, 64, 94] {
         let other = crate::crypto::challenge::sign_salted(RSA_1024.batch(), text.as_bytes(), salt_len);
@@ -225,7 +225,7 @@ fn a_name_in_a_statement_has_at_most_255_bytes() {
     for (name, is_read) in [
         ("x".repeat(255), true),
         ("x".repeat(256), false),
-        // 85 characters of three bytes each, and three letters for each byte: 765 letters.
+        // 85 characters of three bytes each, and three characters for each byte: 765 characters.
         ("\u{65e5}".repeat(85), true),
         ("\u{65e5}".repeat(86), false),
         ("(1) ".repeat(25_000), false),

@@ -1,8 +1,8 @@
 //! The key that signs a server's receipts, and nothing else.
 //!
-//! A server's own key decrypts what clients choose (CP1, MODE 4). If an observer can tell which blocks decrypt, then the
-//! observer can also compute signatures with that key. A [`ReceiptKey`] has no operation but signing statements, so
-//! nothing that a client sends reaches its private key.
+//! A server's own key decrypts blocks that clients choose (CP1, MODE 4). An observer who can tell which blocks
+//! decrypt can also compute signatures of that key. A [`ReceiptKey`] can only sign statements, so nothing that a
+//! client sends reaches its private key.
 
 use std::fmt;
 use std::path::Path;
@@ -17,10 +17,10 @@ use super::rsa_batch::PrivateBatch;
 use super::server_key::ServerKey;
 use super::{challenge, receipt, same_name};
 
-/// The certificate of the receipt key, in the folder of certificates.
+/// File name of the receipt key's certificate.
 pub const RECEIPT_CERTIFICATE_FILE: &str = "receipt_signed.crt";
 
-/// The private half of the receipt key, in the folder of certificates.
+/// File name of the receipt key's private key.
 pub const RECEIPT_PRIVATE_KEY_FILE: &str = "receipt_private_key.pem";
 
 /// A private key for receipts, zeroized on drop, and its certificate.
@@ -31,11 +31,11 @@ pub struct ReceiptKey {
 }
 
 impl ReceiptKey {
-    /// Loads the receipt key from a folder of certificates; `None` if there is no certificate of one. A private key
-    /// alone is one whose certificate the CA has not signed yet.
+    /// Loads the receipt key from a folder of certificates. Returns `None` if its certificate is missing; a private
+    /// key alone has not been certified yet.
     ///
     /// # Errors
-    /// One of the two files cannot be used, or the two do not belong to the server whose certificate is given.
+    /// One of the files cannot be used, or they do not belong to the server with this certificate.
     pub fn load(dir: &Path, server_certificate: &[u8]) -> Result<Option<Self>, IdentityError> {
         let certificate_path = dir.join(RECEIPT_CERTIFICATE_FILE);
         if certificate_path.symlink_metadata().is_err_and(|why| why.kind() == std::io::ErrorKind::NotFound) {
@@ -47,7 +47,7 @@ impl ReceiptKey {
         Self::pair(&key, certificate.to_vec(), server_certificate, &certificate_path, &key_path).map(Some)
     }
 
-    /// Makes one from two PEM texts.
+    /// Loads the receipt key from two PEM texts.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -99,13 +99,13 @@ impl ReceiptKey {
         Ok(Self { public: own, batch: PrivateBatch::new(key), certificate })
     }
 
-    /// The certificate as the file holds it.
+    /// Returns the certificate as its file contains it.
     #[must_use]
     pub fn certificate_pem(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The public half.
+    /// Returns the public key.
     #[must_use]
     pub const fn public(&self) -> &ServerKey {
         &self.public

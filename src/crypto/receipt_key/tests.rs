@@ -12,7 +12,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-/// The course's identity in a folder of its own, with what is given in the place of the receipt key's files.
+/// Creates a folder with the assignment's identity and these receipt key files.
 fn folder(certificate: Option<&[u8]>, key: Option<&[u8]>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in [CERTIFICATE_FILE, PRIVATE_KEY_FILE] {
@@ -87,7 +87,7 @@ fn what_it_signs_is_a_receipt_and_nothing_else() {
     let signature = receipts.sign(b"statement").unwrap();
     assert!(receipt::verify(receipts.public(), "statement", &signature));
     assert!(!receipt::verify(&identity.server_key(), "statement", &signature));
-    // AP takes any salt, but only from the key of the server's certificate.
+    // AP accepts any salt, but only from the key of the server's certificate.
     assert!(challenge::verify(&identity.server_key(), b"statement", &signature).is_err());
     let shown = format!("{receipts:?}");
     assert!(shown.starts_with("ReceiptKey { public: ServerKey(2048 bits, ") && shown.len() < 150, "{shown}");

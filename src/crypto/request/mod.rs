@@ -1,4 +1,4 @@
-//! A server's identity from a CA of somebody else: the request (PKCS #10), and the CA's answer.
+//! Certificate requests (PKCS #10), for a server whose CA is elsewhere, and the CA's answer.
 //!
 //! ```text
 //!   server   csr ──► server_private_key.pem, stays    CA   sign ◄── ca_private_key.pem
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A receipt key's request has the subject of the server's own certificate or request, and asks for the extended key
-//! usage of receipt keys. [`sign`] gives it that usage and no other.
+//! usage of receipt keys. [`sign`] grants that usage and no other.
 
 use std::path::{Path, PathBuf};
 
@@ -34,62 +34,62 @@ use super::key_files::{CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FI
 use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_PRIVATE_KEY_FILE};
 use super::server_key::ServerKey;
 
-/// The request, beside the private key; the handout's name.
+/// File name of the request (the assignment's name).
 pub const REQUEST_FILE: &str = "server.csr";
 
-/// The request for the receipt key's certificate, beside its private key.
+/// File name of the request for the receipt key's certificate.
 pub const RECEIPT_REQUEST_FILE: &str = "receipt.csr";
 
 /// Why a request is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// It is no request in PEM.
-    #[error("it is no certificate request in PEM: {why}")]
+    /// The file is not a certificate request in PEM.
+    #[error("it is not a certificate request in PEM: {why}")]
     NotARequest {
-        /// In the crate's words.
+        /// Message of the parser.
         why: String,
     },
-    /// There is more in it than one request.
-    #[error("there is something else beside the certificate request")]
+    /// The file contains more than one PEM block.
+    #[error("it contains other PEM blocks besides the certificate request")]
     NotAlone,
-    /// The key is of another kind, too short or too long.
-    #[error("its key is no RSA key of {} to {} bits", KEY_BITS.start(), KEY_BITS.end())]
+    /// The key is not an RSA key, or its size is not supported.
+    #[error("unsupported key (supported: RSA keys of {} to {} bits)", KEY_BITS.start(), KEY_BITS.end())]
     Key,
-    /// Another signature than RSA's, or over a hash that can be forged.
-    #[error("it is signed with {algorithm}; RSA with SHA-256, SHA-384 or SHA-512 is needed")]
+    /// The request is signed with another algorithm than RSA, or with a hash that can be forged.
+    #[error("unsupported signature algorithm: {algorithm} (supported: RSA with SHA-256, SHA-384 or SHA-512)")]
     Algorithm {
-        /// Its object identifier.
+        /// Object identifier of the algorithm.
         algorithm: String,
     },
-    /// Whoever made it does not have its key, or it was changed since.
-    #[error("its own signature does not hold: who made it does not have its key, or it was changed")]
+    /// The requester does not have the private key, or the request was changed.
+    #[error(
+        "its signature is invalid: the requester does not have the private key, or the request was changed"
+    )]
     BadSignature,
-    /// The certificate would be nobody's.
-    #[error("it names no subject")]
+    /// The subject is empty.
+    #[error("its subject is empty")]
     NoSubject,
-    /// The certificate would seem to be self-signed.
-    #[error("it names the CA itself as its subject")]
+    /// The subject is that of the CA, so the certificate would look self-signed.
+    #[error("its subject is the CA itself")]
     NamesTheCa,
-    /// The certificate could not be made.
+    /// The certificate cannot be created.
     #[error(transparent)]
     Identity(#[from] IdentityError),
 }
 
-/// Makes a key of `bits` bits and a request for `CN=common_name`, and writes both into `dir`, which is
-/// created (0700) if need be. The key gets mode 0600. Nothing is ever overwritten: if one of the two files is
-/// there, none is written.
+/// Creates a key of `bits` bits and a request for `CN=common_name`, and writes both into `dir`, which is created
+/// (0700) if it is missing. The key gets mode 0600. If one of the two files exists, none is written.
 pub fn csr(dir: &Path, common_name: &str, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
     write_request(Purpose::Server, [PRIVATE_KEY_FILE, REQUEST_FILE].map(|name| dir.join(name)), bits, || {
         name(common_name)
     })
 }
 
-/// Makes a receipt key of `bits` bits (at least 2048) for the server whose certificate or request is in `dir`, and a
-/// request with that subject, and writes both as [`csr`] does.
+/// Creates a receipt key of `bits` bits (at least 2048) for the server whose certificate or request is in `dir`, and
+/// a request with the same subject, and writes both as [`csr`] does.
 ///
 /// # Errors
-/// There is neither a certificate nor a request of the server's own, a file is there already, or the size is not
-/// accepted.
+/// The server has neither a certificate nor a request, a file exists already, or the size is not supported.
 pub fn receipt_csr(dir: &Path, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
     if bits < RECEIPT_BITS_MIN {
         return Err(IdentityError::ReceiptKeySize { bits });
@@ -98,7 +98,7 @@ pub fn receipt_csr(dir: &Path, bits: usize) -> Result<Vec<PathBuf>, IdentityErro
     write_request(Purpose::Receipts, files, bits, || subject_of_the_server(dir))
 }
 
-/// The subject of the server's certificate; where the CA has not signed it yet, of its request.
+/// Returns the subject of the server's certificate, or of its request if it has no certificate yet.
 fn subject_of_the_server(dir: &Path) -> Result<Name, IdentityError> {
     let path = dir.join(CERTIFICATE_FILE);
     match read(&path) {
@@ -115,14 +115,14 @@ fn subject_of_the_server(dir: &Path) -> Result<Name, IdentityError> {
     }
 }
 
-/// Writes a new key and a request for it into these two files.
+/// Writes a new key and a request for it into two files.
 fn write_request(
     purpose: Purpose,
     files: [PathBuf; 2],
     bits: usize,
     subject: impl FnOnce() -> Result<Name, IdentityError>,
 ) -> Result<Vec<PathBuf>, IdentityError> {
-    // Before the search for primes; writing never replaces either.
+    // Checked before the search for primes, to fail early. Writing never replaces a file either.
     if let Some(path) = files.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(IdentityError::Exists { path: path.clone() });
     }
@@ -137,8 +137,8 @@ fn write_request(
     write_all_new([(key_file, &private_key, 0o600), (request_file, &request, 0o644)])
 }
 
-/// A server's request has no attributes: the CA decides what the certificate may be used for. A receipt key's asks for
-/// its use, so that no CA takes it for a second server's by mistake.
+/// Creates a request. A server's request has no attributes: the CA decides on the use of the certificate. A receipt
+/// key's request asks for its use, so that no CA takes it for a second server by mistake.
 fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String, IdentityError> {
     let public_key = SubjectPublicKeyInfo::from_key(key.as_public_key()).map_err(issue)?;
     let mut attributes = SetOfVec::default();
@@ -160,11 +160,11 @@ fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String
     request.to_pem(LineEnding::LF).map_err(issue)
 }
 
-/// Signs a request: the subject, the key and the purpose are the request's, all else is ours. Returns the
-/// certificate, PEM.
+/// Signs a request. Subject, key and purpose come from the request; the CA chooses everything else. Returns the
+/// certificate in PEM.
 ///
 /// # Errors
-/// The request's own signature does not hold, or its key or name is not for its purpose.
+/// The request's signature is invalid, or its key or name does not fit its purpose.
 pub fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, RequestError> {
     let request = parse(request)?;
     let public = request.info.public_key.to_der().map_err(issue)?;
@@ -185,7 +185,7 @@ pub fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, 
     Ok(authority.certify(purpose, request.info.subject, request.info.public_key, days)?)
 }
 
-/// A receipt key's, if the request asks for the extended key usage of one.
+/// Returns [`Purpose::Receipts`] if the request asks for the extended key usage of a receipt key.
 fn purpose(request: &CertReq) -> Purpose {
     let wanted = request
         .info
@@ -207,7 +207,7 @@ fn parse(pem: &[u8]) -> Result<CertReq, RequestError> {
         return Err(not_a_request(format!("it has {} bytes", pem.len())));
     }
     let text = str::from_utf8(pem).map_err(|_| not_a_request("it is not text".to_owned()))?;
-    // OpenSSL writes words before it, and older programs another label.
+    // OpenSSL writes text before it, and older programs use another label.
     let begin = text.find("-----BEGIN ").ok_or_else(|| not_a_request("there is no PEM in it".to_owned()))?;
     let text = text[begin..].trim_end().replace(" NEW CERTIFICATE REQUEST-----", " CERTIFICATE REQUEST-----");
     if text.matches("-----BEGIN ").count() != 1 {
@@ -216,7 +216,7 @@ fn parse(pem: &[u8]) -> Result<CertReq, RequestError> {
     CertReq::from_pem(text.as_bytes()).map_err(|why| not_a_request(why.to_string()))
 }
 
-/// Whoever asks must have the private key, or he would get a certificate for somebody else's.
+/// Checks that the requester has the private key. Otherwise it could get a certificate for another party's key.
 fn verify(request: &CertReq, key: &ServerKey) -> Result<(), RequestError> {
     let signed = request.info.to_der().map_err(issue)?;
     let algorithm = request.algorithm.oid.to_string();
@@ -237,7 +237,7 @@ pub fn load(path: &Path) -> Result<Vec<u8>, IdentityError> {
     read(path).map(|bytes| bytes.to_vec())
 }
 
-/// Writes a certificate that was signed; never overwrites.
+/// Writes a signed certificate. An existing file is an error.
 pub fn write_certificate(path: &Path, pem: &str) -> Result<(), IdentityError> {
     write_new(path, pem, 0o644).map_err(|why| match why.kind() {
         std::io::ErrorKind::AlreadyExists => IdentityError::Exists { path: path.into() },

@@ -53,7 +53,7 @@ fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
     csr(&theirs, "Group 7", 1024).unwrap();
     assert!(matches!(receipt_csr(&theirs, 2047), Err(IdentityError::ReceiptKeySize { bits: 2047 })));
 
-    // Before the server has its certificate, by its request; afterwards by that.
+    // The subject comes from the server's request before it has its certificate, and from the certificate afterwards.
     for signed in [false, true] {
         let written = receipt_csr(&theirs, 2048).unwrap();
         assert_eq!(written, [theirs.join(RECEIPT_PRIVATE_KEY_FILE), theirs.join(RECEIPT_REQUEST_FILE)]);
@@ -78,7 +78,7 @@ fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
     assert_eq!((&key, proof.subject.as_str()), (receipts.public(), "CN=Group 7"));
     assert!(crate::trust::facts::facts(pem.as_bytes()).unwrap().is_for_receipts);
     assert!(!crate::trust::facts::facts(identity.certificate_pem()).unwrap().is_for_receipts);
-    // Neither certificate does for the other.
+    // Neither certificate can replace the other.
     assert!(anchor.check(pem.as_bytes(), unix_seconds()).is_err());
     assert!(anchor.check_for(Purpose::Receipts, identity.certificate_pem(), unix_seconds()).is_err());
 }
@@ -126,7 +126,7 @@ fn a_request_that_proves_nothing_is_refused() {
     let own = request(Purpose::Server, ca.name().clone(), new_key(1024).unwrap()).unwrap();
     assert!(matches!(signed(own.as_bytes()), RequestError::NamesTheCa));
 
-    // Another subject under the same signature; another key in it.
+    // Another subject or another key under the same signature.
     let genuine = parse(fixture!("openssl.csr")).unwrap();
     let mut renamed = genuine.clone();
     renamed.info.subject = name("somebody else").unwrap();

@@ -1,24 +1,24 @@
-//! What a back end does: the exponentiations, several at once. All else is common to them.
+//! The part of an RSA operation that differs between back ends: several exponentiations at once.
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::limbs::LANES;
 use super::portable::Modulus;
 
-/// How many public operations an engine takes at once: two groups, whose chains of dependent steps
-/// overlap.
+/// Number of public operations that an engine takes at once: two groups, whose chains of dependent steps overlap.
 pub(super) const PUBLIC_LANES: usize = 2 * LANES;
 
-/// x^e mod n of plain numbers below n, in place, for a modulus of `W` limbs. The first `used` are asked for;
-/// what becomes of the others is nobody's concern.
+/// Computes x^e mod n of numbers below n, in place, for a modulus of `W` limbs. Only the first `used` results are
+/// defined.
 pub(super) trait PublicEngine<const W: usize>: Send {
     fn public(&mut self, x: &mut [[u64; W]; PUBLIC_LANES], used: usize);
 }
 
-/// The two halves of the private operation, for primes of `H` limbs.
+/// Computes the two halves of the private operation, for primes of `H` limbs.
 pub(super) trait HalfEngine<const H: usize>: Send {
-    /// For each of the first `used` lanes: `x.0[lane]` 2^(64 H) to the power `exponents.0` mod p, likewise `.1`
-    /// mod q; plain, and below the prime. Takes the same time for all numbers and exponents.
+    /// For each of the first `used` lanes, raises `x.0[lane]` 2^(64 H) to the power `exponents.0` mod p, and
+    /// `x.1[lane]` 2^(64 H) to the power `exponents.1` mod q. The results are below the primes and not in
+    /// Montgomery's form. Takes the same time for all numbers and exponents.
     fn halves(&mut self, x: &mut Halves<H>, used: usize, exponents: (&[u64; H], &[u64; H]));
 }
 
@@ -35,7 +35,7 @@ impl<const H: usize> Drop for Halves<H> {
 
 impl<const H: usize> ZeroizeOnDrop for Halves<H> {}
 
-/// The public operation by the portable arithmetic.
+/// The public operation with the portable arithmetic.
 pub(super) struct PortablePublic<const W: usize> {
     pub n: Modulus<W>,
     pub e: u32,
@@ -49,7 +49,7 @@ impl<const W: usize> PublicEngine<W> for PortablePublic<W> {
     }
 }
 
-/// The halves by the portable arithmetic.
+/// The halves with the portable arithmetic.
 pub(super) struct PortableHalves<const H: usize> {
     pub p: Modulus<H>,
     pub q: Modulus<H>,
@@ -59,7 +59,7 @@ impl<const H: usize> HalfEngine<H> for PortableHalves<H> {
     fn halves(&mut self, x: &mut Halves<H>, used: usize, exponents: (&[u64; H], &[u64; H])) {
         let one_half = |prime: &Modulus<H>, x: &mut [[u64; H]; LANES], exponent| {
             for x in x.iter_mut().take(used) {
-                // Twice: the number comes divided by R, and leaves plain.
+                // Twice, because the number comes divided by R and leaves Montgomery's form.
                 let inside = prime.enter(&prime.enter(x));
                 *x = prime.leave(&prime.power(&inside, exponent));
             }

@@ -1,4 +1,4 @@
-//! Machines that compute wrongly, for tests: keys of 1024 bits only.
+//! Machines that compute wrongly, for tests with keys of 1024 bits.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::private::{Inner, PrivateBatch};
 use super::size::{Bits1024, Size};
 use super::worker::{Makers, Worker};
 
-/// Goes wrong mod q, once the first factors are made and the first group is done.
+/// Computes wrongly mod q, once the first factors were computed and the first group is done.
 struct Wearing(Box<dyn HalfEngine<8>>, u32);
 
 impl HalfEngine<8> for Wearing {
@@ -25,7 +25,7 @@ impl HalfEngine<8> for Wearing {
 }
 
 impl PrivateBatch {
-    /// One whose every operation goes wrong mod p, as a defect of the processor would have it.
+    /// Returns operations that are all wrong mod p, as a defective processor would compute them.
     pub(in crate::crypto) fn failing(key: &RsaPrivateKey) -> Self {
         let mut batch = Self::new(key);
         if let Inner::Bits1024(workers) = &mut batch.inner {
@@ -34,7 +34,7 @@ impl PrivateBatch {
         batch
     }
 
-    /// One that does a single call of up to four blocks, and is wrong for ever after.
+    /// Returns operations of which the first call, with up to four blocks, is right and all later ones are wrong.
     pub(in crate::crypto) fn failing_after_one(key: &RsaPrivateKey) -> Self {
         let (batch, sound) = (Self::failing(key), Self::new(key));
         if let (Inner::Bits1024(failing), Inner::Bits1024(sound)) = (&batch.inner, &sound.inner) {

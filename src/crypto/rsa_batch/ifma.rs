@@ -41,7 +41,7 @@ const BITS: u32 = 52;
 
 const LIMB: u64 = (1 << BITS) - 1;
 
-/// Rows of a product that are worked on together.
+/// Number of rows of a product that are computed together.
 const ROWS: usize = 10;
 
 /// p and q of a key of 1024 bits.
@@ -56,7 +56,7 @@ pub(super) type Eight2048 = Eight<32, 40, 80>;
 /// The same limb of eight numbers.
 type Vector = __m512i;
 
-/// Two moduli of `N` limbs of 64 bits, or twice the same; and the numbers that are worked on. `T` = 2 `L`.
+/// Two moduli of `N` limbs of 64 bits, or one twice, and the numbers in work. `T` = 2 `L`.
 pub(super) struct Eight<const N: usize, const L: usize, const T: usize>(Box<Lanes<N, L, T>>);
 
 struct Lanes<const N: usize, const L: usize, const T: usize> {
@@ -73,18 +73,18 @@ struct Lanes<const N: usize, const L: usize, const T: usize> {
     enter_divided: [Vector; L],
     /// The columns of a product.
     t: [Vector; T],
-    /// The number that is worked on, below 2 n.
+    /// The number in work, below 2 n.
     y: [Vector; L],
     /// The other factor.
     x: [Vector; L],
-    /// The base of a public power, as it came.
+    /// The base of a public power, not in Montgomery's form.
     base: [Vector; L],
     /// A limb of each power of a base.
     table: [[Vector; 1 << WINDOW]; L],
 }
 
 impl<const N: usize, const L: usize, const T: usize> Eight<N, L, T> {
-    /// `None` if the processor has no AVX-512 with IFMA.
+    /// Returns `None` if the processor has no AVX-512 with IFMA.
     pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && 52 * L >= 64 * N + 8 && L.is_multiple_of(ROWS)) };
         // SAFETY: both features were just detected.
@@ -92,7 +92,7 @@ impl<const N: usize, const L: usize, const T: usize> Eight<N, L, T> {
     }
 }
 
-/// Whether the processor can.
+/// Returns whether the processor has AVX-512 with IFMA.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma")
 }

@@ -4,16 +4,16 @@
 
 use std::hint::black_box;
 
-/// Four numbers side by side: what the private operation works on at once.
+/// Number of values that the private operation processes at once.
 pub(super) const LANES: usize = 4;
 
-/// All ones if `bit` is 1, none if it is 0. The compiler does not learn which, so it makes no branch of it.
+/// Returns all ones if `bit` is 1, zero if it is 0. The compiler does not learn which, so it creates no branch.
 #[inline]
 pub(super) fn mask(bit: u64) -> u64 {
     black_box(bit).wrapping_neg()
 }
 
-/// t + a × b + carry as (low, high): at most (2^64 − 1)^2 + 2 (2^64 − 1) = 2^128 − 1.
+/// Returns t + a × b + carry as (low, high): at most (2^64 − 1)^2 + 2 (2^64 − 1) = 2^128 − 1.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
 pub(super) const fn mac(t: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
@@ -21,7 +21,7 @@ pub(super) const fn mac(t: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
     (sum as u64, (sum >> 64) as u64)
 }
 
-/// From big-endian bytes, at most 8 N of them.
+/// Reads at most 8 N big-endian bytes.
 pub(super) fn from_be<const N: usize>(bytes: &[u8]) -> [u64; N] {
     let mut limbs = [0; N];
     for (limb, piece) in limbs.iter_mut().zip(bytes.rchunks(8)) {
@@ -37,7 +37,7 @@ pub(super) fn push_be<const N: usize>(limbs: &[u64; N], out: &mut Vec<u8>) {
     }
 }
 
-/// The limb `index` of `bits` bits, fewer than 64.
+/// Returns the limb `index` of `bits` bits, fewer than 64.
 pub(super) fn piece<const N: usize>(limbs: &[u64; N], index: usize, bits: u32) -> u64 {
     let (limb, bit) = (index * bits as usize / 64, index * bits as usize % 64);
     let low = if limb < N { limbs[limb] >> bit } else { 0 };
@@ -46,7 +46,7 @@ pub(super) fn piece<const N: usize>(limbs: &[u64; N], index: usize, bits: u32) -
     (low | high) & ((1 << bits) - 1)
 }
 
-/// Adds the limb `index` of `bits` bits to a number that has none of its bits; what is above it is left out.
+/// Adds the limb `index` of `bits` bits to a number in which these bits are zero; excess bits are dropped.
 pub(super) fn place<const N: usize>(limbs: &mut [u64; N], index: usize, bits: u32, value: u64) {
     let (limb, bit) = (index * bits as usize / 64, index * bits as usize % 64);
     if limb < N {
@@ -57,7 +57,7 @@ pub(super) fn place<const N: usize>(limbs: &mut [u64; N], index: usize, bits: u3
     }
 }
 
-/// (a − b mod 2^(64 N), 1 if b > a).
+/// Returns (a − b mod 2^(64 N), 1 if b > a).
 #[inline]
 pub(super) fn sub<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], u64) {
     let mut difference = [0; N];
@@ -71,7 +71,7 @@ pub(super) fn sub<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], u64)
     (difference, u64::from(borrow))
 }
 
-/// `a` where the mask is ones, `b` where it is zeros.
+/// Returns `a` if the mask is all ones, `b` if it is zero.
 #[inline]
 pub(super) fn select<const N: usize>(mask: u64, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
     let mut chosen = [0; N];
@@ -81,7 +81,7 @@ pub(super) fn select<const N: usize>(mask: u64, a: &[u64; N], b: &[u64; N]) -> [
     chosen
 }
 
-/// carry × 2^(64 N) + x, less n if that is not negative. The sum is below 2 n.
+/// Returns carry × 2^(64 N) + x, minus n if that is not negative. The sum is below 2 n.
 #[inline]
 pub(super) fn subtract_once<const N: usize>(x: &[u64; N], carry: u64, n: &[u64; N]) -> [u64; N] {
     let (less, borrow) = sub(x, n);
@@ -89,7 +89,7 @@ pub(super) fn subtract_once<const N: usize>(x: &[u64; N], carry: u64, n: &[u64; 
     select(mask(borrow & (carry ^ 1)), x, &less)
 }
 
-/// a − b mod n, both below n.
+/// Returns a − b mod n; both are below n.
 pub(super) fn sub_mod<const N: usize>(a: &[u64; N], b: &[u64; N], n: &[u64; N]) -> [u64; N] {
     let (difference, borrow) = sub(a, b);
     let mask = mask(borrow);
@@ -104,7 +104,7 @@ pub(super) fn sub_mod<const N: usize>(a: &[u64; N], b: &[u64; N], n: &[u64; N]) 
     sum
 }
 
-/// 2 x mod n, x below n.
+/// Returns 2 x mod n; x is below n.
 pub(super) fn double<const N: usize>(x: &[u64; N], n: &[u64; N]) -> [u64; N] {
     let mut twice = *x;
     let mut carry = 0;
@@ -116,7 +116,7 @@ pub(super) fn double<const N: usize>(x: &[u64; N], n: &[u64; N]) -> [u64; N] {
     subtract_once(&twice, carry, n)
 }
 
-/// −n^−1 mod 2^64 of an odd n: each step of Newton's doubles the bits that are right, from 3 to 96.
+/// Returns −n^−1 mod 2^64 of an odd n. Each of Newton's steps doubles the number of correct bits, from 3 to 96.
 pub(super) const fn negative_inverse(n: u64) -> u64 {
     let mut inverse = n;
     let mut step = 0;

@@ -1,4 +1,4 @@
-//! Many RSA operations under one key: the raw ones, below every padding.
+//! Many raw RSA operations with one key, without any padding.
 //!
 //! ```text
 //!  PrivateBatch::decrypt                                     PublicBatch::encrypt
@@ -15,17 +15,16 @@
 //! - `worker`: the private operation around the exponentiations: Chinese remainders, blinding.
 //! - `limbs`: numbers of a fixed size.
 //!
-//! Keys of 1024 and 2048 bits with two primes of half the length take this path. All others take the `rsa`
-//! crate's, one block after another ([`Backend::Crate`]).
+//! Keys of 1024 and 2048 bits with two primes of half the length take this path. All others use the `rsa` crate, one
+//! block after another ([`Backend::Crate`]).
 //!
-//! **Promises.** Private operations are blinded, each with a factor of its own, and take the same time for
-//! all keys of a length and all blocks below the modulus. Nothing leaves before every result of the call was
-//! raised to the public exponent again and found to be its block: a fault in one half would give a prime
-//! away (Boneh, `DeMillo`, Lipton 1997). Fewer than four blocks take the same path as four, and without SIMD less time:
-//! how many there are is no secret.
+//! **Promises.** Private operations are blinded, each with its own factor, and take the same time for all keys of one
+//! length and all blocks below the modulus. Results are released only after all of a call were raised to the public
+//! exponent again and gave their blocks: a fault in one half would reveal a prime (Boneh, `DeMillo`, Lipton 1997).
+//! Fewer than four blocks take the same path as four, and less time without SIMD: their number is not secret.
 //!
-//! **Limits.** What a processor or a compiler makes of constant-time code is measured (`cargo bench --bench
-//! timing`), not proven. Neither hyper-threads nor the caches' state are defended against beyond that.
+//! **Limits.** Whether constant-time code stays so with a compiler and on a processor is measured (`cargo bench --bench
+//! timing`), not proven. There is no further defence against other hyper-threads or against observing the caches.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -49,27 +48,27 @@ use std::fmt;
 pub use private::{PrivateBatch, Raw};
 pub use public::PublicBatch;
 
-/// Who does the arithmetic.
+/// Implementation of the arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Limbs of 64 bits, any machine.
+    /// Limbs of 64 bits, on any machine.
     Portable,
-    /// Four numbers at once, `x86_64` with AVX2.
+    /// Four numbers at once, on `x86_64` with AVX2.
     Avx2,
-    /// Eight numbers at once, `x86_64` with AVX-512 and its multiplication of 52 bits.
+    /// Eight numbers at once, on `x86_64` with AVX-512 and its multiplication of 52 bits (IFMA).
     Ifma,
-    /// The `rsa` crate, one number at a time: keys of other lengths.
+    /// The `rsa` crate, one number at a time, for keys of other lengths.
     Crate,
 }
 
 impl Backend {
-    /// The fastest that this machine has.
+    /// Returns the fastest back end on this machine.
     #[must_use]
     pub fn best() -> Self {
         [Self::Ifma, Self::Avx2].into_iter().find(|backend| backend.exists()).unwrap_or(Self::Portable)
     }
 
-    /// Whether this machine has it.
+    /// Returns whether this machine supports it.
     #[must_use]
     pub fn exists(self) -> bool {
         match self {
@@ -83,7 +82,7 @@ impl Backend {
         }
     }
 
-    /// This, or the portable one if this machine has not got it.
+    /// Returns this back end, or the portable one if this machine does not support it.
     fn available(self) -> Self {
         if self.exists() { self } else { Self::Portable }
     }
@@ -100,13 +99,13 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Why a batch gave nothing at all.
+/// Why no result of a batch is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// Without randomness nothing is blinded.
+    /// There is no randomness for blinding.
     #[error("the system gave no randomness")]
     NoRandomness,
-    /// A result was not what its block asks for: a defect of the key, the processor or the memory.
+    /// A result does not belong to its block: the key, the processor or the memory is defective.
     #[error("an RSA operation went wrong; its result was thrown away")]
     Fault,
 }

@@ -1,4 +1,4 @@
-//! Work spaces that threads take and give back: as many as ever worked at once.
+//! A pool of work spaces for threads; it grows to the number of threads that worked at the same time.
 
 use parking_lot::Mutex;
 
@@ -10,13 +10,12 @@ impl<T> Pool<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// One that is idle.
+    /// Takes an idle work space.
     pub fn take(&self) -> Option<T> {
-        // A panic cannot leave the list half changed.
         self.0.lock().pop()
     }
 
-    /// Back for the next.
+    /// Returns a work space to the pool.
     pub fn give(&self, space: T) {
         self.0.lock().push(space);
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use super::limbs::{double, mac, mask, negative_inverse, sub, subtract_once};
 
-/// Bits of the window: a power of the base for each value of four bits.
+/// Bits of the window: there is a power of the base for each value of four bits.
 pub(super) const WINDOW: usize = 4;
 
 /// An odd modulus with its highest bit set.
@@ -33,12 +33,12 @@ impl<const N: usize> Modulus<N> {
         modulus
     }
 
-    /// 2^bits mod n.
+    /// Returns 2^bits mod n.
     pub fn power_of_two(&self, bits: usize) -> [u64; N] {
         self.leave(&self.shifted_one(bits))
     }
 
-    /// 2^bits R mod n, by squaring and doubling: `bits` is no secret, n may be.
+    /// Returns 2^bits R mod n, by squaring and doubling. `bits` is not secret, n may be.
     fn shifted_one(&self, bits: usize) -> [u64; N] {
         let mut x = self.one;
         for bit in (0..usize::BITS - bits.leading_zeros()).rev() {
@@ -50,26 +50,26 @@ impl<const N: usize> Modulus<N> {
         x
     }
 
-    /// x R mod n; x of any N limbs.
+    /// Returns x R mod n, of any N limbs x.
     pub fn enter(&self, x: &[u64; N]) -> [u64; N] {
         self.multiply(x, &self.rr)
     }
 
-    /// x R^−1 mod n.
+    /// Returns x R^−1 mod n.
     pub fn leave(&self, x: &[u64; N]) -> [u64; N] {
         let mut one = [0; N];
         one[0] = 1;
         self.multiply(x, &one)
     }
 
-    /// a b R^−1 mod n. One of them is below n, the other may be any N limbs: the sum before the subtraction
-    /// is below (R n + R n) / R.
+    /// Returns a b R^−1 mod n. One factor is below n, the other may be any N limbs: the sum before the subtraction is
+    /// below (R n + R n) / R.
     #[inline]
     pub fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut t = [0; N];
         let mut top = 0;
         for digit in *b {
-            // Both products in one walk, so that their carries are two chains and not one.
+            // Both products in one loop, so that their carries are two chains and not one.
             let (first, mut carry) = mac(t[0], a[0], digit, 0);
             let m = first.wrapping_mul(self.n0);
             let (_, mut carry_n) = mac(first, m, self.n[0], 0);
@@ -81,13 +81,13 @@ impl<const N: usize> Modulus<N> {
             let (sum, over) = u64::overflowing_add(top, carry);
             let (sum, again) = sum.overflowing_add(carry_n);
             t[N - 1] = sum;
-            // Both cannot be: the number is below 2 R.
+            // Not both can be 1, because the number is below 2 R.
             top = u64::from(over) + u64::from(again);
         }
         subtract_once(&t, top, &self.n)
     }
 
-    /// (low + high R) R^−1 mod n, of a number below n R.
+    /// Returns (low + high R) R^−1 mod n, of a number below n R.
     #[inline]
     pub fn divide(&self, mut low: [u64; N], mut high: [u64; N]) -> [u64; N] {
         let mut top = 0;
@@ -103,13 +103,13 @@ impl<const N: usize> Modulus<N> {
             let (sum, over) = high[i].overflowing_add(carry);
             let (sum, again) = sum.overflowing_add(top);
             high[i] = sum;
-            // Both cannot be: what is carried is a bit.
+            // Not both can be 1, because the carry is one bit.
             top = u64::from(over) + u64::from(again);
         }
         subtract_once(&high, top, &self.n)
     }
 
-    /// x^exponent, in Montgomery's form, for a secret exponent of 64 N bits.
+    /// Returns x^exponent in Montgomery's form, for a secret exponent of 64 N bits.
     #[inline(never)]
     pub fn power(&self, x: &[u64; N], exponent: &[u64; N]) -> [u64; N] {
         let mut table = [[0; N]; 1 << WINDOW];
@@ -129,7 +129,7 @@ impl<const N: usize> Modulus<N> {
         y
     }
 
-    /// x^exponent of a plain x < n, plain again, for a public odd exponent.
+    /// Returns x^exponent of a number x < n, for a public odd exponent; neither is in Montgomery's form.
     pub fn public_power(&self, x: &[u64; N], exponent: u32) -> [u64; N] {
         let base = self.enter(x);
         let mut y = base;
@@ -141,7 +141,7 @@ impl<const N: usize> Modulus<N> {
         }
         if exponent > 1 {
             y = self.multiply(&y, &y);
-            // The last product leaves Montgomery's form at once: x itself instead of x R.
+            // The last product leaves Montgomery's form at once: it takes x itself instead of x R.
             self.multiply(&y, x)
         } else {
             *x
@@ -158,12 +158,12 @@ impl<const N: usize> Zeroize for Modulus<N> {
     }
 }
 
-/// The exponent's windows, the highest first.
+/// Returns the windows of the exponent, the highest first.
 pub(super) fn digits<const N: usize>(exponent: &[u64; N]) -> impl Iterator<Item = u64> {
     (0..64 * N / WINDOW).rev().map(|i| exponent[i * WINDOW / 64] >> (i * WINDOW % 64) & ((1 << WINDOW) - 1))
 }
 
-/// `table[digit]`, by reading all of it.
+/// Returns `table[digit]`, by reading the whole table.
 #[inline]
 fn pick<const N: usize>(table: &[[u64; N]; 1 << WINDOW], digit: u64) -> [u64; N] {
     let mut picked = [0; N];

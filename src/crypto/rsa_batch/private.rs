@@ -1,4 +1,4 @@
-//! The private operation, many times.
+//! Many private operations.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use super::size::{Bits1024, Bits2048, Size};
 use super::worker::{Makers, Parts, Worker};
 use super::{Backend, BatchError};
 
-/// c^d mod n in `k` bytes; `None` if the block was not below n, which everybody can see.
+/// c^d mod n in `k` bytes; `None` if the block was not below n, which every observer can see.
 pub type Raw = Option<Zeroizing<Vec<u8>>>;
 
-/// Many operations under one private key. Several threads may share it.
+/// Operations with one private key, which several threads may share.
 pub struct PrivateBatch {
     pub(super) inner: Inner,
     backend: Backend,
@@ -32,13 +32,13 @@ pub(super) enum Inner {
 }
 
 impl PrivateBatch {
-    /// With the fastest back end that there is.
+    /// Uses the fastest back end on this machine.
     #[must_use]
     pub fn new(key: &RsaPrivateKey) -> Self {
         Self::with_backend(key, Backend::best())
     }
 
-    /// With that one, if this machine has it and it knows the key's shape: [`Self::backend`] says.
+    /// Uses a given back end, if this machine and the shape of the key allow it; see [`Self::backend`].
     #[must_use]
     pub fn with_backend(key: &RsaPrivateKey, backend: Backend) -> Self {
         let backend = backend.available();
@@ -53,20 +53,20 @@ impl PrivateBatch {
         Self { inner, backend, bits: key.n().bits() as usize }
     }
 
-    /// Who does it.
+    /// Returns the back end in use.
     #[must_use]
     pub const fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// Bits of the modulus.
+    /// Returns the size of the modulus in bits.
     #[must_use]
     pub const fn bits(&self) -> usize {
         self.bits
     }
 
-    /// The raw private operation on each block of `k` bytes, in order; blinded, and every result checked
-    /// before one leaves. What is not whole at the end is left out.
+    /// Applies the raw private operation to each block of `k` bytes, in order. The operations are blinded, and all
+    /// results are checked before any is released. An incomplete block at the end is ignored.
     pub fn decrypt(&self, blocks: &[u8]) -> Result<Vec<Raw>, BatchError> {
         match &self.inner {
             Inner::Bits1024(workers) => workers.decrypt(blocks),
@@ -89,7 +89,7 @@ pub(super) struct Workers<const H: usize, const W: usize> {
 }
 
 impl<const H: usize, const W: usize> Workers<H, W> {
-    /// `None` if the key has not two primes of half the modulus's bits, or an unusual exponent.
+    /// Returns `None` if the key does not have two primes of half the modulus's size, or has an unusual exponent.
     fn new(key: &RsaPrivateKey, backend: Backend, makers: Makers<H, W>) -> Option<Self> {
         let parts = Arc::new(parts(key)?);
         Some(Self { parts, makers, backend, idle: Pool::new() })
@@ -120,12 +120,12 @@ impl<const H: usize, const W: usize> Workers<H, W> {
     }
 }
 
-/// The key's numbers in limbs.
+/// Returns the key's numbers in limbs.
 pub(super) fn parts<const H: usize, const W: usize>(key: &RsaPrivateKey) -> Option<Parts<H, W>> {
     let [p, q] = key.primes() else { return None };
     let (dp, dq) = (key.dp()?, key.dq()?);
     let bits = u32::try_from(64 * H).ok()?;
-    // Whether p is twice in n is nobody's question: there is no inverse then, and every result is a fault.
+    // p = q needs no check: there is no inverse then, and every result is a fault.
     if p.as_ref().bits() != bits || q.as_ref().bits() != bits || dp.bits() > bits || dq.bits() > bits {
         return None;
     }
@@ -135,7 +135,7 @@ pub(super) fn parts<const H: usize, const W: usize>(key: &RsaPrivateKey) -> Opti
     Some(Parts::new(n, small_exponent(key)?, limbs(p.as_ref()), limbs(q.as_ref()), exponents))
 }
 
-/// One block by the `rsa` crate, blinded and checked.
+/// Processes one block with the `rsa` crate, blinded and checked.
 fn by_crate(key: &RsaPrivateKey, block: &[u8]) -> Result<Raw, BatchError> {
     let c = BoxedUint::from_be_slice_truncated(block, key.n_bits_precision());
     if c >= *key.n().as_ref() {
@@ -147,7 +147,8 @@ fn by_crate(key: &RsaPrivateKey, block: &[u8]) -> Result<Raw, BatchError> {
         _ => BatchError::Fault,
     })?);
     let bytes = Zeroizing::new(m.to_be_bytes());
-    // The precision is whole limbs and so may be more than k bytes; m < n, so what is cut is zero.
+    // The precision is a whole number of limbs, possibly more than k bytes. Since m < n, the bytes that are cut are
+    // zero.
     let start = bytes.len().saturating_sub(key.size());
     Ok(Some(Zeroizing::new(bytes[start..].to_vec())))
 }

@@ -1,4 +1,4 @@
-//! What the timing bench measures: an exponentiation whose secrets it may choose. For nothing else.
+//! Exponentiation with chosen secrets, for the timing benchmark.
 
 use rsa::RsaPrivateKey;
 use zeroize::Zeroizing;
@@ -10,10 +10,10 @@ use super::portable::Modulus;
 use super::private::parts;
 use super::size::{Bits1024, Size};
 
-/// One exponentiation of a key of 1024 bits: of one number mod p if portable, of a group in both halves else.
+/// An exponentiation of a key of 1024 bits: of one number mod p if portable, otherwise of a group in both halves.
 pub struct Probe {
     engine: Engine,
-    /// The same memory for every choice.
+    /// The exponents. Every choice is stored in the same memory.
     exponents: ([u64; 8], [u64; 8]),
 }
 
@@ -23,7 +23,7 @@ enum Engine {
 }
 
 impl Probe {
-    /// `None` if the key has other lengths.
+    /// Returns `None` if the key has another length.
     #[must_use]
     pub fn new(key: &RsaPrivateKey, backend: Backend) -> Option<Self> {
         let parts = parts::<8, 16>(key)?;
@@ -34,15 +34,15 @@ impl Probe {
         Some(Self { engine, exponents: parts.exponents })
     }
 
-    /// Makes every byte of both secret exponents this.
+    /// Sets every byte of both secret exponents.
     pub fn fill_exponents(&mut self, byte: u8) {
         let limb = u64::from_ne_bytes([byte; 8]);
         self.exponents.0.fill(limb);
         self.exponents.1.fill(limb);
     }
 
-    /// Exponentiates a number, or four copies of it, and gives a limb of the result. Its highest bit does not
-    /// count, so that it is below the primes.
+    /// Exponentiates a number, or four copies of it, and returns a limb of the result. Its highest bit is cleared
+    /// first, so that it is below the primes.
     #[must_use]
     pub fn run(&mut self, mut number: [u64; 8]) -> u64 {
         number[7] >>= 1;

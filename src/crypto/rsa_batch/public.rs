@@ -1,4 +1,4 @@
-//! The public operation, many times.
+//! Many public operations.
 
 use rsa::hazmat::rsa_encrypt;
 use rsa::traits::PublicKeyParts;
@@ -11,7 +11,7 @@ use super::pool::Pool;
 use super::portable::Modulus;
 use super::size::{Bits1024, Bits2048, Size};
 
-/// Many operations under one public key. Several threads may share it.
+/// Operations with one public key, which several threads may share.
 pub struct PublicBatch {
     inner: Inner,
     backend: Backend,
@@ -24,13 +24,13 @@ enum Inner {
 }
 
 impl PublicBatch {
-    /// With the fastest back end that there is.
+    /// Uses the fastest back end on this machine.
     #[must_use]
     pub fn new(key: &RsaPublicKey) -> Self {
         Self::with_backend(key, Backend::best())
     }
 
-    /// With that one, if this machine has it and it knows the key's length: [`Self::backend`] says.
+    /// Uses a given back end, if this machine and the size of the key allow it; see [`Self::backend`].
     #[must_use]
     pub fn with_backend(key: &RsaPublicKey, backend: Backend) -> Self {
         let n = key.n_bytes();
@@ -49,14 +49,14 @@ impl PublicBatch {
         Self { inner, backend }
     }
 
-    /// Who does it.
+    /// Returns the back end in use.
     #[must_use]
     pub const fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// m^e mod n of each block of `k` bytes, appended to `out` in order. Each is below the modulus, as
-    /// padded blocks are, which begin with a zero. What is not whole at the end is left out.
+    /// Appends m^e mod n of each block of `k` bytes to `out`, in order. Each must be below the modulus, as padded
+    /// blocks are, because they begin with a zero. An incomplete block at the end is ignored.
     pub fn encrypt(&self, blocks: &[u8], out: &mut Vec<u8>) {
         match &self.inner {
             Inner::Bits1024(engines) => engines.encrypt(blocks, out),
@@ -66,7 +66,7 @@ impl PublicBatch {
     }
 }
 
-/// One modulus, and as many engines for it as threads ever worked at once.
+/// One modulus, and as many engines as threads ever worked at once.
 struct Engines<const W: usize> {
     n: Modulus<W>,
     e: u32,
@@ -101,19 +101,20 @@ impl<const W: usize> Engines<W> {
     }
 }
 
-/// One block by the `rsa` crate.
+/// Processes one block with the `rsa` crate.
 fn push_crate(key: &RsaPublicKey, m: &[u8], out: &mut Vec<u8>) {
     let m = BoxedUint::from_be_slice_truncated(m, key.n_bits_precision());
-    // rsa_encrypt never fails. If it did, the receiver would refuse a block of zeros.
+    // `rsa_encrypt` never fails here. If it did, the receiver would refuse the block of zeros.
     let c = rsa_encrypt(key, &m).map(|c| c.to_be_bytes()).unwrap_or_default();
     let k = key.size();
-    // The precision is whole limbs and so may be more than k bytes; c < n, so what is cut is zero.
+    // The precision is a whole number of limbs, possibly more than k bytes. Since c < n, the bytes that are cut are
+    // zero.
     let c = &c[c.len().saturating_sub(k)..];
     out.resize(out.len() + k - c.len(), 0);
     out.extend_from_slice(c);
 }
 
-/// The exponent, if it is odd and has at most 32 bits.
+/// Returns the exponent, if it is odd and has at most 32 bits.
 pub(super) fn small_exponent(key: &impl PublicKeyParts) -> Option<u32> {
     let bytes = key.e_bytes();
     let e = bytes.iter().try_fold(0_u32, |e, byte| Some(e.checked_mul(256)? | u32::from(*byte)))?;

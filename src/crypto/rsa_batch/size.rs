@@ -8,7 +8,7 @@ use super::engine::{HalfEngine, PortableHalves, PortablePublic, PublicEngine};
 use super::ifma::{self, Eight512, Eight1024, Eight2048};
 use super::portable::Modulus;
 
-/// The engines of one key length: which limbs a SIMD back end cuts its numbers into depends on it.
+/// The engines for one key length, which determines how a SIMD back end cuts numbers into limbs.
 pub(super) trait Size<const H: usize, const W: usize> {
     fn public_engine(n: &Modulus<W>, e: u32, backend: Backend) -> Box<dyn PublicEngine<W>>;
     fn half_engine(p: &Modulus<H>, q: &Modulus<H>, backend: Backend) -> Box<dyn HalfEngine<H>>;
@@ -24,7 +24,7 @@ macro_rules! engines {
     ($size:ty, $half:literal, $whole:literal, $pair:ty, $wide_pair:ty, $eight:ty, $wide_eight:ty) => {
         impl Size<$half, $whole> for $size {
             fn public_engine(n: &Modulus<$whole>, e: u32, backend: Backend) -> Box<dyn PublicEngine<$whole>> {
-                // A constructor fails if the processor cannot.
+                // A constructor fails if the processor lacks the instructions.
                 let lanes: Option<Box<dyn PublicEngine<$whole>>> = match backend {
                     #[cfg(target_arch = "x86_64")]
                     Backend::Avx2 => {

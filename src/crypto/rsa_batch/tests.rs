@@ -12,7 +12,7 @@ use super::size::{Bits1024, Bits2048, Size};
 use super::*;
 use crate::crypto::testing::{RSA_1024, RSA_2048, issued, random};
 
-/// Random operations of each back end and key length.
+/// Number of random operations for each back end and key length.
 const OPERATIONS: usize = 2_000;
 
 const BACKENDS: [Backend; 3] = [Backend::Portable, Backend::Avx2, Backend::Ifma];
@@ -21,7 +21,7 @@ fn keys() -> [&'static RsaPrivateKey; 2] {
     [RSA_1024.private_key_for_tests(), RSA_2048.private_key_for_tests()]
 }
 
-/// `count` random blocks below the modulus, which has its highest bit set.
+/// Returns `count` random blocks below the modulus, whose highest bit is set.
 fn below(key: &RsaPrivateKey, count: usize) -> Vec<u8> {
     let mut blocks = random(count * key.size());
     blocks.chunks_exact_mut(key.size()).for_each(|block| block[0] &= 0x7f);
@@ -33,7 +33,7 @@ fn number(block: &[u8]) -> BoxedUint {
     BoxedUint::from_be_slice(block, bits).unwrap()
 }
 
-/// By the `rsa` crate, and so by other arithmetic.
+/// Computes with the `rsa` crate, which uses other arithmetic.
 fn oracle(key: &RsaPrivateKey, block: &[u8]) -> Vec<u8> {
     rsa_decrypt::<SysRng>(None, key, &number(block)).unwrap().to_be_bytes().into_vec()
 }
@@ -85,7 +85,7 @@ fn edges(key: &RsaPrivateKey) -> Vec<u8> {
         let power = small(1).wrapping_shl_vartime(shift);
         edges.extend([power.wrapping_add(small(1)), power.wrapping_sub(small(1)), power]);
     }
-    // Every second limb of ones, in the three ways that numbers are cut.
+    // Every second limb all ones, for each of the three ways of cutting numbers.
     for limb in [28, 29, 64] {
         for odd in [0, 1] {
             let mut bytes = vec![0; key.size()];
@@ -146,7 +146,7 @@ fn batches_of_every_size_keep_the_order_and_refuse_what_is_not_below_the_modulus
                 let all_ones = vec![0xff; n.len()];
                 for wrong in [&*n, &all_ones] {
                     blocks[bad * n.len()..][..n.len()].copy_from_slice(wrong);
-                    // What is not whole at the end is left out.
+                    // An incomplete block at the end is ignored.
                     let with_rest = [&blocks[..], &[1, 2, 3]].concat();
                     for (i, result) in batch.decrypt(&with_rest).unwrap().into_iter().enumerate() {
                         match result {
@@ -160,7 +160,7 @@ fn batches_of_every_size_keep_the_order_and_refuse_what_is_not_below_the_modulus
     }
 }
 
-/// Moduli whose limbs are all ones, or all zeros but the ends: the largest sums, and the smallest moduli.
+/// Moduli whose limbs are all ones, or all zeros except at the ends: the largest sums and the smallest moduli.
 fn extreme_moduli<const N: usize>() -> [[u64; N]; 4] {
     let mut sparse = [0; N];
     (sparse[0], sparse[N - 1]) = (1, 1 << 63);
@@ -171,7 +171,7 @@ fn extreme_moduli<const N: usize>() -> [[u64; N]; 4] {
     [[u64::MAX; N], sparse, other, thin]
 }
 
-/// Numbers below n: 0, 1, n − 1, and random ones; and what becomes of them in Montgomery's form is any.
+/// Numbers below n: 0, 1, n − 1 and random ones. In Montgomery's form they can be anything.
 fn extreme_numbers<const N: usize>(n: &[u64; N]) -> [[u64; N]; LANES] {
     let mut less = *n;
     less[0] -= 1;
@@ -268,7 +268,7 @@ fn other_public_exponents_are_right() {
     }
 }
 
-/// The table in `avx2`: the most that a column can hold.
+/// Checks the table in `avx2`: the maximum of a column.
 #[test]
 fn no_column_overflows() {
     for (limbs, bits, modulus) in [(18_u128, 29_u32, 512), (37, 28, 1024), (74, 28, 2048)] {
@@ -276,7 +276,7 @@ fn no_column_overflows() {
         assert!(limbs * u128::from(bits) >= modulus + 10);
         let most = 2 * limbs * limb * limb + (1 << (64 - bits));
         assert!(most < 1 << 64, "{modulus}");
-        // One limb's more bits would be too many.
+        // One more bit in each limb would be too many.
         let wider = (1_u128 << (bits + 1)) - 1;
         assert!(2 * modulus.div_ceil(u128::from(bits + 1)) * wider * wider >= 1 << 64, "{modulus}");
     }

@@ -16,11 +16,11 @@ use super::limbs::{LANES, mac, sub, sub_mod, subtract_once};
 use super::portable::Modulus;
 use super::{Backend, BatchError};
 
-/// After so many groups each lane's blinding factor is made anew; between them it is squared. A renewal
+/// Number of groups after which each lane's blinding factor is computed anew; in between it is squared. A renewal
 /// costs as much as a group.
 const RENEWAL: u32 = 128;
 
-/// A private key of two primes of `H` limbs and a modulus of `W` = 2 `H`.
+/// A private key with two primes of `H` limbs and a modulus of `W` = 2 `H` limbs.
 #[derive(Clone)]
 pub(super) struct Parts<const H: usize, const W: usize> {
     pub n: Modulus<W>,
@@ -36,7 +36,7 @@ pub(super) struct Parts<const H: usize, const W: usize> {
 }
 
 impl<const H: usize, const W: usize> Parts<H, W> {
-    /// n = p q; both primes have their highest bit set, and differ.
+    /// Requires n = p q; both primes must have their highest bit set, and differ.
     pub fn new(n: [u64; W], e: u32, p: [u64; H], q: [u64; H], exponents: ([u64; H], [u64; H])) -> Self {
         let mut two = [0; H];
         two[0] = 2;
@@ -46,7 +46,7 @@ impl<const H: usize, const W: usize> Parts<H, W> {
         Self { n: Modulus::new(n), e, p, q, exponents, inverting, q_inverse }
     }
 
-    /// The number mod n that is `a` mod p and `b` mod q (Garner).
+    /// Returns the number mod n that is `a` mod p and `b` mod q (Garner).
     fn join(&self, a: &[u64; H], b: &[u64; H]) -> [u64; W] {
         // Both primes have 64 H bits, so b < q < 2 p.
         let b_mod_p = subtract_once(b, 0, &self.p.n);
@@ -59,14 +59,14 @@ impl<const H: usize, const W: usize> Parts<H, W> {
             for (j, limb) in self.q.n.iter().enumerate() {
                 (sum[i + j], carry) = mac(sum[i + j], *digit, *limb, carry);
             }
-            // Nothing came to this column before.
+            // Nothing was added to this column before.
             sum[i + H] = carry;
         }
         h.zeroize();
         sum
     }
 
-    /// x 2^(−64 H) mod each prime, x below n; of at most so many as there are lanes.
+    /// Returns x 2^(−64 H) mod each prime, for at most `LANES` numbers x below n.
     fn split(&self, x: &[[u64; W]]) -> Halves<H> {
         let mut halves = Halves([[0; H]; LANES], [[0; H]; LANES]);
         for (x, (a, b)) in x.iter().zip(halves.0.iter_mut().zip(&mut halves.1)) {
@@ -93,24 +93,24 @@ impl<const H: usize, const W: usize> Drop for Parts<H, W> {
     }
 }
 
-/// What blinds one lane: r^e and r^−1, in Montgomery's form mod n.
+/// The blinding factor of one lane: r^e and r^−1, in Montgomery's form mod n.
 #[derive(Clone, Copy)]
 struct Factor<const W: usize> {
     blind: [u64; W],
     unblind: [u64; W],
 }
 
-/// One thread's memory and blinding.
+/// The memory and blinding of one thread.
 pub(super) struct Worker<const H: usize, const W: usize> {
     parts: Arc<Parts<H, W>>,
     halves: Box<dyn HalfEngine<H>>,
     public: Box<dyn PublicEngine<W>>,
     factors: [Factor<W>; LANES],
-    /// Groups until the factors are made anew.
+    /// Number of groups until the factors are computed anew.
     left: u32,
 }
 
-/// The makers of a key length's engines (`size::Size`).
+/// Constructors of the engines for a key length (`size::Size`).
 #[derive(Clone, Copy)]
 pub(super) struct Makers<const H: usize, const W: usize> {
     pub halves: fn(&Modulus<H>, &Modulus<H>, Backend) -> Box<dyn HalfEngine<H>>,
@@ -128,7 +128,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         }
     }
 
-    /// c^d mod n of each, in place; each below n. On an error what is there is meaningless.
+    /// Computes c^d mod n of each number, in place; each is below n. After an error the numbers are meaningless.
     pub fn decrypt(&mut self, numbers: &mut [[u64; W]]) -> Result<(), BatchError> {
         let blocks = numbers.to_vec();
         for group in numbers.chunks_mut(LANES) {
@@ -137,14 +137,14 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         if self.confirm(numbers, &blocks) {
             Ok(())
         } else {
-            // Whatever went wrong, the factors may have been part of it.
+            // The factors may have caused the failure.
             self.left = 0;
             numbers.as_flattened_mut().zeroize();
             Err(BatchError::Fault)
         }
     }
 
-    /// At most so many as there are lanes. Those lanes that have nothing to do keep their factors.
+    /// Processes at most `LANES` numbers. Lanes without a number keep their factors.
     fn group(&mut self, x: &mut [[u64; W]]) -> Result<(), BatchError> {
         if self.left == 0 {
             self.renew()?;
@@ -165,7 +165,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         Ok(())
     }
 
-    /// x to the power that is the exponents mod p − 1 and q − 1: neither blinded nor checked.
+    /// Raises x to the exponents mod p − 1 and q − 1, neither blinded nor checked.
     fn raw(&mut self, x: &mut [[u64; W]], exponents: (&[u64; H], &[u64; H])) {
         let mut halves = self.parts.split(x);
         self.halves.halves(&mut halves, x.len(), exponents);
@@ -174,7 +174,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         }
     }
 
-    /// Whether m^e = c for all of them.
+    /// Returns whether m^e = c for all of them.
     fn confirm(&mut self, results: &[[u64; W]], blocks: &[[u64; W]]) -> bool {
         let mut difference = 0;
         for (results, blocks) in results.chunks(PUBLIC_LANES).zip(blocks.chunks(PUBLIC_LANES)) {
@@ -188,7 +188,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
         difference == 0
     }
 
-    /// New factors: a random r for each lane, r^e, and r^−1 by Fermat's theorem in both halves.
+    /// Computes new factors: a random r for each lane, r^e, and r^−1 by Fermat's theorem in both halves.
     fn renew(&mut self) -> Result<(), BatchError> {
         let parts = Arc::clone(&self.parts);
         let mut inverse = Zeroizing::new([[0; W]; LANES]);
@@ -216,8 +216,8 @@ impl<const H: usize, const W: usize> Drop for Worker<H, W> {
     }
 }
 
-/// Uniform below n. Its highest bit is set, so two tries are enough on average; those that fail are thrown
-/// away and say nothing of the one that does not.
+/// Returns a uniformly random number below n. Since n has its highest bit set, two tries are enough on average.
+/// Rejected numbers reveal nothing about the accepted one.
 fn random_below<const W: usize>(n: &[u64; W]) -> Result<[u64; W], BatchError> {
     loop {
         let mut r = [0; W];
@@ -255,7 +255,7 @@ mod tests {
         blocks
     }
 
-    /// That every length of batch is refused, and nothing of it left.
+    /// Checks that a batch of every length is refused and its memory wiped.
     fn gives_nothing(parts: &Parts<8, 16>, makers: Makers<8, 16>) {
         for backend in BACKENDS {
             for count in [1, 3, 4, 9] {

@@ -6,11 +6,11 @@
 //! body        │   k   │   k   │ … │        k = bytes of the modulus
 //! ```
 //!
-//! The framings A to F around the blocks are not known here.
+//! The framings A to F around the blocks are the business of `net`.
 //!
-//! The work is in two functions without state, which several threads may call for successive parts of one
-//! file: [`ServerKey::seal_blocks`] and [`open_blocks`]. What depends on the order of the blocks is cheap:
-//! [`BlockOpener::absorb`]. [`BlockSealer`] and [`BlockOpener`] are both together, for one thread.
+//! Two stateless functions do the costly work, and several threads may call them for successive parts of one file:
+//! [`ServerKey::seal_blocks`] and [`open_blocks`]. What depends on the order of the blocks is cheap:
+//! [`BlockOpener::absorb`]. [`BlockSealer`] and [`BlockOpener`] combine both for one thread.
 
 use std::sync::Arc;
 
@@ -25,25 +25,25 @@ use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
 use crate::event::Padding;
 
-/// How many blocks decide between AP and CP1 (PROTOCOL.md, "CP1").
+/// Number of blocks by which CP1 is distinguished from AP (docs/protocol.md, section "CP1").
 const TELLING_BLOCKS: usize = 4;
 
-/// Plaintext → blocks. Every block is full but the last; an empty file is one block with nothing in it.
+/// Converts plaintext to blocks. Every block is full except the last; an empty file becomes one empty block.
 pub struct BlockSealer {
     key: ServerKey,
     padding: Padding,
-    /// Plaintext bytes of a full block.
+    /// Plaintext length of a full block in bytes.
     max: usize,
     promised: u64,
     /// 0 <= `given` <= `promised`.
     given: u64,
-    /// Plaintext of the block that is not full yet; shorter than `max`.
+    /// Plaintext of an incomplete block; shorter than `max`.
     pending: Zeroizing<Vec<u8>>,
     digest: Option<sha2::Sha256>,
 }
 
 impl BlockSealer {
-    /// For a file of exactly `plain_len` bytes.
+    /// Creates a sealer for a file of exactly `plain_len` bytes.
     #[must_use]
     pub fn new(key: ServerKey, padding: Padding, plain_len: u64, digest: FileDigest) -> Self {
         let max = ServerKey::block_max(key.modulus_bytes(), padding);
@@ -51,7 +51,7 @@ impl BlockSealer {
         Self { key, padding, max, promised: plain_len, given: 0, pending, digest: digest.begin() }
     }
 
-    /// Length of the body; `None` beyond 2^64.
+    /// Returns the length of the body in bytes; `None` beyond 2^64.
     fn checked_len(&self) -> Option<u64> {
         let blocks = self.promised.div_ceil(self.max as u64).max(1);
         blocks.checked_mul(self.key.modulus_bytes() as u64)
@@ -104,21 +104,20 @@ impl Seal for BlockSealer {
     }
 }
 
-/// A block after the private operation and both unpaddings; which of them counts is said by the blocks
-/// before it.
+/// A block after the private operation and both unpaddings. The blocks before it decide which of the two counts.
 pub struct Opened(Result<Both, Unopened>);
 
-/// Why there is nothing to unpad.
+/// Why a block has no result.
 #[derive(Clone, Copy)]
 enum Unopened {
-    /// c >= n, which everybody on the wire can see.
+    /// c >= n, which every observer of the connection can see.
     NotBelow,
-    /// Of this block, or of one that went through the engine with it.
+    /// The operation failed, for this block or for one that was decrypted together with it.
     Machine(BatchError),
 }
 
-/// All of a block's costly work, for each whole one of `blocks`; several threads may call it at once. Every
-/// block costs the same, right or wrong. Paddings that are not in `paddings` are not evaluated.
+/// Decrypts and unpads each complete block of `blocks`. This is all of a block's costly work, and several threads may
+/// call it at once. Every block costs the same, valid or not. Paddings outside `paddings` are not evaluated.
 #[must_use]
 pub fn open_blocks(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Vec<Opened> {
     let count = blocks.len() / identity.modulus_bytes();
@@ -129,29 +128,29 @@ pub fn open_blocks(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Ve
     }
 }
 
-/// Blocks → plaintext, with the padding told on the first block and then locked.
+/// Converts blocks to plaintext. The first block determines the padding of all others.
 ///
-/// Every block costs the same work, right or wrong, before a wrong one and after it: one private
-/// operation and the unpaddings that are allowed. What is wrong is said once, by `finish`. From the first
-/// wrong block on each counts as a full one, whatever it holds, so that where the body ends
-/// ([`counted`](Self::counted)) does not depend on what a later block decrypts to.
+/// Every block costs the same work, before and after an invalid one: one private operation and the allowed
+/// unpaddings. Only `finish` reports an invalid block. From the first invalid block on, every block counts as full,
+/// whatever it contains, so that the end of the body ([`counted`](Self::counted)) does not depend on what a later
+/// block decrypts to.
 pub struct BlockOpener {
     identity: Arc<Identity>,
-    /// What may be evaluated.
+    /// Paddings that may be evaluated.
     paddings: Paddings,
-    /// What the first block had; `None` before it, and for good if it had none of `paddings`.
+    /// Padding of the first block; `None` before it, and if it had none of `paddings`.
     locked: Option<Padding>,
-    /// Whether a block was wrong. Not shown before `finish`.
+    /// Whether a block was invalid. Revealed only by `finish`.
     wrong: Choice,
-    /// Whether it was found wrong by looking for PKCS #1 v1.5, and the budget has not been charged for it.
+    /// Whether an examination for PKCS #1 v1.5 failed, and the budget has not been charged for it.
     missed: bool,
-    /// Whether a block could not be opened at all; likewise.
+    /// Whether a block could not be decrypted. Revealed only by `finish`.
     failed: Option<BatchError>,
-    /// Bytes of the whole blocks so far.
+    /// Length of all complete blocks so far, in bytes.
     seen: u64,
-    /// Plaintext bytes for the end of the body: those of right blocks, and full ones from the first wrong block on.
+    /// Plaintext length for the end of the body: that of valid blocks, and full blocks from the first invalid one on.
     counted: u64,
-    /// A block that is not whole yet; shorter than `k`.
+    /// An incomplete block; shorter than `k`.
     pending: Vec<u8>,
     last_was_short: bool,
     last_was_empty: bool,
@@ -159,7 +158,7 @@ pub struct BlockOpener {
 }
 
 impl BlockOpener {
-    /// For one file, of which these paddings are tried.
+    /// Creates an opener for one file that may have these paddings.
     #[must_use]
     pub fn new(identity: Arc<Identity>, paddings: Paddings, digest: FileDigest) -> Self {
         let pending = Vec::with_capacity(identity.modulus_bytes());
@@ -179,19 +178,19 @@ impl BlockOpener {
         }
     }
 
-    /// The paddings that are evaluated.
+    /// Returns the paddings that are evaluated.
     #[must_use]
     pub const fn paddings(&self) -> Paddings {
         self.paddings
     }
 
-    /// The padding of this file; `None` before the first block, and if that had none of the accepted ones.
+    /// Returns the padding of this file; `None` before the first block, and if that had none of the accepted ones.
     #[must_use]
     pub const fn locked_padding(&self) -> Option<Padding> {
         self.locked
     }
 
-    /// Most bytes that the next block can hold.
+    /// Returns the maximum plaintext length of the next block.
     #[must_use]
     pub fn block_max(&self) -> usize {
         let k = self.identity.modulus_bytes();
@@ -201,33 +200,32 @@ impl BlockOpener {
         }
     }
 
-    /// Plaintext bytes so far, for the end of the body: a wrong block counts as a full one, and so does every
-    /// block behind it.
+    /// Returns the plaintext length so far, for the end of the body. The first invalid block and every block after it
+    /// count as full.
     #[must_use]
     pub const fn counted(&self) -> u64 {
         self.counted
     }
 
-    /// Whether the last block held fewer bytes than a block can: the end of a file in framing E. A wrong block
-    /// counts as a full one.
+    /// Returns whether the last block was not full, which ends a file in framing E. An invalid block counts as full.
     #[must_use]
     pub const fn last_block_was_short(&self) -> bool {
         self.last_was_short
     }
 
-    /// Whether the last block is right and holds nothing. A wrong one is not known to hold nothing.
+    /// Returns whether the last block was valid and empty.
     #[must_use]
     pub const fn last_block_was_empty(&self) -> bool {
         self.last_was_empty
     }
 
-    /// Returns, once, whether a block was looked at for PKCS #1 v1.5 and did not conform: what an attacker asks
-    /// a padding oracle. Only the first such block of a file has any effect, so there is one at the most.
+    /// Returns, once, whether a block was examined for PKCS #1 v1.5 and did not conform, which is what an attacker
+    /// asks a padding oracle. Only the first such block of a file has an effect, so there is at most one.
     pub const fn take_miss(&mut self) -> bool {
         std::mem::replace(&mut self.missed, false)
     }
 
-    /// Appends what the next block holds.
+    /// Appends the content of the next block.
     pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
         let first = self.seen == 0;
         self.seen = self.seen.saturating_add(self.identity.modulus_bytes() as u64);
@@ -248,7 +246,7 @@ impl BlockOpener {
             let oaep = bool::from(both.oaep.valid);
             (if oaep { Padding::Oaep } else { Padding::Pkcs1v15 }, both.either())
         } else {
-            // Without a locked padding the first block was wrong, and this is not reached.
+            // Without a locked padding the first block was invalid, and this line is not reached.
             let padding = self.locked.unwrap_or(Padding::Oaep);
             (padding, both.only(padding))
         };
@@ -266,7 +264,7 @@ impl BlockOpener {
         digest_more(&mut self.digest, unpadded.message());
     }
 
-    /// A block that does not count for what it holds.
+    /// Counts an invalid block, or one after it.
     fn count_as_full(&mut self) {
         self.counted = self.counted.saturating_add(self.block_max() as u64);
         self.last_was_short = false;
@@ -301,7 +299,7 @@ impl Open for BlockOpener {
 
     fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), OpenError> {
         if !self.pending.is_empty() {
-            // Seen by everybody; said first, so that it does not depend on a secret.
+            // Visible to every observer. Reported first, so that it does not depend on a secret.
             let got = self.seen.saturating_add(self.pending.len() as u64);
             return Err(OpenError::NotBlocks { got, block: self.identity.modulus_bytes() });
         }
@@ -316,24 +314,24 @@ impl Open for BlockOpener {
     }
 }
 
-/// What a body without a hello looks like.
+/// Whether a body without a hello looks like CP1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guess {
-    /// CP1: its blocks have a padding.
+    /// Its blocks have a padding.
     Sealed,
     /// No padding was found.
     Clear {
-        /// Whether PKCS #1 v1.5 was among those that were looked for ([`BlockOpener::take_miss`]).
+        /// Whether PKCS #1 v1.5 was examined ([`BlockOpener::take_miss`]).
         missed: bool,
     },
 }
 
-/// Could these blocks be CP1? AP and CP1 cannot be told apart with certainty.
+/// Guesses whether these blocks are CP1. CP1 and AP cannot be distinguished with certainty.
 ///
-/// Of the first four, or all if there are fewer: one with OAEP's padding, which no other bytes have
-/// by chance, so that a body with a damaged block among them is still told, and then refused; or all
-/// with PKCS #1 v1.5's, which one block in about 2^17 has. Neither is looked for unless it is in `paddings`. What
-/// is not whole is not looked at. If this machine fails it is taken for CP1, to be refused rather than stored as AP.
+/// Up to four complete blocks are examined. They are CP1 if one of them has OAEP's padding, which other bytes do not
+/// have by chance, so a body with a damaged block is still recognised, and then refused; or if all have the padding
+/// of PKCS #1 v1.5, which one random block in about 2^17 has. Only paddings in `paddings` are examined. If this
+/// machine fails, the blocks are taken for CP1, so that the body is refused rather than stored as AP.
 #[must_use]
 pub fn guess(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Guess {
     let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));

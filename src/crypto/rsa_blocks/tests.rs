@@ -24,7 +24,7 @@ fn open(identity: &Arc<Identity>, body: &[u8]) -> Result<Vec<u8>, OpenError> {
     open_all(opener(identity, Paddings::EITHER), &[body])
 }
 
-/// A block that holds exactly these bytes after the private operation.
+/// Returns a block that contains exactly these bytes after the private operation.
 fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
     let key = identity.server_key().as_rsa().clone();
     let m = BoxedUint::from_be_slice(em, key.n_bits_precision()).unwrap();
@@ -32,7 +32,7 @@ fn raw_block(identity: &Identity, em: &[u8]) -> Vec<u8> {
     c[c.len() - identity.modulus_bytes()..].to_vec()
 }
 
-/// A block whose padding is neither; a flipped bit would pass as PKCS #1 v1.5 once in 2^17.
+/// Returns a block with no valid padding. A flipped bit would pass as PKCS #1 v1.5 once in 2^17.
 fn bad_block(identity: &Identity) -> Vec<u8> {
     let mut em = vec![3; identity.modulus_bytes()];
     em[0] = 0;
@@ -56,7 +56,7 @@ fn every_size_survives_in_both_paddings_and_key_lengths() {
 }
 
 #[test]
-fn blocks_hold_what_the_course_says() {
+fn blocks_have_the_capacity_of_the_assignment() {
     assert_eq!(ServerKey::block_max(128, Padding::Oaep), 62);
     assert_eq!(ServerKey::block_max(128, Padding::Pkcs1v15), 117);
     assert_eq!(ServerKey::block_max(256, Padding::Oaep), 190);
@@ -99,7 +99,7 @@ fn the_rsa_crate_reads_our_blocks_and_we_read_its() {
     }
 }
 
-/// The private key of a test's identity, for the crate as oracle.
+/// Returns the private key of a test's identity, for the crate as an oracle.
 fn rsa_key(identity: &Identity) -> RsaPrivateKey {
     identity.private_key_for_tests().clone()
 }
@@ -175,7 +175,7 @@ fn a_bad_first_block_is_never_forgiven() {
 
 #[test]
 fn every_changed_byte_of_an_oaep_block_is_noticed() {
-    // In the second block: in the first it could, once in 2^17, turn into PKCS #1 v1.5.
+    // In the second block: the first could, once in 2^17, turn into PKCS #1 v1.5.
     let body = sealed(&RSA_1024, Padding::Oaep, &random(100));
     for at in 128..256 {
         let mut body = body.clone();
@@ -200,7 +200,7 @@ fn another_key_is_rejected() {
 fn a_block_not_below_the_modulus_is_refused() {
     let modulus = RSA_1024.server_key().as_rsa().n_bytes().into_vec();
     let block = sealed(&RSA_1024, Padding::Oaep, b"x");
-    // c + n decrypts to the same if nobody looks.
+    // c + n would decrypt to the same message if it were not checked.
     let one = |add: &BoxedUint| {
         let sum = BoxedUint::from_be_slice(&block, 1088).unwrap() + add;
         sum.to_be_bytes()
@@ -228,14 +228,14 @@ fn a_cut_block_is_a_length_that_everybody_sees() {
     for len in [1, 127, 129, 255] {
         assert_eq!(open(&RSA_1024, &body[..len]), Err(OpenError::NotBlocks { got: len as u64, block: 128 }));
     }
-    // And it is said in the same words when the blocks are wrong, too.
+    // The error is the same when the blocks are wrong, too.
     let not_blocks = OpenError::NotBlocks { got: 129, block: 128 };
     assert_eq!(open(&RSA_1024, &[1; 129]), Err(not_blocks));
 }
 
 #[test]
 fn a_wrong_padding_is_rejected() {
-    // What each EM would be is the padding module's tests; here they go through a key.
+    // The padding module tests every EM; here they go through a key.
     let mut good = vec![0xaa; 128];
     good[..2].copy_from_slice(&[0, 2]);
     good[100] = 0;
@@ -317,7 +317,7 @@ fn from_the_first_wrong_block_on_each_counts_as_a_full_one() {
         opener.open(&bad_block(&RSA_1024), &mut out).unwrap();
         assert_eq!((opener.counted(), opener.last_block_was_short()), (4 + max, false));
         assert_eq!(opener.take_miss(), padding == Padding::Pkcs1v15, "counted once");
-        // A right one behind it tells nothing any more: neither its length nor its padding.
+        // A valid block after it reveals nothing: neither its length nor its padding.
         for block in [sealed(&RSA_1024, padding, b"good"), bad_block(&RSA_1024)] {
             let before = opener.counted();
             opener.open(&block, &mut out).unwrap();
@@ -353,7 +353,7 @@ fn a_pin_is_the_hash_of_the_public_key_info() {
     assert!(debug.starts_with("ServerKey(1024 bits, "), "{debug}");
 }
 
-/// A private key's file, for tests that bring blocks of another implementation.
+/// Reads the private key of a fixture, for blocks of another implementation.
 fn fixture_key(bits: &str) -> RsaPrivateKey {
     let path = format!("{}/tests/fixtures/rsa/key-{bits}.pem", env!("CARGO_MANIFEST_DIR"));
     RsaPrivateKey::read_pkcs8_pem_file(path).unwrap()

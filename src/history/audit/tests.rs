@@ -6,7 +6,7 @@ use super::super::{Received, repair};
 use super::*;
 use crate::event::Kept;
 
-/// What an audit says.
+/// Runs an audit and returns its findings as text.
 fn audit(history: &History, store: &Path, receipt: &dyn Fn(&Entry) -> Receipt) -> (Vec<String>, Summary) {
     let mut said = Vec::new();
     let summary = run(history, store, receipt, &mut |finding| said.push(finding.to_string())).unwrap();
@@ -17,7 +17,7 @@ fn none(_: &Entry) -> Receipt {
     Receipt::None
 }
 
-/// A folder with these files, each with its row.
+/// Creates a store with these files, each with its row.
 fn store(history: &History, files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path()).unwrap();
@@ -34,7 +34,7 @@ fn folder_and_history_that_agree_are_silent() {
     let (_folder, history) = history();
     let store = store(&history, &[("a.bin", "aaaa"), ("empty", "")]);
     let path = store_path(store.path()).unwrap();
-    // Its row was replaced by a later one; one lane of a race was never here.
+    // A later row replaces the first; a race's lane was never in the folder.
     fs::write(path.join("a.bin"), "aaaa and more").unwrap();
     let more = Received { kept: Kept::Amended, ..received(2, &path, "a.bin", b"aaaa and more") };
     history.record_received(&more).unwrap();

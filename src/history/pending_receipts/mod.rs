@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::entries::{Bytes, amount, bytes, insert_sent, path, variant};
+use super::columns::{Bytes, amount, bytes, path, variant};
+use super::entries::insert_sent;
 use super::row::{Outcome, Sent};
 use super::{History, HistoryError};
 use crate::digest::Digest;

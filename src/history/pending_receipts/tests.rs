@@ -15,14 +15,14 @@ fn names(history: &History) -> Vec<String> {
 }
 
 #[test]
-fn what_was_asked_turns_into_its_rows_and_into_none_of_others() {
+fn pending_entries_become_their_own_rows_only() {
     let (_folder, history) = history();
     assert!(!history.has_pending_receipts().unwrap());
     assert!(history.record_pending_receipts(&[]).unwrap().is_none());
     let first = history.record_pending_receipts(&[asked("a"), asked("b")]).unwrap().unwrap();
     let second = history.record_pending_receipts(&[asked("c")]).unwrap().unwrap();
     assert!(history.has_pending_receipts().unwrap());
-    assert_eq!(names(&history), [""; 0], "nobody sees them before they have an end");
+    assert_eq!(names(&history), [""; 0], "they are invisible until they are resolved");
     history
         .resolve_pending_receipts(&first, &[sent(2, "a", Outcome::Stored), sent(2, "b", Outcome::Altered)])
         .unwrap();
@@ -52,9 +52,9 @@ fn it_comes_back_as_it_was_written() {
     );
 }
 
-/// Two programs may ask at once; the dead's are judged only while nobody does.
+/// Two processes may wait at once. Abandoned entries are resolved only while none does.
 #[test]
-fn who_waits_for_a_receipt_is_not_taken_for_dead() {
+fn a_waiting_process_does_not_count_as_dead() {
     let (folder, history) = history();
     let other = History::open(&folder.path().join("data/history.db")).unwrap();
     let (mine, others) = (
@@ -83,10 +83,10 @@ fn a_receipt_is_named_by_the_rows_that_were_written_after_it() {
 }
 
 #[test]
-fn who_cannot_be_kept_apart_from_the_dead_is_told() {
+fn a_lock_that_cannot_be_taken_is_reported() {
     let temp = tempfile::tempdir().unwrap();
     let history = History::open(&temp.path().join("history.db")).unwrap();
-    // The lock's name is a folder's.
+    // A folder has the name of the lock file.
     std::fs::create_dir(temp.path().join("history.db-asked")).unwrap();
     let error = history.record_pending_receipts(&[asked("a")]).unwrap_err();
     assert!(matches!(error, HistoryError::PendingReceipts { .. }), "{error}");

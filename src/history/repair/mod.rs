@@ -22,7 +22,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::announced::Announced;
-use super::entries::Bytes;
+use super::columns::Bytes;
 use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
 use super::{History, HistoryError, store_path};

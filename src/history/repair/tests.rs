@@ -8,11 +8,11 @@ use super::super::{Filter, History, Received};
 use super::*;
 use crate::digest::Digest;
 
-/// The moment at which the history of the folder begins, in these tests.
+/// Time at which the history of the folder begins in these tests.
 const BEGAN_MS: i64 = 1_800_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// A file that was last written to then.
+/// Creates a file that was last modified at this time.
 fn put(store: &Path, name: impl AsRef<Path>, content: &str, at_ms: i64) {
     let path = store.join(name);
     fs::write(&path, content).unwrap();
@@ -24,13 +24,13 @@ fn touch(path: &Path, at_ms: i64) {
     File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
 }
 
-/// What a start half an hour later says.
+/// Starts half an hour later, and returns the messages.
 fn start(history: &History, store: &Path) -> Vec<String> {
     let repairs = run(history, store, BEGAN_MS + 30 * MINUTE_MS).unwrap();
     repairs.iter().map(Repair::to_string).collect()
 }
 
-/// As a server writes it down before it gives names.
+/// Announces a file, as a server does before it gives names.
 fn announce(history: &History, store: &Path, want: &str, replaces: Option<&str>, content: &str) {
     let announced = Announced {
         want: want.to_owned(),
@@ -74,7 +74,7 @@ fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
     let (_folder, history) = history();
     let store = store(&history);
     put(store.path(), "foreign", "x", BEGAN_MS + 1);
-    // Announced, and another one: its content, its size, its name.
+    // Announced, but different: the content, the size, the name.
     for (name, there) in [("content", "hEllo"), ("size", "hello!"), ("other", "hello")] {
         let want = if name == "other" { "name" } else { name };
         announce(&history, store.path(), want, None, "hello");
@@ -88,7 +88,7 @@ fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
         [named("content", "5 B"), named("foreign", "1 B"), named("other", "5 B"), named("size", "6 B")];
     assert_eq!(said, expected);
     assert!(history.entries(&Filter::default()).unwrap().is_empty());
-    assert_eq!(start(&history, store.path()), expected, "until somebody accepts them");
+    assert_eq!(start(&history, store.path()), expected, "until the operator accepts them");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
     }
     announce(&history, store.path(), "want", Some("amended"), "begin and more");
     put(store.path(), "amended", "begin and more", BEGAN_MS + 1);
-    // Somebody else has added to it while a session was amending it.
+    // Another process has appended to it while a session was amending it.
     announce(&history, store.path(), "appended", Some("appended"), "begin and more");
     put(store.path(), "appended", "begin and mOre", BEGAN_MS + 1);
     put(store.path(), "shorter", "beg", BEGAN_MS + 1);
@@ -151,7 +151,7 @@ fn what_was_announced_is_found_under_the_name_of_a_copy() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
-    // The name was free again: its row is of a file that somebody has moved away.
+    // The name was free again: its row is about a file that was moved away.
     history.record_received(&received(BEGAN_MS, &path, "b", b"older")).unwrap();
     history.record_received(&received(BEGAN_MS, &path, "a", b"first")).unwrap();
     put(store.path(), "a", "first", BEGAN_MS);
@@ -159,7 +159,7 @@ fn what_was_announced_is_found_under_the_name_of_a_copy() {
         announce(&history, store.path(), want, None, "other");
         put(store.path(), name, "other", BEGAN_MS + 1);
     }
-    // The same as one that is here already.
+    // Identical to a file that is here already.
     announce(&history, store.path(), "a", None, "first");
     let said = start(&history, store.path());
     assert_eq!(said.len(), 2, "{said:?}");
@@ -195,10 +195,10 @@ fn known_files_are_not_read() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
-    // Reading it would show that it is another one: that is the audit's to say.
+    // Reading it would show that it differs. The audit reports that.
     put(store.path(), "known", "other", BEGAN_MS + 1);
     history.record_received(&received(BEGAN_MS, &path, "known", b"hello")).unwrap();
-    // A row without its file: somebody has moved it.
+    // A row without its file, which was moved away.
     history.record_received(&received(BEGAN_MS, &path, "moved", b"hello")).unwrap();
     assert!(start(&history, store.path()).is_empty());
     assert_eq!(history.entries(&Filter::default()).unwrap().len(), 2);

@@ -11,7 +11,7 @@ fn digest(n: u8) -> (Seen, Digest) {
     (KEY, Digest([n; 32]))
 }
 
-/// Makes every write of these tables fail at once, as a full disk does.
+/// Makes every write to these tables fail at once, as a full disk does.
 fn fill_up(serving: &Serving) {
     for table in ["seen", "received", "announced"] {
         execute(
@@ -33,7 +33,7 @@ fn execute(serving: &Serving, sql: &str) {
     serving.history.write(|file| file.execute_batch(sql)).unwrap();
 }
 
-/// A store of its own, with its history.
+/// Creates a store with its history.
 fn serving() -> (tempfile::TempDir, tempfile::TempDir, Arc<Serving>) {
     let (folder, history) = history();
     let store = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ fn of_several_that_claim_the_same_at_once_one_succeeds() {
     let (_folder, _store, serving) = serving();
     for is_full in [false, true] {
         if is_full {
-            // The history cannot say who was first.
+            // The history cannot tell which was first.
             fill_up(&serving);
         }
         let one = digest(u8::from(is_full));
@@ -84,10 +84,10 @@ fn a_claim_of_a_file_that_failed_is_given_back_and_one_of_a_stored_file_is_not()
 }
 
 #[test]
-fn what_is_claimed_is_in_the_ledger_before_its_file_is_stored() {
+fn claims_are_in_the_history_before_their_file_is_stored() {
     let (_folder, _store, serving) = serving();
     serving.claim(&[digest(1)]).unwrap();
-    // A crash here forgets nothing.
+    // A crash at this point loses nothing.
     assert!(serving.history.is_seen(KEY, digest(1).1).unwrap());
 }
 

@@ -25,7 +25,7 @@ fn keeps_what_follows_the_last_separator() {
         (b"trailing. ", "trailing. "),
         (b"-rf", "-rf"),
         (longest.as_bytes(), &longest),
-        // Near a device, and not one.
+        // Similar to a device.
         (b"console", "console"),
         (b"COM", "COM"),
         (b"COM10", "COM10"),
@@ -33,7 +33,7 @@ fn keeps_what_follows_the_last_separator() {
         (b"a.con", "a.con"),
         (b" con", " con"),
         (b"CONIN", "CONIN"),
-        // Near ours, and not one.
+        // Similar to an unfinished file.
         (b".upseal", ".upseal"),
         (b"upseal-1.part", "upseal-1.part"),
     ] {

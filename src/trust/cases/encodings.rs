@@ -102,13 +102,13 @@ pub(super) fn files() -> Vec<Case> {
             "1 MiB of garbage",
             bytes("a MiB of all bytes in turn", (0..=u8::MAX).cycle().take(1 << 20).collect::<Vec<_>>()),
             "NotACertificate",
-            &["it is not a certificate: it has 1048576 bytes, and a certificate at most 65536"],
+            &["it is not a certificate: it has 1048576 bytes (supported: up to 65536)"],
         ),
         refused(
             "65537 bytes, good at the end",
             text("line breaks before it", |text| "\n".repeat((64 << 10) + 1 - text.len()) + &text),
             "NotACertificate",
-            &["it is not a certificate: it has 65537 bytes, and a certificate at most 65536"],
+            &["it is not a certificate: it has 65537 bytes (supported: up to 65536)"],
         ),
         accepted(
             "65536 bytes, good at the end",

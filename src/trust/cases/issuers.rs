@@ -12,7 +12,7 @@ pub(super) fn trust() -> Vec<Case> {
             &["the certificate was issued by CN=TEST other CA, but the CA is CN=TEST CA,O=TEST,C=SG"],
         ),
         refused(
-            "wrong CA, ours",
+            "wrong CA, issued by upseal",
             issuer("TEST ours", 1024),
             "WrongCa",
             &["the certificate was issued by CN=TEST issuer, but the CA is CN=TEST CA,O=TEST,C=SG"],
@@ -65,10 +65,18 @@ pub(super) fn trust() -> Vec<Case> {
 pub(super) fn authorities() -> Vec<Case> {
     let not_a_ca = |name, made, words| refused(name, made, "NotACa", &[words]).chosen_as_ca();
     vec![
-        accepted("as --ca: the course's, version 1", openssl("trust/ca.crt"), &["CN=TEST CA,O=TEST,C=SG"])
-            .chosen_as_ca(),
-        accepted("as --ca: ours", bytes("our issuer", AUTHORITY.certificate_pem()), &["CN=TEST issuer"])
-            .chosen_as_ca(),
+        accepted(
+            "as --ca: the assignment's, version 1",
+            openssl("trust/ca.crt"),
+            &["CN=TEST CA,O=TEST,C=SG"],
+        )
+        .chosen_as_ca(),
+        accepted(
+            "as --ca: issued by upseal",
+            bytes("upseal's issuer", AUTHORITY.certificate_pem()),
+            &["CN=TEST issuer"],
+        )
+        .chosen_as_ca(),
         accepted("as --ca: version 3, 1024 bits", openssl("trust/ca-1024.crt"), &["CN=TEST small CA"])
             .chosen_as_ca(),
         not_a_ca(

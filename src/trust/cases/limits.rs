@@ -20,7 +20,7 @@ const DIRECTORY: u8 = 0xa4;
 const URI: u8 = 0x86;
 const IP: u8 = 0x87;
 
-/// BIT STRINGs and SEQUENCEs that hold a good value and are not DER, or hold no value at all.
+/// BIT STRINGs and SEQUENCEs that contain a good value but are not DER, or contain no value.
 pub(super) fn malformed() -> Vec<Case> {
     let with = |how: &str, oid: &[u8], value: &[u8]| {
         signed(how, |parts| parts.extensions = vec![extension(oid, false, value)])
@@ -75,7 +75,7 @@ pub(super) fn malformed() -> Vec<Case> {
     ]
 }
 
-/// Extensions that are parsed and have no effect in upseal: critical, they refuse the certificate.
+/// Extensions that are parsed and have no effect in upseal; if critical, they refuse the certificate.
 pub(super) fn without_effect() -> Vec<Case> {
     let critical = |name, how: &str, oid: &[u8], value: &[u8], number| {
         let made = signed(how, |parts| parts.extensions = vec![extension(oid, true, value)]);
@@ -118,7 +118,7 @@ fn constrained(how: &str, kind: u8, bases: &[Vec<u8>]) -> Made {
     ca_with(how, &[extension(NAME_CONSTRAINTS, true, &tlv(0x30, &tlv(kind, &subtrees)))])
 }
 
-/// `CN=TEST server,O=TEST,C=SG`, with these alternative names.
+/// Creates `CN=TEST server,O=TEST,C=SG` with these alternative names.
 fn server(how: &str, names: &[Vec<u8>]) -> Made {
     let names = names.concat();
     signed(how, |parts| parts.extensions = vec![extension(ALTERNATIVE_NAME, false, &tlv(0x30, &names))])
@@ -127,7 +127,7 @@ fn server(how: &str, names: &[Vec<u8>]) -> Made {
 /// A name constraint with one base: description, list (permitted or excluded), kind of name, base.
 type Constraint<'a> = (&'a str, u8, u8, &'a [u8]);
 
-/// What the CA may certify (RFC 5280, 4.2.1.10).
+/// Names that the CA may certify (RFC 5280, 4.2.1.10).
 pub(super) fn constraints() -> Vec<Case> {
     let plain = || signed("unchanged, under a CA with name constraints", |_| {});
     let by = |ca: Made, case: Case| Case { given: super::Given::Server { ca }, ..case };
@@ -231,7 +231,7 @@ pub(super) fn constraints() -> Vec<Case> {
     ]
 }
 
-/// The same extensions in the CA's own certificate.
+/// Such extensions in the CA's own certificate.
 pub(super) fn authorities() -> Vec<Case> {
     let ca = |name, how: &str, oid: &[u8], value: &[u8], verdict, words| {
         let basic = extension(BASIC_CONSTRAINTS, true, &[0x30, 3, 1, 1, 0xff]);

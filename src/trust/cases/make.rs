@@ -1,4 +1,4 @@
-//! How the certificates of the table come about.
+//! Making the certificates of the table.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use rsa::signature::{SignatureEncoding as _, Signer as _};
 use crate::crypto::authority::Authority;
 use crate::crypto::certificate::Certificate;
 
-/// The words for how, and the file that the client gets.
+/// A file that the client reads, and how it was made.
 pub(super) struct Made {
     pub(super) how: String,
     pub(super) file: Vec<u8>,
@@ -22,23 +22,23 @@ pub(super) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
-/// By the `openssl` command, in `tests/fixtures/make.sh`.
+/// A certificate that the `openssl` command made, in `tests/fixtures/make.sh`.
 pub(super) fn openssl(name: &str) -> Made {
     Made { how: format!("openssl: {name}"), file: fixture(name) }
 }
 
-/// Bytes that are said here.
+/// These bytes.
 pub(super) fn bytes(how: &str, file: impl Into<Vec<u8>>) -> Made {
     Made { how: how.into(), file: file.into() }
 }
 
-/// The text of a good certificate, changed.
+/// A good certificate whose text is changed.
 pub(super) fn text(how: &str, change: impl FnOnce(String) -> String) -> Made {
     let good = String::from_utf8(fixture("trust/modern.crt")).unwrap();
     Made { how: format!("changed text of trust/modern.crt: {how}"), file: change(good).into_bytes() }
 }
 
-/// The DER of a good certificate, changed, in PEM.
+/// A good certificate whose DER is changed, in PEM.
 pub(super) fn der(how: &str, change: impl FnOnce(&mut Vec<u8>)) -> Made {
     let mut der = Certificate::from_pem(&fixture("trust/modern.crt")).unwrap().der().to_vec();
     change(&mut der);
@@ -48,14 +48,14 @@ pub(super) fn der(how: &str, change: impl FnOnce(&mut Vec<u8>)) -> Made {
 pub(super) static AUTHORITY: LazyLock<Authority> =
     LazyLock::new(|| Authority::new("TEST issuer", 60).unwrap());
 
-/// By `upseal`'s own issuer, for 30 days.
+/// A certificate that `upseal` issues for 30 days.
 pub(super) fn issuer(common_name: &str, bits: usize) -> Made {
     let issued = AUTHORITY.issue(common_name, bits, 30).unwrap();
     Made { how: format!("our issuer, {bits} bits"), file: issued.certificate_pem.into_bytes() }
 }
 
-/// Put together byte by byte, and signed with the key of `trust/ca.crt`. Before the change it is a good one:
-/// version 3, 2048 bits, no extension.
+/// A certificate that is assembled byte by byte and signed with the key of `trust/ca.crt`. Before the change it is a
+/// good one: version 3, 2048 bits, no extension.
 pub(super) fn signed(how: &str, change: impl FnOnce(&mut Parts)) -> Made {
     let server = Certificate::from_pem(&fixture("trust/v3.crt")).unwrap();
     let modern = Certificate::from_pem(&fixture("trust/modern.crt")).unwrap();
@@ -102,9 +102,9 @@ pub(super) const UTF8: u8 = 12;
 pub(super) const PRINTABLE: u8 = 19;
 pub(super) const BMP: u8 = 30;
 
-/// A certificate in pieces (RFC 5280, 4.1); each is DER, except the numbers.
+/// The parts of a certificate (RFC 5280, 4.1); each is DER, except the numbers.
 pub(super) struct Parts {
-    /// Empty for none.
+    /// Empty if there is none.
     pub(super) version: Vec<u8>,
     pub(super) serial: Vec<u8>,
     pub(super) inner: Vec<u8>,
@@ -153,7 +153,7 @@ pub(super) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// With NULL as its parameters, as RSA has it.
+/// An algorithm with NULL as its parameters, as RSA has it.
 pub(super) fn algorithm(oid: &[u8]) -> Vec<u8> {
     tlv(SEQUENCE, &[tlv(OID, oid), vec![5, 0]].concat())
 }
@@ -170,7 +170,7 @@ pub(super) fn general_time(text: &str) -> Vec<u8> {
     tlv(24, text.as_bytes())
 }
 
-/// One attribute after another: its object identifier, its string type, its text.
+/// A name of these attributes: object identifier, string type, text.
 pub(super) fn name(attributes: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
     let parts = attributes
         .iter()
@@ -187,14 +187,14 @@ pub(super) fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
     tlv(SEQUENCE, &[&tlv(OID, oid), flag, &tlv(4, value)].concat())
 }
 
-/// An RSA key of whatever numbers, big-endian.
+/// An RSA key of any numbers, big-endian.
 pub(super) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
     let numbers = tlv(SEQUENCE, &[tlv(2, modulus), tlv(2, exponent)].concat());
     tlv(SEQUENCE, &[algorithm(RSA), tlv(3, &[vec![0], numbers].concat())].concat())
 }
 
-/// An odd number of exactly `bits` bits, a multiple of eight.
+/// Returns an odd number of exactly `bits` bits, a multiple of eight.
 pub(super) fn odd(bits: usize) -> Vec<u8> {
     let mut number = vec![0xb5; bits / 8];
     number.insert(0, 0);

@@ -1,6 +1,6 @@
-//! Certificates and what is said of them: the case, how it was made, the verdict, the user's words.
+//! A table of certificates: the case, how it was made, the verdict, the sentences for the user.
 //!
-//! `docs/certificates.md` is this table for people; `UPDATE_DOCS=1 cargo test --lib trust` writes it.
+//! `docs/certificates.md` is this table for readers; `UPDATE_DOCS=1 cargo test --lib trust` writes it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::too_many_lines, clippy::items_after_statements, reason = "a table is as long as it is")]
 #![allow(clippy::cast_possible_truncation, reason = "lengths of certificates, in make")]
@@ -17,7 +17,7 @@ mod walk;
 
 use make::{Made, issuer, openssl, signed};
 
-/// 2026-01-01, inside the validity of every certificate that does not say otherwise (2020 to 2120).
+/// 2026-01-01, within the validity of every certificate unless its case says otherwise (2020 to 2120).
 const NOW: i64 = 1_767_225_600;
 
 /// The first and the last second of that validity.
@@ -31,17 +31,17 @@ struct Case {
     now: i64,
     /// "accepted", or the variant of `TrustError`.
     verdict: &'static str,
-    /// The error; or who it is, then the notes.
+    /// The error; or the description of the certificate and the warnings.
     words: Vec<&'static str>,
 }
 
-/// To what a file is given.
+/// What reads the file.
 enum Given {
-    /// Sent by a server, while this is the client's CA.
+    /// A client with this CA, from a server.
     Server { ca: Made },
-    /// Sent by a server whose issuer ours is, ten days before it ends.
+    /// A client whose CA issued the certificate, ten days before it expires.
     Ours,
-    /// The client's `--ca`.
+    /// A client, as its `--ca`.
     Ca,
 }
 
@@ -82,7 +82,7 @@ const MODERN: &str = "CN=TEST 2048 bits, signed by CN=TEST CA,O=TEST,C=SG: RSA 2
 const BAD_SIGNATURE: &str =
     "the certificate names the CA as its issuer, but was not signed by it or was changed since";
 const SEVERAL: &str = "it contains several certificates or keys (expected: exactly one certificate)";
-const TRAILING: &str = "it is followed by other bytes";
+const TRAILING: &str = "other bytes follow the certificate";
 const NO_LINE: &str = "it is not a certificate: it contains no line -----BEGIN CERTIFICATE-----";
 const EMPTY: &str = "it is not a certificate: it is empty";
 const BAD_PEM: &str = "it is not a certificate: the PEM text is damaged";
@@ -113,7 +113,7 @@ fn cases() -> Vec<Case> {
 fn good() -> Vec<Case> {
     vec![
         accepted(
-            "good, version 1, 1024 bits: the course's",
+            "good, version 1, 1024 bits: the assignment's",
             openssl("identity-v1/server_signed.crt"),
             &[SERVER_1024, VERSION_1, BITS_1024],
         ),
@@ -121,13 +121,13 @@ fn good() -> Vec<Case> {
         accepted("good, version 3, 2048 bits", openssl("trust/modern.crt"), &[MODERN]),
         accepted("good, version 3, no extension", signed("unchanged", |_| {}), &[SERVER_2048]),
         accepted(
-            "good, of our issuer, 1024 bits",
+            "good, issued by upseal, 1024 bits",
             issuer("TEST ours", 1024),
             &["CN=TEST ours, signed by CN=TEST issuer: RSA 1024 bits, 10 days left", BITS_1024],
         )
         .ours(),
         accepted(
-            "good, of our issuer, 2048 bits",
+            "good, issued by upseal, 2048 bits",
             issuer("TEST ours", 2048),
             &["CN=TEST ours, signed by CN=TEST issuer: RSA 2048 bits, 10 days left"],
         )

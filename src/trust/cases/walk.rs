@@ -1,4 +1,4 @@
-//! Walks the table, and writes it for people.
+//! Checks the table, and writes it to `docs/certificates.md`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::trust::{Anchor, Certificate, TrustError, validity};
 const DAY: i64 = 24 * 3600;
 
 impl Case {
-    /// Verdict and words as they are.
+    /// Returns the actual verdict and sentences.
     fn run(&self) -> (String, Vec<String>) {
         let outcome = match &self.given {
             Given::Ca => Anchor::from_pem(&self.made.file).map(|anchor| {
@@ -70,19 +70,19 @@ fn there_are_forty_cases_and_more_of_different_names() {
 }
 
 #[test]
-fn no_word_acts_on_the_terminal() {
+fn no_sentence_controls_the_terminal() {
     for case in cases() {
-        for word in case.run().1 {
+        for sentence in case.run().1 {
             assert!(
-                word.chars().all(|c| !c.is_control() && !crate::messages::misleads(c)),
-                "{}: {word:?}",
+                sentence.chars().all(|c| !c.is_control() && !crate::messages::misleads(c)),
+                "{}: {sentence:?}",
                 case.name
             );
         }
     }
 }
 
-/// The table for people; with `UPDATE_DOCS=1` it is written, else compared.
+/// Compares the document with the table; with `UPDATE_DOCS=1`, writes it.
 #[test]
 fn the_page_says_what_the_table_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certificates.md");
@@ -100,12 +100,12 @@ fn the_page_says_what_the_table_says() {
 fn page() -> String {
     let cases = cases();
     let mut page = format!(
-        "# Certificates, and what is said of them\n\
+        "# Certificates and their verdicts\n\
          \n\
-         {} cases. Generated from `src/trust/cases.rs`, which the tests check verdict by verdict and word by \
-         word;\n`UPDATE_DOCS=1 cargo test --lib trust` writes this page anew. The client's CA is \
-         `trust/ca.crt` and the time\n2026-01-01 00:00 UTC, unless \"How it is made\" says otherwise; files are \
-         those of `tests/fixtures`.\nOf those accepted the user sees who it is, then the notes.\n\
+         {} cases, generated from `src/trust/cases`, whose tests check every verdict and sentence.\n\
+         `UPDATE_DOCS=1 cargo test --lib trust` writes this page. Unless \"How it is made\" says otherwise, the\n\
+         client's CA is `trust/ca.crt` and the time is 2026-01-01 00:00 UTC. Files are in `tests/fixtures`. Of an\n\
+         accepted certificate the user sees the description, then the warnings.\n\
          \n\
          | Case | How it is made | Verdict | What the user sees |\n\
          | --- | --- | --- | --- |\n",

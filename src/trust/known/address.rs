@@ -1,9 +1,10 @@
-//! One spelling for each address.
+//! Normal form of addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// `host:port` as the known servers are listed: the host in lower case and without a last dot, a v6 address in
-/// its short form and in brackets, the port without zeros before it. `None` if it is no address with a port.
+/// Returns `host:port` in the form of the known servers: the host in lower case and without a final dot, an IPv6
+/// address shortened and in brackets, the port without leading zeros. Returns `None` if the text is not an address
+/// with a port.
 ///
 /// Nothing is looked up: `localhost` and `127.0.0.1` are two servers.
 #[must_use]
@@ -33,7 +34,7 @@ fn host(host: &str) -> Option<String> {
     is_plain(name).then(|| name.to_lowercase())
 }
 
-/// What can stand in a line of the file without being taken for anything else.
+/// Returns whether the name can stand in a line of the file unambiguously.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
 }

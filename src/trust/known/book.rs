@@ -1,12 +1,12 @@
-//! The lines of the file of known servers.
+//! The format of the file of known servers.
 //!
 //! ```text
 //! # comments and empty lines stay
 //! example.org:4321 ca=sha256:HEX key=sha256:HEX bits=2048 first=2026-11-22T13:26:20Z
 //! ```
 //!
-//! After the address `name=value` in any order; what this version does not know is kept. A line that cannot be
-//! understood is an error that names it.
+//! The address comes first, then `name=value` pairs in any order. Unknown names are kept. A line that cannot be
+//! parsed is an error that names its number.
 
 use std::fmt;
 use std::fs::File;
@@ -20,40 +20,40 @@ use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::messages::escape;
 
-/// Begins a new file.
+/// First lines of a new file.
 const TITLE: &str =
     "# Servers that upseal has met: their address, their CA, their key. `upseal known` lists them.";
 
-/// More than anybody's servers take: ten thousand lines.
+/// Maximum size of the file in bytes: about ten thousand lines.
 const MOST: u64 = 4 << 20;
 
-/// A key that was offered, or is given.
+/// A key that a server offered, or that the user gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offered {
     /// SPKI SHA-256.
     pub key: Digest,
-    /// Bits of the modulus, if known.
+    /// Size of the modulus in bits, if known.
     pub bits: Option<usize>,
 }
 
-/// The key that signed a receipt of a server.
+/// The key that signed a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignedBy {
-    /// Its receipt key, by its SPKI SHA-256.
+    /// The server's receipt key, by its SPKI SHA-256.
     ReceiptKey(Digest),
-    /// Its own key, which also decrypts.
+    /// The server's own key, which also decrypts.
     OnlyKey,
 }
 
 impl SignedBy {
-    /// The key that must have signed this statement.
+    /// Returns the key that must have signed this statement.
     #[must_use]
     pub fn of(statement: &Statement) -> Self {
         statement.receipt_key.map_or(Self::OnlyKey, Self::ReceiptKey)
     }
 }
 
-/// How [`SignedBy::OnlyKey`] is written.
+/// Value that stands for [`SignedBy::OnlyKey`].
 const ONLY_KEY: &str = "none";
 
 impl fmt::Display for SignedBy {
@@ -68,30 +68,30 @@ impl fmt::Display for SignedBy {
 /// A known server: an address under a CA, and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// As [`normal`] writes it.
+    /// Address in its [normal](super::normal) form.
     pub address: String,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// SPKI SHA-256 of the server's key.
     pub key: Digest,
-    /// Bits of its modulus.
+    /// Size of its modulus in bits.
     pub bits: Option<usize>,
-    /// Since when, RFC 3339.
+    /// Time of the first meeting, RFC 3339.
     pub first: Option<String>,
-    /// The last other key that answered there and was refused.
+    /// The key that was refused last.
     pub offered: Option<Offered>,
-    /// It said once that it gives receipts.
+    /// Whether the server has said that it gives receipts.
     pub receipts: bool,
     /// SPKI SHA-256 of the key that signs its receipts, once one was seen.
     pub receipt_key: Option<Digest>,
-    /// The last other key that signed a receipt there and was refused.
+    /// The signer of a receipt that was refused last.
     pub offered_receipts: Option<SignedBy>,
-    /// What another version wrote, as it stood.
+    /// Pairs that another version wrote, unchanged.
     others: Vec<String>,
 }
 
 impl Entry {
-    /// Nothing but what it must have.
+    /// Creates an entry without its optional values.
     #[must_use]
     pub const fn new(address: String, ca: Digest, key: Digest) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl Entry {
             let (name, value) =
                 word.split_once('=').ok_or_else(|| format!("{} is not name=value", shown(word)))?;
             if name.is_empty() || names.contains(&name) {
-                return Err(format!("{} stands there twice", shown(name)));
+                return Err(format!("{} occurs twice", shown(name)));
             }
             names.push(name);
             match name {
@@ -133,7 +133,8 @@ impl Entry {
                 }
                 "offered" => offered = Some(digest(value)?),
                 "offered-bits" => offered_bits = Some(number(value)?),
-                // Written as 1 or not at all; among the others it would stand there twice one day.
+                // Written as `receipts=1` or left out. If other values were kept as unknown pairs, the name could
+                // occur twice later.
                 "receipts" => receipts = value == "1",
                 "receipt-key" => receipt_key = Some(digest(value)?),
                 "offered-receipt-key" if value == ONLY_KEY => offered_receipts = Some(SignedBy::OnlyKey),
@@ -184,28 +185,28 @@ fn number(value: &str) -> Result<usize, String> {
     value.parse().map_err(|_| format!("{} is not a number", shown(value)))
 }
 
-/// A word of a damaged line, harmless and short.
+/// Returns a word of a damaged line, escaped and shortened.
 fn shown(word: &str) -> String {
     let cut: String = word.chars().take(80).collect();
     format!("\"{}\"", escape(&cut))
 }
 
-/// The whole file.
+/// Contents of the file.
 #[derive(Debug, Default)]
 pub struct Book(Vec<Row>);
 
 #[derive(Debug)]
 struct Row {
-    /// As it stood in the file.
+    /// The line as it is in the file.
     text: String,
-    /// `None`: a comment, or empty.
+    /// `None` for a comment or an empty line.
     entry: Option<Entry>,
-    /// Whether the text is still what the entry says.
+    /// Whether the entry has changed since the line was read.
     stale: bool,
 }
 
 impl Book {
-    /// From a file; one that is not there is empty.
+    /// Reads a file; a missing one is empty.
     pub fn read(path: &Path) -> Result<Self, KnownError> {
         let unreadable = |why| KnownError::Unreadable { path: path.into(), why };
         let mut bytes = Vec::new();
@@ -223,7 +224,7 @@ impl Book {
         Self::parse(&bytes).map_err(|(line, why)| KnownError::Damaged { path: path.into(), line, why })
     }
 
-    /// From its bytes; an error names the line, from 1.
+    /// Parses a file. An error contains the number of the line, counted from 1.
     fn parse(bytes: &[u8]) -> Result<Self, (usize, String)> {
         let mut book = Self::default();
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -237,7 +238,7 @@ impl Book {
             if !meant.is_empty() && !meant.starts_with('#') {
                 let read = Entry::parse(meant).map_err(|why| (number, why))?;
                 if book.find(&read.address, read.ca).is_some() {
-                    return Err((number, format!("{} under this CA is there already", read.address)));
+                    return Err((number, format!("{} under this CA occurs twice", read.address)));
                 }
                 entry = Some(read);
             }
@@ -246,18 +247,17 @@ impl Book {
         Ok(book)
     }
 
-    /// The servers, in order.
+    /// Returns the servers, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.0.iter().filter_map(|row| row.entry.as_ref())
     }
 
-    /// The server at an address, which is [`normal`], under a CA.
+    /// Returns the server at an address in normal form, under a CA.
     #[must_use]
     pub fn find(&self, address: &str, ca: Digest) -> Option<&Entry> {
         self.entries().find(|entry| entry.address == address && entry.ca == ca)
     }
 
-    /// The same, to change it.
     pub(super) fn find_mut(&mut self, address: &str, ca: Digest) -> Option<&mut Entry> {
         self.by(|entry| entry.address == address && entry.ca == ca)
     }
@@ -268,8 +268,8 @@ impl Book {
         row.entry.as_mut()
     }
 
-    /// The server that is meant where the CA need not be named. `offering`: if several are known, the only one
-    /// that has offered another key, or another receipt key.
+    /// Returns the server at an address where the CA may be left out. If several are known and `offering` is set,
+    /// returns the only one that has offered another key or another receipt key.
     pub(super) fn choose(
         &mut self,
         address: &str,
@@ -294,7 +294,7 @@ impl Book {
             .ok_or_else(|| KnownError::NotKnown { address: address.to_owned(), ca: None })
     }
 
-    /// Puts a server at the end.
+    /// Appends a server.
     pub(super) fn add(&mut self, entry: Entry) -> &mut Entry {
         if self.0.is_empty() {
             self.0.push(Row { text: TITLE.to_owned(), entry: None, stale: false });
@@ -304,14 +304,14 @@ impl Book {
         self.0[last].entry.insert(entry)
     }
 
-    /// Takes a server out.
+    /// Removes a server.
     pub(super) fn remove(&mut self, gone: &Entry) {
         self.0.retain(|row| row.entry.as_ref() != Some(gone));
     }
 }
 
 impl fmt::Display for Book {
-    /// As it goes into the file: what was not changed as it stood.
+    /// Writes the file; lines that were not changed stay as they were.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.0 {
             match &row.entry {

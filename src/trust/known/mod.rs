@@ -1,8 +1,8 @@
-//! Known servers: which key answered at an address, under which CA, the last time.
+//! Known servers: which key answered last at an address, under which CA.
 //!
-//! A CA's signature says that *a* key which it certified answered; a course's CA certifies many. So
-//! the first key seen at (`host:port`, CA) is remembered, and another one there is refused although
-//! the CA signed it, until the user accepts it (PROTOCOL.md, "AP").
+//! A CA's signature proves only that *some* key which the CA certified has answered, and a CA may certify many. So
+//! the first key seen at a (`host:port`, CA) is remembered. Another key there is refused, although the CA signed it,
+//! until the user accepts it (docs/protocol.md, section "AP").
 //!
 //! ```text
 //!   meet ─┬─ nothing known ────────────► remember it: First
@@ -11,10 +11,10 @@
 //!         └─ the key that a pin names ─► remember it, whatever was known: Pinned
 //! ```
 //!
-//! The key that signs a server's receipts is remembered with it, from the first receipt on (`receipts.rs`).
+//! The key that signs a server's receipts is remembered too, from the first receipt on (`receipts.rs`).
 //!
-//! The file has a line for each (`book.rs`). It is read without a lock, because it is replaced by a rename; whoever changes it
-//! holds the lock of a file beside it from reading to renaming.
+//! The file has one line for each server (`book.rs`). It is read without a lock, because it is replaced by a rename.
+//! A process that changes it holds the lock of a file beside it, from reading to renaming.
 
 mod address;
 mod book;
@@ -33,64 +33,64 @@ pub use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 
-/// Why the known servers cannot be asked or changed. Each says all in one line.
+/// Why the known servers cannot be read or changed. Each message is one line and contains its cause.
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
-    /// There is no place for the file.
+    /// The home folder is unknown.
     #[error("cannot find the home folder to remember servers in; set UPSEAL_KNOWN to a file")]
     NoPlace,
     /// The file cannot be read.
     #[error("cannot read the known servers in {}: {why}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file of known servers.
         path: PathBuf,
-        /// Why.
+        /// Error from the system.
         why: io::Error,
     },
     /// The file cannot be changed.
     #[error("cannot change the known servers in {}: {why}", path.display())]
     Unwritable {
-        /// Which.
+        /// The file of known servers.
         path: PathBuf,
-        /// Why.
+        /// Error from the system.
         why: io::Error,
     },
-    /// A line is none of ours. It is never skipped: it may be the one that would refuse an impostor.
+    /// A line cannot be parsed. It is never skipped, because it may be the one that would expose an impostor.
     #[error("{}, line {line}, is damaged: {why}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file of known servers.
         path: PathBuf,
-        /// Counted from 1.
+        /// Number of the line, counted from 1.
         line: usize,
-        /// What is wrong in it, escaped.
+        /// What is wrong with it, escaped.
         why: String,
     },
-    /// It is no `host:port`.
+    /// The address is not `host:port`.
     #[error("invalid address {address:?}: expected host:port or [IPv6]:port")]
     NotAnAddress {
-        /// As given.
+        /// The address.
         address: String,
     },
-    /// Nothing is known of this server.
+    /// The server is not known.
     #[error("{address} is not a known server{}", under(*ca))]
     NotKnown {
-        /// Which.
+        /// Address of the server.
         address: String,
-        /// Under this CA, if one was named.
+        /// SPKI SHA-256 of the CA, if one was given.
         ca: Option<Digest>,
     },
-    /// It is known under several CAs.
+    /// The server is known under several CAs.
     #[error("{address} is known under {count} CAs; choose one with --ca")]
     Ambiguous {
-        /// Which.
+        /// Address of the server.
         address: String,
-        /// How many.
+        /// Number of CAs.
         count: usize,
     },
     /// No other key was refused since the last one was accepted.
     #[error("{address} has not offered another key than the known one, sha256:{key}")]
     NothingOffered {
-        /// Which.
+        /// Address of the server.
         address: String,
         /// The known key.
         key: Digest,
@@ -101,81 +101,81 @@ fn under(ca: Option<Digest>) -> String {
     ca.map(|ca| format!(" under the CA sha256:{ca}")).unwrap_or_default()
 }
 
-/// A server whose proof holds, before anything is sent to it.
+/// A server whose proof was verified, before anything is sent to it.
 #[derive(Debug, Clone)]
 pub struct Meeting<'a> {
-    /// As the user gave it.
+    /// Address, as the user gave it.
     pub address: &'a str,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// SPKI SHA-256 of the key that answered.
     pub key: Digest,
-    /// Bits of its modulus.
+    /// Size of its modulus in bits.
     pub bits: usize,
-    /// Whether a pin of the user's names this key.
+    /// Whether the user pinned this key.
     pub pinned: bool,
-    /// Whether it says that it gives receipts; `None` if it was not asked.
+    /// Whether the server says that it gives receipts; `None` if it was not asked.
     pub receipts: Option<bool>,
-    /// Unix seconds.
+    /// Current time, in Unix seconds.
     pub now: i64,
 }
 
-/// How it stands.
+/// Result of comparing a server with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encounter {
     /// Never seen before at this address under this CA.
     First {
-        /// The address is known under another CA.
+        /// Whether the address is known under another CA.
         other_ca: bool,
     },
-    /// The key that is known.
+    /// The known key.
     Known {
-        /// RFC 3339; `None` if the file does not say.
+        /// Time of the first meeting, RFC 3339; `None` if the file does not contain it.
         since: Option<String>,
     },
-    /// The key that the user's pin names.
+    /// A pinned key.
     Pinned {
-        /// The key that was known until now, if it was another.
+        /// The key that was known until now, if it was another one.
         replaced: Option<Digest>,
     },
-    /// The known key, which said once that it gives receipts and does not say so now: somebody may have
-    /// taken that away, so it must not get anything.
+    /// The known key, but the server no longer says that it gives receipts. An attacker may have removed that, so
+    /// nothing must be sent.
     Withheld {
-        /// RFC 3339; `None` if the file does not say.
+        /// Time of the first meeting, RFC 3339; `None` if the file does not contain it.
         since: Option<String>,
     },
-    /// Another key than the known one: it must not get anything.
+    /// Another key than the known one. Nothing must be sent.
     Changed {
         /// The known key.
         known: Digest,
-        /// RFC 3339; `None` if the file does not say.
+        /// Time of the first meeting, RFC 3339; `None` if the file does not contain it.
         since: Option<String>,
     },
 }
 
-/// What [`KnownServers::meet`] found.
+/// Result of [`KnownServers::meet`].
 #[derive(Debug)]
 pub struct Met {
-    /// How it stands.
+    /// Result of the comparison.
     pub encounter: Encounter,
-    /// Why this could not be remembered, if it could not.
+    /// Why the result could not be saved, if it could not.
     pub unsaved: Option<KnownError>,
 }
 
-/// The file of known servers, or none if there is no place for one.
+/// The file of known servers, or none if the home folder is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct KnownServers {
     path: Option<PathBuf>,
 }
 
 impl KnownServers {
-    /// In this file, which need not exist; `None`: nothing is known, and nothing is remembered.
+    /// Uses the file `path`, which may be missing. With `None`, nothing is known and nothing is remembered.
     #[must_use]
     pub const fn at(path: Option<PathBuf>) -> Self {
         Self { path }
     }
 
-    /// All of them, in the file's order.
+    /// Returns all known servers, in the order of the file.
     pub fn list(&self) -> Result<Vec<Entry>, KnownError> {
         match &self.path {
             None => Ok(Vec::new()),
@@ -183,8 +183,8 @@ impl KnownServers {
         }
     }
 
-    /// Bits of the known key at this address under this CA, so that the hello can have the signature's
-    /// length. Whoever asks also learns of damage before anything is sent.
+    /// Returns the size in bits of the key known at this address under this CA, so that the hello can have the length
+    /// of the signature. A damaged file is thus reported before anything is sent.
     pub fn bits(&self, address: &str, ca: Digest) -> Result<Option<usize>, KnownError> {
         let Some(path) = &self.path else { return Ok(None) };
         let book = Book::read(path)?;
@@ -195,8 +195,8 @@ impl KnownServers {
     /// Compares a server with what is known of it, and remembers what is new.
     ///
     /// # Errors
-    /// The file cannot be read, or is damaged: then nothing must be sent. That it cannot be written is
-    /// no error but [`Met::unsaved`].
+    /// The file cannot be read or is damaged; then nothing must be sent. If it cannot be written, that is reported in
+    /// [`Met::unsaved`].
     pub fn meet(&self, meeting: &Meeting<'_>) -> Result<Met, KnownError> {
         let address = known_address(meeting.address)?;
         let Some(path) = &self.path else {
@@ -211,7 +211,7 @@ impl KnownServers {
             return Ok(Met { encounter, unsaved: None });
         }
         let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
-        // Again under the lock: in between another program may have met it too.
+        // Another process may have met the server since the file was read.
         let lock = hold(path);
         let mut book = Book::read(path)?;
         let (encounter, news) = decide(&mut book, &address, meeting);
@@ -223,9 +223,8 @@ impl KnownServers {
         Ok(Met { encounter, unsaved: saved.map_err(unwritable).err() })
     }
 
-    /// From now on this key is the known one: the given, or else the last that was refused, the server's own or the one
-    /// that signed its receipts. With a CA and
-    /// a key also a server that was never met.
+    /// Accepts a key: the given one, or else the one that was refused last, of the server or of its receipts. With a
+    /// CA and a key, also accepts a server that is not known yet.
     pub fn accept(
         &self,
         address: &str,
@@ -237,7 +236,7 @@ impl KnownServers {
         self.change(|book| {
             let entry = match (book.choose(&address, ca, key.is_none()), ca, key) {
                 (Err(KnownError::NotKnown { .. }), Some(ca), Some(_)) => {
-                    // Whatever key it has now is replaced below.
+                    // Its key is replaced below.
                     book.add(Entry::new(address.clone(), ca, Digest([0; 32])))
                 }
                 (chosen, ..) => chosen?,
@@ -260,7 +259,7 @@ impl KnownServers {
             });
             if entry.key != key.key {
                 (entry.key, entry.bits, entry.first) = (key.key, None, Some(date(now)));
-                // The server's with the other key: it is learned again.
+                // The receipt key belongs to the other server key. It is learned again.
                 (entry.receipt_key, entry.offered_receipts) = (None, None);
             }
             entry.bits = bits.or(entry.bits);
@@ -269,7 +268,7 @@ impl KnownServers {
         })
     }
 
-    /// Forgets a server.
+    /// Removes a server.
     pub fn remove(&self, address: &str, ca: Option<Digest>) -> Result<Entry, KnownError> {
         let address = known_address(address)?;
         self.change(|book| {
@@ -283,7 +282,7 @@ impl KnownServers {
     fn change<T>(&self, edit: impl FnOnce(&mut Book) -> Result<T, KnownError>) -> Result<T, KnownError> {
         let path = self.path.as_ref().ok_or(KnownError::NoPlace)?;
         let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
-        // What is damaged is said even where nothing can be written.
+        // Damage is reported even if the file cannot be written.
         Book::read(path)?;
         let _held = hold(path).map_err(unwritable)?;
         let mut book = Book::read(path)?;
@@ -297,7 +296,7 @@ fn known_address(address: &str) -> Result<String, KnownError> {
     normal(address).ok_or_else(|| KnownError::NotAnAddress { address: address.to_owned() })
 }
 
-/// How it stands, and whether the book was changed by it.
+/// Compares a server with the book. Returns the result, and whether the book was changed.
 fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, bool) {
     let other_ca = book.entries().any(|entry| entry.address == address);
     let offered = Offered { key: meeting.key, bits: Some(meeting.bits) };
@@ -333,13 +332,13 @@ fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, 
     (encounter, *entry != before)
 }
 
-/// RFC 3339, UTC.
+/// Formats a time as RFC 3339, UTC.
 fn date(now: i64) -> String {
     Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// Held from reading the file to replacing it. Where a file system has no locks, two programs at once may lose one's
-/// news.
+/// Takes the lock that is held from reading the file to replacing it. Where the file system has no locks, two
+/// processes at once may lose an update.
 fn hold(path: &Path) -> io::Result<Option<File>> {
     lock(path, ".lock", LockKind::Exclusive, LOCK_TIMEOUT).and_then(Lock::held)
 }

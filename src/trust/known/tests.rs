@@ -22,7 +22,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// In a folder that does not exist yet.
+    /// A file in a folder that does not exist yet.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let known = KnownServers::at(Some(folder.path().join("upseal/known_servers")));
@@ -42,7 +42,7 @@ impl Scratch {
         fs::write(self.path(), text).unwrap();
     }
 
-    /// Where everything can be remembered.
+    /// Meets a server, and checks that everything was saved.
     fn meet(&self, meeting: &Meeting<'_>) -> Encounter {
         let met = self.known.meet(meeting).unwrap();
         assert!(met.unsaved.is_none(), "{:?}", met.unsaved);
@@ -76,7 +76,7 @@ fn first_seen_then_known_then_changed_until_it_is_accepted() {
 }
 
 #[test]
-fn the_file_is_for_people_and_for_nobody_else() {
+fn the_file_is_readable_text_and_private() {
     let scratch = Scratch::new();
     scratch.meet(&meeting("Example.org:04321", CA, OLD));
     let line =
@@ -122,7 +122,7 @@ fn another_ca_or_address_is_another_server() {
     assert_eq!(scratch.meet(&meeting("127.0.0.1:4322", CA, NEW)), Encounter::First { other_ca: false });
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
 
-    // Which is meant must be said, unless only one has something to accept.
+    // The CA must be given, unless only one server has something to accept.
     let error = scratch.known.remove(HERE, None).unwrap_err();
     assert!(matches!(error, KnownError::Ambiguous { count: 2, .. }), "{error}");
     let given = Offered { key: NEW, bits: None };
@@ -174,16 +174,16 @@ fn a_damaged_line_stops_everything_and_is_named() {
         (format!("{HERE} key=sha256:{OLD}"), "ca= is missing"),
         (good[..good.len() - 1].to_owned(), "64 hexadecimal digits"),
         (format!("127.0.0.1 ca=sha256:{CA} key=sha256:{OLD}"), "is not host:port"),
-        (format!("{good} key=sha256:{NEW}"), "\"key\" stands there twice"),
+        (format!("{good} key=sha256:{NEW}"), "\"key\" occurs twice"),
         (format!("{good} receipts=1 receipts=0"), "twice"),
         (format!("{good} bits=many"), "\"many\" is not a number"),
         (format!("{good} first=yesterday"), "\"yesterday\" is not a date"),
         (format!("{good} \u{1b}[2J"), "\\u{1b}[2J"),
-        (good.clone(), "is there already"),
+        (good.clone(), "occurs twice"),
         ("<<<<<<< HEAD".to_owned(), "is not host:port"),
     ] {
         let scratch = Scratch::new();
-        // Also where the damage is in another server's line.
+        // Also if the damage is in another server's line.
         scratch.write(format!("# one\n{good}\n{bad}\n"));
         let before = scratch.text();
         for error in [
@@ -212,7 +212,7 @@ fn what_cannot_be_remembered_is_said_and_still_met() {
     assert_eq!(met.encounter, Encounter::First { other_ca: false });
     assert!(matches!(met.unsaved, Some(KnownError::NoPlace)));
 
-    // A file in the place of the folder: nobody can write there, not even root.
+    // A file has the folder's name, so not even root can write there.
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("upseal"), "").unwrap();
     let known = KnownServers::at(Some(folder.path().join("upseal/known_servers")));
@@ -220,7 +220,7 @@ fn what_cannot_be_remembered_is_said_and_still_met() {
     assert_eq!(met.encounter, Encounter::First { other_ca: false });
     assert!(matches!(met.unsaved, Some(KnownError::Unwritable { .. })), "{:?}", met.unsaved);
 
-    // What is there and cannot be read is not taken for nothing.
+    // A file that cannot be read does not count as empty.
     let known = KnownServers::at(Some(folder.path().to_owned()));
     assert!(matches!(known.meet(&meeting(HERE, CA, OLD)), Err(KnownError::Unreadable { .. })));
 }
@@ -255,12 +255,12 @@ fn receipts_once_given_may_not_go_missing() {
     assert!(matches!(met(None, OLD), Encounter::Known { .. }), "it was not asked");
     let pinned = Meeting { pinned: true, receipts: Some(false), ..meeting(HERE, CA, OLD) };
     assert!(matches!(known.meet(&pinned).unwrap().encounter, Encounter::Withheld { .. }));
-    // Nor when its key was changed.
+    // Nor if its key was changed.
     known.accept(HERE, Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
     assert!(matches!(met(Some(false), NEW), Encounter::Withheld { .. }));
 }
 
-/// Whoever edits the file to have a server's receipts forgotten must not lose the file.
+/// A user who edits the file to forget a server's receipts must not lose the file.
 #[test]
 fn receipts_that_were_edited_away_are_no_second_word_when_they_come_back() {
     let scratch = Scratch::new();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::crypto::receipt::RECEIPT_MAX;
 
-/// 2026-11-28, when the receipts of the fixtures were given.
+/// 2026-11-28, when the fixtures' receipts were given.
 const NOW: i64 = 1_795_824_000;
 
 macro_rules! fixture {
@@ -28,7 +28,7 @@ type Is = fn(&TrustError) -> bool;
 
 #[test]
 fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
-    // Of version 1, where nothing limits the use; and of version 3, for receipts.
+    // Version 1, where nothing limits the use, and version 3, for receipts.
     for pem in [fixture!("identity-v1/receipt_signed.crt"), fixture!("receipts/receipts.crt")] {
         let signers = check(Some(pem)).unwrap();
         let receipts = signers.receipts.as_ref().unwrap();
@@ -62,7 +62,7 @@ fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
         let error = check(Some(pem)).err().unwrap_or_else(|| panic!("accepted: {what}"));
         assert!(is_it(&error), "{what}: {error}");
     }
-    // The same key on both sides, long enough.
+    // The same key on both sides, which is long enough.
     let receipts = fixture!("identity-v1/receipt_signed.crt").to_owned();
     let twice = Certificates { server: receipts.clone(), receipts: Some(receipts) };
     assert!(matches!(anchor().check_signers(&twice, NOW), Err(TrustError::NotApart)));

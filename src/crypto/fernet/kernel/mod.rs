@@ -1,13 +1,12 @@
-//! CP2's inner loop: AES-CBC, the HMAC's SHA-256 and the file's own, in one pass over steps of 64 bytes.
+//! The inner loop of CP2: AES-CBC, the SHA-256 of the HMAC and that of the file, in one pass over steps of 64 bytes.
 //!
-//! Each of the three is a chain in which every operation needs the one before, so one chain alone leaves most
-//! of a processor idle. The back end for x86-64 has all three under way at once (`x86`). Its twin, here, does
-//! one after the other with the crates `aes`, `cbc` and `sha2`, and is right everywhere; the tests hold both to
-//! the same bytes.
+//! In each of the three, every operation needs the result of the one before, so one alone leaves most of a processor
+//! idle. The back end for x86-64 (`x86`) interleaves all three. The portable back end, in this file, runs them one
+//! after the other with the crates `aes`, `cbc` and `sha2`. The tests check that both produce the same bytes.
 //!
-//! HMAC covers more than the ciphertext, so its 64-byte blocks do not begin where AES's steps do; while a token
-//! is made it is [`LAG`] bytes or more behind. What begins and ends a token, less than a step, goes through
-//! [`Encryption::encrypt`], [`Decryption::decrypt`] and [`Hash::finish`].
+//! The HMAC covers more than the ciphertext, so its 64-byte blocks do not begin where AES's steps do. While a token
+//! is written, the HMAC is [`LAG`] bytes or more behind. The beginning and the end of a token, less than a step, go
+//! through [`Encryption::encrypt`], [`Decryption::decrypt`] and [`Hash::finish`].
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
@@ -19,29 +18,29 @@ pub mod base64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Bytes of an AES block.
+/// Length of an AES block in bytes.
 pub const BLOCK: usize = 16;
-/// Bytes of a step: a block of SHA-256, and four of AES.
+/// Length of a step in bytes: one block of SHA-256, four of AES.
 pub const STEP: usize = 64;
-/// Bytes that wait for the HMAC at the least, while a token is made. A load that spans two stores waits until
+/// Minimum number of bytes that wait for the HMAC while a token is written. A load that spans two stores waits until
 /// both have reached the cache; two steps later they have.
 pub const LAG: usize = 2 * STEP;
 
-/// SHA-256's chaining value.
+/// Chaining value of SHA-256.
 type State = [u32; 8];
 
-/// Who does the work.
+/// Back end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// The crates `aes`, `cbc` and `sha2`, one after the other.
     Portable,
-    /// AES-NI and the SHA extensions, all chains at once.
+    /// AES-NI and the SHA extensions, interleaved.
     #[cfg(target_arch = "x86_64")]
     Ni(x86::Ni),
 }
 
 impl Backend {
-    /// The fastest that this machine has.
+    /// Returns the fastest back end on this machine.
     #[must_use]
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -51,7 +50,7 @@ impl Backend {
         Self::Portable
     }
 
-    /// Who writes and reads base64 beside it.
+    /// Returns the base64 back end that goes with it.
     #[must_use]
     pub fn base64(self) -> Base64 {
         match self {
@@ -61,7 +60,7 @@ impl Backend {
         }
     }
 
-    /// For people.
+    /// Returns the name for display.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,17 +71,17 @@ impl Backend {
     }
 }
 
-/// SHA-256 of whole steps, whose rest is given at the end. Zeroized on drop, since an HMAC's is a secret.
+/// SHA-256 of whole steps; the rest is given at the end. Zeroized on drop, since that of an HMAC is secret.
 #[derive(Clone)]
 pub struct Hash {
     backend: Backend,
     state: State,
-    /// Bytes so far.
+    /// Number of bytes so far.
     len: u64,
 }
 
 impl Hash {
-    /// Of nothing yet.
+    /// Starts a hash.
     #[must_use]
     pub const fn new(backend: Backend) -> Self {
         // FIPS 180-4, 5.3.3.
@@ -94,7 +93,7 @@ impl Hash {
         Self { backend, state, len: 0 }
     }
 
-    /// Goes on by whole steps.
+    /// Hashes whole steps.
     pub fn update(&mut self, steps: &[[u8; STEP]]) {
         match self.backend {
             Backend::Portable => sha2::block_api::compress256(&mut self.state, steps),
@@ -108,7 +107,7 @@ impl Hash {
         self.len = self.len.wrapping_add(size_of_val(steps) as u64);
     }
 
-    /// Of everything so far, and `rest` behind it.
+    /// Returns the hash of everything so far followed by `rest`.
     #[must_use]
     pub fn finish(&self, rest: &[u8]) -> [u8; 32] {
         let mut hash = self.clone();
@@ -136,7 +135,7 @@ impl Drop for Hash {
     }
 }
 
-/// HMAC-SHA256 (RFC 2104) of whole steps, whose rest is given at the end.
+/// HMAC-SHA256 (RFC 2104) of whole steps; the rest is given at the end.
 #[derive(Clone)]
 pub struct Hmac {
     inner: Hash,
@@ -144,7 +143,7 @@ pub struct Hmac {
 }
 
 impl Hmac {
-    /// With a key of 16 bytes, as Fernet has them.
+    /// Starts an HMAC with a key of 16 bytes, as in Fernet.
     #[must_use]
     pub fn new(backend: Backend, key: &[u8; 16]) -> Self {
         let begin = |pad: u8| {
@@ -159,14 +158,14 @@ impl Hmac {
         Self { inner: begin(0x36), outer: begin(0x5c) }
     }
 
-    /// The tag over everything so far, and `rest` behind it.
+    /// Returns the tag over everything so far followed by `rest`.
     #[must_use]
     pub fn finish(&self, rest: &[u8]) -> [u8; 32] {
         self.outer.finish(&self.inner.finish(rest))
     }
 }
 
-/// AES-128-CBC of one token, and the loop that makes it.
+/// AES-128-CBC encryption of one token, and the loop that writes it.
 pub struct Encryption(Encrypting);
 
 enum Encrypting {
@@ -180,7 +179,7 @@ enum Encrypting {
 }
 
 impl Encryption {
-    /// The first block is chained to `iv`.
+    /// Starts encrypting; `iv` is chained to the first block.
     #[must_use]
     pub fn new(backend: Backend, key: &[u8; 16], iv: [u8; BLOCK]) -> Self {
         Self(match backend {
@@ -190,7 +189,7 @@ impl Encryption {
         })
     }
 
-    /// Encrypts blocks and does nothing else.
+    /// Encrypts blocks, without hashing.
     pub fn encrypt(&mut self, blocks: &mut [[u8; BLOCK]]) {
         match &mut self.0 {
             Encrypting::Portable(cipher) => cipher.encrypt_blocks(Array::cast_slice_from_core_mut(blocks)),
@@ -199,8 +198,8 @@ impl Encryption {
         }
     }
 
-    /// Encrypts `plain` to the last bytes of `token`, whose first, at least [`LAG`], are there already. Adds as
-    /// many bytes as `plain` has, from the beginning of `token`, to `mac`; and `plain` to `digest`.
+    /// Encrypts `plain` to the last bytes of `token`, whose first bytes, at least [`LAG`], are there already. Adds as
+    /// many bytes as `plain` has, from the beginning of `token`, to `mac`, and `plain` to `digest`.
     ///
     /// # Panics
     /// If `token` is not [`LAG`] bytes longer than `plain`, or more.
@@ -236,7 +235,7 @@ impl Encryption {
     }
 }
 
-/// AES-128-CBC of one token, and the loop that reads it.
+/// AES-128-CBC decryption of one token, and the loop that reads it.
 pub struct Decryption(Decrypting);
 
 enum Decrypting {
@@ -250,7 +249,7 @@ enum Decrypting {
 }
 
 impl Decryption {
-    /// The first block is chained to `iv`.
+    /// Starts decrypting; `iv` is chained to the first block.
     #[must_use]
     pub fn new(backend: Backend, key: &[u8; 16], iv: [u8; BLOCK]) -> Self {
         Self(match backend {
@@ -260,7 +259,7 @@ impl Decryption {
         })
     }
 
-    /// Decrypts blocks and does nothing else.
+    /// Decrypts blocks, without hashing.
     pub fn decrypt(&mut self, blocks: &mut [[u8; BLOCK]]) {
         match &mut self.0 {
             Decrypting::Portable(cipher) => cipher.decrypt_blocks(Array::cast_slice_from_core_mut(blocks)),
@@ -269,7 +268,7 @@ impl Decryption {
         }
     }
 
-    /// Decrypts `cipher` to the end of `out`. Adds `signed` to `mac`, and what was decrypted to `digest`.
+    /// Decrypts `cipher` to the end of `out`. Adds `signed` to `mac`, and the plaintext to `digest`.
     ///
     /// # Panics
     /// If `signed` and `cipher` are not equally long.

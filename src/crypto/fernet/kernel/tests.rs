@@ -7,15 +7,15 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::crypto::testing::{pieces, random};
 
-/// The portable one, which is tested everywhere, and where the processor has it the fast one.
-/// [`the_fast_one_is_chosen_where_the_processor_has_it`] says which these are.
+/// The portable back end, and the fast one where the processor supports it.
+/// [`the_fast_one_is_chosen_where_the_processor_has_it`] checks which is used.
 fn backends() -> Vec<Backend> {
     let mut all = vec![Backend::Portable, Backend::best()];
     all.dedup();
     all
 }
 
-/// A step's worth of each.
+/// Data of one step for each.
 fn steps(bytes: &[u8]) -> &[[u8; STEP]] {
     bytes.as_chunks().0
 }
@@ -120,7 +120,7 @@ fn every_back_end_seals_as_the_crates_do_step_by_step() {
                 let rest = steps(&plain[from..]);
                 token.extend_from_slice(&random(size_of_val(rest)));
                 cipher.seal(rest, &mut token[begin..], &mut mac, digest.as_mut());
-                // What comes after it has the same chain.
+                // What follows has the same chain.
                 let mut after = [[7; BLOCK]; 3];
                 cipher.encrypt(&mut after);
                 let tag = mac.finish(&token[token.len() - lag..]);
@@ -138,7 +138,7 @@ fn every_back_end_seals_as_the_crates_do_step_by_step() {
                 let expected = digest.then(|| Sha256::digest([&plain[..], b"x"].concat()).into());
                 assert_eq!(digest_of_all, expected, "{count} {lag}");
             }
-            // And the portable one is the crates'.
+            // The portable one is that of the crates.
             let (token, .., tag, _, _, _) = run(Backend::Portable, None, 1);
             let mut expected = plain.clone();
             let blocks = Array::cast_slice_from_core_mut(expected.as_chunks_mut().0);
@@ -179,7 +179,7 @@ fn every_back_end_opens_as_the_crates_do_step_by_step() {
                     assert_eq!(run(backend, hash(backend), split), portable, "{context}");
                 }
                 let (out, _, _, _, digest) = portable;
-                // And the portable one is the crates'.
+                // The portable one is that of the crates.
                 let mut expected = token[lead..].to_vec();
                 let blocks = Array::cast_slice_from_core_mut(expected.as_chunks_mut().0);
                 cbc::Decryptor::<Aes128>::new((&key).into(), &iv.into()).decrypt_blocks(blocks);

@@ -7,12 +7,12 @@
 //!   file's SHA-256       ├─ 64 SHA rounds on plaintext ──────────────┤        likewise
 //! ```
 //!
-//! Each of these instructions waits for the one before it in its chain, so one chain alone leaves most of
-//! the processor idle. It finds other work only as far ahead as it looks, some 300 instructions; so the
-//! chains stand mixed in the program, 2½ AES rounds to every four SHA rounds (`interleave`).
+//! Each of these instructions waits for the one before it in its chain, so one chain alone leaves most of the
+//! processor idle. The processor finds independent work only among the next 300 instructions or so. Therefore the
+//! chains are interleaved in the program, 2½ AES rounds to every four SHA rounds (`interleave`).
 //!
-//! Unsafe here are: 16 bytes as a vector and back, the calls of code that needs the features (whoever has a
-//! [`Ni`] has asked for them), and the bytes behind the end of a `Vec`.
+//! The unsafe operations are: conversions between 16 bytes and a vector, calls of code that needs the features (a
+//! [`Ni`] exists only where they were detected), and writes to the spare capacity of a `Vec`.
 #![expect(unsafe_code, reason = "these instructions cannot be had otherwise")]
 #![expect(unused_assignments, reason = "a block's last rounds schedule nothing, which the lint does not see")]
 
@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use super::{BLOCK, LAG, STEP, State};
 
-/// Says that this processor has the instructions.
+/// Proof that this processor has the instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ni(());
 
@@ -38,7 +38,7 @@ pub struct Ni(());
 pub(super) type RoundKeys = Zeroizing<[__m128i; 11]>;
 
 impl Ni {
-    /// Asks the processor.
+    /// Detects the instructions.
     pub(super) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("aes")
             && is_x86_feature_detected!("sha")
@@ -60,21 +60,21 @@ impl Ni {
         unsafe { decryption_keys(key) }
     }
 
-    /// AES-CBC alone. `chain` is the last block of ciphertext, before and after.
+    /// Encrypts with AES-CBC, without hashing. `chain` is the last block of ciphertext, before and after.
     #[expect(clippy::unused_self, reason = "it is the proof")]
     pub(super) fn encrypt(self, keys: &RoundKeys, chain: &mut [u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
         // SAFETY: as above.
         unsafe { encrypt(keys, chain, blocks) }
     }
 
-    /// Likewise.
+    /// Decrypts with AES-CBC, without hashing.
     #[expect(clippy::unused_self, reason = "it is the proof")]
     pub(super) fn decrypt(self, keys: &RoundKeys, chain: &mut [u8; BLOCK], blocks: &mut [[u8; BLOCK]]) {
         // SAFETY: as above.
         unsafe { decrypt(keys, chain, blocks) }
     }
 
-    /// SHA-256 alone.
+    /// Hashes blocks with SHA-256.
     #[expect(clippy::unused_self, reason = "it is the proof")]
     pub(super) fn compress(self, state: &mut State, blocks: &[[u8; STEP]]) {
         // SAFETY: as above.
@@ -175,7 +175,7 @@ macro_rules! interleave {
     };
 }
 
-/// No instruction at all, but all chains pass through it, so the compiler cannot put one behind the others.
+/// Compiles to no instruction. All chains pass through it, so the compiler cannot move one behind the others.
 /// It would when there are three: the order that is written costs it registers.
 #[inline]
 fn meet(a: &mut __m128i, b: &mut __m128i, c: &mut __m128i) {
@@ -335,7 +335,7 @@ fn open<const DIGEST: bool>(
     unsafe { out.set_len(whole) };
 }
 
-/// SHA-256 of whole blocks.
+/// Hashes whole blocks with SHA-256.
 #[target_feature(enable = "sha,avx,sse4.1,ssse3")]
 fn compress(state: &mut State, blocks: &[[u8; STEP]]) {
     let mut hash = import(state);
@@ -384,7 +384,7 @@ fn decrypt(keys: &RoundKeys, chain: &mut [u8; BLOCK], blocks: &mut [[u8; BLOCK]]
     store(chain, previous);
 }
 
-/// FIPS 197, 5.2.
+/// Expands an encryption key (FIPS 197, 5.2).
 #[target_feature(enable = "aes,avx")]
 fn encryption_keys(key: &[u8; 16]) -> RoundKeys {
     let mut keys = Zeroizing::new([load(key); 11]);
@@ -403,7 +403,7 @@ fn encryption_keys(key: &[u8; 16]) -> RoundKeys {
     keys
 }
 
-/// For the equivalent inverse cipher (FIPS 197, 5.3.5).
+/// Expands a decryption key, for the equivalent inverse cipher (FIPS 197, 5.3.5).
 #[target_feature(enable = "aes,avx")]
 fn decryption_keys(key: &[u8; 16]) -> RoundKeys {
     let mut keys = encryption_keys(key);
@@ -414,7 +414,7 @@ fn decryption_keys(key: &[u8; 16]) -> RoundKeys {
     keys
 }
 
-/// A block's words, each read big-endian.
+/// Returns the words of a block, each read big-endian.
 #[target_feature(enable = "avx,ssse3")]
 fn words(block: &[u8; STEP]) -> [__m128i; 4] {
     let order = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
@@ -422,7 +422,7 @@ fn words(block: &[u8; STEP]) -> [__m128i; 4] {
     [a, b, c, d].map(|quarter| _mm_shuffle_epi8(load(quarter), order))
 }
 
-/// A B E F and C D G H, the order that `sha256rnds2` wants.
+/// Returns A B E F and C D G H, the order that `sha256rnds2` expects.
 #[target_feature(enable = "avx,sse4.1,ssse3")]
 fn import(state: &State) -> [__m128i; 2] {
     let word = |at: usize| state[at].cast_signed();
@@ -448,7 +448,7 @@ fn sum(a: [__m128i; 2], b: [__m128i; 2]) -> [__m128i; 2] {
     [_mm_add_epi32(a[0], b[0]), _mm_add_epi32(a[1], b[1])]
 }
 
-/// The four 16 bytes of a step.
+/// Splits a step into four 16 bytes.
 #[inline]
 fn quarters(step: &[u8; STEP]) -> [&[u8; 16]; 4] {
     let blocks = step.as_chunks().0;
@@ -478,7 +478,7 @@ impl Constants {
     }
 }
 
-/// FIPS 180-4, 4.2.2.
+/// Round constants (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]
 const WORDS: [[u32; 4]; 16] = [
     [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],

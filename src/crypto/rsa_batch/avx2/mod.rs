@@ -47,7 +47,7 @@ use vectors::{
     Entries, Vector, add, cut, keep, lanes, opaque, pick, product, rows, shift, square_rows, vector_of,
 };
 
-/// Rows of a product that are worked on together: their limbs and sums fit into the sixteen registers.
+/// Number of rows of a product that are computed together: their limbs and sums fit into the sixteen registers.
 const ROWS: usize = 6;
 
 /// p and q of a key of 1024 bits.
@@ -59,12 +59,12 @@ pub(super) type Pair1024 = Pair<16, 37, 74, 28>;
 /// The modulus of a key of 2048 bits.
 pub(super) type Pair2048 = Pair<32, 74, 148, 28>;
 
-/// Two moduli of `N` limbs of 64 bits, or twice the same, and what working with them needs. `T` = 2 `L`.
+/// Two moduli of `N` limbs of 64 bits, or one twice, and their constants and numbers in work. `T` = 2 `L`.
 pub(super) struct Pair<const N: usize, const L: usize, const T: usize, const BITS: u32> {
     streams: [Box<Stream<N, L, T, BITS>>; 2],
 }
 
-/// One modulus, in each lane; and the numbers that are worked on.
+/// One modulus in each lane, and the numbers in work.
 struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
     /// The modulus in limbs of 64 bits.
     plain: [u64; N],
@@ -79,18 +79,18 @@ struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
     enter_divided: [Vector; L],
     /// The columns of a product.
     t: [Vector; T],
-    /// The number that is worked on, below 2 n.
+    /// The number in work, below 2 n.
     y: [Vector; L],
     /// The other factor.
     x: [Vector; L],
-    /// The base of a public power, as it came.
+    /// The base of a public power, not in Montgomery's form.
     base: [Vector; L],
     /// The powers of a base, (L + 1) / 2 times two limbs of each.
     table: Vec<Entries>,
 }
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L, T, BITS> {
-    /// `None` if the processor has no AVX2.
+    /// Returns `None` if the processor has no AVX2.
     pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && BITS as usize * L >= 64 * N + 10 && BITS <= 29) };
         if !is_x86_feature_detected!("avx2") {

@@ -1,6 +1,7 @@
-//! What `avx2` computes with: vectors, rows of products of them, and the table of powers. No modulus is known here.
+//! Operations of `avx2` that do not depend on a modulus: on vectors, on rows of products of them, and on the table of
+//! powers.
 //!
-//! The bounds of every sum are `avx2`'s to prove; here they are only formed.
+//! `avx2` proves the bounds of all sums; here they are only computed.
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -121,12 +122,12 @@ pub(super) fn product(a: Vector, b: Vector) -> Vector {
     _mm256_mul_epu32(a, b)
 }
 
-/// The same, of which the compiler forgets where it comes from. Knowing that the upper halves are zero, it
-/// takes `product` for one of 64 bits, and having forgotten it a loop later, for three products.
+/// Returns `a` in a way that makes the compiler forget its origin. If the compiler knows that the upper halves are
+/// zero, it replaces `product` by a product of 64 bits, and where it no longer knows it, that by three products.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn opaque(mut a: Vector) -> Vector {
-    // SAFETY: no instruction at all.
+    // SAFETY: contains no instruction.
     unsafe { asm!("/* {0} */", inout(ymm_reg) a, options(pure, nomem, nostack, preserves_flags)) };
     a
 }

@@ -1,19 +1,20 @@
-//! What reaches the disk, and when: before a file has its name, and before it is said to be stored.
+//! What reaches the disk, and when: before a file gets its name, and before it is reported as stored.
 
 use std::os::unix::fs::MetadataExt as _;
 
 use super::super::durable::steps::Step;
+use super::amended::{amend, published};
 use super::*;
 use crate::store::Ticket;
 
-/// Bytes of the largest file that joins a group.
+/// Size in bytes of the largest file that joins a group.
 const SMALL: usize = 1 << 20;
 
 fn inode(folder: &Folder, text: &str) -> u64 {
     fs::metadata(folder.path().join(text)).unwrap().ino()
 }
 
-/// Publishes files of one size together, and returns every step until the last of them was said to be stored.
+/// Publishes files of one size together, and returns all steps until the last of them was reported as stored.
 fn steps_of(folder: &Folder, count: usize, size: usize) -> Vec<Step> {
     let tickets: Vec<Ticket> = (0..count)
         .map(|n| {
@@ -29,7 +30,7 @@ fn steps_of(folder: &Folder, count: usize, size: usize) -> Vec<Step> {
     folder.root().steps.drain()
 }
 
-/// A step of each file, in the order of the commits.
+/// Returns one step for each file, in the order of the commits.
 fn each(folder: &Folder, count: usize, step: impl Fn(u64, String) -> Step) -> Vec<Step> {
     (0..count).map(|n| step(inode(folder, &n.to_string()), n.to_string())).collect()
 }
@@ -89,7 +90,7 @@ fn each_large_file_is_brought_to_disk_by_itself() {
     }
 }
 
-/// A file of 1 MiB joins others, and one byte more makes it stay alone, however its bytes came.
+/// A file of 1 MiB joins others, and one more byte makes it stay alone, however it was written.
 #[test]
 fn a_large_file_does_not_wait_for_others_nor_they_for_it() {
     type Fill = fn(&Folder, usize) -> Box<dyn Pending>;
@@ -147,7 +148,7 @@ fn an_amended_file_is_on_disk_before_it_takes_the_name() {
     }
 }
 
-/// Whoever put it there may not have come so far.
+/// The process that stored it may not have synced it yet.
 #[test]
 fn a_file_that_was_here_already_is_brought_to_disk_with_its_name() {
     for (temp, folder) in inboxes() {
@@ -156,7 +157,7 @@ fn a_file_that_was_here_already_is_brought_to_disk_with_its_name() {
         let steps = folder.root().steps.drain();
         assert_eq!(steps.first(), Some(&Step::Bytes(inode(&folder, "a.txt"))), "{steps:?}");
         assert_eq!(steps.last(), Some(&Step::Names), "{steps:?}");
-        // Also where the end of an amended file is here under an earlier name.
+        // Also if the end of an amended file is here under an earlier name.
         let of = published(&folder, "a.txt", b"on");
         assert_eq!(of.stored.name, name("a (2).txt"));
         folder.root().steps.drain();
@@ -165,7 +166,7 @@ fn a_file_that_was_here_already_is_brought_to_disk_with_its_name() {
     }
 }
 
-/// Files that are committed together, on a disk that fails.
+/// Commits files together on a disk that fails.
 fn ends(folder: &Folder, count: usize) -> Vec<Result<Stored, StoreError>> {
     let tickets: Vec<Ticket> = (0..count).map(|n| begin(folder, &n.to_string()).commit(None)).collect();
     tickets.into_iter().map(Ticket::wait).collect()
@@ -191,7 +192,7 @@ fn what_does_not_reach_the_disk_gets_no_name() {
 fn one_file_that_does_not_reach_the_disk_is_the_only_one_without_a_name() {
     for (temp, folder) in inboxes() {
         folder.root().steps.fail(|step, before| matches!(step, Step::Bytes(_)) && before.is_empty());
-        // The first can never be written down, so the second is the first, too: all three fail.
+        // The first is never recorded, so the second counts as the first, too: all three fail.
         assert!(ends(&folder, 3).iter().all(failed_to_sync));
         folder.root().steps.fail(|step, before| matches!(step, Step::Bytes(_)) && before.len() == 2);
         assert_eq!(names(temp.path()), set([]));
@@ -217,7 +218,7 @@ fn no_file_is_stored_whose_name_does_not_reach_the_disk() {
 fn a_file_that_was_here_already_and_does_not_reach_the_disk_counts_as_another() {
     for (temp, folder) in inboxes() {
         fs::write(temp.path().join("a.txt"), b"one").unwrap();
-        // Only while it is compared, before the new file is brought to disk.
+        // Only while it is compared, before the new file is synced.
         let root = folder.root();
         root.steps.take(Step::Everything).unwrap();
         root.steps.fail(|step, before| matches!(step, Step::Bytes(_)) && before == [Step::Everything]);

@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 
+use super::amended::{amend, published};
 use super::*;
 use crate::store::{Announce, Coming, Ticket};
 
 #[test]
 fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
-    // Fewer than are worth a syncfs, and more; either is refused nothing by its size.
+    // Fewer files than are worth a syncfs, and more. Their sizes are no reason to refuse them.
     for (count, durability, named) in [
         (2, Durability::Group, false),
         (40, Durability::Group, false),
@@ -60,7 +61,7 @@ fn namesakes_in_a_group_are_compared_in_their_order() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn one_that_fails_in_a_group_keeps_nobody_from_a_name() {
+fn a_file_that_fails_in_a_group_does_not_stop_the_others() {
     for (_temp, folder) in inboxes() {
         let tickets = ["a", "torn", "b"].map(|text| {
             let mut pending = begin(&folder, text);
@@ -99,7 +100,7 @@ fn threads_that_wait_at_once_all_hear_of_their_own() {
     }
 }
 
-/// Each of them is an open file, and many clients may send small ones at once.
+/// Each of them is an open file, and many clients may send small files at once.
 #[test]
 fn no_more_than_256_files_wait_for_a_name() {
     for (temp, folder) in inboxes() {
@@ -115,7 +116,7 @@ fn no_more_than_256_files_wait_for_a_name() {
     }
 }
 
-/// Remembers what was announced, and which names the folder had then.
+/// Records what was announced, and which names the folder had then.
 #[derive(Debug)]
 struct Hearing {
     folder: PathBuf,

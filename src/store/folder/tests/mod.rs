@@ -15,11 +15,13 @@ use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::Stored;
 
+mod amended;
 mod durable;
 mod group;
 mod namesakes;
 
-/// Empty folders: whose files have no name at first, where the file system can do that, and whose files have.
+/// Empty folders, one whose files have no names at first, where the file system supports that, and one whose files
+/// have.
 fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
     [false, true].into_iter().map(|named| {
         let temp = tempfile::tempdir().unwrap();
@@ -36,7 +38,7 @@ fn open(path: &Path, durability: Durability, named: bool) -> Folder {
     folder
 }
 
-/// What of a folder's files is not published yet: of those without a name nothing is to be seen.
+/// Returns the names of files that are not published yet. Files without a name are not visible.
 fn unfinished(folder: &Folder) -> BTreeSet<String> {
     let mut names = names(&folder.path());
     names.retain(|name| name.starts_with(UNFINISHED_PREFIX));
@@ -62,7 +64,7 @@ fn put(folder: &Folder, text: &str, bytes: &[u8]) -> (String, Kept) {
     (stored.name.as_str().to_owned(), stored.kept)
 }
 
-/// Every name in the folder, unfinished files too.
+/// Returns every name in the folder, including unfinished files.
 fn names(path: &Path) -> BTreeSet<String> {
     fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -144,7 +146,7 @@ fn a_file_that_others_put_there_is_compared_by_its_bytes() {
         fs::write(temp.path().join("a.txt"), b"one").unwrap();
         assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
         assert_eq!(put(&folder, "a.txt", b"two"), ("a (2).txt".into(), Kept::Renamed));
-        // Altered after it was stored: what the store remembers of it no longer holds.
+        // Changed after it was stored: what the store remembers of it is outdated.
         fs::write(temp.path().join("a (2).txt"), b"two and more").unwrap();
         assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
         assert_eq!(put(&folder, "a.txt", b"two and more"), ("a (2).txt".into(), Kept::Same));
@@ -188,7 +190,7 @@ fn a_link_in_the_place_of_the_name_is_not_followed() {
         fs::write(&victim, b"one").unwrap();
         symlink(&victim, temp.path().join("a.txt")).unwrap();
         symlink(outside.path().join("nowhere"), temp.path().join("b.txt")).unwrap();
-        // Not even the same bytes at its end make it the same file.
+        // A link to the same bytes is not the same file.
         assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
         assert_eq!(put(&folder, "a.txt", b"two"), ("a (3).txt".into(), Kept::Renamed));
         assert_eq!(put(&folder, "b.txt", b"two"), ("b (2).txt".into(), Kept::Renamed));
@@ -202,7 +204,7 @@ fn what_is_no_regular_file_only_takes_the_name() {
     for (temp, folder) in inboxes() {
         fs::create_dir(temp.path().join("a.txt")).unwrap();
         assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
-        // Opened without care, a pipe would block; it has no length, as the file has.
+        // Opening a pipe without care would block. Its length is that of the file.
         let status = Command::new("mkfifo").arg(temp.path().join("b.txt")).status().unwrap();
         assert!(status.success());
         assert_eq!(put(&folder, "b.txt", b""), ("b (2).txt".into(), Kept::Renamed));
@@ -238,7 +240,7 @@ fn many_files_of_one_name_are_all_kept() {
 fn many_copies_of_one_file_end_as_one() {
     const THREADS: usize = 32;
     let temp = tempfile::tempdir().unwrap();
-    // Two folders do not take turns with each other, as two processes do not.
+    // Two folders do not take turns with each other, like two processes.
     let folders = [Folder::open(temp.path()).unwrap(), Folder::open(temp.path()).unwrap()];
     fs::write(temp.path().join("a.txt"), b"other").unwrap();
     let start = Barrier::new(THREADS);
@@ -280,7 +282,7 @@ fn leftovers_are_swept_by_one_who_is_alone() {
     assert!(leftover.exists(), "the second has it open");
     drop((second, third));
     Folder::open(temp.path()).unwrap();
-    assert!(!leftover.exists(), "nobody else has it open");
+    assert!(!leftover.exists(), "no other folder has it open");
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn a_draft_outlives_its_folder_and_is_not_swept() {
     }
 }
 
-/// Whatever the umask is: `published_files_obey_the_umask` runs this one under another.
+/// `published_files_obey_the_umask` runs this test with another umask.
 #[test]
 fn published_files_have_the_permissions_of_any_new_file() {
     for (temp, folder) in inboxes() {
@@ -356,7 +358,7 @@ fn a_file_in_the_place_of_the_folder_is_said_in_words() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_takes_no_files_says_so_when_it_is_opened() {
-    // Not even root creates files here.
+    // Not even root can create files here.
     let error = Folder::open(Path::new("/proc/self")).unwrap_err();
     assert!(error.to_string().starts_with("cannot create a file in /proc/self: "), "{error}");
 }
@@ -395,172 +397,13 @@ fn a_folder_that_was_removed_and_made_again_takes_files_again() {
         };
         assert!(matches!(error, StoreError::Failed { doing: Doing::Create, .. }), "{error}");
         fs::create_dir(temp.path()).unwrap();
-        // The same file is not here any more.
+        // The identical file is gone.
         assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::New));
         assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one");
-        // The new one has its lock: nobody sweeps it.
+        // The new folder has its own lock, so no other process sweeps it.
         let pending = begin(&folder, "b.txt");
         drop(Folder::open(temp.path()).unwrap());
         pending.commit(None).wait().unwrap();
         assert!(names(temp.path()).contains("b.txt"));
-    }
-}
-
-/// Publishes a file as a session does, and says what it takes to amend it.
-fn published(folder: &Folder, text: &str, bytes: &[u8]) -> Published {
-    let stored = try_put(folder, text, bytes).unwrap();
-    Published { want: name(text), stored, size: bytes.len() as u64, digest: Some(Digest::of(bytes)) }
-}
-
-fn amend(folder: &Folder, of: &Published, more: &[u8], whole: &[u8]) -> (String, Kept) {
-    let mut pending = folder.amend(of).unwrap();
-    pending.write(more).unwrap();
-    let stored = pending.commit(Some(Digest::of(whole))).wait().unwrap();
-    (stored.name.as_str().to_owned(), stored.kept)
-}
-
-#[test]
-fn an_amended_file_takes_the_place_of_its_beginning_in_one_step() {
-    for (temp, folder) in inboxes() {
-        put(&folder, "a.txt", b"another");
-        let of = published(&folder, "a.txt", b"one ");
-        assert_eq!(of.stored.name, name("a (2).txt"));
-        let mut pending = folder.amend(&of).unwrap();
-        pending.write(b"two").unwrap();
-        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ", "until it is committed");
-        pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
-        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
-        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"another");
-    }
-}
-
-/// Whoever sent the same file meanwhile has been told that it is here.
-#[test]
-fn a_file_that_another_upload_was_answered_by_is_never_replaced() {
-    for (temp, folder) in inboxes() {
-        // Before the amendment begins, and while it is under way.
-        for (first, at) in [("a.txt", "a (2).txt"), ("b.txt", "b (2).txt")] {
-            let of = published(&folder, first, b"one ");
-            if first == "a.txt" {
-                assert_eq!(put(&folder, first, b"one "), (first.into(), Kept::Same));
-            }
-            let mut pending = folder.amend(&of).unwrap();
-            pending.write(b"two").unwrap();
-            if first == "b.txt" {
-                assert_eq!(put(&folder, first, b"one "), (first.into(), Kept::Same));
-            }
-            let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-            assert_eq!(stored, Stored { name: name(at), kept: Kept::Renamed });
-            assert_eq!(fs::read(temp.path().join(first)).unwrap(), b"one ");
-            assert_eq!(fs::read(temp.path().join(at)).unwrap(), b"one two");
-        }
-    }
-}
-
-#[test]
-fn the_end_of_an_upload_that_is_here_already_takes_nothing_that_another_relies_on_away() {
-    for (temp, folder) in inboxes() {
-        put(&folder, "a.txt", b"one two");
-        let of = published(&folder, "a.txt", b"one ");
-        assert_eq!(put(&folder, "a.txt", b"one "), ("a (2).txt".into(), Kept::Same));
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
-        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one ");
-    }
-}
-
-/// The memory is bounded, and a flood of names must not make it forget who relies on a file.
-#[test]
-fn a_file_that_the_memory_does_not_go_back_to_is_never_replaced() {
-    for (temp, folder) in inboxes() {
-        let of = published(&folder, "a.txt", b"one ");
-        folder.root().names().forget(&name("a.txt"));
-        assert_eq!(put(&folder, "a.txt", b"one "), ("a.txt".into(), Kept::Same));
-        folder.root().names().forget(&name("a.txt"));
-        put(&folder, "a.txt", b"else");
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (3).txt".into(), Kept::Renamed));
-        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
-    }
-}
-
-#[test]
-fn a_file_that_another_process_may_rely_on_is_never_replaced() {
-    for (temp, folder) in inboxes() {
-        let of = published(&folder, "a.txt", b"one ");
-        let another = Folder::open(temp.path()).unwrap();
-        assert_eq!(put(&another, "a.txt", b"one "), ("a.txt".into(), Kept::Same));
-        // It may have ended since.
-        drop(another);
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
-        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
-        // Alone again, a program has nothing to fear.
-        drop(folder);
-        let folder = Folder::open(temp.path()).unwrap();
-        let of = published(&folder, "b.txt", b"one ");
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("b.txt".into(), Kept::Amended));
-    }
-}
-
-#[test]
-fn an_amendment_that_is_given_up_changes_nothing() {
-    for (temp, folder) in inboxes() {
-        let of = published(&folder, "a.txt", b"one ");
-        let mut pending = folder.amend(&of).unwrap();
-        pending.write(b"two").unwrap();
-        pending.abort();
-        assert_eq!(names(temp.path()), set(["a.txt"]));
-        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
-    }
-}
-
-#[test]
-fn a_file_that_was_here_already_is_not_amended_but_continued_beside_it() {
-    for (temp, folder) in inboxes() {
-        put(&folder, "a.txt", b"one ");
-        let of = published(&folder, "a.txt", b"one ");
-        assert_eq!(of.stored.kept, Kept::Same);
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a (2).txt".into(), Kept::Renamed));
-        assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"one ");
-        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
-    }
-}
-
-#[test]
-fn what_somebody_changed_is_neither_copied_nor_replaced() {
-    for (temp, folder) in inboxes() {
-        let path = temp.path().join("a.txt");
-        let of = published(&folder, "a.txt", b"one ");
-        // After the copy was made: theirs stays, ours goes beside it.
-        let mut pending = folder.amend(&of).unwrap();
-        fs::write(&path, b"own ").unwrap();
-        pending.write(b"two").unwrap();
-        let stored = pending.commit(Some(Digest::of(b"one two"))).wait().unwrap();
-        assert_eq!(stored, Stored { name: name("a (2).txt"), kept: Kept::Renamed });
-        assert_eq!(fs::read(&path).unwrap(), b"own ");
-        assert_eq!(fs::read(temp.path().join("a (2).txt")).unwrap(), b"one two");
-        // Before: of the same length, of another, gone, a link to the same bytes.
-        let elsewhere = temp.path().join("elsewhere");
-        fs::write(&elsewhere, b"one ").unwrap();
-        for change in 0..4 {
-            match change {
-                0 => fs::write(&path, b"more").unwrap(),
-                1 => fs::write(&path, b"1").unwrap(),
-                2 => fs::remove_file(&path).unwrap(),
-                _ => symlink(&elsewhere, &path).unwrap(),
-            }
-            let error = folder.amend(&of).err().unwrap();
-            assert!(matches!(error, StoreError::Changed { .. }), "{error}");
-        }
-    }
-}
-
-#[test]
-fn an_amended_file_that_is_here_already_is_kept_once() {
-    for (temp, folder) in inboxes() {
-        put(&folder, "a.txt", b"one two");
-        let of = published(&folder, "a.txt", b"one ");
-        assert_eq!(names(temp.path()), set(["a.txt", "a (2).txt"]));
-        assert_eq!(amend(&folder, &of, b"two", b"one two"), ("a.txt".into(), Kept::Same));
-        assert_eq!(names(temp.path()), set(["a.txt"]));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that ask for the same name: how many steps each costs, and what its client could tell by them.
+//! Files that request the same name: how many steps each costs, and what its client could learn from them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use super::super::durable::steps::Step;
 use super::*;
 use crate::store::{Record, Ticket};
 
-/// Looks, names, reads, syncs of files, syncs of the folder, since the last call.
+/// Returns the numbers of looks, names, reads, syncs of files and syncs of the folder since the last call.
 fn steps(folder: &Folder) -> [usize; 5] {
     let root = folder.root();
     let [looks, named, reads] = root.counts.take();
@@ -21,7 +21,7 @@ fn steps(folder: &Folder) -> [usize; 5] {
 #[test]
 fn ten_thousand_files_of_one_name_cost_the_same_each_and_none_is_refused() {
     const FILES: u32 = 10_000;
-    // In memory where there is such a place: it is not the disk that is tested.
+    // In memory if possible: the disk is not what is tested.
     let memory = Path::new("/dev/shm");
     for named in [false, true] {
         let temp = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -30,7 +30,7 @@ fn ten_thousand_files_of_one_name_cost_the_same_each_and_none_is_refused() {
         let mut waiting: Vec<(Ticket, [u8; 4])> = Vec::new();
         steps(&folder);
         for n in 0..FILES {
-            // All of one size, so that each could be compared with all before it.
+            // All have the same size, so that each could be compared with all before it.
             let mut pending = begin(&folder, "a.txt");
             pending.write(&n.to_be_bytes()).unwrap();
             waiting.push((pending.commit(Some(Digest::of(&n.to_be_bytes()))), n.to_be_bytes()));
@@ -51,7 +51,7 @@ fn ten_thousand_files_of_one_name_cost_the_same_each_and_none_is_refused() {
         let last = Digest::of(&(FILES - 1).to_be_bytes()).to_string();
         assert!(stored.contains(&name(&format!("a {}.txt", &last[..8]))));
         assert!(!stored.contains(&name("a (100).txt")));
-        // A retry of any of them makes no second copy, and is found by as few steps.
+        // A retry of any of them creates no second copy, and is found in as few steps.
         for n in [0, 1, 98, 99, 100, 5000, FILES - 1] {
             steps(&folder);
             assert_eq!(put(&folder, "a.txt", &n.to_be_bytes()).1, Kept::Same, "{n}");
@@ -65,7 +65,7 @@ fn ten_thousand_files_of_one_name_cost_the_same_each_and_none_is_refused() {
 }
 
 #[test]
-fn a_name_that_has_all_its_copies_is_not_refused_even_if_somebody_has_taken_the_one_with_the_digest() {
+fn a_name_that_has_all_its_copies_is_not_refused_even_if_the_one_with_the_digest_is_taken() {
     for (temp, folder) in inboxes() {
         for taken in name("a.txt").candidates() {
             fs::create_dir(temp.path().join(taken.as_str())).unwrap();
@@ -76,13 +76,13 @@ fn a_name_that_has_all_its_copies_is_not_refused_even_if_somebody_has_taken_the_
         let (random, kept) = put(&folder, "a.txt", b"two");
         assert_eq!((random.len(), kept), ("a 0123456789abcdef.txt".len(), Kept::Renamed));
         assert_eq!(put(&folder, "a.txt", b"two"), (random, Kept::Same));
-        // Nothing is known of a file that was not hashed.
+        // A file that was not hashed is unknown.
         let stored = begin(&folder, "a.txt").commit(None).wait().unwrap();
         assert!(name("a.txt").may_become(stored.name.as_str()), "{}", stored.name);
     }
 }
 
-/// Its client must not learn whether a file of that name or content is here: it costs the same syncs and names.
+/// A client must not learn whether a file of this name or content is here: it costs the same syncs and names.
 #[test]
 fn a_file_that_is_here_already_goes_through_the_steps_of_a_new_one() {
     for (_temp, folder) in inboxes() {
@@ -125,7 +125,7 @@ fn a_file_is_published_while_another_name_is_looked_at() {
     }
 }
 
-/// What a history says of files that were stored before.
+/// A history of files that were stored before.
 #[derive(Debug, Default)]
 struct Rows(Mutex<HashMap<FileName, Record>>);
 

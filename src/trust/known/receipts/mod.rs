@@ -1,4 +1,4 @@
-//! Which key signs a known server's receipts.
+//! Keys that sign the receipts of known servers.
 //!
 //! ```text
 //!   meet_receipts ─┬─ no receipt key known, or the same ─► remember it: Accepted
@@ -7,15 +7,15 @@
 //!                     receipt key is known ──────────────► note it: Dropped
 //! ```
 //!
-//! The server's own key decrypts what clients send, so its signatures may be forged. Once a receipt key is known, no
-//! signature of the server's own key is taken for a receipt again.
+//! The server's own key decrypts what clients send, so its signatures may be forged. Once a receipt key is known, a
+//! receipt that the server's own key signed is never accepted again.
 
 use super::book::{Book, SignedBy};
 use super::{KnownError, KnownServers, hold, normal};
 use crate::digest::Digest;
 use crate::files::{Access, replace};
 
-/// A receipt that holds, before it is believed.
+/// The signer of a verified receipt, before the receipt is trusted.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiptMeeting<'a> {
     /// The server's address, as the user gave it.
@@ -24,23 +24,23 @@ pub struct ReceiptMeeting<'a> {
     pub ca: Digest,
     /// SPKI SHA-256 of the server's own key.
     pub key: Digest,
-    /// The key that signed.
+    /// Key that signed the receipt.
     pub signer: SignedBy,
 }
 
-/// How the signer of a receipt stands.
+/// Result of comparing the signer of a receipt with the known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptStanding {
-    /// It may sign this server's receipts.
+    /// The key may sign this server's receipts.
     Accepted,
-    /// It is another receipt key than the known one.
+    /// Another receipt key than the known one.
     Changed {
         /// The known receipt key.
         known: Digest,
-        /// The one that signed.
+        /// The receipt key that signed.
         offered: Digest,
     },
-    /// It is the server's own key, although a receipt key is known.
+    /// The server's own key, although a receipt key is known.
     Dropped {
         /// The known receipt key.
         known: Digest,
@@ -48,12 +48,12 @@ pub enum ReceiptStanding {
 }
 
 impl KnownServers {
-    /// Compares the signer of a receipt with the one that is known, and remembers what is new. Of a server that is not
-    /// known by this key nothing is compared and nothing remembered. Returns the standing, and why it could not be
-    /// remembered, if it could not.
+    /// Compares the signer of a receipt with the known one, and remembers what is new. If the server is not known by
+    /// this key, nothing is compared or remembered. Returns the result, and why it could not be saved, if it could
+    /// not.
     ///
     /// # Errors
-    /// The file cannot be read, or is damaged: then the receipt must not be believed.
+    /// The file cannot be read or is damaged; then the receipt must not be trusted.
     pub fn meet_receipts(
         &self,
         meeting: &ReceiptMeeting<'_>,
@@ -66,7 +66,7 @@ impl KnownServers {
             return Ok((standing, None));
         }
         let unwritable = |why| KnownError::Unwritable { path: path.clone(), why };
-        // Again under the lock, as when the server itself was met.
+        // Another process may have changed the file since it was read.
         let lock = hold(path);
         let mut book = Book::read(path)?;
         let (standing, news) = decide(&mut book, &address, meeting);
@@ -78,16 +78,16 @@ impl KnownServers {
         Ok((standing, saved.map_err(unwritable).err()))
     }
 
-    /// The keys of servers at this address under any CA, each with the key that signs its receipts, if one is known.
+    /// Returns the keys of all servers, each with its receipt key, if one is known.
     ///
     /// # Errors
-    /// The file cannot be read, or is damaged.
+    /// The file cannot be read or is damaged.
     pub fn receipt_keys(&self) -> Result<Vec<(Digest, Option<Digest>)>, KnownError> {
         Ok(self.list()?.into_iter().map(|entry| (entry.key, entry.receipt_key)).collect())
     }
 }
 
-/// How it stands, and whether the book was changed by it.
+/// Compares a signer with the book. Returns the result, and whether the book was changed.
 fn decide(book: &mut Book, address: &str, meeting: &ReceiptMeeting<'_>) -> (ReceiptStanding, bool) {
     let Some(entry) = book.find_mut(address, meeting.ca).filter(|entry| entry.key == meeting.key) else {
         return (ReceiptStanding::Accepted, false);

@@ -14,7 +14,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// A server is known here by [`KEY`].
+    /// A server that is known by [`KEY`].
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let known = KnownServers::at(Some(folder.path().join("known")));
@@ -70,7 +70,7 @@ fn the_first_receipt_key_is_remembered_and_another_is_refused_until_it_is_accept
     );
     assert_eq!(scratch.meet(NEW), Standing::Accepted);
     assert_eq!(scratch.meet(OLD), Standing::Changed { known: digest(NEW), offered: digest(OLD) });
-    // Met again, the known one clears what was refused.
+    // Meeting the known key again clears the one that was refused.
     assert_eq!(scratch.meet(NEW), Standing::Accepted);
     assert!(scratch.known.accept(HERE, None, None, 0).is_err(), "nothing is offered");
 }
@@ -86,7 +86,7 @@ fn the_key_that_decrypts_signs_no_receipt_once_a_receipt_key_is_known() {
         text.contains(&format!(" receipt-key=sha256:{} offered-receipt-key=none", digest(OLD))),
         "{text}"
     );
-    // It can be accepted, too: the operator has taken the receipt key away.
+    // It can be accepted, too: the operator has removed the receipt key.
     assert_eq!(scratch.known.accept(HERE, None, None, 0).unwrap().receipt_key, None);
     assert_eq!(scratch.meet(SignedBy::OnlyKey), Standing::Accepted);
 }

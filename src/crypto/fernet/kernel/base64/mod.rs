@@ -1,17 +1,17 @@
 //! base64url (RFC 4648, section 5) of a token's bulk, without `=`.
 //!
-//! The back end for AVX-512 VBMI (`vbmi`) turns whole groups of 48 bytes into 64 characters and back. Its twin, the
-//! crate `base64-simd`, does the rest of every piece, and everything on other processors. Both accept the same:
-//! the alphabet, and no bits that are not zero behind the last byte.
+//! The back end for AVX-512 VBMI (`vbmi`) converts whole groups of 48 bytes to 64 characters and back. The crate
+//! `base64-simd` converts the rest of every piece, and everything on other processors. Both accept the same input:
+//! only characters of the alphabet, and no nonzero bits after the last byte.
 //!
-//! What passes here is ciphertext, so nothing is secret.
+//! Only ciphertext passes here, so nothing is secret.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
 #[cfg(target_arch = "x86_64")]
 mod vbmi;
 
-/// Who does the work.
+/// Back end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base64 {
     /// The crate `base64-simd`.
@@ -22,7 +22,7 @@ pub enum Base64 {
 }
 
 impl Base64 {
-    /// The fastest that this machine has.
+    /// Returns the fastest back end on this machine.
     #[must_use]
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -32,7 +32,7 @@ impl Base64 {
         Self::Portable
     }
 
-    /// For people.
+    /// Returns the name for display.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Base64 {
         }
     }
 
-    /// Appends the characters of `bytes`, ⌈4 n / 3⌉ of them.
+    /// Appends the ⌈4 n / 3⌉ characters of `bytes`.
     pub fn encode(self, bytes: &[u8], out: &mut Vec<u8>) {
         let rest = match self {
             Self::Portable => bytes,
@@ -56,8 +56,8 @@ impl Base64 {
         URL_SAFE_NO_PAD.encode_append(rest, out);
     }
 
-    /// Appends the bytes that `text` says. `false`, and `out` as it was, if that is not base64url: with `=`, for
-    /// one, or with bits that are not zero behind the last byte.
+    /// Appends the bytes that `text` encodes. Returns `false`, and leaves `out` unchanged, if `text` is not
+    /// base64url, for example because it contains `=` or has nonzero bits after the last byte.
     #[must_use]
     pub fn decode(self, text: &[u8], out: &mut Vec<u8>) -> bool {
         let begin = out.len();

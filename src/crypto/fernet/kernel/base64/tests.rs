@@ -6,21 +6,21 @@ use crate::crypto::testing::random;
 /// RFC 4648, table 2.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The twin, and on a processor that has it the other. `Base64::best` says which of these a token is made with.
+/// Both back ends, as far as this processor has them.
 fn coders() -> Vec<Base64> {
     let mut all = vec![Base64::Portable, Base64::best()];
     all.dedup();
     all
 }
 
-/// By the definition: six bits at a time.
+/// Encodes by the definition: six bits at a time.
 fn encoded(bytes: &[u8]) -> Vec<u8> {
     let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1));
     let six = |at: usize| (at..at + 6).fold(0, |six, at| six << 1 | bit(at));
     (0..bytes.len() * 8).step_by(6).map(|at| ALPHABET[six(at)]).collect()
 }
 
-/// What was there, and then the bytes; `None` if it is refused.
+/// Decodes after other bytes; `None` if the text is refused.
 fn decoded(coder: Base64, text: &[u8]) -> Option<Vec<u8>> {
     let mut out = b"before".to_vec();
     let valid = coder.decode(text, &mut out);
@@ -72,7 +72,7 @@ fn every_alignment_is_the_same() {
 
 #[test]
 fn texts_of_any_length_are_accepted_or_refused_alike() {
-    // Four characters and one more are no text, and the last one may have bits that belong to no byte.
+    // Four characters and one more are not a valid text, and the last one may have bits that belong to no byte.
     for len in 0..=400 {
         let text: Vec<u8> = random(len).into_iter().map(|byte| ALPHABET[usize::from(byte % 64)]).collect();
         let expected = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).ok();
@@ -85,7 +85,7 @@ fn texts_of_any_length_are_accepted_or_refused_alike() {
 
 #[test]
 fn every_byte_is_accepted_or_refused_anywhere() {
-    // Two groups; and two with a rest behind them.
+    // Two groups, and two with a rest after them.
     for len in [128, 140] {
         let valid = encoded(&random(len / 4 * 3));
         for at in 0..len {

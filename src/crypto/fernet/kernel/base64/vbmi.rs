@@ -15,8 +15,8 @@
 //! (Muła and Lemire, "Base64 encoding and decoding at almost the speed of a memory copy", 2019.) `vpermi2b` looks at a
 //! character's lower seven bits only, so the mask must see the eighth in the character itself.
 //!
-//! Unsafe here are: 48 or 64 bytes as a vector and back, the calls of code that needs the features (whoever has a
-//! [`Vbmi`] has asked for them), and the bytes behind the end of a `Vec`.
+//! The unsafe operations are: conversions between 48 or 64 bytes and a vector, calls of code that needs the features
+//! (a [`Vbmi`] exists only where they were detected), and writes to the spare capacity of a `Vec`.
 #![expect(unsafe_code, reason = "these instructions cannot be had otherwise")]
 
 use core::arch::x86_64::{
@@ -28,14 +28,14 @@ use core::arch::x86_64::{
 };
 use core::mem::MaybeUninit;
 
-/// Bytes of a group.
+/// Length of a group in bytes.
 const BYTES: usize = 48;
-/// Its characters.
+/// Length of a group's text in characters.
 const CHARS: usize = 64;
 
 const ALPHABET: [u8; CHARS] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// What stands in the table where there is no character of the alphabet.
+/// Table entry for characters outside the alphabet.
 const NONE: u8 = 0x80;
 
 /// The six bits of characters 0 to 63 and 64 to 127.
@@ -67,10 +67,10 @@ const SPREAD: [u8; 64] = {
     from
 };
 
-/// From which bit of 64 each byte has its six: twice 10, 4, 22, 16 in b a c b.
+/// For each byte, the first of its six bits in 64: twice 10, 4, 22, 16 in b a c b.
 const SHIFTS: u64 = u64::from_le_bytes([10, 4, 22, 16, 42, 36, 54, 48]);
 
-/// Where in the words of 24 bits each byte is.
+/// Position of each byte in the words of 24 bits.
 const GATHER: [u8; 64] = {
     let mut from = [0; 64];
     let mut at = 0;
@@ -84,12 +84,12 @@ const GATHER: [u8; 64] = {
     from
 };
 
-/// Says that this processor has the instructions.
+/// Proof that this processor has the instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vbmi(());
 
 impl Vbmi {
-    /// Asks the processor.
+    /// Detects the instructions.
     pub(super) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
@@ -104,7 +104,7 @@ impl Vbmi {
         unsafe { encode(groups, out) }
     }
 
-    /// Appends the bytes of `groups`; `false`, and nothing, if there is another character in them.
+    /// Appends the bytes of `groups`. Returns `false`, and appends nothing, if they contain another character.
     #[expect(clippy::unused_self, reason = "it is the proof")]
     pub(super) fn decode(self, groups: &[[u8; CHARS]], out: &mut Vec<u8>) -> bool {
         // SAFETY: as above.
@@ -121,7 +121,7 @@ fn encode(groups: &[[u8; BYTES]], out: &mut Vec<u8>) {
     let texts = out.spare_capacity_mut()[..len].as_chunks_mut::<CHARS>().0;
     for (group, text) in groups.iter().zip(texts) {
         let triples = _mm512_permutexvar_epi8(spread, load_group(group));
-        // Its upper two bits are others', and the table's index has no such bits.
+        // Its upper two bits belong to other bytes, and the table's index has no such bits.
         let sixes = _mm512_multishift_epi64_epi8(shifts, triples);
         store(text, _mm512_permutexvar_epi8(sixes, alphabet));
     }
@@ -162,7 +162,7 @@ fn load(bytes: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// The upper 16 bytes are zero.
+/// Loads a group; the upper 16 bytes of the vector are zero.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_group(bytes: &[u8; BYTES]) -> __m512i {
@@ -177,7 +177,7 @@ fn store(bytes: &mut [MaybeUninit<u8>; CHARS], vector: __m512i) {
     unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), vector) }
 }
 
-/// Not its upper 16 bytes. By two stores, since one under a mask is slow on Zen 4.
+/// Stores a group, without the upper 16 bytes of the vector. Two stores, since one under a mask is slow on Zen 4.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_group(bytes: &mut [MaybeUninit<u8>; BYTES], vector: __m512i) {

@@ -1,266 +1,130 @@
-//! What is open, and what a key means there: key → [`Action`] → change → [`Effect`]s.
+//! The application: the screens, what lies over them, and which of them a key, a click or an event is for.
 //!
-//! The state of each part lives with its widget; this file only says which part an action is for.
-//! Overlays are in [`dialogs`](super::dialogs), the mouse in [`mouse`](super::mouse), orders to the transfer threads in
-//! [`orders`](super::orders), what these report in [`reports`](super::reports).
+//! A key becomes an [`Action`]; the open screen or the topmost overlay changes its state and asks for [`Effect`]s.
 
-use std::collections::HashSet;
-use std::path::{Component, Path, PathBuf};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
-use ratatui::layout::Rect;
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::Widget as _;
 
 use super::capture::Capture;
-use super::estimate::Rates;
+use super::chrome::{self, Tabs};
+use super::effect::{Effect, Request};
 use super::keymap::{self, Action, Place};
+use super::layout::{self, PaneId, Plan};
 use super::link::Link;
-use super::page::Page;
-use super::text;
-use super::theme::Focus;
-use super::view::{self, Part};
-use super::widgets::alarm::Alarm;
-use super::widgets::browser::{Browser, Under};
-use super::widgets::card::Card;
-use super::widgets::connect::{Connect, Probed};
-use super::widgets::details::Details;
-use super::widgets::help::Help;
-use super::widgets::history::{Answer, HistoryPane};
+use super::listing::Clock;
+use super::overlay::question::Question;
+use super::overlay::{Overlay, Overlays};
+use super::screen::{Context, Screen, Screens, Start, View};
+use super::shared::Shared;
+use super::theme::{Focus, Look};
+use super::widgets::Pane;
 use super::widgets::input::Input;
-use super::widgets::lab::{Lab, News};
 use super::widgets::list::Step;
-use super::widgets::listing::{Clock, Listing, Request};
-use super::widgets::log::{Log, Tone};
-use super::widgets::question::Question;
-use super::widgets::queue::Queue;
-use super::widgets::race::Race;
-use super::widgets::received::Received;
-use super::widgets::server::Server;
-use super::widgets::session::Session;
-use super::widgets::speed::Speed;
-use super::widgets::toast::Toasts;
-use crate::event::{Command, Depth, Dialect, State, Target};
+use super::widgets::log::Tone;
+use super::{fit, text};
+use crate::event::{Command, Event};
+use crate::report::ReportError;
 
-/// Which screen is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Screen {
-    Upload,
-    Race,
-    Session,
-    Server,
-    History,
-}
-
-/// What lies over the screen.
-#[derive(Debug)]
-pub(super) enum Overlay {
-    Help(Help),
-    Log,
-    Connect(Connect),
-    GoTo(Input),
-    Details(Details),
-    Question(Question),
-    Alarm(Alarm),
-    Lab(Lab),
-}
-
-/// What the run loop shall do.
-#[derive(Debug, PartialEq)]
-pub(super) enum Effect {
-    Send(Command),
-    List(Request),
-    /// Read the history; there is an answer to each.
-    Recall,
-    /// Keep the session that is shown as a file.
-    Save(Capture),
-    /// Write the race's report.
-    Report(Page),
-    /// Play the attacks; each run has a number.
-    PlayLab(u64),
-    /// Nobody looks on any more.
-    StopLab,
-    /// Find out which dialect a server speaks; each run has a number.
-    Probe(u64, Target),
-    /// Stop that.
-    StopProbe,
-    Suspend,
-    Redraw,
-    Quit,
-}
-
-/// The screen's state.
+/// The whole state of the terminal front end.
 #[derive(Debug)]
 pub(super) struct App {
-    pub(super) screen: Screen,
-    pub(super) zoomed: bool,
-    upload_part: Part,
-    server_part: Part,
-    session_part: Part,
-    /// The last is on top.
-    pub(super) overlays: Vec<Overlay>,
-    pub(super) browser: Browser,
-    pub(super) card: Card,
-    pub(super) queue: Queue,
-    pub(super) speed: Speed,
-    pub(super) received: Received,
-    pub(super) race: Race,
-    pub(super) session: Session,
-    /// How much of connections is recorded.
-    recording: Depth,
-    pub(super) server: Server,
-    pub(super) history: HistoryPane,
-    pub(super) log: Log,
-    pub(super) toasts: Toasts,
-    pub(super) link: Link,
-    /// Addresses and fingerprints that the log has.
-    pub(super) proofs: HashSet<(String, String)>,
-    pub(super) rates: Rates,
-    pub(super) clock: Clock,
-    pub(super) home: Option<PathBuf>,
-    /// Whether a session is saved with the content of files.
-    pub(super) with_plaintext: bool,
-    pub(super) area: Rect,
-    /// The latest job's number.
-    pub(super) jobs: u64,
-    /// Runs of the lab.
-    pub(super) labs: u64,
-    /// Probes so far.
-    pub(super) probes: u64,
-    /// Ctrl-C was pressed since the last order.
-    pub(super) interrupted: bool,
+    pub(super) screens: Screens,
+    /// Index of the open screen.
+    pub(super) open: usize,
+    /// Whether the focused pane takes the whole body.
+    is_zoomed: bool,
+    pub(super) overlays: Overlays,
+    pub(super) shared: Shared,
 }
 
 impl App {
-    pub(super) fn new(
-        folder: &Path,
-        home: Option<PathBuf>,
-        link: Link,
-        dialect: Dialect,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(start: &Start<'_>, link: Link, clock: Clock) -> Self {
         Self {
-            screen: Screen::Upload,
-            zoomed: false,
-            upload_part: Part::Browser,
-            server_part: Part::Received,
-            session_part: Part::Ladder,
-            overlays: Vec::new(),
-            browser: Browser::new(tidy(folder), home.clone()),
-            card: Card::new(dialect),
-            queue: Queue::default(),
-            speed: Speed::default(),
-            received: Received::default(),
-            race: Race::new(&link.target, dialect),
-            session: Session::default(),
-            recording: Depth::Outline,
-            server: Server::default(),
-            history: HistoryPane::default(),
-            log: Log::default(),
-            toasts: Toasts::default(),
-            link,
-            proofs: HashSet::new(),
-            rates: Rates::default(),
-            clock,
-            home,
-            with_plaintext: false,
-            area: Rect::default(),
-            jobs: 0,
-            labs: 0,
-            probes: 0,
-            interrupted: false,
+            screens: Screens::new(start),
+            open: 0,
+            is_zoomed: false,
+            overlays: Overlays::default(),
+            shared: Shared::new(link, start.dialect, start.home.clone(), clock),
         }
     }
 
-    /// The first thing to do: read the folder.
-    pub(super) fn start(&mut self) -> Vec<Effect> {
-        vec![Effect::List(self.browser.refresh()), Effect::Send(Command::Record(self.recording))]
+    fn screen(&self) -> &dyn Screen {
+        self.screens.all()[self.open]
     }
 
     // What the run loop asks
 
-    /// Whether a transfer waits or runs, so that quitting would cancel something.
+    /// Returns the first effects: read the folder, record connections.
+    pub(super) fn start(&mut self) -> Vec<Effect> {
+        self.screens.all_mut().into_iter().flat_map(Screen::start).collect()
+    }
+
+    /// Returns whether a transfer waits or runs, so that quitting would cancel it.
     pub(super) fn is_busy(&self) -> bool {
-        self.queue.is_busy() || self.race.is_running()
+        self.screens.all().into_iter().any(Screen::is_busy)
     }
 
-    /// Whether something moves: then the screen is drawn less often.
+    /// Returns whether something moves; then the screen is drawn less often.
     pub(super) fn is_moving(&self) -> bool {
-        self.queue.is_running() || self.race.is_running() || self.received.is_busy()
+        self.screens.all().into_iter().any(Screen::is_moving) || self.shared.received.is_busy()
     }
 
-    /// When the picture changes by itself: a clock on it, a message that goes.
+    /// Returns when the picture changes by itself: a clock moves, or a message disappears.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
-        let clock =
-            (self.queue.is_timed() || self.race.is_running()).then(|| now + Duration::from_millis(500));
-        let history = self.history.due().filter(|_| self.screen == Screen::History);
-        let session = self.session.due().filter(|_| self.screen == Screen::Session);
-        [clock, self.toasts.next(), history, session].into_iter().flatten().min()
+        let is_timed = self.screens.all().into_iter().any(Screen::is_timed);
+        let clock = is_timed.then(|| now + Duration::from_millis(500));
+        [clock, self.shared.toasts.next(), self.screen().next_change()].into_iter().flatten().min()
     }
 
-    /// Brings everything that depends on the size or on several parts up to date; before each draw.
+    /// Returns the effects that have become due without a key.
+    pub(super) fn due(&mut self, now: Duration) -> Vec<Effect> {
+        let (open, mut effects) = (self.open, Vec::new());
+        for (at, screen) in self.screens.all_mut().into_iter().enumerate() {
+            effects.extend(screen.due(at == open, now));
+        }
+        effects
+    }
+
+    /// Brings up to date what depends on the size and on the time. Called before each drawing.
     pub(super) fn settle(&mut self, area: Rect, now: Duration) {
-        self.area = area;
-        self.toasts.expire(now);
-        self.session.settle(now);
-        self.browser.settle(self.height(Part::Browser));
-        self.received.settle(self.height(Part::Received));
-        let (sessions, refusals) = (self.height(Part::Sessions), self.height(Part::Refusals));
-        self.server.sessions.cursor.settle(self.server.sessions.len(), sessions);
-        self.server.refusals.cursor.settle(self.server.refusals.len(), refusals);
-        self.history.settle(self.height(Part::History));
-        self.card.bill = self.bill();
-        self.card.ours = self.link.is_ours();
+        self.shared.area = area;
+        self.shared.toasts.expire(now);
+        for screen in self.screens.all_mut() {
+            screen.tick(now);
+        }
+        let plan = self.plan();
+        self.screens.all_mut()[self.open].settle(&plan, &mut self.shared);
     }
 
-    /// The part that keys go to, if nothing lies over it.
-    pub(super) fn part(&self) -> Part {
-        match self.screen {
-            Screen::Upload => self.upload_part,
-            Screen::Race => Part::Race,
-            Screen::Session => self.session_part,
-            Screen::Server => self.server_part,
-            Screen::History => Part::History,
+    /// Returns the panes of the open screen and their areas.
+    fn plan(&self) -> Plan {
+        let (area, screen) = (self.shared.area, self.screen());
+        if !layout::fits(area) {
+            Plan::default()
+        } else if self.is_zoomed && screen.can_zoom() {
+            Plan::alone(screen.ring().pane(), layout::body(area))
+        } else {
+            screen.plan(layout::body(area), &self.shared)
         }
     }
 
-    pub(super) fn focus(&self, part: Part) -> Focus {
-        if self.part() == part && self.overlays.is_empty() { Focus::Here } else { Focus::Elsewhere }
-    }
-
-    /// Where the user is, as far as keys are concerned.
+    /// Returns where the user is, as far as keys are concerned.
     pub(super) fn place(&self) -> Place {
-        match self.overlays.last() {
-            Some(Overlay::Help(help)) if help.is_typing() => Place::Text,
-            Some(Overlay::Help(_)) => Place::Help,
-            Some(Overlay::Log) => Place::Log,
-            Some(Overlay::Details(_) | Overlay::Lab(_)) => Place::Details,
-            Some(Overlay::Connect(dialog)) => dialog.place(),
-            Some(Overlay::GoTo(_)) => Place::Text,
-            Some(Overlay::Question(question)) => question.place(),
-            Some(Overlay::Alarm(_)) => Place::Alarm,
-            None => self.base(),
-        }
+        self.overlays.place().unwrap_or_else(|| self.screen().place())
     }
 
-    fn base(&self) -> Place {
-        match self.part() {
-            Part::Browser if self.browser.is_typing() => Place::Text,
-            Part::Browser | Part::Card | Part::Speed => Place::Browser,
-            Part::Queue => Place::Queue,
-            Part::Received if self.screen == Screen::Upload => Place::Received,
-            Part::Race => Place::Race,
-            Part::Ladder | Part::Certificate | Part::Wire => Place::Session,
-            Part::History if self.history.is_typing() => Place::Text,
-            Part::History => Place::History,
-            Part::Received | Part::Server | Part::Sessions | Part::Refusals => Place::Server,
-        }
+    const fn tabs(&self) -> Tabs {
+        Tabs { names: &Screens::TABS, open: self.open }
     }
 
-    pub(super) fn height(&self, part: Part) -> usize {
-        view::height(self, self.area, part)
-    }
-
-    // What the user does
+    // Keys and mouse
 
     pub(super) fn on_key(&mut self, event: KeyEvent, now: Duration) -> Vec<Effect> {
         if event.kind == KeyEventKind::Release {
@@ -276,7 +140,7 @@ impl App {
         Vec::new()
     }
 
-    /// A paste goes into a text or nowhere: it never presses keys.
+    /// Takes a paste. It goes into a text or nowhere: it never presses keys.
     pub(super) fn on_paste(&mut self, text: &str) {
         if let Some(input) = self.input() {
             input.paste(text);
@@ -284,71 +148,66 @@ impl App {
         }
     }
 
-    pub(super) fn on_listing(&mut self, listing: Listing) {
-        self.browser.listed(listing);
-    }
-
-    /// The history was read.
-    pub(super) fn on_answer(&mut self, answer: Answer) {
-        self.history.answered(answer);
-    }
-
-    /// The lab has played something.
-    pub(super) fn on_lab(&mut self, run: u64, news: News) {
-        let lab = self.overlays.iter_mut().find_map(|overlay| match overlay {
-            Overlay::Lab(lab) => Some(lab),
-            _ => None,
-        });
-        if let Some(lab) = lab {
-            lab.told(run, news);
+    /// Takes a click or a scroll. The mouse is never needed.
+    pub(super) fn on_mouse(&mut self, event: MouseEvent) {
+        let step = match event.kind {
+            MouseEventKind::ScrollDown => Some(Step::Down(3)),
+            MouseEventKind::ScrollUp => Some(Step::Up(3)),
+            MouseEventKind::Down(MouseButton::Left) => None,
+            _ => return,
+        };
+        if !self.overlays.is_empty() {
+            if let Some(step) = step {
+                self.overlays.scroll(step, &mut self.shared);
+            }
+            return;
+        }
+        let at = Position { x: event.column, y: event.row };
+        let tab = self.tabs().hit(self.shared.area, at);
+        match (step, tab, self.plan().hit(at)) {
+            (None, Some(tab), _) => self.show(tab),
+            (Some(step), _, Some((pane, _))) => self.step(pane, step),
+            (None, None, Some((pane, row))) => self.click(pane, row),
+            _ => {}
         }
     }
 
-    pub(super) fn on_probe(&mut self, run: u64, news: Probed) {
-        let dialog = self.overlays.iter_mut().find_map(|overlay| match overlay {
-            Overlay::Connect(dialog) => Some(dialog),
-            _ => None,
-        });
-        if let Some(dialog) = dialog {
-            dialog.probed(run, news);
+    fn click(&mut self, pane: PaneId, row: Option<usize>) {
+        self.focus_on(pane);
+        let plan = self.plan();
+        if let Some(row) = row.and_then(|row| self.screen().row_at(pane, row, &plan, &self.shared)) {
+            self.step(pane, Step::To(row));
         }
     }
 
-    /// What became due without a key: the open history is older than what happened.
-    pub(super) fn due(&mut self, now: Duration) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if self.screen == Screen::History && self.history.ask(now) {
-            effects.push(Effect::Recall);
+    /// Returns the text that is being typed.
+    fn input(&mut self) -> Option<&mut Input> {
+        if self.overlays.is_empty() {
+            self.screens.all_mut().into_iter().nth(self.open)?.input()
+        } else {
+            self.overlays.input()
         }
-        // Bodies are looked at for nobody but who sees them.
-        let wanted = if self.screen == Screen::Session { Depth::Full } else { Depth::Outline };
-        if wanted != self.recording {
-            self.recording = wanted;
-            effects.push(Effect::Send(Command::Record(wanted)));
-        }
-        effects
     }
 
-    /// Ctrl-C and the end of the program from outside.
-    pub(super) fn say(&mut self, tone: Tone, what: String, advice: String, now: Duration) {
-        let line = if advice.is_empty() { what.clone() } else { format!("{what} {advice}") };
-        self.log.add(self.clock.present(), tone, line);
-        self.toasts.say(tone, what, advice, now);
+    fn text_changed(&mut self) {
+        if self.overlays.is_empty() {
+            self.screens.all_mut()[self.open].text_changed();
+        }
     }
+
+    // Actions
 
     fn act(&mut self, action: Action, now: Duration) -> Vec<Effect> {
         match action {
             Action::Interrupt => return self.interrupt(now),
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => {
-                self.history.outdate();
-                return vec![Effect::Redraw, Effect::List(self.browser.refresh())];
+                let reread = self.screens.all_mut().into_iter().flat_map(Screen::reread);
+                return [Effect::Redraw].into_iter().chain(reread).collect();
             }
             Action::Help => {
-                if !matches!(self.overlays.last(), Some(Overlay::Help(_))) {
-                    let place = self.place();
-                    self.overlays.push(Overlay::Help(Help::new(place)));
-                }
+                let place = self.place();
+                self.overlays.open_help(place);
                 return Vec::new();
             }
             _ => {}
@@ -357,239 +216,183 @@ impl App {
             self.text_changed();
             return Vec::new();
         }
-        if self.overlays.is_empty() {
-            self.act_on_screen(action, now)
-        } else {
-            self.act_on_overlay(action, now)
+        let mut requests = Vec::new();
+        if !self.overlays.is_empty() {
+            requests.extend(self.overlays.act(action, &mut self.shared, now));
+        } else if !self.with(now, &mut requests, |screens, open, cx| screens.all_mut()[open].act(action, cx))
+        {
+            self.act_on_any_screen(action, &mut requests);
         }
+        self.carry_out(requests, now)
     }
 
-    fn act_on_screen(&mut self, action: Action, now: Duration) -> Vec<Effect> {
-        let part = self.part();
-        let page = self.height(part).max(1);
+    /// Carries out an action that means the same on each screen.
+    fn act_on_any_screen(&mut self, action: Action, requests: &mut Vec<Request>) {
+        let pane = self.screen().ring().pane();
+        let page = self.screen().height(pane, &self.plan()).max(1);
         match action {
-            Action::Up => self.step(part, Step::Up(1)),
-            Action::Down => self.step(part, Step::Down(1)),
-            Action::PageUp => self.step(part, Step::Up(page)),
-            Action::PageDown => self.step(part, Step::Down(page)),
-            Action::HalfUp => self.step(part, Step::Up(page.div_ceil(2))),
-            Action::HalfDown => self.step(part, Step::Down(page.div_ceil(2))),
-            Action::First | Action::Top => self.step(part, Step::First),
-            Action::Last => self.step(part, Step::Last),
-            Action::ShowUpload => self.show(Screen::Upload),
-            Action::ShowRace => self.show(Screen::Race),
-            Action::ShowSession => self.show(Screen::Session),
-            Action::ShowServer => self.show(Screen::Server),
-            Action::ShowHistory => self.show(Screen::History),
-            Action::NextPane => self.next_part(1),
-            Action::PreviousPane => self.next_part(2),
-            Action::Zoom if self.screen == Screen::Race => self.race.is_large = !self.race.is_large,
-            Action::Zoom => self.zoomed = !self.zoomed,
-            Action::Log => self.overlays.push(Overlay::Log),
-            Action::Connect => self.open_connect(),
-            Action::Details => self.open_details(),
+            Action::Up => self.step(pane, Step::Up(1)),
+            Action::Down => self.step(pane, Step::Down(1)),
+            Action::PageUp => self.step(pane, Step::Up(page)),
+            Action::PageDown => self.step(pane, Step::Down(page)),
+            Action::HalfUp => self.step(pane, Step::Up(page.div_ceil(2))),
+            Action::HalfDown => self.step(pane, Step::Down(page.div_ceil(2))),
+            Action::First | Action::Top => self.step(pane, Step::First),
+            Action::Last => self.step(pane, Step::Last),
+            Action::Show(number) => self.show(usize::from(number).saturating_sub(1)),
+            Action::NextPane => self.focus_on(self.screen().ring().next()),
+            Action::PreviousPane => self.focus_on(self.screen().ring().previous()),
+            Action::Zoom => self.is_zoomed = !self.is_zoomed,
+            Action::Log => self.overlays.open(Overlay::Log),
+            Action::Connect => {
+                let dialog = self.screen().connect(&self.shared);
+                self.overlays.stack.extend(dialog.map(Overlay::Connect));
+            }
+            Action::Details => {
+                let details = self.screen().details(&self.shared);
+                self.overlays.stack.extend(details.map(Overlay::Details));
+            }
             Action::Close => {
-                let _ = match self.screen {
-                    Screen::History => self.history.drop_filter(),
-                    _ => self.browser.drop_filter(),
-                } || self.toasts.dismiss();
+                let _ = self.screens.all_mut()[self.open].drop_filter() || self.shared.toasts.dismiss();
             }
-            Action::Quit if self.is_busy() => self.overlays.push(Overlay::Question(Question::Quit)),
-            Action::Quit => return vec![Effect::Quit],
-            _ if self.screen == Screen::Race && self.edits_race(action, now) => {}
-            Action::NextProtocol => self.card.step(1),
-            Action::PreviousProtocol => self.card.step(3),
-            Action::Padding => {
-                self.card.next_padding();
-                self.race.pad(self.card.dialect.padding);
-            }
-            Action::StartStop => return self.start_or_stop(now),
-            Action::StepBack => self.session.go(Step::Up(1)),
-            Action::StepOn => self.session.go(Step::Down(1)),
-            Action::Play => self.session.play(now),
-            Action::ScrubBack => self.session.scrub(false),
-            Action::ScrubOn => self.session.scrub(true),
-            Action::OtherSession => self.session.other(),
-            Action::SaveCapture => return self.save_session(now),
-            Action::Lab => return self.open_lab(),
-            Action::Report => return self.report_race(now),
-            Action::Race => return self.race_under_cursor(now),
-            Action::Upload => return self.upload(now),
-            Action::Cancel
-            | Action::CancelAll
-            | Action::EndWait
-            | Action::Retry
-            | Action::RetryAll
-            | Action::Remove => {
-                return self.act_on_queue(action);
-            }
-            Action::Filter | Action::Accept if self.screen == Screen::History => {
-                self.history.filter(action == Action::Filter);
-            }
-            _ => return self.act_on_browser(action, now),
-        }
-        Vec::new()
-    }
-
-    pub(super) fn show(&mut self, screen: Screen) {
-        self.screen = screen;
-        if screen == Screen::History {
-            self.history.outdate();
-        }
-    }
-
-    fn act_on_browser(&mut self, action: Action, now: Duration) -> Vec<Effect> {
-        let browser = &mut self.browser;
-        match action {
-            Action::Enter => match browser.under() {
-                Under::Folder(folder) => return self.open(folder),
-                _ => return self.upload(now),
-            },
-            Action::Open => {
-                if let Under::Folder(folder) = browser.under() {
-                    return self.open(folder);
-                }
-            }
-            Action::Parent => return browser.parent().map(Effect::List).into_iter().collect(),
-            Action::Mark => browser.mark(),
-            Action::MarkAll => browser.mark_all(),
-            Action::MarkNone => browser.mark_none(),
-            Action::Invert => browser.invert(),
-            Action::Hidden => browser.toggle_hidden(),
-            Action::Sort => browser.next_sort(),
-            Action::Filter => browser.type_filter(),
-            Action::Accept => browser.keep_filter(),
-            Action::GoTo => self.overlays.push(Overlay::GoTo(Input::default())),
+            Action::Quit if self.is_busy() => self.overlays.open(Overlay::Question(Question::Quit)),
+            Action::Quit => requests.push(Request::Effect(Effect::Quit)),
             _ => {}
         }
-        Vec::new()
     }
 
-    fn act_on_queue(&mut self, action: Action) -> Vec<Effect> {
-        let command = match (action, self.queue.under()) {
-            (Action::CancelAll, _) if self.is_busy() => Command::CancelAll,
-            (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
-            (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
-            (Action::EndWait, _) if self.queue.is_awaiting_end() => Command::EndWait,
-            (Action::Retry, Some(upload)) if matches!(upload.state, State::Failed(_) | State::Cancelled) => {
-                Command::Retry(upload.job.id)
+    /// Runs an action with what it needs, and collects its requests.
+    fn with<T>(
+        &mut self,
+        now: Duration,
+        requests: &mut Vec<Request>,
+        act: impl FnOnce(&mut Screens, usize, &mut Context<'_>) -> T,
+    ) -> T {
+        let is_busy = self.is_busy();
+        let (shared, overlays) = (&mut self.shared, &mut self.overlays);
+        let mut cx = Context { shared, overlays, now, is_busy, requests: Vec::new() };
+        let result = act(&mut self.screens, self.open, &mut cx);
+        requests.append(&mut cx.requests);
+        result
+    }
+
+    /// Carries out requests, and those that follow from them. Returns what is left to the run loop.
+    fn carry_out(&mut self, mut requests: Vec<Request>, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while !requests.is_empty() {
+            for request in std::mem::take(&mut requests) {
+                match request {
+                    Request::Effect(effect) => effects.push(effect),
+                    Request::Show(screen) => self.show(screen),
+                    request => self.with(now, &mut requests, |screens, _, cx| screens.carry_out(request, cx)),
+                }
             }
-            (Action::Remove, Some(upload)) if !upload.is_running() => Command::Remove(upload.job.id),
-            _ => return Vec::new(),
-        };
-        vec![Effect::Send(command)]
+        }
+        effects
     }
 
+    /// Cancels everything that runs; a second time, or if nothing does, ends the program.
     fn interrupt(&mut self, now: Duration) -> Vec<Effect> {
-        if !self.is_busy() || self.interrupted {
+        if !self.is_busy() || self.shared.interrupted {
             return vec![Effect::Quit];
         }
-        self.interrupted = true;
-        self.say(Tone::Warn, text::CANCELLED.to_owned(), String::new(), now);
+        self.shared.interrupted = true;
+        self.shared.say(Tone::Warn, text::CANCELLED.to_owned(), String::new(), now);
         vec![Effect::Send(Command::CancelAll)]
     }
 
-    // Small moves
-
-    pub(super) fn open(&mut self, folder: PathBuf) -> Vec<Effect> {
-        // `..` leads up as h does, with the cursor on the folder that was left.
-        if Some(folder.as_path()) == self.browser.folder().parent() {
-            return self.browser.parent().map(Effect::List).into_iter().collect();
-        }
-        vec![Effect::List(self.browser.visit(folder))]
-    }
-
-    pub(super) fn step(&mut self, part: Part, step: Step) {
-        match part {
-            Part::Browser => self.browser.go(step),
-            Part::Queue => self.queue.go(step),
-            Part::Received => self.received.go(step),
-            Part::Sessions => self.server.sessions.go(step),
-            Part::Refusals => self.server.refusals.go(step),
-            Part::History => self.history.go(step),
-            Part::Ladder | Part::Certificate | Part::Wire => self.session.go(step),
-            Part::Race => match step {
-                Step::Up(by) => self.race.previous_lane(by),
-                Step::Down(by) => self.race.next_lane(by),
-                _ => {}
-            },
-            Part::Card | Part::Speed | Part::Server => {}
+    fn show(&mut self, screen: usize) {
+        if let Some(opened) = self.screens.all_mut().get_mut(screen) {
+            opened.opened();
+            self.open = screen;
         }
     }
 
-    fn next_part(&mut self, by: usize) {
-        if self.screen == Screen::Race {
-            // Backwards through two is forwards through one.
-            if by == 1 {
-                self.race.next_lane(1);
-            } else {
-                self.race.previous_lane(1);
+    fn step(&mut self, pane: PaneId, step: Step) {
+        self.screens.all_mut()[self.open].step(pane, step, &mut self.shared);
+    }
+
+    fn focus_on(&mut self, pane: PaneId) {
+        if self.screen().ring().has(pane) {
+            self.screens.all_mut().into_iter().for_each(Screen::keep_filter);
+            self.screens.all_mut()[self.open].ring_mut().focus(pane);
+        }
+    }
+
+    // Events and answers
+
+    /// Takes an event of the transfer threads.
+    pub(super) fn on_event(&mut self, event: &Event, now: Duration) {
+        let target = match event {
+            Event::Proven { track, .. } | Event::KeyChanged { track, .. } => {
+                self.screens.all().into_iter().find_map(|screen| screen.target(*track)).cloned()
             }
-            return;
+            _ => None,
+        };
+        self.shared.on_event(event, target.as_ref(), now);
+        if let Event::KeyChanged { change, .. } = event {
+            self.overlays.key_changed(change, now);
         }
-        let ring = view::ring(self.screen);
-        let at = ring.iter().position(|part| *part == self.part()).unwrap_or(0);
-        self.focus_on(ring[(at + by) % ring.len()]);
-    }
-
-    pub(super) fn focus_on(&mut self, part: Part) {
-        if !view::ring(self.screen).contains(&part) {
-            return;
-        }
-        self.browser.keep_filter();
-        self.history.filter(false);
-        match self.screen {
-            Screen::Upload => self.upload_part = part,
-            Screen::Server => self.server_part = part,
-            Screen::Session => self.session_part = part,
-            Screen::Race | Screen::History => {}
+        for screen in self.screens.all_mut() {
+            screen.on_event(event, &mut self.shared, &self.overlays, now);
         }
     }
 
-    /// The text that is typed at the moment.
-    fn input(&mut self) -> Option<&mut Input> {
-        let part = self.part();
-        match self.overlays.last_mut() {
-            Some(Overlay::Help(help)) => help.input(),
-            Some(Overlay::Connect(dialog)) => dialog.input(),
-            Some(Overlay::GoTo(input)) => Some(input),
-            None if part == Part::Browser => self.browser.input(),
-            None if part == Part::History => self.history.input(),
-            Some(_) | None => None,
-        }
-    }
-
-    fn text_changed(&mut self) {
-        match self.part() {
-            _ if !self.overlays.is_empty() => {}
-            Part::History => self.history.filtered(),
-            _ => self.browser.filtered(),
-        }
-    }
-}
-
-/// The path without `.` and `..`, by its words alone: going up means dropping the last folder.
-pub(super) fn tidy(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
+    /// Takes the result of saving a session.
+    pub(super) fn saved(&mut self, capture: &Capture, result: io::Result<PathBuf>, now: Duration) {
+        match result {
+            Ok(path) => {
+                self.written(&path, now, |name, folder| text::saved(name, folder, capture.with_plaintext))
             }
-            part => out.push(part),
+            Err(error) => {
+                let (what, advice) = text::not_saved(&error.to_string());
+                self.shared.say(Tone::Bad, what, advice, now);
+            }
         }
     }
-    out
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Takes the result of writing a race's report.
+    pub(super) fn reported(&mut self, result: Result<PathBuf, ReportError>, now: Duration) {
+        match result {
+            Ok(path) => self.written(&path, now, text::race::reported),
+            Err(error) => {
+                let fault = error.fault();
+                self.shared.say(Tone::Bad, fault.what, fault.advice, now);
+            }
+        }
+    }
 
-    #[test]
-    fn a_path_goes_up_by_its_words() {
-        assert_eq!(tidy(Path::new("/a/b/../c/./d")), Path::new("/a/c/d"));
-        assert_eq!(tidy(Path::new("/..")), Path::new("/"));
+    fn written(&mut self, path: &Path, now: Duration, words: impl FnOnce(&str, &str) -> (String, String)) {
+        let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.shared.home.as_deref());
+        let name = fit::name(path.file_name().unwrap_or_default());
+        let (what, advice) = words(&name, &folder);
+        self.shared.say(Tone::Plain, what, advice, now);
+    }
+
+    // Drawing
+
+    /// Draws everything.
+    pub(super) fn draw(&self, look: Look, now: Duration, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        if layout::fits(area) {
+            let [header, body, footer] = layout::thirds(area);
+            let (theme, screen, shared) = (look.theme, self.screen(), &self.shared);
+            chrome::header(self.tabs(), screen.subject(), shared, theme, header, buf);
+            for (pane, area) in self.plan().0 {
+                let is_here = screen.ring().pane() == pane && self.overlays.is_empty();
+                let focus = if is_here { Focus::Here } else { Focus::Elsewhere };
+                screen.draw(View { shared, theme, now, focus }, pane, area, buf);
+            }
+            Pane { of: &shared.toasts, theme, focus: Focus::Elsewhere, now }.render(body, buf);
+            self.overlays.draw(shared, theme, now, body, buf);
+            chrome::footer(self.place(), theme, footer, buf);
+        } else {
+            let words =
+                fit::wrap(&text::too_small(layout::SMALLEST.0, layout::SMALLEST.1), usize::from(area.width));
+            for (line, row) in words.into_iter().zip(area.rows()) {
+                Line::raw(line).render(row, buf);
+            }
+        }
+        look.finish(buf);
     }
 }

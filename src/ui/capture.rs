@@ -7,15 +7,12 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::app::{App, Effect};
 use super::recording::Recording;
-use super::widgets::log::Tone;
-use super::{fit, text};
+use super::text;
 use crate::event::{Event, Frame, Kind};
 
 /// Files of one name that are tried: one each second is more than anybody saves.
@@ -91,27 +88,4 @@ fn without_content(frame: &Frame, is_open: bool) -> Frame {
     };
     let body = if is_content { frame.body.withheld() } else { frame.body.clone() };
     Frame { body, file: frame.file.as_ref().map(crate::event::Sample::withheld), ..frame.clone() }
-}
-
-impl App {
-    pub(super) fn save_session(&mut self, now: Duration) -> Vec<Effect> {
-        if let Some(recording) = self.session.shown() {
-            return vec![Effect::Save(Capture::of(recording, self.with_plaintext))];
-        }
-        self.say(Tone::Plain, text::NOTHING_TO_SAVE.to_owned(), String::new(), now);
-        Vec::new()
-    }
-
-    /// What became of it.
-    pub(super) fn saved(&mut self, capture: &Capture, result: io::Result<PathBuf>, now: Duration) {
-        let (tone, (what, advice)) = match result {
-            Ok(path) => {
-                let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.home.as_deref());
-                let name = fit::name(path.file_name().unwrap_or_default());
-                (Tone::Plain, text::saved(&name, &folder, capture.with_plaintext))
-            }
-            Err(error) => (Tone::Bad, text::not_saved(&error.to_string())),
-        };
-        self.say(tone, what, advice, now);
-    }
 }

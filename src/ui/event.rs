@@ -16,10 +16,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::widgets::connect::Probed;
-use super::widgets::history::{self, Answer};
-use super::widgets::lab::News;
-use super::widgets::listing::{self, Clock, Listing, Request};
+use super::listing::{self, Clock, Listing, Request};
+use super::overlay::connect::Probed;
+use super::overlay::lab::News;
+use super::screen::history::{self, Answer};
 use super::{fit, text};
 use crate::event::Target;
 use crate::lab;

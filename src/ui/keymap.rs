@@ -12,7 +12,11 @@ macro_rules! actions {
     ($($name:ident),+ $(,)?) => {
         /// What a key asks for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Action { $($name),+ }
+        pub(super) enum Action {
+            /// Show a screen, by its number from 1.
+            Show(u8),
+            $($name),+
+        }
 
         impl Action {
             #[cfg(test)]
@@ -22,7 +26,7 @@ macro_rules! actions {
 }
 
 actions! {
-    ShowUpload, ShowRace, ShowSession, ShowServer, ShowHistory, NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
+    NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
     Interrupt, Suspend, Redraw,
     Up, Down, PageUp, PageDown, First, Last, HalfUp, HalfDown, Top, Details,
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Filter, GoTo, Upload, Enter, Race,
@@ -307,11 +311,11 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Table, &[ctrl('d')], Action::HalfDown, "", "half a page down"),
     bind(Context::Table, &[ctrl('u')], Action::HalfUp, "", "half a page up"),
 
-    bind(Context::Everywhere, &[key('1')], Action::ShowUpload, "", "the upload screen"),
-    bind(Context::Everywhere, &[key('2')], Action::ShowRace, "", "the race"),
-    bind(Context::Everywhere, &[key('3')], Action::ShowSession, "", "the session: handshake, certificate, wire"),
-    bind(Context::Everywhere, &[key('4')], Action::ShowServer, "", "the server: received files, sessions, refusals"),
-    bind(Context::Everywhere, &[key('5')], Action::ShowHistory, "", "the history: what was sent and received"),
+    bind(Context::Everywhere, &[key('1')], Action::Show(1), "", "the upload screen"),
+    bind(Context::Everywhere, &[key('2')], Action::Show(2), "", "the race"),
+    bind(Context::Everywhere, &[key('3')], Action::Show(3), "", "the session: handshake, certificate, wire"),
+    bind(Context::Everywhere, &[key('4')], Action::Show(4), "", "the server: received files, sessions, refusals"),
+    bind(Context::Everywhere, &[key('5')], Action::Show(5), "", "the history: what was sent and received"),
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane, or the race, large, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: what went wrong or was worth a line"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),

@@ -1,39 +1,55 @@
-//! Where uploads go, and who answers there.
+//! Where uploads go, and what is known about the server there.
 
 use std::path::PathBuf;
 
 use super::Peer;
 use crate::event::{Proof, Standing, Target};
 
-/// Where uploads go, and who answers there.
+/// Where uploads go, and what is known about the server there.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) target: Target,
-    /// From the command line: the dialog offers it.
+    /// CA file that the connect dialog offers: from the command line, or the latest one in use.
     pub(super) ca: Option<PathBuf>,
-    /// The dialog offers these, too.
+    /// Presets that the connect dialog offers.
     pub(super) peers: Vec<Peer>,
+    /// The server's identity, once it has proved it.
     pub(super) proof: Option<Proof>,
-    /// What is known of who answers there.
+    /// Whether the server's key was known before.
     pub(super) standing: Option<Standing>,
-    /// Another key than the known one answered last, and was refused.
+    /// Whether the server last showed another key than the known one, and was refused.
     pub(super) changed: bool,
-    /// It gave a receipt.
+    /// Whether the server has given a receipt.
     pub(super) receipted: bool,
 }
 
 impl Link {
-    /// To where nobody has answered yet.
+    /// Creates a link to a server that has not answered yet.
     pub(super) const fn new(target: Target, ca: Option<PathBuf>, peers: Vec<Peer>) -> Self {
         Self { target, ca, peers, proof: None, standing: None, changed: false, receipted: false }
     }
 
-    /// Whoever answers next has to prove it anew.
+    /// Directs uploads to a server. Nothing is known about another one than before.
+    pub(super) fn aim(&mut self, target: &Target) {
+        if self.target != *target {
+            self.forget();
+            self.target = target.clone();
+        }
+    }
+
+    /// Offers the target's CA file from now on, if it names one.
+    pub(super) fn remember_ca(&mut self, target: &Target) {
+        if let Target::Server { ca: Some(ca), .. } = target {
+            self.ca = Some(ca.clone());
+        }
+    }
+
+    /// Forgets what is known about the server: it has to prove its identity again.
     pub(super) fn forget(&mut self) {
         (self.proof, self.standing, self.changed, self.receipted) = (None, None, false, false);
     }
 
-    /// Whether a server of upseal's is there, as far as is known.
+    /// Returns whether the server is an upseal server, as far as is known.
     pub(super) fn is_ours(&self) -> bool {
         self.receipted || self.target == Target::Embedded
     }

@@ -17,21 +17,24 @@
 
 mod app;
 mod capture;
-mod dialogs;
+mod chrome;
+mod effect;
 mod estimate;
 mod event;
 mod fit;
 mod keymap;
+mod layout;
 mod link;
-mod mouse;
-mod orders;
+mod listing;
+mod overlay;
+mod own_server;
 mod page;
 mod recording;
-mod reports;
+mod screen;
+mod shared;
 mod terminal;
 mod text;
 mod theme;
-mod view;
 mod widgets;
 
 #[cfg(test)]
@@ -46,13 +49,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, never, select};
 use crossterm::event::Event as Input;
 use ratatui::layout::Rect;
 
-use self::app::{App, Effect};
+use self::app::App;
+use self::effect::Effect;
 use self::event::{Call, Sources};
 use self::link::Link;
+use self::listing::Clock;
+use self::screen::Start;
 use self::terminal::Screen;
-use self::theme::{Glyphs, Theme};
-use self::view::Look;
-use self::widgets::listing::Clock;
+use self::theme::{Glyphs, Look, Theme};
 use crate::event::{Command, Dialect, Event, Target};
 use crate::trust::known::KnownServers;
 
@@ -159,8 +163,14 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     let clock = Clock::system();
     let link = Link::new(options.target.clone(), options.ca.clone(), options.peers.clone());
     let home = env::home_dir().filter(|home| home.is_absolute());
-    let mut app = App::new(&folder, home, link, options.dialect, clock.clone());
-    app.with_plaintext = options.with_plaintext;
+    let start = Start {
+        folder: &folder,
+        home,
+        target: &options.target,
+        dialect: options.dialect,
+        with_plaintext: options.with_plaintext,
+    };
+    let app = App::new(&start, link, clock.clone());
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
     // The sources end before the terminal is given back, so that no key of theirs is lost to it.
     let screen = Screen::open()?;
@@ -262,31 +272,31 @@ impl Loop<'_> {
             },
             recv(self.sources.listings) -> listing => {
                 if let Ok(listing) = listing {
-                    self.app.on_listing(listing);
+                    self.app.screens.upload.on_listing(listing);
                 }
                 Next::Go
             },
             recv(self.sources.answers) -> answer => {
                 if let Ok(answer) = answer {
-                    self.app.on_answer(answer);
+                    self.app.screens.history.answered(answer);
                 }
                 Next::Go
             },
             recv(self.sources.plays) -> play => {
                 if let Ok((run, news)) = play {
-                    self.app.on_lab(run, news);
+                    self.app.overlays.on_lab(run, news);
                 }
                 Next::Go
             },
             recv(self.sources.probes) -> probed => {
                 if let Ok((run, news)) = probed {
-                    self.app.on_probe(run, news);
+                    self.app.overlays.on_probe(run, news);
                 }
                 Next::Go
             },
             recv(self.events) -> event => {
                 match event {
-                    Ok(event) => self.app.on_event(event, self.began.elapsed()),
+                    Ok(event) => self.app.on_event(&event, self.began.elapsed()),
                     Err(_) => self.worker_is_gone(),
                 }
                 Next::Go
@@ -305,7 +315,7 @@ impl Loop<'_> {
         }
         let now = self.began.elapsed();
         for event in self.events.try_iter().take(BATCH) {
-            self.app.on_event(event, now);
+            self.app.on_event(&event, now);
         }
         let due = self.app.due(self.began.elapsed());
         self.carry_out(due)
@@ -390,7 +400,7 @@ impl Loop<'_> {
     /// Says so once, and listens no more.
     fn worker_is_gone(&mut self) {
         self.events = never();
-        self.app.lost(self.began.elapsed());
+        self.app.shared.lost(self.began.elapsed());
     }
 
     fn draw(&mut self) -> Result<(), UiError> {
@@ -398,7 +408,7 @@ impl Loop<'_> {
         let size = self.screen.size()?;
         self.app.settle(Rect::new(0, 0, size.width, size.height), now);
         let (app, look) = (&self.app, self.look);
-        self.screen.draw(|area, buf| view::draw(app, look, now, area, buf))?;
+        self.screen.draw(|area, buf| app.draw(look, now, area, buf))?;
         Ok(())
     }
 }

@@ -1,11 +1,7 @@
 //! A race's report as a page to hand in (`crate::report`), in the folder that the browser shows.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use super::app::{App, Effect};
-use super::widgets::log::Tone;
-use super::{fit, text};
 use crate::clock;
 use crate::event::Verdict;
 use crate::report::{self, RaceReport, ReportError};
@@ -24,34 +20,5 @@ impl Page {
         let path = self.folder.join(name);
         report::write(&path, &RaceReport::here(self.verdict))?;
         Ok(path)
-    }
-}
-
-impl App {
-    pub(super) fn report_race(&mut self, now: Duration) -> Vec<Effect> {
-        if let Some(verdict) = self.race.verdict() {
-            return vec![Effect::Report(Page {
-                verdict: verdict.clone(),
-                folder: self.browser.folder().to_owned(),
-            })];
-        }
-        self.say(Tone::Plain, text::race::NOTHING_TO_REPORT.to_owned(), String::new(), now);
-        Vec::new()
-    }
-
-    /// What became of it.
-    pub(super) fn reported(&mut self, result: Result<PathBuf, ReportError>, now: Duration) {
-        let (tone, (what, advice)) = match result {
-            Ok(path) => {
-                let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.home.as_deref());
-                let name = fit::name(path.file_name().unwrap_or_default());
-                (Tone::Plain, text::race::reported(&name, &folder))
-            }
-            Err(error) => {
-                let fault = error.fault();
-                (Tone::Bad, (fault.what, fault.advice))
-            }
-        };
-        self.say(tone, what, advice, now);
     }
 }

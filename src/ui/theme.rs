@@ -24,6 +24,22 @@ pub(super) enum Glyphs {
     Ascii,
 }
 
+/// How the terminal is drawn on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) theme: Theme,
+    pub(super) glyphs: Glyphs,
+}
+
+impl Look {
+    /// Replaces what the terminal cannot show, after everything is drawn.
+    pub(super) fn finish(self, buf: &mut Buffer) {
+        if self.glyphs == Glyphs::Ascii {
+            to_ascii(buf);
+        }
+    }
+}
+
 /// Styles by meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Theme {
@@ -140,7 +156,7 @@ pub(super) const ALARM_FRAME: border::Set<'static> = border::THICK;
 
 /// Replaces, after everything is drawn, what the terminal cannot show. Widgets draw in Unicode
 /// only; this is the one place that knows of poorer terminals.
-pub(super) fn to_ascii(buf: &mut Buffer) {
+fn to_ascii(buf: &mut Buffer) {
     for cell in &mut buf.content {
         let symbol = cell.symbol();
         if symbol.is_ascii() {

@@ -57,10 +57,10 @@ fn a_is_deaf_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
     // The same again is no news; another key is, and has to be read first.
     let track = Track::Job(JobId(2));
     stage.event(Event::KeyChanged { track, change: change() });
-    assert_eq!(stage.app.overlays.len(), 1);
+    assert_eq!(stage.app.overlays.stack.len(), 1);
     let other = KeyChange { offered: "77".repeat(32), ..change() };
     stage.event(Event::KeyChanged { track, change: other });
-    assert_eq!((stage.app.overlays.len(), stage.keys("A")), (1, vec![]));
+    assert_eq!((stage.app.overlays.stack.len(), stage.keys("A")), (1, vec![]));
     assert!(stage.shows("7777 7777"));
     stage.event(Event::KeyChanged { track, change: change() });
     stage.now += Duration::from_secs(1);
@@ -141,8 +141,7 @@ fn without_colour_and_in_ascii_it_is_as_loud() {
     stage.settle();
     let look = Look { theme: Theme::new(false), glyphs: Glyphs::Ascii };
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap_or_else(|never| match never {});
-    let drawn =
-        terminal.draw(|frame| view::draw(&stage.app, look, stage.now, frame.area(), frame.buffer_mut()));
+    let drawn = terminal.draw(|frame| stage.app.draw(look, stage.now, frame.area(), frame.buffer_mut()));
     drawn.unwrap_or_else(|never| match never {});
     let buffer = terminal.backend().buffer();
     let title =

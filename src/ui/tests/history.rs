@@ -1,7 +1,6 @@
 //! Screen 5: what was sent and received.
 
-use super::super::app::Screen;
-use super::super::widgets::history::{Answer, read};
+use super::super::screen::history::{Answer, read};
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::digest::Digest;
@@ -78,8 +77,8 @@ impl Stage {
     }
 
     fn recall(&mut self, rows: Result<Vec<Entry>, String>) {
-        let answer = Answer::new(rows, &self.app.clock);
-        self.app.on_answer(answer);
+        let answer = Answer::new(rows, &self.app.shared.clock);
+        self.app.screens.history.answered(answer);
         self.settle();
     }
 }
@@ -170,23 +169,23 @@ fn it_is_read_when_it_is_opened_and_when_something_ends_while_it_is_open() {
 fn the_cursor_stays_on_its_row_when_newer_ones_come() {
     let mut stage = recalled();
     stage.keys("j j");
-    assert_eq!(stage.app.history.under().unwrap().name(), "image (2).ppm");
+    assert_eq!(stage.app.screens.history.under().unwrap().name(), "image (2).ppm");
     let mut newer = rows();
     newer.insert(0, sent(0, "newer", 1, Outcome::Stored));
     stage.recall(Ok(newer));
-    assert_eq!(stage.app.history.under().unwrap().name(), "image (2).ppm");
+    assert_eq!(stage.app.screens.history.under().unwrap().name(), "image (2).ppm");
     // On the first row it stays on the newest.
     stage.keys("g");
     let mut newest = rows();
     newest.insert(0, sent(0, "newest", 1, Outcome::Stored));
     stage.recall(Ok(newest));
-    assert_eq!(stage.app.history.under().unwrap().name(), "newest");
+    assert_eq!(stage.app.screens.history.under().unwrap().name(), "newest");
 }
 
 #[test]
 fn the_lists_usual_keys_and_the_filter() {
     let mut stage = recalled();
-    let under = |stage: &Stage| stage.app.history.under().unwrap().name().to_owned();
+    let under = |stage: &Stage| stage.app.screens.history.under().unwrap().name().to_owned();
     for (keys, name) in [
         ("G", "thesis.pdf"),
         ("k", "week9.html"),
@@ -209,7 +208,7 @@ fn the_lists_usual_keys_and_the_filter() {
     assert!(stage.shows("not again: a file of this name"));
     stage.keys("Esc Esc");
     assert!(!stage.shows("of 9"));
-    assert_eq!(stage.app.screen, Screen::History);
+    assert_eq!(stage.screen(), "History");
 }
 
 #[test]
@@ -218,7 +217,7 @@ fn the_thread_reads_the_file_and_creates_none() {
     let path = folder.path().join("history.db");
     let mut stage = Stage::new();
     stage.keys("5");
-    stage.app.on_answer(read(Some(&path), &stage.app.clock));
+    stage.app.screens.history.answered(read(Some(&path), &stage.app.shared.clock));
     assert!(stage.shows("Nothing was sent or received yet.") && !path.exists());
     let history = History::open(&path).unwrap();
     for entry in rows() {
@@ -228,14 +227,14 @@ fn the_thread_reads_the_file_and_creates_none() {
             Entry::Recovered(row) => history.record_recovered(&row).unwrap(),
         }
     }
-    stage.app.on_answer(read(Some(&path), &stage.app.clock));
+    stage.app.screens.history.answered(read(Some(&path), &stage.app.shared.clock));
     let from_file = stage.rows();
     assert_eq!(from_file, recalled().rows());
     drop(history);
     std::fs::write(&path, "no database").unwrap();
-    stage.app.on_answer(read(Some(&path), &stage.app.clock));
+    stage.app.screens.history.answered(read(Some(&path), &stage.app.shared.clock));
     assert!(stage.shows("cannot open the history in"));
-    stage.app.on_answer(read(None, &stage.app.clock));
+    stage.app.screens.history.answered(read(None, &stage.app.shared.clock));
     assert!(stage.shows("UPSEAL_HISTORY names a file"));
 }
 
@@ -244,12 +243,12 @@ fn a_click_on_a_tab_opens_its_screen() {
     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
     let mut stage = Stage::new().sized(100, 24);
     for (name, screen) in [
-        ("3 Session", Screen::Session),
-        ("5 History", Screen::History),
-        ("4 Server", Screen::Server),
-        ("2 Race", Screen::Race),
-        ("1 Upload", Screen::Upload),
-        ("5 History", Screen::History),
+        ("3 Session", "Session"),
+        ("5 History", "History"),
+        ("4 Server", "Server"),
+        ("2 Race", "Race"),
+        ("1 Upload", "Upload"),
+        ("5 History", "History"),
     ] {
         for last in [false, true] {
             let at = stage.rows()[0].find(name).unwrap() + if last { name.len() - 1 } else { 0 };
@@ -257,7 +256,7 @@ fn a_click_on_a_tab_opens_its_screen() {
             let column = u16::try_from(at).unwrap();
             stage.app.on_mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE });
             stage.settle();
-            assert_eq!(stage.app.screen, screen, "{name}");
+            assert_eq!(stage.screen(), screen, "{name}");
         }
     }
     assert_eq!(stage.due(), 1);

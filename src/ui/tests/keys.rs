@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::event::Padding;
-use crate::ui::app::Screen;
 use crate::ui::keymap::Place;
 
 pub(super) fn jobs(effects: &[Effect]) -> Vec<Job> {
@@ -134,7 +133,7 @@ fn a_folder_that_may_not_be_read_says_so_and_can_be_left() {
     let effects = stage.keys("j Enter");
     let Some(Effect::List(request)) = effects.first() else { panic!("{effects:?}") };
     let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-    stage.app.on_listing(listing(request, Err(denied)));
+    stage.app.screens.upload.on_listing(listing(request, Err(denied)));
     assert!(stage.shows("You may not read this folder"));
     assert!(matches!(&stage.keys("h")[..], [Effect::List(request)] if request.folder.ends_with("week9")));
 }
@@ -309,7 +308,7 @@ fn a_paste_presses_no_keys() {
     let mut stage = Stage::new();
     stage.keys("j j");
     stage.app.on_paste("u\nq\n");
-    assert!(!stage.app.is_busy() && stage.app.screen == Screen::Upload);
+    assert!(!stage.app.is_busy() && stage.screen() == "Upload");
     stage.keys("g");
     stage.app.on_paste("/tmp\n");
     let effects = stage.keys("Enter");
@@ -346,7 +345,7 @@ fn the_mouse_selects_and_scrolls() {
     stage.app.on_mouse(mouse(MouseEventKind::ScrollDown, 10, 4));
     assert!(stage.row("week9.html").contains('▸'));
     stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 20, 0));
-    assert_eq!(stage.app.screen, Screen::Race);
+    assert_eq!(stage.screen(), "Race");
     for (column, row) in [(0, 0), (79, 23), (500, 500), (40, 12)] {
         stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), column, row));
     }

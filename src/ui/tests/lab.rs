@@ -3,7 +3,7 @@
 use super::pictures::picture;
 use super::*;
 use crate::lab::outcome::{Attack, Cell, Outcome, Play, expected, expected_receipt};
-use crate::ui::widgets::lab::News;
+use crate::ui::overlay::lab::News;
 
 /// A cell that came out like this; with nothing expected, not played.
 fn cell(attack: Attack, variant: Variant, outcome: Option<Outcome>) -> News {
@@ -25,14 +25,14 @@ fn playing(count: usize) -> Stage {
     assert!(effects.contains(&Effect::PlayLab(1)), "{effects:?}");
     let all = Attack::ALL.into_iter().flat_map(|attack| Variant::ALL.map(|variant| (attack, variant)));
     for (attack, variant) in all.take(count) {
-        stage.app.on_lab(1, cell(attack, variant, expected(attack, variant).first().copied()));
+        stage.app.overlays.on_lab(1, cell(attack, variant, expected(attack, variant).first().copied()));
     }
     stage
 }
 
 fn over() -> Stage {
     let mut stage = playing(48);
-    stage.app.on_lab(1, News::Over(Ok(())));
+    stage.app.overlays.on_lab(1, News::Over(Ok(())));
     stage
 }
 
@@ -58,8 +58,8 @@ fn what_is_played_is_followed_and_what_was_played_is_read_from_the_beginning() {
 fn what_is_not_as_the_protocol_says_is_told_beside_what_it_says() {
     let mut stage = Stage::new();
     stage.keys("3 !");
-    stage.app.on_lab(1, cell(Attack::Flip, Variant::Cp2, Some(Outcome::StoredAltered)));
-    stage.app.on_lab(1, News::Over(Ok(())));
+    stage.app.overlays.on_lab(1, cell(Attack::Flip, Variant::Cp2, Some(Outcome::StoredAltered)));
+    stage.app.overlays.on_lab(1, News::Over(Ok(())));
     assert!(stage.shows("✗ altered") && stage.shows("≠ refused"));
     assert!(stage.shows("1 is not as the protocol says ✗"));
 }
@@ -70,10 +70,10 @@ fn closed_it_stops_and_what_an_older_run_tells_is_for_nobody() {
     stage.keys("3 !");
     assert!(stage.keys("Esc").contains(&Effect::StopLab));
     assert!(stage.keys("!").contains(&Effect::PlayLab(2)));
-    stage.app.on_lab(1, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
+    stage.app.overlays.on_lab(1, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
     assert!(stage.shows("0 of 48"));
-    stage.app.on_lab(2, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
+    stage.app.overlays.on_lab(2, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
     assert!(stage.shows("1 of 48") && stage.shows("✗ read"));
-    stage.app.on_lab(2, News::Over(Err("the lab cannot be set up: no space".into())));
+    stage.app.overlays.on_lab(2, News::Over(Err("the lab cannot be set up: no space".into())));
     assert!(stage.shows("no space") && stage.shows("could not be played"));
 }

@@ -25,11 +25,12 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
 use super::Peer;
-use super::app::{App, Effect};
+use super::app::App;
+use super::effect::Effect;
 use super::link::Link;
-use super::theme::{Glyphs, Theme};
-use super::view::{self, Look};
-use super::widgets::listing::{Clock, Entry, Kind, Listing, Request};
+use super::listing::{Clock, Entry, Kind, Listing, Request};
+use super::screen::{Screens, Start};
+use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
     AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
     Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, SessionId,
@@ -55,9 +56,14 @@ impl Stage {
     fn knowing(peers: Vec<Peer>) -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
         let link = Link::new(Target::Embedded, None, peers);
-        let home = Some(PathBuf::from("/home/me"));
-        let folder = Path::new("/home/me/lectures/week9");
-        let mut app = App::new(folder, home, link, Dialect::of(Variant::Cp2), clock);
+        let start = Start {
+            folder: Path::new("/home/me/lectures/week9"),
+            home: Some(PathBuf::from("/home/me")),
+            target: &Target::Embedded,
+            dialect: Dialect::of(Variant::Cp2),
+            with_plaintext: false,
+        };
+        let mut app = App::new(&start, link, clock);
         let first = app.start();
         let mut stage = Self { app, now: Duration::from_secs(1), size: Rect::new(0, 0, 80, 24) };
         stage.list(&first, week9());
@@ -77,12 +83,12 @@ impl Stage {
     /// Answers the request among the effects.
     fn list(&mut self, effects: &[Effect], entries: Vec<Entry>) {
         let Some(Effect::List(request)) = effects.first() else { panic!("no request in {effects:?}") };
-        self.app.on_listing(listing(request, Ok(entries)));
+        self.app.screens.upload.on_listing(listing(request, Ok(entries)));
         self.settle();
     }
 
     fn event(&mut self, event: Event) {
-        self.app.on_event(event, self.now);
+        self.app.on_event(&event, self.now);
     }
 
     fn settle(&mut self) {
@@ -118,7 +124,7 @@ impl Stage {
         let mut terminal = Terminal::new(backend).unwrap_or_else(|never| match never {});
         let drawn = terminal.draw(|frame| {
             let area = frame.area();
-            view::draw(&self.app, look, self.now, area, frame.buffer_mut());
+            self.app.draw(look, self.now, area, frame.buffer_mut());
         });
         drawn.unwrap_or_else(|never| match never {});
         terminal
@@ -142,6 +148,11 @@ impl Stage {
             Some(row) => row.clone(),
             None => panic!("{text:?} is not on the screen:\n{}", rows.join("\n")),
         }
+    }
+
+    /// The name of the open screen.
+    fn screen(&self) -> &'static str {
+        Screens::TABS[self.app.open]
     }
 
     fn shows(&mut self, text: &str) -> bool {
@@ -188,7 +199,7 @@ fn entry(name: &str, kind: Kind, size: u64, modified: i64, date: &str) -> Entry 
     Entry { name: name.into(), shown: super::fit::escaped(name), kind, size, modified, date: date.into() }
 }
 
-/// The folder of UX.md.
+/// The folder that most tests begin in.
 fn week9() -> Vec<Entry> {
     vec![
         entry("week9.html", Kind::File, 42_200, 20, "Mon 09:12"),
@@ -430,7 +441,7 @@ fn elsewhere() -> Stage {
     stage.keys("c f i l e s . e x a m p l e . o r g Tab C-u / c a Enter");
     for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
-        let target = stage.app.link.target.clone();
+        let target = stage.app.shared.link.target.clone();
         let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2), predicted_ms: None };
         stage.event(Event::Queued { job, size: 812 });
     }

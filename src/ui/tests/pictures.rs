@@ -118,8 +118,7 @@ fn a_terminal_that_knows_ascii_only() {
     stage.settle();
     let look = Look { theme: Theme::new(false), glyphs: Glyphs::Ascii };
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap_or_else(|never| match never {});
-    let drawn =
-        terminal.draw(|frame| view::draw(&stage.app, look, stage.now, frame.area(), frame.buffer_mut()));
+    let drawn = terminal.draw(|frame| stage.app.draw(look, stage.now, frame.area(), frame.buffer_mut()));
     drawn.unwrap_or_else(|never| match never {});
     for cell in &terminal.backend().buffer().content {
         assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());

@@ -263,7 +263,7 @@ fn lanes_are_set_up_by_keys() {
     assert!(stage.shows("Only CP1 through this computer's server"), "lane 2 is CP2's");
     // What runs stays as it is.
     stage.keys("k Enter + p b s m n");
-    assert_eq!(stage.app.race.tracks.len(), 2);
+    assert_eq!(stage.app.screens.race.tracks.len(), 2);
     assert!(stage.shows("CP1 OAEP") && !stage.shows("RSA-2048"));
 }
 
@@ -288,7 +288,7 @@ fn generated_bytes_need_no_file() {
 #[test]
 fn the_cards_padding_is_the_lanes_until_they_have_their_own_or_have_run() {
     let paddings = |stage: &Stage| -> Vec<Padding> {
-        stage.app.race.tracks.iter().map(|track| track.lane.dialect.padding).collect()
+        stage.app.screens.race.tracks.iter().map(|track| track.lane.dialect.padding).collect()
     };
     let mut stage = ready();
     stage.keys("1 o");

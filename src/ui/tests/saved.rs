@@ -22,7 +22,7 @@ fn content_of_files_is_saved_only_if_it_was_asked_for() {
     for (session, content) in [(CP2, false), (CP1, false), (PLAIN, true)] {
         let mut stage = recorded(session);
         let without = saved(&mut stage);
-        stage.app.with_plaintext = true;
+        stage.app.screens.session.with_plaintext = true;
         let with = saved(&mut stage);
         let text = |capture: &Capture| {
             capture.lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>()
@@ -76,7 +76,7 @@ fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
         stage.event(Event::WireFrames { wire, frames: vec![frame] });
     }
     assert_eq!(data_heads(&saved(&mut stage)), [0, 256]);
-    let shown = stage.app.session.shown().unwrap();
+    let shown = stage.app.screens.session.shown().unwrap();
     let roles: Vec<Role> = shown.frames().map(|frame| shown.role(frame)).collect();
     assert_eq!(roles, [Role::Name, Role::Clear, Role::SessionKey, Role::Name, Role::Token]);
 }
@@ -113,7 +113,7 @@ fn a_body_behind_a_hello_is_what_the_hello_says() {
         let data = Frame { number: 2, file: None, ..frames(PLAIN)[1].clone() };
         stage.event(Event::WireFrames { wire, frames: vec![first, data.clone()] });
         assert_eq!(data_heads(&saved(&mut stage)), [head], "{role:?}");
-        assert_eq!(stage.app.session.shown().unwrap().role(&data), role);
+        assert_eq!(stage.app.screens.session.shown().unwrap().role(&data), role);
     }
 }
 
@@ -131,7 +131,7 @@ fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let captures = folder.path().join("captures");
     let mut stage = recorded(CP2);
-    stage.app.with_plaintext = true;
+    stage.app.screens.session.with_plaintext = true;
     let capture = saved(&mut stage);
     let first = capture.write(&captures).unwrap();
     let second = capture.write(&captures).unwrap();

@@ -253,12 +253,12 @@ fn a_connection_of_any_length_is_kept_within_bounds() {
     for number in 11..5000 {
         stage.event(Event::WireFrames { wire, frames: vec![Frame { number, ..template.clone() }] });
     }
-    let shown = stage.app.session.shown().unwrap();
+    let shown = stage.app.screens.session.shown().unwrap();
     assert_eq!((shown.frames().count(), shown.count()), (128, 4999));
     for id in 10..100 {
         stage.event(Event::WireOpened { wire: WireId(id), opened: opened(Side::Client, id) });
     }
-    assert_eq!(stage.app.session.place(), (16, 16));
+    assert_eq!(stage.app.screens.session.place(), (16, 16));
 }
 
 pub(super) fn opened(side: Side, port: u64) -> Wire {
@@ -276,11 +276,11 @@ fn a_connection_with_both_ends_here_is_shown_once() {
     let mut stage = screen(Stage::new());
     open(&mut stage, 1, Side::Client, 50_001);
     open(&mut stage, 2, Side::Server, 50_001);
-    assert_eq!(stage.app.session.place(), (1, 1));
+    assert_eq!(stage.app.screens.session.place(), (1, 1));
     // The server may be the first to say it.
     open(&mut stage, 3, Side::Server, 50_002);
     open(&mut stage, 4, Side::Client, 50_002);
-    assert_eq!(stage.app.session.place(), (2, 2));
+    assert_eq!(stage.app.screens.session.place(), (2, 2));
     open(&mut stage, 5, Side::Server, 50_003);
     assert!(stage.shows("from 127.0.0.1:50003, at our server"));
     stage.keys("s");
@@ -297,14 +297,21 @@ fn a_port_of_ours_that_somebody_else_gets_later_hides_nobody() {
         stage.event(Event::WireOpened { wire, opened: opened(side, 50_001) });
         stage.event(Event::WireClosed { wire, at_us: 1, in_order: true });
     }
-    assert_eq!(stage.app.session.place(), (3, 3));
+    assert_eq!(stage.app.screens.session.place(), (3, 3));
 }
 
 #[test]
 fn bodies_are_counted_only_while_the_screen_is_open() {
     let clock = Clock { zone: TimeZone::UTC, now: None };
     let link = Link::new(Target::Embedded, None, Vec::new());
-    let mut app = App::new(Path::new("/"), None, link, Dialect::of(Variant::Cp2), clock);
+    let start = Start {
+        folder: Path::new("/"),
+        home: None,
+        target: &Target::Embedded,
+        dialect: Dialect::of(Variant::Cp2),
+        with_plaintext: false,
+    };
+    let mut app = App::new(&start, link, clock);
     let first = app.start();
     assert!(first.contains(&Effect::Send(Command::Record(Depth::Outline))), "{first:?}");
     let mut stage = Stage::new();

@@ -299,7 +299,7 @@ pub(super) const fn context(context: Context) -> &'static str {
     }
 }
 
-/// For a terminal below [`crate::ui::view::SMALLEST`].
+/// For a terminal below [`crate::ui::layout::SMALLEST`].
 pub(super) fn too_small(width: u16, height: u16) -> String {
     format!("upseal needs {width}×{height}; transfers go on")
 }

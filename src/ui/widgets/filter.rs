@@ -12,7 +12,7 @@ use crate::ui::theme::Theme;
 
 /// Its state. Who has one looks again at its rows whenever the text changes.
 #[derive(Debug, Default)]
-pub(super) enum Filter {
+pub(in crate::ui) enum Filter {
     #[default]
     Off,
     Typing(Input),
@@ -20,17 +20,17 @@ pub(super) enum Filter {
 }
 
 impl Filter {
-    pub(super) const fn is_typing(&self) -> bool {
+    pub(in crate::ui) const fn is_typing(&self) -> bool {
         matches!(self, Self::Typing(_))
     }
 
     /// Whether it has a row of its own.
-    pub(super) const fn is_on(&self) -> bool {
+    pub(in crate::ui) const fn is_on(&self) -> bool {
         !matches!(self, Self::Off)
     }
 
     /// While it is typed.
-    pub(super) const fn input(&mut self) -> Option<&mut Input> {
+    pub(in crate::ui) const fn input(&mut self) -> Option<&mut Input> {
         match self {
             Self::Typing(input) => Some(input),
             _ => None,
@@ -38,7 +38,7 @@ impl Filter {
     }
 
     /// To be typed, from the text that it has.
-    pub(super) fn open(&mut self) {
+    pub(in crate::ui) fn open(&mut self) {
         *self = match std::mem::take(self) {
             Self::Off => Self::Typing(Input::default()),
             Self::Kept(text) => Self::Typing(Input::with(&text)),
@@ -47,21 +47,21 @@ impl Filter {
     }
 
     /// As it was typed.
-    pub(super) fn keep(&mut self) {
+    pub(in crate::ui) fn keep(&mut self) {
         if let Self::Typing(input) = self {
             *self = if input.is_empty() { Self::Off } else { Self::Kept(input.text()) };
         }
     }
 
     /// Off. Whether it was not.
-    pub(super) fn close(&mut self) -> bool {
+    pub(in crate::ui) fn close(&mut self) -> bool {
         let was_on = self.is_on();
         *self = Self::Off;
         was_on
     }
 
     /// What rows must contain, in lower case; `None`: nothing.
-    pub(super) fn needle(&self) -> Option<String> {
+    pub(in crate::ui) fn needle(&self) -> Option<String> {
         let text = match self {
             Self::Off => return None,
             Self::Typing(input) => input.text(),
@@ -71,7 +71,7 @@ impl Filter {
     }
 
     /// Draws it below the list, and returns what is left for the list.
-    pub(super) fn draw(&self, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
+    pub(in crate::ui) fn draw(&self, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
         let foot = Constraint::Length(u16::from(self.is_on()));
         let [list, foot] = Layout::vertical([Constraint::Fill(1), foot]).areas(area);
         match self {

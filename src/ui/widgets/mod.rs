@@ -11,29 +11,14 @@ use ratatui::widgets::{Block, Padding};
 
 use super::theme::{FRAME, Focus, Theme};
 
-pub(super) mod alarm;
 pub(super) mod bar;
-pub(super) mod browser;
-pub(super) mod card;
 pub(super) mod chart;
-pub(super) mod connect;
-pub(super) mod details;
 pub(super) mod digits;
-mod filter;
-pub(super) mod help;
-pub(super) mod history;
+pub(super) mod filter;
 pub(super) mod input;
-pub(super) mod lab;
 pub(super) mod list;
-pub(super) mod listing;
 pub(super) mod log;
-pub(super) mod question;
-pub(super) mod queue;
-pub(super) mod race;
 pub(super) mod received;
-pub(super) mod server;
-pub(super) mod session;
-pub(super) mod speed;
 pub(super) mod toast;
 
 /// A part's state together with what drawing it needs.
@@ -47,7 +32,7 @@ pub(super) struct Pane<'a, T> {
 
 impl<T> Pane<'_, T> {
     /// The frame around it: what it is on the left, what it amounts to on the right.
-    fn frame(&self, title: &str, note: &str, area: Rect) -> Block<'static> {
+    pub(super) fn frame(&self, title: &str, note: &str, area: Rect) -> Block<'static> {
         frame(self.theme, self.focus, title, note, area)
     }
 }
@@ -70,7 +55,7 @@ pub(super) fn frame(theme: Theme, focus: Focus, title: &str, note: &str, area: R
 }
 
 /// The rows of an area, top down.
-fn rows(area: Rect) -> impl Iterator<Item = Rect> {
+pub(super) fn rows(area: Rect) -> impl Iterator<Item = Rect> {
     area.rows()
 }
 

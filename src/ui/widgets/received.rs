@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 
 /// A file on its way.
 #[derive(Debug)]
-pub(in crate::ui) struct Coming {
+struct Coming {
     track: Track,
     name: String,
     variant: Variant,
@@ -47,8 +47,8 @@ pub(in crate::ui) struct Arrival {
     pub(in crate::ui) at: String,
 }
 
-/// What a row of the list is.
-pub(in crate::ui) enum Row<'a> {
+/// A row of the list.
+enum Row<'a> {
     Coming(&'a Coming),
     Arrival(&'a Arrival),
 }
@@ -136,8 +136,12 @@ impl Received {
         (row < self.len()).then_some(row)
     }
 
-    pub(in crate::ui) fn under(&self) -> Option<Row<'_>> {
-        self.row(self.cursor.at())
+    /// Returns the title and the facts of the row under the cursor.
+    pub(in crate::ui) fn details(&self) -> Option<(String, Vec<(&'static str, String)>)> {
+        Some(match self.row(self.cursor.at())? {
+            Row::Coming(coming) => (text::COMING.to_owned(), coming.details()),
+            Row::Arrival(arrival) => (arrival.name.clone(), arrival.details()),
+        })
     }
 
     fn row(&self, row: usize) -> Option<Row<'_>> {
@@ -269,8 +273,7 @@ impl Pane<'_, Received> {
 }
 
 impl Coming {
-    /// Everything about it, as words and values.
-    pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
+    fn details(&self) -> Vec<(&'static str, String)> {
         vec![
             ("name", self.name.clone()),
             ("from", self.peer.clone()),
@@ -283,8 +286,7 @@ impl Coming {
 }
 
 impl Arrival {
-    /// Everything about it, as words and values.
-    pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
+    fn details(&self) -> Vec<(&'static str, String)> {
         vec![
             ("name", self.name.clone()),
             ("size", text::exact_size(self.size)),

@@ -6,12 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::input::Input;
-use super::list::Step;
-use super::{Pane, rows};
 use crate::ui::fit;
 use crate::ui::keymap::{self, Context, Place};
 use crate::ui::text;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::list::Step;
+use crate::ui::widgets::{Pane, rows};
 
 /// Columns of the contexts and of the keys. The longest words and these fit into 80 columns.
 const LABEL: usize = 11;

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -138,6 +138,30 @@ fn entries(folder: &Path, clock: &Clock) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// Returns the path that was typed, with the home folder for `~`.
+pub(in crate::ui) fn expand(typed: &str, home: Option<&Path>) -> PathBuf {
+    match (typed.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home.to_owned(),
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(typed),
+    }
+}
+
+/// Returns the path without `.` and `..`, resolved by name alone: `..` drops the folder before it, even a link.
+pub(in crate::ui) fn tidy(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +211,19 @@ mod tests {
     fn a_folder_that_cannot_be_read_says_why() {
         let request = Request { folder: PathBuf::from("/nowhere/at/all"), ticket: 1 };
         assert!(read(request, &clock()).entries.is_err_and(|error| error.kind() == io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder() {
+        let home = Path::new("/home/me");
+        assert_eq!(expand("~/ca.crt", Some(home)), home.join("ca.crt"));
+        assert_eq!(expand("~", Some(home)), home);
+        assert_eq!(expand("~you/x", Some(home)), Path::new("~you/x"));
+    }
+
+    #[test]
+    fn a_path_goes_up_by_its_words() {
+        assert_eq!(tidy(Path::new("/a/b/../c/./d")), Path::new("/a/c/d"));
+        assert_eq!(tidy(Path::new("/..")), Path::new("/"));
     }
 }

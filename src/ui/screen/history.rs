@@ -12,15 +12,22 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::filter::Filter;
-use super::input::Input;
-use super::list::{Cursor, Step};
-use super::listing::Clock;
-use super::{Pane, rows};
-use crate::event::Kept;
-use crate::history::{Entry, Filter as Query, History, Outcome};
+use super::{Context, Screen, Start, View};
+use crate::event::{Event, Kept, Track};
+use crate::history::{self, Entry, Filter as Query, Outcome};
 use crate::messages::units;
+use crate::ui::effect::Effect;
+use crate::ui::keymap::{Action, Place};
+use crate::ui::layout::{PaneId, Plan, Ring};
+use crate::ui::listing::Clock;
+use crate::ui::overlay::Overlays;
+use crate::ui::overlay::details::Details;
+use crate::ui::shared::Shared;
 use crate::ui::theme::Focus;
+use crate::ui::widgets::filter::Filter;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::{Pane, rows};
 use crate::ui::{fit, text};
 
 /// Rows that are read; older ones are for `upseal history`.
@@ -28,6 +35,8 @@ const MOST: usize = 10_000;
 
 /// Columns of the other side.
 const PEER: usize = 24;
+
+const PANE: PaneId = PaneId(0);
 
 /// Between two readings.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -46,7 +55,7 @@ impl Answer {
 pub(in crate::ui) fn read(path: Option<&Path>, clock: &Clock) -> Answer {
     let Some(path) = path else { return Answer(Err(text::NO_HISTORY_PLACE.to_owned())) };
     let newest = Query { limit: Some(MOST), ..Query::default() };
-    let rows = match History::open_existing(path) {
+    let rows = match history::History::open_existing(path) {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(history)) => history.entries(&newest),
         Err(why) => Err(why),
@@ -120,7 +129,7 @@ impl Row {
     }
 
     /// Everything about it, as words and values.
-    pub(in crate::ui) fn details(&self, clock: &Clock) -> Vec<(&'static str, String)> {
+    fn details(&self, clock: &Clock) -> Vec<(&'static str, String)> {
         let path = |path: &Path| fit::name(path.as_os_str());
         let mut facts = vec![("name", self.name.clone())];
         match &self.entry {
@@ -169,12 +178,11 @@ impl Row {
 }
 
 /// Whether the rows are those of the file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
     /// They were read after the last thing that happened.
     Fresh,
     /// Something has happened since.
-    #[default]
     Old,
     /// They are being read.
     Awaited,
@@ -183,18 +191,18 @@ enum Age {
 }
 
 /// What is in the pane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Content {
     /// Never read yet.
-    #[default]
     Nothing,
     Rows(Vec<Row>),
     Refused(String),
 }
 
 /// The screen's state.
-#[derive(Debug, Default)]
-pub(in crate::ui) struct HistoryPane {
+#[derive(Debug)]
+pub(in crate::ui) struct History {
+    ring: Ring,
     content: Content,
     /// Indices of the rows that are shown.
     shown: Vec<usize>,
@@ -205,11 +213,23 @@ pub(in crate::ui) struct HistoryPane {
     cursor: Cursor,
 }
 
-impl HistoryPane {
+impl History {
+    pub(super) fn new(_: &Start<'_>) -> Self {
+        Self {
+            ring: Ring::new(&[PANE]),
+            content: Content::Nothing,
+            shown: Vec::new(),
+            age: Age::Old,
+            asked: None,
+            filter: Filter::default(),
+            cursor: Cursor::default(),
+        }
+    }
+
     // When it is read
 
     /// Something happened that the rows do not have.
-    pub(in crate::ui) fn outdate(&mut self) {
+    fn outdate(&mut self) {
         self.age = match self.age {
             Age::Fresh | Age::Old => Age::Old,
             Age::Awaited | Age::AwaitedOld => Age::AwaitedOld,
@@ -217,14 +237,14 @@ impl HistoryPane {
     }
 
     /// When it must be read, if it must.
-    pub(in crate::ui) fn due(&self) -> Option<Duration> {
+    fn read_at(&self) -> Option<Duration> {
         (self.age == Age::Old).then(|| self.asked.map_or(Duration::ZERO, |asked| asked + PAUSE))
     }
 
     /// Whether it must be read now; then it is awaited. A thousand files that arrive are not a thousand
     /// readers.
-    pub(in crate::ui) fn ask(&mut self, now: Duration) -> bool {
-        let is_due = self.due().is_some_and(|due| due <= now);
+    fn ask(&mut self, now: Duration) -> bool {
+        let is_due = self.read_at().is_some_and(|due| due <= now);
         if is_due {
             (self.age, self.asked) = (Age::Awaited, Some(now));
         }
@@ -246,40 +266,8 @@ impl HistoryPane {
         }
     }
 
-    // The filter
-
-    pub(in crate::ui) fn is_typing(&self) -> bool {
-        self.filter.is_typing()
-    }
-
-    /// Whether a row of the pane belongs to the filter.
-    pub(in crate::ui) fn is_filtered(&self) -> bool {
-        self.filter.is_on()
-    }
-
-    /// The filter, while it is typed.
-    pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
-        self.filter.input()
-    }
-
-    /// Opens the filter, with the text that it has, or keeps what was typed.
-    pub(in crate::ui) fn filter(&mut self, open: bool) {
-        if open {
-            self.filter.open();
-        } else {
-            self.filter.keep();
-        }
-    }
-
-    /// Whether there was a filter to close.
-    pub(in crate::ui) fn drop_filter(&mut self) -> bool {
-        let was_on = self.filter.close();
-        self.filtered();
-        was_on
-    }
-
     /// The filter's text, or the rows, changed.
-    pub(in crate::ui) fn filtered(&mut self) {
+    fn filtered(&mut self) {
         let needle = self.filter.needle().unwrap_or_default();
         let fits = |(_, row): &(usize, &Row)| row.folded.contains(&needle);
         self.shown = self.rows().iter().enumerate().filter(fits).map(|(at, _)| at).collect();
@@ -299,17 +287,8 @@ impl HistoryPane {
         self.rows().get(*self.shown.get(self.cursor.at())?)
     }
 
-    pub(in crate::ui) fn go(&mut self, step: Step) {
+    fn go(&mut self, step: Step) {
         self.cursor.go(step, self.shown.len());
-    }
-
-    pub(in crate::ui) fn settle(&mut self, height: usize) {
-        self.cursor.settle(self.shown.len(), height);
-    }
-
-    pub(in crate::ui) fn row_at(&self, at: usize, height: usize) -> Option<usize> {
-        let row = self.cursor.top(self.shown.len(), height) + at;
-        (row < self.shown.len()).then_some(row)
     }
 
     /// What stands where rows would.
@@ -324,7 +303,103 @@ impl HistoryPane {
     }
 }
 
-impl Widget for Pane<'_, HistoryPane> {
+impl Screen for History {
+    fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    fn ring_mut(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    fn plan(&self, body: Rect, _: &Shared) -> Plan {
+        Plan::alone(PANE, body)
+    }
+
+    fn height(&self, pane: PaneId, plan: &Plan) -> usize {
+        plan.rows(pane).saturating_sub(usize::from(self.filter.is_on()))
+    }
+
+    fn draw(&self, view: View<'_>, _: PaneId, area: Rect, buf: &mut Buffer) {
+        view.pane(self).render(area, buf);
+    }
+
+    fn place(&self) -> Place {
+        if self.filter.is_typing() { Place::Text } else { Place::History }
+    }
+
+    fn act(&mut self, action: Action, _: &mut Context<'_>) -> bool {
+        match action {
+            Action::Filter => self.filter.open(),
+            Action::Accept => self.filter.keep(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn step(&mut self, _: PaneId, step: Step, _: &mut Shared) {
+        self.go(step);
+    }
+
+    fn row_at(&self, pane: PaneId, row: usize, plan: &Plan, _: &Shared) -> Option<usize> {
+        let row = self.cursor.top(self.shown.len(), self.height(pane, plan)) + row;
+        (row < self.shown.len()).then_some(row)
+    }
+
+    fn input(&mut self) -> Option<&mut Input> {
+        self.filter.input()
+    }
+
+    fn text_changed(&mut self) {
+        self.filtered();
+    }
+
+    fn keep_filter(&mut self) {
+        self.filter.keep();
+    }
+
+    fn drop_filter(&mut self) -> bool {
+        let was_on = self.filter.close();
+        self.filtered();
+        was_on
+    }
+
+    fn details(&self, shared: &Shared) -> Option<Details> {
+        let row = self.under()?;
+        Some(Details::new(row.name().to_owned(), row.details(&shared.clock)))
+    }
+
+    fn reread(&mut self) -> Vec<Effect> {
+        self.outdate();
+        Vec::new()
+    }
+
+    fn opened(&mut self) {
+        self.outdate();
+    }
+
+    fn due(&mut self, is_open: bool, now: Duration) -> Vec<Effect> {
+        if is_open && self.ask(now) { vec![Effect::Recall] } else { Vec::new() }
+    }
+
+    fn next_change(&self) -> Option<Duration> {
+        self.read_at()
+    }
+
+    fn settle(&mut self, plan: &Plan, _: &mut Shared) {
+        self.cursor.settle(self.shown.len(), self.height(PANE, plan));
+    }
+
+    fn on_event(&mut self, event: &Event, _: &mut Shared, _: &Overlays, _: Duration) {
+        match event {
+            Event::Received { .. } => self.outdate(),
+            Event::State { track: Track::Job(_), state } if state.is_final() => self.outdate(),
+            _ => {}
+        }
+    }
+}
+
+impl Widget for Pane<'_, History> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let note = text::rows(self.of.shown.len(), self.of.rows().len(), MOST);
         let block = self.frame(text::HISTORY, &note, area);
@@ -335,7 +410,7 @@ impl Widget for Pane<'_, HistoryPane> {
     }
 }
 
-impl Pane<'_, HistoryPane> {
+impl Pane<'_, History> {
     fn list(&self, area: Rect, buf: &mut Buffer) {
         let history = self.of;
         if let Some(message) = history.message() {

@@ -6,37 +6,34 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Pane, rows};
 use crate::event::{Dialect, Padding, Variant};
 use crate::ui::estimate::Bill;
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
+use crate::ui::widgets::{Pane, rows};
 
-/// The card's state.
+/// What the card shows.
 #[derive(Debug)]
-pub(in crate::ui) struct Card {
-    pub(in crate::ui) dialect: Dialect,
-    pub(in crate::ui) bill: Bill,
-    /// The server is one of upseal's, as far as is known.
-    pub(in crate::ui) ours: bool,
+pub(super) struct Card {
+    pub(super) dialect: Dialect,
+    /// Price of the chosen files.
+    pub(super) bill: Bill,
+    /// Whether uploads go to an upseal server, as far as is known. It gives receipts and refuses replays.
+    pub(super) is_our_server: bool,
 }
 
-impl Card {
-    pub(in crate::ui) fn new(dialect: Dialect) -> Self {
-        Self { dialect, bill: Bill::default(), ours: false }
-    }
+/// Returns the variant `by` steps after this one, in a cycle.
+pub(super) fn variant_after(variant: Variant, by: usize) -> Variant {
+    let all = Variant::ALL;
+    let at = all.iter().position(|other| *other == variant).unwrap_or(0);
+    all[(at + by) % all.len()]
+}
 
-    pub(in crate::ui) fn step(&mut self, by: usize) {
-        let all = Variant::ALL;
-        let at = all.iter().position(|variant| *variant == self.dialect.variant).unwrap_or(0);
-        self.dialect.variant = all[(at + by) % all.len()];
-    }
-
-    pub(in crate::ui) fn next_padding(&mut self) {
-        self.dialect.padding = match self.dialect.padding {
-            Padding::Oaep => Padding::Pkcs1v15,
-            Padding::Pkcs1v15 => Padding::Oaep,
-        };
+/// Returns the padding that is not this one.
+pub(super) const fn other_padding(padding: Padding) -> Padding {
+    match padding {
+        Padding::Oaep => Padding::Pkcs1v15,
+        Padding::Pkcs1v15 => Padding::Oaep,
     }
 }
 
@@ -57,7 +54,7 @@ impl Pane<'_, Card> {
         let mut spans = vec![Span::raw(" ")];
         spans.extend(self.choice());
         spans.push(Span::raw(format!(" {}", text::time_bill(self.of.bill))));
-        for claim in text::claims(self.of.dialect.variant, self.of.ours) {
+        for claim in text::claims(self.of.dialect.variant, self.of.is_our_server) {
             spans.push(Span::raw("  "));
             spans.extend(self.claim(claim));
         }
@@ -65,7 +62,7 @@ impl Pane<'_, Card> {
     }
 
     fn lines(&self, area: Rect) -> Vec<Line<'static>> {
-        let claims = text::claims(self.of.dialect.variant, self.of.ours);
+        let claims = text::claims(self.of.dialect.variant, self.of.is_our_server);
         let bill = self.bill();
         // Choice, padding and bill are always there; the claims take the room that is left, and
         // the most important come first.

@@ -1,6 +1,6 @@
 //! The connect dialog: which preset or server, whose CA, which padding.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,25 +8,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::input::Input;
-use super::{Pane, rows};
 use crate::event::{Dialect, Expected, Padding, Target};
 use crate::ui::Peer;
 use crate::ui::fit;
 use crate::ui::keymap::Place;
+use crate::ui::listing::expand;
 use crate::ui::text;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::{Pane, rows};
 
 /// The port of the protocol's servers, if none is typed.
 const PORT: u16 = 4321;
-
-/// What the answer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum Purpose {
-    /// Where uploads go from now on.
-    Uploads,
-    /// Where this lane of the race goes.
-    Lane(usize),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -84,7 +76,8 @@ struct Probe {
 /// The dialog's state.
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
-    pub(in crate::ui) purpose: Purpose,
+    /// Lane of the race that the server is chosen for; `None`: for uploads.
+    pub(in crate::ui) lane: Option<usize>,
     /// What is so now, then the presets. Never empty: each keeps what is typed while another is shown.
     drafts: Vec<Draft>,
     /// The draft that is shown; below the number of drafts.
@@ -99,7 +92,7 @@ pub(in crate::ui) struct Connect {
 impl Connect {
     /// `ca` is offered where the target names none.
     pub(in crate::ui) fn new(
-        purpose: Purpose,
+        lane: Option<usize>,
         target: &Target,
         dialect: Dialect,
         ca: Option<&Path>,
@@ -109,7 +102,7 @@ impl Connect {
         let drafts = [Draft::new(None, target, dialect, ca)].into_iter().chain(presets).collect();
         let in_use = |peer: &Peer| peer.target == *target && peer.dialect == dialect;
         let at = peers.iter().position(in_use).map_or(0, |at| at + 1);
-        Self { purpose, drafts, at, field: 0, complaint: None, probe: None }
+        Self { lane, drafts, at, field: 0, complaint: None, probe: None }
     }
 
     /// Rows with its frame.
@@ -258,22 +251,10 @@ fn address(typed: &str) -> Option<String> {
     Some(format!("{host}:{port}"))
 }
 
-/// A typed path, with `~` for the home folder.
-pub(in crate::ui) fn expand(typed: &str, home: Option<&Path>) -> PathBuf {
-    match (typed.strip_prefix('~'), home) {
-        (Some(""), Some(home)) => home.to_owned(),
-        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => PathBuf::from(typed),
-    }
-}
-
 impl Widget for Pane<'_, Connect> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let dialog = self.of;
-        let title = match dialog.purpose {
-            Purpose::Uploads => text::CONNECT.to_owned(),
-            Purpose::Lane(lane) => text::connect_lane(lane),
-        };
+        let title = dialog.lane.map_or_else(|| text::CONNECT.to_owned(), text::connect_lane);
         let block = self.frame(&title, "c", area);
         let inner = block.inner(area);
         block.render(area, buf);
@@ -353,6 +334,8 @@ fn value(input: &Input, here: bool, width: usize) -> Vec<Span<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::event::Variant;
 
@@ -379,21 +362,13 @@ mod tests {
     #[test]
     fn an_empty_address_is_our_own_server() {
         let dialect = Dialect::of(Variant::Cp2);
-        let mut dialog = Connect::new(Purpose::Uploads, &Target::Embedded, dialect, None, &[]);
+        let mut dialog = Connect::new(None, &Target::Embedded, dialect, None, &[]);
         assert_eq!(dialog.accept(None), Some((Target::Embedded, dialect)));
-    }
-
-    #[test]
-    fn a_tilde_is_the_home_folder() {
-        let home = Path::new("/home/me");
-        assert_eq!(expand("~/ca.crt", Some(home)), home.join("ca.crt"));
-        assert_eq!(expand("~", Some(home)), home);
-        assert_eq!(expand("~you/x", Some(home)), Path::new("~you/x"));
     }
 
     fn server(ca: Option<&str>) -> Connect {
         let target = Target::server("127.0.0.1:4321", ca.map(PathBuf::from));
-        Connect::new(Purpose::Uploads, &target, Dialect::of(Variant::Cp2), None, &[])
+        Connect::new(None, &target, Dialect::of(Variant::Cp2), None, &[])
     }
 
     #[test]
@@ -422,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_probe_needs_a_server_and_its_ca() {
-        let own = Connect::new(Purpose::Uploads, &Target::Embedded, Dialect::of(Variant::Cp2), None, &[]);
+        let own = Connect::new(None, &Target::Embedded, Dialect::of(Variant::Cp2), None, &[]);
         for mut dialog in [own, server(None)] {
             assert_eq!(dialog.probe(1, None), None);
             assert_eq!(dialog.complaint, Some(text::PROBE_NEEDS));

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use super::Pane;
-use super::chart::{Chart, Curve, Scale};
 use crate::event::{JobId, Snapshot};
 use crate::ui::text;
+use crate::ui::widgets::Pane;
+use crate::ui::widgets::chart::{Chart, Curve, Scale};
 
 /// A pause longer than this begins a new curve.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use ratatui::widgets::Widget as _;
 use super::{Race, Track, lane};
 use crate::event::State;
 use crate::ui::widgets::bar::{self, Fill};
-use crate::ui::widgets::{Pane, digits, rows};
+use crate::ui::widgets::{Pane, columns, digits, rows};
 use crate::ui::{fit, text};
 
 /// The largest letters: beyond it a dot is as large as a thumb.
@@ -30,10 +30,10 @@ struct Step<'a> {
 impl Pane<'_, Race> {
     pub(super) fn podium(&self, area: Rect, buf: &mut Buffer) {
         let words = self.words(usize::from(area.width).saturating_sub(2));
-        let below = super::super::columns(words.len()).min(area.height / 4);
+        let below = columns(words.len()).min(area.height / 4);
         let steps = self.steps();
         let room = Rect { height: area.height - below, ..area };
-        let count = super::super::columns(steps.len()).max(1);
+        let count = columns(steps.len()).max(1);
         let each = room.height / count;
         let scale = scale(&steps, each, area.width.saturating_sub(2));
         for (at, (step, y)) in steps.iter().zip((room.y..).step_by(usize::from(each.max(1)))).enumerate() {

@@ -141,7 +141,7 @@ impl Race {
 
     /// Another variant for this lane.
     pub(in crate::ui) fn next_variant(&mut self, by: usize) {
-        self.edit(|lane| {
+        self.change(|lane| {
             let all = Variant::ALL;
             let at = all.iter().position(|variant| *variant == lane.dialect.variant).unwrap_or(0);
             lane.dialect.variant = all[(at + by) % all.len()];
@@ -153,7 +153,7 @@ impl Race {
 
     /// The other padding for this lane.
     pub(in crate::ui) fn next_padding(&mut self) {
-        self.edit(|lane| {
+        self.change(|lane| {
             if text::race::has_padding(lane.dialect) {
                 lane.dialect.padding = text::race::other_padding(lane.dialect.padding);
             }
@@ -166,14 +166,14 @@ impl Race {
         if !self.tracks.get(self.at).is_some_and(|track| can(&track.lane)) {
             return Err(text::race::NO_BITS);
         }
-        self.edit(|lane| {
+        self.change(|lane| {
             let at = BITS.iter().position(|bits| *bits == lane.bits).unwrap_or(0);
             lane.bits = BITS[(at + 1) % BITS.len()];
         });
         Ok(())
     }
 
-    fn edit(&mut self, change: impl FnOnce(&mut Lane)) {
+    fn change(&mut self, change: impl FnOnce(&mut Lane)) {
         if self.is_running() {
             return;
         }

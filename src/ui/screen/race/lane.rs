@@ -14,7 +14,7 @@ use crate::messages::units;
 use crate::ui::estimate::{self, USUAL_KEY};
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
-use crate::ui::widgets::{Pane, digits, frame, rows};
+use crate::ui::widgets::{Pane, columns, digits, frame, rows};
 use crate::ui::{fit, text};
 
 /// Of the embedded server's key.
@@ -169,7 +169,7 @@ impl Pane<'_, Race> {
         for row in rows(area) {
             (&line).render(row, buf);
         }
-        let wide = super::super::columns(if is_large { large - 3 } else { CLOCK }).min(area.width);
+        let wide = columns(if is_large { large - 3 } else { CLOCK }).min(area.width);
         let right = Rect { x: area.right() - wide, width: wide, ..area };
         if is_large {
             digits::draw(&clock, 1, self.theme.strong(), right, buf);

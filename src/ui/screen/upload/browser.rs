@@ -10,13 +10,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::filter::Filter;
-use super::input::Input;
-use super::list::{Cursor, Step};
-use super::listing::{Entry, Kind, Listing, Request};
-use super::{Pane, columns, rows};
 use crate::messages::units;
+use crate::ui::listing::{Entry, Kind, Listing, Request};
 use crate::ui::theme::Focus;
+use crate::ui::widgets::filter::Filter;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::{Pane, columns, rows};
 use crate::ui::{fit, text};
 
 /// The order of the entries; folders come first in each.

@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::list::Step;
-use super::{Pane, rows};
 use crate::ui::fit;
+use crate::ui::widgets::list::Step;
+use crate::ui::widgets::{Pane, rows};
 
 /// The facts, and how far down the reader is.
 #[derive(Debug)]

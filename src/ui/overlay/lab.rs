@@ -6,10 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::list::Step;
-use super::{Pane, rows};
 use crate::event::Variant;
 use crate::lab::outcome::{Attack, Cell, Outcome, Receipt};
+use crate::ui::widgets::list::Step;
+use crate::ui::widgets::{Pane, rows};
 use crate::ui::{fit, text};
 
 /// Columns of a variant: a sign, a blank, and the longest word.
@@ -87,7 +87,7 @@ const MOST_LINES: usize = 200;
 
 impl Widget for Pane<'_, Lab> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let block = super::frame(self.theme, self.focus, text::LAB, &self.of.figures(), area);
+        let block = self.frame(text::LAB, &self.of.figures(), area);
         let inner = block.inner(area);
         block.render(area, buf);
         let width = usize::from(inner.width);

@@ -8,11 +8,11 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Padding, Widget};
 
-use super::{Pane, rows};
 use crate::event::{Command, KeyChange, Target};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::ALARM_FRAME;
+use crate::ui::widgets::{Pane, rows};
 
 /// A key pressed earlier was meant for what lay beneath.
 const DEAF: Duration = Duration::from_secs(1);

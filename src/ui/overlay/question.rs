@@ -5,20 +5,23 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Pane, rows};
-use crate::event::{Command, RaceOrder};
+use crate::event::{Job, RaceOrder};
+use crate::ui::effect::{Effect, Request};
 use crate::ui::fit;
-use crate::ui::keymap::Place;
+use crate::ui::keymap::{Action, Place};
 use crate::ui::text;
+use crate::ui::widgets::{Pane, rows};
 
 /// What is asked, and what is held back until the answer.
 #[derive(Debug)]
 pub(in crate::ui) enum Question {
     /// Quit although something runs.
     Quit,
-    /// CP1 on more than a minute of work; the sentence compares it with CP2.
-    Expensive { words: String, order: Command },
-    /// A lane would send the file readable to another machine; the sentence says which.
+    /// Upload with CP1 although that takes more than a minute; the text compares it with CP2.
+    ExpensiveUpload { words: String, jobs: Vec<Job> },
+    /// Start a race whose CP1 lane takes more than a minute.
+    ExpensiveRace { words: String, order: RaceOrder },
+    /// Send the file unencrypted to another machine; the text names the lanes.
     Open { words: String, order: RaceOrder },
 }
 
@@ -26,16 +29,16 @@ impl Question {
     pub(in crate::ui) fn place(&self) -> Place {
         match self {
             Self::Quit => Place::Question,
-            Self::Expensive { order: Command::Race(_), .. } => Place::ExpensiveRace,
+            Self::ExpensiveRace { .. } => Place::ExpensiveRace,
             Self::Open { .. } => Place::OpenRace,
-            Self::Expensive { .. } => Place::Expensive,
+            Self::ExpensiveUpload { .. } => Place::Expensive,
         }
     }
 
     fn title(&self) -> &'static str {
         match self {
             Self::Quit => text::QUIT,
-            Self::Expensive { .. } => text::EXPENSIVE,
+            Self::ExpensiveUpload { .. } | Self::ExpensiveRace { .. } => text::EXPENSIVE,
             Self::Open { .. } => text::race::OPEN,
         }
     }
@@ -43,16 +46,32 @@ impl Question {
     fn words(&self) -> String {
         match self {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
-            Self::Expensive { words, .. } | Self::Open { words, .. } => words.clone(),
+            Self::ExpensiveUpload { words, .. }
+            | Self::ExpensiveRace { words, .. }
+            | Self::Open { words, .. } => words.clone(),
         }
     }
 
     fn answers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Quit => text::QUIT_ANSWERS,
-            Self::Expensive { order: Command::Race(_), .. } => text::RACE_ANSWERS,
+            Self::ExpensiveRace { .. } => text::RACE_ANSWERS,
             Self::Open { .. } => text::race::OPEN_ANSWERS,
-            Self::Expensive { .. } => text::EXPENSIVE_ANSWERS,
+            Self::ExpensiveUpload { .. } => text::EXPENSIVE_ANSWERS,
+        }
+    }
+
+    /// Returns what the user's answer asks for. Only answers that go on arrive here.
+    pub(in crate::ui) fn answer(self, action: Action) -> Request {
+        match self {
+            Self::Quit => Request::Effect(Effect::Quit),
+            Self::Open { order, .. } => {
+                Request::StartRace(RaceOrder { open: action == Action::UseFile, ..order })
+            }
+            Self::ExpensiveUpload { jobs, .. } => {
+                Request::ConfirmedUpload { jobs, use_cp2: action == Action::UseCp2 }
+            }
+            Self::ExpensiveRace { order, .. } => Request::ConfirmedRace(order),
         }
     }
 

@@ -1,12 +1,14 @@
 //! The race: the same bytes through several lanes, side by side on the screen.
 //!
 //! ```text
-//!   race.rs      what is raced, how it goes, the screen
-//!   edit.rs      lanes and their ways, before the race
+//!   mod.rs       what is raced, and how it goes
+//!   actions.rs   what keys and events do
+//!   edit.rs      lanes and their servers, before the race
 //!   lane.rs      one lane          stages.rs   where its time goes
 //!   podium.rs    the same in letters for the back of a room (z)
 //! ```
 
+mod actions;
 mod edit;
 mod lane;
 mod podium;
@@ -21,11 +23,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::chart::{Chart, Curve, Scale};
-use super::{Pane, rows};
 use crate::event::{
     Course, Dialect, Lane, LaneResult, Pace, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
 };
+use crate::ui::layout::Ring;
+use crate::ui::widgets::chart::{Chart, Curve, Scale};
+use crate::ui::widgets::{Pane, columns, rows};
 use crate::ui::{fit, text};
 
 pub(in crate::ui) use self::edit::Size;
@@ -105,6 +108,7 @@ enum Phase {
 /// The race's state.
 #[derive(Debug)]
 pub(in crate::ui) struct Race {
+    ring: Ring,
     /// The local file and its size.
     file: Option<(PathBuf, u64)>,
     name: String,
@@ -127,9 +131,10 @@ pub(in crate::ui) struct Race {
 }
 
 impl Race {
-    /// CP1 against CP2.
-    pub(in crate::ui) fn new(target: &Target, dialect: Dialect) -> Self {
+    /// Creates a race of CP1 against CP2.
+    fn between(target: &Target, dialect: Dialect) -> Self {
         Self {
+            ring: Ring::new(&[actions::PANE]),
             file: None,
             name: String::new(),
             size: Size::MiB(8),
@@ -153,8 +158,8 @@ impl Race {
         self.reset();
     }
 
-    /// What Enter asks for; `None` while nothing was chosen.
-    pub(in crate::ui) fn order(&self) -> Option<RaceOrder> {
+    /// Returns the order that Enter sends; `None` while no file was chosen.
+    fn race_order(&self) -> Option<RaceOrder> {
         let subject = match (self.size, &self.file) {
             (Size::Generated(n), _) => Subject::Generated { bytes: n << 20 },
             (size, Some((path, _))) => Subject::File { path: path.clone(), limit: size.limit() },
@@ -286,7 +291,7 @@ impl Race {
     }
 
     /// `cmos.mp4 · first 8 MiB`
-    pub(in crate::ui) fn subject(&self) -> String {
+    fn title(&self) -> String {
         let subject = match (&self.file, self.size) {
             (_, Size::Generated(n)) => text::race::generated(n << 20),
             (None, _) => return text::NO_RACE_FILE.to_owned(),
@@ -318,7 +323,7 @@ const BELOW: u16 = 8;
 
 /// Where the lanes lie, above each other so that their bars compare, and what is left below them.
 fn lane_areas(area: Rect, lanes: usize) -> (Vec<Rect>, Rect) {
-    let count = super::columns(lanes).max(1);
+    let count = columns(lanes).max(1);
     // As tall as leaves room below, at the least a frame around the bar and its stages.
     let below = BELOW.max(area.height / 3);
     let height = (area.height.saturating_sub(below) / count).clamp(4, 10);
@@ -344,7 +349,7 @@ impl Widget for Pane<'_, Race> {
         let words = self.words(usize::from(rest.width).saturating_sub(2));
         let [chart, foot] = Layout::vertical([
             Constraint::Fill(1),
-            Constraint::Length(super::columns(words.len()).min(rest.height)),
+            Constraint::Length(columns(words.len()).min(rest.height)),
         ])
         .areas(rest);
         if self.of.phase == Phase::Ready {
@@ -374,7 +379,7 @@ impl Pane<'_, Race> {
         Chart { curves: curves.collect(), axis: self.theme.faint(), scale }.render(area, buf);
         if race.frozen.is_some() && area.height > 1 {
             let words = text::race::FROZEN;
-            let wide = super::columns(fit::width(words)).min(area.width);
+            let wide = columns(fit::width(words)).min(area.width);
             let at = Rect { x: area.right() - wide, width: wide, height: 1, ..area };
             Line::styled(words, self.theme.warn()).render(at, buf);
         }
@@ -386,9 +391,9 @@ impl Pane<'_, Race> {
         let area = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
         let halves = if area.width >= 72 { 2 } else { 1 };
         let each = hints.len().div_ceil(halves);
-        let width = (area.width / super::columns(halves)).min(48);
+        let width = (area.width / columns(halves)).min(48);
         for (at, (key, words)) in hints.iter().enumerate() {
-            let (column, row) = (super::columns(at / each), super::columns(at % each));
+            let (column, row) = (columns(at / each), columns(at % each));
             let place = Rect { x: area.x + 1 + column * width, y: area.y + row, width, height: 1 };
             let line = Line::from(vec![
                 Span::styled(fit::right(key, 4), self.theme.key()),
@@ -409,8 +414,8 @@ impl Pane<'_, Race> {
                 text::race::RACING_TOGETHER.to_owned()
             }
             (None, Phase::Running(_)) => text::race::RACING.to_owned(),
-            (None, _) if race.order().is_none() => text::race::NEEDS_FILE.to_owned(),
-            (None, _) => text::race::ready(&race.subject(), race.course),
+            (None, _) if race.race_order().is_none() => text::race::NEEDS_FILE.to_owned(),
+            (None, _) => text::race::ready(&race.title(), race.course),
         };
         let style = if race.verdict.is_some() { self.theme.strong() } else { Style::new() };
         let mut lines: Vec<Line<'static>> = fit::wrap(&sentence, width)

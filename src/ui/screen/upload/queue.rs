@@ -9,14 +9,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::bar::{self, Fill};
-use super::list::{Cursor, Step};
-use super::{Pane, rows};
 use crate::event::{Fault, FaultKind, Job, JobId, Pace, Snapshot, State, Target, Took};
 use crate::messages::units;
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
+use crate::ui::widgets::bar::{self, Fill};
+use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::{Pane, rows};
 
 /// One upload as far as it is known here.
 #[derive(Debug)]

@@ -6,12 +6,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ratatui::layout::Rect;
-
-use super::list::Step;
-use crate::event::{Event, FaultKind, Frame, Kind, Proof, Side, State, Track, Wire, WireId};
+use crate::event::{Depth, Event, FaultKind, Frame, Kind, Proof, Side, State, Track, Wire, WireId};
+use crate::ui::layout::Ring;
 use crate::ui::recording::Recording;
+use crate::ui::widgets::list::Step;
 
+mod actions;
 mod certificate;
 mod hex;
 mod ladder;
@@ -28,8 +28,9 @@ const MOST: usize = 16;
 const PACE: Duration = Duration::from_millis(800);
 
 /// The recordings, and where the reader is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::ui) struct Session {
+    ring: Ring,
     /// The latest is the last.
     all: VecDeque<Recording>,
     /// Chosen by the reader; otherwise the latest.
@@ -38,12 +39,32 @@ pub(in crate::ui) struct Session {
     at: Option<u64>,
     /// When the next message comes, while it plays.
     playing: Option<Duration>,
+    /// Identity of the built-in server.
     ours: Option<Proof>,
+    /// How much of each connection is recorded.
+    depth: Depth,
+    /// Whether sessions are saved with the first bytes of files.
+    pub(in crate::ui) with_plaintext: bool,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            ring: Ring::new(actions::PANES),
+            all: VecDeque::new(),
+            chosen: None,
+            at: None,
+            playing: None,
+            ours: None,
+            depth: Depth::Outline,
+            with_plaintext: false,
+        }
+    }
 }
 
 impl Session {
     /// Takes what is about a connection, and leaves the rest.
-    pub(in crate::ui) fn hear(&mut self, event: &Event) {
+    fn hear(&mut self, event: &Event) {
         match event {
             Event::WireOpened { wire, opened } => self.opened(*wire, opened),
             Event::WireFrames { wire, frames } => {
@@ -164,11 +185,6 @@ impl Session {
         self.playing.is_some()
     }
 
-    /// When the picture changes by itself.
-    pub(in crate::ui) fn due(&self) -> Option<Duration> {
-        self.playing
-    }
-
     /// The reader moves.
     pub(in crate::ui) fn go(&mut self, step: Step) {
         self.playing = None;
@@ -223,19 +239,14 @@ impl Session {
         self.playing = Some(now + PACE);
     }
 
-    /// Before each picture.
-    pub(in crate::ui) fn settle(&mut self, now: Duration) {
+    /// Moves to the next message when its time has come.
+    fn play_on(&mut self, now: Duration) {
         if self.playing.is_some_and(|next| next <= now) {
             let rows = self.rows();
             let to = self.at(&rows) + 1;
             self.stand(&rows, to);
             self.playing = (to + 1 < rows.len()).then(|| now + PACE);
         }
-    }
-
-    /// The message in this row of the ladder's picture.
-    pub(in crate::ui) fn row_at(&self, row: usize, area: Rect) -> Option<usize> {
-        ladder::row_at(self, row, area)
     }
 }
 

@@ -1,0 +1,64 @@
+//! Effects, which leave the screen, and requests, which one part of the screen sends to another.
+
+use std::path::PathBuf;
+
+use super::capture::Capture;
+use super::listing;
+use super::page::Page;
+use crate::event::{Command, Dialect, Job, Padding, RaceOrder, Target, Verdict};
+
+/// An action of the run loop.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Send a command to the transfer threads.
+    Send(Command),
+    /// Read a folder.
+    List(listing::Request),
+    /// Read the history; there is one answer to each.
+    Recall,
+    /// Write a session to a file.
+    Save(Capture),
+    /// Write the report of a race.
+    Report(Page),
+    /// Run the attacks of the lab, under this run number.
+    PlayLab(u64),
+    /// Stop the lab.
+    StopLab,
+    /// Find out which dialect a server speaks, under this run number.
+    Probe(u64, Target),
+    /// Stop the probe.
+    StopProbe,
+    /// Suspend the process.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+    /// End the program.
+    Quit,
+}
+
+/// What a screen or an overlay asks of the application.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Pass an effect to the run loop.
+    Effect(Effect),
+    /// Show a screen, by its index.
+    Show(usize),
+    /// Upload the files that are chosen on the upload screen.
+    Upload,
+    /// Show the race, and start one with this file if none runs.
+    Race(Option<(PathBuf, u64)>),
+    /// Start a race whose lanes were checked, but ask if CP1 would take long.
+    StartRace(RaceOrder),
+    /// Start a race that the user has confirmed.
+    ConfirmedRace(RaceOrder),
+    /// Send an upload that the user has confirmed, or send it with CP2 instead.
+    ConfirmedUpload { jobs: Vec<Job>, use_cp2: bool },
+    /// Apply another RSA padding to the race's lanes.
+    Pad(Padding),
+    /// Send uploads, or one lane of the race, to this server.
+    Connect { lane: Option<usize>, target: Target, dialect: Dialect, is_probing: bool },
+    /// Show a folder whose path was typed.
+    GoTo(String),
+    /// Write the report of a race into the browser's folder.
+    Report(Verdict),
+}

@@ -1,0 +1,292 @@
+//! What lies over a screen: dialogs, questions, the help, the log, and how keys work in them.
+
+pub(super) mod alarm;
+pub(super) mod connect;
+pub(super) mod details;
+mod help;
+pub(super) mod lab;
+pub(super) mod question;
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::style::Style;
+use ratatui::widgets::{Clear, Widget};
+
+use self::alarm::Alarm;
+use self::connect::{Connect, Probed};
+use self::details::Details;
+use self::help::Help;
+use self::lab::{Lab, News};
+use self::question::Question;
+use super::effect::{Effect, Request};
+use super::keymap::{Action, Place};
+use super::layout;
+use super::shared::Shared;
+use super::text;
+use super::theme::{Focus, Theme};
+use super::widgets::input::Input;
+use super::widgets::list::Step;
+use super::widgets::{Pane, columns, frame};
+use crate::event::{KeyChange, Target};
+
+/// One thing that lies over the screen.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    Help(Help),
+    Log,
+    Connect(Connect),
+    GoTo(Input),
+    Details(Details),
+    Question(Question),
+    Alarm(Alarm),
+    Lab(Lab),
+}
+
+/// Everything that lies over the screen.
+#[derive(Debug, Default)]
+pub(super) struct Overlays {
+    /// The last one is on top and receives the keys.
+    pub(super) stack: Vec<Overlay>,
+    /// Number of the latest run of the lab.
+    labs: u64,
+    /// Number of the latest probe.
+    probes: u64,
+}
+
+impl Overlays {
+    pub(super) fn is_empty(&self) -> bool {
+        self.stack.is_empty()
+    }
+
+    // Opening
+
+    pub(super) fn open(&mut self, overlay: Overlay) {
+        self.stack.push(overlay);
+    }
+
+    /// Opens the list of keys, those of `place` first.
+    pub(super) fn open_help(&mut self, place: Place) {
+        if !matches!(self.stack.last(), Some(Overlay::Help(_))) {
+            self.open(Overlay::Help(Help::new(place)));
+        }
+    }
+
+    /// Opens the lab, which runs for as long as it is open.
+    pub(super) fn open_lab(&mut self) -> Effect {
+        self.labs += 1;
+        self.open(Overlay::Lab(Lab::new(self.labs)));
+        Effect::PlayLab(self.labs)
+    }
+
+    /// Warns of a server whose key has changed, or updates the warning about the same server.
+    pub(super) fn key_changed(&mut self, change: &KeyChange, now: Duration) {
+        let shown = self.stack.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Alarm(alarm) if alarm.is_about(change) => Some(alarm),
+            _ => None,
+        });
+        match shown {
+            Some(alarm) => alarm.again(change.clone(), now),
+            None => self.open(Overlay::Alarm(Alarm::new(change.clone(), now))),
+        }
+    }
+
+    /// Returns whether a warning on the screen explains why uploads to this target fail.
+    pub(super) fn is_alarmed(&self, target: &Target) -> bool {
+        let tells = |overlay: &Overlay| matches!(overlay, Overlay::Alarm(alarm) if alarm.tells_of(target));
+        self.stack.iter().any(tells)
+    }
+
+    // Keys
+
+    /// Returns where keys go; `None` if nothing lies over the screen.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(match self.stack.last()? {
+            Overlay::Help(help) if help.is_typing() => Place::Text,
+            Overlay::Help(_) => Place::Help,
+            Overlay::Log => Place::Log,
+            Overlay::Details(_) | Overlay::Lab(_) => Place::Details,
+            Overlay::Connect(dialog) => dialog.place(),
+            Overlay::GoTo(_) => Place::Text,
+            Overlay::Question(question) => question.place(),
+            Overlay::Alarm(_) => Place::Alarm,
+        })
+    }
+
+    /// Returns the text that is being typed.
+    pub(super) fn input(&mut self) -> Option<&mut Input> {
+        match self.stack.last_mut()? {
+            Overlay::Help(help) => help.input(),
+            Overlay::Connect(dialog) => dialog.input(),
+            Overlay::GoTo(input) => Some(input),
+            _ => None,
+        }
+    }
+
+    /// Carries out an action on the topmost overlay.
+    pub(super) fn act(&mut self, action: Action, shared: &mut Shared, now: Duration) -> Option<Request> {
+        let half = usize::from(shared.area.height / 2).max(1);
+        match action {
+            Action::Up => self.scroll(Step::Up(1), shared),
+            Action::Down => self.scroll(Step::Down(1), shared),
+            Action::PageUp => self.scroll(Step::Up(half), shared),
+            Action::PageDown => self.scroll(Step::Down(half), shared),
+            Action::First => self.scroll(Step::First, shared),
+            Action::Last => self.scroll(Step::Last, shared),
+            Action::Close | Action::No => return self.close(),
+            Action::Accept => return self.accept(shared),
+            Action::AcceptKey => {
+                if let Some(Overlay::Alarm(alarm)) = self.stack.last()
+                    && let Some(order) = alarm.accept(layout::body(shared.area), now)
+                {
+                    self.stack.pop();
+                    return Some(Request::Effect(Effect::Send(order)));
+                }
+            }
+            Action::Yes | Action::UseCp2 | Action::UseFile => {
+                if let Some(Overlay::Question(question)) = self.stack.pop() {
+                    return Some(question.answer(action));
+                }
+            }
+            _ => return self.act_on_form(action, shared),
+        }
+        None
+    }
+
+    fn act_on_form(&mut self, action: Action, shared: &Shared) -> Option<Request> {
+        match (action, self.stack.last_mut()?) {
+            (Action::Filter, Overlay::Help(help)) => help.type_filter(),
+            (Action::NextField, Overlay::Connect(dialog)) => dialog.next_field(),
+            (Action::PreviousField, Overlay::Connect(dialog)) => dialog.previous_field(),
+            (Action::ChoosePrevious, Overlay::Connect(dialog)) => dialog.choose_previous(),
+            (Action::Choose, Overlay::Connect(dialog)) => dialog.choose_next(),
+            (Action::Probe, Overlay::Connect(dialog)) => {
+                let target = dialog.probe(self.probes + 1, shared.home.as_deref())?;
+                self.probes += 1;
+                return Some(Request::Effect(Effect::Probe(self.probes, target)));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Closes the topmost overlay, or its filter if it has one.
+    fn close(&mut self) -> Option<Request> {
+        if let Some(Overlay::Help(help)) = self.stack.last_mut()
+            && help.drop_filter()
+        {
+            return None;
+        }
+        match self.stack.pop()? {
+            Overlay::Lab(_) => Some(Request::Effect(Effect::StopLab)),
+            Overlay::Connect(dialog) if dialog.is_probing() => Some(Request::Effect(Effect::StopProbe)),
+            _ => None,
+        }
+    }
+
+    fn accept(&mut self, shared: &Shared) -> Option<Request> {
+        match self.stack.last_mut()? {
+            Overlay::Help(help) => help.keep_filter(),
+            Overlay::Connect(dialog) => {
+                let (lane, is_probing) = (dialog.lane, dialog.is_probing());
+                let (target, dialect) = dialog.accept(shared.home.as_deref())?;
+                self.stack.pop();
+                return Some(Request::Connect { lane, target, dialect, is_probing });
+            }
+            Overlay::GoTo(input) => {
+                let typed = input.text();
+                self.stack.pop();
+                return (!typed.trim().is_empty()).then(|| Request::GoTo(typed.trim().to_owned()));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Scrolls the topmost overlay.
+    pub(super) fn scroll(&mut self, step: Step, shared: &mut Shared) {
+        match self.stack.last_mut() {
+            Some(Overlay::Help(help)) => help.go(step),
+            Some(Overlay::Log) => shared.log.go(step),
+            Some(Overlay::Details(details)) => details.go(step),
+            Some(Overlay::Lab(lab)) => lab.go(step),
+            _ => {}
+        }
+    }
+
+    // Reports of threads
+
+    /// Takes a report of the lab.
+    pub(super) fn on_lab(&mut self, run: u64, news: News) {
+        let lab = self.stack.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Lab(lab) => Some(lab),
+            _ => None,
+        });
+        if let Some(lab) = lab {
+            lab.told(run, news);
+        }
+    }
+
+    /// Takes a report of a probe.
+    pub(super) fn on_probe(&mut self, run: u64, news: Probed) {
+        let dialog = self.stack.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Connect(dialog) => Some(dialog),
+            _ => None,
+        });
+        if let Some(dialog) = dialog {
+            dialog.probed(run, news);
+        }
+    }
+
+    // Drawing
+
+    /// Draws all overlays over the body of the screen.
+    pub(super) fn draw(&self, shared: &Shared, theme: Theme, now: Duration, body: Rect, buf: &mut Buffer) {
+        for overlay in &self.stack {
+            overlay.draw(shared, theme, now, body, buf);
+        }
+    }
+}
+
+impl Overlay {
+    fn draw(&self, shared: &Shared, theme: Theme, now: Duration, body: Rect, buf: &mut Buffer) {
+        let place = self.area(body);
+        // A rim, so that the text beneath does not touch the frame.
+        let rim = Rect { x: place.x.saturating_sub(1), width: place.width + 2, ..place };
+        Clear.render(rim.intersection(body), buf);
+        let focus = Focus::Here;
+        match self {
+            Self::Help(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Log => Pane { of: &shared.log, theme, focus, now }.render(place, buf),
+            Self::Connect(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::GoTo(input) => {
+                let block = frame(theme, focus, text::GO_TO, "g", place);
+                let inner = block.inner(place);
+                block.render(place, buf);
+                input.line(usize::from(inner.width), Style::new()).render(inner, buf);
+            }
+            Self::Details(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Question(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Alarm(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Lab(of) => Pane { of, theme, focus, now }.render(place, buf),
+        }
+    }
+
+    /// Returns where it lies over the body.
+    fn area(&self, body: Rect) -> Rect {
+        let wide = body.width.saturating_sub(4).min(100);
+        let narrow = body.width.saturating_sub(4).min(64);
+        let inside = |width: u16| usize::from(width).saturating_sub(4);
+        let (width, height) = match self {
+            Self::Help(_) | Self::Log => (wide, body.height.saturating_sub(2)),
+            Self::Lab(_) => (body.width.min(104), body.height),
+            Self::Connect(dialog) => (narrow, dialog.height()),
+            Self::GoTo(_) => (narrow, 3),
+            Self::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
+            Self::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),
+            Self::Alarm(alarm) => (body.width, columns(alarm.height(body.width))),
+        };
+        body.centered(Constraint::Length(width), Constraint::Length(height.min(body.height)))
+    }
+}

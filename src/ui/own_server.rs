@@ -1,0 +1,25 @@
+//! The built-in server, as its events describe it.
+
+use crate::event::{Fault, Proof};
+
+/// Whether the built-in server accepts connections.
+#[derive(Debug, Default)]
+pub(super) enum Listening {
+    /// It has not started yet.
+    #[default]
+    Starting,
+    /// It listens on this address, escaped.
+    At(String),
+    /// It cannot listen.
+    Not(Fault),
+}
+
+/// State of the built-in server.
+#[derive(Debug, Default)]
+pub(super) struct OwnServer {
+    pub(super) listening: Listening,
+    /// Its certificate, if it has one.
+    pub(super) identity: Option<Proof>,
+    /// Folder of received files, escaped.
+    pub(super) store: String,
+}

@@ -1,0 +1,339 @@
+//! The screens. Each has a file or folder with its state, its panes, its actions and its drawing.
+//!
+//! A new screen is a module that implements [`Screen`], a line in the list of [`Screens`], and a row of the keymap
+//! for its key.
+
+pub(super) mod history;
+pub(super) mod race;
+pub(super) mod server;
+pub(super) mod session;
+pub(super) mod upload;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::effect::{Effect, Request};
+use super::keymap::{Action, Place};
+use super::layout::{PaneId, Plan, Ring};
+use super::overlay::connect::Connect;
+use super::overlay::details::Details;
+use super::overlay::{Overlay, Overlays};
+use super::shared::Shared;
+use super::theme::{Focus, Theme};
+use super::widgets::Pane;
+use super::widgets::input::Input;
+use super::widgets::list::Step;
+use super::widgets::log::Tone;
+use crate::event::{Command, Dialect, Event, Target, Track};
+
+/// What screens are made from when the program starts.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    /// Folder of the browser, absolute.
+    pub(super) folder: &'a Path,
+    pub(super) home: Option<PathBuf>,
+    /// Server of uploads.
+    pub(super) target: &'a Target,
+    pub(super) dialect: Dialect,
+    /// Whether sessions are saved with the first bytes of files.
+    pub(super) with_plaintext: bool,
+}
+
+/// What an action can use besides the screen it is for.
+pub(super) struct Context<'a> {
+    pub(super) shared: &'a mut Shared,
+    pub(super) overlays: &'a mut Overlays,
+    /// Time since the program began.
+    pub(super) now: Duration,
+    /// Whether a transfer of any screen waits or runs.
+    pub(super) is_busy: bool,
+    /// What the action asks of the application.
+    pub(super) requests: Vec<Request>,
+}
+
+impl Context<'_> {
+    pub(super) fn ask(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.ask(Request::Effect(effect));
+    }
+
+    pub(super) fn send(&mut self, command: Command) {
+        self.effect(Effect::Send(command));
+    }
+
+    pub(super) fn open(&mut self, overlay: Overlay) {
+        self.overlays.open(overlay);
+    }
+
+    /// Shows a message without advice.
+    pub(super) fn say(&mut self, what: &str) {
+        self.shared.say(Tone::Plain, what.to_owned(), String::new(), self.now);
+    }
+}
+
+/// What drawing a pane needs besides the pane's state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) theme: Theme,
+    /// Time since the program began.
+    pub(super) now: Duration,
+    pub(super) focus: Focus,
+}
+
+impl View<'_> {
+    pub(super) const fn pane<'a, T>(&self, of: &'a T) -> Pane<'a, T> {
+        Pane { of, theme: self.theme, focus: self.focus, now: self.now }
+    }
+}
+
+/// A screen: panes of which one has the focus, what keys do there, and what events change.
+///
+/// Most methods have a default for a screen that has no text to type, no list, or no transfers.
+pub(super) trait Screen {
+    // Panes
+
+    /// Returns the panes that can have the focus.
+    fn ring(&self) -> &Ring;
+
+    fn ring_mut(&mut self) -> &mut Ring;
+
+    /// Returns the panes and their areas.
+    fn plan(&self, body: Rect, shared: &Shared) -> Plan;
+
+    /// Returns whether the focused pane can take the whole body.
+    fn can_zoom(&self) -> bool {
+        true
+    }
+
+    /// Returns the number of rows that a pane has for its list.
+    fn height(&self, pane: PaneId, plan: &Plan) -> usize {
+        plan.rows(pane)
+    }
+
+    /// Draws a pane.
+    fn draw(&self, view: View<'_>, pane: PaneId, area: Rect, buf: &mut Buffer);
+
+    /// Returns what the header shows instead of the server's address.
+    fn subject(&self) -> Option<String> {
+        None
+    }
+
+    // Keys
+
+    /// Returns which keys have a meaning now.
+    fn place(&self) -> Place;
+
+    /// Carries out an action; `false` if it is not one of this screen's.
+    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool;
+
+    /// Moves the cursor of a pane.
+    fn step(&mut self, _pane: PaneId, _step: Step, _shared: &mut Shared) {}
+
+    /// Returns the index of what is drawn in this row of a pane.
+    fn row_at(&self, _pane: PaneId, _row: usize, _plan: &Plan, _shared: &Shared) -> Option<usize> {
+        None
+    }
+
+    /// Returns the text that is being typed.
+    fn input(&mut self) -> Option<&mut Input> {
+        None
+    }
+
+    /// Takes notice that the typed text has changed.
+    fn text_changed(&mut self) {}
+
+    /// Ends the typing of a filter and keeps it.
+    fn keep_filter(&mut self) {}
+
+    /// Removes the filter; returns whether there was one.
+    fn drop_filter(&mut self) -> bool {
+        false
+    }
+
+    /// Returns everything about the row under the cursor.
+    fn details(&self, _shared: &Shared) -> Option<Details> {
+        None
+    }
+
+    /// Returns the dialog that chooses a server.
+    fn connect(&self, shared: &Shared) -> Option<Connect> {
+        let link = &shared.link;
+        Some(Connect::new(None, &link.target, shared.dialect, link.ca.as_deref(), &link.peers))
+    }
+
+    // Time and events
+
+    /// Returns the effects that the program begins with.
+    fn start(&mut self) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Returns the effects that read everything again.
+    fn reread(&mut self) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Takes notice that the screen was opened.
+    fn opened(&mut self) {}
+
+    /// Returns the effects that have become due without a key.
+    fn due(&mut self, _is_open: bool, _now: Duration) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Returns when the open screen changes by itself.
+    fn next_change(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Brings up to date what depends on the time.
+    fn tick(&mut self, _now: Duration) {}
+
+    /// Brings up to date what depends on the size, while the screen is open.
+    fn settle(&mut self, _plan: &Plan, _shared: &mut Shared) {}
+
+    /// Takes what an event reports.
+    fn on_event(&mut self, _event: &Event, _shared: &mut Shared, _overlays: &Overlays, _now: Duration) {}
+
+    /// Returns where a transfer of this screen goes.
+    fn target(&self, _track: Track) -> Option<&Target> {
+        None
+    }
+
+    /// Returns whether a transfer waits or runs, so that quitting would cancel it.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a transfer runs.
+    fn is_moving(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a clock is on the screen.
+    fn is_timed(&self) -> bool {
+        false
+    }
+}
+
+/// Declares [`Screens`]: one line for each screen, in the order of the tabs.
+macro_rules! screens {
+    ($($field:ident: $screen:ty, $tab:literal;)+) => {
+        /// All screens, in the order of the tabs.
+        #[derive(Debug)]
+        pub(super) struct Screens { $(pub(super) $field: $screen),+ }
+
+        impl Screens {
+            /// Names of the screens, as the tabs show them.
+            pub(super) const TABS: [&str; [$($tab),+].len()] = [$($tab),+];
+
+            pub(super) fn new(start: &Start<'_>) -> Self {
+                Self { $($field: <$screen>::new(start)),+ }
+            }
+
+            pub(super) fn all(&self) -> [&dyn Screen; Self::TABS.len()] {
+                [$(&self.$field),+]
+            }
+
+            pub(super) fn all_mut(&mut self) -> [&mut dyn Screen; Self::TABS.len()] {
+                [$(&mut self.$field),+]
+            }
+        }
+    };
+}
+
+screens! {
+    upload: upload::Upload, "Upload";
+    race: race::Race, "Race";
+    session: session::Session, "Session";
+    server: server::Server, "Server";
+    history: history::History, "History";
+}
+
+/// Index of the race among the screens.
+pub(super) const RACE: usize = 1;
+
+impl Screens {
+    /// Carries out a request that is for a screen.
+    pub(super) fn carry_out(&mut self, request: Request, cx: &mut Context<'_>) {
+        match request {
+            // The application does these itself.
+            Request::Effect(_) | Request::Show(_) => cx.ask(request),
+            Request::Upload => self.upload.upload(cx),
+            Request::Race(file) => self.race.race(file, cx),
+            Request::StartRace(order) => self.race.start_or_ask(order, cx),
+            Request::ConfirmedRace(order) => self.race.order(order, cx),
+            Request::ConfirmedUpload { jobs, use_cp2 } => self.upload.confirmed(jobs, use_cp2, cx),
+            Request::Pad(padding) => self.race.pad(padding),
+            Request::Connect { lane, target, dialect, is_probing } => {
+                cx.shared.link.remember_ca(&target);
+                match lane {
+                    Some(lane) => self.race.aim_lane(lane, target, dialect),
+                    None => {
+                        cx.shared.dialect = dialect;
+                        cx.shared.link.aim(&target);
+                        self.race.aim(&target, dialect);
+                    }
+                }
+                if is_probing {
+                    cx.effect(Effect::StopProbe);
+                }
+            }
+            Request::GoTo(typed) => self.upload.go_to(&typed, cx),
+            Request::Report(verdict) => {
+                let folder = self.upload.browser.folder().to_owned();
+                cx.effect(Effect::Report(super::page::Page { verdict, folder }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Variant;
+    use crate::ui::keymap::TABLE;
+
+    #[test]
+    fn every_screen_has_a_key_and_every_such_key_a_screen() {
+        for (at, name) in Screens::TABS.iter().enumerate() {
+            let number = u8::try_from(at + 1).unwrap();
+            assert!(TABLE.iter().any(|row| row.action == Action::Show(number)), "{name}");
+        }
+        let shown = TABLE.iter().filter(|row| matches!(row.action, Action::Show(_)));
+        assert_eq!(shown.count(), Screens::TABS.len());
+        assert_eq!(Screens::TABS[RACE], "Race");
+    }
+
+    #[test]
+    fn every_focus_is_in_the_plan_of_its_screen_at_any_size() {
+        let start = Start {
+            folder: Path::new("/"),
+            home: None,
+            target: &Target::Embedded,
+            dialect: Dialect::of(Variant::Cp2),
+            with_plaintext: false,
+        };
+        let mut screens = Screens::new(&start);
+        let clock = crate::ui::listing::Clock { zone: jiff::tz::TimeZone::UTC, now: None };
+        let link = crate::ui::link::Link::new(Target::Embedded, None, Vec::new());
+        let shared = Shared::new(link, start.dialect, None, clock);
+        for (width, height) in [(40, 10), (80, 22), (120, 38), (200, 48)] {
+            let body = Rect::new(0, 1, width, height);
+            for screen in screens.all_mut() {
+                let first = screen.ring().pane();
+                let plan = screen.plan(body, &shared);
+                assert!(plan.area(first).is_some(), "{first:?} {body:?}");
+                let areas = plan.0.iter().map(|(_, area)| area.area()).sum::<u32>();
+                assert!(areas <= body.area(), "no two panes overlap");
+            }
+        }
+    }
+}

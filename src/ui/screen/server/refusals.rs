@@ -1,0 +1,147 @@
+//! What the built-in server refused or warned of, the latest first.
+
+use std::collections::VecDeque;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::event::SessionId;
+use crate::ui::fit;
+use crate::ui::text;
+use crate::ui::theme::Focus;
+use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::{Pane, rows};
+
+/// Rows that the list remembers.
+const MOST: usize = 1000;
+
+/// Whether something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Warned,
+    Refused,
+}
+
+/// Something our server refused, or warned of.
+#[derive(Debug)]
+pub(in crate::ui) struct Refusal {
+    weight: Weight,
+    session: Option<SessionId>,
+    peer: String,
+    name: String,
+    why: String,
+    at: String,
+}
+
+impl Refusal {
+    pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("at", self.at.clone()),
+            ("session", self.session.map_or_else(|| "—".to_owned(), |session| session.0.to_string())),
+            ("from", self.peer.clone()),
+            ("file", if self.name.is_empty() { "—".to_owned() } else { self.name.clone() }),
+            (if self.weight == Weight::Warned { "warning" } else { "why" }, self.why.clone()),
+        ]
+    }
+}
+
+/// Refusals and warnings, the latest first.
+#[derive(Debug, Default)]
+pub(in crate::ui) struct Refusals {
+    list: VecDeque<Refusal>,
+    pub(in crate::ui) cursor: Cursor,
+}
+
+impl Refusals {
+    pub(in crate::ui) fn add(
+        &mut self,
+        session: SessionId,
+        peer: &str,
+        name: Option<&str>,
+        why: &str,
+        at: String,
+    ) {
+        self.push(Weight::Refused, Some(session), peer, name, why, at);
+    }
+
+    pub(in crate::ui) fn warn(
+        &mut self,
+        session: Option<SessionId>,
+        peer: Option<&str>,
+        name: Option<&str>,
+        text: &str,
+        at: String,
+    ) {
+        self.push(Weight::Warned, session, peer.unwrap_or("—"), name, text, at);
+    }
+
+    fn push(
+        &mut self,
+        weight: Weight,
+        session: Option<SessionId>,
+        peer: &str,
+        name: Option<&str>,
+        why: &str,
+        at: String,
+    ) {
+        self.list.push_front(Refusal {
+            weight,
+            session,
+            peer: fit::escaped(peer),
+            name: name.map(fit::escaped).unwrap_or_default(),
+            why: fit::escaped(why),
+            at,
+        });
+        self.list.truncate(MOST);
+    }
+
+    pub(in crate::ui) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(in crate::ui) fn under(&self) -> Option<&Refusal> {
+        self.list.get(self.cursor.at())
+    }
+
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.cursor.go(step, self.list.len());
+    }
+}
+
+impl Widget for Pane<'_, Refusals> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let note = if self.of.len() > 0 { self.of.len().to_string() } else { String::new() };
+        let warned = self.of.list.iter().any(|entry| entry.weight == Weight::Warned);
+        let title = if warned { text::REFUSALS_AND_WARNINGS } else { text::REFUSALS };
+        let block = self.frame(title, &note, area);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        if self.of.list.is_empty() {
+            Line::styled(text::NO_REFUSALS, self.theme.faint()).render(inner, buf);
+            return;
+        }
+        let width = usize::from(inner.width);
+        let top = self.of.cursor.top(self.of.len(), usize::from(inner.height));
+        for ((row, refusal), area) in self.of.list.iter().enumerate().skip(top).zip(rows(inner)) {
+            let name = (width / 6).clamp(10, 40);
+            Line::from(vec![
+                Span::styled(refusal.at.clone(), self.theme.faint()),
+                Span::raw(" "),
+                Span::raw(fit::left(&refusal.peer, 21)),
+                Span::raw(" "),
+                Span::raw(fit::left_middle(&refusal.name, name)),
+                Span::raw(" "),
+                Span::styled(
+                    fit::cut(&refusal.why, width.saturating_sub(9 + 22 + name + 1)),
+                    if refusal.weight == Weight::Warned { self.theme.warn() } else { self.theme.bad() },
+                ),
+            ])
+            .render(area, buf);
+            if self.focus == Focus::Here && row == self.of.cursor.at() {
+                buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
+            }
+        }
+    }
+}

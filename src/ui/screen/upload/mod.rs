@@ -1,0 +1,465 @@
+//! Screen 1: choose files, see what they will cost, and upload them.
+
+pub(in crate::ui) mod browser;
+mod card;
+mod queue;
+mod speed;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::Widget as _;
+
+use self::browser::{Browser, Under};
+use self::card::Card;
+use self::queue::Queue;
+use self::speed::Speed;
+use super::{Context, Screen, Start, View};
+use crate::event::{Command, Event, Fault, FaultKind, Job, JobId, Snapshot, State, Target, Track, Variant};
+use crate::ui::effect::{Effect, Request};
+use crate::ui::estimate::{self, Bill, Load};
+use crate::ui::keymap::{Action, Place};
+use crate::ui::layout::{PaneId, Plan, Ring};
+use crate::ui::listing::{self, Listing};
+use crate::ui::overlay::details::Details;
+use crate::ui::overlay::question::Question;
+use crate::ui::overlay::{Overlay, Overlays};
+use crate::ui::shared::Shared;
+use crate::ui::text;
+use crate::ui::theme::Focus;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::list::Step;
+use crate::ui::widgets::log::Tone;
+
+const BROWSER: PaneId = PaneId(0);
+const CARD: PaneId = PaneId(1);
+const QUEUE: PaneId = PaneId(2);
+const SPEED: PaneId = PaneId(3);
+const RECEIVED: PaneId = PaneId(4);
+
+/// The upload screen.
+#[derive(Debug)]
+pub(in crate::ui) struct Upload {
+    ring: Ring,
+    pub(in crate::ui) browser: Browser,
+    queue: Queue,
+    speed: Speed,
+    /// Price of the chosen files.
+    bill: Bill,
+    /// Number of the latest job.
+    jobs: u64,
+}
+
+impl Upload {
+    pub(super) fn new(start: &Start<'_>) -> Self {
+        Self {
+            ring: Ring::new(&[BROWSER, QUEUE, RECEIVED]),
+            browser: Browser::new(listing::tidy(start.folder), start.home.clone()),
+            queue: Queue::default(),
+            speed: Speed::default(),
+            bill: Bill::default(),
+            jobs: 0,
+        }
+    }
+
+    /// Takes a folder's entries.
+    pub(in crate::ui) fn on_listing(&mut self, listing: Listing) {
+        self.browser.listed(listing);
+    }
+
+    // Orders
+
+    /// Uploads the chosen files, but asks first if CP1 would take long.
+    pub(super) fn upload(&mut self, cx: &mut Context<'_>) {
+        let files = self.browser.chosen();
+        if files.is_empty() {
+            cx.say(text::NO_SUCH_UPLOAD);
+            return;
+        }
+        let (dialect, (key, _)) = (cx.shared.dialect, cx.shared.key());
+        let target = cx.shared.link.target.clone();
+        let load = Load::of(files.iter().map(|(_, size)| *size));
+        let blocks = files.iter().map(|(_, size)| estimate::blocks(*size, dialect.padding, key)).sum();
+        let jobs = files
+            .into_iter()
+            .map(|(path, size)| {
+                self.jobs += 1;
+                let price = cx.shared.rates.price(&target, dialect, Load::one(size), key);
+                let predicted_ms = price.and_then(|price| u64::try_from(price.time().as_millis()).ok());
+                Job { id: JobId(self.jobs), path, target: target.clone(), dialect, predicted_ms }
+            })
+            .collect();
+        if dialect.variant == Variant::Cp1 {
+            let cp1 = cx.shared.rates.price(&target, dialect, load, key);
+            if let Some(words) = cx.shared.if_expensive(cp1, &target, load, blocks) {
+                cx.open(Overlay::Question(Question::ExpensiveUpload { words, jobs }));
+                return;
+            }
+        }
+        self.order(jobs, cx);
+    }
+
+    /// Sends an upload that the user has confirmed, or sends it with CP2.
+    pub(super) fn confirmed(&mut self, mut jobs: Vec<Job>, use_cp2: bool, cx: &mut Context<'_>) {
+        if use_cp2 {
+            cx.shared.dialect.variant = Variant::Cp2;
+            for job in &mut jobs {
+                // The estimate was for CP1.
+                (job.dialect.variant, job.predicted_ms) = (Variant::Cp2, None);
+            }
+        }
+        self.order(jobs, cx);
+    }
+
+    fn order(&mut self, jobs: Vec<Job>, cx: &mut Context<'_>) {
+        cx.shared.interrupted = false;
+        // The files are in the queue now; a second u must not send them again.
+        self.browser.mark_none();
+        cx.send(Command::Upload(jobs));
+    }
+
+    // Folders
+
+    /// Shows the folder at a typed path.
+    pub(super) fn go_to(&mut self, typed: &str, cx: &mut Context<'_>) {
+        let to = listing::expand(typed, cx.shared.home.as_deref());
+        let to = listing::tidy(&self.browser.folder().join(to));
+        self.open(to, cx);
+    }
+
+    fn open(&mut self, folder: PathBuf, cx: &mut Context<'_>) {
+        // `..` goes up like h does, with the cursor on the folder that was left.
+        let request = if Some(folder.as_path()) == self.browser.folder().parent() {
+            self.browser.parent()
+        } else {
+            Some(self.browser.visit(folder))
+        };
+        if let Some(request) = request {
+            cx.effect(Effect::List(request));
+        }
+    }
+
+    fn act_on_browser(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+        match action {
+            Action::Enter => match self.browser.under() {
+                Under::Folder(folder) => self.open(folder, cx),
+                _ => self.upload(cx),
+            },
+            Action::Open => {
+                if let Under::Folder(folder) = self.browser.under() {
+                    self.open(folder, cx);
+                }
+            }
+            Action::Parent => {
+                if let Some(request) = self.browser.parent() {
+                    cx.effect(Effect::List(request));
+                }
+            }
+            Action::Mark => self.browser.mark(),
+            Action::MarkAll => self.browser.mark_all(),
+            Action::MarkNone => self.browser.mark_none(),
+            Action::Invert => self.browser.invert(),
+            Action::Hidden => self.browser.toggle_hidden(),
+            Action::Sort => self.browser.next_sort(),
+            Action::Filter => self.browser.type_filter(),
+            Action::Accept => self.browser.keep_filter(),
+            Action::GoTo => cx.open(Overlay::GoTo(Input::default())),
+            _ => return false,
+        }
+        true
+    }
+
+    fn act_on_queue(&self, action: Action, cx: &mut Context<'_>) -> bool {
+        let command = match (action, self.queue.under()) {
+            (Action::CancelAll, _) if cx.is_busy => Command::CancelAll,
+            (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
+            (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
+            (Action::EndWait, _) if self.queue.is_awaiting_end() => Command::EndWait,
+            (Action::Retry, Some(upload)) if matches!(upload.state, State::Failed(_) | State::Cancelled) => {
+                Command::Retry(upload.job.id)
+            }
+            (Action::Remove, Some(upload)) if !upload.is_running() => Command::Remove(upload.job.id),
+            _ => return false,
+        };
+        cx.send(command);
+        true
+    }
+
+    // Events
+
+    fn changed(&mut self, id: JobId, state: &State, shared: &mut Shared, overlays: &Overlays, now: Duration) {
+        let Some(upload) = self.queue.upload(id) else { return };
+        let (name, target) = (upload.name(), &upload.job.target);
+        match state {
+            State::Failed(fault) => self.failed(name, target, fault, shared, overlays, now),
+            State::Delivered | State::Stored { .. } => {
+                shared.link.receipted |= *target == shared.link.target && *state != State::Delivered;
+                let fate = if upload.was_sent() {
+                    shared.rates.learn(target, upload.job.dialect.variant, upload.took());
+                    text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms)
+                } else {
+                    text::receipted_before(upload.size)
+                };
+                shared.note(Tone::Plain, format!("{name}: {fate}"));
+            }
+            _ => {}
+        }
+        self.queue.changed(id, state.clone(), now);
+    }
+
+    fn failed(
+        &self,
+        name: &str,
+        target: &Target,
+        fault: &Fault,
+        shared: &mut Shared,
+        overlays: &Overlays,
+        now: Duration,
+    ) {
+        let is_unproven = fault.kind == FaultKind::Unproven;
+        if is_unproven && *target == shared.link.target {
+            (shared.link.proof, shared.link.standing) = (None, None);
+        }
+        if is_unproven && overlays.is_alarmed(target) {
+            shared.note(Tone::Bad, text::not_sent(name));
+        } else {
+            shared.trouble(name, fault, now);
+        }
+    }
+
+    fn progressed(&mut self, id: JobId, snapshot: Snapshot, shared: &mut Shared, now: Duration) {
+        self.queue.progressed(id, snapshot, now);
+        self.speed.progressed(id, &snapshot, now);
+        // The first second is mostly the start; an estimate from it would be wrong.
+        if snapshot.elapsed_ms >= 1000
+            && let Some(upload) = self.queue.upload(id)
+        {
+            shared.rates.under_way(&upload.job.target, upload.job.dialect.variant, upload.took());
+        }
+    }
+
+    /// Returns the price of the chosen files.
+    fn price(&self, shared: &Shared) -> Bill {
+        let dialect = shared.dialect;
+        let (key, assumed) = shared.key();
+        let (mut sizes, mut wire) = (Vec::new(), 0_u64);
+        self.browser.each_chosen(|size| {
+            sizes.push(size);
+            wire = wire.saturating_add(estimate::wire(size, dialect, key));
+        });
+        Bill {
+            files: sizes.len(),
+            wire,
+            assumed: assumed && dialect.variant == Variant::Cp1,
+            time: shared.rates.price(&shared.link.target, dialect, Load::of(sizes), key),
+        }
+    }
+}
+
+impl Screen for Upload {
+    fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    fn ring_mut(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    /// What is small loses, in this order: the rate chart, all but one line of the received files, all but one line
+    /// of the protocol, all queue rows but one.
+    fn plan(&self, body: Rect, _: &Shared) -> Plan {
+        let height = body.height;
+        // A card beside the browser needs its eight lines and their frame.
+        let beside = body.width >= 72 && height >= 17;
+        let chart = if height >= 34 && body.width >= 60 { 8 } else { 0 };
+        let spare = (height - chart).saturating_sub(22);
+        let received =
+            if height >= 22 { 5 + spare / 4 } else { 4 * u16::from(height >= 20) + u16::from(height < 20) };
+        let queue = if height >= 13 { 6 + spare / 4 } else { 4 };
+        let line = u16::from(!beside);
+        let [top, card_line, queue, chart, received] = Layout::vertical([
+            Constraint::Fill(1),
+            Constraint::Length(line),
+            Constraint::Length(queue),
+            Constraint::Length(chart),
+            Constraint::Length(received),
+        ])
+        .areas(body);
+        let mut panes = Vec::with_capacity(5);
+        if beside {
+            let width = if body.width >= 110 { 34 } else { 27 };
+            let [browser, card] =
+                Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(top);
+            panes.extend([(BROWSER, browser), (CARD, card)]);
+        } else {
+            panes.extend([(BROWSER, top), (CARD, card_line)]);
+        }
+        panes.push((QUEUE, queue));
+        if chart.height > 0 {
+            panes.push((SPEED, chart));
+        }
+        panes.push((RECEIVED, received));
+        Plan(panes)
+    }
+
+    fn height(&self, pane: PaneId, plan: &Plan) -> usize {
+        let filter = usize::from(pane == BROWSER && self.browser.is_filtered());
+        plan.rows(pane).saturating_sub(filter)
+    }
+
+    fn draw(&self, view: View<'_>, pane: PaneId, area: Rect, buf: &mut Buffer) {
+        let card =
+            Card { dialect: view.shared.dialect, bill: self.bill, is_our_server: view.shared.link.is_ours() };
+        let is_line = area.height == 1;
+        match pane {
+            BROWSER => view.pane(&self.browser).render(area, buf),
+            CARD if is_line => view.pane(&card).render_line(area, buf),
+            CARD => view.pane(&card).render(area, buf),
+            QUEUE => view.pane(&self.queue).render(area, buf),
+            SPEED => view.pane(&self.speed).render(area, buf),
+            RECEIVED if is_line => view.pane(&view.shared.received).render_line(area, buf),
+            _ => view.pane(&view.shared.received).render(area, buf),
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self.ring.pane() {
+            QUEUE => Place::Queue,
+            RECEIVED => Place::Received,
+            _ if self.browser.is_typing() => Place::Text,
+            _ => Place::Browser,
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+        match action {
+            Action::NextProtocol => {
+                cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 1)
+            }
+            Action::PreviousProtocol => {
+                cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 3);
+            }
+            Action::Padding => {
+                let padding = card::other_padding(cx.shared.dialect.padding);
+                cx.shared.dialect.padding = padding;
+                cx.ask(Request::Pad(padding));
+            }
+            Action::Upload => self.upload(cx),
+            Action::Race => {
+                let file = match self.browser.under() {
+                    Under::File(path, size) => Some((path, size)),
+                    Under::Folder(_) | Under::Nothing => None,
+                };
+                cx.ask(Request::Race(file));
+            }
+            action => return self.act_on_queue(action, cx) || self.act_on_browser(action, cx),
+        }
+        true
+    }
+
+    fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
+        match pane {
+            BROWSER => self.browser.go(step),
+            QUEUE => self.queue.go(step),
+            RECEIVED => shared.received.go(step),
+            _ => {}
+        }
+    }
+
+    fn row_at(&self, pane: PaneId, row: usize, plan: &Plan, shared: &Shared) -> Option<usize> {
+        let height = self.height(pane, plan);
+        match pane {
+            BROWSER => self.browser.row(row, height),
+            QUEUE => self.queue.row(row, height, Focus::Here),
+            RECEIVED => shared.received.row_at(row, height),
+            _ => None,
+        }
+    }
+
+    fn input(&mut self) -> Option<&mut Input> {
+        if self.ring.pane() == BROWSER { self.browser.input() } else { None }
+    }
+
+    fn text_changed(&mut self) {
+        self.browser.filtered();
+    }
+
+    fn keep_filter(&mut self) {
+        self.browser.keep_filter();
+    }
+
+    fn drop_filter(&mut self) -> bool {
+        self.browser.drop_filter()
+    }
+
+    fn details(&self, shared: &Shared) -> Option<Details> {
+        match self.ring.pane() {
+            QUEUE => {
+                let upload = self.queue.under()?;
+                let name = upload.name();
+                let (size, snapshot) = (upload.size, &upload.snapshot);
+                let facts = text::upload_details(&upload.job, name, size, snapshot, &upload.state);
+                Some(Details::new(name.to_owned(), facts))
+            }
+            RECEIVED => shared.received.details().map(|(title, facts)| Details::new(title, facts)),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self) -> Vec<Effect> {
+        self.reread()
+    }
+
+    fn reread(&mut self) -> Vec<Effect> {
+        vec![Effect::List(self.browser.refresh())]
+    }
+
+    fn settle(&mut self, plan: &Plan, shared: &mut Shared) {
+        self.browser.settle(self.height(BROWSER, plan));
+        shared.received.settle(self.height(RECEIVED, plan));
+        self.bill = self.price(shared);
+    }
+
+    fn on_event(&mut self, event: &Event, shared: &mut Shared, overlays: &Overlays, now: Duration) {
+        match event {
+            Event::Queued { job, size } => self.queue.queued(job.clone(), *size, now),
+            Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
+            Event::Removed { job } => self.queue.removed(*job),
+            Event::Retrying { job, tries, retries, pause_ms, fault } => {
+                let name = self.queue.upload(*job).map(|upload| upload.name().to_owned()).unwrap_or_default();
+                shared.note(Tone::Warn, format!("{name}: {}", text::fault_line(fault)));
+                self.queue.retrying(*job, *tries, *retries, now + Duration::from_millis(*pause_ms));
+            }
+            Event::Away { address, waiting } => {
+                let (what, advice) = text::away(address, *waiting);
+                shared.say(Tone::Warn, what, advice, now);
+                self.queue.away(address);
+            }
+            Event::Progress { track: Track::Job(id), snapshot } => {
+                self.progressed(*id, *snapshot, shared, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn target(&self, track: Track) -> Option<&Target> {
+        match track {
+            Track::Job(id) => self.queue.upload(id).map(|upload| &upload.job.target),
+            Track::Lane(_) | Track::Receiving(..) => None,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.queue.is_busy()
+    }
+
+    fn is_moving(&self) -> bool {
+        self.queue.is_running()
+    }
+
+    fn is_timed(&self) -> bool {
+        self.queue.is_timed()
+    }
+}

@@ -1,0 +1,171 @@
+//! State that several screens show or change: the connection, prices, received files, the log.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use super::estimate::{self, Load, Price, Rates};
+use super::link::Link;
+use super::listing::Clock;
+use super::own_server::OwnServer;
+use super::widgets::log::{Log, Tone};
+use super::widgets::received::Received;
+use super::widgets::toast::Toasts;
+use super::{fit, text};
+use crate::event::{Dialect, Event, Fault, FaultKind, KeyChange, Proof, Standing, Target, Variant};
+
+/// CP1 transfers that take longer than this are confirmed by the user first.
+const EXPENSIVE: Duration = Duration::from_secs(60);
+
+/// State that several screens share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) link: Link,
+    /// Dialect of uploads.
+    pub(super) dialect: Dialect,
+    pub(super) rates: Rates,
+    pub(super) own_server: OwnServer,
+    pub(super) received: Received,
+    pub(super) log: Log,
+    pub(super) toasts: Toasts,
+    /// Addresses and fingerprints of proofs that are in the log.
+    proofs: HashSet<(String, String)>,
+    pub(super) clock: Clock,
+    pub(super) home: Option<PathBuf>,
+    /// Size of the terminal when it was last drawn.
+    pub(super) area: Rect,
+    /// Whether Ctrl-C was pressed since the last order.
+    pub(super) interrupted: bool,
+}
+
+impl Shared {
+    pub(super) fn new(link: Link, dialect: Dialect, home: Option<PathBuf>, clock: Clock) -> Self {
+        Self {
+            link,
+            dialect,
+            rates: Rates::default(),
+            own_server: OwnServer::default(),
+            received: Received::default(),
+            log: Log::default(),
+            toasts: Toasts::default(),
+            proofs: HashSet::new(),
+            clock,
+            home,
+            area: Rect::default(),
+            interrupted: false,
+        }
+    }
+
+    // Messages
+
+    /// Shows a message for some seconds and adds it to the log.
+    pub(super) fn say(&mut self, tone: Tone, what: String, advice: String, now: Duration) {
+        let line = if advice.is_empty() { what.clone() } else { format!("{what} {advice}") };
+        self.note(tone, line);
+        self.toasts.say(tone, what, advice, now);
+    }
+
+    /// Adds a line to the log.
+    pub(super) fn note(&mut self, tone: Tone, line: String) {
+        self.log.add(self.clock.present(), tone, line);
+    }
+
+    /// Reports a fault, unless the user caused it by cancelling.
+    pub(super) fn trouble(&mut self, subject: &str, fault: &Fault, now: Duration) {
+        if fault.kind == FaultKind::Interrupted {
+            return;
+        }
+        let (what, advice) = text::trouble(subject, fault);
+        self.say(Tone::Bad, what, advice, now);
+    }
+
+    /// Reports that the transfer threads have ended unexpectedly.
+    pub(super) fn lost(&mut self, now: Duration) {
+        self.say(Tone::Bad, text::LOST_WORKER.to_owned(), text::LOST_WORKER_ADVICE.to_owned(), now);
+    }
+
+    // Events that belong to no screen
+
+    /// Takes what an event says about servers, rates and the program. `target` is where the event's transfer goes.
+    pub(super) fn on_event(&mut self, event: &Event, target: Option<&Target>, now: Duration) {
+        match event {
+            Event::Proven { address, proof, standing, .. } => {
+                self.proven(target, address, proof, standing, now);
+            }
+            Event::KeyChanged { change, .. } => self.key_changed(target, change),
+            Event::ServerAccepted { address, .. } => {
+                self.link.changed = false;
+                let (what, advice) = text::accepted(address);
+                self.say(Tone::Plain, what, advice, now);
+            }
+            Event::ServerNotAccepted { address, fault } => self.trouble(&fit::escaped(address), fault, now),
+            Event::Note { text } => self.say(Tone::Plain, fit::escaped(text), String::new(), now),
+            Event::Calibrated { calibration } => self.rates.calibrate(calibration.clone()),
+            Event::Learned { rates } => self.rates.recall(rates.clone()),
+            Event::Ended => self.lost(now),
+            _ => {}
+        }
+    }
+
+    fn proven(
+        &mut self,
+        target: Option<&Target>,
+        address: &str,
+        proof: &Proof,
+        standing: &Standing,
+        now: Duration,
+    ) {
+        // Every connection proves the server's identity again; the log has it once.
+        if self.proofs.insert((address.to_owned(), proof.fingerprint.clone())) {
+            let tone = if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn };
+            self.note(tone, text::proven(address, proof, standing));
+        }
+        if let Some((what, advice)) = text::news(address, proof, standing) {
+            self.say(Tone::Warn, what, advice, now);
+        }
+        if target == Some(&self.link.target) {
+            self.link.proof = Some(proof.clone());
+            (self.link.standing, self.link.changed) = (Some(standing.clone()), false);
+        }
+    }
+
+    fn key_changed(&mut self, target: Option<&Target>, change: &KeyChange) {
+        if target == Some(&self.link.target) {
+            self.link.forget();
+            self.link.changed = true;
+        }
+        self.note(Tone::Bad, text::changed(change));
+    }
+
+    // Prices
+
+    /// Returns the bytes of the server's modulus, and whether they are an assumption.
+    pub(super) fn key(&self) -> (u64, bool) {
+        let own = if self.link.target == Target::Embedded { self.own_server.identity.as_ref() } else { None };
+        match self.link.proof.as_ref().or(own) {
+            Some(proof) => (proof.bits as u64 / 8, false),
+            None => (estimate::USUAL_KEY, true),
+        }
+    }
+
+    /// Returns the question to ask before a CP1 order of `blocks` RSA operations, if it takes more than a minute.
+    pub(super) fn if_expensive(
+        &self,
+        cp1: Option<Price>,
+        target: &Target,
+        load: Load,
+        blocks: u64,
+    ) -> Option<String> {
+        let expensive = match cp1 {
+            Some(Price::About(time)) => time > EXPENSIVE,
+            Some(Price::AtLeast(time)) => time > EXPENSIVE || blocks > estimate::MANY_BLOCKS,
+            None => blocks > estimate::MANY_BLOCKS,
+        };
+        expensive.then(|| {
+            let cp2 = self.rates.price(target, Dialect::of(Variant::Cp2), load, self.key().0);
+            text::expensive(load.bytes, cp1, cp2, blocks)
+        })
+    }
+}

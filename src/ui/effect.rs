@@ -41,8 +41,8 @@ pub(super) enum Effect {
 pub(super) enum Request {
     /// Pass an effect to the run loop.
     Effect(Effect),
-    /// Show a screen, by its index.
-    Show(usize),
+    /// Show the race.
+    ShowRace,
     /// Upload the files that are chosen on the upload screen.
     Upload,
     /// Show the race, and start one with this file if none runs.

@@ -2,8 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::Peer;
-use crate::event::{Proof, Standing, Target};
+use crate::event::{Dialect, Proof, Standing, Target};
+
+/// A saved server: a preset of the connect dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Name that the user gave it.
+    pub name: String,
+    /// Its address and what is known about its key.
+    pub target: Target,
+    /// Dialect that it speaks.
+    pub dialect: Dialect,
+}
 
 /// Where uploads go, and what is known about the server there.
 #[derive(Debug)]

@@ -53,6 +53,7 @@ use self::app::App;
 use self::effect::Effect;
 use self::event::{Call, Sources};
 use self::link::Link;
+pub use self::link::Peer;
 use self::listing::Clock;
 use self::screen::Start;
 use self::terminal::Screen;
@@ -106,17 +107,6 @@ pub struct Options {
     pub with_plaintext: bool,
     /// Whether to use colours.
     pub colour: Colour,
-}
-
-/// A server by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// What the user calls it.
-    pub name: String,
-    /// Where it is.
-    pub target: Target,
-    /// What it speaks.
-    pub dialect: Dialect,
 }
 
 /// Why the screen cannot be shown any longer, or at all.
@@ -375,11 +365,11 @@ impl Loop<'_> {
                 Effect::Recall => self.sources.recall()?,
                 Effect::Save(capture) => {
                     let saved = capture.write(&self.captures);
-                    self.app.saved(&capture, saved, self.began.elapsed());
+                    self.app.shared.saved(&capture, saved, self.began.elapsed());
                 }
                 Effect::Report(page) => {
                     let written = page.write();
-                    self.app.reported(written, self.began.elapsed());
+                    self.app.shared.reported(written, self.began.elapsed());
                 }
                 Effect::PlayLab(run) => self.sources.play_lab(run)?,
                 Effect::StopLab => self.sources.stop_lab(),

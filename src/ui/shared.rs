@@ -1,11 +1,13 @@
 //! State that several screens show or change: the connection, prices, received files, the log.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ratatui::layout::Rect;
 
+use super::capture::Capture;
 use super::estimate::{self, Load, Price, Rates};
 use super::link::Link;
 use super::listing::Clock;
@@ -15,6 +17,7 @@ use super::widgets::received::Received;
 use super::widgets::toast::Toasts;
 use super::{fit, text};
 use crate::event::{Dialect, Event, Fault, FaultKind, KeyChange, Proof, Standing, Target, Variant};
+use crate::report::ReportError;
 
 /// CP1 transfers that take longer than this are confirmed by the user first.
 const EXPENSIVE: Duration = Duration::from_secs(60);
@@ -84,6 +87,37 @@ impl Shared {
     /// Reports that the transfer threads have ended unexpectedly.
     pub(super) fn lost(&mut self, now: Duration) {
         self.say(Tone::Bad, text::LOST_WORKER.to_owned(), text::LOST_WORKER_ADVICE.to_owned(), now);
+    }
+
+    /// Takes the result of saving a session.
+    pub(super) fn saved(&mut self, capture: &Capture, result: io::Result<PathBuf>, now: Duration) {
+        match result {
+            Ok(path) => {
+                self.written(&path, now, |name, folder| text::saved(name, folder, capture.with_plaintext));
+            }
+            Err(error) => {
+                let (what, advice) = text::not_saved(&error.to_string());
+                self.say(Tone::Bad, what, advice, now);
+            }
+        }
+    }
+
+    /// Takes the result of writing a race's report.
+    pub(super) fn reported(&mut self, result: Result<PathBuf, ReportError>, now: Duration) {
+        match result {
+            Ok(path) => self.written(&path, now, text::race::reported),
+            Err(error) => {
+                let fault = error.fault();
+                self.say(Tone::Bad, fault.what, fault.advice, now);
+            }
+        }
+    }
+
+    fn written(&mut self, path: &Path, now: Duration, words: impl FnOnce(&str, &str) -> (String, String)) {
+        let folder = fit::path(path.parent().unwrap_or(Path::new("")), self.home.as_deref());
+        let name = fit::name(path.file_name().unwrap_or_default());
+        let (what, advice) = words(&name, &folder);
+        self.say(Tone::Plain, what, advice, now);
     }
 
     // Events that belong to no screen

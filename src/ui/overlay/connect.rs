@@ -9,9 +9,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::event::{Dialect, Expected, Padding, Target};
-use crate::ui::Peer;
 use crate::ui::fit;
 use crate::ui::keymap::Place;
+use crate::ui::link::Peer;
 use crate::ui::listing::expand;
 use crate::ui::text;
 use crate::ui::widgets::input::Input;

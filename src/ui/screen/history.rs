@@ -21,12 +21,10 @@ use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing::Clock;
 use crate::ui::overlay::Overlays;
-use crate::ui::overlay::details::Details;
 use crate::ui::shared::Shared;
 use crate::ui::theme::Focus;
-use crate::ui::widgets::filter::Filter;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::list::{self, Facts, List, Step};
 use crate::ui::widgets::{Pane, rows};
 use crate::ui::{fit, text};
 
@@ -87,11 +85,6 @@ impl Row {
         Self { at: clock.day(entry.at_ms()), entry, name, peer, folded }
     }
 
-    /// As it may be shown.
-    pub(in crate::ui) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The other side; a client's port tells nobody anything.
     fn host(&self) -> &str {
         match &self.entry {
@@ -127,9 +120,14 @@ impl Row {
             Entry::Received(_) | Entry::Recovered(_) => None,
         }
     }
+}
 
-    /// Everything about it, as words and values.
-    fn details(&self, clock: &Clock) -> Vec<(&'static str, String)> {
+impl list::Row for Row {
+    fn matches(&self, needle: &str) -> bool {
+        self.folded.contains(needle)
+    }
+
+    fn details(&self, clock: &Clock) -> Option<Facts> {
         let path = |path: &Path| fit::name(path.as_os_str());
         let mut facts = vec![("name", self.name.clone())];
         match &self.entry {
@@ -173,7 +171,7 @@ impl Row {
                 facts.push(("receipt given", row.receipt.map_or_else(none, |of| format!("sha256:{of}"))));
             }
         }
-        facts
+        Some((self.name.clone(), facts))
     }
 }
 
@@ -195,7 +193,9 @@ enum Age {
 enum Content {
     /// Never read yet.
     Nothing,
-    Rows(Vec<Row>),
+    /// The rows of the list.
+    Rows,
+    /// Why it could not be read, escaped.
     Refused(String),
 }
 
@@ -204,13 +204,10 @@ enum Content {
 pub(in crate::ui) struct History {
     ring: Ring,
     content: Content,
-    /// Indices of the rows that are shown.
-    shown: Vec<usize>,
+    list: List<Row>,
     age: Age,
     /// When it was last read, or began to be.
     asked: Option<Duration>,
-    filter: Filter,
-    cursor: Cursor,
 }
 
 impl History {
@@ -218,11 +215,9 @@ impl History {
         Self {
             ring: Ring::new(&[PANE]),
             content: Content::Nothing,
-            shown: Vec::new(),
+            list: List::default(),
             age: Age::Old,
             asked: None,
-            filter: Filter::default(),
-            cursor: Cursor::default(),
         }
     }
 
@@ -254,41 +249,17 @@ impl History {
     /// It was read. Whoever looks at an older row goes on looking at it.
     pub(in crate::ui) fn answered(&mut self, Answer(answer): Answer) {
         self.age = if self.age == Age::AwaitedOld { Age::Old } else { Age::Fresh };
-        let under = self.under().filter(|_| self.cursor.at() > 0).map(|row| row.entry.clone());
-        self.content = match answer {
-            Ok(rows) => Content::Rows(rows),
-            Err(why) => Content::Refused(why),
+        let under = self.list.under().filter(|_| self.list.at() > 0).map(|row| row.entry.clone());
+        let (rows, content) = match answer {
+            Ok(rows) => (rows, Content::Rows),
+            Err(why) => (Vec::new(), Content::Refused(why)),
         };
-        self.filtered();
-        let row = under.and_then(|under| self.shown.iter().position(|row| self.rows()[*row].entry == under));
-        if let Some(row) = row {
-            self.go(Step::To(row));
+        self.content = content;
+        self.list.replace(rows);
+        let place = under.and_then(|under| self.list.position(|row| row.entry == under));
+        if let Some(place) = place {
+            self.list.go(Step::To(place));
         }
-    }
-
-    /// The filter's text, or the rows, changed.
-    fn filtered(&mut self) {
-        let needle = self.filter.needle().unwrap_or_default();
-        let fits = |(_, row): &(usize, &Row)| row.folded.contains(&needle);
-        self.shown = self.rows().iter().enumerate().filter(fits).map(|(at, _)| at).collect();
-        self.go(Step::Down(0));
-    }
-
-    // Rows
-
-    fn rows(&self) -> &[Row] {
-        match &self.content {
-            Content::Rows(rows) => rows,
-            Content::Nothing | Content::Refused(_) => &[],
-        }
-    }
-
-    pub(in crate::ui) fn under(&self) -> Option<&Row> {
-        self.rows().get(*self.shown.get(self.cursor.at())?)
-    }
-
-    fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.shown.len());
     }
 
     /// What stands where rows would.
@@ -296,9 +267,9 @@ impl History {
         match &self.content {
             Content::Nothing => Some(text::READING_HISTORY),
             Content::Refused(why) => Some(why),
-            Content::Rows(rows) if rows.is_empty() => Some(text::NO_HISTORY),
-            Content::Rows(_) if self.shown.is_empty() => Some(text::NO_MATCH),
-            Content::Rows(_) => None,
+            Content::Rows if self.list.rows().is_empty() => Some(text::NO_HISTORY),
+            Content::Rows if self.list.len() == 0 => Some(text::NO_MATCH),
+            Content::Rows => None,
         }
     }
 }
@@ -317,7 +288,7 @@ impl Screen for History {
     }
 
     fn height(&self, pane: PaneId, plan: &Plan) -> usize {
-        plan.rows(pane).saturating_sub(usize::from(self.filter.is_on()))
+        plan.rows(pane).saturating_sub(usize::from(self.list.filter().is_on()))
     }
 
     fn draw(&self, view: View<'_>, _: PaneId, area: Rect, buf: &mut Buffer) {
@@ -325,48 +296,44 @@ impl Screen for History {
     }
 
     fn place(&self) -> Place {
-        if self.filter.is_typing() { Place::Text } else { Place::History }
+        if self.list.filter().is_typing() { Place::Text } else { Place::History }
     }
 
     fn act(&mut self, action: Action, _: &mut Context<'_>) -> bool {
         match action {
-            Action::Filter => self.filter.open(),
-            Action::Accept => self.filter.keep(),
+            Action::Filter => self.list.type_filter(),
+            Action::Accept => self.list.keep_filter(),
             _ => return false,
         }
         true
     }
 
     fn step(&mut self, _: PaneId, step: Step, _: &mut Shared) {
-        self.go(step);
+        self.list.go(step);
     }
 
     fn row_at(&self, pane: PaneId, row: usize, plan: &Plan, _: &Shared) -> Option<usize> {
-        let row = self.cursor.top(self.shown.len(), self.height(pane, plan)) + row;
-        (row < self.shown.len()).then_some(row)
+        self.list.row_at(row, self.height(pane, plan))
     }
 
     fn input(&mut self) -> Option<&mut Input> {
-        self.filter.input()
+        self.list.input()
     }
 
     fn text_changed(&mut self) {
-        self.filtered();
+        self.list.filtered();
     }
 
     fn keep_filter(&mut self) {
-        self.filter.keep();
+        self.list.keep_filter();
     }
 
     fn drop_filter(&mut self) -> bool {
-        let was_on = self.filter.close();
-        self.filtered();
-        was_on
+        self.list.drop_filter()
     }
 
-    fn details(&self, shared: &Shared) -> Option<Details> {
-        let row = self.under()?;
-        Some(Details::new(row.name().to_owned(), row.details(&shared.clock)))
+    fn details(&self, shared: &Shared) -> Option<Facts> {
+        self.list.details(&shared.clock)
     }
 
     fn reread(&mut self) -> Vec<Effect> {
@@ -387,7 +354,7 @@ impl Screen for History {
     }
 
     fn settle(&mut self, plan: &Plan, _: &mut Shared) {
-        self.cursor.settle(self.shown.len(), self.height(PANE, plan));
+        self.list.settle(self.height(PANE, plan));
     }
 
     fn on_event(&mut self, event: &Event, _: &mut Shared, _: &Overlays, _: Duration) {
@@ -401,11 +368,11 @@ impl Screen for History {
 
 impl Widget for Pane<'_, History> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let note = text::rows(self.of.shown.len(), self.of.rows().len(), MOST);
+        let note = text::rows(self.of.list.len(), self.of.list.rows().len(), MOST);
         let block = self.frame(text::HISTORY, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
-        let list = self.of.filter.draw(self.theme, inner, buf);
+        let list = self.of.list.filter().draw(self.theme, inner, buf);
         self.list(list, buf);
     }
 }
@@ -423,12 +390,9 @@ impl Pane<'_, History> {
             }
             return;
         }
-        let top = history.cursor.top(history.shown.len(), usize::from(area.height));
-        for ((at, row), area) in history.shown.iter().enumerate().skip(top).zip(rows(area)) {
-            if let Some(row) = history.rows().get(*row) {
-                self.row(row, usize::from(area.width)).render(area, buf);
-            }
-            if self.focus == Focus::Here && at == history.cursor.at() {
+        for ((row, is_here), area) in history.list.window(usize::from(area.height)).zip(rows(area)) {
+            self.row(row, usize::from(area.width)).render(area, buf);
+            if self.focus == Focus::Here && is_here {
                 buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
             }
         }

@@ -1,12 +1,13 @@
 //! The screens. Each has a file or folder with its state, its panes, its actions and its drawing.
 //!
-//! A new screen is a module that implements [`Screen`], a line in the list of [`Screens`], and a row of the keymap
-//! for its key.
+//! A new screen is a module that implements [`Screen`], a line in the list of [`Screens`](screens::Screens), and a
+//! row of the keymap for its key.
 
 pub(super) mod history;
-pub(super) mod race;
-pub(super) mod server;
-pub(super) mod session;
+mod race;
+pub(super) mod screens;
+mod server;
+mod session;
 pub(super) mod upload;
 
 use std::path::{Path, PathBuf};
@@ -19,13 +20,12 @@ use super::effect::{Effect, Request};
 use super::keymap::{Action, Place};
 use super::layout::{PaneId, Plan, Ring};
 use super::overlay::connect::Connect;
-use super::overlay::details::Details;
 use super::overlay::{Overlay, Overlays};
 use super::shared::Shared;
 use super::theme::{Focus, Theme};
 use super::widgets::Pane;
 use super::widgets::input::Input;
-use super::widgets::list::Step;
+use super::widgets::list::{Facts, Step};
 use super::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target, Track};
 
@@ -158,7 +158,7 @@ pub(super) trait Screen {
     }
 
     /// Returns everything about the row under the cursor.
-    fn details(&self, _shared: &Shared) -> Option<Details> {
+    fn details(&self, _shared: &Shared) -> Option<Facts> {
         None
     }
 
@@ -220,120 +220,5 @@ pub(super) trait Screen {
     /// Returns whether a clock is on the screen.
     fn is_timed(&self) -> bool {
         false
-    }
-}
-
-/// Declares [`Screens`]: one line for each screen, in the order of the tabs.
-macro_rules! screens {
-    ($($field:ident: $screen:ty, $tab:literal;)+) => {
-        /// All screens, in the order of the tabs.
-        #[derive(Debug)]
-        pub(super) struct Screens { $(pub(super) $field: $screen),+ }
-
-        impl Screens {
-            /// Names of the screens, as the tabs show them.
-            pub(super) const TABS: [&str; [$($tab),+].len()] = [$($tab),+];
-
-            pub(super) fn new(start: &Start<'_>) -> Self {
-                Self { $($field: <$screen>::new(start)),+ }
-            }
-
-            pub(super) fn all(&self) -> [&dyn Screen; Self::TABS.len()] {
-                [$(&self.$field),+]
-            }
-
-            pub(super) fn all_mut(&mut self) -> [&mut dyn Screen; Self::TABS.len()] {
-                [$(&mut self.$field),+]
-            }
-        }
-    };
-}
-
-screens! {
-    upload: upload::Upload, "Upload";
-    race: race::Race, "Race";
-    session: session::Session, "Session";
-    server: server::Server, "Server";
-    history: history::History, "History";
-}
-
-/// Index of the race among the screens.
-pub(super) const RACE: usize = 1;
-
-impl Screens {
-    /// Carries out a request that is for a screen.
-    pub(super) fn carry_out(&mut self, request: Request, cx: &mut Context<'_>) {
-        match request {
-            // The application does these itself.
-            Request::Effect(_) | Request::Show(_) => cx.ask(request),
-            Request::Upload => self.upload.upload(cx),
-            Request::Race(file) => self.race.race(file, cx),
-            Request::StartRace(order) => self.race.start_or_ask(order, cx),
-            Request::ConfirmedRace(order) => self.race.order(order, cx),
-            Request::ConfirmedUpload { jobs, use_cp2 } => self.upload.confirmed(jobs, use_cp2, cx),
-            Request::Pad(padding) => self.race.pad(padding),
-            Request::Connect { lane, target, dialect, is_probing } => {
-                cx.shared.link.remember_ca(&target);
-                match lane {
-                    Some(lane) => self.race.aim_lane(lane, target, dialect),
-                    None => {
-                        cx.shared.dialect = dialect;
-                        cx.shared.link.aim(&target);
-                        self.race.aim(&target, dialect);
-                    }
-                }
-                if is_probing {
-                    cx.effect(Effect::StopProbe);
-                }
-            }
-            Request::GoTo(typed) => self.upload.go_to(&typed, cx),
-            Request::Report(verdict) => {
-                let folder = self.upload.browser.folder().to_owned();
-                cx.effect(Effect::Report(super::page::Page { verdict, folder }));
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Variant;
-    use crate::ui::keymap::TABLE;
-
-    #[test]
-    fn every_screen_has_a_key_and_every_such_key_a_screen() {
-        for (at, name) in Screens::TABS.iter().enumerate() {
-            let number = u8::try_from(at + 1).unwrap();
-            assert!(TABLE.iter().any(|row| row.action == Action::Show(number)), "{name}");
-        }
-        let shown = TABLE.iter().filter(|row| matches!(row.action, Action::Show(_)));
-        assert_eq!(shown.count(), Screens::TABS.len());
-        assert_eq!(Screens::TABS[RACE], "Race");
-    }
-
-    #[test]
-    fn every_focus_is_in_the_plan_of_its_screen_at_any_size() {
-        let start = Start {
-            folder: Path::new("/"),
-            home: None,
-            target: &Target::Embedded,
-            dialect: Dialect::of(Variant::Cp2),
-            with_plaintext: false,
-        };
-        let mut screens = Screens::new(&start);
-        let clock = crate::ui::listing::Clock { zone: jiff::tz::TimeZone::UTC, now: None };
-        let link = crate::ui::link::Link::new(Target::Embedded, None, Vec::new());
-        let shared = Shared::new(link, start.dialect, None, clock);
-        for (width, height) in [(40, 10), (80, 22), (120, 38), (200, 48)] {
-            let body = Rect::new(0, 1, width, height);
-            for screen in screens.all_mut() {
-                let first = screen.ring().pane();
-                let plan = screen.plan(body, &shared);
-                assert!(plan.area(first).is_some(), "{first:?} {body:?}");
-                let areas = plan.0.iter().map(|(_, area)| area.area()).sum::<u32>();
-                assert!(areas <= body.area(), "no two panes overlap");
-            }
-        }
     }
 }

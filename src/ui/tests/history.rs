@@ -10,6 +10,11 @@ use crate::history::{Entry, History, Origin, Outcome, Received, Recovered, Sent}
 const NOW_MS: i64 = 1_800_000_000_000;
 const HOUR_MS: i64 = 3_600_000;
 
+/// Returns the name in the row under the cursor.
+fn name_under(stage: &Stage) -> String {
+    stage.app.screens.open().details(&stage.app.shared).unwrap().0
+}
+
 fn sent(hours: i64, name: &str, size: u64, outcome: Outcome) -> Entry {
     let arrived = !outcome.is_failure();
     Entry::Sent(Sent {
@@ -169,23 +174,22 @@ fn it_is_read_when_it_is_opened_and_when_something_ends_while_it_is_open() {
 fn the_cursor_stays_on_its_row_when_newer_ones_come() {
     let mut stage = recalled();
     stage.keys("j j");
-    assert_eq!(stage.app.screens.history.under().unwrap().name(), "image (2).ppm");
+    assert_eq!(name_under(&stage), "image (2).ppm");
     let mut newer = rows();
     newer.insert(0, sent(0, "newer", 1, Outcome::Stored));
     stage.recall(Ok(newer));
-    assert_eq!(stage.app.screens.history.under().unwrap().name(), "image (2).ppm");
+    assert_eq!(name_under(&stage), "image (2).ppm");
     // On the first row it stays on the newest.
     stage.keys("g");
     let mut newest = rows();
     newest.insert(0, sent(0, "newest", 1, Outcome::Stored));
     stage.recall(Ok(newest));
-    assert_eq!(stage.app.screens.history.under().unwrap().name(), "newest");
+    assert_eq!(name_under(&stage), "newest");
 }
 
 #[test]
 fn the_lists_usual_keys_and_the_filter() {
     let mut stage = recalled();
-    let under = |stage: &Stage| stage.app.screens.history.under().unwrap().name().to_owned();
     for (keys, name) in [
         ("G", "thesis.pdf"),
         ("k", "week9.html"),
@@ -195,7 +199,7 @@ fn the_lists_usual_keys_and_the_filter() {
         ("C-d C-u", "cmos.mp4"),
     ] {
         stage.keys(keys);
-        assert_eq!(under(&stage), name, "{keys}");
+        assert_eq!(name_under(&stage), name, "{keys}");
     }
     // Names and the other side, whatever the case; 5 is a letter while it is typed.
     stage.keys("/ P P M");

@@ -308,7 +308,7 @@ fn a_paste_presses_no_keys() {
     let mut stage = Stage::new();
     stage.keys("j j");
     stage.app.on_paste("u\nq\n");
-    assert!(!stage.app.is_busy() && stage.screen() == "Upload");
+    assert!(!stage.app.screens.is_busy() && stage.screen() == "Upload");
     stage.keys("g");
     stage.app.on_paste("/tmp\n");
     let effects = stage.keys("Enter");
@@ -369,7 +369,7 @@ fn a_race_that_cannot_begin_says_why_and_is_over() {
         },
     });
     assert!(stage.shows("lane 2: cmos.mp4 cannot be read"));
-    assert!(!stage.app.is_busy());
+    assert!(!stage.app.screens.is_busy());
     stage.now += Duration::from_secs(60);
     assert!(stage.row("╭ CP1").contains("failed ✗"));
 }

@@ -29,7 +29,7 @@ use super::app::App;
 use super::effect::Effect;
 use super::link::Link;
 use super::listing::{Clock, Entry, Kind, Listing, Request};
-use super::screen::{Screens, Start};
+use super::screen::Start;
 use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
     AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
@@ -87,6 +87,7 @@ impl Stage {
         self.settle();
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test reads better without the ampersand")]
     fn event(&mut self, event: Event) {
         self.app.on_event(&event, self.now);
     }
@@ -152,7 +153,8 @@ impl Stage {
 
     /// The name of the open screen.
     fn screen(&self) -> &'static str {
-        Screens::TABS[self.app.open]
+        let tabs = self.app.screens.tabs();
+        tabs.names[tabs.open]
     }
 
     fn shows(&mut self, text: &str) -> bool {

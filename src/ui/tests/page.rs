@@ -28,7 +28,7 @@ fn w_writes_a_page_with_the_races_numbers_and_says_where() {
     );
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("race-report-") && name.contains("Z.html"), "{name}");
-    stage.app.reported(Ok(path), stage.now);
+    stage.app.shared.reported(Ok(path), stage.now);
     assert!(stage.shows("The report is race-report-"));
 }
 
@@ -37,7 +37,7 @@ fn a_report_that_cannot_be_written_is_said_and_nothing_is_lost() {
     let mut stage = raced();
     let Some(Effect::Report(page)) = stage.keys("w").pop() else { panic!("no report") };
     let folder = PathBuf::from("/nowhere/at/all");
-    stage.app.reported(Page { folder, ..page }.write(), stage.now);
+    stage.app.shared.reported(Page { folder, ..page }.write(), stage.now);
     assert!(stage.shows("cannot write the report"));
     assert_eq!(stage.keys("w").len(), 1, "again");
 }

@@ -140,13 +140,13 @@ fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
     }
     assert_eq!(fs::read_to_string(&first).unwrap(), CP2);
-    stage.app.saved(&capture, Ok(first), stage.now);
+    stage.app.shared.saved(&capture, Ok(first), stage.now);
     assert!(stage.shows("Saved as session-"));
     let refused = capture.write(&folder.path().join("captures/session")).map(drop);
     assert!(refused.is_ok(), "a folder is made");
     fs::write(folder.path().join("file"), b"").unwrap();
     let error = capture.write(&folder.path().join("file")).map(drop);
     assert!(error.is_err());
-    stage.app.saved(&capture, Err(error.unwrap_err()), stage.now);
+    stage.app.shared.saved(&capture, Err(error.unwrap_err()), stage.now);
     assert!(stage.shows("could not be saved"));
 }

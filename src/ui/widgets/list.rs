@@ -1,6 +1,16 @@
-//! A cursor in a list of which only a window is visible.
+//! A list of which a window is visible: its rows, cursor, filter and order.
+//!
+//! Every pane that lists something has a [`List`], so that keys mean the same in each. What differs from pane to pane is
+//! the [`Row`].
 
-/// Where to.
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+use super::filter::Filter;
+use super::input::Input;
+use crate::ui::listing::Clock;
+
+/// A movement of the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Step {
     Up(usize),
@@ -12,19 +22,14 @@ pub(in crate::ui) enum Step {
 
 /// A position in a list, and the first row of the window.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::ui) struct Cursor {
+struct Cursor {
     at: usize,
     top: usize,
 }
 
 impl Cursor {
-    /// The row under the cursor; meaningless in an empty list.
-    pub(in crate::ui) fn at(self) -> usize {
-        self.at
-    }
-
     /// Moves within a list of `len` rows.
-    pub(in crate::ui) fn go(&mut self, step: Step, len: usize) {
+    fn go(&mut self, step: Step, len: usize) {
         let at = match step {
             Step::Up(n) => self.at.saturating_sub(n),
             Step::Down(n) => self.at.saturating_add(n),
@@ -36,16 +41,225 @@ impl Cursor {
     }
 
     /// Keeps the window where it is as long as the cursor stays in it.
-    pub(in crate::ui) fn settle(&mut self, len: usize, height: usize) {
+    fn settle(&mut self, len: usize, height: usize) {
         self.at = self.at.min(len.saturating_sub(1));
         self.top = self.top(len, height);
     }
 
-    /// The first visible row in a window of `height` rows.
-    pub(in crate::ui) fn top(self, len: usize, height: usize) -> usize {
+    /// Returns the first visible row in a window of `height` rows.
+    fn top(self, len: usize, height: usize) -> usize {
         let height = height.max(1);
         let at = self.at.min(len.saturating_sub(1));
         self.top.clamp((at + 1).saturating_sub(height), at).min(len.saturating_sub(height))
+    }
+}
+
+/// Labels and values of one row, and a title for them.
+pub(in crate::ui) type Facts = (String, Vec<(&'static str, String)>);
+
+/// What a list asks of its rows.
+pub(in crate::ui) trait Row {
+    /// Returns whether a filter with this text, in lower case, shows the row.
+    fn matches(&self, _needle: &str) -> bool {
+        true
+    }
+
+    /// Returns everything about the row; `None` if there is no more than the list shows.
+    fn details(&self, _clock: &Clock) -> Option<Facts> {
+        None
+    }
+}
+
+/// Rows, of which a filter shows some, in an order, through a window with a cursor.
+#[derive(Debug)]
+pub(in crate::ui) struct List<T> {
+    rows: VecDeque<T>,
+    /// Indices of the rows that are shown, in their order; `None` if all are, as they are.
+    shown: Option<Vec<usize>>,
+    cursor: Cursor,
+    filter: Filter,
+    /// Rows that are shown at all, whatever the filter.
+    select: Option<fn(&T) -> bool>,
+    order: Option<fn(&T, &T) -> Ordering>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self {
+            rows: VecDeque::new(),
+            shown: None,
+            cursor: Cursor::default(),
+            filter: Filter::default(),
+            select: None,
+            order: None,
+        }
+    }
+}
+
+impl<T: Row> List<T> {
+    // Rows
+
+    /// Returns all rows, those that are not shown included.
+    pub(in crate::ui) const fn rows(&self) -> &VecDeque<T> {
+        &self.rows
+    }
+
+    /// Returns the rows to be changed in place. What the filter or the order looks at must stay as it is.
+    pub(in crate::ui) const fn rows_mut(&mut self) -> &mut VecDeque<T> {
+        &mut self.rows
+    }
+
+    /// Takes other rows in the place of all. The cursor stays where it is.
+    pub(in crate::ui) fn replace(&mut self, rows: impl IntoIterator<Item = T>) {
+        self.rows = rows.into_iter().collect();
+        self.arrange();
+    }
+
+    /// Inserts a row before the row of this index, and forgets rows beyond `most`. The cursor stays where it is.
+    pub(in crate::ui) fn insert(&mut self, at: usize, row: T, most: usize) {
+        self.rows.insert(at.min(self.rows.len()), row);
+        self.rows.truncate(most);
+        self.arrange();
+    }
+
+    /// Removes and returns a row, by its index among all.
+    pub(in crate::ui) fn remove(&mut self, at: usize) -> Option<T> {
+        let row = self.rows.remove(at);
+        self.arrange();
+        row
+    }
+
+    /// Keeps only the rows for which `keep` is true.
+    pub(in crate::ui) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.rows.retain(keep);
+        self.arrange();
+    }
+
+    /// Shows only rows that `select` accepts, in this order.
+    pub(in crate::ui) fn sort(&mut self, select: fn(&T) -> bool, order: fn(&T, &T) -> Ordering) {
+        (self.select, self.order) = (Some(select), Some(order));
+        self.arrange();
+    }
+
+    /// Decides again which rows are shown, and in which order.
+    fn arrange(&mut self) {
+        let needle = self.filter.needle();
+        if needle.is_none() && self.select.is_none() && self.order.is_none() {
+            self.shown = None;
+        } else {
+            let is_shown = |row: &T| {
+                self.select.is_none_or(|select| select(row))
+                    && needle.as_ref().is_none_or(|needle| row.matches(needle))
+            };
+            let mut shown: Vec<usize> = (0..self.rows.len()).filter(|at| is_shown(&self.rows[*at])).collect();
+            if let Some(order) = self.order {
+                shown.sort_by(|a, b| order(&self.rows[*a], &self.rows[*b]));
+            }
+            self.shown = Some(shown);
+        }
+        self.go(Step::Down(0));
+    }
+
+    // The rows that are shown
+
+    /// Returns the number of rows that are shown.
+    pub(in crate::ui) fn len(&self) -> usize {
+        self.shown.as_ref().map_or(self.rows.len(), Vec::len)
+    }
+
+    /// Returns a row by its place among those that are shown.
+    pub(in crate::ui) fn get(&self, place: usize) -> Option<&T> {
+        match &self.shown {
+            Some(shown) => self.rows.get(*shown.get(place)?),
+            None => self.rows.get(place),
+        }
+    }
+
+    /// Returns the rows that are shown.
+    pub(in crate::ui) fn iter(&self) -> impl Iterator<Item = &T> {
+        (0..self.len()).filter_map(|place| self.get(place))
+    }
+
+    /// Returns the place of the first shown row for which `is_it` is true.
+    pub(in crate::ui) fn position(&self, is_it: impl FnMut(&T) -> bool) -> Option<usize> {
+        self.iter().position(is_it)
+    }
+
+    /// Returns the rows in a window of `height` rows: their places, and whether the cursor is on them.
+    pub(in crate::ui) fn window(&self, height: usize) -> impl Iterator<Item = (&T, bool)> {
+        let top = self.cursor.top(self.len(), height);
+        (top..self.len()).take(height).filter_map(|place| Some((self.get(place)?, place == self.cursor.at)))
+    }
+
+    // The cursor
+
+    /// Returns the place of the cursor; meaningless in an empty list.
+    pub(in crate::ui) const fn at(&self) -> usize {
+        self.cursor.at
+    }
+
+    /// Returns the row under the cursor.
+    pub(in crate::ui) fn under(&self) -> Option<&T> {
+        self.get(self.cursor.at)
+    }
+
+    /// Returns everything about the row under the cursor.
+    pub(in crate::ui) fn details(&self, clock: &Clock) -> Option<Facts> {
+        self.under()?.details(clock)
+    }
+
+    /// Moves the cursor.
+    pub(in crate::ui) fn go(&mut self, step: Step) {
+        self.cursor.go(step, self.len());
+    }
+
+    /// Moves the cursor and the window to the beginning.
+    pub(in crate::ui) fn rewind(&mut self) {
+        self.cursor = Cursor::default();
+    }
+
+    /// Moves the window so that the cursor is in it. Called after every change.
+    pub(in crate::ui) fn settle(&mut self, height: usize) {
+        self.cursor.settle(self.len(), height);
+    }
+
+    /// Returns the place of what is drawn in this row of a window of `height` rows.
+    pub(in crate::ui) fn row_at(&self, row: usize, height: usize) -> Option<usize> {
+        let place = self.cursor.top(self.len(), height) + row;
+        (place < self.len()).then_some(place)
+    }
+
+    // The filter
+
+    pub(in crate::ui) const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Returns the filter's text while it is typed.
+    pub(in crate::ui) const fn input(&mut self) -> Option<&mut Input> {
+        self.filter.input()
+    }
+
+    /// Lets the user type a filter, from the text that it has.
+    pub(in crate::ui) fn type_filter(&mut self) {
+        self.filter.open();
+    }
+
+    /// Ends the typing and keeps the filter.
+    pub(in crate::ui) fn keep_filter(&mut self) {
+        self.filter.keep();
+    }
+
+    /// Removes the filter; returns whether there was one.
+    pub(in crate::ui) fn drop_filter(&mut self) -> bool {
+        let was_on = self.filter.close();
+        self.arrange();
+        was_on
+    }
+
+    /// Takes notice that the filter's text has changed.
+    pub(in crate::ui) fn filtered(&mut self) {
+        self.arrange();
     }
 }
 
@@ -53,23 +267,88 @@ impl Cursor {
 mod tests {
     use super::*;
 
+    impl Row for &str {
+        fn matches(&self, needle: &str) -> bool {
+            self.contains(needle)
+        }
+    }
+
+    fn list(rows: &[&'static str]) -> List<&'static str> {
+        let mut list = List::default();
+        list.replace(rows.iter().copied());
+        list
+    }
+
+    fn shown(list: &List<&'static str>) -> Vec<&'static str> {
+        list.iter().copied().collect()
+    }
+
+    #[test]
+    fn a_filter_shows_some_rows_and_the_cursor_stays_among_them() {
+        let mut list = list(&["ab", "b", "abc", "c"]);
+        list.go(Step::Last);
+        list.type_filter();
+        list.input().unwrap().typed('a');
+        list.filtered();
+        assert_eq!((shown(&list), list.at(), list.under()), (vec!["ab", "abc"], 1, Some(&"abc")));
+        list.insert(0, "xa", 10);
+        assert_eq!(shown(&list), ["xa", "ab", "abc"], "new rows are filtered, too");
+        list.keep_filter();
+        assert!(list.input().is_none() && list.filter().is_on());
+        assert!(list.drop_filter() && !list.drop_filter());
+        assert_eq!(shown(&list), ["xa", "ab", "b", "abc", "c"]);
+    }
+
+    #[test]
+    fn rows_are_selected_and_sorted_and_new_ones_find_their_place() {
+        let mut list = list(&["b", ".hidden", "c", "a"]);
+        list.sort(|row| !row.starts_with('.'), Ord::cmp);
+        assert_eq!(shown(&list), ["a", "b", "c"]);
+        list.insert(0, "bb", 10);
+        assert_eq!(shown(&list), ["a", "b", "bb", "c"]);
+        assert_eq!((list.rows().len(), list.position(|row| *row == "c")), (5, Some(3)));
+    }
+
+    #[test]
+    fn a_window_shows_the_cursor_and_a_row_of_it_is_found_again() {
+        let mut list = list(&["a", "b", "c", "d"]);
+        list.go(Step::Down(2));
+        list.settle(2);
+        let window: Vec<_> = list.window(2).map(|(row, is_here)| (*row, is_here)).collect();
+        assert_eq!(window, [("b", false), ("c", true)]);
+        assert_eq!((list.row_at(0, 2), list.row_at(1, 2)), (Some(1), Some(2)));
+        assert_eq!(list.row_at(3, 2), None, "below the last row");
+        list.rewind();
+        assert_eq!(list.under(), Some(&"a"));
+    }
+
+    #[test]
+    fn rows_beyond_the_limit_are_forgotten_and_the_cursor_stays_inside() {
+        let mut list = list(&["a", "b", "c"]);
+        list.go(Step::Last);
+        list.insert(0, "new", 3);
+        assert_eq!(shown(&list), ["new", "a", "b"]);
+        list.retain(|row| *row == "a");
+        assert_eq!((list.at(), list.remove(0), list.under()), (0, Some("a"), None));
+    }
+
     #[test]
     fn the_window_moves_only_when_the_cursor_leaves_it() {
         let mut cursor = Cursor::default();
         cursor.go(Step::Down(4), 100);
         cursor.settle(100, 5);
-        assert_eq!((cursor.at(), cursor.top), (4, 0));
+        assert_eq!((cursor.at, cursor.top), (4, 0));
         cursor.go(Step::Down(1), 100);
         cursor.settle(100, 5);
-        assert_eq!((cursor.at(), cursor.top), (5, 1));
+        assert_eq!((cursor.at, cursor.top), (5, 1));
         cursor.go(Step::Up(4), 100);
         cursor.settle(100, 5);
-        assert_eq!((cursor.at(), cursor.top), (1, 1));
+        assert_eq!((cursor.at, cursor.top), (1, 1));
         cursor.go(Step::Last, 100);
         cursor.settle(100, 5);
-        assert_eq!((cursor.at(), cursor.top), (99, 95));
+        assert_eq!((cursor.at, cursor.top), (99, 95));
         cursor.settle(3, 5);
-        assert_eq!((cursor.at(), cursor.top), (2, 0));
+        assert_eq!((cursor.at, cursor.top), (2, 0));
     }
 
     #[test]
@@ -77,6 +356,6 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.go(Step::Last, 0);
         cursor.settle(0, 0);
-        assert_eq!((cursor.at(), cursor.top(0, 0)), (0, 0));
+        assert_eq!((cursor.at, cursor.top(0, 0)), (0, 0));
     }
 }

@@ -1,7 +1,5 @@
 //! Files that arrive at this computer: those on their way first, then the latest.
 
-use std::collections::VecDeque;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -9,11 +7,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::bar::{self, Fill};
-use super::list::{Cursor, Step};
+use super::list::{self, Facts, List, Step};
 use super::{Pane, rows};
 use crate::event::{Kept, SessionId, Snapshot, Track, Variant};
 use crate::messages::units;
 use crate::ui::fit;
+use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
 
@@ -22,7 +21,7 @@ const MOST: usize = 10_000;
 
 /// A file on its way.
 #[derive(Debug)]
-struct Coming {
+pub(in crate::ui) struct Coming {
     track: Track,
     name: String,
     variant: Variant,
@@ -48,18 +47,19 @@ pub(in crate::ui) struct Arrival {
 }
 
 /// A row of the list.
-enum Row<'a> {
-    Coming(&'a Coming),
-    Arrival(&'a Arrival),
+#[derive(Debug)]
+pub(in crate::ui) enum Row {
+    Coming(Box<Coming>),
+    Arrival(Arrival),
 }
 
 /// The list's state.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Received {
-    coming: Vec<Coming>,
-    /// The latest first.
-    arrivals: VecDeque<Arrival>,
-    cursor: Cursor,
+    /// Files on their way first, then the others, the latest first.
+    pub(in crate::ui) list: List<Row>,
+    /// Number of files on their way.
+    coming: usize,
     /// Where files go, as it may be shown.
     pub(in crate::ui) store: String,
 }
@@ -73,82 +73,64 @@ impl Received {
         peer: &str,
         began: String,
     ) {
-        self.coming.push(Coming {
+        let coming = Coming {
             track,
             name: fit::escaped(name),
             variant,
             peer: fit::escaped(peer),
             began,
             snapshot: Snapshot::default(),
-        });
+        };
+        self.list.insert(self.coming, Row::Coming(Box::new(coming)), usize::MAX);
+        self.coming += 1;
     }
 
     pub(in crate::ui) fn progressed(&mut self, track: Track, snapshot: Snapshot) {
-        if let Some(coming) = self.coming.iter_mut().find(|coming| coming.track == track) {
+        let coming = self.list.rows_mut().iter_mut().take(self.coming).find_map(|row| match row {
+            Row::Coming(coming) if coming.track == track => Some(coming),
+            _ => None,
+        });
+        if let Some(coming) = coming {
             coming.snapshot = snapshot;
         }
     }
 
-    /// A row for it, in the place of that of its beginning if it was amended. Returns the bytes of that.
+    /// Adds a file that has arrived. If it was amended, it replaces the row of its beginning, whose size is returned.
     pub(in crate::ui) fn arrived(&mut self, track: Track, arrival: Arrival) -> Option<u64> {
+        // Changes of the rows move the cursor; it stays on its row in the end.
+        let place = self.list.at();
         self.gone(track);
-        let beginning = (arrival.kept == Kept::Amended)
-            .then(|| self.arrivals.iter().position(|before| before.name == arrival.name))
-            .flatten();
-        let replaced = beginning.and_then(|at| self.arrivals.remove(at)).map(|before| before.size);
-        let below = beginning.is_none_or(|at| self.coming.len() + at > self.cursor.at());
-        // Whoever reads an older row goes on reading it.
-        if below && self.cursor.at() > self.coming.len() {
-            self.cursor.go(Step::Down(1), self.len() + 1);
-        }
-        self.arrivals.push_front(arrival);
-        self.arrivals.truncate(MOST);
+        let is_it = |row: &Row| matches!(row, Row::Arrival(before) if before.name == arrival.name);
+        let amended = arrival.kept == Kept::Amended;
+        let beginning = if amended { self.list.rows().iter().position(is_it) } else { None };
+        let replaced = beginning.and_then(|at| self.list.remove(at)).map(|row| row.size());
+        let is_below = beginning.is_none_or(|at| at > place);
+        let is_older = is_below && place > self.coming;
+        self.list.insert(self.coming, Row::Arrival(arrival), self.coming + MOST);
+        self.list.go(Step::To(place + usize::from(is_older)));
         replaced
     }
 
-    /// It was refused, or its connection ended: nothing of it is kept.
+    /// Removes a file that was refused, or whose connection ended: nothing of it is kept.
     pub(in crate::ui) fn gone(&mut self, track: Track) {
-        self.coming.retain(|coming| coming.track != track);
+        self.keep(|coming| coming.track != track);
     }
 
+    /// Removes the files on their way of a session that has ended.
     pub(in crate::ui) fn session_ended(&mut self, session: SessionId) {
-        self.coming.retain(|coming| !matches!(coming.track, Track::Receiving(of, _) if of == session));
+        self.keep(|coming| !matches!(coming.track, Track::Receiving(of, _) if of == session));
     }
 
-    pub(in crate::ui) fn is_busy(&self) -> bool {
-        !self.coming.is_empty()
-    }
-
-    pub(in crate::ui) fn len(&self) -> usize {
-        self.coming.len() + self.arrivals.len()
-    }
-
-    pub(in crate::ui) fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.len());
-    }
-
-    pub(in crate::ui) fn settle(&mut self, height: usize) {
-        self.cursor.settle(self.len(), height);
-    }
-
-    pub(in crate::ui) fn row_at(&self, at: usize, height: usize) -> Option<usize> {
-        let row = self.cursor.top(self.len(), height) + at;
-        (row < self.len()).then_some(row)
-    }
-
-    /// Returns the title and the facts of the row under the cursor.
-    pub(in crate::ui) fn details(&self) -> Option<(String, Vec<(&'static str, String)>)> {
-        Some(match self.row(self.cursor.at())? {
-            Row::Coming(coming) => (text::COMING.to_owned(), coming.details()),
-            Row::Arrival(arrival) => (arrival.name.clone(), arrival.details()),
-        })
-    }
-
-    fn row(&self, row: usize) -> Option<Row<'_>> {
-        match self.coming.get(row) {
-            Some(coming) => Some(Row::Coming(coming)),
-            None => self.arrivals.get(row - self.coming.len()).map(Row::Arrival),
+    fn keep(&mut self, keep: impl Fn(&Coming) -> bool) {
+        if self.list.rows().iter().take(self.coming).any(|row| !row.is_kept(&keep)) {
+            self.list.retain(|row| row.is_kept(&keep));
+            self.coming = self.list.rows().iter().take_while(|row| matches!(row, Row::Coming(_))).count();
         }
+    }
+
+    /// Returns whether a file is on its way.
+    pub(in crate::ui) const fn is_busy(&self) -> bool {
+        self.coming > 0
     }
 
     fn note(&self) -> String {
@@ -161,18 +143,21 @@ impl Widget for Pane<'_, Received> {
         let block = self.frame(text::RECEIVED, &self.of.note(), area);
         let inner = block.inner(area);
         block.render(area, buf);
-        if self.of.len() == 0 {
+        if self.of.list.len() == 0 {
             Line::styled(text::NOTHING_RECEIVED, self.theme.faint()).render(inner, buf);
             return;
         }
-        let top = match self.focus {
-            Focus::Here => self.of.cursor.top(self.of.len(), usize::from(inner.height)),
-            Focus::Elsewhere => 0,
-        };
-        for (row, area) in (top..self.of.len()).zip(rows(inner)) {
-            self.row(row, area, buf);
-            if self.focus == Focus::Here && row == self.of.cursor.at() {
-                buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
+        if self.focus == Focus::Here {
+            for ((row, is_here), area) in self.of.list.window(usize::from(inner.height)).zip(rows(inner)) {
+                self.row(row, area, buf);
+                if is_here {
+                    buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
+                }
+            }
+        } else {
+            // In the background the pane shows the newest rows.
+            for (row, area) in self.of.list.iter().zip(rows(inner)) {
+                self.row(row, area, buf);
             }
         }
     }
@@ -187,18 +172,16 @@ impl Pane<'_, Received> {
             ratatui::layout::Constraint::Length(1),
         ])
         .areas(area);
-        if self.of.len() == 0 {
-            Line::styled(text::NOTHING_RECEIVED, self.theme.faint()).render(inner, buf);
-        } else {
-            self.row(0, inner, buf);
+        match self.of.list.get(0) {
+            None => Line::styled(text::NOTHING_RECEIVED, self.theme.faint()).render(inner, buf),
+            Some(row) => self.row(row, inner, buf),
         }
     }
 
-    fn row(&self, row: usize, area: Rect, buf: &mut Buffer) {
-        match self.of.row(row) {
-            Some(Row::Coming(coming)) => self.coming(coming, area, buf),
-            Some(Row::Arrival(arrival)) => self.arrival(arrival, area, buf),
-            None => {}
+    fn row(&self, row: &Row, area: Rect, buf: &mut Buffer) {
+        match row {
+            Row::Coming(coming) => self.coming(coming, area, buf),
+            Row::Arrival(arrival) => self.arrival(arrival, area, buf),
         }
     }
 
@@ -269,6 +252,32 @@ impl Pane<'_, Received> {
             Kept::Renamed | Kept::Same => self.theme.warn(),
             Kept::Discarded => self.theme.faint(),
         }
+    }
+}
+
+impl Row {
+    /// Returns whether the row stays when only files on their way that `keep` accepts do.
+    fn is_kept(&self, keep: impl Fn(&Coming) -> bool) -> bool {
+        match self {
+            Self::Coming(coming) => keep(coming),
+            Self::Arrival(_) => true,
+        }
+    }
+
+    const fn size(&self) -> u64 {
+        match self {
+            Self::Coming(coming) => coming.snapshot.file_bytes,
+            Self::Arrival(arrival) => arrival.size,
+        }
+    }
+}
+
+impl list::Row for Row {
+    fn details(&self, _: &Clock) -> Option<Facts> {
+        Some(match self {
+            Self::Coming(coming) => (text::COMING.to_owned(), coming.details()),
+            Self::Arrival(arrival) => (arrival.name.clone(), arrival.details()),
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::connect::Connect;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
-use crate::ui::screen::{Context, RACE, Screen, Start, View};
+use crate::ui::screen::{Context, Screen, Start, View};
 use crate::ui::shared::Shared;
 use crate::ui::text;
 use crate::ui::widgets::list::Step;
@@ -35,7 +35,7 @@ impl Race {
     /// Shows the race, and starts one with this file if none runs.
     pub(in crate::ui::screen) fn race(&mut self, file: Option<(PathBuf, u64)>, cx: &mut Context<'_>) {
         if self.is_running() {
-            cx.ask(Request::Show(RACE));
+            cx.ask(Request::ShowRace);
             return;
         }
         let Some((path, size)) = file else {
@@ -43,7 +43,7 @@ impl Race {
             return;
         };
         self.choose(path, size);
-        cx.ask(Request::Show(RACE));
+        cx.ask(Request::ShowRace);
         self.start_or_stop(cx);
     }
 

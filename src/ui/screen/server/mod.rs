@@ -17,11 +17,10 @@ use crate::event::{Blame, Event, Kept, Track};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::Overlays;
-use crate::ui::overlay::details::Details;
 use crate::ui::own_server::Listening;
 use crate::ui::shared::Shared;
 use crate::ui::widgets::columns;
-use crate::ui::widgets::list::Step;
+use crate::ui::widgets::list::{Facts, Step};
 use crate::ui::widgets::log::Tone;
 use crate::ui::widgets::received::Arrival;
 use crate::ui::{fit, text};
@@ -106,9 +105,9 @@ impl Screen for Server {
 
     fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
         match pane {
-            RECEIVED => shared.received.go(step),
-            SESSIONS => self.sessions.go(step),
-            REFUSALS => self.refusals.go(step),
+            RECEIVED => shared.received.list.go(step),
+            SESSIONS => self.sessions.list.go(step),
+            REFUSALS => self.refusals.list.go(step),
             _ => {}
         }
     }
@@ -116,27 +115,27 @@ impl Screen for Server {
     fn row_at(&self, pane: PaneId, row: usize, plan: &Plan, shared: &Shared) -> Option<usize> {
         let height = plan.rows(pane);
         match pane {
-            RECEIVED => shared.received.row_at(row, height),
-            SESSIONS => Some(self.sessions.cursor.top(self.sessions.len(), height) + row),
-            REFUSALS => Some(self.refusals.cursor.top(self.refusals.len(), height) + row),
+            RECEIVED => shared.received.list.row_at(row, height),
+            SESSIONS => self.sessions.list.row_at(row, height),
+            REFUSALS => self.refusals.list.row_at(row, height),
             _ => None,
         }
     }
 
-    fn details(&self, shared: &Shared) -> Option<Details> {
-        let (title, facts) = match self.ring.pane() {
-            RECEIVED => shared.received.details()?,
-            SESSIONS => (text::SESSIONS.to_owned(), self.sessions.under()?.details()),
-            REFUSALS => (text::REFUSALS.to_owned(), self.refusals.under()?.details()),
-            _ => return None,
-        };
-        Some(Details::new(title, facts))
+    fn details(&self, shared: &Shared) -> Option<Facts> {
+        let clock = &shared.clock;
+        match self.ring.pane() {
+            RECEIVED => shared.received.list.details(clock),
+            SESSIONS => self.sessions.list.details(clock),
+            REFUSALS => self.refusals.list.details(clock),
+            _ => None,
+        }
     }
 
     fn settle(&mut self, plan: &Plan, shared: &mut Shared) {
-        shared.received.settle(plan.rows(RECEIVED));
-        self.sessions.cursor.settle(self.sessions.len(), plan.rows(SESSIONS));
-        self.refusals.cursor.settle(self.refusals.len(), plan.rows(REFUSALS));
+        shared.received.list.settle(plan.rows(RECEIVED));
+        self.sessions.list.settle(plan.rows(SESSIONS));
+        self.refusals.list.settle(plan.rows(REFUSALS));
     }
 
     fn on_event(&mut self, event: &Event, shared: &mut Shared, _: &Overlays, now: Duration) {

@@ -1,7 +1,5 @@
 //! What the built-in server refused or warned of, the latest first.
 
-use std::collections::VecDeque;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,9 +7,10 @@ use ratatui::widgets::Widget;
 
 use crate::event::SessionId;
 use crate::ui::fit;
+use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
-use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
 /// Rows that the list remembers.
@@ -26,7 +25,7 @@ enum Weight {
 
 /// Something our server refused, or warned of.
 #[derive(Debug)]
-pub(in crate::ui) struct Refusal {
+pub(super) struct Refusal {
     weight: Weight,
     session: Option<SessionId>,
     peer: String,
@@ -35,38 +34,31 @@ pub(in crate::ui) struct Refusal {
     at: String,
 }
 
-impl Refusal {
-    pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
-        vec![
+impl Row for Refusal {
+    fn details(&self, _: &Clock) -> Option<Facts> {
+        let facts = vec![
             ("at", self.at.clone()),
             ("session", self.session.map_or_else(|| "—".to_owned(), |session| session.0.to_string())),
             ("from", self.peer.clone()),
             ("file", if self.name.is_empty() { "—".to_owned() } else { self.name.clone() }),
             (if self.weight == Weight::Warned { "warning" } else { "why" }, self.why.clone()),
-        ]
+        ];
+        Some((text::REFUSALS.to_owned(), facts))
     }
 }
 
 /// Refusals and warnings, the latest first.
 #[derive(Debug, Default)]
-pub(in crate::ui) struct Refusals {
-    list: VecDeque<Refusal>,
-    pub(in crate::ui) cursor: Cursor,
+pub(super) struct Refusals {
+    pub(super) list: List<Refusal>,
 }
 
 impl Refusals {
-    pub(in crate::ui) fn add(
-        &mut self,
-        session: SessionId,
-        peer: &str,
-        name: Option<&str>,
-        why: &str,
-        at: String,
-    ) {
+    pub(super) fn add(&mut self, session: SessionId, peer: &str, name: Option<&str>, why: &str, at: String) {
         self.push(Weight::Refused, Some(session), peer, name, why, at);
     }
 
-    pub(in crate::ui) fn warn(
+    pub(super) fn warn(
         &mut self,
         session: Option<SessionId>,
         peer: Option<&str>,
@@ -86,45 +78,32 @@ impl Refusals {
         why: &str,
         at: String,
     ) {
-        self.list.push_front(Refusal {
+        let refusal = Refusal {
             weight,
             session,
             peer: fit::escaped(peer),
             name: name.map(fit::escaped).unwrap_or_default(),
             why: fit::escaped(why),
             at,
-        });
-        self.list.truncate(MOST);
-    }
-
-    pub(in crate::ui) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    pub(in crate::ui) fn under(&self) -> Option<&Refusal> {
-        self.list.get(self.cursor.at())
-    }
-
-    pub(in crate::ui) fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.list.len());
+        };
+        self.list.insert(0, refusal, MOST);
     }
 }
 
 impl Widget for Pane<'_, Refusals> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let note = if self.of.len() > 0 { self.of.len().to_string() } else { String::new() };
-        let warned = self.of.list.iter().any(|entry| entry.weight == Weight::Warned);
+        let note = if self.of.list.len() > 0 { self.of.list.len().to_string() } else { String::new() };
+        let warned = self.of.list.rows().iter().any(|entry| entry.weight == Weight::Warned);
         let title = if warned { text::REFUSALS_AND_WARNINGS } else { text::REFUSALS };
         let block = self.frame(title, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
-        if self.of.list.is_empty() {
+        if self.of.list.len() == 0 {
             Line::styled(text::NO_REFUSALS, self.theme.faint()).render(inner, buf);
             return;
         }
         let width = usize::from(inner.width);
-        let top = self.of.cursor.top(self.of.len(), usize::from(inner.height));
-        for ((row, refusal), area) in self.of.list.iter().enumerate().skip(top).zip(rows(inner)) {
+        for ((refusal, is_here), area) in self.of.list.window(usize::from(inner.height)).zip(rows(inner)) {
             let name = (width / 6).clamp(10, 40);
             Line::from(vec![
                 Span::styled(refusal.at.clone(), self.theme.faint()),
@@ -139,7 +118,7 @@ impl Widget for Pane<'_, Refusals> {
                 ),
             ])
             .render(area, buf);
-            if self.focus == Focus::Here && row == self.of.cursor.at() {
+            if self.focus == Focus::Here && is_here {
                 buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
             }
         }

@@ -1,7 +1,5 @@
 //! Connections to the built-in server, the latest first.
 
-use std::collections::VecDeque;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,9 +7,10 @@ use ratatui::widgets::Widget;
 
 use crate::event::SessionId;
 use crate::ui::fit;
+use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
-use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
 /// Rows that the list remembers.
@@ -26,7 +25,7 @@ enum Phase {
 
 /// A connection to our server.
 #[derive(Debug)]
-pub(in crate::ui) struct Session {
+pub(super) struct Session {
     id: SessionId,
     peer: String,
     began: String,
@@ -37,9 +36,9 @@ pub(in crate::ui) struct Session {
     refused: u64,
 }
 
-impl Session {
-    pub(in crate::ui) fn details(&self) -> Vec<(&'static str, String)> {
-        vec![
+impl Row for Session {
+    fn details(&self, _: &Clock) -> Option<Facts> {
+        let facts = vec![
             ("session", self.id.0.to_string()),
             ("from", self.peer.clone()),
             ("began", self.began.clone()),
@@ -48,20 +47,20 @@ impl Session {
             ("files", self.files.to_string()),
             ("bytes", text::exact_size(self.bytes)),
             ("refusals", self.refused.to_string()),
-        ]
+        ];
+        Some((text::SESSIONS.to_owned(), facts))
     }
 }
 
 /// Connections, the latest first.
 #[derive(Debug, Default)]
-pub(in crate::ui) struct Sessions {
-    list: VecDeque<Session>,
-    pub(in crate::ui) cursor: Cursor,
+pub(super) struct Sessions {
+    pub(super) list: List<Session>,
 }
 
 impl Sessions {
-    pub(in crate::ui) fn opened(&mut self, id: SessionId, peer: &str, began: String) {
-        self.list.push_front(Session {
+    pub(super) fn opened(&mut self, id: SessionId, peer: &str, began: String) {
+        let session = Session {
             id,
             peer: fit::escaped(peer),
             began,
@@ -70,61 +69,48 @@ impl Sessions {
             files: 0,
             bytes: 0,
             refused: 0,
-        });
-        self.list.truncate(MOST);
+        };
+        self.list.insert(0, session, MOST);
     }
 
-    pub(in crate::ui) fn proved(&mut self, id: SessionId) {
+    pub(super) fn proved(&mut self, id: SessionId) {
         self.with(id, |session| session.proved += 1);
     }
 
     /// A file came; `replaced`: so many bytes of it had come before, as a file.
-    pub(in crate::ui) fn received(&mut self, id: SessionId, size: u64, replaced: Option<u64>) {
+    pub(super) fn received(&mut self, id: SessionId, size: u64, replaced: Option<u64>) {
         self.with(id, |session| {
             session.files += u64::from(replaced.is_none());
             session.bytes = (session.bytes + size).saturating_sub(replaced.unwrap_or(0));
         });
     }
 
-    pub(in crate::ui) fn refused(&mut self, id: SessionId) {
+    pub(super) fn refused(&mut self, id: SessionId) {
         self.with(id, |session| session.refused += 1);
     }
 
-    pub(in crate::ui) fn closed(&mut self, id: SessionId) {
+    pub(super) fn closed(&mut self, id: SessionId) {
         self.with(id, |session| session.phase = Phase::Closed);
     }
 
     fn with(&mut self, id: SessionId, change: impl FnOnce(&mut Session)) {
-        if let Some(session) = self.list.iter_mut().find(|session| session.id == id) {
+        if let Some(session) = self.list.rows_mut().iter_mut().find(|session| session.id == id) {
             change(session);
         }
-    }
-
-    pub(in crate::ui) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    pub(in crate::ui) fn under(&self) -> Option<&Session> {
-        self.list.get(self.cursor.at())
-    }
-
-    pub(in crate::ui) fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.list.len());
     }
 }
 
 impl Widget for Pane<'_, Sessions> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let open = self.of.list.iter().filter(|session| session.phase == Phase::Open).count();
+        let open = self.of.list.rows().iter().filter(|session| session.phase == Phase::Open).count();
         let block = self.frame(text::SESSIONS, &text::open_sessions(open), area);
         let inner = block.inner(area);
         block.render(area, buf);
-        if self.of.list.is_empty() {
+        if self.of.list.len() == 0 {
             Line::styled(text::NO_SESSIONS, self.theme.faint()).render(inner, buf);
             return;
         }
-        let top = self.of.cursor.top(self.of.len(), usize::from(inner.height));
-        for ((row, session), area) in self.of.list.iter().enumerate().skip(top).zip(rows(inner)) {
+        for ((session, is_here), area) in self.of.list.window(usize::from(inner.height)).zip(rows(inner)) {
             let (sign, style) = match session.phase {
                 Phase::Open => ("▸", self.theme.accent()),
                 Phase::Closed => (" ", self.theme.faint()),
@@ -137,7 +123,7 @@ impl Widget for Pane<'_, Sessions> {
                 Span::raw(text::session(session.proved > 0, session.files, session.bytes, session.refused)),
             ])
             .render(area, buf);
-            if self.focus == Focus::Here && row == self.of.cursor.at() {
+            if self.focus == Focus::Here && is_here {
                 buf.set_style(area.intersection(buf.area), self.theme.cursor(self.focus));
             }
         }

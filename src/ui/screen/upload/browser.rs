@@ -1,5 +1,6 @@
 //! The file browser: one folder, a cursor, and marks that outlive the folder.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,8 @@ use ratatui::widgets::Widget;
 use crate::messages::units;
 use crate::ui::listing::{Entry, Kind, Listing, Request};
 use crate::ui::theme::Focus;
-use crate::ui::widgets::filter::Filter;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::list::{List, Row, Step};
 use crate::ui::widgets::{Pane, columns, rows};
 use crate::ui::{fit, text};
 
@@ -54,21 +54,87 @@ pub(in crate::ui) enum Under {
     File(PathBuf, u64),
 }
 
+/// A row of the list.
+#[derive(Debug)]
+enum Item {
+    /// The way to the parent folder.
+    Parent,
+    Entry {
+        entry: Entry,
+        /// Name in lower case, by which entries are ordered and found.
+        folded: String,
+    },
+}
+
+impl Item {
+    fn new(entry: Entry) -> Self {
+        let folded = entry.shown.to_lowercase();
+        Self::Entry { entry, folded }
+    }
+
+    const fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Parent => None,
+            Self::Entry { entry, .. } => Some(entry),
+        }
+    }
+
+    fn folded(&self) -> &str {
+        match self {
+            Self::Parent => "",
+            Self::Entry { folded, .. } => folded,
+        }
+    }
+
+    fn is_visible(&self) -> bool {
+        self.entry().is_none_or(|entry| !entry.shown.starts_with('.'))
+    }
+
+    /// Orders the parent before folders, and these before the rest.
+    fn group(&self) -> u8 {
+        match self.entry().map(|entry| entry.kind) {
+            None => 0,
+            Some(Kind::Folder) => 1,
+            Some(Kind::File | Kind::Other) => 2,
+        }
+    }
+
+    fn by_name(&self, other: &Self) -> Ordering {
+        self.group().cmp(&other.group()).then_with(|| self.folded().cmp(other.folded()))
+    }
+
+    fn by_size(&self, other: &Self) -> Ordering {
+        let key = |item: &Self| (item.group(), item.entry().map(|entry| Reverse(entry.size)));
+        key(self).cmp(&key(other)).then_with(|| self.by_name(other))
+    }
+
+    fn by_time(&self, other: &Self) -> Ordering {
+        let key = |item: &Self| (item.group(), item.entry().map(|entry| Reverse(entry.modified)));
+        key(self).cmp(&key(other)).then_with(|| self.by_name(other))
+    }
+}
+
+impl Row for Item {
+    fn matches(&self, needle: &str) -> bool {
+        match self {
+            // A filter never looks for the parent, which always stays.
+            Self::Parent => true,
+            Self::Entry { folded, .. } => folded.contains(needle),
+        }
+    }
+}
+
 /// The browser's state. The pane keeps its folder until the next one has been read.
 #[derive(Debug)]
 pub(in crate::ui) struct Browser {
     folder: PathBuf,
     home: Option<PathBuf>,
     content: Content,
-    entries: Vec<Entry>,
-    /// Indices of `entries` in the order shown; `None` is the way to the parent.
-    shown: Vec<Option<usize>>,
-    cursor: Cursor,
+    list: List<Item>,
     /// Files and their sizes.
     marks: BTreeMap<PathBuf, u64>,
     hidden: Hidden,
     sort: Sort,
-    filter: Filter,
     /// The latest request that has no answer yet.
     awaited: Option<Request>,
     tickets: u64,
@@ -78,21 +144,20 @@ pub(in crate::ui) struct Browser {
 
 impl Browser {
     pub(in crate::ui) fn new(folder: PathBuf, home: Option<PathBuf>) -> Self {
-        Self {
+        let mut browser = Self {
             folder,
             home,
             content: Content::Nothing,
-            entries: Vec::new(),
-            shown: Vec::new(),
-            cursor: Cursor::default(),
+            list: List::default(),
             marks: BTreeMap::new(),
             hidden: Hidden::Left,
             sort: Sort::Name,
-            filter: Filter::default(),
             awaited: None,
             tickets: 0,
             wanted: None,
-        }
+        };
+        browser.arrange();
+        browser
     }
 
     pub(in crate::ui) fn folder(&self) -> &Path {
@@ -100,17 +165,17 @@ impl Browser {
     }
 
     pub(in crate::ui) fn is_typing(&self) -> bool {
-        self.filter.is_typing()
+        self.list.filter().is_typing()
     }
 
     /// Whether a row of the pane belongs to the filter.
     pub(in crate::ui) fn is_filtered(&self) -> bool {
-        self.filter.is_on()
+        self.list.filter().is_on()
     }
 
     /// The filter, while it is typed.
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
-        self.filter.input()
+        self.list.input()
     }
 
     // Where to look
@@ -125,7 +190,7 @@ impl Browser {
 
     /// Asks for the same folder again, the cursor staying on its name.
     pub(in crate::ui) fn refresh(&mut self) -> Request {
-        self.wanted = self.entry(self.cursor.at()).map(|entry| entry.name.clone());
+        self.wanted = self.name_under();
         self.visit(self.folder.clone())
     }
 
@@ -147,19 +212,18 @@ impl Browser {
         self.wanted = listing.point.or(self.wanted.take());
         match listing.entries {
             Ok(entries) => {
-                self.entries = entries;
+                self.fill(entries);
                 self.content = Content::Entries;
             }
             Err(error) => {
-                self.entries.clear();
+                self.fill(Vec::new());
                 self.content = Content::Refused(text::unreadable(&error));
             }
         }
         if moved {
-            self.filter.close();
-            self.cursor = Cursor::default();
+            self.list.drop_filter();
+            self.list.rewind();
         }
-        self.arrange();
         if let Some(name) = self.wanted.take() {
             self.point_at(&name);
         }
@@ -168,13 +232,12 @@ impl Browser {
     // What is under the cursor
 
     pub(in crate::ui) fn under(&self) -> Under {
-        match self.shown.get(self.cursor.at()) {
-            Some(None) => match self.folder.parent() {
+        match self.list.under() {
+            Some(Item::Parent) => match self.folder.parent() {
                 Some(parent) => Under::Folder(parent.to_owned()),
                 None => Under::Nothing,
             },
-            Some(Some(index)) => {
-                let entry = &self.entries[*index];
+            Some(Item::Entry { entry, .. }) => {
                 let path = self.folder.join(&entry.name);
                 match entry.kind {
                     Kind::Folder => Under::Folder(path),
@@ -209,18 +272,17 @@ impl Browser {
     // How it changes
 
     pub(in crate::ui) fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.shown.len());
+        self.list.go(step);
     }
 
     /// After every change, with the rows that are visible.
     pub(in crate::ui) fn settle(&mut self, height: usize) {
-        self.cursor.settle(self.shown.len(), height);
+        self.list.settle(height);
     }
 
     /// The row of the list at this row of the window.
     pub(in crate::ui) fn row(&self, at: usize, height: usize) -> Option<usize> {
-        let row = self.cursor.top(self.shown.len(), height) + at;
-        (row < self.shown.len()).then_some(row)
+        self.list.row_at(at, height)
     }
 
     pub(in crate::ui) fn mark(&mut self) {
@@ -269,23 +331,26 @@ impl Browser {
 
     /// Opens the filter, with the text that it has.
     pub(in crate::ui) fn type_filter(&mut self) {
-        self.filter.open();
+        self.list.type_filter();
     }
 
     /// The filter's text changed.
     pub(in crate::ui) fn filtered(&mut self) {
-        self.rearrange();
+        let name = self.name_under();
+        self.list.filtered();
+        self.point_again(name);
     }
 
     pub(in crate::ui) fn keep_filter(&mut self) {
-        self.filter.keep();
+        self.list.keep_filter();
     }
 
     /// Whether there was a filter to close.
     pub(in crate::ui) fn drop_filter(&mut self) -> bool {
-        let was_on = self.filter.close();
+        let name = self.name_under();
+        let was_on = self.list.drop_filter();
         if was_on {
-            self.rearrange();
+            self.point_again(name);
         }
         was_on
     }
@@ -293,63 +358,60 @@ impl Browser {
     // Order and selection
 
     fn files(&self) -> impl Iterator<Item = (PathBuf, u64)> + '_ {
-        self.shown
+        self.list
             .iter()
-            .flatten()
-            .map(|index| &self.entries[*index])
+            .filter_map(Item::entry)
             .filter(|entry| entry.kind == Kind::File)
             .map(|entry| (self.folder.join(&entry.name), entry.size))
     }
 
-    fn entry(&self, row: usize) -> Option<&Entry> {
-        self.shown.get(row).copied().flatten().map(|index| &self.entries[index])
+    fn name_under(&self) -> Option<OsString> {
+        self.list.under().and_then(Item::entry).map(|entry| entry.name.clone())
     }
 
     fn point_at(&mut self, name: &OsString) {
-        let row = (0..self.shown.len()).find(|row| self.entry(*row).is_some_and(|entry| entry.name == *name));
-        if let Some(row) = row {
-            self.go(Step::To(row));
+        let is_it = |item: &Item| item.entry().is_some_and(|entry| entry.name == *name);
+        if let Some(place) = self.list.position(is_it) {
+            self.go(Step::To(place));
         }
     }
 
-    /// Arranges anew and keeps the cursor on its entry.
-    fn rearrange(&mut self) {
-        let name = self.entry(self.cursor.at()).map(|entry| entry.name.clone());
-        self.arrange();
+    /// Moves the cursor back to its entry after the rows have changed.
+    fn point_again(&mut self, name: Option<OsString>) {
         match name {
             Some(name) => self.point_at(&name),
             None => self.go(Step::First),
         }
         // The way to the parent is never what a filter looks for.
-        if self.cursor.at() == 0 && self.filter.needle().is_some() && self.shown.len() > 1 {
+        if self.list.at() == 0 && self.list.filter().needle().is_some() && self.list.len() > 1 {
             self.go(Step::To(1));
         }
     }
 
+    /// Takes the entries of a folder.
+    fn fill(&mut self, entries: Vec<Entry>) {
+        let parent = self.folder.parent().map(|_| Item::Parent);
+        self.list.replace(parent.into_iter().chain(entries.into_iter().map(Item::new)));
+    }
+
+    /// Orders the rows again, and keeps the cursor on its entry.
+    fn rearrange(&mut self) {
+        let name = self.name_under();
+        self.arrange();
+        self.point_again(name);
+    }
+
     fn arrange(&mut self) {
-        let needle = self.filter.needle();
-        let mut shown: Vec<usize> = (0..self.entries.len())
-            .filter(|index| {
-                let name = &self.entries[*index].shown;
-                (self.hidden == Hidden::Shown || !name.starts_with('.'))
-                    && needle.as_ref().is_none_or(|needle| name.to_lowercase().contains(needle))
-            })
-            .collect();
-        let entries = &self.entries;
-        let folder_first = |entry: &Entry| entry.kind != Kind::Folder;
-        shown.sort_by_cached_key(|index| entries[*index].shown.to_lowercase());
-        match self.sort {
-            Sort::Name => shown.sort_by_key(|index| folder_first(&entries[*index])),
-            Sort::Size => {
-                shown.sort_by_key(|i| (folder_first(&entries[*i]), std::cmp::Reverse(entries[*i].size)));
-            }
-            Sort::Time => {
-                shown.sort_by_key(|i| (folder_first(&entries[*i]), std::cmp::Reverse(entries[*i].modified)));
-            }
-        }
-        let parent = self.folder.parent().map(|_| None);
-        self.shown = parent.into_iter().chain(shown.into_iter().map(Some)).collect();
-        self.go(Step::Down(0));
+        let select = match self.hidden {
+            Hidden::Left => Item::is_visible,
+            Hidden::Shown => |_: &Item| true,
+        };
+        let order = match self.sort {
+            Sort::Name => Item::by_name,
+            Sort::Size => Item::by_size,
+            Sort::Time => Item::by_time,
+        };
+        self.list.sort(select, order);
     }
 
     // Words
@@ -385,7 +447,7 @@ impl Widget for Pane<'_, Browser> {
         let inner = block.inner(area);
         block.render(area, buf);
 
-        let list = browser.filter.draw(self.theme, inner, buf);
+        let list = browser.list.filter().draw(self.theme, inner, buf);
         self.list(list, buf);
     }
 }
@@ -397,16 +459,19 @@ impl Pane<'_, Browser> {
         let message = match &browser.content {
             Content::Nothing => Some(text::READING.to_owned()),
             Content::Refused(why) => Some(why.clone()),
-            Content::Entries if browser.shown.len() <= 1 && browser.filter.needle().is_some() => {
+            Content::Entries if browser.list.len() <= 1 && browser.list.filter().needle().is_some() => {
                 Some(text::NO_MATCH.to_owned())
             }
-            Content::Entries if browser.entries.is_empty() => Some(text::EMPTY_FOLDER.to_owned()),
+            Content::Entries if browser.list.rows().iter().all(|item| item.entry().is_none()) => {
+                Some(text::EMPTY_FOLDER.to_owned())
+            }
             Content::Entries => None,
         };
         let height = usize::from(area.height);
-        let top = browser.cursor.top(browser.shown.len(), height);
-        for (row, line) in (top..browser.shown.len()).zip(lines.by_ref()) {
-            self.entry(row, line, buf);
+        for (item, is_here) in browser.list.window(height) {
+            if let Some(line) = lines.next() {
+                self.entry(item.entry(), is_here, line, buf);
+            }
         }
         if let Some(message) = message {
             for (text, line) in fit::wrap(&message, usize::from(area.width)).iter().zip(lines) {
@@ -416,11 +481,9 @@ impl Pane<'_, Browser> {
     }
 
     /// `▸✓cmos.mp4                      104 MiB  Tue 14:07`
-    fn entry(&self, row: usize, area: Rect, buf: &mut Buffer) {
+    fn entry(&self, entry: Option<&Entry>, at_cursor: bool, area: Rect, buf: &mut Buffer) {
         let browser = self.of;
         let width = usize::from(area.width);
-        let at_cursor = row == browser.cursor.at();
-        let entry = browser.entry(row);
         let marked = entry.is_some_and(|entry| {
             !browser.marks.is_empty() && browser.marks.contains_key(&browser.folder.join(&entry.name))
         });

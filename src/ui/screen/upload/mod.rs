@@ -23,14 +23,13 @@ use crate::ui::estimate::{self, Bill, Load};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing::{self, Listing};
-use crate::ui::overlay::details::Details;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
 use crate::ui::shared::Shared;
 use crate::ui::text;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::list::Step;
+use crate::ui::widgets::list::{Facts, Step};
 use crate::ui::widgets::log::Tone;
 
 const BROWSER: PaneId = PaneId(0);
@@ -172,7 +171,7 @@ impl Upload {
     }
 
     fn act_on_queue(&self, action: Action, cx: &mut Context<'_>) -> bool {
-        let command = match (action, self.queue.under()) {
+        let command = match (action, self.queue.list.under()) {
             (Action::CancelAll, _) if cx.is_busy => Command::CancelAll,
             (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
             (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
@@ -193,7 +192,7 @@ impl Upload {
         let Some(upload) = self.queue.upload(id) else { return };
         let (name, target) = (upload.name(), &upload.job.target);
         match state {
-            State::Failed(fault) => self.failed(name, target, fault, shared, overlays, now),
+            State::Failed(fault) => Self::failed(name, target, fault, shared, overlays, now),
             State::Delivered | State::Stored { .. } => {
                 shared.link.receipted |= *target == shared.link.target && *state != State::Delivered;
                 let fate = if upload.was_sent() {
@@ -210,7 +209,6 @@ impl Upload {
     }
 
     fn failed(
-        &self,
         name: &str,
         target: &Target,
         fault: &Fault,
@@ -336,7 +334,7 @@ impl Screen for Upload {
     fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         match action {
             Action::NextProtocol => {
-                cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 1)
+                cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 1);
             }
             Action::PreviousProtocol => {
                 cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 3);
@@ -362,8 +360,8 @@ impl Screen for Upload {
     fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
         match pane {
             BROWSER => self.browser.go(step),
-            QUEUE => self.queue.go(step),
-            RECEIVED => shared.received.go(step),
+            QUEUE => self.queue.list.go(step),
+            RECEIVED => shared.received.list.go(step),
             _ => {}
         }
     }
@@ -373,7 +371,7 @@ impl Screen for Upload {
         match pane {
             BROWSER => self.browser.row(row, height),
             QUEUE => self.queue.row(row, height, Focus::Here),
-            RECEIVED => shared.received.row_at(row, height),
+            RECEIVED => shared.received.list.row_at(row, height),
             _ => None,
         }
     }
@@ -394,16 +392,10 @@ impl Screen for Upload {
         self.browser.drop_filter()
     }
 
-    fn details(&self, shared: &Shared) -> Option<Details> {
+    fn details(&self, shared: &Shared) -> Option<Facts> {
         match self.ring.pane() {
-            QUEUE => {
-                let upload = self.queue.under()?;
-                let name = upload.name();
-                let (size, snapshot) = (upload.size, &upload.snapshot);
-                let facts = text::upload_details(&upload.job, name, size, snapshot, &upload.state);
-                Some(Details::new(name.to_owned(), facts))
-            }
-            RECEIVED => shared.received.details().map(|(title, facts)| Details::new(title, facts)),
+            QUEUE => self.queue.list.details(&shared.clock),
+            RECEIVED => shared.received.list.details(&shared.clock),
             _ => None,
         }
     }
@@ -418,7 +410,7 @@ impl Screen for Upload {
 
     fn settle(&mut self, plan: &Plan, shared: &mut Shared) {
         self.browser.settle(self.height(BROWSER, plan));
-        shared.received.settle(self.height(RECEIVED, plan));
+        shared.received.list.settle(self.height(RECEIVED, plan));
         self.bill = self.price(shared);
     }
 

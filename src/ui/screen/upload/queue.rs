@@ -12,10 +12,11 @@ use ratatui::widgets::Widget;
 use crate::event::{Fault, FaultKind, Job, JobId, Pace, Snapshot, State, Target, Took};
 use crate::messages::units;
 use crate::ui::fit;
+use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
-use crate::ui::widgets::list::{Cursor, Step};
+use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
 /// One upload as far as it is known here.
@@ -103,19 +104,26 @@ impl Upload {
     }
 }
 
+impl Row for Upload {
+    fn details(&self, _: &Clock) -> Option<Facts> {
+        let facts = text::upload_details(&self.job, &self.name, self.size, &self.snapshot, &self.state);
+        Some((self.name.clone(), facts))
+    }
+}
+
 /// All uploads of this run, in the order in which they were asked for.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Queue {
-    uploads: Vec<Upload>,
+    pub(super) list: List<Upload>,
+    /// Index of each job among the rows.
     index: HashMap<JobId, usize>,
-    cursor: Cursor,
 }
 
 impl Queue {
     pub(in crate::ui) fn queued(&mut self, job: Job, size: u64, now: Duration) {
         let name = fit::name(job.path.file_name().unwrap_or(job.path.as_os_str()));
-        self.index.insert(job.id, self.uploads.len());
-        self.uploads.push(Upload {
+        self.index.insert(job.id, self.list.rows().len());
+        let upload = Upload {
             job,
             name,
             size,
@@ -125,16 +133,16 @@ impl Queue {
             since: now,
             seen: now,
             hold: None,
-        });
+        };
+        self.list.insert(usize::MAX, upload, usize::MAX);
     }
 
     pub(in crate::ui) fn removed(&mut self, id: JobId) {
         let Some(at) = self.index.remove(&id) else { return };
-        self.uploads.remove(at);
+        self.list.remove(at);
         for place in self.index.values_mut().filter(|place| **place > at) {
             *place -= 1;
         }
-        self.cursor.go(Step::Down(0), self.uploads.len());
     }
 
     pub(in crate::ui) fn changed(&mut self, id: JobId, state: State, now: Duration) {
@@ -160,8 +168,11 @@ impl Queue {
     /// What waits for the server at this address waits for its return.
     pub(in crate::ui) fn away(&mut self, server: &str) {
         let its = |job: &Job| matches!(&job.target, Target::Server { address, .. } if address == server);
-        for upload in
-            self.uploads.iter_mut().filter(|upload| upload.state == State::Waiting && its(&upload.job))
+        for upload in self
+            .list
+            .rows_mut()
+            .iter_mut()
+            .filter(|upload| upload.state == State::Waiting && its(&upload.job))
         {
             upload.hold = Some(Hold::Away);
         }
@@ -178,50 +189,42 @@ impl Queue {
     }
 
     pub(in crate::ui) fn upload(&self, id: JobId) -> Option<&Upload> {
-        self.index.get(&id).map(|at| &self.uploads[*at])
+        self.list.rows().get(*self.index.get(&id)?)
     }
 
     fn find(&mut self, id: JobId) -> Option<&mut Upload> {
-        self.index.get(&id).map(|at| &mut self.uploads[*at])
-    }
-
-    pub(in crate::ui) fn under(&self) -> Option<&Upload> {
-        self.uploads.get(self.cursor.at())
+        self.list.rows_mut().get_mut(*self.index.get(&id)?)
     }
 
     /// Whether anything waits or runs.
     pub(in crate::ui) fn is_busy(&self) -> bool {
-        self.uploads.iter().any(|upload| !upload.state.is_final())
+        self.list.rows().iter().any(|upload| !upload.state.is_final())
     }
 
     pub(in crate::ui) fn is_running(&self) -> bool {
-        self.uploads.iter().any(Upload::is_running)
+        self.list.rows().iter().any(Upload::is_running)
     }
 
     /// Whether everything was sent of one, and the server has not confirmed it.
     pub(in crate::ui) fn is_awaiting_end(&self) -> bool {
-        self.uploads.iter().any(|upload| upload.state == State::Sent)
+        self.list.rows().iter().any(|upload| upload.state == State::Sent)
     }
 
     /// Whether a clock of it is on the screen.
     pub(in crate::ui) fn is_timed(&self) -> bool {
         let timed = |upload: &Upload| upload.is_running() || matches!(upload.hold, Some(Hold::Retry { .. }));
-        self.uploads.iter().any(timed)
+        self.list.rows().iter().any(timed)
     }
 
     pub(in crate::ui) fn failed(&self) -> usize {
-        self.uploads.iter().filter(|upload| matches!(upload.state, State::Failed(_))).count()
-    }
-
-    pub(in crate::ui) fn go(&mut self, step: Step) {
-        self.cursor.go(step, self.uploads.len());
+        self.list.rows().iter().filter(|upload| matches!(upload.state, State::Failed(_))).count()
     }
 
     /// The upload drawn at this row of the pane.
     pub(in crate::ui) fn row(&self, at: usize, height: usize, focus: Focus) -> Option<usize> {
         let mut used = 0;
         let top = self.top(height, focus);
-        self.uploads.iter().enumerate().skip(top).find_map(|(row, upload)| {
+        self.list.rows().iter().enumerate().skip(top).find_map(|(row, upload)| {
             used += upload.height();
             (at < used).then_some(row)
         })
@@ -231,13 +234,13 @@ impl Queue {
     /// cursor.
     fn top(&self, height: usize, focus: Focus) -> usize {
         let anchor = match focus {
-            Focus::Here => self.cursor.at(),
+            Focus::Here => self.list.at(),
             Focus::Elsewhere => self.anchor(),
         };
-        let Some(upload) = self.uploads.get(anchor) else { return 0 };
+        let Some(upload) = self.list.rows().get(anchor) else { return 0 };
         // Whatever room is left around the anchor is given to what follows, then to what precedes.
         let follow: usize =
-            self.uploads.iter().skip(anchor + 1).take(height).map(Upload::height).sum::<usize>();
+            self.list.rows().iter().skip(anchor + 1).take(height).map(Upload::height).sum::<usize>();
         let wanted = match focus {
             Focus::Here => height / 2,
             Focus::Elsewhere => usize::from(height > 3),
@@ -246,8 +249,8 @@ impl Queue {
             .saturating_sub(upload.height() + follow)
             .max(wanted.min(height.saturating_sub(upload.height())));
         let mut top = anchor;
-        while top > 0 && self.uploads[top - 1].height() <= before {
-            before -= self.uploads[top - 1].height();
+        while top > 0 && self.list.rows()[top - 1].height() <= before {
+            before -= self.list.rows()[top - 1].height();
             top -= 1;
         }
         top
@@ -256,21 +259,22 @@ impl Queue {
     /// What a person wants to see of a queue: what moves, else what waits for the server's word or
     /// its turn, else the latest.
     fn anchor(&self) -> usize {
-        let first = |wanted: fn(&State) -> bool| self.uploads.iter().position(|upload| wanted(&upload.state));
+        let first =
+            |wanted: fn(&State) -> bool| self.list.rows().iter().position(|upload| wanted(&upload.state));
         first(|state| matches!(state, State::Connecting | State::Proving | State::Sending))
             .or_else(|| first(|state| *state == State::Waiting))
             .or_else(|| first(|state| !state.is_final()))
-            .unwrap_or(self.uploads.len().saturating_sub(1))
+            .unwrap_or(self.list.rows().len().saturating_sub(1))
     }
 
     fn title(&self) -> String {
-        let delivered = self.uploads.iter().filter(|upload| upload.state.has_arrived()).count();
-        text::queue_title(delivered, self.uploads.len(), self.failed())
+        let delivered = self.list.rows().iter().filter(|upload| upload.state.has_arrived()).count();
+        text::queue_title(delivered, self.list.rows().len(), self.failed())
     }
 
     /// What is left at the rate of what runs. What stands still has no end.
     fn note(&self, now: Duration) -> String {
-        let Some(running) = self.uploads.iter().find(|upload| upload.state == State::Sending) else {
+        let Some(running) = self.list.rows().iter().find(|upload| upload.state == State::Sending) else {
             return String::new();
         };
         let idle = running.idle(now);
@@ -282,7 +286,8 @@ impl Queue {
             return String::new();
         }
         let rest: u64 = self
-            .uploads
+            .list
+            .rows()
             .iter()
             .filter(|upload| !upload.state.is_final())
             .map(|upload| upload.bytes().saturating_sub(upload.snapshot.file_bytes))
@@ -296,16 +301,16 @@ impl Widget for Pane<'_, Queue> {
         let block = self.frame(&self.of.title(), &self.of.note(self.now), area);
         let inner = block.inner(area);
         block.render(area, buf);
-        if self.of.uploads.is_empty() {
+        if self.of.list.rows().is_empty() {
             Line::styled(text::EMPTY_QUEUE, self.theme.faint()).render(inner, buf);
             return;
         }
         let mut lines = rows(inner);
         let top = self.of.top(usize::from(inner.height), self.focus);
-        for (row, upload) in self.of.uploads.iter().enumerate().skip(top) {
+        for (row, upload) in self.of.list.rows().iter().enumerate().skip(top) {
             let Some(area) = lines.next() else { break };
             self.upload(upload, area, lines.by_ref().take(upload.height() - 1).next(), buf);
-            if self.focus == Focus::Here && row == self.of.cursor.at() {
+            if self.focus == Focus::Here && row == self.of.list.at() {
                 let name = Rect { width: columns_of_name(area.width).min(area.width), ..area };
                 buf.set_style(name.intersection(buf.area), self.theme.cursor(self.focus));
             }

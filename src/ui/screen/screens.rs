@@ -1,0 +1,336 @@
+//! All screens: which one is open, and what keys, clicks, events and requests do there.
+
+use std::time::Duration;
+
+use super::history::History;
+use super::race::Race;
+use super::server::Server;
+use super::session::Session;
+use super::upload::Upload;
+use super::{Context, Screen, Start};
+use crate::event::{Event, Target, Track};
+use crate::ui::chrome::Tabs;
+use crate::ui::effect::{Effect, Request};
+use crate::ui::keymap::Action;
+use crate::ui::layout::{self, PaneId, Plan};
+use crate::ui::overlay::details::Details;
+use crate::ui::overlay::question::Question;
+use crate::ui::overlay::{Overlay, Overlays};
+use crate::ui::page::Page;
+use crate::ui::shared::Shared;
+use crate::ui::widgets::input::Input;
+use crate::ui::widgets::list::Step;
+
+/// Time between two pictures while a clock is on the screen and nothing else happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Declares [`Screens`] from one line for each screen, in the order of the tabs.
+macro_rules! screens {
+    ($($field:ident: $screen:ty, $tab:literal;)+) => {
+        /// All screens, in the order of the tabs.
+        #[derive(Debug)]
+        pub(in crate::ui) struct Screens {
+            $(pub(in crate::ui) $field: $screen,)+
+            /// Index of the open screen.
+            open: usize,
+            /// Whether the focused pane takes the whole body.
+            is_zoomed: bool,
+        }
+
+        impl Screens {
+            /// Names of the screens, as the tabs show them.
+            const NAMES: [&str; [$($tab),+].len()] = [$($tab),+];
+
+            pub(in crate::ui) fn new(start: &Start<'_>) -> Self {
+                Self { $($field: <$screen>::new(start),)+ open: 0, is_zoomed: false }
+            }
+
+            fn all(&self) -> [&dyn Screen; Self::NAMES.len()] {
+                [$(&self.$field),+]
+            }
+
+            fn all_mut(&mut self) -> [&mut dyn Screen; Self::NAMES.len()] {
+                [$(&mut self.$field),+]
+            }
+        }
+    };
+}
+
+screens! {
+    upload: Upload, "Upload";
+    race: Race, "Race";
+    session: Session, "Session";
+    server: Server, "Server";
+    history: History, "History";
+}
+
+/// Index of the race among the screens.
+const RACE: usize = 1;
+
+impl Screens {
+    // Of all screens
+
+    /// Returns the first effects: read the folder, record connections.
+    pub(in crate::ui) fn start(&mut self) -> Vec<Effect> {
+        self.all_mut().into_iter().flat_map(Screen::start).collect()
+    }
+
+    /// Returns the effects that read everything again.
+    pub(in crate::ui) fn reread(&mut self) -> Vec<Effect> {
+        self.all_mut().into_iter().flat_map(Screen::reread).collect()
+    }
+
+    /// Returns the effects that have become due without a key.
+    pub(in crate::ui) fn due(&mut self, now: Duration) -> Vec<Effect> {
+        let open = self.open;
+        let screens = self.all_mut().into_iter().enumerate();
+        screens.flat_map(|(at, screen)| screen.due(at == open, now)).collect()
+    }
+
+    /// Returns whether a transfer waits or runs.
+    pub(in crate::ui) fn is_busy(&self) -> bool {
+        self.all().into_iter().any(Screen::is_busy)
+    }
+
+    /// Returns whether a transfer runs.
+    pub(in crate::ui) fn is_moving(&self) -> bool {
+        self.all().into_iter().any(Screen::is_moving)
+    }
+
+    /// Returns when the picture changes by itself.
+    pub(in crate::ui) fn next_change(&self, now: Duration) -> Option<Duration> {
+        let clock = self.all().into_iter().any(Screen::is_timed).then(|| now + TICK);
+        [clock, self.open().next_change()].into_iter().flatten().min()
+    }
+
+    /// Returns where a transfer goes.
+    pub(in crate::ui) fn target(&self, track: Track) -> Option<&Target> {
+        self.all().into_iter().find_map(|screen| screen.target(track))
+    }
+
+    /// Takes an event of the transfer threads.
+    pub(in crate::ui) fn on_event(
+        &mut self,
+        event: &Event,
+        shared: &mut Shared,
+        overlays: &Overlays,
+        now: Duration,
+    ) {
+        for screen in self.all_mut() {
+            screen.on_event(event, shared, overlays, now);
+        }
+    }
+
+    // Of the open screen
+
+    /// Returns the open screen.
+    pub(in crate::ui) fn open(&self) -> &dyn Screen {
+        self.all()[self.open]
+    }
+
+    /// Calls a function with the open screen.
+    fn with_open<T>(&mut self, act: impl FnOnce(&mut dyn Screen) -> T) -> T {
+        let open = self.open;
+        act(self.all_mut()[open])
+    }
+
+    /// Returns the tabs.
+    pub(in crate::ui) const fn tabs(&self) -> Tabs {
+        Tabs { names: &Self::NAMES, open: self.open }
+    }
+
+    /// Opens a screen, if there is one of this index.
+    pub(in crate::ui) fn show(&mut self, screen: usize) {
+        if let Some(opened) = self.all_mut().get_mut(screen) {
+            opened.opened();
+            self.open = screen;
+        }
+    }
+
+    /// Returns the panes of the open screen and their areas, in a terminal of this size.
+    pub(in crate::ui) fn plan(&self, shared: &Shared) -> Plan {
+        let (area, screen) = (shared.area, self.open());
+        if !layout::fits(area) {
+            Plan::default()
+        } else if self.is_zoomed && screen.can_zoom() {
+            Plan::alone(screen.ring().pane(), layout::body(area))
+        } else {
+            screen.plan(layout::body(area), shared)
+        }
+    }
+
+    /// Brings up to date what depends on the size and on the time. Called before each drawing.
+    pub(in crate::ui) fn settle(&mut self, shared: &mut Shared, now: Duration) {
+        for screen in self.all_mut() {
+            screen.tick(now);
+        }
+        let plan = self.plan(shared);
+        self.with_open(|screen| screen.settle(&plan, shared));
+    }
+
+    /// Returns the text that is being typed.
+    pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
+        let open = self.open;
+        self.all_mut().into_iter().nth(open)?.input()
+    }
+
+    /// Takes notice that the typed text has changed.
+    pub(in crate::ui) fn text_changed(&mut self) {
+        self.with_open(|screen| screen.text_changed());
+    }
+
+    /// Moves the focus to a pane of the open screen, if it can have it.
+    pub(in crate::ui) fn focus_on(&mut self, pane: PaneId) {
+        if self.open().ring().has(pane) {
+            self.all_mut().into_iter().for_each(Screen::keep_filter);
+            self.with_open(|screen| screen.ring_mut().focus(pane));
+        }
+    }
+
+    /// Moves the cursor of a pane.
+    pub(in crate::ui) fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
+        self.with_open(|screen| screen.step(pane, step, shared));
+    }
+
+    /// Moves the focus to a pane that was clicked, and its cursor to the row.
+    pub(in crate::ui) fn click(&mut self, pane: PaneId, row: Option<usize>, shared: &mut Shared) {
+        self.focus_on(pane);
+        let plan = self.plan(shared);
+        if let Some(row) = row.and_then(|row| self.open().row_at(pane, row, &plan, shared)) {
+            self.step(pane, Step::To(row), shared);
+        }
+    }
+
+    // Actions
+
+    /// Carries out an action of the open screen, or one that means the same on each.
+    pub(in crate::ui) fn act(&mut self, action: Action, cx: &mut Context<'_>) {
+        if !self.with_open(|screen| screen.act(action, cx)) && !self.scrolls(action, cx.shared) {
+            self.act_on_any(action, cx);
+        }
+    }
+
+    /// Moves the cursor of the focused pane if that is what the action means.
+    fn scrolls(&mut self, action: Action, shared: &mut Shared) -> bool {
+        let pane = self.open().ring().pane();
+        let height = self.open().height(pane, &self.plan(shared)).max(1);
+        let step = match action {
+            Action::Up => Step::Up(1),
+            Action::Down => Step::Down(1),
+            Action::PageUp => Step::Up(height),
+            Action::PageDown => Step::Down(height),
+            Action::HalfUp => Step::Up(height.div_ceil(2)),
+            Action::HalfDown => Step::Down(height.div_ceil(2)),
+            Action::First | Action::Top => Step::First,
+            Action::Last => Step::Last,
+            _ => return false,
+        };
+        self.step(pane, step, shared);
+        true
+    }
+
+    fn act_on_any(&mut self, action: Action, cx: &mut Context<'_>) {
+        match action {
+            Action::Show(number) => self.show(usize::from(number).saturating_sub(1)),
+            Action::NextPane => self.focus_on(self.open().ring().next()),
+            Action::PreviousPane => self.focus_on(self.open().ring().previous()),
+            Action::Zoom => self.is_zoomed = !self.is_zoomed,
+            Action::Log => cx.open(Overlay::Log),
+            Action::Connect => {
+                if let Some(dialog) = self.open().connect(cx.shared) {
+                    cx.open(Overlay::Connect(dialog));
+                }
+            }
+            Action::Details => {
+                if let Some((title, facts)) = self.open().details(cx.shared) {
+                    cx.open(Overlay::Details(Details::new(title, facts)));
+                }
+            }
+            Action::Close => {
+                let _ = self.with_open(|screen| screen.drop_filter()) || cx.shared.toasts.dismiss();
+            }
+            Action::Quit if cx.is_busy => cx.open(Overlay::Question(Question::Quit)),
+            Action::Quit => cx.effect(Effect::Quit),
+            _ => {}
+        }
+    }
+
+    /// Carries out a request that one screen, or an overlay, makes of another screen.
+    pub(in crate::ui) fn carry_out(&mut self, request: Request, cx: &mut Context<'_>) {
+        match request {
+            Request::Effect(_) => cx.ask(request),
+            Request::ShowRace => self.show(RACE),
+            Request::Upload => self.upload.upload(cx),
+            Request::Race(file) => self.race.race(file, cx),
+            Request::StartRace(order) => self.race.start_or_ask(order, cx),
+            Request::ConfirmedRace(order) => self.race.order(order, cx),
+            Request::ConfirmedUpload { jobs, use_cp2 } => self.upload.confirmed(jobs, use_cp2, cx),
+            Request::Pad(padding) => self.race.pad(padding),
+            Request::Connect { lane, target, dialect, is_probing } => {
+                cx.shared.link.remember_ca(&target);
+                if let Some(lane) = lane {
+                    self.race.aim_lane(lane, target, dialect);
+                } else {
+                    cx.shared.dialect = dialect;
+                    cx.shared.link.aim(&target);
+                    self.race.aim(&target, dialect);
+                }
+                if is_probing {
+                    cx.effect(Effect::StopProbe);
+                }
+            }
+            Request::GoTo(typed) => self.upload.go_to(&typed, cx),
+            Request::Report(verdict) => {
+                let folder = self.upload.browser.folder().to_owned();
+                cx.effect(Effect::Report(Page { verdict, folder }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ratatui::layout::Rect;
+
+    use super::*;
+    use crate::event::{Dialect, Variant};
+    use crate::ui::keymap::TABLE;
+
+    #[test]
+    fn every_screen_has_a_key_and_every_such_key_a_screen() {
+        for (at, name) in Screens::NAMES.iter().enumerate() {
+            let number = u8::try_from(at + 1).unwrap();
+            assert!(TABLE.iter().any(|row| row.action == Action::Show(number)), "{name}");
+        }
+        let shown = TABLE.iter().filter(|row| matches!(row.action, Action::Show(_)));
+        assert_eq!(shown.count(), Screens::NAMES.len());
+        assert_eq!(Screens::NAMES[RACE], "Race");
+    }
+
+    #[test]
+    fn every_focus_is_in_the_plan_of_its_screen_at_any_size() {
+        let start = Start {
+            folder: Path::new("/"),
+            home: None,
+            target: &Target::Embedded,
+            dialect: Dialect::of(Variant::Cp2),
+            with_plaintext: false,
+        };
+        let mut screens = Screens::new(&start);
+        let clock = crate::ui::listing::Clock { zone: jiff::tz::TimeZone::UTC, now: None };
+        let link = crate::ui::link::Link::new(Target::Embedded, None, Vec::new());
+        let shared = Shared::new(link, start.dialect, None, clock);
+        for (width, height) in [(40, 10), (80, 22), (120, 38), (200, 48)] {
+            let body = Rect::new(0, 1, width, height);
+            for screen in screens.all_mut() {
+                let first = screen.ring().pane();
+                let plan = screen.plan(body, &shared);
+                assert!(plan.area(first).is_some(), "{first:?} {body:?}");
+                let areas = plan.0.iter().map(|(_, area)| area.area()).sum::<u32>();
+                assert!(areas <= body.area(), "no two panes overlap");
+            }
+        }
+    }
+}

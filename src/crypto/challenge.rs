@@ -25,7 +25,7 @@ pub enum ChallengeError {
         got: usize,
     },
     /// The certificate's key did not sign this message.
-    #[error("the signature over our message was not made by the certificate's key")]
+    #[error("the signature was not made over our message by the certificate's key")]
     Mismatch,
 }
 

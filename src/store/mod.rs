@@ -145,7 +145,7 @@ impl Ticket {
     }
 }
 
-/// A published file that may still be continued (docs/protocol.md, section "The end of a connection").
+/// A published file that may still be continued (docs/protocol.md, section "When a file is complete").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// Requested name.

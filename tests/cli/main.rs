@@ -303,7 +303,7 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
 
     let again = home.run(&["certs", "init", "--bits", "1024"]);
     assert_eq!(again.code, Some(5), "{again:?}");
-    assert!(again.out.is_empty() && again.err.contains("already there; nothing was written"), "{again:?}");
+    assert!(again.out.is_empty() && again.err.contains("already exists; nothing was written"), "{again:?}");
     assert!(contents(&home.path("certs")) == made, "a key was overwritten");
 
     // One of the six is enough to leave all of them alone.

@@ -84,7 +84,7 @@ fn a_certificate_that_does_not_hold_is_refused_with_its_reason() {
         (certificate("trust/self-signed.crt"), "is self-signed"),
         (certificate("trust/sha1.crt"), "signed with SHA-1"),
         (twice, "several certificates"),
-        (trailing, "bytes after the certificate"),
+        (trailing, "other bytes follow the certificate"),
     ] {
         for variant in PROVING {
             let fault =

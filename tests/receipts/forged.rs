@@ -175,13 +175,13 @@ fn a_receipt_key_is_the_servers_by_the_word_of_the_ca() {
     for (name, why) in [
         (
             "another-subject.crt",
-            "is certified for CN=TEST another server,O=TEST,C=SG, and the server is CN=TEST server",
+            "is certified for CN=TEST another server,O=TEST,C=SG, but the server is CN=TEST server",
         ),
         ("other-ca.crt", "was issued by CN=TEST other CA"),
         ("expired.crt", "expired on 2021-01-01"),
         ("v3.crt", "its key usage allows decryption"),
-        ("server-auth.crt", "its extended key usage does not hold documentSigning"),
-        ("code-signing.crt", "its extended key usage does not hold documentSigning"),
+        ("server-auth.crt", "its extended key usage does not include documentSigning"),
+        ("code-signing.crt", "its extended key usage does not include documentSigning"),
     ] {
         let error = with(name).err().unwrap_or_else(|| panic!("believed {name}"));
         assert!(error.to_string().contains(why), "{name}: {error}");
@@ -233,7 +233,7 @@ fn no_server_proves_itself_by_the_certificate_of_a_receipt_key() {
     let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
     let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
     let error = upload.prove(&anchor(), None).unwrap_err();
-    assert!(error.to_string().contains("its extended key usage does not hold serverAuth"), "{error}");
+    assert!(error.to_string().contains("its extended key usage does not include serverAuth"), "{error}");
     assert_eq!(error.fault().kind, FaultKind::Unproven);
 }
 

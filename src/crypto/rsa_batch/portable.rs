@@ -1,9 +1,10 @@
-//! Montgomery arithmetic on limbs of 64 bits with products of 128: the back end of every machine, and the
-//! arithmetic around the exponentiations on all of them.
+//! Montgomery arithmetic on limbs of 64 bits with products of 128: the back end for every machine, and the arithmetic
+//! around the exponentiations in all back ends.
 //!
-//! With R = 2^(64 N), a number x < n stands as x R mod n; a product of two such is a product and a division
-//! by R, which needs no division (Montgomery 1985; both in one walk, as "FIOS" of Koç, Acar, Kaliski 1996). A square
-//! is a product like others: LLVM makes slower code of the halved number of products. Results are always below n. No branch and no index depends on a number or a secret exponent.
+//! With R = 2^(64 N), a number x < n is represented as x R mod n. A product of two such numbers is a product followed
+//! by a division by R, which needs no division (Montgomery 1985; both in one loop, as "FIOS" of Koç, Acar, Kaliski
+//! 1996). A square is computed like any product: LLVM generates slower code for half the number of products. Results
+//! are always below n. No branch and no index depends on a number or a secret exponent.
 
 use zeroize::Zeroize;
 

@@ -25,7 +25,7 @@ use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
 use crate::event::Padding;
 
-/// Number of blocks by which CP1 is distinguished from AP (docs/protocol.md, section "CP1").
+/// Number of blocks by which CP1 is distinguished from AP (docs/protocol.md, section "AP or CP1").
 const TELLING_BLOCKS: usize = 4;
 
 /// Converts plaintext to blocks. Every block is full except the last; an empty file becomes one empty block.

@@ -10,12 +10,13 @@
 //!  2048 bits     28   74      2072    2 × 74 = 148                148 × (2^28 − 1)^2 + 2^36 < 2^63.3
 //! ```
 //!
-//! **No accumulator overflows.** Limbs of operands are below 2^BITS: the moduli's by cutting, the others'
-//! because `carry` leaves them so. A column of the product a b has at most L products of two limbs (a square
-//! has `2 a[i] a[j]` in place of `a[i] a[j] + a[j] a[i]`: the same sum, with `2 a[i]` < 2^(BITS + 1) <= 2^30 within the
-//! 32 bits that are multiplied), the division by R adds at most L products `m n[i]` with m < 2^BITS and one carry,
-//! the sum of a column shifted right by BITS, which is below 2^(64 − BITS). All below 2^64 by the table, so
-//! every sum is exact. (In `quotients`, `cross` is below 2 × 2^(32 + BITS).) (1024 bits in 36 limbs of 29 would be 72 × 2^58 > 2^64.) `tests` computes the table.
+//! **No accumulator overflows.** Limbs of operands are below 2^BITS: those of the moduli because they are cut so, the
+//! others because `carry` leaves them so. A column of the product a b has at most L products of two limbs (a square
+//! has `2 a[i] a[j]` in place of `a[i] a[j] + a[j] a[i]`: the same sum, with `2 a[i]` < 2^(BITS + 1) <= 2^30 within
+//! the 32 bits that are multiplied). The division by R adds at most L products `m n[i]` with m < 2^BITS and one
+//! carry, the sum of a column shifted right by BITS, which is below 2^(64 − BITS). All sums are below 2^64 by the
+//! table, and so exact. In `quotients`, `cross` is below 2 × 2^(32 + BITS). (1024 bits in 36 limbs of 29 would be 72
+//! × 2^58 > 2^64.) `tests` computes the table.
 //!
 //! **No number outgrows its limbs, without a subtraction.** Operands are below 2 n (a constant, or a number that
 //! came in, below n). A product is below (2 n × 2 n + (R − 1) n) / R < 2 n, as R >= 2^10 n > 4 n. So the

@@ -1,6 +1,6 @@
-# `just --list` tells them all. None is needed to build or test: see the README.
+# `just --list` shows all tasks. None is needed to build or test: see CONTRIBUTING.md.
 
-# What CI demands, as far as it needs no Python.
+# The checks of CI that need no Python.
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
@@ -8,20 +8,20 @@ check:
     cargo test
     -cargo deny check
 
-# The Python peer against the release binary.
+# Test the release binary against the Python peer.
 interop:
     cargo build --release
     python3 -m venv target/ci-venv
     target/ci-venv/bin/pip install -q -r tests/interop/requirements.txt
     target/ci-venv/bin/python tests/interop/run.py --upseal target/release/upseal
 
-# kill -9 and, as root, power cuts in the midst of uploads.
+# Kill the program and, as root, cut the power of an ext4 image during uploads.
 crash:
     cargo build --release
     python3 tests/receipts/crash.py --upseal target/release/upseal
     sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 30
 
-# Speeds: the ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory, receipts. On a quiet machine.
+# Measure ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory and receipts. Needs a quiet machine.
 bench:
     cargo build --release
     cargo bench --bench fernet
@@ -34,21 +34,21 @@ bench:
     python3 benches/receipts.py --upseal target/release/upseal --folder /dev/shm
     python3 benches/receipts.py --upseal target/release/upseal
 
-# RSA: 100,000 operations of each key length, by every back end, the crate and OpenSSL; and its timing.
+# Compare 100,000 RSA operations of each key length by every back end, the rsa crate and OpenSSL, and test their timing.
 nightly:
     tests/rsa/compare.sh 100000
     cargo bench --bench timing
 
-# How the cost grows with the file and with the clients: docs/growth.md and its picture.
+# Measure the cost by file size and number of clients: docs/growth.md and its picture.
 growth:
     cargo build --release
     python3 benches/growth.py --upseal target/release/upseal --out docs
 
-# The README's pictures, from the program itself in a pseudo-terminal.
+# Draw the README's pictures with the program in a pseudo-terminal.
 picture:
     cargo build --release
     cargo run --example picture -- target/release/upseal assets
 
-# Look at changed snapshots of the screens (needs cargo-insta).
+# Review changed snapshots of the screens (needs cargo-insta).
 snapshots:
     cargo insta test --review -- ui

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How the cost of an upload grows, with the file's size and with the number of clients: docs/growth.md and .svg.
+"""Measures the cost of an upload by file size and number of clients, for docs/growth.md and its picture.
 
     growth.py --upseal BIN [--out docs] [--sizes 1,8,64,512,2048,8192] [--clients 1,2,4,8,16,32,64]
 
-Wall seconds are from the first client's spawn to the last one's end; CPU seconds are user and system, those of all
-clients together and of the server from its start to its end. Each size is sent three times, up to 512 MiB, and
-the fastest counts; the rest once. Sizes are MiB. At most 12 GiB of the folder are in use.
+Wall seconds run from the start of the first client to the end of the last one. CPU seconds are user and system,
+for all clients together and for the server from its start to its end. Sizes up to 512 MiB are sent three times
+and the fastest counts; larger ones are sent once. Sizes are in MiB. The folder needs up to 12 GiB.
 """
 
 import argparse
@@ -22,8 +22,8 @@ import chart  # noqa: E402
 from bed import GIB, MIB, Broken, size_words  # noqa: E402
 
 VARIANTS = {"cp2": "CP2", "plain": "Plain"}
-EACH = 64 * MIB     # what one of many clients sends
-DATA = 4 * GIB      # more than that of a file is a hole, so that a tmpfs holds both copies
+EACH = 64 * MIB     # bytes that each of many clients sends
+DATA = 4 * GIB      # the rest of a file is a hole, so that a tmpfs can hold both copies
 AGAIN = 512 * MIB   # up to this size the best of three counts
 
 
@@ -51,7 +51,7 @@ def one_file(bed, variant, size):
 
 
 def many_clients(bed, count):
-    """Each is a user of their own, with a name of their own for the same bytes."""
+    """Uploads from `count` clients, each with its own home and its own file name for the same bytes."""
     source = bed.file(EACH)
     with bed.scratch() as names, bed.server(lean=True) as server, contextlib.ExitStack() as running:
         for number in range(count):
@@ -64,7 +64,7 @@ def many_clients(bed, count):
         seconds = time.monotonic() - begun
         there = [entry for entry in server.store.iterdir() if entry.stat().st_size == EACH]
         if len(there) != count:
-            raise Broken(f"{count} clients sent a file each, and {len(there)} are there")
+            raise Broken(f"{count} clients sent a file each, but the store has {len(there)}")
         ended = server.stop()
         return Point(count * EACH, seconds, sum(cost.cpu for cost in costs), ended.cpu,
                      max(cost.rss for cost in costs), ended.rss)
@@ -86,20 +86,21 @@ def table(first, rows):
 
 
 def summary(by_variant, by_count):
-    """What the figures say, in sentences made of them."""
+    """Returns sentences that summarise the figures."""
     said = []
     for variant, points in by_variant.items():
         small, large = points[0], points[-1]
         peaks = [rss / MIB for point in points for rss in (point.client_rss, point.server_rss)]
-        said.append(f"- {VARIANTS[variant]}: {large.size / small.size:,.0f} times the bytes take "
-                    f"{large.seconds / small.seconds:,.0f} times as long; no process had more than "
-                    f"{max(peaks):.1f} MiB, at any size.")
+        said.append(f"- {VARIANTS[variant]}: a file with {large.size / small.size:,.0f} times the bytes takes "
+                    f"{large.seconds / small.seconds:,.0f} times as long; no process used more than "
+                    f"{max(peaks):.1f} MiB at any size.")
     if by_count:
         few, many = (by_count[edge] for edge in (min(by_count), max(by_count)))
         cpu = (many.server_cpu / many.size) / (few.server_cpu / few.size)
-        said.append(f"- {max(by_count)} clients at once, against {min(by_count)}: {many.rate / few.rate:.2f} times the "
-                    f"bytes a second, {cpu:.2f} times the server's CPU for each byte, and {many.server_rss / MIB:.1f} "
-                    f"MiB at the server's peak instead of {few.server_rss / MIB:.1f} MiB.")
+        said.append(f"- {max(by_count)} clients at the same time, compared with {min(by_count)}: "
+                    f"{many.rate / few.rate:.2f} times the bytes per second, {cpu:.2f} times the server's CPU time per "
+                    f"byte, and a server peak of {many.server_rss / MIB:.1f} MiB instead of "
+                    f"{few.server_rss / MIB:.1f} MiB.")
     return "\n".join(said)
 
 
@@ -107,28 +108,31 @@ def page(machine, by_variant, by_count):
     sizes = [((size_words(point.size), VARIANTS[variant]), point)
              for of_one_size in zip(*by_variant.values()) for variant, point in zip(by_variant, of_one_size)]
     counts = [((str(count),), point) for count, point in by_count.items()]
-    return f"""# How the cost grows
+    return f"""# Cost by size and number of clients
 
-![Seconds over the file's size, and bytes a second over the number of clients](growth.svg)
+![Seconds over the file's size, and bytes per second over the number of clients](growth.svg)
 
-`benches/growth.py` made this page and its picture (`just growth`). Client and server are on one machine and share its
-cores; files are in a tmpfs, hashed on both sides; what is over {size_words(DATA)} of a file is a hole. Wall clock
-from the client's spawn to its end, CPU time as user and system together, memory as the peak RSS; MB are 10^6 bytes.
-The shortest times hold a few milliseconds of the shell that starts each process, so that its memory is its own.
+`benches/growth.py` writes this page and its picture (`just growth`). Client and server run on one
+machine and share its cores. Files are in a tmpfs and hashed on both sides; the part of a file over
+{size_words(DATA)} is a hole. Times are wall-clock times from the start of the client process to its end,
+CPU time is user and system together, memory is the peak RSS, and MB are 10^6 bytes. The shortest
+times include a few milliseconds of the shell that starts each process; it gives each process its own
+memory peak.
 
-```
+```text
 {chr(10).join(machine)}
 ```
 
 {summary(by_variant, by_count)}
 
-## With the file's size
+## By file size
 
 {table(("file", "variant"), sizes)}
 
-## With the number of clients
+## By number of clients
 
-CP2, {size_words(EACH)} from each, all at once, to one server. The clients' CPU is the sum, their memory the largest.
+CP2, {size_words(EACH)} from each client, all at the same time, to one server. The clients' CPU time is the
+sum, their memory the largest.
 
 {table(("clients",), counts)}
 """
@@ -142,20 +146,20 @@ def picture(by_variant, by_count):
     sizes = [size for size, _ in lines[0][1]]
     seconds = [second for _, second in points]
     steps = chart.decades(min(seconds), max(seconds))
-    # The slope of what costs in proportion to the size, above all lines, as far as the plot goes.
+    # A line for cost in proportion to the size, above all others, across the plot.
     each = 3 * max(second / size for size, second in points if size == sizes[-1])
     begin, end = max(sizes[0], steps[0] / each), min(sizes[-1], steps[-1] / each)
     parts += chart.panel(
         0, 470, 360, title="Time over size", x_words="size of the file (logarithmic)",
         y_words="seconds (logarithmic)", x_ticks=[(size, size_words(size)) for size in sizes],
         y_ticks=[(value, f"{value:g}") for value in steps], y_log=True, lines=lines,
-        guide=("in proportion to the size", [(begin, begin * each), (end, end * each)]))
+        guide=("proportional to the size", [(begin, begin * each), (end, end * each)]))
     if by_count:
         rates = [(count, point.rate) for count, point in by_count.items()]
         ticks = chart.even(max(rate for _, rate in rates))
         parts += chart.panel(
-            480, 400, 360, title="Clients at once", x_words=f"connections, {size_words(EACH)} by CP2 each",
-            y_words="MB/s of all together", x_ticks=[(count, str(count)) for count in by_count],
+            480, 400, 360, title="Clients at once", x_words=f"connections, {size_words(EACH)} of CP2 each",
+            y_words="MB/s in total", x_ticks=[(count, str(count)) for count in by_count],
             y_ticks=[(value, f"{value:g}") for value in ticks], y_log=False, lines=[("CP2", rates)])
     return chart.svg(880 if by_count else 470, 360, "Seconds over the file's size for CP2 and Plain, and MB/s over "
                      "the number of clients", parts)
@@ -170,8 +174,8 @@ def numbers(words):
 def command_line():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--upseal", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=None, help="where growth.md and growth.svg go; without: nowhere")
-    parser.add_argument("--folder", default="/dev/shm", help="where to work: a tmpfs")
+    parser.add_argument("--out", type=Path, default=None, help="folder for growth.md and growth.svg; without it none are written")
+    parser.add_argument("--folder", default="/dev/shm", help="working folder, on a tmpfs")
     parser.add_argument("--sizes", type=numbers, default=numbers("1,8,64,512,2048,8192"), help="MiB")
     parser.add_argument("--clients", type=numbers, default=numbers("1,2,4,8,16,32,64"))
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one process")

@@ -1,0 +1,8 @@
+//! Rules about the repository itself: no file names a document that does not exist, and the language of comments,
+//! messages and pages follows CONTRIBUTING.md.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod language;
+mod references;
+mod tree;

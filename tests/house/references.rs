@@ -79,7 +79,7 @@ fn no_file_names_a_document_outside_of_the_repository() {
 
 /// Returns what a text refers to, with the number of the line.
 fn references(text: &Text) -> Vec<(usize, String)> {
-    let is_page = text.path.ends_with(".md");
+    let is_page = Path::new(&text.path).extension().is_some_and(|extension| extension == "md");
     let mut found = Vec::new();
     for (n, line) in text.lines() {
         // The targets of links.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""An independent peer of upseal, written from PROTOCOL.md alone.
+"""An independent peer of upseal, written from docs/protocol.md alone.
 
     peer.py certs --dir DIR          make a CA, a server certificate and its key
     peer.py serve --port 0 ...       a strict server for one variant
     peer.py send --to HOST:PORT ...  a strict client
 
-Every cipher is one call of the `cryptography` package. Bodies are held in memory: this is
-a measuring stick, not a product. `--fault` makes either side misbehave in one named way.
+Every cipher is one call of the `cryptography` package. Bodies are kept in memory, because this
+is a test tool. `--fault` makes either side misbehave in one named way.
 
 Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cannot connect, 4 the server is unproven.
 """
@@ -42,31 +42,31 @@ MAX_MESSAGE = 4096
 MAX_ANSWER = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 SOCKET_TIMEOUT = 30  # seconds without progress
-END_TIMEOUT = 10     # how long a client may take to shut down its write side after the server's end
-CLOCKS_APART = 300   # seconds that a timestamp in an AP message may be off
+END_TIMEOUT = 10     # seconds that a client may take to end its side after the server's end
+CLOCKS_APART = 300   # seconds by which a timestamp in an AP message may differ
 
-# CP1: what may stand behind the last (k, block) pair. By default framing D has the last of these, and the others nothing.
+# CP1: terminators after the last (k, block) pair. The default is `max` in framing D and `none` in the others.
 TERMINATORS = ["none", "0", "1", "10000", "end", "max"]
 TERMINATOR = 2 ** 64 - 1
 
 
 class Refused(Exception):
-    """The other side broke the protocol, or went away before the end."""
+    """The other side violated the protocol, or disconnected before the end."""
 
 
 class Unproven(Exception):
-    """The server did not prove who it is."""
+    """The server did not prove its identity."""
 
 
 # ---------------------------------------------------------------- the wire
 
 def u64(value):
-    """Every integer is 8 bytes, big-endian, unsigned."""
+    """Encodes an integer: 8 bytes, big-endian, unsigned."""
     return struct.pack(">Q", value)
 
 
 class Wire:
-    """Exact reads on a socket, one integer that can be put back, and writes in one of three manners."""
+    """Exact reads from a socket with one integer of lookahead, and writes in one of three modes."""
 
     def __init__(self, sock, writes="plain"):
         sock.settimeout(SOCKET_TIMEOUT)
@@ -86,7 +86,7 @@ class Wire:
             self.sock.sendall(data)
 
     def flush(self):
-        """Everything held back goes out in one send."""
+        """Sends everything that was held back, in one call."""
         if self.held:
             held, self.held = b"".join(self.held), []
             self.sock.sendall(held)
@@ -109,14 +109,14 @@ class Wire:
         return struct.unpack(">Q", self.read(8))[0]
 
     def peek_int(self):
-        """The next integer, which stays to be read; None at an orderly end."""
+        """Returns the next integer without consuming it; None at an orderly end."""
         if self.put_back is None and self.sock.recv(1, socket.MSG_PEEK) == b"":
             return None
         self.put_back = self.read_int()
         return self.put_back
 
     def read_message(self, limit):
-        """M1, M2: a length that meets its limit, then so many bytes."""
+        """Reads M1, checks it against the limit, and reads M2."""
         return self.read_rest(self.read_int(), limit)
 
     def read_rest(self, length, limit):
@@ -130,12 +130,12 @@ class Wire:
             raise Refused("bytes after the end")
 
     def reset(self):
-        """Close with a TCP reset instead of an orderly end."""
+        """Closes with a TCP reset instead of an orderly end."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
 
-# ---------------------------------------------------------------- cryptography, one call each
+# ---------------------------------------------------------------- cryptography
 
 def pss_of(salt_length):
     return padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=salt_length)
@@ -146,7 +146,7 @@ def pss_sign(private_key, message, salt_length=padding.PSS.MAX_LENGTH):
 
 
 def pss_verify(public_key, signature, message, any_salt=False):
-    """Without `any_salt` only the maximum passes: emLen - hLen - 2, 94 bytes for RSA-1024."""
+    """Verifies a signature; without `any_salt` its salt must have the maximum length, 94 bytes for RSA-1024."""
     em_length = (public_key.key_size - 1 + 7) // 8
     salt_length = padding.PSS.AUTO if any_salt else em_length - 32 - 2
     public_key.verify(signature, message, pss_of(salt_length), hashes.SHA256())
@@ -159,15 +159,15 @@ def rsa_padding(name):
 
 
 def block_capacity(public_key, padding_name):
-    """How many bytes one RSA block holds: 62 or 117 for RSA-1024."""
+    """Returns the plaintext bytes of a full RSA block: 62 or 117 for RSA-1024."""
     k = public_key.key_size // 8
     return k - 66 if padding_name == "oaep" else k - 11
 
 
 def rsa_blocks(public_key, padding_name, data, lengths=()):
-    """CP1: the file as a list of RSA blocks; an empty file is one encrypted empty block.
+    """Returns the file as a list of RSA blocks (CP1); an empty file is one encrypted empty block.
 
-    `lengths` says how many bytes go into each, in turn; none given, or more than fit: as many as fit."""
+    `lengths` are the plaintext bytes of the blocks, in turn, limited to full blocks; without them all are full."""
     capacity = block_capacity(public_key, padding_name)
     lengths = [min(length, capacity) for length in lengths] or [capacity]
     pieces, place = [], 0
@@ -179,7 +179,7 @@ def rsa_blocks(public_key, padding_name, data, lengths=()):
 
 
 def terminator_bytes(options):
-    """What stands behind the last pair."""
+    """Returns the bytes after the last pair."""
     word = options.terminator or ("max" if options.framing == "D" else "none")
     if options.framing == "A" or word == "none":
         return b""
@@ -188,8 +188,8 @@ def terminator_bytes(options):
     return u64(TERMINATOR if word == "max" else int(word))
 
 
-def said_framing(options):
-    """The framing that upseal's hello says, or - where it leaves it to the bytes."""
+def hello_framing(options):
+    """Returns the framing that upseal's hello names, or `-` if the bytes decide."""
     ends = terminator_bytes(options)
     if options.framing in ("D", "E"):
         return "D" if ends else "E"
@@ -204,7 +204,7 @@ def rsa_decrypt(private_key, padding_name, block):
 
 
 class RawToken:
-    """CP2 of the C edition: 32 raw bytes of key; the token is IV, ciphertext, HMAC over both."""
+    """CP2 of the C edition: a key of 32 raw bytes; the token is IV, ciphertext, HMAC over both."""
 
     def __init__(self, session_key):
         if len(session_key) != 32:
@@ -252,7 +252,7 @@ def load_certificate(path):
 
 
 def verify_certificate(leaf, ca):
-    """Signed by the CA (PKCS1v15, the certificate's own hash), and inside its validity."""
+    """Checks that the CA signed the certificate (PKCS1v15, the certificate's own hash) and that it is valid now."""
     try:
         ca.public_key().verify(
             leaf.signature, leaf.tbs_certificate_bytes, padding.PKCS1v15(), leaf.signature_hash_algorithm)
@@ -265,13 +265,13 @@ def verify_certificate(leaf, ca):
 
 # ---------------------------------------------------------------- AP messages
 
-# `ascii` and `timestamp` are upseal's hello; the others are what foreign clients send.
+# `ascii` and `timestamp` are upseal's hello; the others are messages of third-party clients.
 AUTH_MESSAGES = ["ascii", "timestamp", "random32", "text", "stamped-text"]
 
 
 def write_auth_message(form, options):
     random_text = b"Client Request SecureStore ID " + os.urandom(8).hex().encode("ascii")
-    framing = said_framing(options)
+    framing = hello_framing(options)
     return {
         "ascii": lambda: write_hello(options.variant, options.padding, framing, options.key_form),
         "timestamp": lambda: write_hello(options.variant, options.padding, framing, options.key_form,
@@ -288,27 +288,27 @@ def write_hello(variant, padding_name, framing, key_form, stamp=None):
 
 
 def check_hello(message, options):
-    """Refuses a hello that is malformed, or that announces something other than this server speaks."""
+    """Refuses a hello that is malformed, or that announces another dialect than this server's."""
     shape = rb"upseal/1 ([a12])([op-])([A-F-])([fr-])([r-])- (.{8})([0-9a-f]+)"
     match = re.fullmatch(shape, message, re.DOTALL)
     if match is None or len(message) not in (128, 256):
         raise Refused(f"not a hello: {message!r}")
-    said_variant, said_padding, said, said_key_form = (part.decode() for part in match.groups()[:4])
+    hello_variant, hello_padding, named_framing, hello_key_form = (part.decode() for part in match.groups()[:4])
     variant, padding_name, framing = options.variant, options.padding, options.framing
-    if said_variant != {"ap": "a", "cp1": "1", "cp2": "2"}[variant]:
-        raise Refused(f"hello announces variant {said_variant} to a {variant} server")
-    if variant == "cp1" and said_padding != padding_name[0]:
-        raise Refused(f"hello announces padding {said_padding}, the server takes {padding_name}")
-    taken = said_framing(options) if framing else "ABCDEF"
-    if variant == "cp1" and said not in taken:
-        raise Refused(f"hello announces framing {said}, the server takes {taken}")
-    if variant == "cp2" and (said_padding not in (padding_name[0], "-") or said_key_form != options.key_form[0]):
-        raise Refused(f"hello announces key {said_padding}{said_key_form}, "
-                      f"the server takes {padding_name}, {options.key_form}")
+    if hello_variant != {"ap": "a", "cp1": "1", "cp2": "2"}[variant]:
+        raise Refused(f"hello announces variant {hello_variant} to a {variant} server")
+    if variant == "cp1" and hello_padding != padding_name[0]:
+        raise Refused(f"hello announces padding {hello_padding}, expected {padding_name}")
+    accepted = hello_framing(options) if framing else "ABCDEF"
+    if variant == "cp1" and named_framing not in accepted:
+        raise Refused(f"hello announces framing {named_framing}, expected {accepted}")
+    if variant == "cp2" and (hello_padding not in (padding_name[0], "-") or hello_key_form != options.key_form[0]):
+        raise Refused(f"hello announces key {hello_padding}{hello_key_form}, "
+                      f"expected {padding_name}, {options.key_form}")
 
 
 def check_auth_message(message, form):
-    """Refuses a message that is not of the form that this server was told to demand."""
+    """Refuses a message that does not have the form that this server demands."""
     hello = message.startswith(b"upseal/1 ")
     stamp = {"timestamp": message[16:24], "stamped-text": message[:8]}.get(form)
     good = {
@@ -319,15 +319,15 @@ def check_auth_message(message, form):
         "stamped-text": not hello and len(message) >= 8,
     }[form]
     if not good:
-        raise Refused(f"the message is not of the form {form}: {message!r}")
+        raise Refused(f"the message does not have the form {form}: {message!r}")
     if stamp and abs(time.time() - struct.unpack(">Q", stamp)[0]) > CLOCKS_APART:
-        raise Refused(f"the timestamp {stamp.hex()} is not now")
+        raise Refused(f"the timestamp {stamp.hex()} is not the current time")
 
 
 # ---------------------------------------------------------------- serve
 
 class Server:
-    """What one `serve` run knows; the recorded answer outlives a connection (fault `replay`)."""
+    """The state of one `serve` run; the recorded answer outlives a connection (fault `replay`)."""
 
     def __init__(self, options):
         self.options = options
@@ -348,7 +348,7 @@ def serve(options):
     os.makedirs(options.store, exist_ok=True)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if options.fault in ("cut", "reset"):  # so that a client cannot have sent it all before the cut
+    if options.fault in ("cut", "reset"):  # so that the client cannot send everything before the cut
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     listener.bind(("127.0.0.1", options.port))
     listener.listen()
@@ -360,7 +360,7 @@ def serve(options):
         try:
             sock, _ = listener.accept()
         except TimeoutError:
-            log("nobody came")
+            log("no client connected")
             return 1
         log("connection", number)
         with sock:
@@ -374,7 +374,7 @@ def serve(options):
 
 
 class Session:
-    """One connection, from its first MODE to its end."""
+    """One connection of the server, from its first MODE to its end."""
 
     def __init__(self, server, wire, number):
         self.server, self.wire, self.number = server, wire, number
@@ -435,13 +435,13 @@ class Session:
         pieces = self.read_framing(m1, self.options.framing) if self.options.framing else self.read_any_framing(m1)
         log("blocks", len(pieces))
         data = b"".join(pieces)
-        # A C announces 0 bytes either way: there the block shows only as what follows.
+        # Framing C announces 0 bytes in both cases: the block shows only in what follows.
         if data == b"" and self.options.empty != ("block" if pieces else "zero"):
-            raise Refused(f"CP1: an empty file as {len(pieces)} blocks, the server takes {self.options.empty}")
+            raise Refused(f"CP1: an empty file as {len(pieces)} blocks, expected {self.options.empty}")
         return data
 
     def read_framing(self, m1, framing):
-        """The body in this framing and no other, as the plaintext of each block."""
+        """Reads a body in this framing only; returns the plaintext of each block."""
         if framing == "A":
             return self.read_joined_blocks(m1)
         pieces = self.read_pairs(m1, framing)
@@ -449,11 +449,11 @@ class Session:
         if ends and self.wire.read_int() != struct.unpack(">Q", ends[:8])[0]:
             raise Refused(f"framing {framing}: neither a block nor the terminator")
         if ends and self.wire.read(len(ends) - 8) != ends[8:]:
-            raise Refused(f"framing {framing}: a 3, and no {ends[8:]!r}")
+            raise Refused(f"framing {framing}: a 3 without {ends[8:]!r}")
         return pieces
 
     def read_pairs(self, m1, framing):
-        """M1 and the pairs of this framing, without what stands behind them."""
+        """Reads the pairs of this framing, without a terminator."""
         k = self.k
         if m1 == 0 and not (framing in "DE" and terminator_bytes(self.options)):
             return self.read_more() if framing == "C" else []
@@ -464,9 +464,9 @@ class Session:
             while total < m1:
                 pieces.append(self.read_pair())
                 total += len(pieces[-1])
-            more = self.read_more()  # empty blocks that M1 does not count
+            more = self.read_more()  # empty blocks, which M1 does not count
             if total != m1 or any(more):
-                raise Refused(f"framing C: {total + sum(map(len, more))} bytes came, {m1} were announced")
+                raise Refused(f"framing C: got {total + sum(map(len, more))} bytes, {m1} were announced")
             return pieces + more
         if framing == "F":
             if m1 % k != 0:
@@ -479,7 +479,7 @@ class Session:
         return pieces
 
     def read_any_framing(self, m1):
-        """Without being told which: a pair goes on wherever k stands in the place of a MODE."""
+        """Detects the framing; the body continues wherever k is in the place of a MODE."""
         k = self.k
         if m1 == TERMINATOR:
             return []
@@ -492,7 +492,7 @@ class Session:
                 raise Refused(f"CP1: M1 is {m1}: neither bytes, nor blocks, nor encrypted bytes of {len(pieces)} pairs")
             return pieces
         pieces = self.read_joined_blocks(m1, first)
-        if m1 == k:  # an A of one block, or the first pair of D or E
+        if m1 == k:  # A with one block, or the first pair of D or E
             pieces += self.read_more()
             if self.wire.peek_int() == TERMINATOR:
                 self.wire.read_int()
@@ -509,7 +509,7 @@ class Session:
         return [self.decrypt(body[i:i + self.k]) for i in range(0, length, self.k)]
 
     def read_more(self):
-        """Pairs, for as long as there are any: what follows the last one stays to be read."""
+        """Reads pairs for as long as there are any; what follows the last one is not consumed."""
         pieces = []
         while self.wire.peek_int() == self.k:
             pieces.append(self.read_pair())
@@ -534,7 +534,7 @@ class Session:
         try:
             return self.tokens.decrypt(token)
         except InvalidToken as error:
-            raise Refused("the token does not verify") from error
+            raise Refused("the token is not valid") from error
 
     def receive_session_key(self):
         if self.options.key_length_bytes == 16 and self.wire.read_int() != 0:
@@ -542,7 +542,7 @@ class Session:
         encrypted = self.wire.read_message(MAX_MESSAGE)
         if len(encrypted) != self.k:
             raise Refused(f"CP2: a session key of {len(encrypted)} bytes is not one RSA block")
-        # One known client sends more blocks behind it, with nothing in them.
+        # One known client sends further, empty blocks after it.
         session_key = b"".join([self.decrypt(encrypted), *self.read_more()])
         try:
             self.tokens = token_maker(session_key, self.options.key_form)
@@ -553,7 +553,7 @@ class Session:
         message = self.wire.read_message(MAX_MESSAGE)
         log("message", message.hex())
         if message.startswith(b" " * 64 + b"TLS 1.3"):
-            raise Refused("that is the input of a TLS 1.3 CertificateVerify")
+            raise Refused("the message is the input of a TLS 1.3 CertificateVerify")
         if self.options.utf8:
             try:
                 message.decode("utf-8")
@@ -585,17 +585,17 @@ class Session:
         return self.server.recorded_signature
 
     def break_off(self):
-        """Faults `cut` and `reset`: go away in the middle of the body."""
+        """Disconnects in the middle of the body (faults `cut` and `reset`)."""
         length = self.wire.read_int()
         self.wire.read(length // 2)
         if self.options.fault == "reset":
             self.wire.reset()
-        raise Refused(f"fault {self.options.fault}: gone after {length // 2} of {length} bytes")
+        raise Refused(f"fault {self.options.fault}: disconnected after {length // 2} of {length} bytes")
 
     def close(self):
-        """After the last MODE 2 the server ends, and the client after it: nothing more may come."""
+        """Ends the server's side after the last MODE 2; then the client must end its side without further bytes."""
         if self.options.goodbye == "never":
-            raise Refused("MODE 2 from a client that never says goodbye")
+            raise Refused("MODE 2 from a client that should not send it")
         if self.options.goodbye == "twice" and self.wire.read_int() != CLOSE:
             raise Refused("not a second MODE 2")
         if self.options.fault == "no-close":
@@ -635,7 +635,7 @@ def send(options):
         try:
             return Upload(options, Wire(sock, options.writes)).run()
         except Unproven as error:
-            print(f"the server is unproven: {error}", file=sys.stderr)
+            print(f"the server did not prove its identity: {error}", file=sys.stderr)
             return 4
         except (Refused, OSError) as error:
             print(f"failed: {type(error).__name__} {error}", file=sys.stderr)
@@ -653,7 +653,7 @@ class Upload:
     def run(self):
         if self.options.variant != "plain":
             self.authenticate()
-        if self.fault == "second-hello":  # announces another variant in mid-connection
+        if self.fault == "second-hello":  # announces another variant on the same connection
             self.write_message(AUTHENTICATE, write_hello(
                 "cp2" if self.options.variant == "ap" else "ap", "oaep", "A", "fernet"))
             self.read_answer()
@@ -666,7 +666,7 @@ class Upload:
                 self.authenticate()
             if number > 0 and self.options.key_per_file:
                 self.send_session_key()
-            if self.send_file(path, data) == "gone":
+            if self.send_file(path, data) == "disconnected":
                 return 1
         return self.close()
 
@@ -695,7 +695,7 @@ class Upload:
             line, certificate_pem = certificate_pem.split(b"\n", 1)
             log(line.decode("ascii"))
         if not certificate_pem.startswith(b"-----BEGIN CERTIFICATE-----"):
-            raise Unproven("neither blob is a certificate")
+            raise Unproven("neither part of the answer is a certificate")
         try:
             leaf = x509.load_pem_x509_certificate(certificate_pem)
         except ValueError as error:
@@ -716,7 +716,7 @@ class Upload:
         if self.fault == "trunc-key":
             encrypted = encrypted[:20]
         if self.fault == "garbage-key":
-            encrypted = b"\0" + os.urandom(len(encrypted) - 1)  # below the modulus, but nobody's ciphertext
+            encrypted = b"\0" + os.urandom(len(encrypted) - 1)  # below the modulus, but not a valid ciphertext
         if self.options.key_length_bytes == 16:
             self.wire.write(u64(SESSION_KEY))
             self.wire.write(u64(0) + u64(len(encrypted)))
@@ -725,7 +725,7 @@ class Upload:
             self.write_message(SESSION_KEY, encrypted)
 
     def send_key_pieces(self, encrypted):
-        """Three (k, block) pairs behind MODE 4, of which one holds the key and the others nothing."""
+        """Sends three (k, block) pairs after MODE 4; one holds the key and the others are empty."""
         self.wire.write(u64(SESSION_KEY))
         for piece in (1, 2, 3):
             block = self.server_key.encrypt(b"", rsa_padding(self.options.padding))
@@ -745,15 +745,15 @@ class Upload:
         self.wire.write(m1)
         if self.fault == "cut":
             self.wire.write(body[:len(body) // 2 | 1])  # odd, so never between two blocks
-            return "gone"
+            return "disconnected"
         if self.fault == "reset":
             self.wire.write(body[:len(body) // 2 | 1])
             self.wire.reset()
-            return "gone"
-        if self.fault == "reset-at-block":  # framing E: every block is there, the end is not
+            return "disconnected"
+        if self.fault == "reset-at-block":  # framing E: every block is sent, but no orderly end
             self.wire.write(body)
             self.wire.reset()
-            return "gone"
+            return "disconnected"
         if self.options.pause:
             place = self.place_of_block(body) if self.options.variant == "cp1" else len(body) // 2
             self.wire.write(body[:place])
@@ -763,12 +763,12 @@ class Upload:
         self.wire.write(body)
 
     def place_of_block(self, body):
-        """Where the block begins before which to pause, with its length if the framing gives it one."""
+        """Returns the offset of the block to pause before, including its length in framings with pairs."""
         k, framing = self.server_key.key_size // 8, self.options.framing
         step = k if framing == "A" else 8 + k
-        gone = 8 if framing in "DE" else 0  # the first length stands in the place of M1
-        number = self.options.pause_before or (len(body) + gone) // step
-        return max((number - 1) * step - gone, 0)
+        in_m1 = 8 if framing in "DE" else 0  # the first length is in the place of M1
+        number = self.options.pause_before or (len(body) + in_m1) // step
+        return max((number - 1) * step - in_m1, 0)
 
     def wire_name(self, path):
         if self.fault in BAD_NAMES:
@@ -778,7 +778,7 @@ class Upload:
         return name.encode("utf-8")
 
     def encode(self, data):
-        """The body of MODE 1 as this variant has it, in two parts: M1, and what follows it."""
+        """Returns the body of MODE 1 in this variant, in two parts: M1, and what follows it."""
         if self.options.variant == "cp1":
             return self.encode_rsa_blocks(data)
         if self.options.variant == "cp2":
@@ -807,7 +807,7 @@ class Upload:
         }[framing]
 
     def flip_token(self, token):
-        """One bit flipped in the decoded token, so that only the HMAC can tell."""
+        """Flips one bit of the decoded token, so that only the HMAC can reveal it."""
         fernet = self.options.key_form == "fernet"
         raw = base64.urlsafe_b64decode(token) if fernet else token
         iv = 9 if fernet else 0  # a Fernet token begins with its version and the time
@@ -878,7 +878,7 @@ def make_v3(options):
 
 
 def make_v1(options):
-    """As the course makes them: X.509 version 1, no extensions. The builder above cannot, openssl can."""
+    """Makes certificates like the assignment's: X.509 version 1, no extensions, which only openssl can make."""
     def openssl(*words):
         subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
 
@@ -930,26 +930,26 @@ def command_line():
     certs = commands.add_parser("certs", help="make a CA, a server certificate and its key")
     certs.add_argument("--dir", required=True)
     certs.add_argument("--bits", type=int, default=1024)
-    certs.add_argument("--v1", action="store_true", help="X.509 version 1, by the openssl command")
-    certs.add_argument("--expired", action="store_true", help="the server certificate ended yesterday")
-    certs.add_argument("--wrong-ca", action="store_true", help="signed by another CA of the same name")
+    certs.add_argument("--v1", action="store_true", help="make X.509 version 1 with the openssl command")
+    certs.add_argument("--expired", action="store_true", help="make a server certificate that expired yesterday")
+    certs.add_argument("--wrong-ca", action="store_true", help="sign with another CA of the same name")
 
     serve_ = commands.add_parser("serve", help="a strict server for one variant")
     serve_.add_argument("--port", type=int, default=0)
     serve_.add_argument("--certs")
     serve_.add_argument("--store", required=True)
     serve_.add_argument("--connections", type=int, default=1)
-    serve_.add_argument("--framing", choices=list("ABCDEF"), help="CP1: take only this one; without it, any")
+    serve_.add_argument("--framing", choices=list("ABCDEF"), help="CP1: accept only this framing")
     serve_.add_argument("--auth-message", choices=AUTH_MESSAGES, help="demand an AP message of this form")
-    serve_.add_argument("--utf8", action="store_true", help="read the AP message as UTF-8, or close")
+    serve_.add_argument("--utf8", action="store_true", help="close if the AP message is not UTF-8")
     serve_.add_argument("--reply-order", choices=["signature-first", "cert-first"], default="signature-first")
     serve_.add_argument("--reply-gap", type=float, default=0, help="seconds between the four parts of an answer")
     serve_.add_argument("--signature-length", choices=["own", "message"], default="own",
-                        help="state the signature's length, or the message's in its place")
+                        help="length that is stated for the signature: its own or the message's")
     serve_.add_argument("--salt", type=salt_length, default=padding.PSS.MAX_LENGTH,
-                        help="of the AP answer: max or bytes")
+                        help="salt length of the AP answer: max or bytes")
     serve_.add_argument("--fault", choices=SERVE_FAULTS)
-    serve_.add_argument("--hang", type=float, default=45, help="fault no-close: for how many seconds")
+    serve_.add_argument("--hang", type=float, default=45, help="fault no-close: seconds to wait")
     serve_.add_argument("--accept-timeout", type=float, default=60)
 
     send_ = commands.add_parser("send", help="a strict client")
@@ -957,24 +957,24 @@ def command_line():
     send_.add_argument("--ca")
     send_.add_argument("--framing", choices=list("ABCDEF"), default="A")
     send_.add_argument("--block", type=lengths, default=[], metavar="N[,N...]",
-                       help="CP1: plaintext bytes per block, in turn; without it as many as fit")
-    send_.add_argument("--one-block-too-many", action="store_true", help="CP1: an empty block behind a full last one")
+                       help="CP1: plaintext bytes per block, in turn; default: full blocks")
+    send_.add_argument("--one-block-too-many", action="store_true", help="CP1: an empty block after a full last one")
     send_.add_argument("--key-piece", type=int, choices=[1, 2, 3],
-                       help="CP2: the session key in three (k, block) pairs, of which this one holds it")
+                       help="CP2: send the session key as this one of three (k, block) pairs")
     send_.add_argument("--name-as", choices=["base", "path", "windows"], default="base")
     send_.add_argument("--auth-message", choices=AUTH_MESSAGES, default="random32")
     send_.add_argument("--hello", dest="auth_message", action="store_const", const="ascii", help="--auth-message ascii")
-    send_.add_argument("--salt", choices=["max", "any"], default="max", help="which salt of an AP answer passes")
-    send_.add_argument("--key-per-file", action="store_true", help="MODE 4 before each file")
-    send_.add_argument("--auth-per-file", action="store_true", help="MODE 3 before each file")
+    send_.add_argument("--salt", choices=["max", "any"], default="max", help="accepted salt length of an AP answer")
+    send_.add_argument("--key-per-file", action="store_true", help="send MODE 4 before each file")
+    send_.add_argument("--auth-per-file", action="store_true", help="send MODE 3 before each file")
     send_.add_argument("--gap-bytes", dest="writes", action="store_const", const="bytes", default="plain",
-                       help="one byte a write")
+                       help="write one byte at a time")
     send_.add_argument("--glue", dest="writes", action="store_const", const="glued",
-                       help="one send for everything up to the next answer")
+                       help="write everything up to the next answer at once")
     send_.add_argument("--pause", type=float, default=0,
-                       help="seconds of silence in every body: in CP1 before the last block")
+                       help="seconds to pause in every body; in CP1 before the last block")
     send_.add_argument("--pause-before", type=int, metavar="N", help="CP1: pause before this block, counted from 1")
-    send_.add_argument("--linger", type=float, default=0, help="seconds of silence after the last file")
+    send_.add_argument("--linger", type=float, default=0, help="seconds to wait after the last file")
     send_.add_argument("--patience", type=float, default=30, help="seconds to wait for the server's end")
     send_.add_argument("--fault", choices=SEND_FAULTS)
     send_.add_argument("files", nargs="+", metavar="FILE")
@@ -982,16 +982,16 @@ def command_line():
     for command in (serve_, send_):
         command.add_argument("--variant", required=True, choices=["plain", "ap", "cp1", "cp2"])
         command.add_argument("--padding", choices=["oaep", "pkcs1v15"], default="oaep")
-        command.add_argument("--terminator", choices=TERMINATORS, help="CP1: behind the last (k, block) pair")
+        command.add_argument("--terminator", choices=TERMINATORS, help="CP1: bytes after the last (k, block) pair")
         command.add_argument("--empty", choices=["block", "zero"], default="block",
-                             help="CP1: an empty file is one encrypted empty block, or no block at all")
-        command.add_argument("--key-form", choices=["fernet", "raw"], default="fernet", help="CP2: of key and token")
+                             help="CP1: an empty file as one encrypted empty block, or as no block")
+        command.add_argument("--key-form", choices=["fernet", "raw"], default="fernet", help="CP2: form of key and token")
         command.add_argument("--key-length-bytes", type=int, choices=[8, 16], default=8)
-        command.add_argument("--goodbye", choices=["once", "twice", "never"], default="once", help="MODE 2")
+        command.add_argument("--goodbye", choices=["once", "twice", "never"], default="once", help="how often MODE 2 is sent")
 
     options = parser.parse_args()
     if options.command == "certs" and options.v1 and (options.expired or options.wrong_ca):
-        parser.error("--v1 makes good certificates only")
+        parser.error("--v1 makes valid certificates only")
     if options.command == "serve" and options.variant != "plain" and not options.certs:
         parser.error("--certs is needed")
     if options.command == "send" and options.variant != "plain" and not options.ca:

@@ -1,7 +1,7 @@
-//! A session as a file: one event a line, as `docs/captures.md` describes it.
+//! Saving a session to a file of one event per line, as `docs/captures.md` describes.
 //!
-//! What it holds passed on the wire, so never a key in clear. The content of files is left out unless the user
-//! asked for it on the command line.
+//! The file has only what passed on the wire, so never a key in clear. The content of files is left out unless the
+//! user asked for it on the command line.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -15,10 +15,10 @@ use super::recording::Recording;
 use super::text;
 use crate::event::{Event, Frame, Kind};
 
-/// Files of one name that are tried: one each second is more than anybody saves.
+/// Number of names that are tried for one session; more would need one save per second.
 const TRIES: u32 = 100;
 
-/// What is to be written, and what the file is called but for its ending.
+/// A session to be written, and the file's name without its extension.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Capture {
     pub(super) name: String,
@@ -27,7 +27,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Of this recording. Without the content of files, unless it is asked for.
+    /// Creates a capture of a recording, without the content of files unless it is asked for.
     pub(super) fn of(recording: &Recording, with_plaintext: bool) -> Self {
         let wire = recording.id;
         let time = Timestamp::from_millisecond(recording.wire.at_ms).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Capture {
         Self { name, lines, with_plaintext }
     }
 
-    /// Writes a file that only its owner can read, and none that is there already.
+    /// Writes a new file that only its owner can read, and returns its path.
     pub(super) fn write(&self, folder: &Path) -> io::Result<PathBuf> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut options = OpenOptions::new();
@@ -63,7 +63,7 @@ impl Capture {
                 Err(e) => return Err(e),
             };
             let written = self.text().and_then(|text| file.write_all(text.as_bytes()));
-            // Half a capture would be taken for a whole one.
+            // A partial capture would look like a whole one.
             return written.map(|()| path.clone()).inspect_err(|_| drop(fs::remove_file(&path)));
         }
         Err(io::ErrorKind::AlreadyExists.into())
@@ -79,7 +79,7 @@ impl Capture {
     }
 }
 
-/// The file's own bytes never; M2's not where it is the file, or nobody knows what it is.
+/// Returns the frame without the file's bytes, and without M2 where that is the file or may be.
 fn without_content(frame: &Frame, is_open: bool) -> Frame {
     let is_content = match frame.kind {
         Kind::Data => is_open,

@@ -1,4 +1,5 @@
-//! What wakes the run loop: the user, the transfer threads, signals, finished folder listings, and the history.
+//! Sources that wake the run loop: the user, signals, and the threads that read folders, read the history, run the
+//! lab and probe servers.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -28,40 +29,40 @@ use crate::signals;
 use crate::transfer::probe::{self, News as ProbeNews};
 use crate::trust::known::KnownServers;
 
-/// How long the input thread may be deaf to the end of the program.
+/// Longest time in which the input thread does not notice the end of the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// With no time at all crossterm does not look.
+/// Timeout of a poll for input. With zero, crossterm does not look at all.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// How long the end of the program waits for the input thread.
+/// Longest wait for the input thread at the end of the program.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// What a signal asks for.
+/// Request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Quit,
     Suspend,
-    /// We were stopped, and go on: the terminal is no longer as we left it.
+    /// The process was stopped and continues: the terminal may have been changed meanwhile.
     Continue,
-    /// The terminal has another size; the next picture asks for it.
+    /// The terminal has another size, which the next picture asks for.
     Resize,
 }
 
-/// The threads that listen for us, and where they report. Dropping it ends them.
+/// Threads that wait for input, signals and results, and the channels they report to. Dropping it ends them.
 pub(super) struct Sources {
     /// Keys, mouse, paste, resize. Closed when the terminal is gone.
     pub(super) input: Receiver<Input>,
     pub(super) calls: Receiver<Call>,
     pub(super) listings: Receiver<Listing>,
     pub(super) answers: Receiver<Answer>,
-    /// Of the lab, with the number of the run.
+    /// Reports of the lab, with the run number.
     pub(super) plays: Receiver<(u64, News)>,
     played: Sender<(u64, News)>,
-    /// The latest run's.
+    /// Interrupts the latest run of the lab.
     lab: Interrupter,
-    /// Of a probe, with the number of the run.
+    /// Reports of a probe, with the run number.
     pub(super) probes: Receiver<(u64, Probed)>,
     probed: Sender<(u64, Probed)>,
-    /// The latest probe goes on for as long as this is open.
+    /// Keeps the latest probe running for as long as it is open.
     probing: Option<Sender<()>>,
     known: KnownServers,
     listed: Sender<Listing>,
@@ -131,34 +132,33 @@ impl Sources {
         })
     }
 
-    /// Reads a folder on a thread of its own: a dead network mount must not freeze the screen, nor
-    /// the next folder.
+    /// Reads a folder on its own thread: a dead network mount must not freeze the screen, nor the next folder.
     pub(super) fn list(&self, request: Request) -> io::Result<()> {
         let (listed, clock) = (self.listed.clone(), self.clock.clone());
         thread::Builder::new().name("listing".into()).spawn(move || {
-            // Nobody waits for it any more: the program ends.
+            // The send fails only when the program ends.
             let _ = listed.send(listing::read(request, &clock));
         })?;
         Ok(())
     }
 
-    /// Reads the history on a thread of its own: another program may keep it locked for seconds.
+    /// Reads the history on its own thread: another program may keep it locked for seconds.
     pub(super) fn recall(&self) -> io::Result<()> {
         let (answered, clock, path) = (self.answered.clone(), self.clock.clone(), self.history.clone());
         thread::Builder::new().name("history".into()).spawn(move || {
-            // Nobody waits for it any more: the program ends.
+            // The send fails only when the program ends.
             let _ = answered.send(history::read(path.as_deref(), &clock));
         })?;
         Ok(())
     }
 
-    /// Plays the lab's attacks on a thread of its own, one run at a time.
+    /// Runs the lab's attacks on a thread, one run at a time.
     pub(super) fn play_lab(&mut self, run: u64) -> io::Result<()> {
         self.lab.interrupt();
         self.lab = Interrupter::default();
         let (stop, played) = (self.lab.clone(), self.played.clone());
         thread::Builder::new().name("lab".into()).spawn(move || {
-            // The receiver is gone: the program ends.
+            // The send fails only when the program ends.
             let tell = |news| drop(played.send((run, news)));
             let play = || lab::run(&stop, |cell| tell(News::Cell(Box::new(cell))));
             let end = match catch_unwind(AssertUnwindSafe(play)) {
@@ -170,13 +170,13 @@ impl Sources {
         Ok(())
     }
 
-    /// Probes a server on a thread of its own, one at a time.
+    /// Probes a server on a thread, one at a time.
     pub(super) fn probe(&mut self, run: u64, target: Target) -> io::Result<()> {
         let (going, stop) = bounded(0);
         self.probing = Some(going);
         let (probed, known) = (self.probed.clone(), self.known.clone());
         thread::Builder::new().name("probe".into()).spawn(move || {
-            // Nobody looks on any more: the program ends.
+            // The send fails only when the program ends.
             let tell = |news| drop(probed.send((run, news)));
             let request = probe::Request { target, known, wait: probe::WAIT };
             let mut line = |news: &ProbeNews<'_>| match news {
@@ -193,12 +193,12 @@ impl Sources {
         Ok(())
     }
 
-    /// Stops it.
+    /// Stops the probe.
     pub(super) fn stop_probe(&mut self) {
         self.probing = None;
     }
 
-    /// Stops it before its next cell.
+    /// Stops the lab before its next cell.
     pub(super) fn stop_lab(&self) {
         self.lab.interrupt();
     }
@@ -210,24 +210,24 @@ impl Drop for Sources {
         self.ended.store(true, Ordering::Relaxed);
         self.signals.close();
         if let Some(thread) = self.on_signals.take() {
-            // A panic of its own has been told by the hook.
+            // The panic hook has reported a panic of this thread.
             let _ = thread.join();
         }
-        // Not joined: crossterm may spin in there over a terminal that went away this moment.
+        // The input thread is not joined: crossterm may loop if the terminal has just gone away.
         let _ = self.input_ended.recv_timeout(FAREWELL);
     }
 }
 
-/// What crossterm reads keys from: standard input, or the terminal behind it.
+/// Returns what crossterm reads keys from: standard input, or the terminal behind it.
 fn tty() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
 }
 
-/// Until the program ends or the terminal is gone; dropping `keys` tells the latter.
+/// Reads input until the program ends or the terminal is gone; the latter closes `keys`.
 ///
-/// Whether the terminal is still there is looked at first: crossterm 0.29 reads for ever from one
-/// that has hung up.
+/// Each round checks first whether the terminal is still there: crossterm 0.29 reads forever from a terminal that
+/// has hung up.
 fn read(tty: &OwnedFd, keys: &Sender<Input>, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let mut fds = [PollFd::new(tty, PollFlags::IN)];

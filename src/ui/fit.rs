@@ -1,7 +1,7 @@
-//! Names and sentences made to fit: escaped, cut by display width, padded.
+//! Fitting names and sentences into columns: escaping, cutting by display width, padding.
 //!
-//! A file name is an attacker's favourite way into a terminal, so nothing that came from a disk or
-//! from the network is drawn before [`escaped`] has seen it.
+//! A file name is an attacker's favourite way into a terminal, so nothing that came from a disk or from the network
+//! is drawn before [`escaped`] has seen it.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::messages::escape;
 
-/// Characters of one cluster at the most: a base under a tower of marks would reach into other rows.
+/// Largest number of characters in one cluster: a base under many marks would reach into other rows.
 const CLUSTER: usize = 8;
 
 /// Returns the columns that the text takes when it is drawn, which is cluster by cluster.
@@ -50,9 +50,9 @@ pub(super) fn escaped(text: &str) -> String {
     shown
 }
 
-/// Whether all agree on the columns of a cluster: terminals that add up its characters, those that join them, and ratatui.
-/// They do not for a heart with a variation selector, a hand with a skin tone or the sound marks of half-width katakana,
-/// of which ratatui counts two columns. A mark without a base has no cell of its own.
+/// Returns whether terminals agree on the columns of a cluster: those that add up its characters, those that join
+/// them, and ratatui. They do not for a heart with a variation selector, a hand with a skin tone, or the sound
+/// marks of half-width katakana, which ratatui counts as two columns. A mark without a base has no cell of its own.
 fn is_measurable(cluster: &str) -> bool {
     let each: usize = cluster.chars().map(columns).sum();
     let (drawn, joined) = (usize::from(cluster.cell_width()), cluster.width());
@@ -64,13 +64,13 @@ fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// A file's name as it may be shown; bytes that are no UTF-8 become replacement characters, and
-/// the real name stays with its owner.
+/// Returns a file name that is safe to show. Bytes that are not UTF-8 become replacement characters; the real name
+/// is kept elsewhere.
 pub(super) fn name(raw: &OsStr) -> String {
     escaped(&raw.to_string_lossy())
 }
 
-/// A folder as it may be shown, with `~` for the home folder.
+/// Returns a folder that is safe to show, with `~` for the home folder.
 pub(super) fn path(raw: &Path, home: Option<&Path>) -> String {
     match home.and_then(|home| raw.strip_prefix(home).ok()) {
         Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn path(raw: &Path, home: Option<&Path>) -> String {
     }
 }
 
-/// At most `columns` columns, the end replaced by `…`; a wide character is never split.
+/// Cuts the text to at most `columns` columns, with `…` for its end. A wide character is never split.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -91,7 +91,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-/// At most `columns` columns, the middle replaced by `…`, so that an extension stays readable.
+/// Cuts the text to at most `columns` columns, with `…` for its middle, so that an extension stays readable.
 pub(super) fn cut_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -106,7 +106,7 @@ pub(super) fn cut_middle(text: &str, columns: usize) -> String {
     out
 }
 
-/// At most `columns` columns, the beginning replaced by `…`: how a path is shortened.
+/// Cuts the text to at most `columns` columns, with `…` for its beginning, as paths are shortened.
 pub(super) fn cut_start(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -117,19 +117,19 @@ pub(super) fn cut_start(text: &str, columns: usize) -> String {
     format!("…{}", tail(text, columns - 1))
 }
 
-/// Exactly `columns` columns, left-aligned.
+/// Cuts or pads the text to exactly `columns` columns, left-aligned.
 pub(super) fn left(text: &str, columns: usize) -> String {
     let mut out = cut(text, columns);
     out.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(&out))));
     out
 }
 
-/// Exactly `columns` columns, left-aligned, shortened in the middle.
+/// Cuts or pads the text to exactly `columns` columns, left-aligned, shortened in the middle.
 pub(super) fn left_middle(text: &str, columns: usize) -> String {
     left(&cut_middle(text, columns), columns)
 }
 
-/// Exactly `columns` columns, right-aligned.
+/// Cuts or pads the text to exactly `columns` columns, right-aligned.
 pub(super) fn right(text: &str, columns: usize) -> String {
     let cut = cut(text, columns);
     let mut out = " ".repeat(columns.saturating_sub(width(&cut)));
@@ -137,8 +137,8 @@ pub(super) fn right(text: &str, columns: usize) -> String {
     out
 }
 
-/// The text in lines of at most `columns` columns, broken at blanks where there are any, but not
-/// between a number and its unit.
+/// Breaks the text into lines of at most `columns` columns, at blanks where there are any, but not between a number
+/// and its unit.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -150,7 +150,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
         while width(&word) > columns {
             let mut part = head(&word, columns);
             if part.is_empty() {
-                // A wide character in a single column: it cannot be shown, and it must not loop.
+                // A wide character does not fit into one column; it is left out, or this would loop.
                 part = word.chars().take(1).collect();
             }
             word = word.get(part.len()..).unwrap_or_default().to_owned();
@@ -167,7 +167,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// What stays together: a word, or a number with its unit.
+/// Returns the parts that stay together: a word, or a number with its unit.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(path(Path::new("/home/meme"), Some(Path::new("/home/me"))), "/home/meme");
     }
 
-    /// Both kinds of terminal: what stands behind a name stands where it should.
+    /// On both kinds of terminal, what follows a name is where it should be.
     #[test]
     fn what_stands_behind_a_name_keeps_its_column_whatever_joins_in_it() {
         use ratatui::buffer::Buffer;

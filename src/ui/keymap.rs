@@ -1,7 +1,7 @@
-//! One table of (context, keys, action, words). Dispatch, footer and help are all derived from it.
+//! One table of (context, keys, action, description). Dispatch, footer and help are all derived from it.
 //!
-//! Which contexts are active together is said once, by [`Place::stack`]: the innermost first. A
-//! test walks every stack and fails on a key that two of its contexts bind.
+//! [`Place::stack`] is the one definition of which contexts are active together, the innermost first. A test walks
+//! every stack and fails on a key that two of its contexts bind.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 /// Declares the actions and the list of all of them, which the tests compare with the table.
 macro_rules! actions {
     ($($name:ident),+ $(,)?) => {
-        /// What a key asks for.
+        /// Action that a key asks for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Action {
             /// Show a screen, by its number from 1.
@@ -40,7 +40,7 @@ actions! {
 }
 
 impl Action {
-    /// Whether bytes of a file may leave because of it.
+    /// Returns whether the action can make bytes of a file leave this computer.
     #[cfg(test)]
     const fn sends(self) -> bool {
         matches!(
@@ -56,26 +56,26 @@ impl Action {
     }
 }
 
-/// Where a key has its meaning.
+/// Context in which a key has its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
-    /// Even while text is typed.
+    /// Everywhere, even while text is typed.
     Always,
     Everywhere,
     /// Any list with a cursor.
     List,
-    /// A list other than the browser.
+    /// List other than the browser.
     Table,
     Browser,
-    /// The whole upload screen.
+    /// Any pane of the upload screen.
     Upload,
     Queue,
     Race,
     Session,
     History,
-    /// Whatever lies over a screen.
+    /// Anything that lies over a screen.
     Overlay,
-    /// A text that is scrolled.
+    /// Text that can be scrolled.
     Scroll,
     Filterable,
     Text,
@@ -83,13 +83,13 @@ pub(super) enum Context {
     Choice,
     Question,
     Expensive,
-    /// A lane would show the file on its way.
+    /// Question about a lane that would send the file unencrypted.
     Open,
-    /// A server has another key than before.
+    /// Warning that a server's key has changed.
     Alarm,
 }
 
-/// What the user is looking at, as far as keys are concerned.
+/// Where the user is, as far as keys are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Browser,
@@ -103,11 +103,11 @@ pub(super) enum Place {
     Server,
     /// What was sent and received.
     History,
-    /// A single line of text: filter, go to.
+    /// Single line of text: filter, go to.
     Text,
-    /// A field of the connect dialog that takes text.
+    /// Text field of the connect dialog.
     Field,
-    /// A field of the connect dialog that is chosen.
+    /// Choice field of the connect dialog.
     ChoiceField,
     Help,
     Log,
@@ -142,7 +142,7 @@ impl Place {
         Self::Alarm,
     ];
 
-    /// The contexts that are active, the innermost first.
+    /// Returns the active contexts, the innermost first.
     pub(super) const fn stack(self) -> &'static [Context] {
         use Context as C;
         match self {
@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-/// A key as the table names it.
+/// Key as the table names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     code: KeyCode,
@@ -189,7 +189,7 @@ impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Self {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let code = match event.code {
-            // Shift is in the character already; some terminals send Ctrl-C as Ctrl-Shift-C.
+            // The character already includes Shift; some terminals send Ctrl-C as Ctrl-Shift-C.
             KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
             KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
             code => code,
@@ -221,15 +221,15 @@ impl fmt::Display for Key {
     }
 }
 
-/// A row of the table.
+/// Row of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Binding {
     pub(super) context: Context,
     pub(super) keys: &'static [Key],
     pub(super) action: Action,
-    /// What it does, as the help says it.
+    /// Description in the help.
     pub(super) words: &'static str,
-    /// What it does, as the footer says it; empty: not in the footer.
+    /// Description in the footer; empty if the key is not in the footer.
     pub(super) short: &'static str,
 }
 
@@ -243,10 +243,10 @@ const fn bind(
     Binding { context, keys, action, words, short }
 }
 
-/// Every key there is. The footer follows this order within a context.
+/// All keys. The footer follows this order within a context.
 #[rustfmt::skip]
 pub(super) const TABLE: &[Binding] = &[
-    bind(Context::Browser, &[key('u')], Action::Upload, "upload", "upload the marks, else the file under the cursor"),
+    bind(Context::Browser, &[key('u')], Action::Upload, "upload", "upload the marked files, or the file under the cursor"),
     bind(Context::Browser, &[on(KeyCode::Enter)], Action::Enter, "", "open the folder, or upload as u does"),
     bind(Context::Browser, &[key(' ')], Action::Mark, "mark", "mark the file and go to the next"),
     bind(Context::Upload, &[key('p')], Action::NextProtocol, "protocol", "next protocol: Plain, AP, CP1, CP2"),
@@ -254,35 +254,35 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Queue, &[key('x')], Action::Cancel, "cancel", "cancel this upload"),
     bind(Context::Queue, &[key('X')], Action::CancelAll, "", "cancel all uploads"),
     bind(Context::Queue, &[key('w')], Action::EndWait, "", "stop waiting for the server to finish"),
-    bind(Context::Queue, &[key('t')], Action::Retry, "retry", "try this failed upload again, from its first byte"),
-    bind(Context::Queue, &[key('T')], Action::RetryAll, "", "try all failed uploads again"),
-    bind(Context::Queue, &[key('d')], Action::Remove, "remove", "take this upload out of the list"),
+    bind(Context::Queue, &[key('t')], Action::Retry, "retry", "retry this failed upload, from its first byte"),
+    bind(Context::Queue, &[key('T')], Action::RetryAll, "", "retry all failed uploads"),
+    bind(Context::Queue, &[key('d')], Action::Remove, "remove", "remove this upload from the list"),
     bind(Context::Race, &[on(KeyCode::Enter)], Action::StartStop, "start/stop", "start the race, or stop it"),
-    bind(Context::Race, &[key('s')], Action::Size, "size", "how much: 1, 8, 64 MiB, all of it, or generated"),
+    bind(Context::Race, &[key('s')], Action::Size, "size", "size: 1, 8, 64 MiB, the whole file, or generated bytes"),
     bind(Context::Race, &[key('p')], Action::NextProtocol, "protocol", "next protocol of this lane: Plain, AP, CP1, CP2"),
-    bind(Context::Race, &[key('+')], Action::AddLane, "lane", "one lane more, four at the most"),
-    bind(Context::Race, &[key('m')], Action::Course, "together", "in turn, or all lanes together"),
-    bind(Context::Race, &[key('w')], Action::Report, "report", "write the report, a page to hand in"),
+    bind(Context::Race, &[key('+')], Action::AddLane, "lane", "add a lane (max. 4)"),
+    bind(Context::Race, &[key('m')], Action::Course, "together", "run the lanes one by one, or all at the same time"),
+    bind(Context::Race, &[key('w')], Action::Report, "report", "write an HTML report"),
     bind(Context::Race, &[key('P')], Action::PreviousProtocol, "", "previous protocol of this lane"),
     bind(Context::Race, &[key('o')], Action::Padding, "", "RSA padding of this lane: OAEP or PKCS1v15"),
-    bind(Context::Race, &[key('b')], Action::Bits, "", "bits of this computer's key for this CP1 lane"),
-    bind(Context::Race, &[key('-')], Action::RemoveLane, "", "this lane away, two stay"),
-    bind(Context::Race, &[key('n')], Action::Laps, "", "laps of each lane: 1, 3, 5, 9; the median counts"),
-    bind(Context::Race, &[key('L')], Action::Scale, "", "the chart by powers of ten, or evenly"),
-    bind(Context::Race, &[key('f')], Action::Freeze, "", "freeze the chart, or let it go on"),
+    bind(Context::Race, &[key('b')], Action::Bits, "", "key length of the built-in server for this CP1 lane"),
+    bind(Context::Race, &[key('-')], Action::RemoveLane, "", "remove this lane (min. 2)"),
+    bind(Context::Race, &[key('n')], Action::Laps, "", "laps of each lane (1, 3, 5, 9); the median counts"),
+    bind(Context::Race, &[key('L')], Action::Scale, "", "logarithmic or linear chart"),
+    bind(Context::Race, &[key('f')], Action::Freeze, "", "freeze or resume the chart"),
     bind(Context::Race, &[key('j'), on(KeyCode::Down)], Action::Down, "", "next lane"),
     bind(Context::Race, &[key('k'), on(KeyCode::Up)], Action::Up, "", "previous lane"),
-    bind(Context::Session, &[on(KeyCode::Left)], Action::StepBack, "back", "the message before"),
-    bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "on", "the next message"),
+    bind(Context::Session, &[on(KeyCode::Left)], Action::StepBack, "back", "previous message"),
+    bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "on", "next message"),
     bind(Context::Session, &[key(' ')], Action::Play, "play", "play the messages one by one, or stop"),
-    bind(Context::Session, &[key('<')], Action::ScrubBack, "", "a tenth of the session's time back"),
-    bind(Context::Session, &[key('>')], Action::ScrubOn, "", "a tenth of the session's time on"),
-    bind(Context::Session, &[key('w')], Action::SaveCapture, "save", "save the session as a file, not what files hold"),
-    bind(Context::Session, &[key('!')], Action::Lab, "lab", "play each attack, against upseal alone"),
-    bind(Context::Session, &[key('u')], Action::Upload, "send", "upload what u uploads on screen 1"),
-    bind(Context::Session, &[key('s')], Action::OtherSession, "other", "the session before this one, or the latest"),
+    bind(Context::Session, &[key('<')], Action::ScrubBack, "", "back by a tenth of the session's time"),
+    bind(Context::Session, &[key('>')], Action::ScrubOn, "", "forward by a tenth of the session's time"),
+    bind(Context::Session, &[key('w')], Action::SaveCapture, "save", "save the session to a file, without file contents"),
+    bind(Context::Session, &[key('!')], Action::Lab, "lab", "run the attacks of the lab, on this computer only"),
+    bind(Context::Session, &[key('u')], Action::Upload, "send", "upload the files chosen on screen 1"),
+    bind(Context::Session, &[key('s')], Action::OtherSession, "other", "previous session, or the latest one"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
-    bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "preset, server, CA, padding, or those of a lane"),
+    bind(Context::Everywhere, &[key('c')], Action::Connect, "server", "choose the server (or this lane's server)"),
     bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
     bind(Context::History, &[key('/')], Action::Filter, "filter", "show only names and servers that contain a text"),
     bind(Context::Everywhere, &[on(KeyCode::Tab)], Action::NextPane, "pane", "next pane, or lane of the race"),
@@ -293,8 +293,8 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Browser, &[key('h'), on(KeyCode::Left), on(KeyCode::Backspace)], Action::Parent, "", "go to the parent folder"),
     bind(Context::Browser, &[key('l'), on(KeyCode::Right)], Action::Open, "", "open the folder; never sends"),
     bind(Context::Browser, &[key('a')], Action::MarkAll, "", "mark all files shown"),
-    bind(Context::Browser, &[key('A')], Action::MarkNone, "", "take all marks off, in every folder"),
-    bind(Context::Browser, &[key('*')], Action::Invert, "", "mark what is not marked, unmark the rest"),
+    bind(Context::Browser, &[key('A')], Action::MarkNone, "", "remove all marks, in every folder"),
+    bind(Context::Browser, &[key('*')], Action::Invert, "", "invert the marks"),
     bind(Context::Browser, &[key('.')], Action::Hidden, "", "show or hide hidden files"),
     bind(Context::Browser, &[key(',')], Action::Sort, "", "sort by name, size or time"),
     bind(Context::Browser, &[key('g')], Action::GoTo, "", "go to a folder by its path"),
@@ -316,13 +316,13 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, &[key('3')], Action::Show(3), "", "the session: handshake, certificate, wire"),
     bind(Context::Everywhere, &[key('4')], Action::Show(4), "", "the server: received files, sessions, refusals"),
     bind(Context::Everywhere, &[key('5')], Action::Show(5), "", "the history: what was sent and received"),
-    bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "this pane, or the race, large, and back"),
-    bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: what went wrong or was worth a line"),
+    bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "enlarge this pane or the race, and back"),
+    bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: problems and notable events"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
-    bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks if anything runs"),
-    bind(Context::Always, &[ctrl('c')], Action::Interrupt, "", "cancel all that runs; if nothing does, quit"),
+    bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks first if transfers run"),
+    bind(Context::Always, &[ctrl('c')], Action::Interrupt, "", "cancel all transfers; if there are none, quit"),
     bind(Context::Always, &[ctrl('z')], Action::Suspend, "", "suspend; fg returns"),
-    bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "draw the screen anew and read everything again"),
+    bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "redraw the screen and read everything again"),
 
     bind(Context::Filterable, &[key('/')], Action::Filter, "filter", "show only keys that contain a text"),
     bind(Context::Scroll, &[key('j'), on(KeyCode::Down)], Action::Down, "down", "down"),
@@ -334,7 +334,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Overlay, &[on(KeyCode::Esc), key('q'), on(KeyCode::Enter)], Action::Close, "close", "close"),
 
     bind(Context::Text, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the text"),
-    bind(Context::Text, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
+    bind(Context::Text, &[on(KeyCode::Esc)], Action::Close, "leave", "cancel"),
     bind(Context::Text, &[on(KeyCode::Left)], Action::Left, "", "a character to the left"),
     bind(Context::Text, &[on(KeyCode::Right)], Action::Right, "", "a character to the right"),
     bind(Context::Text, &[ctrl('a'), on(KeyCode::Home)], Action::LineStart, "", "to the beginning"),
@@ -347,21 +347,21 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Form, &[on(KeyCode::Tab), on(KeyCode::Down)], Action::NextField, "next field", "next field"),
     bind(Context::Form, &[on(KeyCode::BackTab), on(KeyCode::Up)], Action::PreviousField, "", "previous field"),
     bind(Context::Form, &[on(KeyCode::F(2))], Action::Probe, "probe", "find out which dialect the server speaks"),
-    bind(Context::Choice, &[key(' '), on(KeyCode::Right)], Action::Choose, "change", "the next choice"),
-    bind(Context::Choice, &[on(KeyCode::Left)], Action::ChoosePrevious, "", "the choice before"),
+    bind(Context::Choice, &[key(' '), on(KeyCode::Right)], Action::Choose, "change", "next choice"),
+    bind(Context::Choice, &[on(KeyCode::Left)], Action::ChoosePrevious, "", "previous choice"),
     bind(Context::Choice, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the dialog"),
-    bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "leave without it"),
+    bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "cancel"),
 
     bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
-    bind(Context::Open, &[key('f')], Action::UseFile, "the file", "send the file itself, readable on the way"),
+    bind(Context::Open, &[key('f')], Action::UseFile, "the file", "send the file itself, unencrypted"),
     bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "go on"),
     bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "do not"),
 
-    bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close it; the new key stays refused"),
-    bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "the new key is this server's from now on"),
+    bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close; the new key stays refused"),
+    bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "trust the new key from now on"),
 ];
 
-/// What the key asks for in this place.
+/// Returns the action of a key in a place.
 pub(super) fn action(place: Place, key: Key) -> Option<Action> {
     place
         .stack()
@@ -371,12 +371,12 @@ pub(super) fn action(place: Place, key: Key) -> Option<Action> {
         .map(|binding| binding.action)
 }
 
-/// The rows that the footer shows in this place.
+/// Returns the rows that the footer shows in a place.
 pub(super) fn footer(place: Place) -> impl Iterator<Item = &'static Binding> {
     TABLE.iter().filter(move |binding| !binding.short.is_empty() && place.stack().contains(&binding.context))
 }
 
-/// The character that a key types into a text, if it types one.
+/// Returns the character that a key types into a text; `None` if it types none.
 pub(super) fn typed(event: KeyEvent) -> Option<char> {
     let other = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META;
     match event.code {
@@ -385,7 +385,7 @@ pub(super) fn typed(event: KeyEvent) -> Option<char> {
     }
 }
 
-/// The keys of a row, as the help and the footer write them.
+/// Returns the keys of a row, as the help and the footer write them.
 pub(super) fn names(keys: &[Key]) -> String {
     keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
 }

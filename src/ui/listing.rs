@@ -1,5 +1,4 @@
-//! A folder as read from the disk. This is the only file of the screen that reads folders, and it
-//! runs on a thread of its own.
+//! Reading a folder. Only this file of the screen reads folders, and it runs on a thread of its own.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,11 +11,11 @@ use jiff::tz::TimeZone;
 use crate::clock;
 use crate::ui::fit;
 
-/// The time as people here read it.
+/// Clock and time zone of the user.
 #[derive(Debug, Clone)]
 pub(in crate::ui) struct Clock {
     pub(in crate::ui) zone: TimeZone,
-    /// Fixed in tests; otherwise asked each time.
+    /// Fixed in tests; otherwise the system is asked each time.
     pub(in crate::ui) now: Option<Timestamp>,
 }
 
@@ -25,32 +24,32 @@ impl Clock {
         Self { zone: TimeZone::system(), now: None }
     }
 
-    /// `14:08:03` on the day of `at_ms` milliseconds since 1970.
+    /// Returns a time of day such as `14:08:03`, of `at_ms` milliseconds since 1970.
     pub(in crate::ui) fn time(&self, at_ms: i64) -> String {
         Timestamp::from_millisecond(at_ms)
             .map(|at| at.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string())
             .unwrap_or_default()
     }
 
-    /// `2026-11-22 14:08:03`.
+    /// Returns a date and time such as `2026-11-22 14:08:03`, of `at_ms` milliseconds since 1970.
     pub(in crate::ui) fn moment(&self, at_ms: i64) -> String {
         Timestamp::from_millisecond(at_ms)
             .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
             .unwrap_or_default()
     }
 
-    /// [`Clock::date`] of `at_ms` milliseconds since 1970, as of now.
+    /// Returns [`Clock::date`] of `at_ms` milliseconds since 1970, as of now.
     pub(in crate::ui) fn day(&self, at_ms: i64) -> String {
         let now = self.now.unwrap_or_else(clock::now);
         Timestamp::from_millisecond(at_ms).map(|at| self.date(at, now)).unwrap_or_default()
     }
 
-    /// The moment, as [`Clock::time`] writes it.
+    /// Returns the present time, in the form of [`Clock::time`].
     pub(in crate::ui) fn present(&self) -> String {
         self.time(self.now.unwrap_or_else(clock::now).as_millisecond())
     }
 
-    /// `Tue 14:07` within the last week, else `03 Mar 24`: nine columns either way.
+    /// Returns `Tue 14:07` within the last week, else `03 Mar 24`: nine columns either way.
     pub(in crate::ui) fn date(&self, at: Timestamp, now: Timestamp) -> String {
         let age = now.as_second() - at.as_second();
         let form = if (0..6 * 86_400).contains(&age) { "%a %H:%M" } else { "%d %b %y" };
@@ -58,35 +57,35 @@ impl Clock {
     }
 }
 
-/// What an entry is, links followed.
+/// Kind of an entry, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Kind {
     Folder,
     File,
-    /// A socket, a device, a link that leads nowhere: shown, never sent.
+    /// Socket, device, or link that leads nowhere: shown, never sent.
     Other,
 }
 
-/// A line of the browser.
+/// Entry of a folder.
 #[derive(Debug, Clone)]
 pub(in crate::ui) struct Entry {
-    /// As the disk has it.
+    /// Name on the disk.
     pub(in crate::ui) name: OsString,
-    /// As it may be shown.
+    /// Name, escaped.
     pub(in crate::ui) shown: String,
     pub(in crate::ui) kind: Kind,
     pub(in crate::ui) size: u64,
-    /// Seconds since 1970.
+    /// Time of the last change in seconds since 1970.
     pub(in crate::ui) modified: i64,
-    /// The same, as it may be shown.
+    /// Time of the last change, as text.
     pub(in crate::ui) date: String,
 }
 
-/// A folder to read.
+/// Request to read a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) struct Request {
     pub(in crate::ui) folder: PathBuf,
-    /// Counts the requests: only the answer to the latest is shown.
+    /// Number of the request: only the answer to the latest is shown.
     pub(in crate::ui) ticket: u64,
 }
 
@@ -94,11 +93,11 @@ pub(in crate::ui) struct Request {
 #[derive(Debug)]
 pub(in crate::ui) struct Listing {
     pub(in crate::ui) request: Request,
-    /// What was read: the folder asked for, or that of the file asked for.
+    /// Folder that was read: the one asked for, or that of the file asked for.
     pub(in crate::ui) folder: PathBuf,
-    /// The file asked for.
+    /// Name of the file, if a file was asked for.
     pub(in crate::ui) point: Option<OsString>,
-    /// In no order; or why there are none.
+    /// Entries in no order, or why there are none.
     pub(in crate::ui) entries: Result<Vec<Entry>, io::Error>,
 }
 
@@ -117,7 +116,7 @@ fn entries(folder: &Path, clock: &Clock) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let Ok(entry) = entry else { continue };
-        // Through a link; if it leads nowhere, the link itself.
+        // Follows a link; if it leads nowhere, describes the link itself.
         let Ok(meta) = fs::metadata(entry.path()).or_else(|_| entry.metadata()) else { continue };
         let kind = match meta.file_type() {
             kind if kind.is_dir() => Kind::Folder,

@@ -2,18 +2,17 @@
 //!
 //! ```text
 //!  input, signals, listings ──▶ event ──▶ ┐
-//!                                         │ run loop ──▶ app ──▶ widgets      state changes
+//!                                         │ run loop ──▶ app ──▶ screens, overlays     state changes
 //!  transfer threads ── Event ───────────▶ ┘    │          │
 //!                   ◀─ Command ───────────────────────────┘
-//!                                              └──▶ view ──▶ widgets          pictures
+//!                                              └──▶ app ──▶ screens ──▶ widgets       pictures
 //! ```
 //!
-//! A key becomes an action by the `keymap`, the action changes the state of a part, and what
-//! cannot be done here (send, read a folder, quit) comes back as an effect that the loop below
-//! carries out. A picture is drawn from the state and the moment alone: no disk, clock or channel
-//! is in reach of a widget.
+//! The `keymap` turns a key into an action, and the action changes the state of a screen or an overlay. What cannot
+//! be done there (send a command, read a folder, quit) comes back as an effect, which the loop below carries out. A
+//! picture depends only on the state and the time: no widget can reach a disk, a clock or a channel.
 //!
-//! At most 20 pictures a second while something moves and 60 otherwise; none while nothing changes.
+//! At most 20 pictures a second are drawn while something moves and 60 otherwise; none while nothing changes.
 
 mod app;
 mod capture;
@@ -61,78 +60,78 @@ use self::theme::{Glyphs, Look, Theme};
 use crate::event::{Command, Dialect, Event, Target};
 use crate::trust::known::KnownServers;
 
-/// Between two pictures while something moves.
+/// Shortest time between two pictures while something moves.
 const WHILE_MOVING: Duration = Duration::from_millis(50);
-/// Between two pictures otherwise.
+/// Shortest time between two pictures otherwise.
 const AT_REST: Duration = Duration::from_millis(16);
-/// How long our own request to stop may take to come back to us.
+/// Longest wait for this process's own stop request to arrive as a signal.
 const ECHO: Duration = Duration::from_secs(1);
-/// How long the transfer threads may take to end.
+/// Longest wait for the transfer threads to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Reports that are taken before a picture is drawn, so that a flood cannot stop the screen.
+/// Largest number of events taken before a picture is drawn, so that a flood of them cannot stop the screen.
 const BATCH: usize = 20_000;
 
-/// Whether to use colours.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Colour {
-    /// Unless `NO_COLOR` says otherwise.
+    /// Unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Even if `NO_COLOR` says otherwise.
+    /// Always, even if `NO_COLOR` is set.
     Always,
     /// Never.
     Never,
 }
 
-/// How the screen begins.
+/// Options that the screen starts with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder that the browser shows first.
+    /// Folder that the browser shows first.
     pub folder: PathBuf,
-    /// Where uploads go.
+    /// Server of uploads.
     pub target: Target,
-    /// How they go.
+    /// Dialect of uploads.
     pub dialect: Dialect,
-    /// The CA that the connect dialog offers.
+    /// CA file that the connect dialog offers.
     pub ca: Option<PathBuf>,
-    /// The presets that the connect dialog offers, in this order.
+    /// Presets that the connect dialog offers, in this order.
     pub peers: Vec<Peer>,
-    /// The servers that were met before, for a probe.
+    /// Known servers, for a probe.
     pub known: KnownServers,
-    /// The file of the history; `None`: there is no place for one.
+    /// History database; `None` if there is no place for one.
     pub history: Option<PathBuf>,
-    /// Where sessions are saved.
+    /// Folder that sessions are saved in.
     pub captures: PathBuf,
-    /// Whether they are saved with the first bytes of files.
+    /// Whether sessions are saved with the first bytes of files.
     pub with_plaintext: bool,
-    /// Whether to use colours.
+    /// When to use colours.
     pub colour: Colour,
 }
 
-/// Why the screen cannot be shown any longer, or at all.
+/// Error that ends the screen, or keeps it from being shown.
 #[derive(Debug, thiserror::Error)]
 pub enum UiError {
-    /// Standard output leads elsewhere.
+    /// Standard output is not a terminal.
     #[error("standard output is not a terminal; `upseal send` uploads without one")]
     NotATerminal,
-    /// The terminal does not do what is asked of it.
+    /// A terminal operation failed.
     #[error("the terminal failed: {0}")]
     Terminal(#[from] io::Error),
-    /// The folder to begin with has no name, because the working directory is gone.
+    /// The first folder has no absolute path, because the working directory is gone.
     #[error("the folder {folder} cannot be found: {error}", folder = folder.display())]
     Folder {
-        /// As it was given.
+        /// Folder as given.
         folder: PathBuf,
-        /// What the system says.
+        /// Cause.
         error: io::Error,
     },
 }
 
-/// Shows the screen until the user quits. Returns when the terminal is restored and the transfer
-/// threads have ended, or have had two seconds to do so.
+/// Shows the screen until the user quits. Returns after the terminal is restored and the transfer threads have
+/// ended, or after two seconds if they have not.
 pub fn run(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>) -> Result<(), UiError> {
     let result = show(options, commands, events);
-    // The terminal is back; whatever happened, the transfers must end in order.
+    // The terminal is restored. Even after an error the transfers must end in order.
     if commands.send(Command::Shutdown).is_ok() {
         let deadline = Instant::now() + LAST_WORDS;
         while let Ok(event) = events.recv_deadline(deadline) {
@@ -162,7 +161,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     };
     let app = App::new(&start, link, clock.clone());
     let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
-    // The sources end before the terminal is given back, so that no key of theirs is lost to it.
+    // The sources are dropped before the terminal is given back, so that they do not swallow keys that follow.
     let screen = Screen::open()?;
     let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
     let captures = options.captures.clone();
@@ -180,7 +179,7 @@ impl Colour {
     }
 }
 
-/// What the locale and the terminal can show.
+/// Returns what the locale and the terminal can show.
 fn glyphs() -> Glyphs {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
@@ -195,7 +194,7 @@ fn glyphs() -> Glyphs {
     }
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Go,
@@ -230,10 +229,10 @@ impl Loop<'_> {
             } else {
                 self.app.next_change(now).map(|at| self.began + at)
             };
-            // One wait for everything; what it wakes for is not lost, it is taken below.
+            // One wait for all sources. What else has arrived is taken by `drain`.
             match self.wait(deadline)? {
                 Some(Next::Quit) => return Ok(()),
-                // None: a clock on the screen moved.
+                // `None`: a clock on the screen moved.
                 Some(Next::Go) | None => changed = true,
             }
             if self.drain()? == Next::Quit {
@@ -247,7 +246,7 @@ impl Loop<'_> {
         }
     }
 
-    /// Waits for the first thing to happen, and takes it in. `None`: the deadline came first.
+    /// Waits for the first thing to happen and handles it. `None` if the deadline came first.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Next>, UiError> {
         let late = deadline.map_or_else(never, crossbeam_channel::at);
         let next = select! {
@@ -296,7 +295,7 @@ impl Loop<'_> {
         Ok(Some(next))
     }
 
-    /// Takes in what else is there already: ten thousand reports are one picture.
+    /// Handles what else has arrived, so that ten thousand events are one picture.
     fn drain(&mut self) -> Result<Next, UiError> {
         while let Ok(input) = self.sources.input.try_recv() {
             if self.on_input(input)? == Next::Quit {
@@ -337,8 +336,8 @@ impl Loop<'_> {
         Ok(Next::Go)
     }
 
-    /// Stops our whole job, when its own request has come back to us. Were we stopped before that, the
-    /// return would discard it, or it would stop us once more.
+    /// Stops the whole job, once this process has received its own stop request. If it were stopped before that,
+    /// the pending signal would be discarded on return, or would stop it a second time.
     fn suspend_job(&mut self) -> Result<Next, UiError> {
         terminal::ask_job_to_stop()?;
         loop {
@@ -346,7 +345,7 @@ impl Loop<'_> {
                 Ok(Call::Suspend) => self.screen.suspend()?,
                 Ok(Call::Resize) => continue,
                 Ok(Call::Quit) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Quit),
-                // Somebody has sent us on already.
+                // The process was continued already.
                 Ok(Call::Continue) | Err(RecvTimeoutError::Timeout) => self.screen.reclaim()?,
             }
             return Ok(Next::Go);
@@ -387,7 +386,7 @@ impl Loop<'_> {
         Ok(Next::Go)
     }
 
-    /// Says so once, and listens no more.
+    /// Reports that the transfer threads have ended, and stops listening to them.
     fn worker_is_gone(&mut self) {
         self.events = never();
         self.app.shared.lost(self.began.elapsed());

@@ -1,4 +1,4 @@
-//! A race's report as a page to hand in (`crate::report`), in the folder that the browser shows.
+//! Writing a race's report as an HTML page (`crate::report`) into the folder that the browser shows.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::clock;
 use crate::event::Verdict;
 use crate::report::{self, RaceReport, ReportError};
 
-/// A race's end, and where it is told.
+/// Result of a race, and the folder its report goes to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Page {
     pub(super) verdict: Verdict,
@@ -14,7 +14,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Writes it under a name that says when; one of the same second is replaced, it is the same race.
+    /// Writes the report under a name with the time. A report of the same second is replaced: it is of the same
+    /// race.
     pub(super) fn write(self) -> Result<PathBuf, ReportError> {
         let name = clock::now().strftime("race-report-%Y-%m-%dT%H-%M-%SZ.html").to_string();
         let path = self.folder.join(name);

@@ -1,4 +1,4 @@
-//! The terminal taken over, and always given back: at the end, on a panic, on a signal, on Ctrl-Z.
+//! Taking the terminal over, and always restoring it: at the end, on a panic, on a signal, on Ctrl-Z.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdout};
 use std::panic;
@@ -19,21 +19,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use rustix::process::{Signal, kill_current_process_group};
 
-/// Whether the terminal is ours at the moment; the panic hook must know without a lock.
+/// Whether this program has taken the terminal over; the panic hook must know it without a lock.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours. Dropping it gives it back.
+/// The terminal while this program owns it. Dropping it restores the terminal.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
 }
 
 impl Screen {
-    /// Whether there is a terminal to draw on.
+    /// Returns whether there is a terminal to draw on.
     pub(super) fn is_possible() -> bool {
         stdout().is_terminal()
     }
 
-    /// Takes the terminal over, and sees to it that a panic of this thread gives it back.
+    /// Takes the terminal over, and installs a hook that restores it when this thread panics.
     pub(super) fn open() -> io::Result<Self> {
         restore_on_panic();
         take()?;
@@ -46,21 +46,21 @@ impl Screen {
         self.terminal.size()
     }
 
-    /// Draws a whole frame; the terminal shows it at once or not at all.
+    /// Draws a whole frame, which the terminal shows at once.
     pub(super) fn draw(&mut self, paint: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Gives the terminal back, stops this process, and takes the terminal again on return.
+    /// Restores the terminal, stops this process, and takes the terminal over again on return.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         give_back();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         self.reclaim()
     }
 
-    /// Takes the terminal again after something else used it; everything is drawn anew.
+    /// Takes the terminal over again after something else used it, and redraws everything.
     pub(super) fn reclaim(&mut self) -> io::Result<()> {
         give_back();
         take()?;
@@ -69,16 +69,16 @@ impl Screen {
 
     /// Forgets what is on the screen, so that the next frame draws all of it.
     ///
-    /// Not by ratatui's `clear`: that asks the terminal where its cursor is, and the thread that
-    /// reads the keys takes the answer.
+    /// This is not ratatui's `clear`: that asks the terminal for the position of its cursor, and the thread that
+    /// reads keys would take the answer.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
-/// Asks all of our job to stop: whoever started us in it (`cargo run`) must stop too, or the shell would
-/// never learn of it. That asks us as well, by a signal.
+/// Asks the whole job to stop: the process that started this one in it (`cargo run`) must stop too, or the shell
+/// would not notice. This process receives the signal as well.
 pub(super) fn ask_job_to_stop() -> io::Result<()> {
     give_back();
     Ok(kill_current_process_group(Signal::TSTP)?)
@@ -86,8 +86,8 @@ pub(super) fn ask_job_to_stop() -> io::Result<()> {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A panic in the midst of a picture leaves its beginning in the buffer, which is written out
-        // when it is dropped.
+        // A panic during drawing leaves the beginning of a picture in the buffer, which is written when it is
+        // dropped.
         let _ = execute!(self.terminal.backend_mut(), EndSynchronizedUpdate);
         give_back();
     }
@@ -107,7 +107,7 @@ fn take() -> io::Result<()> {
     .inspect_err(|_| give_back())
 }
 
-/// Undoes all of [`take`]. What fails here cannot be helped: the terminal may be gone.
+/// Undoes all of [`take`]. Errors are ignored: the terminal may be gone.
 fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -125,8 +125,8 @@ fn give_back() {
     let _ = out.flush();
 }
 
-/// A panic on another thread is caught at its root and becomes an event; it must not tear the
-/// screen down. A panic on this one must, before its message is printed.
+/// Restores the terminal when this thread panics, before the panic's message is printed. A panic on another thread
+/// is caught at its root and becomes an event; it must not disturb the screen.
 fn restore_on_panic() {
     let ours = thread::current().id();
     let previous = panic::take_hook();
@@ -142,7 +142,7 @@ fn restore_on_panic() {
 
 #[cfg(all(test, unix))]
 mod tests {
-    //! Panics, in a pseudo-terminal of their own: a test runs itself there, in the other role.
+    //! Panics in a pseudo-terminal. A test runs itself there again, in the role of the program that panics.
 
     use std::io::Read;
     use std::time::Duration;
@@ -152,10 +152,10 @@ mod tests {
 
     use super::Screen;
 
-    /// Says to a test of this program that it is the one to panic.
+    /// Environment variable that tells the test to be the program that panics.
     const ROLE: &str = "UPSEAL_TEST_PANICS";
 
-    /// Runs a test of this program in its other role, and gives all that its terminal was sent.
+    /// Runs a test of this program in its other role, and returns everything that its terminal received.
     fn watched(test: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size)?;
@@ -168,7 +168,7 @@ mod tests {
         let mut reader = pair.master.try_clone_reader()?;
         let read = thread::spawn(move || {
             let mut seen = Vec::new();
-            // A closed pseudo-terminal is an error here and there.
+            // Some systems report a closed pseudo-terminal as an error.
             let _ = reader.read_to_end(&mut seen);
             seen
         });

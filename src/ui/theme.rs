@@ -1,7 +1,7 @@
-//! The only place with colours: the sixteen of the terminal, which its owner chose.
+//! Styles. This is the only file with colours: the sixteen of the terminal, which the user has chosen.
 //!
-//! Colour repeats what a symbol or a word already says, so the screen reads the same without it
-//! (`NO_COLOR`). Lanes are told apart by blue against yellow, never by red against green.
+//! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`). Lanes
+//! are told apart by blue against yellow, never by red against green.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -9,18 +9,18 @@ use ratatui::symbols::border;
 
 use crate::meter::Stage;
 
-/// Whether the user works in this part of the screen.
+/// Whether a pane has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Focus {
     Here,
     Elsewhere,
 }
 
-/// Which glyphs the terminal can show.
+/// Glyphs that the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Glyphs {
     Unicode,
-    /// A locale that is not UTF-8, or the Linux console.
+    /// ASCII only: the locale is not UTF-8, or it is the Linux console.
     Ascii,
 }
 
@@ -69,21 +69,21 @@ impl Theme {
         }
     }
 
-    /// The row under the cursor.
+    /// Returns the style of the row under the cursor.
     pub(super) fn cursor(self, focus: Focus) -> Style {
         match focus {
-            // The colours of the row would become patches of background.
+            // The row's own colours would become patches of background.
             Focus::Here => Style::reset().add_modifier(Modifier::REVERSED),
             Focus::Elsewhere => self.strong(),
         }
     }
 
-    /// The terminal's own colour, even inside a coloured frame.
+    /// Returns the terminal's own colour, even inside a coloured frame.
     pub(super) fn plain(self) -> Style {
         self.paint(Color::Reset)
     }
 
-    /// What matters less: units, times, borders of panes in the background.
+    /// Returns the style of what matters less: units, times, borders of panes in the background.
     pub(super) fn faint(self) -> Style {
         if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
     }
@@ -97,7 +97,7 @@ impl Theme {
         self.paint(Color::Cyan)
     }
 
-    /// A chosen tab or protocol; its brackets say so as well.
+    /// Returns the style of a chosen tab or protocol; its brackets say so as well.
     pub(super) fn chosen(self) -> Style {
         self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
     }
@@ -122,17 +122,18 @@ impl Theme {
         self.paint(Color::Cyan)
     }
 
-    /// Light blue: plain blue is hardly legible on the black of many terminals.
+    /// Returns light blue: plain blue is hardly legible on the black of many terminals.
     pub(super) fn rate(self) -> Style {
         self.paint(Color::LightBlue)
     }
 
-    /// A lane of the race, its bar and its curve.
+    /// Returns the style of a lane's bar and curve.
     pub(super) fn lane(self, lane: usize) -> Style {
         self.paint([Color::Yellow, Color::Cyan, Color::Green, Color::LightBlue][lane % 4])
     }
 
-    /// A stage of a lane, in the bar of them: what is the disk's, the ciphers', the wire's. Its name stands beside it.
+    /// Returns the style of a stage in a lane's bar, by what works there: the disk, the ciphers, the wire. The
+    /// stage's name stands beside it.
     pub(super) fn stage(self, stage: Stage) -> Style {
         self.paint(match stage {
             Stage::Read | Stage::Store => Color::LightBlue,
@@ -142,20 +143,20 @@ impl Theme {
         })
     }
 
-    /// A key in the footer.
+    /// Returns the style of a key in the footer.
     pub(super) fn key(self) -> Style {
         self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 }
 
-/// The frame of every pane.
+/// Frame of every pane.
 pub(super) const FRAME: border::Set<'static> = border::ROUNDED;
 
-/// The frame of what must not be overlooked; heavy, so that it shows without colour.
+/// Frame of a warning that must not be overlooked; heavy, so that it shows without colour.
 pub(super) const ALARM_FRAME: border::Set<'static> = border::THICK;
 
-/// Replaces, after everything is drawn, what the terminal cannot show. Widgets draw in Unicode
-/// only; this is the one place that knows of poorer terminals.
+/// Replaces glyphs that the terminal cannot show. Widgets draw in Unicode only; only this function knows of other
+/// terminals.
 fn to_ascii(buf: &mut Buffer) {
     for cell in &mut buf.content {
         let symbol = cell.symbol();

@@ -1,4 +1,4 @@
-//! What a transfer will cost: bytes on the wire exactly, time from what transfers took.
+//! What a transfer will cost: bytes on the wire exactly, and time by what earlier transfers took.
 
 mod model;
 
@@ -12,11 +12,11 @@ use crate::trust::known;
 /// Modulus bytes of an RSA-1024 key, assumed until a server has shown its own.
 pub(super) const USUAL_KEY: u64 = 128;
 
-/// RSA operations of CP1 beyond which it is worth a question although no rate is known yet: about
-/// a minute of RSA-1024 private operations.
+/// Number of CP1's RSA operations beyond which the user is asked although no rate is known: about a minute of
+/// RSA-1024 private operations.
 pub(super) const MANY_BLOCKS: u64 = 2_000_000;
 
-/// Bytes of the file body on the wire, under a server key of `key` bytes.
+/// Returns the bytes of the file body on the wire, under a server key of `key` bytes.
 pub(super) fn wire(size: u64, dialect: Dialect, key: u64) -> u64 {
     match dialect.variant {
         Variant::Plain | Variant::Ap => size,
@@ -26,7 +26,7 @@ pub(super) fn wire(size: u64, dialect: Dialect, key: u64) -> u64 {
     }
 }
 
-/// RSA blocks of CP1: an empty file is one empty block.
+/// Returns the number of CP1's RSA blocks. An empty file is one empty block.
 pub(super) fn blocks(size: u64, padding: Padding, key: u64) -> u64 {
     let overhead = match padding {
         Padding::Oaep => 66,
@@ -47,80 +47,82 @@ pub(super) struct Bill {
     pub(super) time: Option<Price>,
 }
 
-/// What is known of how long files take: of this run, of runs before it, and of this computer.
+/// What is known about the time of transfers: from this run, from runs before it, and from this computer's speed.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
-    /// Of this run.
-    ways: Vec<Way>,
-    /// Of the history.
+    /// Transfers of this run.
+    routes: Vec<Route>,
+    /// Transfers in the history.
     learned: Vec<Learned>,
     calibration: Option<Calibration>,
 }
 
-/// What this run has seen of one server by one variant.
+/// Transfers of this run to one server by one variant.
 #[derive(Debug)]
-struct Way {
+struct Route {
     target: Target,
     variant: Variant,
-    /// The newest first.
+    /// Transfers that have ended, the newest first.
     took: Vec<Took>,
-    /// The upload that runs, as far as it is.
+    /// The upload that runs, up to now.
     running: Option<Took>,
 }
 
 /// A lower bound below this says nothing: a connection alone takes longer.
 const TELLING_BOUND: Duration = Duration::from_millis(1);
-/// Files of a way that are remembered, for those that tell of its rate and for those that do not.
+/// Number of files remembered of each route, separately for those that tell its rate and those that do not.
 const REMEMBERED: usize = 20;
 
 impl Rates {
-    fn way(&mut self, target: &Target, variant: Variant) -> &mut Way {
-        let found = self.ways.iter().position(|way| way.target == *target && way.variant == variant);
+    fn route(&mut self, target: &Target, variant: Variant) -> &mut Route {
+        let found = self.routes.iter().position(|route| route.target == *target && route.variant == variant);
         let at = found.unwrap_or_else(|| {
-            self.ways.push(Way { target: target.clone(), variant, took: Vec::new(), running: None });
-            self.ways.len() - 1
+            self.routes.push(Route { target: target.clone(), variant, took: Vec::new(), running: None });
+            self.routes.len() - 1
         });
-        &mut self.ways[at]
+        &mut self.routes[at]
     }
 
-    /// Remembers what a file took.
+    /// Adds the time that a file took.
     pub(super) fn learn(&mut self, target: &Target, variant: Variant, took: Took) {
-        let way = self.way(target, variant);
-        way.running = None;
-        way.took.insert(0, took);
+        let route = self.route(target, variant);
+        route.running = None;
+        route.took.insert(0, took);
         let (mut telling, mut small) = (0, 0);
-        way.took.retain(|took| {
+        route.took.retain(|took| {
             let count = if took.bytes >= model::TELLING { &mut telling } else { &mut small };
             *count += 1;
             *count <= REMEMBERED
         });
     }
 
-    /// Takes what a file that is still on its way took so far. The file's end takes the place of it.
+    /// Takes what a running transfer took so far. The result at its end replaces it.
     pub(super) fn under_way(&mut self, target: &Target, variant: Variant, took: Took) {
-        // Of fewer bytes it would only say that nothing has ended.
+        // Fewer bytes say nothing about the rate.
         if took.bytes >= model::TELLING {
-            self.way(target, variant).running = Some(took);
+            self.route(target, variant).running = Some(took);
         }
     }
 
-    /// Takes what files in runs before this one took.
+    /// Takes the transfers of earlier runs.
     pub(super) fn recall(&mut self, learned: Vec<Learned>) {
         self.learned = learned;
     }
 
-    /// Takes what this computer can do.
+    /// Takes the speed of this computer.
     pub(super) fn calibrate(&mut self, calibration: Calibration) {
         self.calibration = Some(calibration);
     }
 
-    /// What files took on this way, the newest first.
+    /// Returns the transfers on a route, the newest first.
     fn took(&self, target: &Target, variant: Variant) -> Vec<Took> {
         let mut took = Vec::new();
-        if let Some(way) = self.ways.iter().find(|way| way.target == *target && way.variant == variant) {
-            took.extend(way.running.iter().chain(&way.took).copied());
+        if let Some(route) =
+            self.routes.iter().find(|route| route.target == *target && route.variant == variant)
+        {
+            took.extend(route.running.iter().chain(&route.took).copied());
         }
-        // The embedded server is another in each run.
+        // The built-in server's address differs from run to run.
         if let Target::Server { address, .. } = target
             && let Some(address) = known::normal(address)
         {
@@ -130,7 +132,8 @@ impl Rates {
         took
     }
 
-    /// How long a load takes, or what it takes at the least; `key`: bytes of the server's modulus.
+    /// Returns how long a load takes, or the least that it takes. `key` is the length of the server's modulus in
+    /// bytes.
     pub(super) fn price(&self, target: &Target, dialect: Dialect, load: Load, key: u64) -> Option<Price> {
         let own = self.own(target, dialect, key);
         let computed = own.and_then(|rate| at_rate(load.bytes, rate));
@@ -146,7 +149,8 @@ impl Rates {
         bound.filter(|bound| *bound >= TELLING_BOUND).map(Price::AtLeast)
     }
 
-    /// The most that this computer does, bytes of the file a second: for the embedded server the work of both.
+    /// Returns the highest rate that this computer reaches, in bytes of the file per second. For the built-in
+    /// server it does the work of both sides.
     fn own(&self, target: &Target, dialect: Dialect, key: u64) -> Option<f64> {
         let Calibration { cores, speeds } = self.calibration.as_ref()?;
         let variant = if dialect.variant == Variant::Ap { Variant::Plain } else { dialect.variant };
@@ -155,7 +159,7 @@ impl Rates {
             .iter()
             .filter(|speed| speed.variant == variant)
             .find(|speed| !is_cp1 || (speed.padding == dialect.padding && speed.bits as u64 == 8 * key))?;
-        // CP1's blocks go to every core. Of the others each stage has one.
+        // CP1 uses every core for its blocks. The other variants use one core for each stage.
         let cores = *cores as f64;
         let both = 1.0 / (1.0 / speed.seal + 1.0 / speed.open);
         Some(match target {
@@ -167,7 +171,7 @@ impl Rates {
     }
 }
 
-/// How long `bytes` take at `rate` bytes a second.
+/// Returns how long `bytes` take at `rate` bytes per second.
 pub(super) fn at_rate(bytes: u64, rate: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(bytes as f64 / rate).ok()
 }
@@ -240,7 +244,7 @@ mod tests {
         assert_eq!(rates.took(&away, Variant::Cp2), [took(30 << 20, 3.0)]);
     }
 
-    /// One megabyte a second for each thing, and two cores.
+    /// Calibration of two cores and round rates of a few megabytes per second.
     fn calibrated() -> Rates {
         let speed = |variant, padding, seal, open| Speed { variant, padding, bits: 1024, seal, open };
         let speeds = vec![
@@ -266,7 +270,7 @@ mod tests {
         assert_eq!(
             price(&away, Dialect::of(Variant::Cp2), 128),
             at_least(3000),
-            "the server is somebody else's"
+            "the server is another computer's"
         );
         assert_eq!(
             price(&Target::Embedded, Dialect::of(Variant::Cp2), 128),
@@ -277,7 +281,7 @@ mod tests {
         assert_eq!(price(&Target::Embedded, oaep, 128), at_least(8000), "seal and open share them");
         let pkcs = Dialect { padding: Padding::Pkcs1v15, ..oaep };
         assert_eq!(price(&Target::Embedded, pkcs, 128), at_least(4000));
-        assert_eq!(price(&away, oaep, 512), None, "nobody has measured keys of 4096 bits");
+        assert_eq!(price(&away, oaep, 512), None, "keys of 4096 bits were not measured");
         assert_eq!(Rates::default().price(&away, oaep, Load::one(1), 128), None);
     }
 

@@ -1,4 +1,4 @@
-//! A server has another key than before: the screen that nobody overlooks.
+//! Warning that a server's key has changed. It covers the whole screen, so that it cannot be overlooked.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::ui::text;
 use crate::ui::theme::ALARM_FRAME;
 use crate::ui::widgets::{Pane, rows};
 
-/// A key pressed earlier was meant for what lay beneath.
+/// Time in which keys are ignored: they were meant for what lay beneath.
 const DEAF: Duration = Duration::from_secs(1);
 
-/// What changed, and when the screen came up.
+/// Changed key, and the time at which the warning appeared.
 #[derive(Debug)]
 pub(in crate::ui) struct Alarm {
     change: KeyChange,
@@ -29,17 +29,18 @@ impl Alarm {
         Self { change, since: now }
     }
 
-    /// Whether this is about the same server.
+    /// Returns whether the warning is about the same server.
     pub(in crate::ui) fn is_about(&self, change: &KeyChange) -> bool {
         self.change.address == change.address && self.change.ca == change.ca
     }
 
-    /// Whether it tells already why uploads to this target failed.
+    /// Returns whether the warning explains why uploads to this target fail.
     pub(in crate::ui) fn tells_of(&self, target: &Target) -> bool {
         matches!(target, Target::Server { address, .. } if fit::escaped(address) == self.change.address)
     }
 
-    /// The same server again: another key starts anew, so that none is accepted that was not read.
+    /// Updates the warning about the same server. Another key restarts the pause, so that only a key that was read
+    /// can be accepted.
     pub(in crate::ui) fn again(&mut self, change: KeyChange, now: Duration) {
         if self.change.offered != change.offered {
             self.since = now;
@@ -47,7 +48,8 @@ impl Alarm {
         self.change = change;
     }
 
-    /// The order to accept the key that is shown in `area`; `None` if nobody can have read it there or yet.
+    /// Returns the command to accept the key that is shown in `area`; `None` if the user cannot have read it there,
+    /// or not yet.
     pub(in crate::ui) fn accept(&self, area: Rect, now: Duration) -> Option<Command> {
         (self.is_legible(area) && now >= self.since + DEAF).then(|| Command::AcceptServer {
             address: self.change.address.clone(),
@@ -56,20 +58,20 @@ impl Alarm {
         })
     }
 
-    /// Rows that it takes in a width.
+    /// Returns the rows that the warning takes in a width.
     pub(in crate::ui) fn height(&self, width: u16) -> usize {
         let columns = usize::from(width).saturating_sub(4);
         self.words(columns).len() + answers(text::ALARM_ANSWERS, columns).len() + 2
     }
 
-    /// Whether all of it fits, at least without its empty lines.
+    /// Returns whether the whole text fits, at least without its empty lines.
     fn is_legible(&self, area: Rect) -> bool {
         let columns = usize::from(area.width).saturating_sub(4);
         let words = self.words(columns).into_iter().flatten().count();
         words + answers(text::ALARM_ANSWERS, columns).len() + 2 <= usize::from(area.height)
     }
 
-    /// The words and how much they matter; `None` is an empty line.
+    /// Returns the text and its emphasis; `None` is an empty line.
     fn words(&self, columns: usize) -> Vec<Option<(Weight, String)>> {
         let change = &self.change;
         // 16, 8 or 4 groups of four digits in a row.
@@ -100,7 +102,7 @@ enum Weight {
     Digits,
 }
 
-/// The keys and what they do, in as many rows as they need.
+/// Returns the keys and what they do, in as many rows as they need.
 fn answers(all: &[(&'static str, &'static str)], columns: usize) -> Vec<Vec<(&'static str, &'static str)>> {
     let size = |answer: &(&str, &str)| fit::width(answer.0) + fit::width(answer.1) + 5;
     if all.iter().map(size).sum::<usize>() <= columns + 2 {

@@ -1,4 +1,4 @@
-//! The connect dialog: which preset or server, whose CA, which padding.
+//! The connect dialog: preset, server, CA file, RSA padding.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::ui::text;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::{Pane, rows};
 
-/// The port of the protocol's servers, if none is typed.
+/// Port of a server whose address has none.
 const PORT: u16 = 4321;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +28,15 @@ enum Field {
     Padding,
 }
 
-/// The first is there only if there are presets.
+/// Fields of the dialog. The first is there only if there are presets.
 const FIELDS: [Field; 4] = [Field::Peer, Field::Address, Field::Ca, Field::Padding];
 
-/// One answer, as far as it is written.
+/// One possible answer, as it was edited.
 #[derive(Debug)]
 struct Draft {
-    /// The preset that it began as.
+    /// Preset that the draft began as.
     peer: Option<String>,
-    /// Where it began: a server is more than the fields show of it.
+    /// Target that the draft began as. It knows more about a server than the fields show.
     target: Target,
     address: Input,
     ca: Input,
@@ -54,43 +54,43 @@ impl Draft {
     }
 }
 
-/// What a probe reports.
+/// Report of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::ui) enum Probed {
-    /// What happens now.
+    /// Present step, as text.
     Line(String),
-    /// It is over: the dialect that the server takes, if it takes one, or why there was no probe.
+    /// The end: the dialect that the server accepts, if it accepts one, or why there was no probe.
     Over(Result<Option<Dialect>, String>),
 }
 
-/// How far a probe is.
+/// Progress of a probe.
 #[derive(Debug)]
 struct Probe {
     run: u64,
-    /// The draft whose server is probed.
+    /// Draft whose server is probed.
     draft: usize,
     line: String,
     is_over: bool,
 }
 
-/// The dialog's state.
+/// State of the dialog.
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
     /// Lane of the race that the server is chosen for; `None`: for uploads.
     pub(in crate::ui) lane: Option<usize>,
-    /// What is so now, then the presets. Never empty: each keeps what is typed while another is shown.
+    /// The present server, then the presets. Never empty. Each draft keeps its edits while another is shown.
     drafts: Vec<Draft>,
-    /// The draft that is shown; below the number of drafts.
+    /// Index of the draft that is shown.
     at: usize,
-    /// Below the number of fields.
+    /// Index of the field that has the cursor.
     field: usize,
-    /// Why the last attempt to accept it failed.
+    /// Why the last attempt to accept the dialog failed.
     complaint: Option<&'static str>,
     probe: Option<Probe>,
 }
 
 impl Connect {
-    /// `ca` is offered where the target names none.
+    /// Creates the dialog; `ca` is offered if the target names no CA file.
     pub(in crate::ui) fn new(
         lane: Option<usize>,
         target: &Target,
@@ -105,7 +105,7 @@ impl Connect {
         Self { lane, drafts, at, field: 0, complaint: None, probe: None }
     }
 
-    /// Rows with its frame.
+    /// Returns the rows of the dialog, with its frame.
     pub(in crate::ui) fn height(&self) -> u16 {
         if self.drafts.len() > 1 { 9 } else { 8 }
     }
@@ -160,7 +160,7 @@ impl Connect {
         };
     }
 
-    /// Begins a probe of the server that the fields name, or complains.
+    /// Begins a probe of the server in the fields, or shows why it cannot.
     pub(in crate::ui) fn probe(&mut self, run: u64, home: Option<&Path>) -> Option<Target> {
         if self.is_probing() {
             return None;
@@ -178,7 +178,7 @@ impl Connect {
         self.probe.as_ref().is_some_and(|probe| !probe.is_over)
     }
 
-    /// Takes in what a probe reports. What it found is the draft's dialect from now on.
+    /// Takes a report of a probe. The dialect that it found becomes the draft's.
     pub(in crate::ui) fn probed(&mut self, run: u64, news: Probed) {
         let Some(probe) = self.probe.as_mut().filter(|probe| probe.run == run && !probe.is_over) else {
             return;
@@ -199,7 +199,7 @@ impl Connect {
         }
     }
 
-    /// What the dialog says, or `None` after it has complained.
+    /// Returns the server and the dialect; `None` after showing why they are not valid.
     pub(in crate::ui) fn accept(&mut self, home: Option<&Path>) -> Option<(Target, Dialect)> {
         let draft = &self.drafts[self.at];
         let typed = draft.address.text();
@@ -215,7 +215,7 @@ impl Connect {
         let path = (!path.trim().is_empty()).then(|| expand(path.trim(), home));
         let mut target = draft.target.clone();
         match &mut target {
-            // The same server, with all that is known of it.
+            // The same server: what is known of it is kept.
             Target::Server { address: known, ca, .. } if address(known).as_ref() == Some(&typed) => {
                 *known = typed;
                 *ca = path;
@@ -226,7 +226,7 @@ impl Connect {
     }
 }
 
-/// `host`, `host:port`, `[v6]:port` or a bare v6 address, always with a port afterwards.
+/// Returns the address with a port; accepts `host`, `host:port`, `[v6]:port` and a bare v6 address.
 fn address(typed: &str) -> Option<String> {
     let typed = typed.trim();
     if typed.contains(|c: char| c.is_whitespace() || c == '/') {
@@ -300,7 +300,7 @@ impl Widget for Pane<'_, Connect> {
 }
 
 impl Pane<'_, Connect> {
-    /// `[lab]  ← →  1 of 3`
+    /// Returns the preset, such as `[lab]  ← →  1 of 3`.
     fn peer(&self, width: usize) -> Vec<Span<'static>> {
         let (at, of) = (self.of.at, self.of.drafts.len() - 1);
         let note = text::which_peer(at, of);
@@ -378,7 +378,7 @@ mod tests {
         assert!(dialog.probe(1, None).is_some());
         assert_eq!(dialog.probe(2, None), None, "one at a time");
         dialog.probed(7, Probed::Over(Ok(Some(Dialect::of(Variant::Ap)))));
-        assert!(dialog.is_probing(), "that was another run's");
+        assert!(dialog.is_probing(), "the report was of another run");
         dialog.probed(1, Probed::Line("trying".to_owned()));
         dialog.probed(1, Probed::Over(Ok(Some(found))));
         assert!(!dialog.is_probing());

@@ -1,4 +1,4 @@
-//! Everything about one row, as words and values.
+//! Everything about one row, as labels and values.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use crate::ui::fit;
 use crate::ui::widgets::list::Step;
 use crate::ui::widgets::{Pane, rows};
 
-/// The facts, and how far down the reader is.
+/// Labels and values, and the reader's position.
 #[derive(Debug)]
 pub(in crate::ui) struct Details {
     title: String,
@@ -36,7 +36,7 @@ impl Details {
         .min(self.facts.len().saturating_sub(1));
     }
 
-    /// Rows that it takes in `columns` columns.
+    /// Returns the rows that the details take in `columns` columns.
     pub(in crate::ui) fn height(&self, columns: usize) -> usize {
         self.facts.iter().map(|(_, value)| fit::wrap(value, columns.saturating_sub(LABEL)).len()).sum()
     }

@@ -1,4 +1,4 @@
-//! The keys, from the keymap table, filterable.
+//! The list of keys, from the keymap's table, with a filter.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,14 +13,14 @@ use crate::ui::widgets::input::Input;
 use crate::ui::widgets::list::Step;
 use crate::ui::widgets::{Pane, rows};
 
-/// Columns of the contexts and of the keys. The longest words and these fit into 80 columns.
+/// Columns of the contexts and of the keys. With these, the longest description fits into 80 columns.
 const LABEL: usize = 11;
 const KEYS: usize = 12;
 
-/// The list's state.
+/// State of the list.
 #[derive(Debug)]
 pub(in crate::ui) struct Help {
-    /// Where it was opened: those keys come first.
+    /// Place where the help was opened; its keys come first.
     place: Place,
     filter: Input,
     typing: bool,
@@ -49,7 +49,7 @@ impl Help {
         self.typing = false;
     }
 
-    /// Whether there was a filter to close.
+    /// Removes the filter; returns whether there was one.
     pub(in crate::ui) fn drop_filter(&mut self) -> bool {
         let open = self.typing || !self.filter.is_empty();
         self.typing = false;
@@ -69,7 +69,7 @@ impl Help {
         .min(most);
     }
 
-    /// Context, keys and words of every row that the filter lets through.
+    /// Returns context, keys and description of every row that the filter shows.
     fn rows(&self) -> Vec<(Context, String, &'static str)> {
         let needle = self.filter.text().to_lowercase();
         let here = self.place.stack();

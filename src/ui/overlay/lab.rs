@@ -1,4 +1,4 @@
-//! The lab: each attack of PROTOCOL.md on each variant, played on this computer while one looks on (`crate::lab`).
+//! The lab: each attack of docs/protocol.md on each variant, run on this computer (`crate::lab`).
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -14,28 +14,28 @@ use crate::ui::{fit, text};
 
 /// Columns of a variant: a sign, a blank, and the longest word.
 const COLUMN: usize = 14;
-/// Inner columns from which a blank more stands between them.
+/// Inner columns from which another blank is between the variants.
 const ROOMY: usize = 84;
-/// Columns of an attack's words: what is left, up to so many.
+/// Largest number of columns of an attack's description.
 const WIDEST: usize = 42;
 
-/// What a run of the lab tells.
+/// Report of a run of the lab.
 #[derive(Debug)]
 pub(in crate::ui) enum News {
-    /// A cell was played.
+    /// One attack on one variant was run.
     Cell(Box<Cell>),
-    /// All were, or why not, as it may be shown.
+    /// The end, or why the lab could not run, as text.
     Over(Result<(), String>),
 }
 
-/// What was played so far.
+/// Results so far.
 #[derive(Debug)]
 pub(in crate::ui) struct Lab {
-    /// Which run this is: what an older one still tells is for nobody.
+    /// Number of this run; reports of older runs are ignored.
     run: u64,
     cells: Vec<Cell>,
     end: Option<Result<(), String>>,
-    /// The line at the top; `None` follows what is played.
+    /// First visible line; `None` follows the latest result.
     top: Option<usize>,
 }
 
@@ -52,7 +52,7 @@ impl Lab {
             News::Cell(cell) => self.cells.push(*cell),
             News::Over(end) => {
                 self.end = Some(end);
-                // From the beginning, to be read.
+                // When the run is over, the table is shown from the beginning.
                 self.top.get_or_insert(0);
             }
         }
@@ -82,7 +82,7 @@ impl Lab {
     }
 }
 
-/// No table is longer.
+/// Upper bound on the lines of the table.
 const MOST_LINES: usize = 200;
 
 impl Widget for Pane<'_, Lab> {
@@ -124,7 +124,7 @@ impl Pane<'_, Lab> {
         line
     }
 
-    /// The lines, and how many of them speak of what was played.
+    /// Returns the lines, and the number of lines up to the latest result.
     fn table(&self, label: usize, wide: usize) -> (Vec<Line<'static>>, usize) {
         let (mut lines, mut played) = (Vec::new(), 0);
         for attack in Attack::ALL {
@@ -165,7 +165,7 @@ impl Pane<'_, Lab> {
             .map(|outcome| (text::outcome_sign(outcome), self.outcome(outcome)))
             .collect();
         if !cell.as_expected {
-            // What PROTOCOL.md says instead.
+            // The result that docs/protocol.md predicts.
             let expected = cell.expected.iter().map(|outcome| format!("≠ {outcome}"));
             lines.extend(expected.map(|words| (words, self.theme.warn())));
         }
@@ -191,7 +191,7 @@ impl Pane<'_, Lab> {
         line
     }
 
-    /// What the words mean, of those that came.
+    /// Returns the meanings of the results in the table.
     fn legend(&self, width: usize) -> Vec<Line<'static>> {
         let mut seen: Vec<Outcome> = self.of.cells.iter().flat_map(Cell::observed).collect();
         seen.sort_unstable();

@@ -1,4 +1,4 @@
-//! Questions that are asked before something is lost or takes very long.
+//! Questions before something is lost or takes very long.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,10 +12,10 @@ use crate::ui::keymap::{Action, Place};
 use crate::ui::text;
 use crate::ui::widgets::{Pane, rows};
 
-/// What is asked, and what is held back until the answer.
+/// A question, and the order that waits for the answer.
 #[derive(Debug)]
 pub(in crate::ui) enum Question {
-    /// Quit although something runs.
+    /// Quit although transfers run.
     Quit,
     /// Upload with CP1 although that takes more than a minute; the text compares it with CP2.
     ExpensiveUpload { words: String, jobs: Vec<Job> },
@@ -75,7 +75,7 @@ impl Question {
         }
     }
 
-    /// Rows that it takes in `columns` columns.
+    /// Returns the rows that the question takes in `columns` columns.
     pub(in crate::ui) fn height(&self, columns: usize) -> usize {
         fit::wrap(&self.words(), columns).len() + 2
     }

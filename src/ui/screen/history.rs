@@ -1,7 +1,7 @@
-//! Screen 5: what was sent and received, the newest first.
+//! Screen 5: files that were sent and received, the newest first.
 //!
-//! It is read on a thread ([`read`]) when the screen is opened, and again when something ends while it is
-//! open. What is shown stays until the answer is here.
+//! The history is read on a thread ([`read`]) when the screen is opened, and again when a transfer ends while it is
+//! open. The rows stay until the answer arrives.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,18 +28,18 @@ use crate::ui::widgets::list::{self, Facts, List, Step};
 use crate::ui::widgets::{Pane, rows};
 use crate::ui::{fit, text};
 
-/// Rows that are read; older ones are for `upseal history`.
+/// Number of rows that are read; `upseal history` shows older ones.
 const MOST: usize = 10_000;
 
-/// Columns of the other side.
+/// Columns of the peer.
 const PEER: usize = 24;
 
 const PANE: PaneId = PaneId(0);
 
-/// Between two readings.
+/// Shortest time between two readings.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What was read: the rows, or why there are none, as it may be shown.
+/// Result of reading the history: its rows, or why there are none.
 #[derive(Debug)]
 pub(in crate::ui) struct Answer(Result<Vec<Row>, String>);
 
@@ -49,7 +49,7 @@ impl Answer {
     }
 }
 
-/// Reads the history in this file; it need not exist, and is not created.
+/// Reads the history in this file. The file is not created if it does not exist.
 pub(in crate::ui) fn read(path: Option<&Path>, clock: &Clock) -> Answer {
     let Some(path) = path else { return Answer(Err(text::NO_HISTORY_PLACE.to_owned())) };
     let newest = Query { limit: Some(MOST), ..Query::default() };
@@ -61,15 +61,15 @@ pub(in crate::ui) fn read(path: Option<&Path>, clock: &Clock) -> Answer {
     Answer::new(rows.map_err(|why| fit::escaped(&why.to_string())), clock)
 }
 
-/// A row, ready to be drawn.
+/// Row of the history, with text that is ready to be drawn.
 #[derive(Debug)]
 pub(in crate::ui) struct Row {
     entry: Entry,
     at: String,
     name: String,
-    /// The other side, if it is known.
+    /// Address of the peer, if it is known.
     peer: String,
-    /// What the filter looks in: name and other side, in lower case.
+    /// Text that the filter searches: name and peer, in lower case.
     folded: String,
 }
 
@@ -85,7 +85,7 @@ impl Row {
         Self { at: clock.day(entry.at_ms()), entry, name, peer, folded }
     }
 
-    /// The other side; a client's port tells nobody anything.
+    /// Returns the peer. A client's port is left out, because it has no meaning.
     fn host(&self) -> &str {
         match &self.entry {
             Entry::Sent(_) => &self.peer,
@@ -113,7 +113,7 @@ impl Row {
         self.entry.rate().map_or_else(|| "—".to_owned(), units::rate)
     }
 
-    /// Why it failed, if it did.
+    /// Returns why the transfer failed, if it did.
     fn why(&self) -> Option<String> {
         match &self.entry {
             Entry::Sent(row) => row.why.as_deref().map(fit::escaped),
@@ -175,23 +175,23 @@ impl list::Row for Row {
     }
 }
 
-/// Whether the rows are those of the file.
+/// Age of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
-    /// They were read after the last thing that happened.
+    /// They were read after the latest transfer.
     Fresh,
-    /// Something has happened since.
+    /// A transfer has ended since.
     Old,
     /// They are being read.
     Awaited,
-    /// They are being read, and something has happened since that began.
+    /// They are being read, and a transfer has ended since that began.
     AwaitedOld,
 }
 
-/// What is in the pane.
+/// Content of the pane.
 #[derive(Debug)]
 enum Content {
-    /// Never read yet.
+    /// The history was not read yet.
     Nothing,
     /// The rows of the list.
     Rows,
@@ -199,14 +199,14 @@ enum Content {
     Refused(String),
 }
 
-/// The screen's state.
+/// The history screen.
 #[derive(Debug)]
 pub(in crate::ui) struct History {
     ring: Ring,
     content: Content,
     list: List<Row>,
     age: Age,
-    /// When it was last read, or began to be.
+    /// Time at which the latest reading began.
     asked: Option<Duration>,
 }
 
@@ -221,9 +221,9 @@ impl History {
         }
     }
 
-    // When it is read
+    // Reading
 
-    /// Something happened that the rows do not have.
+    /// Takes notice that the rows are out of date.
     fn outdate(&mut self) {
         self.age = match self.age {
             Age::Fresh | Age::Old => Age::Old,
@@ -231,13 +231,13 @@ impl History {
         };
     }
 
-    /// When it must be read, if it must.
+    /// Returns when the history must be read; `None` if it need not be.
     fn read_at(&self) -> Option<Duration> {
         (self.age == Age::Old).then(|| self.asked.map_or(Duration::ZERO, |asked| asked + PAUSE))
     }
 
-    /// Whether it must be read now; then it is awaited. A thousand files that arrive are not a thousand
-    /// readers.
+    /// Returns whether the history must be read now, and then expects an answer. A pause between two readings keeps
+    /// a thousand files from causing a thousand readings.
     fn ask(&mut self, now: Duration) -> bool {
         let is_due = self.read_at().is_some_and(|due| due <= now);
         if is_due {
@@ -246,7 +246,7 @@ impl History {
         is_due
     }
 
-    /// It was read. Whoever looks at an older row goes on looking at it.
+    /// Takes what was read. The cursor stays on an older row.
     pub(in crate::ui) fn answered(&mut self, Answer(answer): Answer) {
         self.age = if self.age == Age::AwaitedOld { Age::Old } else { Age::Fresh };
         let under = self.list.under().filter(|_| self.list.at() > 0).map(|row| row.entry.clone());
@@ -262,7 +262,7 @@ impl History {
         }
     }
 
-    /// What stands where rows would.
+    /// Returns the message that is shown in the place of rows.
     fn message(&self) -> Option<&str> {
         match &self.content {
             Content::Nothing => Some(text::READING_HISTORY),
@@ -398,9 +398,9 @@ impl Pane<'_, History> {
         }
     }
 
-    /// `Tue 14:07 received image.ppm           7.91 MiB  CP2     402 MiB/s  stored ✓`
+    /// Returns a row such as `Tue 14:07 received image.ppm           7.91 MiB  CP2     402 MiB/s  stored ✓`.
     fn row(&self, row: &Row, width: usize) -> Line<'static> {
-        // What is narrow first loses the rate, then day and protocol; what is wide shows the other side.
+        // A narrow pane leaves out first the rate, then day and protocol; a wide one shows the peer.
         let (words, rate) = (width >= 54, width >= 67);
         let fixed = if words { 19 + 7 } else { 2 } + 9 + if rate { 11 } else { 0 } + 2 + 11;
         let spare = width.saturating_sub(fixed);

@@ -1,34 +1,34 @@
-//! Bars in eighths of a column: progress, and a rate against the highest seen.
+//! Bars in eighths of a column: progress, and a rate compared with the highest.
 
 use ratatui::style::Style;
 use ratatui::text::Span;
 
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// What a progress bar says.
+/// Content of a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::ui) enum Fill {
-    /// This share is done, from 0 to 1.
+    /// Share that is done, from 0 to 1.
     Share(f64),
-    /// All of it has left, nobody has confirmed it.
+    /// Everything was sent, and the server has not confirmed it.
     Hatched,
     Full,
 }
 
-/// A progress bar of exactly `columns` columns.
+/// Returns a progress bar of exactly `columns` columns.
 pub(in crate::ui) fn progress(fill: Fill, columns: usize, done: Style, rest: Style) -> Vec<Span<'static>> {
     match fill {
         Fill::Full => vec![Span::styled("█".repeat(columns), done)],
         Fill::Hatched => vec![Span::styled("▚".repeat(columns), done)],
         Fill::Share(share) => {
-            // Even the last percent leaves a gap: only `Full` is full.
+            // A gap stays even at the last percent: only `Full` is full.
             let (bar, used) = filled(eighths(share, columns).min((columns * 8).saturating_sub(1)));
             vec![Span::styled(bar, done), Span::styled("░".repeat(columns - used), rest)]
         }
     }
 }
 
-/// The same in half a row's height, on nothing.
+/// Returns a progress bar of half a row's height, without a background.
 pub(in crate::ui) fn thin(
     fill: Fill,
     columns: usize,
@@ -38,7 +38,7 @@ pub(in crate::ui) fn thin(
 ) -> Vec<Span<'static>> {
     let used = match fill {
         Fill::Full | Fill::Hatched => columns,
-        // However little: it is there.
+        // The smallest share above zero is visible.
         Fill::Share(share) => eighths(share, columns).div_ceil(8).max(usize::from(share > 0.0)).min(columns),
     };
     let glyph = if fill == Fill::Hatched { "▚" } else { "▀" };
@@ -46,7 +46,7 @@ pub(in crate::ui) fn thin(
     vec![Span::styled(glyph.repeat(used), done), rest]
 }
 
-/// A rate as [`rate`] has it, in the weight of a line: `━━━━━╸──┊────`.
+/// Returns a bar like that of [`rate`], drawn as a line: `━━━━━╸──┊────`.
 pub(in crate::ui) fn line(
     now: f64,
     mean: f64,
@@ -72,12 +72,12 @@ pub(in crate::ui) fn line(
     vec![Span::styled(bar, done), Span::styled(line, rest)]
 }
 
-/// A part of a bar of several: as many columns as its share, in eighths; nothing for nothing.
+/// Returns one part of a bar of several: its share of the columns, in eighths; nothing for zero.
 pub(in crate::ui) fn piece(share: f64, columns: usize) -> String {
     filled(eighths(share, columns).max(usize::from(share > 0.0))).0
 }
 
-/// A rate now against the highest, the mean ticked: `███████▊──┊────`.
+/// Returns a bar of the present rate compared with the highest, with a tick at the mean: `███████▊──┊────`.
 pub(in crate::ui) fn rate(
     now: f64,
     mean: f64,
@@ -91,7 +91,7 @@ pub(in crate::ui) fn rate(
     let tick = tick.clamp(1, columns.max(1)) - 1;
     let line: String =
         (used..columns).map(|column| if column == tick && mean > 0.0 { '┊' } else { '─' }).collect();
-    // Under the bar itself the tick would be lost; it is drawn as a gap in it.
+    // Under the bar itself the tick would not show; it is drawn as a gap.
     let bar: String = bar
         .chars()
         .enumerate()
@@ -100,7 +100,7 @@ pub(in crate::ui) fn rate(
     vec![Span::styled(bar, done), Span::styled(line, rest)]
 }
 
-/// The filled part and the columns that it takes.
+/// Returns the filled part and the columns that it takes.
 fn filled(eighths: usize) -> (String, usize) {
     let mut bar = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {

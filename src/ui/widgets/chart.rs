@@ -1,4 +1,4 @@
-//! Rates over time on a logarithmic axis, in braille: two by four dots a character.
+//! Chart of rates over time in braille, two by four dots a character, with logarithmic or linear axes.
 
 use std::collections::VecDeque;
 
@@ -15,28 +15,27 @@ use crate::ui::fit;
 /// Columns of the labels and the axis.
 const AXIS: u16 = 13;
 
-/// Rates are drawn in these units.
+/// Unit of the drawn rates, in bytes per second.
 const UNIT: f64 = 1_048_576.0;
 
-/// Points that a curve keeps; beyond that every second one goes.
+/// Number of points that a curve keeps; beyond it, every second point is dropped.
 const MOST: usize = 1024;
 
-/// A rate over time, taken from amounts: sockets take bytes in bursts, and a picture of the bursts
-/// would hide the rate. Each point is the mean over the last seventh of the time, or a quarter of a
-/// second.
+/// Rate over time, computed from amounts. Sockets take bytes in bursts, which would hide the rate, so each point is
+/// the mean over the last seventh of the time, or over the last quarter of a second.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ui) struct Curve {
-    /// Seconds, and bytes a second.
+    /// Points: seconds, and bytes per second.
     points: Vec<(f64, f64)>,
-    /// Seconds and bytes so far, as far back as the next point looks.
+    /// Amounts: seconds, and bytes so far, as far back as the next point looks.
     amounts: VecDeque<(f64, f64)>,
-    /// Only every so many points is kept; a power of two.
+    /// One of this many points is kept; a power of two.
     every: usize,
     seen: usize,
 }
 
 impl Curve {
-    /// So many bytes after so many seconds, both counted from the beginning.
+    /// Adds an amount: `bytes` after `seconds`, both counted from the beginning.
     pub(in crate::ui) fn add(&mut self, seconds: f64, bytes: u64) {
         let now = (seconds, bytes as f64);
         let window = (seconds / 7.0).max(0.25);
@@ -65,7 +64,7 @@ impl Curve {
         }
     }
 
-    /// A whole one from what was recorded of a lane: the mean rates over the last third of the time at each point.
+    /// Returns the curve of a lane that was recorded: at each point the mean rate over the last third of the time.
     pub(in crate::ui) fn of(points: &[Point]) -> Self {
         let at = |point: &Point| (point.us as f64 / 1e6, point.bytes as f64);
         let mut whole = Self::default();
@@ -100,14 +99,14 @@ impl Curve {
     }
 }
 
-/// How a chart's axes are divided.
+/// How the axes of a chart are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Scale {
-    /// Rates by powers of ten, time evenly.
+    /// Logarithmic rates, linear time.
     Rates,
-    /// Both by powers of ten: a lane of milliseconds beside one of minutes.
+    /// Both logarithmic, for a lane of milliseconds beside one of minutes.
     Log,
-    /// Both evenly, from zero.
+    /// Both linear, from zero.
     Linear,
 }
 
@@ -133,7 +132,7 @@ impl Widget for Chart<'_> {
             ..area
         };
         self.axes(area, plot, rates, times, buf);
-        // Names go over the lines, and beside each other.
+        // Names are drawn over the lines, and beside each other.
         let mut taken: Vec<Rect> = Vec::new();
         let mut ends = Vec::new();
         for (curve, name, style) in &self.curves {
@@ -149,7 +148,7 @@ impl Widget for Chart<'_> {
     }
 }
 
-/// One direction of a chart: what its ends stand for.
+/// One axis of a chart, by the values at its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Axis {
     low: f64,
@@ -158,26 +157,26 @@ struct Axis {
 }
 
 impl Axis {
-    /// Powers of ten that hold these: they change seldom, so the axis does not jitter.
+    /// Creates an axis between powers of ten. They change seldom, so that the axis does not jitter.
     fn decades(low: f64, high: f64) -> Self {
         let bottom = low.log10().floor();
         Self { low: bottom, high: high.log10().ceil().max(bottom + 1.0), log: true }
     }
 
-    /// From zero to 1, 2 or 5 of a power of ten, for the same reason.
+    /// Creates an axis from zero to 1, 2 or 5 times a power of ten, for the same reason.
     fn even(high: f64) -> Self {
         let decade = 10_f64.powf(high.log10().floor());
         let high = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade).into_iter().find(|step| *step >= high);
         Self { low: 0.0, high: high.unwrap_or(decade * 10.0), log: false }
     }
 
-    /// Where a value lies, from 0 to 1.
+    /// Returns the position of a value, from 0 to 1.
     fn share(self, value: f64) -> f64 {
         let at = if self.log { value.max(1e-9).log10() } else { value };
         ((at - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// What is written on it: where, and the value there.
+    /// Returns the labels: position, and the value there.
     fn marks(self) -> Vec<(f64, f64)> {
         let values: Vec<f64> = if self.log {
             let decades = std::iter::successors(Some(self.low), |decade| Some(decade + 1.0));
@@ -190,7 +189,7 @@ impl Axis {
 }
 
 impl Chart<'_> {
-    /// In [`UNIT`]s; whatever is slower than a kilobyte a second lies at the bottom.
+    /// Axis of rates in [`UNIT`]s. Rates below a kilobyte per second lie at the bottom.
     fn rates(&self) -> Option<Axis> {
         let extents = self.curves.iter().filter_map(|(curve, ..)| curve.extent());
         let (low, high) = extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
@@ -198,7 +197,7 @@ impl Chart<'_> {
         Some(if self.scale == Scale::Linear { Axis::even(high) } else { Axis::decades(low, high) })
     }
 
-    /// In seconds.
+    /// Axis of time in seconds.
     fn times(&self) -> Option<Axis> {
         let end = self.curves.iter().map(|(curve, ..)| curve.end()).fold(0.0, f64::max);
         let begin = self.curves.iter().filter_map(|(curve, ..)| curve.begin()).reduce(f64::min)?;
@@ -238,7 +237,7 @@ impl Chart<'_> {
             let words = crate::ui::text::race::moment(value);
             let wide = columns(fit::width(&words));
             let x = plot.x + across(share, plot.width.saturating_sub(1));
-            // The first stands beside the corner, the last ends with the line.
+            // The first label is beside the corner, the last one ends with the line.
             let x = x.saturating_sub(wide / 2).max(plot.x).min((plot.right() + 1).saturating_sub(wide));
             let place = Rect { x, width: wide, ..foot }.intersection(foot);
             Line::styled(words, self.axis).render(place, buf);
@@ -246,13 +245,13 @@ impl Chart<'_> {
     }
 }
 
-/// A part of a width.
+/// Returns a part of a width.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
 fn across(share: f64, width: u16) -> u16 {
     (share.clamp(0.0, 1.0) * f64::from(width)).round() as u16
 }
 
-/// Where a curve's name goes: beside its end, or above or below that where another name is.
+/// Returns the place of a curve's name: beside its end, or above or below if another name is there.
 fn label(plot: Rect, right: u16, (x, y): (u16, u16), width: u16, taken: &[Rect]) -> Rect {
     let x = (x + 2).min(right.saturating_sub(width));
     let rows = [0_i32, -1, 1, -2, 2, -3, 3].into_iter().filter_map(|by| {
@@ -265,7 +264,7 @@ fn label(plot: Rect, right: u16, (x, y): (u16, u16), width: u16, taken: &[Rect])
     Rect { width: place.width.min(right.saturating_sub(place.x)), ..place }
 }
 
-/// Draws the line; where its end is on the screen.
+/// Draws the line, and returns where its end is on the screen.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -285,7 +284,7 @@ fn draw(
     }
     let across = |seconds: f64| (times.share(seconds) * (wide - 1) as f64).round() as usize;
     let down = |rate: f64| ((1.0 - rates.share(rate / UNIT)) * (tall - 1) as f64).round() as usize;
-    // Where there is room a line is two dots thick: that reads from afar.
+    // Where there is room a line is two dots thick, so that it can be read from far away.
     let thick = if tall >= 32 { 2 } else { 1 };
     let mut one = |x: usize, y: usize| {
         let bit = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]][x % 2][y % 4];
@@ -301,7 +300,7 @@ fn draw(
     for (seconds, rate) in &curve.points {
         let (x, y) = (across(*seconds), down(*rate));
         let (from_x, from_y) = previous.unwrap_or((x, y));
-        // A line between the points, so that a short race is a curve and not a scatter.
+        // Points are connected, so that a short race is a curve and not a scatter.
         let steps = (x.abs_diff(from_x)).max(y.abs_diff(from_y)).max(1);
         for step in 0..=steps {
             let part = step as f64 / steps as f64;
@@ -331,11 +330,11 @@ mod tests {
     #[test]
     fn bursts_are_smoothed() {
         let mut curve = Curve::default();
-        // A second's worth arrives once a second.
+        // Each amount arrives once a second.
         for tenth in 1..=300_u32 {
             curve.add(f64::from(tenth) / 10.0, u64::from(tenth / 10) * 1_000_000);
         }
-        // At the beginning a second is more than there is to look back on.
+        // At the beginning there is less than a second to look back on.
         for (seconds, rate) in curve.points.iter().filter(|(seconds, _)| *seconds > 10.0) {
             assert!((500_000.0..1_500_000.0).contains(rate), "{rate} after {seconds} s");
         }

@@ -1,5 +1,5 @@
-//! Letters and digits that can be read from the back of a room: five dots tall, drawn in halves of cells, so that a dot
-//! is as wide as it is high.
+//! Large letters and digits, readable from the back of a room: five dots tall, drawn in halves of cells, so that a
+//! dot is as wide as it is high.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,10 +7,10 @@ use ratatui::style::Style;
 
 use super::columns;
 
-/// Dots of a glyph's height.
+/// Height of a glyph in dots.
 const TALL: u16 = 5;
 
-/// What times and the names of variants are made of.
+/// Glyphs of times and of the variants' names.
 const GLYPHS: &[(char, [&str; TALL as usize])] = &[
     ('0', ["####", "#..#", "#..#", "#..#", "####"]),
     ('1', [".#.", "##.", ".#.", ".#.", "###"]),
@@ -42,24 +42,24 @@ const GLYPHS: &[(char, [&str; TALL as usize])] = &[
     ('y', ["#..#", "#..#", ".###", "...#", "###."]),
 ];
 
-/// A glyph's rows of dots; of what has none a box.
+/// Returns a glyph's rows of dots; a box for an unknown character.
 fn glyph(c: char) -> &'static [&'static str; TALL as usize] {
     const OTHER: [&str; TALL as usize] = ["####", "#..#", "#..#", "#..#", "####"];
     GLYPHS.iter().find(|(of, _)| *of == c).map_or(&OTHER, |(_, rows)| rows)
 }
 
-/// Columns that a text takes.
+/// Returns the columns that a text takes.
 pub(in crate::ui) fn width(text: &str, scale: u16) -> u16 {
     let dots: usize = text.chars().map(|c| glyph(c)[0].len() + 1).sum();
     columns(dots.saturating_sub(1)).saturating_mul(scale)
 }
 
-/// Rows that it takes.
+/// Returns the rows that a text takes.
 pub(in crate::ui) const fn height(scale: u16) -> u16 {
     (TALL * scale).div_ceil(2)
 }
 
-/// Draws it at the upper left of `area`, as far as it fits in: no part of a glyph goes beyond.
+/// Draws a text at the upper left of `area`, as far as it fits: no glyph is drawn in part.
 pub(in crate::ui) fn draw(text: &str, scale: u16, style: Style, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     let mut x = area.x;

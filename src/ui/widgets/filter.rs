@@ -1,4 +1,4 @@
-//! The text that the rows of a list must contain: off, while it is typed, and kept.
+//! Filter of a list: off, being typed, or kept.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,7 +10,7 @@ use super::input::Input;
 use crate::ui::text;
 use crate::ui::theme::Theme;
 
-/// Its state. Who has one looks again at its rows whenever the text changes.
+/// State of a filter. The list arranges its rows again whenever the text changes.
 #[derive(Debug, Default)]
 pub(in crate::ui) enum Filter {
     #[default]
@@ -24,12 +24,12 @@ impl Filter {
         matches!(self, Self::Typing(_))
     }
 
-    /// Whether it has a row of its own.
+    /// Returns whether the filter takes a row of the pane.
     pub(in crate::ui) const fn is_on(&self) -> bool {
         !matches!(self, Self::Off)
     }
 
-    /// While it is typed.
+    /// Returns the text while it is typed.
     pub(in crate::ui) const fn input(&mut self) -> Option<&mut Input> {
         match self {
             Self::Typing(input) => Some(input),
@@ -37,7 +37,7 @@ impl Filter {
         }
     }
 
-    /// To be typed, from the text that it has.
+    /// Lets the user type, from the present text on.
     pub(in crate::ui) fn open(&mut self) {
         *self = match std::mem::take(self) {
             Self::Off => Self::Typing(Input::default()),
@@ -46,21 +46,21 @@ impl Filter {
         };
     }
 
-    /// As it was typed.
+    /// Ends the typing and keeps the text.
     pub(in crate::ui) fn keep(&mut self) {
         if let Self::Typing(input) = self {
             *self = if input.is_empty() { Self::Off } else { Self::Kept(input.text()) };
         }
     }
 
-    /// Off. Whether it was not.
+    /// Turns the filter off; returns whether it was on.
     pub(in crate::ui) fn close(&mut self) -> bool {
         let was_on = self.is_on();
         *self = Self::Off;
         was_on
     }
 
-    /// What rows must contain, in lower case; `None`: nothing.
+    /// Returns the text that rows must contain, in lower case; `None` if there is none.
     pub(in crate::ui) fn needle(&self) -> Option<String> {
         let text = match self {
             Self::Off => return None,
@@ -70,7 +70,7 @@ impl Filter {
         (!text.is_empty()).then(|| text.to_lowercase())
     }
 
-    /// Draws it below the list, and returns what is left for the list.
+    /// Draws the filter below the list, and returns the area left for the list.
     pub(in crate::ui) fn draw(&self, theme: Theme, area: Rect, buf: &mut Buffer) -> Rect {
         let foot = Constraint::Length(u16::from(self.is_on()));
         let [list, foot] = Layout::vertical([Constraint::Fill(1), foot]).areas(area);
@@ -112,10 +112,10 @@ mod tests {
         filter.open();
         filter.open();
         type_in(&mut filter, "C");
-        assert_eq!(filter.needle().as_deref(), Some("abc"), "it goes on from there");
+        assert_eq!(filter.needle().as_deref(), Some("abc"), "typing continues the kept text");
         assert!(filter.close() && !filter.is_on());
         filter.open();
         filter.keep();
-        assert!(!filter.is_on(), "an empty one is none");
+        assert!(!filter.is_on(), "an empty filter is off");
     }
 }

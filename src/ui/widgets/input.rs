@@ -1,4 +1,4 @@
-//! A single line of text that is typed, pasted and edited.
+//! Single line of text that is typed, pasted and edited.
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use crate::ui::fit;
 use crate::ui::keymap::Action;
 
-/// The text and the place in it; 0 <= `at` <= the number of characters.
+/// Text and the position of the cursor; `at` is at most the number of characters.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ui) struct Input {
     text: Vec<char>,
@@ -34,14 +34,14 @@ impl Input {
         }
     }
 
-    /// Puts a pasted text in; line ends and other controls are left out, so it never acts.
+    /// Inserts a pasted text. Line ends and other control characters are left out, so a paste never acts.
     pub(in crate::ui) fn paste(&mut self, text: &str) {
         for c in text.chars() {
             self.typed(c);
         }
     }
 
-    /// Whether the action was one for a text.
+    /// Carries out an action; returns whether it was one that edits a text.
     pub(in crate::ui) fn edit(&mut self, action: Action) -> bool {
         match action {
             Action::Left => self.at = self.at.saturating_sub(1),
@@ -74,7 +74,7 @@ impl Input {
         true
     }
 
-    /// The line in `columns` columns, scrolled so that the cursor is in it.
+    /// Returns the line in `columns` columns, scrolled so that the cursor is visible.
     pub(in crate::ui) fn line(&self, columns: usize, style: Style) -> Line<'static> {
         let before: String = self.text[..self.at].iter().collect();
         let under = self.text.get(self.at).map_or_else(|| " ".to_owned(), |c| fit::escaped(&c.to_string()));
@@ -88,7 +88,8 @@ impl Input {
         ])
     }
 
-    /// Words end at blanks and at `/`, so a path is deleted folder by folder.
+    /// Returns the start of the word before the cursor. Words end at blanks and at `/`, so that a path is deleted
+    /// folder by folder.
     fn word_start(&self) -> usize {
         let parts = |c: &char| c.is_whitespace() || *c == '/';
         let mut start = self.at;

@@ -1,4 +1,4 @@
-//! The log: everything that went wrong or was worth a line, with its time.
+//! The log: problems and notable events, with their times.
 
 use std::collections::VecDeque;
 
@@ -13,10 +13,10 @@ use super::{Pane, rows};
 use crate::ui::fit;
 use crate::ui::text;
 
-/// Lines that are remembered.
+/// Number of entries that are kept.
 const MOST: usize = 1000;
 
-/// How much a line matters.
+/// Importance of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Tone {
     Plain,
@@ -31,11 +31,11 @@ struct Entry {
     words: String,
 }
 
-/// The lines, the oldest first, and how far up the reader is.
+/// Entries, the oldest first, and how far the reader has scrolled up.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Log {
     entries: VecDeque<Entry>,
-    /// Entries below the window; 0 follows the newest.
+    /// Number of entries below the window; 0 follows the newest.
     above_end: usize,
 }
 
@@ -74,7 +74,7 @@ impl Widget for Pane<'_, Log> {
         let width = usize::from(inner.width).saturating_sub(11);
         let shown = self.of.entries.len() - self.of.above_end.min(self.of.entries.len());
         let mut lines = Vec::new();
-        // From the newest upwards, until the pane is full.
+        // Draws from the newest upwards, until the pane is full.
         for entry in self.of.entries.iter().take(shown).rev() {
             let (sign, style) = match entry.tone {
                 Tone::Plain => ("·", Style::new()),

@@ -1,7 +1,7 @@
-//! The parts of the screens. Each file holds a part's state, how it changes, and how it is drawn.
+//! Building blocks of panes: lists, bars, charts, text input, frames.
 //!
-//! Drawing is `Widget for Pane<'_, State>`: it borrows the state, the theme and the moment, and can
-//! reach neither disk nor clock nor channel.
+//! Drawing is `Widget for Pane<'_, State>`: it borrows the state, the theme and the time, and can reach neither a
+//! disk nor a clock nor a channel.
 
 use std::time::Duration;
 
@@ -21,23 +21,23 @@ pub(super) mod log;
 pub(super) mod received;
 pub(super) mod toast;
 
-/// A part's state together with what drawing it needs.
+/// State of a pane, together with what drawing it needs.
 pub(super) struct Pane<'a, T> {
     pub(super) of: &'a T,
     pub(super) theme: Theme,
     pub(super) focus: Focus,
-    /// Since the program began.
+    /// Time since the program began.
     pub(super) now: Duration,
 }
 
 impl<T> Pane<'_, T> {
-    /// The frame around it: what it is on the left, what it amounts to on the right.
+    /// Returns a frame with a title on the left and a note on the right.
     pub(super) fn frame(&self, title: &str, note: &str, area: Rect) -> Block<'static> {
         frame(self.theme, self.focus, title, note, area)
     }
 }
 
-/// A rounded frame. The note gives way to the title where both do not fit.
+/// Returns a rounded frame with a title and a note. Where both do not fit, the note is left out.
 pub(super) fn frame(theme: Theme, focus: Focus, title: &str, note: &str, area: Rect) -> Block<'static> {
     use super::fit;
     let room = usize::from(area.width).saturating_sub(6);
@@ -54,12 +54,12 @@ pub(super) fn frame(theme: Theme, focus: Focus, title: &str, note: &str, area: R
     block
 }
 
-/// The rows of an area, top down.
+/// Returns the rows of an area, from top to bottom.
 pub(super) fn rows(area: Rect) -> impl Iterator<Item = Rect> {
     area.rows()
 }
 
-/// A length on the screen; anything larger than a screen is as good as the largest.
+/// Returns a length on the screen; too large a number becomes the largest length.
 pub(super) fn columns(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }

@@ -1,4 +1,4 @@
-//! Files that arrive at this computer: those on their way first, then the latest.
+//! Files received by this computer: those on their way first, then the latest.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,22 +16,22 @@ use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
 
-/// Files that are remembered; older ones are forgotten.
+/// Number of files that are kept in the list.
 const MOST: usize = 10_000;
 
-/// A file on its way.
+/// File on its way.
 #[derive(Debug)]
 pub(in crate::ui) struct Coming {
     track: Track,
     name: String,
     variant: Variant,
     peer: String,
-    /// When it began, as it may be shown.
+    /// Time of day at which it began.
     began: String,
     snapshot: Snapshot,
 }
 
-/// A file that is here, whole and on disk.
+/// File that has arrived completely and is on disk.
 #[derive(Debug, Clone)]
 pub(in crate::ui) struct Arrival {
     pub(in crate::ui) name: String,
@@ -39,28 +39,28 @@ pub(in crate::ui) struct Arrival {
     pub(in crate::ui) size: u64,
     pub(in crate::ui) variant: Variant,
     pub(in crate::ui) peer: String,
-    /// SHA-256, hex.
+    /// SHA-256 in hexadecimal.
     pub(in crate::ui) digest: String,
     pub(in crate::ui) seconds: f64,
-    /// When, as it may be shown.
+    /// Time of day at which it arrived.
     pub(in crate::ui) at: String,
 }
 
-/// A row of the list.
+/// Row of the list.
 #[derive(Debug)]
 pub(in crate::ui) enum Row {
     Coming(Box<Coming>),
     Arrival(Arrival),
 }
 
-/// The list's state.
+/// State of the list.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Received {
     /// Files on their way first, then the others, the latest first.
     pub(in crate::ui) list: List<Row>,
     /// Number of files on their way.
     coming: usize,
-    /// Where files go, as it may be shown.
+    /// Folder of received files, escaped.
     pub(in crate::ui) store: String,
 }
 
@@ -164,7 +164,7 @@ impl Widget for Pane<'_, Received> {
 }
 
 impl Pane<'_, Received> {
-    /// The whole list in one row, for small terminals: the newest only.
+    /// Draws only the newest file, in one row, for small terminals.
     pub(in crate::ui) fn render_line(&self, area: Rect, buf: &mut Buffer) {
         let [_, inner, _] = ratatui::layout::Layout::horizontal([
             ratatui::layout::Constraint::Length(1),
@@ -196,13 +196,13 @@ impl Pane<'_, Received> {
             Span::raw(fit::left_middle(&coming.name, name)),
             Span::raw("  "),
         ]);
-        // The length of the body is told before that of the file, where that is told at all.
+        // The body's length is known before the file's length, which may stay unknown.
         let (done, total) = match snapshot.file_total {
             0 => (snapshot.wire_bytes, snapshot.wire_total),
             total => (snapshot.file_bytes, total),
         };
         if total > 0 {
-            // Never all of it: here it is whole only once it is on disk.
+            // Less than 100 %: the file is complete only once it is on disk.
             let share = (done as f64 / total as f64).min(0.99);
             line.spans.extend(bar::progress(
                 Fill::Share(share),
@@ -226,7 +226,7 @@ impl Pane<'_, Received> {
     fn arrival(&self, arrival: &Arrival, area: Rect, buf: &mut Buffer) {
         let width = usize::from(area.width);
         let name = name_columns(width);
-        // What is left after everything of fixed width goes to the digest, up to all 64 digits.
+        // The digest takes what is left beside the columns of fixed width, up to all 64 digits.
         let fixed = 9 + name + 10 + 2 + 5 + 2 + 7 + 2 + 10 + 2 + 9;
         let digits = width.saturating_sub(fixed).clamp(7, 64);
         Line::from(vec![
@@ -310,7 +310,7 @@ impl Arrival {
     }
 }
 
-/// Columns of the name in a row of this width.
+/// Returns the columns of the name in a row of this width.
 fn name_columns(width: usize) -> usize {
     (width / 6).clamp(10, 40)
 }

@@ -1,4 +1,4 @@
-//! Short messages over the screen that go by themselves; the log keeps them.
+//! Short messages over the screen that disappear by themselves; the log keeps them.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::theme::Focus;
 
-/// How long one stays.
+/// Time that a message stays.
 const STAY: Duration = Duration::from_secs(8);
-/// How many are shown at once; the newest win.
+/// Number of messages shown at once; the newest ones are kept.
 const MOST: usize = 3;
 
 #[derive(Debug)]
@@ -26,13 +26,13 @@ struct Toast {
     until: Duration,
 }
 
-/// The messages that are still shown.
+/// Messages that are still shown.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Toasts(Vec<Toast>);
 
 impl Toasts {
     pub(in crate::ui) fn say(&mut self, tone: Tone, what: String, advice: String, now: Duration) {
-        // The same twice is one that stays longer.
+        // A repeated message is shown once, for longer.
         self.0.retain(|toast| toast.what != what);
         self.0.push(Toast { tone, what, advice, until: now + STAY });
         if self.0.len() > MOST {
@@ -40,19 +40,19 @@ impl Toasts {
         }
     }
 
-    /// Whether one went.
+    /// Removes messages whose time is over; returns whether there were any.
     pub(in crate::ui) fn expire(&mut self, now: Duration) -> bool {
         let before = self.0.len();
         self.0.retain(|toast| toast.until > now);
         self.0.len() != before
     }
 
-    /// When the next one goes.
+    /// Returns when the next message disappears.
     pub(in crate::ui) fn next(&self) -> Option<Duration> {
         self.0.iter().map(|toast| toast.until).min()
     }
 
-    /// Takes all away; whether there were any.
+    /// Removes all messages; returns whether there were any.
     pub(in crate::ui) fn dismiss(&mut self) -> bool {
         let any = !self.0.is_empty();
         self.0.clear();
@@ -61,7 +61,7 @@ impl Toasts {
 }
 
 impl Widget for Pane<'_, Toasts> {
-    /// In the lower right corner of `area`, the newest lowest.
+    /// Draws the messages in the lower right corner of `area`, the newest lowest.
     fn render(self, area: Rect, buf: &mut Buffer) {
         let width = area.width.min(60);
         let mut bottom = area.bottom();

@@ -1,4 +1,4 @@
-//! One lane: how far, how fast, what it costs and where its time goes.
+//! One lane: its progress, its rate, its cost, and where its time goes.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, frame, rows};
 use crate::ui::{fit, text};
 
-/// Of the embedded server's key.
+/// Key length of the built-in server in bits.
 const EMBEDDED_BITS: usize = 1024;
 /// Columns of the clock beside the bar.
 const CLOCK: usize = 12;
-/// The same for a clock of large digits, so that the bars of all lanes are equally long.
+/// Columns of a clock of large digits, so that the bars of all lanes are equally long.
 const LARGE_CLOCK: usize = 34;
 /// Columns below which a clock of large digits would take too much of the bar.
 const ROOM_FOR_DIGITS: usize = 100;
@@ -55,7 +55,7 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// What stands below the bar, the most telling first kept.
+    /// Returns the lines below the bar; of few rows the most informative ones are kept.
     fn lines(&self, track: &Track, height: u16, width: usize) -> Vec<Line<'static>> {
         if let State::Failed(fault) = &track.state {
             let fault = fit::wrap(&text::fault_line(fault), width);
@@ -95,7 +95,8 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// `sending   11 %  ETA 22 s`; where the lane has no line for them, with the rates: as much as fits.
+    /// Returns the state and the figures, such as `sending   11 %  ETA 22 s`, and the rates if the lane has no line
+    /// for them; as much as fits.
     fn figures(&self, track: &Track, title: &str, area: Rect) -> String {
         let state = match (&track.state, track.key) {
             (State::Waiting, Some(bits)) => text::race::key_coming(bits),
@@ -119,13 +120,13 @@ impl Pane<'_, Race> {
             [&state, &None, &share, &None, &None],
         ];
         let told = told.map(|parts| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("  "));
-        // As the frame counts it.
+        // As the frame computes it.
         let room = usize::from(area.width).saturating_sub(9 + fit::width(title));
         let fits = told.iter().find(|words| !words.is_empty() && fit::width(words) <= room);
         fits.unwrap_or(&told[3]).clone()
     }
 
-    /// `wire ×2.06  17.3 of 17.3 MiB`
+    /// Returns the bytes on the wire, such as `wire ×2.06  17.3 of 17.3 MiB`.
     fn wire(&self, track: &Track) -> String {
         let whole = track.seconds().and(track.result.as_ref()).map(|result| result.wire_bytes);
         text::race::wire(&track.snapshot, whole.map(|wire| (wire, self.of.bytes)))
@@ -180,7 +181,8 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// From the first byte of MODE 0 to Delivered; until then, and where that is never reached, "≥".
+    /// Returns the time from the first byte of MODE 0 to Delivered; with "≥" until then, or if that is never
+    /// reached.
     pub(super) fn clock(&self, track: &Track) -> String {
         if let Some(seconds) = track.seconds() {
             return text::race::time(seconds);
@@ -196,12 +198,13 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// For how long nothing moved.
+    /// Returns the time since anything was sent.
     fn idle(&self, track: &Track) -> Duration {
         Duration::from_millis(track.snapshot.idle_ms) + self.now.saturating_sub(track.seen)
     }
 
-    /// The rate against the highest of all lanes; the wire in the place of the bar, where one line must do.
+    /// Returns the bar of the rate compared with the highest of all lanes; with the wire instead of the bar where
+    /// there is only one line.
     fn rate(&self, track: &Track, width: usize, wire: Option<String>) -> Line<'static> {
         let snapshot = &track.snapshot;
         let idle = self.idle(track);
@@ -237,7 +240,7 @@ impl Pane<'_, Race> {
         line
     }
 
-    /// Over the whole lane, once it is known.
+    /// Returns the mean rate over the whole lane, once it is known.
     pub(super) fn mean(&self, track: &Track) -> f64 {
         match track.seconds() {
             Some(seconds) if seconds > 0.0 => self.of.bytes as f64 / seconds,
@@ -246,7 +249,7 @@ impl Pane<'_, Race> {
     }
 }
 
-/// What fits into one line; whatever does not fit whole is left out.
+/// Joins the parts that fit into one line; others are left out whole.
 pub(super) fn joined(parts: Vec<String>, between: &str, width: usize) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).fold(String::new(), |line, part| {
         match fit::width(&line) + fit::width(between) + fit::width(&part) {
@@ -257,7 +260,7 @@ pub(super) fn joined(parts: Vec<String>, between: &str, width: usize) -> String 
     })
 }
 
-/// The first rows, and the rest.
+/// Splits off the first rows.
 fn split(area: Rect, first: u16) -> (Rect, Rect) {
     let first = first.min(area.height);
     (Rect { height: first, ..area }, Rect { y: area.y + first, height: area.height - first, ..area })

@@ -1,11 +1,11 @@
-//! The race: the same bytes through several lanes, side by side on the screen.
+//! Screen 2, the race: the same bytes through several lanes, side by side on the screen.
 //!
 //! ```text
-//!   mod.rs       what is raced, and how it goes
+//!   mod.rs       what is raced, and how it proceeds
 //!   actions.rs   what keys and events do
 //!   edit.rs      lanes and their servers, before the race
 //!   lane.rs      one lane          stages.rs   where its time goes
-//!   podium.rs    the same in letters for the back of a room (z)
+//!   podium.rs    the result in large letters (z)
 //! ```
 
 mod actions;
@@ -33,20 +33,20 @@ use crate::ui::{fit, text};
 
 pub(in crate::ui) use self::edit::Size;
 
-/// One lane as it is set up and as it goes.
+/// Setup and progress of one lane.
 #[derive(Debug)]
 pub(in crate::ui) struct Track {
     pub(in crate::ui) lane: Lane,
     pub(in crate::ui) state: State,
     snapshot: Snapshot,
     proof: Option<Proof>,
-    /// Of the latest lap, or of the whole race once it is over.
+    /// Result of the latest lap, or of the whole race once it is over.
     result: Option<LaneResult>,
-    /// The embedded server makes a key of so many bits for it.
+    /// Length in bits of the key that the built-in server makes for the lane.
     key: Option<usize>,
-    /// From 1; 0 before the first.
+    /// Number of the lap, from 1; 0 before the first.
     lap: u32,
-    /// Seconds of each lap that arrived.
+    /// Seconds of each lap that was completed.
     times: Vec<f64>,
     curve: Curve,
     since: Duration,
@@ -74,12 +74,12 @@ impl Track {
         self.proof.as_ref().or(self.result.as_ref().and_then(|result| result.proof.as_ref()))
     }
 
-    /// Its time, once it has one.
+    /// Returns the lane's time in seconds, once it has one.
     fn seconds(&self) -> Option<f64> {
         self.result.as_ref().filter(|result| result.fault.is_none()).map(|result| result.seconds)
     }
 
-    /// Its steady rate in bytes a second, once it was measured.
+    /// Returns the lane's steady rate in bytes per second, once it was measured.
     fn steady(&self) -> Option<f64> {
         self.result.as_ref().and_then(|result| result.pace).map(Pace::rate)
     }
@@ -88,7 +88,7 @@ impl Track {
         self.result.as_ref().is_some_and(|result| result.generated)
     }
 
-    /// Another lap begins.
+    /// Begins another lap.
     fn again(&mut self) {
         self.snapshot = Snapshot::default();
         self.result = None;
@@ -96,37 +96,37 @@ impl Track {
     }
 }
 
-/// Whether lanes move.
+/// Phase of the race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Ready,
-    /// Since when.
+    /// Running since this time.
     Running(Duration),
     Over,
 }
 
-/// The race's state.
+/// State of the race.
 #[derive(Debug)]
 pub(in crate::ui) struct Race {
     ring: Ring,
-    /// The local file and its size.
+    /// Chosen file and its size.
     file: Option<(PathBuf, u64)>,
     name: String,
     size: Size,
     course: Course,
     laps: u32,
-    /// Bytes that each lane sends, once the race has said so.
+    /// Bytes that each lane sends, once the race has reported them.
     bytes: u64,
     pub(in crate::ui) tracks: Vec<Track>,
-    /// The lane that a dialog would be about.
+    /// Index of the chosen lane, which dialogs are about.
     pub(in crate::ui) at: usize,
     phase: Phase,
     verdict: Option<Verdict>,
-    /// How the chart's axes are divided.
+    /// Whether the axes of the chart are linear.
     is_linear: bool,
-    /// The curves as they were when the chart was frozen.
+    /// Curves of a frozen chart.
     frozen: Option<Vec<Curve>>,
-    /// The podium in the place of lanes and chart.
+    /// Whether the podium is shown in the place of lanes and chart.
     pub(in crate::ui) is_large: bool,
 }
 
@@ -169,7 +169,7 @@ impl Race {
         Some(RaceOrder { course: self.course, laps: self.laps, ..RaceOrder::new(subject, lanes) })
     }
 
-    /// Bytes that each lane will send.
+    /// Returns the bytes that each lane will send.
     pub(in crate::ui) fn work(&self) -> u64 {
         let whole = self.file.as_ref().map_or(0, |(_, size)| *size);
         match self.size {
@@ -182,7 +182,7 @@ impl Race {
         matches!(self.phase, Phase::Running(_))
     }
 
-    /// Whether it began so recently that a second key press cannot mean to stop it.
+    /// Returns whether the race began so recently that a second key press cannot mean to stop it.
     pub(in crate::ui) fn is_fresh(&self, now: Duration) -> bool {
         matches!(self.phase, Phase::Running(since) if now.saturating_sub(since) < Duration::from_millis(500))
     }
@@ -197,9 +197,9 @@ impl Race {
         self.phase = Phase::Ready;
     }
 
-    // What is reported
+    // Events
 
-    /// The order has gone out; the worker has not said so yet.
+    /// Takes notice that the order was sent; the worker has not reported the start yet.
     pub(in crate::ui) fn ordered(&mut self, now: Duration) {
         self.reset();
         self.bytes = self.work();
@@ -260,7 +260,7 @@ impl Race {
         }
     }
 
-    /// A lane waits with its time.
+    /// Takes the result of a lap.
     pub(in crate::ui) fn lap_finished(&mut self, lane: usize, result: LaneResult) {
         if let Some(track) = self.tracks.get_mut(lane) {
             if result.fault.is_none() {
@@ -270,7 +270,7 @@ impl Race {
         }
     }
 
-    /// How it ended, if it has.
+    /// Returns the result, once the race is over.
     pub(in crate::ui) const fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()
     }
@@ -290,7 +290,7 @@ impl Race {
         self.phase = Phase::Over;
     }
 
-    /// `cmos.mp4 · first 8 MiB`
+    /// Returns what is raced, such as `cmos.mp4 · first 8 MiB`.
     fn title(&self) -> String {
         let subject = match (&self.file, self.size) {
             (_, Size::Generated(n)) => text::race::generated(n << 20),
@@ -303,7 +303,7 @@ impl Race {
         format!("{subject}{}", text::race::manner(self.course, self.laps))
     }
 
-    /// The highest rate of any lane: all rate bars are measured against it.
+    /// Returns the highest rate of all lanes, which every rate bar is compared with.
     fn peak(&self) -> f64 {
         self.tracks.iter().map(|track| track.snapshot.rate_peak).fold(0.0, f64::max)
     }
@@ -318,13 +318,14 @@ impl Track {
     }
 }
 
-/// Rows that the chart and the sentence below it should have at the least; where there are many, a third of them.
+/// Smallest number of rows for the chart and the sentence below it; in a tall terminal they have a third of the
+/// rows.
 const BELOW: u16 = 8;
 
-/// Where the lanes lie, above each other so that their bars compare, and what is left below them.
+/// Returns the areas of the lanes, above each other so that their bars compare, and what is left below.
 fn lane_areas(area: Rect, lanes: usize) -> (Vec<Rect>, Rect) {
     let count = columns(lanes).max(1);
-    // As tall as leaves room below, at the least a frame around the bar and its stages.
+    // As tall as possible, but at least a frame around the bar and its stages.
     let below = BELOW.max(area.height / 3);
     let height = (area.height.saturating_sub(below) / count).clamp(4, 10);
     let [top, rest] =
@@ -385,7 +386,8 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// The keys that set it up, where the chart will be: two columns, below each other where that is too narrow.
+    /// Draws the keys that set the race up, where the chart will be: in two columns, or in one if the area is
+    /// narrow.
     fn hints(&self, area: Rect, buf: &mut Buffer) {
         let hints = text::race::hints(self.of.course, self.of.laps);
         let area = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
@@ -405,7 +407,7 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// What the race is about, or what it has shown.
+    /// Returns what the race is about, or its result.
     fn words(&self, width: usize) -> Vec<Line<'static>> {
         let race = self.of;
         let sentence = match (&race.verdict, race.phase) {
@@ -422,7 +424,7 @@ impl Pane<'_, Race> {
             .into_iter()
             .map(|line| Line::styled(format!(" {line}"), style))
             .collect();
-        // A word about the podium, where it costs no row.
+        // The podium is mentioned where that takes no extra row.
         if let (Some(last), true) = (lines.last_mut(), race.verdict.is_some() && !race.is_large)
             && last.width() + text::race::ZOOM_HINT.len() + 2 <= width
         {

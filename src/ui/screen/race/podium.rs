@@ -1,4 +1,4 @@
-//! The race as it is read from the back of a room: names and times in large letters, the fastest first.
+//! The podium: names and times in large letters, the fastest first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,18 +12,18 @@ use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, rows};
 use crate::ui::{fit, text};
 
-/// The largest letters: beyond it a dot is as large as a thumb.
+/// Largest scale of the letters; beyond it the dots are too coarse.
 const LARGEST: u16 = 6;
 
-/// A lane on its step.
+/// Lane on its step of the podium.
 struct Step<'a> {
     lane: usize,
     track: &'a Track,
     name: String,
     clock: String,
-    /// Its time as a part of the slowest one's.
+    /// Its time as a share of the slowest lane's time.
     share: f64,
-    /// How many times as fast the fastest one is, by the steady rates, if it is another.
+    /// How many times as fast the fastest lane is, by the steady rates, if that is another lane.
     ratio: String,
 }
 
@@ -45,7 +45,7 @@ impl Pane<'_, Race> {
         }
     }
 
-    /// In the order of their times; who has none stays behind, in the order of the lanes.
+    /// Returns the lanes in the order of their times. Those without a time follow, in the order of the lanes.
     fn steps(&self) -> Vec<Step<'_>> {
         let times: Vec<Option<f64>> = self.of.tracks.iter().map(Track::seconds).collect();
         let known = || times.iter().flatten().copied();
@@ -55,7 +55,7 @@ impl Pane<'_, Race> {
             let time = |lane: &usize| times[*lane].unwrap_or(f64::INFINITY);
             time(a).total_cmp(&time(b))
         });
-        // As the sentence has it: of the steady rates, once the race is over.
+        // From the steady rates once the race is over, as in the sentence.
         let rates: Vec<Option<f64>> = self.of.tracks.iter().map(Track::steady).collect();
         let most = rates.iter().flatten().copied().fold(0.0, f64::max);
         let step = |lane: usize| {
@@ -81,7 +81,7 @@ impl Pane<'_, Race> {
         let Rect { x, y, width, height } =
             Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         let tall = digits::height(scale);
-        // Centred in its part: letters, a blank row, the bar, the caption.
+        // Centred in its area: letters, an empty row, the bar, the caption.
         let blank = u16::from(height > tall + 3);
         let gap = u16::from(height > tall + 2);
         let top = y + height.saturating_sub(tall + blank + gap + 2) / 2;
@@ -93,7 +93,7 @@ impl Pane<'_, Race> {
         if name + wide < width {
             digits::draw(&step.clock, scale, self.theme.strong(), right, buf);
         }
-        // Between the two, where there is room.
+        // Between the two, if there is room.
         let ratio = digits::width(&step.ratio, scale);
         let free = width.saturating_sub(name + wide);
         if !step.ratio.is_empty() && free > ratio + 8 * scale {
@@ -105,7 +105,7 @@ impl Pane<'_, Race> {
         self.caption(at, step, caption, below, buf);
     }
 
-    /// How far it is, or how long it took beside the slowest; then what it was.
+    /// Draws the progress, or the time compared with the slowest lane, and then the lane's description.
     fn caption(&self, at: usize, step: &Step<'_>, bar: Rect, below: Rect, buf: &mut Buffer) {
         let track = step.track;
         let (style, faint) = (self.theme.lane(step.lane), self.theme.faint());
@@ -141,7 +141,7 @@ impl Pane<'_, Race> {
     }
 }
 
-/// The largest letters with which every lane's name and time fit.
+/// Returns the largest scale with which every lane's name and time fit.
 fn scale(steps: &[Step<'_>], height: u16, width: u16) -> u16 {
     let fits = |scale: &u16| {
         let line = |step: &Step<'_>| {

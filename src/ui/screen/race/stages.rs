@@ -1,4 +1,4 @@
-//! Where a lane's time goes: `read▏ seal▎ wire▏ open█████████▋ store▏`, and who the others wait for.
+//! Where a lane's time goes: `read▏ seal▎ wire▏ open█████████▋ store▏`, and the bottleneck.
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -11,10 +11,10 @@ use crate::ui::theme::Theme;
 use crate::ui::widgets::bar;
 use crate::ui::{fit, text};
 
-/// Columns of a bottleneck's short words.
+/// Columns of a bottleneck's short name.
 const WORDS: usize = 29;
 
-/// What a lane's meters say, and for how long they ran.
+/// Readings of a lane's meters, and the time that they cover.
 struct Meters<'a> {
     work: &'a Work,
     server: Option<&'a Work>,
@@ -46,24 +46,24 @@ impl Track {
         }
     }
 
-    /// Who the others wait for.
+    /// Returns the bottleneck.
     pub(super) fn bottleneck(&self) -> Option<Bottleneck> {
         let Meters { work, server, micros } = self.meters()?;
         bottleneck::find(work, server, micros)
     }
 
-    /// The time of both processors.
+    /// Returns the processor time of both sides.
     pub(super) fn cpu(&self) -> String {
         self.meters().map_or_else(String::new, |meters| text::race::cpu(Some(meters.work), meters.server))
     }
 
-    /// Each stage's part, in numbers.
+    /// Returns the shares of the stages as numbers.
     pub(super) fn shares(&self, width: usize) -> String {
         let Some(meters) = self.meters() else { return String::new() };
         text::race::shares(bottleneck::shares(meters.work, meters.server), width)
     }
 
-    /// The bar of all stages and the bottleneck, in `width` columns.
+    /// Returns the bar of all stages and the bottleneck, in `width` columns.
     pub(super) fn stages(&self, theme: Theme, width: usize) -> Line<'static> {
         let Some(Meters { work, server, .. }) = self.meters() else { return Line::default() };
         let found = self.bottleneck();
@@ -86,8 +86,8 @@ impl Track {
     }
 }
 
-/// The stages in the order of the file's way, each with its name and a bar of its share; exactly as wide as `width` at
-/// the most.
+/// Returns the stages in the order in which the file passes them, each with its name and a bar of its share, in at
+/// most `width` columns.
 fn bars(
     shares: [(Stage, f64); 6],
     found: Option<Bottleneck>,
@@ -95,7 +95,7 @@ fn bars(
     width: usize,
 ) -> Vec<Span<'static>> {
     let names: usize = shares.iter().map(|(stage, _)| text::race::stage(*stage).len()).sum();
-    // A blank between the stages, where there is room for it.
+    // A blank between the stages, if there is room.
     let blank = if width >= names + 30 { " " } else { "" };
     // Each bar may end with a part of a column.
     let room = width.saturating_sub(names + shares.len() * (1 + blank.len()));

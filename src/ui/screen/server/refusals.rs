@@ -13,17 +13,17 @@ use crate::ui::theme::Focus;
 use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
-/// Rows that the list remembers.
+/// Number of rows that are kept.
 const MOST: usize = 1000;
 
-/// Whether something was refused.
+/// Kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
     Warned,
     Refused,
 }
 
-/// Something our server refused, or warned of.
+/// Refusal or warning of the built-in server.
 #[derive(Debug)]
 pub(super) struct Refusal {
     weight: Weight,

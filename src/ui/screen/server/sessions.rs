@@ -13,17 +13,17 @@ use crate::ui::theme::Focus;
 use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
-/// Rows that the list remembers.
+/// Number of rows that are kept.
 const MOST: usize = 1000;
 
-/// How a session stands.
+/// Whether a session is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
     Closed,
 }
 
-/// A connection to our server.
+/// Connection to the built-in server.
 #[derive(Debug)]
 pub(super) struct Session {
     id: SessionId,
@@ -77,7 +77,7 @@ impl Sessions {
         self.with(id, |session| session.proved += 1);
     }
 
-    /// A file came; `replaced`: so many bytes of it had come before, as a file.
+    /// Counts a file. `replaced` is the size of its beginning if that had been counted as a file before.
     pub(super) fn received(&mut self, id: SessionId, size: u64, replaced: Option<u64>) {
         self.with(id, |session| {
             session.files += u64::from(replaced.is_none());

@@ -1,4 +1,4 @@
-//! Who answered: the chain from the CA, the key, its days, what is known of it, and a verdict in plain words.
+//! The server's identity: the chain from the CA, the key, its validity, what is known of it, and a verdict.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,7 +12,7 @@ use crate::ui::recording::Recording;
 use crate::ui::widgets::{Pane, frame, rows};
 use crate::ui::{fit, text};
 
-/// The certificate's view of a session.
+/// Certificate view of a session.
 pub(in crate::ui) struct Certificate<'a>(pub(in crate::ui) &'a Session);
 
 /// Columns of the labels.
@@ -36,7 +36,7 @@ impl Widget for Pane<'_, Certificate<'_>> {
     }
 }
 
-/// What it amounts to.
+/// Returns the note on the frame: the result in one word.
 const fn note(shown: &Recording) -> &'static str {
     match shown {
         Recording { change: Some(_), .. } => text::CHANGED_SHORT,
@@ -94,7 +94,7 @@ impl Pane<'_, Certificate<'_>> {
         lines.push(self.fact(text::VALID, &text::days(proof.days_left), width));
         lines.extend(self.facts(text::PIN, &text::pin_state(standing, false), width));
         lines.extend(self.fingerprint(text::SHA256, &proof.fingerprint, width));
-        // The verdict must be on the screen; warnings and air take what is left.
+        // The verdict must be visible; warnings and empty rows take what is left.
         let room = height.saturating_sub(lines.len() + verdict.len());
         if room > warnings.len() {
             lines.push(Line::default());
@@ -113,7 +113,7 @@ impl Pane<'_, Certificate<'_>> {
         lines
     }
 
-    /// The CA, and below it whom it certified.
+    /// Returns the CA, and below it the subject that it certified.
     fn chain(&self, proof: &Proof, width: usize) -> Vec<Line<'static>> {
         let name =
             |name: &str, before: usize| fit::cut_middle(&fit::escaped(name), width.saturating_sub(before));
@@ -135,7 +135,7 @@ impl Pane<'_, Certificate<'_>> {
         ]
     }
 
-    /// Wrapped beside its label.
+    /// Returns a value, wrapped beside its label.
     fn facts(&self, label: &str, value: &str, width: usize) -> Vec<Line<'static>> {
         let style = self.style(value);
         let parts = fit::wrap(value, width.saturating_sub(LABEL)).into_iter().enumerate();
@@ -166,14 +166,14 @@ impl Pane<'_, Certificate<'_>> {
     }
 
     fn fingerprint(&self, label: &str, hex: &str, width: usize) -> Vec<Line<'static>> {
-        // Groups of four digits and a blank; a power of two in each row, so that rows compare.
+        // Groups of four digits and a blank; a power of two in each row, so that rows can be compared.
         let most = (width.saturating_sub(LABEL) + 1) / 5;
         let groups = [16, 8, 4, 2].into_iter().find(|groups| *groups <= most).unwrap_or(1);
         let rows = text::grouped_hex(hex, groups).into_iter().enumerate();
         rows.map(|(n, row)| self.fact(if n == 0 { label } else { "" }, &row, width)).collect()
     }
 
-    /// Wrapped; its sign has the colour, and the words hang beside it.
+    /// Returns wrapped text whose sign is coloured and whose lines are indented beside it.
     fn paragraph(&self, words: &str, width: usize) -> Vec<Line<'static>> {
         let (sign, rest) = words.split_once(' ').unwrap_or(("", words));
         let style = match sign {

@@ -1,6 +1,6 @@
-//! The wire: the bytes of the message that is shown, and which of them anybody on the way can read.
+//! The wire: the bytes of the message that is shown, and which of them an eavesdropper can read.
 //!
-//! Of a file its own bytes stand beside those on the wire, where the file is ours.
+//! The file's own bytes are shown beside those on the wire, if the file was sent or received here.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -15,20 +15,21 @@ use crate::ui::recording::Role;
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};
 
-/// The wire's view of a session.
+/// Wire view of a session.
 pub(in crate::ui) struct Hex<'a>(pub(in crate::ui) &'a Session);
 
 /// Columns of the mark.
 const MARK: usize = 2;
-/// Columns between the file's bytes and the wire's, for the mark of these.
+/// Columns between the file's bytes and the wire's, including the mark of the latter.
 const GAP: usize = 3;
-/// Columns of what is said beside the bytes at the least, and of both together: two times 8 bytes, and two times 16.
+/// Smallest number of columns of the text beside the bytes, and of both together: two times 8 bytes, and two times
+/// 16.
 const SAID: u16 = 37;
 const BESIDE: u16 = 116;
 const WIDE: u16 = 180;
-/// Columns below which the wire's bytes stand alone.
+/// Columns below which the wire's bytes are shown alone.
 const BOTH: usize = 44;
-/// A bar for each eighth.
+/// One bar for each eighth.
 const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 impl Widget for Pane<'_, Hex<'_>> {
@@ -48,7 +49,7 @@ impl Widget for Pane<'_, Hex<'_>> {
         };
         let role = shown.role(frame);
         let (bytes, words) = if inner.width >= BESIDE {
-            // What is said of the bytes stands beside them.
+            // The text about the bytes is beside them.
             let most = if inner.width >= WIDE { WIDE } else { BESIDE };
             let [bytes, _, words] = Layout::horizontal([
                 Constraint::Length(most - SAID - 3),
@@ -64,7 +65,7 @@ impl Widget for Pane<'_, Hex<'_>> {
             (bytes, words)
         } else {
             let height = columns(self.said_below(role, frame, usize::from(inner.width)).len());
-            // The bytes need the most.
+            // The bytes need the most room.
             let height = height.min(inner.height / 3);
             Layout::vertical([Constraint::Fill(1), Constraint::Length(height)]).areas::<2>(inner).into()
         };
@@ -130,10 +131,10 @@ impl Pane<'_, Hex<'_>> {
         lines
     }
 
-    /// MODE or M1, and its meaning.
+    /// Returns the row of MODE or M1, and its meaning.
     fn word(&self, offset: u64, at: usize, value: u64, words: &str, width: usize) -> Line<'static> {
         let mut line = self.row(offset, at, &value.to_be_bytes(), WORD, Some(false));
-        // The letters of an integer are dots: its meaning stands there.
+        // The letters of an integer are dots, so its meaning is there instead.
         line.spans.pop();
         line.push_span(Span::raw(" "));
         let used = line.width();
@@ -171,7 +172,7 @@ impl Pane<'_, Hex<'_>> {
         (bytes > 0).then(|| Line::styled(fit::cut(&words, width), self.theme.faint()))
     }
 
-    /// The file's bytes, and beside them the wire's, with the mark of these.
+    /// Returns the file's bytes, and beside them the wire's with their mark.
     fn both(
         &self,
         file: &Sample,
@@ -219,7 +220,7 @@ impl Pane<'_, Hex<'_>> {
         }
     }
 
-    /// `✗   376 67 41 41 41 … gAAA…`, or without a mark.
+    /// Returns a row such as `✗   376 67 41 41 41 … gAAA…`, or without a mark.
     fn row(
         &self,
         offset: u64,
@@ -237,7 +238,7 @@ impl Pane<'_, Hex<'_>> {
         ])
     }
 
-    /// What the marks mean, each in a line.
+    /// Returns the meaning of the marks, one line each.
     fn legend(&self, role: Role) -> Vec<Line<'static>> {
         let mut lines = vec![Line::styled(text::IN_CLEAR, self.theme.warn())];
         if role.is_sealed() {
@@ -246,7 +247,7 @@ impl Pane<'_, Hex<'_>> {
         lines
     }
 
-    /// Who can read it, how much longer it is than the file, and how much chance is in both; in a column.
+    /// Returns who can read the message, how much longer it is than the file, and the entropy of both; in a column.
     fn said_beside(&self, role: Role, frame: &Frame, width: usize) -> Vec<Line<'static>> {
         let mut lines = self.legend(role);
         let (_, overheard) = text::overheard(role);
@@ -276,7 +277,7 @@ impl Pane<'_, Hex<'_>> {
         lines
     }
 
-    /// The same in full lines.
+    /// Returns the text of [`Self::column`] in full lines.
     fn said_below(&self, role: Role, frame: &Frame, width: usize) -> Vec<Line<'static>> {
         let mut legend = Line::default();
         for line in self.legend(role) {
@@ -313,7 +314,7 @@ impl Pane<'_, Hex<'_>> {
     }
 }
 
-/// How much longer the message is than the file in it.
+/// Returns how much longer the message is than the file in it.
 fn growth(role: Role, frame: &Frame, width: usize) -> Option<Line<'static>> {
     let file = match (&frame.file, role) {
         (Some(file), _) => file.bytes,
@@ -323,7 +324,7 @@ fn growth(role: Role, frame: &Frame, width: usize) -> Option<Line<'static>> {
     Some(Line::raw(fit::cut(&text::growth(file, frame.wire), width)))
 }
 
-/// Entropy over the bytes, from none to 8 bits, in so many columns at the most.
+/// Returns the entropy over the bytes as bars from 0 to 8 bits, in at most so many columns.
 fn bars(entropy: &[u16], columns: usize) -> String {
     let shown = columns.min(entropy.len());
     let bar = |n: usize| {
@@ -335,14 +336,14 @@ fn bars(entropy: &[u16], columns: usize) -> String {
     (0..shown).map(bar).collect()
 }
 
-/// Rows for the bytes that are here; one less where a row must say that there are more.
+/// Returns the rows for the bytes; one less if a row must say that there are more.
 fn rows_of(here: usize, wide: usize, all: u64, room: usize) -> usize {
     let needed = here.div_ceil(wide);
     let is_more = all > here as u64 || needed > room;
     needed.min(room.saturating_sub(usize::from(is_more)))
 }
 
-/// The bytes as digits and as letters, each padded to `wide` bytes. Nothing in it acts on a terminal.
+/// Returns the bytes as digits and as letters, each padded to `wide` bytes. Nothing in it acts on a terminal.
 fn dump(bytes: &[u8], wide: usize) -> (String, String) {
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let letters: String = bytes

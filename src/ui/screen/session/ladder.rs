@@ -1,6 +1,6 @@
-//! Client and server as two rails, and between them every message; below it the one that is shown.
+//! The ladder: client and server as two rails, every message between them, and below it the one that is shown.
 //!
-//! A broken stroke can be read on the way, a heavy one is sealed: the picture says so without colour too.
+//! A dashed arrow can be read on the way, a heavy one is encrypted: the picture shows it without colour too.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -16,24 +16,24 @@ use crate::ui::theme::{FRAME, Focus};
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};
 
-/// The ladder's view of a session.
+/// Ladder view of a session.
 pub(in crate::ui) struct Ladder<'a>(pub(in crate::ui) &'a Session);
 
 /// Columns of the time, of the size with its gap, and of the key with its gap.
 const TIME: usize = 9;
 const SIZE: usize = 10;
 const KEY: usize = 22;
-/// Columns below which the key has no column, and nor has the size: the lines below tell them.
+/// Columns below which key and size have no columns; the lines below tell them.
 const WITH_KEY: usize = 68;
 const WITH_SIZE: usize = 46;
-/// Columns between the rails at the most: longer arrows tell nothing more.
+/// Largest number of columns between the rails; longer arrows tell nothing more.
 const SPAN: usize = 64;
-/// Columns of the words where there is no session.
+/// Columns of the text where there is no session.
 const EMPTY: u16 = 96;
-/// Rows of what is said about the message.
+/// Rows of the text about the message.
 const WORDS: u16 = 6;
 
-/// An upload with CP2.
+/// Messages of an upload with CP2.
 const EXAMPLE: [(Way, Role); 7] = [
     (Way::ToServer, Role::Challenge),
     (Way::ToClient, Role::Signature),
@@ -44,25 +44,25 @@ const EXAMPLE: [(Way, Role); 7] = [
     (Way::ToServer, Role::Close),
 ];
 
-/// Where everything lies within the frame.
+/// Areas within the frame.
 struct Plan {
-    /// The heading and the messages.
+    /// Heading and messages.
     ladder: Rect,
-    /// What is said about one of them; nothing where there is no room.
+    /// Text about one message; empty if there is no room.
     words: Rect,
 }
 
 fn plan(inner: Rect) -> Plan {
-    // The messages come first.
+    // The messages take precedence.
     let words = if inner.height >= WORDS + 6 { WORDS } else { 0 };
     let [ladder, words] = Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(inner);
     Plan { ladder, words }
 }
 
-/// Rows of the picture for each message, and the first message in it.
+/// Returns the number of rows for messages, and the first message shown.
 fn window(session: &Session, len: usize, ladder: Rect) -> (usize, usize) {
     let room = usize::from(ladder.height.saturating_sub(1));
-    // Its end takes a row, too.
+    // The session's end takes a row, too.
     let pitch = if room >= 2 * len { 2 } else { 1 };
     let visible = room / pitch;
     let at = session.at(&session.rows());
@@ -70,7 +70,7 @@ fn window(session: &Session, len: usize, ladder: Rect) -> (usize, usize) {
     (pitch, top.min((len + 1).saturating_sub(visible)))
 }
 
-/// The message in this row inside the frame.
+/// Returns the message in this row inside the frame.
 pub(super) fn row_at(session: &Session, row: usize, area: Rect) -> Option<usize> {
     let inner = Block::bordered().inner(area);
     let Plan { ladder, .. } = plan(inner);
@@ -110,9 +110,9 @@ impl Widget for Pane<'_, Ladder<'_>> {
     }
 }
 
-/// The columns of a row, from left to right.
+/// Columns of a row, from left to right.
 struct Measure {
-    /// Between the rails.
+    /// Columns between the rails.
     span: usize,
     size: usize,
     key: usize,
@@ -157,7 +157,7 @@ impl Pane<'_, Ladder<'_>> {
         }
     }
 
-    /// What an upload will look like.
+    /// Draws what an upload will look like.
     fn example(&self, width: usize) -> Vec<Line<'static>> {
         let measure = Measure::of(width);
         let faint = self.theme.faint();
@@ -184,7 +184,7 @@ impl Pane<'_, Ladder<'_>> {
             self.heading(&measure).render(area, buf);
         }
         for (n, row) in all.iter().enumerate().skip(top) {
-            // While it plays, what has not come yet is not there yet.
+            // While the messages are played, later ones are not drawn yet.
             if session.is_playing() && n > at {
                 return;
             }
@@ -262,7 +262,7 @@ impl Pane<'_, Ladder<'_>> {
         Line::from(spans)
     }
 
-    /// `╴╴ MODE 0 name ╴╴╴╴╴╴►`, or the other way.
+    /// Returns an arrow such as `╴╴ MODE 0 name ╴╴╴╴╴╴►`, or in the other direction.
     fn arrow(&self, way: Way, role: Role, label: &str, span: usize, bold: Style) -> Vec<Span<'static>> {
         let (stroke, style) =
             if role.is_sealed() { ("━", self.theme.good()) } else { ("╴", self.theme.warn()) };
@@ -304,7 +304,7 @@ impl Pane<'_, Ladder<'_>> {
         ])
     }
 
-    /// What is to be said about the message that is shown.
+    /// Returns the text about the message that is shown.
     fn words(&self, session: &Session, shown: &Recording, area: Rect, buf: &mut Buffer) {
         let Some(frame) = session.frame() else { return };
         let role = shown.role(frame);
@@ -326,7 +326,7 @@ impl Pane<'_, Ladder<'_>> {
         let style = if is_read { self.theme.warn() } else { self.theme.good() };
         let why = fit::wrap(&why, told);
         let room = usize::from(area.height).saturating_sub(2);
-        // Where the reason needs the room, what the listener learns is worth more than the anatomy.
+        // If the reason needs the room, what an eavesdropper learns is worth more than the anatomy.
         if why.len() < room {
             lines
                 .push(Line::from(vec![label(text::BYTES), Span::raw(fit::cut(&text::anatomy(frame), told))]));

@@ -1,6 +1,6 @@
-//! What passed over a connection: the handshake as a ladder, the certificate, the wire.
+//! Screen 3, what passed over a connection: the handshake as a ladder, the certificate, the wire.
 //!
-//! This file holds the recordings and the place in the one that is shown; the pictures are in `ladder`,
+//! This file holds the recordings and the position in the one that is shown; the pictures are in `ladder`,
 //! `certificate` and `hex`. All three panes show the same message.
 
 use std::collections::VecDeque;
@@ -22,22 +22,22 @@ pub(in crate::ui) use self::hex::Hex;
 pub(in crate::ui) use self::ladder::Ladder;
 pub(in crate::ui) use self::rows::Row;
 
-/// Recordings that are remembered.
+/// Number of recordings that are kept.
 const MOST: usize = 16;
-/// Between two messages while it plays.
+/// Time between two messages while they are played.
 const PACE: Duration = Duration::from_millis(800);
 
-/// The recordings, and where the reader is.
+/// Recordings, and the reader's position.
 #[derive(Debug)]
 pub(in crate::ui) struct Session {
     ring: Ring,
-    /// The latest is the last.
+    /// Recordings, the latest last.
     all: VecDeque<Recording>,
-    /// Chosen by the reader; otherwise the latest.
+    /// Recording chosen by the reader; `None` follows the latest.
     chosen: Option<WireId>,
-    /// The message that is shown; otherwise the last.
+    /// Number of the message chosen by the reader; `None` follows the last.
     at: Option<u64>,
-    /// When the next message comes, while it plays.
+    /// Time of the next message while they are played.
     playing: Option<Duration>,
     /// Identity of the built-in server.
     ours: Option<Proof>,
@@ -63,7 +63,7 @@ impl Default for Session {
 }
 
 impl Session {
-    /// Takes what is about a connection, and leaves the rest.
+    /// Takes what an event reports about a connection.
     fn hear(&mut self, event: &Event) {
         match event {
             Event::WireOpened { wire, opened } => self.opened(*wire, opened),
@@ -98,7 +98,8 @@ impl Session {
     }
 
     fn opened(&mut self, id: WireId, wire: &Wire) {
-        // Where both ends are ours, the client's knows more. A port may be somebody else's later.
+        // If both ends are in this program, the client's recording knows more. A port may later belong to another
+        // connection.
         let known = |side: Side, address: &str| {
             self.all.iter().position(|one| {
                 let is_here = one.closed.is_none() && one.wire.side == side;
@@ -128,24 +129,24 @@ impl Session {
         self.all.iter_mut().rev().find(|recording| recording.wire.track == Some(track))
     }
 
-    /// The one that is shown.
+    /// Returns the recording that is shown.
     pub(in crate::ui) fn shown(&self) -> Option<&Recording> {
         let chosen = self.all.iter().find(|recording| Some(recording.id) == self.chosen);
         chosen.or_else(|| self.all.back())
     }
 
-    /// Its place among all, from 1, and how many there are.
+    /// Returns the place of the shown recording, from 1, and the number of recordings.
     pub(in crate::ui) fn place(&self) -> (usize, usize) {
         let id = self.shown().map(|recording| recording.id);
         let at = self.all.iter().position(|recording| Some(recording.id) == id).unwrap_or(0);
         (at + 1, self.all.len())
     }
 
-    /// The session before this one; after the first the latest.
+    /// Shows the session before this one; after the first, the latest.
     pub(in crate::ui) fn other(&mut self) {
         let (at, of) = self.place();
         self.chosen = match at {
-            // From the latest on, it follows again.
+            // The latest is followed again.
             ..=1 => None,
             at => self.all.get(at - 2).map(|recording| recording.id),
         };
@@ -158,8 +159,8 @@ impl Session {
         self.shown().map(rows::fold).unwrap_or_default()
     }
 
-    /// The row that is shown; meaningless without any. Unless the reader has chosen one: the last, and of a session
-    /// that is over the last body, which is what it was about.
+    /// Returns the row that is shown; meaningless without any. Unless the reader has chosen one, it is the last
+    /// row, or in a session that has ended the last body, which is what the session was about.
     pub(in crate::ui) fn at(&self, rows: &[Row]) -> usize {
         let last = rows.len().saturating_sub(1);
         let chosen = match (self.at, self.shown()) {
@@ -174,7 +175,7 @@ impl Session {
         chosen.unwrap_or(last)
     }
 
-    /// The message that is shown.
+    /// Returns the message that is shown.
     pub(in crate::ui) fn frame(&self) -> Option<&Frame> {
         let rows = self.rows();
         let number = rows.get(self.at(&rows))?.last();
@@ -185,7 +186,7 @@ impl Session {
         self.playing.is_some()
     }
 
-    /// The reader moves.
+    /// Moves to another message.
     pub(in crate::ui) fn go(&mut self, step: Step) {
         self.playing = None;
         let rows = self.rows();
@@ -200,13 +201,13 @@ impl Session {
         self.stand(&rows, to);
     }
 
-    /// While it is under way, the last stays the last, whatever follows.
+    /// Chooses a row. The last row of an open session is followed, whatever comes.
     fn stand(&mut self, rows: &[Row], to: usize) {
         let is_live = self.shown().is_some_and(|shown| shown.closed.is_none());
         self.at = if is_live && to + 1 >= rows.len() { None } else { rows.get(to).map(Row::first) };
     }
 
-    /// A tenth of the session's time back or on, and one message at the least.
+    /// Moves by a tenth of the session's time, and at least by one message.
     pub(in crate::ui) fn scrub(&mut self, on: bool) {
         self.playing = None;
         let rows = self.rows();
@@ -224,7 +225,7 @@ impl Session {
         self.stand(&rows, to);
     }
 
-    /// From here on, or from the first message if this is the last.
+    /// Plays the messages from here on, or from the first if this is the last; or stops.
     pub(in crate::ui) fn play(&mut self, now: Duration) {
         if self.playing.take().is_some() {
             return;
@@ -250,7 +251,7 @@ impl Session {
     }
 }
 
-/// The client's address as each end names it.
+/// Returns the client's address, as each end names it.
 fn other_end(wire: &Wire) -> &str {
     match wire.side {
         Side::Client => &wire.local,

@@ -1,19 +1,19 @@
-//! Which messages are a row of their own, and which are folded.
+//! Folding of messages: which are a row of their own, and which are folded.
 
 use crate::event::{Frame, Kind, Way};
 use crate::ui::recording::Recording;
 
-/// Files of a connection that are shown at its beginning and at its end; those between are folded.
+/// Number of files shown at the beginning and at the end of a connection; those between are folded.
 const FILES: usize = 2;
 
-/// A row of the ladder.
+/// Row of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Row {
-    /// A message.
+    /// One message.
     One(u64),
-    /// So many bodies that follow each other.
+    /// Bodies that follow each other.
     Run { first: u64, last: u64, wire: u64 },
-    /// Messages that are folded, or were not kept.
+    /// Messages that are folded, or were forgotten.
     More { first: u64, last: u64, wire: u64 },
 }
 
@@ -41,14 +41,14 @@ impl Row {
     }
 }
 
-/// All rows of a recording.
+/// Returns all rows of a recording.
 pub(in crate::ui) fn fold(recording: &Recording) -> Vec<Row> {
     let frames: Vec<&Frame> = recording.frames().collect();
     let rows = runs(&frames);
     files(&frames, &rows)
 }
 
-/// Each message, bodies that follow each other as one, and what is missing.
+/// Returns a row for each message, for bodies that follow each other, and for messages that are missing.
 fn runs(frames: &[&Frame]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut ends = [0; 2];
@@ -79,7 +79,7 @@ fn runs(frames: &[&Frame]) -> Vec<Row> {
     rows
 }
 
-/// Folds the files in the middle of many: MODE 0 and MODE 1 after each other, and what was not kept of them.
+/// Folds the files in the middle of many: MODE 0 and MODE 1 alternating, and messages that were forgotten.
 fn files(frames: &[&Frame], rows: &[Row]) -> Vec<Row> {
     let of = |row: &Row| frames.iter().find(|frame| frame.number == row.first());
     let is_file = |row: &Row| match row {
@@ -90,7 +90,7 @@ fn files(frames: &[&Frame], rows: &[Row]) -> Vec<Row> {
     let mut at = 0;
     while at < rows.len() {
         let end = at + rows[at..].iter().take_while(|row| is_file(row)).count();
-        // Two rows for each file.
+        // Each file takes two rows.
         let edge = 2 * FILES;
         if end - at > 2 * edge + 1 {
             let middle = &rows[at + edge..end - edge];

@@ -1,4 +1,4 @@
-//! The file browser: one folder, a cursor, and marks that outlive the folder.
+//! The file browser: one folder, a cursor, and marks that are kept across folders.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::ui::widgets::list::{List, Row, Step};
 use crate::ui::widgets::{Pane, columns, rows};
 use crate::ui::{fit, text};
 
-/// The order of the entries; folders come first in each.
+/// Order of the entries; folders come first in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Sort {
     Name,
@@ -36,17 +36,17 @@ enum Hidden {
     Shown,
 }
 
-/// What is in the pane.
+/// Content of the pane.
 #[derive(Debug)]
 enum Content {
-    /// The first folder has not been read yet.
+    /// The first folder was not read yet.
     Nothing,
     Entries,
-    /// Why the folder cannot be read.
+    /// Why the folder cannot be read, as text.
     Refused(String),
 }
 
-/// The way in, which [`Browser::under`] tells apart.
+/// What the cursor is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) enum Under {
     Nothing,
@@ -54,10 +54,10 @@ pub(in crate::ui) enum Under {
     File(PathBuf, u64),
 }
 
-/// A row of the list.
+/// Row of the list.
 #[derive(Debug)]
 enum Item {
-    /// The way to the parent folder.
+    /// The parent folder, `..`.
     Parent,
     Entry {
         entry: Entry,
@@ -117,28 +117,28 @@ impl Item {
 impl Row for Item {
     fn matches(&self, needle: &str) -> bool {
         match self {
-            // A filter never looks for the parent, which always stays.
+            // A filter never hides the parent.
             Self::Parent => true,
             Self::Entry { folded, .. } => folded.contains(needle),
         }
     }
 }
 
-/// The browser's state. The pane keeps its folder until the next one has been read.
+/// State of the browser. The pane keeps its folder until the next one was read.
 #[derive(Debug)]
 pub(in crate::ui) struct Browser {
     folder: PathBuf,
     home: Option<PathBuf>,
     content: Content,
     list: List<Item>,
-    /// Files and their sizes.
+    /// Marked files and their sizes.
     marks: BTreeMap<PathBuf, u64>,
     hidden: Hidden,
     sort: Sort,
-    /// The latest request that has no answer yet.
+    /// Latest request that was not answered yet.
     awaited: Option<Request>,
     tickets: u64,
-    /// The name that the cursor shall be on when the folder has been read.
+    /// Name that the cursor moves to when the folder was read.
     wanted: Option<OsString>,
 }
 
@@ -168,19 +168,19 @@ impl Browser {
         self.list.filter().is_typing()
     }
 
-    /// Whether a row of the pane belongs to the filter.
+    /// Returns whether a row of the pane belongs to the filter.
     pub(in crate::ui) fn is_filtered(&self) -> bool {
         self.list.filter().is_on()
     }
 
-    /// The filter, while it is typed.
+    /// Returns the filter's text while it is typed.
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
         self.list.input()
     }
 
-    // Where to look
+    // Folders
 
-    /// Asks for a folder. What is shown stays until the answer is here.
+    /// Requests a folder. The pane keeps its rows until the answer arrives.
     pub(in crate::ui) fn visit(&mut self, folder: PathBuf) -> Request {
         self.tickets += 1;
         let request = Request { folder, ticket: self.tickets };
@@ -188,20 +188,20 @@ impl Browser {
         request
     }
 
-    /// Asks for the same folder again, the cursor staying on its name.
+    /// Requests the same folder again; the cursor stays on its name.
     pub(in crate::ui) fn refresh(&mut self) -> Request {
         self.wanted = self.name_under();
         self.visit(self.folder.clone())
     }
 
-    /// Asks for the parent; the cursor will be on the folder that was left.
+    /// Requests the parent folder; the cursor will be on the folder that was left.
     pub(in crate::ui) fn parent(&mut self) -> Option<Request> {
         let parent = self.folder.parent()?.to_owned();
         self.wanted = self.folder.file_name().map(ToOwned::to_owned);
         Some(self.visit(parent))
     }
 
-    /// Takes an answer; all but the latest are stale.
+    /// Takes the answer to a request. Only the answer to the latest request counts.
     pub(in crate::ui) fn listed(&mut self, listing: Listing) {
         if self.awaited.as_ref() != Some(&listing.request) {
             return;
@@ -229,7 +229,7 @@ impl Browser {
         }
     }
 
-    // What is under the cursor
+    // The chosen files
 
     pub(in crate::ui) fn under(&self) -> Under {
         match self.list.under() {
@@ -249,7 +249,7 @@ impl Browser {
         }
     }
 
-    /// What an order to upload means now: the marks if there are any, else the file under the cursor.
+    /// Returns the files that an upload would send: the marked ones, or else the file under the cursor.
     pub(in crate::ui) fn chosen(&self) -> Vec<(PathBuf, u64)> {
         if !self.marks.is_empty() {
             return self.marks.iter().map(|(path, size)| (path.clone(), *size)).collect();
@@ -260,7 +260,7 @@ impl Browser {
         }
     }
 
-    /// The sizes of what [`Browser::chosen`] would give.
+    /// Calls `take` with the size of each file that [`Browser::chosen`] would return.
     pub(in crate::ui) fn each_chosen(&self, mut take: impl FnMut(u64)) {
         if !self.marks.is_empty() {
             self.marks.values().for_each(|size| take(*size));
@@ -269,18 +269,18 @@ impl Browser {
         }
     }
 
-    // How it changes
+    // Changes
 
     pub(in crate::ui) fn go(&mut self, step: Step) {
         self.list.go(step);
     }
 
-    /// After every change, with the rows that are visible.
+    /// Moves the window so that the cursor is in it; `height` is the number of visible rows.
     pub(in crate::ui) fn settle(&mut self, height: usize) {
         self.list.settle(height);
     }
 
-    /// The row of the list at this row of the window.
+    /// Returns the place of the row at this row of the window.
     pub(in crate::ui) fn row(&self, at: usize, height: usize) -> Option<usize> {
         self.list.row_at(at, height)
     }
@@ -329,12 +329,12 @@ impl Browser {
         self.rearrange();
     }
 
-    /// Opens the filter, with the text that it has.
+    /// Lets the user type a filter, from the present text on.
     pub(in crate::ui) fn type_filter(&mut self) {
         self.list.type_filter();
     }
 
-    /// The filter's text changed.
+    /// Takes notice that the filter's text has changed.
     pub(in crate::ui) fn filtered(&mut self) {
         let name = self.name_under();
         self.list.filtered();
@@ -345,7 +345,7 @@ impl Browser {
         self.list.keep_filter();
     }
 
-    /// Whether there was a filter to close.
+    /// Removes the filter; returns whether there was one.
     pub(in crate::ui) fn drop_filter(&mut self) -> bool {
         let name = self.name_under();
         let was_on = self.list.drop_filter();
@@ -382,7 +382,7 @@ impl Browser {
             Some(name) => self.point_at(&name),
             None => self.go(Step::First),
         }
-        // The way to the parent is never what a filter looks for.
+        // A filter is not for the parent, so the cursor goes to the first match.
         if self.list.at() == 0 && self.list.filter().needle().is_some() && self.list.len() > 1 {
             self.go(Step::To(1));
         }
@@ -414,7 +414,7 @@ impl Browser {
         self.list.sort(select, order);
     }
 
-    // Words
+    // Text
 
     fn title(&self, columns: usize) -> String {
         fit::cut_start(&fit::path(&self.folder, self.home.as_deref()), columns)
@@ -422,7 +422,7 @@ impl Browser {
 
     fn note(&self) -> String {
         if let Some(request) = &self.awaited {
-            // Within one folder the answer is a matter of milliseconds and not worth a word.
+            // Reading the same folder again takes milliseconds and is not mentioned.
             if request.folder != self.folder {
                 return text::reading(&fit::name(request.folder.file_name().unwrap_or_default()));
             }
@@ -480,7 +480,7 @@ impl Pane<'_, Browser> {
         }
     }
 
-    /// `▸✓cmos.mp4                      104 MiB  Tue 14:07`
+    /// Draws a row such as `▸✓cmos.mp4                      104 MiB  Tue 14:07`.
     fn entry(&self, entry: Option<&Entry>, at_cursor: bool, area: Rect, buf: &mut Buffer) {
         let browser = self.of;
         let width = usize::from(area.width);
@@ -501,7 +501,7 @@ impl Pane<'_, Browser> {
                 }
             },
         };
-        // The date, then the size give way to the name.
+        // In a narrow pane, first the date and then the size give way to the name.
         let dated = width >= 42;
         let sized = width >= 26;
         let tail = if dated { 22 } else { 11 * usize::from(sized) };

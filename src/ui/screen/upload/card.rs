@@ -1,4 +1,4 @@
-//! The protocol card: which variant, what it protects in words, and what it will cost.
+//! The protocol card: the variant, what it protects, and what the chosen files will cost.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,7 +12,7 @@ use crate::ui::fit;
 use crate::ui::text::{self, Claim};
 use crate::ui::widgets::{Pane, rows};
 
-/// What the card shows.
+/// Content of the card.
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) dialect: Dialect,
@@ -49,7 +49,7 @@ impl Widget for Pane<'_, Card> {
 }
 
 impl Pane<'_, Card> {
-    /// The card in one row, for small terminals.
+    /// Draws the card in one row, for small terminals.
     pub(in crate::ui) fn render_line(&self, area: Rect, buf: &mut Buffer) {
         let mut spans = vec![Span::raw(" ")];
         spans.extend(self.choice());
@@ -64,8 +64,8 @@ impl Pane<'_, Card> {
     fn lines(&self, area: Rect) -> Vec<Line<'static>> {
         let claims = text::claims(self.of.dialect.variant, self.of.is_our_server);
         let bill = self.bill();
-        // Choice, padding and bill are always there; the claims take the room that is left, and
-        // the most important come first.
+        // Choice, padding and price are always shown; the claims take the room that is left, and the most important
+        // ones come first.
         let room = usize::from(area.height).saturating_sub(1 + bill.len() + 1);
         let mut lines = vec![Line::from(self.choice())];
         lines.extend(claims.iter().take(room).map(|claim| Line::from(self.claim(*claim))));

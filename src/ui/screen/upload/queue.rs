@@ -1,4 +1,4 @@
-//! The queue of uploads: for what runs a progress bar and a rate bar, for the rest one row each.
+//! The queue of uploads: a progress bar and a rate bar for the running upload, one row for each of the others.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::list::{Facts, List, Row};
 use crate::ui::widgets::{Pane, rows};
 
-/// One upload as far as it is known here.
+/// State of one upload.
 #[derive(Debug)]
 pub(in crate::ui) struct Upload {
     pub(in crate::ui) job: Job,
@@ -27,20 +27,20 @@ pub(in crate::ui) struct Upload {
     pub(in crate::ui) size: u64,
     pub(in crate::ui) state: State,
     pub(in crate::ui) snapshot: Snapshot,
-    /// The first numbers behind the start, from which [`Upload::took`] measures the pace.
+    /// First snapshot after the start, from which [`Upload::took`] measures the pace.
     early: Option<Snapshot>,
-    /// When the state began.
+    /// Time at which the state began.
     since: Duration,
-    /// When the snapshot came.
+    /// Time at which the snapshot arrived.
     seen: Duration,
-    /// Why it waits, if not for its turn.
+    /// Why the upload waits, if not for its turn.
     hold: Option<Hold>,
 }
 
-/// Milliseconds in which the kernel's buffers swallow the beginning.
+/// Milliseconds in which the kernel's buffers take the beginning.
 const START_MS: u64 = 200;
 
-/// Milliseconds from the start to the last byte that moved.
+/// Returns the milliseconds from the start to the last byte that was sent.
 const fn moved_ms(snapshot: &Snapshot) -> u64 {
     snapshot.elapsed_ms.saturating_sub(snapshot.idle_ms)
 }
@@ -48,9 +48,9 @@ const fn moved_ms(snapshot: &Snapshot) -> u64 {
 /// Why an upload waits.
 #[derive(Debug)]
 enum Hold {
-    /// It was cut, and is sent again at this moment.
+    /// The connection broke; the file is sent again at this time.
     Retry { tries: u32, retries: u32, at: Duration },
-    /// Its server has gone.
+    /// Its server is not reachable.
     Away,
 }
 
@@ -63,13 +63,12 @@ impl Upload {
         !self.state.is_final() && self.state != State::Waiting
     }
 
-    /// Rows that it takes on the screen.
+    /// Returns the rows that the upload takes on the screen.
     fn height(&self) -> usize {
         if matches!(self.state, State::Sending | State::Sent) { 2 } else { 1 }
     }
 
-    /// How much of the file has left; whatever the arithmetic says, never all of it before the
-    /// server has it.
+    /// Returns the share of the file that was sent; below 1 until the server has it, whatever the arithmetic says.
     fn share(&self) -> f64 {
         if self.state.has_arrived() {
             return 1.0;
@@ -77,17 +76,17 @@ impl Upload {
         (self.snapshot.file_bytes as f64 / self.bytes().max(1) as f64).min(0.99)
     }
 
-    /// Bytes of the file: as it was opened, or as the browser saw it before that.
+    /// Returns the bytes of the file: as it was opened, or as the browser listed it before that.
     pub(in crate::ui) const fn bytes(&self) -> u64 {
         if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size }
     }
 
-    /// Whether bytes of it went out. A file that the server had given a receipt for is passed over.
+    /// Returns whether bytes of the file were sent. A file with a receipt from an earlier run is skipped.
     pub(in crate::ui) const fn was_sent(&self) -> bool {
         self.snapshot.wire_total > 0
     }
 
-    /// What it took so far.
+    /// Returns the bytes and the time so far.
     pub(in crate::ui) fn took(&self) -> Took {
         let now = &self.snapshot;
         let pace = self.early.as_ref().and_then(|early| {
@@ -98,7 +97,7 @@ impl Upload {
         Took { bytes: now.file_bytes, seconds: now.elapsed_ms.max(1) as f64 / 1000.0, pace }
     }
 
-    /// For how long nothing moved.
+    /// Returns the time since anything was sent.
     fn idle(&self, now: Duration) -> Duration {
         Duration::from_millis(self.snapshot.idle_ms) + now.saturating_sub(self.seen)
     }
@@ -111,7 +110,7 @@ impl Row for Upload {
     }
 }
 
-/// All uploads of this run, in the order in which they were asked for.
+/// Uploads of this run, in the order in which they were requested.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Queue {
     pub(super) list: List<Upload>,
@@ -158,14 +157,14 @@ impl Queue {
         }
     }
 
-    /// It was cut, and is sent again after a pause.
+    /// Takes notice that an upload is sent again after a pause.
     pub(in crate::ui) fn retrying(&mut self, id: JobId, tries: u32, retries: u32, at: Duration) {
         if let Some(upload) = self.find(id) {
             upload.hold = Some(Hold::Retry { tries, retries, at });
         }
     }
 
-    /// What waits for the server at this address waits for its return.
+    /// Marks uploads that wait for the server at this address to return.
     pub(in crate::ui) fn away(&mut self, server: &str) {
         let its = |job: &Job| matches!(&job.target, Target::Server { address, .. } if address == server);
         for upload in self
@@ -196,7 +195,7 @@ impl Queue {
         self.list.rows_mut().get_mut(*self.index.get(&id)?)
     }
 
-    /// Whether anything waits or runs.
+    /// Returns whether an upload waits or runs.
     pub(in crate::ui) fn is_busy(&self) -> bool {
         self.list.rows().iter().any(|upload| !upload.state.is_final())
     }
@@ -205,12 +204,12 @@ impl Queue {
         self.list.rows().iter().any(Upload::is_running)
     }
 
-    /// Whether everything was sent of one, and the server has not confirmed it.
+    /// Returns whether an upload was sent completely and the server has not confirmed it.
     pub(in crate::ui) fn is_awaiting_end(&self) -> bool {
         self.list.rows().iter().any(|upload| upload.state == State::Sent)
     }
 
-    /// Whether a clock of it is on the screen.
+    /// Returns whether the queue shows a clock.
     pub(in crate::ui) fn is_timed(&self) -> bool {
         let timed = |upload: &Upload| upload.is_running() || matches!(upload.hold, Some(Hold::Retry { .. }));
         self.list.rows().iter().any(timed)
@@ -220,7 +219,7 @@ impl Queue {
         self.list.rows().iter().filter(|upload| matches!(upload.state, State::Failed(_))).count()
     }
 
-    /// The upload drawn at this row of the pane.
+    /// Returns the index of the upload drawn at this row of the pane.
     pub(in crate::ui) fn row(&self, at: usize, height: usize, focus: Focus) -> Option<usize> {
         let mut used = 0;
         let top = self.top(height, focus);
@@ -230,15 +229,14 @@ impl Queue {
         })
     }
 
-    /// The first upload shown. In the background the pane follows what runs; in the foreground the
-    /// cursor.
+    /// Returns the first upload shown. Without the focus the pane follows the running upload, with it the cursor.
     fn top(&self, height: usize, focus: Focus) -> usize {
         let anchor = match focus {
             Focus::Here => self.list.at(),
             Focus::Elsewhere => self.anchor(),
         };
         let Some(upload) = self.list.rows().get(anchor) else { return 0 };
-        // Whatever room is left around the anchor is given to what follows, then to what precedes.
+        // The room around the anchor is given first to what follows, then to what precedes.
         let follow: usize =
             self.list.rows().iter().skip(anchor + 1).take(height).map(Upload::height).sum::<usize>();
         let wanted = match focus {
@@ -256,8 +254,8 @@ impl Queue {
         top
     }
 
-    /// What a person wants to see of a queue: what moves, else what waits for the server's word or
-    /// its turn, else the latest.
+    /// Returns the most interesting upload: the running one, else one that waits for its turn or for the server's
+    /// confirmation, else the latest.
     fn anchor(&self) -> usize {
         let first =
             |wanted: fn(&State) -> bool| self.list.rows().iter().position(|upload| wanted(&upload.state));
@@ -272,7 +270,7 @@ impl Queue {
         text::queue_title(delivered, self.list.rows().len(), self.failed())
     }
 
-    /// What is left at the rate of what runs. What stands still has no end.
+    /// Returns the time left at the present rate; nothing if the upload is stalled.
     fn note(&self, now: Duration) -> String {
         let Some(running) = self.list.rows().iter().find(|upload| upload.state == State::Sending) else {
             return String::new();
@@ -281,7 +279,7 @@ impl Queue {
         if idle >= text::STALL {
             return text::stalled(idle);
         }
-        // The running one has an ETA only where its rate says something.
+        // The running upload has an ETA only if its rate is meaningful.
         if running.snapshot.rate_now <= 0.0 || running.snapshot.eta_ms.is_none() {
             return String::new();
         }
@@ -318,7 +316,7 @@ impl Widget for Pane<'_, Queue> {
     }
 }
 
-/// Columns of the name; the rest is shared out by [`Pane::upload`].
+/// Returns the columns of the name; [`Pane::upload`] divides the rest.
 fn columns_of_name(width: u16) -> u16 {
     (width / 7).clamp(8, 32)
 }
@@ -332,7 +330,7 @@ impl Pane<'_, Queue> {
     fn upload(&self, upload: &Upload, first: Rect, second: Option<Rect>, buf: &mut Buffer) {
         let name = usize::from(columns_of_name(first.width));
         let (word, style) = self.state(upload);
-        // In the narrowest terminals the bar itself has to say the state.
+        // In the narrowest terminals only the bar shows the state.
         let state = if first.width >= 48 || upload.height() == 1 { 12 } else { 0 };
         let head = vec![
             Span::raw(fit::left_middle(upload.name(), name)),
@@ -346,7 +344,7 @@ impl Pane<'_, Queue> {
             line.render(first, buf);
             return;
         }
-        // Progress and rate share their columns, so that the two bars stand above each other.
+        // Progress and rate have the same columns, so that the two bars are aligned.
         let label = if rest >= 52 { 9 } else { 0 };
         let figures = match rest {
             100.. => 34,
@@ -360,7 +358,7 @@ impl Pane<'_, Queue> {
         let mut line = Line::from(head);
         line.push_span(Span::styled(fit::left(text::PROGRESS, label), self.theme.faint()));
         line.spans.extend(bar::progress(fill, bar, self.theme.progress(), self.theme.faint()));
-        // Where only ten columns are left, the share and the rate say the most.
+        // If only ten columns are left, the share and the rate say the most.
         let short = figures < 25;
         let words = if short {
             text::percent(upload.share())

@@ -1,4 +1,4 @@
-//! The rate of the uploads over time, where the terminal has room for it.
+//! Chart of the uploads' rate over time, if the terminal has room for it.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::ui::widgets::chart::{Chart, Curve, Scale};
 /// A pause longer than this begins a new curve.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The curve of the latest uploads.
+/// Curve of the latest uploads.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Speed {
     curve: Curve,
     began: Duration,
     last: Option<Duration>,
-    /// Bytes of all files since it began.
+    /// Bytes of all files since the curve began.
     bytes: u64,
-    /// The latest upload and how much of it is in `bytes`.
+    /// Latest upload, and the part of it that is in `bytes`.
     upload: Option<(JobId, u64)>,
 }
 
@@ -34,7 +34,7 @@ impl Speed {
             *self = Self { began: now.saturating_sub(elapsed), ..Self::default() };
         }
         self.last = Some(now);
-        // A retry begins at its first byte again.
+        // A retry begins again at the first byte.
         let counted = self.upload.filter(|(of, _)| *of == id).map_or(0, |(_, counted)| counted);
         self.bytes += snapshot.file_bytes.checked_sub(counted).unwrap_or(snapshot.file_bytes);
         self.upload = Some((id, snapshot.file_bytes));

@@ -1,13 +1,13 @@
-//! The time of a transfer by its size: a fixed cost, and bytes by a rate.
+//! The time of a transfer as a function of its size: a fixed cost, and bytes by a rate.
 //!
-//! Each [`Took`] is measured with some noise, so it allows a band of models. What all of them allow together is a convex
-//! region in the plane of (fixed seconds, seconds per MiB). Two values come from it:
+//! Each [`Took`] is measured with some noise, so it allows a band of models. What all of them allow together is a
+//! convex region in the plane of (fixed seconds, seconds per MiB). Two values come from it:
 //!
 //! - The **estimate** is a weighted least-squares fit. Both parts are at least zero, and large files weigh more.
 //! - The **region** says how wrong the estimate of one size can be. Where the slowest and the fastest model that the
 //!   region allows differ by more than [`WRONG`] squared, nothing but the lower bound is known.
 //!
-//! A file below [`TELLING`] gives no rate: it says what the fixed cost is.
+//! A file below [`TELLING`] does not tell the rate; it tells the fixed cost.
 
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ pub(in crate::ui) struct Load {
 }
 
 impl Load {
-    /// Files in one order. Those of up to 1 MiB are confirmed together, larger ones each for itself.
+    /// Creates the load of files in one order. Those of up to 1 MiB are confirmed together, larger ones each for
+    /// itself.
     pub(in crate::ui) fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
         let (mut large, mut small, mut bytes) = (0, 0, 0_u64);
         for size in sizes {
@@ -49,28 +50,28 @@ impl Load {
         Self { pieces: large + small, bytes }
     }
 
-    /// The load so many times.
+    /// Returns the load repeated this many times.
     pub(in crate::ui) const fn times(self, times: u64) -> Self {
         Self { pieces: self.pieces.saturating_mul(times), bytes: self.bytes.saturating_mul(times) }
     }
 
-    /// One file.
+    /// Creates the load of one file.
     pub(in crate::ui) const fn one(bytes: u64) -> Self {
         Self { pieces: 1, bytes }
     }
 }
 
-/// What a model says of a load.
+/// Price of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Price {
     /// Time that such transfers take; right within a factor of three.
     About(Duration),
-    /// Lower bound; the observations do not tell more.
+    /// Lower bound; the observations tell no more.
     AtLeast(Duration),
 }
 
 impl Price {
-    /// The figure alone.
+    /// Returns the time without its certainty.
     pub(in crate::ui) const fn time(self) -> Duration {
         match self {
             Self::About(time) | Self::AtLeast(time) => time,
@@ -113,18 +114,19 @@ impl Equation {
     }
 }
 
-/// What transfers took, as a model of what others will take.
+/// Model of transfers, from transfers that were measured.
 #[derive(Debug)]
 pub(super) struct Model {
     region: Region,
     best: Point,
-    /// Bytes beyond which nothing is known but a lower bound.
+    /// Bytes beyond which only a lower bound is known.
     reach: u64,
 }
 
 impl Model {
-    /// From what was seen, the newest first. An older file that contradicts a newer one is passed over: the network
-    /// has changed since. `least`: seconds per MiB that this computer needs. `None`: nothing was seen.
+    /// Creates a model from measured transfers, the newest first. An older one that contradicts a newer one is
+    /// ignored: the network has changed since. `least` is the seconds per MiB that this computer needs. `None`
+    /// without measurements.
     pub(super) fn of(took: &[Took], least: Option<f64>) -> Option<Self> {
         let measured = |took: &&Took| took.seconds.is_finite() && took.seconds > 0.0;
         let (telling, small): (Vec<&Took>, Vec<&Took>) =
@@ -156,7 +158,7 @@ impl Model {
             if region.take(whole) {
                 equations.push(whole);
             } else {
-                // It waited for something else; the fixed cost is still no more than that.
+                // It waited for something else; the fixed cost is still at most that.
                 let (a, b, bound) = whole.at_most();
                 region.clip(a, b, bound);
             }
@@ -166,7 +168,7 @@ impl Model {
         Some(Self { region, best, reach })
     }
 
-    /// The time of a load.
+    /// Returns the price of a load.
     pub(super) fn price(&self, load: Load) -> Option<Price> {
         let (low, high) = self.region.range(|point| point.seconds(load));
         if low > 0.0 && high <= low * WRONG * WRONG && load.bytes <= self.reach {
@@ -177,7 +179,7 @@ impl Model {
     }
 }
 
-/// The least squares of relative residuals, each weighted by its size. Neither part is below zero.
+/// Returns the least squares of relative residuals, each weighted by its size. Neither part is below zero.
 fn fit(equations: &[Equation]) -> Option<Point> {
     let (mut aa, mut ab, mut bb, mut at, mut bt) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for Equation { a, b, seconds, size } in equations {
@@ -192,7 +194,7 @@ fn fit(equations: &[Equation]) -> Option<Point> {
         return None;
     }
     let det = aa * bb - ab * ab;
-    // One size alone: all of it is taken for bytes.
+    // With one size alone, all of the time is attributed to bytes.
     if det <= 1e-9 * aa * bb {
         return Some(if bb > 0.0 {
             Point { fixed: 0.0, slope: bt / bb }
@@ -210,7 +212,7 @@ fn fit(equations: &[Equation]) -> Option<Point> {
     })
 }
 
-/// A convex polygon of models.
+/// Convex polygon of models.
 #[derive(Debug)]
 struct Region(Vec<Point>);
 
@@ -220,7 +222,8 @@ impl Region {
         Self(vec![corner(0.0, 0.0), corner(FAR, 0.0), corner(FAR, FAR), corner(0.0, FAR)])
     }
 
-    /// Keeps what an equation allows, within its noise; unchanged and `false` where nothing would be left.
+    /// Keeps what an equation allows, within its noise. Where nothing would be left, changes nothing and returns
+    /// `false`.
     fn take(&mut self, equation: Equation) -> bool {
         let before = self.0.clone();
         let whole = [equation.at_most(), equation.at_least()];
@@ -231,7 +234,8 @@ impl Region {
         holds
     }
 
-    /// Keeps the part with `a · fixed + b · slope ≥ bound`; unchanged and `false` where nothing would be left.
+    /// Keeps the part with `a · fixed + b · slope ≥ bound`. Where nothing would be left, changes nothing and
+    /// returns `false`.
     fn clip(&mut self, a: f64, b: f64, bound: f64) -> bool {
         let above = |point: &Point| a * point.fixed + b * point.slope - bound;
         let mut kept = Vec::with_capacity(self.0.len() + 1);
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_small_file_and_a_large_one_tell_of_any_size() {
-        // Half a second, and 10 MiB a second.
+        // Half a second, and 10 MiB per second.
         let seen = [took(100 << 20, 10.5), took(17, 0.5)];
         for (mib, seconds) in [(0, 0.5), (1, 0.6), (100, 10.5), (10_240, 1024.5)] {
             let Price::About(time) = priced(&seen, mib << 20) else { panic!("{mib} MiB") };
@@ -325,7 +329,7 @@ mod tests {
         assert!((time.as_secs_f64() - 10.0).abs() < 1.0, "{time:?}");
     }
 
-    /// A number between two others, each power of ten as likely.
+    /// Returns a number between two others; each power of ten is equally likely.
     fn spread(low: f64, high: f64) -> impl Strategy<Value = f64> {
         (low.ln()..high.ln()).prop_map(f64::exp)
     }
@@ -355,7 +359,7 @@ mod tests {
                     seconds: (bytes / 2) as f64 / MIB / rate * (1.0 + noise),
                 }),
             }).collect();
-            // This computer alone is never slower than the whole way.
+            // This computer alone is never slower than the whole route.
             let least = calibrated.map(|part| part / rate);
             let price = Model::of(&seen, least).and_then(|model| model.price(Load::one(asked)));
             match price {

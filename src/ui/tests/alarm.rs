@@ -1,4 +1,4 @@
-//! A server with another key than before: what is shown, and what it takes to accept it.
+//! A server whose key has changed: what is shown, and what it takes to accept the key.
 
 use super::*;
 use crate::ui::keymap::Place;
@@ -50,11 +50,11 @@ fn escape_accepts_nothing_and_the_log_keeps_both_fingerprints() {
 }
 
 #[test]
-fn a_is_deaf_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
+fn a_is_ignored_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
     let mut stage = stranger();
     assert_eq!(stage.keys("A"), [], "it was meant for what lay beneath");
     stage.now += Duration::from_secs(1);
-    // The same again is no news; another key is, and has to be read first.
+    // The same key again changes nothing; another key has to be read first.
     let track = Track::Job(JobId(2));
     stage.event(Event::KeyChanged { track, change: change() });
     assert_eq!(stage.app.overlays.stack.len(), 1);
@@ -88,7 +88,7 @@ fn what_cannot_be_seen_is_not_accepted() {
 }
 
 #[test]
-fn a_failure_to_accept_is_told() {
+fn a_failure_to_accept_is_reported() {
     let mut stage = stranger();
     stage.keys("Esc");
     let fault = fault("cannot change the known servers", "");
@@ -108,7 +108,7 @@ fn the_header_says_how_a_server_stands() {
         let mut stage = elsewhere().sized(120, 24);
         standing(&mut stage, how);
         assert!(stage.row("upseal [1").contains(&format!("{ELSEWHERE} {words}")), "{words}");
-        // In 80 columns the address is worth more than the bits.
+        // In 80 columns the address is worth more than the key's length.
         stage.size.width = 80;
         let (short, _) = words.rsplit_once(' ').unwrap();
         let header = stage.row("upseal [1");
@@ -118,7 +118,7 @@ fn the_header_says_how_a_server_stands() {
 }
 
 #[test]
-fn only_news_is_a_message() {
+fn only_a_change_is_a_message() {
     let shown = |how| {
         let mut stage = elsewhere();
         standing(&mut stage, how);

@@ -1,4 +1,4 @@
-//! Screen 5: what was sent and received.
+//! Screen 5: files that were sent and received.
 
 use super::super::screen::history::{Answer, read};
 use super::pictures::{at_each_size, picture};
@@ -6,7 +6,7 @@ use super::*;
 use crate::digest::Digest;
 use crate::history::{Entry, History, Origin, Outcome, Received, Recovered, Sent};
 
-/// The clock's now, in milliseconds.
+/// Present time of the clock, in milliseconds.
 const NOW_MS: i64 = 1_800_000_000_000;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -74,7 +74,7 @@ fn rows() -> Vec<Entry> {
 }
 
 impl Stage {
-    /// What the run loop does after everything.
+    /// Does what the run loop does after each wait.
     fn due(&mut self) -> usize {
         let effects = self.app.due(self.now);
         assert!(effects.iter().all(|effect| *effect == Effect::Recall), "{effects:?}");
@@ -88,7 +88,7 @@ impl Stage {
     }
 }
 
-/// The screen with rows of every kind.
+/// Returns the screen with rows of every kind.
 pub(super) fn recalled() -> Stage {
     let mut stage = Stage::new();
     stage.keys("5");
@@ -144,7 +144,7 @@ fn it_is_read_when_it_is_opened_and_when_something_ends_while_it_is_open() {
     assert_eq!(stage.due(), 0, "another screen is open");
     stage.keys("5");
     assert_eq!((stage.due(), stage.due()), (1, 0));
-    // While it is read, two things end: one more reading, after the answer and a pause.
+    // Two transfers end during a reading: one more reading follows, after the answer and a pause.
     stage.event(arrival(Track::Receiving(SessionId(1), 2), "a", 1, Kept::New));
     stage.state(Track::Job(JobId(2)), State::Delivered);
     assert_eq!(stage.due(), 0);
@@ -155,7 +155,7 @@ fn it_is_read_when_it_is_opened_and_when_something_ends_while_it_is_open() {
     stage.now += Duration::from_millis(500);
     assert_eq!((stage.due(), stage.due()), (1, 0));
     stage.recall(Ok(rows()));
-    // Progress and states that are not an end change nothing in it.
+    // Progress and intermediate states do not change the history.
     stage.now += Duration::from_secs(5);
     stage.state(Track::Job(JobId(3)), State::Sending);
     assert_eq!(stage.due(), 0);
@@ -179,7 +179,7 @@ fn the_cursor_stays_on_its_row_when_newer_ones_come() {
     newer.insert(0, sent(0, "newer", 1, Outcome::Stored));
     stage.recall(Ok(newer));
     assert_eq!(name_under(&stage), "image (2).ppm");
-    // On the first row it stays on the newest.
+    // On the first row the cursor stays on the newest.
     stage.keys("g");
     let mut newest = rows();
     newest.insert(0, sent(0, "newest", 1, Outcome::Stored));
@@ -201,7 +201,7 @@ fn the_lists_usual_keys_and_the_filter() {
         stage.keys(keys);
         assert_eq!(name_under(&stage), name, "{keys}");
     }
-    // Names and the other side, whatever the case; 5 is a letter while it is typed.
+    // Names and peers are searched in any case; 5 is a letter while it is typed.
     stage.keys("/ P P M");
     assert!(stage.shows("2 of 9 transfers") && stage.shows("/PPM"));
     stage.keys("C-u 5");

@@ -1,4 +1,4 @@
-//! What keys do: orders that go out, and things that must not happen.
+//! What keys do: commands that are sent, and things that must not happen.
 
 use super::*;
 use crate::event::Padding;
@@ -160,7 +160,7 @@ fn the_dialog_leads_uploads_and_lanes_elsewhere() {
     assert_eq!(job.target, there);
     assert_eq!(job.dialect.padding, Padding::Pkcs1v15);
     assert!(stage.shows("host:99 not yet proven"));
-    // Lane 2 goes somewhere else again.
+    // Lane 2 goes to another server.
     stage.keys("2 Tab c C-u o t h e r Enter 1");
     let effects = stage.keys("r");
     let [Effect::Send(Command::Race(RaceOrder { lanes, subject, .. }))] = &effects[..] else {
@@ -199,7 +199,7 @@ fn a_race_starts_once_stops_and_changes_its_size() {
     assert_eq!(limit_of(&effects), None);
 }
 
-/// How much of its file the race is about that was asked for.
+/// Returns the limit on the file of the race that was ordered.
 fn limit_of(effects: &[Effect]) -> Option<u64> {
     let [Effect::Send(Command::Race(order))] = effects else { panic!("{effects:?}") };
     let Subject::File { limit, .. } = &order.subject else { panic!("{order:?}") };
@@ -239,7 +239,7 @@ fn control_c_cancels_then_quits() {
     assert!(stage.shows("Ctrl-C again quits"));
     assert_eq!(stage.keys("C-c"), [Effect::Quit]);
     assert_eq!(Stage::new().keys("C-c"), [Effect::Quit]);
-    // Also while text is typed.
+    // F1 also works while text is typed.
     let mut stage = busy();
     assert_eq!(stage.keys("/ C-c"), [Effect::Send(Command::CancelAll)]);
 }
@@ -374,7 +374,7 @@ fn a_race_that_cannot_begin_says_why_and_is_over() {
     assert!(stage.row("╭ CP1").contains("failed ✗"));
 }
 
-/// A small generator: the same keys in every run.
+/// A small random generator: the same keys in every run.
 #[test]
 fn no_sequence_of_keys_panics_or_sends_without_being_asked() {
     let keys = [

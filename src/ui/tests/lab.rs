@@ -1,11 +1,11 @@
-//! The lab over the Session screen: what was played, what it means, and whose news it takes.
+//! The lab over the session screen: its results, their meaning, and which reports it takes.
 
 use super::pictures::picture;
 use super::*;
 use crate::lab::outcome::{Attack, Cell, Outcome, Play, expected, expected_receipt};
 use crate::ui::overlay::lab::News;
 
-/// A cell that came out like this; with nothing expected, not played.
+/// Returns a result; with nothing expected, the attack was not run.
 fn cell(attack: Attack, variant: Variant, outcome: Option<Outcome>) -> News {
     let play = |outcome| Play {
         way: "one way".into(),
@@ -18,7 +18,7 @@ fn cell(attack: Attack, variant: Variant, outcome: Option<Outcome>) -> News {
     News::Cell(Box::new(Cell::new(attack, variant, outcome.map(play).into_iter().collect())))
 }
 
-/// The first `count` cells, as the protocol has them.
+/// Takes the first `count` results, as the protocol predicts them.
 fn playing(count: usize) -> Stage {
     let mut stage = Stage::new();
     let effects = stage.keys("3 !");
@@ -45,7 +45,7 @@ fn the_lab() {
 }
 
 #[test]
-fn what_is_played_is_followed_and_what_was_played_is_read_from_the_beginning() {
+fn the_latest_result_is_followed_and_the_end_is_shown_from_the_beginning() {
     let mut stage = playing(40);
     assert!(stage.shows("40 of 48") && stage.shows("Relay AP to the") && !stage.shows("Read the content"));
     let mut stage = over();
@@ -55,7 +55,7 @@ fn what_is_played_is_followed_and_what_was_played_is_read_from_the_beginning() {
 }
 
 #[test]
-fn what_is_not_as_the_protocol_says_is_told_beside_what_it_says() {
+fn an_unexpected_result_is_shown_with_the_expected_one() {
     let mut stage = Stage::new();
     stage.keys("3 !");
     stage.app.overlays.on_lab(1, cell(Attack::Flip, Variant::Cp2, Some(Outcome::StoredAltered)));
@@ -65,7 +65,7 @@ fn what_is_not_as_the_protocol_says_is_told_beside_what_it_says() {
 }
 
 #[test]
-fn closed_it_stops_and_what_an_older_run_tells_is_for_nobody() {
+fn closing_it_stops_it_and_reports_of_older_runs_are_ignored() {
     let mut stage = Stage::new();
     stage.keys("3 !");
     assert!(stage.keys("Esc").contains(&Effect::StopLab));

@@ -1,4 +1,4 @@
-//! Screens from scripted events: their pictures, their numbers, every size, and what keys do.
+//! Tests of the screens with scripted events: their pictures, their numbers, every size, and what keys do.
 
 mod alarm;
 mod history;
@@ -39,7 +39,7 @@ use crate::event::{
 
 const MIB: u64 = 1 << 20;
 
-/// The screen with scripted surroundings: a folder that is on no disk, and a clock that stands.
+/// The screen with scripted surroundings: a folder that is not on a disk, and a clock that stands still.
 struct Stage {
     app: App,
     now: Duration,
@@ -47,12 +47,12 @@ struct Stage {
 }
 
 impl Stage {
-    /// At 80×24, the folder read, our server listening.
+    /// Creates a screen of 80×24 with the folder read and the built-in server listening.
     fn new() -> Self {
         Self::knowing(Vec::new())
     }
 
-    /// With these presets.
+    /// Creates a screen with these presets.
     fn knowing(peers: Vec<Peer>) -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
         let link = Link::new(Target::Embedded, None, peers);
@@ -80,7 +80,7 @@ impl Stage {
         self
     }
 
-    /// Answers the request among the effects.
+    /// Answers the request for a folder among the effects.
     fn list(&mut self, effects: &[Effect], entries: Vec<Entry>) {
         let Some(Effect::List(request)) = effects.first() else { panic!("no request in {effects:?}") };
         self.app.screens.upload.on_listing(listing(request, Ok(entries)));
@@ -96,7 +96,7 @@ impl Stage {
         self.app.settle(self.size, self.now);
     }
 
-    /// Presses keys by their names, separated by blanks, and gives all effects.
+    /// Presses keys by their names, separated by blanks, and returns all effects.
     fn keys(&mut self, names: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
         for name in names.split(' ') {
@@ -131,7 +131,7 @@ impl Stage {
         terminal
     }
 
-    /// What the screen shows, row by row.
+    /// Returns the picture, row by row.
     fn rows(&mut self) -> Vec<String> {
         let terminal = self.terminal();
         let buffer = terminal.backend().buffer();
@@ -142,7 +142,7 @@ impl Stage {
             .collect()
     }
 
-    /// The first row that contains the text.
+    /// Returns the first row that contains the text.
     fn row(&mut self, text: &str) -> String {
         let rows = self.rows();
         match rows.iter().find(|row| row.contains(text)) {
@@ -151,7 +151,7 @@ impl Stage {
         }
     }
 
-    /// The name of the open screen.
+    /// Returns the name of the open screen.
     fn screen(&self) -> &'static str {
         let tabs = self.app.screens.tabs();
         tabs.names[tabs.open]
@@ -189,7 +189,7 @@ fn char_of(name: &str) -> KeyCode {
     let mut chars = name.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) => KeyCode::Char(c),
-        _ => panic!("{name} is no key"),
+        _ => panic!("unknown key: {name}"),
     }
 }
 
@@ -201,7 +201,7 @@ fn entry(name: &str, kind: Kind, size: u64, modified: i64, date: &str) -> Entry 
     Entry { name: name.into(), shown: super::fit::escaped(name), kind, size, modified, date: date.into() }
 }
 
-/// The folder that most tests begin in.
+/// Returns the folder that most tests begin in.
 fn week9() -> Vec<Entry> {
     vec![
         entry("week9.html", Kind::File, 42_200, 20, "Mon 09:12"),
@@ -228,7 +228,7 @@ fn fault(what: &str, advice: &str) -> Fault {
     Fault { kind: FaultKind::Broken, blame: Blame::Peer, what: what.into(), advice: advice.into() }
 }
 
-/// A transfer of 104 MiB in CP2 at 71 percent.
+/// Returns a transfer of 104 MiB in CP2 at 71 percent.
 fn under_way() -> Snapshot {
     Snapshot {
         file_bytes: 77_700_000,
@@ -246,7 +246,7 @@ fn under_way() -> Snapshot {
     }
 }
 
-/// One file delivered, one under way, one waiting, one failed; the server's side of it.
+/// Returns a screen with one file delivered, one being sent, one waiting, one failed, and the server's side of it.
 fn busy() -> Stage {
     let mut stage = Stage::new();
     stage.keys("j j");
@@ -315,7 +315,7 @@ fn lanes() -> Vec<Lane> {
     [Variant::Cp1, Variant::Cp2].map(|variant| Lane::new(Target::Embedded, Dialect::of(variant))).to_vec()
 }
 
-/// CP1 under way after 2.7 seconds, CP2 waiting.
+/// Returns a race in which CP1 has run for 2.7 seconds and CP2 waits.
 fn racing() -> Stage {
     let mut stage = Stage::new();
     stage.keys("j j");
@@ -362,7 +362,7 @@ fn cp1_after(tenths: u32, wave: f64) -> Snapshot {
     }
 }
 
-/// Both lanes over: CP1 in 2.76 s, CP2 in 0.02 s.
+/// Returns a race that is over: CP1 in 2.76 s, CP2 in 0.02 s.
 fn raced() -> Stage {
     let mut stage = racing();
     stage.event(Event::LapFinished { lane: 0, lap: 1, result: race::cp1(2.76) });
@@ -404,7 +404,7 @@ fn raced() -> Stage {
     stage
 }
 
-/// A server that has seen good and bad clients.
+/// Returns a server that has seen good and bad clients.
 fn serving() -> Stage {
     let mut stage = busy();
     stage.event(arrival(Track::Receiving(SessionId(1), 3), "image (2).ppm", 8_294_400, Kept::Renamed));
@@ -423,7 +423,7 @@ fn serving() -> Stage {
     stage
 }
 
-/// The server elsewhere that [`stranger`] is about.
+/// Address of a server that is not built in.
 const ELSEWHERE: &str = "files.example.org:4321";
 
 fn change() -> KeyChange {
@@ -437,7 +437,7 @@ fn change() -> KeyChange {
     }
 }
 
-/// Uploads lead to a server elsewhere; one waits for it.
+/// Returns a screen whose uploads go to another server; one waits for it.
 fn elsewhere() -> Stage {
     let mut stage = Stage::new();
     stage.keys("c f i l e s . e x a m p l e . o r g Tab C-u / c a Enter");
@@ -456,7 +456,7 @@ fn standing(stage: &mut Stage, standing: Standing) {
     stage.event(Event::Proven { track, address: ELSEWHERE.into(), proof: proof(), standing });
 }
 
-/// The server has another key than before, and all that waited for it has failed.
+/// Returns a screen with a changed key; everything that waited for the server has failed.
 fn stranger() -> Stage {
     let mut stage = elsewhere();
     stage.event(Event::KeyChanged { track: Track::Job(JobId(1)), change: change() });

@@ -1,9 +1,9 @@
-//! Each screen's numbers, read back from the picture and compared with the events that went in.
+//! Each screen's numbers, read back from the picture and compared with the events.
 
 use super::*;
 use crate::event::{Calibration, Learned, Named, Speed, Took};
 
-/// The first number after `before` in the row.
+/// Returns the first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
     let start = row.find(before).map(|at| at + before.len());
     let text = start.and_then(|start| row.get(start..)).unwrap_or_default().trim_start();
@@ -11,7 +11,7 @@ fn number(row: &str, before: &str) -> f64 {
     text[..end].parse().unwrap_or_else(|error| panic!("no number after {before:?} in {row:?}: {error}"))
 }
 
-/// Three significant digits are as near as this.
+/// Compares two numbers as far as three significant digits allow.
 fn near(shown: f64, fed: f64) {
     assert!((shown - fed).abs() <= fed.abs() * 0.005 + 0.005, "the screen says {shown}, the event {fed}");
 }
@@ -104,7 +104,7 @@ fn a_file_that_was_not_sent_has_no_time_and_one_that_grew_its_new_size() {
         "{}",
         stage.row("passed.txt")
     );
-    // Of /proc, say: it has no size until it is opened.
+    // A file in /proc, for example, has no size until it is opened.
     stage.upload(8, "cpuinfo", 0);
     let track = Track::Job(JobId(8));
     let snapshot = Snapshot {
@@ -140,7 +140,7 @@ fn the_received_files_say_what_arrived() {
 fn the_card_says_what_it_will_cost() {
     let mut stage = Stage::new();
     stage.keys("j j Space p p p");
-    // 104 MiB in CP1: the size on the wire is arithmetic, the time is not known yet.
+    // 104 MiB in CP1: the size on the wire is computed, the time is not known yet.
     let bill = stage.row("wire");
     assert!(stage.row("time").contains(" ? "));
     near(number(&bill, "wire"), (104.0 * UNIT / 62.0).ceil() * 128.0 / UNIT);
@@ -161,7 +161,7 @@ fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least(
     assert!(stage.row("time").contains("≥ 2.0 s"), "CP2: its sealing is the slower stage");
     stage.keys("p p p");
     assert!(stage.row("time").contains("≥ 2.0 s"), "CP1: two cores, and both sides are this computer");
-    // What it was said to take goes with it, into the history.
+    // The estimate goes into the history with the job.
     let Effect::Send(Command::Upload(jobs)) = &stage.keys("u")[0] else { panic!("nothing is sent") };
     assert_eq!(jobs[0].predicted_ms, Some(2000));
 }
@@ -171,7 +171,7 @@ fn a_lower_bound_that_says_nothing_is_not_shown() {
     let mut stage = Stage::new();
     let fast = Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits: 1024, seal: 1e9, open: 1e9 };
     stage.event(Event::Calibrated { calibration: Calibration { cores: 2, speeds: vec![fast] } });
-    // The last is a file of 812 bytes: not a microsecond of arithmetic.
+    // The last is a file of 812 bytes, which takes no measurable time.
     stage.keys("G Space");
     let time = stage.row("time");
     assert!(time.contains(" ? ") && !time.contains('≥'), "{time}");
@@ -299,7 +299,7 @@ fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
 #[test]
 fn the_card_says_what_a_receipt_makes_of_a_server() {
     let mut stage = Stage::new();
-    // The server inside is ours.
+    // The built-in server is an upseal server.
     assert!(stage.shows("✓ replay refused"));
     stage.keys("c h o s t Enter p p p");
     assert!(stage.shows("✗ changes unnoticed") && stage.shows("? replay: ask server"), "CP1, to a stranger");

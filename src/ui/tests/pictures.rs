@@ -1,4 +1,4 @@
-//! Each screen at 80×24, 120×40 and 200×50, each overlay at 80×24, compared with what was reviewed.
+//! Each screen at 80×24, 120×40 and 200×50, and each overlay at 80×24, compared with reviewed snapshots.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn uploads_under_way() {
 fn our_server() {
     at_each_size("server", || {
         let mut stage = serving();
-        // The message about the refusal has gone by then.
+        // The message about the refusal has disappeared by then.
         stage.now += Duration::from_secs(60);
         stage
     });
@@ -78,7 +78,7 @@ fn the_question_about_cp1() {
     let mut stage = raced();
     stage.now += Duration::from_secs(1);
     stage.keys("1 Home j j Space p p p");
-    // 104 MiB at 2.9 MiB/s are 36 seconds; three times as much is worth a question.
+    // 104 MiB at 2.9 MiB/s take 36 seconds; three times as much leads to a question.
     let more = vec![
         entry("cmos.mp4", Kind::File, 104 * MIB, 40, "Tue 14:07"),
         entry("cmos2.mp4", Kind::File, 500 * MIB, 40, "Tue 14:07"),
@@ -135,13 +135,13 @@ fn sixty_by_eighteen_and_the_smallest() {
 }
 
 #[test]
-fn another_key_than_before() {
+fn a_changed_key() {
     at_each_size("alarm", stranger);
     picture("alarm_40x12", stranger().sized(40, 12));
 }
 
 #[test]
-fn a_server_that_was_never_met() {
+fn a_server_seen_for_the_first_time() {
     let mut stage = elsewhere();
     standing(&mut stage, Standing::First { remembered: true, other_ca: true });
     picture("first_seen_80x24", stage);

@@ -4,7 +4,7 @@ use super::keys::jobs;
 use super::pictures::picture;
 use super::*;
 
-/// Two presets that other people's servers need.
+/// Returns two presets of third-party servers.
 fn presets() -> Vec<Peer> {
     let server = |address: &str, ca: &str| Target::server(address, Some(ca.into()));
     let lab = Dialect { framing: Framing::D, padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
@@ -38,12 +38,12 @@ fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
     assert!(stage.row("CA file").contains("/home/me/lab-ca.crt") && stage.shows("Speaks CP1, framing D."));
     let job = jobs(&stage.keys("Enter j j u")).remove(0);
     assert_eq!((&job.target, job.dialect), (&lab.target, lab.dialect));
-    // It is shown as what is in use, until something is changed.
+    // The preset is shown as the one in use, until something is changed.
     stage.keys("c");
     assert!(stage.row("peer").contains("[lab]"));
     stage.keys("Esc p c");
     assert!(stage.row("peer").contains("[— none —]"), "CP2 is not what lab speaks");
-    // A race keeps its variants, and takes the rest.
+    // A race keeps its variants and takes the other settings.
     let effects = stage.keys("Esc 1 Home j j r");
     let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
     let spoken = [Variant::Cp1, Variant::Cp2].map(|variant| Dialect { variant, ..lab.dialect });
@@ -55,7 +55,7 @@ fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
 #[test]
 fn a_preset_leads_one_lane_and_its_fields_can_be_changed() {
     let mut stage = Stage::knowing(presets());
-    // Lane 2 to the second preset, with another address and padding than the preset's.
+    // Lane 2 goes to the second preset, with another address and padding.
     stage.keys("2 Tab c Left Tab C-u o t h e r Tab Tab Space Enter 1 j j");
     let effects = stage.keys("r");
     let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
@@ -72,10 +72,10 @@ fn what_is_typed_survives_a_look_at_the_presets() {
     assert!(stage.row("host:port").contains("10.0.0.7"));
     stage.keys("Left");
     assert!(stage.row("host:port").contains("mine"));
-    // A port that the preset leaves out is the protocol's.
+    // An address without a port gets the protocol's port.
     let job = jobs(&stage.keys("Left Enter j j u")).remove(0);
     assert!(matches!(job.target, Target::Server { address, .. } if address == "c.example.org:4321"));
-    // S-Tab from the first field is the last one, and the complaint leads back to the address.
+    // S-Tab from the first field goes to the last one; the error message moves the cursor back to the address.
     stage.keys("c S-Tab");
     assert!(stage.row("▸RSA padding").contains("OAEP"));
     stage.keys("Tab Tab : Enter");

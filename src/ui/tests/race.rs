@@ -1,11 +1,11 @@
-//! The race: its pictures, its numbers read back, and how its lanes are set up.
+//! The race: its pictures, its numbers read back, and the setup of its lanes.
 
 use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::event::{Pace, Point, Work};
 use crate::ui::keymap::Place;
 
-/// This side of CP1 after so many microseconds.
+/// Returns the client's meters in CP1 after so many microseconds.
 pub(super) fn sealing(micros: u64) -> Work {
     Work {
         read_us: micros / 300,
@@ -19,7 +19,7 @@ pub(super) fn sealing(micros: u64) -> Work {
     }
 }
 
-/// The server's side of it: both of its threads are at the blocks for 92 % of the time.
+/// Returns the server's meters: both of its threads work on the blocks for 92 % of the time.
 pub(super) fn opening(micros: u64) -> Work {
     Work {
         open_us: micros * 2 * 92 / 100,
@@ -76,16 +76,16 @@ pub(super) fn cp2(seconds: f64) -> LaneResult {
     }
 }
 
-/// Set up, with a file.
+/// Returns a race that is set up with a file.
 fn ready() -> Stage {
     let mut stage = raced();
     stage.now += Duration::from_secs(60);
-    // A change takes the result away.
+    // A change removes the result.
     stage.keys("m m");
     stage
 }
 
-/// Four lanes together, of which one waits for its key.
+/// Returns a race of four parallel lanes, one of which waits for its key.
 pub(super) fn four() -> Stage {
     let mut stage = Stage::new();
     stage.keys("j j 2");
@@ -117,7 +117,7 @@ fn plain() -> LaneResult {
     LaneResult { proof: None, ..LaneResult { dialect: Dialect::of(Variant::Plain), ..cp2(0.011) } }
 }
 
-/// Three laps, over.
+/// Returns a race of three laps that is over.
 pub(super) fn lapped() -> Stage {
     let mut stage = Stage::new();
     stage.keys("j j 2 n");
@@ -149,7 +149,7 @@ pub(super) fn lapped() -> Stage {
     stage
 }
 
-/// In letters for the back of a room.
+/// Returns a race in large letters.
 pub(super) fn large() -> Stage {
     let mut stage = raced();
     stage.keys("z");
@@ -191,13 +191,13 @@ fn lanes_of(effects: &[Effect]) -> Vec<Lane> {
 }
 
 #[test]
-fn a_lane_says_who_the_others_wait_for_and_what_it_cost() {
+fn a_lane_shows_its_bottleneck_and_its_cost() {
     let mut stage = raced().sized(120, 40);
     assert!(stage.row("private").contains("the server's RSA private operation: 92 %"));
     assert!(stage.row("CBC").contains("our CBC chain, block after block: 61 %"));
-    // 2.76 s × 0.1 here, × 1.8 there.
+    // 2.76 s × 0.1 at the client, × 1.8 at the server.
     assert!(stage.row("CPU 276 ms here, 4.97 s server").contains("wire ×2.06  16.5 MiB"));
-    // Of 2.76 s: 0.92 × 2 of open beside 1/300, 1/12, 1/150 + 1/100, 1/1000, 1/100.
+    // Of 2.76 s: 0.92 × 2 for open, and 1/300, 1/12, 1/150 + 1/100, 1/1000, 1/100 for the others.
     let all = 1.84 + 1.0 / 300.0 + 1.0 / 12.0 + 1.0 / 150.0 + 0.01 + 0.001 + 0.01;
     assert!(stage.row("stage-seconds").contains(&format!("open {:.1} %", 184.0 / all)));
     assert!(stage.row("read 4.3 %").contains("wait 6.3 %"), "of 29.94 ms");
@@ -205,7 +205,7 @@ fn a_lane_says_who_the_others_wait_for_and_what_it_cost() {
 }
 
 #[test]
-fn somebody_elses_server_says_nothing_of_itself() {
+fn a_third_party_server_reports_no_stages() {
     let mut stage = racing();
     let mut snapshot = cp1_after(27, 1.0);
     snapshot.server = None;
@@ -261,7 +261,7 @@ fn lanes_are_set_up_by_keys() {
     let mut stage = ready();
     stage.keys("j b");
     assert!(stage.shows("Only CP1 through this computer's server"), "lane 2 is CP2's");
-    // What runs stays as it is.
+    // A running race is not changed.
     stage.keys("k Enter + p b s m n");
     assert_eq!(stage.app.screens.race.tracks.len(), 2);
     assert!(stage.shows("CP1 OAEP") && !stage.shows("RSA-2048"));
@@ -276,7 +276,7 @@ fn generated_bytes_need_no_file() {
     let effects = stage.keys("Enter");
     let [Effect::Send(Command::Race(order))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(order.subject, Subject::Generated { bytes: 8 * MIB });
-    // All sizes come round.
+    // All sizes come in turn.
     let mut stage = Stage::new();
     stage.keys("2");
     for size in ["8 MiB", "64 MiB", "512 MiB", "1 MiB", "8 MiB", "64 MiB"] {

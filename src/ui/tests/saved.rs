@@ -1,4 +1,4 @@
-//! What `w` saves of a session: never the content of files, unless it was asked for, and never over another file.
+//! What `w` saves of a session: the content of files only on request, and never over another file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -32,7 +32,7 @@ fn content_of_files_is_saved_only_if_it_was_asked_for() {
         assert!(session.contains(secret) && text(&with).contains(secret));
         assert!(!text(&without).contains(secret));
         assert_eq!(text(&with), session, "what is read is what was saved");
-        // The ciphertext is no secret.
+        // The ciphertext is not secret.
         let body = frames(&text(&without)).into_iter().find(|frame| frame.kind == Kind::Data).unwrap();
         assert_eq!(body.body.head.is_empty(), content);
         assert!(body.file.is_none_or(|file| file.head.is_empty() && file.bytes > 0));
@@ -42,7 +42,7 @@ fn content_of_files_is_saved_only_if_it_was_asked_for() {
 }
 
 #[test]
-fn a_body_of_nobody_knows_which_variant_is_content() {
+fn a_body_of_an_unknown_variant_is_content() {
     let mut stage = screen(Stage::new());
     let wire = WireId(1);
     stage.event(Event::WireOpened { wire, opened: opened(Side::Server, 50_000) });
@@ -63,7 +63,8 @@ fn a_body_of_nobody_knows_which_variant_is_content() {
     assert_eq!(heads, [256, 0, 0]);
 }
 
-/// Our server decides anew for each body, and what it took for the file is left out, whatever came later.
+/// The built-in server decides for each body anew. A body that it took for the file is left out, whatever came
+/// later.
 #[test]
 fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
     let mut stage = screen(Stage::new());
@@ -81,7 +82,7 @@ fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
     assert_eq!(roles, [Role::Name, Role::Clear, Role::SessionKey, Role::Name, Role::Token]);
 }
 
-/// What a hello says of a session at our server, and only a whole hello of that length.
+/// A hello tells the variant of a session at the built-in server, but only a whole hello of the right length.
 #[test]
 fn a_body_behind_a_hello_is_what_the_hello_says() {
     let hello = |dialect: Dialect| Offer::of(dialect).unwrap().hello(&[7; LONG_HELLO_RANDOM]);
@@ -92,7 +93,7 @@ fn a_body_behind_a_hello_is_what_the_hello_says() {
         (of(Variant::Cp1), false, 0, Role::Body),
         (long(Variant::Cp1), true, 0, Role::Body),
         (of(Variant::Ap), true, 0, Role::Clear),
-        // Without a key nothing is sealed.
+        // Without a key nothing is encrypted.
         (of(Variant::Cp2), true, 0, Role::Body),
         (b"fresh".to_vec(), true, 0, Role::Body),
     ] {
@@ -117,7 +118,7 @@ fn a_body_behind_a_hello_is_what_the_hello_says() {
     }
 }
 
-/// Bytes of the first of each body in it.
+/// Returns the number of bytes kept of each body.
 fn data_heads(capture: &Capture) -> Vec<usize> {
     let frames = capture.lines.iter().filter_map(|line| match line {
         Event::WireFrames { frames, .. } => Some(&frames[0]),

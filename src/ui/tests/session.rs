@@ -1,4 +1,4 @@
-//! The Session screen: real sessions, saved by the program with `w`, read back number by number.
+//! The session screen: real sessions, saved by the program with `w`, read back number by number.
 
 use super::pictures::{at_each_size, picture};
 use super::*;
@@ -7,10 +7,10 @@ use crate::event::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 pub(super) const CP2: &str = include_str!("captures/cp2.jsonl");
 pub(super) const CP1: &str = include_str!("captures/cp1.jsonl");
 pub(super) const PLAIN: &str = include_str!("captures/plain.jsonl");
-/// Eleven files over one connection, without their content.
+/// Session of eleven files, without their content.
 const MANY: &str = include_str!("captures/many.jsonl");
 
-/// The events of a saved session.
+/// Returns the events of a saved session.
 fn events(saved: &str) -> Vec<Event> {
     saved.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -23,13 +23,13 @@ pub(super) fn frames(saved: &str) -> Vec<Frame> {
     frames.flatten().collect()
 }
 
-/// On screen 3.
+/// Opens screen 3.
 pub(super) fn screen(mut stage: Stage) -> Stage {
     stage.keys("3");
     stage
 }
 
-/// A saved session is a stream of events: fed back, it is shown as it was.
+/// Returns a screen that was fed the events of a saved session: it shows the session as it was.
 pub(super) fn recorded(saved: &str) -> Stage {
     let mut stage = Stage::new();
     for event in events(saved) {
@@ -38,7 +38,7 @@ pub(super) fn recorded(saved: &str) -> Stage {
     screen(stage)
 }
 
-/// With this pane in front: 0, 1, 2.
+/// Opens screen 3 with this pane (0 to 2) focused.
 pub(super) fn pane(at: usize) -> Stage {
     let mut stage = recorded(CP2);
     for _ in 0..at {
@@ -84,7 +84,7 @@ fn its_certificate_and_its_wire() {
 }
 
 #[test]
-fn a_key_that_is_another_one() {
+fn a_session_with_a_changed_key() {
     let mut stage = Stage::new();
     for event in events(CP2) {
         match event {
@@ -177,7 +177,7 @@ fn stepping_playing_and_scrubbing_walk_through_the_messages() {
     assert!(stage.shows("4 of 10"));
     stage.keys("Right Right Right Right Right Right Right Right");
     assert!(stage.shows("10 of 10"));
-    // From the end it plays from the beginning, and shows no more than has come.
+    // From the end it plays from the beginning, and shows only messages that have come.
     stage.keys("Space");
     assert!(stage.shows("1 of 10") && !stage.shows("MODE 4"));
     for second in 1..=3_u64 {
@@ -190,7 +190,7 @@ fn stepping_playing_and_scrubbing_walk_through_the_messages() {
     stage.keys("Space");
     assert!(stage.shows("MODE 2") && stage.shows("4 of 10"));
     assert_eq!(stage.app.next_change(stage.now), None);
-    // A tenth of 22.8 ms on: from 2.0 ms to what came by 4.3 ms.
+    // Forward by a tenth of 22.8 ms: from 2.0 ms to the last message by 4.3 ms.
     stage.keys(">");
     assert!(stage.shows("7 of 10"), "{}", stage.rows().join("\n"));
     stage.keys(">");
@@ -234,7 +234,7 @@ fn files_in_the_middle_and_what_was_not_kept_are_folded() {
         file: None,
         whole: true,
     };
-    // Three bodies after each other, then a thousand messages that were not kept.
+    // Three bodies in a row, then a thousand messages that were forgotten.
     let data: Vec<Frame> = (11..14).map(|n| frame(n, 36_851 + (n - 11) * 200, Kind::Data)).collect();
     let wire = WireId(4);
     stage.event(Event::WireFrames { wire, frames: data });
@@ -244,7 +244,7 @@ fn files_in_the_middle_and_what_was_not_kept_are_folded() {
     assert!(stage.shows("of 1 014"));
 }
 
-/// What one connection is kept of is bounded, whatever its length.
+/// The memory for one connection is bounded, whatever its length.
 #[test]
 fn a_connection_of_any_length_is_kept_within_bounds() {
     let mut stage = recorded(CP2);
@@ -277,7 +277,7 @@ fn a_connection_with_both_ends_here_is_shown_once() {
     open(&mut stage, 1, Side::Client, 50_001);
     open(&mut stage, 2, Side::Server, 50_001);
     assert_eq!(stage.app.screens.session.place(), (1, 1));
-    // The server may be the first to say it.
+    // The server's event may come first.
     open(&mut stage, 3, Side::Server, 50_002);
     open(&mut stage, 4, Side::Client, 50_002);
     assert_eq!(stage.app.screens.session.place(), (2, 2));
@@ -290,7 +290,7 @@ fn a_connection_with_both_ends_here_is_shown_once() {
 }
 
 #[test]
-fn a_port_of_ours_that_somebody_else_gets_later_hides_nobody() {
+fn a_port_that_is_used_again_later_hides_no_connection() {
     let mut stage = screen(Stage::new());
     for (id, side) in [(1, Side::Client), (2, Side::Server), (3, Side::Client)] {
         let wire = WireId(id);

@@ -1,4 +1,4 @@
-//! Nothing is ever drawn outside the buffer, whatever the size and whatever is open.
+//! Nothing is drawn outside the buffer, whatever the size and whatever is open.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn every_size_around_each_step_of_the_layout_is_drawn() {
 
 #[test]
 fn what_is_left_out_goes_in_order() {
-    // Rate chart, received files to one line, protocol to one line, all queue rows but one.
+    // In this order: rate chart, received files to one line, protocol to one line, all queue rows but one.
     let shown = |height| {
         let mut stage = busy().sized(80, height);
         let frames = |stage: &mut Stage, title: &str| {
@@ -145,7 +145,7 @@ fn a_huge_folder_costs_what_its_visible_rows_cost() {
     for _ in 0..100 {
         assert!(stage.shows("file09999"));
     }
-    // Generous: a draw takes well below a millisecond, and the machine may be busy.
+    // A generous limit: a draw takes well below a millisecond, but the machine may be busy.
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(stage.shows("10000 marked"));
 }

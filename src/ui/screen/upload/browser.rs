@@ -1,6 +1,5 @@
 //! The file browser: one folder, a cursor, and marks that are kept across folders.
 
-use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,11 +10,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use super::item::Item;
 use crate::messages::units;
 use crate::ui::listing::{Entry, Kind, Listing, Request};
 use crate::ui::theme::Focus;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::list::{List, Row, Step};
+use crate::ui::widgets::list::{List, Step};
 use crate::ui::widgets::{Pane, columns, rows};
 use crate::ui::{fit, text};
 
@@ -52,76 +52,6 @@ pub(in crate::ui) enum Under {
     Nothing,
     Folder(PathBuf),
     File(PathBuf, u64),
-}
-
-/// Row of the list.
-#[derive(Debug)]
-enum Item {
-    /// The parent folder, `..`.
-    Parent,
-    Entry {
-        entry: Entry,
-        /// Name in lower case, by which entries are ordered and found.
-        folded: String,
-    },
-}
-
-impl Item {
-    fn new(entry: Entry) -> Self {
-        let folded = entry.shown.to_lowercase();
-        Self::Entry { entry, folded }
-    }
-
-    const fn entry(&self) -> Option<&Entry> {
-        match self {
-            Self::Parent => None,
-            Self::Entry { entry, .. } => Some(entry),
-        }
-    }
-
-    fn folded(&self) -> &str {
-        match self {
-            Self::Parent => "",
-            Self::Entry { folded, .. } => folded,
-        }
-    }
-
-    fn is_visible(&self) -> bool {
-        self.entry().is_none_or(|entry| !entry.shown.starts_with('.'))
-    }
-
-    /// Orders the parent before folders, and these before the rest.
-    fn group(&self) -> u8 {
-        match self.entry().map(|entry| entry.kind) {
-            None => 0,
-            Some(Kind::Folder) => 1,
-            Some(Kind::File | Kind::Other) => 2,
-        }
-    }
-
-    fn by_name(&self, other: &Self) -> Ordering {
-        self.group().cmp(&other.group()).then_with(|| self.folded().cmp(other.folded()))
-    }
-
-    fn by_size(&self, other: &Self) -> Ordering {
-        let key = |item: &Self| (item.group(), item.entry().map(|entry| Reverse(entry.size)));
-        key(self).cmp(&key(other)).then_with(|| self.by_name(other))
-    }
-
-    fn by_time(&self, other: &Self) -> Ordering {
-        let key = |item: &Self| (item.group(), item.entry().map(|entry| Reverse(entry.modified)));
-        key(self).cmp(&key(other)).then_with(|| self.by_name(other))
-    }
-}
-
-impl Row for Item {
-    fn matches(&self, needle: &str) -> bool {
-        match self {
-            // A filter never hides the parent.
-            Self::Parent => true,
-            Self::Entry { folded, .. } => folded.contains(needle),
-        }
-    }
 }
 
 /// State of the browser. The pane keeps its folder until the next one was read.

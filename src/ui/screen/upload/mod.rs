@@ -2,6 +2,7 @@
 
 pub(in crate::ui) mod browser;
 mod card;
+mod item;
 mod queue;
 mod speed;
 

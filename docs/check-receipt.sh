@@ -1,14 +1,14 @@
 #!/bin/sh
-# Checks a receipt of upseal's without upseal (docs/receipts.md):
+# Checks a receipt without upseal (docs/receipts.md):
 #
 #     check-receipt.sh FILE RECEIPT CA [PIN]
 #
 # FILE     the file that was sent
-# RECEIPT  what upseal kept of it
-# CA       the CA's certificate, PEM, from somebody other than the server
-# PIN      SHA-256 of the server's key, hexadecimal, after `sha256:` or without it: which server it must be
+# RECEIPT  the receipt that upseal kept
+# CA       the CA's certificate, PEM, from a party other than the server
+# PIN      SHA-256 of the expected server's key, hexadecimal, with or without `sha256:`
 #
-# Exit code 0: it holds, and stdout says what it states. 1: it does not, and stderr says why.
+# Exit code 0: the receipt is valid, and stdout shows what it states. 1: it is not, and stderr says why.
 # 2: it could not be checked. Needs OpenSSL 1.1.1 or later, sha256sum, sed and awk.
 set -eu
 LC_ALL=C
@@ -29,11 +29,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' HUP INT TERM
 
-# Whether the text $1 is one line that the expression $2 describes.
+# Succeeds if the text $1 is one line that matches the expression $2.
 is() { [ "$(printf '%s\n' "$1" | sed -n "\\|^$2\$|p")" = "$1" ] && [ -n "$1" ]; }
-# Bytes of hexadecimal digits.
+# Prints the bytes of hexadecimal digits.
 bytes() {
-    # shellcheck disable=SC2059 # The escapes are the point.
+    # shellcheck disable=SC2059 # The format is made of escapes.
     printf "$(printf '%s\n' "$1" | awk '{
         for (i = 1; i < length($0); i += 2)
             printf "\\%03o", 16 * (index("0123456789abcdef", substr($0, i, 1)) - 1) \
@@ -44,27 +44,27 @@ sha256() { sha256sum | sed 's/ .*//'; }
 hex='[0-9a-f]\{64\}'
 number='[1-9][0-9]\{0,19\}'
 
-# 1. Three parts, with an empty line between them.
-[ "$(tr -dc '\000' < "$receipt" | wc -c)" -eq 0 ] || refuse "this is no receipt: it is not text"
+# 1. The receipt has three parts, with an empty line between them.
+[ "$(tr -dc '\000' < "$receipt" | wc -c)" -eq 0 ] || refuse "not a receipt: it is not text"
 : > "$work/head"; : > "$work/statement"; : > "$work/certificate"
 awk -v to="$work" '
     part < 2 && $0 == "" { part++; next }
     { print > (to (part == 0 ? "/head" : part == 1 ? "/statement" : "/certificate")) }
 ' "$receipt"
-[ "$(sed -n 1p "$work/head")" = "upseal receipt 1" ] || refuse "this is no receipt: its first line is not \`upseal receipt 1\`"
-[ "$(wc -l < "$work/head")" -eq 3 ] || refuse "this is no receipt: three lines and an empty one must come first"
+[ "$(sed -n 1p "$work/head")" = "upseal receipt 1" ] || refuse "not a receipt: its first line is not \`upseal receipt 1\`"
+[ "$(wc -l < "$work/head")" -eq 3 ] || refuse "not a receipt: three lines and an empty one must come first"
 salt=$(sed -n '2s/^salt //p' "$work/head")
-[ "$salt" = - ] || is "$salt" "$hex" || refuse "this is no receipt: its second line is not \`salt\` and 64 digits or \`-\`"
+[ "$salt" = - ] || is "$salt" "$hex" || refuse "not a receipt: its second line is not \`salt\` and 64 digits or \`-\`"
 signature=$(sed -n '3s/^signature //p' "$work/head")
-is "$signature" '[A-Za-z0-9+/]*=*' || refuse "this is no receipt: its third line is not \`signature\` and base64"
+is "$signature" '[A-Za-z0-9+/]*=*' || refuse "not a receipt: its third line is not \`signature\` and base64"
 printf '%s' "$signature" | openssl base64 -d -A > "$work/signature"
 
-# 2. A statement, and no more than one.
+# 2. The second part is exactly one statement.
 [ "$(sed -n 1p "$work/statement")" = "upseal/1 stored" ] || refuse "the statement does not begin with \`upseal/1 stored\`"
 is "$(sed -n 2p "$work/statement")" "request $hex" || refuse "the statement's second line is not \`request\` and 64 digits"
 stated=$(sed -n '3s/^key //p' "$work/statement")
 is "$stated" "$hex" || refuse "the statement's third line is not \`key\` and 64 digits"
-# A server with a receipt key names it; one line more.
+# A server with a receipt key has one more line.
 head=4
 receipt_key=$(sed -n '4s/^receipt-key //p' "$work/statement")
 if [ -n "$receipt_key" ]; then
@@ -78,14 +78,14 @@ others=$(sed -e "1,${head}d" -e 's/^accepted /file /' -e "/^file $number [a-z0-9
     -e "/^missing $number [-a-z]*\$/d" "$work/statement" | wc -l)
 [ "$others" -eq 0 ] || refuse "the statement has a line that is neither \`file\`, \`accepted\` nor \`missing\`"
 
-# 3. Certificates that the CA signed: the server's and, if the statement names one, its receipt key's. The clock of today
-# decides nothing: receipts outlive certificates.
+# 3. The CA signed the certificates: the server's and, if the statement names one, its receipt key's. The current time
+# does not matter, because receipts outlive certificates.
 begin="-----BEGIN CERTIFICATE-----"
 expected=$begin
 [ -z "$receipt_key" ] || expected="$begin
 $begin"
 [ "$(sed -n '/^-----BEGIN /p' "$work/certificate" | tr -d '\r')" = "$expected" ] ||
-    refuse "after the statement there is not one certificate for each key that it names"
+    refuse "the statement is not followed by one certificate for each key that it names"
 : > "$work/server.txt"; : > "$work/receipts.txt"
 awk -v to="$work" '
     { print > (to (ended ? "/receipts.txt" : "/server.txt")) }
@@ -94,42 +94,42 @@ awk -v to="$work" '
 openssl x509 -in "$work/server.txt" -out "$work/server.pem" 2>/dev/null || refuse "the certificate cannot be read"
 [ -z "$receipt_key" ] || openssl x509 -in "$work/receipts.txt" -out "$work/receipts.pem" 2>/dev/null ||
     refuse "the receipt key's certificate cannot be read"
-# Only this CA: without -no-CApath and -no-CAstore (of OpenSSL 3) the computer's own are asked as well.
+# Only this CA counts: without -no-CApath and -no-CAstore (OpenSSL 3) the CAs of the computer count too.
 # Level 1: neither SHA-1 nor MD5, and no key below 1024 bits.
 only=-no-CApath
 [ -z "$(openssl verify -help 2>&1 | sed -n '/-no-CAstore/p')" ] || only="-no-CApath -no-CAstore"
 verify() { # CERTIFICATE, CA, OPTIONS…
     one=$1 anchor=$2
     shift 2
-    # shellcheck disable=SC2086 # Words.
+    # shellcheck disable=SC2086 # Several words.
     openssl verify "$@" -auth_level 1 $only -CAfile "$anchor" "$one" 2>&1
 }
 seconds=$(echo "$time" | awk -F '[-T:Z]' '{
-    # Days since 1970-01-01; a year begins in March.
+    # Days since 1970-01-01, with years that begin in March.
     y = $1; m = $2; if (m < 3) { y--; m += 12 }
     days = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $3 - 719469
     printf "%d", 86400 * days + 3600 * $4 + 60 * $5 + $6
 }')
 certified() { # CERTIFICATE, WHAT
     said=$(verify "$1" "$ca" -no_check_time) ||
-        refuse "$2 does not hold under this CA: $(echo "$said" | sed -n '/^error [0-9]/p' | tr '\n' ' ')"
-    # As if itself were the CA, so that only its own dates count.
+        refuse "$2 is not valid under this CA: $(echo "$said" | sed -n '/^error [0-9]/p' | tr '\n' ' ')"
+    # With the certificate as its own CA, only its own dates count.
     verify "$1" "$1" -partial_chain -attime "$seconds" >/dev/null ||
-        refuse "$2 was not valid at the time that is stated, $time"
+        refuse "$2 was not valid at the stated time, $time"
 }
 certified "$work/server.pem" "the certificate"
 verify "$work/server.pem" "$ca" -attime "$seconds" >/dev/null ||
-    echo "note: the CA's own certificate was not valid at the time that is stated, $time" >&2
+    echo "note: the CA's own certificate was not valid at the stated time, $time" >&2
 extended() { openssl x509 -in "$1" -noout -text | awk 'found { print; exit } /X509v3 Extended Key Usage/ { found = 1 }'; }
 usage() { openssl x509 -in "$1" -noout -text | awk 'found { print; exit } /X509v3 Key Usage/ { found = 1 }'; }
 any='Any Extended Key Usage'
 case $(extended "$work/server.pem") in
     "" | *"TLS Web Server Authentication"* | *"$any"*) ;;
-    *) refuse "the certificate is not a server's" ;;
+    *) refuse "the certificate is not a server certificate" ;;
 esac
 
-# 4. Its key is the one that the statement names, and the one that is asked for.
-key_of() { # CERTIFICATE, WHERE TO
+# 4. The key is the one that the statement and the pin name.
+key_of() { # CERTIFICATE, OUTPUT
     openssl x509 -in "$1" -noout -pubkey > "$2"
     openssl pkey -pubin -in "$2" -outform DER | sha256
 }
@@ -146,32 +146,32 @@ if [ -n "$receipt_key" ]; then
     subject() { openssl x509 -in "$1" -noout -subject -nameopt RFC2253,-esc_msb,utf8; }
     [ "$(subject "$work/receipts.pem")" = "$(subject "$work/server.pem")" ] ||
         refuse "the receipt key is certified for another subject than the server's key"
-    # Document signing (RFC 9336). Where a CA knows no such use, at least not a key that decrypts.
+    # Document signing (RFC 9336). Without an extended key usage, at least the key must not decrypt.
     case $(extended "$work/receipts.pem") in
         *1.3.6.1.5.5.7.3.36* | *"Document Signing"* | *"document signing"* | *"$any"*) ;;
-        "") case $(usage "$work/receipts.pem") in *Encipherment*) refuse "the receipt key's certificate is a server's" ;; esac ;;
+        "") case $(usage "$work/receipts.pem") in *Encipherment*) refuse "the receipt key's certificate is a server certificate" ;; esac ;;
         *) refuse "the receipt key's certificate is for another use" ;;
     esac
     bits=$(openssl pkey -pubin -in "$work/receipt-key.pem" -noout -text | sed -n '1s/[^0-9]*\([0-9]*\) bit.*/\1/p')
-    [ "${bits:-0}" -ge 2048 ] || refuse "the receipt key has ${bits:-no} bits, and at least 2048 are needed"
+    [ "${bits:-0}" -ge 2048 ] || refuse "unsupported size of the receipt key: ${bits:-0} bits (minimum: 2048)"
     mv "$work/receipt-key.pem" "$work/key.pem"
 fi
 
-# 5. That key signed the statement as a receipt: PSS with a salt of 32 bytes and no other.
+# 5. That key signed the statement as a receipt: PSS with a salt of exactly 32 bytes.
 openssl dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -sigopt rsa_mgf1_md:sha256 \
     -verify "$work/key.pem" -signature "$work/signature" "$work/statement" >/dev/null 2>&1 ||
-    refuse "the signature is not this key's over this statement, as a receipt"
+    refuse "this key did not sign this statement as a receipt"
 
 # 6. The statement is about this file.
 size=$(($(wc -c < "$file")))
 digest=$(sha256 < "$file")
 [ "$salt" = - ] || digest=$({ bytes "$salt"; bytes "$digest"; } | sha256)
-# As text: awk would take 1e5 and 10e4 for the same. A digest is salted in CP1 and CP2 and nowhere else: otherwise
-# 64 bytes could be a file, or a salt and another file's digest.
+# Compared as text, because awk treats 1e5 and 10e4 as equal. Only digests of CP1 and CP2 are salted: otherwise 64 bytes
+# could be a file, or a salt and another file's digest.
 awk -v size="$size" -v digest="$digest" -v salt="$salt" '
     ($1 == "file" || $1 == "accepted") && $4 "" == size "" && $5 "" == digest "" && (salt == "-") == ($3 == "plain" || $3 == "ap")
 ' "$work/statement" > "$work/found"
-[ -s "$work/found" ] || refuse "the statement says nothing of a file with these $size bytes"
+[ -s "$work/found" ] || refuse "the statement does not contain a file with these $size bytes"
 
 if [ -n "$receipt_key" ]; then
     echo "holds: the receipt key of this server signed that the file is stored"

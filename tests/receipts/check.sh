@@ -1,5 +1,5 @@
 #!/bin/sh
-# docs/check-receipt.sh against receipts made by OpenSSL alone, good ones and others. .ci/run runs it.
+# Tests docs/check-receipt.sh with valid and invalid receipts that OpenSSL makes. `.ci/run` runs it.
 set -eu
 cd "$(dirname "$0")/../.."
 for tool in openssl sha256sum; do
@@ -58,7 +58,7 @@ assemble() { # SALT CERTIFICATES…
 }
 
 tried=0
-accepts() { # WHAT, WHAT IT SAYS, ARGUMENTS…
+accepts() { # WHAT, EXPECTED OUTPUT, ARGUMENTS…
     what=$1 expected=$2
     shift 2
     tried=$((tried + 1))
@@ -67,7 +67,7 @@ accepts() { # WHAT, WHAT IT SAYS, ARGUMENTS…
     cat said >&2
     exit 1
 }
-refuses() { # WHAT, WHY, ARGUMENTS…
+refuses() { # WHAT, EXPECTED REASON, ARGUMENTS…
     what=$1 expected=$2
     shift 2
     tried=$((tried + 1))
@@ -97,17 +97,17 @@ refuses "another pin" "another server's key" file receipt "$ca" "$(pin "$fixture
 
 # The file.
 printf 'hellO\n\000world' > altered
-refuses "an altered byte of the file" "nothing of a file" altered receipt "$ca"
+refuses "an altered byte of the file" "does not contain a file" altered receipt "$ca"
 printf 'hello\n\000worl' > shorter
-refuses "a shorter file" "nothing of a file" shorter receipt "$ca"
+refuses "a shorter file" "does not contain a file" shorter receipt "$ca"
 # The salt is not signed, but what was signed follows from it.
 sed '2s/ 00/ 01/' receipt > changed
-refuses "another salt" "nothing of a file" file changed "$ca"
+refuses "another salt" "does not contain a file" file changed "$ca"
 sed '2s/ .*/ -/' receipt > changed
-refuses "no salt" "nothing of a file" file changed "$ca"
+refuses "no salt" "does not contain a file" file changed "$ca"
 
 # The statement, a digit in each of its lines.
-signed="not this key's over this statement"
+signed="this key did not sign this statement"
 for change in "6s/request ./request $(printf %s "$request" | cut -c1 | tr 0-9a-f 1-9a-f0)/" '8s/43Z/44Z/' \
     '9s/file 1/file 2/' '9s/cp2/cp1/' '9s/ 12 / 13 /' '9s/a%20b/a%20c/' '10s/quota/disk/' '10d' '9{h;G;}'; do
     sed "$change" receipt > changed
@@ -122,10 +122,10 @@ for change in '5s/1/2/' '6d' '8s/Z/+00:00/' '8d' '9s/file/File/' '10s/$/ /' '9s/
     refuses "no statement after $change" "" file changed "$ca"
 done
 sed 's/$/\r/' receipt > changed
-refuses "CR LF" "no receipt" file changed "$ca"
-refuses "no receipt at all" "no receipt" file "$server" "$ca"
+refuses "CR LF" "not a receipt" file changed "$ca"
+refuses "no receipt at all" "not a receipt" file "$server" "$ca"
 : > empty
-refuses "an empty one" "no receipt" file empty "$ca"
+refuses "an empty one" "not a receipt" file empty "$ca"
 printf 'upseal receipt 1\n\000' > changed
 refuses "bytes of 0" "not text" file changed "$ca"
 
@@ -161,23 +161,23 @@ good
 assemble "$salt" "$fixtures/trust/modern.crt"
 refuses "the certificate of another server of this CA" "names another key" file receipt "$ca"
 good
-refuses "another CA" "does not hold under this CA" file receipt "$fixtures/trust/brief-ca.crt"
+refuses "another CA" "is not valid under this CA" file receipt "$fixtures/trust/brief-ca.crt"
 mkdir store
 cp "$fixtures/trust/ca-1024.crt" "store/$(openssl x509 -in "$fixtures/trust/ca-1024.crt" -noout -hash).0"
 assemble "$salt" "$fixtures/trust/by-ca-1024.crt"
 export SSL_CERT_DIR="$work/store"
 openssl verify -CAfile "$ca" "$fixtures/trust/by-ca-1024.crt" > said 2>&1 || { echo "this store is not asked" >&2; exit 1; }
-refuses "a CA of the computer's own" "does not hold under this CA" file receipt "$ca"
+refuses "a CA of the computer's own" "is not valid under this CA" file receipt "$ca"
 unset SSL_CERT_DIR
 for each in wrong-ca same-name sha1 md5 below; do
     assemble "$salt" "$fixtures/trust/$each.crt"
-    refuses "trust/$each.crt" "does not hold under this CA" file receipt "$ca"
+    refuses "trust/$each.crt" "is not valid under this CA" file receipt "$ca"
 done
 cat "$server" "$server" > two.crt
 assemble "$salt" two.crt
-refuses "two certificates" "not one certificate" file receipt "$ca"
+refuses "two certificates" "not followed by one certificate" file receipt "$ca"
 assemble "$salt" empty
-refuses "no certificate" "not one certificate" file receipt "$ca"
+refuses "no certificate" "not followed by one certificate" file receipt "$ca"
 assemble "$salt" "$fixtures/trust/text.crt"
 accepts "text before the certificate" "holds: " file receipt "$ca"
 
@@ -188,7 +188,7 @@ for row in "2020-06-15T12:00:00Z accepts" "2020-12-31T23:59:59Z accepts" "2021-0
     assemble "$salt" "$fixtures/trust/expired.crt"
     case $row in
         *accepts) accepts "a certificate expired since: $row" "holds: " file receipt "$ca" ;;
-        *) refuses "a certificate expired then: $row" "not valid at the time" file receipt "$ca" ;;
+        *) refuses "a certificate expired then: $row" "not valid at the stated time" file receipt "$ca" ;;
     esac
 done
 state "$(pin "$server")" 2031-01-01T00:00:00Z "$(line 1 file file)"
@@ -217,17 +217,17 @@ sign "$own" 32
 assemble - "$server"
 accepts "64 bytes by AP" "by ap, 64 bytes" 64bytes receipt "$ca"
 assemble "$salt" "$server"
-refuses "64 bytes by AP as a salt and a digest" "nothing of a file" long receipt "$ca"
+refuses "64 bytes by AP as a salt and a digest" "does not contain a file" long receipt "$ca"
 state "$(pin "$server")" "$now" "$(line 1 long file)"
 sign "$own" 32
 assemble - "$server"
-refuses "a salt and a digest as 64 bytes by CP2" "nothing of a file" 64bytes receipt "$ca"
+refuses "a salt and a digest as 64 bytes by CP2" "does not contain a file" 64bytes receipt "$ca"
 
 # What a server signs and should not.
 state "$(pin "$server")" "$now" "file 1 cp2 13 $(salted file) file"
 sign "$own" 32
 assemble "$salt" "$server"
-refuses "another size with the right digest" "nothing of a file" file receipt "$ca"
+refuses "another size with the right digest" "does not contain a file" file receipt "$ca"
 state "$(pin "$server")" "$now" "$(line 1 file file)" "and much else"
 sign "$own" 32
 assemble "$salt" "$server"
@@ -235,7 +235,7 @@ refuses "more than files in the statement" "neither .file., .accepted. nor .miss
 state "$(pin "$server")" "$now" "missing 1 quota"
 sign "$own" 32
 assemble "$salt" "$server"
-refuses "a file that is missing there" "nothing of a file" file receipt "$ca"
+refuses "a file that is missing there" "does not contain a file" file receipt "$ca"
 
 # With a receipt key.
 two() { # RECEIPT CERTIFICATE
@@ -250,8 +250,8 @@ if grep -q warning said; then echo "a warning where a receipt key signed" >&2; e
 two "$fixtures/receipts/receipts.crt"
 accepts "a certificate for receipts" "holds: the receipt key of this server" file receipt "$ca"
 refuses "the receipt key in the place of the pin" "another server's key" file receipt "$ca" "$(pin "$receipt_crt")"
-for row in "another-subject:another subject" "other-ca:does not hold under this CA" "expired:not valid at the time" \
-    "v3:is a server's" "server-auth:for another use" "code-signing:for another use"; do
+for row in "another-subject:another subject" "other-ca:is not valid under this CA" "expired:not valid at the stated time" \
+    "v3:is a server certificate" "server-auth:for another use" "code-signing:for another use"; do
     two "$fixtures/receipts/${row%%:*}.crt"
     refuses "receipts/${row%%:*}.crt" "${row#*:}" file receipt "$ca"
 done
@@ -261,11 +261,11 @@ refuses "the receipt key's certificate in both places" "names another key" file 
 assemble "$salt" "$receipt_crt" "$server"
 refuses "the certificates the other way round" "names another key" file receipt "$ca"
 assemble "$salt" "$server"
-refuses "only the server's certificate" "not one certificate for each key" file receipt "$ca"
+refuses "only the server's certificate" "not followed by one certificate for each key" file receipt "$ca"
 assemble "$salt" "$receipt_crt"
-refuses "only the receipt key's certificate" "not one certificate for each key" file receipt "$ca"
+refuses "only the receipt key's certificate" "not followed by one certificate for each key" file receipt "$ca"
 assemble "$salt" "$server" "$receipt_crt" "$receipt_crt"
-refuses "three certificates" "not one certificate for each key" file receipt "$ca"
+refuses "three certificates" "not followed by one certificate for each key" file receipt "$ca"
 assemble "$salt" "$server" "$server"
 refuses "the server's certificate twice" "another receipt key" file receipt "$ca"
 state_two "$server" "$(pin "$server")" "$now" "$(line 1 file file)"
@@ -296,7 +296,7 @@ sed "8s/receipt-key .*/receipt-key $(pin "$server")/" receipt > changed
 refuses "another receipt key in the statement" "names another receipt key" file changed "$ca"
 two "$receipt_crt"
 grep -v '^receipt-key' receipt > changed
-refuses "the receipt key taken out" "not one certificate for each key" file changed "$ca"
+refuses "the receipt key taken out" "not followed by one certificate for each key" file changed "$ca"
 # The receipts of an earlier version.
 for kind in cp2 ap; do
     accepts "before-$kind.receipt" "warning: signed by the server's decryption key" "$fixtures/receipts/before.txt" \

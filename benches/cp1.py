@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""CP1 end to end: blocks a second against openssl speed on every core, and files against the Python peer.
+"""Measures CP1 end to end: blocks per second compared with openssl speed, and files with the Python peer.
 
     cp1.py --upseal BIN [--python VENV_PYTHON] [--quick] [ROW ...]
 
-By the wall clock from the client's spawn to its end, receipt included; the server is warm and empty, on this machine,
-and shares its cores with the client. Best of three, ours and theirs in turn. A row of the Python peer is void if its
-own RSA is below 0.6 of openssl speed's: then it is not the protocol that is slow.
-Exit code: 0 also when something is SLOW (not with --strict), 1 when something did not run.
+Times are wall-clock times from the start of the client to its end, including the receipt. The server runs already,
+with an empty store, on this machine and shares its cores with the client. Best of three, both sides in turn. A row
+of the Python peer is void if its own RSA is below 0.6 of openssl speed: then RSA is slow, not the protocol.
+Exit code: 0, also when a row is SLOW (1 with --strict); 1 when a row could not be measured.
 """
 
 import os
@@ -22,7 +22,7 @@ from rows import Row, command_line, run, turns  # noqa: E402
 PEER = Path(__file__).resolve().parent.parent / "tests/interop/peer.py"
 FULL = {"pkcs1v15": 128 - 11, "oaep": 128 - 66}  # plaintext bytes of a block
 SOUND = 0.6
-# Private operations a second of one core, by what the peer decrypts with.
+# Private operations per second on one core, with the library that the peer uses.
 OWN_SPEED = """
 import sys, time
 from cryptography.hazmat.primitives import hashes
@@ -44,11 +44,11 @@ print(best)
 
 
 def openssl(cores, seconds):
-    """Private operations a second, on so many cores."""
+    """Returns private operations per second on `cores` cores."""
     many = ["-multi", str(cores)] if cores > 1 else []
     words = ["openssl", "speed", "-mr", *many, "-seconds", str(seconds), "rsa1024"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    # With -multi the sum of all stands by itself.
+    # With -multi there is one line with the sum.
     line = next((line for line in done.stdout.splitlines() if line.startswith("+F2:")), None)
     if line is None:
         raise Missing(f"openssl speed says nothing: {done.stderr.strip()[-100:]}")
@@ -93,7 +93,7 @@ class Bench:
                 with self.bed.process([python, PEER, "serve", *how, "--certs", self.bed.certs, "--port", port,
                                        "--store", work]) as server:
                     beds.until_listening(port)
-                    # Its default patience is for small tests: it waits for the server's end longer than this takes.
+                    # The default timeout of the peer is meant for small tests.
                     with self.bed.process([python, PEER, "send", *how, "--patience", self.options.timeout, "--ca",
                                            self.bed.ca, "--to", f"127.0.0.1:{port}", source]) as client:
                         cost = client.wait()
@@ -114,7 +114,7 @@ class Bench:
                   f"{sound:.2f}", f">= {SOUND:.2f}", "" if sound >= SOUND else "void")
 
     def framings(self):
-        """What the server does with each: pairs must not cost more than blocks one after another."""
+        """Measures the server's time for each framing: pairs must not cost more than joined blocks."""
         for framing in "ABCDEF":
             sent, = turns(self.options.rounds, lambda: self.send(self.small, "pkcs1v15", framing))
             client, server = min(sent, key=lambda costs: costs[0].seconds)
@@ -122,7 +122,7 @@ class Bench:
                       f"{client.seconds:.2f} s", f"{server.cpu:.2f} s")
 
 
-# What the issue asks for: blocks against openssl's signs, times against the Python peer's.
+# The rows with their targets: blocks compared with openssl, times with the Python peer.
 ROWS = {
     "openssl-pkcs1v15": lambda bench: bench.engine("pkcs1v15", 1.65),
     "openssl-oaep": lambda bench: bench.engine("oaep", 1.5),

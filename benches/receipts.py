@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""10,000 files of 4 KiB by CP2 on one connection, with receipts and without, in one run; best of three.
+"""Sends 10,000 files of 4 KiB by CP2 on one connection, with receipts and without; best of three.
 
     receipts.py --upseal BIN [--files 10000] [--folder /dev/shm]
 
-Without: --auth-message random32, which says no hello, so that no receipt is offered.
+Without receipts: --auth-message random32, which sends no hello, so the server offers none.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main():
                                            "--store", str(work)], cwd=root, env=environment,
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
                 address = json.loads(server.stdout.readline())["address"]
-                # Somebody has to read what it says.
+                # The output has to be read, or the server would block.
                 drain = subprocess.Popen(["cat"], stdin=server.stdout, stdout=subprocess.DEVNULL)
                 begun = time.monotonic()
                 done = subprocess.run([binary, "send", "--quiet", "--to", address, "-p", "cp2", *flags, *names],

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Uploads against what they are made of, and against other programs: one table, ratios within one run.
+"""Compares uploads with their parts and with other programs: one table, ratios within one run.
 
     upload.py --upseal BIN [--python VENV_PYTHON] [--quick] [ROW ...]
 
-Speeds are MB/s (10^6 bytes of the file a second), by the wall clock from the client's spawn to its end, unless a
-row says otherwise. Best of three, ours and theirs in turn. The server is warm and empty, on this machine.
-Exit code: 0 also when something is SLOW (not with --strict), 1 when something did not run.
+Speeds are in MB/s (10^6 bytes of the file per second), from the start of the client to its end by the wall clock,
+unless a row says otherwise. Best of three, both sides in turn. The server runs already, with an empty store.
+Exit code: 0, also when a row is SLOW (1 with --strict); 1 when a row could not be measured.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ OPENSSL = ["openssl", "speed", "-mr", "-seconds", "1", "-bytes", "16384", "-evp"
 
 
 def faster(what, size, ours, theirs, asked):
-    """A row of two speeds from the least seconds of either."""
+    """Returns a row of two speeds, from the shortest time of each side."""
     ratio = theirs / ours
     return Row.of(what, f"{size / ours / 1e6:.0f} MB/s", f"{size / theirs / 1e6:.0f} MB/s", ratio, asked)
 
 
 class Bench:
-    """The rows, each a generator: a figure that is there is printed before the next is measured."""
+    """The rows; each is a generator, so that a figure is printed before the next is measured."""
 
     def __init__(self, options, bed):
         self.options, self.bed = options, bed
@@ -51,7 +51,7 @@ class Bench:
         self.cp1 = 256 * KIB if quick else int(options.cp1_mib * MIB)
 
     def turns(self, *sides):
-        """The least of what each side returns, in turn: a bad moment of the machine meets all of them."""
+        """Returns the minimum of each side, measured in turn so that noise affects all of them."""
         return [min(column) for column in turns(self.options.rounds, *sides)]
 
     def send(self, variant, size, flags=(), server_flags=()):
@@ -61,7 +61,7 @@ class Bench:
     # ------------------------------------------------------------ large files
 
     def cp2_base(self):
-        """Against the cipher and the HMAC alone, by OpenSSL on one core."""
+        """Compares with the cipher and the HMAC alone, by OpenSSL on one core."""
         def openssl():
             done = subprocess.run(OPENSSL, capture_output=True, text=True, timeout=60)
             line = next((line for line in done.stdout.splitlines() if line.startswith("+F:")), None)
@@ -89,7 +89,7 @@ class Bench:
         python = self.options.python or "python3"
         if subprocess.run([python, "-c", "import cryptography"], capture_output=True).returncode != 0:
             raise Missing(f"{python} has no `cryptography` (--python)")
-        # The peer's own limit is for small tests; nothing else of it changes.
+        # The peer's own limit is meant for small tests; only this limit changes.
         peer = [python, "-c", f"import sys; sys.path.insert(0, {str(PEER.parent)!r}); import peer; "
                               "peer.MAX_BODY = 1 << 31; sys.exit(peer.main())"]
         source = self.bed.file(self.for_python)
@@ -125,7 +125,7 @@ class Bench:
                     with self.bed.process(["socat", "-u", "-b", "262144", f"OPEN:{source}",
                                            f"TCP:127.0.0.1:{port}"]) as client:
                         client.wait()
-                    server.wait()  # the client's end does not say that all of it is in the file
+                    server.wait()  # the client may exit before everything is in the file
                     seconds = time.monotonic() - begun
                 must_be(work / "got", self.large)
             return seconds
@@ -141,12 +141,12 @@ class Bench:
     # ------------------------------------------------------------ memory
 
     def rss(self):
-        """The peak of either process, for a large file and one a twentieth of it."""
+        """Measures the peak memory of both processes, for a large file and for one a twentieth of its size."""
         for variant in ("cp2", "plain", "ap", "cp1"):
             sizes = self.flat if variant != "cp1" else (self.cp1, max(self.cp1 // 20 // KIB, 1) * KIB)
             peaks = []
             for size in sizes:
-                # Zeros, that is a hole: 4 GiB of it are in /dev/shm once, not twice.
+                # A hole, so that /dev/shm holds the 4 GiB only once.
                 source = self.bed.file(size, data=0)
                 costs = self.bed.upload(variant, [source], lean=True)
                 self.bed.drop(source)
@@ -198,11 +198,11 @@ class Bench:
         yield from self.small("receipts, tmpfs", None, 0.8)
 
     def small_bare(self):
-        """As tar has it: no digest, and so no receipts."""
+        """Compares with tar on equal terms: no digest, and so no receipts."""
         yield from self.small("no receipts, tmpfs", None, 0.8, ("--digest", "none"))
 
     def small_disk(self):
-        """tar does not ask for anything to be on the disk; a receipt says that it is."""
+        """Compares with tar, which syncs nothing, while a receipt requires files on disk."""
         yield from self.small("receipts, disk", Path(self.options.disk).resolve(), 0.3)
 
     # ------------------------------------------------------------ how soon, and with a screen
@@ -223,7 +223,7 @@ class Bench:
             self.bed.drop(source)
 
     def ui(self):
-        """By the server's clock, from the file's first byte to its last."""
+        """Measures by the server's clock, from the first byte of the file to its last."""
         source = self.bed.file(self.large)
 
         def headless():
@@ -239,7 +239,7 @@ class Bench:
         yield faster(f"CP2, {size_words(self.large)}, in the UI, against send", self.large, ours, theirs, 0.97)
 
 
-# ---------------------------------------------------------------- the others
+# ---------------------------------------------------------------- other programs
 
 def need(*programs):
     for program in programs:
@@ -254,7 +254,7 @@ def must_be(path, size):
 
 @contextlib.contextmanager
 def pipe(bed, left, right):
-    """left | right"""
+    """Runs `left | right`."""
     with bed.process(left, stdout=subprocess.PIPE) as first:
         with bed.process(right, stdin=first.child.stdout) as second:
             first.child.stdout.close()
@@ -263,13 +263,13 @@ def pipe(bed, left, right):
 
 @contextlib.contextmanager
 def secure_shell(bed):
-    """An sshd of our own on loopback with keys to throw away; the words of an scp that talks to it."""
+    """Starts an sshd on loopback with temporary keys; returns the scp command that uses it."""
     need("scp", "ssh-keygen")
     daemon = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if daemon is None:
         raise Missing("there is no sshd (openssh-server)")
     if os.geteuid() == 0:
-        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # it does not start without
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd does not start without it
     with bed.scratch() as folder:
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True, timeout=30)
@@ -308,9 +308,9 @@ def pump(source, sink):
 
 
 def first_body_byte(bed, path, variant, server=None):
-    """Seconds from the spawn of `upseal send` to the first byte after MODE 1 and its length, as it comes to a socket.
+    """Returns the seconds from the start of `upseal send` to the first byte after MODE 1 and its length, at a socket.
 
-    With a server, everything before it passes between the two; the body does not."""
+    With a server, everything before that byte is relayed; the body is not."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         listener.settimeout(beds.PATIENCE)
@@ -330,7 +330,7 @@ def first_body_byte(bed, path, variant, server=None):
             upstream = stack.enter_context(socket.create_connection((host, int(port)), timeout=beds.PATIENCE))
             threading.Thread(target=pump, args=(upstream, sock), daemon=True).start()
         while True:
-            head = read(sock, 16)  # every MODE of ours is followed by a length
+            head = read(sock, 16)  # every MODE that upseal sends here is followed by a length
             if head[:8] == (1).to_bytes(8, "big"):
                 read(sock, 1)
                 return time.monotonic() - client.begun
@@ -340,7 +340,7 @@ def first_body_byte(bed, path, variant, server=None):
 
 
 def in_terminal(bed, server, folder):
-    """Sends what is in the folder from the UI, by its keys; the server's seconds."""
+    """Sends the files of the folder from the UI by its keys; returns the server's seconds."""
     ours, theirs = pty.openpty()
     shown = bytearray()
 
@@ -357,7 +357,7 @@ def in_terminal(bed, server, folder):
                          start_new_session=True) as screen:
             threading.Thread(target=look, daemon=True).start()
             beds.until("the file on the screen", lambda: b"payload.bin" in shown)
-            os.write(ours, b"au")  # all are marked, and sent
+            os.write(ours, b"au")  # mark all files and send them
             deadline = time.monotonic() + bed.timeout
             while not (received := server.received()):
                 if time.monotonic() > deadline or not screen.alive():

@@ -1,6 +1,6 @@
-"""What the benches in Python share: a scratch folder with an identity, processes with what they cost, a table.
+"""Shared code of the Python benches: a scratch folder with an identity, and processes with their costs.
 
-Every process that is started here ends with its `with`, or with the bed. Standard library only.
+Every process that is started here ends with its `with` block, or with the bed. Standard library only.
 """
 
 import contextlib
@@ -21,38 +21,38 @@ import time
 from pathlib import Path
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-PATIENCE = 20  # seconds until something that was started has to answer
+PATIENCE = 20  # seconds in which a started process has to answer
 FLAGS = ["aes", "sha_ni", "avx2", "avx512f"]
 
 
 class Broken(Exception):
-    """Something did not run, so that there is no figure."""
+    """A process failed, so there is no figure."""
 
 
 class Missing(Exception):
-    """This machine has not what a row compares with."""
+    """This machine lacks the program that a row compares with."""
 
 
-# ---------------------------------------------------------------- processes and what they cost
+# ---------------------------------------------------------------- processes and their costs
 
 @dataclasses.dataclass
 class Cost:
-    """Of one process, children that it waited for included."""
-    seconds: float  # wall clock, from before the spawn to the end
+    """Costs of one process, including children that it waited for."""
+    seconds: float  # wall-clock time, from before the spawn to the exit
     cpu: float      # seconds, user and system
-    rss: int        # bytes at the peak; of use only when it was started `lean`
+    rss: int        # peak in bytes; meaningful only for processes started with `lean`
 
 
-# To a child `ru_maxrss` begins with what its parent had: Linux keeps the highest of the program before exec and after,
-# and this Python is larger than upseal. So a small shell starts it and ends; the orphan is ours. It writes its id down.
+# The `ru_maxrss` of a child starts with its parent's: Linux keeps the maximum from before and after exec, and this Python
+# is larger than upseal. So a small shell starts the process, writes its id to a file and exits; this process adopts it.
 LEAN = ["sh", "-c", """sh -c 'echo $$ > "$0"; exec "$@"' "$0" "$@" &"""]
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Process:
-    """One child, killed by its id if it outlives its deadline or its `with`.
+    """One child, killed by its id if it outlives its deadline or its `with` block.
 
-    `lean`: so that its peak RSS is its own; that takes a millisecond or two more."""
+    With `lean` its peak RSS is its own; starting it then takes one or two milliseconds more."""
 
     def __init__(self, words, *, timeout, lean=False, **how):
         self.words, self.cost, self.code = [str(word) for word in words], None, None
@@ -93,7 +93,7 @@ class Process:
                 os.kill(self.pid, number)
 
     def reap(self):
-        """Its cost; whatever its exit code. wait4, because Popen.wait keeps the usage for itself."""
+        """Returns the cost, whatever the exit code. Uses wait4, because Popen.wait does not report the usage."""
         if self.cost is None:
             _, status, usage = os.wait4(self.pid, 0)
             seconds = time.monotonic() - self.begun
@@ -101,11 +101,11 @@ class Process:
             self.code = os.waitstatus_to_exitcode(status)
             self.late.cancel()
             if child := getattr(self, "child", None):
-                child.returncode = self.code  # or Popen would wait for it too
+                child.returncode = self.code  # otherwise Popen would wait for it again
         return self.cost
 
     def wait(self):
-        """Its cost; Broken unless it ended as it should."""
+        """Returns the cost; raises Broken unless the process exited as expected."""
         cost = self.reap()
         if self.code != 0:
             raise Broken(f"{Path(self.words[0]).name} {' '.join(self.words[1:6])} …: {self.ending()}")
@@ -118,7 +118,7 @@ class Process:
 
 
 def until(what, look):
-    """What `look` answers as soon as it is not None or False."""
+    """Returns the result of `look` as soon as it is neither None nor False."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = look()
@@ -135,7 +135,7 @@ def free_port():
 
 
 def until_listening(port):
-    """Without connecting, which a listener for one connection would take for the one."""
+    """Checks for a listener without connecting, because some listeners accept a single connection."""
     wanted = f"0100007F:{port:04X}"
 
     def listens():
@@ -163,7 +163,7 @@ class Server:
                 return event["address"]
 
     def events(self):
-        """All so far; the last line may be half written."""
+        """Returns the events so far; the last line may be incomplete."""
         text = self.log.read_text()
         return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
@@ -171,7 +171,7 @@ class Server:
         return [event for event in self.events() if event["event"] == "received"]
 
     def stop(self):
-        """Its cost."""
+        """Stops the server and returns its cost."""
         self.process.kill(signal.SIGTERM)
         return self.process.reap()
 
@@ -180,7 +180,7 @@ class Bed:
     """A scratch folder, an identity in it, and an environment that keeps upseal inside."""
 
     def __init__(self, binary, folder, timeout):
-        # Gigabytes in memory and servers would stay behind otherwise.
+        # Otherwise servers and gigabytes in memory would remain.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: sys.exit(128 + number))
         self.binary, self.timeout = str(Path(binary).resolve()), timeout
@@ -204,7 +204,7 @@ class Bed:
         return self.certs / "cacsertificate.crt"
 
     def environment(self, who="bench"):
-        """Of one user, who has a history and known servers of their own."""
+        """Returns the environment of one user, with an own history and own known servers."""
         home = self.root / "users" / who
         home.mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TERM", "USER") if name in os.environ}
@@ -218,7 +218,7 @@ class Bed:
 
     @contextlib.contextmanager
     def scratch(self, folder=None):
-        """A new folder, gone afterwards with all that it got."""
+        """Provides a new folder that is removed afterwards."""
         path = Path(tempfile.mkdtemp(prefix="upseal-bench-", dir=folder or self.root))
         try:
             yield path
@@ -226,13 +226,13 @@ class Bed:
             shutil.rmtree(path, ignore_errors=True)
 
     def file(self, size, data=None):
-        """A file of so many bytes, kept for who asks again: `data` bytes that repeat after a MiB, then a hole."""
+        """Returns a file of `size` bytes, kept for later calls: `data` bytes that repeat every MiB, then a hole."""
         data = size if data is None else min(size, data)
         path = self.root / f"{size}-{data}.bin"
         if not path.exists():
             with path.open("wb") as file:
                 for place in range(0, data, MIB):
-                    # Each MiB differs from the next, but only in its first bytes: making it costs little.
+                    # Each MiB differs from the next in its first bytes only, which is cheap to make.
                     block = place.to_bytes(8, "big") + self.block[8:]
                     file.write(block[:min(MIB, data - place)])
                 file.truncate(size)
@@ -243,7 +243,7 @@ class Bed:
 
     @contextlib.contextmanager
     def server(self, *flags, folder=None, lean=False):
-        """A server with a store of its own; both are gone afterwards."""
+        """Provides a server with its own store; both are removed afterwards."""
         with self.scratch(folder) as work:
             log, who = work / "events.jsonl", f"server-{next(self.numbers)}"
             words = [self.binary, "serve", "--json", "--bind", "127.0.0.1:0", "--certs", self.certs,
@@ -254,13 +254,13 @@ class Bed:
             shutil.rmtree(self.root / "users" / who, ignore_errors=True)
 
     def sender(self, server, variant, files, *flags, who="bench", lean=False, **how):
-        """`upseal send`, started."""
+        """Starts `upseal send`."""
         words = [self.binary, "send", "--quiet", "--to", server.address, "-p", variant, "--ca", self.ca,
                  "--retries", "0", *flags, *files]
         return self.process(words, who=who, lean=lean, **how)
 
     def upload(self, variant, files, flags=(), server_flags=(), *, folder=None, lean=False, **how):
-        """Sends to a new server, and looks whether all of it is there. The costs of client and server."""
+        """Sends to a new server and checks that it has everything; returns the costs of client and server."""
         with self.server(*server_flags, folder=folder, lean=lean) as server:
             with self.sender(server, variant, files, *flags, lean=lean, **how) as client:
                 cost = client.wait()
@@ -272,10 +272,10 @@ class Bed:
             return cost, server.stop()
 
 
-# ---------------------------------------------------------------- words
+# ---------------------------------------------------------------- texts
 
 def first_line(*words):
-    """What a program says of its version; several say it on stderr."""
+    """Returns the version that a program prints, on stdout or stderr."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
@@ -284,7 +284,7 @@ def first_line(*words):
 
 
 def machine(binary):
-    """Processor, cores, flags and kernel; versions; what else the machine does: a line each."""
+    """Returns lines about the processor and kernel, the versions, and the load of the machine."""
     cpu = Path("/proc/cpuinfo").read_text()
 
     def field(name):

@@ -1,4 +1,4 @@
-"""Line charts as SVG, for light and for dark pages alike: no background, colours in the middle. No libraries."""
+"""Line charts as SVG for light and dark pages: no background, colours of medium brightness. No libraries."""
 
 import math
 from xml.sax.saxutils import escape
@@ -9,7 +9,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 56, 58, 50  # around the plot, inside a panel
 
 
 class Scale:
-    """From a value to a place between two pixels."""
+    """Returns a function from a value to a coordinate between two pixels."""
 
     def __init__(self, low, high, begin, end, log):
         self.map = math.log if log else float
@@ -21,12 +21,12 @@ class Scale:
 
 
 def decades(low, high):
-    """The powers of ten around two values, both included."""
+    """Returns the powers of ten that enclose two values."""
     return [10.0 ** n for n in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 
 def even(high):
-    """From 0 in three to six round steps to at least `high`."""
+    """Returns three to six round steps from 0 to at least `high`."""
     step = 10 ** math.floor(math.log10(high))
     step = next(step * factor for factor in (0.2, 0.25, 0.5, 1, 2) if high / (step * factor) <= 6)
     return [step * n for n in range(math.ceil(high / step) + 1)]
@@ -38,7 +38,7 @@ def text(x, y, words, *, anchor="middle", size=12, colour=INK, more=""):
 
 
 def panel(x, width, height, *, title, x_words, y_words, x_ticks, y_ticks, y_log, lines, guide=None):
-    """One chart. Ticks are (value, label); the first and the last are the plot's edges. x is logarithmic.
+    """Draws one chart. Ticks are (value, label); the first and the last are the edges of the plot. x is logarithmic.
 
     `lines`: (name, [(x, y)]), named at their ends. `guide`: (name, [(x, y)]), dashed, behind them.
     """
@@ -74,7 +74,7 @@ def panel(x, width, height, *, title, x_words, y_words, x_ticks, y_ticks, y_log,
 
 
 def end_labels(places, apart=15):
-    """The same places, moved so far apart that words there can be read."""
+    """Returns the places, moved apart so that labels do not overlap."""
     moved, last = {}, -math.inf
     for index in sorted(range(len(places)), key=places.__getitem__):
         last = moved[index] = max(places[index], last + apart)
@@ -82,7 +82,7 @@ def end_labels(places, apart=15):
 
 
 def svg(width, height, words, parts):
-    """The whole picture; `words` say to whoever does not see it what it shows."""
+    """Returns the complete picture; `words` is its description for screen readers."""
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" font-family="system-ui, -apple-system, Segoe UI, sans-serif">\n'
             f"<title>{escape(words)}</title>\n" + "\n".join(parts) + "\n</svg>\n")

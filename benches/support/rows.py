@@ -1,4 +1,4 @@
-"""A table whose rows are measured one after the other; a figure that is there is printed before the next is measured."""
+"""A table whose rows are measured one after the other; each row is printed before the next is measured."""
 
 import argparse
 import dataclasses
@@ -21,17 +21,17 @@ class Row:
 
     @classmethod
     def of(cls, what, ours, theirs, ratio, asked):
-        """Two figures in words, and how many times ours is theirs."""
+        """Makes a row from two figures as text, their ratio, and the target for the ratio."""
         return cls(what, ours, theirs, f"{ratio:.2f}", f">= {asked:.2f}", "ok" if ratio >= asked else "SLOW")
 
 
 def turns(rounds, *sides):
-    """What each side returns, in turn, for each a list: a bad moment of the machine meets all of them."""
+    """Calls the sides in turn, so that noise affects all of them; returns a list of results for each."""
     return list(zip(*([side() for side in sides] for _ in range(rounds))))
 
 
 def table(makers, names):
-    """Prints the rows that these make: functions by name that yield some. Whether one failed, and whether one was SLOW."""
+    """Prints the rows that the named functions yield. Returns whether one failed, and whether one was SLOW."""
     print(WIDTHS.format("what", "ours", "theirs", "ratio", "asked", ""), flush=True)
     failed = slow = False
     for name in names:
@@ -48,7 +48,7 @@ def table(makers, names):
 
 
 def command_line(description, rows, *, timeout, more=lambda parser: None):
-    """What such a bench is asked; `more` adds its own."""
+    """Parses the options of a bench; `more` adds further ones."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(rows)}; without: all")
     parser.add_argument("--upseal", type=Path, required=True)
@@ -62,14 +62,14 @@ def command_line(description, rows, *, timeout, more=lambda parser: None):
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     if options.python and "/" in options.python:
-        options.python = str(Path(options.python).absolute())  # it is started elsewhere, and a link to it says who it is
+        options.python = str(Path(options.python).absolute())  # not resolved: a link to Python selects the virtual environment
     if unknown := set(options.rows) - set(rows):
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(rows)}")
     return options
 
 
 def run(options, make, rows):
-    """Measures `rows`, functions of what `make(options, bed)` makes, by name. The exit code."""
+    """Measures `rows`, functions by name that take the result of `make(options, bed)`. Returns the exit code."""
     print("\n".join(machine(options.upseal.resolve())))
     if options.python:
         words = "import cryptography as c, platform as p; print(p.python_version() + ', cryptography', c.__version__)"

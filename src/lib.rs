@@ -42,6 +42,8 @@ pub mod report;
 pub mod signals;
 pub mod spreadsheet;
 pub mod store;
+#[doc(hidden)]
+pub mod testing;
 pub mod transfer;
 pub mod trust;
 #[cfg(feature = "tui")]

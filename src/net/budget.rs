@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::digest::Digest;
 use crate::history::{History, HistoryError};
@@ -95,7 +97,7 @@ impl PaddingBudget {
     /// Returns whether blocks of a client there may be looked at for PKCS #1 v1.5.
     #[must_use]
     pub fn allows(&self, client: Option<IpAddr>) -> bool {
-        let counts = self.counts();
+        let counts = self.counts.lock();
         let of_network = counts.by_network.get(&network(client)).copied().unwrap_or(0);
         !counts.unwritable && counts.all < self.per_key && of_network < self.per_network
     }
@@ -103,14 +105,14 @@ impl PaddingBudget {
     /// Returns whether the key's budget is used up.
     #[must_use]
     pub fn is_spent(&self) -> bool {
-        self.counts().all >= self.per_key
+        self.counts.lock().all >= self.per_key
     }
 
     /// Counts one block that did not conform. Returns what is off because of this one.
     pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {
         let network = network(client);
         let spent = {
-            let mut counts = self.counts();
+            let mut counts = self.counts.lock();
             counts.all += 1;
             let of_network = counts.by_network.entry(network.clone()).or_default();
             *of_network += 1;
@@ -124,13 +126,8 @@ impl PaddingBudget {
         let Some((history, key)) = &self.kept else { return spent };
         // Not under the lock: the write may wait for another program.
         let Err(why) = history.add_padding_miss(*key, &network) else { return spent };
-        let first = !std::mem::replace(&mut self.counts().unwritable, true);
+        let first = !std::mem::replace(&mut self.counts.lock().unwritable, true);
         first.then(|| Spent::Unwritable(why.to_string())).or(spent)
-    }
-
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        // A panic leaves at most one miss uncounted.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -282,51 +282,13 @@ fn at_once(left: u64) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::io::{Read, Write};
-
     use super::*;
-
-    /// A peer that sends a byte whenever it is asked, and takes one.
-    struct Trickle;
-
-    impl Read for Trickle {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            buffer[0] = b'x';
-            Ok(1)
-        }
-    }
-
-    impl Write for Trickle {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Ok(1)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for Trickle {
-        fn set_deadline(&mut self, _: Option<Instant>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn interrupter(&self) -> Interrupter {
-            Interrupter::default()
-        }
-
-        fn finish_writing(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn buffer_little(&mut self) {}
-
-        fn reset(&mut self) {}
-    }
+    use crate::testing::{Finally, Pieces, ScriptedStream};
 
     #[test]
     fn a_limit_ends_what_moves_all_the_time() {
-        let mut connection = Connection::new(Box::new(Trickle), Duration::from_secs(60));
+        let trickle = ScriptedStream::new([]).then(Finally::Repeat(b'x')).in_pieces(Pieces::Single);
+        let mut connection = Connection::new(Box::new(trickle), Duration::from_secs(60));
         assert_eq!(connection.fill().unwrap(), 1);
         connection.set_limit(Some(Instant::now()));
         assert_eq!(connection.fill().unwrap_err().kind(), io::ErrorKind::TimedOut);

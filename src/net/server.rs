@@ -5,10 +5,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -65,11 +66,6 @@ struct Sessions {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, Sessions> {
-        // Nothing panics while it holds this lock; if it did, the map would still be sound.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn wake(&self) {
         // The pipe is non-blocking; if it is full, the loop is about to wake anyway.
         let _ = write(&self.wake, &[1]);
@@ -139,7 +135,7 @@ impl Server {
         let shared = Arc::downgrade(&self.shared);
         Interrupter::new(move || {
             let Some(shared) = shared.upgrade() else { return };
-            let mut state = shared.state();
+            let mut state = shared.state.lock();
             state.stopping = true;
             state.running.values().for_each(Interrupter::interrupt);
             drop(state);
@@ -217,7 +213,7 @@ impl Accept {
     fn run(mut self) {
         loop {
             let (stopping, served, running) = {
-                let state = self.shared.state();
+                let state = self.shared.state.lock();
                 (state.stopping, state.served, state.running.len())
             };
             let (over, most) = match self.lifetime {
@@ -293,7 +289,7 @@ impl Accept {
         self.accepted += 1;
         let id = SessionId(self.before + self.accepted);
         {
-            let mut state = self.shared.state();
+            let mut state = self.shared.state.lock();
             if state.stopping {
                 return Ok(());
             }
@@ -306,7 +302,7 @@ impl Accept {
         let thread = thread::Builder::new().name(name).stack_size(self.stack).spawn(move || {
             let guard = guard;
             if serve(&service, stream, guard.id, peer) == Caller::Client {
-                guard.shared.state().served = true;
+                guard.shared.state.lock().served = true;
             }
         });
         let spawned = thread.map(|thread| self.threads.push(thread));
@@ -326,7 +322,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.state().running.remove(&self.id);
+        self.shared.state.lock().running.remove(&self.id);
         self.shared.wake();
     }
 }
@@ -363,29 +359,15 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
 mod tests {
     use std::io::Read as _;
     use std::net::Ipv4Addr;
-    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
     use crate::digest::Digest;
-    use crate::event::Track;
     use crate::history::{History, Seen, Serving};
-    use crate::meter::Meter;
     use crate::net::Observer;
     use crate::net::budget::PaddingBudget;
-    use crate::net::record::Recorder;
     use crate::net::service::Policy;
     use crate::store::{Folder, Nowhere};
-
-    struct Deaf;
-
-    impl Observer for Deaf {
-        fn event(&self, _: Event) {}
-        fn watch(&self, _: Track, _: Arc<Meter>) {}
-        fn unwatch(&self, _: Track) {}
-        fn recorder(&self) -> Option<Arc<Recorder>> {
-            None
-        }
-    }
+    use crate::testing::EventLog;
 
     #[test]
     fn the_history_is_looked_after_when_a_day_is_over_and_not_before() {
@@ -412,7 +394,7 @@ mod tests {
             ciphertext: None,
             history: Some(serving),
             budget: PaddingBudget::default(),
-            observer: Arc::new(Deaf),
+            observer: Arc::new(EventLog::default()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -436,26 +418,10 @@ mod tests {
         accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
     }
 
-    struct Tell(Mutex<Sender<Event>>);
-
-    impl Observer for Tell {
-        fn event(&self, event: Event) {
-            let _ = self.0.lock().unwrap().send(event);
-        }
-
-        fn watch(&self, _: Track, _: Arc<Meter>) {}
-
-        fn unwatch(&self, _: Track) {}
-
-        fn recorder(&self) -> Option<Arc<Recorder>> {
-            None
-        }
-    }
-
     #[test]
     fn a_session_without_a_thread_is_refused_and_reset() {
         let folder = tempfile::tempdir().unwrap();
-        let (sender, events) = channel();
+        let log = Arc::new(EventLog::default());
         let service = Service {
             policy: Policy::default(),
             identity: None,
@@ -463,7 +429,7 @@ mod tests {
             ciphertext: None,
             history: None,
             budget: PaddingBudget::default(),
-            observer: Arc::new(Tell(Mutex::new(sender))),
+            observer: Arc::clone(&log) as Arc<dyn Observer>,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         // No system has so much memory for a stack.
@@ -474,7 +440,7 @@ mod tests {
         let end = client.read_to_end(&mut said);
         assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(said, [0xff]);
-        let note = events.recv().unwrap();
+        let note = log.wait_for(|event| matches!(event, Event::Note { .. })).unwrap();
         assert!(
             matches!(&note, Event::Note { text } if text.contains("cannot accept a connection")),
             "{note:?}"

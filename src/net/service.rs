@@ -338,19 +338,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::net::record::Recorder;
     use crate::store::Nowhere;
-
-    struct Deaf;
-
-    impl Observer for Deaf {
-        fn event(&self, _event: crate::event::Event) {}
-        fn watch(&self, _track: crate::event::Track, _meter: Arc<crate::meter::Meter>) {}
-        fn unwatch(&self, _track: crate::event::Track) {}
-        fn recorder(&self) -> Option<Arc<Recorder>> {
-            None
-        }
-    }
+    use crate::testing::EventLog;
 
     fn service(policy: Policy, identity: Option<Identity>) -> Service {
         Service {
@@ -360,7 +349,7 @@ mod tests {
             ciphertext: None,
             history: None,
             budget: PaddingBudget::default(),
-            observer: Arc::new(Deaf),
+            observer: Arc::new(EventLog::default()),
         }
     }
 

@@ -1,123 +1,32 @@
 //! A server's session over bytes in memory, delivered in pieces of any size.
 
-use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
-use upseal::event::{Event, SessionId, Track};
-use upseal::meter::Meter;
+use upseal::event::SessionId;
 use upseal::net::Observer;
 use upseal::net::budget::PaddingBudget;
 use upseal::net::connection::Connection;
 use upseal::net::receive::Session;
 use upseal::net::service::{Policy, Service};
-use upseal::net::stream::{Interrupter, Stream};
 use upseal::store::Folder;
+pub use upseal::testing::Pieces;
+use upseal::testing::{Act, EventLog, ScriptedStream};
 
 use crate::common::{Files, IDENTITY, contents, scratch};
 
-/// Number of bytes that each read returns.
-#[derive(Debug, Clone, Copy)]
-pub enum Pieces {
-    All,
-    Single,
-    Of(usize),
-    /// 1 to 200 bytes, from a seed.
-    Random(u64),
-}
-
-/// A client that sends fixed bytes and ignores the answers.
-struct Client {
-    bytes: Vec<u8>,
-    at: usize,
-    pieces: Pieces,
-    silence: Option<Silence>,
-}
-
-/// A pause of the client: `reads` reads before byte `before` time out.
+/// A client that is silent once.
 #[derive(Debug, Clone, Copy)]
 pub struct Silence {
+    /// Bytes that it sends before.
     pub before: usize,
+    /// Reads that time out.
     pub reads: usize,
 }
 
-impl Read for Client {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = match &mut self.pieces {
-            Pieces::All => usize::MAX,
-            Pieces::Single => 1,
-            Pieces::Of(size) => *size,
-            Pieces::Random(state) => {
-                // A linear congruential generator (Knuth, MMIX).
-                *state =
-                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                usize::try_from((*state >> 33) % 200).unwrap() + 1
-            }
-        };
-        let mut n = size.min(buffer.len()).min(self.bytes.len() - self.at);
-        if let Some(silence) = self.silence.as_mut().filter(|silence| silence.before >= self.at) {
-            if silence.before == self.at && silence.reads > 0 {
-                silence.reads -= 1;
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            if silence.reads > 0 {
-                n = n.min(silence.before - self.at);
-            }
-        }
-        buffer[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
-    }
-}
-
-impl Write for Client {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Client {
-    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn interrupter(&self) -> Interrupter {
-        Interrupter::default()
-    }
-
-    fn finish_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn buffer_little(&mut self) {}
-
-    fn reset(&mut self) {}
-}
-
-/// An observer that keeps every event.
-#[derive(Default)]
-struct Log(Mutex<Vec<Event>>);
-
-impl Observer for Log {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
-
-    fn unwatch(&self, _track: Track) {}
-
-    fn recorder(&self) -> Option<Arc<upseal::net::record::Recorder>> {
-        None
-    }
-}
-
-/// What a server stored and what it refused.
+/// What a server has, and what it said.
 #[derive(Debug)]
 pub struct Outcome {
     pub stored: Files,
@@ -128,13 +37,13 @@ pub struct Outcome {
 pub struct Server {
     folder: TempDir,
     service: Service,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
 impl Server {
     pub fn new() -> Self {
         let folder = scratch();
-        let log = Arc::new(Log::default());
+        let log = Arc::new(EventLog::default());
         let service = Service {
             policy: Policy::default(),
             identity: Some(Arc::clone(&IDENTITY)),
@@ -153,15 +62,18 @@ impl Server {
     }
 
     fn receive_with(&self, bytes: &[u8], pieces: Pieces, silence: Option<Silence>) -> Outcome {
-        let client = Client { bytes: bytes.to_vec(), at: 0, pieces, silence };
+        let Silence { before, reads } = silence.unwrap_or(Silence { before: 0, reads: 0 });
+        let (first, rest) = bytes.split_at(before);
+        let silence = vec![Act::Fail(io::ErrorKind::TimedOut); reads];
+        let sent =
+            [first, rest].into_iter().filter(|part| !part.is_empty()).map(|part| Act::Send(part.to_vec()));
+        let mut script: Vec<Act> = sent.collect();
+        let at = usize::from(before > 0);
+        script.splice(at..at, silence);
+        let client = ScriptedStream::new(script).in_pieces(pieces);
         let connection = Connection::new(Box::new(client), Duration::from_secs(60));
         Session::new(&self.service, connection, SessionId(1), "client".to_owned()).run();
-        let events = std::mem::take(&mut *self.log.0.lock().unwrap());
-        let refusals = events.into_iter().filter_map(|event| match event {
-            Event::Refused { why, .. } => Some(why),
-            _ => None,
-        });
-        Outcome { refusals: refusals.collect(), stored: contents(self.folder.path()) }
+        Outcome { refusals: self.log.take_refusals(), stored: contents(self.folder.path()) }
     }
 }
 

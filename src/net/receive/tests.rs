@@ -1,10 +1,7 @@
 //! Sessions on a machine that computes wrongly: what the client sees, and what the operator is told.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use super::*;
 use crate::crypto::fernet::TokenSealer;
@@ -15,105 +12,48 @@ use crate::event::{Blame, KeyForm, Padding};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::service::Policy;
-use crate::net::stream::{Interrupter, Stream};
 use crate::net::wire::word;
 use crate::store::Folder;
+use crate::testing::{Act, EventLog, ScriptedStream, Step, Transcript};
 
-/// What a client can see: how far it was read, how much it was answered, and whether it was reset.
-#[derive(Default)]
-struct Seen {
-    taken: AtomicUsize,
-    answered: AtomicUsize,
-    reset: AtomicBool,
+/// What a client can observe: the bytes that were read, the bytes that it was sent, and whether it was reset.
+type Observed = (usize, usize, bool);
+
+fn observed(transcript: &Transcript) -> Observed {
+    let steps = transcript.take();
+    let sum = |bytes: fn(&Step) -> usize| steps.iter().map(bytes).sum();
+    let taken = sum(|step| if let Step::Took(n) = step { *n } else { 0 });
+    let answered = sum(|step| if let Step::Wrote(bytes) = step { bytes.len() } else { 0 });
+    (taken, answered, steps.contains(&Step::Reset))
 }
 
-impl Seen {
-    fn all(&self) -> (usize, usize, bool) {
-        (self.taken.load(SeqCst), self.answered.load(SeqCst), self.reset.load(SeqCst))
-    }
-}
-
-/// A client whose bytes are known beforehand.
-struct Client(Vec<u8>, Arc<Seen>);
-
-impl Read for Client {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let at = self.1.taken.load(SeqCst);
-        let n = (&self.0[at..]).read(buffer)?;
-        self.1.taken.store(at + n, SeqCst);
-        Ok(n)
-    }
-}
-
-impl Write for Client {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1.answered.fetch_add(bytes.len(), SeqCst);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Client {
-    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn interrupter(&self) -> Interrupter {
-        Interrupter::default()
-    }
-
-    fn finish_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn buffer_little(&mut self) {}
-
-    fn reset(&mut self) {
-        self.1.reset.store(true, SeqCst);
-    }
-
-    fn end_in_order(&mut self) {
-        self.1.reset.store(false, SeqCst);
-    }
-}
-
-#[derive(Default)]
-struct Log(Mutex<Vec<Event>>);
-
-impl Observer for Log {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
-
-    fn unwatch(&self, _track: Track) {}
-
-    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
-        None
-    }
-}
-
-/// What the client sees, and the server's one refusal.
-fn refused(identity: Identity, bytes: Vec<u8>) -> ((usize, usize, bool), (Blame, String)) {
-    let folder = tempfile::tempdir().unwrap();
-    let (log, seen) = (Arc::new(Log::default()), Arc::new(Seen::default()));
-    let service = Service {
+/// A server that stores files in `folder`.
+fn service(identity: Identity, folder: &Path, log: &Arc<EventLog>) -> Service {
+    Service {
         policy: Policy::default(),
         identity: Some(Arc::new(identity)),
-        store: Arc::new(Folder::open(folder.path()).unwrap()),
+        store: Arc::new(Folder::open(folder).unwrap()),
         ciphertext: None,
         history: None,
         budget: PaddingBudget::default(),
-        observer: Arc::clone(&log) as Arc<dyn Observer>,
-    };
-    let client = Client(bytes, Arc::clone(&seen));
+        observer: Arc::clone(log) as Arc<dyn Observer>,
+    }
+}
+
+/// Runs one session to its end.
+fn serve(service: &Service, client: ScriptedStream) {
     let connection = Connection::new(Box::new(client), IDLE_PATIENCE);
-    Session::new(&service, connection, SessionId(1), "client".to_owned()).run();
-    let refusals = std::mem::take(&mut *log.0.lock().unwrap()).into_iter().filter_map(|event| match event {
+    Session::new(service, connection, SessionId(1), "client".to_owned()).run();
+}
+
+/// Returns what the client observes, and the server's only refusal.
+fn refused(identity: Identity, bytes: &[u8]) -> (Observed, (Blame, String)) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(EventLog::default());
+    let client = ScriptedStream::sending(bytes);
+    let transcript = client.transcript();
+    serve(&service(identity, folder.path(), &log), client);
+    let refusals = log.take().into_iter().filter_map(|event| match event {
         Event::Refused { blame, why, .. } => Some((blame, why)),
         _ => None,
     });
@@ -121,7 +61,7 @@ fn refused(identity: Identity, bytes: Vec<u8>) -> ((usize, usize, bool), (Blame,
     assert!(
         folder.path().read_dir().unwrap().all(|entry| entry.unwrap().path() != folder.path().join("a.bin"))
     );
-    (seen.all(), refusal)
+    (observed(&transcript), refusal)
 }
 
 fn identity() -> Identity {
@@ -162,7 +102,7 @@ fn uploads() -> Vec<Vec<u8>> {
 #[test]
 fn the_operator_hears_of_a_machine_that_computes_wrongly_and_the_client_does_not() {
     for (n, upload) in uploads().into_iter().enumerate() {
-        let (seen, (blame, why)) = refused(identity().on_a_failing_machine(), upload.clone());
+        let (seen, (blame, why)) = refused(identity().on_a_failing_machine(), &upload);
         assert_eq!(blame, Blame::System, "{n}: {why}");
         assert!(why.contains("this machine failed to decrypt"), "{n}: {why}");
         assert!(why.contains("an RSA operation went wrong"), "{n}: {why}");
@@ -172,7 +112,7 @@ fn the_operator_hears_of_a_machine_that_computes_wrongly_and_the_client_does_not
         let mut damaged = upload;
         let at = damaged.len() - 60;
         damaged[at] ^= 1;
-        let (of_damaged, (blame, why)) = refused(identity(), damaged);
+        let (of_damaged, (blame, why)) = refused(identity(), &damaged);
         assert_eq!(of_damaged, seen, "{n}");
         assert!(seen.2, "{n}: reset");
         assert_eq!(blame, Blame::Peer, "{n}: {why}");
@@ -180,74 +120,11 @@ fn the_operator_hears_of_a_machine_that_computes_wrongly_and_the_client_does_not
     }
 }
 
-/// A client that falls silent after each of its pieces but the first.
-struct Hesitant {
-    pieces: std::collections::VecDeque<Vec<u8>>,
-    /// Pieces that were sent.
-    sent: usize,
-    is_silent: bool,
-}
-
-impl Read for Hesitant {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if std::mem::take(&mut self.is_silent) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let Some(piece) = self.pieces.front_mut() else { return Ok(0) };
-        let n = (&piece[..]).read(buffer)?;
-        piece.drain(..n);
-        if piece.is_empty() {
-            self.pieces.pop_front();
-            // The first piece is published at once, by its short block.
-            self.is_silent = self.sent > 0;
-            self.sent += 1;
-        }
-        Ok(n)
-    }
-}
-
-impl Write for Hesitant {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Hesitant {
-    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn interrupter(&self) -> Interrupter {
-        Interrupter::default()
-    }
-
-    fn finish_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn buffer_little(&mut self) {}
-
-    fn reset(&mut self) {}
-}
-
 /// Each amendment may copy the whole file.
 #[test]
 fn a_file_is_amended_eight_times_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let log = Arc::new(Log::default());
-    let service = Service {
-        policy: Policy::default(),
-        identity: Some(Arc::new(identity())),
-        store: Arc::new(Folder::open(folder.path()).unwrap()),
-        ciphertext: None,
-        history: None,
-        budget: PaddingBudget::default(),
-        observer: Arc::clone(&log) as Arc<dyn Observer>,
-    };
+    let log = Arc::new(EventLog::default());
     let content: Vec<u8> = (0..100).collect();
     let mut pieces: Vec<Vec<u8>> = content
         .chunks(10)
@@ -262,12 +139,14 @@ fn a_file_is_amended_eight_times_and_no_more() {
         })
         .collect();
     pieces[0] = [&message(3, b"no hello")[..], &message(0, b"a.bin"), &word(1), &pieces[0]].concat();
-    let client = Hesitant { pieces: pieces.into(), sent: 0, is_silent: false };
-    let connection = Connection::new(Box::new(client), IDLE_PATIENCE);
-    Session::new(&service, connection, SessionId(1), "client".to_owned()).run();
+    // The first piece is published at once, because its block is short; after each of the others the client is silent.
+    let silence = || Act::Fail(io::ErrorKind::TimedOut);
+    let acts = |(n, piece)| [Some(Act::Send(piece)), (n > 0).then(silence)].into_iter().flatten();
+    let client = ScriptedStream::new(pieces.into_iter().enumerate().flat_map(acts));
+    serve(&service(identity(), folder.path(), &log), client);
     // The first, and eight amendments; the tenth piece is refused.
     assert_eq!(std::fs::read(folder.path().join("a.bin")).unwrap(), content[..90]);
-    let events = std::mem::take(&mut *log.0.lock().unwrap());
+    let events = log.take();
     let kept = events.iter().filter_map(|event| match event {
         Event::Received { kept, .. } => Some(*kept),
         _ => None,

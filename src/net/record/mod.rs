@@ -20,9 +20,11 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use self::follow::{Follow, Note};
 use self::sample::Sampling;
@@ -109,15 +111,10 @@ pub fn tapped(
 pub struct Tap(Arc<Mutex<Record>>);
 
 impl Tap {
-    fn record(&self) -> MutexGuard<'_, Record> {
-        // A panic in here could at worst leave a message half told.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next body will have so many bytes behind the word that follows its MODE; they hold a file of so
     /// many, in another form; `None`: they are the file.
     pub fn body(&self, bytes: u64, file: Option<u64>) {
-        let record = &mut *self.record();
+        let record = &mut *self.0.lock();
         record.to_server.follow.expect(bytes);
         let is_full = record.recorder.depth() == Depth::Full;
         record.file = file.map(|file| Sampling::new(record.number, file, is_full));
@@ -125,7 +122,7 @@ impl Tap {
 
     /// The next bytes of the file that the body holds.
     pub fn file(&self, bytes: &[u8]) {
-        let record = &mut *self.record();
+        let record = &mut *self.0.lock();
         let is_full = record.recorder.depth() == Depth::Full;
         if let Some(file) = record.file() {
             if is_full {
@@ -340,7 +337,7 @@ struct Tapped {
 
 impl Tapped {
     fn passed(&self, is_written: bool, bytes: Result<&[u8], u64>) {
-        let mut record = self.tap.record();
+        let mut record = self.tap.0.lock();
         let way = if is_written == (record.side == Side::Client) { Way::ToServer } else { Way::ToClient };
         if !is_written {
             record.is_over |= matches!(bytes, Ok([]) | Err(0));
@@ -353,7 +350,7 @@ impl Tapped {
     /// The same result, and a failure is remembered.
     fn tried<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|_| {
-            let mut record = self.tap.record();
+            let mut record = self.tap.0.lock();
             // Our server waits in vain and reads on, and behind MODE 2 it does not mind how the client goes: it
             // breaks off where it minds.
             record.is_broken |= record.side == Side::Client;
@@ -363,7 +360,7 @@ impl Tapped {
 
 impl Drop for Tapped {
     fn drop(&mut self) {
-        self.tap.record().close();
+        self.tap.0.lock().close();
     }
 }
 
@@ -439,12 +436,12 @@ impl Stream for Tapped {
     }
 
     fn reset(&mut self) {
-        self.tap.record().is_broken = true;
+        self.tap.0.lock().is_broken = true;
         self.stream.reset();
     }
 
     fn end_in_order(&mut self) {
-        self.tap.record().is_broken = false;
+        self.tap.0.lock().is_broken = false;
         self.stream.end_in_order();
     }
 
@@ -461,7 +458,7 @@ impl Stream for Tapped {
     }
 
     fn refuse(&mut self, last: &[u8], patience: Duration) {
-        self.tap.record().is_broken = true;
+        self.tap.0.lock().is_broken = true;
         self.passed(true, Ok(last));
         self.stream.refuse(last, patience);
     }

@@ -5,80 +5,12 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 
 use super::*;
-use crate::event::Track;
-use crate::meter::Meter;
 use crate::net::wire::{TERMINATOR, word};
+use crate::testing::{Act, EventLog, ScriptedStream};
 
-struct Log {
-    recorder: Arc<Recorder>,
-    seen: Mutex<Vec<Event>>,
-}
-
-impl Observer for Log {
-    fn event(&self, event: Event) {
-        self.seen.lock().unwrap().push(event);
-    }
-
-    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
-
-    fn unwatch(&self, _track: Track) {}
-
-    fn recorder(&self) -> Option<Arc<Recorder>> {
-        Some(Arc::clone(&self.recorder))
-    }
-}
-
-/// What each read gives, then the peer's end; everything written arrives, or nothing.
-struct Peer {
-    reads: VecDeque<io::Result<Vec<u8>>>,
-    takes: bool,
-}
-
-impl Read for Peer {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.reads.pop_front().unwrap_or_else(|| Ok(Vec::new()))?;
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
-    }
-}
-
-impl Write for Peer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.takes { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Peer {
-    fn set_deadline(&mut self, _at: Option<Instant>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn interrupter(&self) -> Interrupter {
-        Interrupter::default()
-    }
-
-    fn read_to(&mut self, _pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        Ok(most)
-    }
-
-    fn finish_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn buffer_little(&mut self) {}
-
-    fn reset(&mut self) {}
-}
-
-/// A stream that is recorded so, and what does it.
-fn start(side: Side, depth: Depth, peer: Peer) -> (Arc<Log>, Box<dyn Stream>, Tap) {
-    let recorder = Arc::new(Recorder::default());
-    recorder.set(depth);
-    let log = Arc::new(Log { recorder, seen: Mutex::default() });
+/// Returns a recorded stream, and what observes it.
+fn start(side: Side, depth: Depth, peer: ScriptedStream) -> (Arc<EventLog>, Box<dyn Stream>, Tap) {
+    let log = Arc::new(EventLog::recording(depth));
     let observer = Arc::clone(&log) as Arc<dyn Observer>;
     let block = (side == Side::Server).then_some(128);
     let address = String::new;
@@ -87,30 +19,30 @@ fn start(side: Side, depth: Depth, peer: Peer) -> (Arc<Log>, Box<dyn Stream>, Ta
     (log, stream, tap.unwrap())
 }
 
-/// The last that was told of each message, and whether it ended in order.
-fn told(log: &Log) -> (Vec<Frame>, bool) {
+/// Returns the last state of each message, and whether the connection ended in order.
+fn recorded(log: &EventLog) -> (Vec<Frame>, bool) {
     let mut all = std::collections::BTreeMap::new();
     let mut ended = None;
-    for event in log.seen.lock().unwrap().iter() {
+    for event in log.take() {
         match event {
             Event::WireFrames { frames, .. } => {
-                all.extend(frames.iter().map(|frame| (frame.number, frame.clone())));
+                all.extend(frames.into_iter().map(|frame| (frame.number, frame)));
             }
-            Event::WireClosed { in_order, .. } => ended = Some(*in_order),
+            Event::WireClosed { in_order, .. } => ended = Some(in_order),
             _ => {}
         }
     }
     (all.into_values().collect(), ended.unwrap())
 }
 
-/// All reads of our server's side, the peer's end included.
+/// Reads everything on a server's side, up to the peer's end.
 fn received(pieces: &[&[u8]]) -> (Vec<Frame>, bool) {
-    let reads = pieces.iter().map(|bytes| Ok(bytes.to_vec())).collect();
-    let (log, mut stream, _) = start(Side::Server, Depth::Full, Peer { reads, takes: true });
+    let peer = ScriptedStream::new(pieces.iter().map(|bytes| Act::Send(bytes.to_vec())));
+    let (log, mut stream, _) = start(Side::Server, Depth::Full, peer);
     let mut buffer = vec![0; 1 << 20];
     while stream.read(&mut buffer).unwrap() > 0 {}
     drop(stream);
-    told(&log)
+    recorded(&log)
 }
 
 fn small_file() -> Vec<u8> {
@@ -129,37 +61,36 @@ fn a_client_whose_mode_2_is_not_answered_in_order_did_not_end_in_order() {
         (&[TimedOut], false),
     ];
     for (errors, in_order) in cases {
-        let reads = errors.iter().map(|kind| Err((*kind).into())).collect();
-        let (log, mut stream, _) = start(Side::Client, Depth::Outline, Peer { reads, takes: true });
+        let peer = ScriptedStream::new(errors.iter().copied().map(Act::Fail));
+        let (log, mut stream, _) = start(Side::Client, Depth::Outline, peer);
         stream.write_all(&small_file()).unwrap();
         assert_eq!(stream.read(&mut [0; 8]).is_ok(), in_order);
         drop(stream);
-        let (frames, ended) = told(&log);
+        let (frames, ended) = recorded(&log);
         assert_eq!((frames.last().unwrap().kind, ended), (Kind::Close, in_order), "{errors:?}");
     }
     let (log, mut stream, _) =
-        start(Side::Client, Depth::Outline, Peer { reads: VecDeque::new(), takes: false });
+        start(Side::Client, Depth::Outline, ScriptedStream::new([]).rejecting_writes());
     assert!(stream.write(&small_file()).is_err());
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
     drop(stream);
-    assert!(!told(&log).1, "nothing could be written");
+    assert!(!recorded(&log).1, "nothing could be written");
 }
 
 #[test]
 fn a_server_that_breaks_off_did_not_end_in_order() {
     for (resets, in_order) in [(false, true), (true, false)] {
         // It waits for more files for a moment; and a client may go as it likes behind its MODE 2.
-        let fails = |kind: io::ErrorKind| Err(kind.into());
-        let (early, late) = (fails(io::ErrorKind::TimedOut), fails(io::ErrorKind::ConnectionReset));
-        let reads = VecDeque::from([early, Ok(small_file()), late]);
-        let (log, mut stream, _) = start(Side::Server, Depth::Outline, Peer { reads, takes: true });
+        let (early, late) = (Act::Fail(io::ErrorKind::TimedOut), Act::Fail(io::ErrorKind::ConnectionReset));
+        let peer = ScriptedStream::new([early, Act::Send(small_file()), late]);
+        let (log, mut stream, _) = start(Side::Server, Depth::Outline, peer);
         let ends = [false, true, false];
         assert_eq!(ends, ends.map(|_| stream.read(&mut [0; 256]).is_ok()));
         if resets {
             stream.reset();
         }
         drop(stream);
-        assert_eq!(told(&log).1, in_order);
+        assert_eq!(recorded(&log).1, in_order);
     }
 }
 
@@ -198,17 +129,16 @@ fn a_peer_that_hangs_up_behind_its_file_sent_it_whole_and_ended_in_order() {
 
 #[test]
 fn the_file_is_counted_from_when_somebody_looks() {
-    let (log, mut stream, tap) =
-        start(Side::Client, Depth::Outline, Peer { reads: VecDeque::new(), takes: true });
+    let (log, mut stream, tap) = start(Side::Client, Depth::Outline, ScriptedStream::new([]));
     let half = vec![7; 50_000];
     tap.body(100_000, Some(100_000));
     tap.file(&half);
     stream.write_all(&[&word(1)[..], &word(100_000), &half].concat()).unwrap();
-    log.recorder.set(Depth::Full);
+    log.recorder().unwrap().set(Depth::Full);
     tap.file(&half);
     stream.write_all(&half).unwrap();
     drop(stream);
-    let (frames, _) = told(&log);
+    let (frames, _) = recorded(&log);
     let file = frames[0].file.as_ref().unwrap();
     assert_eq!((file.bytes, frames[0].whole), (100_000, true));
     assert!(frames[0].body.entropy.len() > 20, "{:?}", frames[0].body.entropy);
@@ -239,8 +169,8 @@ fn blocks_that_come_one_by_one_are_counted_in_pieces_of_one_size() {
 fn a_body_that_the_kernel_moves_from_its_first_bytes_on_is_followed() {
     for seen in [0, 3, 7] {
         let head = [&word(1)[..], &word(100_000), &[7; 8][..seen]].concat();
-        let reads = VecDeque::from([Ok(head), Ok(word(2).to_vec())]);
-        let (log, mut stream, _) = start(Side::Server, Depth::Full, Peer { reads, takes: true });
+        let peer = ScriptedStream::new([head, word(2).to_vec()].map(Act::Send));
+        let (log, mut stream, _) = start(Side::Server, Depth::Full, peer);
         let mut buffer = [0; 64];
         assert_eq!(stream.read(&mut buffer).unwrap(), 16 + seen);
         let pipe = File::open("/dev/null").unwrap();
@@ -249,7 +179,7 @@ fn a_body_that_the_kernel_moves_from_its_first_bytes_on_is_followed() {
         }
         assert_eq!(stream.read(&mut buffer).unwrap(), 8);
         drop(stream);
-        let (frames, in_order) = told(&log);
+        let (frames, in_order) = recorded(&log);
         let kinds: Vec<Kind> = frames.iter().map(|frame| frame.kind).collect();
         assert_eq!((kinds, in_order), (vec![Kind::Data, Kind::Close], true), "{seen} seen");
         assert_eq!((frames[0].wire, frames[0].whole, frames[1].offset), (100_016, true, 100_016));

@@ -72,4 +72,15 @@ mod tests {
         let stored = pending.commit(Some(Digest::of(b"abcdefg"))).wait().unwrap();
         assert_eq!(stored, Stored { name, kept: Kept::Discarded });
     }
+
+    #[test]
+    fn bytes_of_a_pipe_are_refused_and_not_lost() {
+        let mut pending = Discard::new(FileName::from_wire(b"race-cp1-a.txt").unwrap());
+        let (out, into) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&into, b"abc").unwrap();
+        assert!(!pending.splices());
+        let result = pending.write_from(std::os::fd::AsFd::as_fd(&out), 3);
+        assert!(matches!(result, Err(StoreError::NoSplice)), "{result:?}");
+        assert_eq!(pending.bytes(), 0);
+    }
 }

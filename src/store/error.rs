@@ -1,4 +1,4 @@
-//! Errors of a store, and who must act.
+//! Errors of a store.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::name::{FileName, LAST_COPY};
-use crate::event::Blame;
 use crate::messages::escape;
 
 /// Why a file could not be stored. Each message contains its cause.
@@ -82,6 +81,9 @@ pub enum StoreError {
         /// The file.
         spot: Spot,
     },
+    /// The store cannot receive bytes from a pipe: [`Pending::splices`](super::Pending::splices) is false.
+    #[error("cannot write a file: this store cannot receive bytes from a pipe")]
+    NoSplice,
     /// Another error from the system.
     #[error("cannot {doing} {spot}: {cause}")]
     Failed {
@@ -104,16 +106,6 @@ impl StoreError {
             io::ErrorKind::PermissionDenied => Self::Denied { doing, spot },
             io::ErrorKind::NotADirectory => Self::NotAFolder { doing, spot },
             _ => Self::Failed { doing, spot, cause },
-        }
-    }
-
-    /// Who has to change something.
-    #[must_use]
-    pub fn blame(&self) -> Blame {
-        match self {
-            Self::NotAFolder { .. } => Blame::User,
-            Self::NoFreeName { .. } => Blame::Peer,
-            _ => Blame::System,
         }
     }
 }
@@ -189,13 +181,5 @@ mod tests {
         ] {
             assert_eq!(StoreError::new(Doing::Write, spot(), errno.into()).to_string(), words);
         }
-    }
-
-    #[test]
-    fn blames_the_one_who_can_change_it() {
-        let spot = || Spot { folder: "in".into(), name: None };
-        assert_eq!(StoreError::new(Doing::Sync, spot(), Errno::NOSPC.into()).blame(), Blame::System);
-        assert_eq!(StoreError::new(Doing::Open, spot(), Errno::NOTDIR.into()).blame(), Blame::User);
-        assert_eq!(StoreError::NoFreeName { spot: spot() }.blame(), Blame::Peer);
     }
 }

@@ -107,10 +107,9 @@ pub trait Pending: Send {
     }
 
     /// Adds the next `len` bytes of a pipe to the end of the file, without copying them into this process.
-    /// They **MUST** be in the pipe. Only where it [`splices`](Self::splices).
+    /// They **MUST** be in the pipe. Fails with [`StoreError::NoSplice`] unless the file [`splices`](Self::splices).
     fn write_from(&mut self, _pipe: BorrowedFd<'_>, _len: usize) -> Result<(), StoreError> {
-        debug_assert!(false, "it does not splice");
-        Ok(())
+        Err(StoreError::NoSplice)
     }
 
     /// Publishes the file. **Must** be called only when it is complete: its length, and in CP2 its HMAC, are right.

@@ -26,7 +26,7 @@ use upseal::net::record::{self, Recorder};
 use upseal::net::server::{Lifetime, Server};
 use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, SEND_PATIENCE, Upload};
+use upseal::net::upload::{Content, SEND_PATIENCE, Start};
 use upseal::store::Nowhere;
 use upseal::trust::Anchor;
 
@@ -98,14 +98,10 @@ impl Bench {
             dialect: Some(dialect),
             at_ms: 0,
         });
-        let mut upload = Upload::new(Connection::new(stream, SEND_PATIENCE), dialect);
+        let mut upload = Start::new(Connection::new(stream, SEND_PATIENCE), dialect)
+            .proven_by(&self.anchor)
+            .expect("its proof");
         upload.record(tap);
-        if variant.authenticates() {
-            upload.prove(&self.anchor, None).expect("its proof");
-        }
-        if variant == Variant::Cp2 {
-            upload.agree().expect("a key");
-        }
         let meter = Meter::default();
         for n in 0..files {
             // A lane of a race is discarded by the server: no disk takes part.

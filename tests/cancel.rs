@@ -1,4 +1,4 @@
-//! Uploads that are stopped wherever they are, and what becomes of their neighbours.
+//! Cancellation of uploads in every state, and its effect on other uploads.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use common::{
     ANYWHERE, BIG, Client, Files, Host, PATIENCE, accept, is_final, is_state, job_track, listen, message,
-    nobody, noise, words,
+    noise, unused_address, words,
 };
 use upseal::event::{
     Command, Dialect, Event, FaultKind, Framing, JobId, Lane, RaceOrder, State, Subject, Target, Track,
@@ -17,7 +17,7 @@ use upseal::event::{
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Stream as _, Tcp};
-use upseal::net::upload::{Content, Upload, UploadError};
+use upseal::net::upload::{Content, Start, UploadError};
 use upseal::transfer::EmbeddedOptions;
 use upseal::trust::Anchor;
 
@@ -27,7 +27,7 @@ fn cancel(client: &Client, id: u64) {
     client.ask(Command::Cancel(JobId(id)));
 }
 
-/// A client whose first upload blocks, because nobody reads it, and whose others wait.
+/// A client whose first upload blocks, because the server does not read it, and whose others wait.
 fn blocked(names: &[&str]) -> (Client, common::Peer) {
     let (listener, target) = listen();
     let mut client = Client::start();
@@ -46,7 +46,7 @@ fn states(client: &mut Client, id: u64) -> Vec<State> {
     client.events.states(job_track(id))
 }
 
-/// Everything that happens until the threads are gone, at an upload whose end is not asked for.
+/// Every state of an upload until the threads have ended.
 fn count_final(client: &mut Client, id: u64) -> usize {
     client.shut_down();
     client.events.count(is_final(id))
@@ -60,17 +60,17 @@ fn a_waiting_upload_is_cancelled_at_once_and_the_running_one_goes_on() {
     assert_eq!(states(&mut client, 1).last(), Some(&State::Sending));
     let (bytes, in_order) = peer.read_upload();
     assert!(in_order && bytes.ends_with(&words(&[2])));
-    assert_eq!(bytes.len() as u64, 8 + 8 + 7 + 8 + 8 + BIG + 8, "the big file, and nothing of the other");
+    assert_eq!(bytes.len() as u64, 8 + 8 + 7 + 8 + 8 + BIG + 8, "the big file, and no byte of the other");
 }
 
-/// A queue of connections that is full lets nobody in, and refuses nobody.
+/// A full backlog accepts no connection and refuses none.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_connection_that_nobody_answers_is_cancelled() {
+fn a_connection_attempt_without_an_answer_is_cancelled() {
     use rustix::net::{AddressFamily, SocketType, socket_with};
     use rustix::net::{SocketFlags, connect, listen};
 
-    let (listener, address) = nobody();
+    let (listener, address) = unused_address();
     listen(&listener, 0).unwrap();
     let _in_the_queue: Vec<_> = (0..4)
         .map(|_| {
@@ -110,15 +110,15 @@ fn a_server_that_does_not_prove_itself_is_not_waited_for() {
 }
 
 #[test]
-fn an_upload_whose_bytes_nobody_reads_is_cancelled() {
+fn an_upload_that_the_server_does_not_read_is_cancelled() {
     let (mut client, mut peer) = blocked(&[]);
     cancel(&client, 1);
     assert_eq!(client.finish(1), State::Cancelled);
     let (bytes, in_order) = peer.read_to_end();
-    assert!(!in_order && (bytes.len() as u64) < BIG, "never an end that could be taken for the file's");
+    assert!(!in_order && (bytes.len() as u64) < BIG, "no end that could be taken for the end of the file");
 }
 
-/// A file that asks for its own end after its first chunk: there the blocks sent are whole.
+/// A file that stops its own upload after its first chunk, when all sent blocks are whole.
 struct StopsItself<'a> {
     content: &'a [u8],
     stop: Interrupter,
@@ -135,7 +135,7 @@ impl Read for StopsItself<'_> {
 
 const CONTENT: usize = 128 << 10;
 
-/// In framings D and E an end in order between two blocks is the file's end, so a cancel must be none.
+/// In framings D and E an end in order between two blocks ends the file, so a cancellation must not be one.
 #[test]
 fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
     for framing in [Framing::A, Framing::D, Framing::E] {
@@ -143,8 +143,9 @@ fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
         let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
         let stop = tcp.interrupter();
         let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
-        let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
-        upload.prove(&Anchor::load(&common::ca()).unwrap(), None).unwrap();
+        let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect)
+            .proven_by(&Anchor::load(&common::ca()).unwrap())
+            .unwrap();
         let content = noise(CONTENT, 1);
         let mut source = StopsItself { content: &content, stop };
         let error = upload
@@ -173,7 +174,7 @@ fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
 }
 
 #[test]
-fn neighbours_of_a_cancelled_upload_are_delivered_all_the_same() {
+fn other_uploads_are_delivered_when_one_is_cancelled() {
     for variant in Variant::ALL {
         let mut host = Host::start();
         host.hold("big.bin");
@@ -205,7 +206,7 @@ fn neighbours_of_a_cancelled_upload_are_delivered_all_the_same() {
 }
 
 #[test]
-fn cancelling_what_has_ended_or_never_was_changes_nothing() {
+fn cancelling_an_ended_or_unknown_upload_changes_nothing() {
     let host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
@@ -221,9 +222,9 @@ fn cancelling_what_has_ended_or_never_was_changes_nothing() {
 }
 
 #[test]
-fn cancel_all_stops_what_runs_and_all_that_waits_each_once() {
+fn cancel_all_stops_every_running_and_waiting_upload_once() {
     let (mut client, _peer) = blocked(&["a.txt", "b.txt"]);
-    // One that was cancelled and put back is in the queue once, not twice.
+    // An upload that was cancelled and retried is in the queue once, not twice.
     cancel(&client, 2);
     client.ask(Command::Retry(JobId(2)));
     client.events.until(is_state(2, State::Waiting));
@@ -237,7 +238,7 @@ fn cancel_all_stops_what_runs_and_all_that_waits_each_once() {
 }
 
 #[test]
-fn what_is_put_back_stands_at_the_end_of_the_queue() {
+fn a_retried_upload_goes_to_the_end_of_the_queue() {
     let (mut client, mut peer) = blocked(&["a.txt", "b.txt"]);
     cancel(&client, 2);
     client.ask(Command::Retry(JobId(2)));
@@ -249,7 +250,7 @@ fn what_is_put_back_stands_at_the_end_of_the_queue() {
 }
 
 #[test]
-fn retry_sends_again_what_has_failed() {
+fn retry_resends_a_failed_upload() {
     let mut host = Host::start();
     let mut client = Client::start();
     client.upload(&["late.txt"], &host.target(), Dialect::of(Variant::Cp2));
@@ -259,7 +260,7 @@ fn retry_sends_again_what_has_failed() {
     client.ask(Command::Retry(JobId(1)));
     client.events.until(is_state(1, State::Waiting));
     assert!(client.finish(1).has_arrived());
-    // What was delivered is not sent again.
+    // A delivered upload is not resent.
     client.ask(Command::Retry(JobId(1)));
     client.ask(Command::RetryFailed);
     assert_eq!(count_final(&mut client, 1), 2);
@@ -268,7 +269,7 @@ fn retry_sends_again_what_has_failed() {
 }
 
 #[test]
-fn retry_failed_takes_all_that_failed_and_leaves_what_was_cancelled() {
+fn retry_failed_resends_every_failed_upload_and_no_cancelled_one() {
     let host = Host::start();
     let (mut client, mut peer) = blocked(&["cancelled.txt"]);
     cancel(&client, 2);
@@ -292,7 +293,7 @@ fn retry_failed_takes_all_that_failed_and_leaves_what_was_cancelled() {
 }
 
 #[test]
-fn remove_forgets_what_does_not_run() {
+fn remove_forgets_uploads_that_are_not_running() {
     let (mut client, mut peer) = blocked(&["a.txt", "b.txt"]);
     client.ask(Command::Remove(JobId(1)));
     client.ask(Command::Remove(JobId(2)));
@@ -305,7 +306,7 @@ fn remove_forgets_what_does_not_run() {
     drop(peer);
     let last = [message(0, b"b.txt"), message(1, b"b.txt"), words(&[2])].concat();
     assert!(bytes.ends_with(&last));
-    assert!(!bytes.windows(5).any(|window| window == b"a.txt"), "nothing of what was removed");
+    assert!(!bytes.windows(5).any(|window| window == b"a.txt"), "no removed file is sent");
     assert!(client.finish(1).has_arrived());
     client.ask(Command::Remove(JobId(1)));
     client.events.until(|event| *event == Event::Removed { job: JobId(1) });
@@ -401,7 +402,7 @@ fn a_race_that_is_stopped_on_its_way_has_a_verdict_of_cancelled_lanes() {
     }
 }
 
-/// Whoever asked for a race waits for its verdict, so it must come.
+/// The user interface waits for a race's verdict, so it must come.
 #[test]
 fn a_race_that_is_stopped_before_it_begins_has_a_verdict_too() {
     for stop in [Command::StopRace, Command::CancelAll] {

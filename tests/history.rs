@@ -172,7 +172,7 @@ fn it_is_read_as_text_as_csv_and_as_json() {
 #[test]
 fn an_upload_that_reached_nobody_is_among_the_failed() {
     let home = Home::new();
-    let (_bound, address) = common::nobody();
+    let (_bound, address) = common::unused_address();
     let address = address.to_string();
     let line = words("send -p plain --retries 0 --to {server} a.txt b.txt", &[("server", &address)]);
     assert_eq!(home.start(line).finish().code, Some(3));

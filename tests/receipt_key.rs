@@ -245,7 +245,7 @@ fn a_damaged_file_of_known_servers_makes_a_receipt_unbelieved() {
     fs::write(home.path("known"), "nonsense\n").unwrap();
     let sent = send(&home, &address, plain);
     assert_eq!(sent.code, Some(5), "{sent:?}");
-    assert!(state(&sent)["failed"].to_string().contains("the receipt is not believed"), "{sent:?}");
+    assert!(state(&sent)["failed"].to_string().contains("cannot check the key of the receipt"), "{sent:?}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn recording(depth: Depth) -> (Client, tempfile::TempDir) {
     (client, folder)
 }
 
-/// A client that is told to end does not send its MODE 2 any more.
+/// A client that is shut down sends no MODE 2.
 fn both_ended(client: &mut Client) {
     while client.events.count(|event| matches!(event, Event::WireClosed { .. })) < 2 {
         client.events.next();
@@ -120,7 +120,7 @@ fn every_message_of_every_dialect_has_its_size_and_its_place_on_both_ends() {
     for size in [0, 1, 200, 600_000] {
         for dialect in dialects() {
             if size > 1000 && dialect.variant == Variant::Cp1 && dialect.framing != Framing::A {
-                continue; // The pairs are told at 200 bytes too, and the time is RSA's.
+                continue; // Pairs are covered at 200 bytes, and RSA takes long.
             }
             let content = noise(size, 5);
             let (client, server, counted) = one(Depth::Full, dialect, "a.bin", &content);
@@ -293,7 +293,7 @@ fn told(event: &Event) -> usize {
     }
 }
 
-/// A server that serves nobody's recorder: what is no message of the protocol is said to be none.
+/// Bytes that are no message of the protocol are recorded as unknown.
 #[test]
 fn what_is_no_message_is_recorded_as_such() {
     let (mut client, _folder) = recording(Depth::Full);
@@ -310,7 +310,7 @@ fn what_is_no_message_is_recorded_as_such() {
     assert_eq!(session.of(Kind::Unknown).wire, 24);
 }
 
-/// PROTOCOL.md: many hang up behind their last file. What is refused is refused behind MODE 2, too.
+/// Many clients hang up after their last file. A refusal after MODE 2 is recorded as one.
 #[test]
 fn a_file_without_a_mode_2_ended_in_order_and_a_refused_one_did_not() {
     let name = [&common::words(&[0, 5])[..], b"a.txt"].concat();

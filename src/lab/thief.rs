@@ -17,7 +17,7 @@ use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
 use crate::net::connection::Connection;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{Content, Upload};
+use crate::net::upload::{Content, Start};
 use crate::net::wire::Message;
 
 /// Bytes of a piece that is looked for: nobody guesses as many.
@@ -125,14 +125,18 @@ pub fn own(
     let tcp = Tcp::connect(&server.to_string(), PATIENCE, &Interrupter::default())?;
     let (silent, log) = (Arc::new(AtomicBool::new(false)), Arc::default());
     let tap = Tap { tcp, silent: Arc::clone(&silent), log: Arc::clone(&log) };
-    let mut upload = Upload::new(Connection::new(Box::new(tap), PATIENCE), dialect);
-    if dialect.variant.authenticates() {
-        upload.prove(&cast.anchor, None)?;
-    }
-    silent.store(true, Ordering::SeqCst);
-    if dialect.variant == Variant::Cp2 {
-        upload.agree()?;
-    }
+    let go_silent = || silent.store(true, Ordering::SeqCst);
+    let mut upload = match Start::new(Connection::new(Box::new(tap), PATIENCE), dialect) {
+        Start::Plain(upload) => {
+            go_silent();
+            *upload
+        }
+        Start::Unproven(server) => {
+            let proven = server.prove(&cast.anchor, None)?;
+            go_silent();
+            proven.begin()?
+        }
+    };
     let mut content = letter.content.as_slice();
     let size = content.len() as u64;
     upload.file(letter.name, Content::Reader(&mut content), size, &Meter::default())?;

@@ -1,9 +1,9 @@
-//! How many PKCS #1 v1.5 blocks that did not conform a server answers: the bound on its padding oracle.
+//! Limit of the PKCS #1 v1.5 blocks that do not conform and are answered: the bound on the server's padding oracle.
 //!
-//! Whether a block conforms to PKCS #1 v1.5 shows in what a server does next, and an attacker who may ask often
-//! enough decrypts anything that was encrypted with the server's key (Bleichenbacher 1998; about 10^5 questions).
-//! So each block that was looked at and did not conform is counted, for the key and for the client's network, and
-//! at the limit PKCS #1 v1.5 is no longer looked at. The counts are in the history and survive a restart.
+//! A server's next step reveals whether a block conforms to PKCS #1 v1.5. An attacker with enough attempts decrypts
+//! anything that was encrypted with the server's key (Bleichenbacher 1998; about 10^5 attempts). So each evaluated block
+//! that does not conform is counted, for the key and for the client's network, and at the limit PKCS #1 v1.5 is no longer
+//! evaluated. The counts are in the history and survive a restart.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,21 +15,21 @@ use parking_lot::Mutex;
 use crate::digest::Digest;
 use crate::history::{History, HistoryError};
 
-/// Misses of one key after which PKCS #1 v1.5 is off for it. An attack needs a hundred times as many.
+/// Misses for one key after which PKCS #1 v1.5 is off for that key. An attack needs a hundred times as many.
 pub const PER_KEY: u64 = 1000;
 
-/// Misses from one network after which PKCS #1 v1.5 is off for that network, so that one client alone does not
-/// use up the key's.
+/// Misses from one network after which PKCS #1 v1.5 is off for that network, so that one client alone does not use up
+/// the budget of the key.
 pub const PER_NETWORK: u64 = 100;
 
-/// Why PKCS #1 v1.5 is off from now on.
+/// Reason why PKCS #1 v1.5 is off from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spent {
-    /// [`PER_KEY`] is reached.
+    /// The limit for the key is reached.
     Key,
-    /// [`PER_NETWORK`] is reached by this one.
+    /// The limit for this network is reached.
     Network(String),
-    /// The count cannot be written, and an uncounted question is not answered.
+    /// The count cannot be written, and an uncounted block is not answered.
     Unwritable(String),
 }
 
@@ -48,13 +48,13 @@ impl fmt::Display for Spent {
             }
         }
         f.write_str(
-            "; this may be an attack on the key: make a new one (upseal certs init), or turn PKCS1v15 on again with \
+            "; this may be an attack on the key: create a new one (upseal certs init), or turn PKCS1v15 on again with \
              upseal serve --reset-padding-budget",
         )
     }
 }
 
-/// The budget of one server key. The default counts in memory: for keys that do not outlive the process either.
+/// Budget of one server key. The default counts in memory, for keys that do not outlive the process either.
 #[derive(Debug)]
 pub struct PaddingBudget {
     kept: Option<(Arc<History>, Digest)>,
@@ -77,7 +77,7 @@ struct Counts {
 }
 
 impl PaddingBudget {
-    /// Opens the counts of the key with this fingerprint.
+    /// Reads the counts of the key with this fingerprint.
     ///
     /// # Errors
     /// The history cannot be read.
@@ -88,13 +88,13 @@ impl PaddingBudget {
         Ok(Self { kept: Some((history, key)), counts, ..Self::default() })
     }
 
-    /// Counts in memory, with other limits: for tests of what the limits are good for.
+    /// Creates a budget in memory with other limits, for tests that show why there are limits.
     #[must_use]
     pub fn with_limits(per_key: u64, per_network: u64) -> Self {
         Self { kept: None, per_key, per_network, counts: Mutex::default() }
     }
 
-    /// Returns whether blocks of a client there may be looked at for PKCS #1 v1.5.
+    /// Returns whether blocks from this address may be evaluated for PKCS #1 v1.5.
     #[must_use]
     pub fn allows(&self, client: Option<IpAddr>) -> bool {
         let counts = self.counts.lock();
@@ -108,7 +108,7 @@ impl PaddingBudget {
         self.counts.lock().all >= self.per_key
     }
 
-    /// Counts one block that did not conform. Returns what is off because of this one.
+    /// Counts one block that did not conform. Returns what is off because of this block.
     pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {
         let network = network(client);
         let spent = {
@@ -131,7 +131,7 @@ impl PaddingBudget {
     }
 }
 
-/// What a client shares with those it cannot be told from: an IPv4 address, or an IPv6 /64.
+/// Returns the network of a client: an IPv4 address, or an IPv6 /64, within which clients cannot be distinguished.
 fn network(client: Option<IpAddr>) -> String {
     match client.map(|address| address.to_canonical()) {
         Some(IpAddr::V4(address)) => address.to_string(),
@@ -143,7 +143,7 @@ fn network(client: Option<IpAddr>) -> String {
     }
 }
 
-/// The address in `ip:port`.
+/// Returns the address in `ip:port`.
 #[must_use]
 pub fn address_of(peer: &str) -> Option<IpAddr> {
     peer.parse::<SocketAddr>().ok().map(|peer| peer.ip())
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_not_answered() {
+    fn a_block_that_cannot_be_counted_is_not_answered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.db");
         let budget =

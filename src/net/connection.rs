@@ -1,4 +1,4 @@
-//! The one blocking read and write loop over a [`Stream`].
+//! Blocking reads and writes over a [`Stream`], with a buffer and a timeout.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use super::stream::{Interrupter, Stream};
 
-/// Bytes read ahead at the most.
+/// Bytes that are read ahead at most.
 const BUFFER: usize = 256 << 10;
 
-/// Bytes that the kernel moves in one call: between two of them a cancel is looked for.
+/// Bytes that the kernel moves in one call. Between two calls a cancellation is noticed.
 pub const SPLICE: usize = 1 << 20;
 
-/// A stream with a read buffer, and a patience: how long it may stand still.
+/// Stream with a read buffer and a patience: the longest time without progress.
 pub struct Connection {
     stream: Box<dyn Stream>,
     patience: Duration,
-    /// When everything must be done, however well it moves; `None`: no limit.
+    /// Moment after which reads and writes fail, whatever the progress; `None`: no limit.
     limit: Option<Instant>,
-    /// When the stream's deadline was last moved; it is not moved for every call.
+    /// When the stream's deadline was last moved; it is not moved at every call.
     moved: Option<Instant>,
     buffer: Box<[u8]>,
     /// 0 <= `start` <= `end` <= `BUFFER`.
@@ -28,8 +28,28 @@ pub struct Connection {
     interrupter: Interrupter,
 }
 
+/// What a decoder made of the bytes at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoded<T> {
+    /// A whole message.
+    Message(T),
+    /// More bytes are needed; the patience of the next read, if it changes.
+    More(Option<Duration>),
+}
+
+/// Why no whole message was read.
+#[derive(Debug)]
+pub enum ReadError<E> {
+    /// The decoder rejects the bytes.
+    Malformed(E),
+    /// The peer ended its side in order; what is buffered is no whole message.
+    Ended,
+    /// The stream failed, or the peer was silent for too long (`TimedOut`).
+    Failed(io::Error),
+}
+
 impl Connection {
-    /// Over this stream; a read or write without progress for `patience` fails with `TimedOut`.
+    /// Wraps `stream`. A read or write without progress for `patience` fails with `TimedOut`.
     #[must_use]
     pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
         let interrupter = stream.interrupter();
@@ -37,7 +57,7 @@ impl Connection {
         Self { stream, patience, limit: None, moved: None, buffer, start: 0, end: 0, interrupter }
     }
 
-    /// Changes the patience.
+    /// Sets the patience.
     pub fn set_patience(&mut self, patience: Duration) {
         if self.patience != patience {
             self.patience = patience;
@@ -45,38 +65,38 @@ impl Connection {
         }
     }
 
-    /// From now on reads and writes fail with `TimedOut` at this moment, however well they move: a peer that sends a
-    /// byte now and then must not hold an exchange for ever. `None`: no limit.
+    /// Makes reads and writes fail with `TimedOut` from this moment on, whatever their progress: a peer that sends a byte
+    /// now and then must not hold an exchange for ever. `None`: no limit.
     pub fn set_limit(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         self.moved = None;
     }
 
-    /// A handle that stops it from another thread.
+    /// Returns a handle that stops the connection from another thread.
     #[must_use]
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
     }
 
-    /// This side's address ([`Stream::local`]).
+    /// Returns this side's address ([`Stream::local`]).
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.stream.local()
     }
 
-    /// Whether this connection was stopped from another thread.
+    /// Returns whether the connection was stopped from another thread.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.interrupter.is_raised()
     }
 
-    /// Bytes received and not consumed.
+    /// Returns the bytes that were received and not consumed.
     #[must_use]
     pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Takes bytes from the front; `n` is at most `buffered().len()`.
+    /// Removes `n` bytes from the front of the buffer, at most `buffered().len()`.
     pub fn consume(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
         if self.start == self.end {
@@ -84,11 +104,11 @@ impl Connection {
         }
     }
 
-    /// Reads once, behind what is buffered. 0: the peer has ended in order (or the buffer is full,
-    /// which no decoder of ours lets happen).
+    /// Reads once, and appends to the buffer. Returns the number of bytes; 0: the peer has ended in order (or the buffer
+    /// is full, which no decoder in this crate lets happen).
     ///
     /// # Errors
-    /// The stream's, `TimedOut` included.
+    /// The stream's error, or `TimedOut`.
     pub fn fill(&mut self) -> io::Result<usize> {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -100,11 +120,35 @@ impl Connection {
         Ok(n)
     }
 
-    /// Reads once, into `out`: what is buffered, or else straight from the stream. 0 as in
-    /// [`Connection::fill`], or if `out` is empty.
+    /// Reads until `decode` has a whole message. `decode` is given the bytes at hand, and returns how many it took.
     ///
     /// # Errors
-    /// The stream's, `TimedOut` included.
+    /// [`ReadError`]. After `TimedOut` the message may be read on.
+    pub fn read_message<T, E>(
+        &mut self,
+        mut decode: impl FnMut(&[u8]) -> Result<(usize, Decoded<T>), E>,
+    ) -> Result<T, ReadError<E>> {
+        loop {
+            let (taken, decoded) = decode(self.buffered()).map_err(ReadError::Malformed)?;
+            self.consume(taken);
+            match decoded {
+                Decoded::Message(message) => return Ok(message),
+                Decoded::More(Some(patience)) => self.set_patience(patience),
+                Decoded::More(None) => {}
+            }
+            match self.fill() {
+                Ok(0) => return Err(ReadError::Ended),
+                Ok(_) => {}
+                Err(error) => return Err(ReadError::Failed(error)),
+            }
+        }
+    }
+
+    /// Reads once into `out`: from the buffer, or from the stream if the buffer is empty. Returns 0 as
+    /// [`Connection::fill`] does, or if `out` is empty.
+    ///
+    /// # Errors
+    /// The stream's error, or `TimedOut`.
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let here = self.buffered();
         if here.is_empty() && !out.is_empty() {
@@ -117,26 +161,26 @@ impl Connection {
         Ok(n)
     }
 
-    /// Writes all of it, telling `progress` of each piece that the kernel took.
+    /// Writes all of `bytes`. Calls `progress` with the size of each piece that the kernel took.
     ///
     /// # Errors
-    /// The stream's, `TimedOut` included.
+    /// The stream's error, or `TimedOut`.
     pub fn send(&mut self, bytes: &[u8], progress: impl FnMut(u64)) -> io::Result<()> {
         self.write_all(bytes, progress, |stream, bytes| stream.write(bytes))
     }
 
-    /// The same, when more follows soon ([`Stream::write_more`]).
+    /// Writes as [`Connection::send`] does, where more follows soon ([`Stream::write_more`]).
     ///
     /// # Errors
-    /// The stream's, `TimedOut` included.
+    /// The stream's error, or `TimedOut`.
     pub fn send_more(&mut self, bytes: &[u8], progress: impl FnMut(u64)) -> io::Result<()> {
         self.write_all(bytes, progress, |stream, bytes| stream.write_more(bytes))
     }
 
-    /// Sends what waits for more ([`Connection::send_more`]), since nothing follows soon.
+    /// Sends bytes that wait for more ([`Connection::send_more`]), because nothing follows soon.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's error.
     pub fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
     }
@@ -160,16 +204,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the kernel can move bytes between this connection and a file.
+    /// Returns whether the kernel can move bytes between this connection and a file.
     #[must_use]
     pub fn splices(&self) -> bool {
         self.stream.splices()
     }
 
-    /// Lets the kernel send `len` bytes of a file from its position on, if it [can](Self::splices).
+    /// Lets the kernel send `len` bytes of a file from its position on. Only where the connection
+    /// [splices](Self::splices).
     ///
     /// # Errors
-    /// The stream's; `UnexpectedEof`: the file is shorter.
+    /// The stream's error; `UnexpectedEof` if the file is shorter.
     pub fn send_from(
         &mut self,
         file: BorrowedFd<'_>,
@@ -190,31 +235,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Lets the kernel read at most `len` bytes into a pipe, if it [can](Self::splices). What is buffered must be
-    /// taken first. 0 as in [`Connection::fill`].
+    /// Lets the kernel read at most `len` bytes into a pipe. Only where the connection [splices](Self::splices), and
+    /// when the buffer is empty. Returns 0 as [`Connection::fill`] does.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's error.
     pub fn read_to(&mut self, pipe: BorrowedFd<'_>, len: u64) -> io::Result<usize> {
         debug_assert!(self.buffered().is_empty());
         self.move_deadline()?;
         self.stream.read_to(pipe, at_once(len))
     }
 
-    /// Says that nothing more will be written.
+    /// Ends the writing side; reading goes on.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's error.
     pub fn finish_writing(&mut self) -> io::Result<()> {
         self.stream.finish_writing()
     }
 
-    /// Keeps few bytes in the kernel's buffers ([`Stream::buffer_little`]).
+    /// Makes the kernel's buffers small ([`Stream::buffer_little`]).
     pub fn buffer_little(&mut self) {
         self.stream.buffer_little();
     }
 
-    /// Makes the coming end one that the peer cannot take for an end in order.
+    /// Makes dropping the connection a reset, which the peer cannot take for an end in order.
     pub fn reset(&mut self) {
         self.stream.reset();
     }
@@ -224,17 +269,17 @@ impl Connection {
         self.stream.end_in_order();
     }
 
-    /// A handle that stops reads from another thread, so that a refusal can follow ([`Stream::pauser`]).
+    /// Returns a handle that stops reads from another thread, so that a refusal can follow ([`Stream::pauser`]).
     pub fn pauser(&mut self) -> Interrupter {
         self.stream.pauser()
     }
 
-    /// Forgets the [`Connection::pauser`].
+    /// Takes back the [`Connection::pauser`]: reads work again.
     pub fn resume(&mut self) {
         self.stream.resume();
     }
 
-    /// Sends `last` and resets the connection, after what still comes was dropped for at most `patience`
+    /// Sends `last` and resets the connection, after it has read and dropped what still comes for at most `patience`
     /// ([`Stream::refuse`]).
     pub fn refuse(&mut self, last: &[u8], patience: Duration) {
         (self.start, self.end) = (0, 0);
@@ -244,21 +289,21 @@ impl Connection {
     /// Ends this side after the peer's end ([`Stream::finish`]).
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's error.
     pub fn finish(&mut self, patience: Duration) -> io::Result<()> {
         self.stream.finish(patience)
     }
 
-    /// Reads what has come, without waiting. `None`: nothing has; 0 as in [`Connection::fill`].
+    /// Reads bytes that have come, without waiting. `None`: none have; 0 as [`Connection::fill`].
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's error.
     pub fn look(&mut self) -> io::Result<Option<usize>> {
         let has_room = self.end - self.start < self.buffer.len();
         if has_room && self.stream.is_readable() { self.fill().map(Some) } else { Ok(None) }
     }
 
-    /// Moves the deadline ahead, but not for every call: a timeout costs two system calls.
+    /// Moves the deadline ahead, but not at every call: a timeout costs two system calls.
     fn move_deadline(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let slack = self.patience / 16;
@@ -274,7 +319,7 @@ impl Connection {
     }
 }
 
-/// As many of `left` bytes as the kernel moves in one call.
+/// Returns how many of `left` bytes the kernel moves in one call.
 fn at_once(left: u64) -> usize {
     usize::try_from(left).unwrap_or(usize::MAX).min(SPLICE)
 }
@@ -283,7 +328,33 @@ fn at_once(left: u64) -> usize {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::testing::{Finally, Pieces, ScriptedStream};
+    use crate::testing::{Act, Finally, Pieces, ScriptedStream};
+
+    /// Takes three bytes as a message.
+    fn three(input: &[u8]) -> Result<(usize, Decoded<Vec<u8>>), u8> {
+        match input {
+            [bad @ b'!', ..] => Err(*bad),
+            [_, _, _, ..] => Ok((3, Decoded::Message(input[..3].to_vec()))),
+            _ => Ok((0, Decoded::More(None))),
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_over_silences_and_leaves_what_follows() {
+        let silence = Act::Fail(io::ErrorKind::TimedOut);
+        let script =
+            [Act::Send(b"ab".to_vec()), silence, Act::Send(b"cde".to_vec()), Act::Send(b"!".to_vec())];
+        let mut connection = Connection::new(Box::new(ScriptedStream::new(script)), Duration::from_secs(60));
+        let Err(ReadError::Failed(error)) = connection.read_message(three) else { panic!("a silence") };
+        assert_eq!((error.kind(), connection.buffered()), (io::ErrorKind::TimedOut, &b"ab"[..]));
+        assert_eq!(connection.read_message(three).unwrap(), b"abc");
+        assert_eq!(connection.buffered(), b"de");
+        assert_eq!(connection.read_message(three).unwrap(), b"de!");
+        assert!(matches!(connection.read_message(three), Err(ReadError::Ended)));
+        let mut connection =
+            Connection::new(Box::new(ScriptedStream::sending(b"!")), Duration::from_secs(60));
+        assert!(matches!(connection.read_message(three), Err(ReadError::Malformed(b'!'))));
+    }
 
     #[test]
     fn a_limit_ends_what_moves_all_the_time() {

@@ -6,7 +6,8 @@
 //!   500 ms  2001:db8::8                 (not begun)
 //! ```
 //!
-//! An attempt begins 250 ms after the one before, or at once when that one has failed; each has the time that is left.
+//! An attempt begins 250 ms after the previous one, or at once when that one has failed. Each may use the remaining
+//! time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use super::stream::Interrupter;
 
-/// Between the beginnings of two attempts (RFC 8305, 5: "Connection Attempt Delay").
+/// Time between the beginnings of two attempts (RFC 8305, 5: "Connection Attempt Delay").
 pub(super) const STAGGER: Duration = Duration::from_millis(250);
-/// How often a wait looks whether it was interrupted.
+/// Interval at which a wait checks whether it was interrupted.
 const LOOK: Duration = Duration::from_millis(20);
-/// The most addresses that are tried: a name must not cost a thread for each of thousands.
+/// Addresses that are tried at most: a name must not cost a thread for each of thousands.
 const MOST: usize = 32;
 
 /// Returns the addresses in the order of RFC 8305, 4: as the resolver sorted them, with the two families in turn.
@@ -47,11 +48,11 @@ pub(super) fn in_turn(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<So
     }
 }
 
-/// Connects to the first address that answers, for `patience` in all. Each attempt has a thread of its own; those that
-/// are not needed end by themselves, and what they connect to is closed at once.
+/// Connects to the first address that answers, within `patience`. Each attempt runs on its own thread. Attempts that are
+/// not needed end by themselves, and their connections are closed at once.
 ///
 /// # Errors
-/// The error of the last attempt to fail; `TimedOut`; `Interrupted` soon after `stop` was raised.
+/// The error of the last attempt that failed; `TimedOut`; `Interrupted` soon after `stop` was raised.
 pub(super) fn first_of<T: Send + 'static>(
     addresses: &[SocketAddr],
     patience: Duration,
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn if_all_fail_the_last_error_is_told_and_a_name_may_have_no_address() {
+    fn if_all_fail_the_last_error_is_returned_and_a_name_may_have_no_address() {
         let refuse = |_: SocketAddr, _: Duration| Err::<(), _>(io::ErrorKind::ConnectionRefused.into());
         let stop = Interrupter::default();
         let all = addresses(&["10.0.0.1:7", "10.0.0.2:7"]);

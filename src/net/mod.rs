@@ -1,9 +1,9 @@
-//! The protocol over a connection: two walks, a mirror of each other, and the server.
+//! The protocol over a connection: the client's side and the server's side, each a mirror of the other, and the server.
 //!
 //! ```text
-//!   client: upload.rs                                        server: receive.rs
+//!   client: upload/                                          server: receive/
 //!
-//!   hello ──────────── MODE 3, the message ────────────────► sign            handshake.rs
+//!   hello ──────────── MODE 3, the message ────────────────► sign            handshake/
 //!   chain, dates, signature ◄── signature, certificate ─────
 //!   a session key ──── MODE 4, under the server's key ─────► unwrap          (CP2)
 //!
@@ -13,7 +13,7 @@
 //!   Seal        crypto/: Clear, RSA blocks, one Fernet token             Open
 //!    │                                                                     ▲
 //!    ▼ frames                                                              │
-//!   Layout      framing.rs: how CP1's blocks follow MODE 1               Body
+//!   Layout      framing/: how CP1's blocks follow MODE 1                 Body
 //!    │                                                                     ▲
 //!    ▼ bytes                                                               │
 //!   Connection  connection.rs: patience, buffers     Decoder (wire.rs), Connection
@@ -25,10 +25,10 @@
 //!   end of writing ────────────────────────────────────────►
 //! ```
 //!
-//! `wire`, `framing` and `handshake` do no IO: they take and return bytes and values. The two walks
-//! block; each runs on a thread of its own, and an [`stream::Interrupter`] stops it from another.
-//! Limits: a length from the peer meets one before it meets an allocation ([`wire::Part`],
-//! [`service::Policy`]); no walk holds a file in memory.
+//! `wire`, `framing`, `ending` and `handshake` do no IO: they take and return bytes and values. `upload` and `receive`
+//! block; each connection has its own thread, and a [`stream::Interrupter`] stops it from another. Limits: a length from
+//! the peer is compared with its limit before anything is allocated ([`wire::Part`], [`service::Policy`]); no file is held
+//! in memory.
 
 pub mod budget;
 pub mod connection;
@@ -51,19 +51,19 @@ use self::record::Recorder;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
 
-/// Who is told what a server does.
+/// Receiver of a server's events.
 pub trait Observer: Send + Sync {
-    /// Something happened.
+    /// Receives an event.
     fn event(&self, event: Event);
 
-    /// A transfer began; its meter may be read until [`Observer::unwatch`].
+    /// Notes that a transfer began; its meter may be read until [`Observer::unwatch`].
     fn watch(&self, track: Track, meter: Arc<Meter>);
 
-    /// A transfer ended; its last numbers are in its meter now.
+    /// Notes that a transfer ended; its meter has its last numbers.
     fn unwatch(&self, track: Track);
 
-    /// Whether connections are to be recorded, for somebody who may look at them.
+    /// Returns the recorder, if connections are to be recorded.
     ///
-    /// Not given by default: who passes reports on must not lose it.
+    /// No default on purpose: wrappers must forward it.
     fn recorder(&self) -> Option<Arc<Recorder>>;
 }

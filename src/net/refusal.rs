@@ -1,27 +1,27 @@
-//! How a server refuses, and why: one byte where only an end is due, and a line for clients that sent our hello. Where
-//! the line names the file, the client sends that one no more, and the others go on together.
+//! Refusals: one byte in the place of the connection's end, and a line with the reason for clients that sent our hello.
+//! If the line names a file, the client does not resend that one, and resends the others together.
 //!
 //! ```text
 //!   0xff                                 to every client
 //!   0xff upseal/1 refused WORD LF        to a client that sent our hello
-//!   0xff upseal/1 refused WORD N LF      likewise, about file N of the connection, counted from 1
+//!   0xff upseal/1 refused WORD N LF      to the same, about file N of the connection, counted from 1
 //! ```
 //!
-//! A reset alone would do between two computers. But a TCP proxy turns a reset into an end in order, and that is what
-//! a client takes for success. No answer of any server begins with 0xff: an answer begins with a length.
+//! Between two computers a reset would be enough. But a TCP proxy turns a reset into an end in order, which a client
+//! takes for success. No server's answer begins with 0xff: an answer begins with a length.
 
 use std::fmt;
 
-/// The byte that a refusal begins with.
+/// First byte of a refusal.
 pub const REFUSED: u8 = 0xff;
 
-/// What the line of a refusal begins with.
+/// Beginning of a refusal's line.
 const LINE: &str = "upseal/1 refused ";
 
-/// Bytes of the longest line.
+/// Bytes of the longest accepted line.
 const LONGEST: usize = 64;
 
-/// Why a server refuses. Whatever depends on decrypted bytes is [`Refusal::Content`].
+/// Reason of a refusal. Every reason that depends on decrypted bytes is [`Refusal::Content`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The server does not accept this variant.
@@ -34,7 +34,7 @@ pub enum Refusal {
     Name,
     /// The server does not accept such a request.
     Policy,
-    /// The server stops, or has no means left to serve this client.
+    /// The server stops, or has no resources left for this client.
     Busy,
     /// The server cannot read, decrypt or verify what was sent; it does not say which.
     Content,
@@ -45,7 +45,7 @@ impl Refusal {
     pub const ALL: [Self; 7] =
         [Self::Variant, Self::Size, Self::Disk, Self::Name, Self::Policy, Self::Busy, Self::Content];
 
-    /// The word on the wire.
+    /// Returns the word on the wire.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// Whether every file of the connection would be refused for it, and not only one of them.
+    /// Returns whether every file of the connection would be refused for this reason, and not only one.
     #[must_use]
     pub const fn is_about_all(self) -> bool {
         matches!(self, Self::Variant | Self::Disk)
@@ -70,17 +70,17 @@ impl Refusal {
     }
 }
 
-/// What a server says when it refuses.
+/// Content of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
-    /// Why.
+    /// Reason.
     pub reason: Refusal,
-    /// The file that it is about, counted from 1 in its connection; `None`: about no single one.
+    /// The refused file, counted from 1 in its connection; `None`: no single file.
     pub file: Option<u64>,
 }
 
 impl Notice {
-    /// The bytes of this refusal, to a client that sent our hello or to another.
+    /// Returns the bytes of this refusal. `is_ours`: the client sent our hello, so the line follows the byte.
     #[must_use]
     pub fn bytes(self, is_ours: bool) -> Vec<u8> {
         let mut bytes = vec![REFUSED];
@@ -91,12 +91,12 @@ impl Notice {
         bytes
     }
 
-    /// Reads what stands between the line's beginning and its end. `None`: not known to this version.
+    /// Parses the text between the line's beginning and its end. `None`: unknown to this version.
     fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         match text.split_once(' ') {
             None => Some(Self { reason: Refusal::of(text)?, file: None }),
-            // What is no number may be of a later version, and its reason is understood all the same.
+            // Text that is no number may come from a later version; the reason is understood all the same.
             Some((word, file)) => Some(Self { reason: Refusal::of(word)?, file: file.parse().ok() }),
         }
     }
@@ -122,18 +122,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What bytes are that a server sent where none are due.
+/// Kind of bytes that a server sent where none are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// A refusal; the reason if the server gave one that we know.
+    /// A refusal, with its content if the server gave one that is known.
     Refused(Option<Notice>),
-    /// The beginning of a refusal's line; more must come.
+    /// Beginning of a refusal's line; more must come.
     Unfinished,
     /// Something else.
     Other,
 }
 
-/// Reads what a server sent where none is due.
+/// Recognizes bytes that a server sent where none are due.
 #[must_use]
 pub fn hear(bytes: &[u8]) -> Heard {
     let Some((&REFUSED, line)) = bytes.split_first() else { return Heard::Other };

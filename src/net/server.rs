@@ -1,4 +1,4 @@
-//! The accept loop: a thread per session under a cap, and an end that joins them all.
+//! The accept loop: one thread for each session up to a maximum, all of which are joined at the end.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,22 +23,22 @@ use super::stream::{Interrupter, Stream, Tcp};
 use crate::clock;
 use crate::event::{Event, SessionId, Side, Wire};
 
-/// Sessions at once; further clients wait in the kernel's queue.
+/// Sessions at once at most; further clients wait in the kernel's queue.
 const SESSIONS: usize = 256;
-/// A session keeps its buffers on the heap.
+/// Bytes of a session's stack; its buffers are on the heap.
 const STACK: usize = 1 << 20;
-/// A pause after an `accept` that failed for want of descriptors or memory.
+/// Pause after an `accept` that failed for lack of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// How often the history is looked after.
+/// Interval of the history's maintenance.
 const UPKEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a server accepts.
+/// How long a server accepts connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// Until it is stopped.
     UntilStopped,
-    /// One connection, as the seed's servers do (`--once`). One that brings no complete message does not count.
+    /// One connection, as the course's servers do (`--once`). A connection without a complete message does not count.
     OneSession,
 }
 
@@ -53,36 +53,35 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<Sessions>,
-    /// A byte written here wakes the accept loop: a session ended, or the server is to stop.
+    /// Pipe whose bytes wake the accept loop: a session ended, or the server is to stop.
     wake: OwnedFd,
 }
 
 #[derive(Debug, Default)]
 struct Sessions {
     stopping: bool,
-    /// Whether a client has come and gone.
+    /// Whether a client has been served.
     served: bool,
     running: HashMap<SessionId, Interrupter>,
 }
 
 impl Shared {
     fn wake(&self) {
-        // The pipe is non-blocking; if it is full, the loop is about to wake anyway.
+        // The pipe is non-blocking; if it is full, the loop will wake anyway.
         let _ = write(&self.wake, &[1]);
     }
 }
 
 impl Server {
-    /// Accepts connections on `listener` on a thread of its own.
+    /// Starts a thread that accepts connections on `listener`.
     ///
     /// # Errors
-    /// The listener is dead, or no thread or descriptor is left.
+    /// The listener is closed, or no thread or descriptor is left.
     pub fn start(listener: TcpListener, service: Arc<Service>, lifetime: Lifetime) -> io::Result<Self> {
         Self::numbered(listener, service, lifetime, 0)
     }
 
-    /// The same, with sessions that are numbered from the one after `before`: where several servers report to one
-    /// observer.
+    /// Starts a server whose sessions are numbered from `before` + 1, for several servers with one observer.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -95,7 +94,7 @@ impl Server {
         Self::sized(listener, service, lifetime, before, STACK)
     }
 
-    /// The same, with threads that have so many bytes of stack.
+    /// Starts a server whose sessions have `stack` bytes of stack.
     fn sized(
         listener: TcpListener,
         service: Arc<Service>,
@@ -123,13 +122,13 @@ impl Server {
         Ok(Self { address, shared, thread: Some(thread) })
     }
 
-    /// As bound.
+    /// Returns the address that the listener is bound to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A handle that stops the server from another thread; unfinished files are not published.
+    /// Returns a handle that stops the server from another thread; unfinished files are not published.
     #[must_use]
     pub fn stopper(&self) -> Interrupter {
         let shared = Arc::downgrade(&self.shared);
@@ -143,14 +142,14 @@ impl Server {
         })
     }
 
-    /// Waits until it has ended by itself (`--once`) or was stopped, its sessions included.
+    /// Waits until the server and its sessions have ended, by themselves (`--once`) or because they were stopped.
     pub fn wait(mut self) {
         self.join();
     }
 
     fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // It catches its sessions' panics and has no reason for one of its own.
+            // The thread catches its sessions' panics and has no reason to panic itself.
             let _ = thread.join();
         }
     }
@@ -172,15 +171,14 @@ struct Accept {
     lifetime: Lifetime,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// The number before the first session's.
+    /// Number before that of the first session.
     before: u64,
-    /// Bytes of a session's stack.
     stack: usize,
     accepted: u64,
     upkeep: Upkeep,
 }
 
-/// When the history is looked after next.
+/// Schedule of the history's maintenance.
 #[derive(Debug)]
 struct Upkeep {
     every: Duration,
@@ -192,7 +190,7 @@ impl Upkeep {
         Self { every, due: now + every }
     }
 
-    /// Whether it is due, and then begins the next period.
+    /// Returns whether maintenance is due; if so, begins the next period.
     fn is_due(&mut self, now: Instant) -> bool {
         let is_due = now >= self.due;
         if is_due {
@@ -201,10 +199,10 @@ impl Upkeep {
         is_due
     }
 
-    /// How long the accept loop may sleep before it.
+    /// Returns how long the accept loop may sleep until then.
     fn rest(&self, now: Instant) -> Timespec {
         let rest = self.due.saturating_duration_since(now);
-        // Rounded up, so that it is due then. A period is at most a day.
+        // Rounded up, so that maintenance is due then. A period is at most a day.
         Timespec { tv_sec: i64::try_from(rest.as_secs() + 1).unwrap_or(i64::MAX), tv_nsec: 0 }
     }
 }
@@ -232,12 +230,12 @@ impl Accept {
         }
         drop(self.listener);
         for thread in self.threads {
-            // Sessions catch their panics.
+            // A session's panic is caught in its thread.
             let _ = thread.join();
         }
     }
 
-    /// Waits for a client, an ended session or the end, and serves it.
+    /// Waits for a client, the end of a session or the stop, and handles it.
     fn turn(&mut self, accepting: bool) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
         if accepting {
@@ -248,7 +246,7 @@ impl Accept {
             ready => ready?,
         };
         if self.upkeep.is_due(Instant::now()) {
-            self.look_after_history();
+            self.maintain_history();
         }
         let woken = !fds[0].revents().is_empty();
         let arrived = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
@@ -270,21 +268,21 @@ impl Accept {
         }
     }
 
-    /// Writes what could not be written, and forgets what can no longer be replayed.
-    fn look_after_history(&self) {
+    /// Writes rows that could not be written before, and removes digests that can no longer be replayed.
+    fn maintain_history(&self) {
         let Some(history) = &self.service.history else { return };
         if let Err(error) = history.keep_up(clock::unix_seconds()) {
             self.service
                 .observer
-                .event(Event::Note { text: format!("the history is not looked after: {error}") });
+                .event(Event::Note { text: format!("cannot maintain the history: {error}") });
         }
     }
 
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
         socket.set_nonblocking(false)?;
         let mut stream = Tcp::new(socket)?;
-        // Until the session has ended in order: a server that is killed or cannot serve must not seem to have said
-        // that all is well.
+        // Until the session has ended in order: the end of a server that is killed or cannot serve must not look like a
+        // confirmation.
         stream.reset();
         self.accepted += 1;
         let id = SessionId(self.before + self.accepted);
@@ -307,14 +305,14 @@ impl Accept {
         });
         let spawned = thread.map(|thread| self.threads.push(thread));
         if spawned.is_err() {
-            // Without patience, since other clients wait to be accepted.
+            // Without patience, because other clients wait to be accepted.
             spare.refuse(&Notice::from(Refusal::Busy).bytes(false), Duration::ZERO);
         }
         spawned
     }
 }
 
-/// Takes the session from the list, however its thread ends.
+/// Removes the session from the list when its thread ends, however it ends.
 struct Running {
     id: SessionId,
     shared: Arc<Shared>,
@@ -345,7 +343,7 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
     let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         session.refuse(Refusal::Busy);
         observer.event(Event::Note {
-            text: format!("a bug of upseal's ended the session of {peer}; its file was not kept"),
+            text: format!("a bug in upseal ended the session of {peer}; its file was not stored"),
         });
         Caller::Client
     });
@@ -370,7 +368,7 @@ mod tests {
     use crate::testing::EventLog;
 
     #[test]
-    fn the_history_is_looked_after_when_a_day_is_over_and_not_before() {
+    fn the_history_is_maintained_once_a_day() {
         let begun = Instant::now();
         let mut upkeep = Upkeep::new(UPKEEP, begun);
         let almost = begun + UPKEEP.saturating_sub(Duration::from_millis(1));
@@ -382,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accept_loop_looks_after_the_history() {
+    fn the_accept_loop_maintains_the_history() {
         let folder = tempfile::tempdir().unwrap();
         let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
         let (serving, _) = Serving::open(Arc::clone(&history), folder.path(), i64::MAX, 0).unwrap();
@@ -432,7 +430,7 @@ mod tests {
             observer: Arc::clone(&log) as Arc<dyn Observer>,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        // No system has so much memory for a stack.
+        // No system has enough memory for this stack.
         let server = Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, 0, 1 << 60).unwrap();
         let mut client = TcpStream::connect(server.address()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

@@ -1,4 +1,4 @@
-//! What all sessions of a server share, and why one ends early.
+//! The parts that all sessions of a server share, and the errors of a session.
 
 use std::io;
 use std::sync::Arc;
@@ -26,35 +26,34 @@ use crate::pipeline::NoThread;
 use crate::store::name::Portability;
 use crate::store::{NameError, Store, StoreError};
 
-/// What a server accepts.
+/// Rules by which a server accepts files.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Variants; a body that fits none of them is refused.
+    /// Accepted variants; a body that fits none of them is refused.
     pub variants: Vec<Variant>,
-    /// Paddings of CP1's blocks; any other is never evaluated. MODE 4 takes either: a key that does not unwrap
+    /// Accepted paddings of CP1's blocks; others are never evaluated. MODE 4 takes either: a key that does not unwrap
     /// becomes a random one, and the two cases look alike.
     pub paddings: Paddings,
-    /// Bytes of the largest file.
+    /// Size of the largest accepted file, in bytes.
     pub max_file: u64,
-    /// What the names of stored files begin with, before the name that came.
+    /// Prefix of the names of stored files.
     pub prefix: String,
-    /// Which name a receipt states.
+    /// The name that a receipt states.
     pub names: Named,
-    /// Which names are refused.
+    /// The names that are refused.
     pub portability: Portability,
     /// How MODE 3 is answered.
     pub reply: Reply,
-    /// Whether files are hashed. Unhashed, there are no receipts, and a file that is here already is
-    /// stored again.
+    /// Whether files are hashed. Without a hash there are no receipts, and a file that is stored already is stored again.
     pub digest: FileDigest,
 }
 
-/// How MODE 3 is answered. The defaults suit all known clients but one family each.
+/// How MODE 3 is answered. Each default suits all known clients but one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reply {
-    /// Between its four writes, for clients that read each with a bare `recv`.
+    /// Pause between the four writes, for clients that read each with a single `recv`.
     pub gap: Duration,
-    /// The certificate before the signature, for clients that read it first.
+    /// Whether the certificate comes before the signature, for clients that read it first.
     pub certificate_first: bool,
 }
 
@@ -73,30 +72,30 @@ impl Default for Policy {
     }
 }
 
-/// What all sessions of a server share.
+/// The parts that all sessions of a server share.
 pub struct Service {
-    /// What it accepts.
+    /// Rules by which files are accepted.
     pub policy: Policy,
-    /// Who it is; `None` serves Plain only.
+    /// Certificate and key of the server; `None`: it serves Plain only.
     pub identity: Option<Arc<Identity>>,
-    /// Where files go.
+    /// Store of the received files.
     pub store: Arc<dyn Store>,
-    /// Where the bodies of CP1 and CP2 go as they came, as `enc_recv_NAME`; `None`: nowhere.
+    /// Store of the bodies of CP1 and CP2 as they came, as `enc_recv_NAME`; `None`: they are not kept.
     pub ciphertext: Option<Arc<dyn Store>>,
-    /// What was received, and what must not come again; `None`: neither is remembered.
+    /// History database: received files, and the replay guard; `None`: neither is kept.
     pub history: Option<Arc<Serving>>,
-    /// How many PKCS #1 v1.5 blocks that do not conform are still answered.
+    /// Limit of the PKCS #1 v1.5 blocks that do not conform and are still answered.
     pub budget: PaddingBudget,
-    /// Who is told.
+    /// Receiver of the server's events.
     pub observer: Arc<dyn Observer>,
 }
 
 /// The key that signs a server's receipts.
 #[derive(Debug, Clone, Copy)]
 pub enum ReceiptSigner<'a> {
-    /// Its receipt key.
+    /// A key for receipts only.
     ReceiptKey(&'a ReceiptKey),
-    /// Its only key.
+    /// The server's only key.
     OnlyKey(&'a Identity),
 }
 
@@ -104,7 +103,7 @@ impl ReceiptSigner<'_> {
     /// Signs a statement.
     ///
     /// # Errors
-    /// [`IdentityError::Sign`] if this machine computes wrongly.
+    /// [`IdentityError::Sign`] if this machine computes a wrong signature.
     pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>, IdentityError> {
         match self {
             Self::ReceiptKey(key) => key.sign(statement),
@@ -112,7 +111,7 @@ impl ReceiptSigner<'_> {
         }
     }
 
-    /// The receipt key; `None` if the server has only one key.
+    /// Returns the receipt key; `None` if the server has only one key.
     #[must_use]
     pub const fn receipt_key(&self) -> Option<&ReceiptKey> {
         match self {
@@ -122,16 +121,16 @@ impl ReceiptSigner<'_> {
     }
 }
 
-/// Why a server gives no receipts.
+/// Reason why a server gives no receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoReceipts {
-    /// It has no identity.
+    /// The server has no identity.
     #[error("no receipts are given: this server has no certificate")]
     NoIdentity,
     /// Files are not hashed.
     #[error("no receipts are given: received files are not hashed (--digest)")]
     NoDigest,
-    /// Its only key evaluates PKCS #1 v1.5, so its signatures can be forged.
+    /// The server's only key evaluates PKCS #1 v1.5, so its signatures can be forged.
     #[error(
         "no receipts are given: this server has no receipt key, and a key that decrypts PKCS #1 v1.5 could be used to \
          forge them"
@@ -140,11 +139,11 @@ pub enum NoReceipts {
 }
 
 impl Service {
-    /// The key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
-    /// (MODE 4 takes that padding always, and is no oracle: a key that does not unwrap becomes a random one.)
+    /// Returns the key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
+    /// (MODE 4 always takes that padding, and is no oracle: a key that does not unwrap becomes a random one.)
     ///
     /// # Errors
-    /// Why there are none.
+    /// [`NoReceipts`].
     pub fn receipt_signer(&self) -> Result<ReceiptSigner<'_>, NoReceipts> {
         let identity = self.identity.as_deref().ok_or(NoReceipts::NoIdentity)?;
         let Policy { digest, variants, paddings, .. } = &self.policy;
@@ -161,77 +160,77 @@ impl Service {
     }
 }
 
-/// Why a session ended early. Nothing of an unfinished file is published.
+/// Reason why a session ended early. An incomplete file is discarded.
 #[derive(Debug, Error)]
 pub enum ReceiveError {
     /// Bytes that are no message.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// Bytes that are no CP1 body.
+    /// Bytes that are no body of CP1.
     #[error(transparent)]
     Framing(#[from] FramingError),
-    /// A name that cannot be a file's.
-    #[error("a file name that is refused: {0}")]
+    /// A name under which no file can be stored.
+    #[error("file name refused: {0}")]
     Name(#[from] NameError),
-    /// A message that our key does not sign.
+    /// A message that this server does not sign.
     #[error(transparent)]
     Unsignable(#[from] Unsignable),
-    /// The body does not decrypt, or is of no acceptable length.
-    #[error("the body is refused: {0}")]
+    /// The body does not decrypt, or has no acceptable length.
+    #[error("body refused: {0}")]
     Open(#[from] OpenError),
-    /// The disk.
+    /// The file cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The history cannot be asked whether this is a replay.
+    /// The history cannot tell whether this is a replay.
     #[error("the history cannot be read: {0}")]
     History(#[from] HistoryError),
-    /// Somebody plays a recording.
+    /// The client replays a recorded connection.
     #[error("at byte {offset}: a replay: {} came in another connection before", replayed(*.what))]
     Replay {
-        /// Of the connection.
+        /// Position in the connection.
         offset: u64,
-        /// What was seen before.
+        /// What came before.
         what: Seen,
     },
-    /// What must not be replayed cannot be remembered.
+    /// The replay guard cannot be written.
     #[error("{0}")]
     Unremembered(ClaimError),
-    /// Our own key failed to sign.
+    /// The server's key failed to sign.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// A protocol step out of order.
     #[error("at byte {offset}: {what}")]
     Order {
-        /// Of the connection.
+        /// Position in the connection.
         offset: u64,
-        /// Which.
+        /// The step.
         what: &'static str,
     },
-    /// A variant that this server was told not to accept.
-    #[error("at byte {offset}: {variant}, which this server does not accept (--accept)")]
+    /// A variant that this server does not accept.
+    #[error("at byte {offset}: {variant} is not accepted by this server (--accept)")]
     Variant {
-        /// Of the connection.
+        /// Position in the connection.
         offset: u64,
-        /// Which.
+        /// The variant.
         variant: Variant,
     },
     /// The client announced a padding that this server does not accept.
-    #[error("{padding}, which this server does not accept (--accept-padding)")]
+    #[error("{padding} is not accepted by this server (--accept-padding)")]
     Padding {
-        /// Which.
+        /// The padding.
         padding: Padding,
     },
-    /// Only PKCS #1 v1.5 is left of what client and server accept, and it is off.
-    #[error("PKCS1v15, which is off: too many blocks did not decrypt (--reset-padding-budget)")]
+    /// Client and server have only PKCS #1 v1.5 in common, and it is off.
+    #[error("PKCS1v15 is off, because too many blocks did not decrypt (--reset-padding-budget)")]
     PaddingOff,
     /// More bytes than `--max-file`.
-    #[error("at byte {offset}: a file of {} or more; at most {} are accepted (--max-file)", units::bytes(*.size), units::bytes(*.limit))]
+    #[error("at byte {offset}: file too large: at least {} (at most {}, --max-file)", units::bytes(*.size), units::bytes(*.limit))]
     TooLarge {
-        /// Of the connection.
+        /// Position in the connection.
         offset: u64,
-        /// Announced or reached.
+        /// Bytes that were announced or received.
         size: u64,
-        /// `--max-file`.
+        /// Bytes of the largest accepted file.
         limit: u64,
     },
     /// No thread could be started for the body.
@@ -240,15 +239,15 @@ pub enum ReceiveError {
     /// The connection ended inside a message.
     #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
     Cut {
-        /// Of the connection.
+        /// Position in the connection.
         offset: u64,
-        /// What the socket said; `None`: the client closed.
+        /// The socket's error; `None`: the client closed the connection.
         source: Option<io::Error>,
     },
 }
 
 impl ReceiveError {
-    /// Who has to change something.
+    /// Returns who can mend it: the client, or the operator of this machine.
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
@@ -262,8 +261,8 @@ impl ReceiveError {
         }
     }
 
-    /// The reason that the client receives. `is_begun`: the error came after the body began, so it may depend on decrypted bytes,
-    /// of which the client must learn nothing but that the body was refused.
+    /// Returns the reason that the client receives. `is_begun`: the error came after the body began, so it may depend on
+    /// decrypted bytes, of which the client must learn nothing except that the body was refused.
     #[must_use]
     pub const fn refusal(&self, is_begun: bool) -> Refusal {
         match self {
@@ -271,7 +270,7 @@ impl ReceiveError {
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
             Self::Store(_) => Refusal::Disk,
             Self::History(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
-            // A padding that is announced says nothing of what was decrypted.
+            // An announced padding reveals nothing about decrypted bytes.
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
             Self::Unsignable(_) => Refusal::Policy,
@@ -290,17 +289,17 @@ impl ReceiveError {
         }
     }
 
-    /// The line for the operator: where, what was expected, what came. `offset`: how far the connection
-    /// was read, for those errors that do not know it.
+    /// Returns the line for the operator: the position, what was expected, what came. `offset`: bytes read, for errors
+    /// without a position of their own.
     #[must_use]
     pub fn line(&self, offset: u64) -> String {
         match self {
             Self::Open(OpenError::Machine(BatchError::Fault)) => {
-                format!("{self}; let it be sent again, and test this machine's memory and processor")
+                format!("{self}; ask the client to resend, and test this machine's memory and processor")
             }
             Self::Open(OpenError::Machine(BatchError::NoRandomness)) => {
                 format!(
-                    "{self}; let it be sent again, and look after the system's random numbers (getrandom)"
+                    "{self}; ask the client to resend, and check the system's random number generator (getrandom)"
                 )
             }
             Self::Framing(_)
@@ -311,7 +310,7 @@ impl ReceiveError {
             | Self::PaddingOff => {
                 format!("at byte {offset}: {self}")
             }
-            // They know it, or are of this side, whatever came.
+            // These have a position, or are errors of this machine.
             _ => self.to_string(),
         }
     }
@@ -328,7 +327,7 @@ const fn replayed(what: Seen) -> &'static str {
 fn cause(source: Option<&io::Error>) -> String {
     match source {
         None => "the client closed the connection".to_owned(),
-        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stands still".to_owned(),
+        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stopped sending".to_owned(),
         Some(e) => e.to_string(),
     }
 }
@@ -365,7 +364,7 @@ mod tests {
             (Variant::ALL.to_vec(), Paddings::EITHER, false),
             (vec![Variant::Cp1], pkcs1v15, false),
             (Variant::ALL.to_vec(), Paddings::OAEP, true),
-            // A padding that no accepted variant has.
+            // A padding that no accepted variant uses.
             (cp2, Paddings::EITHER, true),
         ] {
             let policy = Policy { variants, paddings, ..Policy::default() };

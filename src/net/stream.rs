@@ -1,4 +1,4 @@
-//! A byte stream with a deadline, that another thread can interrupt.
+//! Byte streams with a deadline that another thread can interrupt, and TCP as one of them.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,99 +15,99 @@ use rustix::net::sockopt;
 
 use super::dial;
 
-/// Bytes of a small buffer, of which Linux makes twice as many: about 2.5 MB/s at 50 ms of round
-/// trip, above what a core's CP1 needs.
+/// Bytes of a small kernel buffer, which Linux doubles: about 2.5 MB/s at a round trip of 50 ms, more than CP1 needs
+/// on one core.
 const LITTLE: usize = 64 << 10;
 
-/// How often a blocked write looks whether it was interrupted. Only reads can be woken without a word
-/// to the peer: shutting down the writing side would be an end in order, which it must not be.
+/// Interval at which a blocked write checks whether it was interrupted. Only reads can be woken without a sign to the
+/// peer: shutting down the writing side would be an end in order.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Bytes that a refusal reads at once, to drop them.
+/// Bytes that a refusal reads, and drops, at once.
 const DROPPED: usize = 16 << 10;
 
-/// What a connection needs of its transport: TCP today, TLS later.
+/// Transport of a connection: TCP today, TLS later.
 pub trait Stream: Read + Write + Send {
-    /// From now on a read or write that is not done by then fails with `TimedOut`.
+    /// Makes reads and writes that are not done by `at` fail with `TimedOut`.
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()>;
 
-    /// A handle that stops this stream from another thread, even in a blocked write.
+    /// Returns a handle that stops this stream from another thread, even in a blocked write.
     fn interrupter(&self) -> Interrupter;
 
-    /// Writes, and says that more follows soon, so that it may wait for that: small files share packets.
+    /// Writes bytes that may wait for more, which follow soon: small files share packets.
     fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write(bytes)
     }
 
-    /// This side's address, by which a server of ours in this process knows us.
+    /// Returns this side's address, by which the embedded server identifies the client.
     fn local(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// Whether the kernel can move bytes between this stream and a file ([`Stream::write_from`],
-    /// [`Stream::read_to`]): not in TLS, nor on every system.
+    /// Returns whether the kernel can move bytes between this stream and a file ([`Stream::write_from`],
+    /// [`Stream::read_to`]): not in TLS, and not on every system.
     fn splices(&self) -> bool {
         false
     }
 
-    /// Writes up to `most` bytes of `file`, from its position on, without copying them into this process.
-    /// 0: the file has ended.
+    /// Writes up to `most` bytes of `file`, from its position on, without copying them into this process. Returns 0 at
+    /// the end of the file.
     fn write_from(&mut self, _file: BorrowedFd<'_>, _most: usize) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Reads up to `most` bytes into a pipe, as [`Stream::write_from`] does. 0: the peer has ended in order.
+    /// Reads up to `most` bytes into a pipe without copying them into this process. Returns 0 if the peer has ended in
+    /// order.
     fn read_to(&mut self, _pipe: BorrowedFd<'_>, _most: usize) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Says that nothing more will be written; reading goes on.
+    /// Ends the writing side; reading goes on.
     fn finish_writing(&mut self) -> io::Result<()>;
 
-    /// Keeps few bytes in the kernel's buffers: where the server takes long over each block (CP1),
-    /// the sender's progress would otherwise run megabytes ahead of it. A convenience of what is
-    /// shown; failing, it says nothing.
+    /// Makes the kernel's buffers small. Where the server needs long for each block (CP1), the sender's progress would
+    /// otherwise run megabytes ahead of it. Only the display depends on it, so a failure is ignored.
     fn buffer_little(&mut self);
 
-    /// Ends the stream so that the peer cannot take it for an end in order (TCP: a reset).
+    /// Makes dropping the stream end it in a way that the peer cannot take for an end in order (TCP: a reset).
     fn reset(&mut self);
 
     /// Takes back [`Stream::reset`]: dropping the stream ends it in order again.
     fn end_in_order(&mut self) {}
 
-    /// A handle that stops a blocked read from another thread, as [`Stream::interrupter`] does, and leaves the
-    /// stream usable: a refusal can still be sent ([`Stream::refuse`]).
+    /// Returns a handle that stops a blocked read from another thread and leaves the stream usable: a refusal can still be
+    /// sent ([`Stream::refuse`]).
     fn pauser(&mut self) -> Interrupter {
         self.interrupter()
     }
 
-    /// Forgets the [`Stream::pauser`]; a stopped stream reads again.
+    /// Takes back the [`Stream::pauser`]; a stopped stream can be read again.
     fn resume(&mut self) {}
 
-    /// Whether a read would return at once: bytes have come, the peer has ended, or the stream is broken.
+    /// Returns whether a read would return at once: bytes have come, the peer has ended, or the stream is broken.
     fn is_readable(&mut self) -> bool {
         false
     }
 
-    /// Refuses what the peer sent: sends `last`, writes nothing more, reads and drops what still comes until the peer
-    /// ends or `patience` is over, and then resets the stream. Without the wait, a reset could overtake `last`.
+    /// Sends `last`, reads and drops what still comes until the peer ends or `patience` is over, and then resets the
+    /// stream. Without the wait, the reset could overtake `last`.
     fn refuse(&mut self, last: &[u8], _patience: Duration) {
-        // It fails when the peer has gone, and then the reason does not matter.
+        // It fails if the peer has gone, and then the reason does not matter.
         let _ = self.write_all(last);
         self.reset();
     }
 
-    /// Ends this side after the peer's end, and waits at most `patience` until the peer's system has confirmed every
-    /// byte. A peer that ended *before* it was sent everything shows itself here: its system resets the stream.
+    /// Ends this side after the peer's end, and waits at most `patience` until the peer's system has acknowledged every
+    /// byte. If the peer ended *before* everything was sent, its system resets the stream now.
     ///
     /// # Errors
-    /// The stream was reset, or nothing was confirmed in time.
+    /// The stream was reset, or the bytes were not acknowledged in time.
     fn finish(&mut self, _patience: Duration) -> io::Result<()> {
         self.finish_writing()
     }
 }
 
-/// Stops a stream, or the wait for one, from another thread. Clones act on the same stream.
+/// Handle that stops a stream, or the wait for one, from another thread. Clones act on the same stream.
 #[derive(Clone, Default)]
 pub struct Interrupter {
     raised: Arc<AtomicBool>,
@@ -115,12 +115,12 @@ pub struct Interrupter {
 }
 
 impl Interrupter {
-    /// One that does `act` besides being raised.
+    /// Creates a handle that also calls `act` when it is raised.
     pub fn new(act: impl Fn() + Send + Sync + 'static) -> Self {
         Self { raised: Arc::default(), act: Some(Arc::new(act)) }
     }
 
-    /// Stops the stream: what blocks in it returns at once.
+    /// Stops the stream: blocked calls return at once.
     pub fn interrupt(&self) {
         self.raised.store(true, Ordering::SeqCst);
         if let Some(act) = &self.act {
@@ -128,7 +128,7 @@ impl Interrupter {
         }
     }
 
-    /// Whether somebody did.
+    /// Returns whether the stream was stopped.
     #[must_use]
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::SeqCst)
@@ -149,10 +149,10 @@ impl fmt::Debug for Interrupter {
 pub struct Tcp {
     socket: Arc<TcpStream>,
     interrupter: Interrupter,
-    /// Stops reads only; a blocked read looks at it now and then ([`Stream::pauser`]).
+    /// Stops reads only ([`Stream::pauser`]); a blocked read checks it every [`LOOK`].
     pauser: Option<Interrupter>,
     deadline: Option<Instant>,
-    /// Whether the socket's two timeouts were set for the deadline.
+    /// Whether the socket's two timeouts are set for the deadline.
     armed: bool,
 }
 
@@ -160,9 +160,9 @@ impl Tcp {
     /// Wraps a connected socket.
     ///
     /// # Errors
-    /// The socket is dead already, or descriptors are used up.
+    /// The socket is closed, or no descriptor is left.
     pub fn new(socket: TcpStream) -> io::Result<Self> {
-        // The four parts of an AP answer are four writes (PROTOCOL.md, "AP").
+        // The four parts of an AP answer are four packets (docs/protocol.md, section AP).
         socket.set_nodelay(true)?;
         let socket = Arc::new(socket);
         let weak = Arc::downgrade(&socket);
@@ -175,13 +175,13 @@ impl Tcp {
         Ok(Self { socket, interrupter, pauser: None, deadline: None, armed: false })
     }
 
-    /// Reaches `host:port`, at the first of its addresses that answers, for `patience` in all (`net::dial`).
+    /// Connects to `host:port`, at the first of its addresses that answers, within `patience` (`net::dial`).
     ///
-    /// Resolving a name cannot be interrupted, so it happens on a thread of its own, which is left
-    /// alone when `stop` is raised; it ends by itself.
+    /// Resolving a name cannot be interrupted, so it runs on its own thread. If `stop` is raised, that thread is
+    /// abandoned and ends by itself.
     ///
     /// # Errors
-    /// Nobody answers, the name means nothing, or `stop` was raised (`Interrupted`).
+    /// No address answers, the name cannot be resolved, or `stop` was raised (`Interrupted`).
     pub fn connect(address: &str, patience: Duration, stop: &Interrupter) -> io::Result<Self> {
         let begun = Instant::now();
         let (sender, receiver) = sync_channel(1);
@@ -204,29 +204,29 @@ impl Tcp {
         dial::first_of(&addresses, left, dial::STAGGER, stop, connect).and_then(Self::new)
     }
 
-    /// A second handle to the same socket, for the case that no thread can be started to serve the first.
+    /// Returns a second handle to the same socket, in case no thread can be started to serve the first.
     pub(super) fn spare(&self) -> Self {
         let (socket, interrupter) = (Arc::clone(&self.socket), self.interrupter.clone());
         Self { socket, interrupter, pauser: None, deadline: None, armed: false }
     }
 
-    /// Our address.
+    /// Returns this side's address.
     ///
     /// # Errors
-    /// The connection has ended already.
+    /// The connection has ended.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The other side's address.
+    /// Returns the peer's address.
     ///
     /// # Errors
-    /// The connection has ended already.
+    /// The connection has ended.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.peer_addr()
     }
 
-    /// Does `step` until it is done, the deadline has passed, or somebody interrupts it.
+    /// Repeats `step` until it succeeds, fails, the deadline passes, or the stream is interrupted.
     fn until_deadline(&mut self, mut step: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
         loop {
             if !self.armed {
@@ -244,7 +244,7 @@ impl Tcp {
                 return Err(stopped());
             }
             match step(&self.socket) {
-                // What a read gives then may be the interruption, and look like the peer's end.
+                // The read may have returned because of the interruption, which looks like the peer's end.
                 _ if self.interrupter.is_raised() => return Err(stopped()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -275,7 +275,7 @@ impl Write for Tcp {
         self.until_deadline(|mut socket| socket.write(bytes))
     }
 
-    /// Sends what waits for more ([`Stream::write_more`]): Linux does when the option is set again.
+    /// Sends bytes that wait for more ([`Stream::write_more`]): Linux does so when the option is set again.
     fn flush(&mut self) -> io::Result<()> {
         self.socket.set_nodelay(true)
     }
@@ -329,13 +329,13 @@ impl Stream for Tcp {
     }
 
     fn reset(&mut self) {
-        // With a linger of zero, closing sends a reset. Should it fail, the peer sees an end
-        // without its MODE 2 having been answered; there is nothing better to do.
+        // With a linger of zero, closing sends a reset. If this fails, the peer sees an end without an answer to its
+        // MODE 2; nothing better can be done.
         let _ = sockopt::set_socket_linger(&*self.socket, Some(Duration::ZERO));
     }
 
     fn end_in_order(&mut self) {
-        // Should it fail, the peer sees a reset: it claims too little, never too much.
+        // If this fails, the peer sees a reset: it claims too little, never too much.
         let _ = sockopt::set_socket_linger(&*self.socket, None);
     }
 
@@ -361,7 +361,7 @@ impl Stream for Tcp {
         let until = Instant::now() + patience;
         let left = || Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
         let mut socket = &*self.socket;
-        // Whatever fails here, the reset follows, and that is an answer too.
+        // Whatever fails here, the reset follows, which is a refusal too.
         let _ = socket.set_write_timeout(Some(patience.max(Duration::from_millis(1))));
         if socket.write_all(last).is_err() {
             return;
@@ -386,7 +386,8 @@ impl Stream for Tcp {
                 return Err(error);
             }
             ended.as_ref().map_err(|error| io::Error::from(error.kind()))?;
-            // The system forgets the peer's address when both ends are confirmed, or by a reset, which leaves an error.
+            // The system forgets the peer's address when both ends are acknowledged, or after a reset, which leaves an
+            // error.
             if self.socket.peer_addr().is_err() {
                 return self.socket.take_error()?.map_or(Ok(()), Err);
             }
@@ -423,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_write_returns_although_nobody_reads() {
+    fn an_interrupted_write_returns_although_the_peer_does_not_read() {
         let (mut tcp, _peer) = pair();
         let interrupter = tcp.interrupter();
         let writer = thread::spawn(move || {
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_read_returns_and_tells_the_peer_nothing() {
+    fn an_interrupted_read_returns_and_sends_the_peer_nothing() {
         let (mut tcp, mut peer) = pair();
         let interrupter = tcp.interrupter();
         let reader = thread::spawn(move || (tcp.read(&mut [0; 8]).map_err(|e| e.kind()), tcp));

@@ -1,32 +1,32 @@
 //! Integers, modes and limits of the wire: bytes in, values out, no IO.
 //!
-//! Every integer is 8 bytes, big-endian, unsigned. A message is a MODE, and for all but MODE 2 a
-//! length M1 and M1 bytes M2 (PROTOCOL.md). MODE 1's M2 is the file; it is not collected here: the
-//! decoder stops behind M1 and [`super::framing`] or the variant's opener goes on.
+//! Every integer is 8 bytes, big-endian, unsigned. A message is a MODE, and for all but MODE 2 a length M1 and M1 bytes
+//! M2 (docs/protocol.md, section Modes). MODE 1's M2 is the file and is not collected here: the decoder stops after M1,
+//! and [`super::framing`] or the variant's opener continues.
 
 use thiserror::Error;
 
 use super::ending::{Behind, Next, after_pairs};
 
-/// Bytes of an integer.
+/// Bytes of an integer on the wire.
 pub const WORD: usize = 8;
 
-/// Ends framing D by default; no length is that long.
+/// Terminator of framing D by default; no length has this value.
 pub const TERMINATOR: u64 = u64::MAX;
 
-/// An integer as it goes over the wire.
+/// Returns the bytes of an integer on the wire.
 #[must_use]
 pub const fn word(n: u64) -> [u8; WORD] {
     n.to_be_bytes()
 }
 
-/// The first integer of some bytes, if they are enough.
+/// Returns the integer that `bytes` begin with; `None` if they are too few.
 #[must_use]
 pub fn read_word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().copied().map(u64::from_be_bytes)
 }
 
-/// What a message is about (the seed's MODE table).
+/// Kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Mode {
@@ -43,10 +43,16 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The integer on the wire.
+    /// Returns the bytes of this MODE on the wire.
     #[must_use]
     pub const fn word(self) -> [u8; WORD] {
         word(self as u64)
+    }
+
+    /// Returns the bytes of a message: this MODE, the length of `m2`, and `m2`.
+    #[must_use]
+    pub fn message(self, m2: &[u8]) -> Vec<u8> {
+        [&self.word()[..], &word(m2.len() as u64), m2].concat()
     }
 
     const fn of(value: u64) -> Option<Self> {
@@ -61,24 +67,24 @@ impl Mode {
     }
 }
 
-/// The longest M2 that is collected in memory, by what it is. A length meets its limit before an
-/// allocation.
+/// Something that is collected in memory, and so has a limit. A length is compared with its limit before anything is
+/// allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// MODE 0: many clients send the path as typed, so more than a name's 255 bytes.
     Filename,
-    /// MODE 3: PROTOCOL.md, "AP".
+    /// MODE 3: a message to sign.
     Message,
-    /// MODE 4: one RSA block; 16384 bits at the most.
+    /// MODE 4: one RSA block of at most 16384 bits.
     SessionKey,
-    /// The answer to MODE 3: the signature or the certificate, in whichever order they come.
+    /// One of the two parts of the answer to MODE 3: the signature or the certificate.
     Answer,
-    /// The answer to a receipt request: 256 lines, each with a name of 255 bytes, percent-encoded.
+    /// One of the two parts of the answer to a receipt request: 256 lines, each with a percent-encoded name of 255 bytes.
     Receipt,
 }
 
 impl Part {
-    /// Bytes.
+    /// Returns the largest accepted length in bytes.
     #[must_use]
     pub const fn limit(self) -> u64 {
         match self {
@@ -89,46 +95,46 @@ impl Part {
         }
     }
 
-    const fn words(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Filename => "a file name (MODE 0)",
-            Self::Message => "a message to sign (MODE 3)",
-            Self::SessionKey => "a session key (MODE 4)",
-            Self::Answer => "a part of the answer to MODE 3",
-            Self::Receipt => "a part of a receipt",
+            Self::Filename => "file name (MODE 0)",
+            Self::Message => "message to sign (MODE 3)",
+            Self::SessionKey => "session key (MODE 4)",
+            Self::Answer => "part of the answer to MODE 3",
+            Self::Receipt => "part of a receipt",
         }
     }
 }
 
-/// What is wrong with the peer's bytes. Offsets count from the connection's first byte.
+/// Error in the peer's bytes. Offsets count from the first byte of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WireError {
-    /// PROTOCOL.md: no other MODE exists.
+    /// An integer in the place of a MODE that is no MODE.
     #[error("at byte {offset}: expected a MODE from 0 to 4, got {value} (0x{value:016x})")]
     UnknownMode {
-        /// Where the integer began.
+        /// Position of the integer.
         offset: u64,
-        /// What it said.
+        /// Its value.
         value: u64,
     },
-    /// A length above what such a thing can have.
-    #[error("at byte {offset}: {} of {length} bytes; at most {} are accepted", .part.words(), .part.limit())]
+    /// A length above its limit.
+    #[error("at byte {offset}: {} too long: {length} bytes (at most {})", .part.name(), .part.limit())]
     TooLong {
-        /// Where M1 began.
+        /// Position of M1.
         offset: u64,
-        /// Of what.
+        /// What the length is of.
         part: Part,
-        /// M1.
+        /// M1, in bytes.
         length: u64,
     },
 }
 
-/// A whole message, or for MODE 1 its beginning.
+/// A whole message; of MODE 1, its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// MODE 0.
     Filename(Vec<u8>),
-    /// MODE 1 and its M1; the body's bytes follow and are not this decoder's.
+    /// MODE 1 and its M1. The bytes of the body follow; this decoder does not read them.
     Data {
         /// M1.
         length: u64,
@@ -139,14 +145,14 @@ pub enum Message {
     Authenticate(Vec<u8>),
     /// MODE 4.
     SessionKey(Vec<u8>),
-    /// In the place of a MODE, the length k of one more block of the file or the session key before.
-    /// The block follows and is not this decoder's.
+    /// In the place of a MODE, the length k of one more block of the file or session key before. The block follows; this
+    /// decoder does not read it.
     OneMoreBlock,
     /// In the place of a MODE, a terminator of the blocks before.
     EndOfBlocks,
 }
 
-/// Whether a "MODE" may be one more block of the file before.
+/// Whether one more block of the file before may stand in the place of a MODE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Continuation {
     /// A MODE must follow.
@@ -161,12 +167,43 @@ pub enum Continuation {
 #[derive(Debug)]
 enum Expect {
     Mode,
-    Length(Mode),
-    KeyLengthAgain,
-    Bytes(Mode, usize),
+    /// M1 of MODE 1.
+    BodyLength,
+    /// M1 of a message that is collected.
+    Length(Collected),
+    /// The low half of a 16-byte M1 of MODE 4.
+    LongKeyLength,
+    /// M2, of this many bytes.
+    Bytes(Collected, usize),
 }
 
-/// The server's decoder: bytes in any pieces, messages out.
+/// A message whose M2 is collected in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Collected {
+    Filename,
+    Challenge,
+    SessionKey,
+}
+
+impl Collected {
+    const fn part(self) -> Part {
+        match self {
+            Self::Filename => Part::Filename,
+            Self::Challenge => Part::Message,
+            Self::SessionKey => Part::SessionKey,
+        }
+    }
+
+    const fn message(self, m2: Vec<u8>) -> Message {
+        match self {
+            Self::Filename => Message::Filename(m2),
+            Self::Challenge => Message::Authenticate(m2),
+            Self::SessionKey => Message::SessionKey(m2),
+        }
+    }
+}
+
+/// The server's decoder: takes bytes in pieces of any size, returns messages.
 ///
 /// ```text
 ///   Mode ──► Length ──► Bytes ──► (message) ──► Mode
@@ -177,7 +214,7 @@ enum Expect {
 #[derive(Debug)]
 pub struct Decoder {
     expect: Expect,
-    /// Part of what is expected; never longer than its limit.
+    /// Bytes of what is expected; never more than its limit.
     held: Vec<u8>,
     offset: u64,
     continuation: Continuation,
@@ -190,40 +227,41 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Bytes of the connection that came before what is fed next, the bodies included.
+    /// Returns the position in the connection of the byte that is fed next; bodies count too.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether nothing of a message is held: here a connection may end in order.
+    /// Returns whether no part of a message is held, so that the connection may end in order here.
     #[must_use]
     pub const fn is_between_messages(&self) -> bool {
         matches!(self.expect, Expect::Mode) && self.held.is_empty()
     }
 
-    /// Tells of body bytes that were consumed elsewhere.
+    /// Advances the offset by body bytes that were read elsewhere.
     pub const fn skip(&mut self, bytes: u64) {
         self.offset += bytes;
     }
 
-    /// Tells what may stand in the place of the next MODE.
+    /// Sets what may stand in the place of the next MODE.
     pub const fn set_continuation(&mut self, continuation: Continuation) {
         self.continuation = continuation;
     }
 
-    /// Takes bytes from the front of `input`, up to the end of one message at the most.
+    /// Takes bytes from the front of `input`, up to the end of one message at most.
     ///
-    /// Returns how many it took, and the message if it is whole. Where blocks may go on
-    /// ([`Decoder::set_continuation`]) it takes none before they tell what they are: feed them again, and more.
+    /// Returns how many bytes it took, and the message if it is whole. Where more blocks may follow
+    /// ([`Decoder::set_continuation`]) it takes no byte before it knows what they are: feed the same bytes again, with
+    /// more.
     ///
     /// # Errors
-    /// [`WireError`]; the decoder is of no use afterwards.
+    /// [`WireError`]; the decoder cannot be used afterwards.
     pub fn feed(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
         self.feed_before(input, Behind::Unknown)
     }
 
-    /// Does what [`Decoder::feed`] does when it is known what comes behind `input`.
+    /// Does what [`Decoder::feed`] does, where it is known what follows `input`.
     ///
     /// # Errors
     /// As [`Decoder::feed`].
@@ -271,66 +309,45 @@ impl Decoder {
     }
 
     fn step(&mut self, held: Vec<u8>) -> Result<Option<Message>, WireError> {
-        let expect = std::mem::replace(&mut self.expect, Expect::Mode);
-        let mode = match expect {
-            Expect::Bytes(mode, _) => {
-                return Ok(Some(match mode {
-                    Mode::Filename => Message::Filename(held),
-                    Mode::Authenticate => Message::Authenticate(held),
-                    // MODE 1 and 2 have no bytes here.
-                    Mode::SessionKey | Mode::Data | Mode::Close => Message::SessionKey(held),
-                }));
+        let value = read_word(&held).unwrap_or_default(); // all but `Bytes` collect a whole word
+        match std::mem::replace(&mut self.expect, Expect::Mode) {
+            Expect::Mode => self.mode(value),
+            Expect::BodyLength => Ok(Some(Message::Data { length: value })),
+            // An 8-byte length of 0 means that a 16-byte length was sent.
+            Expect::Length(Collected::SessionKey) if value == 0 => {
+                self.expect = Expect::LongKeyLength;
+                Ok(None)
             }
-            Expect::Mode => None,
-            Expect::Length(mode) => Some(mode),
-            Expect::KeyLengthAgain => return self.length(Mode::SessionKey, &held, true),
-        };
-        match mode {
-            None => self.mode(&held),
-            Some(mode) => self.length(mode, &held, false),
+            Expect::Length(kind) => self.length(kind, value),
+            Expect::LongKeyLength => self.length(Collected::SessionKey, value),
+            Expect::Bytes(kind, _) => Ok(Some(kind.message(held))),
         }
     }
 
-    fn mode(&mut self, held: &[u8]) -> Result<Option<Message>, WireError> {
-        let value = read_word(held).unwrap_or_default(); // `feed` collected WORD bytes
-        match Mode::of(value) {
-            None => Err(WireError::UnknownMode { offset: self.offset - WORD as u64, value }),
-            Some(Mode::Close) => Ok(Some(Message::Close)),
-            Some(mode) => {
-                self.expect = Expect::Length(mode);
+    fn mode(&mut self, value: u64) -> Result<Option<Message>, WireError> {
+        self.expect = match Mode::of(value) {
+            None => return Err(WireError::UnknownMode { offset: self.offset - WORD as u64, value }),
+            Some(Mode::Close) => return Ok(Some(Message::Close)),
+            Some(Mode::Data) => Expect::BodyLength,
+            Some(Mode::Filename) => Expect::Length(Collected::Filename),
+            Some(Mode::Authenticate) => Expect::Length(Collected::Challenge),
+            Some(Mode::SessionKey) => Expect::Length(Collected::SessionKey),
+        };
+        Ok(None)
+    }
+
+    fn length(&mut self, kind: Collected, length: u64) -> Result<Option<Message>, WireError> {
+        match checked_length(length, kind.part(), self.offset - WORD as u64)? {
+            0 => Ok(Some(kind.message(Vec::new()))),
+            size => {
+                self.expect = Expect::Bytes(kind, size);
                 Ok(None)
             }
         }
     }
-
-    fn length(&mut self, mode: Mode, held: &[u8], again: bool) -> Result<Option<Message>, WireError> {
-        let length = read_word(held).unwrap_or_default(); // `feed` collected WORD bytes
-        let part = match mode {
-            Mode::Data | Mode::Close => return Ok(Some(Message::Data { length })),
-            Mode::Filename => Part::Filename,
-            Mode::Authenticate => Part::Message,
-            Mode::SessionKey => Part::SessionKey,
-        };
-        // "An 8-byte length of 0 means that a 16-byte length was sent: read 8 more."
-        if mode == Mode::SessionKey && length == 0 && !again {
-            self.expect = Expect::KeyLengthAgain;
-            return Ok(None);
-        }
-        let size = checked_length(length, part, self.offset - WORD as u64)?;
-        if size == 0 {
-            return self.empty(mode);
-        }
-        self.expect = Expect::Bytes(mode, size);
-        Ok(None)
-    }
-
-    fn empty(&mut self, mode: Mode) -> Result<Option<Message>, WireError> {
-        self.expect = Expect::Bytes(mode, 0);
-        self.step(Vec::new())
-    }
 }
 
-/// A length within its limit, as a size.
+/// Compares a length with its limit, and returns it as a size.
 ///
 /// # Errors
 /// [`WireError::TooLong`].

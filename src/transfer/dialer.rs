@@ -17,7 +17,7 @@ use crate::net::connection::Connection;
 use crate::net::handshake::ReceiptOffer;
 use crate::net::record;
 use crate::net::stream::{Interrupter, Stream, Tcp};
-use crate::net::upload::{Proven, SEND_PATIENCE, Upload, UploadError, Wait};
+use crate::net::upload::{Proven, SEND_PATIENCE, Start, Upload, UploadError, Wait};
 use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::{self, KnownServers};
@@ -171,21 +171,36 @@ impl Dialer {
         if dialect.variant == Variant::Cp1 {
             connection.buffer_little();
         }
-        let mut upload = Upload::new(connection, dialect);
-        upload.record(tap);
-        upload.wait_by(self.patience, self.stop.wait.clone());
-        if let Track::Job(_) = track {
-            upload.set_digest(self.digest);
-            if let Some(store) = &self.ciphertext {
-                upload.keep_ciphertext(Arc::clone(store));
+        let prepared = |mut upload: Upload| {
+            upload.record(tap);
+            upload.wait_by(self.patience, self.stop.wait.clone());
+            if let Track::Job(_) = track {
+                upload.set_digest(self.digest);
+                if let Some(store) = &self.ciphertext {
+                    upload.keep_ciphertext(Arc::clone(store));
+                }
             }
-        }
-        let Some(anchor) = anchor else { return Ok((upload, None)) };
+            upload
+        };
+        let (server, anchor) = match (Start::new(connection, dialect), anchor) {
+            (Start::Plain(upload), _) => return Ok((prepared(*upload), None)),
+            (Start::Unproven(server), Some(anchor)) => (server, anchor),
+            // `resolve` returns a CA for every variant but Plain.
+            (Start::Unproven(_), None) => {
+                return Err(UploadError::Bug("no CA to check the server by").fault());
+            }
+        };
 
         self.observer.event(Event::State { track, state: State::Proving });
-        let proven = upload.prove(&anchor, known_bits).map_err(|e| e.fault())?;
-        let standing = self.recognise(target, &anchor, &proven, track).inspect_err(|_| upload.leave())?;
-        let proof = proven.proof;
+        let proven = server.prove(&anchor, known_bits).map_err(|e| e.fault())?;
+        let standing = match self.recognise(target, &anchor, &proven, track) {
+            Ok(standing) => standing,
+            Err(fault) => {
+                proven.leave();
+                return Err(fault);
+            }
+        };
+        let proof = proven.proof.clone();
         self.observer.event(Event::Proven {
             track,
             address: address.clone(),
@@ -202,10 +217,8 @@ impl Dialer {
             );
             self.observer.event(Event::Note { text });
         }
-        if dialect.variant == Variant::Cp2 {
-            upload.agree().map_err(|e| e.fault())?;
-        }
-        Ok((upload, Some(proof)))
+        let upload = proven.begin().map_err(|e| e.fault())?;
+        Ok((prepared(upload), Some(proof)))
     }
 
     /// Of a server's known key. What cannot be read, or is no pin, is said before anybody is asked.

@@ -19,7 +19,7 @@ fn environment(home: &str) -> [(&str, &str); 7] {
 #[test]
 fn a_home_that_is_no_folder_holds_no_presets_and_stops_no_upload() {
     let home = Home::new();
-    let (_reserved, closed) = super::nobody();
+    let (_reserved, closed) = super::unused_address();
     let closed = closed.to_string();
     let outcome = home.start_with(["peers"], &environment("/dev/null")).finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");

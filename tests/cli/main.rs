@@ -17,7 +17,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use common::{BIG, Files, Host, PATIENCE, Receipt, accept, ca, contents, fixtures, listen, nobody, noise};
+use common::{
+    BIG, Files, Host, PATIENCE, Receipt, accept, ca, contents, fixtures, listen, noise, unused_address,
+};
 use program::{Home, events, words};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -104,7 +106,7 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
 #[test]
 fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides() {
     let home = Home::new();
-    let (_reserved, closed) = nobody();
+    let (_reserved, closed) = unused_address();
     let closed = closed.to_string();
     let cp2_only = Policy { variants: vec![Variant::Cp2], ..Policy::default() };
     let host = Host::with(cp2_only);
@@ -363,7 +365,7 @@ fn serve_without_an_identity_says_how_to_make_one() {
 fn serve_beyond_loopback_wants_to_be_told_what_to_accept_and_binds_nothing() {
     let home = Home::new();
     // The port is taken: had it tried to bind, it would say so, and end with 3.
-    let (_reserved, taken) = nobody();
+    let (_reserved, taken) = unused_address();
     for bind in [format!("0.0.0.0:{}", taken.port()), "[::]:0".to_owned(), "192.0.2.1:4321".to_owned()] {
         let outcome = home.run(&["serve", "--json", "--bind", &bind]);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{outcome:?}");

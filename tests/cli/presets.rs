@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 use upseal::event::Variant;
 
-use super::common::{Files, Host, IDENTITY, ca, nobody};
+use super::common::{Files, Host, IDENTITY, ca, unused_address};
 use super::{Home, events, words};
 
 /// The common name in the certificate of [`IDENTITY`].
@@ -76,7 +76,7 @@ fn a_preset_is_saved_listed_used_and_removed() {
 fn flags_beat_the_preset_beats_the_environment_beats_the_file() {
     let home = Home::new();
     let host = Host::start();
-    let (_reserved, closed) = nobody();
+    let (_reserved, closed) = unused_address();
     let text = format!(
         "to = '{closed}'\nprotocol = 'plain'\nca = 'upseal-ca.crt'\n\n\
          [peers.lab]\nto = '{}'\nprotocol = 'ap'\nframing = 'D'\n\n[peers.silent]\n",

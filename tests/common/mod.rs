@@ -1,8 +1,7 @@
-//! What the tests of this folder share: a server with a folder, a client and its events, and peers
-//! that are only a socket.
+//! Common parts of the integration tests: a server with a folder, a client and its events, and peers that are only a
+//! socket.
 //!
-//! Nothing here sleeps. Whatever is waited for comes over a channel or a socket, for [`PATIENCE`] at
-//! the most.
+//! Nothing here sleeps. Every wait is for a channel or a socket, and at most [`PATIENCE`] long.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test program uses its own part")]
@@ -32,25 +31,25 @@ use upseal::net::refusal::{Heard, REFUSED, hear};
 use upseal::net::server::{Lifetime, Server};
 use upseal::net::service::{Policy, Service};
 use upseal::net::stream::{Interrupter, Stream, Tcp};
-use upseal::net::upload::{Content, Upload};
+use upseal::net::upload::{Content, Start};
 use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use upseal::transfer::{EmbeddedOptions, Options, Transfer};
 use upseal::trust::Anchor;
 use upseal::trust::known::KnownServers;
 
-/// How long anything may take before a test fails; no test waits this long when all is well.
+/// Longest wait before a test fails; a test that passes never waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Bytes of the server's modulus: RSA-1024, as the course's.
+/// Bytes of the server's modulus: RSA-1024, as in the course's certificates.
 pub const K: usize = 128;
 
-/// Bytes of a file that the kernel's buffers do not swallow whole.
+/// Bytes of a file that does not fit into the kernel's buffers.
 pub const BIG: u64 = 32 << 20;
 
-/// On loopback, any free port.
+/// Any free port on loopback.
 pub const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The server that all tests know.
+/// Identity of the server in all tests.
 pub static IDENTITY: LazyLock<Arc<Identity>> =
     LazyLock::new(|| Arc::new(Identity::load(&fixtures("identity-v1")).unwrap()));
 
@@ -59,8 +58,8 @@ pub fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// A folder for received files: in memory where there is such a place, because thousands of them are
-/// synced and it is not the disk that is tested.
+/// Returns a folder for received files, in memory where that is possible: thousands of files are synced, and the disk is
+/// not under test.
 pub fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
@@ -84,7 +83,7 @@ pub fn dialects() -> Vec<Dialect> {
     all
 }
 
-/// Bytes that look random and are the same each time: `seed` chooses which.
+/// Returns pseudo-random bytes that depend on `seed` only.
 pub fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -101,10 +100,10 @@ pub fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 // ---- Events
 
-/// Waits for the first event that `wanted` wants, and keeps all of them.
+/// Events of a server or client, in order.
 pub struct Events {
     receiver: Receiver<Event>,
-    /// In order; all that was received.
+    /// Every event that was received, in order.
     pub seen: Vec<Event>,
 }
 
@@ -113,7 +112,7 @@ impl Events {
         Self { receiver, seen: Vec::new() }
     }
 
-    /// The next event.
+    /// Waits for the next event.
     pub fn next(&mut self) -> Event {
         match self.receiver.recv_timeout(PATIENCE) {
             Ok(event) => {
@@ -124,7 +123,7 @@ impl Events {
         }
     }
 
-    /// The first event from now on that is wanted.
+    /// Waits for the first event from now on that is wanted.
     pub fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
             let event = self.next();
@@ -134,12 +133,12 @@ impl Events {
         }
     }
 
-    /// Takes what is there already.
+    /// Takes the events that have come already.
     pub fn catch_up(&mut self) {
         self.seen.extend(self.receiver.try_iter());
     }
 
-    /// Until nobody can send another one.
+    /// Takes events until every sender is gone.
     pub fn drain(&mut self) {
         loop {
             match self.receiver.recv_timeout(PATIENCE) {
@@ -154,7 +153,7 @@ impl Events {
         self.seen.iter().filter(|event| !matches!(event, Event::Progress { .. })).collect()
     }
 
-    /// The states of one upload or lane, in order.
+    /// Returns the states of one upload or lane, in order.
     pub fn states(&self, of: Track) -> Vec<State> {
         let states = self.seen.iter().filter_map(|event| match event {
             Event::State { track, state } if *track == of => Some(state.clone()),
@@ -163,7 +162,7 @@ impl Events {
         states.collect()
     }
 
-    /// The lines of everything that a server refused.
+    /// Returns the lines of the server's refusals.
     pub fn refusals(&self) -> Vec<String> {
         let lines = self.seen.iter().filter_map(|event| match event {
             Event::Refused { why, .. } => Some(why.clone()),
@@ -172,12 +171,12 @@ impl Events {
         lines.collect()
     }
 
-    /// How many there are of a kind.
+    /// Counts the events of a kind.
     pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
         self.seen.iter().filter(|event| wanted(event)).count()
     }
 
-    /// Name, size, digest, variant and fate of everything received.
+    /// Returns name, size, digest, variant and outcome of the received files.
     pub fn received(&self) -> Vec<Receipt> {
         let received = self.seen.iter().filter_map(|event| match event {
             Event::Received { name, size, digest, variant, kept, .. } => Some(Receipt {
@@ -193,7 +192,7 @@ impl Events {
     }
 }
 
-/// What a server says of a file that it has.
+/// A received file, as the server reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub name: String,
@@ -204,7 +203,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Of a file that had no namesake.
+    /// A file whose name was free.
     pub fn new(name: &str, content: &[u8], variant: Variant) -> Self {
         let digest = Digest::of(content).to_string();
         Self { name: name.to_owned(), size: content.len() as u64, digest, variant, kept: Kept::New }
@@ -219,12 +218,12 @@ pub fn is_opened(event: &Event) -> bool {
     matches!(event, Event::SessionOpened { .. })
 }
 
-/// Whether this upload came to its end.
+/// Returns whether an event is the end of this upload.
 pub fn is_final(id: u64) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && state.is_final())
 }
 
-/// Whether this upload came to a state.
+/// Returns whether an event is this state of this upload.
 pub fn is_state(id: u64, wanted: State) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && *state == wanted)
 }
@@ -233,10 +232,10 @@ pub fn job_track(id: u64) -> Track {
     Track::Job(JobId(id))
 }
 
-/// A server's meters, from the first file on.
+/// Meters of a server, from its first file on.
 type Meters = Arc<Mutex<Vec<Arc<Meter>>>>;
 
-/// Passes a server's events on, and keeps its meters.
+/// Observer that forwards a server's events and keeps its meters.
 struct Collect(Sender<Event>, Meters);
 
 impl Observer for Collect {
@@ -257,7 +256,7 @@ impl Observer for Collect {
 
 // ---- A server
 
-/// A server of ours, its folder, and what it says.
+/// An upseal server, its folder and its events.
 pub struct Host {
     pub events: Events,
     address: SocketAddr,
@@ -280,7 +279,7 @@ impl Host {
         Self::keeping(policy, identity, None)
     }
 
-    /// One that also keeps ciphertext.
+    /// Starts a server that also keeps ciphertext.
     pub fn keeping(
         policy: Policy,
         identity: Option<Arc<Identity>>,
@@ -313,12 +312,12 @@ impl Host {
         target(self.address)
     }
 
-    /// From now on a file of this name is taken off the wire, and waits, until [`Host::open_gate`].
+    /// Holds back the next file of this name, after it was read from the wire, until [`Host::open_gate`].
     pub fn hold(&self, name: &str) {
         *self.gate.held.lock().unwrap() = Some(name.to_owned());
     }
 
-    /// From now on the writing of a file of this name does this.
+    /// Makes writing a file of this name fail in this way.
     pub fn spoil(&self, name: &str, spoil: Spoil) {
         *self.gate.spoiled.lock().unwrap() = Some((name.to_owned(), spoil));
     }
@@ -328,7 +327,7 @@ impl Host {
         self.gate.opened.notify_all();
     }
 
-    /// Waits until so many bytes of the last file that was begun are in the store.
+    /// Waits until this many bytes of the latest file are in the store.
     pub fn wait_for_bytes(&self, wanted: u64) {
         let deadline = Instant::now() + PATIENCE;
         let here = || self.meters.lock().unwrap().last().map_or(0, |meter| meter.file_bytes());
@@ -338,7 +337,7 @@ impl Host {
         }
     }
 
-    /// Waits for the end of the session of the client at this address, whose events alone are seen then.
+    /// Waits for the end of the session of the client at this address.
     pub fn see_off(&mut self, client: SocketAddr) {
         let is_its =
             |event: &Event| matches!(event, Event::SessionOpened { peer, .. } if *peer == client.to_string());
@@ -347,17 +346,17 @@ impl Host {
         self.events.until(|event| matches!(event, Event::SessionClosed { session } if *session == id));
     }
 
-    /// Everything in the folder, unfinished files too.
+    /// Returns everything in the folder, including temporary files.
     pub fn stored(&self) -> Files {
         contents(self.folder.path())
     }
 
-    /// Puts a file there, as somebody else would.
+    /// Puts a file into the folder, as another program would.
     pub fn put(&self, name: &str, content: &[u8]) {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }
 
-    /// Asks it to stop, without waiting for its sessions.
+    /// Stops the server without waiting for its sessions.
     pub fn interrupt(&self) {
         self.server.as_ref().unwrap().stopper().interrupt();
     }
@@ -369,7 +368,7 @@ impl Host {
         }
     }
 
-    /// Stops it; then nothing more happens, and all events are seen.
+    /// Stops the server and waits for its sessions, so that all events have come.
     pub fn stop(&mut self) {
         self.open_gate();
         self.server = None;
@@ -383,12 +382,12 @@ impl Drop for Host {
     }
 }
 
-/// A server elsewhere, with the CA of [`IDENTITY`].
+/// Returns a remote target at this address, with the CA of [`IDENTITY`].
 pub fn target(address: SocketAddr) -> Target {
     Target::server(address.to_string(), Some(ca()))
 }
 
-/// Files by their names. A large one is shown by its length only.
+/// Files by their names. A large file is shown by its length only.
 #[derive(Default, PartialEq, Eq)]
 pub struct Files(pub BTreeMap<String, Vec<u8>>);
 
@@ -409,7 +408,7 @@ impl Files {
         self.0.keys().map(String::as_str).collect()
     }
 
-    /// The content of one that must be there.
+    /// Returns the content of a file that must be there.
     pub fn get(&self, name: &str) -> &[u8] {
         &self.0[name]
     }
@@ -429,7 +428,7 @@ impl fmt::Debug for Files {
     }
 }
 
-/// The files of a folder.
+/// Returns the files of a folder.
 pub fn contents(folder: &Path) -> Files {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();
@@ -438,25 +437,25 @@ pub fn contents(folder: &Path) -> Files {
     Files(files.collect())
 }
 
-/// What happens instead of writing a file.
+/// How writing a file fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoil {
     /// The disk is full.
     Full,
-    /// A bug.
+    /// The store panics.
     Panic,
 }
 
-/// A failure of the disk, as any that is no fault of the client's.
+/// Returns an error of a full disk.
 fn full() -> StoreError {
     Folder::open(Path::new("/dev/null/folder")).err().unwrap()
 }
 
-/// Holds back the writing of one file.
+/// Gate that holds back the writing of one file.
 #[derive(Default)]
 struct Gate {
     held: Mutex<Option<String>>,
-    /// The file whose writing does something else.
+    /// Name of the file whose writing fails, and how.
     spoiled: Mutex<Option<(String, Spoil)>>,
     opened: Condvar,
 }
@@ -491,7 +490,7 @@ impl Pending for Waiting {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let held = self.gate.held.lock().unwrap();
         let is_held = |held: &mut Option<String>| held.as_ref() == Some(&self.name);
-        // Beyond the patience the test has failed already.
+        // After the patience the test has failed already.
         drop(self.gate.opened.wait_timeout_while(held, PATIENCE, is_held).unwrap());
         match &*self.gate.spoiled.lock().unwrap() {
             Some((name, spoil)) if *name == self.name => match spoil {
@@ -522,7 +521,7 @@ impl Pending for Waiting {
 
 // ---- A client
 
-/// The transfer threads, as a screen or a command uses them, with a folder for local files.
+/// The transfer threads, as the screen and the commands use them, with a folder for local files.
 pub struct Client {
     pub events: Events,
     transfer: Option<Transfer>,
@@ -539,13 +538,13 @@ impl Client {
         Self::knowing(embedded, KnownServers::at(Some(folder.path().join(".known"))), folder)
     }
 
-    /// One that remembers servers here.
+    /// Starts a client with this list of known servers.
     pub fn knowing(embedded: Option<EmbeddedOptions>, known: KnownServers, folder: TempDir) -> Self {
-        // A test that wants more than one try says so.
+        // A test that needs retries sets them.
         Self::of(Options { embedded, retries: 0, ..Options::new(known) }, folder)
     }
 
-    /// One that is told how to work.
+    /// Starts a client with these options.
     pub fn of(options: Options, folder: TempDir) -> Self {
         let transfer = Transfer::start(options).unwrap();
         let events = Events::new(transfer.events().clone());
@@ -556,13 +555,13 @@ impl Client {
         self.transfer.as_ref().unwrap().commands().send(command).unwrap();
     }
 
-    /// Asks for its end, and waits until the threads are gone.
+    /// Shuts the client down, and waits until its threads have ended.
     pub fn shut_down(&mut self) {
         self.transfer.take().unwrap().shut_down();
         self.events.drain();
     }
 
-    /// Where a local file of this name is, or would be.
+    /// Returns the path of a local file, whether or not it exists.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -573,7 +572,7 @@ impl Client {
         path
     }
 
-    /// A file of zeros that needs no disk.
+    /// Creates a sparse file.
     pub fn sparse(&self, name: &str, length: u64) -> PathBuf {
         let path = self.path(name);
         std::fs::File::create(&path).unwrap().set_len(length).unwrap();
@@ -584,7 +583,7 @@ impl Client {
         Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect, predicted_ms: None }
     }
 
-    /// Uploads local files of these names, numbered from 1, over one route.
+    /// Uploads local files, numbered from 1, over one route.
     pub fn upload(&self, names: &[&str], target: &Target, dialect: Dialect) {
         let jobs = (1..).zip(names).map(|(id, name)| self.job(id, name, target, dialect)).collect();
         self.ask(Command::Upload(jobs));
@@ -598,7 +597,7 @@ impl Client {
         }
     }
 
-    /// Waits for the ends of the uploads from 1 to this one, in whatever order they come.
+    /// Waits for the ends of the uploads from 1 to this one, in any order.
     pub fn finish_all(&mut self, count: u64) -> Vec<State> {
         loop {
             let last = |id| self.events.states(job_track(id)).pop().filter(State::is_final);
@@ -610,7 +609,7 @@ impl Client {
         }
     }
 
-    /// Waits until an upload is on its way, and stands still because nobody takes more of it.
+    /// Waits until an upload has begun and makes no progress, because the server reads no more of it.
     pub fn blocked(&mut self, id: u64) {
         let (mut last, mut alike) = (0, 0);
         while alike < 3 {
@@ -635,17 +634,18 @@ impl Drop for Client {
 
 // ---- Peers that are only a socket
 
-/// A MODE with its M1 and M2.
+/// Returns the bytes of a MODE with its M1 and M2.
 pub fn message(mode: u64, m2: &[u8]) -> Vec<u8> {
     [&mode.to_be_bytes()[..], &(m2.len() as u64).to_be_bytes(), m2].concat()
 }
 
-/// Integers, one after another.
+/// Returns the bytes of several integers.
 pub fn words(values: &[u64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_be_bytes()).collect()
 }
 
-/// A TCP proxy that, as many do, turns a reset into an end in order. `spoil`: the byte of the client's that it changes.
+/// Starts a TCP proxy that, as many do, turns a reset into an end in order. `spoil`: position of a byte of the client that
+/// it changes.
 pub fn softening_proxy(server: SocketAddr, spoil: Option<usize>) -> SocketAddr {
     let listener = TcpListener::bind(ANYWHERE).unwrap();
     let address = listener.local_addr().unwrap();
@@ -675,7 +675,7 @@ fn soften(mut from: &TcpStream, mut to: &TcpStream, spoil: Option<usize>) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// A client that is only a socket.
+/// A peer that is only a socket.
 pub struct Peer(pub TcpStream);
 
 impl Peer {
@@ -695,9 +695,9 @@ impl Peer {
         self.0.local_addr().unwrap()
     }
 
-    /// Sends what the other side may refuse to take.
+    /// Sends bytes that the other side may refuse.
     pub fn send(&mut self, bytes: &[u8]) {
-        // A refusal shows in the events, and in what can be read.
+        // The refusal is in the events, and in the bytes that can be read.
         let _ = self.0.write_all(bytes);
     }
 
@@ -707,7 +707,7 @@ impl Peer {
         bytes
     }
 
-    /// What one read gives.
+    /// Reads once.
     pub fn read_some(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 16];
         let n = self.0.read(&mut bytes).unwrap();
@@ -715,22 +715,22 @@ impl Peer {
         bytes
     }
 
-    /// Reads a length and as many bytes.
+    /// Reads a length and that many bytes.
     pub fn read_blob(&mut self) -> Vec<u8> {
         let length = u64::from_be_bytes(self.read(8).try_into().unwrap());
         self.read(usize::try_from(length).unwrap())
     }
 
-    /// The other side's end: what came before it, and whether it was in order.
+    /// Reads up to the other side's end. Returns the bytes, and whether the end was in order.
     ///
-    /// A refusal is answered by the end of our writing: until then, or for two seconds, the other side lets it arrive.
+    /// Answers a refusal by the end of this side's writing: until then, or for two seconds, the other side waits.
     pub fn read_to_end(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let mut piece = vec![0; 1 << 16];
         loop {
             let at = bytes.iter().rposition(|byte| *byte == REFUSED).unwrap_or(bytes.len());
             let heard = hear(&bytes[at..]);
-            // A last byte of 0xff may be within an answer.
+            // A last byte of 0xff may belong to an answer.
             let perhaps = heard == Heard::Refused(None) && bytes.len() > 1;
             if matches!(heard, Heard::Refused(_)) && !perhaps {
                 let _ = self.0.shutdown(Shutdown::Write);
@@ -760,8 +760,8 @@ impl Peer {
         }
     }
 
-    /// A client's upload up to its MODE 2, after which it waits for our end; or what came before its end, and whether
-    /// that was in order.
+    /// Reads a client's upload up to its MODE 2, after which the client waits. If the client ends before, returns the bytes
+    /// and whether the end was in order.
     pub fn read_upload(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let mut piece = vec![0; 1 << 16];
@@ -778,38 +778,38 @@ impl Peer {
         (bytes, true)
     }
 
-    /// Ends in order, and waits for the other side to do so or to break off.
+    /// Ends in order, and waits until the other side ends or resets.
     pub fn hang_up(mut self) -> (Vec<u8>, bool) {
-        // Reset already: then there is nothing to end.
+        // It fails if the connection was reset already.
         let _ = self.0.shutdown(Shutdown::Write);
         self.read_to_end()
     }
 
-    /// Ends by a reset.
+    /// Resets the connection.
     pub fn break_off(self) {
         sockopt::set_socket_linger(&self.0, Some(Duration::ZERO)).unwrap();
     }
 }
 
-/// A server that is only a listening socket.
+/// Starts a server that is only a listening socket.
 pub fn listen() -> (TcpListener, Target) {
     let listener = TcpListener::bind(ANYWHERE).unwrap();
     let target = target(listener.local_addr().unwrap());
     (listener, target)
 }
 
-/// An address where nobody listens, for as long as the socket is kept.
-pub fn nobody() -> (OwnedFd, SocketAddr) {
+/// Returns an address where no server listens, as long as the socket is kept.
+pub fn unused_address() -> (OwnedFd, SocketAddr) {
     use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
-    // Bound, so that no other test gets the port; not listening, so that nobody is let in.
+    // Bound, so that no other test gets the port; not listening, so that no connection is accepted.
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&socket, &ANYWHERE).unwrap();
     let address = getsockname(&socket).unwrap().try_into().unwrap();
     (socket, address)
 }
 
-/// The next client; fails instead of waiting for ever.
+/// Accepts the next client; fails instead of waiting for ever.
 pub fn accept(listener: &TcpListener) -> Peer {
     use rustix::event::{PollFd, PollFlags, poll};
 
@@ -819,32 +819,32 @@ pub fn accept(listener: &TcpListener) -> Peer {
     Peer::over(listener.accept().unwrap().0)
 }
 
-/// Whether nobody else has connected.
+/// Returns whether no other client has connected.
 pub fn is_alone(listener: &TcpListener) -> bool {
     listener.set_nonblocking(true).unwrap();
     listener.accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// An upload over a connection of its own, byte by byte as the client sends it.
+/// Uploads one file over its own connection.
 pub fn upload(address: SocketAddr, dialect: Dialect, name: &str, content: &[u8]) -> io::Result<()> {
     recorded_upload(address, dialect, name, content).map(drop)
 }
 
-/// The bytes of a real upload, and where its messages end.
+/// Bytes of a real upload, and the ends of its messages.
 pub struct Recording {
     pub bytes: Vec<u8>,
-    /// Where the messages end; MODE 1's body is the last but one, MODE 2 the last.
+    /// Positions of the ends of the messages; MODE 1's body is the last but one, MODE 2 the last.
     pub ends: Vec<usize>,
-    /// Where MODE 1's M1 begins (in framings D and E the first block's length).
+    /// Position of MODE 1's M1 (in framings D and E, of the first block's length).
     pub m1: usize,
-    /// Where the file is whole.
+    /// Position of the end of the file.
     pub whole: usize,
     /// Bytes on the wire that the client counted for this file.
     pub counted: u64,
 }
 
 impl Recording {
-    /// One file from the first byte to MODE 2, sent to a server of its own.
+    /// Records one upload from the first byte to MODE 2, to its own server.
     pub fn of(dialect: Dialect, name: &str, content: &[u8]) -> Self {
         let host = Host::start();
         let (bytes, counted) = recorded_upload(host.address(), dialect, name, content).unwrap();
@@ -860,13 +860,13 @@ impl Recording {
         Self { m1: at + 8, whole, ends, counted, bytes }
     }
 
-    /// Where MODE 0 begins.
+    /// Position of MODE 0.
     pub fn file(&self) -> usize {
         self.ends.iter().nth_back(3).copied().unwrap_or(0)
     }
 }
 
-/// What was sent, and how many bytes of it the client counted.
+/// Uploads one file. Returns the bytes that were sent, and how many the client counted.
 pub fn recorded_upload(
     address: SocketAddr,
     dialect: Dialect,
@@ -876,13 +876,9 @@ pub fn recorded_upload(
     let tcp = Tcp::connect(&address.to_string(), PATIENCE, &Interrupter::default())?;
     let log = Arc::default();
     let stream = Recorder { tcp, log: Arc::clone(&log) };
-    let mut upload = Upload::new(Connection::new(Box::new(stream), PATIENCE), dialect);
-    if dialect.variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap(), None).map_err(io::Error::other)?;
-    }
-    if dialect.variant == Variant::Cp2 {
-        upload.agree().map_err(io::Error::other)?;
-    }
+    let mut upload = Start::new(Connection::new(Box::new(stream), PATIENCE), dialect)
+        .proven_by(&Anchor::load(&ca()).unwrap())
+        .map_err(io::Error::other)?;
     let meter = Meter::default();
     let mut source = content;
     upload
@@ -893,7 +889,7 @@ pub fn recorded_upload(
     Ok((bytes, meter.wire_bytes()))
 }
 
-/// Keeps what is written.
+/// Stream that keeps the written bytes.
 struct Recorder {
     tcp: Tcp,
     log: Arc<Mutex<Vec<u8>>>,

@@ -113,7 +113,7 @@ fn a_wrong_length_in_a_batch_refuses_the_file() {
             let at = block(&speaker, &bytes, n) - 8;
             let outcome = receive(&[&bytes[..at], &words(&[2])].concat(), Pieces::All);
             assert_eq!(outcome.stored, Files::none(), "{speaker:?}, block {n}");
-            let why = "in a CP1 body of (length, block) pairs: expected the block length 128, got 2";
+            let why = "CP1 body of (length, block) pairs: expected the block length 128, got 2";
             assert_eq!(outcome.refusals, [format!("at byte {at}: {why}")], "{speaker:?}, block {n}");
         }
     }

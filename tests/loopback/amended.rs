@@ -1,4 +1,4 @@
-//! Files of CP1 that were published and turned out not to be over (PROTOCOL.md, "Finality").
+//! Files of CP1 of which more came after they were published (docs/protocol.md, section CP1).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use upseal::trust::Anchor;
 
 use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
 
-/// A block that holds just this.
+/// A block with this plaintext.
 pub fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
     let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), clock::unix_seconds()).unwrap();
@@ -29,7 +29,7 @@ pub fn pair(content: &[u8]) -> Vec<u8> {
     [words(&[K as u64]), block(content)].concat()
 }
 
-/// AP without a hello, the name, and MODE 1, over a connection of its own.
+/// A new connection after AP without a hello, MODE 0 and MODE 1.
 pub fn begin(host: &Host, name: &str) -> Peer {
     let mut peer = Peer::connect(host.address());
     peer.send(&[message(3, b"no hello"), message(0, name.as_bytes()), words(&[1])].concat());
@@ -52,7 +52,7 @@ fn a_block_after_a_short_one_was_published_amends_the_file() {
     peer.send(&pair(&content[..40]));
     wait_for_a_file(&mut host);
     assert_eq!(host.stored(), Files::one("a.bin", &content[..40]));
-    // Short again, which ends nothing any more.
+    // Short again, which no longer ends the file.
     for part in [&content[40..80], &content[80..142], &content[142..]] {
         peer.send(&pair(part));
     }
@@ -64,7 +64,7 @@ fn a_block_after_a_short_one_was_published_amends_the_file() {
 }
 
 #[test]
-fn silence_publishes_and_what_follows_amends() {
+fn silence_publishes_and_a_later_block_amends() {
     let mut host = Host::start();
     let content = noise(62 * 3, 1);
     let mut peer = begin(&host, "a.bin");
@@ -82,9 +82,9 @@ fn silence_publishes_and_what_follows_amends() {
     assert_eq!(kept(&host), [Kept::New, Kept::Amended, Kept::Amended]);
 }
 
-/// Framing C of 128 bytes looks over after its first block: F, 128 = 1 × k.
+/// Framing C of 128 bytes seems complete after its first block, as framing F: 128 = 1 × k.
 #[test]
-fn an_end_by_coincidence_is_made_good_even_after_silence() {
+fn an_end_by_coincidence_is_corrected_even_after_silence() {
     let mut host = Host::start();
     let content = noise(K, 1);
     let mut peer = begin(&host, "a.bin");
@@ -113,7 +113,7 @@ fn an_empty_file_that_was_published_can_be_amended() {
 }
 
 #[test]
-fn a_file_stays_as_it_was_published_when_what_follows_is_cut_or_bad() {
+fn a_file_stays_as_it_was_published_when_the_next_block_is_cut_or_bad() {
     let content = noise(40, 1);
     let mut altered = pair(&content);
     altered[60] ^= 1;
@@ -124,7 +124,7 @@ fn a_file_stays_as_it_was_published_when_what_follows_is_cut_or_bad() {
         wait_for_a_file(&mut host);
         peer.send(&more);
         if reset {
-            // Once it has begun to amend, so that the reset does not overtake the block.
+            // After the amendment has begun, so that the reset does not overtake the block.
             host.events.until(|event| matches!(event, Event::Receiving { .. }));
             peer.break_off();
         } else {
@@ -139,7 +139,7 @@ fn a_file_stays_as_it_was_published_when_what_follows_is_cut_or_bad() {
 }
 
 #[test]
-fn nothing_is_amended_once_something_else_has_followed() {
+fn no_file_is_amended_after_another_message() {
     let content = noise(40, 1);
     for between in [words(&[u64::MAX]), message(0, b"b.bin"), message(3, b"again")] {
         let mut host = Host::start();
@@ -154,7 +154,7 @@ fn nothing_is_amended_once_something_else_has_followed() {
 }
 
 #[test]
-fn what_is_amended_is_never_somebody_elses() {
+fn a_file_of_another_client_is_never_amended() {
     let mut host = Host::start();
     let content = noise(100, 1);
     host.put("a.bin", &content[..40]);
@@ -169,7 +169,7 @@ fn what_is_amended_is_never_somebody_elses() {
 }
 
 #[test]
-fn a_limit_on_the_size_holds_for_what_is_amended() {
+fn the_size_limit_holds_for_amended_files() {
     let mut host = Host::with(Policy { max_file: 60, ..Policy::default() });
     let content = noise(40, 1);
     let mut peer = begin(&host, "a.bin");
@@ -182,9 +182,9 @@ fn a_limit_on_the_size_holds_for_what_is_amended() {
     assert!(host.events.refusals()[0].contains("--max-file"), "{:?}", host.events.refusals());
 }
 
-/// A race's lane is thrown away, amended or not.
+/// A lane of a race is discarded, amended or not.
 #[test]
-fn a_lane_of_a_race_is_amended_into_nothing() {
+fn an_amended_lane_of_a_race_is_discarded() {
     let mut host = Host::start();
     let content = noise(40, 1);
     let mut peer = begin(&host, "race-cp1-a.bin");

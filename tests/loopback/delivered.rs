@@ -1,4 +1,4 @@
-//! What is no delivery: ends that come too late or too early, surplus bytes, refusals behind a proxy.
+//! What does not count as delivered: late or early ends, surplus bytes, refusals behind a proxy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use crate::common::{
     softening_proxy, target, words,
 };
 
-/// A client that waits so long for the server's end.
+/// A client that waits for the server's end for at most `patience`.
 fn client(patience: Duration) -> Client {
     let known = KnownServers::at(None);
     let options = Options { retries: 0, patience: Some(patience), ..Options::new(known) };
@@ -35,6 +35,16 @@ fn plain() -> Dialect {
     Dialect::of(Variant::Plain)
 }
 
+/// A client that sends a file in Plain, and the server's side of its connection.
+fn sending(patience: Duration) -> (Client, Peer) {
+    let (listener, target) = listen();
+    let client = client(patience);
+    client.write("a.txt", b"hello");
+    client.upload(&["a.txt"], &target, plain());
+    (client, accept(&listener))
+}
+
+/// All bytes of that upload.
 fn whole_upload() -> Vec<u8> {
     [message(0, b"a.txt"), message(1, b"hello"), words(&[2])].concat()
 }
@@ -42,11 +52,7 @@ fn whole_upload() -> Vec<u8> {
 /// A server that is still inside a body takes the client's end for the body's, fails, and closes in order.
 #[test]
 fn a_server_that_ends_only_after_the_client_has_not_confirmed() {
-    let (listener, target) = listen();
-    let mut client = client(Duration::from_millis(50));
-    client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &target, plain());
-    let mut peer = accept(&listener);
+    let (mut client, mut peer) = sending(Duration::from_millis(50));
     assert_eq!(peer.read_to_end(), (whole_upload(), true));
     peer.0.shutdown(Shutdown::Write).unwrap();
     let fault = failed(&mut client, 1);
@@ -60,15 +66,15 @@ fn a_server_that_ends_only_after_the_client_has_not_confirmed() {
 
 #[test]
 fn the_client_does_not_end_its_writing_before_the_server_ends() {
-    let (listener, target) = listen();
-    let mut client = client(LONG);
-    client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &target, plain());
-    let mut peer = accept(&listener);
+    let (mut client, mut peer) = sending(LONG);
     assert_eq!(peer.read(whole_upload().len()), whole_upload());
     client.events.until(is_state(1, State::Sent));
     peer.0.set_nonblocking(true).unwrap();
-    assert_eq!(peer.0.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "no end of the client's");
+    assert_eq!(
+        peer.0.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "the client has not ended its side"
+    );
     peer.0.set_nonblocking(false).unwrap();
     assert_eq!(peer.hang_up(), (Vec::new(), true));
     assert_eq!(client.finish(1), State::Delivered);
@@ -76,15 +82,11 @@ fn the_client_does_not_end_its_writing_before_the_server_ends() {
 
 #[test]
 fn the_user_can_end_the_wait_for_the_server() {
-    let (listener, target) = listen();
-    let mut client = client(LONG);
-    client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &target, plain());
-    let mut peer = accept(&listener);
+    let (mut client, mut peer) = sending(LONG);
     assert_eq!(peer.read(whole_upload().len()), whole_upload());
     client.events.until(is_state(1, State::Sent));
     peer.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    // Asked for before the wait has begun, it is about nothing.
+    // Before the wait has begun, the command has no effect.
     loop {
         client.ask(Command::EndWait);
         match peer.0.read(&mut [0]) {
@@ -123,7 +125,7 @@ fn an_end_of_the_server_that_came_before_mode_2_confirms_nothing() {
 }
 
 #[test]
-fn a_server_of_another_protocol_has_nothing_delivered_and_its_words_are_shown() {
+fn nothing_is_delivered_to_a_server_of_another_protocol_and_its_bytes_are_shown() {
     let servers: [(&[u8], &str); 5] = [
         (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 Bad Request\\r\\n"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2\\r\\n"),
@@ -134,15 +136,15 @@ fn a_server_of_another_protocol_has_nothing_delivered_and_its_words_are_shown() 
     ];
     for (banner, shown) in servers {
         for at_once in [true, false] {
-            let (listener, target) = listen();
-            let mut client = client(LONG);
-            client.write("a.txt", b"hello");
-            client.upload(&["a.txt"], &target, plain());
-            let mut peer = accept(&listener);
+            let (mut client, mut peer) = sending(LONG);
             if at_once {
                 peer.send(banner);
             }
-            assert_eq!(peer.read(whole_upload().len()), whole_upload(), "it may want the file all the same");
+            assert_eq!(
+                peer.read(whole_upload().len()),
+                whole_upload(),
+                "the server may want the file all the same"
+            );
             if !at_once {
                 peer.send(banner);
             }
@@ -156,18 +158,14 @@ fn a_server_of_another_protocol_has_nothing_delivered_and_its_words_are_shown() 
 
 #[test]
 fn of_many_surplus_bytes_the_first_hundred_are_shown() {
-    let (listener, target) = listen();
-    let mut client = client(LONG);
-    client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &target, plain());
-    let mut peer = accept(&listener);
+    let (mut client, mut peer) = sending(LONG);
     peer.send(&[b'x'; 10_000]);
     let fault = failed(&mut client, 1);
     assert_eq!(fault.what.matches('x').count(), 100, "{fault}");
     drop(peer);
 }
 
-/// The names of the variants that end without a receipt; `Options::digest` asks for none.
+/// A client that asks for no receipts, so that the server's end alone confirms.
 fn without_receipts(retries: u32) -> Client {
     let known = KnownServers::at(None);
     let digest = upseal::digest::FileDigest::None;
@@ -195,7 +193,7 @@ fn a_refused_file_is_not_delivered_behind_a_proxy_that_turns_resets_into_ends() 
 }
 
 #[test]
-fn a_damaged_token_is_not_delivered_behind_a_proxy_and_its_reason_is_no_detail() {
+fn a_damaged_token_is_not_delivered_behind_a_proxy_and_its_reason_reveals_no_detail() {
     let dialect = Dialect::of(Variant::Cp2);
     let recording = Recording::of(dialect, "a.txt", b"hello");
     let mut host = Host::start();
@@ -207,11 +205,11 @@ fn a_damaged_token_is_not_delivered_behind_a_proxy_and_its_reason_is_no_detail()
     assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
     assert!(fault.what.contains("it could not read, decrypt or verify what was sent"), "{fault}");
     host.stop();
-    assert_eq!(host.events.refusals().len(), 1, "it is not sent again: {:?}", host.events.refusals());
+    assert_eq!(host.events.refusals().len(), 1, "it is not resent: {:?}", host.events.refusals());
 }
 
 #[test]
-fn a_stopped_server_has_not_confirmed_behind_a_proxy_what_it_had_not_read() {
+fn a_stopped_server_does_not_confirm_unread_bytes_behind_a_proxy() {
     let mut host = Host::start();
     host.hold("a.bin");
     let proxy = softening_proxy(host.address(), None);
@@ -238,7 +236,7 @@ fn a_panic_in_a_session_is_no_end_in_order() {
         let fault = failed(&mut client, 1);
         assert_eq!(fault.kind, FaultKind::Refused, "{variant}: {fault}");
         let note = host.events.until(|event| matches!(event, Event::Note { .. }));
-        assert!(matches!(note, Event::Note { text } if text.contains("a bug")), "the operator is told");
+        assert!(matches!(note, Event::Note { text } if text.contains("a bug")), "the operator is informed");
     }
 }
 

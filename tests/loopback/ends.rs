@@ -1,4 +1,4 @@
-//! How uploads end otherwise than well: sent and not confirmed, broken off, changed while they were read.
+//! Uploads that do not end well: sent and not confirmed, reset, changed while they were read.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use upseal::event::{Blame, Command, Dialect, Event, FaultKind, Job, JobId, State
 
 use crate::common::{
     BIG, Client, Files, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen,
-    message, nobody, noise, words,
+    message, noise, unused_address, words,
 };
 
 /// Answers a hello as the real server does.
@@ -60,15 +60,15 @@ fn a_file_is_delivered_when_the_server_closes_and_not_before() {
     assert!(client.finish(1).has_arrived());
 }
 
-/// An end in order says that all is well; a server that is stopped must not seem to say so.
+/// An end in order means success, so a server that is stopped must not end in order.
 #[test]
-fn a_server_that_is_stopped_does_not_confirm_what_it_has_not() {
+fn a_server_that_is_stopped_does_not_confirm_unstored_files() {
     for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
         let mut host = Host::start();
         host.hold("a.bin");
         let mut client = Client::start();
-        // More than the server reads ahead, so that it has not read MODE 2 either; less than that and what the
-        // kernel takes.
+        // More than the server reads ahead, so that it has not read MODE 2 either; less than that together with the
+        // kernel's buffers.
         client.write("a.bin", &noise(1536 << 10, 1));
         client.upload(&["a.bin"], &host.target(), Dialect::of(variant));
         client.events.until(is_state(1, State::Sent));
@@ -97,7 +97,7 @@ fn a_server_that_breaks_off_after_mode_2_has_refused_all_that_was_sent() {
     assert_eq!(peer.read(whole.concat().len()), whole.concat());
     client.events.until(is_state(2, State::Sent));
     peer.break_off();
-    // Nobody can say which of the two it did not like. In reverse: their order is the queue's.
+    // The client cannot know which of the two was refused. In reverse: the order is the queue's.
     for id in [2, 1] {
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was not refused") };
         assert_eq!((fault.kind, fault.blame), (FaultKind::Refused, Blame::Peer), "{fault}");
@@ -106,7 +106,7 @@ fn a_server_that_breaks_off_after_mode_2_has_refused_all_that_was_sent() {
 }
 
 #[test]
-fn a_server_that_breaks_off_in_the_middle_has_broken_it() {
+fn a_reset_inside_a_file_is_a_broken_connection() {
     let (listener, target) = listen();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
@@ -144,7 +144,7 @@ fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
     }
 }
 
-/// The time of the last modification is set back first: a system's clock has ticks.
+/// Sets the time of the last modification back first, because the kernel's clock has ticks.
 fn aged(path: &Path) {
     let file = OpenOptions::new().write(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
@@ -189,7 +189,7 @@ fn a_file_that_grows_while_it_is_sent_is_sent_once_more_with_its_new_size() {
         write_at(&path, BIG, b"more");
         host.open_gate();
         assert!(client.finish(2).has_arrived(), "{variant}");
-        // What was sent before it on the same connection arrives, too.
+        // The file before it on the same connection arrives too.
         client.events.catch_up();
         assert!(client.events.states(job_track(1)).last().unwrap().has_arrived(), "{variant}");
         host.stop();
@@ -224,10 +224,10 @@ fn a_file_that_grows_each_time_fails_after_one_more_try() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn files_that_do_not_tell_their_size_arrive_whole() {
+fn files_whose_metadata_have_no_size_arrive_whole() {
     let mut host = Host::start();
     let mut client = Client::start();
-    // The first says that it is empty, the second that it has 4096 bytes.
+    // The metadata of the first say 0 bytes, those of the second 4096.
     let paths = ["/proc/version", "/sys/devices/system/cpu/online"];
     let jobs = (1..).zip(paths).map(|(id, path)| Job {
         path: path.into(),
@@ -243,7 +243,7 @@ fn files_that_do_not_tell_their_size_arrive_whole() {
     assert_eq!(host.stored(), Files::of([("version", &version[..]), ("online", &online)]));
 }
 
-/// The server is not ours, so the end must say it: a reset, never an end in order.
+/// A third-party server understands only the end: a reset, never an end in order.
 #[test]
 fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
     let (listener, target) = listen();
@@ -260,14 +260,14 @@ fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
 }
 
 #[test]
-fn nobody_at_the_address_fails_all_that_wait_for_it_and_no_other() {
-    let (_reserved, nobody) = nobody();
-    let nobody = Target::server(nobody.to_string(), None);
+fn an_unreachable_address_fails_the_uploads_to_it_and_no_others() {
+    let (_reserved, unreachable) = unused_address();
+    let unreachable = Target::server(unreachable.to_string(), None);
     let mut host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
     let plain = Dialect::of(Variant::Plain);
-    let jobs = [(1, &nobody), (2, &host.target()), (3, &nobody)]
+    let jobs = [(1, &unreachable), (2, &host.target()), (3, &unreachable)]
         .map(|(id, target)| client.job(id, "a.txt", target, plain));
     client.ask(Command::Upload(jobs.to_vec()));
     for id in [1, 3] {
@@ -301,7 +301,7 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others_of_its_connection() {
 }
 
 #[test]
-fn a_proving_variant_without_a_ca_is_a_mistake_of_the_order() {
+fn a_variant_with_proof_but_no_ca_is_a_user_error() {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
     let mut client = Client::start();
@@ -312,5 +312,5 @@ fn a_proving_variant_without_a_ca_is_a_mistake_of_the_order() {
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was sent") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Usage, 2), "{fault}");
     }
-    assert!(is_alone(&listener), "nobody was asked");
+    assert!(is_alone(&listener), "no connection was made");
 }

@@ -1,4 +1,4 @@
-//! Which server it is, on the wire: who is not recognised gets MODE 3, MODE 2, and nothing else.
+//! Known servers, on the wire: a server that is not recognised gets MODE 3, MODE 2, and nothing else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -61,7 +61,7 @@ fn refused(client: &mut Client, target: &dyn Fn(String) -> Target, variant: Vari
 }
 
 #[test]
-fn who_is_not_the_one_that_is_meant_gets_nothing() {
+fn a_server_with_an_unexpected_key_gets_nothing() {
     for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
         for (expected, words) in [
             (Expected { pin: Some(OTHER.to_string()), name: None }, "and the pin says"),
@@ -76,7 +76,7 @@ fn who_is_not_the_one_that_is_meant_gets_nothing() {
 }
 
 #[test]
-fn a_changed_key_gets_nothing_and_all_that_waits_stops_until_it_is_accepted() {
+fn a_changed_key_stops_all_uploads_to_the_server_until_it_is_accepted() {
     for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
         let host = Host::start();
         let address = host.address().to_string();
@@ -115,7 +115,7 @@ fn a_changed_key_gets_nothing_and_all_that_waits_stops_until_it_is_accepted() {
 }
 
 #[test]
-fn what_cannot_be_accepted_is_told() {
+fn a_key_that_cannot_be_accepted_is_reported() {
     let mut client = Client::knowing(None, KnownServers::at(None), tempfile::tempdir().unwrap());
     for (ca, key) in [("00".repeat(32), "nonsense".to_owned()), ("00".repeat(32), "11".repeat(32))] {
         client.ask(Command::AcceptServer { address: "host:1".to_owned(), ca, key });
@@ -140,9 +140,9 @@ fn the_hello_to_a_known_server_of_2048_bits_is_as_long_as_its_signature() {
     }
 }
 
-/// The line is there to be read by the next upload, and by nobody for the server inside this program.
+/// The next upload reads the stored line; for the embedded server there is none.
 #[test]
-fn a_server_elsewhere_is_remembered_and_the_embedded_one_never() {
+fn a_remote_server_is_remembered_and_the_embedded_one_never() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".known");
     let host = Host::start();
@@ -162,7 +162,7 @@ fn a_server_elsewhere_is_remembered_and_the_embedded_one_never() {
         standing
     };
     assert_eq!(standing(&mut client, 1, &Target::Embedded), Standing::Own);
-    assert!(!path.exists(), "a throwaway identity is not pinned");
+    assert!(!path.exists(), "a temporary identity is not pinned");
     let first = Standing::First { remembered: true, other_ca: false };
     assert_eq!(standing(&mut client, 2, &host.target()), first);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
@@ -170,7 +170,7 @@ fn a_server_elsewhere_is_remembered_and_the_embedded_one_never() {
 }
 
 #[test]
-fn damage_is_said_before_anybody_is_asked() {
+fn a_damaged_file_of_known_servers_is_reported_before_any_connection() {
     let (listener, target) = listen();
     let folder: TempDir = tempfile::tempdir().unwrap();
     let path = folder.path().join(".known");

@@ -1,17 +1,17 @@
 //! Uploads over real TCP on loopback, in one process: the client's threads, the server's, a folder.
 //!
 //! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
-//! - `amended`: CP1 files of which more came when they were published
-//! - `options`: what a server does when it is told to
+//! - `amended`: CP1 files of which more came after they were published
+//! - `options`: server options: prefixes, kept ciphertext, forms of the answer to MODE 3
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
-//! - `refused`: what the server refuses, and that it publishes nothing of it
+//! - `refused`: refusals, after which nothing of the file is published
 //! - `relied`: files that a receipt or another client relies on
 //! - `proof`: servers that cannot prove who they are
-//! - `known`: servers that are others than the one that is meant
+//! - `known`: servers with another key than the expected one
 //! - `returns`: files that are sent again, servers that go and come back
-//! - `delivered`: what is no delivery: ends that come too late or too early, surplus bytes, refusals behind a proxy
-//! - `reasons`: what a refused client is told, and what it does not send again
-//! - `ends`: what is sent and not confirmed; files that change meanwhile
+//! - `delivered`: what does not count as delivered: late or early ends, surplus bytes, refusals behind a proxy
+//! - `reasons`: reasons of refusals, and which files the client does not resend
+//! - `ends`: files that are sent and not confirmed, and files that change meanwhile
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What a server does when it is told to: prefixes, ciphertext kept, answers to MODE 3 for some clients.
+//! Server options: prefixes, kept ciphertext, and forms of the answer to MODE 3 for certain clients.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,14 +13,14 @@ use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::{Policy, Reply};
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, SentFile, Stamp, Upload, UploadError};
+use upseal::net::upload::{Content, SentFile, Stamp, Start, UploadError};
 use upseal::store::{Folder, Store};
 use upseal::trust::Anchor;
 
 use crate::common::{Files, Host, IDENTITY, K, PATIENCE, Peer, ca, contents, message, noise, upload, words};
 
 #[test]
-fn a_prefix_stands_before_the_name_that_came() {
+fn a_prefix_stands_before_the_received_name() {
     let mut host = Host::with(Policy { prefix: "recv_".to_owned(), ..Policy::default() });
     for content in [b"one", b"two", b"one"] {
         upload(host.address(), Dialect::of(Variant::Cp2), "dir/a.txt", content).unwrap();
@@ -38,20 +38,16 @@ fn a_lane_of_a_race_is_not_kept_with_a_prefix_either() {
     assert_eq!(host.stored(), Files::none());
 }
 
-/// Sends a file that is also kept encrypted on both sides; gives what was kept: here, there.
+/// Sends a file whose ciphertext both sides keep. Returns what the client and the server kept.
 fn keep(dialect: Dialect, content: &[u8]) -> (Files, Files) {
     let [here, there] = [0, 1].map(|_| tempfile::tempdir().unwrap());
     let store = |path| Arc::new(Folder::open(path).unwrap()) as Arc<dyn Store>;
     let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store(there.path())));
     let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+    let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect)
+        .proven_by(&Anchor::load(&ca()).unwrap())
+        .unwrap();
     upload.keep_ciphertext(store(here.path()));
-    if dialect.variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
-    }
-    if dialect.variant == Variant::Cp2 {
-        upload.agree().unwrap();
-    }
     let meter = Meter::default();
     upload.file("a.bin", Content::Reader(&mut &*content), content.len() as u64, &meter).unwrap();
     upload.close(&meter).unwrap();
@@ -83,15 +79,15 @@ fn both_sides_keep_the_same_ciphertext() {
 }
 
 #[test]
-fn there_is_no_ciphertext_where_nothing_is_encrypted() {
+fn plain_and_ap_keep_no_ciphertext() {
     for variant in [Variant::Plain, Variant::Ap] {
         assert_eq!(keep(Dialect::of(variant), b"hello"), (Files::none(), Files::none()));
     }
 }
 
-/// The ciphertext of a file that was amended is that of all of it.
+/// The ciphertext of an amended file is that of the whole file.
 #[test]
-fn what_is_amended_keeps_all_its_ciphertext() {
+fn an_amended_file_keeps_all_its_ciphertext() {
     let there = tempfile::tempdir().unwrap();
     let store = Arc::new(Folder::open(there.path()).unwrap());
     let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store));
@@ -107,7 +103,7 @@ fn what_is_amended_keeps_all_its_ciphertext() {
 }
 
 #[test]
-fn of_a_refused_body_no_ciphertext_is_kept() {
+fn a_refused_body_leaves_no_ciphertext() {
     let there = tempfile::tempdir().unwrap();
     let store = Arc::new(Folder::open(there.path()).unwrap());
     let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store));
@@ -129,7 +125,7 @@ fn the_certificate_may_come_first_and_with_gaps() {
     let mut host = Host::with(Policy { reply, ..Policy::default() });
     let mut peer = Peer::connect(host.address());
     peer.send(&message(3, b"Client Request SecureStore ID"));
-    // One part a read, as the client reads that needs this.
+    // One part for each read, as the client does that needs this.
     let parts: Vec<Vec<u8>> = (0..4).map(|_| peer.read_some()).collect();
     assert_eq!(parts[1], IDENTITY.certificate_pem());
     assert_eq!(parts[0], words(&[parts[1].len() as u64]));
@@ -141,17 +137,15 @@ fn the_certificate_may_come_first_and_with_gaps() {
     assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
 }
 
-/// Sends `size` bytes of a file by whatever the kernel does itself where nothing is hashed.
+/// Sends `size` bytes of a file unhashed, so that the kernel may move them.
 fn unhashed(host: &Host, variant: Variant, file: &File, size: u64) -> Result<SentFile, UploadError> {
     let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant));
+    let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant))
+        .proven_by(&Anchor::load(&ca()).unwrap())
+        .unwrap();
     upload.set_digest(FileDigest::None);
     if variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
         assert!(!upload.gives_receipts());
-    }
-    if variant == Variant::Cp2 {
-        upload.agree().unwrap();
     }
     let meter = Meter::default();
     let sent = upload.file("a.bin", Content::File(file), size, &meter)?;
@@ -160,27 +154,23 @@ fn unhashed(host: &Host, variant: Variant, file: &File, size: u64) -> Result<Sen
     Ok(sent)
 }
 
-/// Sends a whole file that was changed since it was looked at.
+/// Sends a whole file that was changed after its stamp was taken.
 fn changed(host: &Host, variant: Variant, digest: FileDigest, path: &Path, change: &[u8]) -> UploadError {
     let file = File::options().read(true).write(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     let before = file.metadata().unwrap();
     std::fs::write(path, change).unwrap();
     let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant));
+    let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant))
+        .proven_by(&Anchor::load(&ca()).unwrap())
+        .unwrap();
     upload.set_digest(digest);
-    if variant.authenticates() {
-        upload.prove(&Anchor::load(&ca()).unwrap(), None).unwrap();
-    }
-    if variant == Variant::Cp2 {
-        upload.agree().unwrap();
-    }
     let content = Content::Whole(&file, Stamp::of(&before));
     upload.file("a.bin", content, before.len(), &Meter::default()).unwrap_err()
 }
 
 #[test]
-fn a_file_that_changed_is_not_published_however_it_goes() {
+fn a_file_that_changed_is_never_published() {
     for variant in Variant::ALL {
         for digest in [FileDigest::Sha256, FileDigest::None] {
             for size in [5, 20_000, 600_000] {
@@ -221,9 +211,9 @@ fn unhashed_files_of_every_size_arrive() {
     }
 }
 
-/// CP1 is hashed all the same.
+/// CP1 is always hashed.
 #[test]
-fn blocks_are_hashed_whatever_the_server_was_told() {
+fn blocks_are_hashed_whatever_the_option_says() {
     let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
     upload(host.address(), Dialect::of(Variant::Cp1), "a.bin", b"hello").unwrap();
     host.stop();
@@ -231,7 +221,7 @@ fn blocks_are_hashed_whatever_the_server_was_told() {
 }
 
 #[test]
-fn an_unhashed_file_that_is_shorter_than_was_said_is_not_published() {
+fn an_unhashed_file_that_is_shorter_than_announced_is_not_published() {
     for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
         let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
         let temp = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The same bytes, otherwise divided: TCP keeps no boundaries, and a connection may end anywhere.
+//! The same bytes in other pieces: TCP keeps no boundaries, and a connection may end anywhere.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use upseal::event::{Dialect, Event, Framing, Kept, Padding, Variant};
 
 use crate::common::{Files, Host, K, Peer, Recording, dialects, message, noise, upload, words};
 
-/// Sends `bytes` in pieces of `size`, ends in order, and gives what the server has then.
+/// Sends `bytes` in pieces of `size` and ends in order. Returns what the server has stored.
 fn deliver(bytes: &[u8], size: usize) -> (Host, Files) {
     let mut host = Host::start();
     let mut peer = Peer::connect(host.address());
@@ -37,7 +37,7 @@ fn bytes_glued_together_or_one_at_a_time_are_the_same_file() {
 }
 
 #[test]
-fn a_client_that_does_not_say_its_dialect_is_understood() {
+fn a_client_without_a_hello_is_understood() {
     for size in [0, 5, 62, 128, 200, 512, 1000] {
         let content = noise(size, 1);
         for dialect in dialects().into_iter().filter(|dialect| dialect.variant.authenticates()) {
@@ -51,7 +51,7 @@ fn a_client_that_does_not_say_its_dialect_is_understood() {
     }
 }
 
-/// What it has sent is opened while it is silent, and the rest when it goes on.
+/// The blocks that have come are opened while the client is silent, and the rest when it continues.
 #[test]
 fn a_client_that_pauses_within_a_batch_of_blocks_is_not_waited_for() {
     let content = noise(62 * 150, 1);
@@ -61,7 +61,7 @@ fn a_client_that_pauses_within_a_batch_of_blocks_is_not_waited_for() {
         let mut host = Host::start();
         let mut peer = Peer::connect(host.address());
         let block = if framing == Framing::A { K } else { K + 8 };
-        // Without E's and D's length, which is the first block's.
+        // Without M1 of D and E, which is the first block's length.
         let blocks = recording.m1 + if matches!(framing, Framing::D | Framing::E) { 0 } else { 8 };
         let mut sent = 0;
         for (whole, torn) in [(3, 20), (40, 0), (44, 9), (120, K)] {
@@ -77,7 +77,7 @@ fn a_client_that_pauses_within_a_batch_of_blocks_is_not_waited_for() {
     }
 }
 
-/// What could be the first bytes of another framing, and is a file.
+/// Files that begin like a body of another framing.
 #[test]
 fn a_file_that_begins_like_a_cp1_body_is_still_a_file() {
     let pair = [&words(&[K as u64])[..], &noise(K, 1)].concat();
@@ -105,7 +105,7 @@ fn mode_2_twice_or_never_changes_nothing() {
     }
 }
 
-/// Some clients send it again when the server has closed already; they must not be reset for it.
+/// Some clients send MODE 2 again after the server has closed. They must not be reset.
 #[test]
 fn mode_2_after_the_end_is_taken_too() {
     let host = Host::start();
@@ -120,7 +120,7 @@ fn mode_2_after_the_end_is_taken_too() {
 }
 
 #[test]
-fn a_second_body_without_a_name_has_the_name_again() {
+fn a_second_body_without_a_name_has_the_same_name() {
     let bytes = [message(0, b"a.txt"), message(1, b"one"), message(1, b"two"), message(1, b"one")].concat();
     let (host, stored) = deliver(&bytes, bytes.len());
     assert_eq!(stored, Files::of([("a.txt", &b"one"[..]), ("a (2).txt", b"two")]));
@@ -137,7 +137,7 @@ fn a_path_is_cut_to_its_last_part() {
     }
 }
 
-/// A body of pairs without an end: nothing but silence can tell that a full block was the last.
+/// Pairs without a terminator: only silence shows that a full block was the last.
 #[test]
 fn a_full_last_block_of_framing_e_is_published_after_silence() {
     let mut host = Host::start();
@@ -158,7 +158,7 @@ enum End {
     Reset,
 }
 
-/// What may be expected of a connection that ends after `n` bytes.
+/// What a connection that ends after `n` bytes may leave.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     refusals: usize,
@@ -170,7 +170,7 @@ const CUT: usize = 200;
 
 fn expected(recording: &Recording, dialect: Dialect, n: usize, end: End) -> Outcome {
     let content = noise(CUT, 1);
-    // The hello says the framing, so only E is open-ended, and a short block ends it.
+    // The hello names the framing, so only E is open-ended, and a short block ends it.
     let is_open_ended = dialect.variant == Variant::Cp1 && dialect.framing == Framing::E;
     let whole = recording.whole;
     let pair = 8 + K;
@@ -179,7 +179,7 @@ fn expected(recording: &Recording, dialect: Dialect, n: usize, end: End) -> Outc
     if n >= whole {
         stored = Files::one("a.bin", &content);
     } else if block && end == End::InOrder {
-        // "otherwise it is published at … an orderly EOF": the price of a body without a total.
+        // An end in order publishes it: the price of a body without a total length.
         let full = if dialect.padding == Padding::Oaep { 62 } else { 117 };
         stored = Files::one("a.bin", &content[..(n - recording.m1) / pair * full]);
     }
@@ -225,7 +225,7 @@ fn cut_everywhere(dialect: Dialect) {
 }
 
 #[test]
-fn a_cut_plain_or_ap_upload_leaves_nothing_and_is_told_once() {
+fn a_cut_plain_or_ap_upload_leaves_nothing_and_is_reported_once() {
     cut_everywhere(Dialect::of(Variant::Plain));
     cut_everywhere(Dialect::of(Variant::Ap));
 }

@@ -1,4 +1,4 @@
-//! What a refused client is told, and what it does not send again.
+//! Reasons of refusals, and which files the client does not resend.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What the server refuses: it breaks off, says one line, keeps nothing, and goes on.
+//! Refusals: the server resets the connection, reports one line, stores nothing, and serves others.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use crate::common::{
 
 const TOO_LONG: u64 = 1 << 40;
 
-/// Sends bytes and leaves the end to the server, which must break off; gives its line.
+/// Sends bytes and waits for the server's reset. Returns the reported line.
 fn refused(host: &mut Host, bytes: &[u8]) -> String {
     let mut peer = Peer::connect(host.address());
     peer.send(bytes);
@@ -38,20 +38,23 @@ fn hello(variant: Variant) -> Vec<u8> {
 }
 
 #[test]
-fn messages_that_are_none_are_refused_with_the_place_and_what_was_expected() {
+fn malformed_messages_are_refused_with_their_position_and_what_was_expected() {
     let mut host = Host::start();
     let name = message(0, b"a.txt");
     let cases: [(Vec<u8>, &str); 11] = [
         (words(&[5]), "at byte 0: expected a MODE from 0 to 4, got 5"),
         (words(&[u64::MAX]), "at byte 0: expected a MODE from 0 to 4, got 18446744073709551615"),
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "at byte 0: expected a MODE from 0 to 4"),
-        (words(&[0, TOO_LONG]), "at byte 8: a file name (MODE 0) of 1099511627776 bytes; at most 4096"),
-        (words(&[3, 4097]), "at byte 8: a message to sign (MODE 3) of 4097 bytes; at most 4096"),
-        (words(&[4, TOO_LONG]), "at byte 8: a session key (MODE 4) of 1099511627776 bytes; at most 2048"),
+        (words(&[0, TOO_LONG]), "at byte 8: file name (MODE 0) too long: 1099511627776 bytes (at most 4096)"),
+        (words(&[3, 4097]), "at byte 8: message to sign (MODE 3) too long: 4097 bytes (at most 4096)"),
+        (
+            words(&[4, TOO_LONG]),
+            "at byte 8: session key (MODE 4) too long: 1099511627776 bytes (at most 2048)",
+        ),
         (message(1, b"hello"), "at byte 16: MODE 1 before any MODE 0"),
         ([&hello(Variant::Ap)[..], &message(1, b"hello")].concat(), "MODE 1 before any MODE 0"),
-        ([&name[..], &words(&[1, u64::MAX])].concat(), "a file of 16"),
-        ([&name[..], &words(&[1, 1 << 62])].concat(), "a file of 4"),
+        ([&name[..], &words(&[1, u64::MAX])].concat(), "file too large: at least 16"),
+        ([&name[..], &words(&[1, 1 << 62])].concat(), "file too large: at least 4"),
         ([&name[..], &words(&[128])].concat(), "got 128"),
     ];
     for (bytes, line) in cases {
@@ -62,7 +65,7 @@ fn messages_that_are_none_are_refused_with_the_place_and_what_was_expected() {
 }
 
 #[test]
-fn names_that_are_none_are_refused() {
+fn unusable_names_are_refused() {
     let mut host = Host::start();
     let long = [b'a'; 256];
     let names: [(&[u8], &str); 10] = [
@@ -89,7 +92,7 @@ fn names_that_are_none_are_refused() {
 }
 
 #[test]
-fn names_that_windows_cannot_store_are_refused_only_by_a_server_that_was_told_to() {
+fn names_that_windows_cannot_store_are_refused_only_with_the_option() {
     let names = [("CON", "the name of a device"), ("aux.c", "the name of a device"), ("a:b", "Windows")];
     let mut host = Host::with(Policy { portability: Portability::Windows, ..Policy::default() });
     for (name, word) in names {
@@ -97,7 +100,7 @@ fn names_that_windows_cannot_store_are_refused_only_by_a_server_that_was_told_to
         assert!(why.contains("file name") && why.contains(word), "expected {word:?}, got {why:?}");
     }
     assert_eq!(host.stored(), Files::none());
-    // Behind a prefix it is no device.
+    // With a prefix it is no device name.
     let host = Host::with(Policy {
         portability: Portability::Windows,
         prefix: "recv_".to_owned(),
@@ -119,19 +122,20 @@ fn a_token_with_any_byte_changed_is_refused() {
         let dialect = Dialect { padding, ..Dialect::of(Variant::Cp2) };
         let recording = Recording::of(dialect, "a.bin", &noise(100, 1));
         let token = recording.m1 + 8..recording.whole;
-        // The version, the time, the IV, the first and last blocks, the HMAC; every fifth besides.
+        // Bytes of version, time, IV, the first and last blocks and the HMAC; of the others every fifth.
         let ends = [0, 1, 2, 12, 13, 33, 34, 56, 57].map(|at| token.start + at);
         let last = (token.end - 50..token.end).step_by(3).chain([token.end - 2, token.end - 1]);
         let places = ends.into_iter().chain(token.clone().step_by(5)).chain(last);
         for at in places {
             let was = recording.bytes[at];
-            // Another character of the alphabet, and one that is none.
+            // Another character of the alphabet, and one outside it.
             for now in [if was == b'A' { b'B' } else { b'A' }, was ^ 0x80] {
                 let mut bytes = recording.bytes.clone();
                 bytes[at] = now;
                 let why = refused(&mut host, &bytes);
-                let told = ["could not be decrypted", "no token"].iter().any(|words| why.contains(words));
-                assert!(told, "byte {} of the token: {why}", at - token.start);
+                let is_expected =
+                    ["could not be decrypted", "no token"].iter().any(|words| why.contains(words));
+                assert!(is_expected, "byte {} of the token: {why}", at - token.start);
             }
         }
     }
@@ -148,8 +152,8 @@ fn a_session_key_with_a_byte_changed_is_refused_at_the_token_like_any_other() {
         for at in key.step_by(17) {
             let mut bytes = recording.bytes.clone();
             bytes[at] ^= 1;
-            // Where the body ends, which everybody on the wire can see.
-            let line = "the body is refused: the content could not be decrypted";
+            // At the end of the body, which an eavesdropper can see too.
+            let line = "body refused: the content could not be decrypted";
             assert_eq!(refused(&mut host, &bytes), format!("at byte {}: {line}", recording.whole));
         }
     }
@@ -164,17 +168,17 @@ fn a_body_with_a_block_changed_is_refused_whichever_it_is() {
         let recording = Recording::of(dialect, "a.bin", &noise(62 * 6 + 10, 1));
         let pair = if framing == Framing::A { K } else { K + 8 };
         let hello = recording.bytes[..recording.ends[0]].to_vec();
-        // Without a hello the first pair alone tells C and F from AP; B's M1 is too small for a file.
-        let told = usize::from(matches!(framing, Framing::C | Framing::F));
-        for (opening, first) in [(hello, 0), (message(3, b"no hello"), told)] {
+        // Without a hello only the first pair distinguishes C and F from AP; M1 of B is too small for a file.
+        let skipped = usize::from(matches!(framing, Framing::C | Framing::F));
+        for (opening, first) in [(hello, 0), (message(3, b"no hello"), skipped)] {
             for block in first..7 {
                 let mut body = recording.bytes[recording.ends[0]..].to_vec();
                 let end = recording.m1 + 8 + (block + 1) * pair - recording.ends[0];
                 body[end - 20] ^= 0x10;
                 let why = refused(&mut host, &[&opening[..], &body].concat());
                 // C ends where the plaintext does, so a damaged block also shifts its end.
-                let told = ["could not be decrypted", "ended nowhere", "block length"];
-                assert!(told.iter().any(|words| why.contains(words)), "{framing}, block {block}: {why}");
+                let expected = ["could not be decrypted", "does not end within", "block length"];
+                assert!(expected.iter().any(|words| why.contains(words)), "{framing}, block {block}: {why}");
             }
         }
     }
@@ -204,9 +208,9 @@ fn lengths_that_no_body_of_the_variant_has_are_refused() {
     goes_on(&host);
 }
 
-/// A hello may come again, for another file; what it says holds for the connection.
+/// A hello may be repeated before another file; its content holds for the connection.
 #[test]
-fn a_second_hello_may_not_change_what_the_first_one_said() {
+fn a_second_hello_must_not_contradict_the_first() {
     let mut host = Host::start();
     let other = Offer::of(Dialect::of(Variant::Cp1)).unwrap().hello(&[9; HELLO_RANDOM]);
     for second in [hello(Variant::Ap), hello(Variant::Cp2)] {
@@ -228,7 +232,7 @@ fn a_second_hello_may_not_change_what_the_first_one_said() {
 }
 
 #[test]
-fn the_server_signs_any_message_but_one_in_its_own_name_or_like_tls() {
+fn the_server_signs_any_message_except_reserved_and_tls_like_ones() {
     let mut host = Host::start();
     let tls = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0hash"].concat();
     for bad in [&b"upseal/1 stored\nrequest"[..], b"upseal/", b"upseal/2 anything", &tls] {
@@ -246,14 +250,14 @@ fn the_server_signs_any_message_but_one_in_its_own_name_or_like_tls() {
         assert_eq!(peer.read_blob().len(), K);
         assert!(
             peer.read_blob().starts_with(b"-----BEGIN CERTIFICATE-----"),
-            "no line of ours without a hello"
+            "no upseal line without a hello"
         );
         assert!(peer.hang_up().1);
     }
 }
 
 #[test]
-fn a_variant_that_is_not_accepted_is_refused_and_the_client_is_told() {
+fn a_variant_that_is_not_accepted_is_refused_with_its_reason() {
     for refused in Variant::ALL {
         let variants = Variant::ALL.into_iter().filter(|variant| *variant != refused).collect();
         let mut host = Host::with(Policy { variants, ..Policy::default() });
@@ -264,10 +268,10 @@ fn a_variant_that_is_not_accepted_is_refused_and_the_client_is_told() {
         let State::Failed(fault) = client.finish(1) else { panic!("{refused} was not refused") };
         assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
         host.events.until(is_closed);
-        // A client that does not read what the server says beforehand is refused, too; ours does, but not in Plain.
+        // A client that ignores the announced limits is refused too. Our client reads them, but not in Plain.
         assert_eq!(host.events.refusals().len(), usize::from(refused == Variant::Plain));
         let recording = Recording::of(dialect, "a.txt", b"hello");
-        let line = format!("{refused}, which this server does not accept (--accept)");
+        let line = format!("{refused} is not accepted by this server (--accept)");
         let why = self::refused(&mut host, &recording.bytes);
         assert!(why.contains(&line), "{why}");
     }
@@ -299,7 +303,7 @@ fn a_padding_that_is_not_accepted_is_refused_in_every_framing() {
                 let dialect = Dialect { padding: other, framing, ..Dialect::of(Variant::Cp1) };
                 let recording = Recording::of(dialect, "a.bin", &content);
                 let why = refused(&mut host, &recording.bytes);
-                let line = format!(": {other}, which this server does not accept (--accept-padding)");
+                let line = format!(": {other} is not accepted by this server (--accept-padding)");
                 assert!(
                     why.starts_with("at byte ") && why.ends_with(&line),
                     "{framing}, {size} bytes: {why}"
@@ -330,7 +334,7 @@ fn a_file_of_the_limit_is_kept_and_one_byte_more_refused() {
     }
 }
 
-/// Before a byte of the body: M1 alone says it.
+/// Before a byte of the body, by M1 alone.
 #[test]
 fn a_body_that_is_far_too_long_is_refused_at_its_length() {
     let mut host = Host::with(Policy { max_file: 1000, ..Policy::default() });

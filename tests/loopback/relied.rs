@@ -10,7 +10,7 @@ use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::service::Policy;
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Content, Upload};
+use upseal::net::upload::{Confirmation, Content, Start};
 use upseal::trust::Anchor;
 
 use crate::amended::{begin, kept, pair, wait_for_a_file};
@@ -28,9 +28,10 @@ fn receipted(host: &Host, name: &str, content: &[u8]) -> (String, Digest) {
 fn receipt(host: &Host, name: &str, content: &[u8]) -> Receipt {
     let address = host.address().to_string();
     let tcp = Tcp::connect(&address, PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Ap));
     let anchor = Anchor::load(&ca()).unwrap();
-    upload.prove(&anchor, None).unwrap();
+    let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Ap))
+        .proven_by(&anchor)
+        .unwrap();
     upload.file(name, Content::Reader(&mut &*content), content.len() as u64, &Meter::default()).unwrap();
     let Confirmation::Receipt(receipt) = upload.receipts(1..=1, None).unwrap() else { panic!("no receipt") };
     *receipt
@@ -54,7 +55,7 @@ fn a_file_that_a_receipt_relies_on_is_not_replaced_by_the_block_of_its_first_sen
     assert_eq!(kept(&host), [Kept::New, Kept::Same, Kept::Renamed]);
 }
 
-/// The attacker's block is under way, copied and not yet published, when the victim's file comes.
+/// The attacker's amendment has begun, and is not published yet, when the victim's file comes.
 #[test]
 fn a_file_that_becomes_relied_on_while_it_is_amended_stays() {
     let mut host = Host::start();
@@ -74,12 +75,12 @@ fn a_file_that_becomes_relied_on_while_it_is_amended_stays() {
 
 /// The guesses: a client uploads what another client may have uploaded, and reads its receipt.
 #[test]
-fn a_receipt_does_not_tell_whether_a_file_of_that_name_or_content_was_there() {
+fn a_receipt_does_not_reveal_whether_a_file_of_that_name_or_content_was_there() {
     use Kept::{New, Renamed, Same};
     let mut host =
         Host::with(Policy { names: Named::Wanted, prefix: "recv_".to_owned(), ..Policy::default() });
     receipted(&host, "salary.txt", b"salary: 4711");
-    // What differs from one receipt to the next by itself: the request with its nonce, and the time.
+    // Every receipt differs in the request, with its nonce, and the time.
     let lines = |name: &str, content: &[u8]| {
         let text = receipt(&host, name, content).text;
         let lines = text.lines().filter(|line| !line.starts_with("request ") && !line.starts_with("time "));
@@ -89,7 +90,7 @@ fn a_receipt_does_not_tell_whether_a_file_of_that_name_or_content_was_there() {
     let there = lines("salary.txt", content);
     let digest = Digest::of(content);
     assert_eq!(there.last().unwrap(), &format!("accepted 1 ap 12 {digest} salary.txt"));
-    // The same file, the name alone, the content alone, neither: nothing differs but what the client has sent.
+    // The same file, the name alone, the content alone, neither: only what the client has sent differs.
     for (name, content) in [
         ("salary.txt", &b"salary: 4711"[..]),
         ("salary.txt", b"salary: 4712"),
@@ -109,7 +110,7 @@ fn a_receipt_does_not_tell_whether_a_file_of_that_name_or_content_was_there() {
         assert_eq!(lines(name, content), expected);
     }
     host.stop();
-    // Inside, each file is here once, and the operator is told of each.
+    // In the folder each file is stored once, and each upload is reported to the operator.
     assert_eq!(kept(&host), [New, Same, Same, Renamed, New, New]);
     let names = ["recv_new.txt", "recv_other.txt", "recv_salary (2).txt", "recv_salary.txt"];
     assert_eq!(host.stored().names(), names);

@@ -1,4 +1,4 @@
-//! Files that are sent again, and servers that go and come back.
+//! Files that are resent, and servers that disappear and return.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,13 +22,13 @@ fn plain() -> Dialect {
     Dialect::of(Variant::Plain)
 }
 
-/// An address that no other test is given while nobody listens there.
+/// An address that no other test gets while no socket listens there.
 fn own_address(last: u8) -> SocketAddr {
     let address = if cfg!(target_os = "linux") { [127, 0, 8, last] } else { [127, 0, 0, 1] };
     TcpListener::bind(SocketAddr::from((address, 0))).unwrap().local_addr().unwrap()
 }
 
-/// Takes one file in the clear, ends in order, and is gone: one of the seed's servers.
+/// Receives one file in Plain, ends in order, and is gone, as a server for one connection does.
 fn serve_one(listener: TcpListener, name: &str, content: &[u8]) {
     let mut peer = accept(&listener);
     drop(listener);
@@ -42,7 +42,7 @@ fn is_away(event: &Event) -> bool {
 }
 
 #[test]
-fn the_queue_waits_for_a_server_that_serves_one_connection_and_says_so() {
+fn the_queue_waits_for_a_server_that_serves_one_connection_and_reports_it() {
     let address = own_address(1);
     let mut client = client(3, None);
     let target = Target::server(address.to_string(), None);
@@ -60,7 +60,7 @@ fn the_queue_waits_for_a_server_that_serves_one_connection_and_says_so() {
     ]));
     let Event::Away { address: said, waiting } = client.events.until(is_away) else { unreachable!() };
     assert_eq!((said, waiting), (address.to_string(), 2));
-    // Others are not kept waiting.
+    // Uploads to other servers do not wait.
     let (listener, elsewhere) = listen();
     client.ask(Command::Upload(vec![client.job(4, "a.txt", &elsewhere, plain())]));
     serve_one(listener, "a.txt", b"one");
@@ -74,7 +74,7 @@ fn the_queue_waits_for_a_server_that_serves_one_connection_and_says_so() {
     assert_eq!(peer.read(expected.len()), expected);
     assert!(peer.hang_up().1);
     assert_eq!(client.finish(3), State::Delivered);
-    assert_eq!(client.events.count(is_away), 1, "it is said once");
+    assert_eq!(client.events.count(is_away), 1, "it is reported once");
     assert_eq!(
         client.events.states(job_track(2)),
         [State::Connecting, State::Waiting, State::Sending, State::Sent, State::Delivered]
@@ -82,7 +82,7 @@ fn the_queue_waits_for_a_server_that_serves_one_connection_and_says_so() {
 }
 
 #[test]
-fn what_waits_for_a_server_can_be_cancelled() {
+fn uploads_that_wait_for_a_server_can_be_cancelled() {
     let address = own_address(2);
     let mut client = client(3, None);
     let target = Target::server(address.to_string(), None);
@@ -98,7 +98,7 @@ fn what_waits_for_a_server_can_be_cancelled() {
 }
 
 #[test]
-fn a_server_is_waited_for_as_long_as_was_said() {
+fn the_wait_for_a_server_ends_at_its_limit() {
     let address = own_address(3);
     let mut client = client(3, Some(Duration::from_millis(100)));
     let target = Target::server(address.to_string(), None);
@@ -114,7 +114,7 @@ fn a_server_is_waited_for_as_long_as_was_said() {
     assert_eq!(client.events.count(is_away), 1);
 }
 
-/// Nobody was ever there: that is another fault, and not worth waiting for.
+/// A server that never answered is another kind of failure, and not worth a wait.
 #[test]
 fn a_server_that_never_answered_is_not_waited_for() {
     let mut client = client(3, None);
@@ -126,10 +126,10 @@ fn a_server_that_never_answered_is_not_waited_for() {
 }
 
 #[test]
-fn a_file_that_was_cut_is_sent_again_from_its_first_byte() {
+fn a_file_that_was_cut_is_resent_from_its_first_byte() {
     let (listener, target) = listen();
     let mut client = client(3, None);
-    // More than the kernel takes at once: what was taken whole would not be a cut.
+    // More than the kernel's buffers hold; otherwise the file would count as sent.
     client.sparse("a.bin", BIG);
     let content = vec![0; usize::try_from(BIG).unwrap()];
     client.upload(&["a.bin"], &target, plain());
@@ -146,7 +146,7 @@ fn a_file_that_was_cut_is_sent_again_from_its_first_byte() {
 }
 
 #[test]
-fn a_file_that_is_always_cut_fails_after_so_many_tries() {
+fn a_file_that_is_always_cut_fails_after_its_retries() {
     let (listener, target) = listen();
     let mut client = client(2, None);
     client.sparse("a.bin", BIG);
@@ -177,7 +177,7 @@ fn with_no_retries_a_cut_is_the_end() {
 
 /// The cut came after the last byte: the server has the file, and the client cannot know.
 #[test]
-fn what_is_sent_again_is_stored_once() {
+fn a_resent_file_is_stored_once() {
     let mut host = Host::start();
     let content = noise(1000, 1);
     upload(host.address(), plain(), "a.bin", &content).unwrap();

@@ -18,13 +18,13 @@ use crate::common::{
     noise, upload,
 };
 
-/// Around the edges of what one block of RSA-1024 holds, in both paddings, and of the block itself.
+/// Sizes around the capacity of a block of RSA-1024 in both paddings, and around the block itself.
 const SMALL: [usize; 11] = [0, 1, 61, 62, 63, 116, 117, 118, 127, 128, 129];
-/// Around what the client reads at once.
+/// Sizes around what the client reads at once.
 const MEDIUM: [usize; 3] = [(64 << 10) - 1, 64 << 10, (64 << 10) + 1];
 const LARGE: usize = (3 << 20) + 7;
 
-/// Sends files of these sizes on one connection, through the queue, and looks at all that is said.
+/// Sends files of these sizes on one connection, through the queue, and checks every event.
 fn arrive(dialect: Dialect, sizes: &[usize]) {
     let mut host = Host::start();
     let mut client = Client::start();
@@ -60,7 +60,7 @@ fn id_index(id: u64) -> usize {
     usize::try_from(id).unwrap() - 1
 }
 
-/// The states that an upload walks through. Those that follow on the same connection find it open.
+/// The states of an upload. Later uploads on the same connection find it open.
 fn walk(id: u64, dialect: Dialect, name: &str) -> Vec<State> {
     let mut states = Vec::new();
     if id == 1 {
@@ -69,7 +69,7 @@ fn walk(id: u64, dialect: Dialect, name: &str) -> Vec<State> {
             states.push(State::Proving);
         }
     }
-    // Without a hello nobody says that there are receipts.
+    // Without a hello the server does not offer receipts.
     let receipts = dialect.variant.authenticates() && dialect.auth_message != AuthMessage::Random32;
     let last = if receipts {
         State::Stored { name: name.to_owned(), named: Named::Stored, receipt: None }
@@ -80,7 +80,7 @@ fn walk(id: u64, dialect: Dialect, name: &str) -> Vec<State> {
     states
 }
 
-/// The last numbers of an upload, which come before its final state.
+/// The last progress of an upload, which comes before its final state.
 fn last_progress(client: &Client, id: u64) -> Snapshot {
     let mut last = None;
     for event in &client.events.seen {
@@ -94,7 +94,7 @@ fn last_progress(client: &Client, id: u64) -> Snapshot {
 }
 
 #[test]
-fn plain_and_ap_files_of_every_size_arrive_and_are_told_right() {
+fn plain_and_ap_files_of_every_size_arrive_and_are_recognised() {
     for variant in [Variant::Plain, Variant::Ap] {
         arrive(Dialect::of(variant), &[&SMALL[..], &MEDIUM, &[LARGE]].concat());
     }
@@ -119,7 +119,7 @@ fn cp1_files_of_every_size_arrive_with_pkcs1v15_in_every_framing() {
 }
 
 #[test]
-fn files_arrive_whatever_a_server_of_other_people_needs() {
+fn files_arrive_with_every_option_for_third_party_servers() {
     let [ap, cp1, cp2] = [Variant::Ap, Variant::Cp1, Variant::Cp2].map(Dialect::of);
     for auth_message in [AuthMessage::Timestamp, AuthMessage::Random32] {
         for dialect in [ap, cp1, Dialect { padding: Padding::Pkcs1v15, ..cp1 }, cp2] {
@@ -138,7 +138,7 @@ fn files_arrive_whatever_a_server_of_other_people_needs() {
     arrive(Dialect { name_as: NameAs::Path, ..cp2 }, &SMALL);
 }
 
-/// Small files in every framing, and those medium ones: a thousand RSA operations each.
+/// Small files in every framing, and medium ones: a thousand RSA operations each.
 fn cp1(padding: Padding, medium: [&[usize]; 6]) {
     let framings = [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F];
     for (framing, medium) in framings.into_iter().zip(medium) {
@@ -147,7 +147,7 @@ fn cp1(padding: Padding, medium: [&[usize]; 6]) {
 }
 
 #[test]
-fn the_bytes_that_are_counted_are_those_that_are_sent() {
+fn the_counted_bytes_are_the_sent_bytes() {
     for dialect in dialects() {
         for size in [0, 1, 62, 117, 300] {
             let recording = Recording::of(dialect, "a.bin", &noise(size, 1));
@@ -176,7 +176,7 @@ fn three_hundred_files_share_a_connection() {
 }
 
 #[test]
-fn uploads_by_different_ways_use_different_connections_in_their_order() {
+fn uploads_over_different_routes_use_different_connections_in_their_order() {
     let mut host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"a");
@@ -309,7 +309,7 @@ fn a_race_through_the_embedded_server_compares_its_lanes_and_keeps_nothing() {
         assert_eq!((result.dialect, &result.fault), (lane.dialect, &None));
         assert!(result.seconds > 0.0 && result.wire_bytes > verdict.bytes, "{result:?}");
         assert_eq!(result.proof.as_ref().map(|proof| proof.bits), Some(1024));
-        // What was sent over and over for it is in no other number.
+        // The repeated bytes are in no other number.
         let pace = result.pace.expect("each lane has its steady rate");
         assert!(pace.bytes > 0 && pace.seconds > 0.0, "{pace:?}");
     }

@@ -1,9 +1,8 @@
 //! Bleichenbacher's attack ("Chosen ciphertext attacks against protocols based on the RSA encryption standard
 //! PKCS #1", 1998) on the session key of a recorded CP2 upload.
 //!
-//! A server without budgets answers enough questions to give the key away; the real one does not. The recording
-//! is chosen so that the first good question comes soon, because the test is not about patience: an
-//! attacker with any other recording asks about 2^17 questions more.
+//! A server without budgets answers enough questions to reveal the key; the real one does not. The recording is chosen so
+//! that the first conforming question comes soon: with any other recording an attacker needs about 2^17 questions more.
 
 use std::sync::LazyLock;
 
@@ -15,26 +14,26 @@ use upseal::net::budget::{PER_KEY, PaddingBudget};
 use crate::common::{K, message, noise, words};
 use crate::observe::{KEY, Server, Step, Then, block};
 
-/// Questions in one connection, while hardly any is good.
+/// Questions in one connection, while hardly any block conforms.
 const TOGETHER: usize = 64;
 
-/// The same, when one of a few is.
+/// Questions in one connection, when one of a few blocks conforms.
 const FEW: usize = 8;
 
-/// Questions that suffice without a budget: 20,452 were needed.
+/// Questions that are enough without a budget: 20,452 were needed.
 const ENOUGH: usize = 30_000;
 
-/// The first good question comes after so many, so that a budget has ended before, and before so many.
+/// Range of the first conforming question: after the end of the budget, and early enough for a test.
 const FIRST: std::ops::Range<u32> = 1500..6000;
 
-/// What an attacker has: a wrapped session key from the wire.
+/// An attacker's recording: a wrapped session key from the wire.
 struct Recording {
     wrapped: BigUint,
-    /// What only the two ends know.
+    /// The session key, which only client and server know.
     key: Vec<u8>,
 }
 
-/// 2^(8(k−2)): what conforms is 2B or more and below 3B.
+/// B = 2^(8(k−2)): conforming numbers are at least 2B and below 3B.
 fn b() -> BigUint {
     BigUint::from(1_u8) << (8 * (K - 2))
 }
@@ -72,7 +71,7 @@ static RECORDING: LazyLock<Recording> = LazyLock::new(|| {
         .unwrap()
 });
 
-/// A server that is asked whether blocks conform.
+/// A server as an oracle for conforming blocks.
 struct Oracle<'a> {
     server: &'a Server,
     questions: usize,
@@ -80,8 +79,8 @@ struct Oracle<'a> {
 }
 
 impl Oracle<'_> {
-    /// Whether one of these blocks conforms, as far as the connection shows it: without a hello, a block that
-    /// conforms is taken for CP1, and the next one, which does not conform, ends the connection.
+    /// Returns whether one of these blocks conforms, as the connection reveals it: without a hello, a conforming block is
+    /// taken for CP1, and the next one, which does not conform, ends the connection.
     fn has_one(&mut self, blocks: &[Vec<u8>]) -> bool {
         self.questions += blocks.len();
         let mut bytes = message(3, b"not a hello");
@@ -94,7 +93,7 @@ impl Oracle<'_> {
         self.server.watch(&bytes, Then::End).contains(&Step::Reset)
     }
 
-    /// The first of these blocks that conforms.
+    /// Returns the position of the first of these blocks that conforms.
     fn first(&mut self, mut blocks: &[Vec<u8>]) -> Option<usize> {
         if self.questions >= self.most || !self.has_one(blocks) {
             return None;
@@ -113,7 +112,7 @@ impl Oracle<'_> {
     }
 }
 
-/// The attack itself. `None`: it ran out of questions.
+/// Runs the attack. `None`: it ran out of questions.
 #[expect(clippy::many_single_char_names, reason = "the paper's")]
 fn solve(oracle: &mut Oracle<'_>, wrapped: &BigUint) -> Option<BigUint> {
     let (n, e) = (&KEY.n, &KEY.e);
@@ -188,7 +187,7 @@ fn attack(server: &Server, most: usize) -> (Option<Vec<u8>>, usize) {
     (found.map(|m| block(&m)[K - 44..].to_vec()), oracle.questions)
 }
 
-/// The test that the others can fail.
+/// Shows that the attack works, so that the other tests mean something.
 #[test]
 fn without_a_budget_a_recorded_session_key_is_found() {
     let server = Server::new(Paddings::EITHER, PaddingBudget::with_limits(u64::MAX, u64::MAX));
@@ -203,8 +202,8 @@ fn with_its_budget_a_server_stops_answering_before_the_first_good_question() {
     assert_eq!(found, None);
     assert!(questions >= ENOUGH);
     let off = |event: &Event| matches!(event, Event::Warned { text, .. } if text.contains("PKCS1v15 is off"));
-    assert_eq!(server.told().iter().filter(|event| off(event)).count(), 1, "said once");
-    // From everywhere it is the key's budget that ends it.
+    assert_eq!(server.reported().iter().filter(|event| off(event)).count(), 1, "reported once");
+    // From many networks the key's budget ends it.
     let server = Server::new(Paddings::EITHER, PaddingBudget::with_limits(PER_KEY, u64::MAX));
     assert_eq!(attack(&server, ENOUGH).0, None);
 }
@@ -213,7 +212,7 @@ fn with_its_budget_a_server_stops_answering_before_the_first_good_question() {
 fn where_only_oaep_is_accepted_there_is_no_good_question() {
     let server = Server::new(Paddings::OAEP, PaddingBudget::with_limits(u64::MAX, u64::MAX));
     assert_eq!(attack(&server, ENOUGH).0, None);
-    // Not even one that is known to conform is answered otherwise.
+    // Even a block that is known to conform is answered like the others.
     let mut oracle = Oracle { server: &server, questions: 0, most: usize::MAX };
     assert!(!oracle.has_one(&[block(&RECORDING.wrapped)]));
 }

@@ -8,7 +8,7 @@ use upseal::net::budget::{PER_NETWORK, PaddingBudget};
 use crate::common::{K, message, noise, words};
 use crate::observe::{Server, Step, Then, encrypted};
 
-/// PKCS #1 v1.5 with a message of so many bytes; `separator`: what stands between filling and message.
+/// PKCS #1 v1.5 with a message of `length` bytes; `separator`: the byte between filling and message.
 fn pkcs1v15(length: usize, separator: u8) -> Vec<u8> {
     let mut em = vec![0xa7; K];
     em[..2].copy_from_slice(&[0, 2]);
@@ -24,7 +24,7 @@ fn mgf(target: &mut [u8], source: &[u8]) {
     }
 }
 
-/// OAEP (SHA-256, no label) with a message of so many bytes.
+/// OAEP (SHA-256, no label) with a message of `length` bytes.
 fn oaep(length: usize) -> Vec<u8> {
     let mut db = vec![0; K - 33];
     db[..32].copy_from_slice(&Sha256::digest(b""));
@@ -37,7 +37,7 @@ fn oaep(length: usize) -> Vec<u8> {
     [&[0], &seed[..], &db].concat()
 }
 
-/// The kinds of blocks that an attacker can make of a recorded one, as they decrypt.
+/// Kinds of blocks that an attacker can derive from a recorded one, by what they decrypt to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Probe {
     /// PKCS #1 v1.5 with a short message.
@@ -48,7 +48,7 @@ enum Probe {
     NoSeparator,
     /// 00 03.
     Random,
-    /// OAEP, which nobody can make without the message.
+    /// OAEP, which cannot be made without the message.
     Oaep(usize),
 }
 
@@ -80,11 +80,11 @@ const PROBES: [Probe; 9] = [
     Probe::Oaep(5),
 ];
 
-/// What a client says before its files.
+/// What a client sends before its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Greeting {
     NoHello,
-    /// With this padding and framing.
+    /// A hello with this padding and framing.
     Hello(u8, u8),
 }
 
@@ -103,7 +103,7 @@ impl Greeting {
     }
 }
 
-/// The ways to send these blocks as one body, with its framing's letter.
+/// Bodies with these blocks, one for each framing, with the framing's letter.
 fn bodies(blocks: &[Vec<u8>]) -> Vec<(u8, Vec<u8>)> {
     let k = K as u64;
     let count = blocks.len() as u64;
@@ -159,7 +159,8 @@ fn greetings() -> Vec<Greeting> {
     all
 }
 
-/// Everything that a client sees of each connection with this probe. A server for each, so that no budget is shared.
+/// Everything that a client observes of each connection with this probe. Each has its own server, so that no budget is
+/// shared.
 fn seen(
     paddings: Paddings,
     budget: fn() -> PaddingBudget,
@@ -183,7 +184,7 @@ fn used_up() -> PaddingBudget {
     budget
 }
 
-/// Asserts that probes which `alike` names are told from random blocks by nothing.
+/// Asserts that the probes that `alike` names cannot be distinguished from random blocks.
 fn assert_alike(paddings: Paddings, budget: fn() -> PaddingBudget, alike: impl Fn(Greeting, Probe) -> bool) {
     for greeting in greetings() {
         let random = seen(paddings, budget, greeting, Probe::Random);
@@ -203,8 +204,8 @@ const fn says(greeting: Greeting, padding: u8) -> bool {
 }
 
 #[test]
-fn a_padding_that_is_not_accepted_is_told_from_noise_by_nothing() {
-    // Where the hello announces PKCS #1 v1.5 all are refused before the body, OAEP too.
+fn a_padding_that_is_not_accepted_cannot_be_distinguished_from_noise() {
+    // If the hello announces PKCS #1 v1.5, every body is refused before its first byte, also OAEP.
     assert_alike(Paddings::OAEP, fresh, |greeting, probe| {
         !matches!(probe, Probe::Oaep(_)) || says(greeting, b'p')
     });
@@ -212,14 +213,14 @@ fn a_padding_that_is_not_accepted_is_told_from_noise_by_nothing() {
 }
 
 #[test]
-fn a_padding_whose_budget_is_used_up_is_told_from_noise_by_nothing() {
+fn a_padding_whose_budget_is_used_up_cannot_be_distinguished_from_noise() {
     assert_alike(Paddings::EITHER, used_up, |greeting, probe| {
         !matches!(probe, Probe::Oaep(_)) || says(greeting, b'p')
     });
 }
 
 #[test]
-fn where_both_are_accepted_an_announced_padding_is_the_only_one_looked_for() {
+fn where_both_are_accepted_only_an_announced_padding_is_evaluated() {
     assert_alike(Paddings::EITHER, fresh, |greeting, probe| match probe {
         Probe::Conforming(_) => says(greeting, b'o'),
         Probe::Oaep(_) => says(greeting, b'p'),
@@ -227,9 +228,9 @@ fn where_both_are_accepted_an_announced_padding_is_the_only_one_looked_for() {
     });
 }
 
-/// Otherwise the three tests above could pass because everything is refused.
+/// Without this, the three tests above could pass because everything is refused.
 #[test]
-fn an_accepted_padding_is_stored_and_told_from_noise() {
+fn an_accepted_padding_is_stored_and_distinguished_from_noise() {
     let cases = [
         (Paddings::OAEP, Probe::Oaep(5), b'o'),
         (Paddings::EITHER, Probe::Oaep(5), b'-'),
@@ -241,16 +242,16 @@ fn an_accepted_padding_is_stored_and_told_from_noise() {
             let (_, bytes, then) = connections(greeting, probe).swap_remove(0);
             let server = Server::new(paddings, fresh());
             let good = server.watch(&bytes, then);
-            let told = server.told();
+            let events = server.reported();
             assert!(
-                matches!(&told[..], [Event::Received { size: 5, .. }]),
-                "{paddings:?} {greeting:?} {probe:?}: {told:?}"
+                matches!(&events[..], [Event::Received { size: 5, .. }]),
+                "{paddings:?} {greeting:?} {probe:?}: {events:?}"
             );
             assert_eq!(good.last(), Some(&Step::Took(0)), "{good:?}");
             let (_, bytes, then) = connections(greeting, Probe::Random).swap_remove(0);
             let random = Server::new(paddings, fresh()).watch(&bytes, then);
             match greeting {
-                // Without a hello it is taken for AP's.
+                // Without a hello it is taken for AP.
                 Greeting::NoHello => assert!(!random.contains(&Step::Reset)),
                 Greeting::Hello(..) => assert_eq!(random.last(), Some(&Step::Reset), "{random:?}"),
             }
@@ -268,20 +269,20 @@ fn a_body_that_may_be_ciphertext_is_stored_with_a_warning_where_pkcs1v15_is_not_
     ] {
         let server = Server::new(paddings, budget());
         server.watch(&bytes, then);
-        let told = server.told();
-        let text = told.iter().find_map(|event| match event {
+        let events = server.reported();
+        let text = events.iter().find_map(|event| match event {
             Event::Warned { text, .. } => Some(text.as_str()),
             _ => None,
         });
-        assert_eq!(text.is_some_and(|text| text.contains("it may be CP1 ciphertext")), warned, "{told:?}");
-        let variants = told.iter().filter(|event| matches!(event, Event::Received { .. })).count();
-        assert_eq!(variants, 1, "{told:?}");
+        assert_eq!(text.is_some_and(|text| text.contains("it may be CP1 ciphertext")), warned, "{events:?}");
+        let variants = events.iter().filter(|event| matches!(event, Event::Received { .. })).count();
+        assert_eq!(variants, 1, "{events:?}");
     }
 }
 
 /// MODE 4 takes either padding: a key that does not unwrap becomes a random one, and the token fails alike.
 #[test]
-fn a_session_key_that_does_not_unwrap_is_told_from_one_that_does_by_nothing() {
+fn a_session_key_that_does_not_unwrap_cannot_be_distinguished_from_one_that_does() {
     let token = {
         use fernet::Fernet;
         Fernet::new(&Fernet::generate_key()).unwrap().encrypt(&[7; 5000])
@@ -306,11 +307,11 @@ fn a_session_key_that_does_not_unwrap_is_told_from_one_that_does_by_nothing() {
     }
 }
 
-/// One known client sends its session key in pieces. Who knows the key in the first piece could learn from the HMAC
-/// what a later one holds.
+/// One known client sends its session key in pieces. A client that knows the key in the first piece could learn from the
+/// HMAC what a later piece holds.
 #[test]
-fn a_piece_of_a_session_key_is_looked_at_for_accepted_paddings_only_and_counted() {
-    // What `oaep(32)` and `pkcs1v15(32)` hold is a raw key.
+fn a_piece_of_a_session_key_is_evaluated_for_accepted_paddings_only_and_counted() {
+    // `oaep(32)` and `pkcs1v15(32)` hold a raw key.
     let key = base64_simd::URL_SAFE.encode_to_string([0x61; 32]);
     let token = fernet::Fernet::new(&key).unwrap().encrypt(&[7; 5000]);
     let connection = |first: &[u8], piece: &[u8]| {
@@ -339,7 +340,7 @@ fn a_piece_of_a_session_key_is_looked_at_for_accepted_paddings_only_and_counted(
         ask(server, Probe::Conforming(32))
     };
     assert_eq!(counted(&server), random, "off after three misses");
-    // The same key again, so nothing else can be told from it here.
+    // With the same key again, nothing else differs here.
     assert_eq!(replaced, random);
     let other = Server::new(Paddings::EITHER, PaddingBudget::with_limits(u64::MAX, 3));
     let token_of_first = |server: &Server| {

@@ -1,4 +1,4 @@
-//! A session over bytes in memory, and what its client sees.
+//! A session over bytes in memory, and what its client observes.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -20,16 +20,16 @@ use upseal::testing::{self, EventLog, Pieces, ScriptedStream};
 
 use crate::common::{IDENTITY, K, fixtures};
 
-/// Bytes that a read gives at the most.
+/// Bytes that a read returns at most.
 const PIECE: usize = 64;
 
-/// Bytes up to which what the server writes is compared by content; longer ones are signatures and certificates.
+/// Bytes of the longest answer that is compared by content; longer ones are signatures and certificates.
 const SHORT: usize = 64;
 
-/// One call of the server's, as the client sees it.
+/// One call of the server, as the client observes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It took so many bytes; 0: it was waiting when the client ended or stood still.
+    /// It read this many bytes; 0: it was waiting when the client ended or was silent.
     Took(usize),
     Answered(Vec<u8>),
     /// A longer answer: its bytes are fresh each time, its length is not.
@@ -50,7 +50,7 @@ impl From<testing::Step> for Step {
     }
 }
 
-/// A server of RSA-1024 that keeps nothing.
+/// A server with an RSA-1024 key that stores nothing.
 pub struct Server {
     service: Service,
     log: Arc<EventLog>,
@@ -71,7 +71,7 @@ impl Server {
         Self { service, log }
     }
 
-    /// One connection, and all that its client sees.
+    /// Serves one connection. Returns everything that its client observes.
     pub fn watch(&self, bytes: &[u8], then: Then) -> Vec<Step> {
         let client = ScriptedStream::sending(bytes).in_pieces(Pieces::Of(PIECE)).then(then);
         let transcript = client.transcript();
@@ -80,15 +80,15 @@ impl Server {
         transcript.take().into_iter().map(Step::from).collect()
     }
 
-    /// What the operator was told since the last call.
-    pub fn told(&self) -> Vec<Event> {
+    /// Returns the warnings and received files that were reported since the last call.
+    pub fn reported(&self) -> Vec<Event> {
         let mut events = self.log.take();
         events.retain(|event| matches!(event, Event::Warned { .. } | Event::Received { .. }));
         events
     }
 }
 
-/// The public half of the server's key, as numbers.
+/// Public key of the server, as numbers.
 pub struct Numbers {
     pub n: BigUint,
     pub e: BigUint,
@@ -101,13 +101,13 @@ pub static KEY: LazyLock<Numbers> = LazyLock::new(|| {
     Numbers { n: number(&key.n().to_be_bytes()), e: number(&key.e().to_be_bytes()) }
 });
 
-/// A number as a block.
+/// Returns a number as a block.
 pub fn block(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     [vec![0; K - bytes.len()], bytes].concat()
 }
 
-/// The block that decrypts to these `K` bytes.
+/// Returns the block that decrypts to these `K` bytes.
 pub fn encrypted(em: &[u8]) -> Vec<u8> {
     block(&BigUint::from_bytes_be(em).modpow(&KEY.e, &KEY.n))
 }

@@ -10,7 +10,7 @@ use upseal::event::{Command, Dialect, FaultKind, Named, State, Variant};
 use upseal::net::connection::Connection;
 use upseal::net::service::Policy;
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Upload, UploadError};
+use upseal::net::upload::{Confirmation, Start, UploadError};
 use upseal::transfer::Options;
 use upseal::trust::known::KnownServers;
 
@@ -231,8 +231,8 @@ fn no_server_proves_itself_by_the_certificate_of_a_receipt_key() {
     let identity = Identity::from_pem(&certificate, &key).unwrap();
     let host = Host::of(Policy::default(), Some(Arc::new(identity)));
     let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
-    let error = upload.prove(&anchor(), None).unwrap_err();
+    let start = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
+    let error = start.proven_by(&anchor()).err().unwrap();
     assert!(error.to_string().contains("its extended key usage does not include serverAuth"), "{error}");
     assert_eq!(error.fault().kind, FaultKind::Unproven);
 }

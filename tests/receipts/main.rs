@@ -17,7 +17,7 @@ use upseal::event::{Dialect, FaultKind, State, Variant};
 use upseal::meter::Meter;
 use upseal::net::connection::Connection;
 use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Content, Upload};
+use upseal::net::upload::{Confirmation, Content, Start, Upload};
 use upseal::trust::Anchor;
 
 fn anchor() -> Anchor {
@@ -27,13 +27,8 @@ fn anchor() -> Anchor {
 /// Uploads one file over a new connection, and leaves the connection open.
 fn sent(address: &str, dialect: Dialect, content: &[u8]) -> Upload {
     let tcp = Tcp::connect(address, PATIENCE, &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
-    if dialect.variant.authenticates() {
-        upload.prove(&anchor(), None).unwrap();
-    }
-    if dialect.variant == Variant::Cp2 {
-        upload.agree().unwrap();
-    }
+    let start = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
+    let mut upload = start.proven_by(&anchor()).unwrap();
     upload.file("a.bin", Content::Reader(&mut &*content), content.len() as u64, &Meter::default()).unwrap();
     upload
 }

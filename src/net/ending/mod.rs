@@ -1,7 +1,7 @@
-//! What stands behind CP1's (k, block) pairs: one more block, a terminator, or a MODE. No IO.
+//! What may follow CP1's (k, block) pairs: one more block, a terminator, or a MODE. No IO.
 //!
 //! Clients end their pairs in seven known ways: with nothing, or with 2^64 − 1, 0, 1, 10000, another integer, or 3 and
-//! the letters `end`. Some of these integers are also MODEs, so what follows them decides:
+//! the letters `end`. Some of these integers are also MODEs, so the bytes that follow them decide:
 //!
 //! ```text
 //!   k        one more block           2^64−1 ─► terminator           2, 4 ─► MODE
@@ -11,29 +11,29 @@
 //!   others   terminator
 //! ```
 //! No name begins with a zero byte, and no known client sends an empty name, or MODE 1 twice for one name. So the
-//! bytes decide, and not how they are divided or when they come. One case needs the clock: 0 or 1, then 2, then
-//! nothing, from a client that does not end its side. See [`Behind::Silence`].
+//! bytes decide, independent of how they are divided and when they come. One case needs the clock: 0 or 1, then 2, then
+//! nothing, from a client that does not end its side ([`Behind::Silence`]).
 
 use super::wire::{Mode, WORD, read_word};
 
-/// The letters that one known client puts behind a length of 3.
+/// Letters that one known client puts behind a length of 3, as a terminator.
 pub const LETTERS: &[u8] = b"end";
 
-/// What comes behind the bytes at hand.
+/// What follows the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
-    /// It is not known yet.
+    /// Not known yet.
     Unknown,
-    /// Nothing came for longer than a message may be interrupted for.
+    /// Silence, for longer than a message may be interrupted.
     Silence,
-    /// The client has ended its side in order.
+    /// The end: the client has ended its side in order.
     End,
 }
 
-/// What the bytes at hand begin with.
+/// Meaning of the first bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Too few to tell.
+    /// Too few bytes to decide.
     More,
     /// The length of one more block.
     Block,
@@ -43,7 +43,7 @@ pub enum Next {
     Mode,
 }
 
-/// Tells what stands behind pairs for a server whose modulus has `k` bytes.
+/// Returns the meaning of the bytes behind pairs, for a server whose modulus has `k` bytes.
 #[must_use]
 pub fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
     let short = if behind == Behind::End { Next::Mode } else { Next::More };
@@ -70,12 +70,12 @@ const TWO: u64 = Mode::Close as u64;
 const THREE: u64 = Mode::Authenticate as u64;
 const FOUR: u64 = Mode::SessionKey as u64;
 
-/// Behind a 0, which is a terminator or MODE 0.
+/// Decides whether a 0 is a terminator or MODE 0.
 fn after_zero(rest: &[u8], behind: Behind) -> Next {
     let terminator = Next::Terminator(WORD);
     match (read_word(rest), rest.get(WORD), behind) {
-        // Of the last: a name of two bytes would have come with its length; a client that has said MODE 2 may wait for
-        // our end.
+        // The last case: a name of two bytes would have come with its length; a client that has sent MODE 2 may wait for
+        // the server's end.
         (Some(ZERO), ..)
         | (Some(ONE..=FOUR), Some(0), _)
         | (Some(TWO), None, Behind::End | Behind::Silence) => terminator,
@@ -85,7 +85,7 @@ fn after_zero(rest: &[u8], behind: Behind) -> Next {
     }
 }
 
-/// Behind a 1, which is a terminator or MODE 1.
+/// Decides whether a 1 is a terminator or MODE 1.
 fn after_one(rest: &[u8], k: u64, behind: Behind) -> Next {
     let terminator = Next::Terminator(WORD);
     match (read_word(rest), behind) {
@@ -94,7 +94,7 @@ fn after_one(rest: &[u8], k: u64, behind: Behind) -> Next {
             let next = &rest[WORD..];
             match (read_word(next), behind) {
                 (Some(next), _) if next == k => Next::Mode,
-                // MODE 2 and nothing behind it comes from a client that may wait for our end.
+                // MODE 2 and nothing behind it: a client that may wait for the server's end.
                 (None, Behind::Silence) if value == TWO => terminator,
                 (None, Behind::Unknown | Behind::Silence) if k.to_be_bytes().starts_with(next) => Next::More,
                 _ => terminator,

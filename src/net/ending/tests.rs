@@ -46,7 +46,7 @@ fn messages() -> Vec<(Vec<u8>, After)> {
     all.push((words(&[3, K], b"message"), not_1));
     all.push((words(&[4, K], &[0xcc; 8]), not_1));
     all.push((words(&[4, 0, K], &[0xcc; 8]), any));
-    // Another body for the same name, in every framing. The seed allows it; no known client sends it.
+    // Another body for the same name, in every framing. The protocol allows it; no known client sends it.
     for m1 in [K, 2 * K, u64::MAX, 9, 300] {
         all.push((words(&[1, m1], &[0xcc; 8]), alone));
     }

@@ -1,8 +1,8 @@
-//! How CP1's blocks follow MODE 1: the dialects A to F, no IO.
+//! How CP1's blocks follow MODE 1: the framings A to F, no IO.
 //!
-//! The seed leaves it open whether all encrypted bytes go as one M2 or block by block, and
-//! independent clients do it in six ways (PROTOCOL.md, "CP1"). [`Layout`] writes the chosen one;
-//! [`Body`] reads all of them, told apart by their bytes:
+//! The assignment leaves open whether all encrypted bytes are one M2 or are sent block by block, and independent clients
+//! do it in six ways (docs/protocol.md, section CP1). [`Layout`] writes the chosen framing; [`Body`] reads all of them,
+//! and distinguishes them by their bytes:
 //!
 //! ```text
 //!              M1 = 2^64−1 ─► empty D            M1 = 0 ─► empty file
@@ -10,12 +10,12 @@
 //!                 │                    else their count (B), else k × their count (F)
 //!                 └─ otherwise ──────► M1 / k blocks one after another (A; one block: D, E)
 //! ```
-//! After a body whose M1 was k or 0, or one of pairs, a "MODE" of value k is one more block, and a terminator may
+//! After a body of pairs, or a body whose M1 was k or 0, a "MODE" of value k is one more block, and a terminator may
 //! stand there ([`super::ending`]). Where no framing fits M1 and a MODE follows, M1 is the terminator of an empty file.
 //!
-//! Our own clients say their framing in the hello; then nothing is guessed, no M1 means two things, and
-//! only E is open-ended (and C's empty file, which is a M1 of 0 and perhaps a block). Of D the hello leaves open which
-//! of the known terminators ends it.
+//! Our own client names its framing in the hello. Then nothing is guessed, no M1 is ambiguous, and only E is open-ended
+//! (and C's empty file, which is an M1 of 0 and perhaps a block). The hello does not say which of the known terminators
+//! ends D.
 
 use thiserror::Error;
 
@@ -23,14 +23,11 @@ use super::ending::LETTERS;
 use super::wire::{Continuation, TERMINATOR, WORD, read_word, word};
 use crate::event::{Framing, Terminator};
 
-/// A CP1 body whose bytes fit no framing.
+/// Error in the bytes of a CP1 body: they fit no framing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FramingError {
     /// Neither pairs nor whole blocks.
-    #[error(
-        "a CP1 body of {m1} bytes, which is no multiple of the block length {k}, \
-         and no block length follows"
-    )]
+    #[error("CP1 body of {m1} bytes is no multiple of the block length {k}, and no block length follows")]
     NoWholeBlocks {
         /// M1.
         m1: u64,
@@ -38,29 +35,29 @@ pub enum FramingError {
         k: u64,
     },
     /// In a body of pairs, every block is k bytes long.
-    #[error("in a CP1 body of (length, block) pairs: expected the block length {k}, got {got}")]
+    #[error("CP1 body of (length, block) pairs: expected the block length {k}, got {got}")]
     BlockLength {
         /// The server's modulus length in bytes.
         k: u64,
-        /// What stood there.
+        /// Value in the place of the block length.
         got: u64,
     },
-    /// Pairs that passed every end that M1 could mean.
-    #[error("a CP1 body that announced {m1} and ended nowhere within {pairs} blocks")]
+    /// More pairs than M1 can announce in any framing.
+    #[error("CP1 body that announced {m1} does not end within {pairs} blocks")]
     NoEnd {
         /// M1.
         m1: u64,
-        /// Pairs read.
+        /// Pairs that were read.
         pairs: u64,
     },
 }
 
-/// What the bytes at hand are.
+/// Meaning of the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Too few to tell; read more.
+    /// Too few to decide; read more.
     More,
-    /// Skip so many bytes of framing.
+    /// Framing; skip this many bytes.
     Skip(usize),
     /// Skip `skip` bytes; the next `length` are whole blocks or parts of them.
     Blocks {
@@ -69,15 +66,15 @@ pub enum Step {
         /// Bytes of blocks, at least 1.
         length: usize,
     },
-    /// The body is over; what is at hand belongs to the next message.
+    /// The body is over; the bytes at hand belong to the next message.
     End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// The bytes will tell.
+    /// The bytes will decide.
     Unknown,
-    /// M1 is not what the hello's framing can have.
+    /// M1 is impossible in the framing that the hello named.
     Broken,
     /// `left` bytes of blocks to come.
     Joined {
@@ -88,7 +85,7 @@ enum Shape {
         left: u64,
         count: u64,
     },
-    /// The same, up to the terminator (D).
+    /// Pairs up to a terminator (D); `left` as in `Pairs`.
     Terminated {
         left: u64,
     },
@@ -97,20 +94,20 @@ enum Shape {
     Over,
 }
 
-/// One CP1 body being read.
+/// A CP1 body that is being read.
 #[derive(Debug)]
 pub struct Body {
     m1: u64,
     k: u64,
-    /// What the hello said; `None`: the bytes must tell.
+    /// Framing that the hello named; `None`: the bytes must decide.
     framing: Option<Framing>,
     shape: Shape,
     continuation: Continuation,
 }
 
 impl Body {
-    /// A body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8), from a client
-    /// that said its framing or did not.
+    /// Begins a body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8). `framing`: as the client's hello
+    /// named it.
     #[must_use]
     pub fn new(m1: u64, k: u64, framing: Option<Framing>) -> Self {
         let more = Continuation::Blocks { k };
@@ -134,7 +131,7 @@ impl Body {
         Self { m1, k, framing, shape, continuation }
     }
 
-    /// One more block of the file before, after its length was read in the place of a MODE.
+    /// Begins one more block of the file before, after its length was read in the place of a MODE.
     #[must_use]
     pub const fn one_more_block(k: u64) -> Self {
         Self {
@@ -146,13 +143,13 @@ impl Body {
         }
     }
 
-    /// What may stand in the place of the next MODE once this body is over.
+    /// Returns what may stand in the place of the next MODE when this body is over.
     #[must_use]
     pub const fn continuation(&self) -> Continuation {
         self.continuation
     }
 
-    /// Bytes of blocks that follow one another without a word between them; `None` where the framing has a say
+    /// Returns the bytes of blocks that follow without anything between them; `None` where the framing puts a length
     /// before each block.
     #[must_use]
     pub const fn joined(&self) -> Option<u64> {
@@ -162,18 +159,18 @@ impl Body {
         }
     }
 
-    /// How many (k, block) pairs certainly follow whatever they hold, the body's and those that continue it;
-    /// 0 inside a block.
+    /// Returns how many (k, block) pairs follow for certain, whatever they hold: pairs of the body and pairs that continue
+    /// it. 0 inside a block.
     ///
-    /// `here` are the bytes at hand, `plain` as in [`Body::next`], and `most` the bytes that a block can hold.
-    /// Where the end is announced they may be still to come; elsewhere each has its length here.
+    /// `here` are the bytes at hand, `plain` as in [`Body::next`], and `most` the bytes that a block can hold. Where the
+    /// end is announced the pairs may be still to come; elsewhere the length of each is in `here`.
     #[must_use]
     pub fn certain_pairs(&self, here: &[u8], plain: u64, most: usize) -> u64 {
         match self.shape {
             Shape::Pairs { left: 0, count } => {
                 let to_end = |end: u64, a_pair: u64| Some(self.m1.checked_sub(end)?.div_ceil(a_pair.max(1)));
                 let by_count = || to_end(count, 1);
-                // No end of C is nearer than full blocks would bring it.
+                // C ends no earlier than with full blocks.
                 let by_plain = || to_end(plain, most as u64);
                 let by_length = || {
                     let left = self.m1.checked_sub(count.saturating_mul(self.k))?;
@@ -193,32 +190,32 @@ impl Body {
         }
     }
 
-    /// How many of the next words, k bytes between them, are k.
+    /// Counts the next words with k bytes between them that are k.
     fn lengths_here(&self, here: &[u8]) -> u64 {
         let pair = usize::try_from(self.k).map_or(usize::MAX, |k| k.saturating_add(WORD));
         here.chunks(pair).take_while(|pair| read_word(pair) == Some(self.k)).count() as u64
     }
 
-    /// So many [certain](Self::certain_pairs) pairs were taken.
+    /// Advances by this many [certain](Self::certain_pairs) pairs.
     pub const fn skip_pairs(&mut self, pairs: u64) {
         if let Shape::Pairs { count, .. } = &mut self.shape {
             *count += pairs;
         }
     }
 
-    /// All [joined](Self::joined) blocks were taken.
+    /// Advances by all [joined](Self::joined) blocks.
     pub const fn skip_joined(&mut self) {
         if let Shape::Joined { left } = &mut self.shape {
             *left = 0;
         }
     }
 
-    /// Tells what the next bytes are.
+    /// Returns the meaning of the next bytes.
     ///
-    /// `plain` is how many bytes the blocks so far decrypted to: the end of C depends on it.
+    /// `plain` is the number of bytes that the blocks so far decrypted to: the end of C depends on it.
     ///
     /// # Errors
-    /// [`FramingError`]; the body is of no use afterwards.
+    /// [`FramingError`]; the body cannot be used afterwards.
     pub fn next(&mut self, input: &[u8], plain: u64) -> Result<Step, FramingError> {
         loop {
             match self.shape {
@@ -271,7 +268,7 @@ impl Body {
                         Some(Framing::B) => [count; 3],
                         Some(Framing::C) => [plain; 3],
                         Some(Framing::F) => [encrypted; 3],
-                        // In this order: PROTOCOL.md, "Telling them apart".
+                        // In this order (docs/protocol.md, section CP1).
                         _ => [plain, count, encrypted],
                     };
                     if count > 0 && ends.contains(&self.m1) {
@@ -303,12 +300,12 @@ impl Body {
     }
 }
 
-/// Whether a value in the place of M1 is the terminator of a file of no blocks: a MODE follows, other than 1.
+/// Returns whether a value in the place of M1 is the terminator of a file without blocks: a MODE other than 1 follows.
 const fn is_terminator_before(value: u64, next: u64) -> bool {
     !matches!(value, 2..=4) && matches!(next, 0 | 2..=4)
 }
 
-/// As many bytes as are both wanted and here, after `skip`.
+/// Takes the bytes that are both needed and at hand, after `skip`.
 fn take(left: &mut u64, skip: usize, here: usize) -> Step {
     let here = (here - skip) as u64;
     if here == 0 {
@@ -320,19 +317,19 @@ fn take(left: &mut u64, skip: usize, here: usize) -> Step {
     Step::Blocks { skip, length: length as usize }
 }
 
-/// How a client writes a body.
+/// Form in which a client writes a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Stands behind MODE 1.
+    /// M1, behind MODE 1; `None`: the first pair follows MODE 1.
     pub m1: Option<u64>,
     /// Whether each block has its length before it.
     pub pairs: bool,
-    /// Stands behind the last block.
+    /// Terminator behind the last block.
     pub terminator: Terminator,
 }
 
 impl Layout {
-    /// For a file of `plain` bytes that makes `blocks` blocks of `k` bytes. Only pairs have a `terminator`.
+    /// Returns the layout of a file of `plain` bytes in `blocks` blocks of `k` bytes. Only pairs have a `terminator`.
     #[must_use]
     pub const fn of(framing: Framing, terminator: Terminator, plain: u64, blocks: u64, k: u64) -> Self {
         let total = Some(blocks.saturating_mul(k));
@@ -341,7 +338,7 @@ impl Layout {
             Framing::B => Some(blocks),
             // An empty file is one empty block, and C's M1 for it is 0: nothing may follow then.
             Framing::C => Some(plain),
-            // With no block there is no pair, and something must stand behind MODE 1.
+            // Without a block there is no pair, and something must stand behind MODE 1.
             Framing::D | Framing::E if blocks == 0 && matches!(terminator, Terminator::None) => Some(0),
             Framing::D | Framing::E => None,
         };
@@ -351,7 +348,7 @@ impl Layout {
         }
     }
 
-    /// Bytes on the wire behind MODE 1.
+    /// Returns the number of bytes on the wire behind MODE 1.
     #[must_use]
     pub const fn wire_len(&self, blocks: u64, k: u64) -> u64 {
         let words = self.m1.is_some() as u64 + if self.pairs { blocks } else { 0 };
@@ -359,7 +356,7 @@ impl Layout {
         blocks.saturating_mul(k).saturating_add(words.saturating_mul(WORD as u64)).saturating_add(terminator)
     }
 
-    /// Appends whole blocks as this layout writes them.
+    /// Appends whole blocks to `out`, framed.
     pub fn frame(&self, blocks: &[u8], k: usize, out: &mut Vec<u8>) {
         if self.pairs {
             for block in blocks.chunks(k) {

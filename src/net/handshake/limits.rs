@@ -1,4 +1,4 @@
-//! What our server says beforehand that it will refuse.
+//! Limits that our server announces before it receives files.
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use crate::net::service::Policy;
 use crate::store::FileName;
 use crate::store::name::Portability;
 
-/// What a server refuses, as far as it says so when it proves itself (`maxfile=`, `accept=`, `padding=`, `names=`). It is not
-/// signed: an attacker who changes it can prevent an upload, which an attacker on the path can anyway.
+/// Limits that a server announced when it proved itself (`maxfile=`, `accept=`, `padding=`, `names=`). They are not
+/// signed: an attacker who changes them can prevent an upload, which an attacker on the path can do anyway.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Bytes of the largest file; `None`: not said.
+    /// Size of the largest accepted file, in bytes; `None`: not announced.
     max_file: Option<u64>,
-    /// Variants that are accepted; `None`: not said.
+    /// Accepted variants; `None`: not announced.
     variants: Option<Vec<Variant>>,
-    /// Paddings of CP1's blocks that are accepted; `None`: not said.
+    /// Accepted paddings of CP1's blocks; `None`: not announced.
     paddings: Option<Vec<Padding>>,
-    /// Which names are refused beyond those that no server stores.
+    /// Names that are refused, beyond those that no server stores.
     portability: Portability,
 }
 
-/// What stands behind `names=` where names that Windows cannot store are refused.
+/// Value of `names=` where names that Windows cannot store are refused.
 const PORTABLE: &str = "portable";
 
 const VARIANTS: [(Variant, &str); 4] =
@@ -31,7 +31,7 @@ const VARIANTS: [(Variant, &str); 4] =
 const PADDINGS: [(Padding, &str); 2] = [(Padding::Oaep, "oaep"), (Padding::Pkcs1v15, "pkcs1v15")];
 
 impl Limits {
-    /// Those of a server with this policy.
+    /// Returns the limits of a server with this policy.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Limits {
         }
     }
 
-    /// Reads them from what stands before the PEM in a server's answer. What is not understood is not said.
+    /// Parses the line before the PEM in a server's answer. Values that are not understood count as not announced.
     #[must_use]
     pub fn parse(certificate: &[u8]) -> Self {
         let mut limits = Self::default();
@@ -64,7 +64,7 @@ impl Limits {
         limits
     }
 
-    /// Whether every file in this dialect would be refused.
+    /// Returns the reason for which every file in this dialect would be refused, if there is one.
     #[must_use]
     pub fn refuse_dialect(&self, dialect: Dialect) -> Option<Refusal> {
         let lacks = |variants: &Vec<Variant>| !variants.contains(&dialect.variant);
@@ -76,20 +76,20 @@ impl Limits {
         is_refused.then_some(Refusal::Policy)
     }
 
-    /// Whether a file of this name would be refused.
+    /// Returns the reason for which a file of this name would be refused, if there is one.
     #[must_use]
     pub fn refuse_name(&self, name: &str) -> Option<Refusal> {
         let name = FileName::from_wire(name.as_bytes()).ok()?;
         name.check(self.portability).is_err().then_some(Refusal::Name)
     }
 
-    /// Bytes of the largest file, if the server says so.
+    /// Returns the size of the largest accepted file in bytes, if the server announced it.
     #[must_use]
     pub const fn max_file(&self) -> Option<u64> {
         self.max_file
     }
 
-    /// The variants or paddings that are accepted, as flags name them.
+    /// Returns the accepted variants, or paddings, as flags name them, separated by commas.
     #[must_use]
     pub fn accepted(&self, refusal: Refusal) -> String {
         match refusal {
@@ -119,7 +119,7 @@ impl fmt::Display for Limits {
 
 fn read<T: Copy>(names: &str, all: &[(T, &str)]) -> Option<Vec<T>> {
     let value = |name: &str| all.iter().find(|(_, known)| *known == name).map(|(value, _)| *value);
-    // A later version may know more; a list of nothing that we know is not understood.
+    // A later version may know more values; a list without a known one is not understood.
     let values: Vec<T> = names.split(',').filter_map(value).collect();
     (!values.is_empty()).then_some(values)
 }

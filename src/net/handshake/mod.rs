@@ -1,9 +1,7 @@
-//! What is said before files: the hello, and the answer to MODE 3. No IO.
+//! Messages before the files: the hello, and the answer to MODE 3. No IO.
 //!
-//! The message that AP asks the server to sign must be fresh for every connection, or a recorded
-//! answer could be replayed (the flaw that the handout asks to find). Ours is fresh and, within the
-//! seed's own MODE table, also says which dialect follows: the *hello* (PROTOCOL.md, "Our
-//! additions").
+//! The message that AP asks the server to sign must be fresh for every connection; otherwise a recorded answer could be
+//! replayed. Our message is fresh and also says which dialect follows: the *hello* (docs/protocol.md, section Hello).
 
 use thiserror::Error;
 
@@ -14,36 +12,36 @@ use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
 
 mod limits;
 
-/// What a hello says of the dialect that follows. `None` where the hello leaves it open.
+/// Content of a hello: the dialect that follows. `None` where the hello leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
     /// AP, CP1 or CP2; Plain sends no hello.
     pub variant: Variant,
-    /// RSA padding.
+    /// Padding of the RSA blocks.
     pub padding: Option<Padding>,
     /// CP1's framing.
     pub framing: Option<Framing>,
-    /// CP2's key.
+    /// Form of CP2's session key.
     pub key_form: Option<KeyForm>,
     /// Whether the client would like receipts.
     pub receipts: bool,
 }
 
 const PREFIX: &[u8] = b"upseal/1 ";
-/// What TLS 1.3 signs begins with 64 spaces (RFC 8446, section 4.4.3).
+/// Spaces at the beginning of what TLS 1.3 signs (RFC 8446, section 4.4.3).
 const TLS_SPACES: usize = 64;
 
-/// Bytes of a hello to a server that is not known.
+/// Bytes of a hello to an unknown server.
 pub const HELLO: usize = 128;
-/// Bytes of a hello to a server whose key is known to have 2048 bits: as many as its signature, because one
-/// known server says the message's length where it should say the signature's.
+/// Bytes of a hello to a server whose key is known to have 2048 bits: as many as its signature has, because one known
+/// server sends the message's length in the place of the signature's.
 pub const LONG_HELLO: usize = 256;
-/// Random bytes in a hello of 128 bytes; each becomes two hexadecimal digits.
+/// Random bytes in a hello of 128 bytes, each written as two hexadecimal digits.
 pub const HELLO_RANDOM: usize = (HELLO - 16) / 2;
 /// Random bytes in a hello of 256 bytes.
 pub const LONG_HELLO_RANDOM: usize = (LONG_HELLO - 16) / 2;
 
-/// Random bytes in the hello to a server whose known key has so many bits.
+/// Returns the number of random bytes in the hello to a server whose known key has `known_bits` bits.
 #[must_use]
 pub const fn hello_random(known_bits: Option<usize>) -> usize {
     match known_bits {
@@ -53,7 +51,7 @@ pub const fn hello_random(known_bits: Option<usize>) -> usize {
 }
 
 impl Offer {
-    /// What this dialect's hello says; `None` for Plain.
+    /// Returns the content of this dialect's hello; `None` for Plain.
     #[must_use]
     pub const fn of(dialect: Dialect) -> Option<Self> {
         let (padding, framing, key_form) = match dialect.variant {
@@ -65,8 +63,8 @@ impl Offer {
         Some(Self { variant: dialect.variant, padding, framing, key_form, receipts: true })
     }
 
-    /// The hello's bytes: ASCII, because one known server decodes the message as UTF-8. As long as
-    /// [`HELLO_RANDOM`] or [`LONG_HELLO_RANDOM`] random bytes make it.
+    /// Returns the bytes of the hello: ASCII, because one known server decodes the message as UTF-8. `random` has
+    /// [`HELLO_RANDOM`] or [`LONG_HELLO_RANDOM`] bytes.
     #[must_use]
     pub fn hello(&self, random: &[u8]) -> Vec<u8> {
         let mut bytes = PREFIX.to_vec();
@@ -103,7 +101,7 @@ impl Offer {
         bytes
     }
 
-    /// The same hello with the Unix time where 8 of its digits are; not ASCII any more.
+    /// Returns the bytes of the hello with the Unix time in the place of 8 of its digits, so not in ASCII.
     #[must_use]
     pub fn hello_at(&self, random: &[u8], unix_seconds: u64) -> Vec<u8> {
         let mut bytes = self.hello(random);
@@ -111,7 +109,7 @@ impl Offer {
         bytes
     }
 
-    /// Reads a message as a hello, if it is one in every byte.
+    /// Parses a hello; every byte must match.
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         if !matches!(message.len(), HELLO | LONG_HELLO) {
@@ -161,8 +159,8 @@ impl Offer {
     }
 }
 
-/// The framing that describes this dialect's bytes to a server that knows the framings' own terminators and D with any;
-/// `None`: the bytes must tell.
+/// Returns the framing to name in the hello, for a server that knows each framing's own terminator, and D with any of
+/// them; `None`: the bytes must decide.
 const fn said_framing(dialect: Dialect) -> Option<Framing> {
     match (dialect.framing, dialect.terminator()) {
         (Framing::D | Framing::E, Terminator::None) => Some(Framing::E),
@@ -174,39 +172,39 @@ const fn said_framing(dialect: Dialect) -> Option<Framing> {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// What our server's line begins with.
+/// Beginning of our server's line.
 const SERVER: &str = "upseal/1 server ";
 
-/// Where a hello has 8 digits, or the time.
+/// Position of 8 digits in a hello, or of the time.
 const TIMESTAMP: std::ops::Range<usize> = 16..24;
 
-/// What stands before the PEM in our server's answer to a hello. It is not signed: it may choose
-/// conveniences, never security.
+/// Returns the line before the PEM in our server's answer to a hello. It is not signed, so it may choose conveniences,
+/// never security.
 #[must_use]
 pub fn server_line(gives_receipts: bool, idle_seconds: u64, limits: &Limits) -> String {
     format!("{SERVER}receipts={} idle={idle_seconds}{limits}\n", u8::from(gives_receipts))
 }
 
-/// The words of our server's line; none if it is another server's.
+/// Returns the words of our server's line; none if another server answered.
 fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
     let line = certificate.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let words = str::from_utf8(line).ok().and_then(|line| line.strip_prefix(SERVER));
     words.into_iter().flat_map(|words| words.split(' '))
 }
 
-/// What a server says of receipts when it answers a hello.
+/// What a server says about receipts when it answers a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptOffer {
-    /// Nothing: it is no server of upseal, or an attacker removed its line.
+    /// Nothing: the server is no upseal server, or an attacker removed its line.
     Unmentioned,
-    /// It is a server of upseal and gives none.
+    /// It is an upseal server and gives no receipts.
     NotGiven,
     /// It gives receipts.
     Given,
 }
 
-/// Reads what stands before the PEM: whether this server gives receipts. It may only add: it is not
-/// signed, so its absence is for the memory of known servers to notice.
+/// Parses the line before the PEM: whether this server gives receipts. The line is not signed, so an attacker can remove
+/// it; the list of known servers notices its absence.
 #[must_use]
 pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
     let mut words = server_words(certificate).peekable();
@@ -217,18 +215,19 @@ pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
     }
 }
 
-/// A message that our server does not sign, because the signature could be used elsewhere.
+/// Reason why our server does not sign a message: the signature could be used elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unsignable {
     /// Begins with `upseal/` and is neither a hello nor a receipt request.
-    #[error("a message to sign in upseal's own name, which is no hello and no receipt request")]
+    #[error("message to sign begins with `upseal/` and is no hello and no receipt request")]
     Reserved,
     /// Could be replayed as a TLS 1.3 CertificateVerify.
-    #[error("a message to sign that looks like a TLS 1.3 handshake")]
+    #[error("message to sign looks like a TLS 1.3 handshake")]
     TlsLookAlike,
 }
 
-/// Whether our server signs this message (PROTOCOL.md, "AP"; at most 4 KiB, by [`Part::Message`]).
+/// Checks that our server may sign this message (docs/protocol.md, section AP). Its length is limited by
+/// [`Part::Message`].
 ///
 /// # Errors
 /// [`Unsignable`].
@@ -247,32 +246,32 @@ pub fn check_signable(message: &[u8]) -> Result<(), Unsignable> {
 /// The server's answer to MODE 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Over exactly the bytes of the message.
+    /// Signature over exactly the bytes of the message.
     pub signature: Vec<u8>,
-    /// PEM, with whatever stands around it.
+    /// Certificate as PEM, with the lines around it.
     pub certificate: Vec<u8>,
 }
 
-/// An answer to MODE 3 that is none.
+/// Reason why an answer to MODE 3 cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AnswerError {
     /// A part is too long.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// Neither part holds a certificate, or both do.
-    #[error("the answer to MODE 3 has {found} parts with a certificate; exactly one is expected")]
+    #[error("expected one part with a certificate, got {found}")]
     Certificates {
         /// 0 or 2.
         found: usize,
     },
 }
 
-/// The client's decoder of the answer: M1, M2, M1, M2, in any pieces.
+/// The client's decoder of an answer: M1, M2, M1, M2, in pieces of any size.
 #[derive(Debug)]
 pub struct AnswerDecoder {
-    /// What each of its two blobs may be.
+    /// Kind of both parts, which limits their length.
     part: Part,
-    /// What came, up to the end of the answer; never longer than two parts at their limit.
+    /// Bytes that came, up to the end of the answer; at most two parts at their limit.
     held: Vec<u8>,
 }
 
@@ -283,20 +282,20 @@ impl Default for AnswerDecoder {
 }
 
 impl AnswerDecoder {
-    /// For the answer to a receipt request, whose statement may be longer than any certificate.
+    /// Creates a decoder of the answer to a receipt request, whose statement may be longer than any certificate.
     #[must_use]
     pub const fn for_receipt() -> Self {
         Self { part: Part::Receipt, held: Vec::new() }
     }
 
-    /// Whether nothing has come yet.
+    /// Returns whether no byte has come yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Takes bytes from the front of `input`, up to the end of the answer at the most. Returns how
-    /// many it took, and the answer if it is whole.
+    /// Takes bytes from the front of `input`, up to the end of the answer at most. Returns how many it took, and the
+    /// answer if it is whole.
     ///
     /// # Errors
     /// [`AnswerError`].
@@ -315,7 +314,7 @@ impl AnswerDecoder {
         }
     }
 
-    /// Bytes to the end of what is known to come; 0: the answer is whole.
+    /// Returns the number of missing bytes of the current length or part; 0: the answer is whole.
     fn missing(&self) -> Result<usize, WireError> {
         let mut end = 0;
         for _ in 0..2 {
@@ -330,7 +329,7 @@ impl AnswerDecoder {
         Ok(0)
     }
 
-    /// "Of the two blobs, the one with a BEGIN CERTIFICATE line is the certificate."
+    /// Splits the answer. Of its two parts, the one with a BEGIN CERTIFICATE line is the certificate.
     fn answer(&self) -> Result<Answer, AnswerError> {
         const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
         let first_len = read_word(&self.held).and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
@@ -383,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_with_any_other_byte_in_its_fields_is_none() {
+    fn a_hello_with_another_byte_in_its_fields_is_rejected() {
         let hello = Offer::of(Dialect::of(Variant::Cp2)).unwrap().hello(&[7; HELLO_RANDOM]);
         for at in (0..16).chain(24..HELLO) {
             let mut other = hello.clone();
@@ -396,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_what_others_send_and_nothing_in_our_name_or_like_tls() {
+    fn other_clients_messages_are_signed_and_reserved_or_tls_like_ones_are_not() {
         let hello = Offer::of(Dialect::of(Variant::Cp2)).unwrap().hello(&[7; HELLO_RANDOM]);
         let (request, _) = Request::new(None, 1..=2, None).unwrap();
         let request = request.to_text();
@@ -418,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_of_receipts_is_read_from_its_line_alone() {
+    fn the_receipt_offer_is_read_from_the_servers_line_alone() {
         let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
         assert_eq!(read(&server_line(true, 900, &Limits::default())), ReceiptOffer::Given);
         assert_eq!(read(&server_line(false, 900, &Limits::default())), ReceiptOffer::NotGiven);

@@ -1,4 +1,4 @@
-//! A file on its way to the store, and just after it came to rest.
+//! A file on its way to the store, and a file that was just published.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::history::Seen;
 use crate::meter::{Meter, Stage};
 use crate::store::{FileName, Pending, Published, StoreError};
 
-/// Whether a file is taken for AP's and may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not looked for.
+/// Whether a file that is taken for AP may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MayBeSealed {
     No,
@@ -22,50 +22,54 @@ pub(super) enum MayBeSealed {
 pub(super) struct Arriving {
     pub(super) track: Track,
     pub(super) variant: Variant,
-    /// The name it asks for, with the server's prefix.
+    /// Requested name, with the server's prefix.
     pub(super) want: FileName,
-    /// The name under which it came.
+    /// Name under which it came.
     pub(super) came_as: FileName,
     pub(super) pending: Box<dyn Pending>,
-    /// Its body as it comes.
+    /// Where its body is kept as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
-    /// Of the whole file, if it is hashed; `None` before.
+    /// SHA-256 of the whole file; `None` before its end, and if it is not hashed.
     pub(super) digest: Option<Digest>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
+    /// Decrypted bytes that are not written yet.
     pub(super) plain: Vec<u8>,
-    /// CP1's first blocks.
+    /// First blocks of CP1.
     pub(super) opening: Opening,
-    /// What came with it and must not come in another connection; claimed, and not settled before it is stored.
+    /// Keys and blocks that came with it and must not come in another connection. They are claimed, and settled when it
+    /// is stored.
     pub(super) claimed: Vec<(Seen, Digest)>,
-    /// The published file that it is to take the place of.
+    /// The published file that it is a copy of, with more at its end.
+    pub(super) amends: Option<FileName>,
+    /// The published file whose place it takes.
     pub(super) replaces: Option<FileName>,
     pub(super) may_be_sealed: MayBeSealed,
-    /// How often it was published before.
+    /// Times that it was published before.
     pub(super) amendments: u32,
 }
 
-/// A published file, and what it takes to add to it.
+/// A published file, with everything that is needed to add to it.
 pub(super) struct AtRest {
     pub(super) track: Track,
     pub(super) came_as: FileName,
     pub(super) published: Published,
-    /// Not published yet: more may come of it, too.
+    /// Its ciphertext, which is not published yet, because more of it may come.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
     pub(super) meter: Arc<Meter>,
     pub(super) begun: Instant,
-    /// CP1's.
+    /// Opener of its blocks; `None` if it was not CP1.
     pub(super) opener: Option<BlockOpener>,
     pub(super) amendments: u32,
 }
 
 impl Arriving {
-    /// Keeps a part of its body as it came, if that is wanted.
+    /// Keeps a part of the body as it came, if the server keeps ciphertext.
     pub(super) fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
         self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
     }
 
-    /// Writes what was opened.
+    /// Writes the decrypted bytes.
     pub(super) fn store(&mut self) -> Result<(), StoreError> {
         if self.plain.is_empty() {
             return Ok(());

@@ -1,7 +1,7 @@
-//! A body of known length on its way into the store: Plain's, AP's and CP2's; and how CP1's is read.
+//! A body of known length on its way into the store (Plain, AP and CP2), and the input of CP1's pipeline.
 //!
 //! ```text
-//!   up to CHUNK      read ─ open ─ store               here and now: a thread costs more than the work
+//!   up to CHUNK      read ─ open ─ store               on this thread: another one costs more than the work
 //!   more             read ║ open ║ store               a pipeline: each stage has a thread
 //!   Plain, AP, unhashed    splice                      the kernel alone, into a file
 //! ```
@@ -23,35 +23,35 @@ use crate::pipeline::{self, Filled};
 
 /// Bytes of the body in one step.
 const CHUNK: usize = 256 << 10;
-/// Steps in flight: one in each stage, and one between the first and the second.
+/// Steps in flight: one in each stage, and one between the first two.
 const SLOTS: usize = 4;
 
-/// A step of a body on its way.
+/// A step of a body in the pipeline.
 #[derive(Default)]
 pub(super) struct Slot {
-    /// Never shorter than a step was.
+    /// Buffer; never shorter than the longest step so far.
     body: Vec<u8>,
-    /// Bytes of it that are this step's.
+    /// Bytes of the buffer that belong to this step.
     len: usize,
     plain: Vec<u8>,
-    /// CP1's, in the place of `plain`.
+    /// Opened blocks of CP1, in the place of `plain`.
     pub(super) opened: Vec<Opened>,
     last: bool,
 }
 
-/// What a body passes through.
+/// Opener of a body.
 enum Opener<'a> {
     Clear(&'a mut Clear),
     Sealed(&'a mut dyn Open),
 }
 
 impl Slot {
-    /// This step's part of the body.
+    /// Returns this step's part of the body.
     pub(super) fn body(&self) -> &[u8] {
         &self.body[..self.len]
     }
 
-    /// Leaves only the blocks, where each has a word before it.
+    /// Removes the length before each block, if there is one.
     pub(super) fn strip(&mut self, units: &Units) {
         let head = units.bytes() - units.k;
         if head > 0 {
@@ -65,24 +65,24 @@ impl Slot {
     }
 }
 
-/// What a body is read in multiples of.
+/// Unit of which a body is read in multiples.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Units {
     /// Bytes of a block; 1 where there are none.
     pub(super) k: usize,
-    /// Whether each block has its length before it, which is k.
+    /// Whether each block has its length k before it.
     pub(super) pairs: bool,
 }
 
 impl Units {
     const BYTES: Self = Self { k: 1, pairs: false };
 
-    /// Of one.
+    /// Returns the bytes of one unit.
     pub(super) const fn bytes(&self) -> usize {
         if self.pairs { WORD + self.k } else { self.k }
     }
 
-    /// Where the first of these pairs begins whose length is here and not k, and that length.
+    /// Returns the position of the first pair whose length is at hand and not k, and that length.
     fn wrong(&self, pairs: &[u8]) -> Option<(usize, u64)> {
         if !self.pairs {
             return None;
@@ -93,7 +93,7 @@ impl Units {
     }
 }
 
-/// A body of known length as it comes.
+/// Input of a body of known length.
 pub(super) struct Input<'a> {
     connection: &'a mut Connection,
     decoder: &'a mut Decoder,
@@ -101,12 +101,12 @@ pub(super) struct Input<'a> {
     units: Units,
     /// Bytes still to come, a multiple of the unit.
     left: u64,
-    /// The beginning of a unit, that came with the last slot.
+    /// Beginning of a unit that came with the last slot.
     torn: Vec<u8>,
 }
 
 impl<'a> Input<'a> {
-    /// Of `left` bytes, a multiple of the unit.
+    /// Creates the input of `left` bytes, a multiple of the unit.
     pub(super) const fn new(
         connection: &'a mut Connection,
         decoder: &'a mut Decoder,
@@ -117,13 +117,13 @@ impl<'a> Input<'a> {
         Self { connection, decoder, meter, units, left, torn: Vec::new() }
     }
 
-    /// Stops the reading: a client that stands still would keep us waiting after a full disk. The connection stays
-    /// usable, so that the client can be sent a refusal.
+    /// Returns a handle that stops the reading: otherwise a silent client would delay the refusal after a full disk. The
+    /// connection stays usable, so that the refusal can be sent.
     pub(super) fn interrupter(&mut self) -> Interrupter {
         self.connection.pauser()
     }
 
-    /// Reads what is here, up to `most` bytes, in whole units, of which `most` are some.
+    /// Reads whole units, up to `most` bytes, which are a multiple of the unit.
     pub(super) fn read(&mut self, slot: &mut Slot, most: usize) -> Result<Filled, ReceiveError> {
         let unit = self.units.bytes();
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
@@ -141,7 +141,7 @@ impl<'a> Input<'a> {
             };
             self.meter.add_wire(n as u64);
             here += n;
-            // Before it waits for more: none need follow what is no length.
+            // Before it waits for more: nothing need follow a wrong length.
             if let Some((at, got)) = self.units.wrong(&slot.body[..here]) {
                 self.decoder.skip(at as u64);
                 return Err(FramingError::BlockLength { k: self.units.k as u64, got }.into());
@@ -163,8 +163,8 @@ impl Drop for Input<'_> {
     }
 }
 
-/// The same three steps on this thread, one after the other.
-pub(super) fn here_and_now<E>(
+/// Runs the three stages on this thread, one after the other.
+pub(super) fn on_this_thread<E>(
     slot: &mut Slot,
     mut read: impl FnMut(&mut Slot) -> Result<Filled, E>,
     mut open: impl FnMut(&mut Slot) -> Result<(), E>,
@@ -181,7 +181,7 @@ pub(super) fn here_and_now<E>(
 }
 
 impl Session<'_> {
-    /// A body that is the file, of `m1` bytes.
+    /// Receives a body of `m1` bytes that is the file.
     pub(super) fn clear_body(&mut self, m1: u64, file: &mut Arriving) -> Result<(), ReceiveError> {
         let digest = self.service.policy.digest;
         if digest == FileDigest::None && self.spliced_body(m1, file)? {
@@ -193,7 +193,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A token of `m1` bytes. All of it is consumed before any outcome.
+    /// Receives a token of `m1` bytes. All of it is read before any outcome.
     pub(super) fn sealed_body(
         &mut self,
         m1: u64,
@@ -207,13 +207,13 @@ impl Session<'_> {
 
     fn body(&mut self, m1: u64, mut opener: Opener<'_>, file: &mut Arriving) -> Result<(), ReceiveError> {
         if m1 == 0 {
-            return Ok(()); // An empty file; no token is.
+            return Ok(()); // An empty file. A token is never empty.
         }
         let mut slots = std::mem::take(&mut self.slots);
         let meter = Arc::clone(&file.meter);
         let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, Units::BYTES, m1);
         let is_short = m1 <= CHUNK as u64;
-        // A pauser costs two system calls, and a short body needs none.
+        // A pauser costs two system calls, which a short body does not need.
         let interrupter = if is_short { Interrupter::default() } else { input.interrupter() };
         let read = |slot: &mut Slot| input.read(slot, CHUNK);
         let is_clear = matches!(opener, Opener::Clear(_));
@@ -249,7 +249,7 @@ impl Session<'_> {
         };
         let result = if is_short {
             slots.resize_with(slots.len().max(1), Slot::default);
-            here_and_now(&mut slots[0], read, open, store)
+            on_this_thread(&mut slots[0], read, open, store)
         } else {
             slots.resize_with(SLOTS, Slot::default);
             pipeline::run("receive", &mut slots, read, vec![open], store, || interrupter.interrupt())
@@ -258,8 +258,7 @@ impl Session<'_> {
         result
     }
 
-    /// Lets the kernel move the body into the store. `false`: it cannot, or somebody must see the bytes on their way,
-    /// and nothing was taken.
+    /// Lets the kernel move the body into the store. `false`: that is not possible, and nothing was read.
     #[cfg(target_os = "linux")]
     fn spliced_body(&mut self, m1: u64, file: &mut Arriving) -> Result<bool, ReceiveError> {
         use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
@@ -268,10 +267,10 @@ impl Session<'_> {
             return Ok(false);
         }
         let Ok((out, into)) = pipe_with(PipeFlags::CLOEXEC) else { return Ok(false) };
-        // Beyond the user's share of pipes it stays at 64 KiB, which is slower and no less right.
+        // Above the user's limit for pipes it stays at 64 KiB, which is only slower.
         let _ = fcntl_setpipe_size(&into, SPLICE);
         let meter = Arc::clone(&file.meter);
-        // What came with the message goes first.
+        // Bytes that came with the message go first.
         let here = self.connection.buffered();
         let here = &here[..usize::try_from(m1).map_or(here.len(), |m1| m1.min(here.len()))];
         let taken = here.len();

@@ -1,6 +1,5 @@
-//! Which variant a body is: by the session key, by a hello, or by its bytes; and what that guess may look at.
+//! The variant of a body: by the session key, by a hello, or by its bytes; and which paddings that guess may evaluate.
 
-use std::io;
 use std::sync::Arc;
 
 use super::arriving::MayBeSealed;
@@ -15,60 +14,61 @@ use crate::net::budget::address_of;
 use crate::net::wire::{Continuation, WORD, word};
 use crate::store::Published;
 
-/// What a client without a hello has shown to speak, of AP and CP1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which of AP and CP1 a client without a hello has been seen to speak.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Speaks {
+    #[default]
     Unknown,
-    /// A body that was not empty was told to be AP's.
+    /// AP: one body that was not empty was taken for AP.
     Clear,
-    /// A body was told to be CP1, so the next are too: a client speaks one variant.
+    /// CP1: one body was taken for CP1, so the next are too, because a client speaks one variant.
     Blocks,
 }
 
-/// What a body looks like.
+/// Result of the guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
-    /// CP1's blocks.
+    /// Blocks of CP1.
     Blocks,
     /// No blocks of CP1.
     Clear,
-    /// No blocks whose padding was looked for; it may be PKCS #1 v1.5, which was not.
+    /// No blocks of an evaluated padding; they may be of PKCS #1 v1.5, which was not evaluated.
     Unsure,
 }
 
 impl Session<'_> {
-    /// Which variant the coming body is: by the session key, by our own client's hello, or by the body itself, because
-    /// AP and CP1 cannot be told apart with certainty. And whether it may be CP1 although it is taken for AP.
+    /// Returns the variant of the coming body: by the session key, by our client's hello, or by the body itself, because
+    /// AP and CP1 cannot be distinguished for certain; and whether it may be CP1 although it is taken for AP.
     pub(super) fn variant(&mut self, m1: u64) -> Result<(Variant, MayBeSealed), ReceiveError> {
         let known = |variant| Ok((variant, MayBeSealed::No));
-        if self.key.is_some() {
+        if self.agreed.is_some() {
             return known(Variant::Cp2);
         }
-        if let Some(offer) = self.hello {
+        if let Some(offer) = self.client.hello {
             return known(offer.variant);
         }
-        if !self.proved {
+        if !self.client.was_answered {
             return known(Variant::Plain);
         }
         let accepts = |variant| self.service.policy.variants.contains(&variant);
         match (accepts(Variant::Ap), accepts(Variant::Cp1)) {
             (true, false) => return known(Variant::Ap),
             (false, true) => return known(Variant::Cp1),
-            _ if self.speaks == Speaks::Blocks => return known(Variant::Cp1),
+            _ if self.client.speaks == Speaks::Blocks => return known(Variant::Cp1),
             _ => {}
         }
-        if self.speaks == Speaks::Unknown && self.is_a_terminator(m1)? {
-            self.speaks = Speaks::Blocks;
+        if self.client.speaks == Speaks::Unknown && self.is_a_terminator(m1)? {
+            self.client.speaks = Speaks::Blocks;
             return known(Variant::Cp1);
         }
         match self.looks_like(m1)? {
             Looks::Blocks => {
-                self.speaks = Speaks::Blocks;
+                self.client.speaks = Speaks::Blocks;
                 known(Variant::Cp1)
             }
             Looks::Clear => {
                 if m1 > 0 {
-                    self.speaks = Speaks::Clear;
+                    self.client.speaks = Speaks::Clear;
                 }
                 known(Variant::Ap)
             }
@@ -76,17 +76,17 @@ impl Session<'_> {
         }
     }
 
-    /// A body that was only guessed to be AP's may be a damaged CP1 body: of framing D or E if it has k
-    /// bytes and a block follows, of B, C or F if what follows is no MODE; or an empty file in framing
-    /// C, if it has none and a block follows. So it is not published before that is known.
+    /// Returns what may follow a body that was only guessed to be AP. It may be a damaged CP1 body: of framing D or E if
+    /// it has k bytes and a block follows, of B, C or F if no MODE follows; or an empty file in framing C, if it has no
+    /// bytes and a block follows. So it is not published before that is known.
     pub(super) fn doubt(&self, variant: Variant, m1: u64) -> Option<Continuation> {
         let k = self.service.identity.as_ref()?.modulus_bytes() as u64;
-        let guessed = variant == Variant::Ap && self.hello.is_none();
+        let guessed = variant == Variant::Ap && self.client.hello.is_none();
         let doubtful = guessed && self.service.policy.variants.contains(&Variant::Cp1);
         doubtful.then_some(if m1 == k || m1 == 0 { Continuation::Blocks { k } } else { Continuation::No })
     }
 
-    /// Whether M1 fits a CP1 framing and the first min(4, all) blocks unpad.
+    /// Guesses whether a body is CP1: M1 fits a framing, and the padding of its first blocks, up to 4, is right.
     fn looks_like(&mut self, m1: u64) -> Result<Looks, ReceiveError> {
         let blocks_if = |sealed| if sealed { Looks::Blocks } else { Looks::Clear };
         let Some(identity) = self.service.identity.clone() else { return Ok(Looks::Clear) };
@@ -99,8 +99,8 @@ impl Session<'_> {
         let length = word(k as u64);
         let first = usize::try_from(m1).map_or(WORD, |m1| m1.min(WORD));
         if self.peek(first)?.is_some_and(|bytes| length.starts_with(bytes)) {
-            // Pairs, or a file that begins like one. M1 may be their number, or the plaintext's length,
-            // so a pair may reach beyond what M1 would be as a file's length.
+            // Pairs, or a file that begins like one. M1 may be their number, or the plaintext's length, so a pair may be
+            // longer than M1.
             let is_pair = self.peek(WORD)?.is_some_and(|bytes| bytes == length);
             // As a file of fewer than 8 bytes it would be followed by no MODE that there is.
             return Ok(blocks_if(is_pair && (m1 < WORD as u64 || self.looks_sealed(WORD, k)?)));
@@ -115,7 +115,7 @@ impl Session<'_> {
         })
     }
 
-    /// Whether the blocks in the `length` bytes behind the next `skip` have a padding that is accepted.
+    /// Returns whether the blocks in `length` bytes, behind the next `skip` bytes, have an accepted padding.
     fn looks_sealed(&mut self, skip: usize, length: usize) -> Result<bool, ReceiveError> {
         let Some(identity) = self.service.identity.clone() else { return Ok(false) };
         let paddings = self.paddings();
@@ -129,11 +129,11 @@ impl Session<'_> {
         }
     }
 
-    /// The paddings that this client's blocks are looked at for: those that are accepted, of these the one that its
-    /// hello announces, and PKCS #1 v1.5 only while its budget lasts. May be none.
+    /// Returns the paddings that are evaluated on this client's blocks: those that are accepted, of these the one that its
+    /// hello announces, and PKCS #1 v1.5 only while its budget lasts. There may be none.
     pub(super) fn paddings(&self) -> Paddings {
         let accepted = self.service.policy.paddings;
-        let announced = self.hello.and_then(|offer| offer.padding);
+        let announced = self.client.hello.and_then(|offer| offer.padding);
         let left = announced.map_or(accepted, |padding| accepted.only(padding));
         if left.contains(Padding::Pkcs1v15) && !self.service.budget.allows(address_of(&self.peer)) {
             left.without_pkcs1v15()
@@ -142,19 +142,19 @@ impl Session<'_> {
         }
     }
 
-    /// An opener for the blocks of one file, which looks for no padding but [those](Self::paddings).
+    /// Returns an opener for the blocks of one file, which evaluates no padding but [those](Self::paddings).
     pub(super) fn block_opener(&self, identity: Arc<Identity>) -> Result<BlockOpener, ReceiveError> {
         let paddings = self.paddings();
         if !paddings.is_empty() {
             return Ok(BlockOpener::new(identity, paddings, FileDigest::Sha256));
         }
-        let announced = self.hello.and_then(|offer| offer.padding);
+        let announced = self.client.hello.and_then(|offer| offer.padding);
         let refused = announced.filter(|padding| !self.service.policy.paddings.contains(*padding));
         Err(refused.map_or(ReceiveError::PaddingOff, |padding| ReceiveError::Padding { padding }))
     }
 
-    /// Counts a block that was looked at for PKCS #1 v1.5 and did not conform, and tells the operator if
-    /// that was one too many.
+    /// Counts a block that was evaluated for PKCS #1 v1.5 and did not conform, and warns the operator if the budget is used
+    /// up.
     pub(super) fn charge(&mut self, missed: bool) {
         if !missed {
             return;
@@ -169,10 +169,10 @@ impl Session<'_> {
         });
     }
 
-    /// A file that was taken for AP's is stored, and may be what a client of CP1 encrypted.
+    /// Warns the operator that a stored file, which was taken for AP, may be CP1 ciphertext.
     pub(super) fn warn_of_ciphertext(&self, published: &Published) {
-        let text = "stored as it came, as AP's; it may be CP1 ciphertext with PKCS1v15 padding, which is off or not \
-                    accepted here (--accept-padding oaep,pkcs1v15)"
+        let text = "stored as it came, as AP; it may be CP1 ciphertext with PKCS1v15 padding, which is off or not accepted by this \
+                    server (--accept-padding oaep,pkcs1v15)"
             .to_owned();
         self.service.observer.event(Event::Warned {
             session: Some(self.id),
@@ -181,19 +181,5 @@ impl Session<'_> {
             text,
             at_ms: clock::unix_ms(),
         });
-    }
-
-    /// The next `n` bytes (a few hundred) without taking them; `None`: the client ended before, or
-    /// stands still.
-    pub(super) fn peek(&mut self, n: usize) -> Result<Option<&[u8]>, ReceiveError> {
-        while self.connection.buffered().len() < n {
-            match self.connection.fill() {
-                Ok(0) => return Ok(None),
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::TimedOut => return Ok(None),
-                Err(e) => return Err(self.cut(Some(e))),
-            }
-        }
-        Ok(Some(&self.connection.buffered()[..n]))
     }
 }

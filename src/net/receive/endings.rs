@@ -1,18 +1,14 @@
-//! What third-party clients put behind CP1's pairs, and the pieces of a session key ([`crate::net::ending`]).
+//! Terminators that third-party clients send after CP1's pairs ([`crate::net::ending`]), and the end of a connection.
 
-use super::blocks::OpenEnded;
-use super::{BODY_PATIENCE, ReceiveError, Session};
+use super::{FAREWELL_PATIENCE, ReceiveError, Session};
 use crate::clock;
-use crate::crypto::OpenError;
-use crate::crypto::identity::{Identity, KEY_PIECES, Unwrapped};
-use crate::digest::Digest;
 use crate::event::Event;
 use crate::net::ending::{Behind, LETTERS, Next, after_pairs};
-use crate::net::wire::{Continuation, Message, Mode, Part, WORD, read_word};
+use crate::net::wire::{Message, Mode, Part, WORD, read_word};
 
 impl Session<'_> {
-    /// Decides about bytes that may be a terminator or begin a message, now that it is known what comes behind them.
-    /// `None`: they begin a message, or silence does not tell.
+    /// Decides whether bytes are a terminator or begin a message, now that it is known what follows them. `None`: they
+    /// begin a message, or silence does not decide it.
     pub(super) fn decide(&mut self, behind: Behind) -> Result<Option<Message>, ReceiveError> {
         let bytes = self.connection.buffered();
         if let (Behind::Silence, Some(identity)) = (behind, &self.service.identity) {
@@ -23,9 +19,9 @@ impl Session<'_> {
         Ok(message)
     }
 
-    /// After MODE 2: refuses what comes late and shows that silence was wrong about it, so that the client does not
-    /// take our end for the delivery of a file that it was still about to send.
-    pub(super) fn check_goodbye(&self) -> Result<(), ReceiveError> {
+    /// Refuses bytes that come after MODE 2 and show that silence was misleading. Otherwise the client could take the
+    /// server's end for the delivery of a file that it was still about to send.
+    fn check_goodbye(&self) -> Result<(), ReceiveError> {
         let Some((bytes, k)) = &self.decided_by_silence else { return Ok(()) };
         let late = self.connection.buffered();
         match after_pairs(&[bytes, late].concat(), *k, Behind::Unknown) {
@@ -36,57 +32,32 @@ impl Session<'_> {
         }
     }
 
-    /// A terminator in the place of a MODE.
-    pub(super) fn end_of_blocks(&mut self) -> Result<(), ReceiveError> {
-        self.key_pieces.clear();
-        // No AP client sends one: it was the only block of a CP1 file, and does not decrypt.
-        if let Some(OpenEnded::Clear(file)) = &self.open_ended
-            && file.meter.file_bytes() > 0
-        {
-            return Err(OpenError::Rejected.into());
+    /// Ends the connection in order after MODE 2, and lets the client hang up first, so that the bytes of a second
+    /// MODE 2 do not turn the server's end into a reset.
+    pub(super) fn farewell(&mut self) -> Result<(), ReceiveError> {
+        // Everything is stored, so from here on the end is one in order, whatever happens.
+        self.connection.end_in_order();
+        if self.connection.finish_writing().is_err() {
+            return Ok(()); // The client has hung up already.
         }
-        self.settle()?;
-        self.close_file();
-        Ok(())
-    }
-
-    /// After MODE 4: more blocks may follow, as one known client sends its session key in three.
-    pub(super) fn await_key_pieces(&mut self, blocks: &[u8]) {
-        let k = self.service.identity.as_ref().map_or(0, |identity| identity.modulus_bytes());
-        if k > 0 && blocks.len().is_multiple_of(k) && blocks.len() < KEY_PIECES * k {
-            self.key_pieces = blocks.to_vec();
-            self.decoder.set_continuation(Continuation::Blocks { k: k as u64 });
+        self.connection.set_patience(FAREWELL_PATIENCE);
+        let surplus_limit = Part::Message.limit();
+        let mut surplus = 0;
+        loop {
+            let here = self.connection.buffered().len();
+            self.check_goodbye()?;
+            surplus += here as u64;
+            self.connection.consume(here);
+            if surplus > surplus_limit || !matches!(self.connection.fill(), Ok(1..)) {
+                return Ok(());
+            }
         }
     }
 
-    /// One more block of a session key, behind its length.
-    pub(super) fn one_more_key_piece(&mut self) -> Result<(), ReceiveError> {
-        let Some(identity) = self.service.identity.clone() else { return Err(OpenError::Rejected.into()) };
-        let k = identity.modulus_bytes();
-        self.connection.set_patience(BODY_PATIENCE);
-        let Some(piece) = self.peek(k)?.map(<[u8]>::to_vec) else { return Err(self.cut(None)) };
-        self.take(k);
-        let digest = Digest::of(&piece);
-        self.check_fresh(digest)?;
-        self.wrapped.push(digest);
-        let blocks = [std::mem::take(&mut self.key_pieces), piece].concat();
-        self.unwrap(&identity, &blocks);
-        Ok(())
-    }
-
-    /// Takes the session key from these blocks, of which more may follow.
-    pub(super) fn unwrap(&mut self, identity: &Identity, blocks: &[u8]) {
-        let Unwrapped { key, missed, machine } = identity.unwrap_session_key(blocks, self.paddings());
-        self.charge(missed);
-        self.key = Some(key);
-        self.unwrapped = machine;
-        self.await_key_pieces(blocks);
-    }
-
-    /// Whether the body of a client that said nothing is no AP file of `m1` bytes, but an empty CP1 file of which M1
-    /// is the terminator: 1 or 10000, and then the next message; or 3 and `end`.
+    /// Returns whether the body of a client without a hello is no AP file of `m1` bytes, but an empty CP1 file whose
+    /// terminator is M1: 1 or 10000 and then the next message, or 3 and `end`.
     ///
-    /// The last is all that an AP file of these three letters is, too. The operator is told.
+    /// An AP file with these three letters has the same bytes as the last. The operator is warned.
     pub(super) fn is_a_terminator(&mut self, m1: u64) -> Result<bool, ReceiveError> {
         match m1 {
             1 | 10_000 => self.is_a_terminator_before_a_message(m1),
@@ -94,8 +65,8 @@ impl Session<'_> {
                 self.service.observer.event(Event::Warned {
                     session: Some(self.id),
                     peer: Some(self.peer.clone()),
-                    name: self.name.as_ref().map(ToString::to_string),
-                    text: "stored as an empty CP1 file, because its body is `end`; if the client spoke AP, leave cp1 out of \
+                    name: self.name.as_ref().map(|announced| announced.name.to_string()),
+                    text: "stored as an empty CP1 file, because its body is `end`; if the client speaks AP, remove cp1 from \
                            --accept"
                         .to_owned(),
                     at_ms: clock::unix_ms(),
@@ -106,21 +77,22 @@ impl Session<'_> {
         }
     }
 
-    /// Looks no farther ahead than an AP client's bytes reach before it may wait for us.
+    /// Decides about 1 and 10000. Reads no farther ahead than the bytes that an AP client sends before it may wait for the
+    /// server.
     fn is_a_terminator_before_a_message(&mut self, m1: u64) -> Result<bool, ReceiveError> {
         const CLOSE: u64 = Mode::Close as u64;
         let word = |session: &mut Self, at: usize| -> Result<Option<u64>, ReceiveError> {
             Ok(session.peek(at + WORD)?.and_then(|bytes| read_word(&bytes[at..])))
         };
-        // Of a body of one byte, a whole word need not follow; but MODE 2 does, or the end.
+        // A body of one byte need not be followed by a whole word; but MODE 2 is one, and otherwise the client ends.
         match (m1, word(self, 0)?) {
-            // As the byte of a file it would be followed by no MODE that there is.
+            // If it were the byte of a file, no MODE could follow.
             (1, Some(2..=4)) => Ok(true),
-            // A longer body would go on.
+            // A longer body would continue.
             (10_000, Some(CLOSE)) => Ok(self.peek(WORD + 1)?.is_none()
                 || (word(self, WORD)? == Some(CLOSE) && self.peek(2 * WORD + 1)?.is_none())),
             (_, Some(0)) => {
-                // The next file's name and MODE 1. Behind an AP file of one zero byte a length begins that is no name's.
+                // The next file's name and MODE 1. After an AP file of one zero byte, a length begins that no name has.
                 if self.peek(WORD + 1)?.is_none_or(|bytes| bytes[WORD] != 0) {
                     return Ok(false);
                 }

@@ -1,7 +1,7 @@
-//! What a session writes into the history, and what it looks up there: rows, receipts, and what must not be replayed.
+//! A session's part of the history: rows, receipts, and the replay guard.
 //!
-//! A session key counts once a token under it has verified, and a CP1 block once its whole body has; both are
-//! claimed before the file is published. What a client sends beside that costs no memory.
+//! A session key counts as seen when a token under it has verified, and a CP1 block when its whole body has; both are
+//! claimed before the file is published. Everything else that a client sends costs no memory.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -14,17 +14,17 @@ use crate::history::serving::ClaimError;
 use crate::history::{Announced, Received, Seen};
 use crate::store::{Doing, FileName, Published, StoreError};
 
-/// Digests of this connection that are remembered at most; an older one that comes again counts as a replay.
+/// Digests of a connection that are remembered at most; an older one that comes again counts as a replay.
 const REMEMBERED: usize = 4096;
 
-/// What this connection has shown that must never come in another one. A repeat inside it is no replay: a known
-/// client sends MODE 4 before each file.
+/// Digests of keys and blocks of this connection, which must not come in another one. A repetition within the connection
+/// is no replay: a known client sends MODE 4 before each file.
 #[derive(Default)]
 pub(super) struct Own {
     seen: HashSet<(Seen, Digest)>,
-    /// The same, the oldest first.
+    /// The digests in `seen`, oldest first.
     order: VecDeque<(Seen, Digest)>,
-    /// Claimed, and of files that are not stored yet.
+    /// Claimed digests of files that are not stored yet.
     claimed: HashSet<(Seen, Digest)>,
 }
 
@@ -41,25 +41,25 @@ impl Own {
     }
 }
 
-/// The first blocks of a CP1 body, or of blocks that continue a published file: the empty ones, and one more. Anybody can
-/// put an empty block before a recording, so an empty block never counts as the first.
+/// The first blocks of a CP1 body, or of blocks that continue a published file: the empty ones and one more. An attacker
+/// can put an empty block before a recording, so the first block that is not empty counts too.
 #[derive(Default)]
 pub(super) struct Opening {
-    /// What came of the block that is not whole yet.
+    /// Bytes of the block that is not whole yet.
     block: Vec<u8>,
-    /// SHA-256 of the first block and of the first that is not empty.
+    /// SHA-256 of the first block, and of the first that is not empty.
     digests: Vec<Digest>,
-    /// Whether the block that is not empty has come.
+    /// Whether a block that is not empty has come.
     is_over: bool,
 }
 
 impl Opening {
-    /// Bytes of the next block that are to be looked at by themselves; `None`: as many as there are.
+    /// Returns the number of missing bytes of the current block; `None`: all first blocks have come.
     pub(super) fn missing(&self, k: usize) -> Option<usize> {
         (!self.is_over).then_some(k - self.block.len())
     }
 
-    /// Takes a part of the body that does not reach beyond the block. Whether it is whole now.
+    /// Takes a part of the body that does not exceed the current block. Returns whether the block is whole now.
     pub(super) fn take(&mut self, part: &[u8], k: usize) -> bool {
         if self.is_over {
             return false;
@@ -68,7 +68,7 @@ impl Opening {
         self.block.len() >= k
     }
 
-    /// The block is opened. One that cannot be opened counts as one with bytes in it.
+    /// Ends the current block, which was opened. A block that cannot be opened counts as not empty.
     pub(super) fn end_block(&mut self, is_empty: bool) {
         if self.digests.is_empty() || !is_empty {
             self.digests.push(Digest::of(&self.block));
@@ -77,14 +77,14 @@ impl Opening {
         self.is_over = !is_empty;
     }
 
-    /// What must not come in another connection.
+    /// Returns the digests that must not come in another connection.
     pub(super) fn seen(&self) -> impl Iterator<Item = (Seen, Digest)> + '_ {
         self.digests.iter().map(|digest| (Seen::FirstBlock, *digest))
     }
 }
 
 impl Session<'_> {
-    /// Refuses a session key that came in another connection with a file.
+    /// Refuses a session key that came with a file of another connection.
     pub(super) fn check_fresh(&self, wrapped: Digest) -> Result<(), ReceiveError> {
         let Some(history) = &self.service.history else { return Ok(()) };
         let one = (Seen::SessionKey, wrapped);
@@ -94,8 +94,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Claims what came with this file and must not come again; refuses it if it came before, or cannot be
-    /// remembered.
+    /// Claims the keys or blocks of this file, so that they cannot come again. Refuses the file if they came before, or
+    /// cannot be remembered.
     pub(super) fn claim(
         &mut self,
         file: &mut Arriving,
@@ -122,15 +122,15 @@ impl Session<'_> {
         ReceiveError::Replay { offset: self.offset(), what }
     }
 
-    /// The session ends: what came with files that are not stored may come again.
+    /// Releases the claims of files that are not stored: they may come again.
     pub(super) fn release_claims(&mut self) {
         let Some(history) = &self.service.history else { return };
         let unstored: Vec<_> = self.own.claimed.drain().collect();
         history.release(&unstored);
     }
 
-    /// These files are published: their rows, and what must not come again. What cannot be written is said; the
-    /// files are stored all the same.
+    /// Records published files: their rows and their claims. If the rows cannot be written, the operator is informed; the
+    /// files stay stored.
     pub(super) fn record(&mut self, files: &[(Arriving, Published)]) {
         let Some(history) = &self.service.history else { return };
         let row = |(file, published): &(Arriving, Published)| {
@@ -164,12 +164,12 @@ impl Session<'_> {
                 0 | 1 => format!("{first} is"),
                 n => format!("{first} and {} others are", n - 1),
             };
-            let text = format!("{what} stored and not in the history{yet}: {}", error.why);
+            let text = format!("{what} stored but not in the history{yet}: {}", error.why);
             self.service.observer.event(Event::Note { text });
         }
     }
 
-    /// A file was not published: what was announced of it is void, unless it may have its name all the same.
+    /// Takes back the announcement of a file that was not published, unless it may have got its name.
     pub(super) fn withdraw(&self, file: &Arriving, error: &StoreError) {
         let Some(history) = &self.service.history else { return };
         if !matches!(error, StoreError::Failed { doing: Doing::Sync, .. }) {
@@ -177,17 +177,17 @@ impl Session<'_> {
         }
     }
 
-    /// A receipt is about to be given for these files.
+    /// Records the receipt that is about to be given for these files.
     pub(super) fn record_receipt(&self, names: &[String], statement: Digest) {
         let Some(history) = &self.service.history else { return };
         if let Err(error) = history.record_receipts(names, statement) {
-            let text = format!("a receipt is given and not in the history: {error}");
+            let text = format!("a receipt was given but is not in the history: {error}");
             self.service.observer.event(Event::Note { text });
         }
     }
 }
 
-/// As the store announced it.
+/// Returns the announcement of a file, as the store made it.
 fn announced(file: &Arriving, size: u64) -> Announced {
     Announced {
         want: file.want.as_str().to_owned(),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_remembers_so_many_digests_and_forgets_the_oldest() {
+    fn a_connection_remembers_a_limited_number_of_digests_and_forgets_the_oldest() {
         let mut own = Own::default();
         for n in 0..REMEMBERED + 100 {
             own.remember(digest(n));

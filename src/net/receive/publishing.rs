@@ -1,27 +1,29 @@
-//! Whole files on their way to their names, their rows and their events.
+//! Publication of whole files: their names, rows and events.
 //!
 //! ```text
-//!   publish        large ones, and those of which more may come: at once
-//!   publish_later  small ones: joined by those that follow, until 256 have come, the client pauses for 5 ms, ends,
-//!                  asks for a receipt or sends something else
+//!   publish        large files, and files of which more may come: at once
+//!   publish_later  small files, in a group: until 256 have come, or the client pauses for 5 ms, ends, asks for a
+//!                  receipt or sends something else
 //! ```
 
 use std::mem;
 
+use super::Session;
 use super::arriving::{Arriving, AtRest, MayBeSealed};
-use super::{ReceiveError, Session};
+use super::current::Current;
+use super::failed::{Failed, FailedFile};
 use crate::clock;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::event::{Event, Kept, Track};
 use crate::meter::Stage;
 use crate::store::{Discard, Published, Ticket};
 
-/// Bytes of the largest body that waits for others.
+/// Bytes of the largest body that waits in a group.
 pub(super) const SMALL: u64 = 1 << 20;
-/// Files that wait at the most.
+/// Files in a group at most.
 const TOGETHER: usize = 256;
 
-/// A whole file that the store was told of.
+/// A whole file whose commit has begun.
 pub(super) struct Committed {
     file: Arriving,
     ticket: Ticket,
@@ -35,62 +37,59 @@ impl Committed {
 }
 
 impl Session<'_> {
-    /// The file is whole, and small or not: publishes it now or soon.
-    pub(super) fn publish_later(&mut self, file: Arriving) -> Result<(), ReceiveError> {
+    /// Publishes a whole file: a small one with its group, a large one now.
+    pub(super) fn publish_later(&mut self, file: Arriving) -> Result<(), Failed> {
         if file.ciphertext.is_some() || file.meter.file_bytes() > SMALL {
             return self.publish(file, None);
         }
-        self.receiving = None;
-        self.unfinished = false;
         self.group.push(Committed::of(file));
         if self.group.len() < TOGETHER { Ok(()) } else { self.publish_group() }
     }
 
-    /// The file is whole: makes it durable, gives it its name, and says so.
-    pub(super) fn publish(
-        &mut self,
-        file: Arriving,
-        opener: Option<BlockOpener>,
-    ) -> Result<(), ReceiveError> {
+    /// Publishes a whole file now: makes it durable, gives it its name, and reports it.
+    pub(super) fn publish(&mut self, file: Arriving, opener: Option<BlockOpener>) -> Result<(), Failed> {
         self.publish_group()?;
         let Some((file, published)) = self.conclude(vec![Committed::of(file)])?.pop() else { return Ok(()) };
-        self.receiving = None;
-        self.unfinished = false;
-        if let Some(beginning) = self.amending.take()
+        if let Some(beginning) = &file.amends
             && published.stored.kept == Kept::Renamed
         {
             let whole = &published.stored.name;
             let text = format!(
-                "more of {beginning} came; {beginning} stays, because others may rely on it, and the whole file is {whole}"
+                "more of {beginning} came; {beginning} stays, because other uploads may rely on it, and the whole file is {whole}"
             );
             self.service.observer.event(Event::Note { text });
         }
         let Arriving { track, came_as, ciphertext, meter, begun, amendments, .. } = file;
-        self.at_rest =
-            Some(AtRest { track, came_as, published, ciphertext, meter, begun, opener, amendments });
+        self.current = Current::AtRest(AtRest {
+            track,
+            came_as,
+            published,
+            ciphertext,
+            meter,
+            begun,
+            opener,
+            amendments,
+        });
         Ok(())
     }
 
-    /// Publishes the small files that wait.
-    pub(super) fn publish_group(&mut self) -> Result<(), ReceiveError> {
+    /// Publishes the group.
+    pub(super) fn publish_group(&mut self) -> Result<(), Failed> {
         let group = mem::take(&mut self.group);
         self.conclude(group).map(drop)
     }
 
-    /// The same when the connection has failed, of which more is to be said: what came whole before that is as good
-    /// as without it.
+    /// Publishes the group although the connection has failed, because its files are whole.
     pub(super) fn publish_what_is_whole(&mut self) {
-        let failing = (self.receiving, self.name.clone(), self.unfinished);
-        if let Err(error) = self.publish_group() {
-            let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
-            let text = format!("{name} came whole from {} and is not stored: {error}", self.peer);
+        if let Err(failed) = self.publish_group() {
+            let name = failed.file().name.map(|name| name.to_string()).unwrap_or_default();
+            let text = format!("cannot store {name}, which came whole from {}: {}", self.peer, failed.why);
             self.service.observer.event(Event::Note { text });
         }
-        (self.receiving, self.name, self.unfinished) = failing;
     }
 
-    /// Waits for these, records them, and says so. One that fails does not keep the others from it.
-    fn conclude(&mut self, group: Vec<Committed>) -> Result<Vec<(Arriving, Published)>, ReceiveError> {
+    /// Waits for the commits of a group, records and reports its files. One failure does not affect the others.
+    fn conclude(&mut self, group: Vec<Committed>) -> Result<Vec<(Arriving, Published)>, Failed> {
         let mut done = Vec::with_capacity(group.len());
         let mut failed = None;
         for Committed { file, ticket } in group {
@@ -107,16 +106,15 @@ impl Session<'_> {
             }
         }
         if !done.is_empty() {
-            self.tell(&done);
+            self.announce_stored(&done);
         }
         let Some((file, error)) = failed else { return Ok(done) };
-        self.receiving = Some(file.track);
-        (self.name, self.unfinished) = (Some(file.want), true);
-        Err(error.into())
+        let name = Some(file.want.clone());
+        Err(Failed::of(FailedFile { name, ..FailedFile::from(&file) }, error))
     }
 
-    /// Their rows, then what is said of them.
-    fn tell(&mut self, files: &[(Arriving, Published)]) {
+    /// Records published files, then reports them.
+    fn announce_stored(&mut self, files: &[(Arriving, Published)]) {
         self.record(files);
         for (file, published) in files {
             self.service.observer.unwatch(file.track);

@@ -1,7 +1,6 @@
-//! What a session has stored, and its receipts (PROTOCOL.md, "Receipt").
+//! Files that a session has stored, and its receipts (docs/protocol.md, section Receipts).
 //!
-//! A file gets its line only when its commit has said that it is whole and on disk, so a receipt needs to wait
-//! for nothing.
+//! A file gets its line when its commit has confirmed that it is whole and on disk, so a receipt never waits.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -16,29 +15,29 @@ use crate::digest::Digest;
 use crate::event::{Event, Kept, Named, Variant};
 use crate::store::{FileName, Published};
 
-/// How many files back receipts may be asked for; the client's own batches are smaller.
+/// Files that are remembered at most; receipts for older ones are refused. Our client's batches are smaller.
 const REMEMBERED: usize = 4096;
 
-/// What became of the files of a connection; the oldest are forgotten.
+/// Outcomes of the files of a connection; the oldest are forgotten.
 #[derive(Default)]
 pub(super) struct Stored {
-    /// By their ordinals, which grow.
+    /// Ordinal and outcome, in growing order; `None`: the file was not kept.
     files: VecDeque<(u64, Option<Kind>)>,
 }
 
-/// A file that is here.
+/// A stored file.
 struct Kind {
     variant: Variant,
     size: u64,
     digest: Digest,
-    /// The name under which it came.
+    /// Name under which it came.
     came_as: FileName,
-    /// The name under which it is here.
+    /// Name under which it is stored.
     stored_as: FileName,
 }
 
 impl Stored {
-    /// File `ordinal` is here; a second time, because it was amended, in the place of the first.
+    /// Adds file `ordinal`, or replaces its outcome after an amendment.
     pub(super) fn add(&mut self, ordinal: u64, file: &Arriving, published: &Published) {
         let digest = published.digest.filter(|_| published.stored.kept != Kept::Discarded);
         let kept = digest.map(|digest| Kind {
@@ -57,7 +56,7 @@ impl Stored {
         }
     }
 
-    /// The line of one file; `None`: it is forgotten.
+    /// Returns the line of one file; `None`: it is forgotten.
     fn entry(&self, ordinal: u64, salt: Option<&[u8; 32]>, named: Named) -> Option<Entry> {
         let (first, _) = self.files.front()?;
         if ordinal < *first {
@@ -81,7 +80,7 @@ impl Stored {
         Some(Entry { ordinal, fate })
     }
 
-    /// Returns the names under which these files are here, of those that are.
+    /// Returns the names of those of these files that are stored.
     fn names(&self, files: RangeInclusive<u64>) -> Vec<String> {
         let asked = self.files.iter().filter(|(ordinal, _)| files.contains(ordinal));
         asked.filter_map(|(_, file)| Some(file.as_ref()?.stored_as.as_str().to_owned())).collect()
@@ -89,20 +88,20 @@ impl Stored {
 }
 
 impl Session<'_> {
-    /// Answers a request with a statement, signed as no answer to MODE 3 is.
+    /// Answers a request with a statement, signed in a way that no other answer to MODE 3 is.
     pub(super) fn receipt(&mut self, request: &Request) -> Result<(), ReceiveError> {
         let service = self.service;
         let (Some(identity), Ok(signer)) = (service.identity.as_deref(), service.receipt_signer()) else {
-            return Err(self.order("a receipt request, and this server gives none"));
+            return Err(self.order("a receipt request, but this server gives no receipts"));
         };
-        if request.hello != self.first_message {
+        if request.hello != self.client.first_message {
             return Err(self.order("a receipt request of another connection"));
         }
         let salt = request.sealed_salt.as_ref().map(|sealed| {
             let (salt, opened) = identity.open_receipt_salt(sealed);
             if let Err(why) = opened {
                 let why = ReceiveError::from(OpenError::from(why)).line(self.offset());
-                let text = format!("{} gets a receipt that does not hold: {why}", self.peer);
+                let text = format!("{} gets an invalid receipt: {why}", self.peer);
                 self.service.observer.event(Event::Note { text });
             }
             salt
@@ -110,7 +109,7 @@ impl Session<'_> {
         let named = self.service.policy.names;
         let entry = |ordinal| match self.stored.entry(ordinal, salt.as_deref(), named) {
             Some(entry) => Some(entry),
-            // Nothing of that number came, or not yet.
+            // No file with that number has come.
             None if ordinal > self.ordinal || self.stored.files.is_empty() => {
                 Some(Entry { ordinal, fate: Fate::Missing(Reason::NotStored) })
             }
@@ -118,14 +117,14 @@ impl Session<'_> {
         };
         let entries: Option<Vec<Entry>> = request.files.clone().map(entry).collect();
         let Some(entries) = entries else {
-            return Err(self.order("a receipt request for files of too long ago"));
+            return Err(self.order("a receipt request for files that are no longer remembered"));
         };
         let fits = |entry: &Entry| match &entry.fate {
             Fate::Stored { protocol, .. } => is_fitting(*protocol, salt.is_some()),
             Fate::Missing(_) => true,
         };
         if !entries.iter().all(fits) {
-            return Err(self.order("a receipt request whose salt does not fit how its files came"));
+            return Err(self.order("a receipt request whose salt does not fit the variant of its files"));
         }
         let statement = Statement {
             request: request.digest(),
@@ -136,13 +135,13 @@ impl Session<'_> {
         };
         let text = statement.to_text();
         let signature = signer.sign(text.as_bytes())?;
-        // Also where the statement does not tell them.
+        // Also where the statement does not contain them.
         let stored_as = self.stored.names(request.files.clone());
-        // First: a receipt that somebody has must be in the history.
+        // First: every receipt that a client has must be in the history.
         self.record_receipt(&stored_as, Digest::of(text.as_bytes()));
         let server = identity.certificate_pem();
         let receipts = signer.receipt_key().map(ReceiptKey::certificate_pem).unwrap_or_default();
-        // Two certificates, each with lines of its own.
+        // Two certificates, each on its own lines.
         let between = if receipts.is_empty() || server.ends_with(b"\n") { "" } else { "\n" };
         self.answer(signature, [text.as_bytes(), server, between.as_bytes(), receipts].concat())?;
         self.service.observer.event(Event::Receipted { session: self.id, files: stored_as.len() });

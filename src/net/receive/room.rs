@@ -1,9 +1,9 @@
-//! How many bytes a body needs on the disk, by what its M1 says: a file without room is refused before it is read.
+//! Bytes that a body needs on the disk, estimated by its M1: a file without room is refused before it is read.
 
 use crate::crypto::server_key::ServerKey;
 use crate::event::{Framing, Padding};
 
-/// What surrounds the ciphertext of a Fernet token, the longest padding in it, and that of base64.
+/// Bytes around the ciphertext of a Fernet token, with the longest padding in it and that of base64.
 const AROUND_TOKEN: u64 = 1 + 8 + 16 + 32 + 16 + 2;
 
 /// Returns the smallest number of plaintext bytes that a token of `m1` bytes can hold, in either key form.
@@ -11,8 +11,8 @@ pub(super) const fn token(m1: u64) -> u64 {
     (m1 / 4).saturating_mul(3).saturating_sub(AROUND_TOKEN)
 }
 
-/// Returns the number of plaintext bytes of a CP1 body, if all of its blocks but the last are full. Of what the hello
-/// leaves open, the choice with the fewest bytes counts.
+/// Returns the number of plaintext bytes of a CP1 body whose blocks, except the last, are full. Where the hello leaves a
+/// choice, the one with the fewest bytes counts.
 pub(super) fn blocks(m1: u64, k: u64, framing: Option<Framing>, padding: Option<Padding>) -> u64 {
     // 8192 bits make 1024 bytes.
     let modulus = usize::try_from(k).unwrap_or(usize::MAX);

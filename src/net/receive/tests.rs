@@ -1,14 +1,14 @@
-//! Sessions on a machine that computes wrongly: what the client sees, and what the operator is told.
+//! Sessions on a machine that computes wrong results, and the limit of amendments.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
 use super::*;
-use crate::crypto::fernet::TokenSealer;
+use crate::crypto::fernet::{SessionKey, TokenSealer};
 use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::digest::FileDigest;
-use crate::event::{Blame, KeyForm, Padding};
+use crate::event::{Blame, Event, KeyForm, Padding};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::service::Policy;
@@ -80,7 +80,7 @@ fn sealed(mut sealer: impl crate::crypto::Seal, content: &[u8]) -> Vec<u8> {
     body
 }
 
-/// A connection with a file of CP1, framing A or E, or of CP2.
+/// Connections with one file each: CP1 in framing A, CP1 in framing E, CP2.
 fn uploads() -> Vec<Vec<u8>> {
     let key = identity().server_key();
     let content = [7; 5000];
@@ -100,7 +100,7 @@ fn uploads() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_operator_hears_of_a_machine_that_computes_wrongly_and_the_client_does_not() {
+fn a_machine_that_computes_wrong_results_is_reported_to_the_operator_and_not_to_the_client() {
     for (n, upload) in uploads().into_iter().enumerate() {
         let (seen, (blame, why)) = refused(identity().on_a_failing_machine(), &upload);
         assert_eq!(blame, Blame::System, "{n}: {why}");
@@ -160,4 +160,15 @@ fn a_file_is_amended_eight_times_and_no_more() {
     let (blame, why) = refusal.unwrap();
     assert_eq!(blame, Blame::Peer);
     assert!(why.contains("amended 8 times") && why.ends_with("; a.bin stays as it was published"), "{why}");
+}
+
+#[test]
+fn the_patience_depends_on_what_may_follow() {
+    let idle = |undecided| patience(undecided, &Current::Idle, false);
+    assert_eq!([idle(Some(0)), idle(Some(WORD))], [IDLE_PATIENCE; 2], "between two messages");
+    assert_eq!([idle(None), idle(Some(WORD - 1))], [BODY_PATIENCE; 2], "inside a message");
+    assert_eq!(idle(Some(WORD + 1)), GOODBYE_PATIENCE, "a terminator and MODE 2");
+    for undecided in [None, Some(0), Some(20)] {
+        assert_eq!(patience(undecided, &Current::Idle, true), GROUP_PATIENCE, "a group waits");
+    }
 }

@@ -1,27 +1,27 @@
-//! Where each message of one direction begins and ends, told from its bytes alone: no IO.
+//! Beginnings and ends of the messages in one direction, by their bytes alone: no IO.
 //!
-//! It refuses nothing and keeps nothing: what cannot be told apart is [`Kind::Unknown`] to the end. Our client
-//! says how long a body is ([`Follow::expect`]). At the server a body of pairs (PROTOCOL.md, "CP1") goes on for as
+//! Nothing is refused or kept: bytes that cannot be recognised are [`Kind::Unknown`] to the end. The client announces the
+//! length of each body ([`Follow::expect`]). At the server a body of pairs (docs/protocol.md, section CP1) continues as
 //! long as the next word is the length of a block.
 
 use crate::event::Kind;
 use crate::net::ending::{Behind, Next, after_pairs};
 use crate::net::wire::{Mode, TERMINATOR, WORD};
 
-/// What was seen.
+/// One step of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note<'a> {
     /// A message began: 8 bytes of MODE, or none where its length comes first.
     Begin(Kind, u64),
-    /// The message before this one goes on: a block that came when it seemed to be over.
+    /// The last message continues: a block came after it seemed to have ended.
     Again,
-    /// 8 bytes, with this value, that say how long M2 is.
+    /// 8 bytes with this value: the length of M2.
     M1(u64),
     /// Bytes of M2.
     Body(&'a [u8]),
-    /// Bytes of M2 that the kernel moved by itself.
+    /// Number of bytes of M2 that the kernel moved.
     Unseen(u64),
-    /// The message is over.
+    /// The message ended.
     End,
 }
 
@@ -35,13 +35,13 @@ enum Step {
     Length(Kind),
     /// At the second half of a key's length in 16 bytes.
     LongLength,
-    /// At the first word of a body of which this is M1: perhaps it is the length of a block.
+    /// At the first word of a body with this M1: it may be the length of a block.
     First(u64),
     /// At the next pair, or behind the last.
     Pair,
-    /// In M2: so much to come, and what is behind it.
+    /// In M2: `left` bytes to come, and what follows them.
     Body { left: u64, then: Then },
-    /// Nothing can be told any more.
+    /// At bytes that cannot be recognised.
     Lost,
 }
 
@@ -54,28 +54,28 @@ enum Then {
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Follow {
-    /// What stands between messages.
+    /// Step between messages.
     between: Step,
     step: Step,
     word: [u8; WORD],
     filled: usize,
-    /// What stands behind a block and does not tell yet what it is; a few words at the most.
+    /// Bytes behind a block that cannot be recognised yet; a few words at most.
     held: Vec<u8>,
-    /// Bytes of a block of CP1, at a server that has a key.
+    /// Bytes of a block of CP1, at a server with a key.
     block: Option<u64>,
-    /// Bytes behind the next body's first word.
+    /// Bytes behind the first word of the next body.
     expected: Option<u64>,
-    /// One more block may follow the last body.
+    /// Whether one more block may follow the last body.
     open_ended: bool,
 }
 
 impl Follow {
-    /// What a client sends.
+    /// Follows the bytes of a client.
     pub(super) const fn client(block: Option<u64>) -> Self {
         Self::new(Step::Mode, block)
     }
 
-    /// What a server answers: lengths and bytes.
+    /// Follows the bytes of a server: lengths and bytes.
     pub(super) const fn server() -> Self {
         Self::new(Step::Answer, None)
     }
@@ -93,12 +93,12 @@ impl Follow {
         }
     }
 
-    /// The next body has so many bytes behind the word that follows its MODE.
+    /// Sets the number of bytes of the next body behind the word that follows its MODE.
     pub(super) const fn expect(&mut self, bytes: u64) {
         self.expected = Some(bytes);
     }
 
-    /// The next bytes of this direction, in pieces of any size.
+    /// Takes the next bytes of this direction, in pieces of any size.
     pub(super) fn feed(&mut self, mut input: &[u8], note: &mut impl FnMut(Note<'_>)) {
         while !input.is_empty() {
             match self.step {
@@ -132,12 +132,12 @@ impl Follow {
         }
     }
 
-    /// Whether one more block or a terminator may stand here.
+    /// Returns whether one more block or a terminator may stand here.
     fn may_go_on(&self) -> bool {
         self.block.is_some() && (self.step == Step::Pair || (self.step == Step::Mode && self.open_ended))
     }
 
-    /// Tells what stands behind the blocks, as soon as its bytes say it.
+    /// Recognises what follows the blocks, as soon as its bytes decide it.
     fn decide(&mut self, step: Step, behind: Behind, note: &mut impl FnMut(Note<'_>)) {
         let next = self.block.map_or(Next::Mode, |k| after_pairs(&self.held, k, behind));
         if next == Next::More {
@@ -168,11 +168,11 @@ impl Follow {
             }
         };
         (self.step, self.open_ended) = (Step::Mode, false);
-        // A few words at the most.
+        // A few words at most.
         self.feed(rest, note);
     }
 
-    /// So many bytes that nobody here has seen.
+    /// Advances by bytes that the kernel moved.
     pub(super) fn skip(&mut self, bytes: u64, note: &mut impl FnMut(Note<'_>)) {
         match self.step {
             Step::Body { left, then } if bytes <= left => {
@@ -194,7 +194,7 @@ impl Follow {
         }
     }
 
-    /// Nothing follows: a body that only a further word would have ended is over.
+    /// Ends this direction: a body that only a further word would have ended is complete.
     pub(super) fn end(&mut self, note: &mut impl FnMut(Note<'_>)) {
         if !self.held.is_empty() {
             self.decide(self.step, Behind::End, note);
@@ -224,7 +224,7 @@ impl Follow {
         };
     }
 
-    /// A whole word.
+    /// Handles a whole word.
     fn read(&mut self, step: Step, note: &mut impl FnMut(Note<'_>)) {
         let word = self.word;
         let value = u64::from_be_bytes(word);
@@ -264,7 +264,7 @@ impl Follow {
                 self.open_ended = self.block == Some(m1);
                 self.body(m1 - WORD as u64, Then::Message, note);
             }
-            // What stands there is looked at above.
+            // `feed` handles these.
             Step::Pair | Step::Body { .. } | Step::Lost => {}
         }
     }
@@ -289,7 +289,7 @@ impl Follow {
         };
     }
 
-    /// Behind a body's first word.
+    /// Handles M1 of MODE 1.
     fn data(&mut self, m1: u64, note: &mut impl FnMut(Note<'_>)) {
         match (self.expected.take(), self.block) {
             (Some(bytes), _) => self.body(bytes, Then::Message, note),
@@ -310,11 +310,11 @@ mod tests {
     use crate::net::wire::word;
 
     /// Kind, header, M1, bytes of M2, whether it ended.
-    type Told = (Kind, u64, Option<u64>, Vec<u8>, bool);
+    type Message = (Kind, u64, Option<u64>, Vec<u8>, bool);
 
-    /// What is told of these bytes, in pieces of this size.
-    fn told(mut follow: Follow, bytes: &[u8], piece: usize) -> Vec<Told> {
-        let mut all: Vec<Told> = Vec::new();
+    /// Returns the messages in `bytes`, fed in pieces of `piece` bytes.
+    fn followed(mut follow: Follow, bytes: &[u8], piece: usize) -> Vec<Message> {
+        let mut all: Vec<Message> = Vec::new();
         for piece in bytes.chunks(piece) {
             follow.feed(piece, &mut |note| match note {
                 Note::Begin(kind, header) => all.push((kind, header, None, Vec::new(), false)),
@@ -338,13 +338,13 @@ mod tests {
     }
 
     #[test]
-    fn tells_every_message_in_pieces_of_any_size() {
+    fn recognises_every_message_in_pieces_of_any_size() {
         let long = [&word(4)[..], &word(0), &word(3), b"key"].concat();
         let bytes =
             [message(3, b"hello"), long, message(0, b"a.txt"), message(1, b""), word(2).to_vec()].concat();
         for size in SIZES {
             assert_eq!(
-                told(Follow::client(Some(128)), &bytes, size),
+                followed(Follow::client(Some(128)), &bytes, size),
                 [
                     (Kind::Authenticate, 16, Some(5), b"hello".to_vec(), true),
                     (Kind::SessionKey, 24, Some(3), b"key".to_vec(), true),
@@ -355,7 +355,7 @@ mod tests {
             );
             let answer = [&word(2)[..], b"si", &word(4), b"cert"].concat();
             assert_eq!(
-                told(Follow::server(), &answer, size),
+                followed(Follow::server(), &answer, size),
                 [
                     (Kind::Signature, 8, Some(2), b"si".to_vec(), true),
                     (Kind::Signature, 8, Some(4), b"cert".to_vec(), true),
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_every_framing_of_cp1_by_its_blocks() {
+    fn recognises_every_framing_of_cp1_by_its_blocks() {
         let (one, two) = ([0xa1; 128], [0xb2; 128]);
         let pair = |block: &[u8]| [&word(128)[..], block].concat();
         let pairs = [pair(&one), pair(&two)].concat();
@@ -389,12 +389,12 @@ mod tests {
         for (name, body) in bodies {
             let bytes = [&body[..], &message(0, b"next")].concat();
             for size in SIZES {
-                let told = told(Follow::client(Some(128)), &bytes, size);
-                let whole: u64 = told.iter().map(|one| one.1 + one.3.len() as u64).sum();
+                let messages = followed(Follow::client(Some(128)), &bytes, size);
+                let whole: u64 = messages.iter().map(|one| one.1 + one.3.len() as u64).sum();
                 assert_eq!(whole, bytes.len() as u64, "{name}, pieces of {size}");
-                let kinds: Vec<Kind> = told.iter().map(|one| one.0).collect();
+                let kinds: Vec<Kind> = messages.iter().map(|one| one.0).collect();
                 assert_eq!(kinds, [Kind::Data, Kind::Filename], "{name}, pieces of {size}");
-                assert!(told.iter().all(|one| one.4), "{name}, pieces of {size}");
+                assert!(messages.iter().all(|one| one.4), "{name}, pieces of {size}");
             }
         }
     }
@@ -404,17 +404,17 @@ mod tests {
         let mut follow = Follow::client(None);
         follow.expect(20);
         let bytes = [&word(1)[..], &word(2), &[7; 20], &word(2)].concat();
-        let told = told(follow, &bytes, 5);
-        assert_eq!(told[0], (Kind::Data, 16, Some(2), vec![7; 20], true));
-        assert_eq!(told[1].0, Kind::Close);
+        let messages = followed(follow, &bytes, 5);
+        assert_eq!(messages[0], (Kind::Data, 16, Some(2), vec![7; 20], true));
+        assert_eq!(messages[1].0, Kind::Close);
     }
 
     #[test]
-    fn what_is_no_message_is_unknown_to_the_end() {
+    fn bytes_that_are_no_message_are_unknown_to_the_end() {
         let bytes = [&word(7)[..], b"whatever", &word(2)].concat();
         for size in SIZES {
-            let told = told(Follow::client(Some(128)), &bytes, size);
-            assert_eq!(told, [(Kind::Unknown, 8, None, bytes[8..].to_vec(), false)]);
+            let messages = followed(Follow::client(Some(128)), &bytes, size);
+            assert_eq!(messages, [(Kind::Unknown, 8, None, bytes[8..].to_vec(), false)]);
         }
     }
 }

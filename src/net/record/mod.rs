@@ -1,4 +1,4 @@
-//! What passes over a connection, written down as values: the Session screen's source.
+//! Records of connections as values: the source of the Session screen.
 //!
 //! ```text
 //!   Connection ─► Tapped (a Stream) ─► Tcp
@@ -9,12 +9,12 @@
 //!                   └─► Event::WireOpened, WireFrames, WireClosed
 //! ```
 //!
-//! A program that never asks for it has no `Tapped` at all. With [`Depth::Outline`] the lengths of messages
-//! are read and their first bytes are kept; with [`Depth::Full`] at most 48 pieces of 2 KiB of a body are
-//! counted, whatever its size, so that neither cost grows with the file. What is kept is bounded: of each message 256
-//! bytes, of a connection the first 64 messages and the last 32 of each tenth of a second.
+//! A program that records nothing has no `Tapped` at all. With [`Depth::Outline`] the lengths of messages are read and
+//! their first bytes are kept; with [`Depth::Full`] at most 48 pieces of 2 KiB of a body are counted, whatever its size,
+//! so that neither cost grows with the file. Memory is bounded: 256 bytes of each message, and of a connection the first
+//! 64 messages and the last 32 of each tenth of a second.
 //!
-//! It sees what passes on the wire, and so never a key in clear: a session key passes it under the server's key.
+//! A record contains what is on the wire, and so never a key in clear: a session key is encrypted with the server's key.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -37,16 +37,16 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-/// Messages that are told one by one.
+/// Messages at the beginning of a connection that are reported one by one.
 pub const FIRST: u64 = 64;
-/// Messages after those, of each pause between two reports.
+/// Messages that are reported after those, in each pause between two reports.
 pub const LAST: usize = 32;
-/// Between two reports of what is under way.
+/// Time between two reports of messages in progress.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A body that takes longer than a moment is told when it begins.
+/// Bytes from which on a body is reported when it begins, because it takes longer than a moment.
 const LONG: u64 = 256 << 10;
 
-/// Whether connections are recorded, and how many were.
+/// Switch of the recording, and counter of the recorded connections.
 #[derive(Debug, Default)]
 pub struct Recorder {
     depth: AtomicU8,
@@ -54,12 +54,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// From now on. A connection that was opened with [`Depth::Off`] stays without.
+    /// Sets the depth from now on. A connection that was opened with [`Depth::Off`] is not recorded.
     pub fn set(&self, depth: Depth) {
         self.depth.store(depth as u8, Relaxed);
     }
 
-    /// What is asked for.
+    /// Returns the current depth.
     #[must_use]
     pub fn depth(&self) -> Depth {
         match self.depth.load(Relaxed) {
@@ -70,8 +70,8 @@ impl Recorder {
     }
 }
 
-/// The stream, recorded if the observer's recorder is on. `block`: bytes of a block of CP1, at a server that has
-/// a key. `wire` is called only then.
+/// Returns the stream, recorded if the observer's recorder is on; only then `wire` is called. `block`: bytes of a block of
+/// CP1, at a server with a key.
 pub fn tapped(
     stream: Box<dyn Stream>,
     observer: &Arc<dyn Observer>,
@@ -98,7 +98,7 @@ pub fn tapped(
         to_client: Direction::new(Follow::server()),
         file: None,
         waiting: VecDeque::new(),
-        told: began,
+        reported: began,
         is_over: false,
         is_broken: false,
     };
@@ -106,13 +106,13 @@ pub fn tapped(
     (Box::new(Tapped { stream, tap: tap.clone() }), Some(tap))
 }
 
-/// The record of one connection, for whoever knows more of it than its bytes.
+/// Handle to the record of one connection, for code that knows more than the wire bytes reveal.
 #[derive(Clone)]
 pub struct Tap(Arc<Mutex<Record>>);
 
 impl Tap {
-    /// The next body will have so many bytes behind the word that follows its MODE; they hold a file of so
-    /// many, in another form; `None`: they are the file.
+    /// Announces the next body: it has `bytes` bytes behind the word that follows its MODE. `file`: size of the file that
+    /// they hold in another form; `None`: they are the file.
     pub fn body(&self, bytes: u64, file: Option<u64>) {
         let record = &mut *self.0.lock();
         record.to_server.follow.expect(bytes);
@@ -120,7 +120,7 @@ impl Tap {
         record.file = file.map(|file| Sampling::new(record.number, file, is_full));
     }
 
-    /// The next bytes of the file that the body holds.
+    /// Adds the next bytes of the file that the body holds.
     pub fn file(&self, bytes: &[u8]) {
         let record = &mut *self.0.lock();
         let is_full = record.recorder.depth() == Depth::Full;
@@ -139,26 +139,27 @@ struct Record {
     id: WireId,
     side: Side,
     began: Instant,
-    /// The latest message's.
+    /// Number of the latest message.
     number: u64,
     to_server: Direction,
     to_client: Direction,
-    /// Of the body that comes next, or is under way.
+    /// File in the next body, or in the current one.
     file: Option<Sampling>,
-    /// Messages that nobody was told of.
+    /// Messages that are not reported yet.
     waiting: VecDeque<Frame>,
-    told: Instant,
-    /// The other end has said that nothing follows.
+    /// Time of the last report.
+    reported: Instant,
+    /// Whether the peer has ended its side.
     is_over: bool,
-    /// This side breaks off, or our client could not read or write.
+    /// Whether this side resets the connection, or the client could not read or write.
     is_broken: bool,
 }
 
 struct Direction {
     follow: Follow,
-    /// Bytes of the messages that are over.
+    /// Bytes of the messages that have ended.
     offset: u64,
-    /// The latest message.
+    /// Latest message.
     open: Option<Open>,
 }
 
@@ -168,12 +169,12 @@ impl Direction {
     }
 }
 
-/// A message on its way, or the last that was.
+/// A message in progress, or the latest one.
 struct Open {
     frame: Frame,
     body: Sampling,
     file: Option<Sampling>,
-    /// It seemed to be over, and went on.
+    /// Whether it continued after it seemed to have ended.
     again: bool,
 }
 
@@ -188,7 +189,7 @@ impl Open {
 }
 
 impl Record {
-    /// Bytes that passed; `Err`: so many that the kernel moved by itself. None at all: nothing follows.
+    /// Records bytes on the wire; `Err`: their number, where the kernel moved them. No bytes: nothing follows.
     fn passed(&mut self, way: Way, bytes: Result<&[u8], u64>) {
         let now = Instant::now();
         let at_us = micros(now.duration_since(self.began));
@@ -264,14 +265,14 @@ impl Record {
             Ok(bytes) => follow.feed(bytes, &mut note),
             Err(bytes) => follow.skip(bytes, &mut note),
         }
-        if now.duration_since(self.told) >= PAUSE {
-            self.told = now;
+        if now.duration_since(self.reported) >= PAUSE {
+            self.reported = now;
             due.extend(self.rest());
         }
-        self.tell(due);
+        self.report(due);
     }
 
-    /// The file's bytes belong to the body that is under way.
+    /// Returns the file of the body in progress, or of the next one.
     fn file(&mut self) -> Option<&mut Sampling> {
         match &mut self.to_server.open {
             Some(open) if open.frame.kind == Kind::Data && !open.frame.whole => open.file.as_mut(),
@@ -279,7 +280,7 @@ impl Record {
         }
     }
 
-    /// What nobody was told of, and what is under way.
+    /// Returns the messages that are not reported yet, and those in progress.
     fn rest(&mut self) -> Vec<Frame> {
         let mut frames: Vec<Frame> = self.waiting.drain(..).collect();
         let open = [&self.to_server.open, &self.to_client.open];
@@ -287,7 +288,7 @@ impl Record {
         frames
     }
 
-    fn tell(&self, mut frames: Vec<Frame>) {
+    fn report(&self, mut frames: Vec<Frame>) {
         if !frames.is_empty() {
             frames.sort_by_key(|frame| frame.number);
             self.observer.event(Event::WireFrames { wire: self.id, frames });
@@ -296,7 +297,7 @@ impl Record {
 
     fn close(&mut self) {
         let rest = self.rest();
-        self.tell(rest);
+        self.report(rest);
         let at_us = micros(self.began.elapsed());
         let last = self.to_server.open.as_ref().map(|open| (open.frame.kind, open.frame.whole));
         let is_complete = match last {
@@ -304,16 +305,16 @@ impl Record {
             Some((_, whole)) => self.is_over && whole,
             None => self.is_over,
         };
-        // Who refuses something breaks off, behind MODE 2 too.
+        // A side that refuses something resets the connection, also after MODE 2.
         let in_order = is_complete && !self.is_broken;
         self.observer.event(Event::WireClosed { wire: self.id, at_us, in_order });
     }
 }
 
-/// Which part of an answer this is: PROTOCOL.md, "AP" and "Receipt".
+/// Returns which part of an answer this is (docs/protocol.md, sections AP and Receipts).
 fn answer(body: &Sampling) -> Kind {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    /// No signature is longer: RSA-8192's.
+    /// Bytes of the longest signature, of RSA-8192.
     const SIGNATURE: u64 = 1024;
     let head = body.head();
     if head.starts_with(b"upseal/1 stored\n") {
@@ -329,7 +330,7 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A stream whose bytes are written down as they pass.
+/// Stream whose bytes are recorded.
 struct Tapped {
     stream: Box<dyn Stream>,
     tap: Tap,
@@ -347,12 +348,12 @@ impl Tapped {
         record.passed(way, bytes);
     }
 
-    /// The same result, and a failure is remembered.
+    /// Returns the result, and records a failure.
     fn tried<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|_| {
             let mut record = self.tap.0.lock();
-            // Our server waits in vain and reads on, and behind MODE 2 it does not mind how the client goes: it
-            // breaks off where it minds.
+            // A failed read does not end the server's side: it waits, and after MODE 2 the client may end in any way. Where
+            // the server refuses, it resets the connection.
             record.is_broken |= record.side == Side::Client;
         })
     }

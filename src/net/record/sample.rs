@@ -1,30 +1,31 @@
-//! The first bytes of a sequence, and the entropy of pieces of it: a bounded cost for any length.
+//! The first bytes of a sequence and the entropy of its pieces, at a bounded cost for any length.
 
 use super::FIRST;
 use crate::event::Sample;
 
-/// First bytes that are kept.
+/// Bytes at the beginning that are kept.
 pub(super) const HEAD: usize = 256;
-/// Pieces of a sequence that have an entropy of their own.
+/// Pieces of a sequence whose entropy is computed.
 const PIECES: u64 = 48;
-/// Bytes of a piece that are counted: enough to tell 8 bits from 7.9.
+/// Bytes of a piece that are counted: enough to distinguish 8 bits from 7.9.
 const COUNTED: u64 = 2 << 10;
-/// Of the later messages of a connection only those that are so long are counted, in pieces that are: a count
-/// takes as long as a seventh of a small file.
+/// Least size, in bytes, of the later messages of a connection that are counted, and of their pieces: counting takes as
+/// long as a seventh of a small file.
 const LATER: u64 = 64 << 10;
 
-/// What is known of a sequence so far.
+/// Sample of a sequence so far.
 pub(super) struct Sampling {
     sample: Sample,
-    /// Of what; `None`: nothing is counted.
+    /// Counts of the current piece; `None`: nothing is counted.
     count: Option<Box<Count>>,
-    /// Whether it may be counted.
+    /// Whether the sequence is long enough to be counted.
     is_worth_it: bool,
 }
 
-/// How often each byte came in this piece.
+/// Number of times that each byte value came in a piece.
 struct Count {
     of: [u16; 256],
+    /// Sum of all.
     bytes: u16,
 }
 
@@ -35,7 +36,7 @@ impl Default for Count {
 }
 
 impl Sampling {
-    /// Of a sequence that will have about `total` bytes, in the message of this number; counted or not.
+    /// Begins the sample of a sequence of about `total` bytes, in the message with this number.
     pub(super) fn new(number: u64, total: u64, is_counted: bool) -> Self {
         let (least, is_worth_it) = if number <= FIRST { (COUNTED, true) } else { (LATER, total >= LATER) };
         let interval = total.div_ceil(PIECES).max(least);
@@ -43,7 +44,7 @@ impl Sampling {
         Self { sample, count: (is_counted && is_worth_it).then(Box::default), is_worth_it }
     }
 
-    /// From now on it is counted.
+    /// Counts the sequence from now on.
     pub(super) fn count(&mut self) {
         if self.is_worth_it {
             self.count.get_or_insert_default();
@@ -52,7 +53,7 @@ impl Sampling {
 
     pub(super) fn add(&mut self, mut bytes: &[u8]) {
         let room = HEAD.saturating_sub(self.sample.head.len()).min(bytes.len());
-        // Only what stands at the very beginning: nothing may be missing before it.
+        // Only bytes from the very beginning: none may be missing before them.
         if self.sample.head.len() as u64 == self.sample.bytes {
             self.sample.head.extend_from_slice(&bytes[..room]);
         }
@@ -71,7 +72,7 @@ impl Sampling {
         }
     }
 
-    /// So many bytes that nobody has seen.
+    /// Advances by bytes that the kernel moved.
     pub(super) fn skip(&mut self, bytes: u64) {
         self.count = None;
         self.sample.bytes += bytes;
@@ -84,10 +85,10 @@ impl Sampling {
                 self.sample.entropy.extend(count.entropy());
                 **count = Count::default();
             }
-            // Longer than it was said to be: two pieces become one.
+            // Longer than announced: two pieces become one.
             if self.sample.entropy.len() as u64 >= 2 * PIECES {
                 let pairs = self.sample.entropy.chunks(2);
-                // The last of an odd number stays as it is.
+                // The last of an odd number of pieces stays.
                 let mean = |pair: &[u16]| u16::midpoint(pair[0], pair[pair.len() - 1]);
                 self.sample.entropy = pairs.map(mean).collect();
                 self.sample.interval *= 2;
@@ -103,8 +104,8 @@ impl Sampling {
         self.sample.bytes
     }
 
-    /// So far; of the whole the last piece too, which may be shorter. Should more come after all, that piece goes
-    /// on.
+    /// Returns the sample so far; if the sequence is whole, with the last piece, which may be shorter. If more comes after
+    /// all, that piece continues.
     pub(super) fn sample(&self, is_whole: bool) -> Sample {
         let mut sample = self.sample.clone();
         if is_whole {
@@ -120,15 +121,15 @@ fn least(a: u64, b: usize) -> usize {
 
 impl Count {
     fn add(&mut self, bytes: &[u8]) {
-        // No more than `COUNTED` of a piece come here.
+        // At most `COUNTED` bytes of a piece are added, so no count overflows.
         for byte in bytes {
             self.of[usize::from(*byte)] += 1;
             self.bytes += 1;
         }
     }
 
-    /// Hundredths of a bit for each byte, corrected for how few were counted (Miller and Madow, 1955). `None`: too
-    /// few to say anything.
+    /// Returns hundredths of a bit for each byte, corrected for the small number of counted bytes (Miller and Madow, 1955).
+    /// `None`: too few bytes.
     fn entropy(&self) -> Option<u16> {
         if self.bytes < 16 {
             return None;
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_it_was_said_to_be_stays_bounded() {
+    fn a_sequence_longer_than_announced_stays_bounded() {
         let sample = sampled(&noise(3 << 20), 100, 4096);
         assert!(sample.entropy.len() < 96, "{}", sample.entropy.len());
         assert!((sample.bits().unwrap() - 8.0).abs() < 0.05);
@@ -196,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_looked_at_is_counted_only() {
+    fn bytes_without_a_count_are_only_summed() {
         let mut outline = Sampling::new(1, 5000, false);
         outline.add(&[7; 5000]);
         let sample = outline.sample(true);
         assert_eq!((sample.bytes, sample.head.len(), sample.entropy.len()), (5000, HEAD, 0));
-        // One of many small files, even if somebody looks; a large one is.
+        // A small file among many is not counted even at full depth; a large one is.
         for (total, pieces) in [(5000, 0), (100_000, 2)] {
             let mut later = Sampling::new(FIRST + 1, total, true);
             later.count();

@@ -1,4 +1,4 @@
-//! A recorded stream whose bytes and failures are known beforehand.
+//! Records of streams whose peers follow a script.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
@@ -78,9 +78,9 @@ fn a_client_whose_mode_2_is_not_answered_in_order_did_not_end_in_order() {
 }
 
 #[test]
-fn a_server_that_breaks_off_did_not_end_in_order() {
+fn a_server_that_resets_did_not_end_in_order() {
     for (resets, in_order) in [(false, true), (true, false)] {
-        // It waits for more files for a moment; and a client may go as it likes behind its MODE 2.
+        // The server waits for more files for a moment, and a client may end in any way after its MODE 2.
         let (early, late) = (Act::Fail(io::ErrorKind::TimedOut), Act::Fail(io::ErrorKind::ConnectionReset));
         let peer = ScriptedStream::new([early, Act::Send(small_file()), late]);
         let (log, mut stream, _) = start(Side::Server, Depth::Outline, peer);
@@ -94,9 +94,9 @@ fn a_server_that_breaks_off_did_not_end_in_order() {
     }
 }
 
-/// PROTOCOL.md: many end without a MODE 2, and what they sent is stored.
+/// Many clients end without a MODE 2, and their files are stored.
 #[test]
-fn a_peer_that_hangs_up_behind_its_file_sent_it_whole_and_ended_in_order() {
+fn a_peer_that_hangs_up_after_its_file_sent_it_whole_and_ended_in_order() {
     let name = [&word(0)[..], &word(1), b"a"].concat();
     let block = [0xa1; 128];
     let pairs = [&word(128)[..], &block, &word(128), &block].concat();
@@ -128,7 +128,7 @@ fn a_peer_that_hangs_up_behind_its_file_sent_it_whole_and_ended_in_order() {
 }
 
 #[test]
-fn the_file_is_counted_from_when_somebody_looks() {
+fn the_file_is_counted_once_the_depth_is_full() {
     let (log, mut stream, tap) = start(Side::Client, Depth::Outline, ScriptedStream::new([]));
     let half = vec![7; 50_000];
     tap.body(100_000, Some(100_000));
@@ -159,7 +159,7 @@ fn blocks_that_come_one_by_one_are_counted_in_pieces_of_one_size() {
         let [Frame { body, whole: true, .. }] = &frames[..] else { panic!("{frames:?}") };
         assert!(in_order);
         assert_eq!(body.entropy.len() as u64, body.bytes.div_ceil(body.interval), "{body:?}");
-        // Two words of every seventeen say how long a block is, and the last piece is a short one.
+        // One word of every seventeen is the length of a block, and the last piece is short.
         let least = body.entropy.iter().min().unwrap();
         assert!(*least > 730, "{body:?}");
     }

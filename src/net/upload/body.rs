@@ -1,7 +1,7 @@
-//! One file's way into the connection: MODE 0, MODE 1 and the body.
+//! One file: MODE 0, MODE 1 and the body.
 //!
 //! ```text
-//!   up to CHUNK      read ─ seal ─ send                  here and now: a thread costs more than the work
+//!   up to CHUNK      read ─ seal ─ send                  on this thread: another one costs more than the work
 //!   more             read ║ seal ║ send                  a pipeline: each stage has a thread
 //!   Plain, AP, unhashed    sendfile                      the kernel alone, from a file
 //! ```
@@ -13,14 +13,14 @@ use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::thread;
 
-use super::{CIPHERTEXT, Content, SentFile, Upload, UploadError, blocks};
+use super::{CIPHERTEXT, Content, Security, SentFile, Server, Upload, UploadError, blocks};
 use crate::clock;
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::server_key::ServerKey;
 use crate::crypto::{Clear, Seal, SealError};
 use crate::digest::{Digest, FileDigest};
-use crate::event::{KeyForm, Padding, Terminator, Variant};
+use crate::event::{KeyForm, Padding, Terminator};
 use crate::meter::{Meter, Stage};
 use crate::net::connection::SPLICE;
 use crate::net::framing::Layout;
@@ -30,31 +30,31 @@ use crate::store::{FileName, Incoming, Pending};
 
 /// Bytes of the file in one step.
 const CHUNK: usize = 256 << 10;
-/// Blocks of a step of CP1: it takes the server some milliseconds, and the progress shows each.
+/// Blocks of a step of CP1. The server needs some milliseconds for a step, and the progress shows each.
 const STEP_BLOCKS: usize = 128;
-/// Bytes of the end of a file that the kernel sends by itself but for these.
+/// Bytes at the end of a file that the kernel does not send, so that a change of the file is noticed before them.
 const END: usize = 16 << 10;
-/// Steps in flight: one in each stage, and one between the second and the third.
+/// Steps in flight: one in each stage, and one between the last two.
 const SLOTS: usize = 4;
 
-/// A step of a file on its way.
+/// A step of a file in the pipeline.
 #[derive(Default)]
 pub(super) struct Slot {
     plain: Vec<u8>,
-    /// The blocks without their framing, the token, or the file itself.
+    /// Blocks without their framing, a part of the token, or of the file itself.
     sealed: Vec<u8>,
-    /// With their framing, where there is one.
+    /// Blocks with their framing, where there is one.
     frames: Vec<u8>,
-    /// Bytes of the file in it.
+    /// Bytes of the file in this step.
     worth: u64,
     last: bool,
 }
 
-/// What a file passes through.
+/// Encryption of a file.
 enum Sealer {
-    /// One step after the other.
+    /// One step after the other, in order.
     InOrder(InOrder),
-    /// CP1 of more than a step: whole blocks, each by any core. What they hold is counted and hashed before.
+    /// CP1 of more than one step: whole blocks, each by any core. The plaintext is counted and hashed before.
     Blocks { key: ServerKey, padding: Padding, passed: Clear },
 }
 
@@ -81,7 +81,7 @@ impl InOrder {
     fn step(&mut self, slot: &mut Slot) -> Result<(), SealError> {
         match self {
             Self::Clear(clear) => {
-                // No more than was promised is read.
+                // At most the announced bytes are read, so this cannot fail.
                 clear.pass(&slot.plain);
                 mem::swap(&mut slot.plain, &mut slot.sealed);
                 Ok(())
@@ -95,12 +95,13 @@ impl InOrder {
     }
 }
 
-/// What is known of a file before its first byte.
+/// Size and form of a body, known before its first byte.
 struct Plan {
     size: u64,
     layout: Layout,
-    /// Bytes of an RSA block; 1 elsewhere.
+    /// Bytes of an RSA block; 1 for other variants.
     k: usize,
+    /// Bytes of the file in one step.
     chunk: usize,
 }
 
@@ -112,17 +113,17 @@ impl Upload {
         size: u64,
         meter: &Meter,
     ) -> Result<SentFile, UploadError> {
-        self.connection.set_patience(super::SEND_PATIENCE);
+        self.link.connection.set_patience(super::SEND_PATIENCE);
         self.files += 1;
-        self.unconfirmed = self.unconfirmed.saturating_add(size);
-        let (mut sealer, plan) = self.sealer(size)?;
+        let (mut sealer, plan) = self.sealer(size);
         let wire = self.wire_len(name, size);
         meter.start(size, wire);
-        self.unconfirmed_wire = self.unconfirmed_wire.saturating_add(wire);
-        if let (Variant::Cp1, Some(server)) = (self.dialect.variant, &self.server) {
-            self.unconfirmed_blocks =
-                self.unconfirmed_blocks.saturating_add(blocks(server, self.dialect, size));
-        }
+        let blocks = if let Security::Cp1(server) = &self.security {
+            blocks(&server.key, self.dialect, size)
+        } else {
+            0
+        };
+        self.unconfirmed.add(size, wire, blocks);
 
         if let Some(tap) = &self.tap {
             let before = 4 * WORD as u64 + name.len() as u64;
@@ -154,7 +155,8 @@ impl Upload {
         Ok(SentFile { ordinal: self.files, digest: sealer.digest() })
     }
 
-    /// Lets the kernel send the file from its position on, but for its end. `false`: it cannot, and nothing was sent.
+    /// Lets the kernel send the file from its position on, except its end. `false`: that is not possible, and nothing was
+    /// sent.
     fn splice(
         &mut self,
         head: &[u8],
@@ -162,29 +164,30 @@ impl Upload {
         size: u64,
         meter: &Meter,
     ) -> Result<bool, UploadError> {
-        if !self.connection.splices() {
+        if !self.link.connection.splices() {
             return Ok(false);
         }
         meter
-            .timed(Stage::Wire, || self.connection.send_more(head, |n| meter.add_wire(n)))
-            .map_err(|e| self.cut(0, size, Some(e)))?;
+            .timed(Stage::Wire, || self.link.connection.send_more(head, |n| meter.add_wire(n)))
+            .map_err(|e| self.link.cut(0, size, Some(e)))?;
         let progress = |n| {
             meter.add_wire(n);
             meter.add_file(n);
         };
-        // The end is read before the file is looked at again, and sent after that.
+        // The end is read, then the file is checked for changes, then the end is sent.
         let mut end = vec![0; usize::try_from(size).map_or(END, |size| size.min(END))];
-        // In pieces, because a server that refuses says so meanwhile.
+        // In pieces, because the server may refuse in the meantime.
         let mut left = size - end.len() as u64;
         while left > 0 {
-            self.notice()?;
+            self.link.notice()?;
             let piece = left.min(SPLICE as u64);
-            let sent = meter.timed(Stage::Wire, || self.connection.send_from(file.as_fd(), piece, progress));
+            let sent =
+                meter.timed(Stage::Wire, || self.link.connection.send_from(file.as_fd(), piece, progress));
             sent.map_err(|e| match e.kind() {
                 io::ErrorKind::UnexpectedEof => {
                     UploadError::Shrunk { promised: size, got: meter.file_bytes() }
                 }
-                _ => self.cut(meter.file_bytes(), size, Some(e)),
+                _ => self.link.cut(meter.file_bytes(), size, Some(e)),
             })?;
             left -= piece;
         }
@@ -194,20 +197,19 @@ impl Upload {
             _ => UploadError::Source(e),
         })?;
         content.check()?;
-        let sent = meter.timed(Stage::Wire, || self.connection.send(&end, progress));
-        sent.map(|()| true).map_err(|e| self.cut(meter.file_bytes(), size, Some(e)))
+        let sent = meter.timed(Stage::Wire, || self.link.connection.send(&end, progress));
+        sent.map(|()| true).map_err(|e| self.link.cut(meter.file_bytes(), size, Some(e)))
     }
 
-    /// The sealer for a file of this size, and what follows from it.
-    fn sealer(&self, size: u64) -> Result<(Sealer, Plan), UploadError> {
+    /// Returns the sealer for a file of this size, and the layout of its body.
+    fn sealer(&self, size: u64) -> (Sealer, Plan) {
         let joined = |m1| Layout { m1: Some(m1), pairs: false, terminator: Terminator::None };
-        match self.dialect.variant {
-            Variant::Plain | Variant::Ap => {
+        match &self.security {
+            Security::Plain | Security::Ap(_) => {
                 let plan = Plan { size, layout: joined(size), k: 1, chunk: CHUNK };
-                Ok((Sealer::InOrder(InOrder::Clear(Clear::new(size, self.digest))), plan))
+                (Sealer::InOrder(InOrder::Clear(Clear::new(size, self.digest))), plan)
             }
-            Variant::Cp1 => {
-                let server = self.server.as_ref().ok_or(UploadError::NoAnswer(None))?;
+            Security::Cp1(Server { key: server, .. }) => {
                 let k = server.modulus_bytes();
                 let blocks = blocks(server, self.dialect, size);
                 let layout =
@@ -222,29 +224,28 @@ impl Upload {
                     }
                     _ => Sealer::sealed(BlockSealer::new(server.clone(), padding, size, hashed)),
                 };
-                Ok((sealer, Plan { size, layout, k, chunk }))
+                (sealer, Plan { size, layout, k, chunk })
             }
-            Variant::Cp2 => {
-                let session = self.session.as_ref().ok_or(UploadError::NoAnswer(None))?;
+            Security::Cp2(_, session) => {
                 let now = clock::unix_seconds().unsigned_abs();
                 let sealer = match self.dialect.key_form {
                     KeyForm::Fernet => TokenSealer::new(session, size, now, self.digest),
                     KeyForm::Raw => TokenSealer::raw(session, size, self.digest),
                 };
                 let layout = joined(sealer.body_len());
-                Ok((Sealer::sealed(sealer), Plan { size, layout, k: 1, chunk: CHUNK }))
+                (Sealer::sealed(sealer), Plan { size, layout, k: 1, chunk: CHUNK })
             }
         }
     }
 }
 
-/// A file being sent in steps.
+/// A file that is sent in steps.
 struct Steps<'a> {
     upload: &'a mut Upload,
     plan: Plan,
-    /// Where its ciphertext goes besides.
+    /// Where its ciphertext is kept.
     kept: Option<Box<dyn Pending>>,
-    /// What goes before the body.
+    /// Bytes before the body, until they are sent.
     head: Vec<u8>,
     meter: &'a Meter,
 }
@@ -270,13 +271,13 @@ impl Steps<'_> {
             Ok(if slot.last { Filled::Last } else { Filled::More })
         };
         let mut slots = mem::take(&mut self.upload.slots);
-        // Reading a file ends by itself, so nothing needs to wake it.
+        // Reading a file never blocks for long, so it needs no interruption.
         let stop = || ();
         let result = match sealer {
             Sealer::Blocks { key, padding, passed } => {
                 let read = |slot: &mut Slot| {
                     let filled = read(slot)?;
-                    // No more than `size` bytes are read.
+                    // At most `size` bytes are read, so this cannot fail.
                     meter.timed(Stage::Seal, || passed.pass(&slot.plain));
                     Ok(filled)
                 };
@@ -310,11 +311,11 @@ impl Steps<'_> {
     /// Keeps and sends a step.
     fn write(&mut self, slot: &mut Slot) -> Result<(), UploadError> {
         let Plan { size, ref layout, k, .. } = self.plan;
-        self.upload.notice()?;
+        self.upload.link.notice()?;
         if let Some(kept) = &mut self.kept {
             self.meter.timed(Stage::Store, || kept.write(&slot.sealed))?;
         }
-        // Before the last bytes go, so that a failure here is one of the whole upload.
+        // Before the last bytes are sent, so that a failure here fails the upload.
         if let Some(kept) = self.kept.take_if(|_| slot.last) {
             kept.commit(None).wait()?;
         }
@@ -337,13 +338,13 @@ impl Steps<'_> {
             slot.frames.extend_from_slice(&slot.sealed);
             frames = &slot.frames;
         } else if !head.is_empty() {
-            let (meter, connection) = (self.meter, &mut self.upload.connection);
+            let (meter, connection) = (self.meter, &mut self.upload.link.connection);
             meter
                 .timed(Stage::Wire, || connection.send_more(&head, |n| meter.add_wire(n)))
-                .map_err(|e| self.upload.cut(0, size, Some(e)))?;
+                .map_err(|e| self.upload.link.cut(0, size, Some(e)))?;
         }
-        // What the kernel took of the frames stands for as much of the file; it may take a second for a
-        // step of CP1.
+        // The share of the frames that the kernel took counts as that share of the file: a step of CP1 may take a
+        // second.
         let (mut taken, mut credited) = (0, 0);
         let meter = self.meter;
         let progress = |n| {
@@ -353,12 +354,12 @@ impl Steps<'_> {
             meter.add_file(worth - credited);
             credited = worth;
         };
-        let connection = &mut self.upload.connection;
-        // Of a small file more follows soon: the next, or the request for a receipt, or the end.
+        let connection = &mut self.upload.link.connection;
+        // After a small file more follows soon: the next file, a receipt request, or the end.
         let is_small = slot.last && slot.worth == size;
         let sent = meter.timed(Stage::Wire, || {
             if is_small { connection.send_more(frames, progress) } else { connection.send(frames, progress) }
         });
-        sent.map_err(|e| self.upload.cut(self.meter.file_bytes(), size, Some(e)))
+        sent.map_err(|e| self.upload.link.cut(self.meter.file_bytes(), size, Some(e)))
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent, and whether it stayed as it was while it was read.
+//! Content of an upload, and whether it changed while it was read.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -6,18 +6,18 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::UploadError;
 
-/// What is sent.
+/// Content of an upload.
 pub enum Content<'a> {
-    /// A file from its position on, whatever becomes of the rest of it.
+    /// A file from its position on, even if it changes.
     File(&'a File),
-    /// A whole file, which must be as it was at this moment when its last byte has been read.
+    /// A whole file, which must still have this stamp when its last byte has been read.
     Whole(&'a File, Stamp),
-    /// Whatever can be read.
+    /// Bytes from any reader.
     Reader(&'a mut (dyn Read + Send)),
 }
 
 impl<'a> Content<'a> {
-    /// The file that the kernel could send by itself.
+    /// Returns the file, if the kernel can send it.
     pub(super) const fn file(&self) -> Option<&'a File> {
         match self {
             Self::File(file) | Self::Whole(file, _) => Some(file),
@@ -25,8 +25,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Compares the file with what it was, after its last byte was read and before it is sent. The server then never has
-    /// a whole body of mixed content.
+    /// Checks that the file did not change, after its last byte was read and before it is sent. So the server never has a
+    /// whole body of mixed content.
     pub(super) fn check(&self) -> Result<(), UploadError> {
         match self {
             Self::Whole(file, stamp) => stamp.check(file),
@@ -44,10 +44,10 @@ impl Read for Content<'_> {
     }
 }
 
-/// A file's size and the time of its last modification.
+/// Size of a file and time of its last modification.
 ///
-/// The kernel stamps a file with the time of its last tick, which is up to 10 ms old; a write in the same tick as the one
-/// before the upload, which leaves the size as it is, is not noticed. Nor is a write by a program that sets the time back.
+/// The kernel sets the time to that of its last tick, which is up to 10 ms old. So a write in the same tick as the last
+/// one before the upload is not noticed if the size stays the same, nor is a write by a program that resets the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     size: u64,
@@ -56,7 +56,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// As the system tells it.
+    /// Returns the stamp in these metadata.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }

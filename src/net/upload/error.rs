@@ -1,4 +1,4 @@
-//! Why an upload ended early.
+//! Errors of an upload, and what the user is shown of them.
 
 use std::io;
 use std::time::Duration;
@@ -17,35 +17,38 @@ use crate::store::{NameError, StoreError};
 use crate::trust::TrustError;
 use crate::trust::known::KnownError;
 
-/// Why an upload ended early.
+/// Reason why an upload ended early.
 #[derive(Debug, Error)]
 pub enum UploadError {
-    /// Somebody stopped it from this side.
+    /// The user, or another part of the program, stopped it.
     #[error("cancelled")]
     Interrupted,
     /// The server answered MODE 3 with bytes that are no answer.
-    #[error("the server's answer is not one: {0}")]
+    #[error("cannot parse the server's answer: {0}")]
     Answer(#[from] AnswerError),
-    /// The server closed, or stood still, instead of answering MODE 3.
+    /// The server closed the connection, or was silent, instead of answering MODE 3.
     #[error("the server did not prove itself: {}", quiet(.0.as_ref()))]
     NoAnswer(Option<io::Error>),
-    /// The certificate does not hold.
+    /// The certificate is not valid.
     #[error("the server's certificate is not accepted: {0}")]
     Trust(#[from] TrustError),
-    /// A receipt came that must not be believed.
-    #[error("the server's receipt does not hold: {0}")]
+    /// The receipt is not valid.
+    #[error("the server's receipt is not valid: {0}")]
     Receipt(#[from] ReceiptError),
-    /// Whether a receipt's key is the known one cannot be told.
-    #[error("the receipt is not believed: {0}")]
+    /// The receipt's key cannot be compared with the known one.
+    #[error("cannot check the key of the receipt: {0}")]
     Known(#[from] KnownError),
-    /// The certificate holds, the signature does not.
+    /// The certificate is valid, the signature is not.
     #[error("the server's signature is not over the message that was sent: {0}")]
     Challenge(#[from] ChallengeError),
-    /// Encryption failed on our side.
+    /// A step that this program never takes.
+    #[error("internal error: {0}")]
+    Bug(&'static str),
+    /// Encryption failed on this machine.
     #[error("cannot encrypt: {0}")]
     Seal(#[from] SealError),
-    /// No randomness from the system.
-    #[error("the system gives no random bytes")]
+    /// The system's random number generator failed.
+    #[error("cannot read random bytes from the system")]
     Random,
     /// The file could not be read.
     #[error("cannot read the file: {0}")]
@@ -53,70 +56,69 @@ pub enum UploadError {
     /// The file became shorter while it was sent.
     #[error("the file changed while it was read: it shrank, {got} of {promised} bytes are left")]
     Shrunk {
-        /// Its size when it was begun; MODE 1 announced it.
+        /// Its size in bytes when the upload began, as MODE 1 announced it.
         promised: u64,
-        /// What there was.
+        /// Bytes that were left.
         got: u64,
     },
     /// The file became longer while it was read.
     #[error("the file changed while it was read: it grew from {promised} to {now} bytes")]
     Grown {
-        /// Its size when it was opened; MODE 1 announced it.
+        /// Its size in bytes when it was opened, as MODE 1 announced it.
         promised: u64,
-        /// Its size when the last of those bytes had been read.
+        /// Its size in bytes when the last announced byte had been read.
         now: u64,
     },
-    /// The file was modified while it was read, and has its old size.
+    /// The file was modified while it was read, and its size stayed the same.
     #[error("the file changed while it was read")]
     Changed,
-    /// The ciphertext could not be kept.
+    /// The ciphertext could not be stored.
     #[error("cannot keep the ciphertext: {0}")]
     Keep(#[from] StoreError),
-    /// The file's name cannot be that of a ciphertext.
+    /// No ciphertext can have the file's name.
     #[error("cannot keep the ciphertext: {0}")]
     KeepName(#[from] NameError),
-    /// The connection ended, or stood still, inside a message.
+    /// The connection broke, or the server was silent, inside a message.
     #[error("the connection broke after {sent} of {total} bytes of the file: {}", quiet(.cause.as_ref()))]
     Cut {
         /// Bytes of the file that the kernel took.
         sent: u64,
-        /// Its size.
+        /// Size of the file in bytes.
         total: u64,
-        /// What the socket said.
+        /// The socket's error; `None`: the server closed the connection.
         cause: Option<io::Error>,
     },
     /// No thread could be started for the file.
     #[error(transparent)]
     Threads(#[from] NoThread),
-    /// The server says that it refuses what was sent, or would refuse it.
+    /// The server refused the file, or announced that it would.
     #[error("the server refused: {}", refused(.reason.as_ref(), .limits))]
     Refused {
-        /// Why, if it says so.
+        /// Reason, if the server gave one.
         reason: Option<Refusal>,
-        /// Which file of the connection, counted from 1, if it says so.
+        /// Refused file of the connection, counted from 1, if the server named one.
         file: Option<u64>,
-        /// What it accepts, as far as it said so.
+        /// Limits that the server announced.
         limits: Limits,
     },
-    /// Everything was sent, and the server broke off instead of closing in order. Servers do so when they refuse a
-    /// file.
-    #[error("every byte was sent, and the server broke off the connection instead of confirming")]
+    /// Everything was sent, but the server reset the connection. Servers do so when they refuse a file.
+    #[error("everything was sent, but the server closed the connection without confirming")]
     Rejected,
     /// The server sent bytes where none are due.
     #[error("sent, not confirmed: the server sent bytes where none are due: {shown}")]
     Surplus {
-        /// The first of them, escaped.
+        /// The first bytes, escaped.
         shown: String,
     },
-    /// The server ended only after this side had ended.
+    /// The server ended its side only after this side had ended.
     #[error(
         "sent, not confirmed: the server was still waiting for data; it may use another framing, padding or key length"
     )]
     EndedAfterUs,
-    /// The server neither closed nor moved after MODE 2.
-    #[error("sent, not confirmed: the server did not close{}", within(*.after))]
+    /// The server did not close the connection after MODE 2.
+    #[error("sent, not confirmed: the server did not close the connection{}", within(*.after))]
     Unconfirmed {
-        /// How long was waited; zero: until a limit that is not the user's.
+        /// Length of the wait; zero: up to a limit that the user did not set.
         after: Duration,
     },
 }
@@ -139,38 +141,38 @@ fn refused(reason: Option<&Refusal>, limits: &Limits) -> String {
 fn quiet(cause: Option<&io::Error>) -> String {
     match cause {
         None => "the server closed the connection".to_owned(),
-        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the server stands still".to_owned(),
+        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the server stopped responding".to_owned(),
         Some(e) => e.to_string(),
     }
 }
 
 impl UploadError {
-    /// Whether it was stopped from this side.
+    /// Returns whether the upload was stopped from this side.
     #[must_use]
     pub const fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted)
     }
 
-    /// How often the same is worth another connection, if so many are allowed: the connection broke, or the server may
-    /// accept it later. `is_alone`: no other file was sent that the refusal could be about.
+    /// Returns the retries that this error deserves, out of `allowed`. `is_alone`: no other file was sent that the refusal
+    /// could be about.
     #[must_use]
     pub fn worth_retries(&self, allowed: u32, is_alone: bool) -> u32 {
         match self {
             Self::Cut { .. } | Self::Refused { reason: Some(Refusal::Busy), .. } => allowed,
-            // Without a reason it may be a server that stops. One that broke off after the last byte has refused
-            // rather than failed, so it is asked once more and no longer.
+            // Without a reason the server may be stopping. A server that resets the connection after the last byte has
+            // refused rather than failed, so one retry is enough.
             Self::Rejected | Self::Refused { reason: None, .. } => allowed.min(1),
-            // The same would be refused again. But of several files only one was: each is sent by itself then.
+            // A retry would be refused too. But of several files only one was refused: each is then sent by itself.
             Self::Refused { reason: Some(reason), .. } if !is_alone && !reason.is_about_all() => {
                 allowed.min(1)
             }
-            // Nothing is wrong with the server, and with its new size the file may go.
+            // The server is not at fault, and the file may be accepted with its new size.
             Self::Grown { .. } => 1,
             _ => 0,
         }
     }
 
-    /// The file that the server refuses, counted from 1 in the connection, if it says so.
+    /// Returns the refused file, counted from 1 in the connection, if the server named one.
     #[must_use]
     pub const fn refused_file(&self) -> Option<u64> {
         match self {
@@ -179,13 +181,13 @@ impl UploadError {
         }
     }
 
-    /// Whether every file of the connection would be refused alike.
+    /// Returns whether every file of the connection would be refused for the same reason.
     #[must_use]
     pub const fn is_about_all(&self) -> bool {
         matches!(self, Self::Refused { reason: Some(reason), .. } if reason.is_about_all())
     }
 
-    /// What the user is told.
+    /// Returns the error as the user is shown it.
     #[must_use]
     pub fn fault(&self) -> Fault {
         let (kind, blame, advice) = match self {
@@ -193,12 +195,12 @@ impl UploadError {
             Self::NoAnswer(Some(e)) if e.kind() == io::ErrorKind::TimedOut => (
                 FaultKind::Unproven,
                 Blame::Peer,
-                "connected, but nobody answers: a server for one client at a time?",
+                "connected, but no reply; the server may handle one client at a time",
             ),
             Self::Answer(_) | Self::NoAnswer(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
-                "nothing of the file was sent; is this a server that speaks AP?",
+                "nothing of the file was sent; check that this server supports AP",
             ),
             Self::Trust(_) => (
                 FaultKind::Unproven,
@@ -208,15 +210,15 @@ impl UploadError {
             Self::Challenge(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
-                "nothing of the file was sent; somebody may be replaying an old answer",
+                "nothing of the file was sent; an attacker may be replaying an old answer",
             ),
             Self::Receipt(
                 ReceiptError::ReceiptKeyChanged { address, .. }
                 | ReceiptError::ReceiptKeyDropped { address, .. },
             ) => {
                 let advice = format!(
-                    "ask its operator whether the receipt key was changed, and only then: upseal known accept {address}; \
-                     otherwise another party signed"
+                    "ask the server's operator whether the receipt key was changed; if so: upseal known accept {address}; \
+                     otherwise an attacker signed"
                 );
                 return Fault {
                     kind: FaultKind::Unproven,
@@ -228,34 +230,35 @@ impl UploadError {
             Self::Receipt(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
-                "somebody answered who is not the server that proved itself; do not rely on what was sent",
+                "the answer is not from the server that proved itself; do not rely on what was sent",
             ),
             Self::Known(_) => (
                 FaultKind::Local,
                 Blame::User,
-                "the file was sent; correct the file of known servers, or take the line out",
+                "the file was sent; correct the file of known servers, or remove the line",
             ),
             Self::Seal(_) | Self::Random | Self::Threads(_) => (FaultKind::Broken, Blame::System, ""),
+            Self::Bug(_) => (FaultKind::Broken, Blame::System, "this is a bug in upseal; please report it"),
             Self::Grown { .. } | Self::Changed => (
                 FaultKind::Local,
                 Blame::User,
-                "the server published nothing of it; send it when nothing writes to it, or send a copy",
+                "the server discards the incomplete file; send it when no program writes to it, or send a copy",
             ),
             Self::Source(_) | Self::Shrunk { .. } => {
-                (FaultKind::Local, Blame::System, "the server published nothing of it; send it again")
+                (FaultKind::Local, Blame::System, "the server discards the incomplete file; send it again")
             }
             Self::Keep(_) | Self::KeepName(_) => (
                 FaultKind::Local,
                 Blame::System,
-                "the server published nothing of the file; send it again without --keep-ciphertext",
+                "the server discards the incomplete file; send it again without --keep-ciphertext",
             ),
             Self::Cut { .. } => (
                 FaultKind::Broken,
                 Blame::Peer,
-                "the server may have refused it, its log says; nothing is published of a cut file",
+                "the server may have refused it (see its log); an incomplete file is discarded",
             ),
             Self::Rejected => {
-                (FaultKind::Refused, Blame::Peer, "it refused what was sent, or failed; its log says why")
+                (FaultKind::Refused, Blame::Peer, "the server refused what was sent, or failed; see its log")
             }
             Self::Refused { reason, limits, .. } => {
                 return Fault {
@@ -268,17 +271,17 @@ impl UploadError {
             Self::Surplus { .. } => (
                 FaultKind::Unconfirmed,
                 Blame::Peer,
-                "it may be no server of this protocol; if it is one, ask its operator whether the file is there",
+                "the server may speak another protocol; if not, ask its operator whether the file was stored",
             ),
             Self::EndedAfterUs => (
                 FaultKind::Unconfirmed,
                 Blame::Peer,
-                "try --framing, --padding, --key-form or --key-length-bytes, or ask its operator for the file",
+                "try --framing, --padding, --key-form or --key-length-bytes, or ask the operator whether the file was stored",
             ),
             Self::Unconfirmed { .. } => (
                 FaultKind::Unconfirmed,
                 Blame::Peer,
-                "ask its operator whether the file is there, or wait longer with --patience",
+                "ask the server's operator whether the file was stored, or wait longer with --patience",
             ),
         };
         Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
@@ -297,10 +300,10 @@ fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
         }
         Some(Refusal::Size) => "ask the server's operator to raise --max-file".to_owned(),
         Some(Refusal::Disk) => {
-            "ask the server's operator to make room; the server's log says more".to_owned()
+            "ask the server's operator to free disk space; the server's log has details".to_owned()
         }
         Some(Refusal::Name) => "rename the file".to_owned(),
         Some(Refusal::Busy) => "send it again later".to_owned(),
-        None | Some(Refusal::Policy | Refusal::Content) => "the server's log says why".to_owned(),
+        None | Some(Refusal::Policy | Refusal::Content) => "see the server's log".to_owned(),
     }
 }

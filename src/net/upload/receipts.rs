@@ -1,50 +1,50 @@
-//! The client's side of receipts (PROTOCOL.md, "Receipt").
+//! The client's side of receipts (docs/protocol.md, section Receipts).
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use super::{Upload, UploadError};
+use super::link::Unanswered;
+use super::{Security, Unconfirmed, Upload, UploadError};
 use crate::clock;
 use crate::crypto::challenge;
 use crate::crypto::receipt::{Certificates, Receipt, Request, Salt, Statement};
 use crate::digest::Digest;
 use crate::net::handshake::AnswerDecoder;
-use crate::net::wire::{Mode, word};
 use crate::trust::receipts::Signers;
 use crate::trust::{Anchor, TrustError};
 
-/// What stands where a certificate begins.
+/// First line of a certificate.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
-/// Why a receipt does not hold. Somebody signed something else, or nobody signed this.
+/// Reason why a receipt is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
-    /// It is not text, or no statement.
-    #[error("it is no statement: {0}")]
+    /// The bytes are no text, or no statement.
+    #[error("cannot parse the statement: {0}")]
     NotOne(String),
-    /// Made for something else.
-    #[error("it answers another request than ours")]
+    /// The statement is for another request.
+    #[error("it answers a different request")]
     AnotherRequest,
-    /// One of its certificates is missing, or does not hold.
+    /// One of its certificates is missing, or not valid.
     #[error("{0}")]
     Certificates(String),
-    /// Made by somebody else.
+    /// The server's key in it is not the one that proved itself.
     #[error("it is of another key than the one that proved itself")]
     AnotherKey,
-    /// It was signed by another receipt key than the one that is certified beside it.
-    #[error("it names another receipt key than the one that is certified beside it")]
+    /// The receipt key in it is not the one in its certificate.
+    #[error("it names another receipt key than its certificate")]
     AnotherReceiptKey,
-    /// The known receipt key did not sign it, but another one.
+    /// Another receipt key than the known one signed it.
     #[error(
-        "{address} has another receipt key than before: known is sha256:{known}, now it is sha256:{offered}; what was sent \
-         is not confirmed"
+        "the receipt key of {address} changed: known is sha256:{known}, now it is sha256:{offered}; what was sent is not \
+         confirmed"
     )]
     ReceiptKeyChanged {
-        /// The server, escaped.
+        /// Address of the server, escaped.
         address: String,
-        /// The known receipt key.
+        /// Fingerprint of the known receipt key.
         known: Digest,
-        /// The one that signed.
+        /// Fingerprint of the key that signed.
         offered: Digest,
     },
     /// The server's own key signed it, although a receipt key is known.
@@ -53,35 +53,35 @@ pub enum ReceiptError {
          can be forged"
     )]
     ReceiptKeyDropped {
-        /// The server, escaped.
+        /// Address of the server, escaped.
         address: String,
-        /// The known receipt key.
+        /// Fingerprint of the known receipt key.
         known: Digest,
     },
-    /// The signature is not over it, or not a receipt's.
-    #[error("its signature does not hold")]
+    /// The signature is not over this statement, or not that of a receipt.
+    #[error("its signature is not valid")]
     Signature,
 }
 
-/// What a server says when it is asked for receipts.
+/// Answer of a server to a receipt request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmation {
-    /// Its statement, signed.
+    /// A signed statement.
     Receipt(Box<Receipt>),
-    /// It signed the request as it signs anything: it has read everything before it, and claims no more.
+    /// A signature over the request, as over any message: the server has read everything before it, and states no more.
     Answer,
 }
 
-/// What was asked, and not answered yet.
+/// A request that is not answered yet.
 pub struct Question {
     request: Request,
     salt: Option<Salt>,
 }
 
 impl Upload {
-    /// Asks for receipts of these files of this connection, and waits until the server has them on disk.
+    /// Requests receipts for these files of this connection, and waits until the server has the files on disk.
     ///
-    /// `anchor` is needed in Plain alone, where no server has proved itself before.
+    /// `anchor` is needed in Plain only, where the server has not proved itself.
     ///
     /// # Errors
     /// As [`Upload::hear`].
@@ -94,68 +94,53 @@ impl Upload {
         self.hear(&question, anchor)
     }
 
-    /// Asks for receipts of these files. More files may follow before the answer is heard: it is short enough to
-    /// wait in the kernel, and one question is enough to be out.
+    /// Requests receipts for these files. More files may be sent before [`Upload::hear`]: the answer is short enough to
+    /// wait in the kernel. Only one request may be open.
     ///
     /// # Errors
-    /// The server broke off.
+    /// The server closed the connection.
     pub fn ask(&mut self, files: RangeInclusive<u64>) -> Result<Question, UploadError> {
-        let salted_for = self.server.as_ref().filter(|_| self.dialect.variant.is_secret());
-        let (request, salt) = Request::new(self.hello, files, salted_for)?;
-        let text = request.to_text();
-        let message = [&Mode::Authenticate.word()[..], &word(text.len() as u64), text.as_bytes()].concat();
-        self.connection
-            .set_patience(super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK));
-        self.notice()?;
-        self.connection.send(&message, |_| ()).map_err(|e| self.broken_off(Some(&e)))?;
-        self.is_owed = true;
+        let salted_for = match &self.security {
+            Security::Plain | Security::Ap(_) => None,
+            Security::Cp1(server) | Security::Cp2(server, _) => Some(&server.key),
+        };
+        let (request, salt) = Request::new(self.link.hello, files, salted_for)?;
+        self.link.connection.set_patience(self.receipt_patience());
+        self.link.notice()?;
+        let sent = self.link.send_challenge(request.to_text().as_bytes());
+        sent.map_err(|e| self.link.broken_off(Some(&e)))?;
         Ok(Question { request, salt })
     }
 
-    /// Waits for the answer.
+    /// Waits for the answer to a request.
     ///
     /// # Errors
-    /// [`UploadError::Receipt`]: what came must not be believed. [`UploadError::Rejected`]: the server broke off
-    /// instead, as ours does when it refuses a file.
+    /// [`UploadError::Receipt`]: the receipt is not valid. [`UploadError::Rejected`]: the server reset the connection, as
+    /// our server does when it refuses a file.
     pub fn hear(
         &mut self,
         question: &Question,
         anchor: Option<&Anchor>,
     ) -> Result<Confirmation, UploadError> {
         let Question { request, salt } = question;
-        let patience = super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed / super::SLOW_DISK);
-        self.connection.set_patience(patience);
-        self.connection.set_limit(Some(Instant::now() + patience + super::RECEIPT_LIMIT));
-        let mut decoder = AnswerDecoder::for_receipt();
-        let answer = loop {
-            if decoder.is_empty()
-                && let Some(refused) = self.refusal()
-            {
-                return Err(refused);
-            }
-            let (taken, answer) =
-                decoder.feed(self.connection.buffered()).map_err(|e| ReceiptError::NotOne(e.to_string()))?;
-            self.connection.consume(taken);
-            if let Some(answer) = answer {
-                break answer;
-            }
-            match self.connection.fill() {
-                Ok(0) => return Err(self.broken_off(None)),
-                Ok(_) => {}
-                Err(e) => return Err(self.broken_off(Some(&e))),
-            }
-        };
-        self.is_owed = false;
-        self.connection.set_limit(None);
-        (self.unconfirmed, self.unconfirmed_wire, self.unconfirmed_blocks) = (0, 0, 0);
+        let patience = self.receipt_patience();
+        self.link.connection.set_patience(patience);
+        self.link.connection.set_limit(Some(Instant::now() + patience + super::RECEIPT_LIMIT));
+        let answer = self.link.read_answer(AnswerDecoder::for_receipt()).map_err(|why| match why {
+            Unanswered::Refused(refused) => refused,
+            Unanswered::Malformed(why) => ReceiptError::NotOne(why.to_string()).into(),
+            Unanswered::Broken(cause) => self.link.broken_off(cause.as_ref()),
+        })?;
+        self.unconfirmed = Unconfirmed::default();
         let blob = String::from_utf8(answer.certificate)
-            .map_err(|_| ReceiptError::NotOne("it is not text".to_owned()))?;
-        // Whatever vouched for the server's own key vouches for its receipts.
-        let anchor = self.anchor.as_ref().or(anchor).ok_or(UploadError::NoAnswer(None))?;
+            .map_err(|_| ReceiptError::NotOne("not UTF-8".to_owned()))?;
+        // The CA of the server's key is also the CA of its receipts.
+        let anchor =
+            self.anchor().or(anchor).ok_or(UploadError::Bug("a receipt in Plain, but no CA to check it"))?;
         let refused = |why: TrustError| ReceiptError::Certificates(why.to_string());
         if !blob.starts_with("upseal/1 stored\n") {
-            let key = if let Some(key) = &self.server {
-                key.clone()
+            let key = if let Some(server) = self.security.server() {
+                server.key.clone()
             } else {
                 let pem = &blob[blob.find(PEM).unwrap_or(blob.len())..];
                 anchor.check(pem.as_bytes(), clock::unix_seconds()).map_err(refused)?.0
@@ -166,22 +151,27 @@ impl Upload {
         }
         let (statement, certificates) = Statement::parse(&blob, request.files.clone())
             .map_err(|e| ReceiptError::NotOne(e.to_string()))?;
-        // Read to the letter: it is the text of the statement.
+        // Byte for byte: the signature covers this text.
         let text = blob[..blob.len() - certificates.len()].to_owned();
         let certificates = Certificates::split(&statement, certificates)
             .ok_or_else(|| ReceiptError::Certificates("a certificate is missing".to_owned()))?;
         let signers = anchor.check_signers(&certificates, clock::unix_seconds()).map_err(refused)?;
         let receipt =
             Receipt { statement, text, signature: answer.signature, salt: salt.clone(), certificates };
-        if self.server.as_ref().is_some_and(|proven| *proven != signers.server.key) {
+        if self.security.server().is_some_and(|proven| proven.key != signers.server.key) {
             return Err(ReceiptError::AnotherKey.into());
         }
         check(&receipt, request, &signers)?;
         Ok(Confirmation::Receipt(Box::new(receipt)))
     }
+
+    /// Longest silence before a receipt: the server syncs its disk first.
+    fn receipt_patience(&self) -> Duration {
+        super::SEND_PATIENCE + Duration::from_secs(self.unconfirmed.bytes / super::SLOW_DISK)
+    }
 }
 
-/// Whether a receipt answers this request, names these keys, and was signed as a receipt by the one that must.
+/// Checks that a receipt answers this request, names these keys, and is signed by the right one.
 fn check(receipt: &Receipt, request: &Request, signers: &Signers) -> Result<(), ReceiptError> {
     if receipt.statement.request != request.digest() {
         return Err(ReceiptError::AnotherRequest);

@@ -21,7 +21,7 @@ use crate::net::connection::Connection;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
 use crate::net::stream::{Interrupter, Tcp};
-use crate::net::upload::{Content, SEND_PATIENCE, Upload};
+use crate::net::upload::{Content, SEND_PATIENCE, Start};
 use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use crate::trust::Anchor;
 
@@ -182,14 +182,10 @@ fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest, clock: 
     let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
     let address = server.address().to_string();
     let tcp = Tcp::connect(&address, Duration::from_secs(10), &Interrupter::default()).unwrap();
-    let mut upload = Upload::new(Connection::new(Box::new(tcp), SEND_PATIENCE), Dialect::of(variant));
+    let mut upload = Start::new(Connection::new(Box::new(tcp), SEND_PATIENCE), Dialect::of(variant))
+        .proven_by(anchor)
+        .unwrap();
     upload.set_digest(digest);
-    if variant.authenticates() {
-        upload.prove(anchor, None).unwrap();
-    }
-    if variant == Variant::Cp2 {
-        upload.agree().unwrap();
-    }
     let meter = Meter::default();
     clock.set(&meter);
     if slow == Slow::Seal {

@@ -1,6 +1,6 @@
-//! The program as a person meets it: in a pseudo-terminal, by the keys that it prints.
+//! The program in a pseudo-terminal, used by the keys that it shows.
 //!
-//! `UPSEAL_BINARY` names another build of it, as `.ci/run` does for the release build.
+//! `UPSEAL_BINARY` names another build of the program, as `.ci/run` does for the release build.
 #![cfg(feature = "tui")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use pty::Terminal;
 use rustix::process::{Signal, kill_process};
 
-/// At the design size.
+/// Starts the program at the design size of 80×24.
 fn start(folder: &Path, home: &Path) -> Terminal {
     const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
     const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
@@ -30,7 +30,7 @@ fn binary() -> PathBuf {
     env::var_os("UPSEAL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_upseal").into()).into()
 }
 
-/// SHA-256 by the system's own tool, not by ours.
+/// Returns the SHA-256 of a file by the system's own tool, not by this program.
 fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap()[..64].to_owned()
@@ -61,7 +61,7 @@ fn a_new_user_marks_two_files_and_sees_them_arrive() {
     terminal.mark(&["notes.txt", "video of the day.bin"]);
     terminal.press(&upload);
     terminal.until_text("Queue 2 of 2 delivered");
-    // In the queue, by a receipt, and among what this computer received.
+    // Both files are shown in the queue with a receipt, and among the received files.
     terminal.until("two of each", |screen| screen.contents().matches("stored ✓").count() == 4);
 
     let expected: BTreeMap<String, String> =
@@ -85,12 +85,12 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     assert!(shown.contains("CP2 was"), "{shown}");
     assert!(shown.matches("delivered ✓").count() == 2 && !shown.contains('✗'), "{shown}");
     assert!(shown.contains("server's RSA: "), "the bottleneck of CP1: {shown}");
-    // From the back of the room: the winner first.
+    // In large letters: the winner first.
     terminal.press("z");
     let shown = terminal.until_text("2nd  CP1 OAEP");
     assert!(shown.find("1st  CP2 Fernet") < shown.find("2nd  CP1 OAEP"), "{shown}");
     terminal.press("z");
-    // Four lanes together.
+    // Four parallel lanes.
     terminal.press("+");
     terminal.press("+");
     terminal.press("m");
@@ -105,7 +105,7 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     assert!(terminal.end().success());
 }
 
-/// A server of its own process; it does not outlive this.
+/// Server in a process of its own, which ends with this value.
 struct Served {
     child: Child,
     address: String,
@@ -133,7 +133,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
+fn a_changed_key_fills_the_screen_until_it_is_accepted() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let digest = file(folder.path(), "notes.txt", 812);
     let upseal = |words: &[&str]| {
@@ -161,7 +161,7 @@ fn another_key_than_before_fills_the_screen_until_it_is_accepted() {
     assert!(shown.contains("NOTHING WAS SENT") && shown.contains("abab abab"), "{shown}");
     assert_eq!(fs::read_dir(home.path().join("stored")).unwrap().count(), 0);
 
-    // It is deaf at first, for whoever was typing.
+    // Keys are ignored at first, because the user may have been typing.
     let accept = terminal.printed_key(" accept the new key");
     let deadline = Instant::now() + pty::PATIENCE;
     while !terminal.screen.0.lock().unwrap().screen().contents().contains("is accepted") {
@@ -184,7 +184,7 @@ fn control_c_while_sending_cancels_and_the_second_quits() {
     let mut terminal = start(folder.path(), home.path());
     terminal.until_text("127.0.0.1:");
     terminal.point_at("large.bin");
-    // CP1, which takes a while.
+    // CP1 takes a while.
     terminal.press("Pu");
     terminal.until_text("sending");
     terminal.press("\x03");
@@ -220,7 +220,7 @@ fn control_z_gives_the_terminal_back_and_returning_draws_all_of_it() {
         }
         terminal.until_stopped();
         terminal.assert_restored();
-        // Whatever ran meanwhile left its traces.
+        // A program that ran meanwhile left something on the screen.
         terminal.screen.0.lock().unwrap().process(b"\x1b[2Jleft by a shell");
         kill_process(terminal.pid(), Signal::CONT).unwrap();
         let shown = terminal.until("the whole screen again", |screen| {
@@ -279,7 +279,7 @@ fn a_new_size_is_drawn() {
 }
 
 #[test]
-fn without_a_terminal_it_points_to_send_and_draws_nothing() {
+fn without_a_terminal_it_names_send_and_draws_nothing() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let output = Command::new(binary())
         .current_dir(folder.path())
@@ -300,7 +300,7 @@ fn the_program_ends_when_its_terminal_goes_away() {
     file(folder.path(), "notes.txt", 812);
     let mut terminal = start(folder.path(), home.path());
     terminal.until_text("notes.txt");
-    // The reader thread has a twin of it, which ends with the program.
+    // The reader thread has a copy of the terminal, which ends with the program.
     drop(terminal.master.take());
     kill_process(terminal.pid(), Signal::HUP).unwrap();
     terminal.end();

@@ -19,7 +19,7 @@ use super::link::Link;
 use super::listing::Clock;
 use super::overlay::Overlays;
 use super::screen::screens::Screens;
-use super::screen::{Context, Start, View};
+use super::screen::{ActionContext, Start, View};
 use super::shared::Shared;
 use super::theme::{Focus, Look};
 use super::widgets::Pane;
@@ -177,10 +177,14 @@ impl App {
     }
 
     /// Lets the screens act, and returns what they request.
-    fn with(&mut self, now: Duration, act: impl FnOnce(&mut Screens, &mut Context<'_>)) -> Vec<Request> {
+    fn with(
+        &mut self,
+        now: Duration,
+        act: impl FnOnce(&mut Screens, &mut ActionContext<'_>),
+    ) -> Vec<Request> {
         let is_busy = self.screens.is_busy();
         let (shared, overlays) = (&mut self.shared, &mut self.overlays);
-        let mut cx = Context { shared, overlays, now, is_busy, requests: Vec::new() };
+        let mut cx = ActionContext { shared, overlays, now, is_busy, requests: Vec::new() };
         act(&mut self.screens, &mut cx);
         cx.requests
     }

@@ -1,7 +1,7 @@
 //! The terminal front end.
 //!
 //! ```text
-//!  input, signals, listings ──▶ event ──▶ ┐
+//!  input, signals, listings ──▶ sources ─▶┐
 //!                                         │ run loop ──▶ app ──▶ screens, overlays     state changes
 //!  transfer threads ── Event ───────────▶ ┘    │          │
 //!                   ◀─ Command ───────────────────────────┘
@@ -12,6 +12,14 @@
 //! be done there (send a command, read a folder, quit) comes back as an effect, which the loop below carries out. A
 //! picture depends only on the state and the time: no widget can reach a disk, a clock or a channel.
 //!
+//! - `app`: the whole state, and which part of it a key, a click or an event is for.
+//! - `screen`: the five screens. Each implements the trait `Screen`; `screens` is the list of them.
+//! - `overlay`: dialogs, questions, the help, warnings.
+//! - `shared`: what several screens show or change; `effect`: what they ask of each other and of the loop below.
+//! - `layout`: geometry and focus; `chrome`: header and footer; `widgets`: lists, bars, charts, text input.
+//! - `keymap`, `theme`, `text`, `fit`: keys, styles, sentences, fitting text into columns.
+//! - `sources`, `terminal`: what wakes the loop, and what it draws on.
+//!
 //! At most 20 pictures a second are drawn while something moves and 60 otherwise; none while nothing changes.
 
 mod app;
@@ -19,7 +27,6 @@ mod capture;
 mod chrome;
 mod effect;
 mod estimate;
-mod event;
 mod fit;
 mod keymap;
 mod layout;
@@ -31,6 +38,7 @@ mod page;
 mod recording;
 mod screen;
 mod shared;
+mod sources;
 mod terminal;
 mod text;
 mod theme;
@@ -50,11 +58,11 @@ use ratatui::layout::Rect;
 
 use self::app::App;
 use self::effect::Effect;
-use self::event::{Call, Sources};
 use self::link::Link;
 pub use self::link::Peer;
 use self::listing::Clock;
 use self::screen::Start;
+use self::sources::{Call, Sources};
 use self::terminal::Screen;
 use self::theme::{Glyphs, Look, Theme};
 use crate::event::{Command, Dialect, Event, Target};

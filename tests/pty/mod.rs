@@ -1,6 +1,6 @@
-//! A pseudo-terminal with the program in it: types keys, reads the screen.
+//! A pseudo-terminal that runs the program: types keys and reads the screen.
 //!
-//! Shared by the tests and by the example that draws the README's pictures; each uses a part.
+//! The tests and the example that draws the README's pictures share this module; each uses a part of it.
 #![allow(dead_code, reason = "each user needs a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-/// Long enough for a busy machine; it is a bound, not an expectation.
+/// Timeout of all waits: long enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub type Screen = Arc<(Mutex<vt100::Parser>, Condvar)>;
 
-/// The variables by which the program finds a home of its own: nothing is read from or written to the user's.
+/// Environment variables that give the program its own home, so that it neither reads nor writes the user's files.
 pub fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
     [
         ("HOME", home.to_owned()),
@@ -42,7 +42,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the program in `folder`, with a home of its own.
+    /// Starts the program in `folder`, with its own home.
     pub fn start(binary: &Path, folder: &Path, home: &Path, columns: NonZeroU16, rows: NonZeroU16) -> Self {
         let size = PtySize { rows: rows.get(), cols: columns.get(), pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
@@ -95,7 +95,7 @@ impl Terminal {
         self.until(text, |screen| screen.contents().contains(text))
     }
 
-    /// The key that the last line prints before these words.
+    /// Returns the key that the footer shows before these words.
     pub fn printed_key(&self, words: &str) -> String {
         let contents = self.until_text(words);
         let line = contents.lines().rev().find(|line| line.contains(words)).unwrap();
@@ -128,7 +128,7 @@ impl Terminal {
         }
     }
 
-    /// Marks files by the printed key, and waits until the browser counts them.
+    /// Marks files by the key in the footer, and waits until the browser counts them.
     pub fn mark(&mut self, names: &[&str]) {
         let key = self.printed_key(" mark");
         for (before, name) in names.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Terminal {
         Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
     }
 
-    /// Waits for the program's end.
+    /// Waits for the end of the program.
     pub fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -154,7 +154,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until the program has been stopped, not ended.
+    /// Waits until the program was stopped (not ended).
     pub fn until_stopped(&self) {
         let deadline = Instant::now() + PATIENCE;
         let options = WaitOptions::UNTRACED | WaitOptions::NOHANG;
@@ -167,7 +167,7 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal another size.
+    /// Changes the size of the terminal.
     pub fn resize(&self, columns: u16, rows: u16) {
         let cells = |n| NonZeroU16::new(n).unwrap();
         self.screen.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
@@ -175,14 +175,14 @@ impl Terminal {
         master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
-    /// Whether lines are edited and echoed by the terminal.
+    /// Returns whether the terminal edits and echoes lines.
     pub fn is_cooked(&self) -> bool {
         let master = self.master.as_ref().unwrap();
         let flags = format!("{:?}", master.get_termios().unwrap().local_flags);
         flags.contains("ICANON") && flags.contains("ECHO")
     }
 
-    /// The terminal is as a shell wants it.
+    /// Checks that the terminal is restored for a shell.
     pub fn assert_restored(&self) {
         self.until("the shell's own screen and cursor", |screen| {
             !screen.alternate_screen()
@@ -190,7 +190,7 @@ impl Terminal {
                 && !screen.bracketed_paste()
                 && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
-        // The modes above come with the output; this one is the device's, a moment later.
+        // The modes above arrive with the output; this one is set on the device a moment later.
         let deadline = Instant::now() + PATIENCE;
         while !self.is_cooked() {
             assert!(Instant::now() < deadline, "lines are not edited again");
@@ -201,7 +201,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed.
+        // The program has ended already, unless the test failed.
         let _ = self.child.kill();
     }
 }

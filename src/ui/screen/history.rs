@@ -12,7 +12,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Context, Screen, Start, View};
+use super::{ActionContext, Screen, Start, View};
 use crate::event::{Event, Kept, Track};
 use crate::history::{self, Entry, Filter as Query, Outcome};
 use crate::messages::units;
@@ -299,7 +299,7 @@ impl Screen for History {
         if self.list.filter().is_typing() { Place::Text } else { Place::History }
     }
 
-    fn act(&mut self, action: Action, _: &mut Context<'_>) -> bool {
+    fn act(&mut self, action: Action, _: &mut ActionContext<'_>) -> bool {
         match action {
             Action::Filter => self.list.type_filter(),
             Action::Accept => self.list.keep_filter(),

@@ -43,7 +43,7 @@ pub(super) struct Start<'a> {
 }
 
 /// What an action can use besides the screen it is for.
-pub(super) struct Context<'a> {
+pub(super) struct ActionContext<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) overlays: &'a mut Overlays,
     /// Time since the program began.
@@ -54,7 +54,7 @@ pub(super) struct Context<'a> {
     pub(super) requests: Vec<Request>,
 }
 
-impl Context<'_> {
+impl ActionContext<'_> {
     pub(super) fn ask(&mut self, request: Request) {
         self.requests.push(request);
     }
@@ -131,7 +131,7 @@ pub(super) trait Screen {
     fn place(&self) -> Place;
 
     /// Carries out an action; `false` if it is not one of this screen's.
-    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool;
+    fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool;
 
     /// Moves the cursor of a pane.
     fn step(&mut self, _pane: PaneId, _step: Step, _shared: &mut Shared) {}

@@ -7,7 +7,7 @@ use super::race::Race;
 use super::server::Server;
 use super::session::Session;
 use super::upload::Upload;
-use super::{Context, Screen, Start};
+use super::{ActionContext, Screen, Start};
 use crate::event::{Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
@@ -204,7 +204,7 @@ impl Screens {
     // Actions
 
     /// Carries out an action of the open screen, or one that means the same on each.
-    pub(in crate::ui) fn act(&mut self, action: Action, cx: &mut Context<'_>) {
+    pub(in crate::ui) fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) {
         if !self.with_open(|screen| screen.act(action, cx)) && !self.scrolls(action, cx.shared) {
             self.act_on_any(action, cx);
         }
@@ -229,7 +229,7 @@ impl Screens {
         true
     }
 
-    fn act_on_any(&mut self, action: Action, cx: &mut Context<'_>) {
+    fn act_on_any(&mut self, action: Action, cx: &mut ActionContext<'_>) {
         match action {
             Action::Show(number) => self.show(usize::from(number).saturating_sub(1)),
             Action::NextPane => self.focus_on(self.open().ring().next()),
@@ -256,7 +256,7 @@ impl Screens {
     }
 
     /// Carries out a request that one screen, or an overlay, makes of another screen.
-    pub(in crate::ui) fn carry_out(&mut self, request: Request, cx: &mut Context<'_>) {
+    pub(in crate::ui) fn carry_out(&mut self, request: Request, cx: &mut ActionContext<'_>) {
         match request {
             Request::Effect(_) => cx.ask(request),
             Request::ShowRace => self.show(RACE),

@@ -19,7 +19,7 @@ use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::connect::Connect;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
-use crate::ui::screen::{Context, Screen, Start, View};
+use crate::ui::screen::{ActionContext, Screen, Start, View};
 use crate::ui::shared::Shared;
 use crate::ui::text;
 use crate::ui::widgets::list::Step;
@@ -33,7 +33,7 @@ impl Race {
     }
 
     /// Shows the race, and starts one with this file if none runs.
-    pub(in crate::ui::screen) fn race(&mut self, file: Option<(PathBuf, u64)>, cx: &mut Context<'_>) {
+    pub(in crate::ui::screen) fn race(&mut self, file: Option<(PathBuf, u64)>, cx: &mut ActionContext<'_>) {
         if self.is_running() {
             cx.ask(Request::ShowRace);
             return;
@@ -47,7 +47,7 @@ impl Race {
         self.start_or_stop(cx);
     }
 
-    fn start_or_stop(&mut self, cx: &mut Context<'_>) {
+    fn start_or_stop(&mut self, cx: &mut ActionContext<'_>) {
         if self.is_fresh(cx.now) {
             return;
         }
@@ -66,7 +66,7 @@ impl Race {
     }
 
     /// Starts the race, but asks first if CP1 would take long.
-    pub(in crate::ui::screen) fn start_or_ask(&mut self, order: RaceOrder, cx: &mut Context<'_>) {
+    pub(in crate::ui::screen) fn start_or_ask(&mut self, order: RaceOrder, cx: &mut ActionContext<'_>) {
         match self.if_expensive(&order, cx.shared) {
             Some(words) => cx.open(Overlay::Question(Question::ExpensiveRace { words, order })),
             None => self.order(order, cx),
@@ -91,7 +91,7 @@ impl Race {
     }
 
     /// Starts the race.
-    pub(in crate::ui::screen) fn order(&mut self, order: RaceOrder, cx: &mut Context<'_>) {
+    pub(in crate::ui::screen) fn order(&mut self, order: RaceOrder, cx: &mut ActionContext<'_>) {
         cx.shared.interrupted = false;
         self.ordered(cx.now);
         cx.send(Command::Race(order));
@@ -193,7 +193,7 @@ impl Screen for Race {
         Place::Race
     }
 
-    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+    fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
         match action {
             Action::StartStop => self.start_or_stop(cx),
             Action::NextPane => self.next_lane(1),

@@ -12,7 +12,7 @@ use ratatui::widgets::Widget as _;
 
 use self::refusals::Refusals;
 use self::sessions::Sessions;
-use super::{Context, Screen, Start, View};
+use super::{ActionContext, Screen, Start, View};
 use crate::event::{Blame, Event, Kept, Track};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
@@ -99,7 +99,7 @@ impl Screen for Server {
         Place::Server
     }
 
-    fn act(&mut self, _: Action, _: &mut Context<'_>) -> bool {
+    fn act(&mut self, _: Action, _: &mut ActionContext<'_>) -> bool {
         false
     }
 

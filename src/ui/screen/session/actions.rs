@@ -13,7 +13,7 @@ use crate::ui::effect::{Effect, Request};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::Overlays;
-use crate::ui::screen::{Context, Screen, Start, View};
+use crate::ui::screen::{ActionContext, Screen, Start, View};
 use crate::ui::shared::Shared;
 use crate::ui::text;
 use crate::ui::widgets::list::Step;
@@ -29,7 +29,7 @@ impl Session {
         Self { with_plaintext: start.with_plaintext, ..Self::default() }
     }
 
-    fn save(&self, cx: &mut Context<'_>) {
+    fn save(&self, cx: &mut ActionContext<'_>) {
         match self.shown() {
             Some(recording) => cx.effect(Effect::Save(Capture::of(recording, self.with_plaintext))),
             None => cx.say(text::NOTHING_TO_SAVE),
@@ -78,7 +78,7 @@ impl Screen for Session {
         Place::Session
     }
 
-    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+    fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
         match action {
             Action::StepBack => self.go(Step::Up(1)),
             Action::StepOn => self.go(Step::Down(1)),

@@ -17,7 +17,7 @@ use self::browser::{Browser, Under};
 use self::card::Card;
 use self::queue::Queue;
 use self::speed::Speed;
-use super::{Context, Screen, Start, View};
+use super::{ActionContext, Screen, Start, View};
 use crate::event::{Command, Event, Fault, FaultKind, Job, JobId, Snapshot, State, Target, Track, Variant};
 use crate::ui::effect::{Effect, Request};
 use crate::ui::estimate::{self, Bill, Load};
@@ -72,7 +72,7 @@ impl Upload {
     // Orders
 
     /// Uploads the chosen files, but asks first if CP1 would take long.
-    pub(super) fn upload(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn upload(&mut self, cx: &mut ActionContext<'_>) {
         let files = self.browser.chosen();
         if files.is_empty() {
             cx.say(text::NO_SUCH_UPLOAD);
@@ -102,7 +102,7 @@ impl Upload {
     }
 
     /// Sends an upload that the user has confirmed, or sends it with CP2.
-    pub(super) fn confirmed(&mut self, mut jobs: Vec<Job>, use_cp2: bool, cx: &mut Context<'_>) {
+    pub(super) fn confirmed(&mut self, mut jobs: Vec<Job>, use_cp2: bool, cx: &mut ActionContext<'_>) {
         if use_cp2 {
             cx.shared.dialect.variant = Variant::Cp2;
             for job in &mut jobs {
@@ -113,7 +113,7 @@ impl Upload {
         self.order(jobs, cx);
     }
 
-    fn order(&mut self, jobs: Vec<Job>, cx: &mut Context<'_>) {
+    fn order(&mut self, jobs: Vec<Job>, cx: &mut ActionContext<'_>) {
         cx.shared.interrupted = false;
         // The files are in the queue now; a second u must not send them again.
         self.browser.mark_none();
@@ -123,13 +123,13 @@ impl Upload {
     // Folders
 
     /// Shows the folder at a typed path.
-    pub(super) fn go_to(&mut self, typed: &str, cx: &mut Context<'_>) {
+    pub(super) fn go_to(&mut self, typed: &str, cx: &mut ActionContext<'_>) {
         let to = listing::expand(typed, cx.shared.home.as_deref());
         let to = listing::tidy(&self.browser.folder().join(to));
         self.open(to, cx);
     }
 
-    fn open(&mut self, folder: PathBuf, cx: &mut Context<'_>) {
+    fn open(&mut self, folder: PathBuf, cx: &mut ActionContext<'_>) {
         // `..` goes up like h does, with the cursor on the folder that was left.
         let request = if Some(folder.as_path()) == self.browser.folder().parent() {
             self.browser.parent()
@@ -141,7 +141,7 @@ impl Upload {
         }
     }
 
-    fn act_on_browser(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+    fn act_on_browser(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
         match action {
             Action::Enter => match self.browser.under() {
                 Under::Folder(folder) => self.open(folder, cx),
@@ -171,7 +171,7 @@ impl Upload {
         true
     }
 
-    fn act_on_queue(&self, action: Action, cx: &mut Context<'_>) -> bool {
+    fn act_on_queue(&self, action: Action, cx: &mut ActionContext<'_>) -> bool {
         let command = match (action, self.queue.list.under()) {
             (Action::CancelAll, _) if cx.is_busy => Command::CancelAll,
             (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
@@ -332,7 +332,7 @@ impl Screen for Upload {
         }
     }
 
-    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+    fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
         match action {
             Action::NextProtocol => {
                 cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 1);

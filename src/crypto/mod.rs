@@ -96,7 +96,7 @@ pub trait Open: Send {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The file is shorter than when its length was sent.
-    #[error("the file ended after {given} bytes, and {promised} were promised")]
+    #[error("the file ended after {given} bytes (announced: {promised})")]
     Short {
         /// Bytes promised at creation.
         promised: u64,
@@ -104,13 +104,13 @@ pub enum SealError {
         given: u64,
     },
     /// The file is longer than when its length was sent.
-    #[error("the file has more than the {promised} bytes that were promised")]
+    #[error("the file has more than the announced {promised} bytes")]
     Long {
         /// Bytes promised at creation.
         promised: u64,
     },
     /// The body would have 2^64 bytes or more.
-    #[error("{plain_len} bytes are too many for one body")]
+    #[error("a file of {plain_len} bytes is too large for one body")]
     TooLong {
         /// Size of the file in bytes.
         plain_len: u64,
@@ -135,7 +135,7 @@ pub enum OpenError {
     #[error("this machine failed to decrypt the content: {0}")]
     Machine(#[from] rsa_batch::BatchError),
     /// The body ended too early.
-    #[error("the body ended after {got} bytes, and {promised} were announced")]
+    #[error("the body ended after {got} bytes (announced: {promised})")]
     Short {
         /// Bytes announced.
         promised: u64,
@@ -143,13 +143,13 @@ pub enum OpenError {
         got: u64,
     },
     /// The body is too long.
-    #[error("the body has more than the {promised} bytes that were announced")]
+    #[error("the body has more than the announced {promised} bytes")]
     Long {
         /// Bytes announced.
         promised: u64,
     },
     /// A token cannot have this length.
-    #[error("no token is {body_len} bytes long")]
+    #[error("invalid length of a token: {body_len} bytes")]
     NotAToken {
         /// Length of the body in bytes.
         body_len: u64,

@@ -195,10 +195,10 @@ fn lengths_that_no_body_of_the_variant_has_are_refused() {
         (&cp1, 255, "no multiple of the block length"),
         (&cp1, 257, "no multiple of the block length"),
         (&cp1, 2, "no multiple of the block length"),
-        (&cp2, 0, "no token is 0 bytes long"),
-        (&cp2, token - 1, "no token is"),
-        (&cp2, token + 1, "no token is"),
-        (&cp2, 50, "no token is 50 bytes long"),
+        (&cp2, 0, "invalid length of a token: 0 bytes"),
+        (&cp2, token - 1, "invalid length of a token"),
+        (&cp2, token + 1, "invalid length of a token"),
+        (&cp2, 50, "invalid length of a token: 50 bytes"),
     ] {
         let mut bytes = recording.bytes.clone();
         bytes[recording.m1..recording.m1 + 8].copy_from_slice(&m1.to_be_bytes());

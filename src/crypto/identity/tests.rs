@@ -157,7 +157,7 @@ fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
         assert!(matches!(error, IdentityError::Sign { why } if why == fault), "{error}");
         assert_eq!(
             error.to_string(),
-            "this machine failed to sign: an RSA operation went wrong; its result was thrown away; \
+            "this machine failed to sign: an RSA operation gave a wrong result, which was discarded; \
              check this machine's memory and CPU"
         );
     }

@@ -106,7 +106,7 @@ pub enum BatchError {
     #[error("the system gave no randomness")]
     NoRandomness,
     /// A result does not belong to its block: the key, the processor or the memory is defective.
-    #[error("an RSA operation went wrong; its result was thrown away")]
+    #[error("an RSA operation gave a wrong result, which was discarded")]
     Fault,
 }
 

@@ -105,7 +105,7 @@ fn a_machine_that_computes_wrong_results_is_reported_to_the_operator_and_not_to_
         let (seen, (blame, why)) = refused(identity().on_a_failing_machine(), &upload);
         assert_eq!(blame, Blame::System, "{n}: {why}");
         assert!(why.contains("this machine failed to decrypt"), "{n}: {why}");
-        assert!(why.contains("an RSA operation went wrong"), "{n}: {why}");
+        assert!(why.contains("an RSA operation gave a wrong result"), "{n}: {why}");
         assert!(why.contains("test this machine's memory and processor"), "{n}: {why}");
 
         // A bit of the last block, or of the token's last piece: as many bytes, and wrong.

@@ -51,7 +51,7 @@ pub(super) static AUTHORITY: LazyLock<Authority> =
 /// A certificate that `upseal` issues for 30 days.
 pub(super) fn issuer(common_name: &str, bits: usize) -> Made {
     let issued = AUTHORITY.issue(common_name, bits, 30).unwrap();
-    Made { how: format!("our issuer, {bits} bits"), file: issued.certificate_pem.into_bytes() }
+    Made { how: format!("upseal's issuer, {bits} bits"), file: issued.certificate_pem.into_bytes() }
 }
 
 /// A certificate that is assembled byte by byte and signed with the key of `trust/ca.crt`. Before the change it is a

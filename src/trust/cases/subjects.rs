@@ -16,7 +16,7 @@ pub(super) fn names() -> Vec<Case> {
             ],
         ),
         accepted(
-            "CN with ESC and bidi, of our issuer",
+            "CN with ESC and bidi, issued by upseal",
             issuer("a\u{1b}[31mb\u{202e}c", 1024),
             &[r"CN=a\1B[31mb\E2\80\AEc, signed by CN=TEST issuer: RSA 1024 bits, 10 days left", BITS_1024],
         )

@@ -16,8 +16,8 @@ use crate::event::{
 };
 use crate::messages::escape;
 use crate::messages::units;
+use crate::transfer::STALLED;
 use crate::transfer::recognise::day;
-use crate::transfer::sampler::STALLED;
 use crate::transfer::{bottleneck, race};
 
 /// How to print.

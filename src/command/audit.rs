@@ -17,7 +17,7 @@ use crate::history::{Entry, Filter, History, HistoryError, Received, Recovered, 
 use crate::messages::escape;
 use crate::output;
 use crate::transfer::confirm;
-use crate::transfer::recover::{self, ENDING};
+use crate::transfer::receipt_files::{self, EXTENSION};
 
 /// Compares them and names what differs, the first one first. 0: they agree; 1: they do not; 5: something
 /// could not be read.
@@ -81,7 +81,7 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
 
 /// What the receipt of this row's file says, if this folder has one: `NAME.receipt`.
 fn receipt(folder: &Path, row: &Entry) -> Receipt {
-    let path = folder.join(format!("{}{ENDING}", row.name()));
+    let path = folder.join(format!("{}{EXTENSION}", row.name()));
     if !path.is_file() {
         return Receipt::None;
     }
@@ -136,13 +136,13 @@ impl<'a> Strays<'a> {
             }
         }
         let in_effect = history.in_effect(store)?;
-        let compared = in_effect.iter().map(|row| format!("{}{ENDING}", row.name()).into()).collect();
+        let compared = in_effect.iter().map(|row| format!("{}{EXTENSION}", row.name()).into()).collect();
         Ok(Self { folder, named, compared, received })
     }
 
     /// Names every receipt of which there is no row.
     fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), HistoryError> {
-        let listed = recover::list(self.folder)
+        let listed = receipt_files::list(self.folder)
             .map_err(|why| HistoryError::Store { path: self.folder.to_owned(), why })?;
         for (path, _) in listed {
             let Some(name) = path.file_name() else { continue };

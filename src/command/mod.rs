@@ -27,7 +27,7 @@ use crate::event::{Blame, Fault, FaultKind};
 use crate::folders;
 use crate::signals;
 use crate::store::{Folder, Store};
-use crate::transfer::confirm::Keep;
+use crate::transfer::Keep;
 
 /// The terminal UI (feature `tui`).
 ///
@@ -39,8 +39,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
 
     use crate::config::{Layer, Sources};
     use crate::event::Target;
-    use crate::transfer::history_writer::HistoryWriter;
-    use crate::transfer::{EmbeddedOptions, Forecast, Options, Transfer};
+    use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
@@ -66,7 +65,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     let transfer = Transfer::start(Options {
         embedded,
         receipts: receipts(),
-        history_writer: HistoryWriter::at(folders::history()),
+        history_writer: HistoryWriter::new(folders::history()),
         forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
         ..Options::new(known::known_servers())
     })

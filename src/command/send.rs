@@ -19,9 +19,7 @@ use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, T
 use crate::folders;
 use crate::output::{Output, Style};
 use crate::store::Folder;
-use crate::transfer::confirm::Keep;
-use crate::transfer::history_writer::HistoryWriter;
-use crate::transfer::{Options, Transfer};
+use crate::transfer::{HistoryWriter, Keep, Options, Transfer};
 
 /// Between two looks at what happened: small files would otherwise wake this thread, and be held up by it, three
 /// times each.
@@ -53,7 +51,7 @@ pub fn run(args: Send) -> Result<u8, Fault> {
             None => receipts(),
             Some(folder) => apart(folder)?,
         },
-        history_writer: HistoryWriter::at(folders::history()),
+        history_writer: HistoryWriter::new(folders::history()),
         skip_receipted: args.skip_receipted,
         plain_receipts: match (&args.receipts, settings.dialect.variant) {
             (Some(_), Variant::Plain) => Some(Arc::new(anchor(&settings.ca)?)),

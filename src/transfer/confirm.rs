@@ -1,62 +1,26 @@
-//! What was sent and is not confirmed yet, and what a receipt says of it.
+//! Files that were sent and are not confirmed yet, and what a receipt says of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::recover::{ENDING, UNCONFIRMED};
-use crate::crypto::receipt::{Entry, Fate, Receipt, salted};
-use crate::digest::Digest;
-use crate::event::{Blame, Dialect, Event, Fault, FaultKind, Job, Named, State};
+use super::receipt_files::Keep;
+use crate::crypto::receipt::{Entry, Fate, salted};
+use crate::event::{Dialect, Fault, Job, Named, State};
 use crate::messages::escape;
 use crate::meter::Meter;
-use crate::net::Observer;
 use crate::net::upload::SentFile;
-use crate::store::name::MAX_BYTES;
-use crate::store::{FileName, Incoming, Store};
+use crate::store::FileName;
 
-/// How long files may wait for a receipt while others follow them.
+/// The longest time that a file waits for a receipt request while others follow it.
 const LATEST: Duration = Duration::from_secs(1);
-/// Files in a request whose receipts are kept together.
+/// The most files in a request whose receipts share one file.
 const TOGETHER: usize = 256;
-/// Files in a request where each keeps the whole statement for itself.
+/// The most files in a request when each file keeps a copy of the whole statement.
 const APART: usize = 16;
 
-/// Hexadecimal digits of a digest in the name of a receipt.
-const DISTINCT: usize = 16;
-
-/// Where receipts go.
-#[derive(Clone, Default)]
-pub enum Keep {
-    /// Nowhere; they are asked for all the same.
-    #[default]
-    Nowhere,
-    /// One file for each request, named by it.
-    Together {
-        /// The folder.
-        store: Arc<dyn Store>,
-        /// Its path, absolute.
-        folder: PathBuf,
-    },
-    /// `NAME.receipt` for each file.
-    Apart {
-        /// The folder.
-        store: Arc<dyn Store>,
-        /// Its path, absolute.
-        folder: PathBuf,
-    },
-}
-
-impl Keep {
-    /// The folder, absolute; `None`: they are kept nowhere.
-    #[must_use]
-    pub fn folder(&self) -> Option<&Path> {
-        match self {
-            Self::Nowhere => None,
-            Self::Together { folder, .. } | Self::Apart { folder, .. } => Some(folder),
-        }
-    }
-}
+/// Why an upload of which nothing is known is recorded as failed.
+pub const UNCONFIRMED: &str = "sent; upseal stopped before the server confirmed it";
 
 /// One attempt to send a file.
 pub struct Attempt {
@@ -64,25 +28,25 @@ pub struct Attempt {
     pub job: Job,
     /// The name that is sent.
     pub name: String,
-    /// Bytes of the file when it was opened.
+    /// Size of the file in bytes when it was opened.
     pub size: u64,
-    /// The numbers of this attempt.
+    /// The counters of this attempt.
     pub meter: Arc<Meter>,
 }
 
 /// A file whose last byte the kernel took, and that the server has not confirmed.
 pub struct Unconfirmed {
-    /// What was ordered, and under which name it was sent.
+    /// The upload and the name that was sent.
     pub attempt: Attempt,
-    /// Its number in the connection, and the SHA-256 of what was read.
+    /// The file's number in the connection, and the SHA-256 of what was read.
     pub sent: SentFile,
     /// When the kernel took the last byte.
     pub at: Instant,
-    /// Whether an earlier attempt broke: then it is confirmed alone, so that a refusal names its file.
+    /// Whether an earlier attempt broke. Then the file is confirmed alone, so that a refusal names it.
     pub alone: bool,
 }
 
-/// Whether it is time to ask.
+/// Returns whether it is time to request receipts for the files that wait.
 #[must_use]
 pub fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
     let most = match keep {
@@ -95,65 +59,7 @@ pub fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
         || waiting.last().is_some_and(|last| last.alone)
 }
 
-/// Keeps a receipt for these files; the paths are in their order. What cannot be kept is said, and does not
-/// make the files less stored.
-pub fn keep(
-    receipt: &Receipt,
-    files: &[Unconfirmed],
-    keep: &Keep,
-    observer: &dyn Observer,
-) -> Vec<Option<PathBuf>> {
-    let write = |store: &dyn Store, folder: &Path, name: String| {
-        let name = FileName::from_wire(name.as_bytes()).map_err(|e| e.to_string());
-        let written = name.and_then(|name| {
-            let text = receipt.to_text();
-            let want = Incoming { name, size: Some(text.len() as u64) };
-            let mut pending = store.begin(&want).map_err(|e| e.to_string())?;
-            pending.write(text.as_bytes()).map_err(|e| e.to_string())?;
-            pending.commit(None).wait().map_err(|e| e.to_string())
-        });
-        match written {
-            Ok(stored) => Some(folder.join(stored.name.as_str())),
-            Err(why) => {
-                observer.event(Event::Note { text: format!("a receipt is not kept: {why}") });
-                None
-            }
-        }
-    };
-    match keep {
-        Keep::Nowhere => vec![None; files.len()],
-        Keep::Together { store, folder } => {
-            let path = write(&**store, folder, format!("{}{ENDING}", receipt.statement.request));
-            vec![path; files.len()]
-        }
-        Keep::Apart { store, folder } => {
-            files.iter().map(|file| write(&**store, folder, receipt_name(&file.attempt.name))).collect()
-        }
-    }
-}
-
-/// Name of the receipt of one file. What is too long for a file system is cut, and gets a part of the SHA-256 of the
-/// whole name, so that two names that are cut alike differ.
-fn receipt_name(sent: &str) -> String {
-    let name = base(sent);
-    if name.len() + ENDING.len() <= MAX_BYTES {
-        return format!("{name}{ENDING}");
-    }
-    let digest = Digest::of(name.as_bytes()).to_string();
-    let digest = &digest[..DISTINCT];
-    let mut end = MAX_BYTES - ENDING.len() - DISTINCT - 1;
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}~{digest}{ENDING}", &name[..end])
-}
-
-/// A name without its folders, as anybody writes them.
-pub(super) fn base(name: &str) -> &str {
-    name.rsplit(['/', '\\']).next().unwrap_or(name)
-}
-
-/// What a line of a statement means for the file it is about.
+/// Returns the state of a file by its line in a statement.
 #[must_use]
 pub fn judge(
     entry: &Entry,
@@ -162,58 +68,43 @@ pub fn judge(
     dialect: Dialect,
     receipt: Option<PathBuf>,
 ) -> State {
-    match &entry.fate {
-        Fate::Missing(reason) => State::Failed(Fault {
-            kind: FaultKind::Refused,
-            blame: Blame::Peer,
-            what: format!("the server says that it does not keep it: {reason}"),
-            advice: "its log says why".to_owned(),
-        }),
-        Fate::Stored { protocol, size, digest, name, named } => {
-            let is_kept_as = is_kept_as(&file.attempt.name, name, *named);
-            let name = escape(name).to_string();
-            if *protocol != dialect.variant {
-                return altered(
-                    &name,
-                    &format!("it came as {protocol}, and was sent as {}", dialect.variant),
-                );
-            }
-            if *size != file.attempt.size {
-                return altered(
-                    &name,
-                    &format!("it has {size} bytes there, and {} were sent", file.attempt.size),
-                );
-            }
-            // Receipts are asked for only of files that were hashed.
-            if file.sent.digest.is_none_or(|sent| *digest != salted(salt, sent)) {
-                return altered(&name, "it has another SHA-256 there");
-            }
-            if !is_kept_as {
-                return renamed(&name);
-            }
-            State::Stored { name, named: *named, receipt }
+    let (protocol, size, digest, name, named) = match &entry.fate {
+        Fate::Missing(reason) => {
+            let fault = Fault::refused(format!("the server did not store it: {reason}"));
+            return State::Failed(fault.with_advice("see the server's log for the reason"));
         }
+        Fate::Stored { protocol, size, digest, name, named } => (*protocol, *size, digest, name, *named),
+    };
+    let (variant, sent) = (dialect.variant, file.attempt.size);
+    let is_kept_as = is_kept_as(&file.attempt.name, name, named);
+    let name = escape(name).to_string();
+    if protocol != variant {
+        return State::Failed(altered(&format!("sent by {variant}, received by {protocol}"), &name));
     }
+    if size != sent {
+        return State::Failed(altered(&format!("sent {sent} bytes, received {size}"), &name));
+    }
+    // Receipts are requested only for files that were hashed.
+    if file.sent.digest.is_none_or(|sent| *digest != salted(salt, sent)) {
+        return State::Failed(altered("the SHA-256 differs", &name));
+    }
+    if !is_kept_as {
+        return State::Failed(renamed(&name));
+    }
+    State::Stored { name, named, receipt }
 }
 
-/// What is known of a file between the question and the receipt: nothing. It stays so if upseal dies there.
+/// Returns the state of a file between the request for its receipt and the answer. It is recorded before the request,
+/// and remains if upseal is killed in between.
 #[must_use]
 pub fn unknown() -> State {
-    State::Failed(Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::System,
-        what: UNCONFIRMED.to_owned(),
-        advice: String::new(),
-    })
+    State::Failed(Fault::system(UNCONFIRMED))
 }
 
-/// The beginning of what is said of a file that is not what was sent.
-pub const ALTERED: &str = "altered on the way";
-
-/// Whether a file that was sent under this name arrived under it, as far as the receipt's name tells.
+/// Returns whether a file that was sent under this name arrived under it, as far as the receipt's name tells.
 ///
-/// A server that tells the stored name may have numbered it, or put a prefix before it; what an attacker on the path puts
-/// before a name cannot be told from that. The name under which a file came must be the one that was sent.
+/// A server that tells the stored name may have numbered it, or put a prefix before it. A prefix that an attacker on the
+/// path put before the name looks the same. The name under which a file arrived must be the one that was sent.
 #[must_use]
 pub fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
     FileName::from_wire(sent.as_bytes()).is_ok_and(|name| match named {
@@ -222,35 +113,61 @@ pub fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
     })
 }
 
-/// The content is what was sent.
-fn renamed(name: &str) -> State {
-    State::Failed(Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::Peer,
-        what: format!("{ALTERED}: it has another name there; the server's copy is {name}"),
-        advice:
-            "its content is what was sent; no variant protects a name, so somebody on the way can change it"
-                .to_owned(),
-    })
+/// The fault of a file whose content arrived as it was sent, under another name.
+fn renamed(name: &str) -> Fault {
+    Fault::altered(format!("altered on the path: the name differs; the server's copy is {name}")).with_advice(
+        "the content is what was sent; no variant protects the name, so an attacker on the path can change it",
+    )
 }
 
-fn altered(name: &str, how: &str) -> State {
-    State::Failed(Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::Peer,
-        what: format!("{ALTERED}: {how}; the server's copy is {name}"),
-        advice:
-            "somebody on the way can change what CP1, AP and Plain send: use CP2, and do not trust that copy"
-                .to_owned(),
-    })
+/// The fault of a file whose content differs from what was sent.
+fn altered(how: &str, name: &str) -> Fault {
+    Fault::altered(format!("altered on the path: {how}; the server's copy is {name}")).with_advice(
+        "use CP2, and do not trust that copy: an attacker on the path can change what CP1, AP and Plain send",
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
+    use crate::event::{FaultKind, JobId, Target, Variant};
+
+    /// What the history records depends on the kind, never on the text.
+    #[test]
+    fn a_file_that_differs_in_anything_is_altered() {
+        let content = Digest::of(b"content");
+        let job = Job {
+            id: JobId(1),
+            path: "/a.txt".into(),
+            target: Target::Embedded,
+            dialect: Dialect::of(Variant::Plain),
+            predicted_ms: None,
+        };
+        let attempt = Attempt { job, name: "a.txt".to_owned(), size: 7, meter: Arc::default() };
+        let sent = SentFile { ordinal: 1, digest: Some(content) };
+        let file = Unconfirmed { attempt, sent, at: Instant::now(), alone: false };
+        let judged = |protocol, size, digest, name: &str| {
+            let fate = Fate::Stored { protocol, size, digest, name: name.to_owned(), named: Named::Wanted };
+            judge(&Entry { ordinal: 1, fate }, None, &file, Dialect::of(Variant::Plain), None)
+        };
+        let stored = judged(Variant::Plain, 7, content, "a.txt");
+        assert!(matches!(stored, State::Stored { .. }), "{stored:?}");
+        for state in [
+            judged(Variant::Ap, 7, content, "a.txt"),
+            judged(Variant::Plain, 8, content, "a.txt"),
+            judged(Variant::Plain, 7, Digest::of(b"other"), "a.txt"),
+            judged(Variant::Plain, 7, content, "b.txt"),
+        ] {
+            assert!(matches!(&state, State::Failed(fault) if fault.kind == FaultKind::Altered), "{state:?}");
+        }
+        let missing = Entry { ordinal: 1, fate: Fate::Missing(crate::crypto::receipt::Reason::Disk) };
+        let state = judge(&missing, None, &file, Dialect::of(Variant::Plain), None);
+        assert!(matches!(&state, State::Failed(fault) if fault.kind == FaultKind::Refused), "{state:?}");
+    }
 
     #[test]
-    fn a_file_that_was_renamed_on_the_way_is_not_kept_as_it_was_sent() {
+    fn a_file_that_was_renamed_on_the_path_is_not_kept_as_it_was_sent() {
         for (sent, there, as_stored, as_wanted) in [
             ("a.txt", "a.txt", true, true),
             ("dir/a.txt", "a.txt", true, true),

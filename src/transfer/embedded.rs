@@ -1,15 +1,16 @@
-//! The embedded server, until it runs: its throwaway identity, its folder, its history.
+//! Prepares the embedded server: its throwaway identity, its folder and its history.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use super::dialer::Embedded;
 use crate::clock;
 use crate::crypto::authority;
 use crate::crypto::identity::IdentityError;
-use crate::event::{Blame, Event, Fault, FaultKind};
+use crate::event::{Event, Fault};
 use crate::history::{History, Serving};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
@@ -18,30 +19,30 @@ use crate::store::folder::Folder;
 use crate::store::{Announce, Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
 
-/// What the embedded server is to be like.
+/// Options of the embedded server.
 #[derive(Debug, Clone)]
 pub struct EmbeddedOptions {
-    /// Where received files go; `None`: nowhere, it is there for races only.
+    /// The folder for received files; `None`: they are discarded, and the server is used for races only.
     pub store: Option<PathBuf>,
-    /// The history that it writes; `None`: none.
+    /// The history database to record received files in; `None`: they are not recorded.
     pub history: Option<PathBuf>,
-    /// Tried first; if somebody has it, any free port of the same address.
+    /// The address to listen on; if its port is taken, any free port of the same IP address is used.
     pub bind: SocketAddr,
 }
 
-/// An embedded server that has all it needs and is not running yet.
+/// An embedded server that can be started.
 pub(super) struct Prepared {
     pub(super) listener: TcpListener,
     pub(super) service: Service,
     pub(super) embedded: Embedded,
-    /// What is said when it runs.
+    /// The event to report once it runs.
     pub(super) listening: Event,
 }
 
-/// Why there is no embedded server.
+/// Why the embedded server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostError {
-    #[error("cannot make a throwaway identity: {0}")]
+    #[error("cannot create a throwaway identity: {0}")]
     Identity(#[from] IdentityError),
     #[error("cannot use the throwaway CA: {0}")]
     Trust(#[from] TrustError),
@@ -53,16 +54,12 @@ pub(super) enum HostError {
 
 impl HostError {
     pub(super) fn fault(&self) -> Fault {
-        Fault {
-            kind: FaultKind::Broken,
-            blame: Blame::System,
-            what: format!("the embedded server did not start: {self}"),
-            advice: "uploads to other servers work (c)".to_owned(),
-        }
+        Fault::system(format!("cannot start the embedded server: {self}"))
+            .with_advice("uploads to other servers still work; press c to connect")
     }
 }
 
-/// Opens the history and repairs it. Without one the server serves all the same, and says so.
+/// Opens the history and repairs it. If it cannot be opened, the server runs without it, and a note is reported.
 fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<Arc<Serving>> {
     let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
     let now_ms = clock::unix_ms();
@@ -76,14 +73,29 @@ fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Op
             Some(history)
         }
         Err(why) => {
-            observer.event(Event::Note { text: format!("nothing is written into the history: {why}") });
+            observer.event(Event::Note { text: format!("received files are not recorded: {why}") });
             None
         }
     }
 }
 
-/// Makes the identity, opens the folder, binds.
-pub(super) fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
+/// Prepares the embedded server on a thread, because creating its key takes a moment, and passes the result to `report`.
+pub(super) fn spawn_prepare(
+    options: EmbeddedOptions,
+    observer: Arc<dyn Observer>,
+    report: impl Fn(Result<Box<Prepared>, Fault>) + Clone + Send + 'static,
+) {
+    let failed = report.clone();
+    let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
+        report(prepare(&options, observer).map(Box::new).map_err(|error| error.fault()));
+    });
+    if let Err(error) = spawned {
+        failed(Err(HostError::Bind(error).fault()));
+    }
+}
+
+/// Creates the identity, opens the folder and binds the socket.
+fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
     let folder = options.store.as_deref().map(Folder::open).transpose()?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;

@@ -1,4 +1,4 @@
-//! The history of what was sent, as the worker writes it.
+//! Records sent files in the history.
 
 use std::env;
 use std::fs;
@@ -7,142 +7,140 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::confirm::ALTERED;
 use super::recover;
 use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Event, FaultKind, Job, Named, State, Variant};
-use crate::history::{History, HistoryError, Outcome, PendingReceipt, PendingReceipts, Sent};
+use crate::history::{History, Outcome, PendingReceipt, PendingReceipts, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::trust::known::KnownServers;
 
-/// Opened when the first file has been sent, so that nothing waits for it before.
+/// Writes rows for sent files. The history is opened when the first file has been sent, so that the upload does not wait
+/// for it. A history that cannot be opened or written is reported as a note; the uploads go on.
 #[derive(Clone, Default)]
 pub struct HistoryWriter {
     path: Option<PathBuf>,
-    /// Whose receipts are believed when a killed program's are judged.
+    /// The keys of known servers, to judge the receipts of a client that was killed.
     known: KnownServers,
     history: Arc<OnceLock<Option<History>>>,
     repaired: Arc<AtomicBool>,
 }
 
-/// A file that ended.
+/// A file whose upload has ended, as a row records it.
 pub struct Ended<'a> {
-    /// Where to, as the history has it; `None`: the embedded server, which writes it down itself.
+    /// The server's address; `None`: the embedded server, which records its files itself.
     pub address: Option<&'a str>,
-    /// Which key answered.
+    /// SPKI SHA-256 of the server's key.
     pub key: Option<Digest>,
-    /// How it was sent.
+    /// The variant that the file was sent by.
     pub variant: Variant,
     /// The name that was sent.
     pub name: &'a str,
-    /// The local file.
+    /// Path of the local file.
     pub path: &'a Path,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Of all of them, if all were sent.
+    /// SHA-256 of the file, if all of it was sent.
     pub digest: Option<Digest>,
-    /// Milliseconds that were foretold.
+    /// The estimated duration in milliseconds.
     pub predicted_ms: Option<u64>,
-    /// Its numbers.
+    /// The counters of the upload.
     pub meter: &'a Meter,
-    /// How it ended.
+    /// The state that the upload ended in.
     pub state: &'a State,
-    /// The receipt that says so.
+    /// Path of the receipt that proves it.
     pub receipt: Option<&'a Path>,
 }
 
 impl HistoryWriter {
-    /// In this database; `None`: nothing is written.
+    /// Creates a writer for the database at `path`; with `None` nothing is recorded.
     #[must_use]
-    pub fn at(path: Option<PathBuf>) -> Self {
+    pub fn new(path: Option<PathBuf>) -> Self {
         Self { path, ..Self::default() }
     }
 
-    /// The same, with what is known of servers: which key signs the receipts of each.
+    /// Sets the known servers, whose receipt keys decide which receipts are valid after a crash.
     #[must_use]
-    pub fn knowing(self, known: KnownServers) -> Self {
+    pub(super) fn with_known_servers(self, known: KnownServers) -> Self {
         Self { known, ..self }
     }
 
-    /// The history, opened and repaired. That it cannot be is said once.
-    pub fn history(&self, observer: &dyn Observer) -> Option<&History> {
-        let open = || {
-            let opened = History::open(self.path.as_ref()?);
-            match &opened {
-                Ok(history) => self.repair(history, observer),
-                Err(why) => {
-                    observer
-                        .event(Event::Note { text: format!("nothing is written into the history: {why}") });
-                }
+    /// Returns the history. The first call opens and repairs it, and reports if that fails.
+    pub(super) fn history(&self, observer: &dyn Observer) -> Option<&History> {
+        let open = || match History::open(self.path.as_ref()?) {
+            Ok(history) => {
+                self.repair(&history, observer);
+                Some(history)
             }
-            opened.ok()
+            Err(why) => {
+                note(observer, format!("uploads are not recorded: {why}"));
+                None
+            }
         };
         self.history.get_or_init(open).as_ref()
     }
 
-    /// Gives rows to what a killed program had asked for. Where another program is about to write its own, it is tried
-    /// again before the next question.
+    /// Settles the requests of clients that were killed. If another client is about to do it, the next request tries
+    /// again.
     fn repair(&self, history: &History, observer: &dyn Observer) {
         if self.repaired.load(Ordering::Relaxed) {
             return;
         }
-        let note = |text: String| observer.event(Event::Note { text });
-        let done = match history.has_pending_receipts() {
-            Ok(false) => true,
-            Ok(true) => match recover::run(history, &self.known) {
-                Ok(None) => false,
-                Ok(Some(recovery)) => {
-                    note(recovery.to_string());
-                    for why in &recovery.unbelieved {
-                        note(format!("a receipt is not believed: {why}"));
-                    }
-                    true
+        let recovered = history.has_pending_receipts().and_then(|has_some| {
+            if has_some {
+                recover::run(history, &self.known).map(|found| (found, true))
+            } else {
+                Ok((None, false))
+            }
+        });
+        let done = match recovered {
+            Ok((None, had_some)) => !had_some,
+            Ok((Some(recovery), _)) => {
+                note(observer, recovery.to_string());
+                for why in &recovery.ignored {
+                    note(observer, format!("ignored a receipt: {why}"));
                 }
-                Err(why) => {
-                    note(format!("the history is not repaired: {why}"));
-                    true
-                }
-            },
+                true
+            }
             Err(why) => {
-                note(format!("the history is not repaired: {why}"));
+                note(observer, format!("cannot repair the history: {why}"));
                 true
             }
         };
         self.repaired.store(done, Ordering::Relaxed);
     }
 
-    /// Writes down what a receipt is about to be asked for: the numbers of the files on their connection, and the
-    /// files as if nothing became of them. `folder`: where the receipt goes.
-    pub fn ask<'a>(
+    /// Records files whose receipt is about to be requested, each with its number in the connection, as if nothing became
+    /// of them. `folder`: where the receipt will be kept.
+    pub(super) fn record_pending<'a>(
         &self,
         files: impl Iterator<Item = (u64, Ended<'a>)>,
         folder: Option<&Path>,
         observer: &dyn Observer,
     ) -> Option<PendingReceipts> {
         let here = env::current_dir().ok();
-        let asked = |(ordinal, ended): (u64, Ended<'a>)| {
+        let pending = |(ordinal, ended): (u64, Ended<'a>)| {
             Some(PendingReceipt {
                 ordinal,
                 receipts: folder.map(Path::to_owned),
                 sent: ended.row(here.as_deref())?,
             })
         };
-        let asked: Vec<PendingReceipt> = files.filter_map(asked).collect();
-        if asked.is_empty() {
+        let pending: Vec<PendingReceipt> = files.filter_map(pending).collect();
+        if pending.is_empty() {
             return None;
         }
         let history = self.history(observer)?;
         self.repair(history, observer);
-        history.record_pending_receipts(&asked).unwrap_or_else(|why| {
-            observer.event(Event::Note { text: why.to_string() });
+        history.record_pending_receipts(&pending).unwrap_or_else(|why| {
+            note(observer, why.to_string());
             None
         })
     }
 
-    /// Writes rows for uploads whose server could not be used at all, in one step.
-    pub fn write_unsent(&self, address: &str, jobs: &[Job], state: &State, observer: &dyn Observer) {
+    /// Records uploads whose server could not be reached or used, in one transaction.
+    pub(super) fn record_unsent(&self, address: &str, jobs: &[Job], state: &State, observer: &dyn Observer) {
         let meter = Meter::default();
         let names: Vec<String> = jobs
             .iter()
@@ -154,7 +152,7 @@ impl HistoryWriter {
             variant: job.dialect.variant,
             name,
             path: &job.path,
-            // Not read yet; what it has now.
+            // The file was not opened: its present size.
             size: fs::metadata(&job.path).map_or(0, |meta| meta.len()),
             digest: None,
             predicted_ms: job.predicted_ms,
@@ -162,40 +160,45 @@ impl HistoryWriter {
             state,
             receipt: None,
         });
-        self.write(&ended.collect::<Vec<_>>(), None, observer);
+        self.record(&ended.collect::<Vec<_>>(), None, observer);
     }
 
-    /// Writes a row for each, in one step; they take the place of what was asked. Uploads to the embedded
-    /// server are in its own rows.
-    pub fn write(&self, ended: &[Ended<'_>], asking: Option<PendingReceipts>, observer: &dyn Observer) {
+    /// Records files in one transaction; their rows replace those of `pending`. Uploads to the embedded server are left
+    /// to its own rows.
+    pub(super) fn record(
+        &self,
+        ended: &[Ended<'_>],
+        pending: Option<PendingReceipts>,
+        observer: &dyn Observer,
+    ) {
         let here = env::current_dir().ok();
         let rows: Vec<Sent> = ended.iter().filter_map(|ended| ended.row(here.as_deref())).collect();
-        if rows.is_empty() && asking.is_none() {
+        if rows.is_empty() && pending.is_none() {
             return;
         }
         let Some(history) = self.history(observer) else { return };
-        let written = match asking {
-            Some(asking) => history.resolve_pending_receipts(&asking, &rows),
+        let written = match pending {
+            Some(pending) => history.resolve_pending_receipts(&pending, &rows),
             None => history.record_all_sent(&rows),
         };
         if let Err(why) = written {
-            not_written(&why, observer);
+            note(observer, format!("not recorded in the history: {why}"));
         }
     }
 }
 
-fn not_written(why: &HistoryError, observer: &dyn Observer) {
-    observer.event(Event::Note { text: format!("not in the history: {why}") });
+fn note(observer: &dyn Observer, text: String) {
+    observer.event(Event::Note { text });
 }
 
-/// As [`std::path::absolute`], which asks the kernel for the working folder each time.
+/// Works like [`std::path::absolute`], which asks the kernel for the working directory each time.
 fn absolute(path: &Path, here: Option<&Path>) -> PathBuf {
     let whole = here.map_or_else(|| path.to_owned(), |here| here.join(path));
     std::path::absolute(&whole).unwrap_or(whole)
 }
 
 impl Ended<'_> {
-    /// `None`: it has not ended, or its server writes it down itself. `here`: the working folder.
+    /// Returns the row; `None` if the upload has not ended, or if its server records it. `here`: the working directory.
     fn row(&self, here: Option<&Path>) -> Option<Sent> {
         let address = self.address?;
         let (outcome, stored_name, why) = match self.state {
@@ -204,10 +207,11 @@ impl Ended<'_> {
             }
             State::Delivered => (Outcome::Delivered, None, None),
             State::Cancelled => (Outcome::Cancelled, None, None),
-            State::Failed(fault) if fault.kind == FaultKind::Broken && fault.what.starts_with(ALTERED) => {
-                (Outcome::Altered, None, Some(fault.what.clone()))
+            State::Failed(fault) => {
+                let is_altered = fault.kind == FaultKind::Altered;
+                let outcome = if is_altered { Outcome::Altered } else { Outcome::Failed };
+                (outcome, None, Some(fault.what.clone()))
             }
-            State::Failed(fault) => (Outcome::Failed, None, Some(fault.what.clone())),
             _ => return None,
         };
         Some(Sent {

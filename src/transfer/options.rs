@@ -1,58 +1,50 @@
-//! How the transfer threads are to work.
+//! Options of the transfer threads.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::confirm::Keep;
 use super::embedded::EmbeddedOptions;
+use super::forecast::Forecast;
 use super::history_writer::HistoryWriter;
+use super::receipt_files::Keep;
 use crate::digest::FileDigest;
 use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::KnownServers;
 
-/// How the transfer threads are to work.
+/// Options of the transfer threads.
 pub struct Options {
-    /// A server of our own on a throwaway identity, which takes a moment and ends in
-    /// [`Event::Listening`](crate::event::Event::Listening) or [`Event::NotListening`](crate::event::Event::NotListening).
+    /// The embedded server to start, if any. It is ready at [`Event::Listening`](crate::event::Event::Listening), or has
+    /// failed at [`Event::NotListening`](crate::event::Event::NotListening).
     pub embedded: Option<EmbeddedOptions>,
-    /// Which servers were met before; the embedded one is never among them.
+    /// The keys of known servers. The embedded server is never among them.
     pub known: KnownServers,
-    /// Where the bodies of CP1 and CP2 go besides, as they are sent (`enc_NAME`).
+    /// Where the bodies of CP1 and CP2 are also written, as they are sent (`enc_NAME`).
     pub ciphertext: Option<Arc<dyn Store>>,
-    /// Whether files are hashed on their way. Unhashed, no receipts are asked for.
+    /// Whether files are hashed while they are sent. Without a hash no receipts are requested.
     pub digest: FileDigest,
-    /// How often a file that was cut is sent again; 0: nor is waited for a server that is away.
+    /// Times to resend a file after the connection breaks. With 0, an absent server is not waited for either.
     pub retries: u32,
-    /// Where receipts go.
+    /// Where receipts are kept.
     pub receipts: Keep,
-    /// What was sent.
+    /// Records the uploads in the history.
     pub history_writer: HistoryWriter,
-    /// Whether files that this server has given a receipt for are not sent again.
+    /// Whether to skip files for which the server has already given a receipt.
     pub skip_receipted: bool,
-    /// The CA that must have signed the receipts of Plain, which asks for none otherwise: it would send a
-    /// MODE 3 that the variant has not.
+    /// The CA that must have signed the receipts of Plain. Without one Plain requests none, because it would send a MODE 3,
+    /// which that variant does not have.
     pub plain_receipts: Option<Arc<Anchor>>,
-    /// How long is waited for a server that had answered and does so no longer; `None`: until somebody
-    /// calls it off.
+    /// How long to wait for the return of a server that had answered before; `None`: until the user cancels.
     pub absence: Option<Duration>,
-    /// How long a server may take to end after MODE 2, before this side ends; `None`: by what was sent.
+    /// How long the server may take to close after MODE 2; `None`: a limit that depends on what was sent.
     pub patience: Option<Duration>,
-    /// Whether prices are wanted ([`Event::Calibrated`](crate::event::Event::Calibrated), [`Event::Learned`](crate::event::Event::Learned)), and where the calibration is kept.
+    /// Where to get the data for time estimates ([`Event::Calibrated`](crate::event::Event::Calibrated),
+    /// [`Event::Learned`](crate::event::Event::Learned)); `None`: no estimates are needed.
     pub forecast: Option<Forecast>,
 }
 
-/// What is known before anything is sent.
-pub struct Forecast {
-    /// The calibration's file; `None`: it is measured and not kept.
-    pub calibration: Option<PathBuf>,
-    /// The history to learn from, if there is one.
-    pub history: Option<PathBuf>,
-}
-
 impl Options {
-    /// No server of our own, nothing kept; three retries.
+    /// Creates options without an embedded server, without history and receipts, and with three retries.
     #[must_use]
     pub fn new(known: KnownServers) -> Self {
         Self {
@@ -62,7 +54,7 @@ impl Options {
             digest: FileDigest::Sha256,
             retries: RETRIES,
             receipts: Keep::Nowhere,
-            history_writer: HistoryWriter::at(None),
+            history_writer: HistoryWriter::new(None),
             skip_receipted: false,
             plain_receipts: None,
             absence: None,
@@ -72,5 +64,5 @@ impl Options {
     }
 }
 
-/// How often a file that was cut is sent again, if nobody says otherwise.
+/// The default of [`Options::retries`].
 pub const RETRIES: u32 = 3;

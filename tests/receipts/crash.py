@@ -275,7 +275,7 @@ class Trial:
         if done.returncode != 0:
             sys.exit(f"the next client fails: {done.stderr.decode()}")
         self.notes += done.stdout.count(b"history repaired: ")
-        self.proven += done.stdout.count(b" stored, by the receipt")
+        self.proven += done.stdout.count(b" stored (proved by the receipt)")
         if b"not believed" in done.stdout or b"not repaired" in done.stdout:
             sys.exit(f"the next client says: {done.stdout.decode()}")
         wrong = self.audit_client()

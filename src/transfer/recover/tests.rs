@@ -1,3 +1,4 @@
+use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -5,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::crypto::authority;
 use crate::crypto::identity::Identity;
-use crate::crypto::receipt::{Entry, Reason, Salt, Statement};
+use crate::crypto::receipt::{Certificates, Entry, RECEIPT_MAX, Reason, Salt, Statement};
 use crate::digest::Digest;
 use crate::event::{Named, Variant};
 use crate::history::{Entry as Row, Filter};
@@ -13,7 +14,7 @@ use crate::trust::known::{Offered, ReceiptMeeting, SignedBy};
 
 const AT_MS: i64 = 1_800_000_000_000;
 
-/// A home with a folder of receipts, and a server that has signed there, whose receipt key is known.
+/// A history, a folder for receipts, and a known server with a receipt key.
 struct Scene {
     folder: TempDir,
     history: History,
@@ -44,7 +45,7 @@ impl Scene {
         self.folder.path().join("kept")
     }
 
-    /// What a killed program has asked for.
+    /// The request of a client that was killed.
     fn asked(&self, ordinal: u64, content: &str) -> PendingReceipt {
         let sent = Sent {
             at_ms: AT_MS,
@@ -61,7 +62,7 @@ impl Scene {
             seconds: 0.5,
             predicted: None,
             wire_bytes: 99,
-            why: Some(UNCONFIRMED.to_owned()),
+            why: Some(confirm::UNCONFIRMED.to_owned()),
         };
         PendingReceipt { ordinal, receipts: Some(self.kept()), sent }
     }
@@ -70,7 +71,7 @@ impl Scene {
         assert!(self.history.record_pending_receipts(asked).unwrap().is_some());
     }
 
-    /// What the server signs of files that came by CP2, counted from 1.
+    /// A receipt for files that the server received by CP2, numbered from 1.
     fn receipt(&self, contents: &[&str]) -> Receipt {
         let salt: Salt = [7; 32].into();
         let entry = |(ordinal, content): (u64, &&str)| {
@@ -108,7 +109,7 @@ impl Scene {
         run(&self.history, &self.known).unwrap().unwrap()
     }
 
-    /// The rows, the first one first.
+    /// The rows of the history, oldest first.
     fn rows(&self) -> Vec<Sent> {
         let rows = self.history.entries(&Filter::default()).unwrap();
         let sent = |row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") };
@@ -116,7 +117,7 @@ impl Scene {
     }
 }
 
-/// By the server's receipt key if the statement names one, else by its own.
+/// Signs with the server's receipt key if the statement names one, otherwise with its own key.
 fn signed_by(server: &Identity, statement: Statement, salt: Option<Salt>) -> Receipt {
     let text = statement.to_text();
     let pem = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -139,11 +140,11 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
     scene.die_asking(&asked);
     let path = scene.put("r.receipt", &scene.receipt(&["one", "three", "ALTERED"]).to_text(), AT_MS + 5);
     let recovery = scene.recover();
-    assert_eq!(recovery, Recovery { stored: 2, unconfirmed: 1, unbelieved: vec![] });
+    assert_eq!(recovery, Recovery { stored: 2, unconfirmed: 1, ignored: vec![] });
     assert_eq!(
         recovery.to_string(),
-        "history repaired: 3 files were sent before a crash and had no row: 2 stored, by the receipt, \
-         and 1 not confirmed"
+        "history repaired: 3 files were sent before a crash and not recorded: \
+         2 stored (proved by the receipt), 1 not confirmed"
     );
     let stored = |asked: &PendingReceipt, name: &str| Sent {
         outcome: Outcome::Stored,
@@ -155,16 +156,16 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
     let expected =
         [stored(&asked[0], "one (2).txt"), stored(&asked[1], "three (2).txt"), asked[2].sent.clone()];
     assert_eq!(scene.rows(), expected);
-    // Once, and whole: the file is not sent again by --skip-receipted.
+    // It is settled once, and `--skip-receipted` does not send the file again.
     assert_eq!(run(&scene.history, &scene.known).unwrap(), None);
     let key = scene.server.server_key().fingerprint();
     assert!(scene.history.receipted(key, "one.txt", Digest::of(b"one")).unwrap());
     assert!(!scene.history.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
 }
 
-/// One question, and a receipt for each of its files: all of them have rows then.
+/// After one request that was answered by a receipt for each of its files.
 #[test]
-fn of_receipts_that_say_the_same_each_file_has_its_own() {
+fn each_file_gets_its_own_of_several_equal_receipts() {
     let scene = Scene::new();
     let names = ["one.txt", "dir/three.txt", "four.txt", "five.txt"];
     let asked = (1..).zip(["one", "three", "four", "five"]).zip(names).map(|((ordinal, content), name)| {
@@ -173,7 +174,7 @@ fn of_receipts_that_say_the_same_each_file_has_its_own() {
     });
     scene.die_asking(&asked.collect::<Vec<_>>());
     let text = scene.receipt(&["one", "three", "four", "five"]).to_text();
-    // The third has had one before, and died before it had kept the last.
+    // The third file has had a receipt before; the client was killed before it kept the last one's.
     let kept = ["one.txt.receipt", "three.txt.receipt", "four.txt (2).receipt"];
     let paths = kept.map(|name| scene.put(name, &text, AT_MS + 5));
     assert_eq!(scene.recover().stored, 4);
@@ -187,8 +188,7 @@ fn of_receipts_that_say_the_same_each_file_has_its_own() {
 /// Makes a receipt's text.
 type Make = fn(&Scene) -> String;
 
-/// Receipts that would call the file stored, if they were believed, or of this file: each with the beginning of what is
-/// said of it.
+/// Receipts that must not prove that the file is stored, each with the beginning of the reason that is reported.
 const FORGERIES: &[(&str, &str, Make)] = &[
     ("of another content", "", |scene| scene.receipt(&["two"]).to_text()),
     ("of this content at another place", "", |scene| scene.receipt(&["two", "one"]).to_text()),
@@ -238,43 +238,47 @@ const FORGERIES: &[(&str, &str, Make)] = &[
         let statement = Statement { receipt_key: None, ..scene.receipt(&["one"]).statement };
         scene.signed(statement, Some([7; 32].into())).to_text()
     }),
-    ("signed by the key that decrypts, and naming the receipt key", "its signature does not hold", |scene| {
-        let receipt = scene.receipt(&["one"]);
-        let signature = scene.server.sign_receipt(receipt.text.as_bytes()).unwrap();
-        Receipt { signature, ..receipt }.to_text()
-    }),
-    ("signed by another server", "its signature does not hold", |scene| {
+    (
+        "signed by the key that decrypts, and naming the receipt key",
+        "the signature does not match",
+        |scene| {
+            let receipt = scene.receipt(&["one"]);
+            let signature = scene.server.sign_receipt(receipt.text.as_bytes()).unwrap();
+            Receipt { signature, ..receipt }.to_text()
+        },
+    ),
+    ("signed by another server", "the signature does not match", |scene| {
         let stranger = authority::throwaway().unwrap().0;
         let receipt = scene.receipt(&["one"]);
         let signature = stranger.receipt_key().unwrap().sign(receipt.text.as_bytes()).unwrap();
         Receipt { signature, ..receipt }.to_text()
     }),
-    ("with the stranger's certificates", "its certificate is that of another key", |scene| {
+    ("with the stranger's certificates", "the certificate is for another key", |scene| {
         let stranger = authority::throwaway().unwrap().0;
         let statement = scene.receipt(&["one"]).statement;
         signed_by(&stranger, statement, Some([7; 32].into())).to_text()
     }),
-    ("signed as an answer to MODE 3", "its signature does not hold", |scene| {
+    ("signed as an answer to MODE 3", "the signature does not match", |scene| {
         let receipt = scene.receipt(&["one"]);
         let signature = scene.server.sign(receipt.text.as_bytes()).unwrap();
         let statement = Statement { receipt_key: None, ..receipt.statement };
         Receipt { signature, ..scene.signed(statement, receipt.salt) }.to_text()
     }),
-    ("with no certificate", "its certificate: ", |scene| {
+    ("with no certificate", "invalid certificate: ", |scene| {
         let mut receipt = scene.receipt(&["one"]);
         receipt.certificates.server = "-----END CERTIFICATE-----\n".to_owned();
         receipt.to_text()
     }),
-    ("cut short", "it is no receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
-    ("that is empty", "it is no receipt: ", |_| String::new()),
-    ("too long", "it is no receipt: ", |scene| {
+    ("cut short", "not a receipt: ", |scene| scene.receipt(&["one"]).to_text()[..200].to_owned()),
+    ("that is empty", "not a receipt: ", |_| String::new()),
+    ("too long", "not a receipt: ", |scene| {
         let filling = "x".repeat(usize::try_from(RECEIPT_MAX).unwrap());
         scene.receipt(&["one"]).to_text().replace("upseal/1 stored", &filling)
     }),
 ];
 
 #[test]
-fn no_other_receipt_makes_a_row() {
+fn a_forged_or_foreign_receipt_proves_nothing() {
     for (what, said, make) in FORGERIES {
         let scene = Scene::new();
         let asked = scene.asked(1, "one");
@@ -283,7 +287,7 @@ fn no_other_receipt_makes_a_row() {
         let recovery = scene.recover();
         assert_eq!((recovery.stored, recovery.unconfirmed), (0, 1), "{what}");
         assert_eq!(scene.rows(), [asked.sent], "{what}");
-        match &*recovery.unbelieved {
+        match &*recovery.ignored {
             [] => assert_eq!(*said, "", "{what}: nothing is said"),
             [why] => {
                 assert!(
@@ -308,7 +312,7 @@ fn a_receipt_of_the_only_key_counts_while_no_receipt_key_is_known() {
 }
 
 #[test]
-fn a_receipt_of_before_or_with_rows_or_elsewhere_is_not_this_one() {
+fn an_old_or_recorded_receipt_or_one_in_another_folder_is_not_used() {
     let text = |scene: &Scene| scene.receipt(&["one"]).to_text();
     let not_confirmed = |scene: &Scene, what: &str| {
         let recovery = scene.recover();
@@ -335,15 +339,15 @@ fn a_receipt_of_before_or_with_rows_or_elsewhere_is_not_this_one() {
     let elsewhere = scene.folder.path().join("nothing-there");
     scene.die_asking(&[PendingReceipt { receipts: None, ..scene.asked(1, "one") }]);
     scene.put("r.receipt", &text(&scene), AT_MS + 5);
-    not_confirmed(&scene, "of somebody who kept none");
+    not_confirmed(&scene, "of a client that kept none");
     scene.die_asking(&[PendingReceipt { receipts: Some(elsewhere), ..scene.asked(1, "one") }]);
     let recovery = scene.recover();
-    assert_eq!((recovery.stored, recovery.unconfirmed, recovery.unbelieved.len()), (0, 1, 1));
-    assert!(recovery.unbelieved[0].contains("nothing-there: "), "{recovery:?}");
+    assert_eq!((recovery.stored, recovery.unconfirmed, recovery.ignored.len()), (0, 1, 1));
+    assert!(recovery.ignored[0].contains("nothing-there: "), "{recovery:?}");
 }
 
 #[test]
-fn nobody_is_judged_while_somebody_waits() {
+fn nothing_is_settled_while_another_client_waits_for_a_receipt() {
     let scene = Scene::new();
     scene.die_asking(&[scene.asked(1, "one")]);
     scene.put("r.receipt", &scene.receipt(&["one"]).to_text(), AT_MS + 5);
@@ -351,5 +355,5 @@ fn nobody_is_judged_while_somebody_waits() {
     assert_eq!(run(&scene.history, &scene.known).unwrap(), None);
     assert_eq!(scene.rows(), []);
     drop(waits);
-    assert_eq!(scene.recover(), Recovery { stored: 1, unconfirmed: 1, unbelieved: vec![] });
+    assert_eq!(scene.recover(), Recovery { stored: 1, unconfirmed: 1, ignored: vec![] });
 }

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use self::conversation::Conversation;
 use self::sent::Connection;
-use super::confirm::Keep;
 use super::dialer::{Dialer, lock};
 use super::history_writer::HistoryWriter;
 use super::queue::{Queue, Route};
+use super::receipt_files::Keep;
 use super::source::Source;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Job, JobId, Named, State, Target, Track};
+use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, State, Target, Track};
 use crate::trust::Anchor;
 use crate::trust::known;
 
@@ -159,7 +159,7 @@ impl Worker {
         let jobs: Vec<Job> = failed.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
         if let Some(address) = recorded_address(&route.target) {
             let state = State::Failed(fault.clone());
-            self.history_writer.write_unsent(&address, &jobs, &state, &*self.dialer.observer);
+            self.history_writer.record_unsent(&address, &jobs, &state, &*self.dialer.observer);
         }
         for id in failed {
             self.set_state(id, State::Failed(fault.clone()));
@@ -234,12 +234,8 @@ fn recorded_address(target: &Target) -> Option<String> {
 
 /// The fault of uploads that waited in vain for a server to return.
 fn did_not_return(fault: &Fault) -> Fault {
-    Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::Peer,
-        what: format!("the server had answered before and did not come back: {}", fault.what),
-        advice: "a server for one connection? start it again, or send all files at once".to_owned(),
-    }
+    Fault::broken(format!("the server had answered before and did not return: {}", fault.what))
+        .with_advice("it may serve only one connection: restart it, or send all files at once")
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl<'a> SentFiles<'a> {
             (file.sent.ordinal, ended)
         });
         let Worker { history_writer, keep, dialer, .. } = self.worker;
-        history_writer.ask(files, keep.folder(), &*dialer.observer)
+        history_writer.record_pending(files, keep.folder(), &*dialer.observer)
     }
 
     /// The receipt request was sent.
@@ -142,7 +142,7 @@ impl<'a> SentFiles<'a> {
 
     /// Removes a recorded request that will not be answered. Its files get rows of their own.
     pub(super) fn withdraw(&self, recorded: Option<PendingReceipts>) {
-        self.worker.history_writer.write(&[], recorded, &*self.worker.dialer.observer);
+        self.worker.history_writer.record(&[], recorded, &*self.worker.dialer.observer);
     }
 
     /// Gives the pending files the final states that the answer means.
@@ -160,7 +160,8 @@ impl<'a> SentFiles<'a> {
 
     /// Keeps a receipt, and judges each file by its line.
     fn judge<'f>(&self, receipt: &Receipt, files: &'f [Unconfirmed]) -> Vec<Outcome<'f>> {
-        let paths = confirm::keep(receipt, files, &self.worker.keep, &*self.worker.dialer.observer);
+        let names = files.iter().map(|file| file.attempt.name.as_str());
+        let paths = self.worker.keep.write(receipt, names, &*self.worker.dialer.observer);
         // The statement has a line for each file, in this order: `Upload::hear` has checked it.
         let lines = files.iter().zip(&receipt.statement.entries).zip(paths);
         let salt = receipt.salt.as_deref();
@@ -255,7 +256,7 @@ impl<'a> SentFiles<'a> {
     fn fail_attempt(&self, attempt: &Attempt, fault: Fault) {
         let state = State::Failed(fault);
         let ended = self.connection.ended(attempt, None, &state, None);
-        self.worker.history_writer.write(&[ended], None, &*self.worker.dialer.observer);
+        self.worker.history_writer.record(&[ended], None, &*self.worker.dialer.observer);
         self.worker.set_state(attempt.job.id, state);
     }
 
@@ -267,7 +268,7 @@ impl<'a> SentFiles<'a> {
                 self.connection.ended(&file.attempt, file.sent.digest, state, receipt.as_deref())
             })
             .collect();
-        self.worker.history_writer.write(&ended, recorded, &*self.worker.dialer.observer);
+        self.worker.history_writer.record(&ended, recorded, &*self.worker.dialer.observer);
         for Outcome { file, state, .. } in outcomes {
             self.worker.set_state(file.attempt.job.id, state.clone());
         }
@@ -280,10 +281,7 @@ fn delivered(files: &[Unconfirmed]) -> Vec<Outcome<'_>> {
 
 /// The fault of a file that was sent whole before the connection broke at a later file.
 fn unconfirmed(cause: &Fault) -> Fault {
-    Fault {
-        kind: FaultKind::Broken,
-        blame: cause.blame,
-        what: "sent, but the connection broke before the server confirmed it".to_owned(),
-        advice: "send it again; a server of upseal keeps one copy".to_owned(),
-    }
+    Fault::broken("sent, but the connection broke before the server confirmed it")
+        .with_blame(cause.blame)
+        .with_advice("send it again; an upseal server keeps one copy")
 }

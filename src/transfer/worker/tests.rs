@@ -11,10 +11,11 @@ use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::record::Recorder;
 use crate::net::upload::{SentFile, UploadError};
-use crate::transfer::confirm::{Attempt, Keep, Unconfirmed};
+use crate::transfer::confirm::{Attempt, Unconfirmed};
 use crate::transfer::dialer::{Dialer, Stop, lock};
 use crate::transfer::history_writer::HistoryWriter;
 use crate::transfer::queue::{Queue, Route};
+use crate::transfer::receipt_files::Keep;
 use crate::trust::known::KnownServers;
 
 /// Collects the states that are reported.
@@ -81,7 +82,7 @@ impl Scene {
             past: Past::New,
             retries,
             keep: Keep::Nowhere,
-            history_writer: HistoryWriter::at(None),
+            history_writer: HistoryWriter::new(None),
             skip_receipted: false,
             known_key: OnceLock::new(),
             plain_receipts: None,

@@ -27,7 +27,7 @@ pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
 
 /// Nothing moved for so long: worth a word.
-pub(super) const STALL: Duration = crate::transfer::sampler::STALLED;
+pub(super) const STALL: Duration = crate::transfer::STALLED;
 
 pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";

@@ -1,0 +1,394 @@
+//! The control thread: carries out commands, and gives the network to one worker or race at a time.
+
+use std::collections::HashMap;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, at, never, select, tick, unbounded};
+
+use super::dialer::{Dialer, Embedded, Stop};
+use super::embedded::{EmbeddedOptions, HostError, Prepared, spawn_prepare};
+use super::options::Options;
+use super::queue::{Cancelled, Queue};
+use super::race::{self, Hosts};
+use super::sampler::{self, Sampler};
+use super::worker::{Ending, Past, Worker};
+use super::{forecast, recognise};
+use crate::event::{Command, Event, Fault, Job, JobId, RaceOrder, State, Target, Track};
+use crate::net::Observer;
+use crate::net::server::{Lifetime, Server};
+use crate::net::upload::UploadError;
+
+/// A message to the control thread from a thread that it started.
+enum Notice {
+    /// The embedded server can be started, or cannot.
+    Prepared(Result<Box<Prepared>, Fault>),
+    /// The race has ended, or the worker for this target.
+    Done(Option<(Target, Ending)>),
+}
+
+/// The state of the embedded server.
+enum Host {
+    /// None was requested, or it failed; uploads to it fail at once.
+    Absent,
+    /// It is being prepared; uploads to it wait.
+    Starting,
+    /// It runs until this is dropped.
+    Running { _server: Server, embedded: Embedded },
+}
+
+/// The race or worker that has the network.
+struct Active {
+    stop: Stop,
+    thread: JoinHandle<()>,
+    is_race: bool,
+}
+
+pub(super) struct Control {
+    commands: Receiver<Command>,
+    woken: Receiver<()>,
+    sampler: Arc<Sampler>,
+    options: Options,
+    /// Targets that have answered; with a moment, those that have been absent since then.
+    answered: HashMap<Target, Option<Instant>>,
+    queue: Arc<Mutex<Queue>>,
+    /// The race that waits for its turn.
+    race: Option<RaceOrder>,
+    hosts: Arc<Hosts>,
+    host: Host,
+    active: Option<Active>,
+    /// Whether `active` is set, for the calibration, which waits while a transfer runs.
+    busy: Arc<AtomicBool>,
+    notify: Sender<Notice>,
+    notices: Receiver<Notice>,
+}
+
+impl Control {
+    pub(super) fn new(
+        commands: Receiver<Command>,
+        woken: Receiver<()>,
+        sampler: Arc<Sampler>,
+        options: Options,
+    ) -> Self {
+        let (notify, notices) = unbounded();
+        let hosts = Hosts::new(Arc::clone(&sampler) as Arc<dyn Observer>);
+        Self {
+            hosts,
+            commands,
+            woken,
+            sampler,
+            options,
+            answered: HashMap::new(),
+            queue: Arc::default(),
+            race: None,
+            host: Host::Absent,
+            active: None,
+            busy: Arc::default(),
+            notify,
+            notices,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        if let Some(options) = self.options.embedded.take() {
+            self.host = Host::Starting;
+            self.start_host(options);
+        }
+        if let Some(forecast) = self.options.forecast.take() {
+            let observer = Arc::clone(&self.sampler) as Arc<dyn Observer>;
+            forecast::start(forecast, observer, Arc::clone(&self.busy));
+        }
+        let mut ticks = never();
+        loop {
+            let moment = if self.active.is_some() { None } else { self.queue().next_moment() };
+            let moment = moment.map_or_else(never, at);
+            select! {
+                recv(moment) -> _ => {}
+                recv(self.commands) -> command => match command {
+                    Ok(Command::Shutdown) | Err(_) => break,
+                    Ok(command) => self.obey(command),
+                },
+                recv(self.notices) -> notice => if let Ok(notice) = notice { self.handle(notice) },
+                recv(self.woken) -> _ => ticks = tick(sampler::INTERVAL),
+                recv(ticks) -> _ => if !self.sampler.tick() { ticks = never() },
+            }
+            self.start_work();
+        }
+        self.cancel_all();
+        if let Some(active) = self.active.take() {
+            let _ = active.thread.join(); // It catches its panics.
+        }
+        // Dropping the server stops it and joins its sessions.
+        self.host = Host::Absent;
+        self.hosts.close();
+    }
+
+    fn event(&self, event: Event) {
+        self.sampler.event(event);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // The queue is consistent between any two statements.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Upload(jobs) => self.enqueue(jobs),
+            Command::Cancel(id) => {
+                let cancelled = self.queue().cancel(id);
+                match cancelled {
+                    Cancelled::Now => self.report(id, State::Cancelled),
+                    Cancelled::Interrupt => self.interrupt(false),
+                    Cancelled::Nothing => {}
+                }
+            }
+            Command::CancelAll => self.cancel_all(),
+            Command::EndWait => {
+                if let Some(active) = &self.active {
+                    active.stop.end_wait();
+                }
+            }
+            Command::Retry(id) => self.retry(id),
+            Command::RetryFailed => {
+                let failed = self.queue().failed();
+                for id in failed {
+                    self.retry(id);
+                }
+            }
+            Command::Remove(id) => {
+                if self.queue().remove(id) {
+                    self.event(Event::Removed { job: id });
+                }
+            }
+            Command::Race(order) => {
+                if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
+                    self.event(Event::Note { text: "a race is already running".to_owned() });
+                } else {
+                    self.race = Some(order);
+                }
+            }
+            Command::StopRace => {
+                self.call_off_race();
+                self.interrupt(true);
+            }
+            // The file is small and local: it does not delay the loop.
+            Command::AcceptServer { address, ca, key } => {
+                self.event(recognise::accept(&self.options.known, address, &ca, &key));
+            }
+            Command::Record(depth) => {
+                if let Some(recorder) = self.sampler.recorder() {
+                    recorder.set(depth);
+                }
+            }
+            Command::Shutdown => {} // Handled by `run`.
+        }
+    }
+
+    fn enqueue(&self, jobs: Vec<Job>) {
+        for job in jobs {
+            // A file that cannot be read fails when its turn comes.
+            let size = std::fs::metadata(&job.path).map_or(0, |metadata| metadata.len());
+            if self.queue().push(job.clone()) {
+                self.event(Event::Queued { job, size });
+            }
+        }
+    }
+
+    fn report(&self, id: JobId, state: State) {
+        self.event(Event::State { track: Track::Job(id), state });
+    }
+
+    fn retry(&self, id: JobId) {
+        if self.queue().retry(id) {
+            self.report(id, State::Waiting);
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        self.call_off_race();
+        let cancelled = self.queue().cancel_all();
+        for id in cancelled {
+            self.report(id, State::Cancelled);
+        }
+        if let Some(active) = &self.active {
+            active.stop.interrupt();
+        }
+    }
+
+    /// Cancels the race that waits. Its verdict is reported, because the front end waits for one.
+    fn call_off_race(&mut self) {
+        if let Some(race) = self.race.take() {
+            let fault = UploadError::Interrupted.fault();
+            race::call_off(&*self.sampler, &race, &fault);
+        }
+    }
+
+    fn interrupt(&self, race: bool) {
+        if let Some(active) = self.active.as_ref().filter(|active| active.is_race == race) {
+            active.stop.interrupt();
+        }
+    }
+
+    fn handle(&mut self, notice: Notice) {
+        match notice {
+            Notice::Prepared(Ok(prepared)) => self.open(*prepared),
+            Notice::Prepared(Err(fault)) => self.stay_closed(fault),
+            Notice::Done(ended) => {
+                if let Some((target, ending)) = ended {
+                    self.remember(target, ending);
+                }
+                if let Some(active) = self.active.take() {
+                    let _ = active.thread.join(); // It catches its panics.
+                }
+                self.busy.store(false, Ordering::Relaxed);
+                self.fail_abandoned();
+            }
+        }
+    }
+
+    /// Remembers whether a target answers.
+    fn remember(&mut self, target: Target, ending: Ending) {
+        match ending {
+            Ending::Answered => drop(self.answered.insert(target, None)),
+            Ending::Away => {
+                self.answered.entry(target).or_default().get_or_insert_with(Instant::now);
+            }
+            Ending::Closed => drop(self.answered.remove(&target)),
+            Ending::Idle => {}
+        }
+    }
+
+    fn past(&self, target: &Target) -> Past {
+        match (self.answered.get(target), self.options.absence) {
+            (None, _) => Past::New,
+            (Some(None), _) => Past::Answered,
+            (Some(Some(since)), Some(patience)) if since.elapsed() >= patience => Past::GivenUp,
+            (Some(Some(_)), _) => Past::Away,
+        }
+    }
+
+    /// Starts the embedded server. The control thread owns it, so that it never outlives this thread.
+    fn open(&mut self, prepared: Prepared) {
+        let Prepared { listener, service, embedded, listening } = prepared;
+        match Server::start(listener, Arc::new(service), Lifetime::UntilStopped) {
+            Ok(server) => {
+                self.host = Host::Running { _server: server, embedded };
+                self.event(listening);
+            }
+            Err(error) => self.stay_closed(HostError::Bind(error).fault()),
+        }
+    }
+
+    fn stay_closed(&mut self, fault: Fault) {
+        self.host = Host::Absent;
+        self.event(Event::NotListening { fault });
+    }
+
+    /// Fails the uploads that a worker left in a running state when it panicked. Called while no worker runs.
+    fn fail_abandoned(&self) {
+        let abandoned = self.queue().running();
+        for id in abandoned {
+            let fault = Fault::system("an internal error (a bug in upseal) ended this upload")
+                .with_advice("try again, and please report the bug");
+            self.queue().set(id, State::Failed(fault.clone()));
+            self.report(id, State::Failed(fault));
+        }
+    }
+
+    /// Gives the network to the race that waits, or else to the next uploads.
+    fn start_work(&mut self) {
+        if self.active.is_some() {
+            return;
+        }
+        let starting = matches!(self.host, Host::Starting);
+        let waits = |target: &Target| starting && *target == Target::Embedded;
+        if let Some(race) = mem::take(&mut self.race) {
+            if race.lanes.iter().any(|lane| waits(&lane.target)) {
+                self.race = Some(race);
+                return;
+            }
+            let (dialer, hosts) = (self.dialer(), Arc::clone(&self.hosts));
+            return self.spawn(true, dialer.stop.clone(), "upseal-race", move || {
+                race::run(&dialer, &hosts, &race);
+                None
+            });
+        }
+        let route = self.queue().next_route(Instant::now());
+        if let Some(route) = route.filter(|route| !waits(&route.target)) {
+            let worker = Worker {
+                queue: Arc::clone(&self.queue),
+                dialer: self.dialer(),
+                past: self.past(&route.target),
+                retries: self.options.retries,
+                keep: self.options.receipts.clone(),
+                history_writer: self
+                    .options
+                    .history_writer
+                    .clone()
+                    .with_known_servers(self.options.known.clone()),
+                skip_receipted: self.options.skip_receipted,
+                known_key: OnceLock::new(),
+                plain_receipts: self.options.plain_receipts.clone(),
+            };
+            self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || {
+                let ending = worker.run(&route);
+                Some((route.target, ending))
+            });
+        }
+    }
+
+    fn dialer(&self) -> Dialer {
+        let embedded = match &self.host {
+            Host::Running { embedded, .. } => Some(embedded.clone()),
+            Host::Absent | Host::Starting => None,
+        };
+        Dialer {
+            embedded,
+            known: self.options.known.clone(),
+            ciphertext: self.options.ciphertext.clone(),
+            digest: self.options.digest,
+            patience: self.options.patience,
+            observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
+            stop: Stop::new(),
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        is_race: bool,
+        stop: Stop,
+        name: &str,
+        work: impl FnOnce() -> Option<(Target, Ending)> + Send + 'static,
+    ) {
+        let (notify, sampler) = (self.notify.clone(), Arc::clone(&self.sampler));
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                sampler.event(Event::Note {
+                    text: "an internal error (a bug in upseal) ended a transfer".to_owned(),
+                });
+                None
+            });
+            // The control thread joins its worker, so the channel is open.
+            let _ = notify.send(Notice::Done(ended));
+        });
+        match spawned {
+            Ok(thread) => {
+                self.active = Some(Active { stop, thread, is_race });
+                self.busy.store(true, Ordering::Relaxed);
+            }
+            Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),
+        }
+    }
+
+    fn start_host(&self, options: EmbeddedOptions) {
+        let observer = Arc::clone(&self.hosts) as Arc<dyn Observer>;
+        let notify = self.notify.clone();
+        // The control thread may have ended when the server is ready; then it is not started.
+        spawn_prepare(options, observer, move |prepared| drop(notify.send(Notice::Prepared(prepared))));
+    }
+}

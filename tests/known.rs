@@ -136,14 +136,14 @@ fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
     let (_server, address) = serve(&home, "two", 0);
     let almost = format!("{}{}", &right[..right.len() - 1], if right.ends_with('0') { '1' } else { '0' });
     for (line, code, expected) in [
-        (format!("--pin {wrong} a.txt"), 4, format!("the server's key is {right}, and the pin says {wrong}")),
-        (format!("--pin {almost} a.txt"), 4, "the pin says".to_owned()),
-        ("--expect group-8 a.txt".to_owned(), 4, "that of CN=group-7, and CN=group-8 is expected".to_owned()),
+        (format!("--pin {wrong} a.txt"), 4, format!("the server's key is {right}, but the pin is {wrong}")),
+        (format!("--pin {almost} a.txt"), 4, "the pin is".to_owned()),
+        ("--expect group-8 a.txt".to_owned(), 4, "for CN=group-7, but CN=group-8 is expected".to_owned()),
         ("--expect GROUP-7 a.txt".to_owned(), 4, "is expected".to_owned()),
         ("--expect group a.txt".to_owned(), 4, "is expected".to_owned()),
         (format!("--pin {right} --expect other a.txt"), 4, "is expected".to_owned()),
-        (format!("--pin {right} -p plain a.txt"), 2, "Plain proves nothing".to_owned()),
-        ("--expect group-7 -p plain a.txt".to_owned(), 2, "Plain proves nothing".to_owned()),
+        (format!("--pin {right} -p plain a.txt"), 2, "Plain proves no identity".to_owned()),
+        ("--expect group-7 -p plain a.txt".to_owned(), 2, "Plain proves no identity".to_owned()),
     ] {
         let outcome = send(&home, &address, &line);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{line}: {outcome:?}");

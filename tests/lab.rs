@@ -120,7 +120,7 @@ fn a_refusal_is_for_its_own_reason() {
         let [answer] = &seen(Attack::Answer, variant)[..] else { panic!() };
         assert!(answer.contains("the signature was not made over our message"), "{answer}");
         let [named, met] = &seen(Attack::SameCa, variant)[..] else { panic!() };
-        assert!(named.contains("the pin says sha256:") && named.contains("without it: delivered"), "{named}");
+        assert!(named.contains("the pin is sha256:") && named.contains("without it: delivered"), "{named}");
         assert!(met.contains("has another key than before"), "{met}");
         let [other, expired, itself] = &seen(Attack::OtherCa, variant)[..] else { panic!() };
         assert!(other.contains("was not signed by it"), "{other}");

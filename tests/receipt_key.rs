@@ -102,7 +102,8 @@ fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_
     let sent = send(&home, &address, "");
     assert_eq!((sent.code, state(&sent)), (Some(0), "delivered".into()), "{sent:?}");
     let said = notes(&sent);
-    let told = |note: &String| note.starts_with(&format!("{address} gives no receipts: \"delivered\" means"));
+    let told =
+        |note: &String| note.starts_with(&format!("{address} gives no receipts: \"delivered\" only means"));
     assert!(said.iter().any(told), "{said:?}");
     assert_eq!(known(&home)["receipt_key"], Value::Null);
     drop(server);

@@ -1,4 +1,4 @@
-//! The way to a server: the connection, its proof, who it is, the session key.
+//! Opens the connection to a server: TCP, the server's proof, its identity, the session key.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,7 @@ use crate::clock;
 use crate::crypto::receipt::Receipt;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
-    Blame, Dialect, Event, Expected, Fault, FaultKind, Proof, Side, Standing, State, Target, Track, Variant,
-    Wire,
+    Blame, Dialect, Event, Expected, Fault, Proof, Side, Standing, State, Target, Track, Variant, Wire,
 };
 use crate::net::Observer;
 use crate::net::connection::Connection;
@@ -22,34 +21,34 @@ use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::{self, KnownServers};
 
-/// How long a server may take to accept a connection.
+/// The longest time that a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 
-/// The embedded server, as the worker reaches it.
+/// The running embedded server, as clients reach it.
 #[derive(Clone)]
 pub struct Embedded {
     /// `ip:port`.
     pub address: String,
-    /// Its throwaway CA.
+    /// The throwaway CA that signed its certificate.
     pub anchor: Arc<Anchor>,
-    /// Modulus length of its key.
+    /// Modulus length of its key in bits.
     pub bits: usize,
 }
 
-/// Stops whatever a worker is at: a wait for a connection, or the connection itself.
+/// Stops what a worker is blocked in: connecting, or the connection itself.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     handle: Interrupter,
-    /// What was attached last, by each of those who work beside each other.
+    /// The stream that was attached last, for each of the lanes that run at once.
     streams: Arc<Mutex<Vec<Option<Interrupter>>>>,
-    /// Whose place in `streams` is this one's.
+    /// This lane's index in `streams`.
     place: usize,
-    /// The wait for the server's end after MODE 2.
+    /// The wait for the server's close after MODE 2.
     wait: Wait,
 }
 
 impl Stop {
-    /// One that was not raised.
+    /// Creates one that is not raised.
     #[must_use]
     pub fn new() -> Self {
         let streams: Arc<Mutex<Vec<Option<Interrupter>>>> = Arc::new(Mutex::new(vec![None]));
@@ -60,7 +59,7 @@ impl Stop {
         Self { handle, streams, place: 0, wait: Wait::default() }
     }
 
-    /// One that is raised with this one, for somebody who works beside.
+    /// Creates one that is raised together with this one, for another lane.
     #[must_use]
     pub fn beside(&self) -> Self {
         let mut streams = lock(&self.streams);
@@ -70,23 +69,23 @@ impl Stop {
         Self { place, ..self.clone() }
     }
 
-    /// Raises it.
+    /// Stops the worker, now and at its next blocking call.
     pub fn interrupt(&self) {
         self.handle.interrupt();
     }
 
-    /// Ends the wait for the server's end, if there is one now.
+    /// Ends the wait for the server's close after MODE 2, if the worker is in it.
     pub fn end_wait(&self) {
         self.wait.end();
     }
 
-    /// Whether it was raised.
+    /// Returns whether [`Stop::interrupt`] was called.
     #[must_use]
     pub fn is_raised(&self) -> bool {
         self.handle.is_raised()
     }
 
-    /// From now on it also stops this stream; at once, if it was raised before.
+    /// Makes it stop this stream too, at once if it was raised before.
     fn attach(&self, stream: &dyn Stream) {
         if let Some(place) = lock(&self.streams).get_mut(self.place) {
             *place = Some(stream.interrupter());
@@ -98,30 +97,30 @@ impl Stop {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these locks hold is sound between any two statements.
+    // What these locks protect is consistent between any two statements.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens the way to a server: connects, lets it prove itself, agrees on a key.
+/// Opens connections to servers: connects, verifies the server's proof, agrees on a session key.
 pub struct Dialer {
-    /// Known once the embedded server listens.
+    /// The embedded server, once it listens.
     pub embedded: Option<Embedded>,
-    /// Which key answered where before; never asked about the embedded server.
+    /// The keys of known servers; not used for the embedded server.
     pub known: KnownServers,
-    /// Where the bodies of uploads go besides, encrypted; a race's go nowhere.
+    /// Where the encrypted bodies of uploads are also written; those of a race are not.
     pub ciphertext: Option<Arc<dyn Store>>,
-    /// Whether uploads are hashed on their way; a race's always are.
+    /// Whether uploads are hashed while they are sent. The files of a race always are.
     pub digest: FileDigest,
-    /// How long a server may take to end after MODE 2; `None`: by what was sent.
+    /// How long a server may take to close after MODE 2; `None`: a limit that depends on what was sent.
     pub patience: Option<Duration>,
-    /// Who is told.
+    /// Receives the events.
     pub observer: Arc<dyn Observer>,
-    /// Stops all of it.
+    /// Stops connecting and the connection.
     pub stop: Stop,
 }
 
 impl Dialer {
-    /// One that works beside this one, perhaps with another embedded server.
+    /// Creates a dialer for another lane of a race, perhaps with another embedded server.
     pub(super) fn beside(&self, embedded: Option<Embedded>) -> Self {
         Self {
             embedded: embedded.or_else(|| self.embedded.clone()),
@@ -134,10 +133,10 @@ impl Dialer {
         }
     }
 
-    /// Connects, lets the server prove itself, and recognises it; says how far it is on `track`.
+    /// Connects, verifies the server's proof, and compares its key with the known one. Reports its progress on `track`.
     ///
     /// # Errors
-    /// A [`Fault`]; nothing of a file was sent.
+    /// A [`Fault`]. Nothing of a file was sent.
     pub fn open(
         &self,
         target: &Target,
@@ -148,12 +147,8 @@ impl Dialer {
         let known_bits = self.known_bits(target, anchor.as_deref())?;
         let unreachable = |e: &io::Error| match e.kind() {
             io::ErrorKind::Interrupted => UploadError::Interrupted.fault(),
-            _ => Fault {
-                kind: FaultKind::Unreachable,
-                blame: Blame::Peer,
-                what: format!("cannot connect to {address}: {e}"),
-                advice: "is the server running, and is the address right?".to_owned(),
-            },
+            _ => Fault::unreachable(format!("cannot connect to {address}: {e}"))
+                .with_advice("check that the server is running and that the address is right"),
         };
         let stream =
             Tcp::connect(&address, CONNECT_PATIENCE, &self.stop.handle).map_err(|e| unreachable(&e))?;
@@ -212,8 +207,8 @@ impl Dialer {
             && proven.receipts == Some(ReceiptOffer::NotGiven)
         {
             let text = format!(
-                "{address} gives no receipts: \"delivered\" means that it closed the connection in order; its log says \
-                 why, and how its operator can change that"
+                "{address} gives no receipts: \"delivered\" only means that it closed the connection in order; the \
+                 server's log says why, and how its operator can change that"
             );
             self.observer.event(Event::Note { text });
         }
@@ -221,7 +216,8 @@ impl Dialer {
         Ok((prepared(upload), Some(proof)))
     }
 
-    /// Of a server's known key. What cannot be read, or is no pin, is said before anybody is asked.
+    /// Returns the modulus length of the server's known key. Fails before connecting if the pin is invalid or the known
+    /// servers cannot be read.
     fn known_bits(&self, target: &Target, anchor: Option<&Anchor>) -> Result<Option<usize>, Fault> {
         match (target, anchor) {
             (Target::Server { address, expected, .. }, Some(anchor)) => {
@@ -232,7 +228,7 @@ impl Dialer {
         }
     }
 
-    /// Which key is known of a server, under the CA that it is reached with.
+    /// Returns the known key of a server, under the CA of this target.
     pub(super) fn known_key(&self, target: &Target) -> Option<Digest> {
         let Target::Server { address, ca: Some(ca), .. } = target else { return None };
         let (address, ca) = (known::normal(address)?, Anchor::load(ca).ok()?.fingerprint());
@@ -240,8 +236,8 @@ impl Dialer {
         known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
     }
 
-    /// Whether the key that signed a receipt is the one that is known of this server. The embedded server's is new each
-    /// time. `anchor`: the CA that its certificates were checked by.
+    /// Checks that the key that signed a receipt is the known one of this server. The embedded server has a new one each
+    /// time. `anchor`: the CA that signed the certificates.
     pub(super) fn recognise_signer(
         &self,
         target: &Target,
@@ -269,45 +265,40 @@ impl Dialer {
         }
     }
 
-    /// The address, and for all but Plain the CA.
+    /// Returns the address and, except for Plain, the CA.
     fn resolve(&self, target: &Target, variant: Variant) -> Result<(String, Option<Arc<Anchor>>), Fault> {
-        let usage = |what: String, advice: &str| Fault {
-            kind: FaultKind::Usage,
-            blame: Blame::User,
-            what,
-            advice: advice.to_owned(),
-        };
+        let usage = |what: String, advice: &str| Fault::usage(what).with_advice(advice);
         match target {
             Target::Embedded => {
-                let embedded = self.embedded.as_ref().ok_or_else(|| Fault {
-                    kind: FaultKind::Unreachable,
-                    blame: Blame::System,
-                    what: "there is no embedded server".to_owned(),
-                    advice: "see the log, or connect to another server".to_owned(),
+                let embedded = self.embedded.as_ref().ok_or_else(|| {
+                    Fault::unreachable("the embedded server is not running")
+                        .with_blame(Blame::System)
+                        .with_advice("see the log, or connect to another server")
                 })?;
                 let anchor = variant.authenticates().then(|| Arc::clone(&embedded.anchor));
                 Ok((embedded.address.clone(), anchor))
             }
             Target::Server { address, ca, expected } => {
                 if !variant.authenticates() {
-                    // Whoever names a pin must not be left to believe that it was compared.
+                    // A user who gives a pin must not believe that it was compared.
                     return if *expected == Expected::default() {
                         Ok((address.clone(), None))
                     } else {
                         Err(usage(
-                            format!("{variant} proves nothing, so no pin and no CN can be compared"),
-                            "take another protocol, or leave out --pin and --expect",
+                            format!("{variant} proves no identity, so --pin and --expect cannot be checked"),
+                            "use another protocol, or leave out --pin and --expect",
                         ))
                     };
                 }
                 let Some(ca) = ca else {
                     return Err(usage(
                         format!("{variant} needs the CA that signed the server's certificate"),
-                        "name its file with --ca, or in the connect dialog",
+                        "give the file with --ca, or in the connect dialog",
                     ));
                 };
-                let anchor = Anchor::load(ca)
-                    .map_err(|e| Fault::local(e.to_string()).with_advice("name the CA's certificate, PEM"))?;
+                let anchor = Anchor::load(ca).map_err(|e| {
+                    Fault::local(e.to_string()).with_advice("give the CA's certificate as a PEM file")
+                })?;
                 Ok((address.clone(), Some(Arc::new(anchor))))
             }
         }
@@ -330,7 +321,7 @@ mod tests {
         assert_eq!(
             Tcp::connect(&address, Duration::from_secs(5), &stop.handle).map(|_| ()).map_err(|e| e.kind()),
             Err(io::ErrorKind::Interrupted),
-            "although there is a server"
+            "although a server listens"
         );
     }
 }

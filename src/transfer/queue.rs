@@ -272,7 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::{Blame, Fault, FaultKind, Variant};
+    use crate::event::{Fault, Variant};
 
     fn job(id: u64, variant: Variant) -> Job {
         Job {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn fault() -> Fault {
-        Fault { kind: FaultKind::Broken, blame: Blame::Peer, what: String::new(), advice: String::new() }
+        Fault::broken("")
     }
 
     #[test]

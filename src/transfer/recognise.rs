@@ -1,12 +1,12 @@
-//! Which server it is, after its proof holds and before it gets anything.
+//! Decides whether the server that proved itself is the one that the user means, before anything is sent.
 //!
-//! A CA's signature says that *a* key it certified answered. In this order: the pin and the name that the user
-//! expects, then what is known of the address (PROTOCOL.md, "AP").
+//! A CA's signature only says that *some* key that it certified answered. Checked in this order: the pin and the name
+//! that the user expects, then the known key of the address (docs/protocol.md, section AP).
 
 use crate::clock;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Expected, Fault, FaultKind, KeyChange, Proof, Standing, Track};
+use crate::event::{Blame, Event, Expected, Fault, KeyChange, Proof, Standing, Track};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
 use crate::net::upload::{Proven, ReceiptError, UploadError};
@@ -14,42 +14,42 @@ use crate::trust::known::{
     Encounter, KnownError, KnownServers, Meeting, Offered, ReceiptMeeting, ReceiptStanding, SignedBy,
 };
 
-/// Who is asked to recognise whom.
+/// A server that has proved itself, and what the user expects of it.
 pub struct Stranger<'a> {
-    /// For whom it is.
+    /// The upload or lane that is waiting for it.
     pub track: Track,
-    /// As the user gave it.
+    /// The address as the user gave it.
     pub address: &'a str,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
-    /// What it proved.
+    /// The certificate and offers that it proved.
     pub proven: &'a Proven,
-    /// What it must be.
+    /// The pin and the name that the user expects.
     pub expected: &'a Expected,
 }
 
 impl Stranger<'_> {
-    /// Compares it with what is expected and known, and remembers what is new. What cannot be remembered is
-    /// said; a changed key is told before the fault is returned.
+    /// Compares the server with what is expected and known, and remembers a new one. Reports a note if it cannot be
+    /// remembered, and [`Event::KeyChanged`] before the fault of a changed key is returned.
     ///
     /// # Errors
-    /// It is another server than the one that is meant, or that cannot be told.
+    /// It is not the expected server, or the known servers cannot be read.
     pub fn recognise(&self, known: &KnownServers, observer: &dyn Observer) -> Result<Standing, Fault> {
         let Proof { fingerprint, bits, subject, .. } = &self.proven.proof;
-        // Of our own making: it has 64 digits.
+        // `facts` made it, with 64 digits.
         let key: Digest = fingerprint.parse().map_err(|e| unproven(format!("{fingerprint}: {e}"), ""))?;
         let pin = pin(self.expected)?;
         if let Some(pin) = pin.filter(|pin| *pin != key) {
             return Err(unproven(
-                format!("the server's key is sha256:{key}, and the pin says sha256:{pin}"),
-                "nothing of the file was sent; the CA signed this key too, but it is not the one that you named",
+                format!("the server's key is sha256:{key}, but the pin is sha256:{pin}"),
+                "nothing of the file was sent; the CA signed this key too, but it is not the one that you expect",
             ));
         }
         if let Some(name) = &self.expected.name
             && self.proven.common_name.as_ref() != Some(name)
         {
             return Err(unproven(
-                format!("the server's certificate is that of {subject}, and CN={} is expected", shown(name)),
+                format!("the server's certificate is for {subject}, but CN={} is expected", shown(name)),
                 "nothing of the file was sent; the whole CN is compared, and there must be exactly one",
             ));
         }
@@ -64,7 +64,7 @@ impl Stranger<'_> {
         };
         let met = known.meet(&meeting).map_err(|e| unreadable(&e))?;
         if let (Some(why), false) = (&met.unsaved, matches!(met.encounter, Encounter::Changed { .. })) {
-            let text = format!("{} is not remembered: {why}", shown(self.address));
+            let text = format!("cannot remember the key of {}: {why}", shown(self.address));
             observer.event(Event::Note { text });
         }
         match met.encounter {
@@ -77,14 +77,14 @@ impl Stranger<'_> {
             }
             Encounter::Withheld { since } => Err(unproven(
                 format!(
-                    "{} gave receipts before and does not offer them now; its key is known since {}",
+                    "{} gave receipts before and does not offer them now; its key has been known since {}",
                     shown(self.address),
                     day(since.as_deref())
                 ),
                 &format!(
-                    "nothing of the file was sent; after an upgrade its operator must give it a receipt key (`upseal certs \
-                     csr --receipts`) or restart it with --accept-padding oaep; if its operator says that it gives no \
-                     receipts any more: upseal known remove {}; otherwise an attacker on the path may have removed the offer",
+                    "nothing of the file was sent; an attacker on the path may have removed the offer: ask the operator. \
+                     After an upgrade the operator must give the server a receipt key (upseal certs csr --receipts) or \
+                     restart it with --accept-padding oaep. If it gives no receipts any more: upseal known remove {}",
                     shown(self.address)
                 ),
             )),
@@ -105,11 +105,11 @@ impl Stranger<'_> {
     }
 }
 
-/// Whether the key that signed a receipt may do so: what is known of the server decides, and what is new is remembered.
-/// What cannot be remembered is said.
+/// Checks that a receipt was signed by the known receipt key of the server, and remembers a new one. Reports a note if it
+/// cannot be remembered.
 ///
 /// # Errors
-/// Another key signs the receipts of this server, or that cannot be told.
+/// Another key signs the receipts of this server, or the known servers cannot be read.
 pub fn recognise_signer(
     known: &KnownServers,
     address: &str,
@@ -121,7 +121,7 @@ pub fn recognise_signer(
     let (standing, unsaved) = known.meet_receipts(&meeting)?;
     let address = shown(address);
     if let Some(why) = unsaved {
-        let text = format!("the receipt key of {address} is not remembered: {why}");
+        let text = format!("cannot remember the receipt key of {address}: {why}");
         observer.event(Event::Note { text });
     }
     match standing {
@@ -133,7 +133,7 @@ pub fn recognise_signer(
     }
 }
 
-/// Carries out [`Command::AcceptServer`](crate::event::Command::AcceptServer), and says what came of it.
+/// Carries out [`Command::AcceptServer`](crate::event::Command::AcceptServer), and returns the event to report.
 #[must_use]
 pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Event {
     let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
@@ -145,38 +145,30 @@ pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Eve
     };
     match accepted {
         Ok(entry) => Event::ServerAccepted { address, key: entry.key.to_string() },
-        Err(what) => Event::ServerNotAccepted {
-            address,
-            fault: Fault { kind: FaultKind::Local, blame: Blame::System, what, advice: String::new() },
-        },
+        Err(what) => {
+            Event::ServerNotAccepted { address, fault: Fault::local(what).with_blame(Blame::System) }
+        }
     }
 }
 
-/// The pin, read.
+/// Parses the expected pin.
 pub fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
     let Some(pin) = &expected.pin else { return Ok(None) };
-    let read = pin.parse().map_err(|why| Fault {
-        kind: FaultKind::Usage,
-        blame: Blame::User,
-        what: format!("{} is no pin: {why}", shown(pin)),
-        advice: "`upseal serve` prints its own".to_owned(),
-    })?;
-    Ok(Some(read))
+    let invalid = |why| {
+        Fault::usage(format!("invalid pin {}: {why}", shown(pin))).with_advice("upseal serve prints its pin")
+    };
+    pin.parse().map(Some).map_err(invalid)
 }
 
-/// What is known cannot be told, so neither can which server it is.
+/// The fault of an upload for which the known servers cannot be read.
 #[must_use]
 pub fn unreadable(error: &KnownError) -> Fault {
-    Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: error.to_string(),
-        advice: "nothing of the file was sent; correct the file of known servers, or take the line out"
-            .to_owned(),
-    }
+    Fault::local(error.to_string()).with_advice(
+        "nothing of the file was sent; correct the line in the file of known servers, or delete it",
+    )
 }
 
-/// The day of an RFC 3339 date.
+/// Returns the day of an RFC 3339 date.
 #[must_use]
 pub fn day(since: Option<&str>) -> &str {
     since.map_or("an unknown day", |since| since.get(..10).unwrap_or(since))
@@ -198,7 +190,7 @@ fn changed(change: &KeyChange) -> Fault {
 }
 
 fn unproven(what: String, advice: &str) -> Fault {
-    Fault { kind: FaultKind::Unproven, blame: Blame::Peer, what, advice: advice.to_owned() }
+    Fault::unproven(what).with_advice(advice)
 }
 
 fn shown(text: &str) -> String {

@@ -118,11 +118,11 @@ fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides
         ("send --to {server} --ca {ca} a.txt", 0, ""),
         ("send --to {server} --ca {ca} none.txt", 5, "none.txt"),
         ("send --to {server} --ca {ca} tmp", 5, "not a regular file"),
-        ("send --to {server} --ca {ca} race-cp1-x.txt", 5, "named like a lane of a race"),
+        ("send --to {server} --ca {ca} race-cp1-x.txt", 5, "the name of a race lane"),
         ("send --to {server} --ca none.crt a.txt", 5, "cannot read the CA certificate none.crt"),
         ("send --to {server} --ca a.txt a.txt", 5, "it is not a certificate"),
-        ("send --to {closed} -p plain a.txt", 3, "is the server running"),
-        ("send --to {closed} --ca {ca} a.txt", 3, "is the server running"),
+        ("send --to {closed} -p plain a.txt", 3, "check that the server is running"),
+        ("send --to {closed} --ca {ca} a.txt", 3, "check that the server is running"),
         ("send --to 127.0.0.1 -p plain a.txt", 3, "cannot connect to 127.0.0.1"),
         ("send --to {server} --ca {other} a.txt", 4, "was issued by"),
         ("send --to {server} --ca {ca} -p ap a.txt", 6, "does not accept this protocol variant"),
@@ -261,7 +261,7 @@ fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
     let args = ["send", "--json", "--to", &address, "--ca", &ca_argument()].map(OsString::from);
     let outcome = home.start(args.into_iter().chain([latin.to_owned()])).finish();
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
-    assert!(outcome.err.contains("is not UTF-8, which the protocol demands"), "{outcome:?}");
+    assert!(outcome.err.contains("is not UTF-8, which the protocol requires"), "{outcome:?}");
     let events = events(&outcome);
     assert_eq!(events[0]["event"], "queued", "{outcome:?}");
     assert_eq!(events[0]["job"]["path"], "caf\u{fffd}.txt");

@@ -64,7 +64,7 @@ fn refused(client: &mut Client, target: &dyn Fn(String) -> Target, variant: Vari
 fn a_server_with_an_unexpected_key_gets_nothing() {
     for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
         for (expected, words) in [
-            (Expected { pin: Some(OTHER.to_string()), name: None }, "and the pin says"),
+            (Expected { pin: Some(OTHER.to_string()), name: None }, "but the pin is"),
             (Expected { pin: None, name: Some("TEST".to_owned()) }, "CN=TEST is expected"),
         ] {
             let target = |address| Target::Server { address, ca: Some(ca()), expected: expected.clone() };

@@ -1,14 +1,14 @@
-//! Finds out which dialect a server speaks: small files, in one dialect after another, until one is taken.
+//! Finds out which dialect a server speaks: sends small files in one dialect after another until one is accepted.
 //!
 //! ```text
-//!   CP2 ─ receipt ─► it is upseal             the rest, the most frequent first:
-//!      └─ no receipt ─► AP ─ taken ─► AP        one byte ─ taken ─► CP1: several blocks ─ taken ─► found
-//!                         └─ not ─► CP2, if it was taken                            └─ not ─► the next
+//!   CP2 ─ receipt ─► it is upseal                 the rest, most frequent first:
+//!      └─ no receipt ─► AP ─ accepted ─► AP         one byte ─ accepted ─► CP1: several blocks ─ accepted ─► found
+//!                         └─ not ─► CP2, if accepted                                          └─ not ─► the next
 //! ```
-//! A server that stores whatever comes takes every variant, so AP is asked before any other is believed. One byte of CP1
-//! is one block, which framings A, D and E write almost alike; so a second file of several blocks must arrive, too.
+//! A server that stores any bytes accepts every variant, so AP is tried before the result of another is trusted. One byte
+//! in CP1 is one block, which framings A, D and E write almost alike, so a second file of several blocks must arrive too.
 //!
-//! Taken means that the server closed in order after MODE 2, or gave a receipt: see [`State`].
+//! Accepted means that the server closed in order after MODE 2, or gave a receipt: see [`State`].
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -25,87 +25,87 @@ use crate::event::{
 };
 use crate::trust::known::KnownServers;
 
-/// How long a server may take to answer for itself.
+/// The longest time that a server may take to prove itself.
 const PROOF_PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take to close after so small a file.
+/// The longest time that a server may take to close after such a small file.
 const FILE_PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait for a server that has to be started again, if the user does not say otherwise.
+/// The default of [`Request::wait`].
 pub const WAIT: Duration = Duration::from_secs(60);
-/// Between two looks for a server that is away.
+/// The interval between two attempts to reach an absent server.
 const LOOK: Duration = Duration::from_millis(300);
-/// Several blocks in either padding, for keys of up to 2048 bits; the last is not full.
+/// Bytes of a file of several blocks in either padding, for keys of up to 2048 bits; the last block is not full.
 const SEVERAL_BLOCKS: usize = 700;
 
-/// What to probe, and how patiently.
+/// The server to probe.
 pub struct Request {
-    /// The server, with its CA.
+    /// The server and its CA.
     pub target: Target,
-    /// Servers that were met before.
+    /// The keys of known servers.
     pub known: KnownServers,
-    /// How long to wait for a server that serves one connection and has to be started again.
+    /// How long to wait for the return of a server that serves one connection and exits.
     pub wait: Duration,
 }
 
-/// What happens meanwhile.
+/// What a probe reports while it runs.
 #[derive(Debug)]
 pub enum News<'a> {
-    /// This many dialects will be tried at the most.
+    /// The probe begins.
     Begins {
-        /// Their number.
+        /// The number of dialects that will be tried at most.
         dialects: usize,
     },
-    /// A file is sent.
+    /// A file is being sent.
     Trying {
-        /// Its name there.
+        /// The name that is sent.
         name: &'a str,
-        /// How.
+        /// The dialect that it is sent in.
         dialect: Dialect,
     },
-    /// The server is not there, or serves another client.
+    /// The server is absent or serves another client; the probe waits for it.
     Waits {
-        /// For this long at the most.
+        /// The longest time that the probe waits.
         at_most: Duration,
-        /// What happened.
+        /// Why the server could not be reached.
         why: &'a Fault,
     },
-    /// What became of the file.
+    /// The upload of a file has ended.
     Answer {
-        /// How it was sent.
+        /// The dialect that it was sent in.
         dialect: Dialect,
-        /// How it ended.
+        /// How the upload ended.
         answer: &'a Answer,
     },
-    /// The transfer says so: the proof, a key that changed.
+    /// An event of the transfer, such as the proof or a changed key.
     Event(&'a Event),
 }
 
-/// What became of one file.
+/// How the upload of one file ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The server gave a receipt.
     Stored,
     /// The server closed in order after MODE 2.
     Delivered,
-    /// The server broke off, refused, or did not close.
+    /// The server refused the file, broke the connection, or did not close; with the reason.
     NotTaken(String),
 }
 
 impl Answer {
-    /// Whether the server has taken the file for certain.
+    /// Returns whether the server has certainly accepted the file.
     #[must_use]
     pub const fn is_taken(&self) -> bool {
         matches!(self, Self::Stored | Self::Delivered)
     }
 }
 
-/// What one attempt came to.
+/// The result of one attempt to send a file.
 enum Attempt {
     Answer(Answer),
-    /// No server took it.
+    /// The server could not be reached.
     Away(Fault),
 }
 
-/// Every dialect that is tried, the most frequent among the servers that are known first.
+/// Returns every dialect that is tried, those of the most frequent servers first.
 #[must_use]
 pub fn dialects() -> Vec<Dialect> {
     use Framing::{A, B, C, D, E, F};
@@ -135,12 +135,12 @@ pub fn dialects() -> Vec<Dialect> {
     all
 }
 
-/// Sends files until one is taken. `None`: none was.
+/// Sends files until one is accepted, and returns its dialect; `None` if no dialect is accepted.
 ///
-/// Ends early when `stop` says so.
+/// Ends early when a message arrives on `stop`.
 ///
 /// # Errors
-/// The server is not there, is not the one that is meant, or this machine failed.
+/// The server cannot be reached, is not the expected one, or this machine failed.
 pub fn run(
     request: &Request,
     stop: &Receiver<()>,
@@ -148,11 +148,10 @@ pub fn run(
 ) -> Result<Option<Dialect>, Fault> {
     let transfer = Transfer::start(Options { retries: 0, ..Options::new(request.known.clone()) })
         .map_err(|e| local("cannot start a thread", &e))?;
-    let result =
-        Files::new().map_err(|e| local("cannot make a folder for the files", &e)).and_then(|files| {
-            Probe { request, stop, transfer: &transfer, files, sent: 0, attempts: 0, was_there: false }
-                .search(tell)
-        });
+    let result = Files::new().map_err(|e| local("cannot create a temporary folder", &e)).and_then(|files| {
+        Probe { request, stop, transfer: &transfer, files, sent: 0, attempts: 0, was_there: false }
+            .search(tell)
+    });
     transfer.shut_down();
     result
 }
@@ -162,11 +161,11 @@ struct Probe<'a> {
     stop: &'a Receiver<()>,
     transfer: &'a Transfer,
     files: Files,
-    /// Files sent so far, which gives each its name.
+    /// Files sent so far; the number is part of each file's name.
     sent: u64,
-    /// Attempts so far: the queue knows each upload by its number.
+    /// Attempts so far; the number is the id of the upload.
     attempts: u64,
-    /// Whether the server has proved itself once.
+    /// Whether the server has answered once.
     was_there: bool,
 }
 
@@ -178,7 +177,7 @@ impl Probe<'_> {
         for dialect in dialects {
             let answer = self.file(dialect, b"x", tell)?;
             match (dialect.variant, &answer) {
-                // It may take whatever comes, and AP tells.
+                // It may accept any bytes; AP will show that.
                 (Variant::Cp2, Answer::Delivered)
                     if perhaps.is_none() && dialect == Dialect::of(Variant::Cp2) =>
                 {
@@ -197,7 +196,7 @@ impl Probe<'_> {
         Ok(None)
     }
 
-    /// Sends one file, and waits for a server that is away.
+    /// Sends one file, and waits for the return of an absent server.
     fn file(
         &mut self,
         dialect: Dialect,
@@ -206,7 +205,8 @@ impl Probe<'_> {
     ) -> Result<Answer, Fault> {
         self.sent += 1;
         let name = format!("upseal-probe-{}.txt", self.sent);
-        let path = self.files.write(&name, content).map_err(|e| local("cannot write a file to send", &e))?;
+        let path =
+            self.files.write(&name, content).map_err(|e| local("cannot write a temporary file", &e))?;
         tell(&News::Trying { name: &name, dialect });
         let mut until = None;
         loop {
@@ -278,7 +278,7 @@ impl Probe<'_> {
                 State::Delivered => return Ok(Attempt::Answer(Answer::Delivered)),
                 State::Failed(fault) => return self.judge(fault, proven),
                 State::Cancelled if proven => {
-                    let why = format!("it did not close within {} s", FILE_PATIENCE.as_secs());
+                    let why = format!("the server did not close within {} s", FILE_PATIENCE.as_secs());
                     return Ok(Attempt::Answer(Answer::NotTaken(why)));
                 }
                 State::Cancelled => return Err(no_proof()),
@@ -287,14 +287,14 @@ impl Probe<'_> {
         }
     }
 
-    /// What a failure means: this dialect, the server's absence, or the end of the search.
+    /// Decides whether a failure means that the dialect is wrong or that the server is absent; otherwise the probe ends.
     fn judge(&self, fault: Fault, proven: bool) -> Result<Attempt, Fault> {
         match fault.kind {
-            // It refused the dialect, or broke off.
+            // It refused the dialect, or broke the connection.
             FaultKind::Refused | FaultKind::Broken | FaultKind::Altered => {
                 Ok(Attempt::Answer(Answer::NotTaken(fault.what)))
             }
-            // A server for one connection is between two, or still at the one before.
+            // A server for one connection is being restarted, or still serves the previous one.
             FaultKind::Unreachable if self.was_there => Ok(Attempt::Away(fault)),
             FaultKind::Unproven if self.was_there && !proven => Ok(Attempt::Away(fault)),
             _ => Err(fault),
@@ -302,7 +302,7 @@ impl Probe<'_> {
     }
 }
 
-/// A folder with the files to send, for this time.
+/// A temporary folder with the files to send.
 struct Files {
     folder: PathBuf,
 }
@@ -324,36 +324,22 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // What cannot be removed is a few bytes in the folder for temporary files.
+        // If it fails, a few bytes remain in the folder for temporary files.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 fn local(what: &str, error: &io::Error) -> Fault {
-    Fault {
-        kind: FaultKind::Local,
-        blame: Blame::System,
-        what: format!("{what}: {error}"),
-        advice: String::new(),
-    }
+    Fault::local(format!("{what}: {error}")).with_blame(Blame::System)
 }
 
 fn no_proof() -> Fault {
-    Fault {
-        kind: FaultKind::Unproven,
-        blame: Blame::Peer,
-        what: format!("the server did not prove itself within {} s", PROOF_PATIENCE.as_secs()),
-        advice: "it may speak Plain only: upseal send -p plain".to_owned(),
-    }
+    Fault::unproven(format!("the server did not prove its identity within {} s", PROOF_PATIENCE.as_secs()))
+        .with_advice("it may support only Plain: upseal send -p plain")
 }
 
 fn interrupted() -> Fault {
-    Fault {
-        kind: FaultKind::Interrupted,
-        blame: Blame::User,
-        what: "cancelled".to_owned(),
-        advice: String::new(),
-    }
+    Fault::interrupted("cancelled")
 }
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
-//! A private copy of a file whose size is not known before its end.
+//! Copies of files whose size is not known before they are read to the end.
 //!
-//! MODE 1 announces a size before the first byte, so such a file is read to its end first: into memory, and beyond
-//! [`IN_MEMORY`] into a file without a name in the folder for temporary files.
+//! MODE 1 announces the size before the first byte, so such a file is read first: into memory, or, if it has more than
+//! [`IN_MEMORY`] bytes, into an unnamed temporary file.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 
-/// Bytes that are kept in memory.
+/// The largest copy in memory, in bytes.
 const IN_MEMORY: u64 = 16 << 20;
-/// Bytes of a copy at the most: some of these files have no end.
+/// The largest copy, in bytes: some of these files have no end.
 const MOST: u64 = 4 << 30;
 
-/// A copy, at its beginning.
+/// A copy, rewound to its beginning.
 pub(super) struct Copied {
     pub(super) file: File,
     pub(super) size: u64,
 }
 
-/// Reads it to its end.
+/// Copies a file to its end.
 pub(super) fn of(source: impl Read) -> io::Result<Copied> {
     within(source, IN_MEMORY, MOST)
 }
@@ -35,7 +35,7 @@ fn within(mut source: impl Read, in_memory: u64, most: u64) -> io::Result<Copied
         file = large;
     }
     if size > most {
-        let what = format!("it does not tell its size, and has more than {most} bytes");
+        let what = format!("it has more than {most} bytes and does not report its size");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
     file.flush()?;
@@ -53,7 +53,7 @@ fn memory() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A file that only this process can reach and that is gone with it.
+/// Creates a temporary file without a name, which the kernel removes with this process.
 fn unnamed() -> io::Result<File> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! A local file to send.
+//! Local files to send.
 
 mod copy;
 
@@ -10,25 +10,25 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Digest;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::Fault;
 use crate::messages::escape;
 use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
 
-/// A local file, opened.
+/// A local file that was opened for an upload.
 pub struct Source {
-    /// The last part of its path, as it goes into MODE 0.
+    /// The last part of its path, as MODE 0 sends it.
     pub name: String,
-    /// At its beginning.
+    /// The file, at its beginning.
     pub file: File,
-    /// Bytes of it, when it was opened.
+    /// Size in bytes when it was opened.
     pub size: u64,
-    /// What it must still be when it has been read; `None`: `file` is a copy that only this process has.
+    /// Size and times that the file must still have when it has been read; `None`: `file` is a private copy.
     stamp: Option<Stamp>,
 }
 
 impl Source {
-    /// The file as the content of an upload.
+    /// Returns the file as the content of an upload.
     #[must_use]
     pub const fn content(&self) -> Content<'_> {
         match self.stamp {
@@ -37,7 +37,7 @@ impl Source {
         }
     }
 
-    /// SHA-256 of all of it; it is at its beginning again.
+    /// Computes the SHA-256 of the file, and rewinds it.
     pub(super) fn digest(&mut self) -> io::Result<Digest> {
         let (digest, _) = Digest::of_reader(&self.file)?;
         self.file.rewind()?;
@@ -49,31 +49,24 @@ impl Source {
     /// # Errors
     /// A [`Fault`] of kind `Local`.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        let local = |what: String, advice: &str| Fault {
-            kind: FaultKind::Local,
-            blame: Blame::User,
-            what,
-            advice: advice.to_owned(),
-        };
+        let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
         let shown = escape(&path.to_string_lossy()).to_string();
         let Some(name) = path.file_name() else {
-            return Err(local(format!("{shown} is not a file"), "name a file"));
+            return Err(local(format!("{shown} is not a file"), "give a file"));
         };
         let Some(name) = name.to_str() else {
             return Err(local(
-                format!("the name of {shown} is not UTF-8, which the protocol demands"),
-                "rename it",
+                format!("the name of {shown} is not UTF-8, which the protocol requires"),
+                "rename the file",
             ));
         };
         if is_race(name) {
             return Err(local(
-                format!(
-                    "{shown} is named like a lane of a race, which upseal's servers measure and do not keep"
-                ),
-                "rename it",
+                format!("{shown} has the name of a race lane, whose files upseal servers discard"),
+                "rename the file",
             ));
         }
-        // Opening a FIFO would otherwise wait for a writer; it does nothing to a regular file.
+        // Without NONBLOCK, opening a FIFO waits for a writer. It has no effect on a regular file.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let open = || {
             let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -82,7 +75,7 @@ impl Source {
         };
         let (file, metadata) = open().map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
         if !metadata.is_file() {
-            let advice = if metadata.is_dir() { "name the files in it" } else { "only files can be sent" };
+            let advice = if metadata.is_dir() { "give the files in it" } else { "only files can be sent" };
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
         let name = name.to_owned();
@@ -94,12 +87,12 @@ impl Source {
     }
 }
 
-/// Bytes up to which a file without blocks on a disk is taken for one that the kernel makes.
+/// The largest size, in bytes, at which a file without disk blocks is taken for a pseudo-file of the kernel.
 const PSEUDO: u64 = 1 << 20;
 
-/// Whether a file's size is what can be read of it. Files of `/proc` say that they are empty, files of `/sys` that they
-/// have 4096 bytes, and neither has a block. Small files that some file systems keep in the inode look the same and are
-/// copied, too.
+/// Returns whether as many bytes can be read from a file as its size says. Files in `/proc` report 0 bytes and files in
+/// `/sys` 4096, both without disk blocks. Small files that a file system keeps in the inode look the same and are
+/// copied too.
 fn tells_its_size(metadata: &Metadata) -> bool {
     metadata.len() > 0 && (metadata.blocks() > 0 || metadata.len() > PSEUDO)
 }
@@ -107,6 +100,7 @@ fn tells_its_size(metadata: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::FaultKind;
 
     #[test]
     fn a_source_is_a_regular_file_with_a_name_that_can_be_sent() {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, at, never, select, tick, unbounded};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::dialer::{Dialer, Embedded, Stop};
 use super::embedded::{EmbeddedOptions, HostError, Prepared, spawn_prepare};
@@ -132,8 +133,7 @@ impl Control {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // The queue is consistent between any two statements.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     fn obey(&mut self, command: Command) {

@@ -1,8 +1,10 @@
 //! Opens the connection to a server: TCP, the server's proof, its identity, the session key.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::recognise::{self, Stranger};
 use crate::clock;
@@ -54,7 +56,7 @@ impl Stop {
         let streams: Arc<Mutex<Vec<Option<Interrupter>>>> = Arc::new(Mutex::new(vec![None]));
         let current = Arc::clone(&streams);
         let handle = Interrupter::new(move || {
-            lock(&current).iter().flatten().for_each(Interrupter::interrupt);
+            current.lock().iter().flatten().for_each(Interrupter::interrupt);
         });
         Self { handle, streams, place: 0, wait: Wait::default() }
     }
@@ -62,7 +64,7 @@ impl Stop {
     /// Creates one that is raised together with this one, for another lane.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let mut streams = lock(&self.streams);
+        let mut streams = self.streams.lock();
         streams.push(None);
         let place = streams.len() - 1;
         drop(streams);
@@ -87,18 +89,13 @@ impl Stop {
 
     /// Makes it stop this stream too, at once if it was raised before.
     fn attach(&self, stream: &dyn Stream) {
-        if let Some(place) = lock(&self.streams).get_mut(self.place) {
+        if let Some(place) = self.streams.lock().get_mut(self.place) {
             *place = Some(stream.interrupter());
         }
         if self.is_raised() {
             self.handle.interrupt();
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these locks protect is consistent between any two statements.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens connections to servers: connects, verifies the server's proof, agrees on a session key.

@@ -1,10 +1,11 @@
 //! 20 times a second: Meter → Event.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::event::{Event, Snapshot, Track};
 use crate::meter::Meter;
@@ -53,8 +54,7 @@ impl Sampler {
     }
 
     fn watched(&self) -> MutexGuard<'_, Watching> {
-        // A panic in here could at worst leave a rate half updated.
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock()
     }
 
     /// Samples all that is watched. Says whether anything is.

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::clock;
 use crate::crypto::authority;
@@ -15,7 +17,7 @@ use crate::net::record::Recorder;
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{Policy, Service};
 use crate::store::Nowhere;
-use crate::transfer::dialer::{Embedded, lock};
+use crate::transfer::dialer::Embedded;
 use crate::transfer::embedded::HostError;
 use crate::trust::Anchor;
 
@@ -66,23 +68,23 @@ impl Hosts {
 
     /// From now on what comes from this address to a server of ours is the other side of `meter`'s lane.
     pub(super) fn expect(&self, from: SocketAddr, meter: Arc<Meter>, news: News) {
-        lock(&self.lanes).insert(from.to_string(), Expected { meter, news });
+        self.lanes.lock().insert(from.to_string(), Expected { meter, news });
     }
 
     /// Nothing more comes from there.
     pub(super) fn forget(&self, from: SocketAddr) {
-        lock(&self.lanes).remove(&from.to_string());
+        self.lanes.lock().remove(&from.to_string());
     }
 
     /// Whether [`Hosts::with_key`] would take no time.
     pub(super) fn has_key(&self, bits: usize) -> bool {
-        lock(&self.servers).contains_key(&bits)
+        self.servers.lock().contains_key(&bits)
     }
 
     /// A server with a key of `bits` bits. The first time it is made, which takes seconds; it runs until
     /// [`Hosts::close`].
     pub(super) fn with_key(self: &Arc<Self>, bits: usize) -> Result<Embedded, HostError> {
-        if let Some((_, embedded)) = lock(&self.servers).get(&bits) {
+        if let Some((_, embedded)) = self.servers.lock().get(&bits) {
             return Ok(embedded.clone());
         }
         let (identity, ca) = authority::throwaway_of(bits)?;
@@ -102,13 +104,13 @@ impl Hosts {
         let before = (bits as u64) << NUMBERED;
         let server = Server::numbered(listener, Arc::new(service), Lifetime::UntilStopped, before)?;
         let embedded = Embedded { address, anchor: Arc::new(anchor), bits };
-        lock(&self.servers).insert(bits, (server, embedded.clone()));
+        self.servers.lock().insert(bits, (server, embedded.clone()));
         Ok(embedded)
     }
 
     /// Ends those servers. Their sessions hold on to this, so that it would not happen by itself.
     pub fn close(&self) {
-        let servers = std::mem::take(&mut *lock(&self.servers));
+        let servers = std::mem::take(&mut *self.servers.lock());
         // Dropping one stops it and joins its sessions.
         drop(servers);
     }
@@ -116,12 +118,12 @@ impl Hosts {
 
 impl Observer for Hosts {
     fn event(&self, event: Event) {
-        let is_kept = |peer: &String| lock(&self.lanes).get(peer).is_some_and(|lane| lane.news == News::Kept);
+        let is_kept = |peer: &String| self.lanes.lock().get(peer).is_some_and(|lane| lane.news == News::Kept);
         match &event {
             Event::Receiving { track, peer, name, .. } if is_race(name) => {
-                lock(&self.coming).insert(*track, peer.clone());
+                self.coming.lock().insert(*track, peer.clone());
                 if is_kept(peer) {
-                    lock(&self.hushed).insert(*track);
+                    self.hushed.lock().insert(*track);
                     return;
                 }
             }
@@ -132,18 +134,18 @@ impl Observer for Hosts {
     }
 
     fn watch(&self, track: Track, meter: Arc<Meter>) {
-        let peer = lock(&self.coming).remove(&track);
-        if let Some(lane) = peer.and_then(|peer| lock(&self.lanes).get(&peer).cloned()) {
+        let peer = self.coming.lock().remove(&track);
+        if let Some(lane) = peer.and_then(|peer| self.lanes.lock().get(&peer).cloned()) {
             meter.measure();
             lane.meter.pair(Arc::clone(&meter));
         }
-        if !lock(&self.hushed).contains(&track) {
+        if !self.hushed.lock().contains(&track) {
             self.observer.watch(track, meter);
         }
     }
 
     fn unwatch(&self, track: Track) {
-        if !lock(&self.hushed).remove(&track) {
+        if !self.hushed.lock().remove(&track) {
             self.observer.unwatch(track);
         }
     }

@@ -10,7 +10,6 @@ use crate::event::{Job, NameAs, State, Track, Variant};
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Upload, UploadError};
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
-use crate::transfer::dialer::lock;
 use crate::transfer::source::Source;
 use crate::trust::known::SignedBy;
 
@@ -64,7 +63,7 @@ impl<'a> Conversation<'a> {
                 self.hear().map_err(|error| Failure::before(Some(&job), error))?;
             }
             // With receipts an upload is confirmed by itself; without them its connection must be its own.
-            let is_apart = !self.asks && lock(&worker.queue).is_apart(job.id);
+            let is_apart = !self.asks && worker.queue.lock().is_apart(job.id);
             self.send(job, &source)?;
             let next = if is_apart { None } else { worker.next(route) };
             if self.asks && (next.is_none() || confirm::is_due(&self.files.unconfirmed, &worker.keep)) {
@@ -97,7 +96,7 @@ impl<'a> Conversation<'a> {
         match self.upload.file(&attempt.name, source.content(), attempt.size, &attempt.meter) {
             Ok(sent) => {
                 worker.set_state(id, State::Sent);
-                let alone = lock(&worker.queue).tries(id) > 0;
+                let alone = worker.queue.lock().tries(id) > 0;
                 self.files.unconfirmed.push(Unconfirmed { attempt, sent, at: Instant::now(), alone });
                 Ok(())
             }

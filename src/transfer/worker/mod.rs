@@ -8,12 +8,14 @@
 mod conversation;
 mod sent;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use self::conversation::Conversation;
 use self::sent::Connection;
-use super::dialer::{Dialer, lock};
+use super::dialer::Dialer;
 use super::history_writer::HistoryWriter;
 use super::queue::{Queue, Route};
 use super::receipt_files::Keep;
@@ -101,7 +103,7 @@ impl Worker {
             if self.dialer.stop.is_raised() {
                 return None;
             }
-            let job = lock(&self.queue).take(route)?;
+            let job = self.queue.lock().take(route)?;
             match Source::open(&job.path) {
                 Ok(mut source) => {
                     if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
@@ -127,7 +129,7 @@ impl Worker {
 
     /// Sets the state of an upload in the queue, and reports it.
     fn set_state(&self, id: JobId, state: State) {
-        lock(&self.queue).set(id, state.clone());
+        self.queue.lock().set(id, state.clone());
         self.report(id, state);
     }
 
@@ -153,10 +155,10 @@ impl Worker {
             _ => fault.clone(),
         };
         let failed: Vec<JobId> = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             std::iter::once(first).chain(queue.take_all(route)).collect()
         };
-        let jobs: Vec<Job> = failed.iter().filter_map(|id| lock(&self.queue).job(*id)).collect();
+        let jobs: Vec<Job> = failed.iter().filter_map(|id| self.queue.lock().job(*id)).collect();
         if let Some(address) = recorded_address(&route.target) {
             let state = State::Failed(fault.clone());
             self.history_writer.record_unsent(&address, &jobs, &state, &*self.dialer.observer);
@@ -170,12 +172,12 @@ impl Worker {
     /// Puts the upload back because the server, which had answered before, is absent; the route waits.
     fn wait_for_return(&self, route: &Route, first: JobId) -> Ending {
         // A cancel that arrived during the attempt must not be lost by queuing the upload again.
-        let cancelled = lock(&self.queue).is_cancelling(first);
+        let cancelled = self.queue.lock().is_cancelling(first);
         if cancelled {
             self.set_state(first, State::Cancelled);
         }
         let waiting = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             if !cancelled {
                 queue.requeue(first);
             }
@@ -195,7 +197,7 @@ impl Worker {
     /// copy, even when the connection broke after the last byte. Returns false if no retry is left.
     fn try_again(&self, route: &Route, id: JobId, retries: u32, fault: &Fault) -> bool {
         let (tries, pause) = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             let Some(tries) = queue.try_again(id, retries) else { return false };
             let pause = FIRST_PAUSE * (1 << (tries - 1).min(6));
             queue.rest(&route.target, Instant::now() + pause);
@@ -215,10 +217,10 @@ impl Worker {
     /// Handles an upload whose connection was stopped by the user, for its own sake or for a neighbour's. In the latter
     /// case it is sent again if it is not confirmed; our server keeps one copy.
     fn interrupted(&self, id: JobId) {
-        if lock(&self.queue).is_cancelling(id) {
+        if self.queue.lock().is_cancelling(id) {
             return self.set_state(id, State::Cancelled);
         }
-        lock(&self.queue).requeue(id);
+        self.queue.lock().requeue(id);
         self.report(id, State::Waiting);
     }
 }

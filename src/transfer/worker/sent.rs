@@ -12,7 +12,6 @@ use crate::history::PendingReceipts;
 use crate::meter::Meter;
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
-use crate::transfer::dialer::lock;
 use crate::transfer::history_writer::Ended;
 use crate::transfer::queue::Route;
 
@@ -204,7 +203,7 @@ impl<'a> SentFiles<'a> {
         };
         let refused = error.refused_file().filter(is_here);
         if fault.kind == FaultKind::Refused && !is_alone && refused.is_none() {
-            let mut queue = lock(&self.worker.queue);
+            let mut queue = self.worker.queue.lock();
             let current = current.as_ref().map(|(_, attempt)| attempt);
             let all = sent.iter().map(|file| &file.attempt).chain(current);
             all.for_each(|attempt| queue.set_apart(attempt.job.id));

@@ -1,7 +1,9 @@
 //! What becomes of the files of a connection that ended early.
 
 use std::sync::Arc;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 use super::sent::{Connection, Failure, SentFiles};
 use super::{Past, Worker};
@@ -12,7 +14,7 @@ use crate::net::Observer;
 use crate::net::record::Recorder;
 use crate::net::upload::{SentFile, UploadError};
 use crate::transfer::confirm::{Attempt, Unconfirmed};
-use crate::transfer::dialer::{Dialer, Stop, lock};
+use crate::transfer::dialer::{Dialer, Stop};
 use crate::transfer::history_writer::HistoryWriter;
 use crate::transfer::queue::{Queue, Route};
 use crate::transfer::receipt_files::Keep;
@@ -25,7 +27,7 @@ struct Log(Mutex<Vec<(u64, State)>>);
 impl Observer for Log {
     fn event(&self, event: Event) {
         if let Event::State { track: Track::Job(JobId(id)), state } = event {
-            lock(&self.0).push((id, state));
+            self.0.lock().push((id, state));
         }
     }
     fn watch(&self, _: Track, _: Arc<Meter>) {}
@@ -109,12 +111,12 @@ impl Scene {
             State::Waiting => (*id, "waiting"),
             other => panic!("{other:?}"),
         };
-        lock(&self.log.0).iter().map(kind).collect()
+        self.log.0.lock().iter().map(kind).collect()
     }
 
     /// The uploads that wait, in the order in which they will be sent.
     fn waiting(&self) -> Vec<u64> {
-        lock(&self.worker.queue).take_all(&self.route).iter().map(|id| id.0).collect()
+        self.worker.queue.lock().take_all(&self.route).iter().map(|id| id.0).collect()
     }
 }
 
@@ -153,7 +155,7 @@ fn of_an_interrupted_connection_only_the_cancelled_upload_ends() {
         Failure::before(Some(&job(3)), UploadError::Interrupted),
     ] {
         let scene = Scene::new(3);
-        lock(&scene.worker.queue).cancel(JobId(2));
+        scene.worker.queue.lock().cancel(JobId(2));
         scene.fail(&failure);
         assert_eq!(scene.reported(), [(3, "waiting"), (2, "cancelled"), (1, "waiting")]);
         assert_eq!(scene.waiting(), [1, 3, 4]);

@@ -72,10 +72,10 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
 
     let outcome = send(&home, &address, "a.txt");
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.err.contains(&format!("{address}: first time here; remembered: {old}")), "{outcome:?}");
+    assert!(outcome.err.contains(&format!("{address}: first seen; key remembered: {old}")), "{outcome:?}");
     let outcome = send(&home, &address, "-p cp1 b.txt");
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.err.contains(", known since 2") && !outcome.err.contains("first time"), "{outcome:?}");
+    assert!(outcome.err.contains(", known since 2") && !outcome.err.contains("first seen"), "{outcome:?}");
     let rows = known(&home);
     assert_eq!((rows.len(), &rows[0]["key"], &rows[0]["offered"]), (1, &old.as_str().into(), &Value::Null));
     assert_eq!((&rows[0]["address"], &rows[0]["bits"]), (&address.as_str().into(), &1024.into()));
@@ -126,7 +126,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
     let removed = home.run(&["known", "remove", &address]);
     assert_eq!(removed.code, Some(0), "{removed:?}");
     assert!(known(&home).is_empty());
-    assert!(send(&home, &address, "a.txt").err.contains("first time here"));
+    assert!(send(&home, &address, "a.txt").err.contains("first seen"));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
     ] {
         let outcome = send(&home, &address, &line);
         assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
-        assert!(!outcome.err.contains("first time"), "{line}: {outcome:?}");
+        assert!(!outcome.err.contains("first seen"), "{line}: {outcome:?}");
     }
     let ui = home.run(&["--pin", &right]);
     assert_eq!(ui.code, Some(2), "{ui:?}");
@@ -196,7 +196,7 @@ fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not()
         command.args(["send", "--to", &address, "--ca", "one/cacsertificate.crt", "b.txt"]).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{err}");
-    assert!(err.contains("first time here; not remembered") && err.contains("no-folder/known"), "{err}");
+    assert!(err.contains("first seen; key not remembered") && err.contains("no-folder/known"), "{err}");
     assert!(contents(&home.path("one-store")).names().contains(&"b.txt"));
 }
 

@@ -10,8 +10,8 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Blame, Fault, FaultKind};
 use crate::folders;
+use crate::messages::trust::day;
 use crate::output;
-use crate::transfer::recognise::day;
 use crate::trust::Anchor;
 use crate::trust::known::{Entry, KnownError, KnownServers, Offered, SignedBy};
 

@@ -8,7 +8,7 @@ use super::usage;
 use crate::cli::{Peers, PeersCommand, PeersList, PeersSave};
 use crate::config::{ConfigError, Existing, File, Key, Layer, Peer};
 use crate::event::{Blame, Fault, FaultKind};
-use crate::messages::escape;
+use crate::messages::{escape, shell_word};
 use crate::output;
 
 /// Lists, saves or removes presets.
@@ -42,10 +42,8 @@ fn list(file: &File, args: &PeersList) {
 
 /// `lab  --to 10.0.0.7:4321 --protocol cp1 --framing D`
 fn flags(peer: &Peer, width: usize) -> String {
-    let flags = peer
-        .layer
-        .said()
-        .map(|(key, value)| format!(" --{} {}", key.name(), escape(&output::shell_word(&value))));
+    let flags =
+        peer.layer.said().map(|(key, value)| format!(" --{} {}", key.name(), escape(&shell_word(&value))));
     format!("{:width$} {}", peer.name, flags.collect::<String>())
 }
 

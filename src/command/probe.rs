@@ -11,7 +11,7 @@ use super::{interrupts, system, usage};
 use crate::cli::Probe;
 use crate::config::{Existing, Layer, Settings, Sources};
 use crate::event::{Dialect, Event, Fault, FaultKind, Target};
-use crate::messages::escape;
+use crate::messages::{escape, shell_word};
 use crate::output::{self, Output, Style};
 use crate::transfer::probe::{self, Answer, News, Request};
 
@@ -140,8 +140,7 @@ impl Teller {
     }
 
     fn found(&self, dialect: Dialect, layer: &Layer) {
-        let flags =
-            layer.said().map(|(key, value)| format!(" --{} {}", key.name(), output::shell_word(&value)));
+        let flags = layer.said().map(|(key, value)| format!(" --{} {}", key.name(), shell_word(&value)));
         let command = format!("upseal send{} FILE", flags.collect::<String>());
         if self.json {
             self.line(&Line::Found { dialect, command: &command });

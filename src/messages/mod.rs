@@ -1,12 +1,49 @@
 //! What the program tells a person: amounts, escaped text and the sentences that more than one front end shows.
 //!
 //! `output`, `ui`, `report` and `command` lay these out; they do not phrase them again. Nothing here draws, opens a
-//! file or knows a terminal, and every function turns plain values into text.
+//! file or knows a terminal: every function turns plain values into text. Functions that take a `&str` from the network
+//! or the disk escape it themselves.
 //!
-//! - [`units`]: sizes, rates, durations and estimates
+//! - [`units`]: sizes, rates, durations, estimates, ratios
 //! - [`Escaped`]: text from the network or the disk, made safe to show
+//! - [`transfer`]: states of an upload, retries, how a file arrived, faults
+//! - [`trust`]: who a server is, first contact, a changed key
+//! - [`server`]: what our server listens on, receives, refuses and warns of
+//! - [`race`]: a race's result, the names of lanes, stages and bottlenecks
 
 mod escaped;
+pub mod race;
+pub mod server;
+mod shell;
+pub mod transfer;
+pub mod trust;
 pub mod units;
 
 pub use self::escaped::{Escaped, escape, misleads};
+pub use self::shell::shell_word;
+
+/// A message and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What happened, with its operands.
+    pub what: String,
+    /// What to do; empty if there is nothing to do.
+    pub help: String,
+}
+
+/// Returns the text with its first letter as a capital.
+#[must_use]
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::capital;
+
+    #[test]
+    fn a_sentence_begins_with_a_capital() {
+        assert_eq!(["", "a b", "A", "ß", "…"].map(capital), ["", "A b", "A", "SS", "…"]);
+    }
+}

@@ -9,11 +9,12 @@ use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::rows::{Row, STAGES, rows};
-use super::text::{command, compact, percent, subject, title};
+use super::rows::{Row, rows};
+use super::text::{command, compact, subject, title};
 use super::{MARK, RaceReport, ReportError};
 use crate::event::{LaneResult, Verdict};
-use crate::transfer::race;
+use crate::messages::race::{self, STAGES};
+use crate::messages::units;
 
 /// Pixels of a chart's width.
 pub const WIDTH: u32 = 900;
@@ -399,7 +400,7 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
                 continue;
             }
             bar(area, (from, middle - 12), (to, middle + 12), *colour)?;
-            let words = percent(share.part);
+            let words = units::permille(share.part);
             if to - from > 60 {
                 // On the dark ones in white.
                 let on = if matches!(index, 1 | 3 | 4) { WHITE } else { ON_BRIGHT };
@@ -410,7 +411,7 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
     let below = at(bars_height(rows.len())) + 16;
     for ((stage, colour), x) in STAGES.iter().zip(&STAGE_COLOURS).zip((LEFT..).step_by(100)) {
         bar(area, (x, below - 7), (x + 14, below + 7), *colour)?;
-        write(area, stage, (x + 20, below), 13, INK)?;
+        write(area, race::stage(*stage), (x + 20, below), 13, INK)?;
     }
     Ok(())
 }

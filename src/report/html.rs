@@ -10,8 +10,7 @@ use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
 use super::rows::{Row, rows};
 use super::text::{command, compact, facts, subject, title};
 use super::{MARK, RaceReport, ReportError};
-use crate::messages::units;
-use crate::transfer::race;
+use crate::messages::{race, units};
 
 /// Text and attribute values in HTML and XML.
 pub fn text(text: &str) -> String {
@@ -117,7 +116,7 @@ fn table(rows: &[Row]) -> String {
                 writeln!(html, "<td class=\"fault\" colspan=\"9\">did not arrive: {}</td></tr>", text(fault));
             continue;
         }
-        let seconds = |s: f64| number(s, &precise(s));
+        let seconds = |s: f64| number(s, &units::precise(s));
         let cpu = |s: Option<f64>| s.map_or_else(|| "<td>–</td>".to_owned(), seconds);
         html += &[seconds(row.seconds), seconds(row.min), seconds(row.max)].concat();
         html += &number(row.laps as f64, &row.laps.to_string());
@@ -132,24 +131,13 @@ fn table(rows: &[Row]) -> String {
         .iter()
         .filter_map(|row| {
             let slowest = row.bottleneck.as_ref()?;
-            Some(format!("<li><b>{}</b>: busiest was {} of the time</li>", text(&row.name), text(slowest)))
+            Some(format!("<li><b>{}</b>: {}</li>", text(&row.name), text(slowest)))
         })
         .collect();
     if !slow.is_empty() {
         let _ = writeln!(html, "<ul>{}</ul>", slow.concat());
     }
     html + "</section>"
-}
-
-/// Three digits that mean something.
-fn precise(seconds: f64) -> String {
-    match seconds {
-        s if s >= 100.0 => format!("{s:.0} s"),
-        s if s >= 10.0 => format!("{s:.1} s"),
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s if s >= 0.01 => format!("{s:.3} s"),
-        s => format!("{:.2} ms", s * 1000.0),
-    }
 }
 
 fn machine(report: &RaceReport) -> String {

@@ -7,8 +7,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::messages::escape;
-use crate::output::shell_word;
+use crate::messages::{escape, shell_word};
 
 /// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

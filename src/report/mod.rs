@@ -26,8 +26,8 @@ pub use self::machine::Machine;
 pub use self::rows::{Row, Share, rows};
 use crate::event::{Blame, Fault, FaultKind, Verdict};
 use crate::files::{Access, check_writable, replace};
-use crate::messages::escape;
-use crate::transfer::race::sentence;
+use crate::messages::Escaped;
+use crate::messages::race::sentence;
 
 /// Stands in the beginning of every report, by which one is known that may be replaced.
 pub const MARK: &str = "upseal_race_report";
@@ -70,19 +70,19 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Its name does not say what it is to be.
-    #[error("{}: a report's name ends in .html, .svg, .md, .csv or .json", shown(path))]
+    #[error("{}: a report's name ends in .html, .svg, .md, .csv or .json", Escaped::path(path))]
     Extension {
         /// The name.
         path: PathBuf,
     },
     /// Somebody's file has the name.
-    #[error("{} is there already, and is no report of upseal's: it is not replaced", shown(path))]
+    #[error("{} is there already, and is no report of upseal's: it is not replaced", Escaped::path(path))]
     Occupied {
         /// The name.
         path: PathBuf,
     },
     /// It cannot be written.
-    #[error("cannot write the report {}: {why}", shown(path))]
+    #[error("cannot write the report {}: {why}", Escaped::path(path))]
     Unwritable {
         /// The name.
         path: PathBuf,
@@ -108,10 +108,6 @@ impl ReportError {
         };
         Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
     }
-}
-
-fn shown(path: &Path) -> String {
-    escape(&path.to_string_lossy()).to_string()
 }
 
 impl Format {

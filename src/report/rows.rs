@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{LaneResult, Variant, Verdict};
-use crate::messages::escape;
-use crate::meter::Stage;
-use crate::transfer::{bottleneck, race};
+use crate::messages::{escape, race};
+use crate::transfer::bottleneck;
 
 /// A lane. Seconds have six decimals, other fractions four.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,20 +58,6 @@ pub struct Share {
     pub part: f64,
 }
 
-/// The stages in the order of the file's way.
-pub const STAGES: [&str; 6] = ["read", "seal", "wire", "open", "store", "wait"];
-
-const fn called(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Read => STAGES[0],
-        Stage::Seal => STAGES[1],
-        Stage::Wire => STAGES[2],
-        Stage::Open => STAGES[3],
-        Stage::Store => STAGES[4],
-        Stage::Wait => STAGES[5],
-    }
-}
-
 /// A row for each lane, in order.
 #[must_use]
 pub fn rows(verdict: &Verdict) -> Vec<Row> {
@@ -94,13 +79,12 @@ fn row(verdict: &Verdict, number: usize, lane: &LaneResult) -> Row {
     let shares = work.map(|work| {
         let shares = bottleneck::shares(work, lane.server.as_ref());
         shares
-            .map(|(stage, part)| Share { stage: called(stage).to_owned(), part: ten_thousandth(part) })
+            .map(|(stage, part)| Share { stage: race::stage(stage).to_owned(), part: ten_thousandth(part) })
             .to_vec()
     });
     let slowest = work.and_then(|work| {
         let found = bottleneck::find(work, lane.server.as_ref(), micros(lane.seconds))?;
-        let name = bottleneck::full_name(found.place, lane.dialect.variant);
-        Some(format!("{name}, {:.0} %", found.busy * 100.0))
+        Some(race::busy(found.full_name(lane.dialect.variant), found.busy))
     });
     Row {
         lane: number,

@@ -329,7 +329,7 @@ fn a_posters_words_stay_in_the_picture() {
     report.verdict.lanes.pop();
     let svg = render(Format::Svg, &report).unwrap();
     let texts = between(&svg, "<text", "</text>");
-    let sentence = crate::transfer::race::sentence(&report.verdict);
+    let sentence = crate::messages::race::sentence(&report.verdict);
     assert!(sentence.chars().count() > 110, "{sentence}");
     assert!(texts.iter().all(|words| !words.contains(&*sentence)), "{texts:?}");
     // And none is lost.

@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::rows::{STAGES, rows};
+use super::rows::rows;
 use super::{MARK, RaceReport, document};
 use crate::event::{Course, Verdict};
-use crate::messages::escape;
-use crate::messages::units;
+use crate::messages::race::STAGES;
+use crate::messages::{escape, race, units};
 use crate::spreadsheet;
-use crate::transfer::race;
 
 /// The columns of the CSV after the first, whose name is [`MARK`].
 const COLUMNS: [&str; 16] = [
@@ -60,7 +59,7 @@ fn ascii(json: &str) -> String {
 
 /// A row for each lane; the stages' parts are the last columns.
 pub fn csv(report: &RaceReport) -> String {
-    let stages = STAGES.map(|stage| format!("part_{stage}"));
+    let stages = STAGES.map(|stage| format!("part_{}", race::stage(stage)));
     let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
     let mut text = spreadsheet::record(head);
     for row in rows(&report.verdict) {
@@ -69,7 +68,7 @@ pub fn csv(report: &RaceReport) -> String {
         let mut fields = vec![row.lane.to_string()];
         fields.extend(COLUMNS.map(|column| spreadsheet::cell(&value[column]).into_owned()));
         fields.extend(STAGES.map(|stage| {
-            let share = row.shares.iter().find(|share| share.stage == stage);
+            let share = row.shares.iter().find(|share| share.stage == race::stage(stage));
             share.map_or_else(String::new, |share| share.part.to_string())
         }));
         text += &spreadsheet::record(fields);
@@ -118,11 +117,12 @@ pub fn markdown(report: &RaceReport) -> String {
         let _ = write!(
             text,
             "\n## Where the time went\n\n| lane |{} busiest |\n|---|{}---|\n",
-            STAGES.map(|s| format!(" {s} |")).concat(),
+            STAGES.map(|stage| format!(" {} |", race::stage(stage))).concat(),
             "--:|".repeat(6)
         );
         for row in rows.iter().filter(|row| !row.shares.is_empty()) {
-            let parts = row.shares.iter().map(|share| percent(share.part)).collect::<Vec<_>>().join(" | ");
+            let parts =
+                row.shares.iter().map(|share| units::permille(share.part)).collect::<Vec<_>>().join(" | ");
             let _ = writeln!(
                 text,
                 "| {} | {parts} | {} |",
@@ -140,11 +140,6 @@ pub fn markdown(report: &RaceReport) -> String {
 
 fn perhaps(number: Option<f64>) -> String {
     number.map_or_else(|| "–".to_owned(), |number| number.to_string())
-}
-
-/// `12.3 %`
-pub fn percent(part: f64) -> String {
-    format!("{:.1} %", part * 100.0)
 }
 
 /// The page's title. The file's name is escaped as on a screen.
@@ -167,11 +162,7 @@ pub fn subject(verdict: &Verdict) -> String {
     } else {
         ""
     };
-    format!(
-        "Each lane sent the same {} ({} bytes), {course}, {laps}.{generated}",
-        units::bytes(verdict.bytes),
-        verdict.bytes
-    )
+    format!("Each lane sent the same {}, {course}, {laps}.{generated}", units::exact_bytes(verdict.bytes))
 }
 
 /// The command line, escaped as on a screen.

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Expected, Fault, KeyChange, Proof, Standing, Track};
+use crate::messages::trust::{Changed, day};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
 use crate::net::upload::{Proven, ReceiptError, UploadError};
@@ -97,7 +98,8 @@ impl Stranger<'_> {
                     offered: key.to_string(),
                     subject: subject.clone(),
                 };
-                let fault = changed(&change);
+                let changed = Changed::of(&change);
+                let fault = unproven(changed.sentence(), &changed.advice());
                 observer.event(Event::KeyChanged { track: self.track, change });
                 Err(fault)
             }
@@ -165,27 +167,6 @@ pub fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
 pub fn unreadable(error: &KnownError) -> Fault {
     Fault::local(error.to_string()).with_advice(
         "nothing of the file was sent; correct the line in the file of known servers, or delete it",
-    )
-}
-
-/// Returns the day of an RFC 3339 date.
-#[must_use]
-pub fn day(since: Option<&str>) -> &str {
-    since.map_or("an unknown day", |since| since.get(..10).unwrap_or(since))
-}
-
-fn changed(change: &KeyChange) -> Fault {
-    let KeyChange { address, known, since, offered, .. } = change;
-    let since = day(since.as_deref());
-    unproven(
-        format!(
-            "{address} has another key than before: known since {since} is sha256:{known}, now it is \
-             sha256:{offered}; nothing was sent"
-        ),
-        &format!(
-            "ask its operator whether the key was changed, and only then: upseal known accept {address}; \
-             otherwise somebody else answers there"
-        ),
     )
 }
 

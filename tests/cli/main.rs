@@ -628,8 +628,12 @@ fn a_refused_group_takes_one_line_for_its_retry_and_none_when_quiet() {
         }
         let outcome = send.finish();
         assert_eq!(outcome.code, Some(6), "{outcome:?}");
-        let again = outcome.err.lines().filter(|line| line.contains("again from byte 0")).count();
-        let others = outcome.err.lines().filter(|line| line.contains("and 3 other files")).count();
+        let again = outcome
+            .err
+            .lines()
+            .filter(|line| line.contains("retrying in ") && line.contains("from byte 0"))
+            .count();
+        let others = outcome.err.lines().filter(|line| line.contains("retrying 3 other files")).count();
         let lines = outcome.err.lines().count();
         let expected = if quiet { (0, 0, 4) } else { (1, 1, 6) };
         assert_eq!((again, others, lines), expected, "{outcome:?}");

@@ -10,8 +10,8 @@ use upseal::event::{
     AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs, Named,
     Padding, RaceOrder, Snapshot, State, Subject, Target, Terminator, Track, Variant, Verdict,
 };
+use upseal::messages::race::sentence;
 use upseal::transfer::EmbeddedOptions;
-use upseal::transfer::race::sentence;
 
 use crate::common::{
     ANYWHERE, Client, Files, Host, Receipt, Recording, contents, dialects, is_closed, is_opened, job_track,
@@ -276,7 +276,7 @@ fn a_race_of_347_bytes_is_decided_by_steady_rates() {
     assert!(cp2 > 4.0 * cp1, "{verdict:?}");
     let sentence = sentence(&verdict);
     assert!(
-        sentence.contains("CP2 was ") && sentence.contains(" 1 GiB at the steady rate: CP1 "),
+        sentence.contains("CP2 was ") && sentence.contains(" At this speed 1 GiB takes CP1 "),
         "{sentence}"
     );
 }

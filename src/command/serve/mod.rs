@@ -20,6 +20,7 @@ use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
 use crate::history::History;
+use crate::messages::shell_word;
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
@@ -212,7 +213,7 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
 
 /// What the operator of a server with one key can do to give receipts.
 fn receipt_advice(certs: &Path) -> String {
-    let dir = output::shell_word(&certs.to_string_lossy());
+    let dir = shell_word(&certs.to_string_lossy());
     if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
         return format!(
             "have {dir}/{RECEIPT_REQUEST_FILE} signed by the CA and put the certificate into \
@@ -235,7 +236,7 @@ fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>,
     }
     let mut warnings = Vec::new();
     for key in key_files::exposed(&args.certs) {
-        let remedy = format!("chmod 600 {}", output::shell_word(&key.path.to_string_lossy()));
+        let remedy = format!("chmod 600 {}", shell_word(&key.path.to_string_lossy()));
         if args.strict_modes {
             return Err(Fault {
                 kind: FaultKind::Local,
@@ -255,10 +256,10 @@ fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<
         None => "-p plain".to_owned(),
         Some(pin) => {
             let ca = args.certs.join("cacsertificate.crt");
-            format!("--pin sha256:{pin} --ca {}", output::shell_word(&ca.to_string_lossy()))
+            format!("--pin sha256:{pin} --ca {}", shell_word(&ca.to_string_lossy()))
         }
     };
-    let mut to = addresses.iter().map(|address| format!("--to {}", output::shell_word(&address.to_string())));
+    let mut to = addresses.iter().map(|address| format!("--to {}", shell_word(&address.to_string())));
     let first = to.next().unwrap_or_default();
     let others: Vec<String> = to.collect();
     let mut lines = vec![format!("to send here:  upseal send {first} {how} FILE…")];

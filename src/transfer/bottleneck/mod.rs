@@ -6,6 +6,7 @@
 //! a bar shows them; stages run beside each other, so they say what costs most, and not what to wait for.
 
 use crate::event::{Variant, Work};
+use crate::messages::race;
 use crate::meter::Stage;
 
 /// Below this nobody was waited for: the lane was over before its stages had worked.
@@ -27,6 +28,20 @@ pub struct Bottleneck {
     pub place: Place,
     /// For how much of the time it was busy, 0 to 1.
     pub busy: f64,
+}
+
+impl Bottleneck {
+    /// Returns its name in a few words: `server's RSA`.
+    #[must_use]
+    pub const fn name(&self, variant: Variant) -> &'static str {
+        race::bottleneck(self.place.stage, self.place.server, variant)
+    }
+
+    /// Returns its name with the operation: `server's RSA private operation`.
+    #[must_use]
+    pub const fn full_name(&self, variant: Variant) -> &'static str {
+        race::full_bottleneck(self.place.stage, self.place.server, variant)
+    }
 }
 
 /// The bottleneck of a lane that took `micros` so far; `None` if no stage had much to do, or nothing is known.
@@ -75,37 +90,6 @@ pub fn shares(work: &Work, server: Option<&Work>) -> [(Stage, f64); 6] {
     ];
     let all = spent.iter().map(|(_, us)| *us).sum::<u64>().max(1) as f64;
     spent.map(|(stage, us)| (stage, us as f64 / all))
-}
-
-/// A bottleneck's name in a few words: `the server's RSA`.
-#[must_use]
-pub const fn name(place: Place, variant: Variant) -> &'static str {
-    match (place.stage, place.server, variant) {
-        (Stage::Wait, ..) => "the server or the way to it",
-        (Stage::Read, ..) => "reading",
-        (Stage::Wire, false, _) => "our socket",
-        (Stage::Wire, true, _) => "the server's socket",
-        (Stage::Store, false, _) => "our disk",
-        (Stage::Store, true, _) => "the server's disk",
-        (Stage::Seal | Stage::Open, false, Variant::Plain | Variant::Ap) => "our SHA-256",
-        (Stage::Seal | Stage::Open, true, Variant::Plain | Variant::Ap) => "the server's SHA-256",
-        (Stage::Seal | Stage::Open, false, Variant::Cp1) => "our RSA",
-        (Stage::Seal | Stage::Open, true, Variant::Cp1) => "the server's RSA",
-        (Stage::Seal | Stage::Open, false, Variant::Cp2) => "our CBC chain",
-        (Stage::Seal | Stage::Open, true, Variant::Cp2) => "the server's AES and HMAC",
-    }
-}
-
-/// The same in full: `the server's RSA private operation`.
-#[must_use]
-pub const fn full_name(place: Place, variant: Variant) -> &'static str {
-    match (place.stage, place.server, variant) {
-        (Stage::Read, ..) => "reading the file",
-        (Stage::Seal | Stage::Open, false, Variant::Cp1) => "our RSA public operation",
-        (Stage::Seal | Stage::Open, true, Variant::Cp1) => "the server's RSA private operation",
-        (Stage::Seal | Stage::Open, false, Variant::Cp2) => "our CBC chain, block after block",
-        _ => name(place, variant),
-    }
 }
 
 #[cfg(test)]

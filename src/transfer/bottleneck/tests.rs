@@ -159,7 +159,7 @@ fn named(variant: Variant, size: u64, slow: Slow) -> &'static str {
         [work.read_us, work.seal_us / workers, work.wire_us, work.open_us / workers, work.store_us]
     };
     let micros = stages(&client).into_iter().chain(stages(&server)).max().unwrap();
-    full_name(find(&client, Some(&server), micros).unwrap().place, variant)
+    find(&client, Some(&server), micros).unwrap().full_name(variant)
 }
 
 fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest, clock: Clock) -> Measured {
@@ -208,23 +208,23 @@ const MIB: u64 = 1 << 20;
 fn the_stage_that_sleeps_is_named() {
     for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
         assert_eq!(named(variant, 4 * MIB, Slow::Read), "reading the file", "{variant}");
-        assert_eq!(named(variant, 4 * MIB, Slow::Store), "the server's disk", "{variant}");
+        assert_eq!(named(variant, 4 * MIB, Slow::Store), "server's disk", "{variant}");
     }
     assert_eq!(named(Variant::Plain, 4 * MIB, Slow::Seal), "our SHA-256");
-    assert_eq!(named(Variant::Ap, 4 * MIB, Slow::Open), "the server's SHA-256");
+    assert_eq!(named(Variant::Ap, 4 * MIB, Slow::Open), "server's SHA-256");
     assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Seal), "our CBC chain, block after block");
-    assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Open), "the server's AES and HMAC");
+    assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Open), "server's AES and HMAC");
 }
 
 /// Blocks on every core: two threads that sleep are as busy as one, and their sum is not more than all the time.
 #[test]
 fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
     let name = |slow| named(Variant::Cp1, MIB / 8, slow);
-    assert_eq!(name(Slow::None), "the server's RSA private operation");
-    assert_eq!(name(Slow::Open), "the server's RSA private operation");
+    assert_eq!(name(Slow::None), "server's RSA private operation");
+    assert_eq!(name(Slow::Open), "server's RSA private operation");
     assert_eq!(name(Slow::Read), "reading the file");
     assert_eq!(name(Slow::Seal), "our RSA public operation");
-    assert_eq!(name(Slow::Store), "the server's disk");
+    assert_eq!(name(Slow::Store), "server's disk");
 }
 
 /// A neighbour of the slow stage waits for it, and does not seem to work meanwhile.
@@ -275,14 +275,14 @@ fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
     let ours =
         Work { seal_us: 300, wire_us: 50, blocked_us: 600, wait_us: 100, workers: 1, ..Work::default() };
     let found = find(&ours, None, 1000).unwrap();
-    assert_eq!(name(found.place, Variant::Cp2), "the server or the way to it");
+    assert_eq!(found.name(Variant::Cp2), "server or network");
     assert!((found.busy - 0.7).abs() < 1e-9);
     let told = shares(&ours, None);
     assert!((told[5].1 - 700.0 / 1050.0).abs() < 1e-9, "{told:?}");
     // The same beside a server of ours: what we waited for is known.
     let theirs = Work { open_us: 1800, workers: 2, ..Work::default() };
     let found = find(&ours, Some(&theirs), 1000).unwrap();
-    assert_eq!(full_name(found.place, Variant::Cp2), "the server's AES and HMAC");
+    assert_eq!(found.full_name(Variant::Cp2), "server's AES and HMAC");
     assert!((found.busy - 0.9).abs() < 1e-9, "each of the two threads");
     let told = shares(&ours, Some(&theirs));
     assert!((told.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-9);

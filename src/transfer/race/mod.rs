@@ -6,21 +6,19 @@
 //!        ├─ lane         connect, prove ─► (all at once, together) ─► send ─► Delivered
 //!        │     └─ curve.rs   reads the lane's meter, for a picture of it
 //!        ├─ median ─► pace.rs    what was too short is sent once more, longer, for its steady rate
-//!        └─ Verdict ─► words.rs
+//!        └─ Verdict ─► messages::race
 //! ```
 
 mod content;
 mod curve;
 mod hosts;
 mod pace;
-mod words;
 
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 pub use self::content::{GENERATED, is_replaced, shows};
 pub use self::hosts::Hosts;
-pub use self::words::{label, laps, name, sentence};
 
 use self::content::{Load, Topic};
 use self::curve::Recorder as Curve;

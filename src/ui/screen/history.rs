@@ -402,7 +402,7 @@ impl Pane<'_, History> {
     fn row(&self, row: &Row, width: usize) -> Line<'static> {
         // A narrow pane leaves out first the rate, then day and protocol; a wide one shows the peer.
         let (words, rate) = (width >= 54, width >= 67);
-        let fixed = if words { 19 + 7 } else { 2 } + 9 + if rate { 11 } else { 0 } + 2 + 11;
+        let fixed = if words { 19 + 7 } else { 2 } + 9 + if rate { 11 } else { 0 } + 2 + 12;
         let spare = width.saturating_sub(fixed);
         let wide = spare >= 50;
         let name = if wide { (spare - PEER - 2).min(60) } else { spare };
@@ -422,7 +422,7 @@ impl Pane<'_, History> {
             line.push_span(Span::raw(fit::right(&row.rate(), 11)));
         }
         line.push_span(Span::raw("  "));
-        line.push_span(Span::styled(fit::left(row.outcome(), 11), self.outcome(&row.entry)));
+        line.push_span(Span::styled(fit::left(row.outcome(), 12), self.outcome(&row.entry)));
         if wide {
             line.push_span(Span::raw(format!("  {}", fit::left_middle(row.host(), PEER))));
             let room = spare - name - PEER - 2;

@@ -14,13 +14,13 @@ fn it_says_what_changed_that_nothing_was_sent_and_what_to_do() {
     assert_eq!(stage.app.place(), Place::Alarm);
     for words in [
         "ANOTHER KEY THAN BEFORE",
-        "files.example.org:4321 answers with another key than before.",
+        "files.example.org:4321 has another key than before.",
         "NOTHING WAS SENT",
         "known since 2026-11-01",
         "0a1b 2c3d 4e5f 6071",
         "now, as CN=Group 7 server,O=Course,C=SG",
         "f9e8 d7c6 b5a4 9382",
-        "Either its operator changed the key, or somebody else",
+        "Either the operator replaced the key, or another machine",
         "upseal known accept files.example.org:4321",
         "[A] accept the new key",
         "[Esc] close",
@@ -69,7 +69,7 @@ fn a_is_ignored_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
 
     stage.event(Event::ServerAccepted { address: ELSEWHERE.into(), key: change().offered });
     assert!(stage.shows("The new key of files.example.org:4321 is accepted."));
-    assert!(stage.shows("t in the queue tries a failed upload again"));
+    assert!(stage.shows("In the queue, t retries a failed upload"));
     assert!(!stage.shows("ANOTHER KEY"));
 }
 
@@ -82,7 +82,7 @@ fn what_cannot_be_seen_is_not_accepted() {
     }
     let mut stage = stranger().sized(40, 12);
     stage.now += Duration::from_secs(5);
-    assert!(stage.shows("[A] in a larger window") && stage.shows("NOTHING WAS SENT."));
+    assert!(stage.shows("[A] accept, in a larger window") && stage.shows("NOTHING WAS SENT."));
     stage.size = Rect::new(0, 0, 80, 24);
     assert_eq!(stage.keys("A"), [order()]);
 }
@@ -125,13 +125,13 @@ fn only_a_change_is_a_message() {
         stage.rows().concat()
     };
     let first = shown(Standing::First { remembered: true, other_ca: false });
-    assert!(first.contains("first time here; remembered.") && !first.contains("another CA"));
+    assert!(first.contains("first seen; key remembered:") && !first.contains("this CA"));
     let other = shown(Standing::First { remembered: false, other_ca: true });
-    assert!(other.contains("first time here; NOT remembered") && other.contains("another CA"));
+    assert!(other.contains("first seen under this CA, known") && other.contains("key not remembered"));
     assert!(shown(Standing::Pinned { replaced: Some("12".repeat(32)) }).contains("the pin replaces"));
     for quiet in [Standing::Own, Standing::Known { since: None }, Standing::Pinned { replaced: None }] {
         let rows = shown(quiet);
-        assert!(!rows.contains("first time") && !rows.contains("the pin"), "{rows}");
+        assert!(!rows.contains("first seen") && !rows.contains("the pin"), "{rows}");
     }
 }
 

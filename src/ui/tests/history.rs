@@ -115,7 +115,7 @@ fn the_details_say_everything() {
     for (down, words) in [
         (0, ["receipt", "/home/me/receipts/a.receipt"]),
         (2, ["receipt given", "none"]),
-        (4, ["found in the folder after a crash", "—"]),
+        (4, ["found whole in the folder after a crash", "—"]),
         (6, ["why", "has reset the connection"]),
     ] {
         let mut stage = recalled().sized(120, 40);
@@ -133,7 +133,7 @@ fn before_it_is_read_where_it_is_empty_and_where_it_cannot_be_read() {
     stage.keys("5");
     assert!(stage.shows("reading the history…"));
     stage.recall(Ok(Vec::new()));
-    assert!(stage.shows("Nothing was sent or received yet."));
+    assert!(stage.shows("No transfers yet."));
     stage.recall(Err("cannot open the history in /x: file is not a database".to_owned()));
     assert!(stage.shows("file is not a database"));
 }
@@ -205,11 +205,11 @@ fn the_lists_usual_keys_and_the_filter() {
     stage.keys("/ P P M");
     assert!(stage.shows("2 of 9 transfers") && stage.shows("/PPM"));
     stage.keys("C-u 5");
-    assert!(stage.shows("Nothing matches"));
+    assert!(stage.shows("No match"));
     stage.keys("C-u 2 0 0 1 : Enter");
     assert!(stage.shows("3 of 9 transfers") && stage.shows("/2001:  (Esc shows all)"));
     stage.keys("G Enter");
-    assert!(stage.shows("not again: a file of this name"));
+    assert!(stage.shows("not stored again: a file with this name"));
     stage.keys("Esc Esc");
     assert!(!stage.shows("of 9"));
     assert_eq!(stage.screen(), "History");
@@ -222,7 +222,7 @@ fn the_thread_reads_the_file_and_creates_none() {
     let mut stage = Stage::new();
     stage.keys("5");
     stage.app.screens.history.answered(read(Some(&path), &stage.app.shared.clock));
-    assert!(stage.shows("Nothing was sent or received yet.") && !path.exists());
+    assert!(stage.shows("No transfers yet.") && !path.exists());
     let history = History::open(&path).unwrap();
     for entry in rows() {
         match entry {
@@ -239,7 +239,7 @@ fn the_thread_reads_the_file_and_creates_none() {
     stage.app.screens.history.answered(read(Some(&path), &stage.app.shared.clock));
     assert!(stage.shows("cannot open the history in"));
     stage.app.screens.history.answered(read(None, &stage.app.shared.clock));
-    assert!(stage.shows("UPSEAL_HISTORY names a file"));
+    assert!(stage.shows("Set UPSEAL_HISTORY to a file"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn an_unexpected_result_is_shown_with_the_expected_one() {
     stage.app.overlays.on_lab(1, cell(Attack::Flip, Variant::Cp2, Some(Outcome::StoredAltered)));
     stage.app.overlays.on_lab(1, News::Over(Ok(())));
     assert!(stage.shows("✗ altered") && stage.shows("≠ refused"));
-    assert!(stage.shows("1 is not as the protocol says ✗"));
+    assert!(stage.shows("1 differs from the protocol ✗"));
 }
 
 #[test]
@@ -75,5 +75,5 @@ fn closing_it_stops_it_and_reports_of_older_runs_are_ignored() {
     stage.app.overlays.on_lab(2, cell(Attack::Content, Variant::Plain, Some(Outcome::Read)));
     assert!(stage.shows("1 of 48") && stage.shows("✗ read"));
     stage.app.overlays.on_lab(2, News::Over(Err("the lab cannot be set up: no space".into())));
-    assert!(stage.shows("no space") && stage.shows("could not be played"));
+    assert!(stage.shows("no space") && stage.shows("could not run"));
 }

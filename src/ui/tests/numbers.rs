@@ -216,7 +216,7 @@ fn the_verdict_says_the_ratio() {
     let mut stage = raced().sized(120, 40);
     let row = stage.row("In turn");
     near(number(&row, "was "), 2.76 / 0.02);
-    assert!(row.contains("1 GiB at the steady rate: CP1 5 min 53 s, CP2 2.6 s."), "{row}");
+    assert!(row.contains("At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s."), "{row}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn ten_thousand_uploads_are_counted() {
         stage.state(Track::Job(JobId(id)), State::Delivered);
     }
     assert!(stage.shows("Queue 5000 of 10000 delivered"));
-    assert!(stage.row("f5001").contains("waiting"), "the pane follows what is next");
+    assert!(stage.row("f5001").contains("queued"), "the pane follows what is next");
     for id in [1, 9_999, 5_000] {
         stage.event(Event::Removed { job: JobId(id) });
     }
@@ -272,9 +272,9 @@ fn what_waits_says_what_it_waits_for() {
         advice: String::new(),
     };
     stage.event(Event::Retrying { job: JobId(1), tries: 1, retries: 3, pause_ms: 4000, fault });
-    assert!(stage.shows("7.91 MiB, cut: from byte 0 in 4.0 s (try 2 of 4)"));
+    assert!(stage.shows("7.91 MiB, retrying in 4.0 s from byte 0 (try 2 of 4)"));
     stage.now += Duration::from_secs(3);
-    assert!(stage.shows("in 1.0 s (try 2 of 4)"));
+    assert!(stage.shows("in 1.0 s from byte 0 (try 2 of 4)"));
     stage.state(track, State::Connecting);
     assert!(!stage.shows("try 2 of 4"));
 }
@@ -292,8 +292,8 @@ fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
     };
     stage.event(Event::Queued { job, size: 812 });
     stage.event(Event::Away { address: "host:4321".into(), waiting: 1 });
-    assert!(stage.row("notes.txt  waiting").contains("812 B, waits until host:4321 is back"));
-    assert!(stage.shows("host:4321 does not answer any more: 1 file waits for it"));
+    assert!(stage.row("notes.txt  queued").contains("812 B, waiting until host:4321 is back"));
+    assert!(stage.shows("host:4321 stopped responding; 1 file waits for it"));
 }
 
 #[test]

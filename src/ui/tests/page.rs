@@ -9,7 +9,7 @@ use crate::ui::page::Page;
 fn before_a_race_there_is_nothing_to_report() {
     let mut stage = Stage::new();
     assert_eq!(stage.keys("2 w"), []);
-    assert!(stage.shows("no race has ended yet"));
+    assert!(stage.shows("no race has finished yet"));
 }
 
 #[test]

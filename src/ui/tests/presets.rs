@@ -79,7 +79,7 @@ fn what_is_typed_survives_a_look_at_the_presets() {
     stage.keys("c S-Tab");
     assert!(stage.row("▸RSA padding").contains("OAEP"));
     stage.keys("Tab Tab : Enter");
-    assert!(stage.shows("Not an address") && stage.shows("▸host:port"));
+    assert!(stage.shows("Invalid address") && stage.shows("▸host:port"));
 }
 
 #[test]

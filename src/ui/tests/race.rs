@@ -193,13 +193,13 @@ fn lanes_of(effects: &[Effect]) -> Vec<Lane> {
 #[test]
 fn a_lane_shows_its_bottleneck_and_its_cost() {
     let mut stage = raced().sized(120, 40);
-    assert!(stage.row("private").contains("the server's RSA private operation: 92 %"));
-    assert!(stage.row("CBC").contains("our CBC chain, block after block: 61 %"));
+    assert!(stage.row("server's RSA").contains("bottleneck: server's RSA, busy 92 % of the time"));
+    assert!(stage.row("CBC").contains("bottleneck: our CBC chain, busy 61 % of the time"));
     // 2.76 s × 0.1 at the client, × 1.8 at the server.
     assert!(stage.row("CPU 276 ms here, 4.97 s server").contains("wire ×2.06  16.5 MiB"));
     // Of 2.76 s: 0.92 × 2 for open, and 1/300, 1/12, 1/150 + 1/100, 1/1000, 1/100 for the others.
     let all = 1.84 + 1.0 / 300.0 + 1.0 / 12.0 + 1.0 / 150.0 + 0.01 + 0.001 + 0.01;
-    assert!(stage.row("stage-seconds").contains(&format!("open {:.1} %", 184.0 / all)));
+    assert!(stage.row("of the working time").contains(&format!("open {:.1} %", 184.0 / all)));
     assert!(stage.row("read 4.3 %").contains("wait 6.3 %"), "of 29.94 ms");
     assert!(stage.row("1 ms").contains("10 ms") && stage.row("1 ms").contains("10 s"), "both axes");
 }
@@ -210,7 +210,7 @@ fn a_third_party_server_reports_no_stages() {
     let mut snapshot = cp1_after(27, 1.0);
     snapshot.server = None;
     stage.event(Event::Progress { track: Track::Lane(0), snapshot });
-    assert!(stage.row("server or the way").contains("server or the way to it: 91 %"));
+    assert!(stage.row("server or network").contains("server or network: 91 %"));
     assert!(stage.row("CPU").contains("270 ms here, — server"));
 }
 
@@ -226,12 +226,12 @@ fn laps_have_a_median_and_what_lies_around_it() {
 #[test]
 fn a_finished_lane_waits_with_its_time_and_one_without_a_key_says_so() {
     let mut stage = four().sized(120, 40);
-    assert!(stage.shows("making a key of 4096 bits…"));
+    assert!(stage.shows("generating a key of 4096 bits…"));
     assert!(stage.row("╭ Plain").contains("delivered ✓"));
     assert!(stage.shows("11.0 ms"));
     assert!(stage.shows("CP1 OAEP, RSA-4096"));
     assert!(stage.shows("CP1 PKCS1v15"));
-    assert!(stage.shows("Together: the lanes take time from each other."));
+    assert!(stage.shows("All lanes at once; they slow each other."));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn lanes_are_set_up_by_keys() {
     assert_eq!(lanes_of(&stage.keys("Enter")).len(), 2);
     let mut stage = ready();
     stage.keys("j b");
-    assert!(stage.shows("Only CP1 through this computer's server"), "lane 2 is CP2's");
+    assert!(stage.shows("only for CP1 to this computer's server"), "lane 2 is CP2's");
     // A running race is not changed.
     stage.keys("k Enter + p b s m n");
     assert_eq!(stage.app.screens.race.tracks.len(), 2);
@@ -309,7 +309,7 @@ fn a_file_goes_readable_to_another_machine_only_when_that_is_confirmed() {
         stage.keys("+ c o t h e r Enter");
         assert!(stage.keys("Enter").is_empty());
         assert_eq!(stage.app.place(), Place::OpenRace);
-        assert!(stage.shows("Plain to other:4321 hides nothing"));
+        assert!(stage.shows("Plain to other:4321 encrypts nothing"));
         let effects = stage.keys(keys);
         match &effects[..] {
             [Effect::Send(Command::Race(order))] => Some(order.open),

@@ -149,5 +149,5 @@ fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
     let error = capture.write(&folder.path().join("file")).map(drop);
     assert!(error.is_err());
     stage.app.shared.saved(&capture, Err(error.unwrap_err()), stage.now);
-    assert!(stage.shows("could not be saved"));
+    assert!(stage.shows("was not saved"));
 }

@@ -133,7 +133,7 @@ fn every_message_of_a_recorded_session_is_read_back() {
 fn each_message_is_touched_by_its_key() {
     let mut stage = recorded(CP2).sized(120, 40);
     for (message, key) in [
-        ("MODE 3 prove yourself", "none"),
+        ("MODE 3 challenge", "none"),
         ("◄╴╴╴╴╴╴╴╴╴╴╴╴╴ signature", "server's private key"),
         (" certificate ", "CA's certificate"),
         ("MODE 4 session key", "server's public key"),
@@ -159,9 +159,9 @@ fn file_and_wire_stand_side_by_side_with_their_entropy() {
     assert!(row.contains("✓ 67 41 41 41 41 41"), "{row}");
     assert!(
         stage.row("base64: six bits").contains("on the wire")
-            && stage.row("bits a byte: base64").contains("6.0")
+            && stage.row("bits per byte: base64").contains("6.0")
     );
-    assert!(stage.row("4.84 bits a byte").contains("the file"));
+    assert!(stage.row("4.84 bits per byte").contains("the file"));
     assert!(stage.shows("file 26.4 KiB, wire 35.3 KiB: ×1.34"));
     let mut plain = recorded(PLAIN);
     plain.keys("Tab Tab");
@@ -208,7 +208,7 @@ fn a_session_under_way_stays_at_its_end_until_the_reader_moves() {
     for event in &all[..6] {
         stage.event(event.clone());
     }
-    assert!(stage.shows("4 of 4") && stage.shows("under way"));
+    assert!(stage.shows("4 of 4") && stage.shows("in progress"));
     stage.event(all[6].clone());
     assert!(stage.shows("5 of 5"));
     stage.keys("Left");

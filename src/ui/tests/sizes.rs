@@ -89,7 +89,7 @@ fn what_is_left_out_goes_in_order() {
             frames(&mut stage, "Rate"),
             frames(&mut stage, "Received"),
             stage.rows().iter().any(|row| row.contains("╭ Protocol")),
-            stage.shows("week9.html waiting"),
+            stage.shows("week9.html queued"),
             stage.shows("sending"),
         ]
     };
@@ -99,7 +99,7 @@ fn what_is_left_out_goes_in_order() {
     assert_eq!(shown(16), [false, false, false, true, true]);
     assert_eq!(shown(12), [false, false, false, false, true]);
     assert_eq!(shown(11), [false; 5]);
-    assert!(busy().sized(80, 11).shows("upseal needs 40×12; transfers go on"));
+    assert!(busy().sized(80, 11).shows("upseal needs 40×12; transfers continue"));
 }
 
 #[test]

@@ -21,13 +21,13 @@ fn a_warning_stands_among_the_refusals_in_the_log_and_is_read_whole_in_its_detai
         Some("a.bin"),
     ));
     assert!(stage.shows("Refused, warned"), "{}", stage.rows().join("\n"));
-    assert!(stage.shows("Warning: a.bin: "), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Warning: a.bin from ["), "{}", stage.rows().join("\n"));
     // Without the messages that lie over it.
     stage.keys("Esc Esc Esc");
     let row = stage.row("a.bin");
     assert!(row.contains("[2001:db8::7]:61000") && row.contains("PKCS1v15"), "{row}");
     stage.keys("e");
-    assert!(stage.shows("Warning: a.bin: "), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Warning: a.bin from ["), "{}", stage.rows().join("\n"));
     assert!(!stage.rows().concat().contains('\u{1b}'));
 }
 

@@ -1,15 +1,17 @@
-//! Words of the lab.
+//! Texts of the lab.
 
 use crate::lab::outcome::Outcome;
 
-pub(in crate::ui) const LAB: &str = "Lab: somebody is on the path";
+pub(in crate::ui) use crate::messages::capital as sentence;
+
+pub(in crate::ui) const LAB: &str = "Lab: an attacker is on the path";
 pub(in crate::ui) const LAB_LABEL: &str =
-    "upseal's own client and server, throwaway keys; nothing of other servers";
+    "this program's client and server, temporary keys; not about other servers";
 pub(in crate::ui) const LAB_ATTACK: &str = "Attack";
 pub(in crate::ui) const LAB_WITH_RECEIPT: &str = "with a receipt";
-pub(in crate::ui) const LAB_BROKEN: &str = "could not be played";
+pub(in crate::ui) const LAB_BROKEN: &str = "could not run";
 
-pub(in crate::ui) const LAB_BUG: &str = "a bug of upseal's ended the lab";
+pub(in crate::ui) const LAB_BUG: &str = "a bug in upseal ended the lab";
 
 /// `17 of 48`
 pub(in crate::ui) fn lab_progress(played: usize, all: usize) -> String {
@@ -19,18 +21,12 @@ pub(in crate::ui) fn lab_progress(played: usize, all: usize) -> String {
 pub(in crate::ui) fn lab_verdict(wrong: usize) -> String {
     match wrong {
         0 => "all as the protocol says ✓".to_owned(),
-        1 => "1 is not as the protocol says ✗".to_owned(),
-        n => format!("{n} are not as the protocol says ✗"),
+        1 => "1 differs from the protocol ✗".to_owned(),
+        n => format!("{n} differ from the protocol ✗"),
     }
 }
 
-/// `✗ altered`: the attacker got something; `✓ refused`: nothing.
+/// `✗ altered` if the attacker gained something, `✓ refused` if not.
 pub(in crate::ui) fn outcome_sign(outcome: Outcome) -> String {
     format!("{} {outcome}", if outcome.harms() { "✗" } else { "✓" })
-}
-
-/// With a capital.
-pub(in crate::ui) fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

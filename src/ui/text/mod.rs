@@ -1,6 +1,7 @@
-//! Every sentence that the user can read, apart from the words of the keymap.
+//! Texts of the screens, apart from those of the keymap.
 //!
-//! Amounts are written by [`units`]; this file says what they mean.
+//! Sentences that other front ends show too, and all amounts, are in [`messages`](crate::messages). Here they are made
+//! to fit the terminal, and the labels of panes, dialogs and hints are kept.
 
 mod history;
 mod lab;
@@ -26,13 +27,13 @@ pub(super) use self::session::*;
 pub(super) use self::transfer::*;
 pub(super) use self::trust::*;
 
-/// Nothing moved for so long: worth a word.
+/// From this much time without a byte on, a transfer is shown as stalled.
 pub(super) const STALL: Duration = crate::transfer::STALLED;
 
 pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";
-pub(super) const EMPTY_FOLDER: &str = "Nothing in this folder.";
-pub(super) const NO_MATCH: &str = "Nothing matches. Esc shows all again.";
+pub(super) const EMPTY_FOLDER: &str = "This folder is empty.";
+pub(super) const NO_MATCH: &str = "No match. Esc shows all files.";
 pub(super) const NO_FILE: &str = "no file";
 pub(super) const BY_SIZE: &str = "largest first";
 pub(super) const BY_TIME: &str = "newest first";
@@ -43,51 +44,52 @@ pub(super) const PADDING: &str = "padding";
 pub(super) const PROGRESS: &str = "progress";
 pub(super) const RATE: &str = "rate";
 pub(super) const RATE_CHART: &str = "Rate";
-pub(super) const RATE_CHART_NOTE: &str = "file bytes a second, log";
-pub(super) const NO_RATE: &str = "Drawn while files are sent.";
-pub(super) const EMPTY_QUEUE: &str = "Nothing yet. Space marks files, u uploads them.";
+pub(super) const RATE_CHART_NOTE: &str = "file bytes per second, log scale";
+pub(super) const NO_RATE: &str = "Drawn while files are being sent.";
+pub(super) const EMPTY_QUEUE: &str = "Empty. Space marks files, u uploads them.";
 pub(super) const RECEIVED: &str = "Received by this computer";
 pub(super) const NOTHING_RECEIVED: &str = "Nothing received yet.";
 pub(super) const SERVER: &str = "This computer's server";
 pub(super) const STARTING: &str = "starting…";
-pub(super) const NO_IDENTITY: &str = "none: serves Plain only";
+pub(super) const NO_IDENTITY: &str = "none: Plain only";
 pub(super) const SESSIONS: &str = "Sessions";
-pub(super) const NO_SESSIONS: &str = "Nobody has connected yet.";
+pub(super) const NO_SESSIONS: &str = "No client has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
 pub(super) const REFUSALS_AND_WARNINGS: &str = "Refused, warned";
-pub(super) const NO_REFUSALS: &str = "Nothing was refused.";
+pub(super) const NO_REFUSALS: &str = "Nothing refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";
 pub(super) const LOG: &str = "Log";
 pub(super) const LOG_KEEPS: &str = "e: log";
-pub(super) const EMPTY_LOG: &str = "Nothing went wrong so far.";
+pub(super) const EMPTY_LOG: &str = "No problems so far.";
 pub(super) const KEYS: &str = "Keys";
-pub(super) const TROUBLE: &str = "✗ Trouble";
+pub(super) const TROUBLE: &str = "✗ Problem";
 pub(super) const NOTE: &str = "Note";
 pub(super) const QUIT: &str = "Quit?";
-pub(super) const EXPENSIVE: &str = "CP1 is expensive";
+pub(super) const EXPENSIVE: &str = "CP1 is slow";
 pub(super) const QUIT_WHILE_BUSY: &str = "Transfers are running. Quitting cancels them.";
 pub(super) const QUIT_ANSWERS: &[(&str, &str)] = &[("Enter", "quit"), ("Esc", "stay")];
 pub(super) const EXPENSIVE_ANSWERS: &[(&str, &str)] =
-    &[("2", "use CP2"), ("Enter", "go on"), ("Esc", "do not")];
-pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "go on"), ("Esc", "do not; s takes less")];
-pub(super) const CONNECT: &str = "Server for uploads";
-pub(super) const CONNECT_HINT: &str = "Empty host: the server inside this program.";
-pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the server.";
-pub(super) const PROBE_NEEDS: &str = "A probe needs host:port and the CA file.";
-pub(super) const PROBE_KEEPS: &str = "Probing: the server keeps small files upseal-probe-N.txt.";
-pub(super) const PROBE_NOTHING: &str = "The server took no dialect for certain; its log may say why.";
-pub(super) const PROBE_BUG: &str = "a bug of upseal's ended the probe";
+    &[("2", "use CP2"), ("Enter", "continue"), ("Esc", "cancel")];
+pub(super) const RACE_ANSWERS: &[(&str, &str)] = &[("Enter", "continue"), ("Esc", "cancel; s takes less")];
+pub(super) const CONNECT: &str = "Connect to a server";
+pub(super) const CONNECT_HINT: &str = "Leave empty to use the built-in server.";
+pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the certificate.";
+pub(super) const PROBE_NEEDS: &str = "Probing needs host:port and the CA file.";
+pub(super) const PROBE_KEEPS: &str = "Probing… It leaves small files upseal-probe-N.txt on the server.";
+pub(super) const PROBE_NOTHING: &str = "No dialect was accepted for certain. The server's log may say why.";
+pub(super) const PROBE_BUG: &str = "a bug in upseal ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
-pub(super) const BAD_ADDRESS: &str = "Not an address: host:port, or [v6 address]:port.";
-pub(super) const COMING: &str = "On its way";
+pub(super) const BAD_ADDRESS: &str = "Invalid address: expected host:port or [IPv6]:port.";
+pub(super) const COMING: &str = "Incoming";
 pub(super) const GO_TO: &str = "Go to folder";
-pub(super) const NO_SUCH_UPLOAD: &str = "Nothing to upload: no file is marked, and the cursor is on none.";
-pub(super) const NO_RACER: &str = "The cursor is on no file.";
-pub(super) const CANCELLED: &str = "Cancelled everything. Ctrl-C again quits.";
-pub(super) const LOST_WORKER: &str = "The transfer threads have ended unexpectedly.";
-pub(super) const LOST_WORKER_ADVICE: &str = "Nothing can be sent any more; quit (q) and start again.";
+pub(super) const NO_SUCH_UPLOAD: &str =
+    "Nothing to upload: put the cursor on a file, or mark files with Space.";
+pub(super) const NO_RACER: &str = "Put the cursor on a file first.";
+pub(super) const CANCELLED: &str = "All transfers cancelled. Press Ctrl-C again to quit.";
+pub(super) const LOST_WORKER: &str = "The transfer threads ended unexpectedly.";
+pub(super) const LOST_WORKER_ADVICE: &str = "Nothing can be sent. Quit (q) and start again.";
 pub(super) const NOT_LISTENING: &str = "✗ our server is not running (e: log)";
 pub(super) const NOT_PROVEN: &str = "not yet proven";
 pub(super) const NEVER_PROVEN: &str = "✗ Plain proves nothing";
@@ -96,10 +98,10 @@ pub(super) const NEVER_PROVEN: &str = "✗ Plain proves nothing";
 
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "You may not read this folder. h goes back up.".to_owned(),
-        io::ErrorKind::NotFound => "This folder does not exist. h goes up, g goes elsewhere.".to_owned(),
-        io::ErrorKind::NotADirectory => "This is not a folder. h goes up, g goes elsewhere.".to_owned(),
-        _ => format!("This folder cannot be read: {}. h goes back up.", fit::escaped(&error.to_string())),
+        io::ErrorKind::PermissionDenied => "Permission denied. h goes to the parent folder.".to_owned(),
+        io::ErrorKind::NotFound => "This folder does not exist. h goes up, g to another folder.".to_owned(),
+        io::ErrorKind::NotADirectory => "This is not a folder. h goes up, g to another folder.".to_owned(),
+        _ => format!("Cannot read this folder: {}. h goes up.", fit::escaped(&error.to_string())),
     }
 }
 
@@ -115,18 +117,18 @@ pub(super) fn filter_kept(text: &str) -> String {
     format!("/{}  (Esc shows all)", fit::escaped(text))
 }
 
-/// What a variant protects, claim by claim.
+/// A property of a variant, and whether it has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
     Holds(&'static str),
     Fails(&'static str),
     Partly(&'static str),
-    /// It depends on the server.
+    /// Depends on the server.
     Unknown(&'static str),
 }
 
-/// PROTOCOL.md, "What the variants protect": the most important first. `ours`: the server is one of upseal's,
-/// which gives receipts and remembers what must not come again. Plain asks for neither.
+/// What a variant protects, the most important first (docs/protocol.md, section What the variants protect). `ours`
+/// means that the server is upseal's, which gives receipts and refuses replays.
 pub(super) fn claims(variant: Variant, ours: bool) -> [Claim; 7] {
     use Claim::{Fails, Holds, Partly, Unknown};
     let changes = if ours { Partly("changes: by receipt") } else { Fails("changes unnoticed") };
@@ -147,7 +149,7 @@ pub(super) fn claims(variant: Variant, ours: bool) -> [Claim; 7] {
         Variant::Ap => [
             Fails("content readable"),
             changes,
-            Partly("a certified key answered"),
+            Partly("certified key answered"),
             name,
             Fails("replay unnoticed"),
             forward,
@@ -172,7 +174,8 @@ pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
         None => "?".to_owned(),
-        Some(time) => price(time),
+        Some(Price::About(time)) => format!("≈ {}", units::duration(time)),
+        Some(Price::AtLeast(time)) => format!("≥ {}", units::duration(time)),
     }
 }
 
@@ -194,7 +197,7 @@ pub(super) fn padding(dialect: Dialect) -> String {
 
 // Presets
 
-/// After a preset's name; 0 is none of them.
+/// Stands after a preset's name; 0 is no preset.
 pub(super) fn which_peer(at: usize, of: usize) -> String {
     match (at, of) {
         (0, 1) => "  ← →  1 preset".to_owned(),
@@ -208,12 +211,12 @@ pub(super) fn probe_tries(name: &str, dialect: Dialect) -> String {
     format!("{name}: {}", speaks(dialect).replacen("Speaks", "sent as", 1))
 }
 
-/// `not there; waiting at most 60 s: if it serves one connection, start it again`
+/// `Waiting up to 60 s. A server for one connection must be restarted.`
 pub(super) fn probe_waits(at_most: Duration) -> String {
-    format!("Waiting {} s at most; a server for one connection must be started again.", at_most.as_secs())
+    format!("Waiting up to {} s. A server for one connection must be restarted.", at_most.as_secs())
 }
 
-/// `Speaks CP1, framing D, names as typed.`: what the dialog has no fields for.
+/// `Speaks CP1, framing D, names as typed.`: the settings for which the dialog has no fields.
 pub(super) fn speaks(dialect: Dialect) -> String {
     let (cp1, cp2) = (dialect.variant == Variant::Cp1, dialect.variant == Variant::Cp2);
     let framing = format!("framing {}", dialect.framing);
@@ -226,11 +229,11 @@ pub(super) fn speaks(dialect: Dialect) -> String {
         (cp2 && dialect.key_length == KeyLength::Sixteen, "key length in 16 bytes"),
         (
             dialect.variant.authenticates() && dialect.auth_message == AuthMessage::Timestamp,
-            "the time to sign",
+            "the time signed",
         ),
         (
             dialect.variant.authenticates() && dialect.auth_message == AuthMessage::Random32,
-            "32 random bytes to sign",
+            "32 random bytes signed",
         ),
         (dialect.name_as == NameAs::Path, "names as typed"),
     ];
@@ -240,38 +243,25 @@ pub(super) fn speaks(dialect: Dialect) -> String {
 
 // Questions
 
-/// `≈ 2 h 10 min`, or `≥ 80 s`.
+/// `about 2 h 10 min`, or `at least 1 min 20 s`.
 fn price(price: Price) -> String {
     match price {
-        Price::About(time) => format!("≈ {}", units::duration(time)),
-        Price::AtLeast(time) => format!("≥ {}", units::duration(time)),
+        Price::About(time) => units::about(time),
+        Price::AtLeast(time) => units::at_least(time),
     }
 }
 
-/// `CP1 ≈ 2 h 10 min, CP2 ≈ 80 s.`
+/// `104 MiB takes about 2 h 10 min in CP1, about 1 min 20 s in CP2.`
 pub(super) fn expensive(bytes: u64, cp1: Option<Price>, cp2: Option<Price>, blocks: u64) -> String {
     let size = units::bytes(bytes);
     match (cp1, cp2) {
-        (Some(cp1), Some(cp2)) => format!("{size}: CP1 {}, CP2 {}.", price(cp1), price(cp2)),
-        (Some(cp1), None) => format!("{size}: CP1 {}, CP2 much less.", price(cp1)),
+        (Some(cp1), Some(cp2)) => format!("{size} takes {} in CP1, {} in CP2.", price(cp1), price(cp2)),
+        (Some(cp1), None) => format!("{size} takes {} in CP1, much less in CP2.", price(cp1)),
         (None, _) => format!(
-            "{size} in CP1 are {} RSA operations on the server; CP2 takes one. CP1 may need minutes or hours.",
-            grouped(blocks)
+            "{size} in CP1 needs {} RSA operations on the server, CP2 only one. CP1 may take minutes or hours.",
+            units::grouped(blocks)
         ),
     }
-}
-
-/// `17 318 417`
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 // Help and small terminals
@@ -301,16 +291,5 @@ pub(super) const fn context(context: Context) -> &'static str {
 
 /// For a terminal below [`crate::ui::layout::SMALLEST`].
 pub(super) fn too_small(width: u16, height: u16) -> String {
-    format!("upseal needs {width}×{height}; transfers go on")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_thousands() {
-        assert_eq!(grouped(17_318_417), "17 318 417");
-        assert_eq!(grouped(999), "999");
-    }
+    format!("upseal needs {width}×{height}; transfers continue")
 }

@@ -1,29 +1,30 @@
-//! Words about who a server is.
+//! Texts about who a server is.
 
 use crate::event::{KeyChange, Proof, Standing};
-use crate::transfer::recognise::day;
+use crate::messages::trust::{self, Changed};
+use crate::messages::{Message, escape};
 use crate::ui::fit;
 
-use super::{fingerprint, identity};
+use super::identity;
 
 pub(in crate::ui) const ALARM: &str = "✗ ANOTHER KEY THAN BEFORE";
 pub(in crate::ui) const CHANGED_SHORT: &str = "✗ ANOTHER KEY, refused";
-pub(in crate::ui) const ALARM_NOTHING: &str = "NOTHING WAS SENT. What waited for it has stopped.";
-pub(in crate::ui) const ALARM_CA: &str = "The CA signed this key too: it certifies many.";
-pub(in crate::ui) const ALARM_WHY: &str = "Either its operator changed the key, or somebody else answers there. \
-     Ask the operator by another way than this connection, and compare.";
+pub(in crate::ui) const ALARM_NOTHING: &str = "NOTHING WAS SENT. The uploads that waited for it have failed.";
+pub(in crate::ui) const ALARM_CA: &str = "The CA signed this key too: it signs the keys of many servers.";
+pub(in crate::ui) const ALARM_WHY: &str = "Either the operator replaced the key, or another machine answers at this \
+     address. Ask the operator over another channel, and compare.";
 pub(in crate::ui) const ALARM_ANSWERS: &[(&str, &str)] =
-    &[("A", "accept the new key, then t tries again"), ("Esc", "close; it stays refused")];
-/// Where both fingerprints cannot be seen.
+    &[("A", "accept the new key, then t retries"), ("Esc", "close; it stays refused")];
+/// For a window too small to show both fingerprints.
 pub(in crate::ui) const ALARM_SMALL_ANSWERS: &[(&str, &str)] =
-    &[("A", "in a larger window: accept"), ("Esc", "close; it stays refused")];
+    &[("A", "accept, in a larger window"), ("Esc", "close; it stays refused")];
 
 pub(in crate::ui) fn alarm(change: &KeyChange) -> String {
-    format!("{} answers with another key than before.", fit::escaped(&change.address))
+    fit::escaped(&format!("{}.", Changed::of(change).headline()))
 }
 
 pub(in crate::ui) fn alarm_known(change: &KeyChange) -> String {
-    format!("known since {}, sha256:", day(change.since.as_deref()))
+    format!("known since {}, sha256:", trust::day(change.since.as_deref()))
 }
 
 pub(in crate::ui) fn alarm_now(change: &KeyChange) -> String {
@@ -31,24 +32,17 @@ pub(in crate::ui) fn alarm_now(change: &KeyChange) -> String {
 }
 
 pub(in crate::ui) fn alarm_later(change: &KeyChange) -> String {
-    format!("Later, without this screen: upseal known accept {}", fit::escaped(&change.address))
+    fit::escaped(&format!("Later, on a command line: {}", Changed::of(change).accept()))
 }
 
-/// For the log: all of it, because the screen goes.
+/// For the log: with both fingerprints, because the alarm is closed.
 pub(in crate::ui) fn changed(change: &KeyChange) -> String {
-    format!(
-        "{} ANOTHER KEY: known since {} is {}, now {}, as {}. Nothing was sent.",
-        fit::escaped(&change.address),
-        day(change.since.as_deref()),
-        fingerprint(&change.known),
-        fingerprint(&change.offered),
-        fit::escaped(&change.subject),
-    )
+    fit::escaped(&Changed::of(change).sentence())
 }
 
 /// An upload that failed because of the key.
 pub(in crate::ui) fn not_sent(name: &str) -> String {
-    format!("{name}: not sent, because of the other key")
+    fit::escaped(&trust::not_sent(&escape(name)))
 }
 
 /// `9f2c 41d0 7b9f`, `groups` in each row.
@@ -62,43 +56,26 @@ pub(in crate::ui) fn grouped_hex(hex: &str, groups: usize) -> Vec<String> {
 pub(in crate::ui) fn accepted(address: &str) -> (String, String) {
     (
         format!("The new key of {} is accepted.", fit::escaped(address)),
-        "t in the queue tries a failed upload again, T all of them.".to_owned(),
+        "In the queue, t retries a failed upload, T all of them.".to_owned(),
     )
 }
 
 pub(in crate::ui) fn proven(address: &str, proof: &Proof, standing: &Standing) -> String {
-    let mut words = format!("{} proved to be {}", fit::escaped(address), identity(proof));
-    match standing {
-        Standing::Known { since } => words.extend([", known since ", day(since.as_deref())]),
-        Standing::Pinned { .. } => words.push_str(", as pinned"),
-        Standing::Own | Standing::First { .. } => {}
-    }
+    let mut text = fit::escaped(&trust::proven(address, &identity(proof), standing));
     for warning in &proof.warnings {
-        words.push_str("; ");
-        words.push_str(&fit::escaped(warning));
+        text.push_str("; ");
+        text.push_str(&fit::escaped(warning));
     }
-    words
+    text
 }
 
-/// What is worth a message: a server that was never met, a key that a pin replaced.
+/// A server that was never met, or a key that a pin replaced.
 pub(in crate::ui) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<(String, String)> {
-    let address = fit::escaped(address);
-    match standing {
-        Standing::First { remembered, other_ca } => {
-            let memory = if *remembered { "remembered" } else { "NOT remembered" };
-            let other = if *other_ca { "; the address is known under another CA" } else { "" };
-            let what =
-                format!("{address}: first time here; {memory}{other}. {}", fingerprint(&proof.fingerprint));
-            Some((what, "Compare it with what its operator says.".to_owned()))
-        }
-        Standing::Pinned { replaced: Some(old) } => {
-            Some((format!("{address}: the pin replaces the key that was known."), fingerprint(old)))
-        }
-        Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
-    }
+    let Message { what, help } = trust::news(address, proof, standing)?;
+    Some((fit::escaped(&what), help))
 }
 
-/// `✓ known 1024-bit`: what can be said of a server whose proof holds.
+/// `✓ known 1024-bit`, for a server that proved its identity.
 pub(in crate::ui) fn proven_short(proof: &Proof, standing: Option<&Standing>) -> String {
     let how = match standing {
         None | Some(Standing::Own) => "proven",

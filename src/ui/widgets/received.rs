@@ -227,7 +227,7 @@ impl Pane<'_, Received> {
         let width = usize::from(area.width);
         let name = name_columns(width);
         // The digest takes what is left beside the columns of fixed width, up to all 64 digits.
-        let fixed = 9 + name + 10 + 2 + 5 + 2 + 7 + 2 + 10 + 2 + 9;
+        let fixed = 9 + name + 10 + 2 + 5 + 2 + 7 + 2 + 10 + 2 + 12;
         let digits = width.saturating_sub(fixed).clamp(7, 64);
         Line::from(vec![
             Span::styled(arrival.at.clone(), self.theme.faint()),

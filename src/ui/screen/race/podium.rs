@@ -129,9 +129,8 @@ impl Pane<'_, Race> {
         let mean = text::mean(self.mean(track));
         let variant = track.lane.dialect.variant;
         let found = track.bottleneck();
-        let full = found.map_or_else(String::new, |found| text::race::full_bottleneck(found, variant));
-        let short = found.map_or_else(String::new, |found| text::race::bottleneck(found, variant));
-        let found = if fit::width(&format!("{title}{mean}{full}")) + 10 <= room { full } else { short };
+        let rest = room.saturating_sub(fit::width(&title) + fit::width(&mean) + 10);
+        let found = found.map_or_else(String::new, |found| text::race::bottleneck(found, variant, rest));
         let caption = lane::joined(vec![title, mean, found, self.factor(track)], "  ·  ", room);
         let line = Line::from(vec![
             Span::styled(format!("{state}  "), self.theme.strong()),

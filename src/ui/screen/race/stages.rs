@@ -11,8 +11,8 @@ use crate::ui::theme::Theme;
 use crate::ui::widgets::bar;
 use crate::ui::{fit, text};
 
-/// Columns of a bottleneck's short name.
-const WORDS: usize = 29;
+/// Columns for the bottleneck's text in a narrow window.
+const WORDS: usize = 34;
 
 /// Readings of a lane's meters, and the time that they cover.
 struct Meters<'a> {
@@ -68,15 +68,8 @@ impl Track {
         let Some(Meters { work, server, .. }) = self.meters() else { return Line::default() };
         let found = self.bottleneck();
         let variant = self.lane.dialect.variant;
-        let full = width >= 110;
-        let words = found.map_or_else(String::new, |found| {
-            if full {
-                text::race::full_bottleneck(found, variant)
-            } else {
-                text::race::bottleneck(found, variant)
-            }
-        });
-        let room = if full { 2 * WORDS } else { WORDS }.min(width / 2);
+        let room = if width >= 110 { 2 * WORDS } else { WORDS }.min(width / 2);
+        let words = found.map_or_else(String::new, |found| text::race::bottleneck(found, variant, room));
         let shares = bottleneck::shares(work, server);
         let mut line = Line::from(bars(shares, found, theme, width.saturating_sub(room)));
         let used = line.width();

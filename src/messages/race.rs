@@ -1,0 +1,343 @@
+//! Sentences about races: the result, the names of lanes, stages and bottlenecks.
+
+use crate::event::{Course, LaneResult, Pace, Variant, Verdict, Work};
+use crate::messages::units;
+use crate::meter::Stage;
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// Describes a race's result: the ratio of the steady rates, and what 1 GiB would take at them.
+#[must_use]
+pub fn sentence(verdict: &Verdict) -> String {
+    let finished = || verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0);
+    if finished().count() < 2 {
+        return "No comparison: fewer than two lanes finished.".to_owned();
+    }
+    if verdict.bytes == 0 {
+        return "The file is empty: nothing to compare.".to_owned();
+    }
+    let name = |lane: &LaneResult| name(verdict, lane);
+    let course = match (verdict.course, laps(verdict)) {
+        (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
+        (Course::Together, ..=1) => "Together.".to_owned(),
+        (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
+        (Course::Together, laps) => format!("Together, median of {laps}."),
+    };
+    let mut paced: Vec<(&LaneResult, Pace)> =
+        finished().filter_map(|lane| Some((lane, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
+    let short: Vec<String> = finished().filter(|lane| lane.pace.is_none()).map(name).collect();
+    let short = match short[..] {
+        [] => String::new(),
+        _ => format!(" Too short to compare: {}.", short.join(", ")),
+    };
+    let gib: Vec<String> = paced
+        .iter()
+        .map(|(lane, pace)| format!("{} {}", name(lane), units::seconds(GIB / pace.rate())))
+        .collect();
+    paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
+    let [(fastest, most), .., (slowest, least)] = paced[..] else {
+        return format!("{course} No comparison: fewer than two lanes moved for 0.25 s.{short}");
+    };
+    let ratio = units::times(most.rate() / least.rate());
+    let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
+    format!(
+        "{course} {} was {ratio} times faster{than}. At this speed 1 GiB takes {}.{short}",
+        name(fastest),
+        gib.join(", ")
+    )
+}
+
+/// Returns how many laps every finished lane completed, which is what its median is of. A race that was stopped has
+/// fewer than it was started with.
+#[must_use]
+pub fn laps(verdict: &Verdict) -> u32 {
+    let done = verdict.lanes.iter().filter(|lane| lane.fault.is_none());
+    let ran = done.map(|lane| lane.laps.len().max(1)).min().unwrap_or(1);
+    verdict.laps.min(u32::try_from(ran).unwrap_or(u32::MAX))
+}
+
+/// Returns the shortest name that tells a lane from the others: its variant; the dialect if another lane has the same
+/// variant; the key length if another has the same dialect or a different key length; the lane's number if all of
+/// that is the same.
+#[must_use]
+pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
+    let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
+    let variant = lane.dialect.variant.to_string();
+    if !others().any(|other| other.dialect.variant == lane.dialect.variant) {
+        return variant;
+    }
+    let called = label(verdict, lane);
+    // For example, the same dialect to two servers.
+    let is_another = others().any(|other| label(verdict, other) == called);
+    match verdict.lanes.iter().position(|one| std::ptr::eq(one, lane)) {
+        Some(at) if is_another => format!("{called} ({})", at + 1),
+        _ => called,
+    }
+}
+
+/// Returns a lane's dialect, with the key length where that tells lanes of its variant apart.
+#[must_use]
+pub fn label(verdict: &Verdict, lane: &LaneResult) -> String {
+    let dialect = lane.dialect.to_string();
+    let bits = |lane: &LaneResult| lane.proof.as_ref().map(|proof| proof.bits);
+    let needs_key = verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane)).any(|other| {
+        let same_variant = other.dialect.variant == lane.dialect.variant;
+        other.dialect.to_string() == dialect || (same_variant && bits(other) != bits(lane))
+    });
+    match bits(lane) {
+        Some(bits) if needs_key => format!("{dialect} {bits}"),
+        _ => dialect,
+    }
+}
+
+/// Stages in the order of the file's way through them.
+pub const STAGES: [Stage; 6] =
+    [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait];
+
+/// Returns a stage's name.
+#[must_use]
+pub const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Read => "read",
+        Stage::Seal => "seal",
+        Stage::Wire => "wire",
+        Stage::Open => "open",
+        Stage::Store => "store",
+        Stage::Wait => "wait",
+    }
+}
+
+/// Returns what a bottleneck is in a few words: `server's RSA`.
+#[must_use]
+pub const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
+    match (stage, on_server, variant) {
+        (Stage::Wait, ..) => "server or network",
+        (Stage::Read, ..) => "reading",
+        (Stage::Wire, false, _) => "our socket",
+        (Stage::Wire, true, _) => "server's socket",
+        (Stage::Store, false, _) => "our disk",
+        (Stage::Store, true, _) => "server's disk",
+        (Stage::Seal | Stage::Open, false, Variant::Plain | Variant::Ap) => "our SHA-256",
+        (Stage::Seal | Stage::Open, true, Variant::Plain | Variant::Ap) => "server's SHA-256",
+        (Stage::Seal | Stage::Open, false, Variant::Cp1) => "our RSA",
+        (Stage::Seal | Stage::Open, true, Variant::Cp1) => "server's RSA",
+        (Stage::Seal | Stage::Open, false, Variant::Cp2) => "our CBC chain",
+        (Stage::Seal | Stage::Open, true, Variant::Cp2) => "server's AES and HMAC",
+    }
+}
+
+/// Returns what a bottleneck is, with the operation: `server's RSA private operation`.
+#[must_use]
+pub const fn full_bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
+    match (stage, on_server, variant) {
+        (Stage::Read, ..) => "reading the file",
+        (Stage::Seal | Stage::Open, false, Variant::Cp1) => "our RSA public operation",
+        (Stage::Seal | Stage::Open, true, Variant::Cp1) => "server's RSA private operation",
+        (Stage::Seal | Stage::Open, false, Variant::Cp2) => "our CBC chain, block after block",
+        _ => bottleneck(stage, on_server, variant),
+    }
+}
+
+/// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time`. `busy` is between 0 and 1.
+#[must_use]
+pub fn busy(name: &str, busy: f64) -> String {
+    format!("bottleneck: {name}, busy {} of the time", units::percent(busy))
+}
+
+/// Describes the processor time of both sides: `CPU 0.34 s here, 6.62 s server`. `—` stands for a server that does not
+/// share its figures.
+#[must_use]
+pub fn cpu(client: &Work, server: Option<&Work>) -> String {
+    let time = |work: &Work| units::precise(work.cpu_us as f64 / 1e6);
+    let server = server.map_or_else(|| units::NONE.to_owned(), time);
+    format!("CPU {} here, {server} server", time(client))
+}
+
+/// Describes the fastest and the slowest lap: `min 2.71 s, max 2.90 s`. `laps` are in seconds.
+#[must_use]
+pub fn spread(laps: &[f64]) -> String {
+    let least = laps.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = laps.iter().copied().fold(0.0, f64::max);
+    format!("min {}, max {}", units::precise(least), units::precise(most))
+}
+
+/// Describes the size of a lane on the wire: `16.5 MiB on the wire (×2.06)`; an empty file has no factor.
+#[must_use]
+pub fn on_wire(wire: u64, file: u64) -> String {
+    let factor = units::wire_factor(wire, file).map_or_else(String::new, |factor| format!(" ({factor})"));
+    format!("{} on the wire{factor}", units::bytes(wire))
+}
+
+/// Says that a lane's server generates a key, which may take seconds.
+#[must_use]
+pub fn key_coming(bits: usize) -> String {
+    format!("generating a key of {bits} bits…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Dialect, Engines, Fault, Padding, Proof};
+
+    fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
+        let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });
+        LaneResult { fault, pace, ..LaneResult::of(Dialect::of(variant), seconds) }
+    }
+
+    fn verdict(lanes: Vec<LaneResult>) -> Verdict {
+        Verdict {
+            name: "cmos.mp4".to_owned(),
+            bytes: 8 << 20,
+            lanes,
+            engines: Engines::default(),
+            course: Course::InTurn,
+            laps: 1,
+        }
+    }
+
+    #[test]
+    fn the_sentence_has_the_ratio_and_a_gibibyte() {
+        let both = verdict(vec![lane(Variant::Cp1, 2.76, None), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(
+            sentence(&both),
+            "In turn (fair). CP2 was 138 times faster. At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s."
+        );
+        let three = verdict(vec![
+            lane(Variant::Plain, 0.01, None),
+            lane(Variant::Cp1, 0.05, None),
+            lane(Variant::Cp2, 0.02, None),
+        ]);
+        assert!(
+            sentence(&three)
+                .starts_with("In turn (fair). Plain was 5.0 times faster than CP1. At this speed ")
+        );
+    }
+
+    #[test]
+    fn an_empty_file_is_not_compared() {
+        let lanes = vec![lane(Variant::Cp1, 0.004, None), lane(Variant::Cp2, 0.001, None)];
+        let empty = Verdict { bytes: 0, ..verdict(lanes) };
+        assert_eq!(sentence(&empty), "The file is empty: nothing to compare.");
+    }
+
+    #[test]
+    fn the_ratio_is_of_the_steady_rates_and_a_lane_without_one_does_not_count() {
+        let pace = |bytes, seconds| Some(Pace { bytes, seconds });
+        // 347 bytes took milliseconds, which is not what is compared.
+        let cp1 = LaneResult { pace: pace(1 << 20, 0.5), ..lane(Variant::Cp1, 0.5e-3, None) };
+        let cp2 = LaneResult { pace: pace(64 << 20, 0.25), ..lane(Variant::Cp2, 0.9e-3, None) };
+        let short = LaneResult { pace: None, ..lane(Variant::Ap, 0.4e-3, None) };
+        let said = |lanes| sentence(&Verdict { bytes: 347, ..verdict(lanes) });
+        let both =
+            "In turn (fair). CP2 was 128 times faster. At this speed 1 GiB takes CP1 8 min 32 s, CP2 4.0 s.";
+        assert_eq!(said(vec![cp1.clone(), cp2.clone()]), both);
+        let all = said(vec![cp1.clone(), cp2, short.clone()]);
+        assert_eq!(all, format!("{both} Too short to compare: AP."));
+        assert_eq!(
+            said(vec![cp1, short]),
+            "In turn (fair). No comparison: fewer than two lanes moved for 0.25 s. Too short to compare: AP."
+        );
+    }
+
+    #[test]
+    fn the_sentence_says_how_they_ran() {
+        let both = verdict(vec![lane(Variant::Ap, 3.0, None), lane(Variant::Cp2, 1.0, None)]);
+        let said = |course, laps: u32| {
+            let ran = |lane: &LaneResult| {
+                let laps = vec![lane.seconds; laps as usize];
+                LaneResult { laps, ..lane.clone() }
+            };
+            sentence(&Verdict { course, laps, lanes: both.lanes.iter().map(ran).collect(), ..both.clone() })
+        };
+        assert!(
+            said(Course::Together, 1).starts_with("Together. CP2 was 3.0 times faster. At this speed 1 GiB")
+        );
+        assert!(said(Course::InTurn, 5).starts_with("In turn (fair), median of 5. CP2 was 3.0"));
+    }
+
+    #[test]
+    fn the_median_is_of_the_laps_that_were_run() {
+        let ran = |variant, laps| LaneResult { laps: vec![1.0; laps], ..lane(variant, 1.0, None) };
+        let stopped = LaneResult {
+            laps: vec![1.0; 2],
+            ..lane(Variant::Ap, 0.0, Some(Fault::interrupted("cancelled")))
+        };
+        let lanes = vec![ran(Variant::Cp1, 4), ran(Variant::Cp2, 3), stopped];
+        let verdict = Verdict { laps: 5, ..verdict(lanes) };
+        assert_eq!(laps(&verdict), 3);
+        assert!(sentence(&verdict).starts_with("In turn (fair), median of 3. "), "{}", sentence(&verdict));
+    }
+
+    #[test]
+    fn lanes_are_told_apart_by_no_more_than_it_takes() {
+        let proof = |bits| Proof {
+            subject: String::new(),
+            issuer: String::new(),
+            bits,
+            days_left: 1,
+            fingerprint: String::new(),
+            warnings: Vec::new(),
+        };
+        let cp1 = |bits, padding| LaneResult {
+            proof: Some(proof(bits)),
+            ..LaneResult::of(Dialect { padding, ..Dialect::of(Variant::Cp1) }, 1.0)
+        };
+        let names = |lanes| {
+            let verdict = verdict(lanes);
+            verdict.lanes.iter().map(|lane| name(&verdict, lane)).collect::<Vec<_>>()
+        };
+        let cp2 = lane(Variant::Cp2, 1.0, None);
+        assert_eq!(names(vec![cp1(1024, Padding::Oaep), cp2.clone()]), ["CP1", "CP2"]);
+        // The same dialect to two servers.
+        assert_eq!(names(vec![cp2.clone(), cp2.clone()]), ["CP2 Fernet (1)", "CP2 Fernet (2)"]);
+        let paddings = vec![cp1(1024, Padding::Oaep), cp1(1024, Padding::Pkcs1v15), cp2];
+        assert_eq!(names(paddings), ["CP1 OAEP", "CP1 PKCS1v15", "CP2"]);
+        let keys = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Oaep)];
+        assert_eq!(names(keys), ["CP1 OAEP 1024", "CP1 OAEP 2048"]);
+        // Without the key length the padding would seem to make the difference.
+        let both = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Pkcs1v15)];
+        assert_eq!(names(both), ["CP1 OAEP 1024", "CP1 PKCS1v15 2048"]);
+    }
+
+    #[test]
+    fn a_lane_that_failed_is_not_compared() {
+        let fault = Fault::interrupted("cancelled");
+        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(sentence(&one), "No comparison: fewer than two lanes finished.");
+    }
+
+    #[test]
+    fn each_bottleneck_has_a_short_and_a_full_name() {
+        use Variant::{Ap, Cp1, Cp2, Plain};
+        for (at, on_server, variant, short, full) in [
+            (Stage::Wait, true, Cp1, "server or network", "server or network"),
+            (Stage::Read, false, Plain, "reading", "reading the file"),
+            (Stage::Wire, false, Cp2, "our socket", "our socket"),
+            (Stage::Wire, true, Cp2, "server's socket", "server's socket"),
+            (Stage::Store, false, Cp2, "our disk", "our disk"),
+            (Stage::Store, true, Cp2, "server's disk", "server's disk"),
+            (Stage::Seal, false, Plain, "our SHA-256", "our SHA-256"),
+            (Stage::Open, true, Ap, "server's SHA-256", "server's SHA-256"),
+            (Stage::Seal, false, Cp1, "our RSA", "our RSA public operation"),
+            (Stage::Open, true, Cp1, "server's RSA", "server's RSA private operation"),
+            (Stage::Seal, false, Cp2, "our CBC chain", "our CBC chain, block after block"),
+            (Stage::Open, true, Cp2, "server's AES and HMAC", "server's AES and HMAC"),
+        ] {
+            assert_eq!(bottleneck(at, on_server, variant), short);
+            assert_eq!(full_bottleneck(at, on_server, variant), full);
+        }
+        assert_eq!(busy("server's RSA", 0.434), "bottleneck: server's RSA, busy 43 % of the time");
+        assert_eq!(STAGES.map(stage), ["read", "seal", "wire", "open", "store", "wait"]);
+    }
+
+    #[test]
+    fn a_lane_s_costs() {
+        let work = |cpu_us| Work { cpu_us, ..Work::default() };
+        assert_eq!(cpu(&work(340_000), Some(&work(6_621_000))), "CPU 340 ms here, 6.62 s server");
+        assert_eq!(cpu(&work(340), None), "CPU 0.34 ms here, — server");
+        assert_eq!(spread(&[2.9, 2.71, 2.8]), "min 2.71 s, max 2.90 s");
+        assert_eq!(on_wire(17_301_504, 8_388_608), "16.5 MiB on the wire (×2.06)");
+        assert_eq!(on_wire(60, 0), "60 B on the wire");
+        assert_eq!(key_coming(4096), "generating a key of 4096 bits…");
+    }
+}

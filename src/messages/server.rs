@@ -1,0 +1,114 @@
+//! Sentences about our server: where it listens, what it received, refused and warns of.
+
+use super::{escape, units};
+use crate::event::Kept;
+
+/// Says where our server listens and where received files go. An empty `store` means nowhere: the server exists for
+/// one race.
+#[must_use]
+pub fn listening(address: &str, store: &str) -> String {
+    let (address, store) = (escape(address), escape(store));
+    if store.is_empty() {
+        format!("listening on {address} for this race only")
+    } else {
+        format!("listening on {address}, storing in {store}")
+    }
+}
+
+/// Returns what became of a received file, in one or two words.
+#[must_use]
+pub const fn kept(kept: Kept) -> &'static str {
+    match kept {
+        Kept::New => "stored",
+        Kept::Renamed => "renamed",
+        Kept::Same => "already here",
+        Kept::Amended => "amended",
+        Kept::Discarded => "discarded",
+    }
+}
+
+/// Says what became of a received file.
+#[must_use]
+pub const fn kept_long(kept: Kept) -> &'static str {
+    match kept {
+        Kept::New => "stored under this name",
+        Kept::Renamed => "stored under this name, because another file has the name that was sent",
+        Kept::Same => "not stored again: a file with this name and SHA-256 is already here",
+        Kept::Amended => "replaced by a longer version: more of it arrived after it was published",
+        Kept::Discarded => "not kept: it was a lane of a race",
+    }
+}
+
+/// Says that our server received a file: `a.txt  7 B  CP2  received from 127.0.0.1:5 in 0.02 s`.
+#[must_use]
+pub fn received(name: &str, size: u64, variant: &str, kept: Kept, peer: &str, seconds: f64) -> String {
+    let fate = match kept {
+        Kept::New => "received",
+        Kept::Renamed => "received under another name",
+        Kept::Same => "received again, already here,",
+        Kept::Amended => "amended, more of it received",
+        Kept::Discarded => "received in a race, not kept,",
+    };
+    format!(
+        "{}  {}  {variant}  {fate} from {} in {}",
+        escape(name),
+        units::bytes(size),
+        escape(peer),
+        units::seconds(seconds)
+    )
+}
+
+/// Says what our server refused: `refused a.txt from 127.0.0.1:5: …`.
+#[must_use]
+pub fn refused(peer: &str, name: Option<&str>, why: &str) -> String {
+    let name = name.map_or_else(String::new, |name| format!("{} ", escape(name)));
+    format!("refused {name}from {}: {}", escape(peer), escape(why))
+}
+
+/// Says what the operator of our server should know: `warning: a.txt from 127.0.0.1:5: …`.
+#[must_use]
+pub fn warned(peer: Option<&str>, name: Option<&str>, text: &str) -> String {
+    let about: Vec<String> =
+        [name, peer].into_iter().flatten().map(|part| escape(part).to_string()).collect();
+    let colon = if about.is_empty() { "" } else { ": " };
+    format!("warning: {}{colon}{}", about.join(" from "), escape(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fate_of_a_received_file_has_a_label_and_a_sentence() {
+        use Kept::{Amended, Discarded, New, Renamed, Same};
+        let all = [New, Renamed, Same, Amended, Discarded];
+        assert_eq!(all.map(kept), ["stored", "renamed", "already here", "amended", "discarded"]);
+        assert_eq!(
+            all.map(|kept| received("a\n", 7, "CP2", kept, "h:5", 0.02)),
+            [
+                "a\\n  7 B  CP2  received from h:5 in 0.02 s",
+                "a\\n  7 B  CP2  received under another name from h:5 in 0.02 s",
+                "a\\n  7 B  CP2  received again, already here, from h:5 in 0.02 s",
+                "a\\n  7 B  CP2  amended, more of it received from h:5 in 0.02 s",
+                "a\\n  7 B  CP2  received in a race, not kept, from h:5 in 0.02 s",
+            ]
+        );
+        assert!(all.iter().all(|kept| kept_long(*kept).len() < 76), "one line at 80 columns");
+    }
+
+    #[test]
+    fn refusals_and_warnings_name_the_file_and_the_peer_if_there_are_any() {
+        assert_eq!(refused("h:5", Some("a\u{1b}"), "too large"), "refused a\\u{1b} from h:5: too large");
+        assert_eq!(refused("h:5", None, "too large"), "refused from h:5: too large");
+        for (peer, name, text) in [
+            (Some("h:5"), Some("a"), "warning: a from h:5: x\\n"),
+            (Some("h:5"), None, "warning: h:5: x\\n"),
+            (None, Some("a"), "warning: a: x\\n"),
+            (None, None, "warning: x\\n"),
+        ] {
+            assert_eq!(warned(peer, name, "x\n"), text);
+        }
+        assert_eq!(listening("h:5", "in\n"), "listening on h:5, storing in in\\n");
+        assert_eq!(listening("h:5", ""), "listening on h:5 for this race only");
+    }
+}

@@ -1,0 +1,258 @@
+//! Sentences about who a server is: its proof, what is known of its key, and a key that changed.
+
+use super::{Escaped, Message, escape};
+use crate::event::{KeyChange, Proof, Standing};
+
+/// Returns the day of an RFC 3339 date: `2026-11-01`.
+#[must_use]
+pub fn day(since: Option<&str>) -> &str {
+    since.map_or("an unknown day", |since| since.get(..10).unwrap_or(since))
+}
+
+/// Formats a fingerprint in hex as `--pin` takes it: `sha256:9f2c…`.
+#[must_use]
+pub fn fingerprint(hex: &str) -> String {
+    format!("sha256:{}", escape(hex))
+}
+
+/// Describes a certificate in full: `CN=server, signed by CN=CA: RSA 2048 bits, 364 days left, sha256 9f2c…`.
+#[must_use]
+pub fn introduction(proof: &Proof) -> String {
+    format!(
+        "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
+        escape(&proof.subject),
+        escape(&proof.issuer),
+        proof.bits,
+        proof.days_left,
+        escape(&proof.fingerprint)
+    )
+}
+
+/// Describes a certificate in short: `CN=server, 2048-bit, 364 days left`.
+#[must_use]
+pub fn identity(proof: &Proof) -> String {
+    format!("{}, {}-bit, {} days left", escape(&proof.subject), proof.bits, proof.days_left)
+}
+
+/// Says that a server proved its identity. `who` is an [`introduction`] or an [`identity`].
+#[must_use]
+pub fn proven(address: &str, who: &str, standing: &Standing) -> String {
+    let known = match standing {
+        Standing::Known { since } => format!(", known since {}", day(since.as_deref())),
+        Standing::Pinned { .. } => ", as pinned".to_owned(),
+        Standing::Own | Standing::First { .. } => String::new(),
+    };
+    format!("{} proved to be {who}{known}", escape(address))
+}
+
+/// Says what is new about a server's key: it was never seen before, or a pin replaced the known key. `None` if nothing
+/// is.
+#[must_use]
+pub fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message> {
+    let address = escape(address);
+    match standing {
+        Standing::First { remembered, other_ca } => {
+            let under = if *other_ca { " under this CA, known under another" } else { "" };
+            let not = if *remembered { "" } else { "not " };
+            Some(Message {
+                what: format!(
+                    "{address}: first seen{under}; key {not}remembered: {}",
+                    fingerprint(&proof.fingerprint)
+                ),
+                help: "Compare the fingerprint with the one that the operator gives you.".to_owned(),
+            })
+        }
+        Standing::Pinned { replaced: Some(old) } => Some(Message {
+            what: format!("{address}: the pin replaces the known key {}", fingerprint(old)),
+            help: String::new(),
+        }),
+        Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
+    }
+}
+
+/// A changed key, in the pieces that front ends arrange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The server's address.
+    pub address: Escaped,
+    /// The day since when the old key is known.
+    pub since: String,
+    /// Fingerprint of the known key.
+    pub known: String,
+    /// Fingerprint of the key that the server has now.
+    pub offered: String,
+    /// Subject of the certificate with the new key.
+    pub subject: Escaped,
+}
+
+impl Changed {
+    /// Escapes the texts of a key change.
+    #[must_use]
+    pub fn of(change: &KeyChange) -> Self {
+        Self {
+            address: escape(&change.address),
+            since: day(change.since.as_deref()).to_owned(),
+            known: fingerprint(&change.known),
+            offered: fingerprint(&change.offered),
+            subject: escape(&change.subject),
+        }
+    }
+
+    /// Says what happened: `lab:4321 has another key than before`.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        format!("{} has another key than before", self.address)
+    }
+
+    /// Says what happened, with both fingerprints.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!(
+            "{}: known since {} is {}, now it is {} for {}; nothing was sent",
+            self.headline(),
+            self.since,
+            self.known,
+            self.offered,
+            self.subject
+        )
+    }
+
+    /// Returns the command that accepts the new key.
+    #[must_use]
+    pub fn accept(&self) -> String {
+        format!("upseal known accept {}", self.address)
+    }
+
+    /// Says what to do about it, in one sentence.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        format!(
+            "ask the server's operator whether the key was replaced; if it was: {}; if not, another machine answers at \
+             this address",
+            self.accept()
+        )
+    }
+
+    /// Returns the lines of an alarm that cannot be overlooked.
+    #[must_use]
+    pub fn alarm(&self) -> Vec<String> {
+        vec![
+            format!("{} HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.", self.address),
+            format!("known since {}:", self.since),
+            format!("    {}", self.known),
+            format!("now, signed by the same CA for {}:", self.subject),
+            format!("    {}", self.offered),
+            ASK.to_owned(),
+            format!("Only if it was:  {}", self.accept()),
+            "If it was not, another machine answers at this address.".to_owned(),
+        ]
+    }
+}
+
+/// What a user does about a changed key.
+pub const ASK: &str = "Ask the server's operator, over another channel, whether the key was replaced.";
+
+/// Says that a file waited for a server whose key changed.
+#[must_use]
+pub fn not_sent(name: &Escaped) -> String {
+    format!("{name}: not sent, because the server's key changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof() -> Proof {
+        Proof {
+            subject: "CN=lab".to_owned(),
+            issuer: "CN=CA".to_owned(),
+            bits: 2048,
+            days_left: 364,
+            fingerprint: "9f2c".to_owned(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_proof_is_introduced_in_full_and_in_short() {
+        let proof = proof();
+        assert_eq!(
+            introduction(&proof),
+            "CN=lab, signed by CN=CA: RSA 2048 bits, 364 days left, sha256 9f2c"
+        );
+        assert_eq!(identity(&proof), "CN=lab, 2048-bit, 364 days left");
+    }
+
+    #[test]
+    fn each_standing_has_its_sentences() {
+        let since = Some("2026-11-01T10:00:00Z".to_owned());
+        let first = |remembered, other_ca| Standing::First { remembered, other_ca };
+        for (standing, proved, new) in [
+            (Standing::Own, "lab:4321 proved to be CN=lab", None),
+            (Standing::Known { since }, "lab:4321 proved to be CN=lab, known since 2026-11-01", None),
+            (
+                Standing::Known { since: None },
+                "lab:4321 proved to be CN=lab, known since an unknown day",
+                None,
+            ),
+            (Standing::Pinned { replaced: None }, "lab:4321 proved to be CN=lab, as pinned", None),
+            (
+                Standing::Pinned { replaced: Some("41d0".to_owned()) },
+                "lab:4321 proved to be CN=lab, as pinned",
+                Some("lab:4321: the pin replaces the known key sha256:41d0"),
+            ),
+            (
+                first(true, false),
+                "lab:4321 proved to be CN=lab",
+                Some("lab:4321: first seen; key remembered: sha256:9f2c"),
+            ),
+            (
+                first(false, true),
+                "lab:4321 proved to be CN=lab",
+                Some(
+                    "lab:4321: first seen under this CA, known under another; key not remembered: sha256:9f2c",
+                ),
+            ),
+        ] {
+            assert_eq!(proven("lab:4321", "CN=lab", &standing), proved);
+            let news = news("lab:4321", &proof(), &standing);
+            assert_eq!(news.map(|message| message.what).as_deref(), new);
+        }
+    }
+
+    #[test]
+    fn a_changed_key_names_both_keys_and_the_command() {
+        let changed = Changed::of(&KeyChange {
+            address: "lab\n:4321".to_owned(),
+            ca: String::new(),
+            known: "9f2c".to_owned(),
+            since: Some("2026-11-01T10:00:00Z".to_owned()),
+            offered: "41d0".to_owned(),
+            subject: "CN=\u{202e}lab".to_owned(),
+        });
+        assert_eq!(
+            changed.sentence(),
+            "lab\\n:4321 has another key than before: known since 2026-11-01 is sha256:9f2c, now it is sha256:41d0 for \
+             CN=\\u{202e}lab; nothing was sent"
+        );
+        assert_eq!(
+            changed.advice(),
+            "ask the server's operator whether the key was replaced; if it was: upseal known accept lab\\n:4321; if not, \
+             another machine answers at this address"
+        );
+        assert_eq!(
+            changed.alarm(),
+            [
+                "lab\\n:4321 HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.",
+                "known since 2026-11-01:",
+                "    sha256:9f2c",
+                "now, signed by the same CA for CN=\\u{202e}lab:",
+                "    sha256:41d0",
+                "Ask the server's operator, over another channel, whether the key was replaced.",
+                "Only if it was:  upseal known accept lab\\n:4321",
+                "If it was not, another machine answers at this address.",
+            ]
+        );
+        assert_eq!(not_sent(&escape("a.txt")), "a.txt: not sent, because the server's key changed");
+    }
+}

@@ -169,10 +169,10 @@ impl Output {
                 self.result(&(server::received(name, *size, &variant, *kept, peer, *seconds) + &digest));
             }
             Event::Refused { peer, name, why, .. } => {
-                self.complain(&server::refused(peer, name.as_deref(), why));
+                self.complain(&server::refused(peer, name.as_ref(), why));
             }
             Event::Warned { peer, name, text, .. } => {
-                self.complain(&server::warned(peer.as_deref(), name.as_deref(), text));
+                self.complain(&server::warned(peer.as_deref(), name.as_ref(), text));
             }
             Event::Note { text } => self.complain(&escape(text).to_string()),
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
@@ -397,7 +397,7 @@ fn costs(lane: &LaneResult) -> String {
         let found = bottleneck::find(work, lane.server.as_ref(), micros);
         costs.extend(found.map(|found| race::busy(found.full_name(lane.dialect.variant), found.busy)));
     }
-    costs.iter().map(|cost| format!("  {cost}")).collect()
+    costs.iter().flat_map(|cost| ["  ", cost]).collect()
 }
 
 #[cfg(test)]
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn an_upload_that_arrived_has_one_line() {
-        let state = State::Stored { name: "a.txt".to_owned(), named: Named::Stored, receipt: None };
+        let state = State::Stored { name: "a.txt".into(), named: Named::Stored, receipt: None };
         let none = Snapshot { file_total: 7, ..Snapshot::default() };
         let name = escape("a.txt");
         assert_eq!(

@@ -271,7 +271,7 @@ fn examples() -> Vec<Event> {
         session,
         track,
         peer: address(),
-        name: name.map(str::to_owned),
+        name: name.map(Into::into),
         blame: if track.is_some() { Blame::System } else { Blame::Peer },
         why: "MODE 7 at byte 0".into(),
         at_ms: 1_800_000_000_000,

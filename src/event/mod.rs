@@ -5,6 +5,7 @@
 //! imports anything else of ours, so a recorded stream of events replays anywhere.
 
 mod dialect;
+mod escaped;
 mod fault;
 mod forecast;
 mod proof;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::dialect::{
     AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
 };
+pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
 pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
 pub use self::proof::{KeyChange, Proof, Standing};
@@ -164,8 +166,8 @@ pub enum State {
     Delivered,
     /// A signed receipt says that it is on the server's disk, with this content.
     Stored {
-        /// The name that the receipt gives it, escaped.
-        name: String,
+        /// The name in the receipt.
+        name: Escaped,
         /// What that name is.
         named: Named,
         /// Where the receipt is kept; `None` if it could not be.
@@ -420,8 +422,8 @@ pub enum Event {
         track: Track,
         /// `ip:port` of the client.
         peer: String,
-        /// The file's name, escaped.
-        name: String,
+        /// The file's name.
+        name: Escaped,
         /// How it comes.
         variant: Variant,
     },
@@ -431,8 +433,8 @@ pub enum Event {
         track: Track,
         /// `ip:port` of the client.
         peer: String,
-        /// The name it is stored under, escaped.
-        name: String,
+        /// The name it is stored under.
+        name: Escaped,
         /// What became of it.
         kept: Kept,
         /// Bytes.
@@ -454,8 +456,8 @@ pub enum Event {
         track: Option<Track>,
         /// `ip:port` of the client.
         peer: String,
-        /// The file's name, escaped, if one was announced.
-        name: Option<String>,
+        /// The file's name, if one was announced.
+        name: Option<Escaped>,
         /// Who has to change something: [`Blame::System`] if what came may have been right.
         blame: Blame,
         /// What was expected, what came, and where; and for a failure of this machine, what to do.
@@ -469,8 +471,8 @@ pub enum Event {
         session: Option<SessionId>,
         /// `ip:port` of the client, if there is one.
         peer: Option<String>,
-        /// The file's name, escaped, if it is about one.
-        name: Option<String>,
+        /// The file's name, if it is about one.
+        name: Option<Escaped>,
         /// What happened, and what to do.
         text: String,
         /// Milliseconds since 1970, UTC.

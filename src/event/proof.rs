@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Escaped;
+
 /// Who answered, as far as AP can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// The certificate's subject, RFC 4514, escaped.
-    pub subject: String,
-    /// The CA's, likewise.
-    pub issuer: String,
+    /// The certificate's subject (RFC 4514).
+    pub subject: Escaped,
+    /// The subject of the CA's certificate (RFC 4514).
+    pub issuer: Escaped,
     /// Modulus length of the server's key.
     pub bits: usize,
     /// Whole days until the certificate ends.
@@ -57,6 +59,6 @@ pub struct KeyChange {
     pub since: Option<String>,
     /// The fingerprint of the key that answered now, hex.
     pub offered: String,
-    /// The subject of its certificate, RFC 4514, escaped.
-    pub subject: String,
+    /// The subject of its certificate (RFC 4514).
+    pub subject: Escaped,
 }

@@ -5,13 +5,15 @@
 //! or the disk escape it themselves.
 //!
 //! - [`units`]: sizes, rates, durations, estimates, ratios
-//! - [`Escaped`]: text from the network or the disk, made safe to show
+//! - [`Escaped`]: text from the network or the disk, made safe to show; events carry it, so it is defined in [`event`]
+//! - [`shell_word`]: a word quoted for a shell
 //! - [`transfer`]: states of an upload, retries, how a file arrived, faults
 //! - [`trust`]: who a server is, first contact, a changed key
 //! - [`server`]: what our server listens on, receives, refuses and warns of
 //! - [`race`]: a race's result, the names of lanes, stages and bottlenecks
+//!
+//! [`event`]: crate::event
 
-mod escaped;
 pub mod race;
 pub mod server;
 mod shell;
@@ -19,8 +21,8 @@ pub mod transfer;
 pub mod trust;
 pub mod units;
 
-pub use self::escaped::{Escaped, escape, misleads};
 pub use self::shell::shell_word;
+pub use crate::event::{Escaped, escape, misleads};
 
 /// A message and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

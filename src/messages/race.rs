@@ -177,7 +177,7 @@ pub fn key_coming(bits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Dialect, Engines, Fault, Padding, Proof};
+    use crate::event::{Dialect, Engines, Escaped, Fault, Padding, Proof};
 
     fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
         let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });
@@ -271,8 +271,8 @@ mod tests {
     #[test]
     fn lanes_are_told_apart_by_no_more_than_it_takes() {
         let proof = |bits| Proof {
-            subject: String::new(),
-            issuer: String::new(),
+            subject: Escaped::default(),
+            issuer: Escaped::default(),
             bits,
             days_left: 1,
             fingerprint: String::new(),

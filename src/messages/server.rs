@@ -1,6 +1,6 @@
 //! Sentences about our server: where it listens, what it received, refused and warns of.
 
-use super::{escape, units};
+use super::{Escaped, escape, units};
 use crate::event::Kept;
 
 /// Says where our server listens and where received files go. An empty `store` means nowhere: the server exists for
@@ -41,7 +41,7 @@ pub const fn kept_long(kept: Kept) -> &'static str {
 
 /// Says that our server received a file: `a.txt  7 B  CP2  received from 127.0.0.1:5 in 0.02 s`.
 #[must_use]
-pub fn received(name: &str, size: u64, variant: &str, kept: Kept, peer: &str, seconds: f64) -> String {
+pub fn received(name: &Escaped, size: u64, variant: &str, kept: Kept, peer: &str, seconds: f64) -> String {
     let fate = match kept {
         Kept::New => "received",
         Kept::Renamed => "received under another name",
@@ -50,8 +50,7 @@ pub fn received(name: &str, size: u64, variant: &str, kept: Kept, peer: &str, se
         Kept::Discarded => "received in a race, not kept,",
     };
     format!(
-        "{}  {}  {variant}  {fate} from {} in {}",
-        escape(name),
+        "{name}  {}  {variant}  {fate} from {} in {}",
         units::bytes(size),
         escape(peer),
         units::seconds(seconds)
@@ -60,18 +59,21 @@ pub fn received(name: &str, size: u64, variant: &str, kept: Kept, peer: &str, se
 
 /// Says what our server refused: `refused a.txt from 127.0.0.1:5: …`.
 #[must_use]
-pub fn refused(peer: &str, name: Option<&str>, why: &str) -> String {
-    let name = name.map_or_else(String::new, |name| format!("{} ", escape(name)));
+pub fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {
+    let name = name.map_or_else(String::new, |name| format!("{name} "));
     format!("refused {name}from {}: {}", escape(peer), escape(why))
 }
 
 /// Says what the operator of our server should know: `warning: a.txt from 127.0.0.1:5: …`.
 #[must_use]
-pub fn warned(peer: Option<&str>, name: Option<&str>, text: &str) -> String {
-    let about: Vec<String> =
-        [name, peer].into_iter().flatten().map(|part| escape(part).to_string()).collect();
-    let colon = if about.is_empty() { "" } else { ": " };
-    format!("warning: {}{colon}{}", about.join(" from "), escape(text))
+pub fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &str) -> String {
+    let about = match (name, peer.map(escape)) {
+        (Some(name), Some(peer)) => format!("{name} from {peer}: "),
+        (Some(name), None) => format!("{name}: "),
+        (None, Some(peer)) => format!("{peer}: "),
+        (None, None) => String::new(),
+    };
+    format!("warning: {about}{}", escape(text))
 }
 
 #[cfg(test)]
@@ -84,7 +86,7 @@ mod tests {
         let all = [New, Renamed, Same, Amended, Discarded];
         assert_eq!(all.map(kept), ["stored", "renamed", "already here", "amended", "discarded"]);
         assert_eq!(
-            all.map(|kept| received("a\n", 7, "CP2", kept, "h:5", 0.02)),
+            all.map(|kept| received(&escape("a\n"), 7, "CP2", kept, "h:5", 0.02)),
             [
                 "a\\n  7 B  CP2  received from h:5 in 0.02 s",
                 "a\\n  7 B  CP2  received under another name from h:5 in 0.02 s",
@@ -98,7 +100,10 @@ mod tests {
 
     #[test]
     fn refusals_and_warnings_name_the_file_and_the_peer_if_there_are_any() {
-        assert_eq!(refused("h:5", Some("a\u{1b}"), "too large"), "refused a\\u{1b} from h:5: too large");
+        assert_eq!(
+            refused("h:5", Some(&escape("a\u{1b}")), "too large"),
+            "refused a\\u{1b} from h:5: too large"
+        );
         assert_eq!(refused("h:5", None, "too large"), "refused from h:5: too large");
         for (peer, name, text) in [
             (Some("h:5"), Some("a"), "warning: a from h:5: x\\n"),
@@ -106,7 +111,8 @@ mod tests {
             (None, Some("a"), "warning: a: x\\n"),
             (None, None, "warning: x\\n"),
         ] {
-            assert_eq!(warned(peer, name, "x\n"), text);
+            let name = name.map(escape);
+            assert_eq!(warned(peer, name.as_ref(), "x\n"), text);
         }
         assert_eq!(listening("h:5", "in\n"), "listening on h:5, storing in in\\n");
         assert_eq!(listening("h:5", ""), "listening on h:5 for this race only");

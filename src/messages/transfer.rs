@@ -107,11 +107,10 @@ pub fn estimated(time: Duration) -> String {
 /// Describes what a receipt says beyond that it exists: `, as a (2).txt, receipt …/5c0e.receipt`. `sent` is the name
 /// that was sent, `there` the name in the receipt.
 #[must_use]
-pub fn receipt(sent: &Escaped, there: &str, named: Named, kept: Option<&Path>) -> String {
-    let there = escape(there);
+pub fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Option<&Path>) -> String {
     let name = match named {
         Named::Wanted => format!(", accepted as {there}"),
-        Named::Stored if there == *sent => String::new(),
+        Named::Stored if there == sent => String::new(),
         Named::Stored => format!(", as {there}"),
     };
     let kept = kept.map_or_else(String::new, |path| format!(", receipt {}", Escaped::path(path)));
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_state_has_a_name() {
-        let stored = State::Stored { name: String::new(), named: Named::Stored, receipt: None };
+        let stored = State::Stored { name: Escaped::default(), named: Named::Stored, receipt: None };
         for (of, name) in [
             (State::Waiting, "queued"),
             (State::Connecting, "connecting"),
@@ -200,7 +199,7 @@ mod tests {
             ("a (2).txt", Named::Stored, Some(path), ", as a (2).txt, receipt r\\n.receipt"),
             ("a.txt", Named::Wanted, Some(path), ", accepted as a.txt, receipt r\\n.receipt"),
         ] {
-            assert_eq!(receipt(&name, there, named, kept), text);
+            assert_eq!(receipt(&name, &escape(there), named, kept), text);
         }
     }
 

@@ -20,8 +20,8 @@ pub fn fingerprint(hex: &str) -> String {
 pub fn introduction(proof: &Proof) -> String {
     format!(
         "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
-        escape(&proof.subject),
-        escape(&proof.issuer),
+        proof.subject,
+        proof.issuer,
         proof.bits,
         proof.days_left,
         escape(&proof.fingerprint)
@@ -31,7 +31,7 @@ pub fn introduction(proof: &Proof) -> String {
 /// Describes a certificate in short: `CN=server, 2048-bit, 364 days left`.
 #[must_use]
 pub fn identity(proof: &Proof) -> String {
-    format!("{}, {}-bit, {} days left", escape(&proof.subject), proof.bits, proof.days_left)
+    format!("{}, {}-bit, {} days left", proof.subject, proof.bits, proof.days_left)
 }
 
 /// Says that a server proved its identity. `who` is an [`introduction`] or an [`identity`].
@@ -94,7 +94,7 @@ impl Changed {
             since: day(change.since.as_deref()).to_owned(),
             known: fingerprint(&change.known),
             offered: fingerprint(&change.offered),
-            subject: escape(&change.subject),
+            subject: change.subject.clone(),
         }
     }
 
@@ -164,8 +164,8 @@ mod tests {
 
     fn proof() -> Proof {
         Proof {
-            subject: "CN=lab".to_owned(),
-            issuer: "CN=CA".to_owned(),
+            subject: "CN=lab".into(),
+            issuer: "CN=CA".into(),
             bits: 2048,
             days_left: 364,
             fingerprint: "9f2c".to_owned(),
@@ -228,7 +228,7 @@ mod tests {
             known: "9f2c".to_owned(),
             since: Some("2026-11-01T10:00:00Z".to_owned()),
             offered: "41d0".to_owned(),
-            subject: "CN=\u{202e}lab".to_owned(),
+            subject: "CN=\u{202e}lab".into(),
         });
         assert_eq!(
             changed.sentence(),

@@ -25,8 +25,8 @@ fn work(scale: u64) -> Work {
 
 fn proof() -> Proof {
     Proof {
-        subject: HOSTILE.to_owned(),
-        issuer: HOSTILE.to_owned(),
+        subject: HOSTILE.into(),
+        issuer: HOSTILE.into(),
         bits: 1024,
         days_left: 3,
         fingerprint: "00".to_owned(),

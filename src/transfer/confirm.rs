@@ -77,19 +77,19 @@ pub fn judge(
     };
     let (variant, sent) = (dialect.variant, file.attempt.size);
     let is_kept_as = is_kept_as(&file.attempt.name, name, named);
-    let name = escape(name).to_string();
+    let name = escape(name);
     if protocol != variant {
-        return State::Failed(altered(&format!("sent by {variant}, received by {protocol}"), &name));
+        return State::Failed(altered(&format!("sent by {variant}, received by {protocol}"), name.as_str()));
     }
     if size != sent {
-        return State::Failed(altered(&format!("sent {sent} bytes, received {size}"), &name));
+        return State::Failed(altered(&format!("sent {sent} bytes, received {size}"), name.as_str()));
     }
     // Receipts are requested only for files that were hashed.
     if file.sent.digest.is_none_or(|sent| *digest != salted(salt, sent)) {
-        return State::Failed(altered("the SHA-256 differs", &name));
+        return State::Failed(altered("the SHA-256 differs", name.as_str()));
     }
     if !is_kept_as {
-        return State::Failed(renamed(&name));
+        return State::Failed(renamed(name.as_str()));
     }
     State::Stored { name, named, receipt }
 }

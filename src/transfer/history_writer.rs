@@ -203,7 +203,7 @@ impl Ended<'_> {
         let address = self.address?;
         let (outcome, stored_name, why) = match self.state {
             State::Stored { name, named, .. } => {
-                (Outcome::Stored, (*named == Named::Stored).then(|| name.clone()), None)
+                (Outcome::Stored, (*named == Named::Stored).then(|| name.to_string()), None)
             }
             State::Delivered => (Outcome::Delivered, None, None),
             State::Cancelled => (Outcome::Cancelled, None, None),

@@ -44,7 +44,7 @@ use crate::crypto::server_key::ServerKey;
 use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
-use crate::messages::units;
+use crate::messages::{escape, units};
 
 /// Keys with fewer bits get a warning.
 const WARN_BELOW_BITS: usize = 2048;
@@ -392,8 +392,8 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
         warnings.push(format!("the key has only {} bits; use {WARN_BELOW_BITS} or more", key.bits()));
     }
     Proof {
-        subject: shown(leaf.subject()),
-        issuer: shown(leaf.issuer()),
+        subject: escape(&shown(leaf.subject())),
+        issuer: escape(&shown(leaf.issuer())),
         bits: key.bits(),
         days_left: validity(leaf).1.saturating_sub(now_unix).div_euclid(24 * 3600),
         fingerprint: key.fingerprint().to_string(),

@@ -180,7 +180,7 @@ impl Events {
     pub fn received(&self) -> Vec<Receipt> {
         let received = self.seen.iter().filter_map(|event| match event {
             Event::Received { name, size, digest, variant, kept, .. } => Some(Receipt {
-                name: name.clone(),
+                name: name.to_string(),
                 size: *size,
                 digest: digest.clone().unwrap_or_default(),
                 variant: *variant,

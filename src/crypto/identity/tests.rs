@@ -236,7 +236,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
     assert_eq!(key, identity.server_key());
     assert_eq!(proof.bits, 1024);
     assert_eq!(proof.subject, "CN=upseal embedded server");
-    assert!(proof.issuer.starts_with("CN=upseal demonstration CA "));
+    assert!(proof.issuer.as_str().starts_with("CN=upseal demonstration CA "));
     assert_eq!(proof.warnings, ["the key has only 1024 bits; use 2048 or more"]);
     assert_eq!(proof.days_left, 364 + i64::from(proof.days_left == 365));
     // The receipt key is another key.

@@ -177,7 +177,7 @@ impl Session<'_> {
         self.service.observer.event(Event::Warned {
             session: Some(self.id),
             peer: Some(self.peer.clone()),
-            name: Some(published.stored.name.to_string()),
+            name: Some(published.stored.name.escaped()),
             text,
             at_ms: clock::unix_ms(),
         });

@@ -65,7 +65,7 @@ impl Session<'_> {
                 self.service.observer.event(Event::Warned {
                     session: Some(self.id),
                     peer: Some(self.peer.clone()),
-                    name: self.name.as_ref().map(|announced| announced.name.to_string()),
+                    name: self.name.as_ref().map(|announced| announced.name.escaped()),
                     text: "stored as an empty CP1 file, because its body is `end`; if the client speaks AP, remove cp1 from \
                            --accept"
                         .to_owned(),

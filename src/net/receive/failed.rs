@@ -137,7 +137,7 @@ impl Session<'_> {
             session: self.id,
             track,
             peer: self.peer.clone(),
-            name: name.map(|name| name.to_string()),
+            name: name.as_ref().map(FileName::escaped),
             blame: why.blame(),
             why: format!("{}{stays}", why.line(self.offset())),
             at_ms: clock::unix_ms(),

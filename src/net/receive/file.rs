@@ -191,7 +191,7 @@ impl Session<'_> {
         self.service.observer.event(Event::Receiving {
             track: file.track,
             peer: self.peer.clone(),
-            name: file.want.to_string(),
+            name: file.want.escaped(),
             variant: file.variant,
         });
         self.service.observer.watch(file.track, Arc::clone(&file.meter));

@@ -121,7 +121,7 @@ impl Session<'_> {
             self.service.observer.event(Event::Received {
                 track: file.track,
                 peer: self.peer.clone(),
-                name: published.stored.name.to_string(),
+                name: published.stored.name.escaped(),
                 kept: published.stored.kept,
                 size: published.size,
                 variant: file.variant,

@@ -6,7 +6,7 @@ use std::iter;
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::messages::escape;
+use crate::messages::{Escaped, escape};
 
 /// Longest name, in bytes, that common file systems accept.
 pub const MAX_BYTES: usize = 255;
@@ -222,9 +222,17 @@ fn is_device(name: &str) -> bool {
     }
 }
 
+impl FileName {
+    /// Returns the name as it is shown.
+    #[must_use]
+    pub fn escaped(&self) -> Escaped {
+        escape(&self.0)
+    }
+}
+
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&escape(&self.0), f)
+        fmt::Display::fmt(&self.escaped(), f)
     }
 }
 

@@ -120,7 +120,7 @@ impl Observer for Hosts {
     fn event(&self, event: Event) {
         let is_kept = |peer: &String| self.lanes.lock().get(peer).is_some_and(|lane| lane.news == News::Kept);
         match &event {
-            Event::Receiving { track, peer, name, .. } if is_race(name) => {
+            Event::Receiving { track, peer, name, .. } if is_race(name.as_str()) => {
                 self.coming.lock().insert(*track, peer.clone());
                 if is_kept(peer) {
                     self.hushed.lock().insert(*track);

@@ -22,6 +22,7 @@ use super::receipt_files::Keep;
 use super::source::Source;
 use crate::digest::Digest;
 use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, State, Target, Track};
+use crate::messages::escape;
 use crate::trust::Anchor;
 use crate::trust::known;
 
@@ -108,7 +109,8 @@ impl Worker {
                 Ok(mut source) => {
                     if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
                         // The receipt is where the earlier upload put it.
-                        let state = State::Stored { name: source.name, named: Named::Wanted, receipt: None };
+                        let name = escape(&source.name);
+                        let state = State::Stored { name, named: Named::Wanted, receipt: None };
                         self.set_state(job.id, state);
                         continue;
                     }

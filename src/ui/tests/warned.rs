@@ -6,7 +6,7 @@ fn warned(text: &str, name: Option<&str>) -> Event {
     Event::Warned {
         session: Some(SessionId(2)),
         peer: Some("[2001:db8::7]:61000".into()),
-        name: name.map(str::to_owned),
+        name: name.map(Into::into),
         text: text.into(),
         at_ms: 1_800_000_002_000,
     }

@@ -1,6 +1,6 @@
 //! Texts of the server screen.
 
-use crate::event::{Kept, Proof};
+use crate::event::{Escaped, Kept, Proof};
 use crate::messages::{capital, server, trust, units};
 
 pub(in crate::ui) use crate::messages::server::kept_long;
@@ -27,8 +27,8 @@ pub(in crate::ui) const fn kept(kept: Kept) -> &'static str {
     }
 }
 
-pub(in crate::ui) fn renamed(name: &str) -> String {
-    format!("Stored as {}: another file has the name that was sent", fit::escaped(name))
+pub(in crate::ui) fn renamed(name: &Escaped) -> String {
+    format!("Stored as {}: another file has the name that was sent", fit::escaped(name.as_str()))
 }
 
 pub(in crate::ui) fn identity(proof: &Proof) -> String {
@@ -53,11 +53,11 @@ pub(in crate::ui) fn session(proved: bool, files: u64, bytes: u64, refused: u64)
     text
 }
 
-pub(in crate::ui) fn refused(peer: &str, name: Option<&str>, why: &str) -> String {
+pub(in crate::ui) fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {
     fit::escaped(&capital(&server::refused(peer, name, why)))
 }
 
-pub(in crate::ui) fn warned(peer: Option<&str>, name: Option<&str>, text: &str) -> String {
+pub(in crate::ui) fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &str) -> String {
     fit::escaped(&capital(&server::warned(peer, name, text)))
 }
 

@@ -150,7 +150,7 @@ pub(in crate::ui) fn upload_details(
                 Named::Stored => "stored as",
                 Named::Wanted => "accepted as",
             };
-            facts.push((label, fit::escaped(name)));
+            facts.push((label, fit::escaped(name.as_str())));
             facts.push(("receipt", kept));
         }
         State::Delivered => facts.push(("receipt", "none: the server does not give receipts".to_owned())),

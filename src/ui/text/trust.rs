@@ -28,7 +28,7 @@ pub(in crate::ui) fn alarm_known(change: &KeyChange) -> String {
 }
 
 pub(in crate::ui) fn alarm_now(change: &KeyChange) -> String {
-    format!("now, as {}, sha256:", fit::escaped(&change.subject))
+    format!("now, as {}, sha256:", fit::escaped(change.subject.as_str()))
 }
 
 pub(in crate::ui) fn alarm_later(change: &KeyChange) -> String {

@@ -13,7 +13,7 @@ use ratatui::widgets::Widget as _;
 use self::refusals::Refusals;
 use self::sessions::Sessions;
 use super::{ActionContext, Screen, Start, View};
-use crate::event::{Blame, Event, Kept, Track};
+use crate::event::{Blame, Escaped, Event, Kept, Track};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::Overlays;
@@ -162,14 +162,14 @@ impl Screen for Server {
                 shared.received.session_ended(*session);
             }
             Event::Receiving { track, peer, name, variant } => {
-                shared.received.began(*track, name, *variant, peer, shared.clock.present());
+                shared.received.began(*track, name.as_str(), *variant, peer, shared.clock.present());
             }
             Event::Progress { track: track @ Track::Receiving(..), snapshot } => {
                 shared.received.progressed(*track, *snapshot);
             }
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
                 let arrival = Arrival {
-                    name: fit::escaped(name),
+                    name: fit::escaped(name.as_str()),
                     kept: *kept,
                     size: *size,
                     variant: *variant,
@@ -187,16 +187,16 @@ impl Screen for Server {
                 if let Some(track) = track {
                     shared.received.gone(*track);
                 }
-                let name = name.as_deref();
                 self.sessions.refused(*session);
-                self.refusals.add(*session, peer, name, why, shared.clock.time(*at_ms));
+                let shown = name.as_ref().map(Escaped::as_str);
+                self.refusals.add(*session, peer, shown, why, shared.clock.time(*at_ms));
                 let tone = if *blame == Blame::System { Tone::Bad } else { Tone::Warn };
-                shared.say(tone, text::refused(peer, name, why), String::new(), now);
+                shared.say(tone, text::refused(peer, name.as_ref(), why), String::new(), now);
             }
             Event::Warned { session, peer, name, text: words, at_ms } => {
-                let (peer, name) = (peer.as_deref(), name.as_deref());
-                self.refusals.warn(*session, peer, name, words, shared.clock.time(*at_ms));
-                shared.say(Tone::Warn, text::warned(peer, name, words), String::new(), now);
+                let (peer, shown) = (peer.as_deref(), name.as_ref().map(Escaped::as_str));
+                self.refusals.warn(*session, peer, shown, words, shared.clock.time(*at_ms));
+                shared.say(Tone::Warn, text::warned(peer, name.as_ref(), words), String::new(), now);
             }
             _ => {}
         }

@@ -50,7 +50,7 @@ const fn note(shown: &Recording) -> &'static str {
 impl Pane<'_, Certificate<'_>> {
     fn lines(&self, shown: &Recording, width: usize, height: usize) -> Vec<Line<'static>> {
         if let Some(change) = &shown.change {
-            let mut lines = vec![self.fact(text::SUBJECT, &fit::escaped(&change.subject), width)];
+            let mut lines = vec![self.fact(text::SUBJECT, &fit::escaped(change.subject.as_str()), width)];
             lines.push(Line::default());
             lines.extend(self.fingerprint(text::KNOWN_KEY, &change.known, width));
             lines.extend(self.fingerprint(text::OFFERED_KEY, &change.offered, width));
@@ -121,7 +121,7 @@ impl Pane<'_, Certificate<'_>> {
         vec![
             Line::from(vec![
                 Span::styled(fit::left(text::ISSUER, LABEL), faint),
-                Span::raw(name(&proof.issuer, LABEL)),
+                Span::raw(name(proof.issuer.as_str(), LABEL)),
             ]),
             Line::from(vec![
                 Span::styled(fit::left("", LABEL), faint),
@@ -130,7 +130,7 @@ impl Pane<'_, Certificate<'_>> {
             Line::from(vec![
                 Span::styled(fit::left(text::SUBJECT, LABEL), faint),
                 Span::styled("└► ", faint),
-                Span::styled(name(&proof.subject, LABEL + 3), self.theme.strong()),
+                Span::styled(name(proof.subject.as_str(), LABEL + 3), self.theme.strong()),
             ]),
         ]
     }

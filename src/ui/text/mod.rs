@@ -33,7 +33,7 @@ pub(super) const STALL: Duration = crate::transfer::STALLED;
 pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";
 pub(super) const EMPTY_FOLDER: &str = "This folder is empty.";
-pub(super) const NO_MATCH: &str = "No match. Esc shows all files.";
+pub(super) const NO_MATCH: &str = "No match. Esc shows all.";
 pub(super) const NO_FILE: &str = "no file";
 pub(super) const BY_SIZE: &str = "largest first";
 pub(super) const BY_TIME: &str = "newest first";
@@ -206,7 +206,7 @@ pub(super) fn which_peer(at: usize, of: usize) -> String {
     }
 }
 
-/// `upseal-probe-3.txt: speaks CP1, framing D.`
+/// `upseal-probe-3.txt: sent as CP1, framing D.`
 pub(super) fn probe_tries(name: &str, dialect: Dialect) -> String {
     format!("{name}: {}", speaks(dialect).replacen("Speaks", "sent as", 1))
 }

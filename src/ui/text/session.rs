@@ -63,12 +63,12 @@ pub(in crate::ui) fn session_title(recording: &Recording) -> String {
     }
 }
 
-/// `2 of 3 sessions`
+/// `2 of 3, s: other`; nothing for a single session.
 pub(in crate::ui) fn which_session(at: usize, of: usize) -> String {
     if of > 1 { format!("{at} of {of}, s: other") } else { String::new() }
 }
 
-/// `MODE 3 authenticate`
+/// `MODE 3 challenge`
 pub(in crate::ui) const fn message(role: Role) -> &'static str {
     match role {
         Role::Challenge => "MODE 3 challenge",
@@ -275,7 +275,7 @@ pub(in crate::ui) fn pin_state(standing: Option<&Standing>, changed: bool) -> St
     }
 }
 
-pub(in crate::ui) const RELAY: &str = "≈ It does not prove that nobody is in between: a relay can forward the real \
+pub(in crate::ui) const RELAY: &str = "≈ It does not prove that no relay is in between: a relay can forward the real \
      server's answer. It could read what AP sends, but nothing of CP1 and CP2.";
 
 /// What the proof means.

@@ -1,75 +1,17 @@
-//! Prints what the headless commands report: text, progress bars or JSON lines, all made from [`Event`]s.
-//!
-//! Results go to stdout, progress and messages to stderr. Progress bars are drawn only on a terminal. The sentences are
-//! in [`messages`]; this file decides which line goes where.
+//! The lines of each event.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::{Style, line, remark};
 use crate::event::{Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Snapshot, State, Track, Verdict};
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE, WAITING_FOR_END};
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Escaped, Message, escape, race, server, units};
 use crate::transfer::{STALLED, bottleneck};
-
-/// The form of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Sentences for people.
-    Text,
-    /// Errors only.
-    Quiet,
-    /// One event per line, for programs.
-    Json,
-}
-
-impl Style {
-    /// Returns the form for `--json` and `--quiet`. `--json` wins; clap allows only one of them.
-    #[must_use]
-    pub const fn of(json: bool, quiet: bool) -> Self {
-        match (json, quiet) {
-            (true, _) => Self::Json,
-            (false, true) => Self::Quiet,
-            (false, false) => Self::Text,
-        }
-    }
-}
-
-/// The first error of writing results to stdout.
-static LOST: OnceLock<io::Error> = OnceLock::new();
-
-/// Writes one line of a result to stdout. A closed pipe is not an error; the first other failure is kept for
-/// [`lost_results`].
-pub fn line(text: &str) {
-    if let Err(why) = writeln!(io::stdout().lock(), "{text}")
-        && why.kind() != io::ErrorKind::BrokenPipe
-    {
-        LOST.get_or_init(|| why);
-    }
-}
-
-/// Returns the fault to end the program with if results did not reach stdout.
-#[must_use]
-pub fn lost_results() -> Option<Fault> {
-    LOST.get().map(|why| Fault::local(format!("cannot write the results to standard output: {why}")))
-}
-
-/// Writes a message to stderr.
-pub fn remark(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Writes a fault to stderr: what happened, then a line with what to do.
-pub fn fault(fault: &Fault) {
-    remark(&format!("upseal: {}", fault.what));
-    if !fault.advice.is_empty() {
-        remark(&format!("help: {}", fault.advice));
-    }
-}
 
 /// Prints events.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! RSA in batches against OpenSSL and the `rsa` crate, on one core, what padding costs beside it, and single signatures.
+//! Compares batched RSA with OpenSSL and the `rsa` crate on one core, and measures padding and single signatures.
 //!
-//! `cargo bench --bench cp1`. OpenSSL's figures are `openssl speed`'s, without padding, blinded and checked
-//! as it does by default. Ours are raw operations on 64 blocks a call; private ones are blinded, and every
-//! result is raised to the public exponent again. Both count the processor's time, not the clock's.
+//! `cargo bench --bench cp1`. OpenSSL's figures are those of `openssl speed`: without padding, blinded and checked as
+//! by default. upseal's are raw operations on 64 blocks per call; private ones are blinded, and every result is checked
+//! with the public exponent. Both count processor time, not wall-clock time.
 
 #![allow(clippy::expect_used, reason = "a bench fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "what is cast is far below the limits")]
@@ -27,10 +27,10 @@ use upseal::crypto::rsa_blocks::open_blocks;
 use upseal::crypto::server_key::ServerKey;
 use upseal::event::Padding;
 
-/// Blocks of one call.
+/// Number of blocks of one call.
 const BLOCKS: u64 = 64;
 
-/// Tells OpenSSL that there is no AVX-512 IFMA, as on the machines that the ratios are asked for.
+/// Hides AVX-512 IFMA from OpenSSL; the targets are for machines without it.
 const NO_IFMA: (&str, &str) = ("OPENSSL_ia32cap", ":~0x200000");
 
 fn main() {
@@ -41,9 +41,9 @@ fn main() {
     });
     let mut rows = rows(&keys);
     rows.retain(|row| row.theirs > 0.0);
-    print_rows("raw RSA, one core", &rows, 1000.0, "thousand operations a second");
+    print_rows("raw RSA, one core", &rows, 1000.0, "thousand operations per second");
     padding();
-    print_rows("one signature, one core", &signatures(), 1.0, "a second");
+    print_rows("one signature, one core", &signatures(), 1.0, "per second");
 }
 
 fn rows([small, large]: &[RsaPrivateKey; 2]) -> Vec<Row> {
@@ -62,7 +62,7 @@ fn rows([small, large]: &[RsaPrivateKey; 2]) -> Vec<Row> {
         row("2048 private, portable : the rsa crate", 1.0),
     ];
     for _ in 0..ROUNDS {
-        // Each of ours stands beside its reference, so that both have the machine's same minute.
+        // Each figure is measured next to its reference, so that noise affects both.
         let small_private = private(small, avx2);
         let rsa1024 = openssl(&[], "rsa1024");
         let small_rows = [
@@ -89,8 +89,8 @@ fn rows([small, large]: &[RsaPrivateKey; 2]) -> Vec<Row> {
     rows
 }
 
-/// Operations a second of `step`, which does `each` of them: of this thread's time on a processor, which is what
-/// `openssl speed` counts, or by the clock where the system does not tell.
+/// Returns the operations per second of `step`, which does `each` of them, in processor time of this thread like
+/// `openssl speed`, or in wall-clock time where the system does not report it.
 fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     let begun = Instant::now();
     let time = || {
@@ -102,7 +102,7 @@ fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     let start = time();
     let mut done = 0;
     loop {
-        // The system brings its count up to date now and then: ask for it rarely.
+        // The system updates this count only now and then, so read it rarely.
         let pause = Instant::now();
         while pause.elapsed() < SPAN / 8 {
             step();
@@ -115,7 +115,7 @@ fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     }
 }
 
-/// Random blocks below the modulus.
+/// Returns random blocks below the modulus.
 fn blocks(key: &RsaPrivateKey) -> Vec<u8> {
     let mut blocks = vec![0; BLOCKS as usize * key.size()];
     getrandom::fill(&mut blocks).expect("a bench has randomness");
@@ -137,7 +137,7 @@ fn public(key: &RsaPrivateKey, backend: Backend) -> f64 {
     })
 }
 
-/// The `rsa` crate's private operation, blinded and checked.
+/// Returns the private operations per second of the `rsa` crate, blinded and checked.
 fn by_crate(key: &RsaPrivateKey) -> f64 {
     let blocks = blocks(key);
     let numbers: Vec<_> = blocks
@@ -151,7 +151,7 @@ fn by_crate(key: &RsaPrivateKey) -> f64 {
     })
 }
 
-/// Private and public operations a second; zeros if there is no such program.
+/// Returns OpenSSL's private and public operations per second; zeros if it is not installed.
 fn openssl(environment: &[(&str, &str)], algorithm: &str) -> [f64; 2] {
     let mut command = Command::new("openssl");
     command.args(["speed", "-mr", "-seconds", "1", algorithm]).envs(environment.iter().copied());
@@ -162,7 +162,7 @@ fn openssl(environment: &[(&str, &str)], algorithm: &str) -> [f64; 2] {
     [column(3), column(4)]
 }
 
-/// The answer to MODE 3, and one private operation of each back end, against the `rsa` crate's signature.
+/// Compares an answer to MODE 3, and one private operation of each back end, with a signature of the `rsa` crate.
 fn signatures() -> Vec<Row> {
     let backends = [Backend::Portable, Backend::Avx2, Backend::Ifma];
     let authority = Authority::new("Bench CA", 30).expect("a CA can be made on the machine of a bench");
@@ -180,7 +180,7 @@ fn signatures() -> Vec<Row> {
         let batch = |backend| PrivateBatch::with_backend(&key, backend);
         let known = backends.into_iter().filter(|backend| batch(*backend).backend() == *backend);
         let batches: Vec<_> = known.map(batch).collect();
-        // Keys of 4096 bits are the crate's on both sides: as fast but for noise.
+        // Both sides use the crate for keys of 4096 bits, so they differ only by noise.
         let least = if bits == 4096 { 0.95 } else { 1.0 };
         let row = |what: String| Row { what, ours: 0.0, theirs: 0.0, least };
         let first = rows.len();
@@ -202,9 +202,9 @@ fn signatures() -> Vec<Row> {
     rows
 }
 
-/// How much of the time of sealing and of opening is not the raw operation.
+/// Prints the share of padding in the time of encryption and decryption.
 fn padding() {
-    println!("\npadding's share of the time (asked: below 5 % of opening)");
+    println!("\nshare of the padding (target: below 5 % of decryption)");
     let authority = Authority::new("Bench CA", 30).expect("a CA can be made on the machine of a bench");
     for bits in [1024, 2048] {
         let issued = authority.issue("Bench", bits, 30).expect("and a certificate");
@@ -241,8 +241,8 @@ fn padding() {
             }
             let [open, raw_open, seal, raw_seal] = best;
             println!(
-                "{bits} {padding:<9} opening {open:>7.2} µs a block, raw {raw_open:>7.2}: {:>5.1} % | \
-                 sealing {seal:>6.2} µs, raw {raw_seal:>6.2}: {:>5.1} % | both sides {:>5.1} %",
+                "{bits} {padding:<9} decryption {open:>7.2} µs per block, raw {raw_open:>7.2}: {:>5.1} % | \
+                 encryption {seal:>6.2} µs, raw {raw_seal:>6.2}: {:>5.1} % | both sides {:>5.1} %",
                 100.0 * (open - raw_open) / open,
                 100.0 * (seal - raw_seal) / seal,
                 100.0 * (open - raw_open + seal - raw_seal) / (open + seal),

@@ -1,6 +1,6 @@
-//! CP2: what sealing and opening cost on one core, against OpenSSL's AES-128-CBC-HMAC-SHA256.
+//! Compares CP2's encryption and decryption on one core with OpenSSL's AES-128-CBC-HMAC-SHA256.
 //!
-//! The reference does what we do but for base64 and the file's digest. Then what our own parts cost alone.
+//! The reference does the same work without base64 and the file's digest. Then each part is measured alone.
 
 mod support;
 
@@ -17,10 +17,10 @@ use upseal::crypto::{Open as _, Seal as _};
 use upseal::digest::FileDigest;
 use upseal::event::KeyForm;
 
-/// Bytes of a file, and of a read of it: both stay in the second-level cache, as what a transfer has in its hands does.
+/// Bytes of a file, and of one read; both stay in the second-level cache, like the data of a transfer.
 const FILE: usize = 512 << 10;
 const READ: usize = 64 << 10;
-/// What the loop has in the first-level cache.
+/// Bytes of the loop in the first-level cache.
 const PIECE: usize = 96 * STEP;
 
 fn main() {
@@ -49,7 +49,7 @@ fn main() {
     }
     let mut ours = vec![0_f64; rows.len()];
     let mut theirs = 0_f64;
-    // In turn, so that both sides have the same weather.
+    // In turn, so that noise affects both sides.
     for _ in 0..support::ROUNDS {
         theirs = theirs.max(reference());
         for (best, (.., run)) in ours.iter_mut().zip(&mut rows) {
@@ -111,7 +111,7 @@ const fn said(digest: FileDigest) -> &'static str {
     }
 }
 
-/// Bytes of plaintext a second, each time it is called.
+/// Returns a function that measures plaintext bytes per second.
 fn measure(backend: Backend, form: KeyForm, seals: bool, digest: FileDigest) -> Box<dyn FnMut() -> f64> {
     let key = SessionKey::generate();
     let plain: Vec<u8> = (0..READ).map(|at| (at * 7 % 251).to_le_bytes()[0]).collect();
@@ -153,7 +153,7 @@ fn measure(backend: Backend, form: KeyForm, seals: bool, digest: FileDigest) -> 
     })
 }
 
-/// One chain alone.
+/// Measures one chain alone.
 fn parts(backend: Backend) -> Vec<(&'static str, f64)> {
     let mut bytes = vec![7; PIECE];
     let mut encryption = Encryption::new(backend, &[1; 16], [2; 16]);
@@ -187,8 +187,7 @@ fn codings(base64: Base64) -> Vec<(&'static str, f64)> {
     vec![("base64 encoding", encode), ("base64 decoding", decode)]
 }
 
-/// Bytes a second of processor time, which is what `openssl speed` counts: with builds beside it, a bench by the clock
-/// on the wall measures those.
+/// Returns bytes per second of processor time, like `openssl speed`; wall-clock time would include other load.
 fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     step();
     let begin = spent();
@@ -203,7 +202,7 @@ fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     }
 }
 
-/// Processor time of this thread (Linux), or else the time.
+/// Returns the processor time of this thread (Linux), or else wall-clock time.
 fn spent() -> Duration {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let counted = fs::read_to_string("/proc/thread-self/schedstat").ok();

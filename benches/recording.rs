@@ -1,8 +1,8 @@
-//! What the recorder of the Session screen costs: uploads over loopback, client and server in this process and both
-//! of them recorded, against the same uploads without a recorder.
+//! Measures the cost of the Session screen's recorder: uploads over loopback with client and server in this process,
+//! both recorded, compared with the same uploads without a recorder.
 //!
-//! `outline` is what the terminal UI does while the Session screen is closed, `full` while it is open. The three take
-//! turns, and the best round of each counts: these machines are noisy, and noise only slows.
+//! `outline` is the recording while the Session screen is closed, `full` while it is open. The three depths run in
+//! turn, and the best round of each counts, because noise only slows.
 
 #![allow(clippy::expect_used, reason = "a bench fails by panicking")]
 
@@ -33,7 +33,7 @@ use upseal::trust::Anchor;
 const DEPTHS: [Depth; 3] = [Depth::Off, Depth::Outline, Depth::Full];
 const ROUNDS: usize = 9;
 
-/// Takes events as a screen's channel does, and counts them.
+/// An observer that counts events.
 #[derive(Default)]
 struct Listener {
     recorder: Arc<Recorder>,
@@ -55,7 +55,7 @@ impl Observer for Listener {
     }
 }
 
-/// A server that discards what it receives, and the way to it.
+/// A server that discards what it receives, with what a client needs to connect.
 struct Bench {
     listener: Arc<Listener>,
     anchor: Anchor,
@@ -82,7 +82,7 @@ impl Bench {
         Self { listener, anchor, server }
     }
 
-    /// Sends `files` files of `size` bytes over one connection; from connecting to the server's end.
+    /// Sends `files` files of `size` bytes over one connection; returns the time from connecting to the server's end.
     fn upload(&self, depth: Depth, variant: Variant, files: u64, size: u64) -> Duration {
         self.listener.recorder.set(depth);
         let dialect = Dialect::of(variant);
@@ -104,7 +104,7 @@ impl Bench {
         upload.record(tap);
         let meter = Meter::default();
         for n in 0..files {
-            // A lane of a race is discarded by the server: no disk takes part.
+            // The server discards a lane of a race, so no disk is involved.
             let name = format!("race-cp2-{n}.bin");
             let mut source = io::repeat(7).take(size);
             upload.file(&name, Content::Reader(&mut source), size, &meter).expect("sent");
@@ -127,7 +127,7 @@ fn main() {
     let mut rows = Vec::new();
     for (name, variant, files, size) in cases {
         let mut best = [Duration::MAX; DEPTHS.len()];
-        // Once before it counts.
+        // A first round to warm up.
         bench.upload(Depth::Off, variant, files, size);
         let rounds = if files * size < 1 << 20 { 40 * ROUNDS } else { ROUNDS };
         for _ in 0..rounds {
@@ -139,6 +139,6 @@ fn main() {
         rows.push(Row { what: format!("{name}: outline"), ours: outline, theirs: off, least: 0.99 });
         rows.push(Row { what: format!("{name}: full"), ours: full, theirs: off, least: 0.95 });
     }
-    print_rows("Recorded against not recorded", &rows, 1e6, "MB/s");
-    println!("{} events were told", bench.listener.events.load(Relaxed));
+    print_rows("Recorded compared with not recorded", &rows, 1e6, "MB/s");
+    println!("{} events", bench.listener.events.load(Relaxed));
 }

@@ -1,9 +1,8 @@
-//! Does the time of an exponentiation, or of an unpadding, tell of its secrets? Welch's t-test between two classes of runs, mixed
-//! at random ("dude, is my code constant time?", Reparaz, Balasch, Verbauwhede 2017).
+//! Tests whether the time of an exponentiation or of an unpadding depends on secrets: Welch's t-test between two classes
+//! of runs in random order ("dude, is my code constant time?", Reparaz, Balasch, Verbauwhede 2017).
 //!
-//! `cargo bench --bench timing [-- SAMPLES]`, 1,000,000 if none is named. |t| beyond 10 is a leak that is
-//! there for certain, below 4.5 none was found. The last row is one that is planted, here and only here, and
-//! must be found.
+//! `cargo bench --bench timing [-- SAMPLES]` [default: 1,000,000]. |t| above 10 is certainly a leak; below 4.5 none was
+//! found. The last row is a planted leak, in this file only, which must be found.
 
 #![allow(clippy::expect_used, reason = "a bench fails by panicking")]
 #![allow(
@@ -26,10 +25,10 @@ use upseal::event::Padding;
 
 const SAMPLES: usize = 1_000_000;
 
-/// Above it there is a leak.
+/// |t| above which there is a leak.
 const LEAK: f64 = 10.0;
 
-/// Below it none was found.
+/// |t| below which no leak was found.
 const QUIET: f64 = 4.5;
 
 fn main() {
@@ -48,7 +47,7 @@ fn main() {
         let mut probe = Probe::new(&key, backend).expect("the key has two primes of 512 bits");
         let fixed = [0; 8];
         report(&format!("{backend}: number zero, random"), samples, |random, number| {
-            // Both are copied, so that both are as close.
+            // Both are copied, so that both are equally close in the cache.
             let number = black_box([fixed, number])[usize::from(random)];
             time(|| probe.run(number))
         });
@@ -62,13 +61,13 @@ fn main() {
     assert!(planted > LEAK, "the planted leak was not found");
 }
 
-/// Blocks of each class: one block alone would show what its bytes cost, and not what its padding does.
+/// Number of blocks of each class: with a single block its bytes would matter, not its padding.
 const BLOCKS: usize = 64;
 
-/// Makes a block of a class.
+/// Function that makes a block of a class.
 type Make = Box<dyn Fn() -> [u8; K]>;
 
-/// A server's unpadding of blocks that conform and of blocks that do not, and of messages of two lengths.
+/// Tests a server's unpadding: of conforming and other blocks, and of messages of two lengths.
 fn unpaddings(samples: usize) {
     let conforming = |padding, length| {
         move || {
@@ -119,7 +118,7 @@ fn unpaddings(samples: usize) {
         ),
     ];
     for (what, padding, first, second) in cases {
-        // Either class may be the first of a pair, so that its address tells nothing.
+        // The order within a pair is random, so that addresses do not depend on the class.
         let pairs: Vec<(bool, [[u8; K]; 2])> = (0..BLOCKS)
             .map(|n| if n % 2 == 0 { (false, [first(), second()]) } else { (true, [second(), first()]) })
             .collect();
@@ -134,7 +133,7 @@ fn unpaddings(samples: usize) {
     }
 }
 
-/// Square and multiply that ends with the exponent's last bit, and multiplies for ones only.
+/// A leaky square-and-multiply: it ends with the exponent's last bit and multiplies only for ones.
 fn leaky(base: u64, exponent: &[u64; 8]) -> u64 {
     const MODULUS: u128 = 0xffff_ffff_ffff_ffc5;
     let product = |a: u64, b: u64| (u128::from(a) * u128::from(b) % MODULUS) as u64;
@@ -152,18 +151,18 @@ fn leaky(base: u64, exponent: &[u64; 8]) -> u64 {
     power
 }
 
-/// Nanoseconds.
+/// Returns the time of `step` in nanoseconds.
 fn time(step: impl FnOnce() -> u64) -> u64 {
     let begin = Instant::now();
     black_box(step());
     begin.elapsed().as_nanos() as u64
 }
 
-/// Prints the |t| of a test, and gives the greatest.
+/// Prints the |t| of a test; returns the largest.
 fn report(what: &str, samples: usize, mut step: impl FnMut(bool, [u64; 8]) -> u64) -> f64 {
     let mut times = [Vec::with_capacity(samples), Vec::with_capacity(samples)];
     for _ in 0..samples {
-        // A random number for both classes: making it is not what differs.
+        // Both classes get a random number, so that generating it makes no difference.
         let mut number = [0; 8];
         number.fill_with(random);
         let class = random() & 1 == 1;
@@ -190,7 +189,7 @@ fn random() -> u64 {
     SysRng.try_next_u64().expect("a bench has randomness")
 }
 
-/// Welch's t of what is not above `limit`.
+/// Returns Welch's t of the samples up to `limit`.
 fn welch(times: &[Vec<u64>; 2], limit: u64) -> f64 {
     let [a, b] = times.each_ref().map(|times| {
         let kept: Vec<f64> = times.iter().filter(|time| **time <= limit).map(|time| *time as f64).collect();

@@ -322,7 +322,7 @@ def first_body_byte(bed, path, variant, server=None):
         except TimeoutError:
             client.kill()
             client.reap()
-            raise Broken(f"nobody connects: {client.ending()}") from None
+            raise Broken(f"no client connects: {client.ending()}") from None
         sock.settimeout(beds.PATIENCE)
         upstream = None
         if server is not None:

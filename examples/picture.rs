@@ -1,5 +1,5 @@
-//! Draws the README's pictures: runs the program in a pseudo-terminal, uses it, and writes what the
-//! screen shows as SVG. `just picture` calls it: `picture BINARY FOLDER`.
+//! Draws the README's pictures: runs the program in a pseudo-terminal, uses it, and writes the screen as SVG.
+//! `just picture` calls it: `picture BINARY FOLDER`.
 #![expect(clippy::unwrap_used, reason = "a tool for developers, which stops by panicking")]
 
 #[path = "../tests/pty/mod.rs"]
@@ -17,7 +17,7 @@ const CELL: (f32, f32) = (9.0, 18.0);
 const MARGIN: f32 = 12.0;
 const FRONT: &str = "#d8dadb";
 const BACK: &str = "#16181a";
-/// The 16 colours of a terminal, as a calm dark theme has them.
+/// The 16 colours of a terminal in a dark theme.
 const PALETTE: [&str; 16] = [
     "#1d1f21", "#cc6666", "#b5bd68", "#f0c674", "#81a2be", "#b294bb", "#8abeb7", "#c5c8c6", //
     "#7f8487", "#ff7b7b", "#d3e07a", "#ffe08f", "#a4c9ef", "#d7b5e0", "#a8e0d9", "#ffffff",
@@ -29,7 +29,7 @@ fn main() {
         eprintln!("usage: picture BINARY FOLDER");
         std::process::exit(2);
     };
-    // A new program has its own path whatever the folder is.
+    // The program runs in another folder, so its path must be absolute.
     let (binary, out) = (fs::canonicalize(binary).unwrap(), Path::new(&out));
     let home = tempfile::tempdir().unwrap();
     let lectures = home.path().join("lectures").join("week9");
@@ -63,8 +63,8 @@ fn save(terminal: &Terminal, path: &Path) {
     println!("{}", path.display());
 }
 
-/// One `<text>` for each run of letters that look alike, stretched to its cells, because fonts differ;
-/// bars and charts are drawn, because fonts leave gaps.
+/// Returns the screen as SVG: one `<text>` for each run of letters of one style, stretched to its cells because fonts
+/// differ. Bars and charts are drawn as shapes, because fonts leave gaps.
 fn svg(screen: &vt100::Screen) -> String {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let (width, height) =
@@ -120,12 +120,12 @@ fn colour(colour: vt100::Color, default: &str) -> String {
     }
 }
 
-/// Draws a block or braille cell; says whether it was one.
+/// Draws a block or braille cell; returns whether it was one.
 fn draw(out: &mut String, row: u16, column: u16, colour: &str, glyph: &str) -> bool {
     let Some(code) = glyph.chars().next().map(u32::from) else { return false };
     let (x, y) = (MARGIN + f32::from(column) * CELL.0, MARGIN + f32::from(row) * CELL.1);
     match code {
-        // Full block and its left parts, in eighths.
+        // The full block, and its left parts in eighths.
         0x2588..=0x258f => {
             let eighths = f32::from(u8::try_from(0x2590 - code).unwrap());
             let width = CELL.0 * eighths / 8.0 + 0.1;

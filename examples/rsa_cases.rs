@@ -1,8 +1,8 @@
-//! Random RSA operations by every back end: compared with each other here, and printed for OpenSSL.
+//! Runs random RSA operations with every back end, compares the results, and prints them for OpenSSL.
 //!
-//! `rsa_cases BITS COUNT` prints a private key in PEM, and a line `c m` in hex for each of COUNT private
-//! operations. `tests/rsa/openssl.py` does them again. Every operation was done by all back ends and, one in
-//! [`BY_CRATE`], by the `rsa` crate, and taken back by the public operation.
+//! `rsa_cases BITS COUNT` prints a private key in PEM, and a line `c m` in hexadecimal for each of COUNT private
+//! operations. `tests/rsa/openssl.py` repeats them. Every operation is done by all back ends and, one in [`BY_CRATE`],
+//! by the `rsa` crate, and reversed by the public operation.
 
 use std::io::{self, BufWriter, Write};
 
@@ -15,7 +15,7 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rsa::traits::PublicKeyParts as _;
 use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch, Raw};
 
-/// The crate is ten times slower. All of the first 2,000 are its.
+/// One in this many operations is also done by the crate, which is ten times slower; all of the first 2,000 are.
 const BY_CRATE: usize = 10;
 
 fn main() -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     let by_crate = PrivateBatch::with_backend(&key, Backend::Crate);
     let (mut done, mut by_crate_done) = (0, 0);
     while done < count {
-        // Batches of 1 to 37.
+        // Batches of 1 to 37 blocks.
         let mut blocks = vec![0; (done % 37 + 1).min(count - done) * k];
         getrandom::fill(&mut blocks)?;
         blocks.chunks_exact_mut(k).for_each(|block| block[0] &= 0x7f);

@@ -1,4 +1,4 @@
-//! `upseal probe`: which dialect it finds, what it says, and how it ends.
+//! `upseal probe`: the dialect that it finds, its output and its exit codes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -8,10 +8,10 @@ mod program;
 use common::{Files, Host, ca, contents, fixtures};
 use program::{Home, Outcome, Program, rows};
 
-/// Where no other program of this computer listens, so that a port stays free between two servers.
+/// Loopback address on which no other program listens, so that a port stays free between two servers.
 const LOOPBACK: &str = if cfg!(target_os = "linux") { "127.0.7.8" } else { "127.0.0.1" };
 
-/// A server of this program with these words; it stores in `store`.
+/// Starts `upseal serve` with these arguments; it stores in `store`.
 fn serve(home: &Home, port: u16, words: &[&str]) -> (Program, String) {
     let bind = format!("{LOOPBACK}:{port}");
     let certs = fixtures("identity-v1");
@@ -25,7 +25,7 @@ fn probe(home: &Home, address: &str, words: &[&str]) -> Program {
     home.start(["probe", address, "--ca", ca().to_str().unwrap()].iter().chain(words))
 }
 
-/// The flags of the line that it prints, without address and CA.
+/// Returns the options of the command that the probe prints, without address and CA.
 fn found(outcome: &Outcome) -> String {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let line = outcome.out.trim_end();
@@ -40,10 +40,10 @@ fn upseal_is_known_by_its_receipt_and_gets_one_file() {
     let outcome = probe(&home, &host.address().to_string(), &[]).finish();
     assert_eq!(found(&outcome), "--protocol cp2 --padding oaep");
     assert_eq!(host.stored(), Files::one("upseal-probe-1.txt", b"x"));
-    // What the server will keep is said before anything else.
+    // The first line names the files that the server will keep.
     assert!(outcome.err.lines().next().unwrap().contains("will keep small files named upseal-probe-1.txt"));
     assert_eq!(std::fs::read_dir(home.path("tmp")).unwrap().count(), 0, "its own files are gone");
-    // The line works as it stands.
+    // The printed command works.
     let line = outcome.out.trim_end().strip_prefix("upseal ").unwrap().replace("FILE", "a.txt");
     let sent = home.start(line.split(' ')).finish();
     assert_eq!(sent.code, Some(0), "{sent:?}");
@@ -72,7 +72,7 @@ fn a_server_for_one_connection_is_waited_for() {
     let (first, address) = serve(&home, 0, &words);
     let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
     let probing = probe(&home, &address, &[]);
-    // The first dialect is refused, and nobody listens for the second.
+    // The first dialect is refused, and no server listens for the second.
     let waits = probing.err.iter().find(|line| line.contains("if it serves one connection, start it again"));
     assert!(waits.is_some());
     drop(first);
@@ -89,7 +89,7 @@ fn what_was_found_is_saved_as_a_preset() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let sent = home.run(&["send", "--peer", "lab", "a.txt"]);
     assert_eq!(sent.code, Some(0), "{sent:?}");
-    // A name that is taken is refused before the server gets anything.
+    // An existing name is refused before anything is sent.
     host.clear();
     let outcome = probe(&home, &address, &["--save", "lab"]).finish();
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
@@ -131,7 +131,7 @@ fn no_server_is_exit_code_3_and_one_that_proves_nothing_is_4() {
     let made = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let other = home.path("other/cacsertificate.crt");
-    // The second has no certificate, and says beforehand that it refuses every variant that the probe tries.
+    // The second server has no certificate, and states in advance that it refuses every variant of the probe.
     for (address, ca, code) in [(host.address(), other, 4), (plain.address(), ca(), 1)] {
         let outcome = home.run(&["probe", &address.to_string(), "--ca", ca.to_str().unwrap()]);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{outcome:?}");

@@ -1,4 +1,4 @@
-//! What the benches share: the machine's words, the reference, and the best of several rounds.
+//! Shared code of the benches: the description of the machine, the reference, and the best of several rounds.
 
 #![allow(dead_code, reason = "each bench uses its part")]
 
@@ -6,13 +6,13 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Rounds of which the best counts: these machines are noisy, and noise only slows.
+/// Number of rounds; the best counts, because noise only slows.
 pub const ROUNDS: usize = 3;
 
-/// How long one measurement runs.
+/// Duration of one measurement.
 pub const SPAN: Duration = Duration::from_millis(700);
 
-/// Processor, cores and the reference's version, in one line each.
+/// Returns the processor with its cores, and the version of OpenSSL, in one line each.
 pub fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -33,7 +33,7 @@ pub fn machine() -> String {
     )
 }
 
-/// Operations a second of `step`, which does `each` of them.
+/// Returns the operations per second of `step`, which does `each` of them.
 pub fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     step();
     let begin = Instant::now();
@@ -48,10 +48,10 @@ pub fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     }
 }
 
-/// The last column of numbers that `openssl speed -mr` prints on the line that begins so: bytes a second of
-/// a cipher (`+F:`), operations a second of a key (`+F2:` and its column).
+/// Returns a column of the line that `openssl speed -mr` prints with this prefix: bytes per second of a cipher (`+F:`),
+/// operations per second of a key (`+F2:`).
 ///
-/// `None` if there is no such program or line.
+/// Returns `None` if OpenSSL is not installed or prints no such line.
 pub fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f64> {
     let output = Command::new("openssl").arg("speed").arg("-mr").args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -59,22 +59,22 @@ pub fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f6
     found.split(':').nth(column)?.trim().parse().ok()
 }
 
-/// One row of a table: what, ours, theirs, the ratio of the best of each, and what is asked of it.
+/// One row of a table: two figures, their ratio and its target.
 pub struct Row {
-    /// What is measured.
+    /// Name of the measurement.
     pub what: String,
-    /// In the unit of the table.
+    /// Figure of upseal, in the unit of the table.
     pub ours: f64,
-    /// In the same unit.
+    /// Figure of the reference, in the unit of the table.
     pub theirs: f64,
-    /// The least ratio.
+    /// Target for the ratio.
     pub least: f64,
 }
 
 /// Prints rows under a heading; `scale` divides the figures, `unit` names them.
 pub fn print_rows(heading: &str, rows: &[Row], scale: f64, unit: &str) {
     println!("\n{heading} ({unit}, best of {ROUNDS})");
-    println!("{:<58} {:>10} {:>10} {:>7} {:>7}", "", "ours", "theirs", "ratio", "asked");
+    println!("{:<58} {:>10} {:>10} {:>7} {:>7}", "", "upseal", "reference", "ratio", "target");
     for row in rows {
         let ratio = row.ours / row.theirs;
         let mark = if ratio >= row.least { "ok" } else { "SLOW" };

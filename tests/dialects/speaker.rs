@@ -26,7 +26,7 @@ pub static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
 pub enum Challenge {
     Text,
     Bytes,
-    /// The hello of upseal's client, which names the dialect.
+    /// The hello of our client, which names the dialect.
     Hello,
 }
 

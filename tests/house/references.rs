@@ -9,8 +9,6 @@ use crate::tree::{Text, paths, texts};
 /// Files that are not checked yet. To be emptied.
 const NOT_YET: &[&str] = &[
     "ARCHITECTURE.md",
-    "Cargo.toml",
-    "docs/certificates.md",
     "docs/lab.md",
     "src/cli",
     "src/command",
@@ -24,7 +22,9 @@ const NOT_YET: &[&str] = &[
     "src/store",
     "src/transfer",
     "src/ui",
-    "tests/",
+    "tests/cli",
+    "tests/lab.rs",
+    "tests/loopback",
 ];
 
 /// Documents and tools that are not in this repository, in whatever form they are named.
@@ -86,11 +86,12 @@ fn references(text: &Text) -> Vec<(usize, String)> {
             let targets = targets.filter(|target| !target.is_empty() && !target.contains("://"));
             found.extend(targets.map(|target| (n, target.to_owned())));
         }
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '$');
         for word in line.split(|c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', '/'])) {
             let path = Path::new(word);
             let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            if !EXTENSIONS.contains(&extension) {
+            // The folder of a variable is not known.
+            if !EXTENSIONS.contains(&extension) || word.starts_with('$') {
                 continue;
             }
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();

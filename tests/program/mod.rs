@@ -1,4 +1,4 @@
-//! The program, run in a home of its own: what it says, and how it ends.
+//! Runs the program in its own home, with its output and exit code.
 #![allow(dead_code, reason = "each user needs a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use crate::common::PATIENCE;
 
-/// A home of its own for each test: nothing is read from or written to the user's.
+/// A separate home for each test, so that nothing in the user's home is read or written.
 pub struct Home(TempDir);
 
-/// What a program said, and its exit code.
+/// The output and exit code of a program.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: Option<i32>,
@@ -41,28 +41,28 @@ impl Home {
         self.0.path().join(name)
     }
 
-    /// Its file of presets; not there at first.
+    /// Returns the path of the presets, which do not exist at first.
     pub fn config(&self) -> PathBuf {
         self.path("upseal/config.toml")
     }
 
-    /// Its history; not there at first.
+    /// Returns the path of the history, which does not exist at first.
     pub fn history(&self) -> PathBuf {
         self.path("data/history.db")
     }
 
-    /// Writes the file of presets.
+    /// Writes the presets.
     pub fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("upseal")).unwrap();
         std::fs::write(self.config(), text).unwrap();
     }
 
-    /// Starts it, in this home.
+    /// Starts the program in this home.
     pub fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
         self.start_with(args, &[])
     }
 
-    /// Starts it with more in its environment.
+    /// Starts the program with further environment variables.
     pub fn start_with(
         &self,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -71,7 +71,7 @@ impl Home {
         self.start_command(Command::new(env!("CARGO_BIN_EXE_upseal")), args, environment)
     }
 
-    /// Starts it as `nohup` does: it ignores the signal of a terminal that hangs up from its beginning.
+    /// Starts the program like `nohup`: it ignores SIGHUP from its start.
     pub fn start_by_nohup(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_upseal")]);
@@ -85,7 +85,7 @@ impl Home {
         environment: &[(&str, &str)],
     ) -> Program {
         let args: Vec<OsString> = args.into_iter().map(|word| word.as_ref().to_owned()).collect();
-        // The other commands print rows, which are no events.
+        // The other commands print rows, not events.
         let tells = args.first().is_some_and(|word| ["send", "serve", "race"].iter().any(|it| word == it));
         command.args(args).current_dir(self.0.path()).env_clear();
         for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
@@ -100,24 +100,24 @@ impl Home {
         Program { child, out, err, seen: Vec::new(), tells }
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its exit.
     pub fn run(&self, args: &[&str]) -> Outcome {
         self.start(args).finish()
     }
 }
 
-/// A running program; it does not outlive this.
+/// A running program, killed when dropped.
 pub struct Program {
     child: Child,
     pub out: Receiver<String>,
     pub err: Receiver<String>,
-    /// The lines of stdout so far.
+    /// Lines of stdout so far.
     seen: Vec<String>,
-    /// Whether it is a command that tells events.
+    /// Whether the command prints events.
     tells: bool,
 }
 
-/// The lines of a stream, as they come.
+/// Returns a channel with the lines of a stream.
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = unbounded();
     thread::spawn(move || {
@@ -131,7 +131,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Program {
-    /// The first line of stdout from now on that is wanted, as JSON.
+    /// Waits for the first further line of stdout that is wanted, as JSON.
     pub fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let Ok(line) = self.out.recv_timeout(PATIENCE) else {
@@ -147,7 +147,7 @@ impl Program {
         }
     }
 
-    /// `--json`'s address of a server, once it listens.
+    /// Waits until a server with `--json` listens; returns its address.
     pub fn address(&mut self) -> String {
         self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
     }
@@ -157,7 +157,7 @@ impl Program {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end: both of its streams end with it. Whatever it told as an event is one by the schema.
+    /// Waits for the exit, with which both streams end. Every event must match the schema.
     pub fn finish(mut self) -> Outcome {
         let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
         let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
@@ -183,25 +183,25 @@ fn to_the_end(lines: &Receiver<String>) -> Option<Vec<String>> {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already when all went well.
+        // It has exited already if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Every line of stdout, as an event that the schema knows.
+/// Returns every line of stdout as an event that matches the schema.
 pub fn events(outcome: &Outcome) -> Vec<Value> {
     let values = rows(outcome);
     values.iter().for_each(schema::hold);
     values
 }
 
-/// Every line of stdout as JSON, of a command that tells no events.
+/// Returns every line of stdout as JSON, for a command that prints no events.
 pub fn rows(outcome: &Outcome) -> Vec<Value> {
     outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// Words of a command line: `{a}` stands for `a`'s value.
+/// Returns the words of a command line; `{a}` stands for the value of `a`.
 pub fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
     let fill = |word: &str| {
         values.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))

@@ -1,11 +1,11 @@
-//! `docs/events.schema.json`, as a validator that is not ours understands it.
+//! `docs/events.schema.json`, as an independent validator understands it.
 
 use std::sync::LazyLock;
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::Value;
 
-/// The text of the schema.
+/// Text of the schema.
 pub const TEXT: &str = include_str!("../../docs/events.schema.json");
 
 static COMPILED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
@@ -14,18 +14,18 @@ static COMPILED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
     compiler.enable_format_assertions();
     compiler.add_resource("events.schema.json", serde_json::from_str(TEXT).unwrap()).unwrap();
     let mut schemas = Schemas::new();
-    // This also holds it against the metaschema of its draft.
+    // This also checks the schema against the metaschema of its draft.
     let index = compiler.compile("events.schema.json", &mut schemas).unwrap_or_else(|why| panic!("{why:#}"));
     (schemas, index)
 });
 
-/// Why the schema refuses an event.
+/// Returns the reasons why an event does not match the schema.
 pub fn check(event: &Value) -> Result<(), String> {
     let (schemas, index) = &*COMPILED;
     schemas.validate(event, *index).map_err(|why| format!("{event}: {why:#}"))
 }
 
-/// Panics at an event that the schema refuses.
+/// Panics if an event does not match the schema.
 pub fn hold(event: &Value) {
     check(event).unwrap_or_else(|why| panic!("docs/events.schema.json refuses {why}"));
 }

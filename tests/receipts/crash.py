@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Kills a server or a client between store, history and receipt, and audits what is left.
+"""Kills a server or a client between store, history and receipt, and audits the result.
 
-    crash.py --upseal BIN [--times 200]       kill -9, in the midst of uploads
-    crash.py --upseal BIN --client            kill -9 of the client instead: the next one repairs its history
-    crash.py --upseal BIN --power [--times N] a power cut besides: the store is an ext4 image of its own,
-                                              and what counts is what the image holds at that moment (root).
-                                              Half of the cuts have the history on that image, and half elsewhere:
-                                              the history's own fsync would bring the store's names to disk
+    crash.py --upseal BIN [--times 200]       kill -9 of the server during uploads
+    crash.py --upseal BIN --client            kill -9 of the client instead; the next one repairs its history
+    crash.py --upseal BIN --power [--times N] power cuts as well: the store is a separate ext4 image, and only what
+                                              the image holds at that moment counts (root). Half of the cuts have
+                                              the history on that image and half elsewhere, because the fsync of
+                                              the history would also sync the names of the store
 
-The auditor knows nothing of upseal but the text of a receipt (docs/receipts.md): every file that a receipt
-calls stored must be in the folder, under that name, with that size and that digest. After each kill, before anything
-is repaired, `upseal audit` may name only files of a size and a digest that the server had announced in its history. In
-the end it must find that folder and history agree. Of a client that was killed: once the next one has sent a file, every
-receipt must be named by a row, every stored row's receipt must be there and have its size and digest, and nothing
-may be left in between. Needs only Python's own library, and with --power mkfs.ext4 and mount.
+The auditor relies only on the text of receipts (docs/receipts.md): every file that a receipt calls stored must be in
+the folder, under that name, with that size and digest. After each kill, before any repair, `upseal audit` may report
+only files of a size and digest that the server had announced in its history. At the end folder and history must agree.
+After a client was killed and the next one has sent a file, every receipt must belong to a row, the receipt of every
+stored row must exist and have its size and digest, and no pending entry may remain. Needs only Python's standard
+library, and with --power mkfs.ext4 and mount.
 
-A kill comes when the program reports a chosen event (--json), and up to 3 ms later. At least half of them must meet an
-upload, and with --power every receipt is older than the cut; otherwise the run fails, because nothing was tried.
+A kill happens up to 3 ms after the program reports a chosen event (--json). At least half of them must interrupt an
+upload, and with --power every receipt must be older than the cut; otherwise the run fails, because it tested nothing.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def run(*words, **options):
 
 
 class Events:
-    """What a program prints, read at once so that it never waits for its reader."""
+    """Reads the output of a program at once, so that the program never blocks on it."""
 
     def __init__(self, program):
         self.program, self.lines, self.seen = program, queue.Queue(), collections.Counter()
@@ -63,7 +63,7 @@ class Events:
         self.lines.put(None)
 
     def wait(self, wanted, count, *others):
-        """Waits for an event of that kind, the count-th from now on. False if one of the others ends before."""
+        """Waits for the count-th further event of a kind. Returns False if the program ends before."""
         deadline = time.monotonic() + PATIENCE
         while count > 0:
             over = any(other.poll() is not None for other in others)
@@ -86,7 +86,7 @@ def kind(*names):
 
 
 class Store:
-    """A folder for received files; with `power`, on an image that can be looked at behind the kernel's back."""
+    """A folder for received files; with `power`, on an image that can be copied without the kernel's cache."""
 
     def __init__(self, root, power):
         self.root, self.image, self.path = root, root / "image", root / "mounted" / "recv_files"
@@ -105,7 +105,7 @@ class Store:
         run("mount", "-o", "loop,noatime,commit=300", self.image, self.root / "mounted", check=True)
 
     def cut(self):
-        """What a power cut at this moment leaves: the image without what the kernel has not written yet."""
+        """Simulates a power cut: copies the image without what the kernel has not written yet."""
         if self.power:
             run("cp", "--sparse=always", self.image, self.root / "after", check=True)
 
@@ -116,7 +116,7 @@ class Store:
             self.mount()
 
     def close(self):
-        """Leaves no mount behind, whatever happened."""
+        """Unmounts, whatever happened."""
         if self.power and os.path.ismount(self.root / "mounted"):
             if run("umount", self.root / "mounted").returncode != 0:
                 run("umount", "--lazy", self.root / "mounted", check=True)
@@ -132,9 +132,9 @@ class Trial:
         if done.returncode != 0:
             sys.exit(f"no certificates: {done.stderr.decode()}")
         self.receipts, self.cuts = root / "receipts", 0
-        # Of clients: died between question and row; repairs that were said, and those that found a receipt.
+        # Clients: killed between request and row; reported repairs, and those that found a receipt.
         self.between = self.notes = self.proven = 0
-        # Of servers: files without a row that their announcements explain; and those that nothing explains.
+        # Servers: files without a row that were announced; and those that were not.
         self.explained, self.unexplained = 0, []
 
     def serve(self, *options):
@@ -153,12 +153,12 @@ class Trial:
             env=self.environment, stderr=subprocess.DEVNULL)
 
     def once(self, number, chance):
-        """A server is killed while it receives; with a power cut, after it has given receipts for files before."""
+        """Kills a server while it receives; with a power cut, after it has given receipts for earlier files."""
         source = self.root / f"source-{number}"
         source.mkdir()
         options, sizes = (), [chance.choice((0, 100, 5_000, 200_000)) for _ in range(FILES)]
         if self.store.power:
-            # How the server brings files to disk: many together; a few each; large ones each; many each.
+            # How the server syncs files: many together, a few each, large ones each, many each.
             way = number % 4
             sizes = [sizes, sizes[:3], [LARGE, LARGE + 500_000], sizes][way]
             options = ("--durability", "file") if way == 3 else ()
@@ -211,7 +211,7 @@ class Trial:
         history.close()
 
     def audit_before_repair(self, number):
-        """What a kill leaves is what the server had announced, and nothing else."""
+        """Checks that a kill leaves only files that the server had announced."""
         history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
         announced = set(history.execute("SELECT size, digest FROM announced").fetchall())
         history.close()
@@ -230,8 +230,8 @@ class Trial:
 
     @staticmethod
     def moment(chance, files):
-        """The event after which the server is killed: mostly in the midst of an upload, which a slow file at the end
-        draws out; else around the rows and the receipt."""
+        """Chooses the event after which the server is killed: mostly during an upload, which a slow last file prolongs;
+        otherwise around the rows and the receipt."""
         among = chance.randint(1, files)
         if chance.random() < 0.7:
             return "receiving", among
@@ -243,7 +243,7 @@ class Trial:
                 "--ca", str(self.root / "certs" / "cacsertificate.crt"), *map(str, files)]
 
     def client_once(self, number, chance, address):
-        """A client is killed, somewhere around its receipts; the next one repairs, and says so."""
+        """Kills a client around its receipts; the next client repairs the history and reports it."""
         source = self.root / f"source-{number}"
         source.mkdir()
         names = [source / f"{number}-{file}.bin" for file in range(FILES)]
@@ -254,7 +254,7 @@ class Trial:
         client = subprocess.Popen(
             self.send(address, folder if folder.parent == self.receipts else None, *names),
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        # Anywhere; or where it matters, from the first receipt to shortly after.
+        # At any time, or from the first receipt to shortly after it.
         events = Events(client)
         if chance.random() < 0.5:
             events.wait(kind("state"), chance.randint(1, 2 * FILES), client)
@@ -284,14 +284,14 @@ class Trial:
 
     @staticmethod
     def asked(history):
-        """How many files have no end yet."""
+        """Returns the number of files without a final state."""
         try:
             return history.execute("SELECT count(*) FROM asked").fetchone()[0]
-        except sqlite3.OperationalError:  # killed before there was such a table
+        except sqlite3.OperationalError:  # killed before the table existed
             return 0
 
     def audit_client(self):
-        """Receipts and rows of what was sent name each other, and agree."""
+        """Checks that receipts and rows of sent files refer to each other and agree."""
         history = sqlite3.connect(self.environment["UPSEAL_HISTORY"])
         rows = history.execute("SELECT name, size, digest, outcome, receipt, stored_name FROM sent").fetchall()
         left = self.asked(history)
@@ -316,7 +316,7 @@ class Trial:
         return wrong
 
     def audit(self):
-        """Every file of every receipt is there, as the receipt has it."""
+        """Checks that every file of every receipt exists as the receipt states."""
         missing, proven = [], 0
         for path in sorted(self.receipts.glob("*/*.receipt")):
             head, statement, _ = path.read_text().split("\n\n", 2)
@@ -347,7 +347,7 @@ def client(options, chance):
         trial, wrong = Trial(options.upseal.resolve(), Path(root), False), []
         server, address = trial.serve()
         drain = subprocess.Popen(["cat"], stdin=server.stdout, stdout=subprocess.DEVNULL)
-        # A history of its own: the auditor looks at what the client alone knows.
+        # A separate history, so that only the client's rows are audited.
         trial.environment["UPSEAL_HISTORY"] = str(trial.root / "client.db")
         try:
             for number in range(options.times):
@@ -369,25 +369,25 @@ def client(options, chance):
 
 
 def enough(cuts, times):
-    """Whether at least half of the kills met an upload."""
+    """Returns whether at least half of the kills interrupted an upload."""
     if 2 * cuts < times:
         print(f"only {cuts} of {times} kills met an upload")
     return 2 * cuts >= times
 
 
 def server(options, chance, times, apart=False):
-    """Kills servers of one store. Returns the kills, how many of them met an upload, and whether all is as it must be."""
+    """Kills servers of one store. Returns the kills, how many interrupted an upload, and whether all checks passed."""
     with tempfile.TemporaryDirectory(prefix="upseal-crash-") as root:
         trial = Trial(options.upseal.resolve(), Path(root), options.power, apart)
         try:
             for number in range(times):
                 trial.once(number, chance)
-                if options.power:  # each cut is judged by itself: the next must not heal it
+                if options.power:  # check each cut by itself: the next start must not repair it first
                     missing, proven = trial.audit()
                     if missing or trial.unexplained:
                         break
             missing, proven = trial.audit()
-            # A last start repairs what is to be repaired.
+            # A last start repairs the history.
             server, _ = trial.serve()
             server.send_signal(signal.SIGTERM)
             server.wait(30)
@@ -422,9 +422,9 @@ def main():
     parser.add_argument("--client", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    # The thread that reads events must not keep the one that looks for an announcement waiting for 5 ms.
+    # The thread that reads events must not delay the one that looks for an announcement.
     sys.setswitchinterval(0.0001)
-    # Ended by a signal, it still unmounts and removes.
+    # After a signal it still unmounts and removes its files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     chance = random.Random(options.seed)
     if options.client:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A race's report in headless Chromium: its charts are drawn, in light and dark, and no name is run as a script.
+"""Opens a race's report in headless Chromium: the charts are drawn, in light and dark, and no name runs as a script.
 
     tests/report/drawn.py --upseal target/release/upseal [--keep FOLDER]
 
@@ -34,14 +34,14 @@ def chromium(folder, *arguments):
 
 
 def root(folder, page):
-    """The attributes of the page's root, after its script has run."""
+    """Returns the attributes of the page's root after its script has run."""
     dom = chromium(folder, "--virtual-time-budget=3000", "--dump-dom", "file://" + page)
     tag = re.search(r"<html[^>]*>", dom)
     return dict(re.findall(r'(data-\w+)="([^"]*)"', tag.group(0)))
 
 
 def colours(path):
-    """How many pixels of each colour a PNG has: 8 bits, RGB or RGBA, not interlaced."""
+    """Returns the number of pixels of each colour of a PNG (8 bits, RGB or RGBA, not interlaced)."""
     data = open(path, "rb").read()
     at, pixels = 8, b""
     while at < len(data):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""RSA private operations against OpenSSL's library, which is asked through ctypes.
+"""Compares RSA private operations with OpenSSL's library, which is called through ctypes.
 
-Reads what `cargo run --example rsa_cases BITS COUNT` prints: a private key in PEM, and lines `c m`. Needs
-libcrypto and nothing else; without it, Python's own pow() is the oracle, which is said.
+Reads the output of `cargo run --example rsa_cases BITS COUNT`: a private key in PEM, and lines `c m`. Needs only
+libcrypto; without it, it reports so and compares with Python's pow().
 """
 
 import ctypes
@@ -15,7 +15,7 @@ NO_PADDING = 3  # RSA_NO_PADDING
 
 
 def openssl(pem: bytes):
-    """The private operation, by OpenSSL; None without its library."""
+    """Returns the private operation of OpenSSL, or None without its library."""
     name = ctypes.util.find_library("crypto")
     if name is None:
         return None
@@ -44,7 +44,7 @@ def openssl(pem: bytes):
 
 
 def python(pem: bytes):
-    """The same by pow(), with the numbers as the openssl program tells them."""
+    """Returns the private operation by pow(), with the numbers that the openssl program prints."""
     text = subprocess.run(["openssl", "rsa", "-noout", "-text"], input=pem, capture_output=True, check=True).stdout.decode()
 
     def number(name: str) -> int:

@@ -36,7 +36,7 @@ pub enum Finally {
 pub enum Pieces {
     /// As many as there are.
     All,
-    /// One.
+    /// One byte at a time.
     Single,
     /// At most this many.
     Of(usize),

@@ -7,7 +7,6 @@ use crate::tree::{Text, texts};
 /// Files that are not checked yet. To be emptied.
 const NOT_YET: &[&str] = &[
     "ARCHITECTURE.md",
-    "docs/certificates.md",
     "docs/lab.md",
     "src/cli",
     "src/command",
@@ -19,22 +18,16 @@ const NOT_YET: &[&str] = &[
     "src/lab",
     "src/meter.rs",
     "src/net",
-    "src/output.rs",
     "src/report",
     "src/store",
     "src/transfer",
     "src/ui",
-    "tests/cancel.rs",
     "tests/cli",
-    "tests/common",
     "tests/events.rs",
     "tests/fixtures",
     "tests/history.rs",
     "tests/known.rs",
     "tests/lab.rs",
-    "tests/loopback",
-    "tests/oracle",
-    "tests/terminal.rs",
 ];
 
 /// Words that hide the actor, or replace a term of the field.

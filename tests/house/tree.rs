@@ -48,7 +48,8 @@ pub fn paths() -> Vec<String> {
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+    // A package has not all of them.
+    for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             walk(&path, found);

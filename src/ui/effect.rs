@@ -36,7 +36,7 @@ pub(super) enum Effect {
     Quit,
 }
 
-/// What a screen or an overlay asks of the application.
+/// Request of a screen or an overlay to the application.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Pass an effect to the run loop.

@@ -89,7 +89,7 @@ pub(super) enum Context {
     Alarm,
 }
 
-/// Where the user is, as far as keys are concerned.
+/// Place of the user, as far as keys are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Browser,
@@ -101,7 +101,7 @@ pub(super) enum Place {
     Session,
     /// Any list of the server screen.
     Server,
-    /// What was sent and received.
+    /// List of the history screen.
     History,
     /// Single line of text: filter, go to.
     Text,

@@ -1,4 +1,4 @@
-//! Where uploads go, and what is known about the server there.
+//! The server of uploads, and what is known about it.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct Peer {
     pub dialect: Dialect,
 }
 
-/// Where uploads go, and what is known about the server there.
+/// Server of uploads, and what is known about it.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) target: Target,
@@ -25,7 +25,7 @@ pub(super) struct Link {
     pub(super) peers: Vec<Peer>,
     /// The server's identity, once it has proved it.
     pub(super) proof: Option<Proof>,
-    /// Whether the server's key was known before.
+    /// Standing of the server's key: known, pinned, or seen for the first time.
     pub(super) standing: Option<Standing>,
     /// Whether the server last showed another key than the known one, and was refused.
     pub(super) changed: bool,

@@ -87,7 +87,7 @@ pub enum Colour {
     Auto,
     /// Always, even if `NO_COLOR` is set.
     Always,
-    /// Never.
+    /// Never, even in a terminal.
     Never,
 }
 
@@ -130,7 +130,7 @@ pub enum UiError {
     Folder {
         /// Folder as given.
         folder: PathBuf,
-        /// Cause.
+        /// Cause of the failure.
         error: io::Error,
     },
 }
@@ -202,7 +202,7 @@ fn glyphs() -> Glyphs {
     }
 }
 
-/// Whether the loop continues.
+/// Decision of the loop after each input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Go,

@@ -2,7 +2,7 @@
 
 use crate::event::{Fault, Proof};
 
-/// Whether the built-in server accepts connections.
+/// State of the built-in server's socket.
 #[derive(Debug, Default)]
 pub(super) enum Listening {
     /// It has not started yet.

@@ -9,7 +9,7 @@ use ratatui::symbols::border;
 
 use crate::meter::Stage;
 
-/// Whether a pane has the focus.
+/// Focus of a pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Focus {
     Here,
@@ -24,7 +24,7 @@ pub(super) enum Glyphs {
     Ascii,
 }
 
-/// How the terminal is drawn on.
+/// Colours and glyphs of the terminal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     pub(super) theme: Theme,

@@ -35,7 +35,7 @@ pub(super) fn blocks(size: u64, padding: Padding, key: u64) -> u64 {
     size.div_ceil(key.saturating_sub(overhead).max(1)).max(1)
 }
 
-/// What the chosen files will cost: the marked ones, or the file under the cursor.
+/// Price of the chosen files: the marked ones, or the file under the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Bill {
     pub(super) files: usize,
@@ -47,7 +47,7 @@ pub(super) struct Bill {
     pub(super) time: Option<Price>,
 }
 
-/// What is known about the time of transfers: from this run, from runs before it, and from this computer's speed.
+/// Knowledge about the time of transfers: from this run, from runs before it, and from this computer's speed.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     /// Transfers of this run.

@@ -29,7 +29,7 @@ use super::widgets::list::{Facts, Step};
 use super::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target, Track};
 
-/// What screens are made from when the program starts.
+/// Arguments that all screens are created with.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
     /// Folder of the browser, absolute.
@@ -42,7 +42,7 @@ pub(super) struct Start<'a> {
     pub(super) with_plaintext: bool,
 }
 
-/// What an action can use besides the screen it is for.
+/// Everything that an action can use besides its screen.
 pub(super) struct ActionContext<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) overlays: &'a mut Overlays,
@@ -50,7 +50,7 @@ pub(super) struct ActionContext<'a> {
     pub(super) now: Duration,
     /// Whether a transfer of any screen waits or runs.
     pub(super) is_busy: bool,
-    /// What the action asks of the application.
+    /// Requests of the action to the application.
     pub(super) requests: Vec<Request>,
 }
 
@@ -77,7 +77,7 @@ impl ActionContext<'_> {
     }
 }
 
-/// What drawing a pane needs besides the pane's state.
+/// Everything that drawing a pane needs besides the pane's state.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) shared: &'a Shared,

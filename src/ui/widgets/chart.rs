@@ -99,7 +99,7 @@ impl Curve {
     }
 }
 
-/// How the axes of a chart are divided.
+/// Division of a chart's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Scale {
     /// Logarithmic rates, linear time.

@@ -57,7 +57,7 @@ impl Cursor {
 /// Labels and values of one row, and a title for them.
 pub(in crate::ui) type Facts = (String, Vec<(&'static str, String)>);
 
-/// What a list asks of its rows.
+/// Row of a list.
 pub(in crate::ui) trait Row {
     /// Returns whether a filter with this text, in lower case, shows the row.
     fn matches(&self, _needle: &str) -> bool {

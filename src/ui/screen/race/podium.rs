@@ -23,7 +23,7 @@ struct Step<'a> {
     clock: String,
     /// Its time as a share of the slowest lane's time.
     share: f64,
-    /// How many times as fast the fastest lane is, by the steady rates, if that is another lane.
+    /// Ratio of the fastest lane's steady rate to this lane's, if that is another lane.
     ratio: String,
 }
 

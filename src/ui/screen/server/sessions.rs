@@ -16,7 +16,7 @@ use crate::ui::widgets::{Pane, rows};
 /// Number of rows that are kept.
 const MOST: usize = 1000;
 
-/// Whether a session is open.
+/// State of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,

@@ -41,7 +41,7 @@ pub(in crate::ui) struct Session {
     playing: Option<Duration>,
     /// Identity of the built-in server.
     ours: Option<Proof>,
-    /// How much of each connection is recorded.
+    /// Depth in which connections are recorded.
     depth: Depth,
     /// Whether sessions are saved with the first bytes of files.
     pub(in crate::ui) with_plaintext: bool,

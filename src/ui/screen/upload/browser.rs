@@ -29,7 +29,7 @@ pub(in crate::ui) enum Sort {
     Time,
 }
 
-/// Whether names with a leading dot are shown.
+/// Treatment of names with a leading dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hidden {
     Left,
@@ -46,7 +46,7 @@ enum Content {
     Refused(String),
 }
 
-/// What the cursor is on.
+/// Entry under the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) enum Under {
     Nothing,

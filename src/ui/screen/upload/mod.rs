@@ -266,7 +266,7 @@ impl Screen for Upload {
         &mut self.ring
     }
 
-    /// What is small loses, in this order: the rate chart, all but one line of the received files, all but one line
+    /// In a small terminal the screen loses, in this order: the rate chart, all but one line of the received files, all but one line
     /// of the protocol, all queue rows but one.
     fn plan(&self, body: Rect, _: &Shared) -> Plan {
         let height = body.height;

@@ -123,10 +123,10 @@ pub enum UiError {
     #[error("standard output is not a terminal; `upseal send` uploads without one")]
     NotATerminal,
     /// A terminal operation failed.
-    #[error("the terminal failed: {0}")]
+    #[error("terminal error: {0}")]
     Terminal(#[from] io::Error),
     /// The first folder has no absolute path, because the working directory is gone.
-    #[error("the folder {folder} cannot be found: {error}", folder = folder.display())]
+    #[error("cannot find the folder {folder}: {error}", folder = folder.display())]
     Folder {
         /// Folder as given.
         folder: PathBuf,

@@ -88,7 +88,7 @@ impl Theme {
         if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
     }
 
-    #[expect(clippy::unused_self, reason = "a theme may yet want a colour here")]
+    #[expect(clippy::unused_self, reason = "all styles are taken from a theme in the same way")]
     pub(super) fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }

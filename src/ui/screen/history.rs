@@ -207,7 +207,7 @@ pub(in crate::ui) struct History {
     list: List<Row>,
     age: Age,
     /// Time at which the latest reading began.
-    asked: Option<Duration>,
+    began: Option<Duration>,
 }
 
 impl History {
@@ -217,7 +217,7 @@ impl History {
             content: Content::Nothing,
             list: List::default(),
             age: Age::Old,
-            asked: None,
+            began: None,
         }
     }
 
@@ -233,7 +233,7 @@ impl History {
 
     /// Returns when the history must be read; `None` if it need not be.
     fn read_at(&self) -> Option<Duration> {
-        (self.age == Age::Old).then(|| self.asked.map_or(Duration::ZERO, |asked| asked + PAUSE))
+        (self.age == Age::Old).then(|| self.began.map_or(Duration::ZERO, |began| began + PAUSE))
     }
 
     /// Returns whether the history must be read now, and then expects an answer. A pause between two readings keeps
@@ -241,7 +241,7 @@ impl History {
     fn ask(&mut self, now: Duration) -> bool {
         let is_due = self.read_at().is_some_and(|due| due <= now);
         if is_due {
-            (self.age, self.asked) = (Age::Awaited, Some(now));
+            (self.age, self.began) = (Age::Awaited, Some(now));
         }
         is_due
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!   0xff                                 to every client
 //!   0xff upseal/1 refused WORD LF        to a client that sent our hello
-//!   0xff upseal/1 refused WORD N LF      to the same, about file N of the connection, counted from 1
+//!   0xff upseal/1 refused WORD N LF      to such a client, about file N of the connection, counted from 1
 //! ```
 //!
 //! Between two computers a reset would be enough. But a TCP proxy turns a reset into an end in order, which a client

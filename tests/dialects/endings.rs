@@ -142,6 +142,6 @@ fn a_name_of_two_letters_that_comes_after_the_pause_is_refused() {
     let bytes = [first, &words(&[0, 2]), b"ab"].concat();
     let outcome = receive_with_silence(&bytes, Silence { before: bytes.len() - 2, reads: 2 });
     assert_eq!(outcome.refusals.len(), 1, "{outcome:?}");
-    assert!(outcome.refusals[0].contains("stood still for too long"), "{outcome:?}");
+    assert!(outcome.refusals[0].contains("paused for too long"), "{outcome:?}");
     assert_eq!(outcome.stored, Files::one("a.bin", &content));
 }

@@ -5,7 +5,7 @@ use crate::net::wire::word;
 
 const K: u64 = 128;
 
-/// What a client puts behind its last pair.
+/// Terminators that clients send after their last pair.
 fn terminators() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> =
         [u64::MAX, 0, 1, 10_000, 5, 77, K - 1, 1 << 40].map(|value| word(value).to_vec()).into();
@@ -18,10 +18,10 @@ fn words(values: &[u64], tail: &[u8]) -> Vec<u8> {
     values.iter().flat_map(|value| word(*value)).chain(tail.iter().copied()).collect()
 }
 
-/// Behind which terminators a client sends a message.
+/// Whether a client sends a message behind this terminator.
 type After = fn(&[u8]) -> bool;
 
-/// What honest clients send next.
+/// Bytes that honest clients send next.
 fn messages() -> Vec<(Vec<u8>, After)> {
     let any: After = |_| true;
     let not_1: After = |terminator| terminator != word(1);
@@ -66,7 +66,7 @@ fn meaning(terminator: &[u8], message: &[u8]) -> Next {
     }
 }
 
-/// Every honest client's bytes behind its pairs, and what they begin with.
+/// Bytes of every honest client behind its pairs, and the meaning of the first.
 fn streams() -> Vec<(Vec<u8>, Next)> {
     let mut all = Vec::new();
     for terminator in terminators() {
@@ -79,10 +79,10 @@ fn streams() -> Vec<(Vec<u8>, Next)> {
     all
 }
 
-/// The table of all short continuations: of each beginning that an honest client can have sent, however the bytes
-/// are divided, every client that can have sent it means what is read, or nothing is read yet.
+/// Checks all short continuations, in any pieces: the meaning of each beginning is the one that every honest client with
+/// this beginning intends, or it is not decided yet.
 #[test]
-fn no_honest_client_is_read_otherwise_than_it_meant() {
+fn no_honest_client_is_misread() {
     let mut beginnings: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
     for (bytes, meaning) in streams() {
         for end in 0..=bytes.len() {
@@ -104,13 +104,13 @@ fn no_honest_client_is_read_otherwise_than_it_meant() {
 #[test]
 fn a_whole_continuation_is_decided_at_the_end_of_the_connection() {
     for (bytes, meaning) in streams() {
-        // Nothing at all is the end of the connection, and the caller's.
+        // No bytes at all are the end of the connection, which the caller handles.
         assert_eq!(after_pairs(&bytes, K, Behind::End), meaning, "{bytes:?}");
     }
 }
 
 #[test]
-fn what_was_decided_stays_whatever_comes_behind_it() {
+fn a_decision_does_not_change_with_more_bytes() {
     for (bytes, _) in streams() {
         let mut before = Next::More;
         for end in 0..=bytes.len() {
@@ -121,8 +121,8 @@ fn what_was_decided_stays_whatever_comes_behind_it() {
     }
 }
 
-/// Silence decides for a client that said MODE 2 and waits for our end. It could be wrong about one that stands
-/// still between a name's length and the name, and about no other.
+/// Silence decides for a client that sent MODE 2 and waits for the server's end. It can be wrong only about a client that
+/// pauses between the length of a name and the name.
 #[test]
 fn silence_decides_only_behind_what_may_be_mode_2() {
     for (bytes, meaning) in streams() {
@@ -143,7 +143,7 @@ fn silence_decides_only_behind_what_may_be_mode_2() {
     }
 }
 
-/// All sequences of up to three of the words that decide, so that no arm is left out.
+/// All sequences of up to three deciding words, so that every arm is covered.
 #[test]
 fn short_sequences_are_read_by_the_rules() {
     use Next::{Block, Mode, More, Terminator};

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A toy cipher: a block of K bytes whose first byte says how many bytes it holds.
+/// A toy cipher: a block of K bytes whose first byte is the number of bytes that it holds.
 const K: usize = 16;
 const FULL: usize = 10;
 
@@ -106,17 +106,17 @@ fn an_empty_file_is_one_empty_block_or_nothing() {
 }
 
 #[test]
-fn an_early_end_by_coincidence_is_made_good_by_one_more_block() {
-    // Framing B with as many blocks as the first block has bytes: told as C after one block.
+fn an_early_end_by_coincidence_is_corrected_by_one_more_block() {
+    // Framing B with as many blocks as the first block has bytes: taken for C after one block.
     let file = vec![5; FULL * FULL];
     let input = written(Framing::B, &file);
     assert_eq!(read_word(&input), Some(FULL as u64));
     assert_eq!(read(&input, 7, None).unwrap(), (file, input.len()));
 }
 
-/// Every M1 that means two things without it: a body ends where the framing says, not before.
+/// Every M1 that is ambiguous without a hello: a body ends where the named framing ends, not before.
 #[test]
-fn a_framing_that_was_said_leaves_nothing_to_coincidence() {
+fn a_named_framing_leaves_nothing_to_coincidence() {
     for (framing, length) in [
         (Framing::B, FULL * FULL), // as many blocks as the first has bytes
         (Framing::B, K * FULL),    // as many blocks as a block has encrypted bytes
@@ -144,7 +144,7 @@ fn a_framing_that_was_said_leaves_nothing_to_coincidence() {
     }
 }
 
-/// Pairs that are said to be certain never go beyond the end, and of full blocks all are.
+/// Certain pairs never exceed the end; with full blocks all pairs are certain.
 #[test]
 fn certain_pairs_are_the_bodys() {
     for framing in [None, Some(Framing::B), Some(Framing::C), Some(Framing::F)] {
@@ -153,7 +153,7 @@ fn certain_pairs_are_the_bodys() {
                 let mut body = Body::new(m1, K as u64, framing);
                 let input: Vec<u8> = word(K as u64).into_iter().chain([1; K]).collect();
                 let (mut pairs, mut certain) = (0, 0);
-                // Blocks of nothing would never end C.
+                // Empty blocks would never end C.
                 while pairs < 5000 {
                     let said = pairs + body.certain_pairs(&input, pairs * each, FULL);
                     assert!(pairs == 0 || said >= certain, "{framing:?} {m1} {each} {pairs}");
@@ -175,7 +175,7 @@ fn certain_pairs_are_the_bodys() {
 }
 
 #[test]
-fn pairs_without_an_announced_end_are_certain_when_their_length_is_here() {
+fn pairs_without_an_announced_end_are_certain_when_their_length_is_at_hand() {
     let mut input = Vec::new();
     Layout::of(Framing::E, Terminator::None, 35, 4, K as u64).frame(&seal(&[1; 35]), K, &mut input);
     let terminated =
@@ -194,7 +194,7 @@ fn pairs_without_an_announced_end_are_certain_when_their_length_is_here() {
 }
 
 #[test]
-fn rejects_what_the_framing_that_was_said_cannot_have() {
+fn rejects_bytes_that_are_impossible_in_the_named_framing() {
     let block = [9; 40];
     for (framing, m1, error) in [
         (Framing::A, 17, FramingError::NoWholeBlocks { m1: 17, k: 16 }),
@@ -242,7 +242,7 @@ fn rejects_pairs_that_pass_every_end() {
     assert_eq!(body.next(&input, 40).unwrap_err(), FramingError::NoEnd { m1: 3, pairs: 4 });
 }
 
-/// How much the blocks before decrypted to may be of another body: it ends none that has not begun.
+/// The decrypted bytes so far may be of another body: they do not end a body that has not begun.
 #[test]
 fn a_body_does_not_end_before_its_first_block() {
     let pair: Vec<u8> = word(K as u64).into_iter().chain([1; K]).collect();

@@ -26,7 +26,7 @@ impl Session<'_> {
         let late = self.connection.buffered();
         match after_pairs(&[bytes, late].concat(), *k, Behind::Unknown) {
             Next::Mode if !late.is_empty() => {
-                Err(self.order("a message that stood still for too long after its length"))
+                Err(self.order("a message that paused for too long after its length"))
             }
             _ => Ok(()),
         }

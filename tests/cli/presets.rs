@@ -96,7 +96,7 @@ fn flags_beat_the_preset_beats_the_environment_beats_the_file() {
         ("send --peer silent --to {server} a.txt", &[], 0),
         // A race takes the file's CA.
         ("race --lanes cp2@{server},ap@{server} a.txt", &[], 0),
-        ("race --lanes cp2@{server},ap@{server} a.txt", &[("UPSEAL_CA", "none.crt")], 2),
+        ("race --lanes cp2@{server},ap@{server} a.txt", &[("UPSEAL_CA", "none.crt")], 5),
     ] {
         let outcome = home.start_with(words(line, &[("server", &address)]), environment).finish();
         assert_eq!(outcome.code, Some(code), "{line}: {outcome:?}");

@@ -301,16 +301,20 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others_of_its_connection() {
 }
 
 #[test]
-fn a_variant_with_proof_but_no_ca_is_a_user_error() {
+fn a_variant_with_proof_needs_a_usable_ca_and_no_connection_is_made() {
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
-    for (id, ca) in (1..).zip([None, Some(client.path("none.crt")), Some(client.path("a.txt"))]) {
+    let usage = (FaultKind::Usage, 2);
+    let unusable = (FaultKind::Local, 5);
+    let (missing, text) = (client.path("none.crt"), client.path("a.txt"));
+    for (id, (ca, expected)) in (1..).zip([(None, usage), (Some(missing), unusable), (Some(text), unusable)])
+    {
         let target = Target::server(address.clone(), ca);
         client.ask(Command::Upload(vec![client.job(id, "a.txt", &target, Dialect::of(Variant::Cp2))]));
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was sent") };
-        assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Usage, 2), "{fault}");
+        assert_eq!((fault.kind, fault.kind.exit_code()), expected, "{fault}");
     }
     assert!(is_alone(&listener), "no connection was made");
 }

@@ -15,12 +15,14 @@ const CHUNK: usize = 256 << 10;
 pub struct Digest(pub [u8; 32]);
 
 /// Whether a file is hashed while it is sent, for display and for receipts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum FileDigest {
-    /// SHA-256.
+    /// SHA-256 of each file: shown, and stated by receipts.
     #[default]
     Sha256,
-    /// No digest, except with CP1: its framings need one, and it costs nothing beside RSA.
+    /// No digest: faster, and no receipts.
+    ///
+    /// With CP1 files are hashed all the same: its framings need the digest, and it costs nothing beside RSA.
     None,
 }
 

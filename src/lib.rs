@@ -4,6 +4,7 @@
 //! The map, in reading order:
 //!
 //! - [`event`]: what is asked and what happened; the only thing that the screen and the log see
+//! - [`cost`]: the size of a file in a dialect, in blocks and in bytes on the wire
 //! - [`meter`]: the counters of one transfer, all that the hot path touches
 //! - [`pipeline`]: ordered, bounded stages on named threads, which all large transfers go through
 //! - [`crypto`]: plaintext to the body of one MODE 1 and back; identities; AP's challenge
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod cost;
 pub mod crypto;
 pub mod digest;
 pub mod event;

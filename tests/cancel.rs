@@ -21,7 +21,9 @@ use upseal::net::upload::{Content, Start, UploadError};
 use upseal::transfer::EmbeddedOptions;
 use upseal::trust::Anchor;
 
-const PLAIN: Dialect = Dialect::of(Variant::Plain);
+fn plain() -> Dialect {
+    Dialect::of(Variant::Plain)
+}
 
 fn cancel(client: &Client, id: u64) {
     client.ask(Command::Cancel(JobId(id)));
@@ -35,7 +37,7 @@ fn blocked(names: &[&str]) -> (Client, common::Peer) {
     for name in names {
         client.write(name, name.as_bytes());
     }
-    client.upload(&[&["big.bin"], names].concat(), &target, PLAIN);
+    client.upload(&[&["big.bin"], names].concat(), &target, plain());
     let peer = accept(&listener);
     client.blocked(1);
     (client, peer)
@@ -164,7 +166,7 @@ fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
     let (listener, target) = listen();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &target, PLAIN);
+    client.upload(&["a.txt"], &target, plain());
     let mut peer = accept(&listener);
     assert!(peer.read_upload().1);
     client.events.until(is_state(1, State::Sent));
@@ -210,7 +212,7 @@ fn cancelling_an_ended_or_unknown_upload_changes_nothing() {
     let host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &host.target(), PLAIN);
+    client.upload(&["a.txt"], &host.target(), plain());
     assert!(client.finish(1).has_arrived());
     for id in [1, 99] {
         cancel(&client, id);
@@ -278,7 +280,7 @@ fn retry_failed_resends_every_failed_upload_and_no_cancelled_one() {
     drop(peer);
     assert!(client.finish(1).has_arrived());
 
-    let jobs = [(3, "x.txt"), (4, "y.txt")].map(|(id, name)| client.job(id, name, &host.target(), PLAIN));
+    let jobs = [(3, "x.txt"), (4, "y.txt")].map(|(id, name)| client.job(id, name, &host.target(), plain()));
     client.ask(Command::Upload(jobs.to_vec()));
     for (id, name) in [(3, "x.txt"), (4, "y.txt")] {
         assert!(matches!(client.finish(id), State::Failed(_)));
@@ -316,7 +318,7 @@ fn remove_forgets_uploads_that_are_not_running() {
 #[test]
 fn an_id_is_used_once() {
     let (mut client, _peer) = blocked(&["a.txt"]);
-    let again = client.job(2, "other.txt", &Target::Embedded, PLAIN);
+    let again = client.job(2, "other.txt", &Target::Embedded, plain());
     client.ask(Command::Upload(vec![again]));
     cancel(&client, 2);
     assert_eq!(client.finish(2), State::Cancelled);
@@ -358,7 +360,7 @@ fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
     let (_folder, options) = embedded();
     let mut client = Client::with(Some(options));
     client.write("a.txt", b"hello");
-    client.upload(&["a.txt"], &Target::Embedded, PLAIN);
+    client.upload(&["a.txt"], &Target::Embedded, plain());
     cancel(&client, 1);
     // Queued and cancelled before anybody can have made two RSA keys.
     assert_eq!(client.finish(1), State::Cancelled);
@@ -366,7 +368,7 @@ fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
 
 fn race(client: &Client, targets: [Target; 2], length: u64) {
     let path = client.sparse("clip.bin", length);
-    let lanes = targets.map(|target| Lane::new(target, PLAIN)).to_vec();
+    let lanes = targets.map(|target| Lane::new(target, plain())).to_vec();
     client.ask(Command::Race(RaceOrder::new(Subject::File { path, limit: None }, lanes)));
 }
 
@@ -427,7 +429,7 @@ fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
     host.hold("big.bin");
     let mut client = Client::start();
     client.write("big.bin", &noise(1000, 1));
-    client.upload(&["big.bin"], &host.target(), PLAIN);
+    client.upload(&["big.bin"], &host.target(), plain());
     client.events.until(is_state(1, State::Sent));
     client.ask(Command::StopRace);
     client.ask(Command::Remove(JobId(1))); // It runs, so nothing happens; the order is behind the other.

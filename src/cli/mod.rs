@@ -1,6 +1,7 @@
 //! The command line: types only. Its names and the exit codes are a contract (DESIGN.md).
 
 mod history;
+mod layer;
 mod trust;
 mod values;
 
@@ -9,9 +10,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::history::{Audit, HistoryArgs, Since};
+use self::layer::THIRD_PARTY_SERVERS;
+pub use self::layer::{Key, Layer};
 pub(crate) use self::trust::pin;
 pub use self::trust::{Certs, Known, KnownCommand, List};
 pub use self::values::*;
+use crate::digest::FileDigest;
+use crate::event::{Padding, Variant};
+use crate::store::Durability;
 
 /// Upload files to a server that proves who it is, and see what each kind of encryption costs.
 ///
@@ -68,7 +74,7 @@ pub struct Ui {
     /// The folder to begin in.
     pub dir: Option<PathBuf>,
     /// A preset of `upseal peers`. It is stronger than the environment, and a flag is stronger than it.
-    #[arg(long, value_name = "NAME", help_heading = OTHERS)]
+    #[arg(long, value_name = "NAME", help_heading = THIRD_PARTY_SERVERS)]
     pub peer: Option<String>,
     /// Sessions that are saved (w on screen 3) hold the first bytes of files too. Without it: of their
     /// ciphertext at most.
@@ -76,60 +82,8 @@ pub struct Ui {
     pub with_plaintext: bool,
     /// What to speak.
     #[command(flatten)]
-    pub speak: Speak,
+    pub speak: Layer,
 }
-
-/// Where a client goes and how it speaks, as far as flags say. What they leave open is decided by
-/// [`config`](crate::config), which reads the environment too: clap could not tell it from a flag.
-#[derive(Debug, Clone, Default, Args)]
-#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
-pub struct Speak {
-    /// The server. Without it 127.0.0.1:4321, and in the terminal UI a server of its own. [env: UPSEAL_TO]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub to: Option<String>,
-    /// The variant of the protocol. [default: cp2] [env: UPSEAL_PROTOCOL]
-    #[arg(short, long, value_enum)]
-    pub protocol: Option<VariantArg>,
-    /// RSA padding of CP1's blocks and of CP2's session key. [default: oaep] [env: UPSEAL_PADDING]
-    #[arg(long, value_enum)]
-    pub padding: Option<PaddingArg>,
-    /// How CP1's blocks follow MODE 1. [default: A] [env: UPSEAL_FRAMING]
-    #[arg(long, value_enum, ignore_case = true)]
-    pub framing: Option<FramingArg>,
-    /// What ends CP1's blocks if each has its length before it. [default: max in framing D, none elsewhere]
-    /// [env: UPSEAL_TERMINATOR]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub terminator: Option<TerminatorArg>,
-    /// The CA that must have signed the server's certificate, PEM. [default: certs/cacsertificate.crt]
-    /// [env: UPSEAL_CA]
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// The server's key must be this one, whatever is known of it.
-    #[arg(long, value_name = "sha256:HEX", value_parser = trust::pin)]
-    pub pin: Option<String>,
-    /// The server's certificate must have exactly this CN.
-    #[arg(long, value_name = "CN")]
-    pub expect: Option<String>,
-    /// What the server is asked to sign. [default: ascii] [env: UPSEAL_AUTH_MESSAGE]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub auth_message: Option<AuthMessageArg>,
-    /// How CP2's session key and token are written. [default: fernet] [env: UPSEAL_KEY_FORM]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub key_form: Option<KeyFormArg>,
-    /// Bytes of the length before CP2's session key. [default: 8] [env: UPSEAL_KEY_LENGTH_BYTES]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub key_length_bytes: Option<KeyLengthArg>,
-    /// How CP1 sends an empty file: one block with nothing in it, or no block. [default: block]
-    /// [env: UPSEAL_EMPTY]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub empty: Option<EmptyArg>,
-    /// What MODE 0 carries: the name, or the path as typed. [default: base] [env: UPSEAL_NAME_AS]
-    #[arg(long, value_enum, help_heading = OTHERS)]
-    pub name_as: Option<NameAsArg>,
-}
-
-/// Stands over the options that some servers of other people need.
-const OTHERS: &str = "For servers that other people wrote";
 
 /// `upseal probe`.
 #[derive(Debug, Args)]
@@ -160,11 +114,11 @@ pub struct Probe {
 #[derive(Debug, Args)]
 pub struct Send {
     /// A preset of `upseal peers`. It is stronger than the environment, and a flag is stronger than it.
-    #[arg(long, value_name = "NAME", help_heading = OTHERS)]
+    #[arg(long, value_name = "NAME", help_heading = THIRD_PARTY_SERVERS)]
     pub peer: Option<String>,
     /// What to speak.
     #[command(flatten)]
-    pub speak: Speak,
+    pub speak: Layer,
     /// How often a file that was cut is sent again, from its first byte. 0: nor wait for a server that
     /// has gone.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -181,8 +135,8 @@ pub struct Send {
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
     /// Whether files are hashed on their way. None: no receipts, so "delivered" is the most that is known.
-    #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
-    pub digest: DigestArg,
+    #[arg(long, value_enum, default_value_t = FileDigest::Sha256)]
+    pub digest: FileDigest,
     /// Do not send files that this server has given a receipt for: the same name and content.
     #[arg(long)]
     pub skip_receipted: bool,
@@ -231,11 +185,11 @@ pub struct Serve {
     pub strict_modes: bool,
     /// The variants to accept; on loopback all, when not given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
-    pub accept: Option<Vec<VariantArg>>,
+    pub accept: Option<Vec<Variant>>,
     /// CP1 paddings to accept. PKCS1v15 lets an attacker who may ask often decrypt CP1 and CP2 uploads; its use is
     /// counted and ends after 1,000 failures. [default: oaep,pkcs1v15 on loopback, otherwise oaep]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PADDINGS")]
-    pub accept_padding: Option<Vec<PaddingArg>>,
+    pub accept_padding: Option<Vec<Padding>>,
     /// Turn PKCS1v15 on again for this key after too many failures had turned it off.
     #[arg(long)]
     pub reset_padding_budget: bool,
@@ -258,19 +212,19 @@ pub struct Serve {
     pub portable_names: bool,
     /// How small files that come together are brought to disk before they get their names. File: each by itself,
     /// some milliseconds each, but without waiting for what other programs write to the same disk.
-    #[arg(long, value_enum, default_value_t = DurabilityArg::Group)]
-    pub durability: DurabilityArg,
+    #[arg(long, value_enum, default_value_t = Durability::Group)]
+    pub durability: Durability,
     /// Whether received files are hashed. None: no receipts are given, and a file that is here already is stored
     /// again.
-    #[arg(long, value_enum, default_value_t = DigestArg::Sha256)]
-    pub digest: DigestArg,
+    #[arg(long, value_enum, default_value_t = FileDigest::Sha256)]
+    pub digest: FileDigest,
     /// How long to wait between the four parts of the answer to MODE 3, for clients that read each
     /// with one recv: 20ms is enough on a busy machine too.
     #[arg(long, value_name = "TIME", default_value = "0ms", hide_default_value = true, help_heading = OTHER_CLIENTS)]
     pub reply_gap: Gap,
     /// Which part of the answer to MODE 3 comes first.
-    #[arg(long, value_enum, default_value_t = ReplyOrderArg::SignatureFirst, help_heading = OTHER_CLIENTS)]
-    pub reply_order: ReplyOrderArg,
+    #[arg(long, value_enum, default_value_t = ReplyOrder::SignatureFirst, help_heading = OTHER_CLIENTS)]
+    pub reply_order: ReplyOrder,
     /// Serve one client and exit. A connection that brings no complete message, as a port scan, does not count.
     #[arg(long)]
     pub once: bool,
@@ -289,7 +243,7 @@ pub struct Race {
     pub lanes: Vec<LaneArg>,
     /// RSA padding of CP1's blocks and of CP2's session key. [default: oaep] [env: UPSEAL_PADDING]
     #[arg(long, value_enum)]
-    pub padding: Option<PaddingArg>,
+    pub padding: Option<Padding>,
     /// The CA of the servers that are named, PEM. [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
@@ -374,7 +328,7 @@ pub struct PeersSave {
     pub force: bool,
     /// What the preset says; it says nothing of what is not given, not even if the environment does.
     #[command(flatten)]
-    pub speak: Speak,
+    pub speak: Layer,
 }
 
 #[cfg(test)]

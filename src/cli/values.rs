@@ -7,274 +7,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::digest::FileDigest;
-use crate::event::{
-    AuthMessage, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
-};
-use crate::store::Durability;
-
-/// [`Variant`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VariantArg {
-    /// No protection.
-    Plain,
-    /// The server proves itself; content in clear.
-    Ap,
-    /// AP, and RSA on every block.
-    Cp1,
-    /// AP, and a Fernet session key.
-    Cp2,
-}
-
-impl VariantArg {
-    /// The value.
-    #[must_use]
-    pub const fn variant(self) -> Variant {
-        match self {
-            Self::Plain => Variant::Plain,
-            Self::Ap => Variant::Ap,
-            Self::Cp1 => Variant::Cp1,
-            Self::Cp2 => Variant::Cp2,
-        }
-    }
-}
-
-/// [`Padding`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PaddingArg {
-    /// OAEP with SHA-256.
-    Oaep,
-    /// PKCS #1 v1.5.
-    Pkcs1v15,
-}
-
-impl PaddingArg {
-    /// The value.
-    #[must_use]
-    pub const fn padding(self) -> Padding {
-        match self {
-            Self::Oaep => Padding::Oaep,
-            Self::Pkcs1v15 => Padding::Pkcs1v15,
-        }
-    }
-}
-
-/// [`Framing`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "verbatim")]
-pub enum FramingArg {
-    /// All blocks as one M2.
-    A,
-    /// The number of blocks, then (length, block) pairs.
-    B,
-    /// The file's length, then (length, block) pairs.
-    C,
-    /// (length, block) pairs and a terminator.
-    D,
-    /// (length, block) pairs.
-    E,
-    /// The encrypted length, then (length, block) pairs.
-    F,
-}
-
-impl FramingArg {
-    /// The value.
-    #[must_use]
-    pub const fn framing(self) -> Framing {
-        match self {
-            Self::A => Framing::A,
-            Self::B => Framing::B,
-            Self::C => Framing::C,
-            Self::D => Framing::D,
-            Self::E => Framing::E,
-            Self::F => Framing::F,
-        }
-    }
-}
-
-/// [`AuthMessage`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AuthMessageArg {
-    /// Our hello: random, in ASCII, and says what follows.
-    Ascii,
-    /// Our hello with the time in it.
-    Timestamp,
-    /// 32 random bytes.
-    Random32,
-}
-
-impl AuthMessageArg {
-    /// The value.
-    #[must_use]
-    pub const fn auth_message(self) -> AuthMessage {
-        match self {
-            Self::Ascii => AuthMessage::Ascii,
-            Self::Timestamp => AuthMessage::Timestamp,
-            Self::Random32 => AuthMessage::Random32,
-        }
-    }
-}
-
-/// [`Durability`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DurabilityArg {
-    /// All with one call (syncfs).
-    Group,
-    /// Each by itself (fsync).
-    File,
-}
-
-impl DurabilityArg {
-    /// The value.
-    #[must_use]
-    pub const fn durability(self) -> Durability {
-        match self {
-            Self::Group => Durability::Group,
-            Self::File => Durability::File,
-        }
-    }
-}
-
-/// [`FileDigest`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DigestArg {
-    /// SHA-256 of each file: shown, and what receipts are about.
-    Sha256,
-    /// None: faster, and no receipts.
-    None,
-}
-
-impl DigestArg {
-    /// The value.
-    #[must_use]
-    pub const fn digest(self) -> FileDigest {
-        match self {
-            Self::Sha256 => FileDigest::Sha256,
-            Self::None => FileDigest::None,
-        }
-    }
-}
-
-/// [`Terminator`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TerminatorArg {
-    /// Nothing.
-    None,
-    /// 2^64 - 1.
-    Max,
-    /// The integer 0.
-    #[value(name = "0")]
-    Zero,
-    /// The integer 1.
-    #[value(name = "1")]
-    One,
-    /// The integer 10000.
-    #[value(name = "10000")]
-    TenThousand,
-    /// The integer 3, then the letters `end`.
-    End,
-}
-
-impl TerminatorArg {
-    /// The value.
-    #[must_use]
-    pub const fn terminator(self) -> Terminator {
-        match self {
-            Self::None => Terminator::None,
-            Self::Max => Terminator::Max,
-            Self::Zero => Terminator::Zero,
-            Self::One => Terminator::One,
-            Self::TenThousand => Terminator::TenThousand,
-            Self::End => Terminator::End,
-        }
-    }
-}
-
-/// [`KeyForm`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeyFormArg {
-    /// 44 characters, and a Fernet token.
-    Fernet,
-    /// 32 bytes, and a token without base64.
-    Raw,
-}
-
-impl KeyFormArg {
-    /// The value.
-    #[must_use]
-    pub const fn key_form(self) -> KeyForm {
-        match self {
-            Self::Fernet => KeyForm::Fernet,
-            Self::Raw => KeyForm::Raw,
-        }
-    }
-}
-
-/// [`KeyLength`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeyLengthArg {
-    /// Like every other length.
-    #[value(name = "8")]
-    Eight,
-    /// Twice that.
-    #[value(name = "16")]
-    Sixteen,
-}
-
-impl KeyLengthArg {
-    /// The value.
-    #[must_use]
-    pub const fn key_length(self) -> KeyLength {
-        match self {
-            Self::Eight => KeyLength::Eight,
-            Self::Sixteen => KeyLength::Sixteen,
-        }
-    }
-}
-
-/// [`EmptyFile`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EmptyArg {
-    /// One block with nothing in it.
-    Block,
-    /// No block.
-    Zero,
-}
-
-impl EmptyArg {
-    /// The value.
-    #[must_use]
-    pub const fn empty(self) -> EmptyFile {
-        match self {
-            Self::Block => EmptyFile::Block,
-            Self::Zero => EmptyFile::Zero,
-        }
-    }
-}
-
-/// [`NameAs`], as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum NameAsArg {
-    /// The path's last part.
-    Base,
-    /// The path as typed.
-    Path,
-}
-
-impl NameAsArg {
-    /// The value.
-    #[must_use]
-    pub const fn name_as(self) -> NameAs {
-        match self {
-            Self::Base => NameAs::Base,
-            Self::Path => NameAs::Path,
-        }
-    }
-}
+use crate::event::{Padding, Variant};
 
 /// Which part of the answer to MODE 3 comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReplyOrderArg {
+pub enum ReplyOrder {
     /// The handout's order.
     SignatureFirst,
     /// As one known client expects it.
@@ -385,9 +122,8 @@ impl FromStr for LaneArg {
             None => (text, None),
         };
         let (name, options) = name.split_once('/').map_or((name, None), |(name, more)| (name, Some(more)));
-        let variant = VariantArg::from_str(name, true)
-            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?
-            .variant();
+        let variant = <Variant as ValueEnum>::from_str(name, true)
+            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?;
         let mut lane = Self { variant, padding: None, bits: None, address };
         for option in options.into_iter().flat_map(|options| options.split('/')) {
             lane.set(option)?;
@@ -401,8 +137,8 @@ impl LaneArg {
         if self.variant != Variant::Cp1 {
             return Err(format!("'/{option}': only cp1 has a padding and a key to choose"));
         }
-        let is_new = match (PaddingArg::from_str(option, true), option.parse::<usize>()) {
-            (Ok(padding), _) => self.padding.replace(padding.padding()).is_none(),
+        let is_new = match (<Padding as ValueEnum>::from_str(option, true), option.parse::<usize>()) {
+            (Ok(padding), _) => self.padding.replace(padding).is_none(),
             (_, Ok(_)) if self.address.is_some() => {
                 return Err(format!("'/{option}': a server elsewhere has its own key"));
             }

@@ -37,14 +37,14 @@ use crate::transfer::Keep;
 pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
-    use crate::config::{Layer, Sources};
+    use crate::config::Sources;
     use crate::event::Target;
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
     use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let sources = Sources::load()?;
-    let flags = Layer::from(args.speak);
+    let flags = args.speak;
     let peers = sources.peers(&flags).into_iter();
     let peers = peers
         .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })

@@ -58,7 +58,7 @@ fn json(peer: &Peer) -> String {
 }
 
 fn save(file: &File, args: PeersSave) -> Result<(), Fault> {
-    let mut layer = Layer::from(args.speak);
+    let mut layer = args.speak;
     if layer == Layer::default() {
         return Err(usage(
             format!("nothing to save as '{}'", escape(&args.name)),

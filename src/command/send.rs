@@ -36,7 +36,7 @@ const ABSENCE: Duration = Duration::from_secs(30);
 pub fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
-    let digest = args.digest.digest();
+    let digest = args.digest;
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
         return Err(Fault {
             kind: FaultKind::Usage,

@@ -14,10 +14,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use strum::VariantArray as _;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::ConfigError;
-use super::layer::{Key, Layer};
+use super::{ConfigError, Key, Layer};
 use crate::folders;
 use crate::messages::escape;
 
@@ -145,9 +145,10 @@ impl Reader<'_> {
         let mut layer = Layer::default();
         let allowed = |key: &Key| !(top && key.is_of_one_server());
         for (name, item) in table.iter().filter(|(name, _)| !(top && *name == "peers")) {
-            let Some(key) = Key::ALL.into_iter().filter(allowed).find(|key| key.name() == name) else {
+            let Some(key) = Key::VARIANTS.iter().copied().filter(allowed).find(|key| key.name() == name)
+            else {
                 let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
-                let known: Vec<&str> = Key::ALL.into_iter().filter(allowed).map(Key::name).collect();
+                let known: Vec<&str> = Key::VARIANTS.iter().copied().filter(allowed).map(Key::name).collect();
                 let mut hint = format!("known here: {}", known.join(", "));
                 hint.push_str(match (top, item.is_table_like()) {
                     (true, _) => ", and [peers.NAME]",

@@ -13,7 +13,6 @@
 //! - `save`: a preset written into it, with the user's comments and order left as they are
 
 mod file;
-mod layer;
 mod save;
 
 #[cfg(test)]
@@ -24,15 +23,14 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use crate::cli::{
-    AuthMessageArg, EmptyArg, FramingArg, KeyFormArg, KeyLengthArg, NameAsArg, PaddingArg, TerminatorArg,
-    VariantArg,
-};
-use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target, Variant};
+use strum::VariantArray as _;
+
+use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target};
 use crate::messages::escape;
 
+pub use crate::cli::{Key, Layer};
+
 pub use self::file::{File, Peer};
-pub use self::layer::{Key, Layer};
 pub use self::save::Existing;
 
 /// Where `upseal send` goes if nobody says.
@@ -80,22 +78,10 @@ impl Settings {
 /// What a layer leaves open is filled with the defaults.
 impl From<Layer> for Settings {
     fn from(layer: Layer) -> Self {
-        let usual = Dialect::of(layer.protocol.map_or(Variant::Cp2, VariantArg::variant));
-        let dialect = Dialect {
-            variant: usual.variant,
-            padding: layer.padding.map_or(usual.padding, PaddingArg::padding),
-            framing: layer.framing.map_or(usual.framing, FramingArg::framing),
-            terminator: layer.terminator.map(TerminatorArg::terminator),
-            key_form: layer.key_form.map_or(usual.key_form, KeyFormArg::key_form),
-            key_length: layer.key_length_bytes.map_or(usual.key_length, KeyLengthArg::key_length),
-            empty: layer.empty.map_or(usual.empty, EmptyArg::empty),
-            auth_message: layer.auth_message.map_or(usual.auth_message, AuthMessageArg::auth_message),
-            name_as: layer.name_as.map_or(usual.name_as, NameAsArg::name_as),
-        };
         Self {
+            dialect: layer.dialect(),
             to: layer.to,
             ca: layer.ca.unwrap_or_else(|| PathBuf::from(USUAL_CA)),
-            dialect,
             pin: layer.pin,
             expect: layer.expect,
         }
@@ -118,9 +104,9 @@ impl Sources {
     }
 
     /// Decides, with these flags and this preset.
-    pub fn settle(&self, flags: impl Into<Layer>, peer: Option<&str>) -> Result<Settings, ConfigError> {
+    pub fn settle(&self, flags: Layer, peer: Option<&str>) -> Result<Settings, ConfigError> {
         let preset = peer.map(|name| self.file.peer(name).cloned()).transpose()?.unwrap_or_default();
-        Ok(flags.into().or(preset).or(self.environment.clone()).or(self.file.defaults.clone()).into())
+        Ok(flags.or(preset).or(self.environment.clone()).or(self.file.defaults.clone()).into())
     }
 
     /// Every preset as it would be used if it were chosen now, after the command line was typed: it
@@ -138,7 +124,7 @@ impl Sources {
 /// What `UPSEAL_*` say. A variable that is set to nothing says nothing.
 fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for key in Key::ALL.into_iter().filter(|key| !key.is_of_one_server()) {
+    for key in Key::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
         let name = key.variable();
         let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
         if key == Key::Ca {

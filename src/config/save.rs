@@ -2,11 +2,12 @@
 
 use std::io;
 
+use strum::VariantArray as _;
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
 use super::ConfigError;
 use super::file::{File, is_name};
-use super::layer::{Key, Layer};
+use super::{Key, Layer};
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 use crate::messages::escape;
 
@@ -118,7 +119,7 @@ impl File {
 
 /// Makes a preset say this and nothing else. Its comments stay.
 fn fill(preset: &mut dyn TableLike, layer: &Layer) {
-    for key in Key::ALL {
+    for key in Key::VARIANTS.iter().copied() {
         let Some(text) = layer.text(key) else {
             preset.remove(key.name());
             continue;

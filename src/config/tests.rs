@@ -8,9 +8,8 @@ use std::path::Path;
 use clap::{Args as _, Command};
 
 use super::*;
-use crate::cli::Speak;
 use crate::event::{
-    AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator,
+    AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
 };
 
 const HERE: &str = "/etc/upseal/config.toml";
@@ -131,7 +130,7 @@ fn every_key_reaches_its_setting() {
 /// `--help` tells of the variable and of the default; neither is clap's own.
 #[test]
 fn the_help_names_each_variable_and_the_default_that_holds() {
-    let command = Speak::augment_args(Command::new("upseal"));
+    let command = Layer::augment_args(Command::new("upseal"));
     let usual = [
         (Key::Protocol, "cp2"),
         (Key::Padding, "oaep"),
@@ -144,7 +143,7 @@ fn the_help_names_each_variable_and_the_default_that_holds() {
         (Key::NameAs, "base"),
     ];
     assert_eq!(Settings::from(layer(&usual)), Settings::from(Layer::default()));
-    for key in Key::ALL.into_iter().filter(|key| !key.is_of_one_server()) {
+    for key in Key::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
         let argument = command.get_arguments().find(|argument| argument.get_long() == Some(key.name()));
         let help = argument.unwrap().get_help().unwrap().to_string();
         assert!(help.contains(&format!("[env: {}]", key.variable())), "{key:?}: {help}");
@@ -169,7 +168,7 @@ fn a_variable_is_taken_or_refused_by_its_name() {
     let fault = Fault::from(from(&[("UPSEAL_KEY_FORM", "raw\u{1b}")]).unwrap_err());
     assert_eq!(fault.kind, FaultKind::Usage);
     assert_eq!(fault.what, r"the environment's UPSEAL_KEY_FORM cannot be 'raw\u{1b}'");
-    assert_eq!(fault.advice, "it is one of fernet, raw");
+    assert_eq!(fault.advice, "possible values: fernet, raw");
 }
 
 const PIN: &str = "sha256:abababababababababababababababababababababababababababababababab";
@@ -231,7 +230,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() 
         ("\n\nsecret = 'x'", 3, "the key `secret` is unknown", "known here: to, protocol, padding"),
         ("\n\nsecret = 'x'", 3, "unknown", ", and [peers.NAME]"),
         ("[server]\nto = 'x'", 1, "the key `server` is unknown", "known here: to,"),
-        ("[peers.a]\npin = 'sha256:00'", 2, "pin", "it is sha256: and 64 hexadecimal digits"),
+        ("[peers.a]\npin = 'sha256:00'", 2, "pin", "expected sha256: and 64 hexadecimal digits"),
         ("pin = 'sha256:00'", 1, "the key `pin` is unknown", "and [peers.NAME]"),
         ("[peers.a]\nfile = 'x'", 2, "the key `file` is unknown", "expect"),
         ("[peers.a]\n[peers.example.org]\nto = 'x'", 2, "the key `org` is unknown", "[peers.\"a.b\"]"),
@@ -239,11 +238,11 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() 
             "[peers.a]\n# two\npadding = 'none'",
             3,
             "`padding` cannot be 'none'",
-            "it is one of oaep, pkcs1v15",
+            "possible values: oaep, pkcs1v15",
         ),
-        ("protocol = 'cp3'", 1, "`protocol` cannot be 'cp3'", "it is one of plain, ap, cp1, cp2"),
-        ("framing = 'G'", 1, "`framing` cannot be 'G'", "it is one of A, B, C, D, E, F"),
-        ("key-length-bytes = 9", 1, "`key-length-bytes` cannot be '9'", "it is one of 8, 16"),
+        ("protocol = 'cp3'", 1, "`protocol` cannot be 'cp3'", "possible values: plain, ap, cp1, cp2"),
+        ("framing = 'G'", 1, "`framing` cannot be 'G'", "possible values: A, B, C, D, E, F"),
+        ("key-length-bytes = 9", 1, "`key-length-bytes` cannot be '9'", "possible values: 8, 16"),
         ("\nto = 4321", 2, "the value of `to` is not a string", "write it in quotes"),
         ("to = ' '", 1, "`to` cannot be ' '", "HOST:PORT"),
         ("ca = ''", 1, "`ca` cannot be ''", "a certificate"),

@@ -1,28 +1,53 @@
-//! What a client chooses to speak: the variant, and the ways of those who wrote other servers (PROTOCOL.md).
+//! The settings of a client's dialect: the variant, and the deviations that third-party servers need
+//! (docs/protocol.md).
+//!
+//! Each setting is one enum. Its words on the command line, in the environment and in the file of presets come from
+//! `clap`, its words in events from `serde`, the list of its values from `strum`. A new setting is an enum and a
+//! field of [`Dialect`] here, a row in `cli/layer.rs`, and the code in `net` that acts on it.
 
 use std::fmt;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use strum::{Display, VariantArray};
 
-/// The four variants of the protocol (seed, Tasks 1 to 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// The four variants of the protocol, in the order of their protection.
+#[derive(
+    Debug,
+    Display,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
-    /// Bytes as they are; nobody proves anything.
+    /// No authentication, no encryption.
     Plain,
-    /// The server proves that a certified key answers; bytes as they are.
+    /// Server authenticated; content in clear.
+    #[strum(to_string = "AP")]
     Ap,
-    /// AP, then every block of the file under the server's RSA key.
+    /// AP, then every block of the file encrypted with the server's RSA key.
+    #[strum(to_string = "CP1")]
     Cp1,
-    /// AP, then a Fernet session key under the RSA key, and the file as one Fernet token.
+    /// AP, then a session key under the server's RSA key, and the file as one Fernet token.
+    #[default]
+    #[strum(to_string = "CP2")]
     Cp2,
 }
 
 impl Variant {
-    /// All of them, in the order in which they are shown.
+    /// All variants, in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Plain, Self::Ap, Self::Cp1, Self::Cp2];
 
-    /// `plain`, `ap`, `cp1`, `cp2`: as files and lines for programs have it.
+    /// Returns `plain`, `ap`, `cp1` or `cp2`, the word in files and events.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -33,100 +58,110 @@ impl Variant {
         }
     }
 
-    /// Whether the content is encrypted.
+    /// Returns whether the content is encrypted.
     #[must_use]
     pub const fn is_secret(self) -> bool {
         matches!(self, Self::Cp1 | Self::Cp2)
     }
 
-    /// Whether the server proves itself before a byte of a file is sent.
+    /// Returns whether the server is authenticated before a byte of a file is sent.
     #[must_use]
     pub const fn authenticates(self) -> bool {
         !matches!(self, Self::Plain)
     }
 }
 
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Plain => "Plain",
-            Self::Ap => "AP",
-            Self::Cp1 => "CP1",
-            Self::Cp2 => "CP2",
-        })
-    }
-}
-
-/// The RSA padding of CP1's blocks and of CP2's session key (seed, Task 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The RSA padding of CP1's blocks and of CP2's session key. k is the length of the modulus in bytes.
+#[derive(
+    Debug, Display, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// OAEP with SHA-256 and MGF1-SHA-256: at most k − 66 bytes a block.
+    #[default]
+    #[strum(to_string = "OAEP")]
     Oaep,
-    /// PKCS #1 v1.5 type 2 (the seed's "PKCS5"): at most k − 11 bytes a block.
+    /// PKCS #1 v1.5 type 2: at most k − 11 bytes a block.
+    #[strum(to_string = "PKCS1v15")]
     Pkcs1v15,
 }
 
-impl fmt::Display for Padding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Oaep => "OAEP",
-            Self::Pkcs1v15 => "PKCS1v15",
-        })
+impl Padding {
+    /// Returns the next padding; after the last comes the first.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let mut all = Self::VARIANTS.iter().copied().cycle().skip_while(|padding| *padding != self);
+        all.nth(1).unwrap_or(self)
     }
 }
 
-/// How CP1's blocks follow MODE 1 (PROTOCOL.md, "CP1"; the seed leaves it open).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// How CP1's blocks follow MODE 1. The assignment leaves it open (docs/protocol.md, section CP1).
+#[derive(
+    Debug,
+    Display,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[value(rename_all = "verbatim")]
 pub enum Framing {
-    /// M1 = total encrypted length, then the blocks one after another.
+    /// M1 = total encrypted length, then all blocks.
+    #[default]
     A,
     /// M1 = number of blocks, then (k, block) pairs.
     B,
     /// M1 = plaintext length, then (k, block) pairs.
     C,
-    /// No total: (k, block) pairs, then 2^64 − 1.
+    /// (k, block) pairs, then the terminator 2^64 − 1.
     D,
-    /// The seed's second way: (k, block) pairs with no terminator.
+    /// (k, block) pairs without a terminator.
     E,
     /// M1 = total encrypted length, then (k, block) pairs.
     F,
 }
 
-impl fmt::Display for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-/// What stands behind the last (k, block) pair of CP1. It ends framing D; other servers want one elsewhere too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What follows the last (k, block) pair of CP1. It ends framing D; some third-party servers expect one in other
+/// framings.
+#[derive(
+    Debug, Display, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Terminator {
-    /// Nothing.
-    #[serde(rename = "none")]
+    /// No bytes.
     None,
-    /// 2^64 − 1.
-    #[serde(rename = "max")]
+    /// The integer 2^64 − 1.
     Max,
-    /// 0.
+    /// The integer 0.
     #[serde(rename = "0")]
+    #[value(name = "0")]
+    #[strum(to_string = "0")]
     Zero,
-    /// 1.
+    /// The integer 1.
     #[serde(rename = "1")]
+    #[value(name = "1")]
+    #[strum(to_string = "1")]
     One,
-    /// 10000.
+    /// The integer 10000.
     #[serde(rename = "10000")]
+    #[value(name = "10000")]
+    #[strum(to_string = "10000")]
     TenThousand,
-    /// 3, then the letters `end`.
-    #[serde(rename = "end")]
+    /// The integer 3, then the letters `end`.
     End,
 }
 
 impl Terminator {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::None, Self::Max, Self::Zero, Self::One, Self::TenThousand, Self::End];
-
-    /// The terminator of this framing where nothing else is chosen.
+    /// Returns the terminator that a framing has by default.
     #[must_use]
     pub const fn of(framing: Framing) -> Self {
         match framing {
@@ -135,7 +170,7 @@ impl Terminator {
         }
     }
 
-    /// Its bytes on the wire.
+    /// Returns its bytes on the wire.
     #[must_use]
     pub const fn bytes(self) -> &'static [u8] {
         match self {
@@ -148,124 +183,114 @@ impl Terminator {
         }
     }
 
-    /// The terminator whose first integer is this.
+    /// Returns the terminator whose first integer is `value`.
     #[must_use]
     pub fn beginning(value: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|terminator| terminator.bytes().starts_with(&value.to_be_bytes()))
+        let mut all = Self::VARIANTS.iter().copied();
+        all.find(|terminator| terminator.bytes().starts_with(&value.to_be_bytes()))
     }
 }
 
-impl fmt::Display for Terminator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::None => "none",
-            Self::Max => "max",
-            Self::Zero => "0",
-            Self::One => "1",
-            Self::TenThousand => "10000",
-            Self::End => "end",
-        })
-    }
-}
-
-/// How CP2's session key is written inside MODE 4, and its token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// How CP2 writes the session key inside MODE 4, and the token.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyForm {
-    /// 44 bytes of base64url, and a Fernet token.
+    /// 44 bytes of base64url, and a Fernet token in base64url.
     #[default]
     Fernet,
-    /// 32 bytes, and the handout's C edition's token without base64.
+    /// 32 bytes, and a token without base64 (the C edition of the assignment).
     Raw,
 }
 
-/// What the server is asked to sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// What the client asks the server to sign.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMessage {
-    /// Our hello, in ASCII: one known server decodes it as text.
+    /// The hello: random, in ASCII, and announces what follows.
     #[default]
     Ascii,
-    /// Our hello with the Unix time in it: one known server demands that.
+    /// The hello with the Unix time, which some third-party servers require.
     Timestamp,
-    /// 32 random bytes, and no hint of what follows.
+    /// 32 random bytes, which announce nothing.
     Random32,
 }
 
-/// How MODE 4 writes its length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// The width of MODE 4's length field.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyLength {
-    /// In 8 bytes, like every other length.
+    /// 8 bytes, like every other length.
     #[default]
+    #[value(name = "8")]
     Eight,
-    /// In 16, as one known pair of programs does.
+    /// 16 bytes, as one known third-party client and server have it.
+    #[value(name = "16")]
     Sixteen,
 }
 
 /// How CP1 sends an empty file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum EmptyFile {
-    /// As one encrypted block with nothing in it.
+    /// One encrypted block without content.
     #[default]
     Block,
-    /// As a body of no blocks.
+    /// No block.
     Zero,
 }
 
-/// What MODE 0 carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// What MODE 0 carries as the file's name.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum, VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum NameAs {
-    /// The path's last part.
+    /// The last part of the path.
     #[default]
     Base,
-    /// The path as it was typed; servers keep what follows its last `/`.
+    /// The path as typed; servers keep what follows the last `/`.
     Path,
 }
 
-/// What a client chooses to speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The settings of a client's dialect. A field that the variant does not use has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Dialect {
-    /// Which protection.
+    /// The protection.
     pub variant: Variant,
-    /// RSA padding, for CP1's blocks and CP2's key; of no effect in Plain and AP.
+    /// RSA padding of CP1's blocks and CP2's session key.
     pub padding: Padding,
-    /// CP1's framing; of no effect elsewhere.
+    /// Framing of CP1's blocks.
     pub framing: Framing,
-    /// What ends CP1's pairs; `None`: what the framing says. Of no effect elsewhere.
+    /// What follows CP1's last pair; `None`: the framing's own terminator.
     pub terminator: Option<Terminator>,
-    /// CP2's key and token; of no effect elsewhere.
+    /// Form of CP2's session key and token.
     pub key_form: KeyForm,
-    /// CP2's MODE 4; of no effect elsewhere.
+    /// Width of the length field in CP2's MODE 4.
     pub key_length: KeyLength,
-    /// CP1's empty files; of no effect elsewhere.
+    /// Form of an empty file in CP1.
     pub empty: EmptyFile,
-    /// AP's message; of no effect in Plain.
+    /// The message to sign in AP, CP1 and CP2.
     pub auth_message: AuthMessage,
-    /// MODE 0.
+    /// The file's name in MODE 0.
     pub name_as: NameAs,
 }
 
 impl Dialect {
-    /// This variant with the defaults: OAEP, framing A, and what most servers understand.
+    /// Returns the variant with the defaults, which most servers understand.
     #[must_use]
-    pub const fn of(variant: Variant) -> Self {
-        Self {
-            variant,
-            padding: Padding::Oaep,
-            framing: Framing::A,
-            terminator: None,
-            key_form: KeyForm::Fernet,
-            key_length: KeyLength::Eight,
-            empty: EmptyFile::Block,
-            auth_message: AuthMessage::Ascii,
-            name_as: NameAs::Base,
-        }
+    pub fn of(variant: Variant) -> Self {
+        Self { variant, ..Self::default() }
     }
 
-    /// What stands behind the last (k, block) pair.
+    /// Returns what follows the last (k, block) pair. Framing A has no pairs.
     #[must_use]
     pub const fn terminator(&self) -> Terminator {
         match (self.framing, self.terminator) {
@@ -283,5 +308,45 @@ impl fmt::Display for Dialect {
             Variant::Cp2 => f.pad("CP2 Fernet"),
             other => fmt::Display::fmt(&other, f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are part of the command line, of saved presets and of `--json`; history rows hold `Variant::word`.
+    #[test]
+    fn every_value_has_its_words() {
+        fn words<T: ValueEnum + Serialize>() -> Vec<(String, String)> {
+            let word = |value: &T| value.to_possible_value().unwrap().get_name().to_owned();
+            let event = |value: &T| serde_json::to_value(value).unwrap().as_str().unwrap().to_owned();
+            T::value_variants().iter().map(|value| (word(value), event(value))).collect()
+        }
+        fn same(words: &[&str]) -> Vec<(String, String)> {
+            words.iter().map(|word| ((*word).to_owned(), (*word).to_owned())).collect()
+        }
+        assert_eq!(words::<Variant>(), same(&["plain", "ap", "cp1", "cp2"]));
+        assert_eq!(words::<Variant>(), same(&Variant::ALL.map(Variant::word)));
+        assert_eq!(words::<Padding>(), same(&["oaep", "pkcs1v15"]));
+        assert_eq!(words::<Framing>(), same(&["A", "B", "C", "D", "E", "F"]));
+        assert_eq!(words::<Terminator>(), same(&["none", "max", "0", "1", "10000", "end"]));
+        assert_eq!(words::<KeyForm>(), same(&["fernet", "raw"]));
+        assert_eq!(words::<AuthMessage>(), same(&["ascii", "timestamp", "random32"]));
+        let lengths = [("8", "eight"), ("16", "sixteen")];
+        assert_eq!(words::<KeyLength>(), lengths.map(|(word, event)| (word.to_owned(), event.to_owned())));
+        assert_eq!(words::<EmptyFile>(), same(&["block", "zero"]));
+        assert_eq!(words::<NameAs>(), same(&["base", "path"]));
+    }
+
+    #[test]
+    fn values_are_displayed_as_people_write_them() {
+        assert_eq!(Variant::ALL.map(|variant| variant.to_string()), ["Plain", "AP", "CP1", "CP2"]);
+        assert_eq!(format!("{:>5}|{:<9}|", Variant::Ap, Padding::Pkcs1v15), "   AP|PKCS1v15 |");
+        assert_eq!(Padding::VARIANTS.iter().map(ToString::to_string).collect::<String>(), "OAEPPKCS1v15");
+        assert_eq!(Framing::VARIANTS.iter().map(ToString::to_string).collect::<String>(), "ABCDEF");
+        let terminators: Vec<String> = Terminator::VARIANTS.iter().map(ToString::to_string).collect();
+        assert_eq!(terminators, ["none", "max", "0", "1", "10000", "end"]);
+        assert_eq!((Padding::Oaep.next(), Padding::Pkcs1v15.next()), (Padding::Pkcs1v15, Padding::Oaep));
     }
 }

@@ -40,7 +40,7 @@ fn help_and_version_are_results_and_go_to_stdout() {
         ("serve --help", "--accept-padding"),
         ("race --help", "VARIANT@HOST:PORT"),
         ("certs init --help", "--bits"),
-        ("send --help", "For servers that other people wrote: --peer <NAME>"),
+        ("send --help", "Options for third-party servers: --peer <NAME>"),
         ("--help", "[env: UPSEAL_TO]"),
         ("peers save --help", "--force"),
         ("certs sign --help", "--ca-key"),

@@ -143,7 +143,7 @@ fn a_file_or_a_variable_that_cannot_be_understood_is_exit_code_2_with_the_place(
     let home = Home::new();
     for (text, expected) in [
         ("[peers.lab]\nframing = 'G'", "line 2: `framing` cannot be 'G'"),
-        ("[peers.lab]\nframing = 'G'", "it is one of A, B, C, D, E, F"),
+        ("[peers.lab]\nframing = 'G'", "possible values: A, B, C, D, E, F"),
         ("\n\nspeed = 'high'", "line 3: the key `speed` is unknown"),
         ("to = ", "line 1: "),
     ] {
@@ -165,7 +165,7 @@ fn a_file_or_a_variable_that_cannot_be_understood_is_exit_code_2_with_the_place(
     let outcome = home.start_with(["send", "a.txt"], &[("UPSEAL_FRAMING", "G")]).finish();
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
     assert!(outcome.err.contains("the environment's UPSEAL_FRAMING cannot be 'G'"), "{outcome:?}");
-    assert!(outcome.err.contains("it is one of A, B, C, D, E, F"), "{outcome:?}");
+    assert!(outcome.err.contains("possible values: A, B, C, D, E, F"), "{outcome:?}");
 
     // Without UPSEAL_CONFIG the file is where XDG says.
     std::fs::rename(home.path("upseal"), home.path("moved")).unwrap();

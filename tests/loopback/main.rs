@@ -2,6 +2,7 @@
 //!
 //! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
 //! - `amended`: CP1 files of which more came after they were published
+//! - `cost`: the predicted size of an upload is what its connection carries
 //! - `options`: server options: prefixes, kept ciphertext, forms of the answer to MODE 3
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: refusals, after which nothing of the file is published
@@ -17,6 +18,7 @@
 mod common;
 
 mod amended;
+mod cost;
 mod delivered;
 mod ends;
 mod known;

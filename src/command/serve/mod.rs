@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{ciphertext, history, interrupts, system, usage};
-use crate::cli::{ReplyOrderArg, Serve, VariantArg};
+use crate::cli::{ReplyOrder, Serve};
 use crate::clock;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
@@ -56,8 +56,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
-    let store =
-        Folder::open_with(&args.store, args.durability.durability()).map_err(|e| local(e.to_string(), ""))?;
+    let store = Folder::open_with(&args.store, args.durability).map_err(|e| local(e.to_string(), ""))?;
     // Before anybody can connect: the next file must not be taken for one that a crash left.
     let until =
         identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
@@ -85,9 +84,9 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
             portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
-                certificate_first: args.reply_order == ReplyOrderArg::CertFirst,
+                certificate_first: args.reply_order == ReplyOrder::CertFirst,
             },
-            digest: args.digest.digest(),
+            digest: args.digest,
         },
         history: Some(history),
         budget,
@@ -139,7 +138,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 /// Beyond loopback nobody gets a variant that was not asked for by name.
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
-        Some(accept) => Ok(accept.iter().copied().map(VariantArg::variant).collect()),
+        Some(accept) => Ok(accept.clone()),
         None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from elsewhere: say what to accept", args.bind),
@@ -156,7 +155,7 @@ fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
 /// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
 fn accepted_paddings(args: &Serve) -> Paddings {
     match &args.accept_padding {
-        Some(paddings) => paddings.iter().map(|padding| padding.padding()).collect(),
+        Some(paddings) => paddings.iter().copied().collect(),
         None if args.bind.is_loopback() => Paddings::EITHER,
         None => Paddings::OAEP,
     }

@@ -348,14 +348,6 @@ impl Layout {
         }
     }
 
-    /// Returns the number of bytes on the wire behind MODE 1.
-    #[must_use]
-    pub const fn wire_len(&self, blocks: u64, k: u64) -> u64 {
-        let words = self.m1.is_some() as u64 + if self.pairs { blocks } else { 0 };
-        let terminator = self.terminator.bytes().len() as u64;
-        blocks.saturating_mul(k).saturating_add(words.saturating_mul(WORD as u64)).saturating_add(terminator)
-    }
-
     /// Appends whole blocks to `out`, framed.
     pub fn frame(&self, blocks: &[u8], k: usize, out: &mut Vec<u8>) {
         if self.pairs {

@@ -26,7 +26,8 @@ fn written(framing: Framing, file: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = layout.m1.map(word).into_iter().flatten().collect();
     layout.frame(&blocks, K, &mut out);
     out.extend_from_slice(layout.terminator.bytes());
-    assert_eq!(out.len() as u64, layout.wire_len(count, K as u64));
+    let words = usize::from(layout.m1.is_some()) + if layout.pairs { blocks.len() / K } else { 0 };
+    assert_eq!(out.len(), blocks.len() + words * WORD + layout.terminator.bytes().len());
     out
 }
 

@@ -13,8 +13,7 @@ use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::thread;
 
-use super::{CIPHERTEXT, Content, Security, SentFile, Server, Upload, UploadError, blocks};
-use crate::clock;
+use super::{CIPHERTEXT, Content, Security, SentFile, Server, Upload, UploadError};
 use crate::crypto::fernet::TokenSealer;
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::crypto::server_key::ServerKey;
@@ -27,6 +26,7 @@ use crate::net::framing::Layout;
 use crate::net::wire::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
 use crate::store::{FileName, Incoming, Pending};
+use crate::{clock, cost};
 
 /// Bytes of the file in one step.
 const CHUNK: usize = 256 << 10;
@@ -118,17 +118,12 @@ impl Upload {
         let (mut sealer, plan) = self.sealer(size);
         let wire = self.wire_len(name, size);
         meter.start(size, wire);
-        let blocks = if let Security::Cp1(server) = &self.security {
-            blocks(&server.key, self.dialect, size)
-        } else {
-            0
-        };
-        self.unconfirmed.add(size, wire, blocks);
+        self.unconfirmed.add(size, wire, cost::blocks(self.dialect, size, self.modulus_bytes()));
 
         if let Some(tap) = &self.tap {
-            let before = 4 * WORD as u64 + name.len() as u64;
-            let file = self.dialect.variant.is_secret().then_some(size);
-            tap.body(self.wire_len(name, size).saturating_sub(before), file);
+            // The tap counts what follows the word behind MODE 1.
+            let body = cost::data_len(self.dialect, size, self.modulus_bytes()).saturating_sub(WORD as u64);
+            tap.body(body, self.dialect.variant.is_secret().then_some(size));
         }
 
         let mut head = Mode::Filename.word().to_vec();
@@ -211,7 +206,7 @@ impl Upload {
             }
             Security::Cp1(Server { key: server, .. }) => {
                 let k = server.modulus_bytes();
-                let blocks = blocks(server, self.dialect, size);
+                let blocks = cost::blocks(self.dialect, size, k as u64);
                 let layout =
                     Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k as u64);
                 let padding = self.dialect.padding;

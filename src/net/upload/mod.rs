@@ -12,14 +12,13 @@ use std::time::Duration;
 
 use self::body::Slot;
 use self::link::Link;
-use super::framing::Layout;
 use super::record::Tap;
 use super::refusal::Refusal;
-use super::wire::WORD;
-use crate::crypto::fernet::{SessionKey, raw_token_len, token_len};
+use crate::cost;
+use crate::crypto::fernet::SessionKey;
 use crate::crypto::server_key::ServerKey;
 use crate::digest::{Digest, FileDigest};
-use crate::event::{Dialect, EmptyFile, KeyForm, Variant};
+use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
 use crate::store::Store;
 use crate::trust::Anchor;
@@ -187,24 +186,12 @@ impl Upload {
     /// Returns the number of bytes on the wire for a file of this name and size, MODE 0 and 1 included.
     #[must_use]
     pub fn wire_len(&self, name: &str, size: u64) -> u64 {
-        let body = match &self.security {
-            Security::Cp1(Server { key, .. }) => {
-                let k = key.modulus_bytes() as u64;
-                let blocks = blocks(key, self.dialect, size);
-                // M1, or the first pair's length in its place: `Layout` counts it.
-                Layout::of(self.dialect.framing, self.dialect.terminator(), size, blocks, k)
-                    .wire_len(blocks, k)
-            }
-            Security::Cp2(..) => {
-                let token = match self.dialect.key_form {
-                    KeyForm::Fernet => token_len(size),
-                    KeyForm::Raw => raw_token_len(size),
-                };
-                (WORD as u64).saturating_add(token.unwrap_or(u64::MAX))
-            }
-            Security::Plain | Security::Ap(_) => WORD as u64 + size,
-        };
-        (3 * WORD as u64 + name.len() as u64).saturating_add(body)
+        cost::wire_len(self.dialect, name.len() as u64, size, self.modulus_bytes())
+    }
+
+    /// Returns the length of the server's modulus in bytes. 0: not CP1, which alone depends on it.
+    fn modulus_bytes(&self) -> u64 {
+        if let Security::Cp1(server) = &self.security { server.key.modulus_bytes() as u64 } else { 0 }
     }
 
     /// Returns the number of files that were begun on this connection.
@@ -264,13 +251,4 @@ impl Upload {
         }
         result
     }
-}
-
-/// Returns the number of blocks of a CP1 body; an empty file is one empty block, or none if the dialect says so.
-fn blocks(server: &ServerKey, dialect: Dialect, size: u64) -> u64 {
-    if size == 0 && dialect.empty == EmptyFile::Zero {
-        return 0;
-    }
-    let full = ServerKey::block_max(server.modulus_bytes(), dialect.padding) as u64;
-    size.div_ceil(full.max(1)).max(1)
 }

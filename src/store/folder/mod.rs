@@ -103,12 +103,12 @@ struct Root {
 }
 
 /// How files that are published together are synced. Either way, no file gets its name before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Durability {
-    /// All with one call, which also waits for what other programs have written.
+    /// All files with one call (syncfs), which also waits for what other programs have written.
     #[default]
     Group,
-    /// Each with its own call.
+    /// Each file with its own call (fsync).
     File,
 }
 

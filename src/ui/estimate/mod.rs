@@ -1,4 +1,4 @@
-//! What a transfer will cost: bytes on the wire exactly, and time by what earlier transfers took.
+//! How long a transfer will take, from what earlier transfers took. [`cost`](crate::cost) has its bytes.
 
 mod model;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::model::Model;
 pub(super) use self::model::{Load, Price};
-use crate::event::{Calibration, Dialect, Learned, Padding, Target, Took, Variant};
+use crate::event::{Calibration, Dialect, Learned, Target, Took, Variant};
 use crate::trust::known;
 
 /// Modulus bytes of an RSA-1024 key, assumed until a server has shown its own.
@@ -15,25 +15,6 @@ pub(super) const USUAL_KEY: u64 = 128;
 /// Number of CP1's RSA operations beyond which the user is asked although no rate is known: about a minute of
 /// RSA-1024 private operations.
 pub(super) const MANY_BLOCKS: u64 = 2_000_000;
-
-/// Returns the bytes of the file body on the wire, under a server key of `key` bytes.
-pub(super) fn wire(size: u64, dialect: Dialect, key: u64) -> u64 {
-    match dialect.variant {
-        Variant::Plain | Variant::Ap => size,
-        Variant::Cp1 => blocks(size, dialect.padding, key).saturating_mul(key),
-        // Version, time, IV and HMAC are 57 bytes; PKCS7 always adds; then base64.
-        Variant::Cp2 => (size / 16).saturating_mul(16).saturating_add(73).div_ceil(3).saturating_mul(4),
-    }
-}
-
-/// Returns the number of CP1's RSA blocks. An empty file is one empty block.
-pub(super) fn blocks(size: u64, padding: Padding, key: u64) -> u64 {
-    let overhead = match padding {
-        Padding::Oaep => 66,
-        Padding::Pkcs1v15 => 11,
-    };
-    size.div_ceil(key.saturating_sub(overhead).max(1)).max(1)
-}
 
 /// Price of the chosen files: the marked ones, or the file under the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,30 +160,7 @@ pub(super) fn at_rate(bytes: u64, rate: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Pace, Speed};
-
-    #[test]
-    fn cp1_takes_one_key_length_for_each_62_or_117_bytes() {
-        let oaep = Dialect::of(Variant::Cp1);
-        let pkcs = Dialect { padding: Padding::Pkcs1v15, ..oaep };
-        for (size, under_oaep, under_pkcs) in
-            [(0, 128, 128), (1, 128, 128), (62, 128, 128), (63, 256, 128), (117, 256, 128), (118, 256, 256)]
-        {
-            assert_eq!(wire(size, oaep, 128), under_oaep, "{size}");
-            assert_eq!(wire(size, pkcs, 128), under_pkcs, "{size}");
-        }
-        assert_eq!(wire(190, oaep, 256), 256);
-    }
-
-    #[test]
-    fn cp2_is_one_fernet_token() {
-        let cp2 = Dialect::of(Variant::Cp2);
-        // Lengths that the reference implementation gives.
-        for (size, token) in [(0, 100), (15, 100), (16, 120), (31, 120), (32, 140)] {
-            assert_eq!(wire(size, cp2, 128), token, "{size}");
-        }
-        assert_eq!(wire(1000, Dialect::of(Variant::Plain), 128), 1000);
-    }
+    use crate::event::{Pace, Padding, Speed};
 
     fn took(bytes: u64, seconds: f64) -> Took {
         Took { bytes, seconds, pace: Some(Pace { bytes, seconds }) }

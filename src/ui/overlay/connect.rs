@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
+use strum::VariantArray as _;
 
 use crate::event::{Dialect, Expected, Padding, Target};
 use crate::ui::fit;
@@ -154,10 +155,7 @@ impl Connect {
             return;
         }
         let padding = &mut self.drafts[self.at].dialect.padding;
-        *padding = match padding {
-            Padding::Oaep => Padding::Pkcs1v15,
-            Padding::Pkcs1v15 => Padding::Oaep,
-        };
+        *padding = padding.next();
     }
 
     /// Begins a probe of the server in the fields, or shows why it cannot.
@@ -311,10 +309,10 @@ impl Pane<'_, Connect> {
     }
 
     fn padding(&self) -> Vec<Span<'static>> {
-        [Padding::Oaep, Padding::Pkcs1v15]
-            .into_iter()
+        Padding::VARIANTS
+            .iter()
             .map(|padding| {
-                if padding == self.of.drafts[self.of.at].dialect.padding {
+                if *padding == self.of.drafts[self.of.at].dialect.padding {
                     Span::styled(format!("[{padding}]"), self.theme.chosen())
                 } else {
                     Span::raw(format!(" {padding} "))

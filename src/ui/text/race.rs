@@ -1,6 +1,6 @@
 //! Texts of the race screen.
 
-use crate::event::{Course, Dialect, Lane, Padding, Proof, Snapshot, Target, Variant, Work};
+use crate::event::{Course, Dialect, Lane, Proof, Snapshot, Target, Variant, Work};
 use crate::messages::{race, units};
 use crate::meter::Stage;
 use crate::transfer::bottleneck::Bottleneck;
@@ -226,13 +226,6 @@ pub(in crate::ui) const fn has_padding(dialect: Dialect) -> bool {
     matches!(dialect.variant, Variant::Cp1 | Variant::Cp2)
 }
 
-pub(in crate::ui) const fn other_padding(padding: Padding) -> Padding {
-    match padding {
-        Padding::Oaep => Padding::Pkcs1v15,
-        Padding::Pkcs1v15 => Padding::Oaep,
-    }
-}
-
 pub(in crate::ui) const NOTHING_TO_REPORT: &str = "Nothing to report: no race has finished yet.";
 
 /// A report was written.
@@ -243,6 +236,7 @@ pub(in crate::ui) fn reported(name: &str, folder: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Padding;
 
     #[test]
     fn large_digits_have_at_most_three() {

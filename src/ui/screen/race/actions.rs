@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Widget as _;
 
 use super::Race;
+use crate::cost;
 use crate::event::{
     Command, Course, Event, Fault, FaultKind, Lane, RaceOrder, State, Target, Took, Track, Variant, Verdict,
 };
@@ -79,7 +80,7 @@ impl Race {
         let cp1 = order.lanes.iter().filter(|lane| lane.dialect.variant == Variant::Cp1);
         let lane = cp1.max_by_key(|lane| lane.bits)?;
         let key = lane.bits.map_or(shared.key().0, |bits| bits as u64 / 8);
-        let blocks = estimate::blocks(bytes, lane.dialect.padding, key);
+        let blocks = cost::blocks(lane.dialect, bytes, key);
         // The time of an operation grows with the cube of the key's length.
         let blocks = blocks.saturating_mul((key / estimate::USUAL_KEY).max(1).pow(3));
         let laps = u64::from(order.laps);

@@ -155,7 +155,7 @@ impl Race {
     pub(in crate::ui) fn next_padding(&mut self) {
         self.change(|lane| {
             if text::race::has_padding(lane.dialect) {
-                lane.dialect.padding = text::race::other_padding(lane.dialect.padding);
+                lane.dialect.padding = lane.dialect.padding.next();
             }
         });
     }

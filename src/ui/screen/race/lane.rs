@@ -9,9 +9,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use super::{Race, Track};
+use crate::cost;
 use crate::event::{State, Target};
 use crate::messages::units;
-use crate::ui::estimate::{self, USUAL_KEY};
+use crate::ui::estimate::USUAL_KEY;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, frame, rows};
@@ -71,7 +72,7 @@ impl Pane<'_, Race> {
             let bits = key.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
             let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
             let bill =
-                estimate::wire(work, track.lane.dialect, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));
+                cost::body_len(track.lane.dialect, work, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));
             let told = if work > 0 { text::race::bill(work, bill, bits.is_none()) } else { String::new() };
             return vec![faint(joined(vec![place, told]))];
         }

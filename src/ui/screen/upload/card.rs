@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::event::{Dialect, Padding, Variant};
+use crate::event::{Dialect, Variant};
 use crate::ui::estimate::Bill;
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
@@ -27,14 +27,6 @@ pub(super) fn variant_after(variant: Variant, by: usize) -> Variant {
     let all = Variant::ALL;
     let at = all.iter().position(|other| *other == variant).unwrap_or(0);
     all[(at + by) % all.len()]
-}
-
-/// Returns the padding that is not this one.
-pub(super) const fn other_padding(padding: Padding) -> Padding {
-    match padding {
-        Padding::Oaep => Padding::Pkcs1v15,
-        Padding::Pkcs1v15 => Padding::Oaep,
-    }
 }
 
 impl Widget for Pane<'_, Card> {

@@ -18,9 +18,10 @@ use self::card::Card;
 use self::queue::Queue;
 use self::speed::Speed;
 use super::{ActionContext, Screen, Start, View};
+use crate::cost;
 use crate::event::{Command, Event, Fault, FaultKind, Job, JobId, Snapshot, State, Target, Track, Variant};
 use crate::ui::effect::{Effect, Request};
-use crate::ui::estimate::{self, Bill, Load};
+use crate::ui::estimate::{Bill, Load};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing::{self, Listing};
@@ -81,7 +82,7 @@ impl Upload {
         let (dialect, (key, _)) = (cx.shared.dialect, cx.shared.key());
         let target = cx.shared.link.target.clone();
         let load = Load::of(files.iter().map(|(_, size)| *size));
-        let blocks = files.iter().map(|(_, size)| estimate::blocks(*size, dialect.padding, key)).sum();
+        let blocks = files.iter().map(|(_, size)| cost::blocks(dialect, *size, key)).sum();
         let jobs = files
             .into_iter()
             .map(|(path, size)| {
@@ -246,7 +247,7 @@ impl Upload {
         let (mut sizes, mut wire) = (Vec::new(), 0_u64);
         self.browser.each_chosen(|size| {
             sizes.push(size);
-            wire = wire.saturating_add(estimate::wire(size, dialect, key));
+            wire = wire.saturating_add(cost::body_len(dialect, size, key));
         });
         Bill {
             files: sizes.len(),
@@ -341,7 +342,7 @@ impl Screen for Upload {
                 cx.shared.dialect.variant = card::variant_after(cx.shared.dialect.variant, 3);
             }
             Action::Padding => {
-                let padding = card::other_padding(cx.shared.dialect.padding);
+                let padding = cx.shared.dialect.padding.next();
                 cx.shared.dialect.padding = padding;
                 cx.ask(Request::Pad(padding));
             }

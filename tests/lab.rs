@@ -1,4 +1,4 @@
-//! The lab is the test of PROTOCOL.md's second table: every cell, played, against the table written out here.
+//! Runs the lab, and compares every cell with the table of docs/protocol.md, section Attacks, written out here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -37,7 +37,7 @@ const REPLAY: Expected = any(&[Refused], None);
 const DISTRUSTED: Expected = any(&[Distrusted], None);
 const PIN: Expected = any(&[CaughtByPin], None);
 
-/// PROTOCOL.md, "attack on the path": Plain, AP, CP1, CP2.
+/// The table of docs/protocol.md, section Attacks: Plain, AP, CP1, CP2.
 #[rustfmt::skip]
 const TABLE: [(&str, [Expected; 4]); 12] = [
     ("read the content",                          [READ, READ, HIDDEN, HIDDEN]),
@@ -91,14 +91,19 @@ fn every_attack_on_the_path_ends_as_the_protocol_says() {
             }
         }
     }
-    // What is written by somebody else is believed without a receipt, and so is a lie about the end.
+    // Without a receipt the client believes that the attacker's file is its own, and a forged end of the connection.
     for play in cells.iter().flat_map(|cell| &cell.plays) {
         let lie = play.way.contains("hears an end in order");
         if play.outcome.writes() || lie {
             assert_eq!(play.believed, Some(true), "{play:?}");
         }
     }
-    assert!(wrong.is_empty(), "{} cells are not as PROTOCOL.md says:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} cells are not as docs/protocol.md says:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// What the refusals of CP2 and of replays are for, and what betrays an impostor, in the product's words.

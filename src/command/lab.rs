@@ -12,7 +12,7 @@ use crate::{lab, output};
 
 /// Plays them all, prints what came of it, and compares.
 ///
-/// Returns 0 if every cell is as PROTOCOL.md says, 1 if not.
+/// Returns 0 if every cell is as docs/protocol.md says, 1 if not.
 ///
 /// # Errors
 /// It could not be played, or was interrupted.

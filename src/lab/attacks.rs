@@ -1,7 +1,7 @@
-//! The twelve rows: how each attack is played, and how what was seen is judged.
+//! The twelve attacks: how each is run, and how the observations are judged.
 //!
-//! A judge looks at what passed by, at the server's folder and events, and at what the client says. It does not
-//! know what is expected.
+//! A judge uses the bytes on the path, the server's folder and events, and the client's events. It does not know the
+//! expected outcome.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -20,17 +20,17 @@ use crate::event::{Dialect, Event, FaultKind, Framing, Kept, State, Variant};
 use crate::net::handshake::AnswerDecoder;
 use crate::net::wire::Message;
 
-/// Of a file. No multiple of a block's, so that Plain and AP cannot be taken for CP1.
+/// Size of a file in bytes; not a multiple of a block, so that Plain and AP cannot be mistaken for CP1.
 const SIZE: usize = 8011;
 const NAME: &str = "examination.txt";
 const SECOND: &str = "solutions.txt";
-/// The name that an attacker gives it.
+/// The name that the attacker puts in its place.
 const SWAPPED: &str = "old-drafts.txt";
 
-/// Plays an attack against a variant, in each of its ways; none where the variant has no such thing.
+/// Runs an attack against a variant in all its ways. Returns nothing if the attack does not apply to the variant.
 ///
 /// # Errors
-/// [`LabError`]: it could not be played.
+/// [`LabError`]: the attack could not be run.
 pub fn play(cast: &Cast, attack: Attack, variant: Variant) -> Result<Vec<Play>, LabError> {
     let is_of_ap = matches!(attack, Attack::Answer | Attack::Relay | Attack::SameCa | Attack::OtherCa);
     if is_of_ap && !variant.authenticates() {
@@ -83,11 +83,11 @@ pub fn play(cast: &Cast, attack: Attack, variant: Variant) -> Result<Vec<Play>, 
 
 // ---- On the path: rows 1 to 7, and the relay
 
-/// What is done, and how many sessions the server will have had.
+/// Makes the plan of the proxy, and tells how many sessions the server will have had.
 type Planner<'a> = dyn Fn(&House) -> Result<(Plan, usize), LabError> + 'a;
 type Judge<'a> = dyn Fn(&Facts) -> (Outcome, String) + 'a;
 
-/// What was seen of one upload.
+/// What was observed of one upload.
 struct Facts {
     variant: Variant,
     letters: Vec<Letter>,
@@ -98,7 +98,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// Whether the server keeps what was sent, and nothing else.
+    /// Returns whether the server stored what was sent, and nothing else.
     fn is_as_sent(&self) -> bool {
         let sent = |(name, content): &(String, Vec<u8>)| {
             self.letters.iter().any(|letter| letter.name == name && letter.content == *content)
@@ -110,7 +110,7 @@ impl Facts {
         self.sent.arrived(self.letters.len())
     }
 
-    /// What the sender may believe.
+    /// Returns what the receipt tells the sender.
     fn receipt(&self) -> Receipt {
         match (self.is_as_sent() && self.arrived(), self.sent.states.iter().any(State::has_arrived)) {
             (true, _) => Receipt::Holds,
@@ -120,7 +120,7 @@ impl Facts {
     }
 }
 
-/// A file of this name whose bytes nobody can guess.
+/// Creates a file of this name with random content.
 fn letter(name: &'static str) -> Result<Letter, LabError> {
     let mut random = vec![0; SIZE.div_ceil(2)];
     getrandom::fill(&mut random).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
@@ -129,7 +129,7 @@ fn letter(name: &'static str) -> Result<Letter, LabError> {
     Ok(Letter { name, content })
 }
 
-/// Plays it without receipts and with them.
+/// Runs an attack on the path without receipts, and again with them.
 fn on_the_path(
     cast: &Cast,
     way: &'static str,
@@ -180,7 +180,7 @@ fn relay(_: &House) -> Result<(Plan, usize), LabError> {
     Ok((Plan::Relay, 1))
 }
 
-/// Whether the content can be read in what passed by.
+/// Judges whether the content can be read on the path.
 fn content(facts: &Facts) -> (Outcome, String) {
     let [letter] = &facts.letters[..] else { return (Outcome::Unclear, "not one file".to_owned()) };
     let (found, all) = thief::pieces(&facts.seen, &letter.content);
@@ -218,7 +218,7 @@ fn name_and_size(facts: &Facts, cast: &Cast) -> (Outcome, String) {
     (outcome, format!("read on the path: {}, {least} to {most} bytes", name.unwrap_or_default()))
 }
 
-/// What the server keeps, compared with what was sent.
+/// Compares what the server stored with what was sent.
 fn at_rest(facts: &Facts) -> (Outcome, String) {
     let refused = refusals(&facts.events).join("; ");
     if facts.stored.is_empty() {
@@ -240,12 +240,12 @@ fn at_rest(facts: &Facts) -> (Outcome, String) {
         }
     });
     let (outcomes, words): (Vec<Outcome>, Vec<String>) = judged.unzip();
-    // An attack that changed one of several has worked.
+    // An attack that changed one of several files has succeeded.
     let outcome = outcomes.iter().copied().find(|outcome| *outcome != Outcome::NoEffect);
     (outcome.unwrap_or(Outcome::NoEffect), format!("the server keeps {}", words.join(", ")))
 }
 
-/// The attacker's bytes are all one byte.
+/// Returns whether the content is the attacker's, which repeats one byte.
 fn is_own(content: &[u8]) -> bool {
     !content.is_empty() && content.iter().all(|byte| *byte == OWN)
 }
@@ -269,7 +269,7 @@ fn rename(item: Item) -> Vec<Item> {
     }]
 }
 
-/// Holds two files back, and passes them on with each other's bodies.
+/// Holds two files back, and forwards them with their bodies swapped.
 fn swapping() -> Edit {
     let (mut held, mut bodies) = (Vec::new(), 0);
     Box::new(move |item| {
@@ -292,7 +292,7 @@ fn swapping() -> Edit {
     })
 }
 
-/// Passes the handshake and the end on, and an upload of the attacker's own in between.
+/// Forwards the handshake and the end, and an upload of the attacker's in between.
 fn replacing(cast: &Cast, house: &House, dialect: Dialect) -> Result<(Plan, usize), LabError> {
     let letter = Letter { name: NAME, content: vec![OWN; SIZE] };
     let own = thief::own(cast, house.address(), dialect, &letter)?;
@@ -302,11 +302,11 @@ fn replacing(cast: &Cast, house: &House, dialect: Dialect) -> Result<(Plan, usiz
         Item::Body(_) => own.take().unwrap_or_default(),
         other @ Item::Message(_) => vec![other],
     };
-    // His hello was a session too.
+    // The attacker's hello was a session too.
     Ok((Plan::Edit(Box::new(edit)), 2))
 }
 
-/// In the middle of a body, between two blocks where it has blocks.
+/// Cuts the connection in the middle of a body; between two blocks if it has blocks.
 fn cuts(cast: &Cast, variant: Variant) -> Result<Vec<Play>, LabError> {
     let block = cast.server.modulus_bytes();
     let dialect = Dialect::of(variant);
@@ -333,7 +333,7 @@ fn cuts(cast: &Cast, variant: Variant) -> Result<Vec<Play>, LabError> {
 
 // ---- Recordings
 
-/// An upload through a relay, to be played again: what passed by.
+/// Records an upload through a relay.
 fn record(cast: &Cast, house: &House, dialect: Dialect, folder: &Path) -> Result<Seen, LabError> {
     let proxy = Proxy::start(vec![(Plan::Relay, house.address())])?;
     let letters = [letter(NAME)?];
@@ -343,7 +343,7 @@ fn record(cast: &Cast, house: &House, dialect: Dialect, folder: &Path) -> Result
     Ok(proxy.finish().pop().unwrap_or_default())
 }
 
-/// The client's bytes once more, to the same server.
+/// Replays the client's bytes to the same server.
 fn replayed(cast: &Cast, dialect: Dialect, way: &str, moved: bool) -> Result<Play, LabError> {
     let folder = cast.scratch()?;
     let house = House::open(&cast.server, &folder, "store")?;
@@ -374,13 +374,13 @@ fn say_again(server: SocketAddr, bytes: &[u8]) -> Result<(), LabError> {
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    // A refusal is a reset, and may come before the last byte.
+    // The server refuses by a reset, which may come before the last byte.
     let _ = socket.write_all(bytes).and_then(|()| socket.shutdown(Shutdown::Write));
     let _ = socket.read_to_end(&mut Vec::new());
     Ok(())
 }
 
-/// The server's answer to another connection.
+/// Replays the server's answer from another connection.
 fn answered(cast: &Cast, dialect: Dialect) -> Result<Play, LabError> {
     let folder = cast.scratch()?;
     let house = House::open(&cast.server, &folder, "store")?;
@@ -391,9 +391,9 @@ fn answered(cast: &Cast, dialect: Dialect) -> Result<Play, LabError> {
     Ok(distrust("word for word", &sent, &seen))
 }
 
-// ---- Somebody else's identity
+// ---- The identity of another server
 
-/// One upload for each plan, one after another; the last one counts.
+/// Sends one upload for each plan, one after another, and returns what was observed of the last.
 fn meet(
     cast: &Cast,
     dialect: Dialect,
@@ -414,7 +414,7 @@ fn meet(
     Ok((sent, proxy.finish().pop().unwrap_or_default()))
 }
 
-/// Whether the client sent nothing of the file to whom it met.
+/// Judges whether the client rejected the server and sent nothing of the file.
 fn distrust(way: &str, sent: &Sent, seen: &Seen) -> Play {
     let is_of_file = |item: &Item| {
         matches!(item, Item::Body(_) | Item::Message(Message::Filename(_) | Message::SessionKey(_)))
@@ -443,7 +443,8 @@ fn impostor(cast: &Cast, dialect: Dialect, way: &str, who: &Arc<Identity>) -> Re
     Ok(distrust(way, &sent, &seen))
 }
 
-/// Without a pin a neighbour is believed; with one, or met before, he is not: then it was the pin.
+/// Without a pin, another server of the same CA is accepted. If it is rejected with a pin or a known key, the pin was
+/// the reason.
 fn neighbours(cast: &Cast, dialect: Dialect) -> Result<Vec<Play>, LabError> {
     let control = impostor(cast, dialect, "", &cast.neighbour)?;
     let caught = |mut play: Play| {

@@ -1,7 +1,7 @@
-//! What an attack did, as plain values, and what PROTOCOL.md says that it does.
+//! The results of attacks, and the expected ones, as plain values.
 //!
-//! [`expected`] is the second table of PROTOCOL.md in these words. Nothing here looks at it while an attack is
-//! played: a [`Play`] is judged by what was seen, and compared afterwards.
+//! [`expected`] is the table of docs/protocol.md, section Attacks. A [`Play`] is judged by what was observed, and only
+//! then compared with the table.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Variant;
 
-/// A row of PROTOCOL.md's second table, "attack on the path".
+/// An attack on the path: a row of the table in docs/protocol.md, section Attacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attack {
@@ -25,7 +25,7 @@ pub enum Attack {
     Cut,
     /// Swap the name, swap whole bodies.
     Swap,
-    /// Replace everything with one's own upload.
+    /// Replace everything with an upload of the attacker's.
     Replace,
     /// Replay a recorded session to our server.
     Session,
@@ -40,7 +40,7 @@ pub enum Attack {
 }
 
 impl Attack {
-    /// All of them, in the table's order.
+    /// All attacks, in the order of the table.
     pub const ALL: [Self; 12] = [
         Self::Content,
         Self::Name,
@@ -56,7 +56,7 @@ impl Attack {
         Self::OtherCa,
     ];
 
-    /// As PROTOCOL.md calls it.
+    /// Returns the name of the attack in the table.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -76,42 +76,42 @@ impl Attack {
     }
 }
 
-/// What came of it.
+/// The result of an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was read.
+    /// The attacker read it.
     Read,
-    /// Not a piece of it was found in what passed by.
+    /// No piece of it was found in the bytes on the path.
     Hidden,
-    /// The server keeps something else than what was sent, under the name that was sent.
+    /// The server stored something other than what was sent, under the sent name.
     StoredAltered,
-    /// The server keeps it under a name that was not sent with it.
+    /// The server stored it under a name that was not sent with it.
     StoredUnderIt,
-    /// The server keeps what the attacker sent, as if the sender had.
+    /// The server stored the attacker's file as the sender's.
     Works,
-    /// The server refused it and keeps nothing of it.
+    /// The server refused it and stored nothing.
     Refused,
-    /// The server keeps nothing.
+    /// The server stored nothing.
     NothingStored,
-    /// The server keeps it once more.
+    /// The server stored a second copy.
     StoredAgain,
-    /// The server says that it has it already, and keeps one.
+    /// The server has the file already, and kept one copy.
     SameIsDone,
-    /// The client did not take who answered for its server, and sent nothing of the file.
+    /// The client rejected the server's identity, and sent nothing of the file.
     Distrusted,
-    /// The same, and without the pin it would have sent the file.
+    /// The client rejected the server's key because of the pin alone: without it, it would have sent the file.
     CaughtByPin,
-    /// The client took somebody else for its server, and sent the file.
+    /// The client accepted the attacker's identity, and sent the file.
     Believed,
-    /// The server keeps what was sent, as if nothing had been done.
+    /// The server stored what was sent; the attack had no effect.
     NoEffect,
-    /// None of these.
+    /// The observations do not fit any other outcome.
     Unclear,
 }
 
 impl Outcome {
-    /// A word or two, 12 characters at the most.
+    /// Returns a short name, of at most 12 characters.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -132,7 +132,7 @@ impl Outcome {
         }
     }
 
-    /// What the word means, for a legend.
+    /// Returns the meaning of the short name, for a legend.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the attacker got what he wanted.
+    /// Returns whether the attack succeeded.
     #[must_use]
     pub const fn harms(self) -> bool {
         matches!(
@@ -168,7 +168,7 @@ impl Outcome {
         )
     }
 
-    /// Whether something else than what was sent came to rest: "of the writing kind".
+    /// Returns whether the server stored something other than what was sent.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::StoredAltered | Self::StoredUnderIt | Self::Works)
@@ -181,20 +181,20 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What the sender learns when he asks for a receipt, the same attack played once more.
+/// What the sender learns if it requests a receipt and the attack is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Receipt {
-    /// He gets one, and it says what he sent.
+    /// The sender gets a valid receipt for what it sent.
     Holds,
-    /// He gets none that holds: his upload failed, and says why.
+    /// The sender gets no valid receipt; its upload fails with a reason.
     Noticed,
-    /// His uploads count as arrived although the server does not keep what he sent.
+    /// The sender's uploads count as arrived, although the server does not have what was sent.
     Deceived,
 }
 
 impl Receipt {
-    /// One word.
+    /// Returns a short name.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -205,43 +205,43 @@ impl Receipt {
     }
 }
 
-/// One way to play an attack, played.
+/// The result of one way to run an attack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Play {
-    /// Which way, in a few words.
+    /// The way, in a few words.
     pub way: String,
-    /// What was seen, judged.
+    /// The outcome, judged from what was observed.
     pub outcome: Outcome,
-    /// What was seen: at the sender, at the server, on the path.
+    /// What was observed at the sender, at the server and on the path.
     pub seen: String,
-    /// Whether the sender counts it as arrived when he asks for no receipt; `None` where there is no sender, or
-    /// nothing that should arrive.
+    /// Whether the sender counts the file as arrived without a receipt; `None` if there is no sender, or nothing that
+    /// should arrive.
     pub believed: Option<bool>,
-    /// With receipts; `None` where nobody sends anything that a receipt could be for.
+    /// What a receipt adds; `None` if there is nothing that a receipt could be for.
     pub receipt: Option<Receipt>,
-    /// What the sender was told then; empty without one.
+    /// What the client reported in the run with receipts; empty if there was none.
     pub told: String,
 }
 
-/// An attack against a variant: a cell of the table.
+/// The results of an attack against a variant: a cell of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// The row.
+    /// The attack: the row.
     pub attack: Attack,
-    /// The column.
+    /// The variant: the column.
     pub variant: Variant,
-    /// What PROTOCOL.md says, any of these; none: there is no such attack.
+    /// The expected outcomes, any of which is right; empty if the attack does not apply to the variant.
     pub expected: Vec<Outcome>,
-    /// What a receipt must be worth.
+    /// What a receipt is expected to add.
     pub expected_receipt: Option<Receipt>,
-    /// Each way to play it.
+    /// The results, one for each way to run the attack.
     pub plays: Vec<Play>,
-    /// Whether every play came out as expected.
+    /// Whether every result is as expected.
     pub as_expected: bool,
 }
 
 impl Cell {
-    /// Compares what was seen with PROTOCOL.md.
+    /// Compares results with the expected ones.
     #[must_use]
     pub fn new(attack: Attack, variant: Variant, plays: Vec<Play>) -> Self {
         let expected = expected(attack, variant).to_vec();
@@ -251,7 +251,7 @@ impl Cell {
         Self { attack, variant, expected, expected_receipt, plays, as_expected }
     }
 
-    /// The different outcomes, in the order in which they came.
+    /// Returns the distinct outcomes, in the order in which they were observed.
     #[must_use]
     pub fn observed(&self) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
@@ -263,7 +263,7 @@ impl Cell {
         outcomes
     }
 
-    /// What receipts were worth: the worst of all plays.
+    /// Returns what receipts added: the worst of all results.
     #[must_use]
     pub fn receipt(&self) -> Option<Receipt> {
         let of =
@@ -272,7 +272,7 @@ impl Cell {
     }
 }
 
-/// PROTOCOL.md, the second table of "What the variants protect".
+/// Returns the expected outcomes: the table in docs/protocol.md, section Attacks.
 #[must_use]
 pub const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
     use Attack as A;
@@ -285,7 +285,7 @@ pub const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
         (A::Content, Plain | Ap) | (A::Name, _) | (A::Relay, Ap) => &[O::Read],
         (A::Content | A::Relay, Cp1 | Cp2) => &[O::Hidden],
         (A::Flip, Plain | Ap) | (A::Blocks, Plain | Ap | Cp1) => &[O::StoredAltered],
-        // "Block garbled or refused".
+        // The block is refused, or garbled if its padding is valid by chance.
         (A::Flip, Cp1) => &[O::Refused, O::StoredAltered],
         (A::Flip | A::Blocks, Cp2) | (A::Session, Cp1 | Cp2) => &[O::Refused],
         (A::Cut, _) => &[O::NothingStored],
@@ -297,8 +297,8 @@ pub const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
     }
 }
 
-/// "With receipts every 'stored altered', 'stored under it' and 'works' of the writing kind is noticed by the
-/// sender." So is what the server refused or never got; reading is not, and the receipt holds.
+/// Returns what a receipt is expected to add. With receipts the sender notices every change of the stored file, and every
+/// file that the server refused or did not get. It does not notice a reader: then the receipt is valid.
 #[must_use]
 pub const fn expected_receipt(attack: Attack, variant: Variant) -> Option<Receipt> {
     use Attack as A;

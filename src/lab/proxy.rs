@@ -1,12 +1,12 @@
-//! Somebody on the path: takes a client's connection, passes it on to the server, and does what a [`Plan`] says.
+//! The attacker on the path: accepts a client's connection, forwards it to the server, and carries out a [`Plan`].
 //!
 //! ```text
 //!   client ── bytes ─► Decoder (net::wire) ─ items ─► Plan ─ items ─► bytes ──► server
-//!          ◄──────────────── as they are, unless the plan answers ─────────────
+//!          ◄──────────────── unchanged, unless the plan answers ───────────────
 //! ```
 //!
-//! It reads messages by the server's own decoder, and only the body of MODE 1 by its M1: what it edits is framed
-//! as A is, or not at all. Limits: bodies of [`LONGEST`] bytes, [`PATIENCE`] for a connection.
+//! It reads messages with the server's decoder, and a body of MODE 1 by its M1. So it edits only bodies in framing A, or
+//! without blocks. Limits: bodies of [`LONGEST`] bytes, [`PATIENCE`] for a connection.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,9 +18,9 @@ use rustix::net::sockopt;
 
 use crate::net::wire::{Decoder, Message, Mode, word};
 
-/// How long a connection may take, and how long one is waited for.
+/// The longest time to wait for a connection, and the longest duration of one.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes of a body that is collected.
+/// The largest body that is collected, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// A message with its body.
@@ -33,7 +33,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// As it goes over the wire.
+    /// Returns the bytes on the wire.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let with = |mode: Mode, m2: &[u8]| [&mode.word()[..], &word(m2.len() as u64), m2].concat();
@@ -42,63 +42,63 @@ impl Item {
             Self::Message(Message::Filename(name)) => with(Mode::Filename, name),
             Self::Message(Message::Authenticate(message)) => with(Mode::Authenticate, message),
             Self::Message(Message::SessionKey(key)) => with(Mode::SessionKey, key),
-            // The decoder gives the others only where it was told that blocks may follow, which nobody does here.
+            // The decoder returns the others only while blocks are expected, which this proxy never requests.
             Self::Message(_) => Mode::Close.word().to_vec(),
         }
     }
 }
 
-/// How a connection is cut.
+/// How the proxy cuts a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// The server sees an end in order, the client a reset.
+    /// The server sees an orderly end, the client a reset.
     InOrder,
     /// Both see a reset.
     Reset,
-    /// The server sees an end in order, and the client too, after its last byte: it is told that all went well.
+    /// Both see an orderly end, the client after its last byte: it must believe that the upload succeeded.
     Lie,
 }
 
-/// Changes what a client sends; called with each item.
+/// Replaces an item that the client sends by any number of items.
 pub type Edit = Box<dyn FnMut(Item) -> Vec<Item> + Send>;
 
-/// What is done with a connection.
+/// What the proxy does with a connection.
 pub enum Plan {
-    /// Everything is passed on as it comes.
+    /// Forwards everything unchanged.
     Relay,
-    /// Items are passed on as this gives them.
+    /// Forwards the items that this function returns.
     Edit(Edit),
-    /// The server gets so many bytes of the first body, and then this.
+    /// Forwards this many bytes of the first body, then cuts.
     Cut(usize, Cut),
-    /// The server gets nothing; these bytes answer MODE 3.
+    /// Forwards nothing, and answers MODE 3 with these bytes.
     Answer(Vec<u8>),
 }
 
-/// What passed by on one connection.
+/// What the proxy saw on one connection.
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
-    /// Every byte of the client's.
+    /// Every byte that the client sent.
     pub up: Vec<u8>,
-    /// Every byte of the server's that was passed on.
+    /// Every byte of the server that was forwarded.
     pub down: Vec<u8>,
-    /// What the client's bytes say, as far as they could be read.
+    /// The messages and bodies of the client, as far as they could be parsed.
     pub items: Vec<Item>,
 }
 
-/// Takes bytes, and gives whole items.
+/// Parses bytes into whole items.
 #[derive(Debug, Default)]
 pub struct Reader {
     decoder: Decoder,
-    /// Of a body, and how many bytes it will have.
+    /// The beginning of a body, and its length.
     body: Option<(Vec<u8>, usize)>,
-    /// Where the first body begins, on the connection.
+    /// Offset of the first body in the connection.
     first_body: Option<usize>,
-    /// They could not be read; nothing more is.
+    /// Whether the bytes could not be parsed; the rest is ignored.
     lost: bool,
 }
 
 impl Reader {
-    /// All items that end in these bytes.
+    /// Returns the items that end in these bytes.
     pub fn read(&mut self, mut bytes: &[u8]) -> Vec<Item> {
         let mut items = Vec::new();
         while !self.lost {
@@ -118,7 +118,7 @@ impl Reader {
                     match message {
                         None => break,
                         Some(Message::Data { length }) => {
-                            // A connection of ours is far shorter than memory.
+                            // The lab's connections are far shorter than the address space.
                             let here = usize::try_from(self.decoder.offset()).unwrap_or(usize::MAX);
                             self.first_body.get_or_insert(here);
                             match usize::try_from(length) {
@@ -136,46 +136,46 @@ impl Reader {
     }
 }
 
-/// Serves one connection for each plan, one after another, on a port of its own on loopback.
+/// A proxy on a loopback port that serves one connection for each plan, one after another.
 pub struct Proxy {
     address: SocketAddr,
     thread: JoinHandle<Vec<Seen>>,
 }
 
 impl Proxy {
-    /// Each plan comes with the server that its connection is passed on to.
+    /// Starts a proxy. Each plan comes with the address of the server to forward to.
     ///
     /// # Errors
-    /// No port, no thread.
+    /// No port or thread is available.
     pub fn start(plans: Vec<(Plan, SocketAddr)>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let thread = thread::Builder::new().name("upseal-lab-proxy".to_owned()).spawn(move || {
             let mut seen = Vec::new();
             for (plan, server) in plans {
-                // A connection that broke has shown what it has shown.
+                // If a connection breaks, what was seen until then counts.
                 let Ok(client) = accept(&listener) else { break };
-                seen.push(Way::open(client, server, plan).map(Way::run).unwrap_or_default());
+                seen.push(Link::open(client, server, plan).map(Link::run).unwrap_or_default());
             }
             seen
         })?;
         Ok(Self { address, thread })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits for its connections, and tells what passed by on each that came.
+    /// Waits for the connections, and returns what was seen on each.
     #[must_use]
     pub fn finish(self) -> Vec<Seen> {
         self.thread.join().unwrap_or_default()
     }
 }
 
-/// The next client, if one comes.
+/// Accepts the next client, or fails after [`PATIENCE`].
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timespec(PATIENCE)))?;
     if ready == 0 {
@@ -185,23 +185,23 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 fn timespec(time: Duration) -> Timespec {
-    // Both are far below their limits.
+    // Both numbers are far below the limits of their types.
     Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: i64::from(time.subsec_nanos()) }
 }
 
-/// A connection that is passed on.
-struct Way {
+/// A forwarded connection.
+struct Link {
     client: TcpStream,
-    /// `None`: nobody is there, or no longer.
+    /// The connection to the server; `None` if there is none, or no longer.
     server: Option<TcpStream>,
     plan: Plan,
     reader: Reader,
     seen: Seen,
-    /// The client will write no more.
+    /// Whether the client has ended its writing.
     finished: bool,
 }
 
-impl Way {
+impl Link {
     fn open(client: TcpStream, server: SocketAddr, plan: Plan) -> io::Result<Self> {
         client.set_nodelay(true)?;
         client.set_write_timeout(Some(PATIENCE))?;
@@ -216,7 +216,7 @@ impl Way {
         Ok(Self { client, server, plan, reader: Reader::default(), seen: Seen::default(), finished: false })
     }
 
-    /// To the end of both connections.
+    /// Forwards until both connections have ended.
     fn run(mut self) -> Seen {
         let until = Instant::now() + PATIENCE;
         let mut chunk = vec![0; 16 << 10];
@@ -224,7 +224,7 @@ impl Way {
         self.seen
     }
 
-    /// Waits for either side, and serves it. False: there is no more to do.
+    /// Waits for either side and forwards its bytes. Returns false if both have ended.
     fn turn(&mut self, chunk: &mut [u8], until: Instant) -> io::Result<bool> {
         let left = until.saturating_duration_since(Instant::now());
         let (client, server) = {
@@ -262,7 +262,7 @@ impl Way {
                 Ok(true)
             }
             Err(_) => {
-                // As the server did, so that the client sees what it would have seen.
+                // The server reset the connection, so the client must see a reset.
                 reset(&self.client);
                 Ok(false)
             }
@@ -310,7 +310,7 @@ impl Way {
         Ok(true)
     }
 
-    /// Passes on what is before the cut, and cuts. `begun`: where these bytes begin, on the connection.
+    /// Forwards what is before the cut, and cuts. `begun`: offset of these bytes in the connection.
     fn cut(&mut self, bytes: &[u8], begun: usize, after: usize, how: Cut) -> io::Result<bool> {
         let items = self.reader.read(bytes);
         let is_over = |item: &Item| matches!(item, Item::Message(Message::Close | Message::Authenticate(_)));
@@ -345,8 +345,8 @@ impl Way {
     }
 }
 
-/// The next close is a reset.
+/// Makes closing the socket send a reset.
 fn reset(socket: &TcpStream) {
-    // Failing, the other side sees an end in order, and the lab says what came of that.
+    // If it fails, the peer sees an orderly end, and the result shows it.
     let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }

@@ -1,7 +1,6 @@
-//! Where attacks are played: a CA, the identities that it signed and those that it did not, a server of this
-//! program for each play, and a sender.
+//! The setting of the attacks: a CA, identities that it signed and others, a server for each run, and a client.
 //!
-//! Everything is thrown away: keys in memory, folders when the [`Cast`] is dropped.
+//! Everything is temporary: keys are in memory, and folders are removed when the [`Cast`] is dropped.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -34,42 +33,42 @@ use crate::transfer::{Options, Transfer};
 use crate::trust::known::KnownServers;
 use crate::trust::{Anchor, facts};
 
-/// As the course's servers; 2048 bits show nothing else and take longer.
+/// Modulus length of the servers' keys in bits. 2048 bits give the same results and take longer.
 const SERVER_BITS: usize = 1024;
-/// Longer than any run.
+/// Validity of the certificates in days; longer than any run.
 const DAYS: u32 = 2;
-/// The name of both CAs: the second is somebody who calls himself the first.
+/// The name of both CAs: the second one impersonates the first.
 const CA: &str = "upseal lab CA";
 
-/// Who plays, and where.
+/// The identities, and the folder for the runs.
 pub struct Cast {
     folder: Scratch,
     plays: AtomicU32,
-    /// The CA's certificate, a file.
+    /// Path of the CA's certificate.
     pub ca: PathBuf,
-    /// The CA.
+    /// The CA that the client trusts.
     pub anchor: Arc<Anchor>,
-    /// The server.
+    /// The server's identity.
     pub server: Arc<Identity>,
-    /// Another one that the CA certified.
+    /// Another identity that the CA certified.
     pub neighbour: Arc<Identity>,
-    /// Certified by another CA of the same name.
+    /// An identity that another CA of the same name certified.
     pub stranger: Arc<Identity>,
-    /// Certified by the CA; its time is over.
+    /// An identity that the CA certified, and that has expired.
     pub expired: Arc<Identity>,
-    /// Certified by itself.
+    /// A self-signed identity.
     pub itself: Arc<Identity>,
 }
 
 impl Cast {
-    /// Makes keys and certificates, which takes some seconds, and a folder.
+    /// Creates keys and certificates, which takes some seconds, and a folder.
     pub fn gather() -> Result<Self, LabError> {
         let authority = Authority::new(CA, DAYS)?;
         let other = Authority::new(CA, DAYS)?;
         let read = |issued: &Issued| {
             Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem).map(Arc::new)
         };
-        // Its last second is this one.
+        // It expires within a second.
         let expired = authority.issue("upseal lab, expired", SERVER_BITS, 0)?;
         let anchor = Arc::new(Anchor::from_pem(authority.certificate_pem().as_bytes())?);
         let issued = authority.issue("upseal lab", SERVER_BITS, DAYS)?;
@@ -102,7 +101,7 @@ impl Cast {
         Ok(cast)
     }
 
-    /// A folder for one play.
+    /// Creates a folder for one run.
     pub fn scratch(&self) -> io::Result<PathBuf> {
         let folder = self.folder.0.join(self.plays.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&folder)?;
@@ -110,7 +109,7 @@ impl Cast {
     }
 }
 
-/// A folder that is new, readable for nobody else, and removed when this is dropped.
+/// A new folder that only this user can read, and that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -124,12 +123,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is in the folder for such things, and holds random bytes.
+        // If it fails, random bytes remain in the folder for temporary files.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A server of this program, with a folder and a history of its own.
+/// A server with a folder and a history of its own.
 pub struct House {
     server: Server,
     watcher: Arc<Watcher>,
@@ -137,7 +136,7 @@ pub struct House {
 }
 
 impl House {
-    /// Opens one in `folder`.
+    /// Starts a server in `folder`.
     pub fn open(identity: &Arc<Identity>, folder: &Path, name: &str) -> Result<Self, LabError> {
         let store = folder.join(name);
         let watcher = Arc::new(Watcher::default());
@@ -160,22 +159,22 @@ impl House {
         Ok(Self { server, watcher, store })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub const fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Where it keeps files.
+    /// Returns the folder that it stores files in.
     pub fn store(&self) -> &Path {
         &self.store
     }
 
-    /// What has happened once so many sessions have ended.
+    /// Waits until this many sessions have ended, and returns all events so far.
     pub fn after(&self, sessions: usize) -> Vec<Event> {
         self.watcher.after(sessions)
     }
 
-    /// What is in its folder, by name.
+    /// Returns the stored files, sorted by name.
     pub fn stored(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.store)? {
@@ -189,7 +188,7 @@ impl House {
     }
 }
 
-/// Keeps what a server says.
+/// Collects the events of a server.
 #[derive(Default)]
 struct Watcher {
     events: Mutex<Vec<Event>>,
@@ -222,7 +221,7 @@ impl Observer for Watcher {
     }
 }
 
-/// What our server refused, in its words.
+/// Returns the reasons for which the server refused something.
 pub fn refusals(events: &[Event]) -> Vec<&str> {
     let mut why = Vec::new();
     for event in events {
@@ -233,7 +232,7 @@ pub fn refusals(events: &[Event]) -> Vec<&str> {
     why
 }
 
-/// How files came to rest.
+/// Returns how the received files were stored.
 pub fn kept(events: &[Event]) -> Vec<Kept> {
     let kept = |event: &Event| if let Event::Received { kept, .. } = event { Some(*kept) } else { None };
     events.iter().filter_map(kept).collect()
@@ -242,48 +241,48 @@ pub fn kept(events: &[Event]) -> Vec<Kept> {
 /// A file to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// Its name.
+    /// The file's name.
     pub name: &'static str,
-    /// Its bytes.
+    /// The content.
     pub content: Vec<u8>,
 }
 
-/// An order to our client.
+/// What the client is to send.
 pub struct Order<'a> {
-    /// To whom.
+    /// The server's address, or the proxy's.
     pub address: SocketAddr,
-    /// How.
+    /// The dialect.
     pub dialect: Dialect,
-    /// What.
+    /// The files.
     pub letters: &'a [Letter],
-    /// Whether it asks for receipts.
+    /// Whether to request receipts.
     pub receipts: bool,
-    /// The pin.
+    /// The pin that the server's key must match.
     pub pin: Option<String>,
-    /// Where it remembers servers, and where its files are.
+    /// The folder for the known servers and the files.
     pub folder: &'a Path,
 }
 
-/// What the client says in the end.
+/// What the client reported.
 #[derive(Debug, Clone, Default)]
 pub struct Sent {
-    /// Of each file; those that had no end are missing.
+    /// The final state of each file; files without one are missing.
     pub states: Vec<State>,
-    /// Whether it took somebody for its server.
+    /// Whether the client accepted the server's identity.
     pub proven: bool,
 }
 
 impl Sent {
-    /// Whether it claims that all files arrived.
+    /// Returns whether the client reported that all files arrived.
     pub fn arrived(&self, letters: usize) -> bool {
         self.states.len() == letters && self.states.iter().all(State::has_arrived)
     }
 
-    /// In a few words.
+    /// Describes the states in a few words.
     pub fn words(&self) -> String {
         let mut words: Vec<String> = self.states.iter().map(said).collect();
         words.dedup();
-        if words.is_empty() { "the client came to no end".to_owned() } else { words.join("; ") }
+        if words.is_empty() { "the client did not finish".to_owned() } else { words.join("; ") }
     }
 }
 
@@ -296,7 +295,7 @@ fn said(state: &State) -> String {
     }
 }
 
-/// Sends files by the program's own client, from its threads to its events.
+/// Sends files with this program's client, through its transfer threads.
 pub fn send(cast: &Cast, order: &Order<'_>) -> Result<Sent, LabError> {
     let known = KnownServers::at(Some(order.folder.join("known")));
     let digest = if order.receipts { FileDigest::Sha256 } else { FileDigest::None };

@@ -1,26 +1,26 @@
-//! The result as text, for 80 columns: what was seen above what PROTOCOL.md says, and below it what a receipt adds.
+//! The results as text of 80 columns: what was observed, below it what is expected, and below that what a receipt adds.
 
 use std::fmt::Write as _;
 
 use super::outcome::{Attack, Cell, Outcome, Receipt};
 use crate::event::Variant;
 
-/// Columns of the first one, of the others, and of the text in them.
+/// Width in characters of the first column, of the others, and of the text in them.
 const LABEL: usize = 20;
 const COLUMN: usize = 15;
 const TEXT: usize = 14;
 
-/// Which signs stand before an outcome.
+/// The signs before an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signs {
-    /// ✓ and ✗.
+    /// The signs ✓ and ✗.
     Unicode,
-    /// + and !.
+    /// The signs + and !.
     Ascii,
 }
 
 impl Signs {
-    /// ✓: the attacker got nothing. ✗: he did.
+    /// Returns ✗ if the attack succeeded, ✓ otherwise.
     const fn of(self, outcome: Outcome) -> &'static str {
         match (self, outcome.harms()) {
             (Self::Unicode, true) => "✗",
@@ -45,7 +45,7 @@ impl Signs {
     }
 }
 
-/// The table, then what differs, then what the words mean.
+/// Returns the table, then the cells that differ, then a legend.
 #[must_use]
 pub fn text(cells: &[Cell], signs: Signs) -> String {
     let mut text = String::new();
@@ -67,16 +67,16 @@ pub fn text(cells: &[Cell], signs: Signs) -> String {
     text
 }
 
-/// One line that says how the whole ended.
+/// Returns one line that sums up the results.
 #[must_use]
 pub fn verdict(cells: &[Cell]) -> String {
     let played = cells.iter().filter(|cell| !cell.plays.is_empty()).count();
     let plays: usize = cells.iter().map(|cell| cell.plays.len()).sum();
     let wrong = cells.iter().filter(|cell| !cell.as_expected).count();
     let end = match wrong {
-        0 => "all as PROTOCOL.md says".to_owned(),
-        1 => "1 is not as PROTOCOL.md says".to_owned(),
-        n => format!("{n} are not as PROTOCOL.md says"),
+        0 => "all as docs/protocol.md says".to_owned(),
+        1 => "1 is not as docs/protocol.md says".to_owned(),
+        n => format!("{n} are not as docs/protocol.md says"),
     };
     format!("{played} cells, played in {plays} ways: {end}.")
 }
@@ -113,7 +113,7 @@ fn lines(text: &mut String, attack: Attack, row: &[&Cell], signs: Signs) {
     }
 }
 
-/// What was seen, and below it what was expected.
+/// Returns the lines of a cell: what was observed, and below it what is expected.
 fn column(cell: &Cell, signs: Signs) -> Vec<String> {
     if cell.plays.is_empty() && cell.expected.is_empty() {
         return vec![signs.dash().to_owned()];
@@ -131,13 +131,13 @@ fn column(cell: &Cell, signs: Signs) -> Vec<String> {
     lines
 }
 
-/// A new row is seen by its capital.
+/// Capitalises the name of an attack, so that a new row is easy to see.
 fn capital(words: &str) -> String {
     let mut chars = words.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Words in lines of at most `width` characters.
+/// Wraps words into lines of at most `width` characters.
 fn wrapped(words: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split(' ') {
@@ -177,7 +177,7 @@ fn legend(text: &mut String, cells: &[Cell], signs: Signs) {
     for outcome in seen {
         push(text, &format!("{} {:13} {}", signs.of(outcome), outcome.word(), outcome.meaning()));
     }
-    push(text, "=               what PROTOCOL.md says, \"What the variants protect\"");
+    push(text, "=               what docs/protocol.md says, section Attacks");
     let receipts: Vec<Receipt> = cells.iter().filter_map(Cell::receipt).collect();
     for (receipt, meaning) in [
         (Receipt::Holds, "the sender has a receipt for what he sent"),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_stands_above_what_is_expected() {
+    fn the_observed_outcome_is_above_the_expected_one() {
         let text = text(&flips(), Signs::Unicode);
         let table: Vec<&str> = text.lines().collect();
         assert_eq!(table[2], "Flip a bit of the   ✗ altered      ✗ altered      ✓ refused      ✗ altered");
@@ -231,7 +231,7 @@ mod tests {
             text.contains("≠ flip a bit of the body, CP2:\n    a way: altered\n        what was seen\n"),
             "{text}"
         );
-        assert_eq!(verdict(&flips()), "4 cells, played in 4 ways: 2 are not as PROTOCOL.md says.");
+        assert_eq!(verdict(&flips()), "4 cells, played in 4 ways: 2 are not as docs/protocol.md says.");
     }
 
     #[test]
@@ -247,6 +247,6 @@ mod tests {
             [true, false, true, false, true]
         );
         let unplayed = Cell::new(Attack::Flip, Variant::Plain, Vec::new());
-        assert!(!unplayed.as_expected, "what was not played is not as expected");
+        assert!(!unplayed.as_expected, "an attack that was not run is not as expected");
     }
 }

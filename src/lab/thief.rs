@@ -1,4 +1,4 @@
-//! What an attacker can work out from the bytes that pass by, and what he can make of his own.
+//! What an attacker can compute from the bytes on the path, and forge.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -20,15 +20,15 @@ use crate::net::stream::{Interrupter, Stream, Tcp};
 use crate::net::upload::{Content, Start};
 use crate::net::wire::Message;
 
-/// Bytes of a piece that is looked for: nobody guesses as many.
+/// Length in bytes of the pieces of content that are searched for; too long to match by chance.
 const PIECE: usize = 32;
-/// Of a Fernet token: version, time, IV before the ciphertext; the HMAC behind it.
+/// Bytes of a Fernet token before the ciphertext (version, time, IV) and after it (HMAC).
 const TOKEN_HEAD: usize = 25;
 const TOKEN_TAIL: usize = 32;
-/// Of AES-CBC.
+/// Block length of AES-CBC in bytes.
 const CIPHER_BLOCK: usize = 16;
 
-/// How many pieces of a file were found in what passed by, as it is or under base64, and of how many.
+/// Returns how many pieces of a file were found on the path, as they are or in base64, and the number of pieces.
 pub fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
     let mut heaps: Vec<Vec<u8>> = vec![seen.up.clone(), seen.down.clone()];
     for item in &seen.items {
@@ -42,7 +42,7 @@ pub fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
     (all.iter().filter(is_found).count(), all.len())
 }
 
-/// The first name that passed by.
+/// Returns the first file name on the path.
 pub fn name(seen: &Seen) -> Option<String> {
     seen.items.iter().find_map(|item| match item {
         Item::Message(Message::Filename(name)) => Some(String::from_utf8_lossy(name).into_owned()),
@@ -50,7 +50,7 @@ pub fn name(seen: &Seen) -> Option<String> {
     })
 }
 
-/// The smallest and the largest size that the first file can have, from the length of its body.
+/// Returns the smallest and the largest size that the first file can have, judged by the length of its body.
 pub fn size(seen: &Seen, variant: Variant, server: &ServerKey) -> Option<(usize, usize)> {
     let body = seen.items.iter().find_map(|item| match item {
         Item::Body(body) => Some(body),
@@ -71,21 +71,21 @@ pub fn size(seen: &Seen, variant: Variant, server: &ServerKey) -> Option<(usize,
     }
 }
 
-/// What is done to the blocks of a body.
+/// A change to the blocks of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// One bit in the middle.
+    /// Flips one bit in the middle.
     Flip,
-    /// The middle block is left out.
+    /// Drops the middle block.
     Drop,
-    /// It comes twice.
+    /// Repeats the middle block.
     Repeat,
-    /// It comes after the next.
+    /// Swaps the middle block with the next.
     Reorder,
 }
 
-/// A body with this done to its middle; in CP2 beneath the base64, so that the token is one in its form. What a
-/// block is, is 64 bytes where the variant has none.
+/// Changes the middle of a body. In CP2 the change is made beneath the base64, so that the token stays well-formed. For
+/// variants without blocks, a block is 64 bytes.
 pub fn change(variant: Variant, how: Change, body: Vec<u8>, server: &ServerKey) -> Vec<u8> {
     let (mut bytes, head, tail, block) = match variant {
         Variant::Plain | Variant::Ap => (body, 0, 0, 64),
@@ -114,8 +114,8 @@ pub fn change(variant: Variant, how: Change, body: Vec<u8>, server: &ServerKey) 
     if variant == Variant::Cp2 { URL_SAFE.encode_to_string(&bytes).into_bytes() } else { bytes }
 }
 
-/// MODE 4, 0 and 1 of an upload of the attacker's own, for this server: its certificate is all that it takes. The
-/// server signs a hello for it, and gets nothing else.
+/// Creates the MODE 4, 0 and 1 of an upload by the attacker. All that it needs is the server's certificate, which the
+/// server sends in its answer to a hello; the server gets nothing else.
 pub fn own(
     cast: &Cast,
     server: SocketAddr,
@@ -145,7 +145,7 @@ pub fn own(
     Ok(Reader::default().read(&bytes))
 }
 
-/// A connection whose writes are kept from some moment on, and go nowhere.
+/// A connection whose writes can be diverted into a log.
 struct Tap {
     tcp: Tcp,
     silent: Arc<AtomicBool>,

@@ -1,12 +1,12 @@
 //! The counters of one transfer: all that the hot path touches.
 //!
-//! Whoever moves bytes adds to a [`Meter`]; a sampler reads it 20 times a second and makes
+//! The threads that move bytes add to a [`Meter`]; a sampler reads it 20 times a second and makes
 //! [`crate::event::Snapshot`]s of it. No lock, no allocation, no channel.
 //!
-//! **Where the time goes** is measured for those who asked ([`Meter::measure`]): a race's lanes, on both sides. Then
-//! each step also reads its thread's CPU clock, which costs half a microsecond. A step begins when its stage has
-//! something to do, so its time is work, of the disk or of the processor; but a call to the socket also waits for the
-//! neighbour. There the processor's time is the work ([`Stage::Wire`]), and the rest is `blocked`.
+//! **Where the time goes** is measured on request ([`Meter::measure`]): for the lanes of a race, on both sides. Then each
+//! step also reads its thread's CPU clock, which costs half a microsecond. A step begins when its stage has something to
+//! do, so its time is work of the disk or of the processor. A call to the socket also waits for the peer: there the CPU
+//! time is the work ([`Stage::Wire`]), and the rest is `blocked`.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::event::Work;
 
-/// Where the time of a transfer goes.
+/// A stage of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading the file.
@@ -29,11 +29,11 @@ pub enum Stage {
     Open,
     /// Writing the received file, and making it durable.
     Store,
-    /// Waiting for the other side's last word.
+    /// Waiting for the peer's final answer.
     Wait,
 }
 
-/// Counters of one file. All of them only grow.
+/// The counters of one file. They only grow.
 #[derive(Debug)]
 pub struct Meter {
     origin: Instant,
@@ -46,20 +46,20 @@ pub struct Meter {
     /// Nanoseconds from `origin` to the last byte that moved.
     last: AtomicU64,
     stages: [AtomicU64; 6],
-    /// Whether steps are measured by the CPU clock, too.
+    /// Whether the CPU time of steps is measured too.
     measures: AtomicBool,
-    /// Nanoseconds in [`Stage::Wire`] without work; `stages` has the rest.
+    /// Nanoseconds in [`Stage::Wire`] without work; the work is in `stages`.
     blocked: AtomicU64,
-    /// Nanoseconds of the processor in all stages.
+    /// CPU time of all stages in nanoseconds.
     cpu: AtomicU64,
-    /// Threads that seal or open side by side.
+    /// Number of threads that seal or open in parallel.
     workers: AtomicU32,
-    /// The other side's meter of the same file, where that is in this process.
+    /// The peer's meter of the same file, if the peer is in this process.
     other: OnceLock<Arc<Meter>>,
     /// Whether steps are timed by [`simulated::now`].
     #[cfg(test)]
     simulates: AtomicBool,
-    /// A stage that is slower than it need be, and by how much in each step.
+    /// A stage that is slowed down, and by how much in each step.
     #[cfg(test)]
     slowed: OnceLock<(Stage, Duration)>,
 }
@@ -94,7 +94,7 @@ impl Meter {
         u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// The clock starts: the first byte of MODE 0 is about to move.
+    /// Starts the clock: the first byte of MODE 0 is about to be sent.
     pub fn start(&self, file_total: u64, wire_total: u64) {
         self.file_total.store(file_total, Relaxed);
         self.wire_total.store(wire_total, Relaxed);
@@ -103,34 +103,34 @@ impl Meter {
         self.last.store(now, Relaxed);
     }
 
-    /// Bytes of the file moved on.
+    /// Adds bytes of the file.
     pub fn add_file(&self, bytes: u64) {
         self.file.fetch_add(bytes, Relaxed);
         self.last.store(self.now(), Relaxed);
     }
 
-    /// Bytes moved over the wire.
+    /// Adds bytes on the wire.
     pub fn add_wire(&self, bytes: u64) {
         self.wire.fetch_add(bytes, Relaxed);
         self.last.store(self.now(), Relaxed);
     }
 
-    /// From now on it is measured what each step works at ([`Meter::work`]).
+    /// Starts to measure the work of each step ([`Meter::work`]).
     pub fn measure(&self) {
         self.measures.store(true, Relaxed);
     }
 
-    /// So many threads seal or open side by side from now on.
+    /// Sets the number of threads that seal or open in parallel.
     pub fn set_workers(&self, workers: usize) {
         self.workers.store(u32::try_from(workers).unwrap_or(u32::MAX), Relaxed);
     }
 
-    /// The other side's meter of the same file; the first that is given counts.
+    /// Sets the peer's meter of the same file. Only the first call has an effect.
     pub fn pair(&self, other: Arc<Self>) {
         let _ = self.other.set(other);
     }
 
-    /// The other side's meter, once it is known.
+    /// Returns the peer's meter, if it is known.
     #[must_use]
     pub fn other(&self) -> Option<&Arc<Self>> {
         self.other.get()
@@ -157,7 +157,7 @@ impl Meter {
         result
     }
 
-    /// Nanoseconds, by the clock that steps are timed by.
+    /// Returns the nanoseconds of the clock that times the steps.
     fn step_clock(&self) -> u64 {
         #[cfg(test)]
         if self.simulates.load(Relaxed) {
@@ -166,13 +166,13 @@ impl Meter {
         self.now()
     }
 
-    /// From now on steps are timed by [`simulated::now`].
+    /// Times the steps by [`simulated::now`].
     #[cfg(test)]
     pub(crate) fn simulate(&self) {
         self.simulates.store(true, Relaxed);
     }
 
-    /// From now on each step of this stage takes so much longer, by the simulated clock.
+    /// Lets each step of a stage take longer by `pause` of the simulated clock.
     #[cfg(test)]
     pub(crate) fn slow(&self, stage: Stage, pause: Duration) {
         let _ = self.slowed.set((stage, pause));
@@ -187,7 +187,7 @@ impl Meter {
         }
     }
 
-    /// Where the time went so far; `None` unless somebody [asked](Meter::measure) for it.
+    /// Returns where the time went so far; `None` unless it is [measured](Meter::measure).
     #[must_use]
     pub fn work(&self) -> Option<Work> {
         let micros = |stage| micros(&self.stages[stage as usize]);
@@ -204,43 +204,43 @@ impl Meter {
         })
     }
 
-    /// Time spent in a stage so far.
+    /// Returns the time spent in a stage so far.
     #[must_use]
     pub fn spent(&self, stage: Stage) -> Duration {
         Duration::from_nanos(self.stages[stage as usize].load(Relaxed))
     }
 
-    /// Bytes of the file so far.
+    /// Returns the bytes of the file so far.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.file.load(Relaxed)
     }
 
-    /// Bytes of the file in all; 0: not known.
+    /// Returns the size of the file in bytes; 0: unknown.
     #[must_use]
     pub fn file_total(&self) -> u64 {
         self.file_total.load(Relaxed)
     }
 
-    /// Bytes on the wire so far.
+    /// Returns the bytes on the wire so far.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
         self.wire.load(Relaxed)
     }
 
-    /// Bytes on the wire in all; 0: not known.
+    /// Returns the total of bytes on the wire; 0: unknown.
     #[must_use]
     pub fn wire_total(&self) -> u64 {
         self.wire_total.load(Relaxed)
     }
 
-    /// Time since [`Meter::start`]; zero before it.
+    /// Returns the time since [`Meter::start`]; zero before it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         since(&self.started, self.now())
     }
 
-    /// Time since the last byte moved; zero before [`Meter::start`].
+    /// Returns the time since the last byte moved; zero before [`Meter::start`].
     #[must_use]
     pub fn idle(&self) -> Duration {
         since(&self.last, self.now())
@@ -334,7 +334,7 @@ mod tests {
         const NAP: Duration = Duration::from_millis(20);
         let meter = Meter::default();
         meter.timed(Stage::Store, || ());
-        assert_eq!(meter.work(), None, "nobody asked");
+        assert_eq!(meter.work(), None, "it is not measured");
         meter.measure();
         for stage in [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait] {
             meter.timed(stage, || std::thread::sleep(NAP));

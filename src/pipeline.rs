@@ -1,17 +1,17 @@
-//! Ordered, bounded stages on named threads.
+//! A pipeline of ordered, bounded stages on named threads.
 //!
 //! ```text
-//!   produce ──► work ──► consume        each on a thread of its own; `consume` on the caller's
-//!      ▲         × n        │           work may have several, and what they finish is put back in order
-//!      └──── free slots ◄───┘           no slot is made on the way: as many items are in flight as there are slots
+//!   produce ──► work ──► consume        each on its own thread, `consume` on the caller's
+//!      ▲         × n        │           `work` may have several threads; their results are put back in order
+//!      └──── free slots ◄───┘           at most as many items are in flight as there are slots
 //! ```
 //!
-//! An item travels in a *slot*: the caller's own buffers, filled, worked on, used up, and filled again. So memory is
-//! bounded by the slots whatever the file's size, and a slow stage holds up those before it.
+//! An item travels in a *slot*: buffers of the caller that are filled, processed, consumed and filled again. So the slots
+//! bound the memory whatever the file's size, and a slow stage slows down those before it.
 //!
-//! **Ends.** The first error *in the order of the items* is the result, whichever stage had it; what came before it
-//! has been consumed, nothing after it. An error of `work` or `consume` cannot wake a `produce` that blocks (in a
-//! socket): for that there is `stop`. A panic in a stage goes on in the caller once all threads have ended.
+//! **Ends.** The first error *in the order of the items* is the result, whichever stage returned it. The items before it
+//! were consumed, those after it were not. An error of `work` or `consume` cannot wake a `produce` that is blocked in a
+//! socket; `stop` must do that. A panic in a stage is propagated to the caller once all threads have ended.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,23 +21,23 @@ use std::thread::{self, Builder, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// What `produce` says of the slot that it was given.
+/// What `produce` returns for the slot that it filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filled {
-    /// It holds an item, and another follows.
+    /// The slot holds an item, and another follows.
     More,
-    /// It holds the last item.
+    /// The slot holds the last item.
     Last,
 }
 
-/// No thread could be started for a stage.
+/// The error if no thread could be started for a stage.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start a thread: {0}")]
 pub struct NoThread(#[source] pub io::Error);
 
-/// An item on its way, and what has become of it.
+/// An item in the pipeline, and its result so far.
 struct Item<'a, S, E> {
-    /// From 0.
+    /// Position of the item, from 0.
     number: u64,
     last: bool,
     slot: &'a mut S,
@@ -46,16 +46,16 @@ struct Item<'a, S, E> {
 
 /// Runs items through three stages until the last, or the first error.
 ///
-/// `name` is the beginning of the threads' names. There are as many threads for the second stage as closures in
-/// `work` (at least one); each keeps its own state. With one, it sees the items in their order. `slots` are the items
-/// in flight, at least one; with fewer than three the stages wait for each other. `stop` is called at an error, and
-/// **MUST** make a blocked `produce` return.
+/// `name` is the prefix of the threads' names. The second stage has as many threads as there are closures in `work` (at
+/// least one), and each keeps its own state. A single one sees the items in their order. `slots` are the items in flight,
+/// at least one; with fewer than three the stages wait for each other. `stop` is called at an error, and **must** make a
+/// blocked `produce` return.
 ///
 /// # Errors
-/// The first of any stage, or [`NoThread`], and then nothing or only the beginning was consumed.
+/// The first error of any stage, or [`NoThread`]. Then only the items before the error were consumed.
 ///
 /// # Panics
-/// As a stage did.
+/// Panics if a stage panics.
 pub fn run<S: Send, E: Send + From<NoThread>>(
     name: &str,
     slots: &mut [S],
@@ -68,7 +68,7 @@ pub fn run<S: Send, E: Send + From<NoThread>>(
     run_on(thread, slots, produce, work, consume, stop)
 }
 
-/// The same, on threads that `thread` names and sizes.
+/// Implements [`run`]; `thread` configures each thread.
 fn run_on<S: Send, E: Send + From<NoThread>>(
     thread: impl Fn(&str) -> Builder,
     slots: &mut [S],
@@ -81,8 +81,8 @@ fn run_on<S: Send, E: Send + From<NoThread>>(
     let capacity = slots.len();
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
-        // No send on these can block: there are no more items than slots. One that fails means that the
-        // next stage has ended, and so must this.
+        // No send on these channels blocks, because there are no more items than slots. If a send fails, the next stage
+        // has ended, and this one must end too.
         let (free, to_fill) = bounded(capacity);
         let (filled, to_work) = bounded::<Item<'_, S, E>>(capacity);
         let (worked, to_consume) = bounded(capacity);
@@ -99,17 +99,17 @@ fn run_on<S: Send, E: Send + From<NoThread>>(
                 let work = move || process(&items, &worked, &mut step);
                 started = started.and_then(|()| keep(&mut threads, thread("work").spawn_scoped(scope, work)));
             }
-            // Last, so that nothing was produced if another thread is missing.
+            // Started last, so that nothing was produced if another thread could not be started.
             started = started.and_then(|()| keep(&mut threads, thread("fill").spawn_scoped(scope, produce)));
         }
-        // Ours would keep the stages waiting for each other at the end.
+        // The stages end when the senders and receivers of their neighbours are dropped.
         drop((to_work, worked));
         let result = match started {
             Ok(()) => in_order(&to_consume, &free, &mut consume),
             Err(none) => Some(Err(none.into())),
         };
         if !matches!(result, Some(Ok(()))) {
-            // First, so that what `stop` wakes is not asked for another item.
+            // Set first, so that a `produce` that `stop` wakes is not called for another item.
             ended.store(true, Ordering::SeqCst);
             stop();
         }
@@ -119,7 +119,7 @@ fn run_on<S: Send, E: Send + From<NoThread>>(
                 resume_unwind(panic);
             }
         }
-        // The last item is missing only when a thread has died, and then we are not here.
+        // The last item is missing only if a thread panicked, and then `resume_unwind` was called.
         result.unwrap_or(Ok(()))
     })
 }
@@ -167,13 +167,13 @@ fn process<'a, S, E>(
     }
 }
 
-/// `None`: the stages before ended without a last item.
+/// Consumes the items in order. Returns `None` if the earlier stages ended without a last item.
 fn in_order<'a, S, E>(
     items: &Receiver<Item<'a, S, E>>,
     free: &Sender<&'a mut S>,
     consume: &mut impl FnMut(&mut S) -> Result<(), E>,
 ) -> Option<Result<(), E>> {
-    // At most as many as there are slots.
+    // Holds at most as many items as there are slots.
     let mut early = BTreeMap::new();
     let mut next = 0;
     loop {
@@ -192,7 +192,7 @@ fn in_order<'a, S, E>(
         if item.last {
             return Some(Ok(()));
         }
-        // It fails when nothing more is produced.
+        // Sending fails when nothing more is produced.
         let _ = free.send(item.slot);
     }
 }
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// No system has so much memory for a stack.
+    /// A stack size that no system can allocate.
     const TOO_MUCH: usize = 1 << 60;
 
     #[test]

@@ -170,7 +170,7 @@ fn it_is_read_as_text_as_csv_and_as_json() {
 }
 
 #[test]
-fn an_upload_that_reached_nobody_is_among_the_failed() {
+fn an_upload_without_a_server_is_among_the_failed() {
     let home = Home::new();
     let (_bound, address) = common::unused_address();
     let address = address.to_string();
@@ -310,11 +310,11 @@ fn restart(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn a_restart_does_not_make_good_what_somebody_changed_in_the_folder() {
+fn a_restart_does_not_repair_files_that_were_changed_in_the_folder() {
     let home = received_by_a_server();
     let audit = || home.start(words("audit --store in --receipts kept", &[])).finish();
     assert_eq!(audit().code, Some(0));
-    // A byte more in a received file, and a file that nobody sent.
+    // A received file with one more byte, and a file that was not received.
     fs::write(home.path("in/a.txt"), "hello!").unwrap();
     fs::write(home.path("in/foreign.txt"), "I was not here").unwrap();
     let before = audit();

@@ -1,8 +1,8 @@
-//! The three charts: rate over time, seconds, where the time went.
+//! The three charts: rate over time, duration, where the time went.
 //!
-//! Colours are from a palette that colour-blind readers can tell apart (Okabe and Ito), and never alone: each line and
-//! bar has its name beside it. A page replaces them in the dark by their attributes ([`LANES`], [`STAGE_COLOURS`],
-//! [`INK`] …), so they are constants.
+//! The colours are from a palette that colour-blind readers can tell apart (Okabe and Ito). They never stand alone: each
+//! line and bar has its name beside it. In the dark theme the page replaces the colours by the attributes' values
+//! ([`LANES`], [`STAGE_COLOURS`], [`INK`] …), so they are constants.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -16,22 +16,22 @@ use crate::event::{LaneResult, Verdict};
 use crate::messages::race::{self, STAGES};
 use crate::messages::units;
 
-/// Pixels of a chart's width.
+/// Width of a chart in pixels.
 pub const WIDTH: u32 = 900;
-/// Text.
+/// Colour of text.
 pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
-/// Text that matters less.
+/// Colour of secondary text.
 pub const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6E);
-/// Lines behind the data.
+/// Colour of the grid.
 pub const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
-/// A lane's, in order.
+/// Colours of the lanes, in their order.
 pub const LANES: [RGBColor; 4] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
     RGBColor(0x00, 0x87, 0x5F),
     RGBColor(0xA8, 0x4D, 0x83),
 ];
-/// A stage's, in the order of [`STAGES`].
+/// Colours of the stages, in the order of [`STAGES`].
 pub const STAGE_COLOURS: [RGBColor; 6] = [
     RGBColor(0x56, 0xB4, 0xE9),
     RGBColor(0x00, 0x5A, 0x8D),
@@ -43,7 +43,7 @@ pub const STAGE_COLOURS: [RGBColor; 6] = [
 
 const FONT: &str = "sans-serif";
 const ROW: i32 = 40;
-/// Where bars begin, and the room behind them.
+/// Space in pixels before the bars and behind them.
 const LEFT: i32 = 150;
 const RIGHT: i32 = 110;
 
@@ -54,7 +54,7 @@ fn failed(why: impl std::fmt::Display) -> ReportError {
     ReportError::Charts(why.to_string())
 }
 
-/// A chart by itself.
+/// Draws one chart as an SVG document.
 fn alone(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, ReportError> {
     let mut svg = String::new();
     {
@@ -65,19 +65,19 @@ fn alone(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, R
     Ok(svg)
 }
 
-/// The rate of each lane over time; `None`: none arrived.
+/// Draws the rate of each lane over time; returns `None` if no lane finished.
 pub fn rates(report: &RaceReport) -> Result<Option<String>, ReportError> {
     let lines = lines(&report.verdict);
     if lines.is_empty() { Ok(None) } else { alone(RATES_HEIGHT, |area| draw_rates(area, &lines)).map(Some) }
 }
 
-/// How long each lane took.
+/// Draws the duration of each lane.
 pub fn seconds(report: &RaceReport) -> Result<String, ReportError> {
     let rows = rows(&report.verdict);
     alone(bars_height(rows.len()), |area| draw_seconds(area, &rows))
 }
 
-/// Where each lane's time went; `None`: it is not known of any.
+/// Draws where each lane's time went; returns `None` if no lane was measured.
 pub fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
     let rows = rows(&report.verdict);
     if rows.iter().all(|row| row.shares.is_empty()) {
@@ -86,7 +86,8 @@ pub fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
     alone(shares_height(rows.len()), |area| draw_shares(area, &rows)).map(Some)
 }
 
-/// All of them below each other, with the sentence, as one picture. Its numbers are in it as text for programs.
+/// Draws all charts below each other, with the result as a sentence, as one picture. Its metadata has the numbers for
+/// programs.
 pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
     let rows = rows(&report.verdict);
     let lines = lines(&report.verdict);
@@ -139,16 +140,16 @@ pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
     })?;
     let numbers = compact(report);
     let metadata =
-        format!("<!-- {MARK} -->\n<metadata id=\"numbers\">{}</metadata>\n", super::html::text(&numbers));
+        format!("<!-- {MARK} -->\n<metadata id=\"numbers\">{}</metadata>\n", super::markup::text(&numbers));
     let begin = svg.find('>').map_or(0, |end| end + 1);
     Ok(format!("{}\n{metadata}{}", &svg[..begin], &svg[begin..]))
 }
 
-/// Pixels of a line of the sentence, and of what is below it.
+/// Line height in pixels of the sentence, and of the subject below it.
 const SAID: u32 = 22;
 const SUBJECT: u32 = 18;
 
-/// The words in lines of at most so many characters, but for longer words.
+/// Wraps words into lines of at most `most` characters; a longer word gets a line of its own.
 fn lines_of(words: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
@@ -163,7 +164,7 @@ fn lines_of(words: &str, most: usize) -> Vec<String> {
     lines
 }
 
-/// Pixels are far below 2^31.
+/// Converts pixels, which are far below 2^31.
 const fn at(pixels: u32) -> i32 {
     pixels.cast_signed()
 }
@@ -185,7 +186,7 @@ fn bar(area: &Area<'_>, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> D
 
 const RATES_HEIGHT: u32 = 340;
 
-/// A lane that arrived: its name, its colour, and from when to when at which rate.
+/// The line of a lane that finished: its name, its colour and its rates over time.
 struct Line {
     name: String,
     colour: RGBColor,
@@ -193,14 +194,14 @@ struct Line {
     pieces: Vec<Piece>,
 }
 
-/// MiB of the file a second, over some time.
+/// The rate of a lane during a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece {
-    /// Seconds.
+    /// Start in seconds.
     pub from: f64,
-    /// Seconds.
+    /// End in seconds.
     pub to: f64,
-    /// MiB a second.
+    /// MiB of the file per second.
     pub rate: f64,
 }
 
@@ -217,8 +218,8 @@ fn lines(verdict: &Verdict) -> Vec<Line> {
         .collect()
 }
 
-/// The rate in pieces of a twenty-fourth of the lane's time at the least, in which something moved; the mean, where
-/// nothing else is known.
+/// Returns the rates of a lane over time. Each period is at least a 24th of the lane's time, and bytes moved in it. If the
+/// curve has too few points, the mean rate is returned.
 pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
     const MIB: f64 = 1_048_576.0;
     let shortest = lane.seconds / 24.0;
@@ -232,7 +233,7 @@ pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
             (from, before) = (to, point.bytes);
         }
     }
-    // What came behind the last piece belongs to it: the line ends where its lane did.
+    // The last piece includes what followed it, so that the line ends where its lane did.
     if let Some(last) = pieces.last_mut().filter(|last| last.to < lane.seconds) {
         let moved = last.rate * (last.to - last.from) + bytes.saturating_sub(before) as f64 / MIB;
         (last.to, last.rate) = (lane.seconds, moved / (lane.seconds - last.from));
@@ -262,7 +263,7 @@ fn draw_rates(area: &Area<'_>, lines: &[Line]) -> Drawn {
         .margin_bottom(4)
         .x_label_area_size(44)
         .y_label_area_size(72);
-    // Beside a lane that takes a hundred times longer the other would be a dot.
+    // Beside a lane that takes a hundred times longer, the other would be a dot.
     if longest > 8.0 * shortest {
         let first = shortest / 10.0;
         let chart = builder.build_cartesian_2d((first..longest * 1.05).log_scale(), rates).map_err(failed)?;
@@ -311,7 +312,7 @@ where
         let last = steps.last().copied();
         chart.draw_series(LineSeries::new(steps, line.colour.stroke_width(3))).map_err(failed)?;
         chart.draw_series(last.map(|last| Circle::new(last, 5, line.colour.filled()))).map_err(failed)?;
-        // Beside their ends the names of lanes that are alike would cover each other.
+        // At the ends of their lines, the names of similar lanes would overlap.
         bar(area, (x, 9), (x + 22, 13), line.colour)?;
         write(area, &line.name, (x + 30, 11), 14, INK)?;
         x += 60 + 9 * i32::try_from(line.name.chars().count()).unwrap_or(0);
@@ -319,7 +320,7 @@ where
     Ok(())
 }
 
-/// A number on an axis: three digits at the most where it is small.
+/// Formats a number on an axis; a small one has at most three digits.
 fn short(value: f64) -> String {
     let places = match value {
         v if v >= 10.0 => 0,
@@ -346,7 +347,7 @@ fn width() -> i32 {
     at(WIDTH) - LEFT - RIGHT
 }
 
-/// Pixels of a part of the bars' width.
+/// Converts a part (0 to 1) of the bars' width to pixels.
 fn pixels(part: f64) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and the width")]
     let pixels = (part.clamp(0.0, 1.0) * f64::from(width())).round() as i32;
@@ -402,7 +403,7 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
             bar(area, (from, middle - 12), (to, middle + 12), *colour)?;
             let words = units::permille(share.part);
             if to - from > 60 {
-                // On the dark ones in white.
+                // White on dark bars.
                 let on = if matches!(index, 1 | 3 | 4) { WHITE } else { ON_BRIGHT };
                 label(area, &words, (i32::midpoint(from, to), middle), 12, on, HPos::Center)?;
             }
@@ -416,5 +417,5 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
     Ok(())
 }
 
-/// Text on a bright bar, in the dark too.
+/// Colour of text on a bright bar, in both themes.
 const ON_BRIGHT: RGBColor = RGBColor(0x10, 0x14, 0x18);

@@ -1,4 +1,4 @@
-//! The page: charts, table, machine. One file, light and dark, to be printed.
+//! The HTML page: charts, table, machine. One file, with a light and a dark theme, that can be printed.
 
 use std::fmt::Write as _;
 
@@ -7,28 +7,13 @@ use plotters::style::RGBColor;
 use sha2::{Digest as _, Sha256};
 
 use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
+use super::markup::text;
 use super::rows::{Row, rows};
 use super::text::{command, compact, facts, subject, title};
 use super::{MARK, RaceReport, ReportError};
 use crate::messages::{race, units};
 
-/// Text and attribute values in HTML and XML.
-pub fn text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&#39;",
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// Looks whether the charts are drawn, and says so on the page's root: for a test in a browser. Nothing else runs.
+/// The only script of the page: checks that the charts are drawn, and sets an attribute of the root for a browser test.
 const CHECK: &str = "\
 (()=>{const root=document.documentElement,all=[...document.querySelectorAll('figure svg')];\
 const big=(e,w,h)=>{const b=e.getBBox();return b.width>w&&b.height>h};\
@@ -37,7 +22,7 @@ const drawn=s=>{const r=s.getBoundingClientRect();return r.width>200&&r.height>4
 root.dataset.charts=all.length;\
 root.dataset.drawn=all.length===Number(root.dataset.expected)&&all.every(drawn)})();";
 
-/// The whole page.
+/// Renders the page.
 pub fn page(report: &RaceReport) -> Result<String, ReportError> {
     let verdict = &report.verdict;
     let rows = rows(verdict);
@@ -94,7 +79,7 @@ fn figure(heading: &str, words: &str, svg: &str) -> String {
     )
 }
 
-/// A cell with the number itself for programs.
+/// Renders a table cell that also has the number for programs.
 fn number(value: f64, shown: &str) -> String {
     format!("<td data-value=\"{value}\">{}</td>", text(shown))
 }
@@ -156,7 +141,7 @@ fn hex(colour: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
-/// The light colour's variable, by its index; the same in the dark.
+/// Returns the CSS variable of a lane's colour, whose value depends on the theme.
 fn variable(colour: RGBColor) -> String {
     match LANES.iter().position(|lane| *lane == colour) {
         Some(at) => format!("var(--lane{at})"),
@@ -164,10 +149,10 @@ fn variable(colour: RGBColor) -> String {
     }
 }
 
-/// In the dark, in the order of [`LANES`].
+/// Colours of the lanes in the dark theme, in the order of [`LANES`].
 const DARK_LANES: [&str; 4] = ["#58A6E8", "#F0883E", "#3FB68B", "#D98BB8"];
 
-/// The page's style; the charts' colours are replaced by their attributes.
+/// Returns the style sheet. It replaces the charts' colours, which it finds by their attributes.
 fn style() -> String {
     let mut light = String::new();
     let mut dark = String::new();

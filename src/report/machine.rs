@@ -1,4 +1,4 @@
-//! Where a race ran, and with what.
+//! The machine and the program that a race ran on.
 
 use std::env;
 use std::fs;
@@ -9,42 +9,42 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::messages::{escape, shell_word};
 
-/// A machine and a program, as far as they bear on a race's numbers. Texts are escaped.
+/// The machine and the program of a race. Texts are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// Threads that it runs at once, as far as this program may use them; 0: not known.
+    /// The number of hardware threads that this program may use; 0: unknown.
     pub cores: usize,
-    /// The system and its kernel.
+    /// The operating system and its kernel.
     pub os: String,
     /// This program's version.
     pub upseal: String,
-    /// The compiler that made it.
+    /// The version of the compiler.
     pub rustc: String,
-    /// Whether it was made to be fast.
+    /// Whether the program was built with optimisation.
     pub optimised: bool,
-    /// As typed, quoted for a shell.
+    /// The command line, quoted for a shell.
     pub command: String,
-    /// When the race had ended: RFC 3339, UTC.
+    /// When the race ended: RFC 3339, UTC.
     pub date: String,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine and program, now.
     #[must_use]
     pub fn here() -> Self {
         let words = env::args_os().enumerate().map(|(at, word)| {
             let word = word.to_string_lossy().into_owned();
-            // Where it is installed says nothing, and names somebody's home.
+            // The path of the program may contain the user's name.
             shell_word(if at == 0 { "upseal" } else { &word })
         });
         Self {
-            cpu: shown(&cpu().unwrap_or_else(|| format!("not known ({})", env::consts::ARCH))),
+            cpu: shown(&cpu().unwrap_or_else(|| format!("unknown ({})", env::consts::ARCH))),
             cores: thread::available_parallelism().map_or(0, usize::from),
             os: shown(&os()),
             upseal: env!("CARGO_PKG_VERSION").to_owned(),
-            rustc: option_env!("UPSEAL_RUSTC").unwrap_or("not known").to_owned(),
+            rustc: option_env!("UPSEAL_RUSTC").unwrap_or("unknown").to_owned(),
             optimised: !cfg!(debug_assertions),
             command: shown(&words.collect::<Vec<_>>().join(" ")),
             date: clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -56,7 +56,7 @@ fn shown(text: &str) -> String {
     escape(text.trim()).to_string()
 }
 
-/// Linux says it there; other systems say it elsewhere, or nowhere.
+/// Returns the name of the processor, which only Linux has in this file.
 fn cpu() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name") || line.starts_with("Model"))?;

@@ -1,17 +1,18 @@
-//! A race's report: a page to hand in, or its numbers for other programs.
+//! Reports of races: a self-contained HTML page, or the numbers for other programs.
 //!
 //! ```text
 //!   Verdict ─┬─► Row (rows.rs): the numbers, derived once ─┬─► html.rs ─┐
-//!   machine.rs: where and with what ───────────────────────┼─► text.rs ─┼─► write: a temp, then a rename
+//!   machine.rs: the computer and the program ──────────────┼─► text.rs ─┼─► write: a temporary file, a rename
 //!                     chart.rs (plotters): three charts ───┴─► svg ─────┘   Markdown, CSV, JSON
 //! ```
 //!
-//! Each is one file that needs nothing else: no network, no script from elsewhere, no font. Names come from files and
-//! from servers, so they are escaped as on a screen, and then as the format wants it.
+//! Each report is one file without dependencies: no network, no third-party script, no font. Names come from files and
+//! servers, so they are escaped as for a terminal, and then as the format requires.
 
 mod chart;
 mod html;
 mod machine;
+mod markup;
 mod rows;
 mod text;
 
@@ -29,64 +30,64 @@ use crate::files::{Access, check_writable, replace};
 use crate::messages::Escaped;
 use crate::messages::race::sentence;
 
-/// Stands in the beginning of every report, by which one is known that may be replaced.
+/// The mark near the beginning of every report. A file with this mark may be overwritten.
 pub const MARK: &str = "upseal_race_report";
-/// Bytes of a beginning.
+/// The number of bytes that are searched for [`MARK`].
 const BEGINNING: u64 = 1024;
 
-/// All that a report says.
+/// The content of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RaceReport {
-    /// How the race ended.
+    /// The result of the race.
     pub verdict: Verdict,
-    /// Where it ran, and with what.
+    /// The machine and the program that it ran on.
     pub machine: Machine,
 }
 
 impl RaceReport {
-    /// Of a race on this machine that has just ended.
+    /// Creates the report of a race that has just ended on this machine.
     #[must_use]
     pub fn here(verdict: Verdict) -> Self {
         Self { verdict, machine: Machine::here() }
     }
 }
 
-/// What a report is written as.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A page with the charts.
+    /// An HTML page with the charts.
     Html,
-    /// The charts alone.
+    /// The charts as a picture.
     Svg,
-    /// A table for a text.
+    /// A Markdown text with tables.
     Markdown,
-    /// A row for each lane.
+    /// A CSV file with a row for each lane.
     Csv,
-    /// Everything.
+    /// A JSON document with all data.
     Json,
 }
 
-/// Why there is no report.
+/// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// Its name does not say what it is to be.
-    #[error("{}: a report's name ends in .html, .svg, .md, .csv or .json", Escaped::path(path))]
+    /// The file name has none of the supported extensions.
+    #[error("unsupported report format: {} (supported: .html, .svg, .md, .csv, .json)", Escaped::path(path))]
     Extension {
-        /// The name.
+        /// Path of the report.
         path: PathBuf,
     },
-    /// Somebody's file has the name.
-    #[error("{} is there already, and is no report of upseal's: it is not replaced", Escaped::path(path))]
+    /// Another file has the name.
+    #[error("{} exists and is not an upseal report; it was not overwritten", Escaped::path(path))]
     Occupied {
-        /// The name.
+        /// Path of the report.
         path: PathBuf,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write the report {}: {why}", Escaped::path(path))]
     Unwritable {
-        /// The name.
+        /// Path of the report.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: io::Error,
     },
     /// The charts cannot be drawn.
@@ -95,26 +96,30 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// What the user is told.
+    /// Returns the fault to show to the user.
     #[must_use]
     pub fn fault(&self) -> Fault {
         let (kind, blame, advice) = match self {
             Self::Extension { .. } => (FaultKind::Usage, Blame::User, "for example --report race.html"),
-            Self::Occupied { .. } => (FaultKind::Usage, Blame::User, "choose another name, or move it away"),
-            Self::Unwritable { .. } => (FaultKind::Local, Blame::User, ""),
-            Self::Charts(_) => {
-                (FaultKind::Broken, Blame::System, "report it; .json and .csv have the same numbers")
+            Self::Occupied { .. } => {
+                (FaultKind::Usage, Blame::User, "choose another name, or move the file away")
             }
+            Self::Unwritable { .. } => (FaultKind::Local, Blame::User, ""),
+            Self::Charts(_) => (
+                FaultKind::Broken,
+                Blame::System,
+                "please report the bug; .json and .csv reports have the same numbers",
+            ),
         };
         Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
     }
 }
 
 impl Format {
-    /// By the extension, whatever its case.
+    /// Returns the format by the extension, whose case is ignored.
     ///
     /// # Errors
-    /// It has none of these.
+    /// The extension is not supported.
     pub fn of(path: &Path) -> Result<Self, ReportError> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
@@ -128,10 +133,10 @@ impl Format {
     }
 }
 
-/// Whether a report could be written there: before a race, whose result would be lost. Leaves nothing there.
+/// Checks that a report can be written to `path`, before a race whose result would otherwise be lost. Leaves no file behind.
 ///
 /// # Errors
-/// The extension means nothing, somebody else's file is there, or no file can be made in that folder.
+/// The extension is not supported, another file is there, or no file can be created in the folder.
 pub fn check(path: &Path) -> Result<Format, ReportError> {
     let format = Format::of(path)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
@@ -152,7 +157,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Nothing is there, or a report of ours. A link is somebody's, wherever it leads.
+/// Returns whether `path` is free or an earlier report. A symbolic link is never overwritten.
 fn may_be_written(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(true),
@@ -161,28 +166,27 @@ fn may_be_written(path: &Path) -> io::Result<bool> {
         Ok(_) => {}
     }
     let mut beginning = Vec::new();
-    // A link that was planted since the line above is not followed either.
+    // A link that was created since the check above is not followed either.
     let file =
         open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
     File::from(file).take(BEGINNING).read_to_end(&mut beginning)?;
     Ok(beginning.windows(MARK.len()).any(|window| window == MARK.as_bytes()))
 }
 
-/// Writes the report whole, or not at all: into a file beside it, which then takes its place. An earlier report of
-/// upseal's is replaced, nothing else is.
+/// Writes the report atomically. An existing upseal report is overwritten; any other file is kept and reported as an error.
 ///
 /// # Errors
-/// [`ReportError`]; what was there is as it was.
+/// [`ReportError`]. An existing file is unchanged.
 pub fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
     let text = render(check(path)?, report)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
     replace(path, text.as_bytes(), Access::Usual).map_err(unwritable)
 }
 
-/// The report as text.
+/// Renders a report.
 ///
 /// # Errors
-/// Its charts cannot be drawn.
+/// The charts cannot be drawn.
 pub fn render(format: Format, report: &RaceReport) -> Result<String, ReportError> {
     match format {
         Format::Html => html::page(report),
@@ -193,7 +197,7 @@ pub fn render(format: Format, report: &RaceReport) -> Result<String, ReportError
     }
 }
 
-/// `MARK`'s key and all numbers, for the formats that carry them.
+/// The JSON document of a report. The key of the version is [`MARK`].
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(rename = "upseal_race_report")]
@@ -207,7 +211,7 @@ struct Document<'a> {
 fn document(report: &RaceReport) -> Document<'_> {
     Document {
         version: 1,
-        // It names lanes by what they are, never by what somebody called them.
+        // It contains no name from a file or a server.
         sentence: sentence(&report.verdict),
         machine: &report.machine,
         lanes: rows(&report.verdict),

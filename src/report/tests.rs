@@ -213,7 +213,7 @@ fn the_page_carries_the_numbers_in_its_cells_and_as_json() {
     let json = between(&page, "id=\"numbers\">", "</script>")[0];
     let read: Value = serde_json::from_str(json).unwrap();
     assert_eq!(serde_json::from_value::<Verdict>(read["verdict"].clone()).unwrap(), report().verdict);
-    let said = html::text(&sentence(&report().verdict));
+    let said = markup::text(&sentence(&report().verdict));
     assert!(page.contains(&format!("<p class=\"verdict\">{said}</p>")), "{said}");
 }
 
@@ -227,7 +227,7 @@ fn a_picture_carries_the_numbers_too() {
 }
 
 #[test]
-fn nobodys_name_is_markup_or_moves_the_cursor() {
+fn no_name_is_markup_or_moves_the_cursor() {
     for format in [Format::Html, Format::Svg] {
         let text = rendered(format);
         assert!(
@@ -335,7 +335,7 @@ fn a_posters_words_stay_in_the_picture() {
     // And none is lost.
     let all: String =
         texts.iter().map(|words| words.rsplit('>').next().unwrap().trim()).collect::<Vec<_>>().join(" ");
-    assert!(all.contains(&html::text(&sentence)), "{all}");
+    assert!(all.contains(&markup::text(&sentence)), "{all}");
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_report_is_written_whole_and_replaces_reports_only() {
         assert!(matches!(error, ReportError::Extension { .. }), "{name}: {error}");
     }
     fs::create_dir(path("folder.html")).unwrap();
-    // Before the race, and not behind it: in /proc nobody makes a file.
+    // The check is made before the race: no file can be created in /proc.
     for path in [path("folder.html"), path("none/a.html"), "/proc/a.html".into()] {
         assert_eq!(check(&path).unwrap_err().fault().kind, FaultKind::Local, "{path:?}");
     }

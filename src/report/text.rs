@@ -1,4 +1,4 @@
-//! Markdown, CSV and JSON.
+//! Reports as Markdown, CSV and JSON.
 
 use std::fmt::Write as _;
 
@@ -29,26 +29,26 @@ const COLUMNS: [&str; 16] = [
     "fault",
 ];
 
-/// Everything, with the verdict as it is.
+/// Renders all data as JSON.
 pub fn json(report: &RaceReport) -> String {
-    // Plain values of ours: none fails to serialise.
+    // Plain values always serialise.
     ascii(&serde_json::to_string_pretty(&document(report)).unwrap_or_default()) + "\n"
 }
 
-/// The same on one line, for other formats to carry.
+/// Renders all data as JSON on one line, to embed in other formats.
 pub fn compact(report: &RaceReport) -> String {
-    // Plain values of ours: none fails to serialise.
+    // Plain values always serialise.
     ascii(&serde_json::to_string(&document(report)).unwrap_or_default())
 }
 
-/// JSON that means the same, and holds no character that an editor could hide or turn around.
+/// Escapes all non-ASCII characters of JSON, so that no editor hides or reorders any of them.
 fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_ascii() && c != '\u{7f}' {
             out.push(c);
         } else {
-            // Beyond ASCII a character stands in a string only.
+            // Non-ASCII characters occur only in strings.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -57,13 +57,13 @@ fn ascii(json: &str) -> String {
     out
 }
 
-/// A row for each lane; the stages' parts are the last columns.
+/// Renders a CSV row for each lane; the stages' parts are the last columns.
 pub fn csv(report: &RaceReport) -> String {
     let stages = STAGES.map(|stage| format!("part_{}", race::stage(stage)));
     let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
     let mut text = spreadsheet::record(head);
     for row in rows(&report.verdict) {
-        // Plain values of ours: none fails to serialise.
+        // Plain values always serialise.
         let value = serde_json::to_value(&row).unwrap_or_default();
         let mut fields = vec![row.lane.to_string()];
         fields.extend(COLUMNS.map(|column| spreadsheet::cell(&value[column]).into_owned()));
@@ -76,7 +76,7 @@ pub fn csv(report: &RaceReport) -> String {
     text
 }
 
-/// A title, the sentence, a table, where the time went, and the machine.
+/// Renders a Markdown text: title, result, table, where the time went, machine.
 pub fn markdown(report: &RaceReport) -> String {
     let verdict = &report.verdict;
     let rows = rows(verdict);
@@ -142,12 +142,12 @@ fn perhaps(number: Option<f64>) -> String {
     number.map_or_else(|| "–".to_owned(), |number| number.to_string())
 }
 
-/// The page's title. The file's name is escaped as on a screen.
+/// Returns the title. The file's name is escaped as for a terminal.
 pub fn title(verdict: &Verdict) -> String {
     format!("A race: {}", escape(&verdict.name))
 }
 
-/// What every lane sent, and how.
+/// Describes what every lane sent, and how.
 pub fn subject(verdict: &Verdict) -> String {
     let course = match verdict.course {
         Course::InTurn => "one after the other",
@@ -165,12 +165,12 @@ pub fn subject(verdict: &Verdict) -> String {
     format!("Each lane sent the same {}, {course}, {laps}.{generated}", units::exact_bytes(verdict.bytes))
 }
 
-/// The command line, escaped as on a screen.
+/// Returns the command line, escaped as for a terminal.
 pub fn command(report: &RaceReport) -> String {
     escape(&report.machine.command).to_string()
 }
 
-/// Machine and program, but for the command line.
+/// Returns the facts about machine and program, except the command line.
 pub fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
     let (machine, engines) = (&report.machine, &report.verdict.engines);
     let made = if machine.optimised { "" } else { " (made for tests, and slower)" };
@@ -184,7 +184,7 @@ pub fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Text in Markdown that means nothing but itself.
+/// Escapes text for Markdown.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,8 +1,8 @@
-//! A second of arithmetic: what this side can do at the most, so that a first file has a price too.
+//! The calibration: a second of computing that shows how fast this machine is, for an estimate before the first upload.
 //!
-//! It is measured once and kept beside the history, with what it depends on: another upseal, other back ends or other
-//! processors measure anew. A file that cannot be read is measured over, and one that cannot be written is no
-//! reason to say anything.
+//! It is measured once and cached beside the history, with what it depends on: another version, other back ends or
+//! another number of processors measure again. A cache that cannot be read is measured again; a failure to write it is
+//! ignored.
 
 use std::fs;
 use std::num::NonZero;
@@ -24,17 +24,17 @@ use crate::digest::FileDigest;
 use crate::event::{Calibration, Engines, Padding, Speed, Variant};
 use crate::files::{Access, replace};
 
-/// For each of the seven measurements (one for what is clear, two for a token, two for each padding of CP1): two thirds
-/// of a second, and the warming up before each.
+/// The duration of each of the seven measurements (one for plaintext, two for a token, two for each padding of CP1): two
+/// thirds of a second in all, and the warm-up before each.
 const SLICE: Duration = Duration::from_millis(90);
-/// Between two looks whether a transfer still runs.
+/// The interval between two checks whether a transfer still runs.
 const LOOK: Duration = Duration::from_millis(100);
-/// Bytes of a step, as a transfer has them.
+/// Bytes of a step, as in a transfer.
 const STEP: usize = 256 << 10;
 /// Blocks of a step of CP1.
 const BLOCKS: usize = 64;
 
-/// What is kept.
+/// The content of the cache file.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
     version: String,
@@ -42,11 +42,11 @@ struct Kept {
     calibration: Calibration,
 }
 
-/// What was kept in this file, if it still holds; else what a second of work shows, which is kept there. While `is_busy`
-/// it waits: a transfer would suffer from it, and it from the transfer.
+/// Returns the cached calibration, if it is still valid; otherwise measures for a second and caches the result. While
+/// `is_busy`, it waits, so that calibration and transfer do not disturb each other.
 ///
 /// # Errors
-/// There is no randomness for a throwaway key.
+/// A throwaway key cannot be created.
 pub fn run(kept: Option<&Path>, is_busy: &dyn Fn() -> bool) -> Result<Calibration, IdentityError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if let Some(calibration) = kept.and_then(|path| read(path, cores)) {
@@ -69,20 +69,20 @@ fn read(path: &Path, cores: usize) -> Option<Calibration> {
     holds.then_some(kept.calibration)
 }
 
-/// Whole or not at all: two programs may do it at once.
+/// Writes the cache atomically, because two programs may do so at once.
 fn write(path: &Path, calibration: &Calibration) {
     let kept = Kept {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         engines: engines(),
         calibration: calibration.clone(),
     };
-    // Plain values of ours: none fails to serialise.
+    // Plain values always serialise.
     let Ok(text) = serde_json::to_vec_pretty(&kept) else { return };
-    // If not, it is measured again the next time.
+    // If it fails, the next start measures again.
     let _ = replace(path, &text, Access::Private);
 }
 
-/// Every way, each for a slice of time or a step, whichever takes longer.
+/// Measures each variant and padding, for a slice of time or one step, whichever takes longer.
 fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
     let (own, _) = authority::throwaway_of(authority::THROWAWAY_BITS)?;
     let bits = own.modulus_bytes() * 8;
@@ -94,7 +94,7 @@ fn measure(slice: &Slice<'_>) -> Result<Vec<Speed>, IdentityError> {
     Ok(speeds)
 }
 
-/// Plain and AP: the SHA-256, on either side.
+/// Measures Plain and AP: the SHA-256, on either side.
 fn clear(plain: &[u8], bits: usize, slice: &Slice<'_>) -> Speed {
     let mut clear = Clear::new(u64::MAX, FileDigest::Sha256);
     let rate = rate(slice, || {
@@ -110,7 +110,7 @@ fn token(plain: &[u8], bits: usize, slice: &Slice<'_>) -> Speed {
     let seal = rate(slice, || {
         token.clear();
         let mut to = TokenSealer::new(&key, plain.len() as u64, 0, FileDigest::Sha256);
-        // A step of its own size is what it was made for.
+        // The sealer was created for exactly these bytes.
         let whole = to.seal(plain, &mut token).and_then(|()| to.finish(&mut token));
         if whole.is_ok() { plain.len() } else { 0 }
     });
@@ -126,7 +126,7 @@ fn token(plain: &[u8], bits: usize, slice: &Slice<'_>) -> Speed {
     Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits, seal, open }
 }
 
-/// `None`: a key so short that no block holds a byte, which a throwaway one is not.
+/// Measures CP1. Returns `None` for a key whose blocks hold no byte, which a throwaway key is not.
 fn blocks(own: &Identity, padding: Padding, bits: usize, slice: &Slice<'_>) -> Option<Speed> {
     let key = own.server_key();
     let plain = vec![0x5a; BLOCKS * ServerKey::block_max(key.modulus_bytes(), padding)];
@@ -140,14 +140,14 @@ fn blocks(own: &Identity, padding: Padding, bits: usize, slice: &Slice<'_>) -> O
     (seal > 0.0 && open > 0.0).then_some(Speed { variant: Variant::Cp1, padding, bits, seal, open })
 }
 
-/// How long is measured, and when not.
+/// The duration of a measurement, and when to pause.
 struct Slice<'a> {
     time: Duration,
     is_busy: &'a dyn Fn() -> bool,
 }
 
-/// Bytes a second of a step that says how many it did; the first time warms up. What a transfer came into is measured
-/// again.
+/// Measures the rate of a step, which returns the bytes that it processed, in bytes per second. The first step is a warm-up.
+/// If a transfer begins meanwhile, the measurement is repeated.
 fn rate(slice: &Slice<'_>, mut step: impl FnMut() -> usize) -> f64 {
     loop {
         while (slice.is_busy)() {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_has_a_speed_and_cp1_is_the_slowest() {
+    fn every_variant_has_a_speed_and_cp1_is_the_slowest() {
         let speeds = measure(&Slice { time: Duration::ZERO, is_busy: &|| false }).unwrap();
         let of = |variant| speeds.iter().filter(move |speed| speed.variant == variant);
         assert_eq!(
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_transfer_runs_nothing_is_measured_and_what_it_came_into_is_measured_again() {
+    fn nothing_is_measured_while_a_transfer_runs_and_a_disturbed_measurement_is_repeated() {
         // Busy when first looked at; then again at the end of the first measurement.
         let busy = [true, false, true, false, false];
         let (looks, steps) = (Cell::new(0), Cell::new(0));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_used_as_long_as_it_is_about_this_program() {
+    fn the_cache_is_used_while_program_and_machine_are_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.json");
         let cores = 3;

@@ -1,13 +1,13 @@
-//! The uploads that were asked for: a state machine without IO, that is told what time it is.
+//! The queue of uploads: a state machine without IO. The caller passes the time.
 //!
 //! ```text
 //!   push ─► Waiting ─► (worker: Connecting … Sending) ─► Sent ─► Delivered
 //!              ▲  ▲                │                       │
 //!              │  └── retry ── Failed, Cancelled ◄─────────┤
-//!              └──────────── requeue, try_again ◄──────────┘  a neighbour was cancelled; it was cut
+//!              └──────────── requeue, try_again ◄──────────┘  a neighbour was cancelled; the connection broke
 //! ```
 //!
-//! A target may *rest* until a moment: what goes there waits, and the others pass by.
+//! A target may *rest* until a moment: its uploads wait, and those to other targets overtake them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use crate::event::{Dialect, Job, JobId, State, Target};
 
-/// What uploads must have in common to share a connection.
+/// The target and dialect that uploads must have in common to share a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Where to.
+    /// The server.
     pub target: Target,
-    /// How.
+    /// The dialect.
     pub dialect: Dialect,
 }
 
@@ -34,14 +34,14 @@ impl Route {
     }
 }
 
-/// What a cancel has to do beyond the queue.
+/// The result of cancelling an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It was waiting: it is cancelled now.
+    /// It was waiting, and is cancelled now.
     Now,
-    /// It is on a connection, which has to be interrupted.
+    /// It is being sent; its connection has to be interrupted.
     Interrupt,
-    /// It had ended, or never was.
+    /// It had ended, or does not exist.
     Nothing,
 }
 
@@ -49,27 +49,27 @@ pub enum Cancelled {
 struct Entry {
     job: Job,
     state: State,
-    /// The user wants it stopped; the worker has not noticed yet.
+    /// Whether the user cancelled it, and the worker has not noticed yet.
     cancelling: bool,
-    /// Tries that were cut since the user last asked for it.
+    /// Attempts whose connection broke, since the user last queued it.
     tries: u32,
-    /// Whether it is sent over a connection of its own, because it or a neighbour was refused.
+    /// Whether it is sent over its own connection, because it or a neighbour was refused.
     apart: bool,
 }
 
-/// All uploads that were not removed, by id, and the waiting ones in order.
+/// All uploads that were not removed, and the order of those that wait.
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// Sorted, since ids grow: thousands come at once, and those next to each other are used together.
+    /// Sorted by id. Ids grow, thousands are added at once, and neighbours are used together.
     entries: BTreeMap<JobId, Entry>,
-    /// Ids of the entries that are `Waiting`, and of no others, each once.
+    /// The ids of all entries that are `Waiting`, each exactly once.
     waiting: VecDeque<JobId>,
-    /// Where nothing goes before its moment.
+    /// Targets to which nothing is sent before the given moment.
     resting: HashMap<Target, Instant>,
 }
 
 impl Queue {
-    /// Puts an upload at the end. Says whether its id is new; if not, nothing happens.
+    /// Adds an upload at the end. Returns false, and does nothing, if its id is not new.
     pub fn push(&mut self, job: Job) -> bool {
         let id = job.id;
         if self.entries.contains_key(&id) {
@@ -81,13 +81,13 @@ impl Queue {
         true
     }
 
-    /// The route of the first waiting upload whose target does not rest now.
+    /// Returns the route of the first waiting upload whose target does not rest.
     pub fn next_route(&mut self, now: Instant) -> Option<Route> {
         self.resting.retain(|_, until| *until > now);
         self.first().and_then(|at| self.entries.get(&self.waiting[at])).map(|entry| Route::of(&entry.job))
     }
 
-    /// The next moment at which something that waits may go on.
+    /// Returns the next moment at which the rest of a target with waiting uploads ends.
     #[must_use]
     pub fn next_moment(&self) -> Option<Instant> {
         let waits = |target: &Target| {
@@ -96,19 +96,19 @@ impl Queue {
         self.resting.iter().filter(|(target, _)| waits(target)).map(|(_, until)| *until).min()
     }
 
-    /// Nothing goes to this target before then.
+    /// Lets a target rest until a moment.
     pub fn rest(&mut self, target: &Target, until: Instant) {
         self.resting.insert(target.clone(), until);
     }
 
-    /// Where the first stands whose target does not rest.
+    /// Returns the position of the first waiting upload whose target does not rest.
     fn first(&self) -> Option<usize> {
         self.waiting.iter().position(|id| {
             self.entries.get(id).is_some_and(|entry| !self.resting.contains_key(&entry.job.target))
         })
     }
 
-    /// Takes the first waiting upload if it goes this way; it is the worker's now.
+    /// Takes the first waiting upload for a worker, if it has this route.
     pub fn take(&mut self, route: &Route) -> Option<Job> {
         let at = self.first()?;
         let entry = self.entries.get_mut(&self.waiting[at])?;
@@ -120,7 +120,7 @@ impl Queue {
         Some(entry.job.clone())
     }
 
-    /// Takes every waiting upload that goes this way, in order: the way is closed.
+    /// Takes all waiting uploads of a route, in order, because the server cannot be used.
     pub fn take_all(&mut self, route: &Route) -> Vec<JobId> {
         let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| route.fits(&entry.job));
         let (alike, others): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(goes_it);
@@ -131,13 +131,13 @@ impl Queue {
         alike
     }
 
-    /// An upload that was taken.
+    /// Returns an upload.
     #[must_use]
     pub fn job(&self, id: JobId) -> Option<Job> {
         self.entries.get(&id).map(|entry| entry.job.clone())
     }
 
-    /// The worker says where an upload is.
+    /// Sets the state of an upload.
     pub fn set(&mut self, id: JobId, state: State) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.cancelling &= !state.is_final();
@@ -145,13 +145,13 @@ impl Queue {
         }
     }
 
-    /// Whether the user wants this one stopped.
+    /// Returns whether the user has cancelled an upload that is being sent.
     #[must_use]
     pub fn is_cancelling(&self, id: JobId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.cancelling)
     }
 
-    /// The user wants one stopped.
+    /// Cancels an upload.
     pub fn cancel(&mut self, id: JobId) -> Cancelled {
         match self.entries.get_mut(&id) {
             Some(entry) if entry.state == State::Waiting => {
@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// The user wants all stopped. Returns those that were waiting; the others are on a connection.
+    /// Cancels all uploads. Returns those that were waiting; the others are being sent.
     pub fn cancel_all(&mut self) -> Vec<JobId> {
         let waiting = mem::take(&mut self.waiting).into();
         for entry in self.entries.values_mut() {
@@ -179,14 +179,14 @@ impl Queue {
         waiting
     }
 
-    /// Puts a failed or cancelled upload at the end again. Says whether it was one.
+    /// Adds a failed or cancelled upload at the end again. Returns false if it is neither.
     pub fn retry(&mut self, id: JobId) -> bool {
         match self.entries.get_mut(&id) {
             Some(entry) if matches!(entry.state, State::Failed(_) | State::Cancelled) => {
                 entry.state = State::Waiting;
                 entry.tries = 0;
                 self.waiting.push_back(id);
-                // Whoever asks does not want to wait.
+                // The user does not want to wait for the end of the rest.
                 self.resting.remove(&entry.job.target);
                 true
             }
@@ -194,21 +194,21 @@ impl Queue {
         }
     }
 
-    /// The ids of all failed uploads, oldest first.
+    /// Returns the ids of all failed uploads, oldest first.
     #[must_use]
     pub fn failed(&self) -> Vec<JobId> {
         let failed = self.entries.values().filter(|entry| matches!(entry.state, State::Failed(_)));
         failed.map(|entry| entry.job.id).collect()
     }
 
-    /// The ids of all that are on a connection.
+    /// Returns the ids of all uploads that are being sent.
     #[must_use]
     pub fn running(&self) -> Vec<JobId> {
         let running = self.entries.values().filter(|e| e.state != State::Waiting && !e.state.is_final());
         running.map(|entry| entry.job.id).collect()
     }
 
-    /// Puts an upload back to the front, because its connection was stopped for another's sake.
+    /// Puts an upload back to the front, because its connection was stopped for the sake of another.
     pub fn requeue(&mut self, id: JobId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.state = State::Waiting;
@@ -217,8 +217,8 @@ impl Queue {
         }
     }
 
-    /// Puts an upload that was cut back to the front, unless it was tried too often. Says how many
-    /// tries have failed now; `None`: no more.
+    /// Puts an upload whose connection broke back to the front, and returns the number of failed attempts. Returns `None`
+    /// if it has no retries left.
     pub fn try_again(&mut self, id: JobId, retries: u32) -> Option<u32> {
         let entry = self.entries.get_mut(&id)?;
         if entry.tries >= retries || entry.cancelling {
@@ -230,33 +230,33 @@ impl Queue {
         Some(entry.tries)
     }
 
-    /// From now on an upload is sent over a connection of its own: only then a refusal names it.
+    /// Lets an upload be sent over its own connection, so that a refusal is about it.
     pub fn set_apart(&mut self, id: JobId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.apart = true;
         }
     }
 
-    /// Whether an upload is sent over a connection of its own.
+    /// Returns whether an upload is sent over its own connection.
     #[must_use]
     pub fn is_apart(&self, id: JobId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.apart)
     }
 
-    /// Tries of an upload that were cut.
+    /// Returns the number of attempts whose connection broke.
     #[must_use]
     pub fn tries(&self, id: JobId) -> u32 {
         self.entries.get(&id).map_or(0, |entry| entry.tries)
     }
 
-    /// How many wait for a target.
+    /// Returns the number of uploads that wait for a target.
     #[must_use]
     pub fn waiting_for(&self, target: &Target) -> usize {
         let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
         entries.filter(|entry| entry.job.target == *target).count()
     }
 
-    /// Forgets an upload that does not run. Says whether it did.
+    /// Removes an upload that is not being sent. Returns whether it was removed.
     pub fn remove(&mut self, id: JobId) -> bool {
         let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
         if self.entries.get(&id).is_some_and(idle) {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_way_takes_all_that_go_it_and_no_other() {
+    fn take_all_takes_the_uploads_of_one_route_and_no_other() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp1), (3, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         assert_eq!(queue.take_all(&route), [JobId(1), JobId(3)]);

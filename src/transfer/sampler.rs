@@ -1,4 +1,4 @@
-//! 20 times a second: Meter → Event.
+//! The sampler: reads the meters 20 times a second, and sends events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::record::Recorder;
 
-/// Between two samples of a transfer.
+/// The interval between two samples of a transfer.
 pub const INTERVAL: Duration = Duration::from_millis(50);
-/// The time constant of `rate_now`.
+/// The time constant of `rate_now` in seconds.
 const MEMORY: f64 = 0.8;
-/// Before this much time a rate is the mean: one burst into the kernel's buffers says nothing.
+/// The time in seconds before which `rate_now` is the mean rate, because a burst into the kernel's buffers is not a rate.
 const SETTLED: f64 = 0.2;
-/// Without a byte for so long a transfer is stalled, and has no ETA.
+/// The time without a byte after which a transfer is stalled and has no ETA.
 pub const STALLED: Duration = Duration::from_secs(2);
-/// Part of the mean rate below which a transfer hardly moves: what is left at such a rate is no ETA either.
+/// The part of the mean rate below which a transfer has no ETA.
 const CREEPING: f64 = 0.05;
 
-/// Reads the meters of what runs, and passes on what happens, to one channel.
+/// Reads the meters of running transfers, and forwards events to one channel.
 #[derive(Debug)]
 pub struct Sampler {
     watched: Mutex<Watching>,
     events: Sender<Event>,
     recorder: Arc<Recorder>,
-    /// Told when the first transfer begins, so that nobody ticks while nothing runs.
+    /// Gets a message when the first transfer begins, so that there are no ticks while nothing runs.
     awake: Sender<()>,
 }
 
 #[derive(Debug, Default)]
 struct Watching {
     tracks: HashMap<Track, Watched>,
-    /// Somebody ticks. Thousands of small files would wake them thousands of times.
+    /// Whether the control thread ticks. Otherwise thousands of small files would wake it thousands of times.
     ticking: bool,
 }
 
@@ -47,7 +47,7 @@ struct Watched {
 }
 
 impl Sampler {
-    /// Reports to `events`; `awake` (of capacity 1) gets a word when ticking becomes worth while.
+    /// Creates a sampler that reports to `events`. `awake`, of capacity 1, gets a message when ticks are needed.
     #[must_use]
     pub fn new(events: Sender<Event>, awake: Sender<()>) -> Self {
         Self { watched: Mutex::default(), events, recorder: Arc::default(), awake }
@@ -57,7 +57,7 @@ impl Sampler {
         self.watched.lock()
     }
 
-    /// Samples all that is watched. Says whether anything is.
+    /// Samples all watched transfers. Returns false if there are none.
     pub fn tick(&self) -> bool {
         let mut watched = self.watched();
         for (track, one) in &mut watched.tracks {
@@ -74,7 +74,7 @@ impl Observer for Sampler {
     }
 
     fn event(&self, event: Event) {
-        // Nobody listens any more when the program is about to end.
+        // The channel is closed when the program is about to end.
         let _ = self.events.send(event);
     }
 
@@ -83,7 +83,7 @@ impl Observer for Sampler {
         watched.tracks.insert(track, Watched { meter, rate: Rate::default() });
         if !watched.ticking {
             watched.ticking = true;
-            // Full: it has been told already.
+            // If the channel is full, the message is there already.
             let _ = self.awake.try_send(());
         }
     }
@@ -123,7 +123,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Bytes a second: now, in the mean, and at the most.
+/// Rates in bytes per second: present, mean and peak.
 #[derive(Debug, Default)]
 struct Rate {
     now: f64,
@@ -135,7 +135,7 @@ struct Rate {
 }
 
 impl Rate {
-    /// Time for what is left, where the rate says something of it.
+    /// Returns the time for the bytes that are left, if the rate is meaningful.
     fn eta(&self, left: u64, idle: Duration) -> Option<Duration> {
         let moves = idle < STALLED && self.now >= 1.0 && self.now >= CREEPING * self.mean;
         moves.then(|| Duration::from_secs_f64((left as f64 / self.now).min(1e9)))
@@ -150,7 +150,7 @@ impl Rate {
             return;
         };
         let dt = at.duration_since(then).as_secs_f64();
-        // Two samples at almost the same time would divide by almost nothing.
+        // Dividing by almost zero would give a random rate.
         if dt < 0.005 {
             return;
         }
@@ -160,7 +160,7 @@ impl Rate {
             self.now += (1.0 - (-dt / MEMORY).exp()) * (fresh - self.now);
             self.peak = self.peak.max(self.now);
         } else {
-            // What the kernel's buffers swallowed at once is no rate, and no peak.
+            // A burst into the kernel's buffers is neither a rate nor a peak.
             (self.now, self.peak, self.settled) = (fresh, fresh, true);
         }
     }

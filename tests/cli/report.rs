@@ -9,9 +9,9 @@ fn a_report_that_cannot_be_written_is_said_before_the_race() {
     let home = Home::new();
     std::fs::write(home.path("thesis.html"), "<p>mine</p>").unwrap();
     for (report, code, words) in [
-        ("race.pdf", 2, "race.pdf: a report's name ends in .html, .svg, .md, .csv or .json"),
-        ("race", 2, "a report's name ends in"),
-        ("thesis.html", 2, "thesis.html is there already, and is no report of upseal's"),
+        ("race.pdf", 2, "unsupported report format: race.pdf (supported: .html, .svg, .md, .csv, .json)"),
+        ("race", 2, "unsupported report format: race ("),
+        ("thesis.html", 2, "thesis.html exists and is not an upseal report"),
         ("none/race.html", 5, "cannot write the report none/race.html"),
     ] {
         let outcome = home.run(&["race", "--report", report, "a.txt"]);

@@ -1,32 +1,32 @@
-//! Which stage of a lane the others wait for.
+//! Finds the stage of a lane that the others wait for.
 //!
-//! A stage is *busy* for as much of the lane's time as its threads had work, each of them: a stage of two threads that
-//! worked for a second each in two seconds was busy for half of the time. The bottleneck is the stage that was busy for
-//! the largest part; a pipeline cannot go faster than it. [`shares`] are another thing: parts of all stage-seconds, as
-//! a bar shows them; stages run beside each other, so they say what costs most, and not what to wait for.
+//! A stage is *busy* while its threads have work: a stage of two threads that each worked for one of two seconds was busy
+//! for half of the time. The bottleneck is the stage that was busy for the largest part; a pipeline cannot be faster than
+//! it. [`shares`] are different: the stages' parts of the total working time. Stages run in parallel, so the largest share
+//! costs most, but need not be the bottleneck.
 
 use crate::event::{Variant, Work};
 use crate::messages::race;
 use crate::meter::Stage;
 
-/// Below this nobody was waited for: the lane was over before its stages had worked.
+/// The least part of the time that a bottleneck is busy. Below it the lane was too short to have one.
 const LITTLE: f64 = 0.05;
 
 /// A stage of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
-    /// Whether it is the server's.
+    /// Whether the stage is the server's.
     pub server: bool,
 }
 
-/// A bottleneck.
+/// The busiest stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bottleneck {
-    /// Where. [`Stage::Wait`]: beyond what we can see, in the server or on the way to it.
+    /// The stage. [`Stage::Wait`] means the server or the network, which the client cannot observe.
     pub place: Place,
-    /// For how much of the time it was busy, 0 to 1.
+    /// The part of the time that it was busy, 0 to 1.
     pub busy: f64,
 }
 
@@ -44,7 +44,7 @@ impl Bottleneck {
     }
 }
 
-/// The bottleneck of a lane that took `micros` so far; `None` if no stage had much to do, or nothing is known.
+/// Returns the bottleneck of a lane that has taken `micros` microseconds; `None` if no stage was busy enough.
 #[must_use]
 pub fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bottleneck> {
     let busy = |spent: u64, workers: u32| {
@@ -73,9 +73,9 @@ pub fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bottlenec
         .max_by(|a, b| a.busy.total_cmp(&b.busy))
 }
 
-/// What each stage has of all stage-seconds, 0 to 1, in the order of the file's way: read, seal, wire, open, store,
-/// wait. Both sides together where both are known. Then waiting is what passed after the last byte; otherwise it is
-/// also what passed in the socket without work, because nobody can say what the other side did.
+/// Returns each stage's part of the total working time, 0 to 1, in the order in which a file passes them: read, seal, wire,
+/// open, store, wait. Both sides are added if both are known. Then `wait` is the time after the last byte; otherwise it
+/// includes the time in the socket without work, because the client cannot tell what the server did.
 #[must_use]
 pub fn shares(work: &Work, server: Option<&Work>) -> [(Stage, f64); 6] {
     let both = |of: fn(&Work) -> u64| of(work).saturating_add(server.map_or(0, of));

@@ -260,7 +260,7 @@ fn every_path_fills_its_stages_on_both_sides() {
     }
 }
 
-/// The kernel alone moves what nobody hashes: sendfile here, splice there.
+/// Without hashing the kernel alone moves the bytes: sendfile on one side, splice on the other.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_kernel_moves_is_measured_too() {
@@ -279,7 +279,7 @@ fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
     assert!((found.busy - 0.7).abs() < 1e-9);
     let told = shares(&ours, None);
     assert!((told[5].1 - 700.0 / 1050.0).abs() < 1e-9, "{told:?}");
-    // The same beside a server of ours: what we waited for is known.
+    // With our own server it is known what the client waited for.
     let theirs = Work { open_us: 1800, workers: 2, ..Work::default() };
     let found = find(&ours, Some(&theirs), 1000).unwrap();
     assert_eq!(found.full_name(Variant::Cp2), "server's AES and HMAC");
@@ -290,7 +290,7 @@ fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
 }
 
 #[test]
-fn where_nobody_had_much_to_do_nobody_is_named() {
+fn a_lane_without_a_busy_stage_has_no_bottleneck() {
     let little = Work { seal_us: 40, workers: 1, ..Work::default() };
     assert_eq!(find(&little, Some(&little), 1000), None);
 }

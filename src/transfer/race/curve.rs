@@ -1,4 +1,4 @@
-//! How a lane went: the file's bytes over time, for a picture of it afterwards.
+//! The progress of a lane over time, for a chart.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -9,13 +9,13 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use crate::event::{MOST_POINTS, Point};
 use crate::meter::Meter;
 
-/// Between the first points. Lanes take between milliseconds and hours.
+/// The interval between the first points. Lanes take between milliseconds and hours.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Reads a meter until it is told to stop.
+/// Samples a meter until it is finished.
 pub(super) struct Recorder {
     stop: Sender<()>,
-    /// `None`: the system had no thread to give, and the lane has no curve.
+    /// `None`: no thread could be started, and the lane has no curve.
     thread: Option<JoinHandle<Vec<Point>>>,
 }
 
@@ -33,22 +33,22 @@ impl Recorder {
         Self { stop, thread: thread::Builder::new().name("upseal-curve".to_owned()).spawn(record).ok() }
     }
 
-    /// The curve, with what the meter says now as its end.
+    /// Stops sampling, and returns the curve with the present values as its end.
     pub(super) fn finish(self) -> Vec<Point> {
-        // It fails when the thread has ended already.
+        // Sending fails if the thread has ended already.
         let _ = self.stop.send(());
         self.thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 }
 
-/// As much as the server has opened, if it is ours; otherwise as the kernel took, whose buffers swallow the beginning
-/// at once.
+/// Returns the bytes that the server has opened, if it is in this process; otherwise those that the kernel took, whose
+/// buffers take the beginning at once.
 fn now(meter: &Meter) -> Point {
     let us = u64::try_from(meter.elapsed().as_micros()).unwrap_or(u64::MAX);
     Point { us, bytes: meter.other().map_or_else(|| meter.file_bytes(), |other| other.file_bytes()) }
 }
 
-/// Points at even distances, which double whenever there are too many.
+/// Points at even intervals, which double when there are too many.
 struct Curve {
     points: Vec<Point>,
     interval: Duration,
@@ -60,11 +60,11 @@ impl Curve {
     }
 
     fn add(&mut self, point: Point) {
-        // Before the first byte of MODE 0 there is no time.
+        // The clock starts at the first byte of MODE 0.
         if point.us == 0 {
             return;
         }
-        // One place is the end's.
+        // One place is reserved for the end.
         if self.points.len() + 1 >= MOST_POINTS {
             let mut keep = false;
             self.points.retain(|_| {

@@ -1,4 +1,4 @@
-//! The embedded servers as a race needs them: with keys of other lengths, and with their meters beside the lanes'.
+//! The embedded servers of a race: with keys of other lengths, and with their meters paired with the lanes'.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -21,19 +21,19 @@ use crate::transfer::dialer::Embedded;
 use crate::transfer::embedded::HostError;
 use crate::trust::Anchor;
 
-/// Bits of a session's number that tell its server from the others.
+/// The position, in a session's number, of the bits that identify its server.
 const NUMBERED: u32 = 32;
 
-/// What a server of this process tells, and which lane it is about.
+/// Assigns the events of the servers in this process to the lanes of a race.
 pub struct Hosts {
     observer: Arc<dyn Observer>,
-    /// Lanes that will send, by their own addresses.
+    /// Lanes that will send, by their local addresses.
     lanes: Mutex<HashMap<String, Expected>>,
-    /// Who sends what is about to be watched.
+    /// The peers of files whose meters are about to be watched.
     coming: Mutex<HashMap<Track, String>>,
-    /// Servers with keys of other lengths than the embedded one's, by these.
+    /// Servers with other key lengths than the embedded server's, by that length.
     servers: Mutex<HashMap<usize, (Server, Embedded)>>,
-    /// What arrives, and is not passed on.
+    /// Files whose events are not forwarded.
     hushed: Mutex<HashSet<Track>>,
 }
 
@@ -44,17 +44,17 @@ struct Expected {
     news: News,
 }
 
-/// Whether it is passed on that a lane's file arrives.
+/// Whether the events of a lane's file are forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
-    /// As that of any other file.
+    /// They are forwarded.
     Passed,
-    /// No: it is sent for the lane's steady rate only.
+    /// They are not: the file is sent to measure a steady rate only.
     Kept,
 }
 
 impl Hosts {
-    /// What their servers tell goes on to `observer`.
+    /// Creates the hosts; events are forwarded to `observer`.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Arc<Self> {
         Arc::new(Self {
@@ -66,22 +66,22 @@ impl Hosts {
         })
     }
 
-    /// From now on what comes from this address to a server of ours is the other side of `meter`'s lane.
+    /// Pairs what arrives from this address with the lane of `meter`.
     pub(super) fn expect(&self, from: SocketAddr, meter: Arc<Meter>, news: News) {
         self.lanes.lock().insert(from.to_string(), Expected { meter, news });
     }
 
-    /// Nothing more comes from there.
+    /// Ends the pairing of an address.
     pub(super) fn forget(&self, from: SocketAddr) {
         self.lanes.lock().remove(&from.to_string());
     }
 
-    /// Whether [`Hosts::with_key`] would take no time.
+    /// Returns whether [`Hosts::with_key`] need not create a key.
     pub(super) fn has_key(&self, bits: usize) -> bool {
         self.servers.lock().contains_key(&bits)
     }
 
-    /// A server with a key of `bits` bits. The first time it is made, which takes seconds; it runs until
+    /// Returns a server with a key of `bits` bits. The first call starts it, which takes seconds; it runs until
     /// [`Hosts::close`].
     pub(super) fn with_key(self: &Arc<Self>, bits: usize) -> Result<Embedded, HostError> {
         if let Some((_, embedded)) = self.servers.lock().get(&bits) {
@@ -108,10 +108,10 @@ impl Hosts {
         Ok(embedded)
     }
 
-    /// Ends those servers. Their sessions hold on to this, so that it would not happen by itself.
+    /// Stops these servers. Their sessions hold references to this, so dropping it would not stop them.
     pub fn close(&self) {
         let servers = std::mem::take(&mut *self.servers.lock());
-        // Dropping one stops it and joins its sessions.
+        // Dropping a server stops it and joins its sessions.
         drop(servers);
     }
 }

@@ -1,8 +1,8 @@
-//! The steady rate of a lane: what a race compares, and from which it extrapolates.
+//! The steady rate of a lane, which a race compares and extrapolates.
 //!
-//! A subject that is over in milliseconds says how long a connection's start and end take. A lane counts only if its
-//! bytes moved for [`LEAST`]. A smaller subject is sent again over a connection of its own, its bytes over and over, until
-//! that is reached or [`MOST`] bytes were sent.
+//! A transfer of milliseconds measures the start and the end of a connection. A lane counts only if its bytes moved for at
+//! least [`LEAST`]. A smaller file is sent again over another connection, repeated, until that is reached or [`MOST`] bytes
+//! were sent.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use crate::event::{Pace, Point};
 
-/// Time for which a lane's bytes must move.
+/// The least time that a lane's bytes must move.
 const LEAST: Duration = Duration::from_millis(250);
-/// Bytes with which a lane counts however fast they moved.
+/// The number of bytes with which a lane counts, however fast they moved.
 const MOST: u64 = 64 << 20;
-/// Tries to find a length.
+/// The number of attempts to find a length.
 pub(super) const ROUNDS: u32 = 6;
-/// Time that a try may take, as far as the one before it tells.
+/// The longest time that an attempt may take, extrapolated from the one before.
 const BEARABLE: Duration = Duration::from_secs(10);
-/// Bytes that are tried whatever they cost.
+/// The number of bytes that are tried however long they take.
 const CHEAP: u64 = 1 << 20;
-/// Bytes of a period that is repeated in memory.
+/// The largest period that is repeated in memory, in bytes.
 const SHORT: usize = 1 << 20;
-/// Part of the time in which the kernel's buffers swallow the beginning.
+/// The divisor of the time in which the kernel's buffers take the beginning.
 const START: u64 = 5;
 
-/// How long a lane's bytes moved, and how fast.
+/// How long the bytes of a lane moved, and how fast.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reading {
     bytes: u64,
@@ -37,7 +37,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Of a lane's curve, whose last point is its end.
+    /// Evaluates the curve of a lane, whose last point is its end.
     pub(super) fn of(curve: &[Point]) -> Option<Self> {
         let end = curve.last()?;
         let last = curve.iter().find(|point| point.bytes >= end.bytes)?;
@@ -50,12 +50,12 @@ impl Reading {
         Some(Self { bytes: end.bytes, moved: time(last.us), whole: time(end.us), steady })
     }
 
-    /// The steady rate, if the lane counts.
+    /// Returns the steady rate, if the lane counts.
     pub(super) fn pace(&self) -> Option<Pace> {
         self.steady.filter(|_| self.moved >= LEAST || self.bytes >= MOST)
     }
 
-    /// Bytes to try next; `None`: it counts, or would take too long to.
+    /// Returns the number of bytes to try next; `None` if the lane counts, or would take too long.
     pub(super) fn longer(&self) -> Option<u64> {
         if self.pace().is_some() || self.bytes == 0 {
             return None;
@@ -74,20 +74,20 @@ impl Reading {
     }
 }
 
-/// The beginning of a file, over and over. A short one is read once, and repeated in memory: a call of the system for
-/// every few bytes would be slower than the lane.
+/// The beginning of a file, repeated without end. A short one is read once and repeated in memory, because a system call
+/// for every few bytes would be slower than the lane.
 pub(super) struct Repeated {
     file: File,
-    /// Bytes of it that are repeated.
+    /// Bytes of the file that are repeated.
     period: u64,
-    /// Bytes up to the next beginning.
+    /// Bytes until the next repetition.
     left: u64,
-    /// A short period, several times; empty before the first read, and where the period is long.
+    /// A short period, several times; empty before the first read, and if the period is long.
     short: Vec<u8>,
 }
 
 impl Repeated {
-    /// From its beginning.
+    /// Repeats the first `period` bytes of a file.
     pub(super) const fn new(file: File, period: u64) -> Self {
         Self { file, period, left: period, short: Vec::new() }
     }

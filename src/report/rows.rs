@@ -52,7 +52,7 @@ pub struct Row {
 /// A stage's part of the working time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// Name of the stage, one of [`STAGES`].
+    /// Name of the stage.
     pub stage: String,
     /// The part, 0 to 1.
     pub part: f64,

@@ -120,7 +120,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
     assert_eq!(send(&home, &address, "a.txt").code, Some(4));
     let outcome = send(&home, &address, &format!("--pin {old} a.txt"));
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.err.contains(&format!("the pin replaces the key that was known, {new}")), "{outcome:?}");
+    assert!(outcome.err.contains(&format!("the pin replaces the known key {new}")), "{outcome:?}");
     assert_eq!(send(&home, &address, "a.txt").code, Some(0), "and is remembered");
 
     let removed = home.run(&["known", "remove", &address]);

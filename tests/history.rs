@@ -210,7 +210,7 @@ fn results_that_cannot_be_written_are_an_error() {
         assert_eq!(code, Some(5), "{line:?}: {err}");
         assert!(err.contains("upseal: cannot write the results to standard output: "), "{line:?}: {err}");
     }
-    // A reader that has seen enough is no error.
+    // A reader that has seen enough is not an error.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(program(&["history"], writer.into()), (Some(0), String::new()));

@@ -123,7 +123,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::NothingStored => "not stored",
             Self::StoredAgain => "stored again",
-            Self::SameIsDone => "same is done",
+            Self::SameIsDone => "already here",
             Self::Distrusted => "distrusted",
             Self::CaughtByPin => "pin catches",
             Self::Believed => "believed",
@@ -136,19 +136,19 @@ impl Outcome {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Read => "whoever is on the path has it",
-            Self::Hidden => "nothing of it was found in what passed by",
-            Self::StoredAltered => "the server keeps something else under the sent name",
-            Self::StoredUnderIt => "the server keeps it under a name not sent with it",
-            Self::Works => "the server keeps the attacker's file as the sender's",
-            Self::Refused => "the server refused it and keeps nothing",
-            Self::NothingStored => "the server keeps nothing",
-            Self::StoredAgain => "the server keeps a second copy",
-            Self::SameIsDone => "the server has it already, and keeps one copy",
-            Self::Distrusted => "the client sent nothing of the file: exit code 4",
-            Self::CaughtByPin => "distrusted by the pin alone: the CA's signature holds",
-            Self::Believed => "the client took somebody else for its server",
-            Self::NoEffect => "the server keeps what was sent",
+            Self::Read => "an eavesdropper can read it",
+            Self::Hidden => "no part of it was found in the bytes on the path",
+            Self::StoredAltered => "the server stored something else under the sent name",
+            Self::StoredUnderIt => "the server stored it under a name not sent with it",
+            Self::Works => "the server stored the attacker's file as the sender's",
+            Self::Refused => "the server refused it and stored nothing",
+            Self::NothingStored => "the server stored nothing",
+            Self::StoredAgain => "the server stored a second copy",
+            Self::SameIsDone => "the server has it already, and kept one copy",
+            Self::Distrusted => "the client sent nothing of the file (exit code 4)",
+            Self::CaughtByPin => "only the pin does not match: the CA's signature is valid",
+            Self::Believed => "the client accepted the attacker's identity",
+            Self::NoEffect => "the server stored what was sent",
             Self::Unclear => "none of these",
         }
     }
@@ -198,7 +198,7 @@ impl Receipt {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Holds => "holds",
+            Self::Holds => "valid",
             Self::Noticed => "noticed",
             Self::Deceived => "deceived",
         }

@@ -180,8 +180,8 @@ fn legend(text: &mut String, cells: &[Cell], signs: Signs) {
     push(text, "=               what docs/protocol.md says, section Attacks");
     let receipts: Vec<Receipt> = cells.iter().filter_map(Cell::receipt).collect();
     for (receipt, meaning) in [
-        (Receipt::Holds, "the sender has a receipt for what he sent"),
-        (Receipt::Noticed, "the sender's upload failed: he knows"),
+        (Receipt::Holds, "the sender has a receipt for what it sent"),
+        (Receipt::Noticed, "the sender's upload failed, so the sender knows"),
         (Receipt::Deceived, "the sender believes that all is well, and it is not"),
     ] {
         if receipts.contains(&receipt) {

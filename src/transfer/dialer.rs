@@ -29,7 +29,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 /// The running embedded server, as clients reach it.
 #[derive(Clone)]
 pub struct Embedded {
-    /// `ip:port`.
+    /// The address as `ip:port`.
     pub address: String,
     /// The throwaway CA that signed its certificate.
     pub anchor: Arc<Anchor>,

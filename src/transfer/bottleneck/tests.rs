@@ -150,7 +150,7 @@ struct Measured {
     micros: u64,
 }
 
-/// The bottleneck of a transfer by simulated clocks. It takes as long as its slowest stage: nobody waits for a
+/// The bottleneck of a transfer by simulated clocks. It takes as long as its slowest stage: no stage waits for a
 /// neighbour there.
 fn named(variant: Variant, size: u64, slow: Slow) -> &'static str {
     let Measured { client, server, .. } = transfer(variant, size, slow, FileDigest::Sha256, Clock::Simulated);

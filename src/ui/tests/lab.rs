@@ -51,7 +51,7 @@ fn the_latest_result_is_followed_and_the_end_is_shown_from_the_beginning() {
     let mut stage = over();
     assert!(stage.shows("all as the protocol says ✓") && stage.shows("Read the content"));
     stage.keys("G");
-    assert!(stage.shows("the server keeps the attacker's file as the sender's"), "the legend");
+    assert!(stage.shows("the server stored the attacker's file as the sender's"), "the legend");
 }
 
 #[test]

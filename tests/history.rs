@@ -87,17 +87,17 @@ fn without_a_history_nothing_is_said_and_none_is_made() {
     for line in ["history", "history --json", "history --csv --failed"] {
         let outcome = home.start(words(line, &[])).finish();
         assert_eq!(outcome.code, Some(0), "{line}");
-        assert!(outcome.err.starts_with("nothing was sent or received yet ("), "{outcome:?}");
+        assert!(outcome.err.starts_with("the history is empty ("), "{outcome:?}");
         assert_eq!(outcome.out.lines().count(), usize::from(line.contains("--csv")), "{outcome:?}");
     }
     fs::create_dir(home.path("recv_files")).unwrap();
     let outcome = home.run(&["audit"]);
     assert_eq!(outcome.code, Some(5));
-    assert!(outcome.err.starts_with("upseal: there is no history yet in "), "{outcome:?}");
+    assert!(outcome.err.starts_with("upseal: no history in "), "{outcome:?}");
     assert!(!home.history().exists());
     // The same of one that is empty.
     drop(History::open(&home.history()).unwrap());
-    assert!(home.run(&["history"]).err.starts_with("nothing was sent or received yet ("));
+    assert!(home.run(&["history"]).err.starts_with("the history is empty ("));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
     }
     assert_eq!(names(&home, "--server now:1 --since 1h"), ["recent"]);
     let nothing = home.run(&["history", "--name", "nothing"]);
-    assert_eq!((nothing.code, &*nothing.err), (Some(0), "the history has nothing that fits"));
+    assert_eq!((nothing.code, &*nothing.err), (Some(0), "no entry of the history matches"));
     for line in [
         "history --received --failed",
         "history --sent --received",
@@ -342,7 +342,7 @@ fn the_operator_accepts_a_file_as_it_is_and_only_that() {
     let accepted = audit("--accept a.txt --accept foreign.txt");
     assert_eq!(accepted.code, Some(1), "{accepted:?}");
     let lines: Vec<&str> = accepted.out.lines().collect();
-    assert_eq!(lines[0], format!("a.txt: accepted as it is: 6 bytes, SHA-256 {}", Digest::of(b"hello!")));
+    assert_eq!(lines[0], format!("a.txt: recorded as it is now: 6 bytes, SHA-256 {}", Digest::of(b"hello!")));
     assert_eq!(lines[2], "other.txt: it is in the folder, but not in the history");
     assert_eq!(restart(&home).len(), 1);
     let events = program::rows(&audit("--json --accept other.txt"));

@@ -280,6 +280,6 @@ fn certificates_are_asked_for_signed_and_shown() {
     assert!(outcome.err.contains("signed CN=group-7") && outcome.err.contains(&pin(&home, "two")));
     let bad = home.run(&["certs", "sign", "a.txt", "--ca-dir", "one"]);
     assert_eq!(bad.code, Some(5), "{bad:?}");
-    assert!(bad.err.contains("a.txt is not signed: it is not a certificate request"), "{bad:?}");
+    assert!(bad.err.contains("cannot sign a.txt: it is not a certificate request"), "{bad:?}");
     assert!(Path::new(&home.path("two/server_private_key.pem")).exists());
 }

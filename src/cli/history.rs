@@ -15,31 +15,33 @@ use crate::trust::known::normal;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct HistoryArgs {
-    /// Only what was sent.
+    /// Show only sent files
     #[arg(long, conflicts_with = "received")]
     pub sent: bool,
-    /// Only what was received.
+    /// Show only received files
     #[arg(long, conflicts_with_all = ["server", "failed"])]
     pub received: bool,
-    /// Only what was sent to this server.
+    /// Show only files sent to this server [default: all]
     #[arg(long, value_name = "HOST:PORT", value_parser = server)]
     pub server: Option<String>,
-    /// Only names that contain this text, whatever the case of its letters.
+    /// Show only names that contain this text, in any case [default: all]
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// Only what came after: 2026-11-22, 2026-11-22T14:00, or so long ago: 90min, 2h, 3 days, 1w.
+    /// Show only files since then: 2026-11-22T14:00, 2h, 3 days [default: all]
+    ///
+    /// A date (2026-11-22), a time (2026-11-22T14:00), or how long ago (90min, 2h, 3 days, 1w).
     #[arg(long, value_name = "DATE|DURATION")]
     pub since: Option<Since>,
-    /// Only what was sent and did not arrive as it was.
+    /// Show only sent files that did not arrive intact
     #[arg(long)]
     pub failed: bool,
-    /// At most so many, the newest; 0: all.
+    /// Show at most N, newest first; 0: all
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
-    /// Comma-separated values (RFC 4180), with a line of headings.
+    /// Print comma-separated values (RFC 4180) with a header line
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
-    /// One JSON object a line.
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -47,46 +49,46 @@ pub struct HistoryArgs {
 /// `upseal audit`.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// The folder of received files.
+    /// Folder of received files
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
-    /// Compare the receipts in this folder, too, and name those without a row.
+    /// Also compare the receipts in this folder [default: not compared]
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
-    /// Record this file as it is now, then compare. Several times for several files.
+    /// Record this file as it is now, then compare; repeatable [default: none]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub accept: Vec<String>,
-    /// One JSON object a line.
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// A file of the store, without a path.
+/// Parses the name of a file in the store, without a path.
 fn name(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && !text.contains('/') && text != "." && text != "..";
     is_name
         .then(|| text.to_owned())
-        .ok_or_else(|| "the name of a file in the store is expected, without a path".to_owned())
+        .ok_or_else(|| "expected the name of a file in the store, without a path".to_owned())
 }
 
-/// One spelling for each address, as in the known servers.
+/// Parses an address and returns its normal form, as in the list of known servers.
 fn server(text: &str) -> Result<String, String> {
-    normal(text).ok_or_else(|| "host:port is expected, or [v6 address]:port".to_owned())
+    normal(text).ok_or_else(|| "invalid address: expected host:port or [IPv6]:port".to_owned())
 }
 
-/// A moment, or how long ago it was.
+/// A point in time, absolute or relative to now.
 #[derive(Debug, Clone)]
 pub enum Since {
-    /// With its offset from UTC.
+    /// A time with its offset from UTC.
     At(Timestamp),
-    /// As the clock on the wall says it; a date alone is its midnight.
+    /// A local time. A date alone means midnight.
     Local(DateTime),
-    /// So long before now.
+    /// A duration before now.
     Ago(Span),
 }
 
 impl Since {
-    /// Milliseconds since 1970, UTC, for whoever lives in this zone. `None`: it is outside the calendar.
+    /// Returns milliseconds since 1970, UTC, in the time zone of `now`. `None`: outside the calendar.
     #[must_use]
     pub fn at_ms(&self, now: &Zoned) -> Option<i64> {
         let at = match self {
@@ -97,7 +99,7 @@ impl Since {
         Some(at.as_millisecond())
     }
 
-    /// The same, here and now.
+    /// Returns milliseconds since 1970, UTC, in the system's time zone.
     #[must_use]
     pub fn here_ms(&self) -> Option<i64> {
         self.at_ms(&clock::now().to_zoned(TimeZone::system()))
@@ -115,7 +117,7 @@ impl FromStr for Since {
             .or_else(|_| text.parse::<Span>().map(Self::Ago))
             .ok()
             .filter(|since| !matches!(since, Self::Ago(span) if span.is_negative()))
-            .ok_or_else(|| "a date like 2026-11-22 is expected, or a duration like 2h or 3 days".to_owned())
+            .ok_or_else(|| "expected a date like 2026-11-22, or a duration like 2h or 3 days".to_owned())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::event::{
 };
 
 /// Heading of the options that some third-party servers need.
-pub(super) const THIRD_PARTY_SERVERS: &str = "Options for third-party servers";
+const THIRD_PARTY_SERVERS: &str = "Options for third-party servers";
 
 /// Declares [`Key`] and [`Layer`].
 ///
@@ -96,7 +96,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Server to connect to [default: 127.0.0.1:4321; in the UI: the built-in server] [env: UPSEAL_TO]
+    /// Server to connect to [default: 127.0.0.1:4321; in the UI: its own] [env: UPSEAL_TO]
     #[arg(long, value_name = "HOST:PORT")]
     To to: String, (address, String::clone);
     /// Protocol variant [default: cp2] [env: UPSEAL_PROTOCOL]
@@ -109,30 +109,30 @@ settings! {
     #[arg(long, ignore_case = true)]
     Framing framing: Framing => framing;
     /// What follows CP1's last block in framings B to F [default: max in D, else none] [env: UPSEAL_TERMINATOR]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "BYTES", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     Terminator terminator: Terminator => terminator;
-    /// CA certificate that the server's must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
+    /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     Ca ca: PathBuf, (path, path_text);
     /// What the server is asked to sign [default: ascii] [env: UPSEAL_AUTH_MESSAGE]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     AuthMessage auth_message: AuthMessage => auth_message;
     /// How CP2's session key and token are written [default: fernet] [env: UPSEAL_KEY_FORM]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     KeyForm key_form: KeyForm => key_form;
     /// Bytes of the length before CP2's session key [default: 8] [env: UPSEAL_KEY_LENGTH_BYTES]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     KeyLengthBytes key_length_bytes: KeyLength => key_length;
     /// How CP1 sends an empty file [default: block] [env: UPSEAL_EMPTY]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     Empty empty: EmptyFile => empty;
     /// What MODE 0 carries as the file's name [default: base] [env: UPSEAL_NAME_AS]
-    #[arg(long, help_heading = THIRD_PARTY_SERVERS)]
+    #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     NameAs name_as: NameAs => name_as;
-    /// Require this server key [default: the known one, or any at first contact]
+    /// Require this server key [default: the known one, if any]
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     Pin pin: String, (pin_text, String::clone);
-    /// Require exactly this common name in the server's certificate [default: any]
+    /// Require this CN in the server's certificate [default: any]
     #[arg(long, value_name = "CN")]
     Expect expect: String, (common_name, String::clone);
 }

@@ -9,59 +9,67 @@ use crate::digest::Digest;
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
 pub enum Certs {
-    /// Make a CA and a server's two keys; never overwrites.
+    /// Create a CA and a server's two keys; never overwrites
     Init {
-        /// Where to write them.
+        /// Folder to write to
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
         dir: PathBuf,
-        /// Bits of the server key's modulus; the course's has 1024. The receipt key has as many, and at least 2048.
+        /// Bits of the server key's modulus
+        ///
+        /// The assignment's key has 1024. The receipt key has as many bits, and at least 2048.
         #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: u32,
-        /// Days until the server's certificates end.
+        /// Days until the server's certificates expire
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
-    /// Make a key and a request for a CA; never overwrites.
+    /// Create a key and a request for a CA; never overwrites
     Csr {
-        /// Where to write them.
+        /// Folder to write to
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
         dir: PathBuf,
-        /// The server's name, 1 to 64 characters.
+        /// Name of the server, 1 to 64 characters [default: none; required without --receipts]
         #[arg(long, value_name = "NAME", required_unless_present = "receipts")]
         cn: Option<String>,
-        /// Make the key that signs receipts, for the server whose certificate or request is in DIR.
+        /// Create the key that signs receipts
+        ///
+        /// It is for the server whose certificate or request is in DIR.
         #[arg(long, conflicts_with = "cn")]
         receipts: bool,
-        /// Bits of the key's modulus; the course's has 1024. A receipt key has at least 2048.
+        /// Bits of the key's modulus
+        ///
+        /// The assignment's key has 1024. A receipt key has at least 2048.
         #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: u32,
     },
-    /// Sign somebody's request with our CA.
+    /// Sign a certificate request with a CA
     Sign {
-        /// The request, PEM.
+        /// Certificate request, PEM
         #[arg(value_name = "CSR")]
         request: PathBuf,
-        /// The folder that `certs init` made, with the CA and its key.
+        /// Folder with the CA and its key (`upseal certs init`)
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
         ca_dir: PathBuf,
-        /// The CA's certificate, PEM, instead of --ca-dir.
+        /// Certificate of the CA, PEM [default: from --ca-dir]
         #[arg(long, value_name = "FILE", requires = "ca_key")]
         ca: Option<PathBuf>,
-        /// The CA's private key, PEM.
+        /// Private key of the CA, PEM [default: from --ca-dir]
         #[arg(long, value_name = "FILE", requires = "ca")]
         ca_key: Option<PathBuf>,
-        /// Days until the certificate ends.
+        /// Days until the certificate expires
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
-        /// Where to write the certificate, never over another file; stdout, when not given.
+        /// File to write; never overwrites [default: stdout]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Show what a certificate says, and the pin of its key.
+    /// Show a certificate and the pin of its key
     Show {
-        /// The certificate, PEM.
+        /// Certificate, PEM
         file: PathBuf,
-        /// Also say whether a client with this CA accepts it; exit code 4 if not.
+        /// Check the certificate against this CA, PEM [default: not checked]
+        ///
+        /// Exit code 4: a client with this CA does not accept it.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
@@ -71,18 +79,18 @@ pub enum Certs {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Known {
-    /// What to do with them; to list them, when not given.
+    /// What to do with known keys; without it, they are listed.
     #[command(subcommand)]
     pub command: Option<KnownCommand>,
-    /// How to list them.
+    /// Form of the list.
     #[command(flatten)]
     pub list: List,
 }
 
-/// How known servers are listed.
+/// `upseal known list`.
 #[derive(Debug, Clone, Args)]
 pub struct List {
-    /// One JSON object a line.
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -90,35 +98,35 @@ pub struct List {
 /// The subcommands of `upseal known`.
 #[derive(Debug, Subcommand)]
 pub enum KnownCommand {
-    /// List the known servers.
+    /// List the known servers
     List(List),
-    /// Take another key for a server's from now on. Ask its operator first.
+    /// Accept another key of a server; ask its operator first
     Accept {
-        /// The server.
+        /// Server
         #[arg(value_name = "HOST:PORT")]
         address: String,
-        /// The key; the server's key or receipt key that was last refused, when not given.
+        /// Key to accept [default: the key or receipt key that was refused last]
         #[arg(value_name = "sha256:HEX", value_parser = pin)]
         key: Option<String>,
-        /// The CA, PEM: needed where it is known under several, or not at all.
+        /// CA of the server, PEM [default: the only one it is known under]
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
-        /// Bits of the key, for a server that was never met.
+        /// Bits of the key, for a new server [default: unknown]
         #[arg(long, requires = "key", value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: Option<u32>,
     },
-    /// Forget a server: the next key that it shows is the first.
+    /// Forget a server; its next key counts as the first
     Remove {
-        /// The server.
+        /// Server
         #[arg(value_name = "HOST:PORT")]
         address: String,
-        /// The CA, PEM: needed where it is known under several.
+        /// CA of the server, PEM [default: the only one it is known under]
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
 }
 
-/// A fingerprint as it is typed, in one spelling.
+/// Parses a fingerprint and returns its normal form, `sha256:` and 64 digits.
 pub(crate) fn pin(text: &str) -> Result<String, String> {
     text.parse::<Digest>().map(|digest| format!("sha256:{digest}")).map_err(|why| why.to_string())
 }

@@ -1,4 +1,4 @@
-//! What stands behind a flag: the protocol's values by their names, lanes, amounts.
+//! Types of flag values: addresses to listen on, times, lanes of a race, sizes.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -9,26 +9,26 @@ use clap::ValueEnum;
 
 use crate::event::{Padding, Variant};
 
-/// Which part of the answer to MODE 3 comes first.
+/// The part of the MODE 3 reply that comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReplyOrder {
-    /// The handout's order.
+    /// The specified order.
     SignatureFirst,
-    /// As one known client expects it.
+    /// The order that one third-party client expects.
     CertFirst,
 }
 
-/// Where a server listens: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
+/// An address to listen on: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
-    /// As it was given.
+    /// The text of the flag.
     text: String,
-    /// Its addresses, at least one; the first that can be bound is.
+    /// Resolved addresses, at least one. The first that can be bound is used.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Bind {
-    /// Whether only programs of this machine can reach it.
+    /// Returns whether only programs on this machine can connect.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.addresses.iter().all(|address| address.ip().is_loopback())
@@ -48,11 +48,11 @@ impl FromStr for Bind {
         let mut addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
             Ok(addresses) => addresses.collect(),
             Err(_) if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) => {
-                return Err("an address and a port are expected, for example 127.0.0.1:4321".to_owned());
+                return Err("expected an address and a port, for example 127.0.0.1:4321".to_owned());
             }
             Err(why) => return Err(why.to_string()),
         };
-        // The default is an address of IPv4, and clients that know one address only take that.
+        // IPv4 first: clients that resolve only one address take that.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         if addresses.is_empty() {
             return Err("the name has no address".to_owned());
@@ -61,12 +61,12 @@ impl FromStr for Bind {
     }
 }
 
-/// A short time: `5ms`, `1s`.
+/// A pause of at most 2 s: `5ms`, `1s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap(pub Duration);
 
 impl Gap {
-    /// A client waits 10 s for the whole answer, which has three gaps.
+    /// A client waits 10 s for the whole reply, which has three gaps.
     const MAX: Duration = Duration::from_secs(2);
 }
 
@@ -74,13 +74,17 @@ impl FromStr for Gap {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let gap: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 5ms")?;
-        let gap = Duration::try_from(gap).map_err(|_| "it cannot be negative")?;
-        if gap > Self::MAX { Err("at most 2s, or clients give up".to_owned()) } else { Ok(Self(gap)) }
+        let gap: jiff::SignedDuration = text.parse().map_err(|_| "expected a time, for example 5ms")?;
+        let gap = Duration::try_from(gap).map_err(|_| "a time cannot be negative")?;
+        if gap > Self::MAX {
+            Err("too long: at most 2s, or clients give up".to_owned())
+        } else {
+            Ok(Self(gap))
+        }
     }
 }
 
-/// A time to wait: `90s`, `5min`.
+/// A time to wait, at most 24 h: `90s`, `5min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(pub Duration);
 
@@ -88,27 +92,27 @@ impl FromStr for Patience {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let time: jiff::SignedDuration = text.parse().map_err(|_| "a time is expected, for example 90s")?;
-        let time = Duration::try_from(time).map_err(|_| "it cannot be negative")?;
-        if time > Self::MAX { Err("at most 24h".to_owned()) } else { Ok(Self(time)) }
+        let time: jiff::SignedDuration = text.parse().map_err(|_| "expected a time, for example 90s")?;
+        let time = Duration::try_from(time).map_err(|_| "a time cannot be negative")?;
+        if time > Self::MAX { Err("too long: at most 24h".to_owned()) } else { Ok(Self(time)) }
     }
 }
 
 impl Patience {
-    /// A server that works longer than that on one connection does not answer any more.
+    /// A server that is silent for longer is not coming back.
     const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 }
 
-/// `cp1`, `cp1@HOST:PORT`, `cp1/pkcs1v15/2048`.
+/// One lane of a race: `cp1`, `cp1@HOST:PORT`, `cp1/pkcs1v15/2048`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneArg {
-    /// How.
+    /// Variant of the protocol.
     pub variant: Variant,
-    /// Of CP1's blocks; `None`: as every lane.
+    /// Padding of CP1's blocks; `None`: the race's.
     pub padding: Option<Padding>,
-    /// Modulus length of the embedded server's key; `None`: of the one that it has.
+    /// Modulus length of the embedded server's key in bits; `None`: the key that it has.
     pub bits: Option<usize>,
-    /// Where to; `None`: the embedded server.
+    /// Address of the server; `None`: the embedded server.
     pub address: Option<String>,
 }
 
@@ -117,13 +121,13 @@ impl FromStr for LaneArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, address) = match text.split_once('@') {
-            Some((_, "")) => return Err("an address must follow '@'".to_owned()),
+            Some((_, "")) => return Err("expected an address after '@'".to_owned()),
             Some((name, address)) => (name, Some(address.to_owned())),
             None => (text, None),
         };
         let (name, options) = name.split_once('/').map_or((name, None), |(name, more)| (name, Some(more)));
         let variant = <Variant as ValueEnum>::from_str(name, true)
-            .map_err(|_| format!("'{name}' is none of plain, ap, cp1, cp2"))?;
+            .map_err(|_| format!("unknown variant '{name}' (possible values: plain, ap, cp1, cp2)"))?;
         let mut lane = Self { variant, padding: None, bits: None, address };
         for option in options.into_iter().flat_map(|options| options.split('/')) {
             lane.set(option)?;
@@ -135,24 +139,30 @@ impl FromStr for LaneArg {
 impl LaneArg {
     fn set(&mut self, option: &str) -> Result<(), String> {
         if self.variant != Variant::Cp1 {
-            return Err(format!("'/{option}': only cp1 has a padding and a key to choose"));
+            return Err(format!("'/{option}' is for cp1 only, which has a padding and a key length"));
         }
         let is_new = match (<Padding as ValueEnum>::from_str(option, true), option.parse::<usize>()) {
             (Ok(padding), _) => self.padding.replace(padding).is_none(),
             (_, Ok(_)) if self.address.is_some() => {
-                return Err(format!("'/{option}': a server elsewhere has its own key"));
+                return Err(format!(
+                    "'/{option}' is for the built-in server only; another server has its own key"
+                ));
             }
             (_, Ok(bits)) if LANE_BITS.contains(&bits) => self.bits.replace(bits).is_none(),
-            _ => return Err(format!("'/{option}' is none of oaep, pkcs1v15, 1024, 2048, 4096")),
+            _ => {
+                return Err(format!(
+                    "unknown option '/{option}' (possible values: oaep, pkcs1v15, 1024, 2048, 4096)"
+                ));
+            }
         };
-        if is_new { Ok(()) } else { Err(format!("'/{option}' is one too many")) }
+        if is_new { Ok(()) } else { Err(format!("'/{option}' is given twice")) }
     }
 }
 
-/// Keys that a lane of a race may have in the embedded server, in bits.
+/// Key lengths that a lane can have in the embedded server, in bits.
 pub const LANE_BITS: [usize; 3] = [1024, 2048, 4096];
 
-/// An amount of bytes: `812`, `64KiB`, `8M`, `64GiB`.
+/// A number of bytes: `812`, `64KiB`, `8M`, `64GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);
 
@@ -167,10 +177,10 @@ impl FromStr for Size {
             "m" | "mib" => 20,
             "g" | "gib" => 30,
             "t" | "tib" => 40,
-            unit => return Err(format!("'{unit}' is none of KiB, MiB, GiB, TiB")),
+            unit => return Err(format!("unknown unit '{unit}' (possible values: KiB, MiB, GiB, TiB)")),
         };
-        let number: u64 = text[..digits].parse().map_err(|_| "a whole number is expected".to_owned())?;
-        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
+        let number: u64 = text[..digits].parse().map_err(|_| "expected a whole number".to_owned())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large: at most 2^64 - 1 bytes".to_owned())
     }
 }
 

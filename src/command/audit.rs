@@ -1,4 +1,4 @@
-//! `upseal audit`: whether the folder, the history and the receipts say the same.
+//! `upseal audit`: compares the folder, the history and the receipts.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use crate::cli::Audit;
 use crate::clock;
 use crate::crypto::receipt::{self as crypto, Fate, salted};
 use crate::digest::Digest;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Fault, FaultKind};
 use crate::history::audit::{self, Finding, Receipt, Summary, What};
 use crate::history::{Entry, Filter, History, HistoryError, Received, Recovered, Sent, store_path};
 use crate::messages::escape;
@@ -19,21 +19,17 @@ use crate::output;
 use crate::transfer::confirm;
 use crate::transfer::receipt_files::{self, EXTENSION};
 
-/// Compares them and names what differs, the first one first. 0: they agree; 1: they do not; 5: something
-/// could not be read.
+/// Compares them and prints each difference as it is found. Returns 0: they agree; 1: they differ; 5: something could not
+/// be read.
 ///
 /// # Errors
-/// The folder or the history cannot be read at all, or there is no history: exit code 5.
+/// The folder or the history cannot be read, or there is no history: exit code 5.
 pub fn run(args: &Audit) -> Result<u8, Fault> {
     let store = store_path(&args.store).map_err(|e| fault(&e))?;
     let (history, path) = existing()?;
     let Some(history) = history else {
-        return Err(Fault {
-            kind: FaultKind::Local,
-            blame: Blame::User,
-            what: format!("there is no history yet in {}", path.display()),
-            advice: "upseal serve makes one; UPSEAL_HISTORY names another".to_owned(),
-        });
+        return Err(Fault::local(format!("no history in {}", path.display()))
+            .with_advice("`upseal serve` creates it; UPSEAL_HISTORY names another file"));
     };
     let receipt = |row: &Entry| match &args.receipts {
         None => Receipt::None,
@@ -53,7 +49,7 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
             json(&Line::Accepted { name: escape(name).to_string(), size: row.size, sha256 });
         } else {
             let digest = row.digest.map(|digest| format!(", SHA-256 {digest}")).unwrap_or_default();
-            output::line(&format!("{}: accepted as it is: {} bytes{digest}", escape(name), row.size));
+            output::line(&format!("{}: recorded as it is now: {} bytes{digest}", escape(name), row.size));
         }
     }
     let mut summary = audit::run(&history, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
@@ -79,7 +75,7 @@ pub fn run(args: &Audit) -> Result<u8, Fault> {
     })
 }
 
-/// What the receipt of this row's file says, if this folder has one: `NAME.receipt`.
+/// Compares a row with its receipt in the folder, `NAME.receipt`, if there is one.
 fn receipt(folder: &Path, row: &Entry) -> Receipt {
     let path = folder.join(format!("{}{EXTENSION}", row.name()));
     if !path.is_file() {
@@ -97,14 +93,14 @@ fn receipt(folder: &Path, row: &Entry) -> Receipt {
     }
 }
 
-/// What the history knows of the receipts in a folder.
+/// Finds the receipts in a folder that no row of the history belongs to.
 struct Strays<'a> {
     folder: &'a Path,
-    /// The receipts that rows of sent files name, by their names in the folder.
+    /// Names of the receipts in the folder that rows of sent files refer to.
     named: HashSet<OsString>,
-    /// Those that were compared with a row of this store.
+    /// Names of the receipts that were compared with a row of this store.
     compared: HashSet<OsString>,
-    /// What was received, in any store, by size: the names under which it is stored, with its SHA-256.
+    /// Files received in any store, by size: stored name and SHA-256.
     received: HashMap<u64, Vec<(String, Digest)>>,
 }
 
@@ -113,7 +109,7 @@ impl<'a> Strays<'a> {
         let this = store_path(folder)?;
         let mut parents: HashMap<PathBuf, bool> = HashMap::new();
         let mut is_this = |parent: &Path| {
-            // A folder that is gone is not this one.
+            // A folder that no longer exists is another one.
             let same = || parent.canonicalize().is_ok_and(|parent| parent == this);
             *parents.entry(parent.to_owned()).or_insert_with(same)
         };
@@ -131,7 +127,7 @@ impl<'a> Strays<'a> {
                 | Entry::Recovered(Recovered { name, size, digest: Some(digest), .. }) => {
                     received.entry(size).or_default().push((name, digest));
                 }
-                // Unhashed, it cannot be what a receipt is about.
+                // A receipt is about a SHA-256.
                 Entry::Sent(_) | Entry::Received(_) | Entry::Recovered(_) => {}
             }
         }
@@ -140,7 +136,7 @@ impl<'a> Strays<'a> {
         Ok(Self { folder, named, compared, received })
     }
 
-    /// Names every receipt of which there is no row.
+    /// Reports every receipt without a row.
     fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), HistoryError> {
         let listed = receipt_files::list(self.folder)
             .map_err(|why| HistoryError::Store { path: self.folder.to_owned(), why })?;
@@ -164,7 +160,7 @@ impl<'a> Strays<'a> {
         Ok(())
     }
 
-    /// How many files it calls stored that nobody has a row of.
+    /// Returns the number of files in a receipt that are stored according to it, and have no row.
     fn strange(&self, receipt: &crypto::Receipt) -> usize {
         let has_row = |entry: &&crypto::Entry| match &entry.fate {
             Fate::Missing(_) => true,
@@ -198,15 +194,15 @@ fn sentence(summary: &Summary, place: &str, with_receipts: bool) -> String {
     format!("{what} in {place}: {}", found.join(", "))
 }
 
-/// A line of `--json`.
+/// One line of `--json`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
-    /// A file was recorded as it is.
+    /// A file was recorded as it is now.
     Accepted { name: String, size: u64, sha256: Option<String> },
-    /// What is wrong with a file.
+    /// A difference.
     Finding { name: String, what: &'static str, why: String },
-    /// The last line.
+    /// The totals, as the last line.
     Summary { files: usize, receipts: usize, differing: usize, unreadable: usize },
 }
 
@@ -221,7 +217,7 @@ impl Line {
 }
 
 fn json(line: &Line) {
-    // Plain values of ours: none fails to serialise.
+    // A line is plain values, which serialise.
     if let Ok(line) = serde_json::to_string(line) {
         output::line(&line);
     }

@@ -1,4 +1,4 @@
-//! `upseal certs`: a CA and servers' identities.
+//! `upseal certs`: creates and signs certificates, and shows them.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::crypto::authority::Authority;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
 use crate::crypto::request::{self, RequestError};
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Fault, FaultKind};
 use crate::output;
 use crate::trust::facts::facts;
 
-/// Carries it out, and says what each file is for.
+/// Runs the subcommand, and prints what to do with each file.
 ///
 /// # Errors
-/// A file exists already, cannot be read or written, or does not hold what it should: exit code 5.
+/// A file exists, cannot be read or written, or has other content: exit code 5.
 pub fn run(command: Certs) -> Result<u8, Fault> {
     match command {
         Certs::Init { dir, bits, days } => init(&dir, bits, days),
@@ -39,7 +39,7 @@ fn init(dir: &Path, bits: u32, days: u32) -> Result<u8, Fault> {
         output::line(&path.display().to_string());
     }
     output::remark(&format!(
-        "hand {}/cacsertificate.crt to those who send; keep the three private keys to yourself",
+        "give {}/cacsertificate.crt to the senders; keep the three private keys secret",
         dir.display()
     ));
     Ok(0)
@@ -51,8 +51,8 @@ fn csr(dir: &Path, name: &str, bits: u32) -> Result<u8, Fault> {
         output::line(&path.display().to_string());
     }
     output::remark(&format!(
-        "send {dir}/server.csr to the CA, keep the private key to yourself, and put the certificate that comes \
-         back into {dir}/server_signed.crt",
+        "send {dir}/server.csr to the CA, keep the private key secret, and save the signed certificate as \
+         {dir}/server_signed.crt",
         dir = dir.display()
     ));
     Ok(0)
@@ -67,8 +67,8 @@ fn receipt_csr(dir: &Path, bits: u32) -> Result<u8, Fault> {
         output::line(&path.display().to_string());
     }
     output::remark(&format!(
-        "send {dir}/receipt.csr to the CA, keep the private key to yourself, and put the certificate that comes back \
-         into {dir}/receipt_signed.crt; from its next start the server signs receipts with this key",
+        "send {dir}/receipt.csr to the CA, keep the private key secret, and save the signed certificate as \
+         {dir}/receipt_signed.crt; from its next start the server signs receipts with this key",
         dir = dir.display()
     ));
     Ok(0)
@@ -79,7 +79,7 @@ fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> 
     let asked = request::load(csr).map_err(|e| local(&e))?;
     let pem = request::sign(&asked, &authority, days).map_err(|e| match e {
         RequestError::Identity(e) => local(&e),
-        e => fault(format!("{} is not signed: {e}", csr.display())),
+        e => fault(format!("cannot sign {}: {e}", csr.display())),
     })?;
     match out {
         Some(path) => {
@@ -90,7 +90,7 @@ fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> 
     }
     let signed = facts(pem.as_bytes()).map_err(|e| fault(e.to_string()))?;
     output::remark(&format!(
-        "signed {}: {}{}, until {}, pin sha256:{}; compare the pin with who asked",
+        "signed {}: {}{}, until {}, pin sha256:{}; compare the pin with the requester",
         signed.subject,
         signed.key,
         if signed.is_for_receipts { " for receipts only" } else { "" },
@@ -135,5 +135,5 @@ fn local(error: &IdentityError) -> Fault {
 }
 
 fn fault(what: String) -> Fault {
-    Fault { kind: FaultKind::Local, blame: Blame::User, what, advice: String::new() }
+    Fault::local(what)
 }

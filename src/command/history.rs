@@ -1,4 +1,4 @@
-//! `upseal history`: what was sent and received.
+//! `upseal history`: lists files sent and received.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::usage;
 use crate::cli::HistoryArgs;
 use crate::clock;
 use crate::digest::Digest;
-use crate::event::{Blame, Fault, FaultKind, Kept, Variant};
+use crate::event::{Fault, Kept, Variant};
 use crate::folders;
 use crate::history::repair::Repair;
 use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
@@ -21,40 +21,38 @@ use crate::messages::units;
 use crate::output;
 use crate::spreadsheet;
 
-/// Columns of a name before the next column gives way.
+/// Widest name column, in columns of the terminal.
 const NAME: usize = 40;
 
 /// Opens the user's history to write to it.
 ///
 /// # Errors
-/// It cannot be opened, or there is no place for it: exit code 5.
+/// It cannot be opened, or there is no home folder: exit code 5.
 pub fn open() -> Result<Arc<History>, Fault> {
     let history = History::open(&place()?).map_err(|e| fault(&e))?;
     Ok(Arc::new(history))
 }
 
 /// Opens the user's history for a server with this store, and repairs what a crash left
-/// ([`Serving::open`]). What was found must be told. `until`: when the server's certificate ends, Unix seconds.
+/// ([`Serving::open`]). The caller reports the repairs. `until`: expiry of the server's certificate in Unix seconds.
 ///
 /// # Errors
-/// As [`open`] has it; or the folder cannot be read.
+/// As for [`open`]; or the folder cannot be read.
 pub fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
     let now_ms = clock::unix_ms();
     Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))
 }
 
-/// The user's history if there is one, to read it, and where it is.
+/// Opens the user's history for reading, if it exists; also returns its path.
 pub(super) fn existing() -> Result<(Option<History>, PathBuf), Fault> {
     let path = place()?;
     Ok((History::open_existing(&path).map_err(|e| fault(&e))?, path))
 }
 
 fn place() -> Result<PathBuf, Fault> {
-    folders::history().ok_or_else(|| Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: "there is no home folder to keep the history in".to_owned(),
-        advice: "name a file in UPSEAL_HISTORY".to_owned(),
+    folders::history().ok_or_else(|| {
+        Fault::local("cannot find the home folder for the history")
+            .with_advice("set HOME, or UPSEAL_HISTORY to a file")
     })
 }
 
@@ -66,13 +64,13 @@ pub(super) fn fault(error: &HistoryError) -> Fault {
         }
         HistoryError::Sqlite { .. } | HistoryError::Store { .. } | HistoryError::PendingReceipts { .. } => "",
     };
-    Fault { kind: FaultKind::Local, blame: Blame::User, what: error.to_string(), advice: advice.to_owned() }
+    Fault::local(error.to_string()).with_advice(advice)
 }
 
-/// Lists it.
+/// Lists the history.
 ///
 /// # Errors
-/// It cannot be read: exit code 5.
+/// The history cannot be read: exit code 5.
 pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
     let direction = match (args.sent, args.received) {
         (true, _) => Some(Direction::Sent),
@@ -82,7 +80,7 @@ pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
     let since_ms = match &args.since {
         None => None,
         Some(since) => match since.here_ms() {
-            None => return Err(usage("--since: that is outside the calendar".to_owned(), "")),
+            None => return Err(usage("--since: the date is outside the calendar".to_owned(), "")),
             at_ms => at_ms,
         },
     };
@@ -106,9 +104,9 @@ pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
             Some(history) => history.entries(&everything).map_err(|e| fault(&e))?.is_empty(),
         };
         output::remark(&if nothing {
-            format!("nothing was sent or received yet ({})", path.display())
+            format!("the history is empty ({})", path.display())
         } else {
-            "the history has nothing that fits".to_owned()
+            "no entry of the history matches".to_owned()
         });
     }
     if args.csv {
@@ -120,7 +118,7 @@ pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
         if args.csv {
             output::line(line(&csv(entry)));
         } else if args.json {
-            // Plain values of ours: none fails to serialise.
+            // A row is plain values, which serialise.
             if let Ok(row) = serde_json::to_string(&Row::of(entry)) {
                 output::line(&row);
             }
@@ -166,7 +164,7 @@ fn shown(text: &str) -> String {
     escape(text).to_string()
 }
 
-/// A row as `--json` and `--csv` have it. Texts are escaped as everywhere: they may come from the network.
+/// A row of `--json` and `--csv`. Texts are escaped, because they may come from the network.
 #[derive(Debug, Serialize)]
 struct Row {
     time: String,
@@ -262,7 +260,7 @@ impl Row {
 
 /// Returns the record of an entry, with its line end.
 fn csv(entry: &Entry) -> String {
-    // Plain values of ours: none fails to serialise.
+    // A row is plain values, which serialise.
     let row = serde_json::to_value(Row::of(entry)).unwrap_or_default();
     spreadsheet::record(COLUMNS.map(|column| spreadsheet::cell(&row[column]).into_owned()))
 }

@@ -1,4 +1,4 @@
-//! `upseal known`: the servers that were met before.
+//! `upseal known`: lists and changes the known server keys.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::usage;
 use crate::cli::{Known, KnownCommand};
 use crate::clock;
 use crate::digest::Digest;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::Fault;
 use crate::folders;
 use crate::messages::trust::day;
 use crate::output;
@@ -21,10 +21,10 @@ pub fn known_servers() -> KnownServers {
     KnownServers::at(folders::known_servers())
 }
 
-/// Lists them, or changes one.
+/// Lists the known servers, or changes one.
 ///
 /// # Errors
-/// The file cannot be read or changed, or is damaged: exit code 5. It is not said which server is meant: 2.
+/// The file cannot be read or changed, or is damaged: exit code 5. The server is unknown or ambiguous: 2.
 pub fn run(args: Known) -> Result<u8, Fault> {
     let servers = known_servers();
     match args.command {
@@ -87,7 +87,7 @@ fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
                 receipt_key: entry.receipt_key.map(|key| format!("sha256:{key}")),
                 offered_receipt_key: entry.offered_receipts.map(|signer| signer.to_string()),
             };
-            // Plain values of ours: none fails to serialise.
+            // A row is plain values, which serialise.
             if let Ok(row) = serde_json::to_string(&row) {
                 output::line(&row);
             }
@@ -134,17 +134,8 @@ fn fault(error: &KnownError) -> Fault {
         KnownError::NothingOffered { .. } => {
             usage(error.to_string(), "name the key after the address: sha256:HEX")
         }
-        KnownError::Unreadable { .. } | KnownError::Unwritable { .. } => Fault {
-            kind: FaultKind::Local,
-            blame: Blame::User,
-            what: error.to_string(),
-            advice: "make the file accessible, or set UPSEAL_KNOWN to another one".to_owned(),
-        },
-        KnownError::NoPlace | KnownError::Damaged { .. } => Fault {
-            kind: FaultKind::Local,
-            blame: Blame::User,
-            what: error.to_string(),
-            advice: String::new(),
-        },
+        KnownError::Unreadable { .. } | KnownError::Unwritable { .. } => Fault::local(error.to_string())
+            .with_advice("make the file accessible, or set UPSEAL_KNOWN to another one"),
+        KnownError::NoPlace | KnownError::Damaged { .. } => Fault::local(error.to_string()),
     }
 }

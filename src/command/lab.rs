@@ -1,4 +1,4 @@
-//! `upseal lab`: the attacks of PROTOCOL.md, played against a server of this program.
+//! `upseal lab`: runs the attacks of docs/protocol.md against a server of this program.
 
 use std::thread;
 
@@ -10,12 +10,12 @@ use crate::lab::table::{self, Signs};
 use crate::net::stream::Interrupter;
 use crate::{lab, output};
 
-/// Plays them all, prints what came of it, and compares.
+/// Runs all attacks, prints the results, and compares them with the documented ones.
 ///
-/// Returns 0 if every cell is as docs/protocol.md says, 1 if not.
+/// Returns 0 if every result is the documented one (docs/protocol.md, section Attacks), else 1.
 ///
 /// # Errors
-/// It could not be played, or was interrupted.
+/// An attack could not be run, or the user interrupted it.
 pub fn run(args: &Lab) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let stop = Interrupter::default();
@@ -31,15 +31,15 @@ pub fn run(args: &Lab) -> Result<u8, Fault> {
         .map_err(|e| system("cannot start a thread", &e))?;
     if !args.json {
         output::remark(
-            "A lab on 127.0.0.1: upseal's own client, upseal's own server with throwaway keys, and an attacker\n\
-             between them. It says nothing of other people's servers. Some seconds, please.",
+            "Attacks on 127.0.0.1: upseal's client, upseal's server with throwaway keys, and an attacker between\n\
+             them. The results say nothing about third-party servers. This takes some seconds.",
         );
     }
     let mut cells: Vec<Cell> = Vec::new();
     let mut row = None;
     let result = lab::run(&stop, |cell| {
         if args.json {
-            // Plain values of ours: none fails to serialise.
+            // A cell is plain values, which serialise.
             if let Ok(json) = serde_json::to_string(&cell) {
                 output::line(&json);
             }
@@ -57,7 +57,7 @@ pub fn run(args: &Lab) -> Result<u8, Fault> {
     Ok(u8::from(cells.iter().any(|cell| !cell.as_expected)))
 }
 
-/// By the locale, as C programs do.
+/// Chooses Unicode or ASCII signs by the locale, as C programs do.
 fn signs() -> Signs {
     let said =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|said| !said.is_empty());

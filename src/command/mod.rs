@@ -1,4 +1,4 @@
-//! The subcommands: each turns its arguments into Commands, and Events into an exit code.
+//! The subcommands. Each turns its arguments into Commands, and Events into an exit code.
 
 pub mod audit;
 pub mod certs;
@@ -23,16 +23,16 @@ use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
 use crate::cli::Ui;
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::{Fault, FaultKind};
 use crate::folders;
 use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::Keep;
 
-/// The terminal UI (feature `tui`).
+/// Runs the terminal UI (feature `tui`).
 ///
 /// # Errors
-/// A [`Fault`]; the terminal is as it was.
+/// A [`Fault`]; the terminal is restored.
 #[cfg(feature = "tui")]
 pub fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
@@ -51,7 +51,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         .collect();
     let settings = sources.settle(flags, args.peer.as_deref())?;
     if settings.to.is_none() && !settings.expected().is_nothing() {
-        let what = "--pin and --expect need --to: the server inside this program is new each time";
+        let what = "--pin and --expect need --to: the built-in server has a new key each time";
         return Err(usage(what.to_owned(), "for example --to HOST:PORT"));
     }
     let target = settings.target();
@@ -84,44 +84,31 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
-    result.map(|()| 0).map_err(|e| Fault {
-        kind: FaultKind::Usage,
-        blame: Blame::User,
-        what: e.to_string(),
-        advice: String::new(),
-    })
+    result.map(|()| 0).map_err(|e| Fault::usage(e.to_string()))
 }
 
-/// The terminal UI was left out of this build.
+/// Reports that this build has no terminal UI.
 ///
 /// # Errors
 /// Always.
 #[cfg(not(feature = "tui"))]
 pub fn terminal(_args: Ui) -> Result<u8, Fault> {
-    Err(Fault {
-        kind: FaultKind::Usage,
-        blame: Blame::User,
-        what: "this upseal was built without its terminal UI".to_owned(),
-        advice: "use `upseal send`, or build with the feature `tui`".to_owned(),
-    })
+    Err(Fault::usage("this upseal was built without its terminal UI")
+        .with_advice("use `upseal send`, or build with the feature `tui`"))
 }
 
-/// `./recv_files` if it exists, else `upseal/received` in the user's data folder (XDG).
+/// Returns `./recv_files` if it exists, else `upseal/received` in the user's data folder (XDG).
 #[cfg(feature = "tui")]
 fn received_folder() -> Result<PathBuf, Fault> {
     let here = PathBuf::from("recv_files");
     if here.is_dir() {
         return Ok(here);
     }
-    folders::received().ok_or_else(|| Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::System,
-        what: "cannot find the home folder".to_owned(),
-        advice: "set HOME".to_owned(),
-    })
+    folders::received().ok_or_else(|| Fault::system("cannot find the home folder").with_advice("set HOME"))
 }
 
-/// `upseal/receipts` in the user's data folder (XDG), one for each request; nowhere if there is no such place.
+/// Opens `upseal/receipts` in the user's data folder (XDG), for one file per request. Without a home folder, receipts are
+/// not kept.
 fn receipts() -> Keep {
     let Some(folder) = folders::receipts() else { return Keep::Nowhere };
     match Folder::open(&folder) {
@@ -133,35 +120,25 @@ fn receipts() -> Keep {
     }
 }
 
-/// A folder for bodies as they are on the wire.
+/// Opens the folder of `--keep-ciphertext`.
 fn ciphertext(folder: &Path) -> Result<Arc<dyn Store>, Fault> {
     match Folder::open(folder) {
         Ok(folder) => Ok(Arc::new(folder)),
-        Err(e) => Err(Fault {
-            kind: FaultKind::Local,
-            blame: Blame::User,
-            what: format!("--keep-ciphertext: {e}"),
-            advice: String::new(),
-        }),
+        Err(e) => Err(Fault::local(format!("--keep-ciphertext: {e}"))),
     }
 }
 
-/// A fault of this machine.
+/// Creates a fault of this machine.
 fn system(what: &str, error: &io::Error) -> Fault {
-    Fault {
-        kind: FaultKind::Broken,
-        blame: Blame::System,
-        what: format!("{what}: {error}"),
-        advice: String::new(),
-    }
+    Fault::system(format!("{what}: {error}"))
 }
 
-/// A fault of whoever typed the command.
+/// Creates a fault of the command line.
 fn usage(what: String, advice: &str) -> Fault {
-    Fault { kind: FaultKind::Usage, blame: Blame::User, what, advice: advice.to_owned() }
+    Fault::usage(what).with_advice(advice)
 }
 
-/// The signals that end the program ([`signals::ending`]), as they come.
+/// Starts a thread that reports the signals that end the program ([`signals::ending`]).
 fn interrupts() -> Result<Receiver<()>, Fault> {
     let mut signals = Signals::new(signals::ending()).map_err(|e| system("cannot watch for signals", &e))?;
     let (sender, receiver) = unbounded();
@@ -178,7 +155,7 @@ fn interrupts() -> Result<Receiver<()>, Fault> {
     Ok(receiver)
 }
 
-/// Of several faults the one that decides the exit code: 130, 4, 3, 6, 5, 1 (DESIGN.md).
+/// Returns the fault that decides the exit code. The order is 130, 2, 4, 3, 6, 5, 1.
 fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
     let rank = |kind| match kind {
         FaultKind::Interrupted => 0,
@@ -196,12 +173,13 @@ fn worst(faults: impl IntoIterator<Item = Fault>) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Blame;
 
     use FaultKind::{Broken, Interrupted, Local, Refused, Unconfirmed, Unproven, Unreachable};
 
     #[test]
     fn of_several_faults_the_first_of_the_contract_decides() {
-        let fault = |kind| Fault { kind, blame: Blame::Peer, what: String::new(), advice: String::new() };
+        let fault = |kind| Fault::new(kind, Blame::Peer, String::new());
         let order = [Interrupted, Unproven, Unreachable, Refused, Local, Broken, Unconfirmed];
         assert_eq!(order.map(FaultKind::exit_code), [130, 4, 3, 6, 5, 1, 1]);
         for (i, first) in order.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `upseal peers`: the presets that `--peer` takes.
+//! `upseal peers`: lists, saves and removes presets for `--peer`.
 
 use std::path::{self, Path, PathBuf};
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::usage;
 use crate::cli::{Peers, PeersCommand, PeersList, PeersSave};
 use crate::config::{ConfigError, Existing, File, Key, Layer, Peer};
-use crate::event::{Blame, Fault, FaultKind};
+use crate::event::Fault;
 use crate::messages::{escape, shell_word};
 use crate::output;
 
-/// Lists, saves or removes presets.
+/// Runs the subcommand.
 ///
 /// # Errors
-/// The file cannot be understood, read or written; the name or the preset is not acceptable.
+/// The file is invalid, or cannot be read or written; the name is invalid, or there is nothing to save.
 pub fn run(args: Peers) -> Result<u8, Fault> {
     let file = File::load()?;
     match args.command {
@@ -32,7 +32,7 @@ pub fn run(args: Peers) -> Result<u8, Fault> {
 fn list(file: &File, args: &PeersList) {
     if file.peers.is_empty() && !args.json {
         output::remark(&format!("no presets in {}", place(file)));
-        output::remark("`upseal peers save NAME --to HOST:PORT …` makes one");
+        output::remark("help: save one with `upseal peers save NAME --to HOST:PORT …`");
     }
     let width = file.peers.iter().map(|peer| peer.name.len()).max().unwrap_or(0);
     for peer in &file.peers {
@@ -73,13 +73,10 @@ fn save(file: &File, args: PeersSave) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Relative to the working folder, as on every other command line.
+/// Makes a path absolute; on the command line, paths are relative to the working folder.
 fn absolute(ca: &Path) -> Result<PathBuf, Fault> {
-    path::absolute(ca).map_err(|error| Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: format!("cannot tell where {} is: {error}", ca.display()),
-        advice: String::new(),
+    path::absolute(ca).map_err(|error| {
+        Fault::local(format!("cannot find the working folder for {}: {error}", ca.display()))
     })
 }
 

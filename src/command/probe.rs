@@ -15,16 +15,17 @@ use crate::messages::{escape, shell_word};
 use crate::output::{self, Output, Style};
 use crate::transfer::probe::{self, Answer, News, Request};
 
-/// Tries one dialect after another. 0: one was taken, and the line that uses it is on stdout; 1: none was.
+/// Tries one dialect after another. Returns 0: the server accepts one, and the command that uses it is on stdout; 1: it
+/// accepts none.
 ///
 /// # Errors
-/// The server is not there (3) or could not prove itself (4), or the preset cannot be saved.
+/// The server cannot be reached (3) or verified (4), or the preset cannot be saved.
 pub fn run(args: Probe) -> Result<u8, Fault> {
     let sources = Sources::load()?;
     let flags = Layer { to: Some(args.address), ca: args.ca, pin: args.pin, ..Layer::default() };
     let settings = sources.settle(flags.clone(), None)?;
     if let (Some(name), Ok(_)) = (&args.save, sources.file.peer(args.save.as_deref().unwrap_or_default())) {
-        return Err(usage(format!("there is a preset '{}' already", escape(name)), "choose another name"));
+        return Err(usage(format!("the preset '{}' exists", escape(name)), "choose another name"));
     }
     let signals = interrupts()?;
     let wait = Duration::from_secs(args.wait);
@@ -62,17 +63,17 @@ fn address(settings: &Settings) -> String {
     }
 }
 
-/// What a preset for this server says.
+/// Returns the settings of a preset for this server.
 fn layer(settings: &Settings, flags: &Layer, dialect: Dialect) -> Result<Layer, Fault> {
-    let ca = path::absolute(&settings.ca).map_err(|e| system("cannot tell where the CA's file is", &e))?;
+    let ca = path::absolute(&settings.ca).map_err(|e| system("cannot find the working folder", &e))?;
     Ok(Layer { to: flags.to.clone(), ca: Some(ca), pin: flags.pin.clone(), ..Layer::speaking(dialect) })
 }
 
-/// The name to save it by, from a terminal; `None`: not at all.
+/// Asks on the terminal for a preset's name; `None`: do not save.
 fn ask() -> Result<Option<String>, Fault> {
     let unreadable = |e| system("cannot read from the terminal", &e);
     let mut terminal = io::stderr();
-    write!(terminal, "save it as a preset? a name, or nothing: ")
+    write!(terminal, "name of a preset to save it as (Enter: do not save): ")
         .and_then(|()| terminal.flush())
         .map_err(unreadable)?;
     let mut name = String::new();
@@ -80,7 +81,7 @@ fn ask() -> Result<Option<String>, Fault> {
     Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()))
 }
 
-/// A line of `--json`.
+/// One line of `--json`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
@@ -92,7 +93,7 @@ enum Line<'a> {
     NotFound,
 }
 
-/// Says what happens: a line each on stderr, or JSON on stdout.
+/// Reports the probe: lines on stderr, or JSON on stdout.
 struct Teller {
     json: bool,
     output: Output,
@@ -100,7 +101,7 @@ struct Teller {
 }
 
 impl Teller {
-    /// What a server keeps must be known before it gets anything.
+    /// Prints which files the server will keep, before it gets any.
     fn warn(&self) {
         output::remark(&format!(
             "{} will keep small files named upseal-probe-1.txt, upseal-probe-2.txt and so on",
@@ -132,7 +133,7 @@ impl Teller {
                 self.line(&Line::Answer { dialect, taken: answer.is_taken(), why });
                 self.say(&format!("  {}: {why}", if answer.is_taken() { "taken" } else { "not taken" }));
             }
-            // The alarm of a changed key is shown in full.
+            // The alarm about a changed key is shown in full.
             News::Event(event @ Event::KeyChanged { .. }) => self.output.show(event),
             News::Event(Event::Note { text }) => self.say(text),
             News::Event(_) => {}
@@ -156,7 +157,7 @@ impl Teller {
     }
 
     fn line(&self, line: &Line<'_>) {
-        // These are plain values: none fails to serialise.
+        // A line is plain values, which serialise.
         if let (true, Ok(line)) = (self.json, serde_json::to_string(line)) {
             output::line(&line);
         }

@@ -1,4 +1,4 @@
-//! `upseal race`: one file through several lanes, without a screen.
+//! `upseal race`: sends one file through several lanes, without the UI.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -23,10 +23,10 @@ use crate::transfer::{EmbeddedOptions, Options, Transfer};
 /// Returns the exit code of the worst lane.
 ///
 /// # Errors
-/// It could not begin.
+/// The race could not begin.
 pub fn run(args: Race) -> Result<u8, Fault> {
     if !(2..=MOST_LANES).contains(&args.lanes.len()) {
-        let what = format!("a race needs two lanes or more, and has {MOST_LANES} at the most");
+        let what = format!("wrong number of lanes: {} (2 to {MOST_LANES})", args.lanes.len());
         return Err(usage(what, "for example --lanes cp1,cp2"));
     }
     // Before anything is sent: a result that cannot be written would be lost.
@@ -91,7 +91,7 @@ pub fn run(args: Race) -> Result<u8, Fault> {
             }
         }
     }
-    // Its lanes may have arrived; their steady rates were not measured to the end.
+    // The lanes may have arrived, but their steady rates were not measured to the end.
     if interrupted {
         faults.push(UploadError::Interrupted.fault());
     }
@@ -104,11 +104,10 @@ pub fn run(args: Race) -> Result<u8, Fault> {
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
-/// The report, and a word of it. Of a race in which nothing arrived there is nothing to report, and an earlier one
-/// stays.
+/// Writes the report and prints its path. If no lane arrived, there is nothing to report, and an earlier report stays.
 fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
     if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
-        output::remark("no report: nothing arrived");
+        output::remark("no report: no lane arrived");
         return Ok(());
     }
     report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;

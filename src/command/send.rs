@@ -1,4 +1,4 @@
-//! `upseal send`: files to a server, without a screen.
+//! `upseal send`: sends files to a server, without the UI.
 
 use std::collections::HashSet;
 use std::iter;
@@ -15,16 +15,16 @@ use super::{ciphertext, interrupts, receipts, system, worst};
 use crate::cli::Send;
 use crate::config::{Sources, USUAL_ADDRESS};
 use crate::digest::FileDigest;
-use crate::event::{Blame, Command, Event, Fault, FaultKind, Job, JobId, State, Track, Variant};
+use crate::event::{Command, Event, Fault, Job, JobId, State, Track, Variant};
 use crate::folders;
 use crate::output::{Output, Style};
 use crate::store::Folder;
 use crate::transfer::{HistoryWriter, Keep, Options, Transfer};
 
-/// Between two looks at what happened: small files would otherwise wake this thread, and be held up by it, three
-/// times each.
+/// Shortest time between two looks at the events. Otherwise each small file would wake this thread three times, and wait
+/// for it.
 const BREATH: Duration = Duration::from_millis(2);
-/// How long is waited for a server that had answered and is gone.
+/// Longest wait for a server that had answered and is gone.
 const ABSENCE: Duration = Duration::from_secs(30);
 
 /// Sends the files in order, over one connection, and waits until the server has confirmed them.
@@ -32,18 +32,14 @@ const ABSENCE: Duration = Duration::from_secs(30);
 /// Returns the exit code; each failure was reported when it happened.
 ///
 /// # Errors
-/// It could not begin.
+/// The upload could not begin.
 pub fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let digest = args.digest;
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
-        return Err(Fault {
-            kind: FaultKind::Usage,
-            blame: Blame::User,
-            what: "a receipt is about a file's SHA-256, and --digest none leaves that out".to_owned(),
-            advice: "leave out --digest none, or --receipts and --skip-receipted".to_owned(),
-        });
+        return Err(Fault::usage("receipts need the SHA-256 of each file, which --digest none turns off")
+            .with_advice("leave out --digest none, or --receipts and --skip-receipted"));
     }
     let signals = interrupts()?;
     let options = Options {
@@ -109,34 +105,22 @@ pub fn run(args: Send) -> Result<u8, Fault> {
     transfer.shut_down();
     output.finish();
     if !open.is_empty() {
-        faults.push(Fault {
-            kind: FaultKind::Broken,
-            blame: Blame::System,
-            what: format!("{} files were not sent: the transfer threads ended", open.len()),
-            advice: "this is a bug of upseal's".to_owned(),
-        });
+        faults.push(
+            Fault::system(format!("{} files were not sent: the transfer threads ended", open.len()))
+                .with_advice("this is a bug in upseal; please report it"),
+        );
     }
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
-/// `--receipts`: the folder is created.
+/// Opens the folder of `--receipts`, creating it if need be.
 fn apart(folder: &Path) -> Result<Keep, Fault> {
-    let local = |what: String| Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: format!("--receipts: {what}"),
-        advice: String::new(),
-    };
+    let local = |what: String| Fault::local(format!("--receipts: {what}"));
     let store = Folder::open(folder).map_err(|e| local(e.to_string()))?;
     let folder = std::path::absolute(folder).map_err(|e| local(e.to_string()))?;
     Ok(Keep::Apart { store: Arc::new(store), folder })
 }
 
 fn cancelled() -> Fault {
-    Fault {
-        kind: FaultKind::Interrupted,
-        blame: Blame::User,
-        what: "cancelled".to_owned(),
-        advice: String::new(),
-    }
+    Fault::interrupted("cancelled")
 }

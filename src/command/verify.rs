@@ -1,4 +1,4 @@
-//! `upseal verify`: whether a receipt holds, without a network.
+//! `upseal verify`: checks a receipt against a file, offline.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,17 +8,17 @@ use super::known::{anchor, known_servers};
 use crate::cli::Verify;
 use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
-use crate::event::{Blame, Fault, FaultKind, Named, Proof};
+use crate::event::{Fault, FaultKind, Named, Proof};
 use crate::messages::escape;
 use crate::messages::units;
 use crate::output;
 use crate::trust::receipts::ONLY_KEY;
 
-/// Names every check, and what came of it. 0: the receipt holds and is about this file; 4: it does not; 1: it
-/// holds, and is about another content.
+/// Prints the result of every check. Returns 0: the receipt is valid and about this file; 4: it is not valid; 1: it is
+/// valid, but about another content.
 ///
 /// # Errors
-/// Something cannot be read: exit code 5; it is no receipt, or the CA is none: 2.
+/// A file cannot be read: exit code 5. The receipt cannot be parsed: 2.
 pub fn run(args: &Verify) -> Result<u8, Fault> {
     let ca = anchor(&args.ca)?;
     let receipt = load(&args.receipt)?;
@@ -31,11 +31,11 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
         output::line(&format!("{}  {what}", if good { "ok  " } else { "FAIL" }));
         holds &= good;
     };
-    // A receipt is about its own time: the certificates had to hold then.
+    // The certificates had to be valid at the receipt's time.
     match ca.check_signers(&receipt.certificates, statement.time) {
         Ok(signers) => {
             let Proof { subject, issuer, warnings, .. } = &signers.server.proof;
-            say(true, format!("certificate   {subject}, signed by {issuer}, valid when it was given"));
+            say(true, format!("certificate   {subject}, signed by {issuer}, valid at the receipt's time"));
             for warning in warnings {
                 output::remark(&format!("note: {warning}"));
             }
@@ -60,7 +60,7 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
             }
             say(
                 signers.is_signed(&receipt),
-                "signature     RSASSA-PSS, SHA-256, a salt of 32 bytes, over the statement".to_owned(),
+                "signature     RSASSA-PSS, SHA-256, 32 bytes of salt, over the statement".to_owned(),
             );
         }
         Err(why) => say(false, format!("certificate   {why}")),
@@ -78,11 +78,11 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
             units::bytes(size),
             escape(name)
         ));
-        output::line(&format!("      time          {time}, as the server says"));
+        output::line(&format!("      time          {time}, by the server's clock"));
     } else {
         let count = statement.entries.len();
         output::line(&format!(
-            "FAIL  content       {shown}, {size} bytes, sha256 {digest}, is none of the receipt's {count}"
+            "FAIL  content       {shown}, {size} bytes, sha256 {digest}, is not among the receipt's {count} files"
         ));
     }
     if let Some(warning) = warning {
@@ -90,8 +90,8 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     }
     if let Some(known) = other_receipt_key(ca.fingerprint(), statement) {
         output::remark(&format!(
-            "warning: the receipt key that is known of this server is sha256:{known}; ask its operator whether this receipt \
-             is older than that key"
+            "warning: this server's known receipt key is sha256:{known}; ask its operator whether this receipt is older \
+             than that key"
         ));
     }
     Ok(match (holds, found.is_empty()) {
@@ -101,8 +101,8 @@ pub fn run(args: &Verify) -> Result<u8, Fault> {
     })
 }
 
-/// The receipt key that is known of the server that a statement names, if another key signed the statement. Where
-/// nothing can be read, nothing is known.
+/// Returns the known receipt key of the statement's server, if another key signed the statement. `None` if the list of
+/// known servers cannot be read.
 fn other_receipt_key(ca: Digest, statement: &Statement) -> Option<Digest> {
     let known = known_servers().list().unwrap_or_default();
     let same_server = known.into_iter().filter(|entry| entry.ca == ca && entry.key == statement.key);
@@ -111,24 +111,15 @@ fn other_receipt_key(ca: Digest, statement: &Statement) -> Option<Digest> {
     receipt_keys.first().copied().filter(|_| !is_known)
 }
 
-/// A receipt's file.
+/// Reads the file of a receipt.
 pub(super) fn load(path: &Path) -> Result<Receipt, Fault> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(RECEIPT_MAX + 1).read_to_string(&mut text));
     read.map_err(|e| unreadable(path, &e))?;
-    Receipt::parse(&text).map_err(|why| Fault {
-        kind: FaultKind::Usage,
-        blame: Blame::User,
-        what: format!("{} is no receipt: {why}", escape(&path.to_string_lossy())),
-        advice: String::new(),
-    })
+    Receipt::parse(&text)
+        .map_err(|why| Fault::usage(format!("{} is not a receipt: {why}", escape(&path.to_string_lossy()))))
 }
 
 fn unreadable(path: &Path, why: &io::Error) -> Fault {
-    Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what: format!("cannot read {}: {why}", escape(&path.to_string_lossy())),
-        advice: String::new(),
-    }
+    Fault::local(format!("cannot read {}: {why}", escape(&path.to_string_lossy())))
 }

@@ -1,4 +1,4 @@
-//! The file of defaults and presets: read, and refused with the line that is wrong.
+//! Reads the file of defaults and presets; an error names the line.
 //!
 //! ```toml
 //! padding = "oaep"            # a default for every server
@@ -21,39 +21,39 @@ use super::{ConfigError, Key, Layer};
 use crate::folders;
 use crate::messages::escape;
 
-/// What a preset may be called, in words.
+/// The rule for names of presets.
 pub(super) const NAMES: &str = "a name is 1 to 40 letters, digits, dots, hyphens and underscores";
 
-/// Whether a preset may be called this.
+/// Returns whether this is a name for a preset.
 pub(super) fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=40).contains(&name.len()) && name.chars().all(allowed)
 }
 
-/// A preset.
+/// A saved server: a name and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// What `--peer` calls it.
+    /// Name for `--peer`.
     pub name: String,
-    /// What it says.
+    /// Settings of the preset.
     pub layer: Layer,
 }
 
-/// The file as it was read. One that does not exist is empty.
+/// The file of defaults and presets. A missing file is empty.
 #[derive(Debug, Clone, Default)]
 pub struct File {
     /// Where it is or would be; `None` if nothing says so.
     pub path: Option<PathBuf>,
-    /// What its top says.
+    /// Defaults for every server.
     pub defaults: Layer,
-    /// Its presets, in its order.
+    /// Presets in the order of the file.
     pub peers: Vec<Peer>,
-    /// All of it, to be edited.
+    /// Text of the file, for editing.
     pub(super) text: String,
 }
 
 impl File {
-    /// Reads the user's.
+    /// Reads the user's file.
     pub fn load() -> Result<Self, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { path: "UPSEAL_CONFIG".into(), error };
         match folders::settings().map_err(unreadable)? {
@@ -62,11 +62,11 @@ impl File {
         }
     }
 
-    /// Reads this one.
+    /// Reads the file at `path`.
     pub fn read(path: PathBuf) -> Result<Self, ConfigError> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            // Below what is no folder, as some accounts have for a home, there is no file either.
+            // Some accounts have a home that is not a folder.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Vec::new()
             }
@@ -77,17 +77,17 @@ impl File {
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let line = line(error.as_bytes(), good);
-                let what = "it is not UTF-8".to_owned();
+                let what = "not UTF-8".to_owned();
                 Err(ConfigError::Wrong { path, line, what, allowed: "TOML is UTF-8".to_owned() })
             }
         }
     }
 
-    /// What the text says. Paths in it are relative to the folder of `path`.
+    /// Parses the text of a file. Paths in it are relative to the folder of `path`.
     pub(super) fn parse(text: String, path: PathBuf) -> Result<Self, ConfigError> {
         let reader = Reader { text: &text, path: &path };
         let document = Document::parse(text.as_str())
-            .map_err(|error| reader.wrong(error.span(), &one_line(error.message()), "it is no TOML"))?;
+            .map_err(|error| reader.wrong(error.span(), &one_line(error.message()), "not valid TOML"))?;
         let defaults = reader.layer(document.as_table(), true)?;
         let peers = match document.get("peers") {
             None => Vec::new(),
@@ -96,7 +96,7 @@ impl File {
         Ok(Self { path: Some(path), defaults, peers, text })
     }
 
-    /// What the preset of this name says.
+    /// Returns the settings of a preset.
     pub fn peer(&self, name: &str) -> Result<&Layer, ConfigError> {
         let found = self.peers.iter().find(|peer| peer.name == name);
         found.map(|peer| &peer.layer).ok_or_else(|| ConfigError::UnknownPeer {
@@ -107,7 +107,7 @@ impl File {
     }
 }
 
-/// Says where what is wrong.
+/// Reads tables, and reports errors with their lines.
 struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
@@ -128,11 +128,11 @@ impl Reader<'_> {
         for (name, item) in table.iter() {
             let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
             let Some(preset) = item.as_table_like() else {
-                let what = format!("`{}` stands in `peers` and is no table", escape(name));
+                let what = format!("`{}` in `peers` is not a table", escape(name));
                 return Err(self.wrong(span, &what, "a preset begins with [peers.NAME]"));
             };
             if !is_name(name) {
-                let what = format!("a preset cannot be called '{}'", escape(name));
+                let what = format!("invalid preset name '{}'", escape(name));
                 return Err(self.wrong(span, &what, NAMES));
             }
             peers.push(Peer { name: name.to_owned(), layer: self.layer(preset, false)? });
@@ -140,7 +140,7 @@ impl Reader<'_> {
         Ok(peers)
     }
 
-    /// The keys of a preset, or of the top.
+    /// Reads the keys of a preset, or of the top of the file.
     fn layer(&self, table: &dyn TableLike, top: bool) -> Result<Layer, ConfigError> {
         let mut layer = Layer::default();
         let allowed = |key: &Key| !(top && key.is_of_one_server());
@@ -149,13 +149,13 @@ impl Reader<'_> {
             else {
                 let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
                 let known: Vec<&str> = Key::VARIANTS.iter().copied().filter(allowed).map(Key::name).collect();
-                let mut hint = format!("known here: {}", known.join(", "));
+                let mut hint = format!("known keys: {}", known.join(", "));
                 hint.push_str(match (top, item.is_table_like()) {
                     (true, _) => ", and [peers.NAME]",
-                    (false, true) => "; a preset's name with a dot in it is quoted: [peers.\"a.b\"]",
+                    (false, true) => "; quote a preset's name that has a dot: [peers.\"a.b\"]",
                     (false, false) => "",
                 });
-                return Err(self.wrong(span, &format!("the key `{}` is unknown", escape(name)), &hint));
+                return Err(self.wrong(span, &format!("unknown key `{}`", escape(name)), &hint));
             };
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
@@ -168,14 +168,14 @@ impl Reader<'_> {
                 }
             };
             layer.set(key, &value).map_err(|allowed| {
-                self.wrong(item.span(), &format!("`{name}` cannot be '{}'", escape(&value)), &allowed)
+                self.wrong(item.span(), &format!("invalid value '{}' of `{name}`", escape(&value)), &allowed)
             })?;
         }
         layer.ca = layer.ca.map(|ca| self.resolve(&ca));
         Ok(layer)
     }
 
-    /// A path in the file: beside it, or in the home folder.
+    /// Resolves a path: relative to the file's folder, or `~` for the home folder.
     fn resolve(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), std::env::home_dir()) {
             (Ok(rest), Some(home)) => home.join(rest),
@@ -194,12 +194,12 @@ impl Reader<'_> {
     }
 }
 
-/// The line that has the byte at `offset`, counted from 1.
+/// Returns the line of the byte at `offset`, counted from 1.
 fn line(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
-/// The parser's words, some of which are several lines.
+/// Joins the lines of a parser's message.
 fn one_line(words: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,16 +1,14 @@
-//! Where to send and how to speak, from all who have a say in it, as one [`Settings`].
+//! Merges flags, a preset, the environment, the configuration file and the defaults into one [`Settings`].
 //!
 //! ```text
 //!  flag  >  --peer NAME  >  UPSEAL_*  >  top of the file  >  default
 //! ```
 //!
-//! Each of the first four is a [`Layer`], silent on what it does not mention, and each key is
-//! decided by the first that speaks. A preset is stronger than the environment because it is named
-//! on the command line.
+//! Each of the first four is a [`Layer`], which sets some keys. The first layer that sets a key decides it. A preset
+//! overrides the environment because it is named on the command line.
 //!
-//! - `layer`: the keys, and what one source says of them
-//! - `file`: the file of defaults and presets (TOML), read
-//! - `save`: a preset written into it, with the user's comments and order left as they are
+//! - `file`: reads the file of defaults and presets (TOML)
+//! - `save`: writes a preset into it; the user's comments and order stay
 
 mod file;
 mod save;
@@ -33,35 +31,35 @@ pub use crate::cli::{Key, Layer};
 pub use self::file::{File, Peer};
 pub use self::save::Existing;
 
-/// Where `upseal send` goes if nobody says.
+/// The server of `upseal send` by default.
 pub const USUAL_ADDRESS: &str = "127.0.0.1:4321";
 
-/// The CA if nobody says which: what `certs init` writes.
+/// The CA by default: the file that `certs init` writes.
 const USUAL_CA: &str = "certs/cacsertificate.crt";
 
-/// Where to send and how to speak: decided.
+/// The server and the dialect, decided from all sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `HOST:PORT`; `None` where nobody says, and each command has its own answer to that.
+    /// `HOST:PORT`; `None` if no source sets it. Each command has its own default.
     pub to: Option<String>,
-    /// The CA that must have signed the server's certificate.
+    /// File of the CA that must have signed the server's certificate.
     pub ca: PathBuf,
-    /// How to speak.
+    /// Settings of the protocol.
     pub dialect: Dialect,
-    /// The server's key by its fingerprint, as it was written.
+    /// Fingerprint of the server's key, as it was written.
     pub pin: Option<String>,
-    /// The common name of the server's certificate.
+    /// Common name of the server's certificate.
     pub expect: Option<String>,
 }
 
 impl Settings {
-    /// Which server is meant, of those that the CA certified.
+    /// Returns the requirements on the server, beyond the CA's signature.
     #[must_use]
     pub fn expected(&self) -> Expected {
         Expected { pin: self.pin.clone(), name: self.expect.clone() }
     }
 
-    /// Where to: the server that is named, else the embedded one.
+    /// Returns the named server, or else the embedded one.
     #[must_use]
     pub fn target(&self) -> Target {
         match &self.to {
@@ -75,7 +73,7 @@ impl Settings {
     }
 }
 
-/// What a layer leaves open is filled with the defaults.
+/// Fills what the layer leaves open with the defaults.
 impl From<Layer> for Settings {
     fn from(layer: Layer) -> Self {
         Self {
@@ -88,32 +86,32 @@ impl From<Layer> for Settings {
     }
 }
 
-/// What has a say beside the command line.
+/// The sources of settings besides the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// `UPSEAL_*`.
+    /// Variables `UPSEAL_*`.
     pub environment: Layer,
-    /// Defaults and presets.
+    /// File of defaults and presets.
     pub file: File,
 }
 
 impl Sources {
-    /// Reads the environment, and the file if there is one.
+    /// Reads the environment, and the file if it exists.
     pub fn load() -> Result<Self, ConfigError> {
         Ok(Self { environment: environment(&|name| env::var_os(name))?, file: File::load()? })
     }
 
-    /// Decides, with these flags and this preset.
+    /// Merges the sources with these flags and this preset.
     pub fn settle(&self, flags: Layer, peer: Option<&str>) -> Result<Settings, ConfigError> {
         let preset = peer.map(|name| self.file.peer(name).cloned()).transpose()?.unwrap_or_default();
         Ok(flags.or(preset).or(self.environment.clone()).or(self.file.defaults.clone()).into())
     }
 
-    /// Every preset as it would be used if it were chosen now, after the command line was typed: it
-    /// is stronger than these flags. In the order of the file.
+    /// Returns the settings of every preset as if it were chosen in the UI, in the order of the file. A preset chosen there
+    /// overrides the flags.
     #[must_use]
     pub fn peers(&self, flags: &Layer) -> Vec<(String, Settings)> {
-        // Whom to expect is said of one server; it says nothing of another.
+        // A pin and a common name belong to the flags' server, not to a preset's.
         let flags = Layer { pin: None, expect: None, ..flags.clone() };
         let rest = flags.or(self.environment.clone()).or(self.file.defaults.clone());
         let peers = self.file.peers.iter();
@@ -121,7 +119,7 @@ impl Sources {
     }
 }
 
-/// What `UPSEAL_*` say. A variable that is set to nothing says nothing.
+/// Reads the variables `UPSEAL_*`. An empty variable sets nothing.
 fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     for key in Key::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
@@ -141,29 +139,29 @@ fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, Con
     Ok(layer)
 }
 
-/// Why there are no settings. Text from the file is escaped.
+/// Why the settings could not be read, merged or saved. Text from the file is escaped.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A line of the file cannot be understood.
+    /// A line of the file is invalid.
     #[error("{}, line {line}: {what}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// Counted from 1.
+        /// Line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong in the line.
         what: String,
-        /// What could stand there.
+        /// What is allowed there.
         allowed: String,
     },
-    /// A variable of the environment has a value that its key cannot have.
-    #[error("the environment's {name} cannot be '{value}'")]
+    /// A variable has an invalid value.
+    #[error("invalid value '{value}' in the variable {name}")]
     Variable {
-        /// Which.
+        /// Name of the variable.
         name: String,
-        /// Its value.
+        /// Its value, escaped.
         value: String,
-        /// What it could be.
+        /// The allowed values.
         allowed: String,
     },
     /// The file exists and cannot be read.
@@ -171,44 +169,44 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The file cannot be written; the old one is as it was.
+    /// The file cannot be written. It is unchanged.
     #[error("cannot write {}: {error}", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// Neither `UPSEAL_CONFIG` nor a home folder says where the file is.
-    #[error("cannot tell where the file of presets is")]
+    /// Neither `UPSEAL_CONFIG` nor a home folder is set.
+    #[error("cannot find the folder of the configuration file")]
     NoPlace,
     /// No preset has this name.
-    #[error("there is no preset '{name}'{}", in_file(path.as_ref()))]
+    #[error("no preset '{name}'{}", in_file(path.as_ref()))]
     UnknownPeer {
-        /// As it was asked for.
+        /// The requested name, escaped.
         name: String,
-        /// The file, if there could be one.
+        /// Path of the file, if it is known.
         path: Option<PathBuf>,
-        /// Those that exist.
+        /// Names of the existing presets.
         known: Vec<String>,
     },
-    /// A preset has this name already.
-    #[error("there is a preset '{name}' already")]
+    /// A preset of this name exists.
+    #[error("the preset '{name}' exists")]
     Taken {
         /// The name.
         name: String,
     },
-    /// A preset cannot be called this.
-    #[error("a preset cannot be called '{name}'")]
+    /// The name is not a name for a preset.
+    #[error("invalid preset name '{name}'")]
     BadName {
         /// The name.
         name: String,
     },
-    /// A path that TOML, which is UTF-8, cannot hold.
-    #[error("{} is not UTF-8, which the file of presets demands", path.display())]
+    /// A path that is not UTF-8, which TOML requires.
+    #[error("cannot save {}: the path is not UTF-8", path.display())]
     NotText {
         /// The path.
         path: PathBuf,
@@ -220,21 +218,21 @@ fn in_file(path: Option<&PathBuf>) -> String {
 }
 
 impl ConfigError {
-    /// What to do next.
+    /// Returns what to do next.
     fn advice(&self) -> String {
         match self {
             Self::Wrong { allowed, .. } | Self::Variable { allowed, .. } => allowed.clone(),
             Self::NoPlace => "set HOME, or UPSEAL_CONFIG to the file's path".to_owned(),
             Self::UnknownPeer { name, known, .. } => {
                 let known = if known.is_empty() {
-                    "none is saved".to_owned()
+                    "no preset is saved".to_owned()
                 } else {
-                    format!("there are: {}", known.join(", "))
+                    format!("saved presets: {}", known.join(", "))
                 };
                 let name = if file::is_name(name) { name } else { "NAME" };
-                format!("{known}; `upseal peers save {name} --to HOST:PORT …` makes one")
+                format!("{known}; save one with `upseal peers save {name} --to HOST:PORT …`")
             }
-            Self::Taken { .. } => "--force replaces it".to_owned(),
+            Self::Taken { .. } => "replace it with --force".to_owned(),
             Self::BadName { .. } => file::NAMES.to_owned(),
             Self::Unreadable { .. } => {
                 "make it readable, or set UPSEAL_CONFIG to another file (/dev/null for none)".to_owned()
@@ -251,6 +249,6 @@ impl From<ConfigError> for Fault {
             ConfigError::Unreadable { .. } | ConfigError::Unwritable { .. } => FaultKind::Local,
             _ => FaultKind::Usage,
         };
-        Self { kind, blame: Blame::User, what: error.to_string(), advice: error.advice() }
+        Self::new(kind, Blame::User, error.to_string()).with_advice(error.advice())
     }
 }

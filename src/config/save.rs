@@ -1,4 +1,4 @@
-//! A preset written into the file, or taken out of it; everything else in it stays as it is.
+//! Writes a preset into the file or removes it. Everything else in the file stays as it is.
 
 use std::io;
 
@@ -11,29 +11,29 @@ use super::{Key, Layer};
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 use crate::messages::escape;
 
-/// What becomes of a preset that has the name already.
+/// What to do with an existing preset of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and nothing is saved.
+    /// Keep it and report an error.
     Keep,
-    /// It goes; the comments in it stay.
+    /// Replace its settings; its comments stay.
     Replace,
 }
 
 impl File {
-    /// Writes a preset into the file, which is made if there is none.
+    /// Writes a preset into the file, which is created if need be.
     ///
-    /// The CA's path must be absolute: in the file it would not be relative to the working folder.
+    /// The CA's path must be absolute, because paths in the file are relative to the file's folder.
     pub fn save(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
         self.edit(|now| now.put(name, layer, existing))
     }
 
-    /// Takes a preset out, with the comment right above it.
+    /// Removes a preset, with the comment directly above it.
     pub fn remove(&self, name: &str) -> Result<(), ConfigError> {
         self.edit(|now| now.take(name))
     }
 
-    /// Changes the file as it is now: another program may have saved something since it was read.
+    /// Reads the file again under its lock and changes it: another program may have saved since.
     fn edit(&self, change: impl FnOnce(&Self) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
         let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
         let unwritable = |error| ConfigError::Unwritable { path: path.clone(), error };
@@ -60,7 +60,7 @@ impl File {
             peers.set_implicit(true);
             Item::Table(peers)
         });
-        // The file was read before, and then it was a table.
+        // `read` checked that it is a table.
         if let Some(peers) = peers.as_table_like_mut() {
             if !taken {
                 peers.insert(name, Item::Table(Table::new()));
@@ -89,18 +89,17 @@ impl File {
             Some(path) => ConfigError::Unwritable { path: path.clone(), error },
             None => ConfigError::NoPlace,
         };
-        // It was read, so it is TOML.
+        // `read` parsed it before.
         let document = Document::parse(self.text.clone()).map_err(|e| unwritable(io::Error::other(e)))?;
         Ok(document.into_mut())
     }
 
-    /// Puts a text in the file's place, whole or not at all.
+    /// Replaces the file atomically.
     ///
-    /// Whatever was made of the user's own writing is read again first, and must say what is meant of the preset
-    /// `name`, and of all others what it said.
+    /// The new text is parsed first: the preset `name` must be as meant, and all others unchanged.
     fn replace(&self, text: &str, name: &str, as_meant: impl Fn(&Self) -> bool) -> Result<(), ConfigError> {
         let path = self.path.as_ref().ok_or(ConfigError::NoPlace)?;
-        // toml_edit writes the line ends of its own lines, and takes those of comments for text.
+        // toml_edit writes \n at its own lines, and keeps \r in comments.
         let mut text = text.replace("\r\n", "\n");
         if self.text.contains("\r\n") {
             text = text.replace('\n', "\r\n");
@@ -109,7 +108,7 @@ impl File {
         let others =
             |file: &Self| -> Vec<_> { file.peers.iter().filter(|peer| peer.name != name).cloned().collect() };
         if after.defaults != self.defaults || others(&after) != others(self) || !as_meant(&after) {
-            let error = io::Error::other("its presets are written in a way that cannot be edited");
+            let error = io::Error::other("its presets are in a form that cannot be edited");
             return Err(ConfigError::Unwritable { path: path.clone(), error });
         }
         replace(path, text.as_bytes(), Access::Private)
@@ -117,7 +116,7 @@ impl File {
     }
 }
 
-/// Makes a preset say this and nothing else. Its comments stay.
+/// Sets a preset to exactly these settings. Its comments stay.
 fn fill(preset: &mut dyn TableLike, layer: &Layer) {
     for key in Key::VARIANTS.iter().copied() {
         let Some(text) = layer.text(key) else {
@@ -140,8 +139,8 @@ fn fill(preset: &mut dyn TableLike, layer: &Layer) {
     }
 }
 
-/// The comment that touches a preset's header goes with it; what stands above a blank line is about
-/// more than this preset, and goes to what follows.
+/// Keeps the comments above a removed preset that a blank line separates from it; they move to what follows. The
+/// comment directly above the preset goes with it.
 fn leave_comments(document: &mut DocumentMut, gone: &Table) {
     let prefix = gone.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let prefix = prefix.replace("\r\n", "\n");

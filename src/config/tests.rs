@@ -60,7 +60,7 @@ const TABLE: [(Key, [&str; 4]); 13] = [
     (Key::Expect, ["flag", "preset", "", ""]),
 ];
 
-/// Of each key alone, the first source that speaks decides, whoever else does.
+/// The first source that sets a key decides it, whatever the others set.
 #[test]
 fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
     for (key, values) in TABLE {
@@ -167,7 +167,7 @@ fn a_variable_is_taken_or_refused_by_its_name() {
     assert_eq!(from(&[("UPSEAL_PADDING", ""), ("UPSEAL_PIN", "x")]).unwrap(), Layer::default());
     let fault = Fault::from(from(&[("UPSEAL_KEY_FORM", "raw\u{1b}")]).unwrap_err());
     assert_eq!(fault.kind, FaultKind::Usage);
-    assert_eq!(fault.what, r"the environment's UPSEAL_KEY_FORM cannot be 'raw\u{1b}'");
+    assert_eq!(fault.what, r"invalid value 'raw\u{1b}' in the variable UPSEAL_KEY_FORM");
     assert_eq!(fault.advice, "possible values: fernet, raw");
 }
 
@@ -225,35 +225,35 @@ fn the_file_says_what_the_flags_say_in_its_own_order() {
 #[test]
 fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() {
     for (text, line, what, allowed) in [
-        ("to = 'x:1'\npadding = \n", 2, "", "it is no TOML"),
-        ("to = 'a'\nto = 'b'", 2, "duplicate key", "it is no TOML"),
-        ("\n\nsecret = 'x'", 3, "the key `secret` is unknown", "known here: to, protocol, padding"),
+        ("to = 'x:1'\npadding = \n", 2, "", "not valid TOML"),
+        ("to = 'a'\nto = 'b'", 2, "duplicate key", "not valid TOML"),
+        ("\n\nsecret = 'x'", 3, "unknown key `secret`", "known keys: to, protocol, padding"),
         ("\n\nsecret = 'x'", 3, "unknown", ", and [peers.NAME]"),
-        ("[server]\nto = 'x'", 1, "the key `server` is unknown", "known here: to,"),
+        ("[server]\nto = 'x'", 1, "unknown key `server`", "known keys: to,"),
         ("[peers.a]\npin = 'sha256:00'", 2, "pin", "expected sha256: and 64 hexadecimal digits"),
-        ("pin = 'sha256:00'", 1, "the key `pin` is unknown", "and [peers.NAME]"),
-        ("[peers.a]\nfile = 'x'", 2, "the key `file` is unknown", "expect"),
-        ("[peers.a]\n[peers.example.org]\nto = 'x'", 2, "the key `org` is unknown", "[peers.\"a.b\"]"),
+        ("pin = 'sha256:00'", 1, "unknown key `pin`", "and [peers.NAME]"),
+        ("[peers.a]\nfile = 'x'", 2, "unknown key `file`", "expect"),
+        ("[peers.a]\n[peers.example.org]\nto = 'x'", 2, "unknown key `org`", "[peers.\"a.b\"]"),
         (
             "[peers.a]\n# two\npadding = 'none'",
             3,
-            "`padding` cannot be 'none'",
+            "invalid value 'none' of `padding`",
             "possible values: oaep, pkcs1v15",
         ),
-        ("protocol = 'cp3'", 1, "`protocol` cannot be 'cp3'", "possible values: plain, ap, cp1, cp2"),
-        ("framing = 'G'", 1, "`framing` cannot be 'G'", "possible values: A, B, C, D, E, F"),
-        ("key-length-bytes = 9", 1, "`key-length-bytes` cannot be '9'", "possible values: 8, 16"),
+        ("protocol = 'cp3'", 1, "invalid value 'cp3' of `protocol`", "possible values: plain, ap, cp1, cp2"),
+        ("framing = 'G'", 1, "invalid value 'G' of `framing`", "possible values: A, B, C, D, E, F"),
+        ("key-length-bytes = 9", 1, "invalid value '9' of `key-length-bytes`", "possible values: 8, 16"),
         ("\nto = 4321", 2, "the value of `to` is not a string", "write it in quotes"),
-        ("to = ' '", 1, "`to` cannot be ' '", "HOST:PORT"),
-        ("ca = ''", 1, "`ca` cannot be ''", "a certificate"),
+        ("to = ' '", 1, "invalid value ' ' of `to`", "HOST:PORT"),
+        ("ca = ''", 1, "invalid value '' of `ca`", "a certificate"),
         ("empty = ['zero']", 1, "the value of `empty` is not a string", ""),
         ("\npeers = 'lab'", 2, "`peers` is not a table", "[peers.NAME]"),
         ("[[peers]]\nto = 'x'", 1, "`peers` is not a table", "[peers.NAME]"),
-        ("[peers]\nlab = 'x:1'", 2, "`lab` stands in `peers` and is no table", "[peers.NAME]"),
-        ("[peers.'a b']", 1, "a preset cannot be called 'a b'", "1 to 40 letters"),
-        ("[peers.\"\\u001b[2J\"]", 1, r"a preset cannot be called '\u{1b}[2J'", "1 to 40 letters"),
-        ("[peers.a12345678901234567890123456789012345678901]", 1, "cannot be called", "1 to 40"),
-        ("[peers.'']", 1, "a preset cannot be called ''", "1 to 40"),
+        ("[peers]\nlab = 'x:1'", 2, "`lab` in `peers` is not a table", "[peers.NAME]"),
+        ("[peers.'a b']", 1, "invalid preset name 'a b'", "1 to 40 letters"),
+        ("[peers.\"\\u001b[2J\"]", 1, r"invalid preset name '\u{1b}[2J'", "1 to 40 letters"),
+        ("[peers.a12345678901234567890123456789012345678901]", 1, "invalid preset name", "1 to 40"),
+        ("[peers.'']", 1, "invalid preset name ''", "1 to 40"),
     ] {
         let fault = Fault::from(parse(text).unwrap_err());
         assert_eq!(fault.kind, FaultKind::Usage, "{text}");
@@ -272,18 +272,18 @@ fn a_file_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_no_usage_fau
     assert_eq!(error.kind, FaultKind::Local, "{error}");
     fs::write(&path, b"to = 'x:1'\n# caf\xe9").unwrap();
     let error = Fault::from(File::read(path).unwrap_err());
-    assert!(error.kind == FaultKind::Usage && error.what.contains("line 2: it is not UTF-8"), "{error}");
+    assert!(error.kind == FaultKind::Usage && error.what.contains("line 2: not UTF-8"), "{error}");
 }
 
 #[test]
 fn an_unknown_preset_is_answered_with_those_that_exist_and_how_to_save_one() {
     let fault = |text: &str, name: &str| Fault::from(parse(text).unwrap().peer(name).unwrap_err());
     let none = fault("", "lab");
-    assert_eq!(none.what, format!("there is no preset 'lab' in {HERE}"));
-    assert_eq!(none.advice, "none is saved; `upseal peers save lab --to HOST:PORT …` makes one");
+    assert_eq!(none.what, format!("no preset 'lab' in {HERE}"));
+    assert_eq!(none.advice, "no preset is saved; save one with `upseal peers save lab --to HOST:PORT …`");
     let some = fault("[peers.a]\n[peers.b]", "not a name\u{1b}");
-    assert_eq!(some.what, format!("there is no preset 'not a name\\u{{1b}}' in {HERE}"));
-    assert_eq!(some.advice, "there are: a, b; `upseal peers save NAME --to HOST:PORT …` makes one");
+    assert_eq!(some.what, format!("no preset 'not a name\\u{{1b}}' in {HERE}"));
+    assert_eq!(some.advice, "saved presets: a, b; save one with `upseal peers save NAME --to HOST:PORT …`");
     assert_eq!((none.kind, some.kind), (FaultKind::Usage, FaultKind::Usage));
 }
 

@@ -1,70 +1,70 @@
-//! What a transfer will take: how fast this computer computes, and what was seen of each server.
+//! Data for estimates: the speed of this computer, and past uploads to each server.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Padding, Variant};
 
-/// How fast this computer seals and opens bodies, measured without network and disk.
+/// The speed at which this computer seals and opens bodies, measured without network and disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Threads that it runs at once.
+    /// Threads that run at the same time.
     pub cores: usize,
-    /// One for each way that was measured.
+    /// One entry for each measured combination.
     pub speeds: Vec<Speed>,
 }
 
-/// One way of carrying a file. Bytes of the file a second, on one core.
+/// The speed of one variant, in bytes of the file per second on one core.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Speed {
-    /// Plain stands for AP too: what differs is over before the file begins.
+    /// Variant. Plain stands for AP too: they differ only before the file begins.
     pub variant: Variant,
-    /// CP1's.
+    /// Padding; for CP1 only.
     pub padding: Padding,
-    /// Of CP1's RSA key.
+    /// Modulus length of the RSA key in bits; for CP1 only.
     pub bits: usize,
-    /// What the sender does to it, its SHA-256 included.
+    /// Rate of the sender's work, SHA-256 included.
     pub seal: f64,
-    /// What a receiver on a computer like this one does.
+    /// Rate of the receiver's work on a computer like this one.
     pub open: f64,
 }
 
-/// What files of one variant took to one server, by the history.
+/// Past uploads to one server in one variant, from the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
-    /// `host:port`, as the history has it.
+    /// `host:port` in its normal form.
     pub address: String,
-    /// How they were sent.
+    /// Variant of the uploads.
     pub variant: Variant,
-    /// The newest files that arrived, the newest first.
+    /// Files that arrived, newest first.
     pub files: Vec<Took>,
 }
 
-/// What one file took that arrived.
+/// The duration of one upload that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Took {
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
     /// Seconds from the first byte of MODE 0 to the server's confirmation.
     pub seconds: f64,
-    /// The part of it in which bytes moved steadily; `None`: not measured, or too short to say anything.
+    /// The part in which bytes moved steadily; `None`: not measured, or too short to be useful.
     #[serde(default)]
     pub pace: Option<Pace>,
 }
 
-/// A part of a transfer in which bytes moved steadily, without its beginning and its end.
+/// The part of a transfer in which bytes moved steadily, without its beginning and end.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Bytes of the file that moved in it; more than 0.
+    /// Bytes of the file that moved; more than 0.
     pub bytes: u64,
-    /// Seconds that it lasted; more than 0.
+    /// Duration in seconds; more than 0.
     pub seconds: f64,
 }
 
 impl Pace {
-    /// Seconds from which a pace says something.
+    /// Shortest useful duration in seconds.
     pub const LEAST: f64 = 0.25;
 
-    /// Bytes of the file a second.
+    /// Returns the rate in bytes of the file per second.
     #[must_use]
     pub fn rate(self) -> f64 {
         self.bytes as f64 / self.seconds

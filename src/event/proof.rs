@@ -1,64 +1,64 @@
-//! Who a server is.
+//! The identity of a server, and its comparison with what is known.
 
 use serde::{Deserialize, Serialize};
 
 use super::Escaped;
 
-/// Who answered, as far as AP can tell.
+/// The identity that a server proved in AP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// The certificate's subject (RFC 4514).
+    /// Subject of the certificate (RFC 4514).
     pub subject: Escaped,
-    /// The subject of the CA's certificate (RFC 4514).
+    /// Subject of the CA's certificate (RFC 4514).
     pub issuer: Escaped,
-    /// Modulus length of the server's key.
+    /// Modulus length of the server's key in bits.
     pub bits: usize,
-    /// Whole days until the certificate ends.
+    /// Whole days until the certificate expires.
     pub days_left: i64,
     /// SHA-256 of the `SubjectPublicKeyInfo`, hex.
     pub fingerprint: String,
-    /// What the user should know although it is accepted (1024 bits, version 1, an expired CA).
+    /// Weaknesses of an accepted certificate (1024 bits, version 1, an expired CA).
     pub warnings: Vec<String>,
 }
 
-/// What is known of the key that answered, beyond the CA's signature.
+/// How a server's key compares with the known keys, beyond the CA's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// The server inside this process: its identity is thrown away with it.
+    /// The server inside this process, whose identity lasts as long as the process.
     Own,
-    /// The first time at this address under this CA.
+    /// First contact at this address under this CA.
     First {
-        /// Whether another key would be noticed the next time.
+        /// Whether the key was saved, so that another one will be noticed.
         remembered: bool,
-        /// The address is known under another CA.
+        /// Whether the address is known under another CA.
         other_ca: bool,
     },
-    /// The key that is known there.
+    /// The known key.
     Known {
-        /// RFC 3339; `None` if it was not written down.
+        /// Date of the first contact, RFC 3339; `None`: not recorded.
         since: Option<String>,
     },
-    /// The key that the user's pin names.
+    /// The key that the user pinned.
     Pinned {
-        /// The fingerprint, hex, of another key that was known there until now.
+        /// Fingerprint of the key that was known until now, hex, if it was another.
         replaced: Option<String>,
     },
 }
 
-/// A server has another key than the one that is known, although the CA signed it. It got nothing.
+/// A changed server key: the CA certified it, but another key is known. Nothing was sent to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyChange {
     /// `host:port` as the user gave it.
     pub address: String,
     /// SPKI SHA-256 of the CA, hex.
     pub ca: String,
-    /// The fingerprint of the known key, hex.
+    /// Fingerprint of the known key, hex.
     pub known: String,
-    /// Since when it is known, RFC 3339; `None` if it was not written down.
+    /// Date since when it is known, RFC 3339; `None`: not recorded.
     pub since: Option<String>,
-    /// The fingerprint of the key that answered now, hex.
+    /// Fingerprint of the offered key, hex.
     pub offered: String,
-    /// The subject of its certificate (RFC 4514).
+    /// Subject of its certificate (RFC 4514).
     pub subject: Escaped,
 }

@@ -1,4 +1,4 @@
-//! What passed over a connection, as values: for the Session screen, its captures and their replay.
+//! Recorded messages of a connection as values: for the Session screen, its captures and their replay.
 
 use std::fmt;
 
@@ -6,35 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dialect, Track};
 
-/// A recorded connection, counted from 1 for as long as the program runs.
+/// The number of a recorded connection, counted from 1 while the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WireId(pub u64);
 
-/// How much of a connection is written down.
+/// How much of a connection is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// Nothing: a connection that is opened now has no recorder at all.
+    /// Nothing: new connections have no recorder.
     #[default]
     Off,
-    /// Which messages passed, when, how long they are, and their first bytes; nothing that costs more for more
-    /// bytes.
+    /// Kind, time, length and first bytes of each message. The cost does not grow with the bytes.
     Outline,
-    /// Besides: the entropy of bodies and of the file.
+    /// The outline, and the entropy of bodies and of the file.
     Full,
 }
 
-/// Which end of the connection is ours.
+/// The end of the connection that this program is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// We upload.
+    /// This program uploads.
     Client,
-    /// Our server receives.
+    /// This program's server receives.
     Server,
 }
 
-/// Where a message goes.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
@@ -44,7 +43,7 @@ pub enum Way {
     ToClient,
 }
 
-/// What a message is. The last four have no MODE on the wire.
+/// The kind of a message. The last four have no MODE on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -58,18 +57,18 @@ pub enum Kind {
     Authenticate,
     /// MODE 4.
     SessionKey,
-    /// Of the answer to MODE 3: over the message, or over a statement.
+    /// Signature in the reply to MODE 3, over the message or over a statement.
     Signature,
-    /// Of the answer to MODE 3.
+    /// Certificate in the reply to MODE 3.
     Certificate,
-    /// Of the answer to a request for a receipt: the statement, then the certificate.
+    /// Statement and certificate in the reply to a request for a receipt.
     Statement,
-    /// No message; nothing after it can be told apart.
+    /// Bytes that are no message. What follows them is not separated.
     Unknown,
 }
 
 impl Kind {
-    /// Its number on the wire, if it has one.
+    /// Returns its MODE on the wire, if it has one.
     #[must_use]
     pub const fn mode(self) -> Option<u64> {
         match self {
@@ -83,73 +82,73 @@ impl Kind {
     }
 }
 
-/// A connection that is recorded.
+/// A recorded connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wire {
-    /// Which end is ours.
+    /// The end that this program is.
     pub side: Side,
-    /// What it was opened for; later uploads may share it. `None` at the server.
+    /// Transfer that it was opened for; later uploads may share it. `None` at the server.
     pub track: Option<Track>,
-    /// Our `ip:port`; empty if the system does not say.
+    /// Local `ip:port`; empty if the system does not tell it.
     pub local: String,
-    /// The other end: `host:port` as the user gave it, or the client's `ip:port`.
+    /// Remote end: `host:port` as the user gave it, or the client's `ip:port`.
     pub peer: String,
-    /// What our client speaks; `None` at the server, which is told at most.
+    /// Dialect of this program's client; `None` at the server.
     pub dialect: Option<Dialect>,
     /// Milliseconds since 1970, UTC.
     pub at_ms: i64,
 }
 
-/// A message on the wire: MODE, M1 and M2 (PROTOCOL.md). One that is still under way comes again, with the
+/// A message on the wire: MODE, M1 and M2 (docs/protocol.md). One that is still being sent is reported again, with the
 /// same number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// From 1, both ways together, in the order in which they began.
+    /// Number of the message, from 1, in the order in which messages of both directions began.
     pub number: u64,
-    /// Where to.
+    /// Direction.
     pub way: Way,
-    /// What.
+    /// Kind of the message.
     pub kind: Kind,
     /// Microseconds from the connection's beginning to its first byte.
     pub at_us: u64,
-    /// Likewise to the last byte of it so far.
+    /// Microseconds from the connection's beginning to its last byte so far.
     pub last_us: u64,
-    /// Bytes of its direction before it.
+    /// Bytes of its direction before the message.
     pub offset: u64,
-    /// Bytes of it so far, MODE and M1 included.
+    /// Bytes of the message so far, MODE and M1 included.
     pub wire: u64,
-    /// The field's value; `None`: it has none.
+    /// Value of M1; `None`: the message has none.
     pub m1: Option<u64>,
-    /// M2.
+    /// Sample of M2.
     pub body: Sample,
-    /// The file that M2 holds, where M2 is not the file itself and the file is ours.
+    /// Sample of the sent file, where M2 is its ciphertext and this program sends it.
     pub file: Option<Sample>,
     /// Whether its last byte has passed.
     pub whole: bool,
 }
 
-/// Some of a sequence of bytes.
+/// A sample of a sequence of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sample {
-    /// Bytes in all, so far.
+    /// Length of the sequence so far, in bytes.
     pub bytes: u64,
-    /// Its first bytes, at most 256; in JSON as hexadecimal.
+    /// First bytes, at most 256; in JSON as hexadecimal.
     #[serde(with = "hexadecimal")]
     pub head: Vec<u8>,
-    /// Hundredths of a bit for each byte, one after each `interval` bytes: 800 is noise.
+    /// Entropy of each `interval` bytes in hundredths of a bit per byte; 800 is noise.
     pub entropy: Vec<u16>,
-    /// Bytes that each of them stands for.
+    /// Bytes that each entry of `entropy` covers.
     pub interval: u64,
 }
 
 impl Sample {
-    /// Without what it holds; only how much of it there was.
+    /// Returns the sample without its first bytes.
     #[must_use]
     pub fn withheld(&self) -> Self {
         Self { head: Vec::new(), ..self.clone() }
     }
 
-    /// The mean of `entropy`, in bits for each byte.
+    /// Returns the mean of `entropy` in bits per byte.
     #[must_use]
     pub fn bits(&self) -> Option<f64> {
         let sum: u64 = self.entropy.iter().map(|one| u64::from(*one)).sum();

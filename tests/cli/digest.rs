@@ -62,7 +62,7 @@ fn a_receipt_of_what_is_not_hashed_cannot_be_asked_for() {
             format!("send --digest none {more} {} a.txt", if more == "--receipts" { "kept" } else { "" });
         let outcome = home.start(words(&line, &[])).finish();
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
-        assert!(outcome.err.contains("--digest none leaves that out"), "{outcome:?}");
+        assert!(outcome.err.contains("which --digest none turns off"), "{outcome:?}");
         assert!(!home.path("kept").exists());
     }
 }

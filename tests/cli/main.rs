@@ -40,7 +40,7 @@ fn help_and_version_are_results_and_go_to_stdout() {
         ("serve --help", "--accept-padding"),
         ("race --help", "VARIANT@HOST:PORT"),
         ("certs init --help", "--bits"),
-        ("send --help", "Options for third-party servers: --peer <NAME>"),
+        ("send --help", "Options for third-party servers: --terminator <BYTES>"),
         ("--help", "[env: UPSEAL_TO]"),
         ("peers save --help", "--force"),
         ("certs sign --help", "--ca-key"),
@@ -70,17 +70,17 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         ("serve --bind a.invalid:4321", "a.invalid:4321"),
         ("serve --accept cp2,cp3", "cp3"),
         ("serve --max-file 1.5GiB", "1.5GiB"),
-        ("race a.txt --lanes cp1", "a race needs two lanes or more, and has 4 at the most"),
-        ("race a.txt --lanes cp1,cp9", "'cp9' is none of plain, ap, cp1, cp2"),
-        ("race a.txt --lanes cp1,cp2@", "an address must follow"),
+        ("race a.txt --lanes cp1", "wrong number of lanes: 1 (2 to 4)"),
+        ("race a.txt --lanes cp1,cp9", "unknown variant 'cp9' (possible values: plain, ap, cp1, cp2)"),
+        ("race a.txt --lanes cp1,cp2@", "expected an address after"),
         ("race a.txt --first many", "many"),
         ("race", "<FILE>"),
         ("certs", "init"),
-        ("send --peer nowhere a.txt", "`upseal peers save nowhere --to HOST:PORT …` makes one"),
+        ("send --peer nowhere a.txt", "save one with `upseal peers save nowhere --to HOST:PORT …`"),
         ("peers save a/b --to x:1", "a name is 1 to 40 letters, digits, dots, hyphens and underscores"),
         ("peers save lab", "nothing to save as 'lab'"),
         ("peers save lab --padding none", "none"),
-        ("peers remove lab", "there is no preset 'lab'"),
+        ("peers remove lab", "no preset 'lab'"),
         ("peers --json list", "--json"),
         ("certs init --bits 512", "512"),
         ("certs init --days 0", "0"),
@@ -370,7 +370,7 @@ fn serve_beyond_loopback_wants_to_be_told_what_to_accept_and_binds_nothing() {
         let outcome = home.run(&["serve", "--json", "--bind", &bind]);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{outcome:?}");
         assert!(
-            outcome.err.contains("say what to accept") && outcome.err.contains("--accept cp2"),
+            outcome.err.contains("--accept is required") && outcome.err.contains("--accept cp2"),
             "{outcome:?}"
         );
     }
@@ -506,10 +506,10 @@ fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
     }
     assert_eq!(contents(&home.path("tmp")), Files::none());
     for (line, words) in [
-        ("race --lanes cp1 a.txt", "two lanes or more"),
-        ("race --lanes cp1,cp1,cp1,cp1,cp1 a.txt", "4 at the most"),
-        ("race --lanes cp1/512,cp2 a.txt", "none of oaep, pkcs1v15, 1024, 2048, 4096"),
-        ("race --lanes cp2/2048,cp1 a.txt", "only cp1"),
+        ("race --lanes cp1 a.txt", "wrong number of lanes"),
+        ("race --lanes cp1,cp1,cp1,cp1,cp1 a.txt", "wrong number of lanes: 5 (2 to 4)"),
+        ("race --lanes cp1/512,cp2 a.txt", "possible values: oaep, pkcs1v15, 1024, 2048, 4096"),
+        ("race --lanes cp2/2048,cp1 a.txt", "cp1 only"),
         ("race --generate 1KiB a.txt", "cannot be used with"),
         ("race", "required"),
     ] {

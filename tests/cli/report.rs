@@ -65,6 +65,6 @@ fn a_race_in_which_nothing_arrives_leaves_the_earlier_report() {
     let before = std::fs::read(home.path("r.md")).unwrap();
     let outcome = home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "gone.txt"]);
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
-    assert!(outcome.err.contains("no report: nothing arrived"), "{outcome:?}");
+    assert!(outcome.err.contains("no report: no lane arrived"), "{outcome:?}");
     assert_eq!(std::fs::read(home.path("r.md")).unwrap(), before);
 }

@@ -18,7 +18,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, FaultKind, Named, Padding, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, Named, Padding, Proof, Track, Variant};
 use crate::history::History;
 use crate::messages::shell_word;
 use crate::meter::Meter;
@@ -41,12 +41,7 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let variants = accepted(args)?;
     let paddings = accepted_paddings(args);
     check_prefix(&args.prefix)?;
-    let local = |what: String, advice: &str| Fault {
-        kind: FaultKind::Local,
-        blame: Blame::User,
-        what,
-        advice: advice.to_owned(),
-    };
+    let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
     let needs_identity = variants.iter().any(|variant| variant.authenticates());
     let identity = match Identity::load(&args.certs) {
         Ok(identity) => Some(Arc::new(identity)),
@@ -63,11 +58,10 @@ pub fn run(args: &Serve) -> Result<u8, Fault> {
     let (history, repairs) = history::open_for(&args.store, until)?;
     let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
-    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| Fault {
-        kind: FaultKind::Unreachable,
-        blame: Blame::User,
-        what: format!("cannot listen on {}: {e}", args.bind),
-        advice: "is another server there? choose with --bind".to_owned(),
+    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| {
+        Fault::unreachable(format!("cannot listen on {}: {e}", args.bind))
+            .with_blame(Blame::User)
+            .with_advice("is another server there? choose with --bind")
     })?;
     let budget =
         identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
@@ -135,24 +129,24 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
     any.map(drop).map_err(|e| usage(format!("--prefix: {e}"), "for example --prefix recv_"))
 }
 
-/// Beyond loopback nobody gets a variant that was not asked for by name.
+/// Returns the variants to accept. Beyond loopback, the operator must name them.
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.clone()),
         None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
-            format!("{} is reachable from elsewhere: say what to accept", args.bind),
+            format!("{} is reachable from other machines: --accept is required", args.bind),
             "for example --accept cp2",
         )),
     }
 }
 
-/// Returns which name receipts state: beyond loopback not the stored one, unless the operator says so.
+/// Returns which name receipts state: beyond loopback not the stored one, unless --tell-names is given.
 fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
     if tell.unwrap_or(on_loopback) { Named::Stored } else { Named::Wanted }
 }
 
-/// The paddings of CP1. Beyond loopback PKCS #1 v1.5 must be spelled out: it is a padding oracle.
+/// Returns the paddings to accept. Beyond loopback, PKCS #1 v1.5 must be named, because it is a padding oracle.
 fn accepted_paddings(args: &Serve) -> Paddings {
     match &args.accept_padding {
         Some(paddings) => paddings.iter().copied().collect(),
@@ -161,7 +155,7 @@ fn accepted_paddings(args: &Serve) -> Paddings {
     }
 }
 
-/// How many PKCS #1 v1.5 blocks of this key did not conform so far.
+/// Opens the count of PKCS #1 v1.5 failures of this key.
 fn budget(args: &Serve, history: &Arc<History>, own: &Identity) -> Result<PaddingBudget, Fault> {
     let key = own.server_key().fingerprint();
     if args.reset_padding_budget {
@@ -170,7 +164,7 @@ fn budget(args: &Serve, history: &Arc<History>, own: &Identity) -> Result<Paddin
     PaddingBudget::open(Arc::clone(history), key).map_err(|e| history::fault(&e))
 }
 
-/// What the operator should know of PKCS #1 v1.5 before the first client comes.
+/// Returns warnings about PKCS #1 v1.5 for the operator.
 fn padding_warnings(
     args: &Serve,
     variants: &[Variant],
@@ -193,7 +187,7 @@ fn padding_warnings(
     warnings
 }
 
-/// The identity as a client with our CA would see it; `None` if the CA is not here.
+/// Returns the identity as a client with this CA sees it; `None` if the CA's file is missing.
 fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
     if let Some(receipts) = identity.receipt_key()
@@ -210,7 +204,7 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     }
 }
 
-/// What the operator of a server with one key can do to give receipts.
+/// Returns what the operator of a server with one key can do to give receipts.
 fn receipt_advice(certs: &Path) -> String {
     let dir = shell_word(&certs.to_string_lossy());
     if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
@@ -228,7 +222,7 @@ fn receipt_advice(certs: &Path) -> String {
 /// Returns a warning for each private key that other users of this machine can use.
 ///
 /// # Errors
-/// There is one, and `--strict-modes`.
+/// There is one, and `--strict-modes` is given.
 fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>, Fault> {
     if identity.is_none() {
         return Ok(Vec::new());
@@ -237,19 +231,16 @@ fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>,
     for key in key_files::exposed(&args.certs) {
         let remedy = format!("chmod 600 {}", shell_word(&key.path.to_string_lossy()));
         if args.strict_modes {
-            return Err(Fault {
-                kind: FaultKind::Local,
-                blame: Blame::User,
-                what: key.to_string(),
-                advice: format!("{remedy}, or leave out --strict-modes"),
-            });
+            return Err(
+                Fault::local(key.to_string()).with_advice(format!("{remedy}, or leave out --strict-modes"))
+            );
         }
         warnings.push(format!("{key}; {remedy}"));
     }
     Ok(warnings)
 }
 
-/// The line to hand to others, and where there are more addresses a line with those.
+/// Returns the command for senders, and a line with the other addresses if there are any.
 fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<String> {
     let how = match pin {
         None => "-p plain".to_owned(),
@@ -268,7 +259,7 @@ fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<
     lines
 }
 
-/// Prints what sessions report, one at a time.
+/// Prints the events of all sessions, one at a time.
 struct Printer(Mutex<Output>);
 
 impl Observer for Printer {

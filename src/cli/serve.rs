@@ -1,0 +1,105 @@
+//! The command line of `upseal serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Bind, Gap, ReplyOrder, Size};
+use crate::digest::FileDigest;
+use crate::event::{Padding, Variant};
+use crate::store::Durability;
+
+/// Heading of the options that some third-party clients need.
+const THIRD_PARTY_CLIENTS: &str = "Options for third-party clients";
+
+/// `upseal serve`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Serve {
+    /// Address and port to listen on
+    ///
+    /// The address may be a name. Beyond loopback, --accept is required.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
+    pub bind: Bind,
+    /// Folder for received files
+    #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
+    pub store: PathBuf,
+    /// Folder of the certificate and private key (`upseal certs init`)
+    #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
+    pub certs: PathBuf,
+    /// Refuse private keys that other users can read
+    ///
+    /// Without this flag the server warns about them.
+    #[arg(long)]
+    pub strict_modes: bool,
+    /// Variants to accept [default: all on loopback, else required]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "VARIANTS")]
+    pub accept: Option<Vec<Variant>>,
+    /// RSA paddings to accept [default: oaep; on loopback also pkcs1v15]
+    ///
+    /// With PKCS1v15, an attacker who may ask often can decrypt CP1 and CP2 uploads. Its failures are counted, and it
+    /// is turned off after 1,000 of them.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PADDINGS")]
+    pub accept_padding: Option<Vec<Padding>>,
+    /// Turn PKCS1v15 on again after too many failures with this key
+    #[arg(long)]
+    pub reset_padding_budget: bool,
+    /// Refuse larger files: bytes, or with KiB, MiB, GiB
+    #[arg(long, value_name = "SIZE", default_value = "64GiB")]
+    pub max_file: Size,
+    /// Prefix of stored files' names, such as recv_ [default: none]
+    #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// Keep the ciphertext of CP1 and CP2 in this folder [default: not kept]
+    ///
+    /// Each file is called `enc_recv_` and the received file's name.
+    #[arg(long, value_name = "DIR")]
+    pub keep_ciphertext: Option<PathBuf>,
+    /// State stored names in receipts [default: true on loopback, else false]
+    ///
+    /// If false, receipts state the name under which the file came, and no client learns whether another file of that
+    /// name exists.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tell_names: Option<bool>,
+    /// Refuse names that Windows cannot store [default: on Windows only]
+    ///
+    /// These are devices (con, aux.c), names with < > : " | ? *, and names that end in a dot or a space.
+    #[arg(long)]
+    pub portable_names: bool,
+    /// How small files that arrive together are synced to disk
+    #[arg(long, value_enum, default_value_t = Durability::Group)]
+    pub durability: Durability,
+    /// Digest of received files
+    ///
+    /// With none, the server gives no receipts and stores a file again that it has already.
+    #[arg(long, value_enum, default_value_t = FileDigest::Sha256)]
+    pub digest: FileDigest,
+    /// Pause between the four parts of the MODE 3 reply [default: 0ms]
+    ///
+    /// Some clients read each part with one recv; 20ms is enough on a busy machine too.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "0ms",
+        hide_default_value = true,
+        help_heading = THIRD_PARTY_CLIENTS
+    )]
+    pub reply_gap: Gap,
+    /// First part of the MODE 3 reply
+    #[arg(
+        long,
+        value_name = "PART",
+        value_enum,
+        default_value_t = ReplyOrder::SignatureFirst,
+        help_heading = THIRD_PARTY_CLIENTS
+    )]
+    pub reply_order: ReplyOrder,
+    /// Serve one client and exit
+    ///
+    /// A connection without a complete message, such as a port scan, does not count.
+    #[arg(long)]
+    pub once: bool,
+    /// Print one JSON event a line
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,125 @@
+//! Orders: what the screen or the command line asks of the transfer threads.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Depth, Dialect, RaceOrder, perhaps_readable, readable};
+
+/// The server that files go to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The server inside this process. The worker knows its throwaway CA.
+    Embedded,
+    /// Another server.
+    Server {
+        /// `host:port`; the worker resolves it.
+        address: String,
+        /// File of the CA that must have signed the server's certificate; `None` is enough for Plain.
+        #[serde(serialize_with = "perhaps_readable")]
+        ca: Option<PathBuf>,
+        /// Further requirements on the server's identity.
+        #[serde(default, skip_serializing_if = "Expected::is_nothing")]
+        expected: Expected,
+    },
+}
+
+impl Target {
+    /// Creates a target for any server at this address that the CA certified.
+    #[must_use]
+    pub fn server(address: impl Into<String>, ca: Option<PathBuf>) -> Self {
+        Self::Server { address: address.into(), ca, expected: Expected::default() }
+    }
+}
+
+/// Requirements that tell one server from the others that the same CA certified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Expected {
+    /// SHA-256 of the key's `SubjectPublicKeyInfo`: 64 hexadecimal digits, with or without `sha256:` before them.
+    pub pin: Option<String>,
+    /// The only CN of the certificate's subject, compared byte for byte.
+    pub name: Option<String>,
+}
+
+impl Expected {
+    /// Returns whether any server of the CA is accepted.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.pin.is_none() && self.name.is_none()
+    }
+}
+
+/// The number of an upload, unique while the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// The number of a connection that the server accepted, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub u64);
+
+/// The transfer that a state or a snapshot is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Track {
+    /// An upload of the queue.
+    Job(JobId),
+    /// A lane of the race, counted from 0.
+    Lane(usize),
+    /// A file that this program's server receives: the session, and the file's ordinal in it, from 1.
+    Receiving(SessionId, u64),
+}
+
+/// One file to upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Number chosen by the sender of the command; never used twice.
+    pub id: JobId,
+    /// Path of the local file.
+    #[serde(serialize_with = "readable")]
+    pub path: PathBuf,
+    /// Destination.
+    pub target: Target,
+    /// Settings of the protocol.
+    pub dialect: Dialect,
+    /// Estimated milliseconds from the first byte of MODE 0, for the history. `None`: no estimate was shown.
+    #[serde(default)]
+    pub predicted_ms: Option<u64>,
+}
+
+/// An order to the transfer threads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Appends files to the queue. Adjacent files with the same target and dialect share one connection.
+    Upload(Vec<Job>),
+    /// Stops one upload, in any state, within 100 ms.
+    Cancel(JobId),
+    /// Stops every upload and the race.
+    CancelAll,
+    /// Ends the wait for the server's end after MODE 2. What was sent is then unconfirmed.
+    EndWait,
+    /// Puts a failed or cancelled upload back into the queue.
+    Retry(JobId),
+    /// Puts all failed uploads back into the queue.
+    RetryFailed,
+    /// Removes an upload that is not running.
+    Remove(JobId),
+    /// Sends the same bytes through every lane.
+    Race(RaceOrder),
+    /// Stops the race.
+    StopRace,
+    /// Makes this key the known one of a server whose key changed ([`Event::KeyChanged`](super::Event::KeyChanged)).
+    AcceptServer {
+        /// `host:port`.
+        address: String,
+        /// SPKI SHA-256 of the CA, hex.
+        ca: String,
+        /// SPKI SHA-256 of the key, hex.
+        key: String,
+    },
+    /// Sets how much is recorded of connections that are opened from now on. Initially nothing is.
+    Record(Depth),
+    /// Cancels what runs, stops the embedded server, and ends the threads.
+    Shutdown,
+}

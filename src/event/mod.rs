@@ -23,9 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::dialect::{
-    AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
-};
+pub use self::dialect::*;
 pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
 pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};

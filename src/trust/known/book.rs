@@ -68,7 +68,7 @@ impl fmt::Display for SignedBy {
 /// A known server: an address under a CA, and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Address in its [normal](super::normal) form.
+    /// Address in its [normal] form.
     pub address: String,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,

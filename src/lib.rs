@@ -1,25 +1,24 @@
-//! upseal uploads files to a server that proves who it is, and shows what each kind of encryption
-//! costs.
+//! upseal uploads files to a server that proves its identity, and shows what each kind of encryption costs.
 //!
-//! The map, in reading order:
+//! The modules, in reading order:
 //!
-//! - [`event`]: what is asked and what happened; the only thing that the screen and the log see
+//! - [`event`]: commands, events and the values in them; the only thing that the screen and the log see
 //! - [`cost`]: the size of a file in a dialect, in blocks and in bytes on the wire
 //! - [`meter`]: the counters of one transfer, all that the hot path touches
-//! - [`pipeline`]: ordered, bounded stages on named threads, which all large transfers go through
-//! - [`crypto`]: plaintext to the body of one MODE 1 and back; identities; AP's challenge
-//! - [`trust`]: whether a certificate holds, and what the user should know of it
-//! - [`net`]: the wire, the two walks over it, and the server
-//! - [`store`]: where received files come to rest
-//! - [`history`]: what was sent and received, and the replay memory
-//! - [`transfer`]: the queue, the worker, the race: Command in, Event out
-//! - [`lab`]: the attacks of PROTOCOL.md, played on uploads of our own
-//! - [`report`]: a race's result as a page, a picture or numbers
-//! - [`messages`]: what a person reads: amounts, escaped text, sentences
-//! - [`digest`], [`spreadsheet`]: SHA-256 digests, records of CSV
-//! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, the program's places, the time
-//! - [`signals`]: which signals end the program
-//! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and what they print
+//! - [`pipeline`]: ordered, bounded stages on named threads, for large files
+//! - [`crypto`]: encryption and decryption of the body of one MODE 1, identities, AP's challenge
+//! - [`trust`]: verification of certificates, and known servers
+//! - [`net`]: the wire, the client's and the server's side of a connection, and the server
+//! - [`store`]: durable storage of received files
+//! - [`history`]: the history of sent and received files, and the replay memory
+//! - [`transfer`]: the queue, the worker and the race; takes commands, reports events
+//! - [`lab`]: the attacks of docs/protocol.md, run on this computer only
+//! - [`report`]: the result of a race as a page, a picture or numbers
+//! - [`messages`]: amounts and the sentences that more than one front end shows
+//! - [`digest`], [`spreadsheet`]: SHA-256 digests, CSV records
+//! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, places of the program's files, the wall clock
+//! - [`signals`]: signals that end the program
+//! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and their output
 //! - [`config`]: flags, presets, the environment and the file as one value
 //! - `ui` (feature `tui`): the terminal front end
 

@@ -184,7 +184,7 @@ fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not()
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(5), ""), "{line}: {outcome:?}");
     }
     assert_eq!(contents(&home.path("one-store")), Files::none());
-    assert_eq!(send(&home, &address, "-p plain a.txt").code, Some(0), "Plain asks nobody who he is");
+    assert_eq!(send(&home, &address, "-p plain a.txt").code, Some(0), "Plain does not ask for an identity");
 
     // A folder that cannot be made, not even by root.
     std::fs::remove_file(home.path("known")).unwrap();

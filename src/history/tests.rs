@@ -179,7 +179,7 @@ fn the_latest_row_of_a_name_in_a_store_is_in_effect() {
     let raced = Received { kept: Kept::Discarded, ..received(9, one, "race-cp1-a", b"x") };
     history.record_received(&raced).unwrap();
     history.record_receipt(one, "a", Digest::of(b"statement")).unwrap();
-    history.record_receipt(one, "nobody", Digest::of(b"statement")).unwrap();
+    history.record_receipt(one, "missing.txt", Digest::of(b"statement")).unwrap();
     let more = Received { receipt: Some(Digest::of(b"statement")), ..more };
     let expected = [Entry::Received(more), Entry::Received(received(9, one, "b", b"b"))];
     assert_eq!(history.in_effect(one).unwrap(), expected);

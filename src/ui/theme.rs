@@ -1,7 +1,7 @@
 //! Styles. This is the only file with colours: the sixteen of the terminal, which the user has chosen.
 //!
 //! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`). Lanes
-//! are told apart by blue against yellow, never by red against green.
+//! differ by blue against yellow, never by red against green.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};

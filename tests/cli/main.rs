@@ -236,7 +236,7 @@ fn send_json_is_one_event_a_line_from_queued_to_delivered() {
     assert_eq!(proven["proof"]["bits"], 1024);
 }
 
-/// Control characters in a name are a way to write on the terminal of whoever sends the file.
+/// A name with control characters could write on the terminal of the user who sends the file.
 #[test]
 fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
     let home = Home::new();
@@ -407,7 +407,7 @@ fn serve_keeps_to_what_it_was_told_to_accept() {
 }
 
 #[test]
-fn both_sides_keep_ciphertext_under_the_handouts_names() {
+fn both_sides_keep_ciphertext_under_the_specified_names() {
     let home = Home::new();
     let certs = fixtures("identity-v1");
     let line = "serve --json --bind 127.0.0.1:0 --certs {certs} --prefix recv_ --keep-ciphertext there \

@@ -4,24 +4,9 @@ use std::fmt::Write as _;
 
 use crate::tree::{Text, texts};
 
-/// Files that are not checked yet. To be emptied.
-const NOT_YET: &[&str] = &[
-    "ARCHITECTURE.md",
-    "src/cli",
-    "src/command",
-    "src/config",
-    "src/crypto",
-    "src/digest.rs",
-    "src/event",
-    "src/history",
-    "src/net",
-    "src/store",
-    "src/ui",
-    "tests/cli",
-    "tests/events.rs",
-    "tests/fixtures",
-    "tests/known.rs",
-];
+/// A comment inside SQL of a released version, which is never edited.
+const RELEASED: (&str, &str) =
+    ("src/history/schema.rs", "-- What was sent, and what the server says of it is not known yet;");
 
 /// Words that hide the actor, or replace a term of the field.
 const WORDS: [&str; 10] = [
@@ -44,8 +29,12 @@ const BEGINNINGS: [&str; 4] = ["The same, but", "The same.", "Likewise", "As abo
 fn comments_messages_and_pages_are_plain_english() {
     let mut found = String::new();
     let mut count = 0;
-    for text in texts().iter().filter(|text| !text.is_below(NOT_YET)) {
+    for text in &texts() {
         for (n, pattern) in patterns(text) {
+            if text.path == RELEASED.0 && text.lines().any(|(at, line)| at == n && line.contains(RELEASED.1))
+            {
+                continue;
+            }
             count += 1;
             writeln!(found, "{}:{n}: {pattern}", text.path).unwrap();
         }

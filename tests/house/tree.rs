@@ -17,11 +17,6 @@ pub struct Text {
 }
 
 impl Text {
-    /// Returns whether the file is below one of these paths.
-    pub fn is_below(&self, paths: &[&str]) -> bool {
-        paths.iter().any(|path| self.path.starts_with(path))
-    }
-
     /// Returns the lines with their numbers, counted from 1.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.content.lines().enumerate().map(|(n, line)| (n + 1, line))
@@ -48,7 +43,7 @@ pub fn paths() -> Vec<String> {
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    // A package has not all of them.
+    // A published package lacks some of these folders.
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -116,7 +116,7 @@ fn a_request_that_proves_nothing_is_refused() {
     assert!(matches!(signed(fixture!("ec.csr")), RequestError::Key));
     let weak = signed(fixture!("sha1.csr"));
     assert!(matches!(&weak, RequestError::Algorithm { algorithm } if algorithm == "1.2.840.113549.1.1.5"));
-    assert!(matches!(signed(fixture!("nobody.csr")), RequestError::NoSubject));
+    assert!(matches!(signed(fixture!("no-subject.csr")), RequestError::NoSubject));
     for text in [&b""[..], b"hello", b"\xff", ca.certificate_pem().as_bytes()] {
         assert!(matches!(signed(text), RequestError::NotARequest { .. }));
     }
@@ -129,7 +129,7 @@ fn a_request_that_proves_nothing_is_refused() {
     // Another subject or another key under the same signature.
     let genuine = parse(fixture!("openssl.csr")).unwrap();
     let mut renamed = genuine.clone();
-    renamed.info.subject = name("somebody else").unwrap();
+    renamed.info.subject = name("another subject").unwrap();
     let mut rekeyed = genuine;
     rekeyed.info.public_key = SubjectPublicKeyInfo::from_key(new_key(1024).unwrap().as_public_key()).unwrap();
     for forged in [renamed, rekeyed] {

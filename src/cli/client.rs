@@ -8,7 +8,7 @@ use super::{LaneArg, Layer, Patience, Size, pin};
 use crate::digest::FileDigest;
 use crate::event::Padding;
 
-/// `upseal`.
+/// Options of `upseal` without a subcommand.
 #[derive(Debug, Args)]
 pub struct Ui {
     /// Folder to begin in [default: the working folder]

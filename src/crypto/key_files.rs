@@ -69,7 +69,7 @@ pub enum IdentityError {
     NotACertificate {
         /// The file.
         path: PathBuf,
-        /// Reason.
+        /// Error of the parser.
         why: CertificateError,
     },
     /// The file of the private key does not contain one.
@@ -77,7 +77,7 @@ pub enum IdentityError {
     NotAKey {
         /// The file.
         path: PathBuf,
-        /// Reason.
+        /// Text of the parser's error.
         why: String,
     },
     /// The receipt key or its certificate cannot be used.
@@ -85,7 +85,7 @@ pub enum IdentityError {
     UnfitReceiptKey {
         /// File of the receipt key's certificate.
         path: PathBuf,
-        /// Reason.
+        /// Requirement that the key or its certificate does not meet.
         why: String,
     },
     /// The file of the CA's certificate does not contain one.
@@ -93,7 +93,7 @@ pub enum IdentityError {
     NotACa {
         /// The file.
         path: PathBuf,
-        /// Reason.
+        /// Requirement that the certificate does not meet.
         why: String,
     },
     /// The private key is encrypted. A server cannot ask for a passphrase.
@@ -135,7 +135,7 @@ pub enum IdentityError {
     /// Signing failed.
     #[error("{why}{}", remedy(*why))]
     Sign {
-        /// Reason.
+        /// Cause of the failure.
         why: SigningError,
     },
     /// The `rsa` crate failed: no randomness, or a key that it refuses.

@@ -61,7 +61,7 @@ pub enum Event {
     },
     /// This program's server could not start, or had to stop.
     NotListening {
-        /// Reason.
+        /// Cause, and what to do about it.
         fault: Fault,
     },
     /// An upload is in the queue.
@@ -93,7 +93,7 @@ pub enum Event {
     },
     /// A server that had answered no longer does. Uploads wait for it.
     Away {
-        /// `host:port`.
+        /// Address of the server, `host:port`.
         address: String,
         /// Number of uploads that wait.
         waiting: usize,
@@ -124,16 +124,16 @@ pub enum Event {
     },
     /// [`Command::AcceptServer`] was carried out.
     ServerAccepted {
-        /// `host:port`.
+        /// Address of the server, `host:port`.
         address: String,
         /// The known key from now on, hex.
         key: String,
     },
     /// [`Command::AcceptServer`] failed.
     ServerNotAccepted {
-        /// `host:port`.
+        /// Address of the server, `host:port`.
         address: String,
-        /// Reason.
+        /// Cause, and what to do about it.
         fault: Fault,
     },
     /// Progress of a transfer: at most 20 a second for each, and a last one before its final state.

@@ -78,7 +78,7 @@ pub struct Job {
     /// Path of the local file.
     #[serde(serialize_with = "readable")]
     pub path: PathBuf,
-    /// Destination.
+    /// Server that receives the file.
     pub target: Target,
     /// Settings of the protocol.
     pub dialect: Dialect,
@@ -111,7 +111,7 @@ pub enum Command {
     StopRace,
     /// Makes this key the known one of a server whose key changed ([`Event::KeyChanged`](super::Event::KeyChanged)).
     AcceptServer {
-        /// `host:port`.
+        /// Address of the server, `host:port`.
         address: String,
         /// SPKI SHA-256 of the CA, hex.
         ca: String,

@@ -9,7 +9,7 @@ use super::{Dialect, Fault, Pace, Proof, Target, readable};
 /// One lane of a race.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
-    /// Destination.
+    /// Server that receives the file.
     pub target: Target,
     /// Settings of the protocol.
     pub dialect: Dialect,

@@ -105,7 +105,7 @@ pub struct Wire {
 pub struct Frame {
     /// Number of the message, from 1, in the order in which messages of both directions began.
     pub number: u64,
-    /// Direction.
+    /// Direction of the message.
     pub way: Way,
     /// Kind of the message.
     pub kind: Kind,

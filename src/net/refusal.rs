@@ -73,7 +73,7 @@ impl Refusal {
 /// Content of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
-    /// Reason.
+    /// Reason that the server gives.
     pub reason: Refusal,
     /// The refused file, counted from 1 in its connection; `None`: no single file.
     pub file: Option<u64>,

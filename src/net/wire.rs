@@ -136,7 +136,7 @@ pub enum Message {
     Filename(Vec<u8>),
     /// MODE 1 and its M1. The bytes of the body follow; this decoder does not read them.
     Data {
-        /// M1.
+        /// The M1 of the message.
         length: u64,
     },
     /// MODE 2.

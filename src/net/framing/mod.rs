@@ -29,7 +29,7 @@ pub enum FramingError {
     /// Neither pairs nor whole blocks.
     #[error("CP1 body of {m1} bytes is no multiple of the block length {k}, and no block length follows")]
     NoWholeBlocks {
-        /// M1.
+        /// The M1 of the body.
         m1: u64,
         /// The server's modulus length in bytes.
         k: u64,
@@ -45,7 +45,7 @@ pub enum FramingError {
     /// More pairs than M1 can announce in any framing.
     #[error("CP1 body that announced {m1} does not end within {pairs} blocks")]
     NoEnd {
-        /// M1.
+        /// The M1 of the body.
         m1: u64,
         /// Pairs that were read.
         pairs: u64,

@@ -64,13 +64,13 @@ impl Member {
 /// What is known about a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Nothing.
+    /// The file was not read yet.
     Unread,
     /// It could not be read, and counts as different. One copy too many is better than one too few.
     Unreadable,
     /// SHA-256 of a file that was changed so recently that another change might not show.
     Recent(Digest),
-    /// SHA-256.
+    /// SHA-256 of the file.
     Known(Digest),
 }
 

@@ -29,7 +29,7 @@ pub(super) const UNFINISHED_PREFIX: &str = ".upseal-";
 /// Names that are refused although this system could store them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Portability {
-    /// None.
+    /// No such name is refused.
     ThisSystem,
     /// Names that Windows cannot store: devices, `< > : " | ? *`, control characters, a dot or a space at the end.
     Windows,

@@ -151,7 +151,7 @@ fn a_changed_key_fills_the_screen_until_it_is_accepted() {
     terminal.until_text("notes.txt");
     let connect = terminal.printed_key(" server");
     terminal.press(&connect);
-    terminal.until_text("Server for uploads");
+    terminal.until_text("Connect to a server");
     let ca = home.path().join("certs/cacsertificate.crt");
     terminal.press(&format!("\x15{}\t\x15{}\r", server.address, ca.display()));
     terminal.until_text(&format!("{} not yet proven", server.address));

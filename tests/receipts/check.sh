@@ -114,7 +114,7 @@ for change in "6s/request ./request $(printf %s "$request" | cut -c1 | tr 0-9a-f
     ! cmp -s receipt changed || { echo "no change: $change" >&2; exit 1; }
     refuses "the statement after $change" "$signed" file changed "$ca"
 done
-sed "7s/key .*/key $(pin "$fixtures/trust/modern.crt")/" receipt > changed
+sed "7s|key .*|key $(pin "$fixtures/trust/modern.crt")|" receipt > changed
 refuses "another key in the statement" "names another key" file changed "$ca"
 for change in '5s/1/2/' '6d' '8s/Z/+00:00/' '8d' '9s/file/File/' '10s/$/ /' '9s/ / \t/' '5i\
 '; do
@@ -292,7 +292,7 @@ for change in "8s/receipt-key ./receipt-key x/" '8s/receipt-key/Receipt-key/' '9
     ! cmp -s receipt changed || { echo "no change: $change" >&2; exit 1; }
     refuses "no statement after $change" "" file changed "$ca"
 done
-sed "8s/receipt-key .*/receipt-key $(pin "$server")/" receipt > changed
+sed "8s|receipt-key .*|receipt-key $(pin "$server")|" receipt > changed
 refuses "another receipt key in the statement" "names another receipt key" file changed "$ca"
 two "$receipt_crt"
 grep -v '^receipt-key' receipt > changed

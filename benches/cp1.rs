@@ -19,13 +19,9 @@ use rsa::sha2::{Digest as _, Sha256};
 use rsa::traits::{PublicKeyParts as _, SignatureScheme as _};
 use rsa::{BoxedUint, Pss, RsaPrivateKey};
 use support::{ROUNDS, Row, SPAN, print_rows};
-use upseal::crypto::authority::Authority;
-use upseal::crypto::identity::Identity;
-use upseal::crypto::padding::Paddings;
-use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch};
-use upseal::crypto::rsa_blocks::open_blocks;
-use upseal::crypto::server_key::ServerKey;
 use upseal::event::Padding;
+use upseal::testing::rsa::{Backend, PrivateBatch, PublicBatch, open_blocks};
+use upseal::{Authority, Identity, Paddings, ServerKey};
 
 /// Number of blocks of one call.
 const BLOCKS: u64 = 64;

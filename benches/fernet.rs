@@ -10,12 +10,11 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use support::{Row, SPAN, print_rows};
-use upseal::crypto::fernet::kernel::base64::Base64;
-use upseal::crypto::fernet::kernel::{Backend, Decryption, Encryption, Hash, STEP};
-use upseal::crypto::fernet::{SessionKey, TokenOpener, TokenSealer};
-use upseal::crypto::{Open as _, Seal as _};
-use upseal::digest::FileDigest;
 use upseal::event::KeyForm;
+use upseal::testing::fernet::{
+    Backend, Base64, Decryption, Encryption, Hash, STEP, SessionKey, TokenOpener, TokenSealer,
+};
+use upseal::{FileDigest, Open as _, Seal as _};
 
 /// Bytes of a file, and of one read; both stay in the second-level cache, like the data of a transfer.
 const FILE: usize = 512 << 10;

@@ -16,19 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use support::{Row, print_rows};
-use upseal::crypto::authority;
 use upseal::event::{Depth, Dialect, Event, Side, Track, Variant, Wire};
-use upseal::meter::Meter;
-use upseal::net::Observer;
-use upseal::net::budget::PaddingBudget;
-use upseal::net::connection::Connection;
-use upseal::net::record::{self, Recorder};
-use upseal::net::server::{Lifetime, Server};
-use upseal::net::service::{Policy, Service};
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, SEND_PATIENCE, Start};
-use upseal::store::Nowhere;
-use upseal::trust::Anchor;
+use upseal::testing::crypto::throwaway;
+use upseal::testing::net::{Recorder, SEND_PATIENCE, tapped};
+use upseal::{
+    Anchor, Connection, Content, Interrupter, Lifetime, Meter, Nowhere, Observer, PaddingBudget, Policy,
+    Server, Service, Start, Tcp,
+};
 
 const DEPTHS: [Depth; 3] = [Depth::Off, Depth::Outline, Depth::Full];
 const ROUNDS: usize = 9;
@@ -64,7 +58,7 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        let (identity, ca) = authority::throwaway().expect("a throwaway identity");
+        let (identity, ca) = throwaway().expect("a throwaway identity");
         let listener = Arc::new(Listener::default());
         let observer: Arc<dyn Observer> = listener.clone();
         let service = Service {
@@ -90,7 +84,7 @@ impl Bench {
         let begin = Instant::now();
         let tcp = Tcp::connect(&address, SEND_PATIENCE, &Interrupter::default()).expect("a connection");
         let observer: Arc<dyn Observer> = self.listener.clone();
-        let (stream, tap) = record::tapped(Box::new(tcp), &observer, None, || Wire {
+        let (stream, tap) = tapped(Box::new(tcp), &observer, None, || Wire {
             side: Side::Client,
             track: None,
             local: String::new(),

@@ -17,11 +17,10 @@ use std::time::Instant;
 use getrandom::SysRng;
 use getrandom::rand_core::{TryRng as _, UnwrapErr};
 use rsa::RsaPrivateKey;
-use upseal::crypto::padding::Paddings;
-use upseal::crypto::padding::probe::{K, padded, unpad};
-use upseal::crypto::rsa_batch::Backend;
-use upseal::crypto::rsa_batch::probe::Probe;
+use upseal::Paddings;
 use upseal::event::Padding;
+use upseal::testing::padding::{K, padded, unpad};
+use upseal::testing::rsa::{Backend, Probe};
 
 const SAMPLES: usize = 1_000_000;
 

@@ -13,7 +13,7 @@ use getrandom::rand_core::UnwrapErr;
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rsa::traits::PublicKeyParts as _;
-use upseal::crypto::rsa_batch::{Backend, PrivateBatch, PublicBatch, Raw};
+use upseal::testing::rsa::{Backend, PrivateBatch, PublicBatch, Raw};
 
 /// One in this many operations is also done by the crate, which is ten times slower; all of the first 2,000 are.
 const BY_CRATE: usize = 10;

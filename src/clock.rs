@@ -18,7 +18,7 @@ pub fn unix_seconds() -> i64 {
 
 /// Returns the time to the millisecond, to be formatted or for arithmetic with calendar units.
 #[must_use]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_millisecond(unix_ms()).unwrap_or(Timestamp::MAX)
 }
 

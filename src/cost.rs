@@ -12,7 +12,7 @@ const WORD: u64 = 8;
 
 /// Returns the number of RSA blocks of a file of `size` bytes under a key of `k` modulus bytes. 0: not CP1.
 #[must_use]
-pub fn blocks(dialect: Dialect, size: u64, k: u64) -> u64 {
+pub(crate) fn blocks(dialect: Dialect, size: u64, k: u64) -> u64 {
     if dialect.variant != Variant::Cp1 || (size == 0 && dialect.empty == EmptyFile::Zero) {
         return 0;
     }
@@ -24,7 +24,7 @@ pub fn blocks(dialect: Dialect, size: u64, k: u64) -> u64 {
 /// Returns the length of the content as it is sent: the file, its blocks, or its token. Framing is not included.
 /// `k`: modulus bytes of the server's key, which only CP1 depends on.
 #[must_use]
-pub fn body_len(dialect: Dialect, size: u64, k: u64) -> u64 {
+pub(crate) fn body_len(dialect: Dialect, size: u64, k: u64) -> u64 {
     match (dialect.variant, dialect.key_form) {
         (Variant::Plain | Variant::Ap, _) => size,
         (Variant::Cp1, _) => blocks(dialect, size, k).saturating_mul(k),
@@ -35,7 +35,7 @@ pub fn body_len(dialect: Dialect, size: u64, k: u64) -> u64 {
 
 /// Returns the bytes on the wire behind MODE 1: the content with its framing.
 #[must_use]
-pub fn data_len(dialect: Dialect, size: u64, k: u64) -> u64 {
+pub(crate) fn data_len(dialect: Dialect, size: u64, k: u64) -> u64 {
     let body = body_len(dialect, size, k);
     if dialect.variant != Variant::Cp1 {
         return body.saturating_add(WORD);

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 /// Time to wait for a lock that another process holds, before that is an error.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two attempts to take a lock.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Permissions of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Only the user may read and write it (0600). Missing parent folders are created (0700).
     Private,
     /// Like any other new file of the user (umask). The parent folder must exist.
@@ -32,7 +32,7 @@ pub enum Access {
 ///
 /// # Errors
 /// The old file is unchanged, and no temporary file is left.
-pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let path = match access {
         Access::Private => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
         Access::Usual => path.to_owned(),
@@ -66,7 +66,7 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 ///
 /// # Errors
 /// It cannot.
-pub fn check_writable(folder: &Path) -> io::Result<()> {
+pub(crate) fn check_writable(folder: &Path) -> io::Result<()> {
     let temporary = temporary_name(folder)?;
     OpenOptions::new().write(true).create_new(true).open(&temporary)?;
     fs::remove_file(temporary)
@@ -79,7 +79,7 @@ fn temporary_name(folder: &Path) -> io::Result<PathBuf> {
 
 /// Kind of an advisory lock between processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockKind {
+pub(crate) enum LockKind {
     /// Held by one process.
     Exclusive,
     /// Held by any number of processes, none of which holds it exclusively.
@@ -88,7 +88,7 @@ pub enum LockKind {
 
 /// Result of [`lock`].
 #[derive(Debug)]
-pub enum Lock {
+pub(crate) enum Lock {
     /// Held until the file is dropped. The kernel releases it when the process dies.
     Held(File),
     /// Another process holds it.
@@ -102,7 +102,7 @@ impl Lock {
     ///
     /// # Errors
     /// Another process holds it ([`io::ErrorKind::TimedOut`]).
-    pub fn held(self) -> io::Result<Option<File>> {
+    pub(crate) fn held(self) -> io::Result<Option<File>> {
         match self {
             Self::Held(file) => Ok(Some(file)),
             Self::Unsupported => Ok(None),
@@ -118,7 +118,7 @@ impl Lock {
 ///
 /// # Errors
 /// The lock's file cannot be opened or locked.
-pub fn lock(path: &Path, suffix: &str, kind: LockKind, timeout: Duration) -> io::Result<Lock> {
+pub(crate) fn lock(path: &Path, suffix: &str, kind: LockKind, timeout: Duration) -> io::Result<Lock> {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     let name = PathBuf::from(name);

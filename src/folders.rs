@@ -14,37 +14,37 @@ const PROGRAM: &str = "upseal";
 
 /// Returns the history's file: `$UPSEAL_HISTORY`, or `history.db` in the data folder.
 #[must_use]
-pub fn history() -> Option<PathBuf> {
+pub(crate) fn history() -> Option<PathBuf> {
     named("UPSEAL_HISTORY").or_else(|| data("history.db"))
 }
 
 /// Returns the calibration's file, which lies beside the history.
 #[must_use]
-pub fn calibration() -> Option<PathBuf> {
+pub(crate) fn calibration() -> Option<PathBuf> {
     Some(history()?.with_file_name("calibration.json"))
 }
 
 /// Returns the file of known servers: `$UPSEAL_KNOWN`, or `known_servers` in the data folder.
 #[must_use]
-pub fn known_servers() -> Option<PathBuf> {
+pub(crate) fn known_servers() -> Option<PathBuf> {
     named("UPSEAL_KNOWN").or_else(|| data("known_servers"))
 }
 
 /// Returns the folder for files that the screen's embedded server receives.
 #[must_use]
-pub fn received() -> Option<PathBuf> {
+pub(crate) fn received() -> Option<PathBuf> {
     data("received")
 }
 
 /// Returns the folder for recordings that are saved from the screen.
 #[must_use]
-pub fn captures() -> Option<PathBuf> {
+pub(crate) fn captures() -> Option<PathBuf> {
     data("captures")
 }
 
 /// Returns the folder for receipts.
 #[must_use]
-pub fn receipts() -> Option<PathBuf> {
+pub(crate) fn receipts() -> Option<PathBuf> {
     data("receipts")
 }
 
@@ -52,7 +52,7 @@ pub fn receipts() -> Option<PathBuf> {
 ///
 /// # Errors
 /// `$UPSEAL_CONFIG` is a relative path, and the working folder is unknown.
-pub fn settings() -> io::Result<Option<PathBuf>> {
+pub(crate) fn settings() -> io::Result<Option<PathBuf>> {
     if let Some(path) = named("UPSEAL_CONFIG") {
         return std::path::absolute(path).map(Some);
     }

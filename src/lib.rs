@@ -1,5 +1,8 @@
 //! upseal uploads files to a server that proves its identity, and shows what each kind of encryption costs.
 //!
+//! Modules are private, except [`event`], whose names are the vocabulary of every front end. What the binary, tests and
+//! benches use is listed here; [`testing`] hands on inner items to tests.
+//!
 //! The modules, in reading order:
 //!
 //! - [`event`]: commands, events and the values in them; the only thing that the screen and the log see
@@ -22,30 +25,59 @@
 //! - [`config`]: flags, presets, the environment and the file as one value
 //! - `ui` (feature `tui`): the terminal front end
 
-pub mod cli;
-pub mod clock;
-pub mod command;
-pub mod config;
-pub mod cost;
-pub mod crypto;
-pub mod digest;
+#![cfg_attr(not(feature = "tui"), allow(dead_code, unused_imports, reason = "only the screen uses them"))]
+
+mod cli;
+mod clock;
+mod command;
+mod config;
+mod cost;
+mod crypto;
+mod digest;
 pub mod event;
-pub mod files;
-pub mod folders;
-pub mod history;
-pub mod lab;
-pub mod messages;
-pub mod meter;
-pub mod net;
-pub mod output;
-pub mod pipeline;
-pub mod report;
-pub mod signals;
-pub mod spreadsheet;
-pub mod store;
+mod files;
+mod folders;
+mod history;
+mod lab;
+mod messages;
+mod meter;
+mod net;
+mod output;
+mod pipeline;
+mod report;
+mod signals;
+mod spreadsheet;
+mod store;
 #[doc(hidden)]
 pub mod testing;
-pub mod transfer;
-pub mod trust;
+mod transfer;
+mod trust;
 #[cfg(feature = "tui")]
-pub mod ui;
+mod ui;
+
+// The program.
+pub use self::command::run;
+
+// An upload, from the queue down to one connection.
+pub use self::meter::Meter;
+pub use self::net::Observer;
+pub use self::net::connection::Connection;
+pub use self::net::stream::{Interrupter, Stream, Tcp};
+pub use self::net::upload::{Confirmation, Content, SentFile, Stamp, Start, Upload, UploadError};
+pub use self::transfer::{EmbeddedOptions, Options, Transfer};
+
+// A server and where it stores files.
+pub use self::net::budget::PaddingBudget;
+pub use self::net::server::{Lifetime, Server};
+pub use self::net::service::{Policy, Reply, Service};
+pub use self::store::{Folder, Incoming, Nowhere, Pending, Published, Store, StoreError, Ticket};
+
+// Keys, certificates, and who is trusted.
+pub use self::crypto::authority::Authority;
+pub use self::crypto::identity::Identity;
+pub use self::crypto::padding::Paddings;
+pub use self::crypto::server_key::ServerKey;
+pub use self::crypto::{Open, Seal};
+pub use self::digest::{Digest, FileDigest};
+pub use self::trust::Anchor;
+pub use self::trust::known::{KnownServers, Offered};

@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// What `produce` returns for the slot that it filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filled {
+pub(crate) enum Filled {
     /// The slot holds an item, and another follows.
     More,
     /// The slot holds the last item.
@@ -56,7 +56,7 @@ struct Item<'a, S, E> {
 ///
 /// # Panics
 /// Panics if a stage panics.
-pub fn run<S: Send, E: Send + From<NoThread>>(
+pub(crate) fn run<S: Send, E: Send + From<NoThread>>(
     name: &str,
     slots: &mut [S],
     produce: impl FnMut(&mut S) -> Result<Filled, E> + Send,

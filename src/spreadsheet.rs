@@ -11,7 +11,7 @@ const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－'
 /// Returns a serialised value as the text of a cell. A text that looks like a formula gets an apostrophe in front;
 /// null is empty.
 #[must_use]
-pub fn cell(value: &Value) -> Cow<'_, str> {
+pub(crate) fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => "".into(),
         Value::String(text) if text.starts_with(FORMULA) => format!("'{text}").into(),
@@ -22,7 +22,7 @@ pub fn cell(value: &Value) -> Cow<'_, str> {
 
 /// Returns one record with its line end (CR LF). Cells that contain a comma, a quotation mark or a line end are quoted.
 #[must_use]
-pub fn record<C: AsRef<[u8]>>(cells: impl IntoIterator<Item = C>) -> String {
+pub(crate) fn record<C: AsRef<[u8]>>(cells: impl IntoIterator<Item = C>) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     // Writing to a vector cannot fail, and cells of UTF-8 make a record of UTF-8.
     let _ = writer.write_record(cells);

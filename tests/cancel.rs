@@ -14,12 +14,9 @@ use upseal::event::{
     Command, Dialect, Event, FaultKind, Framing, JobId, Lane, RaceOrder, State, Subject, Target, Track,
     Variant, Verdict,
 };
-use upseal::meter::Meter;
-use upseal::net::connection::Connection;
-use upseal::net::stream::{Interrupter, Stream as _, Tcp};
-use upseal::net::upload::{Content, Start, UploadError};
-use upseal::transfer::EmbeddedOptions;
-use upseal::trust::Anchor;
+use upseal::{
+    Anchor, Connection, Content, EmbeddedOptions, Interrupter, Meter, Start, Stream as _, Tcp, UploadError,
+};
 
 fn plain() -> Dialect {
     Dialect::of(Variant::Plain)

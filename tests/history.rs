@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime};
 use program::{Home, words};
 use rustix::process::Signal;
 use serde_json::Value;
-use upseal::digest::Digest;
+use upseal::Digest;
 use upseal::event::{Kept, Variant};
-use upseal::history::{Announced, Filter, History, Outcome, Received, Sent, repair};
+use upseal::testing::history::{Announced, Filter, History, Outcome, Received, Sent, repair};
 
 /// 2027-01-15, 08:00 UTC.
 const AT_MS: i64 = 1_800_000_000_000;
@@ -119,7 +119,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
     ] {
         assert_eq!(names(&home, line), expected, "{line}");
     }
-    let now_ms = upseal::clock::unix_ms();
+    let now_ms = upseal::testing::clock::unix_ms();
     for (name, minutes) in [("recent", 10), ("earlier", 120)] {
         let row = Sent { at_ms: now_ms - minutes * 60_000, ..sent(name, "now:1", Outcome::Stored) };
         history.record_sent(&row).unwrap();

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use upseal::Interrupter;
 use upseal::event::Variant;
-use upseal::lab;
-use upseal::lab::outcome::Outcome::{
-    self, CaughtByPin, Distrusted, Hidden, NothingStored, Read, Refused, SameIsDone, StoredAgain,
-    StoredAltered, StoredUnderIt, Works,
+use upseal::testing::lab;
+use upseal::testing::lab::Outcome::{
+    CaughtByPin, Distrusted, Hidden, NothingStored, Read, Refused, SameIsDone, StoredAgain, StoredAltered,
+    StoredUnderIt, Works,
 };
-use upseal::lab::outcome::Receipt::{self, Holds, Noticed};
-use upseal::lab::outcome::{Attack, Cell};
-use upseal::net::stream::Interrupter;
+use upseal::testing::lab::Receipt::{Holds, Noticed};
+use upseal::testing::lab::{Attack, Cell, Outcome, Receipt};
 
 /// Outcomes, any of them, and what a receipt is worth; `None`: there is no such attack.
 type Expected = Option<(&'static [Outcome], Option<Receipt>)>;

@@ -127,7 +127,7 @@ fn no_server_is_exit_code_3_and_one_that_proves_nothing_is_4() {
     let outcome = probe(&home, &address, &[]).finish();
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(3), ""), "{outcome:?}");
 
-    let (host, plain) = (Host::start(), Host::of(upseal::net::service::Policy::default(), None));
+    let (host, plain) = (Host::start(), Host::of(upseal::Policy::default(), None));
     let made = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let other = home.path("other/cacsertificate.crt");

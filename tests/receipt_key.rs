@@ -341,9 +341,9 @@ fn a_receipt_of_two_keys_verifies_without_a_warning_and_forged_by_the_server_key
     assert!(good.out.contains("ok    receipt key   the statement names sha256:"), "{good:?}");
     assert!(!good.err.contains("warning"), "{good:?}");
     let text = fs::read_to_string(home.path("kept/a.txt.receipt")).unwrap();
-    let receipt = upseal::crypto::receipt::Receipt::parse(&text).unwrap();
-    let identity = upseal::crypto::identity::Identity::load(&home.path("certs")).unwrap();
-    let forged = upseal::crypto::receipt::Receipt {
+    let receipt = upseal::testing::receipt::Receipt::parse(&text).unwrap();
+    let identity = upseal::Identity::load(&home.path("certs")).unwrap();
+    let forged = upseal::testing::receipt::Receipt {
         signature: identity.sign_receipt(receipt.text.as_bytes()).unwrap(),
         ..receipt.clone()
     };

@@ -8,17 +8,14 @@ mod common;
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use upseal::crypto::Open as _;
-use upseal::crypto::fernet::TokenOpener;
-use upseal::crypto::identity::Unwrapped;
-use upseal::crypto::padding::Paddings;
-use upseal::digest::FileDigest;
 use upseal::event::{
     Command, Depth, Dialect, Event, Frame, Framing, KeyForm, Kind, Sample, Side, State, Target, Variant, Way,
     Wire, WireId,
 };
-use upseal::net::record::{FIRST, LAST};
-use upseal::transfer::EmbeddedOptions;
+use upseal::testing::crypto::Unwrapped;
+use upseal::testing::fernet::TokenOpener;
+use upseal::testing::net::{FIRST, LAST};
+use upseal::{EmbeddedOptions, FileDigest, Open as _, Paddings};
 
 use common::{ANYWHERE, Client, Events, dialects, job_track, noise};
 

@@ -10,13 +10,10 @@ use std::net::SocketAddr;
 use common::{IDENTITY, K, Peer, ca, contents, fixtures, message, words};
 use program::{Home, Program};
 use rusqlite::Connection;
-use upseal::clock;
-use upseal::crypto::Seal as _;
-use upseal::crypto::rsa_blocks::BlockSealer;
-use upseal::crypto::server_key::ServerKey;
-use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Padding, Variant};
-use upseal::trust::Anchor;
+use upseal::testing::clock;
+use upseal::testing::rsa::BlockSealer;
+use upseal::{Anchor, FileDigest, Seal as _, ServerKey};
 
 /// The server program, in a home folder of its own.
 struct Server {

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Number of rounds; the best counts, because noise only slows.
-pub const ROUNDS: usize = 3;
+pub(crate) const ROUNDS: usize = 3;
 
 /// Duration of one measurement.
-pub const SPAN: Duration = Duration::from_millis(700);
+pub(crate) const SPAN: Duration = Duration::from_millis(700);
 
 /// Returns the processor with its cores, and the version of OpenSSL, in one line each.
-pub fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = cpu.lines().find(|line| line.starts_with(name));
@@ -34,7 +34,7 @@ pub fn machine() -> String {
 }
 
 /// Returns the operations per second of `step`, which does `each` of them.
-pub fn rate(each: u64, mut step: impl FnMut()) -> f64 {
+pub(crate) fn rate(each: u64, mut step: impl FnMut()) -> f64 {
     step();
     let begin = Instant::now();
     let mut done = 0;
@@ -52,7 +52,7 @@ pub fn rate(each: u64, mut step: impl FnMut()) -> f64 {
 /// operations per second of a key (`+F2:`).
 ///
 /// Returns `None` if OpenSSL is not installed or prints no such line.
-pub fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f64> {
+pub(crate) fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f64> {
     let output = Command::new("openssl").arg("speed").arg("-mr").args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let found = text.lines().find(|candidate| candidate.starts_with(line))?;
@@ -60,7 +60,7 @@ pub fn openssl_speed(arguments: &[&str], line: &str, column: usize) -> Option<f6
 }
 
 /// One row of a table: two figures, their ratio and its target.
-pub struct Row {
+pub(crate) struct Row {
     /// Name of the measurement.
     pub what: String,
     /// Figure of upseal, in the unit of the table.
@@ -72,7 +72,7 @@ pub struct Row {
 }
 
 /// Prints rows under a heading; `scale` divides the figures, `unit` names them.
-pub fn print_rows(heading: &str, rows: &[Row], scale: f64, unit: &str) {
+pub(crate) fn print_rows(heading: &str, rows: &[Row], scale: f64, unit: &str) {
     println!("\n{heading} ({unit}, best of {ROUNDS})");
     println!("{:<58} {:>10} {:>10} {:>7} {:>7}", "", "upseal", "reference", "ratio", "target");
     for row in rows {

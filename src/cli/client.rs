@@ -10,7 +10,7 @@ use crate::event::Padding;
 
 /// Options of `upseal` without a subcommand.
 #[derive(Debug, Args)]
-pub struct Ui {
+pub(crate) struct Ui {
     /// Folder to begin in [default: the working folder]
     pub dir: Option<PathBuf>,
     /// Use a preset of `upseal peers` [default: none]
@@ -30,7 +30,7 @@ pub struct Ui {
 
 /// `upseal send`.
 #[derive(Debug, Args)]
-pub struct Send {
+pub(crate) struct Send {
     /// Use a preset of `upseal peers` [default: none]
     ///
     /// Flags override the preset, and the preset overrides the environment.
@@ -81,7 +81,7 @@ pub struct Send {
 
 /// `upseal verify`.
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// File as it was sent
     pub file: PathBuf,
     /// Receipt of the file
@@ -95,7 +95,7 @@ pub struct Verify {
 /// `upseal race`.
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
-pub struct Race {
+pub(crate) struct Race {
     /// Two to four of VARIANT or VARIANT@HOST:PORT
     ///
     /// Without an address, a lane has a server of its own in this program. CP1 can name its padding and that server's
@@ -140,7 +140,7 @@ pub struct Race {
 
 /// `upseal lab`.
 #[derive(Debug, Args)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// Print one JSON object for each attack and variant
     #[arg(long)]
     pub json: bool,
@@ -149,7 +149,7 @@ pub struct Lab {
 /// `upseal probe`.
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
-pub struct Probe {
+pub(crate) struct Probe {
     /// Server; it will keep small files named upseal-probe-N.txt
     #[arg(value_name = "HOST:PORT")]
     pub address: String,
@@ -175,7 +175,7 @@ pub struct Probe {
 /// `upseal peers`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Peers {
+pub(crate) struct Peers {
     /// What to do with presets; without it, they are listed.
     #[command(subcommand)]
     pub command: Option<PeersCommand>,
@@ -186,7 +186,7 @@ pub struct Peers {
 
 /// The subcommands of `upseal peers`.
 #[derive(Debug, Subcommand)]
-pub enum PeersCommand {
+pub(crate) enum PeersCommand {
     /// List the presets
     List(PeersList),
     /// Save the given flags as a preset
@@ -200,7 +200,7 @@ pub enum PeersCommand {
 
 /// `upseal peers list`.
 #[derive(Debug, Args)]
-pub struct PeersList {
+pub(crate) struct PeersList {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -208,7 +208,7 @@ pub struct PeersList {
 
 /// `upseal peers save`.
 #[derive(Debug, Args)]
-pub struct PeersSave {
+pub(crate) struct PeersSave {
     /// Name: 1 to 40 letters, digits, dots, hyphens and underscores
     pub name: String,
     /// Replace an existing preset of this name

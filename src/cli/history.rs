@@ -14,7 +14,7 @@ use crate::trust::known::normal;
 /// `upseal history`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     /// Show only sent files
     #[arg(long, conflicts_with = "received")]
     pub sent: bool,
@@ -48,7 +48,7 @@ pub struct HistoryArgs {
 
 /// `upseal audit`.
 #[derive(Debug, Args)]
-pub struct Audit {
+pub(crate) struct Audit {
     /// Folder of received files
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
@@ -78,7 +78,7 @@ fn server(text: &str) -> Result<String, String> {
 
 /// A point in time, absolute or relative to now.
 #[derive(Debug, Clone)]
-pub enum Since {
+pub(crate) enum Since {
     /// A time with its offset from UTC.
     At(Timestamp),
     /// A local time. A date alone means midnight.
@@ -90,7 +90,7 @@ pub enum Since {
 impl Since {
     /// Returns milliseconds since 1970, UTC, in the time zone of `now`. `None`: outside the calendar.
     #[must_use]
-    pub fn at_ms(&self, now: &Zoned) -> Option<i64> {
+    pub(crate) fn at_ms(&self, now: &Zoned) -> Option<i64> {
         let at = match self {
             Self::At(at) => *at,
             Self::Local(local) => local.to_zoned(now.time_zone().clone()).ok()?.timestamp(),
@@ -101,7 +101,7 @@ impl Since {
 
     /// Returns milliseconds since 1970, UTC, in the system's time zone.
     #[must_use]
-    pub fn here_ms(&self) -> Option<i64> {
+    pub(crate) fn here_ms(&self) -> Option<i64> {
         self.at_ms(&clock::now().to_zoned(TimeZone::system()))
     }
 }

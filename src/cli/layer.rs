@@ -17,9 +17,9 @@ use crate::event::{
 /// Heading of the options that some third-party servers need.
 const THIRD_PARTY_SERVERS: &str = "Options for third-party servers";
 
-/// Declares [`Key`] and [`Layer`].
+/// Declares [`Setting`] and [`Layer`].
 ///
-/// A row is `Key field: Type`, then `=> field of Dialect` if it sets one, then `(read, write)` if its type is not an
+/// A row is `Setting field: Type`, then `=> field of Dialect` if it sets one, then `(read, write)` if its type is not an
 /// enum of words.
 macro_rules! settings {
     ($(
@@ -29,7 +29,7 @@ macro_rules! settings {
         /// The name of a setting: the same on the command line, in the environment and in the file.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
         #[strum(serialize_all = "kebab-case")]
-        pub enum Key {
+        pub enum Setting {
             $(#[doc = concat!("`--", stringify!($field), "`, with hyphens.")] $key,)+
         }
 
@@ -39,14 +39,14 @@ macro_rules! settings {
         /// then a variable could not be told from a flag.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
         #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
-        pub struct Layer {
+        pub(crate) struct Layer {
             $($(#[$flag])* pub $field: Option<$type>,)+
         }
 
         impl Layer {
             /// Fills what this layer leaves open from a weaker one.
             #[must_use]
-            pub fn or(self, weaker: Self) -> Self {
+            pub(crate) fn or(self, weaker: Self) -> Self {
                 Self { $($field: self.$field.or(weaker.$field),)+ }
             }
 
@@ -54,24 +54,24 @@ macro_rules! settings {
             ///
             /// # Errors
             /// A description of the values that the key can have.
-            pub fn set(&mut self, key: Key, text: &str) -> Result<(), String> {
+            pub(crate) fn set(&mut self, key: Setting, text: &str) -> Result<(), String> {
                 match key {
-                    $(Key::$key => self.$field = Some(settings!(@read text $($read)?)?),)+
+                    $(Setting::$key => self.$field = Some(settings!(@read text $($read)?)?),)+
                 }
                 Ok(())
             }
 
             /// Returns the value of a key as text. A path that is not UTF-8 loses bytes.
             #[must_use]
-            pub fn text(&self, key: Key) -> Option<String> {
+            pub(crate) fn text(&self, key: Setting) -> Option<String> {
                 match key {
-                    $(Key::$key => self.$field.as_ref().map(|value| settings!(@write value $($write)?)),)+
+                    $(Setting::$key => self.$field.as_ref().map(|value| settings!(@write value $($write)?)),)+
                 }
             }
 
             /// Returns the dialect; what is not set has its default.
             #[must_use]
-            pub fn dialect(&self) -> Dialect {
+            pub(crate) fn dialect(&self) -> Dialect {
                 let mut dialect = Dialect::default();
                 $($(if let Some(value) = self.$field {
                     dialect.$setting = value.into();
@@ -137,7 +137,7 @@ settings! {
     Expect expect: String, (common_name, String::clone);
 }
 
-impl Key {
+impl Setting {
     /// Returns the key in the file, and after `--`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -161,7 +161,7 @@ impl Layer {
     /// Returns the flags that select a dialect: the variant, and every setting that is not the default. The padding
     /// and the framing are always named where the variant uses them.
     #[must_use]
-    pub fn speaking(dialect: Dialect) -> Self {
+    pub(crate) fn speaking(dialect: Dialect) -> Self {
         let is_cp1 = dialect.variant == Variant::Cp1;
         Self {
             protocol: Some(dialect.variant),
@@ -173,8 +173,8 @@ impl Layer {
     }
 
     /// Returns the keys that are set, with their values as text.
-    pub fn said(&self) -> impl Iterator<Item = (Key, String)> + '_ {
-        Key::VARIANTS.iter().filter_map(|key| self.text(*key).map(|value| (*key, value)))
+    pub(crate) fn said(&self) -> impl Iterator<Item = (Setting, String)> + '_ {
+        Setting::VARIANTS.iter().filter_map(|key| self.text(*key).map(|value| (*key, value)))
     }
 }
 

@@ -16,13 +16,15 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
-pub use self::client::{Lab, Peers, PeersCommand, PeersList, PeersSave, Probe, Race, Send, Ui, Verify};
-pub use self::history::{Audit, HistoryArgs, Since};
-pub use self::layer::{Key, Layer};
-pub use self::serve::Serve;
+pub(crate) use self::client::{
+    Lab, Peers, PeersCommand, PeersList, PeersSave, Probe, Race, Send, Ui, Verify,
+};
+pub(crate) use self::history::{Audit, HistoryArgs};
+pub(crate) use self::layer::{Layer, Setting};
+pub(crate) use self::serve::Serve;
 pub(crate) use self::trust::pin;
-pub use self::trust::{Certs, Known, KnownCommand, List};
-pub use self::values::*;
+pub(crate) use self::trust::{Certs, Known, KnownCommand};
+pub(crate) use self::values::*;
 
 /// Upload files to a server that proves who it is
 ///
@@ -30,7 +32,7 @@ pub use self::values::*;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", examples::UI))]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Subcommand; without one, the terminal UI.
     #[command(subcommand)]
     pub command: Option<Subcommands>,
@@ -45,7 +47,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed part-way, 2 usage, 3 cann
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Subcommands {
+pub(crate) enum Subcommands {
     /// Send files to a server
     #[command(after_long_help = examples::SEND)]
     Send(Send),

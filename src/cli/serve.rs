@@ -15,7 +15,7 @@ const THIRD_PARTY_CLIENTS: &str = "Options for third-party clients";
 /// `upseal serve`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Address and port to listen on
     ///
     /// The address may be a name. Beyond loopback, --accept is required.

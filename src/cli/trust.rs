@@ -8,7 +8,7 @@ use crate::digest::Digest;
 
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
-pub enum Certs {
+pub(crate) enum Certs {
     /// Create a CA and a server's two keys; never overwrites
     Init {
         /// Folder to write to
@@ -78,7 +78,7 @@ pub enum Certs {
 /// `upseal known`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Known {
+pub(crate) struct Known {
     /// What to do with known keys; without it, they are listed.
     #[command(subcommand)]
     pub command: Option<KnownCommand>,
@@ -89,7 +89,7 @@ pub struct Known {
 
 /// `upseal known list`.
 #[derive(Debug, Clone, Args)]
-pub struct List {
+pub(crate) struct List {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -97,7 +97,7 @@ pub struct List {
 
 /// The subcommands of `upseal known`.
 #[derive(Debug, Subcommand)]
-pub enum KnownCommand {
+pub(crate) enum KnownCommand {
     /// List the known servers
     List(List),
     /// Accept another key of a server; ask its operator first

@@ -11,7 +11,7 @@ use crate::event::{Padding, Variant};
 
 /// The part of the MODE 3 reply that comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReplyOrder {
+pub(crate) enum ReplyOrder {
     /// The specified order.
     SignatureFirst,
     /// The order that one third-party client expects.
@@ -20,7 +20,7 @@ pub enum ReplyOrder {
 
 /// An address to listen on: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bind {
+pub(crate) struct Bind {
     /// The text of the flag.
     text: String,
     /// Resolved addresses, at least one. The first that can be bound is used.
@@ -30,7 +30,7 @@ pub struct Bind {
 impl Bind {
     /// Returns whether only programs on this machine can connect.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.addresses.iter().all(|address| address.ip().is_loopback())
     }
 }
@@ -63,7 +63,7 @@ impl FromStr for Bind {
 
 /// A pause of at most 2 s: `5ms`, `1s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap(pub Duration);
+pub(crate) struct Gap(pub Duration);
 
 impl Gap {
     /// A client waits 10 s for the whole reply, which has three gaps.
@@ -86,7 +86,7 @@ impl FromStr for Gap {
 
 /// A time to wait, at most 24 h: `90s`, `5min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience(pub Duration);
+pub(crate) struct Patience(pub Duration);
 
 impl FromStr for Patience {
     type Err = String;
@@ -105,7 +105,7 @@ impl Patience {
 
 /// One lane of a race: `cp1`, `cp1@HOST:PORT`, `cp1/pkcs1v15/2048`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneArg {
+pub(crate) struct LaneArg {
     /// Variant of the protocol.
     pub variant: Variant,
     /// Padding of CP1's blocks; `None`: the race's.
@@ -160,11 +160,11 @@ impl LaneArg {
 }
 
 /// Key lengths that a lane can have in the embedded server, in bits.
-pub const LANE_BITS: [usize; 3] = [1024, 2048, 4096];
+pub(crate) const LANE_BITS: [usize; 3] = [1024, 2048, 4096];
 
 /// A number of bytes: `812`, `64KiB`, `8M`, `64GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub u64);
+pub(crate) struct Size(pub u64);
 
 impl FromStr for Size {
     type Err = String;

@@ -24,7 +24,7 @@ use crate::transfer::receipt_files::{self, EXTENSION};
 ///
 /// # Errors
 /// The folder or the history cannot be read, or there is no history: exit code 5.
-pub fn run(args: &Audit) -> Result<u8, Fault> {
+pub(crate) fn run(args: &Audit) -> Result<u8, Fault> {
     let store = store_path(&args.store).map_err(|e| fault(&e))?;
     let (history, path) = existing()?;
     let Some(history) = history else {

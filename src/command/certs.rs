@@ -19,7 +19,7 @@ use crate::trust::facts::facts;
 ///
 /// # Errors
 /// A file exists, cannot be read or written, or has other content: exit code 5.
-pub fn run(command: Certs) -> Result<u8, Fault> {
+pub(crate) fn run(command: Certs) -> Result<u8, Fault> {
     match command {
         Certs::Init { dir, bits, days } => init(&dir, bits, days),
         Certs::Csr { dir, cn: Some(cn), bits, .. } => csr(&dir, &cn, bits),

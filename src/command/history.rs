@@ -28,7 +28,7 @@ const NAME: usize = 40;
 ///
 /// # Errors
 /// It cannot be opened, or there is no home folder: exit code 5.
-pub fn open() -> Result<Arc<History>, Fault> {
+pub(crate) fn open() -> Result<Arc<History>, Fault> {
     let history = History::open(&place()?).map_err(|e| fault(&e))?;
     Ok(Arc::new(history))
 }
@@ -38,7 +38,7 @@ pub fn open() -> Result<Arc<History>, Fault> {
 ///
 /// # Errors
 /// As for [`open`]; or the folder cannot be read.
-pub fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
+pub(crate) fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
     let now_ms = clock::unix_ms();
     Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))
 }
@@ -71,7 +71,7 @@ pub(super) fn fault(error: &HistoryError) -> Fault {
 ///
 /// # Errors
 /// The history cannot be read: exit code 5.
-pub fn run(args: &HistoryArgs) -> Result<u8, Fault> {
+pub(crate) fn run(args: &HistoryArgs) -> Result<u8, Fault> {
     let direction = match (args.sent, args.received) {
         (true, _) => Some(Direction::Sent),
         (_, true) => Some(Direction::Received),

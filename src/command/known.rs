@@ -17,7 +17,7 @@ use crate::trust::known::{Entry, KnownError, KnownServers, Offered, SignedBy};
 
 /// Returns the user's known servers ([`folders::known_servers`]).
 #[must_use]
-pub fn known_servers() -> KnownServers {
+pub(crate) fn known_servers() -> KnownServers {
     KnownServers::at(folders::known_servers())
 }
 
@@ -25,7 +25,7 @@ pub fn known_servers() -> KnownServers {
 ///
 /// # Errors
 /// The file cannot be read or changed, or is damaged: exit code 5. The server is unknown or ambiguous: 2.
-pub fn run(args: Known) -> Result<u8, Fault> {
+pub(crate) fn run(args: Known) -> Result<u8, Fault> {
     let servers = known_servers();
     match args.command {
         None => list(&servers, args.list.json),

@@ -16,7 +16,7 @@ use crate::{lab, output};
 ///
 /// # Errors
 /// An attack could not be run, or the user interrupted it.
-pub fn run(args: &Lab) -> Result<u8, Fault> {
+pub(crate) fn run(args: &Lab) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let stop = Interrupter::default();
     let stopped = stop.clone();

@@ -1,40 +1,77 @@
-//! The subcommands. Each turns its arguments into Commands, and Events into an exit code.
+//! Parses the command line and runs a subcommand. Each turns its arguments into Commands, and Events into an exit code.
 
-pub mod audit;
-pub mod certs;
-pub mod history;
-pub mod known;
-pub mod lab;
-pub mod peers;
-pub mod probe;
-pub mod race;
-pub mod send;
-pub mod serve;
-pub mod verify;
+pub(crate) mod audit;
+pub(crate) mod certs;
+pub(crate) mod history;
+pub(crate) mod known;
+pub(crate) mod lab;
+pub(crate) mod peers;
+pub(crate) mod probe;
+pub(crate) mod race;
+pub(crate) mod send;
+pub(crate) mod serve;
+pub(crate) mod verify;
 
 use std::io;
 use std::path::Path;
 #[cfg(feature = "tui")]
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+use clap::Parser as _;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
-use crate::cli::Ui;
+use crate::cli::{Cli, Subcommands, Ui};
 use crate::event::{Fault, FaultKind};
 use crate::folders;
+use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::Keep;
+
+/// Runs upseal with the arguments of this process, prints what went wrong, and returns the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(code) => {
+            let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
+            output::fault(&lost);
+            // What failed before that says more.
+            ExitCode::from(if code == 0 { lost.kind.exit_code() } else { code })
+        }
+        Err(fault) => {
+            output::fault(&fault);
+            ExitCode::from(fault.kind.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<u8, Fault> {
+    match cli.command {
+        Some(Subcommands::Send(args)) => send::run(args),
+        Some(Subcommands::Serve(args)) => serve::run(&args),
+        Some(Subcommands::Verify(args)) => verify::run(&args),
+        Some(Subcommands::Race(args)) => race::run(args),
+        Some(Subcommands::Lab(args)) => lab::run(&args),
+        Some(Subcommands::Peers(args)) => peers::run(args),
+        Some(Subcommands::Probe(args)) => probe::run(args),
+        Some(Subcommands::Certs { command }) => certs::run(command),
+        Some(Subcommands::Known(args)) => known::run(args),
+        Some(Subcommands::History(args)) => history::run(&args),
+        Some(Subcommands::Audit(args)) => audit::run(&args),
+        None => terminal(cli.ui),
+    }
+}
 
 /// Runs the terminal UI (feature `tui`).
 ///
 /// # Errors
 /// A [`Fault`]; the terminal is restored.
 #[cfg(feature = "tui")]
-pub fn terminal(args: Ui) -> Result<u8, Fault> {
+fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use crate::config::Sources;
@@ -80,7 +117,6 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
         history: folders::history(),
         captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: args.with_plaintext,
-        colour: ui::Colour::Auto,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
@@ -92,7 +128,7 @@ pub fn terminal(args: Ui) -> Result<u8, Fault> {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "tui"))]
-pub fn terminal(_args: Ui) -> Result<u8, Fault> {
+fn terminal(_args: Ui) -> Result<u8, Fault> {
     Err(Fault::usage("this upseal was built without its terminal UI")
         .with_advice("use `upseal send`, or build with the feature `tui`"))
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::usage;
 use crate::cli::{Peers, PeersCommand, PeersList, PeersSave};
-use crate::config::{ConfigError, Existing, File, Key, Layer, Peer};
+use crate::config::{ConfigError, Existing, File, Layer, Peer, Setting};
 use crate::event::Fault;
 use crate::messages::{escape, shell_word};
 use crate::output;
@@ -15,7 +15,7 @@ use crate::output;
 ///
 /// # Errors
 /// The file is invalid, or cannot be read or written; the name is invalid, or there is nothing to save.
-pub fn run(args: Peers) -> Result<u8, Fault> {
+pub(crate) fn run(args: Peers) -> Result<u8, Fault> {
     let file = File::load()?;
     match args.command {
         None => list(&file, &args.list),
@@ -50,7 +50,7 @@ fn flags(peer: &Peer, width: usize) -> String {
 /// `{"name":"lab","to":"10.0.0.7:4321",…}`, with the file's keys.
 fn json(peer: &Peer) -> String {
     let keys = peer.layer.said().map(|(key, value)| match value.parse::<u64>() {
-        Ok(number) if key == Key::KeyLengthBytes => (key.name().to_owned(), Value::from(number)),
+        Ok(number) if key == Setting::KeyLengthBytes => (key.name().to_owned(), Value::from(number)),
         _ => (key.name().to_owned(), Value::from(value)),
     });
     let name = ("name".to_owned(), Value::from(peer.name.clone()));

@@ -20,7 +20,7 @@ use crate::transfer::probe::{self, Answer, News, Request};
 ///
 /// # Errors
 /// The server cannot be reached (3) or verified (4), or the preset cannot be saved.
-pub fn run(args: Probe) -> Result<u8, Fault> {
+pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     let sources = Sources::load()?;
     let flags = Layer { to: Some(args.address), ca: args.ca, pin: args.pin, ..Layer::default() };
     let settings = sources.settle(flags.clone(), None)?;

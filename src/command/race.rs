@@ -24,7 +24,7 @@ use crate::transfer::{EmbeddedOptions, Options, Transfer};
 ///
 /// # Errors
 /// The race could not begin.
-pub fn run(args: Race) -> Result<u8, Fault> {
+pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     if !(2..=MOST_LANES).contains(&args.lanes.len()) {
         let what = format!("wrong number of lanes: {} (2 to {MOST_LANES})", args.lanes.len());
         return Err(usage(what, "for example --lanes cp1,cp2"));

@@ -33,7 +33,7 @@ const ABSENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The upload could not begin.
-pub fn run(args: Send) -> Result<u8, Fault> {
+pub(crate) fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let digest = args.digest;

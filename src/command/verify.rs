@@ -19,7 +19,7 @@ use crate::trust::receipts::ONLY_KEY;
 ///
 /// # Errors
 /// A file cannot be read: exit code 5. The receipt cannot be parsed: 2.
-pub fn run(args: &Verify) -> Result<u8, Fault> {
+pub(crate) fn run(args: &Verify) -> Result<u8, Fault> {
     let ca = anchor(&args.ca)?;
     let receipt = load(&args.receipt)?;
     let (digest, size) =

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use strum::VariantArray as _;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{ConfigError, Key, Layer};
+use super::{ConfigError, Layer, Setting};
 use crate::folders;
 use crate::messages::escape;
 
@@ -32,7 +32,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// A saved server: a name and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Name for `--peer`.
     pub name: String,
     /// Settings of the preset.
@@ -41,7 +41,7 @@ pub struct Peer {
 
 /// The file of defaults and presets. A missing file is empty.
 #[derive(Debug, Clone, Default)]
-pub struct File {
+pub(crate) struct File {
     /// Where it is or would be; `None` if nothing says so.
     pub path: Option<PathBuf>,
     /// Defaults for every server.
@@ -54,7 +54,7 @@ pub struct File {
 
 impl File {
     /// Reads the user's file.
-    pub fn load() -> Result<Self, ConfigError> {
+    pub(crate) fn load() -> Result<Self, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { path: "UPSEAL_CONFIG".into(), error };
         match folders::settings().map_err(unreadable)? {
             Some(path) => Self::read(path),
@@ -63,7 +63,7 @@ impl File {
     }
 
     /// Reads the file at `path`.
-    pub fn read(path: PathBuf) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: PathBuf) -> Result<Self, ConfigError> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             // Some accounts have a home that is not a folder.
@@ -97,7 +97,7 @@ impl File {
     }
 
     /// Returns the settings of a preset.
-    pub fn peer(&self, name: &str) -> Result<&Layer, ConfigError> {
+    pub(crate) fn peer(&self, name: &str) -> Result<&Layer, ConfigError> {
         let found = self.peers.iter().find(|peer| peer.name == name);
         found.map(|peer| &peer.layer).ok_or_else(|| ConfigError::UnknownPeer {
             name: escape(name).to_string(),
@@ -143,12 +143,13 @@ impl Reader<'_> {
     /// Reads the keys of a preset, or of the top of the file.
     fn layer(&self, table: &dyn TableLike, top: bool) -> Result<Layer, ConfigError> {
         let mut layer = Layer::default();
-        let allowed = |key: &Key| !(top && key.is_of_one_server());
+        let allowed = |key: &Setting| !(top && key.is_of_one_server());
         for (name, item) in table.iter().filter(|(name, _)| !(top && *name == "peers")) {
-            let Some(key) = Key::VARIANTS.iter().copied().filter(allowed).find(|key| key.name() == name)
+            let Some(key) = Setting::VARIANTS.iter().copied().filter(allowed).find(|key| key.name() == name)
             else {
                 let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
-                let known: Vec<&str> = Key::VARIANTS.iter().copied().filter(allowed).map(Key::name).collect();
+                let known: Vec<&str> =
+                    Setting::VARIANTS.iter().copied().filter(allowed).map(Setting::name).collect();
                 let mut hint = format!("known keys: {}", known.join(", "));
                 hint.push_str(match (top, item.is_table_like()) {
                     (true, _) => ", and [peers.NAME]",
@@ -159,7 +160,9 @@ impl Reader<'_> {
             };
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
-                Some(Value::Integer(number)) if matches!(key, Key::KeyLengthBytes | Key::Terminator) => {
+                Some(Value::Integer(number))
+                    if matches!(key, Setting::KeyLengthBytes | Setting::Terminator) =>
+                {
                     number.value().to_string()
                 }
                 _ => {

@@ -26,20 +26,20 @@ use strum::VariantArray as _;
 use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target};
 use crate::messages::escape;
 
-pub use crate::cli::{Key, Layer};
+pub(crate) use crate::cli::{Layer, Setting};
 
-pub use self::file::{File, Peer};
-pub use self::save::Existing;
+pub(crate) use self::file::{File, Peer};
+pub(crate) use self::save::Existing;
 
 /// The server of `upseal send` by default.
-pub const USUAL_ADDRESS: &str = "127.0.0.1:4321";
+pub(crate) const USUAL_ADDRESS: &str = "127.0.0.1:4321";
 
 /// The CA by default: the file that `certs init` writes.
 const USUAL_CA: &str = "certs/cacsertificate.crt";
 
 /// The server and the dialect, decided from all sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// `HOST:PORT`; `None` if no source sets it. Each command has its own default.
     pub to: Option<String>,
     /// File of the CA that must have signed the server's certificate.
@@ -55,13 +55,13 @@ pub struct Settings {
 impl Settings {
     /// Returns the requirements on the server, beyond the CA's signature.
     #[must_use]
-    pub fn expected(&self) -> Expected {
+    pub(crate) fn expected(&self) -> Expected {
         Expected { pin: self.pin.clone(), name: self.expect.clone() }
     }
 
     /// Returns the named server, or else the embedded one.
     #[must_use]
-    pub fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         match &self.to {
             None => Target::Embedded,
             Some(address) => Target::Server {
@@ -88,7 +88,7 @@ impl From<Layer> for Settings {
 
 /// The sources of settings besides the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// Variables `UPSEAL_*`.
     pub environment: Layer,
     /// File of defaults and presets.
@@ -97,12 +97,12 @@ pub struct Sources {
 
 impl Sources {
     /// Reads the environment, and the file if it exists.
-    pub fn load() -> Result<Self, ConfigError> {
+    pub(crate) fn load() -> Result<Self, ConfigError> {
         Ok(Self { environment: environment(&|name| env::var_os(name))?, file: File::load()? })
     }
 
     /// Merges the sources with these flags and this preset.
-    pub fn settle(&self, flags: Layer, peer: Option<&str>) -> Result<Settings, ConfigError> {
+    pub(crate) fn settle(&self, flags: Layer, peer: Option<&str>) -> Result<Settings, ConfigError> {
         let preset = peer.map(|name| self.file.peer(name).cloned()).transpose()?.unwrap_or_default();
         Ok(flags.or(preset).or(self.environment.clone()).or(self.file.defaults.clone()).into())
     }
@@ -110,7 +110,7 @@ impl Sources {
     /// Returns the settings of every preset as if it were chosen in the UI, in the order of the file. A preset chosen there
     /// overrides the flags.
     #[must_use]
-    pub fn peers(&self, flags: &Layer) -> Vec<(String, Settings)> {
+    pub(crate) fn peers(&self, flags: &Layer) -> Vec<(String, Settings)> {
         // A pin and a common name belong to the flags' server, not to a preset's.
         let flags = Layer { pin: None, expect: None, ..flags.clone() };
         let rest = flags.or(self.environment.clone()).or(self.file.defaults.clone());
@@ -122,10 +122,10 @@ impl Sources {
 /// Reads the variables `UPSEAL_*`. An empty variable sets nothing.
 fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for key in Key::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
+    for key in Setting::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
         let name = key.variable();
         let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
-        if key == Key::Ca {
+        if key == Setting::Ca {
             layer.ca = Some(PathBuf::from(value));
             continue;
         }

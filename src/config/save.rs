@@ -7,13 +7,13 @@ use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
 use super::ConfigError;
 use super::file::{File, is_name};
-use super::{Key, Layer};
+use super::{Layer, Setting};
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 use crate::messages::escape;
 
 /// What to do with an existing preset of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// Keep it and report an error.
     Keep,
     /// Replace its settings; its comments stay.
@@ -24,12 +24,12 @@ impl File {
     /// Writes a preset into the file, which is created if need be.
     ///
     /// The CA's path must be absolute, because paths in the file are relative to the file's folder.
-    pub fn save(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
+    pub(crate) fn save(&self, name: &str, layer: &Layer, existing: Existing) -> Result<(), ConfigError> {
         self.edit(|now| now.put(name, layer, existing))
     }
 
     /// Removes a preset, with the comment directly above it.
-    pub fn remove(&self, name: &str) -> Result<(), ConfigError> {
+    pub(crate) fn remove(&self, name: &str) -> Result<(), ConfigError> {
         self.edit(|now| now.take(name))
     }
 
@@ -118,13 +118,13 @@ impl File {
 
 /// Sets a preset to exactly these settings. Its comments stay.
 fn fill(preset: &mut dyn TableLike, layer: &Layer) {
-    for key in Key::VARIANTS.iter().copied() {
+    for key in Setting::VARIANTS.iter().copied() {
         let Some(text) = layer.text(key) else {
             preset.remove(key.name());
             continue;
         };
         let mut value = match text.parse::<i64>() {
-            Ok(number) if key == Key::KeyLengthBytes => Value::from(number),
+            Ok(number) if key == Setting::KeyLengthBytes => Value::from(number),
             _ => Value::from(text),
         };
         match preset.get_mut(key.name()).and_then(Item::as_value_mut) {

@@ -18,7 +18,7 @@ fn parse(text: &str) -> Result<File, ConfigError> {
     File::parse(text.to_owned(), HERE.into())
 }
 
-fn layer(values: &[(Key, &str)]) -> Layer {
+fn layer(values: &[(Setting, &str)]) -> Layer {
     let mut layer = Layer::default();
     for (key, value) in values {
         layer.set(*key, value).unwrap();
@@ -36,20 +36,20 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 /// For each key: what the flag, the preset, the environment and the file's top say here, all
 /// different where the key has as many values; then what it is by default.
-const TABLE: [(Key, [&str; 4]); 13] = [
-    (Key::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
-    (Key::Protocol, ["plain", "ap", "cp1", "plain"]),
-    (Key::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
-    (Key::Framing, ["B", "C", "D", "E"]),
-    (Key::Terminator, ["0", "1", "10000", "end"]),
-    (Key::Ca, ["/flag", "/preset", "/environment", "/top"]),
-    (Key::AuthMessage, ["timestamp", "random32", "timestamp", "random32"]),
-    (Key::KeyForm, ["raw", "fernet", "raw", "fernet"]),
-    (Key::KeyLengthBytes, ["16", "8", "16", "8"]),
-    (Key::Empty, ["zero", "block", "zero", "block"]),
-    (Key::NameAs, ["path", "base", "path", "base"]),
+const TABLE: [(Setting, [&str; 4]); 13] = [
+    (Setting::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
+    (Setting::Protocol, ["plain", "ap", "cp1", "plain"]),
+    (Setting::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
+    (Setting::Framing, ["B", "C", "D", "E"]),
+    (Setting::Terminator, ["0", "1", "10000", "end"]),
+    (Setting::Ca, ["/flag", "/preset", "/environment", "/top"]),
+    (Setting::AuthMessage, ["timestamp", "random32", "timestamp", "random32"]),
+    (Setting::KeyForm, ["raw", "fernet", "raw", "fernet"]),
+    (Setting::KeyLengthBytes, ["16", "8", "16", "8"]),
+    (Setting::Empty, ["zero", "block", "zero", "block"]),
+    (Setting::NameAs, ["path", "base", "path", "base"]),
     (
-        Key::Pin,
+        Setting::Pin,
         [
             "sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1",
             "sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
@@ -57,7 +57,7 @@ const TABLE: [(Key, [&str; 4]); 13] = [
             "",
         ],
     ),
-    (Key::Expect, ["flag", "preset", "", ""]),
+    (Setting::Expect, ["flag", "preset", "", ""]),
 ];
 
 /// The first source that sets a key decides it, whatever the others set.
@@ -93,7 +93,7 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
 /// The table above compares settings made in the same way; here they are written out.
 #[test]
 fn every_key_reaches_its_setting() {
-    let all: Vec<(Key, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
+    let all: Vec<(Setting, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
     let dialect = Dialect {
         variant: Variant::Plain,
         padding: Padding::Pkcs1v15,
@@ -132,18 +132,18 @@ fn every_key_reaches_its_setting() {
 fn the_help_names_each_variable_and_the_default_that_holds() {
     let command = Layer::augment_args(Command::new("upseal"));
     let usual = [
-        (Key::Protocol, "cp2"),
-        (Key::Padding, "oaep"),
-        (Key::Framing, "A"),
-        (Key::Ca, "certs/cacsertificate.crt"),
-        (Key::AuthMessage, "ascii"),
-        (Key::KeyForm, "fernet"),
-        (Key::KeyLengthBytes, "8"),
-        (Key::Empty, "block"),
-        (Key::NameAs, "base"),
+        (Setting::Protocol, "cp2"),
+        (Setting::Padding, "oaep"),
+        (Setting::Framing, "A"),
+        (Setting::Ca, "certs/cacsertificate.crt"),
+        (Setting::AuthMessage, "ascii"),
+        (Setting::KeyForm, "fernet"),
+        (Setting::KeyLengthBytes, "8"),
+        (Setting::Empty, "block"),
+        (Setting::NameAs, "base"),
     ];
     assert_eq!(Settings::from(layer(&usual)), Settings::from(Layer::default()));
-    for key in Key::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
+    for key in Setting::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {
         let argument = command.get_arguments().find(|argument| argument.get_long() == Some(key.name()));
         let help = argument.unwrap().get_help().unwrap().to_string();
         assert!(help.contains(&format!("[env: {}]", key.variable())), "{key:?}: {help}");
@@ -177,20 +177,22 @@ const OTHER: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
 #[test]
 fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_expect() {
     let sources = Sources {
-        environment: layer(&[(Key::Framing, "D")]),
+        environment: layer(&[(Setting::Framing, "D")]),
         file: parse("[peers.b]\nto = 'b:1'\npadding = 'oaep'\n[peers.a]\npin = 'sha256:abababababababababababababababababababababababababababababababab'").unwrap(),
     };
     let flags = layer(&[
-        (Key::To, "flag:1"),
-        (Key::Padding, "pkcs1v15"),
-        (Key::Empty, "zero"),
-        (Key::Pin, OTHER),
-        (Key::Expect, "of the flag's server"),
+        (Setting::To, "flag:1"),
+        (Setting::Padding, "pkcs1v15"),
+        (Setting::Empty, "zero"),
+        (Setting::Pin, OTHER),
+        (Setting::Expect, "of the flag's server"),
     ]);
-    let common = [(Key::Framing, "D"), (Key::Empty, "zero")];
-    let b = layer(&[&common[..], &[(Key::To, "b:1"), (Key::Padding, "oaep")]].concat());
-    let a =
-        layer(&[&common[..], &[(Key::To, "flag:1"), (Key::Padding, "pkcs1v15"), (Key::Pin, PIN)]].concat());
+    let common = [(Setting::Framing, "D"), (Setting::Empty, "zero")];
+    let b = layer(&[&common[..], &[(Setting::To, "b:1"), (Setting::Padding, "oaep")]].concat());
+    let a = layer(
+        &[&common[..], &[(Setting::To, "flag:1"), (Setting::Padding, "pkcs1v15"), (Setting::Pin, PIN)]]
+            .concat(),
+    );
     let expected = [("b".to_owned(), Settings::from(b)), ("a".to_owned(), Settings::from(a))];
     assert_eq!(sources.peers(&flags), expected);
 }
@@ -204,17 +206,17 @@ fn the_file_says_what_the_flags_say_in_its_own_order() {
     )
     .unwrap();
     let home = std::env::home_dir().unwrap();
-    let mut defaults = layer(&[(Key::Padding, "pkcs1v15"), (Key::KeyLengthBytes, "16")]);
+    let mut defaults = layer(&[(Setting::Padding, "pkcs1v15"), (Setting::KeyLengthBytes, "16")]);
     defaults.ca = Some(home.join("ca.crt"));
     assert_eq!(file.defaults, defaults);
     let zoo = layer(&[
-        (Key::To, "zoo:1"),
-        (Key::Framing, "D"),
-        (Key::KeyLengthBytes, "8"),
-        (Key::Pin, "sha256:0000000000000000000000000000000000000000000000000000000000000000"),
-        (Key::Expect, "Zoo"),
+        (Setting::To, "zoo:1"),
+        (Setting::Framing, "D"),
+        (Setting::KeyLengthBytes, "8"),
+        (Setting::Pin, "sha256:0000000000000000000000000000000000000000000000000000000000000000"),
+        (Setting::Expect, "Zoo"),
     ]);
-    let dotted = layer(&[(Key::Ca, "/etc/upseal/lab/ca.crt")]);
+    let dotted = layer(&[(Setting::Ca, "/etc/upseal/lab/ca.crt")]);
     let expected = [("zoo", zoo), ("a.b-c_1", dotted), ("nothing", Layer::default())];
     let expected = expected.map(|(name, layer)| Peer { name: name.to_owned(), layer });
     assert_eq!(file.peers, expected);
@@ -308,7 +310,8 @@ to = \"home:1\"
 fn saving_leaves_comments_and_order_as_they_are() {
     let (_folder, path) = file(WRITTEN);
     let read = || File::read(path.clone()).unwrap();
-    let new = layer(&[(Key::To, "new:1"), (Key::KeyLengthBytes, "16"), (Key::Expect, "it's \"it\"")]);
+    let new =
+        layer(&[(Setting::To, "new:1"), (Setting::KeyLengthBytes, "16"), (Setting::Expect, "it's \"it\"")]);
     read().save("a.new", &new, Existing::Keep).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let (before, after) = text.split_once("\n[peers.\"a.new\"]\n").unwrap_or_else(|| panic!("{text}"));
@@ -323,7 +326,9 @@ fn saving_leaves_comments_and_order_as_they_are() {
         matches!(&taken, ConfigError::Taken { name } if name == "lab") && taken.advice().contains("--force")
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), text, "a refused save writes nothing");
-    read().save("lab", &layer(&[(Key::To, "lab:2"), (Key::Padding, "oaep")]), Existing::Replace).unwrap();
+    read()
+        .save("lab", &layer(&[(Setting::To, "lab:2"), (Setting::Padding, "oaep")]), Existing::Replace)
+        .unwrap();
     let expected = text.replace(
         "to = 'lab:1'      # moved in May\n# as they wrote it\nframing = 'D'\n",
         "to = \"lab:2\"      # moved in May\npadding = \"oaep\"\n",
@@ -361,7 +366,7 @@ fn removing_takes_the_preset_and_its_own_comment_and_no_other() {
 fn what_another_program_saved_meanwhile_is_kept() {
     let (_folder, path) = file("");
     let (one, other) = (File::read(path.clone()).unwrap(), File::read(path.clone()).unwrap());
-    let layer = layer(&[(Key::To, "x:1")]);
+    let layer = layer(&[(Setting::To, "x:1")]);
     one.save("one", &layer, Existing::Keep).unwrap();
     other.save("other", &layer, Existing::Keep).unwrap();
     assert_eq!(File::read(path.clone()).unwrap().peers.len(), 2);
@@ -376,14 +381,14 @@ fn line_ends_stay_as_they_are() {
     let read = || File::read(path.clone()).unwrap();
     read().remove("a").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "# Mine.\r\n\r\n# b's\r\n[peers.b]\r\n");
-    read().save("b", &layer(&[(Key::To, "b:1")]), Existing::Replace).unwrap();
+    read().save("b", &layer(&[(Setting::To, "b:1")]), Existing::Replace).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "# Mine.\r\n\r\n# b's\r\n[peers.b]\r\nto = \"b:1\"\r\n");
 }
 
 /// However the presets are written, each that is saved is read again, and the others with it.
 #[test]
 fn what_is_saved_is_read_again() {
-    let everything: Vec<(Key, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
+    let everything: Vec<(Setting, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
     for text in [
         "",
         "# only a comment",
@@ -398,7 +403,7 @@ fn what_is_saved_is_read_again() {
     ] {
         let (_folder, path) = file(text);
         let before = File::read(path.clone()).unwrap();
-        for (name, layer) in [("new", layer(&everything)), ("second", layer(&[(Key::Framing, "B")]))] {
+        for (name, layer) in [("new", layer(&everything)), ("second", layer(&[(Setting::Framing, "B")]))] {
             File::read(path.clone()).unwrap().save(name, &layer, Existing::Keep).unwrap();
             File::read(path.clone()).unwrap().save("lab", &layer, Existing::Replace).unwrap();
             let after = File::read(path.clone()).unwrap();
@@ -415,7 +420,7 @@ fn a_file_is_made_for_its_owner_alone_and_nothing_else_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/upseal/config.toml");
     let save = |name: &str| {
-        let layer = layer(&[(Key::To, "x:1")]);
+        let layer = layer(&[(Setting::To, "x:1")]);
         File::read(path.clone()).and_then(|file| file.save(name, &layer, Existing::Keep))
     };
     save("lab").unwrap();
@@ -433,7 +438,7 @@ fn a_file_is_made_for_its_owner_alone_and_nothing_else_is_left() {
     // A link stays a link.
     let link = folder.path().join("link.toml");
     symlink(&path, &link).unwrap();
-    let layer = layer(&[(Key::To, "y:1")]);
+    let layer = layer(&[(Setting::To, "y:1")]);
     File::read(link.clone()).unwrap().save("other", &layer, Existing::Keep).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(File::read(path).unwrap().peers.len(), 2);

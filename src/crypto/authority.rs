@@ -41,7 +41,7 @@ use crate::digest::Digest;
 const AUTHORITY_BITS: usize = 2048;
 
 /// Size of the embedded server's key in bits.
-pub const THROWAWAY_BITS: usize = 1024;
+pub(crate) const THROWAWAY_BITS: usize = 1024;
 
 /// Common name in the embedded server's certificates.
 const THROWAWAY_NAME: &str = "upseal embedded server";
@@ -204,7 +204,7 @@ pub fn throwaway() -> Result<(Identity, String), IdentityError> {
 
 /// Creates an identity with a key of `bits` bits and without a receipt key, for a server whose files are measured and
 /// not kept. A large key takes seconds.
-pub fn throwaway_of(bits: usize) -> Result<(Identity, String), IdentityError> {
+pub(crate) fn throwaway_of(bits: usize) -> Result<(Identity, String), IdentityError> {
     let (authority, identity) = throwaway_server(bits)?;
     Ok((identity, authority.certificate_pem))
 }
@@ -219,7 +219,7 @@ fn throwaway_server(bits: usize) -> Result<(Authority, Identity), IdentityError>
 /// Creates a CA (2048 bits, ten years), a server's key (`bits`, `days`) and a receipt key (at least 2048 bits), and
 /// writes the three certificates and keys into `dir`, which is created (0700) if it is missing. Private keys get mode
 /// 0600. If any of the six files exists, none is written.
-pub fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
+pub(crate) fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
     let files = [
         CA_FILE,
         CA_PRIVATE_KEY_FILE,

@@ -6,7 +6,7 @@ use x509_cert::spki::AlgorithmIdentifierRef;
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 
 /// Maximum length in bytes; no certificate of this protocol is longer.
-pub const CERTIFICATE_MAX: usize = 64 * 1024;
+pub(crate) const CERTIFICATE_MAX: usize = 64 * 1024;
 
 /// Byte order mark that Windows' Notepad writes before UTF-8. OpenSSL skips it too.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -25,7 +25,7 @@ pub enum Purpose {
 
 /// Extended key usage of a receipt key's certificate: `id-kp-documentSigning` (RFC 9336). It does not include
 /// `serverAuth`, so no client accepts such a certificate as a server's.
-pub const RECEIPTS_USE: &str = "1.3.6.1.5.5.7.3.36";
+pub(crate) const RECEIPTS_USE: &str = "1.3.6.1.5.5.7.3.36";
 
 /// Why a text is not exactly one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +61,11 @@ pub enum CertificateError {
 
 /// The DER of exactly one certificate; it was parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate(Vec<u8>);
+pub(crate) struct Certificate(Vec<u8>);
 
 impl Certificate {
     /// Reads PEM: LF or CRLF, a byte order mark, and any text before the first line, as `openssl x509 -text` writes it.
-    pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
         if text.len() > CERTIFICATE_MAX {
             return Err(CertificateError::TooLong { len: text.len() });
         }
@@ -102,7 +102,7 @@ impl Certificate {
 
     /// Returns the DER bytes.
     #[must_use]
-    pub fn der(&self) -> &[u8] {
+    pub(crate) fn der(&self) -> &[u8] {
         &self.0
     }
 

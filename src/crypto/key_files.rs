@@ -17,22 +17,22 @@ use super::rsa_batch::BatchError;
 use crate::messages::escape;
 
 /// File name of the server's certificate (the assignment's name).
-pub const CERTIFICATE_FILE: &str = "server_signed.crt";
+pub(crate) const CERTIFICATE_FILE: &str = "server_signed.crt";
 
 /// File name of the server's private key (the assignment's name).
-pub const PRIVATE_KEY_FILE: &str = "server_private_key.pem";
+pub(crate) const PRIVATE_KEY_FILE: &str = "server_private_key.pem";
 
 /// File name of the CA's certificate, spelled as in the assignment.
-pub const CA_FILE: &str = "cacsertificate.crt";
+pub(crate) const CA_FILE: &str = "cacsertificate.crt";
 
 /// File name of the CA's private key.
-pub const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
+pub(crate) const CA_PRIVATE_KEY_FILE: &str = "ca_private_key.pem";
 
 /// Supported sizes of a modulus, in bits.
-pub const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
+pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
 /// Smallest size of a receipt key's modulus, in bits. No older peer needs a smaller one.
-pub const RECEIPT_BITS_MIN: usize = 2048;
+pub(crate) const RECEIPT_BITS_MIN: usize = 2048;
 
 /// Suffix of the names of private key files.
 const PRIVATE: &str = "_private_key.pem";
@@ -206,7 +206,7 @@ pub(super) fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, Iden
 /// A private key that other users of the machine can read or change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} can be used by other users of this machine (mode {mode:04o})", escape(&path.to_string_lossy()))]
-pub struct Exposed {
+pub(crate) struct Exposed {
     /// The key's file.
     pub path: PathBuf,
     /// Permission bits of the file.
@@ -216,7 +216,7 @@ pub struct Exposed {
 /// Returns the private keys in `folder`, the CA's too, that are not the user's alone. A folder that cannot be read
 /// has none; loading the key reports why.
 #[must_use]
-pub fn exposed(folder: &Path) -> Vec<Exposed> {
+pub(crate) fn exposed(folder: &Path) -> Vec<Exposed> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut exposed: Vec<Exposed> = entries
         .flatten()

@@ -31,22 +31,22 @@
 //! it). A CA's signatures are the crate's. Unpadding, and the choice between paddings, are this program's own code
 //! and constant-time ([`padding`]).
 
-pub mod authority;
-pub mod certificate;
-pub mod challenge;
-pub mod fernet;
-pub mod identity;
-pub mod key_files;
+pub(crate) mod authority;
+pub(crate) mod certificate;
+pub(crate) mod challenge;
+pub(crate) mod fernet;
+pub(crate) mod identity;
+pub(crate) mod key_files;
 mod name;
-pub mod padding;
+pub(crate) mod padding;
 mod private_pem;
 mod pss;
-pub mod receipt;
-pub mod receipt_key;
-pub mod request;
-pub mod rsa_batch;
-pub mod rsa_blocks;
-pub mod server_key;
+pub(crate) mod receipt;
+pub(crate) mod receipt_key;
+pub(crate) mod request;
+pub(crate) mod rsa_batch;
+pub(crate) mod rsa_blocks;
+pub(crate) mod server_key;
 mod session_key;
 
 pub(crate) use name::{attributes, common_name_of, distinguished, same_name};
@@ -166,7 +166,7 @@ pub enum OpenError {
 
 /// Plain and AP: the body *is* the plaintext; only its length is checked.
 #[derive(Debug, Clone)]
-pub struct Clear {
+pub(crate) struct Clear {
     promised: u64,
     /// 0 <= `seen` <= `promised`.
     seen: u64,
@@ -176,12 +176,12 @@ pub struct Clear {
 impl Clear {
     /// Creates one for a body of exactly `len` bytes.
     #[must_use]
-    pub fn new(len: u64, digest: FileDigest) -> Self {
+    pub(crate) fn new(len: u64, digest: FileDigest) -> Self {
         Self { promised: len, seen: 0, digest: digest.begin() }
     }
 
     /// Counts and hashes a piece. Returns `None` if the body becomes too long.
-    pub fn pass(&mut self, piece: &[u8]) -> Option<()> {
+    pub(crate) fn pass(&mut self, piece: &[u8]) -> Option<()> {
         let seen = self.seen.checked_add(piece.len() as u64)?;
         (seen <= self.promised).then(|| self.seen = seen)?;
         digest_more(&mut self.digest, piece);
@@ -190,7 +190,7 @@ impl Clear {
 
     /// Returns the SHA-256 of all pieces so far; `None` if no digest is computed.
     #[must_use]
-    pub fn digest(&self) -> Option<Digest> {
+    pub(crate) fn digest(&self) -> Option<Digest> {
         self.digest.clone().map(Digest::from)
     }
 }

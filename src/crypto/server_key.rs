@@ -17,7 +17,7 @@ use crate::event::{KeyForm, Padding};
 
 /// Maximum number of blocks that are encrypted or decrypted at once: whole groups of all back ends, and a few tens of
 /// KiB.
-pub const BATCH_BLOCKS: usize = 64;
+pub(crate) const BATCH_BLOCKS: usize = 64;
 
 /// The public key of a server, 1024 to 8192 bits.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 /// Length of a Fernet key's text in characters: base64url of 32 bytes, including `=`.
-pub const TEXT_LEN: usize = 44;
+pub(super) const TEXT_LEN: usize = 44;
 
 /// A Fernet key: 16 bytes for signing, then 16 bytes for encryption (Fernet specification, "Key Format"). Zeroized on
 /// drop.

@@ -25,18 +25,18 @@
 //!
 //! This module does not depend on the network, the transfers or the screen.
 
-pub mod announced;
-pub mod audit;
+pub(crate) mod announced;
+pub(crate) mod audit;
 mod columns;
-pub mod entries;
+pub(crate) mod entries;
 mod folder;
 mod padding;
-pub mod pending_receipts;
+pub(crate) mod pending_receipts;
 pub mod repair;
-pub mod replay;
-pub mod row;
+pub(crate) mod replay;
+pub(crate) mod row;
 mod schema;
-pub mod serving;
+pub(crate) mod serving;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -50,10 +50,12 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use self::announced::Announced;
 pub use self::entries::{Direction, Filter};
-pub use self::pending_receipts::{PendingReceipt, PendingReceipts};
-pub use self::replay::Seen;
-pub use self::row::{Entry, Origin, Outcome, Received, Recovered, Sent};
-pub use self::serving::Serving;
+pub use self::pending_receipts::PendingReceipt;
+pub(crate) use self::pending_receipts::PendingReceipts;
+pub(crate) use self::replay::Seen;
+pub use self::row::{Entry, Outcome, Received, Sent};
+pub(crate) use self::row::{Origin, Recovered};
+pub(crate) use self::serving::Serving;
 use crate::files::LOCK_TIMEOUT;
 
 const RETRY: Duration = Duration::from_millis(10);
@@ -214,7 +216,7 @@ fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// # Errors
 /// The folder does not exist or cannot be accessed.
-pub fn store_path(folder: &Path) -> Result<PathBuf, HistoryError> {
+pub(crate) fn store_path(folder: &Path) -> Result<PathBuf, HistoryError> {
     folder.canonicalize().map_err(|why| HistoryError::Store { path: folder.to_owned(), why })
 }
 

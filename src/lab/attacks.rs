@@ -31,7 +31,7 @@ const SWAPPED: &str = "old-drafts.txt";
 ///
 /// # Errors
 /// [`LabError`]: the attack could not be run.
-pub fn play(cast: &Cast, attack: Attack, variant: Variant) -> Result<Vec<Play>, LabError> {
+pub(super) fn play(cast: &Cast, attack: Attack, variant: Variant) -> Result<Vec<Play>, LabError> {
     let is_of_ap = matches!(attack, Attack::Answer | Attack::Relay | Attack::SameCa | Attack::OtherCa);
     if is_of_ap && !variant.authenticates() {
         return Ok(Vec::new());

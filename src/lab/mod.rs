@@ -18,10 +18,10 @@
 //! wait is limited to 20 s.
 
 mod attacks;
-pub mod outcome;
+pub(crate) mod outcome;
 mod proxy;
 mod stage;
-pub mod table;
+pub(crate) mod table;
 mod thief;
 
 use std::io;

@@ -274,7 +274,7 @@ impl Cell {
 
 /// Returns the expected outcomes: the table in docs/protocol.md, section Attacks.
 #[must_use]
-pub const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
+pub(crate) const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
     use Attack as A;
     use Outcome as O;
     use Variant::{Ap, Cp1, Cp2, Plain};
@@ -300,7 +300,7 @@ pub const fn expected(attack: Attack, variant: Variant) -> &'static [Outcome] {
 /// Returns what a receipt is expected to add. With receipts the sender notices every change of the stored file, and every
 /// file that the server refused or did not get. It does not notice a reader: then the receipt is valid.
 #[must_use]
-pub const fn expected_receipt(attack: Attack, variant: Variant) -> Option<Receipt> {
+pub(crate) const fn expected_receipt(attack: Attack, variant: Variant) -> Option<Receipt> {
     use Attack as A;
 
     match (attack, variant) {

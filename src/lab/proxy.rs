@@ -19,13 +19,13 @@ use rustix::net::sockopt;
 use crate::net::wire::{Decoder, Message, Mode, word};
 
 /// The longest time to wait for a connection, and the longest duration of one.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The largest body that is collected, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// A message with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item {
+pub(super) enum Item {
     /// Any MODE but 1.
     Message(Message),
     /// MODE 1 with as many bytes as its M1 says.
@@ -35,7 +35,7 @@ pub enum Item {
 impl Item {
     /// Returns the bytes on the wire.
     #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let with = |mode: Mode, m2: &[u8]| [&mode.word()[..], &word(m2.len() as u64), m2].concat();
         match self {
             Self::Body(body) => with(Mode::Data, body),
@@ -50,7 +50,7 @@ impl Item {
 
 /// How the proxy cuts a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub(super) enum Cut {
     /// The server sees an orderly end, the client a reset.
     InOrder,
     /// Both see a reset.
@@ -60,10 +60,10 @@ pub enum Cut {
 }
 
 /// Replaces an item that the client sends by any number of items.
-pub type Edit = Box<dyn FnMut(Item) -> Vec<Item> + Send>;
+pub(super) type Edit = Box<dyn FnMut(Item) -> Vec<Item> + Send>;
 
 /// What the proxy does with a connection.
-pub enum Plan {
+pub(super) enum Plan {
     /// Forwards everything unchanged.
     Relay,
     /// Forwards the items that this function returns.
@@ -76,7 +76,7 @@ pub enum Plan {
 
 /// What the proxy saw on one connection.
 #[derive(Debug, Default, Clone)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Every byte that the client sent.
     pub up: Vec<u8>,
     /// Every byte of the server that was forwarded.
@@ -87,7 +87,7 @@ pub struct Seen {
 
 /// Parses bytes into whole items.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(super) struct Reader {
     decoder: Decoder,
     /// The beginning of a body, and its length.
     body: Option<(Vec<u8>, usize)>,
@@ -99,7 +99,7 @@ pub struct Reader {
 
 impl Reader {
     /// Returns the items that end in these bytes.
-    pub fn read(&mut self, mut bytes: &[u8]) -> Vec<Item> {
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Vec<Item> {
         let mut items = Vec::new();
         while !self.lost {
             if let Some((body, length)) = &mut self.body {
@@ -137,7 +137,7 @@ impl Reader {
 }
 
 /// A proxy on a loopback port that serves one connection for each plan, one after another.
-pub struct Proxy {
+pub(super) struct Proxy {
     address: SocketAddr,
     thread: JoinHandle<Vec<Seen>>,
 }
@@ -147,7 +147,7 @@ impl Proxy {
     ///
     /// # Errors
     /// No port or thread is available.
-    pub fn start(plans: Vec<(Plan, SocketAddr)>) -> io::Result<Self> {
+    pub(super) fn start(plans: Vec<(Plan, SocketAddr)>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let thread = thread::Builder::new().name("upseal-lab-proxy".to_owned()).spawn(move || {
@@ -164,13 +164,13 @@ impl Proxy {
 
     /// Returns the address that it listens on.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
+    pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Waits for the connections, and returns what was seen on each.
     #[must_use]
-    pub fn finish(self) -> Vec<Seen> {
+    pub(super) fn finish(self) -> Vec<Seen> {
         self.thread.join().unwrap_or_default()
     }
 }

@@ -41,7 +41,7 @@ const DAYS: u32 = 2;
 const CA: &str = "upseal lab CA";
 
 /// The identities, and the folder for the runs.
-pub struct Cast {
+pub(super) struct Cast {
     folder: Scratch,
     plays: AtomicU32,
     /// Path of the CA's certificate.
@@ -62,7 +62,7 @@ pub struct Cast {
 
 impl Cast {
     /// Creates keys and certificates, which takes some seconds, and a folder.
-    pub fn gather() -> Result<Self, LabError> {
+    pub(super) fn gather() -> Result<Self, LabError> {
         let authority = Authority::new(CA, DAYS)?;
         let other = Authority::new(CA, DAYS)?;
         let read = |issued: &Issued| {
@@ -102,7 +102,7 @@ impl Cast {
     }
 
     /// Creates a folder for one run.
-    pub fn scratch(&self) -> io::Result<PathBuf> {
+    pub(super) fn scratch(&self) -> io::Result<PathBuf> {
         let folder = self.folder.0.join(self.plays.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&folder)?;
         Ok(folder)
@@ -129,7 +129,7 @@ impl Drop for Scratch {
 }
 
 /// A server with a folder and a history of its own.
-pub struct House {
+pub(super) struct House {
     server: Server,
     watcher: Arc<Watcher>,
     store: PathBuf,
@@ -137,7 +137,7 @@ pub struct House {
 
 impl House {
     /// Starts a server in `folder`.
-    pub fn open(identity: &Arc<Identity>, folder: &Path, name: &str) -> Result<Self, LabError> {
+    pub(super) fn open(identity: &Arc<Identity>, folder: &Path, name: &str) -> Result<Self, LabError> {
         let store = folder.join(name);
         let watcher = Arc::new(Watcher::default());
         let inner = Folder::open(&store)?;
@@ -160,22 +160,22 @@ impl House {
     }
 
     /// Returns the address that it listens on.
-    pub const fn address(&self) -> SocketAddr {
+    pub(super) const fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
     /// Returns the folder that it stores files in.
-    pub fn store(&self) -> &Path {
+    pub(super) fn store(&self) -> &Path {
         &self.store
     }
 
     /// Waits until this many sessions have ended, and returns all events so far.
-    pub fn after(&self, sessions: usize) -> Vec<Event> {
+    pub(super) fn after(&self, sessions: usize) -> Vec<Event> {
         self.watcher.after(sessions)
     }
 
     /// Returns the stored files, sorted by name.
-    pub fn stored(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+    pub(super) fn stored(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.store)? {
             let entry = entry?;
@@ -222,7 +222,7 @@ impl Observer for Watcher {
 }
 
 /// Returns the reasons for which the server refused something.
-pub fn refusals(events: &[Event]) -> Vec<&str> {
+pub(super) fn refusals(events: &[Event]) -> Vec<&str> {
     let mut why = Vec::new();
     for event in events {
         if let Event::Refused { why: words, .. } = event {
@@ -233,14 +233,14 @@ pub fn refusals(events: &[Event]) -> Vec<&str> {
 }
 
 /// Returns how the received files were stored.
-pub fn kept(events: &[Event]) -> Vec<Kept> {
+pub(super) fn kept(events: &[Event]) -> Vec<Kept> {
     let kept = |event: &Event| if let Event::Received { kept, .. } = event { Some(*kept) } else { None };
     events.iter().filter_map(kept).collect()
 }
 
 /// A file to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub(super) struct Letter {
     /// The file's name.
     pub name: &'static str,
     /// The content.
@@ -248,7 +248,7 @@ pub struct Letter {
 }
 
 /// What the client is to send.
-pub struct Order<'a> {
+pub(super) struct Order<'a> {
     /// The server's address, or the proxy's.
     pub address: SocketAddr,
     /// The dialect.
@@ -265,7 +265,7 @@ pub struct Order<'a> {
 
 /// What the client reported.
 #[derive(Debug, Clone, Default)]
-pub struct Sent {
+pub(super) struct Sent {
     /// The final state of each file; files without one are missing.
     pub states: Vec<State>,
     /// Whether the client accepted the server's identity.
@@ -274,12 +274,12 @@ pub struct Sent {
 
 impl Sent {
     /// Returns whether the client reported that all files arrived.
-    pub fn arrived(&self, letters: usize) -> bool {
+    pub(super) fn arrived(&self, letters: usize) -> bool {
         self.states.len() == letters && self.states.iter().all(State::has_arrived)
     }
 
     /// Describes the states in a few words.
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let mut words: Vec<String> = self.states.iter().map(said).collect();
         words.dedup();
         if words.is_empty() { "the client did not finish".to_owned() } else { words.join("; ") }
@@ -296,7 +296,7 @@ fn said(state: &State) -> String {
 }
 
 /// Sends files with this program's client, through its transfer threads.
-pub fn send(cast: &Cast, order: &Order<'_>) -> Result<Sent, LabError> {
+pub(super) fn send(cast: &Cast, order: &Order<'_>) -> Result<Sent, LabError> {
     let known = KnownServers::at(Some(order.folder.join("known")));
     let digest = if order.receipts { FileDigest::Sha256 } else { FileDigest::None };
     let plain_receipts = order.receipts.then(|| Arc::clone(&cast.anchor));

@@ -12,7 +12,7 @@ const TEXT: usize = 14;
 
 /// The signs before an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signs {
+pub(crate) enum Signs {
     /// The signs ✓ and ✗.
     Unicode,
     /// The signs + and !.
@@ -47,7 +47,7 @@ impl Signs {
 
 /// Returns the table, then the cells that differ, then a legend.
 #[must_use]
-pub fn text(cells: &[Cell], signs: Signs) -> String {
+pub(crate) fn text(cells: &[Cell], signs: Signs) -> String {
     let mut text = String::new();
     let mut head = format!("{:LABEL$}", "Attack on the path");
     for variant in Variant::ALL {
@@ -69,7 +69,7 @@ pub fn text(cells: &[Cell], signs: Signs) -> String {
 
 /// Returns one line that sums up the results.
 #[must_use]
-pub fn verdict(cells: &[Cell]) -> String {
+pub(crate) fn verdict(cells: &[Cell]) -> String {
     let played = cells.iter().filter(|cell| !cell.plays.is_empty()).count();
     let plays: usize = cells.iter().map(|cell| cell.plays.len()).sum();
     let wrong = cells.iter().filter(|cell| !cell.as_expected).count();

@@ -29,7 +29,7 @@ const TOKEN_TAIL: usize = 32;
 const CIPHER_BLOCK: usize = 16;
 
 /// Returns how many pieces of a file were found on the path, as they are or in base64, and the number of pieces.
-pub fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
+pub(super) fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
     let mut heaps: Vec<Vec<u8>> = vec![seen.up.clone(), seen.down.clone()];
     for item in &seen.items {
         if let Item::Body(body) = item {
@@ -43,7 +43,7 @@ pub fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
 }
 
 /// Returns the first file name on the path.
-pub fn name(seen: &Seen) -> Option<String> {
+pub(super) fn name(seen: &Seen) -> Option<String> {
     seen.items.iter().find_map(|item| match item {
         Item::Message(Message::Filename(name)) => Some(String::from_utf8_lossy(name).into_owned()),
         _ => None,
@@ -51,7 +51,7 @@ pub fn name(seen: &Seen) -> Option<String> {
 }
 
 /// Returns the smallest and the largest size that the first file can have, judged by the length of its body.
-pub fn size(seen: &Seen, variant: Variant, server: &ServerKey) -> Option<(usize, usize)> {
+pub(super) fn size(seen: &Seen, variant: Variant, server: &ServerKey) -> Option<(usize, usize)> {
     let body = seen.items.iter().find_map(|item| match item {
         Item::Body(body) => Some(body),
         Item::Message(_) => None,
@@ -73,7 +73,7 @@ pub fn size(seen: &Seen, variant: Variant, server: &ServerKey) -> Option<(usize,
 
 /// A change to the blocks of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// Flips one bit in the middle.
     Flip,
     /// Drops the middle block.
@@ -86,7 +86,7 @@ pub enum Change {
 
 /// Changes the middle of a body. In CP2 the change is made beneath the base64, so that the token stays well-formed. For
 /// variants without blocks, a block is 64 bytes.
-pub fn change(variant: Variant, how: Change, body: Vec<u8>, server: &ServerKey) -> Vec<u8> {
+pub(super) fn change(variant: Variant, how: Change, body: Vec<u8>, server: &ServerKey) -> Vec<u8> {
     let (mut bytes, head, tail, block) = match variant {
         Variant::Plain | Variant::Ap => (body, 0, 0, 64),
         Variant::Cp1 => (body, 0, 0, server.modulus_bytes()),
@@ -116,7 +116,7 @@ pub fn change(variant: Variant, how: Change, body: Vec<u8>, server: &ServerKey) 
 
 /// Creates the MODE 4, 0 and 1 of an upload by the attacker. All that it needs is the server's certificate, which the
 /// server sends in its answer to a hello; the server gets nothing else.
-pub fn own(
+pub(super) fn own(
     cast: &Cast,
     server: SocketAddr,
     dialect: Dialect,

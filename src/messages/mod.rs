@@ -14,19 +14,19 @@
 //!
 //! [`event`]: crate::event
 
-pub mod race;
-pub mod server;
+pub(crate) mod race;
+pub(crate) mod server;
 mod shell;
-pub mod transfer;
-pub mod trust;
-pub mod units;
+pub(crate) mod transfer;
+pub(crate) mod trust;
+pub(crate) mod units;
 
-pub use self::shell::shell_word;
-pub use crate::event::{Escaped, escape, misleads};
+pub(crate) use self::shell::shell_word;
+pub(crate) use crate::event::{Escaped, escape, misleads};
 
 /// A message and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     /// What happened, with its operands.
     pub what: String,
     /// What to do; empty if there is nothing to do.
@@ -35,7 +35,7 @@ pub struct Message {
 
 /// Returns the text with its first letter as a capital.
 #[must_use]
-pub fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

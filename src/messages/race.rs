@@ -50,7 +50,7 @@ pub fn sentence(verdict: &Verdict) -> String {
 /// Returns how many laps every finished lane completed, which is what its median is of. A race that was stopped has
 /// fewer than it was started with.
 #[must_use]
-pub fn laps(verdict: &Verdict) -> u32 {
+pub(crate) fn laps(verdict: &Verdict) -> u32 {
     let done = verdict.lanes.iter().filter(|lane| lane.fault.is_none());
     let ran = done.map(|lane| lane.laps.len().max(1)).min().unwrap_or(1);
     verdict.laps.min(u32::try_from(ran).unwrap_or(u32::MAX))
@@ -60,7 +60,7 @@ pub fn laps(verdict: &Verdict) -> u32 {
 /// variant; the key length if another has the same dialect or a different key length; the lane's number if all of
 /// that is the same.
 #[must_use]
-pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
+pub(crate) fn name(verdict: &Verdict, lane: &LaneResult) -> String {
     let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
     let variant = lane.dialect.variant.to_string();
     if !others().any(|other| other.dialect.variant == lane.dialect.variant) {
@@ -77,7 +77,7 @@ pub fn name(verdict: &Verdict, lane: &LaneResult) -> String {
 
 /// Returns a lane's dialect, with the key length where that tells lanes of its variant apart.
 #[must_use]
-pub fn label(verdict: &Verdict, lane: &LaneResult) -> String {
+pub(crate) fn label(verdict: &Verdict, lane: &LaneResult) -> String {
     let dialect = lane.dialect.to_string();
     let bits = |lane: &LaneResult| lane.proof.as_ref().map(|proof| proof.bits);
     let needs_key = verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane)).any(|other| {
@@ -91,12 +91,12 @@ pub fn label(verdict: &Verdict, lane: &LaneResult) -> String {
 }
 
 /// Stages in the order of the file's way through them.
-pub const STAGES: [Stage; 6] =
+pub(crate) const STAGES: [Stage; 6] =
     [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait];
 
 /// Returns a stage's name.
 #[must_use]
-pub const fn stage(stage: Stage) -> &'static str {
+pub(crate) const fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Read => "read",
         Stage::Seal => "seal",
@@ -109,7 +109,7 @@ pub const fn stage(stage: Stage) -> &'static str {
 
 /// Returns what a bottleneck is in a few words: `server's RSA`.
 #[must_use]
-pub const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
+pub(crate) const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
     match (stage, on_server, variant) {
         (Stage::Wait, ..) => "server or network",
         (Stage::Read, ..) => "reading",
@@ -128,7 +128,7 @@ pub const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'st
 
 /// Returns what a bottleneck is, with the operation: `server's RSA private operation`.
 #[must_use]
-pub const fn full_bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
+pub(crate) const fn full_bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
     match (stage, on_server, variant) {
         (Stage::Read, ..) => "reading the file",
         (Stage::Seal | Stage::Open, false, Variant::Cp1) => "our RSA public operation",
@@ -140,14 +140,14 @@ pub const fn full_bottleneck(stage: Stage, on_server: bool, variant: Variant) ->
 
 /// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time`. `busy` is between 0 and 1.
 #[must_use]
-pub fn busy(name: &str, busy: f64) -> String {
+pub(crate) fn busy(name: &str, busy: f64) -> String {
     format!("bottleneck: {name}, busy {} of the time", units::percent(busy))
 }
 
 /// Describes the processor time of both sides: `CPU 0.34 s here, 6.62 s server`. `—` stands for a server that does not
 /// share its figures.
 #[must_use]
-pub fn cpu(client: &Work, server: Option<&Work>) -> String {
+pub(crate) fn cpu(client: &Work, server: Option<&Work>) -> String {
     let time = |work: &Work| units::precise(work.cpu_us as f64 / 1e6);
     let server = server.map_or_else(|| units::NONE.to_owned(), time);
     format!("CPU {} here, {server} server", time(client))
@@ -155,7 +155,7 @@ pub fn cpu(client: &Work, server: Option<&Work>) -> String {
 
 /// Describes the fastest and the slowest lap: `min 2.71 s, max 2.90 s`. `laps` are in seconds.
 #[must_use]
-pub fn spread(laps: &[f64]) -> String {
+pub(crate) fn spread(laps: &[f64]) -> String {
     let least = laps.iter().copied().fold(f64::INFINITY, f64::min);
     let most = laps.iter().copied().fold(0.0, f64::max);
     format!("min {}, max {}", units::precise(least), units::precise(most))
@@ -163,14 +163,14 @@ pub fn spread(laps: &[f64]) -> String {
 
 /// Describes the size of a lane on the wire: `16.5 MiB on the wire (×2.06)`; an empty file has no factor.
 #[must_use]
-pub fn on_wire(wire: u64, file: u64) -> String {
+pub(crate) fn on_wire(wire: u64, file: u64) -> String {
     let factor = units::wire_factor(wire, file).map_or_else(String::new, |factor| format!(" ({factor})"));
     format!("{} on the wire{factor}", units::bytes(wire))
 }
 
 /// Says that a lane's server generates a key, which may take seconds.
 #[must_use]
-pub fn key_coming(bits: usize) -> String {
+pub(crate) fn key_coming(bits: usize) -> String {
     format!("generating a key of {bits} bits…")
 }
 

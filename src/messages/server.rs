@@ -6,7 +6,7 @@ use crate::event::Kept;
 /// Says where our server listens and where received files go. An empty `store` means nowhere: the server exists for
 /// one race.
 #[must_use]
-pub fn listening(address: &str, store: &str) -> String {
+pub(crate) fn listening(address: &str, store: &str) -> String {
     let (address, store) = (escape(address), escape(store));
     if store.is_empty() {
         format!("listening on {address} for this race only")
@@ -17,7 +17,7 @@ pub fn listening(address: &str, store: &str) -> String {
 
 /// Returns what became of a received file, in one or two words.
 #[must_use]
-pub const fn kept(kept: Kept) -> &'static str {
+pub(crate) const fn kept(kept: Kept) -> &'static str {
     match kept {
         Kept::New => "stored",
         Kept::Renamed => "renamed",
@@ -29,7 +29,7 @@ pub const fn kept(kept: Kept) -> &'static str {
 
 /// Says what became of a received file.
 #[must_use]
-pub const fn kept_long(kept: Kept) -> &'static str {
+pub(crate) const fn kept_long(kept: Kept) -> &'static str {
     match kept {
         Kept::New => "stored under this name",
         Kept::Renamed => "stored under this name, because another file has the name that was sent",
@@ -41,7 +41,14 @@ pub const fn kept_long(kept: Kept) -> &'static str {
 
 /// Says that our server received a file: `a.txt  7 B  CP2  received from 127.0.0.1:5 in 0.02 s`.
 #[must_use]
-pub fn received(name: &Escaped, size: u64, variant: &str, kept: Kept, peer: &str, seconds: f64) -> String {
+pub(crate) fn received(
+    name: &Escaped,
+    size: u64,
+    variant: &str,
+    kept: Kept,
+    peer: &str,
+    seconds: f64,
+) -> String {
     let fate = match kept {
         Kept::New => "received",
         Kept::Renamed => "received under another name",
@@ -59,14 +66,14 @@ pub fn received(name: &Escaped, size: u64, variant: &str, kept: Kept, peer: &str
 
 /// Says what our server refused: `refused a.txt from 127.0.0.1:5: …`.
 #[must_use]
-pub fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {
+pub(crate) fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {
     let name = name.map_or_else(String::new, |name| format!("{name} "));
     format!("refused {name}from {}: {}", escape(peer), escape(why))
 }
 
 /// Says what the operator of our server should know: `warning: a.txt from 127.0.0.1:5: …`.
 #[must_use]
-pub fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &str) -> String {
+pub(crate) fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &str) -> String {
     let about = match (name, peer.map(escape)) {
         (Some(name), Some(peer)) => format!("{name} from {peer}: "),
         (Some(name), None) => format!("{name}: "),

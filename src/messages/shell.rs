@@ -2,7 +2,7 @@
 
 /// Quotes a word so that a POSIX shell takes it unchanged; a word that needs no quotes stays as it is.
 #[must_use]
-pub fn shell_word(word: &str) -> String {
+pub(crate) fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -8,7 +8,7 @@ use crate::event::{Blame, Fault, FaultKind, Named, Snapshot, State};
 
 /// Returns the name of an upload's state: one or two words.
 #[must_use]
-pub const fn state(state: &State) -> &'static str {
+pub(crate) const fn state(state: &State) -> &'static str {
     match state {
         State::Waiting => "queued",
         State::Connecting => "connecting",
@@ -26,21 +26,21 @@ pub const fn state(state: &State) -> &'static str {
 /// Says when a failed upload is sent again: `retrying in 4.0 s from byte 0 (try 2 of 4)`. `failed` counts the tries
 /// that failed, from 1; `retries` is how many may follow the first try.
 #[must_use]
-pub fn retrying(failed: u32, retries: u32, pause: Duration) -> String {
+pub(crate) fn retrying(failed: u32, retries: u32, pause: Duration) -> String {
     let pause = units::duration(pause);
     format!("retrying in {pause} from byte 0 (try {} of {})", failed + 1, retries + 1)
 }
 
 /// Says that other uploads are retried for the reason given last. `None` for no others.
 #[must_use]
-pub fn others_retrying(others: usize) -> Option<String> {
+pub(crate) fn others_retrying(others: usize) -> Option<String> {
     let others = u64::try_from(others).unwrap_or(u64::MAX);
     (others > 0).then(|| format!("retrying {} for the same reason", units::count(others, "other file")))
 }
 
 /// Says that a server stopped responding and uploads wait for it. The help is for a command line.
 #[must_use]
-pub fn away(address: &str, waiting: usize) -> Message {
+pub(crate) fn away(address: &str, waiting: usize) -> Message {
     let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
     let verb = if waiting == 1 { "waits" } else { "wait" };
     Message {
@@ -55,19 +55,19 @@ pub fn away(address: &str, waiting: usize) -> Message {
 
 /// Says for how long no byte has moved: `stalled 12 s`.
 #[must_use]
-pub fn stalled(idle: Duration) -> String {
+pub(crate) fn stalled(idle: Duration) -> String {
     format!("stalled {}", units::clock(idle))
 }
 
 /// Formats the time that is left at the present rate: `ETA 1 min 1 s`.
 #[must_use]
-pub fn eta(time: Duration) -> String {
+pub(crate) fn eta(time: Duration) -> String {
     if time < Duration::from_secs(1) { "ETA < 1 s".to_owned() } else { format!("ETA {}", units::clock(time)) }
 }
 
 /// Says that everything was sent and is not confirmed, and for how long the program has waited.
 #[must_use]
-pub fn unconfirmed(waited: Duration) -> String {
+pub(crate) fn unconfirmed(waited: Duration) -> String {
     if waited < Duration::from_secs(1) {
         "not confirmed yet".to_owned()
     } else {
@@ -76,15 +76,15 @@ pub fn unconfirmed(waited: Duration) -> String {
 }
 
 /// Everything was sent and is not confirmed.
-pub const WAITING_FOR_END: &str = "sent, waiting for the server to finish";
+pub(crate) const WAITING_FOR_END: &str = "sent, waiting for the server to finish";
 
 /// An upload that needed no sending: an earlier receipt covers it.
-pub const RECEIPTED_BEFORE: &str = "not sent: the server gave a receipt before";
+pub(crate) const RECEIPTED_BEFORE: &str = "not sent: the server gave a receipt before";
 
 /// Describes a whole upload: `7.91 MiB in 0.02 s, 402 MiB/s, 10.5 MiB on the wire`. An upload below one millisecond has
 /// no rate.
 #[must_use]
-pub fn sent(snapshot: &Snapshot) -> String {
+pub(crate) fn sent(snapshot: &Snapshot) -> String {
     let rate = match snapshot.elapsed_ms {
         0 => String::new(),
         _ if snapshot.file_bytes == 0 => String::new(),
@@ -100,14 +100,14 @@ pub fn sent(snapshot: &Snapshot) -> String {
 
 /// Describes an upload's estimate beside what it took: `estimated 0.03 s`.
 #[must_use]
-pub fn estimated(time: Duration) -> String {
+pub(crate) fn estimated(time: Duration) -> String {
     format!("estimated {}", units::duration(time))
 }
 
 /// Describes what a receipt says beyond that it exists: `, as a (2).txt, receipt …/5c0e.receipt`. `sent` is the name
 /// that was sent, `there` the name in the receipt.
 #[must_use]
-pub fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Option<&Path>) -> String {
+pub(crate) fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Option<&Path>) -> String {
     let name = match named {
         Named::Wanted => format!(", accepted as {there}"),
         Named::Stored if there == sent => String::new(),
@@ -119,7 +119,7 @@ pub fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Option<&Path
 
 /// Says who has to act on a fault.
 #[must_use]
-pub const fn blame(blame: Blame) -> &'static str {
+pub(crate) const fn blame(blame: Blame) -> &'static str {
     match blame {
         Blame::Peer => "This is on the server's side.",
         Blame::User => "This is on your side.",

@@ -5,19 +5,19 @@ use crate::event::{KeyChange, Proof, Standing};
 
 /// Returns the day of an RFC 3339 date: `2026-11-01`.
 #[must_use]
-pub fn day(since: Option<&str>) -> &str {
+pub(crate) fn day(since: Option<&str>) -> &str {
     since.map_or("an unknown day", |since| since.get(..10).unwrap_or(since))
 }
 
 /// Formats a fingerprint in hex as `--pin` takes it: `sha256:9f2c…`.
 #[must_use]
-pub fn fingerprint(hex: &str) -> String {
+pub(crate) fn fingerprint(hex: &str) -> String {
     format!("sha256:{}", escape(hex))
 }
 
 /// Describes a certificate in full: `CN=server, signed by CN=CA: RSA 2048 bits, 364 days left, sha256 9f2c…`.
 #[must_use]
-pub fn introduction(proof: &Proof) -> String {
+pub(crate) fn introduction(proof: &Proof) -> String {
     format!(
         "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
         proof.subject,
@@ -30,13 +30,13 @@ pub fn introduction(proof: &Proof) -> String {
 
 /// Describes a certificate in short: `CN=server, 2048-bit, 364 days left`.
 #[must_use]
-pub fn identity(proof: &Proof) -> String {
+pub(crate) fn identity(proof: &Proof) -> String {
     format!("{}, {}-bit, {} days left", proof.subject, proof.bits, proof.days_left)
 }
 
 /// Says that a server proved its identity. `who` is an [`introduction`] or an [`identity`].
 #[must_use]
-pub fn proven(address: &str, who: &str, standing: &Standing) -> String {
+pub(crate) fn proven(address: &str, who: &str, standing: &Standing) -> String {
     let known = match standing {
         Standing::Known { since } => format!(", known since {}", day(since.as_deref())),
         Standing::Pinned { .. } => ", as pinned".to_owned(),
@@ -48,7 +48,7 @@ pub fn proven(address: &str, who: &str, standing: &Standing) -> String {
 /// Says what is new about a server's key: it was never seen before, or a pin replaced the known key. `None` if nothing
 /// is.
 #[must_use]
-pub fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message> {
+pub(crate) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message> {
     let address = escape(address);
     match standing {
         Standing::First { remembered, other_ca } => {
@@ -72,7 +72,7 @@ pub fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message
 
 /// A changed key, in the pieces that front ends arrange.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// The server's address.
     pub address: Escaped,
     /// The day since when the old key is known.
@@ -88,7 +88,7 @@ pub struct Changed {
 impl Changed {
     /// Escapes the texts of a key change.
     #[must_use]
-    pub fn of(change: &KeyChange) -> Self {
+    pub(crate) fn of(change: &KeyChange) -> Self {
         Self {
             address: escape(&change.address),
             since: day(change.since.as_deref()).to_owned(),
@@ -100,13 +100,13 @@ impl Changed {
 
     /// Says what happened: `lab:4321 has another key than before`.
     #[must_use]
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         format!("{} has another key than before", self.address)
     }
 
     /// Says what happened, with both fingerprints.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         format!(
             "{}: known since {} is {}, now it is {} for {}; nothing was sent",
             self.headline(),
@@ -119,13 +119,13 @@ impl Changed {
 
     /// Returns the command that accepts the new key.
     #[must_use]
-    pub fn accept(&self) -> String {
+    pub(crate) fn accept(&self) -> String {
         format!("upseal known accept {}", self.address)
     }
 
     /// Says what to do about it, in one sentence.
     #[must_use]
-    pub fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         format!(
             "ask the server's operator whether the key was replaced; if it was: {}; if not, another machine answers at \
              this address",
@@ -135,7 +135,7 @@ impl Changed {
 
     /// Returns the lines of an alarm that cannot be overlooked.
     #[must_use]
-    pub fn alarm(&self) -> Vec<String> {
+    pub(crate) fn alarm(&self) -> Vec<String> {
         vec![
             format!("{} HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.", self.address),
             format!("known since {}:", self.since),
@@ -150,11 +150,11 @@ impl Changed {
 }
 
 /// What a user does about a changed key.
-pub const ASK: &str = "Ask the server's operator, over another channel, whether the key was replaced.";
+pub(crate) const ASK: &str = "Ask the server's operator, over another channel, whether the key was replaced.";
 
 /// Says that a file waited for a server whose key changed.
 #[must_use]
-pub fn not_sent(name: &Escaped) -> String {
+pub(crate) fn not_sent(name: &Escaped) -> String {
     format!("{name}: not sent, because the server's key changed")
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use humansize::{BINARY, format_size};
 
 /// Stands where a number is not known or means nothing.
-pub const NONE: &str = "—";
+pub(crate) const NONE: &str = "—";
 
 /// Formats a size with three significant digits and a binary unit: `7.91 MiB`, `104 MiB`, `812 B`.
 #[must_use]
-pub fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     let scaled = (0..6).map(|power| n as f64 / 1024_f64.powi(power)).find(|v| *v < 1023.95).unwrap_or(0.0);
     let places = match scaled {
         v if v >= 99.95 => 0,
@@ -21,14 +21,14 @@ pub fn bytes(n: u64) -> String {
 
 /// Formats a size with its exact number of bytes where [`bytes`] rounds: `7.91 MiB (8294400 bytes)`.
 #[must_use]
-pub fn exact_bytes(n: u64) -> String {
+pub(crate) fn exact_bytes(n: u64) -> String {
     if n < 1024 { bytes(n) } else { format!("{} ({n} bytes)", bytes(n)) }
 }
 
 /// Formats how much of a total is done: `74.1 of 104 MiB`. The unit stands once where both have it; a total of 0 is
 /// not known and left out.
 #[must_use]
-pub fn of(done: u64, total: u64) -> String {
+pub(crate) fn of(done: u64, total: u64) -> String {
     let done = bytes(done);
     if total == 0 {
         return done;
@@ -42,7 +42,7 @@ pub fn of(done: u64, total: u64) -> String {
 
 /// Formats a rate in bytes of the file per second: `412 MiB/s`; `—` if it is negative or not finite.
 #[must_use]
-pub fn rate(bytes_per_second: f64) -> String {
+pub(crate) fn rate(bytes_per_second: f64) -> String {
     if !bytes_per_second.is_finite() || bytes_per_second < 0.0 {
         return NONE.to_owned();
     }
@@ -57,7 +57,7 @@ pub fn rate(bytes_per_second: f64) -> String {
 
 /// Formats the rate of `n` bytes in `seconds`; `—` if either is zero.
 #[must_use]
-pub fn rate_of(n: u64, seconds: f64) -> String {
+pub(crate) fn rate_of(n: u64, seconds: f64) -> String {
     if seconds > 0.0 && n > 0 { rate(n as f64 / seconds) } else { NONE.to_owned() }
 }
 
@@ -95,26 +95,26 @@ fn time(time: Duration, digits: Digits) -> String {
 
 /// Formats a duration with two digits: `3.1 ms`, `0.02 s`, `2.7 s`, `48 s`, `5 min 53 s`, `2 h 10 min`.
 #[must_use]
-pub fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     time(duration, Digits::Two)
 }
 
 /// Formats a number of seconds as [`duration`] does; `—` if it is negative or not finite.
 #[must_use]
-pub fn seconds(seconds: f64) -> String {
+pub(crate) fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| NONE.to_owned(), duration)
 }
 
 /// Formats a measured number of seconds with three digits: `0.31 ms`, `19.8 ms`, `250 ms`, `2.76 s`, `31.2 s`,
 /// `5 min 53 s`; `—` if it is negative or not finite.
 #[must_use]
-pub fn precise(seconds: f64) -> String {
+pub(crate) fn precise(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| NONE.to_owned(), |of| time(of, Digits::Three))
 }
 
 /// Formats a duration that was counted in whole milliseconds: `< 1 ms`, `7 ms`, `0.02 s`.
 #[must_use]
-pub fn millis(ms: u64) -> String {
+pub(crate) fn millis(ms: u64) -> String {
     match ms {
         0 => "< 1 ms".to_owned(),
         1..10 => format!("{ms} ms"),
@@ -124,7 +124,7 @@ pub fn millis(ms: u64) -> String {
 
 /// Formats a duration that still grows, in whole seconds so that it does not flicker.
 #[must_use]
-pub fn clock(time: Duration) -> String {
+pub(crate) fn clock(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds => duration(Duration::from_secs(seconds)),
@@ -133,43 +133,43 @@ pub fn clock(time: Duration) -> String {
 
 /// Formats an estimate: `about 3.0 s`.
 #[must_use]
-pub fn about(time: Duration) -> String {
+pub(crate) fn about(time: Duration) -> String {
     format!("about {}", duration(time))
 }
 
 /// Formats a lower bound: `at least 3.0 s`.
 #[must_use]
-pub fn at_least(time: Duration) -> String {
+pub(crate) fn at_least(time: Duration) -> String {
     format!("at least {}", duration(time))
 }
 
 /// Formats bytes on the wire per byte of the file: `×2.06`; `None` for an empty file, which has no such factor.
 #[must_use]
-pub fn wire_factor(wire: u64, file: u64) -> Option<String> {
+pub(crate) fn wire_factor(wire: u64, file: u64) -> Option<String> {
     (file > 0).then(|| format!("×{:.2}", wire as f64 / file as f64))
 }
 
 /// Formats how many times one rate is another: `5.0`, `138`.
 #[must_use]
-pub fn times(ratio: f64) -> String {
+pub(crate) fn times(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
 }
 
 /// Formats a share between 0 and 1 in whole percent: `43 %`.
 #[must_use]
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
 /// Formats a share between 0 and 1 in tenths of a percent: `4.7 %`.
 #[must_use]
-pub fn permille(share: f64) -> String {
+pub(crate) fn permille(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
 /// Formats a number in groups of three digits: `17 318 417`.
 #[must_use]
-pub fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -183,7 +183,7 @@ pub fn grouped(n: u64) -> String {
 
 /// Formats a number of things: `1 file`, `3 files`. The plural is formed with `s`.
 #[must_use]
-pub fn count(n: u64, thing: &str) -> String {
+pub(crate) fn count(n: u64, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 

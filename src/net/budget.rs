@@ -145,7 +145,7 @@ fn network(client: Option<IpAddr>) -> String {
 
 /// Returns the address in `ip:port`.
 #[must_use]
-pub fn address_of(peer: &str) -> Option<IpAddr> {
+pub(crate) fn address_of(peer: &str) -> Option<IpAddr> {
     peer.parse::<SocketAddr>().ok().map(|peer| peer.ip())
 }
 

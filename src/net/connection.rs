@@ -11,7 +11,7 @@ use super::stream::{Interrupter, Stream};
 const BUFFER: usize = 256 << 10;
 
 /// Bytes that the kernel moves in one call. Between two calls a cancellation is noticed.
-pub const SPLICE: usize = 1 << 20;
+pub(crate) const SPLICE: usize = 1 << 20;
 
 /// Stream with a read buffer and a patience: the longest time without progress.
 pub struct Connection {

@@ -30,20 +30,20 @@
 //! the peer is compared with its limit before anything is allocated ([`wire::Part`], [`service::Policy`]); no file is held
 //! in memory.
 
-pub mod budget;
-pub mod connection;
+pub(crate) mod budget;
+pub(crate) mod connection;
 mod dial;
-pub mod ending;
-pub mod framing;
-pub mod handshake;
-pub mod receive;
-pub mod record;
-pub mod refusal;
-pub mod server;
-pub mod service;
-pub mod stream;
-pub mod upload;
-pub mod wire;
+pub(crate) mod ending;
+pub(crate) mod framing;
+pub(crate) mod handshake;
+pub(crate) mod receive;
+pub(crate) mod record;
+pub(crate) mod refusal;
+pub(crate) mod server;
+pub(crate) mod service;
+pub(crate) mod stream;
+pub(crate) mod upload;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 

@@ -162,7 +162,7 @@ impl Service {
 
 /// Reason why a session ended early. An incomplete file is discarded.
 #[derive(Debug, Error)]
-pub enum ReceiveError {
+pub(crate) enum ReceiveError {
     /// Bytes that are no message.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -249,7 +249,7 @@ pub enum ReceiveError {
 impl ReceiveError {
     /// Returns who can mend it: the client, or the operator of this machine.
     #[must_use]
-    pub const fn blame(&self) -> Blame {
+    pub(crate) const fn blame(&self) -> Blame {
         match self {
             Self::Open(OpenError::Machine(_))
             | Self::Store(_)
@@ -264,7 +264,7 @@ impl ReceiveError {
     /// Returns the reason that the client receives. `is_begun`: the error came after the body began, so it may depend on
     /// decrypted bytes, of which the client must learn nothing except that the body was refused.
     #[must_use]
-    pub const fn refusal(&self, is_begun: bool) -> Refusal {
+    pub(crate) const fn refusal(&self, is_begun: bool) -> Refusal {
         match self {
             Self::Variant { .. } => Refusal::Variant,
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
@@ -292,7 +292,7 @@ impl ReceiveError {
     /// Returns the line for the operator: the position, what was expected, what came. `offset`: bytes read, for errors
     /// without a position of their own.
     #[must_use]
-    pub fn line(&self, offset: u64) -> String {
+    pub(crate) fn line(&self, offset: u64) -> String {
         match self {
             Self::Open(OpenError::Machine(BatchError::Fault)) => {
                 format!("{self}; ask the client to resend, and test this machine's memory and processor")

@@ -9,27 +9,27 @@ use thiserror::Error;
 use super::ending::{Behind, Next, after_pairs};
 
 /// Bytes of an integer on the wire.
-pub const WORD: usize = 8;
+pub(crate) const WORD: usize = 8;
 
 /// Terminator of framing D by default; no length has this value.
-pub const TERMINATOR: u64 = u64::MAX;
+pub(crate) const TERMINATOR: u64 = u64::MAX;
 
 /// Returns the bytes of an integer on the wire.
 #[must_use]
-pub const fn word(n: u64) -> [u8; WORD] {
+pub(crate) const fn word(n: u64) -> [u8; WORD] {
     n.to_be_bytes()
 }
 
 /// Returns the integer that `bytes` begin with; `None` if they are too few.
 #[must_use]
-pub fn read_word(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn read_word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().copied().map(u64::from_be_bytes)
 }
 
 /// Kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// M2 is the file's name.
     Filename = 0,
     /// M2 is the file's body.
@@ -45,13 +45,13 @@ pub enum Mode {
 impl Mode {
     /// Returns the bytes of this MODE on the wire.
     #[must_use]
-    pub const fn word(self) -> [u8; WORD] {
+    pub(crate) const fn word(self) -> [u8; WORD] {
         word(self as u64)
     }
 
     /// Returns the bytes of a message: this MODE, the length of `m2`, and `m2`.
     #[must_use]
-    pub fn message(self, m2: &[u8]) -> Vec<u8> {
+    pub(crate) fn message(self, m2: &[u8]) -> Vec<u8> {
         [&self.word()[..], &word(m2.len() as u64), m2].concat()
     }
 
@@ -131,7 +131,7 @@ pub enum WireError {
 
 /// A whole message; of MODE 1, its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub(crate) enum Message {
     /// MODE 0.
     Filename(Vec<u8>),
     /// MODE 1 and its M1. The bytes of the body follow; this decoder does not read them.
@@ -154,7 +154,7 @@ pub enum Message {
 
 /// Whether one more block of the file before may stand in the place of a MODE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Continuation {
+pub(crate) enum Continuation {
     /// A MODE must follow.
     No,
     /// k or a terminator may stand there instead ([`super::ending`]).
@@ -212,7 +212,7 @@ impl Collected {
 ///    └─ MODE 2, k, a terminator: nothing follows
 /// ```
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     expect: Expect,
     /// Bytes of what is expected; never more than its limit.
     held: Vec<u8>,
@@ -229,23 +229,23 @@ impl Default for Decoder {
 impl Decoder {
     /// Returns the position in the connection of the byte that is fed next; bodies count too.
     #[must_use]
-    pub const fn offset(&self) -> u64 {
+    pub(crate) const fn offset(&self) -> u64 {
         self.offset
     }
 
     /// Returns whether no part of a message is held, so that the connection may end in order here.
     #[must_use]
-    pub const fn is_between_messages(&self) -> bool {
+    pub(crate) const fn is_between_messages(&self) -> bool {
         matches!(self.expect, Expect::Mode) && self.held.is_empty()
     }
 
     /// Advances the offset by body bytes that were read elsewhere.
-    pub const fn skip(&mut self, bytes: u64) {
+    pub(crate) const fn skip(&mut self, bytes: u64) {
         self.offset += bytes;
     }
 
     /// Sets what may stand in the place of the next MODE.
-    pub const fn set_continuation(&mut self, continuation: Continuation) {
+    pub(crate) const fn set_continuation(&mut self, continuation: Continuation) {
         self.continuation = continuation;
     }
 
@@ -257,7 +257,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`WireError`]; the decoder cannot be used afterwards.
-    pub fn feed(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
+    pub(crate) fn feed(&mut self, input: &[u8]) -> Result<(usize, Option<Message>), WireError> {
         self.feed_before(input, Behind::Unknown)
     }
 
@@ -265,7 +265,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`Decoder::feed`].
-    pub fn feed_before(
+    pub(crate) fn feed_before(
         &mut self,
         input: &[u8],
         behind: Behind,
@@ -351,7 +351,7 @@ impl Decoder {
 ///
 /// # Errors
 /// [`WireError::TooLong`].
-pub fn checked_length(length: u64, part: Part, offset: u64) -> Result<usize, WireError> {
+pub(crate) fn checked_length(length: u64, part: Part, offset: u64) -> Result<usize, WireError> {
     match usize::try_from(length) {
         Ok(size) if length <= part.limit() => Ok(size),
         _ => Err(WireError::TooLong { offset, part, length }),

@@ -15,7 +15,7 @@ use crate::transfer::{STALLED, bottleneck};
 
 /// Prints events.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     style: Style,
     rows: BTreeMap<Track, Row>,
     bar: Option<(Track, ProgressBar)>,
@@ -44,13 +44,13 @@ struct Row {
 impl Output {
     /// Creates an output of this form.
     #[must_use]
-    pub fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self { style, rows: BTreeMap::new(), bar: None, alarmed: false, retried: None }
     }
 
     /// Prints an event, if it says something to the user.
     #[allow(clippy::too_many_lines, reason = "one list of all events")]
-    pub fn show(&mut self, event: &Event) {
+    pub(crate) fn show(&mut self, event: &Event) {
         if self.style == Style::Json {
             // Events are plain values; serialising them cannot fail.
             if let Ok(json) = serde_json::to_string(event) {
@@ -173,7 +173,7 @@ impl Output {
     }
 
     /// Removes the progress bar.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Some((_, bar)) = self.bar.take() {
             bar.finish_and_clear();
         }

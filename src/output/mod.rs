@@ -8,12 +8,12 @@ mod events;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-pub use self::events::Output;
+pub(crate) use self::events::Output;
 use crate::event::Fault;
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Sentences for people.
     Text,
     /// Errors only.
@@ -25,7 +25,7 @@ pub enum Style {
 impl Style {
     /// Returns the form for `--json` and `--quiet`. `--json` wins; clap allows only one of them.
     #[must_use]
-    pub const fn of(json: bool, quiet: bool) -> Self {
+    pub(crate) const fn of(json: bool, quiet: bool) -> Self {
         match (json, quiet) {
             (true, _) => Self::Json,
             (false, true) => Self::Quiet,
@@ -39,7 +39,7 @@ static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes one line of a result to stdout. A closed pipe is not an error; the first other failure is kept for
 /// [`lost_results`].
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     if let Err(why) = writeln!(io::stdout().lock(), "{text}")
         && why.kind() != io::ErrorKind::BrokenPipe
     {
@@ -49,17 +49,17 @@ pub fn line(text: &str) {
 
 /// Returns the fault to end the program with if results did not reach stdout.
 #[must_use]
-pub fn lost_results() -> Option<Fault> {
+pub(crate) fn lost_results() -> Option<Fault> {
     LOST.get().map(|why| Fault::local(format!("cannot write the results to standard output: {why}")))
 }
 
 /// Writes a message to stderr.
-pub fn remark(text: &str) {
+pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes a fault to stderr: what happened, then a line with what to do.
-pub fn fault(fault: &Fault) {
+pub(crate) fn fault(fault: &Fault) {
     remark(&format!("upseal: {}", fault.what));
     if !fault.advice.is_empty() {
         remark(&format!("help: {}", fault.advice));

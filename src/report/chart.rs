@@ -17,22 +17,22 @@ use crate::messages::race::{self, STAGES};
 use crate::messages::units;
 
 /// Width of a chart in pixels.
-pub const WIDTH: u32 = 900;
+pub(super) const WIDTH: u32 = 900;
 /// Colour of text.
-pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
+pub(super) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 /// Colour of secondary text.
-pub const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6E);
+pub(super) const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6E);
 /// Colour of the grid.
-pub const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
+pub(super) const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
 /// Colours of the lanes, in their order.
-pub const LANES: [RGBColor; 4] = [
+pub(super) const LANES: [RGBColor; 4] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
     RGBColor(0x00, 0x87, 0x5F),
     RGBColor(0xA8, 0x4D, 0x83),
 ];
 /// Colours of the stages, in the order of [`STAGES`].
-pub const STAGE_COLOURS: [RGBColor; 6] = [
+pub(super) const STAGE_COLOURS: [RGBColor; 6] = [
     RGBColor(0x56, 0xB4, 0xE9),
     RGBColor(0x00, 0x5A, 0x8D),
     RGBColor(0xF0, 0xC4, 0x19),
@@ -66,19 +66,19 @@ fn alone(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, R
 }
 
 /// Draws the rate of each lane over time; returns `None` if no lane finished.
-pub fn rates(report: &RaceReport) -> Result<Option<String>, ReportError> {
+pub(super) fn rates(report: &RaceReport) -> Result<Option<String>, ReportError> {
     let lines = lines(&report.verdict);
     if lines.is_empty() { Ok(None) } else { alone(RATES_HEIGHT, |area| draw_rates(area, &lines)).map(Some) }
 }
 
 /// Draws the duration of each lane.
-pub fn seconds(report: &RaceReport) -> Result<String, ReportError> {
+pub(super) fn seconds(report: &RaceReport) -> Result<String, ReportError> {
     let rows = rows(&report.verdict);
     alone(bars_height(rows.len()), |area| draw_seconds(area, &rows))
 }
 
 /// Draws where each lane's time went; returns `None` if no lane was measured.
-pub fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
+pub(super) fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
     let rows = rows(&report.verdict);
     if rows.iter().all(|row| row.shares.is_empty()) {
         return Ok(None);
@@ -88,7 +88,7 @@ pub fn shares(report: &RaceReport) -> Result<Option<String>, ReportError> {
 
 /// Draws all charts below each other, with the result as a sentence, as one picture. Its metadata has the numbers for
 /// programs.
-pub fn poster(report: &RaceReport) -> Result<String, ReportError> {
+pub(super) fn poster(report: &RaceReport) -> Result<String, ReportError> {
     let rows = rows(&report.verdict);
     let lines = lines(&report.verdict);
     let has_shares = rows.iter().any(|row| !row.shares.is_empty());
@@ -196,7 +196,7 @@ struct Line {
 
 /// The rate of a lane during a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Piece {
+pub(super) struct Piece {
     /// Start in seconds.
     pub from: f64,
     /// End in seconds.
@@ -220,7 +220,7 @@ fn lines(verdict: &Verdict) -> Vec<Line> {
 
 /// Returns the rates of a lane over time. Each period is at least a 24th of the lane's time, and bytes moved in it. If the
 /// curve has too few points, the mean rate is returned.
-pub fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
+pub(super) fn pieces(lane: &LaneResult, bytes: u64) -> Vec<Piece> {
     const MIB: f64 = 1_048_576.0;
     let shortest = lane.seconds / 24.0;
     let mut pieces: Vec<Piece> = Vec::new();

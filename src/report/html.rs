@@ -23,7 +23,7 @@ root.dataset.charts=all.length;\
 root.dataset.drawn=all.length===Number(root.dataset.expected)&&all.every(drawn)})();";
 
 /// Renders the page.
-pub fn page(report: &RaceReport) -> Result<String, ReportError> {
+pub(super) fn page(report: &RaceReport) -> Result<String, ReportError> {
     let verdict = &report.verdict;
     let rows = rows(verdict);
     let charts = [

@@ -1,7 +1,7 @@
 //! Text inside HTML and XML.
 
 /// Escapes text and attribute values for HTML and XML.
-pub fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
 
-pub use self::machine::Machine;
-pub use self::rows::{Row, Share, rows};
+pub(crate) use self::machine::Machine;
+pub use self::rows::{Row, rows};
 use crate::event::{Blame, Fault, FaultKind, Verdict};
 use crate::files::{Access, check_writable, replace};
 use crate::messages::Escaped;
@@ -54,7 +54,7 @@ impl RaceReport {
 
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// An HTML page with the charts.
     Html,
     /// The charts as a picture.
@@ -69,7 +69,7 @@ pub enum Format {
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
+pub(crate) enum ReportError {
     /// The file name has none of the supported extensions.
     #[error("unsupported report format: {} (supported: .html, .svg, .md, .csv, .json)", Escaped::path(path))]
     Extension {
@@ -98,7 +98,7 @@ pub enum ReportError {
 impl ReportError {
     /// Returns the fault to show to the user.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         let (kind, blame, advice) = match self {
             Self::Extension { .. } => (FaultKind::Usage, Blame::User, "for example --report race.html"),
             Self::Occupied { .. } => {
@@ -120,7 +120,7 @@ impl Format {
     ///
     /// # Errors
     /// The extension is not supported.
-    pub fn of(path: &Path) -> Result<Self, ReportError> {
+    pub(crate) fn of(path: &Path) -> Result<Self, ReportError> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("html" | "htm") => Ok(Self::Html),
@@ -137,7 +137,7 @@ impl Format {
 ///
 /// # Errors
 /// The extension is not supported, another file is there, or no file can be created in the folder.
-pub fn check(path: &Path) -> Result<Format, ReportError> {
+pub(crate) fn check(path: &Path) -> Result<Format, ReportError> {
     let format = Format::of(path)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
     if path.file_name().is_none() || path.is_dir() {
@@ -177,7 +177,7 @@ fn may_be_written(path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// [`ReportError`]. An existing file is unchanged.
-pub fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
+pub(crate) fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
     let text = render(check(path)?, report)?;
     let unwritable = |why| ReportError::Unwritable { path: path.to_owned(), why };
     replace(path, text.as_bytes(), Access::Usual).map_err(unwritable)
@@ -187,7 +187,7 @@ pub fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError> {
 ///
 /// # Errors
 /// The charts cannot be drawn.
-pub fn render(format: Format, report: &RaceReport) -> Result<String, ReportError> {
+pub(crate) fn render(format: Format, report: &RaceReport) -> Result<String, ReportError> {
     match format {
         Format::Html => html::page(report),
         Format::Svg => chart::poster(report),

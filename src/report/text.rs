@@ -30,13 +30,13 @@ const COLUMNS: [&str; 16] = [
 ];
 
 /// Renders all data as JSON.
-pub fn json(report: &RaceReport) -> String {
+pub(super) fn json(report: &RaceReport) -> String {
     // Plain values always serialise.
     ascii(&serde_json::to_string_pretty(&document(report)).unwrap_or_default()) + "\n"
 }
 
 /// Renders all data as JSON on one line, to embed in other formats.
-pub fn compact(report: &RaceReport) -> String {
+pub(super) fn compact(report: &RaceReport) -> String {
     // Plain values always serialise.
     ascii(&serde_json::to_string(&document(report)).unwrap_or_default())
 }
@@ -58,7 +58,7 @@ fn ascii(json: &str) -> String {
 }
 
 /// Renders a CSV row for each lane; the stages' parts are the last columns.
-pub fn csv(report: &RaceReport) -> String {
+pub(super) fn csv(report: &RaceReport) -> String {
     let stages = STAGES.map(|stage| format!("part_{}", race::stage(stage)));
     let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
     let mut text = spreadsheet::record(head);
@@ -77,7 +77,7 @@ pub fn csv(report: &RaceReport) -> String {
 }
 
 /// Renders a Markdown text: title, result, table, where the time went, machine.
-pub fn markdown(report: &RaceReport) -> String {
+pub(super) fn markdown(report: &RaceReport) -> String {
     let verdict = &report.verdict;
     let rows = rows(verdict);
     let mut text = format!(
@@ -143,12 +143,12 @@ fn perhaps(number: Option<f64>) -> String {
 }
 
 /// Returns the title. The file's name is escaped as for a terminal.
-pub fn title(verdict: &Verdict) -> String {
+pub(super) fn title(verdict: &Verdict) -> String {
     format!("A race: {}", escape(&verdict.name))
 }
 
 /// Describes what every lane sent, and how.
-pub fn subject(verdict: &Verdict) -> String {
+pub(super) fn subject(verdict: &Verdict) -> String {
     let course = match verdict.course {
         Course::InTurn => "one after the other",
         Course::Together => "all at once, so that they take time from each other",
@@ -166,12 +166,12 @@ pub fn subject(verdict: &Verdict) -> String {
 }
 
 /// Returns the command line, escaped as for a terminal.
-pub fn command(report: &RaceReport) -> String {
+pub(super) fn command(report: &RaceReport) -> String {
     escape(&report.machine.command).to_string()
 }
 
 /// Returns the facts about machine and program, except the command line.
-pub fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
+pub(super) fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
     let (machine, engines) = (&report.machine, &report.verdict.engines);
     let made = if machine.optimised { "" } else { " (made for tests, and slower)" };
     vec![

@@ -23,15 +23,18 @@ use std::os::fd::BorrowedFd;
 use crate::digest::Digest;
 use crate::event::Kept;
 
-pub mod discard;
-pub mod error;
-pub mod folder;
-pub mod name;
+pub(crate) mod discard;
+pub(crate) mod error;
+pub(crate) mod folder;
+pub(crate) mod name;
 
-pub use discard::{Discard, Nowhere};
-pub use error::{Doing, StoreError};
-pub use folder::{Durability, Folder};
-pub use name::{FileName, NameError};
+pub(crate) use self::discard::Discard;
+pub use self::discard::Nowhere;
+pub(crate) use self::error::Doing;
+pub use self::error::StoreError;
+pub(crate) use self::folder::Durability;
+pub use self::folder::Folder;
+pub(crate) use name::{FileName, NameError};
 
 /// What is known about a file before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]

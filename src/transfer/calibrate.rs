@@ -47,7 +47,7 @@ struct Kept {
 ///
 /// # Errors
 /// A throwaway key cannot be created.
-pub fn run(kept: Option<&Path>, is_busy: &dyn Fn() -> bool) -> Result<Calibration, IdentityError> {
+pub(super) fn run(kept: Option<&Path>, is_busy: &dyn Fn() -> bool) -> Result<Calibration, IdentityError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if let Some(calibration) = kept.and_then(|path| read(path, cores)) {
         return Ok(calibration);

@@ -20,10 +20,10 @@ const TOGETHER: usize = 256;
 const APART: usize = 16;
 
 /// Why an upload of which nothing is known is recorded as failed.
-pub const UNCONFIRMED: &str = "sent; upseal stopped before the server confirmed it";
+pub(crate) const UNCONFIRMED: &str = "sent; upseal stopped before the server confirmed it";
 
 /// One attempt to send a file.
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The upload that was ordered.
     pub job: Job,
     /// The name that is sent.
@@ -35,7 +35,7 @@ pub struct Attempt {
 }
 
 /// A file whose last byte the kernel took, and that the server has not confirmed.
-pub struct Unconfirmed {
+pub(crate) struct Unconfirmed {
     /// The upload and the name that was sent.
     pub attempt: Attempt,
     /// The file's number in the connection, and the SHA-256 of what was read.
@@ -48,7 +48,7 @@ pub struct Unconfirmed {
 
 /// Returns whether it is time to request receipts for the files that wait.
 #[must_use]
-pub fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
+pub(crate) fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
     let most = match keep {
         Keep::Nowhere | Keep::Together { .. } => TOGETHER,
         Keep::Apart { .. } => APART,
@@ -61,7 +61,7 @@ pub fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
 
 /// Returns the state of a file by its line in a statement.
 #[must_use]
-pub fn judge(
+pub(crate) fn judge(
     entry: &Entry,
     salt: Option<&[u8; 32]>,
     file: &Unconfirmed,
@@ -97,7 +97,7 @@ pub fn judge(
 /// Returns the state of a file between the request for its receipt and the answer. It is recorded before the request,
 /// and remains if upseal is killed in between.
 #[must_use]
-pub fn unknown() -> State {
+pub(crate) fn unknown() -> State {
     State::Failed(Fault::system(UNCONFIRMED))
 }
 
@@ -106,7 +106,7 @@ pub fn unknown() -> State {
 /// A server that tells the stored name may have numbered it, or put a prefix before it. A prefix that an attacker on the
 /// path put before the name looks the same. The name under which a file arrived must be the one that was sent.
 #[must_use]
-pub fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
+pub(crate) fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
     FileName::from_wire(sent.as_bytes()).is_ok_and(|name| match named {
         Named::Stored => name.may_become(there),
         Named::Wanted => name.as_str() == there,

@@ -28,7 +28,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The running embedded server, as clients reach it.
 #[derive(Clone)]
-pub struct Embedded {
+pub(crate) struct Embedded {
     /// The address as `ip:port`.
     pub address: String,
     /// The throwaway CA that signed its certificate.
@@ -39,7 +39,7 @@ pub struct Embedded {
 
 /// Stops what a worker is blocked in: connecting, or the connection itself.
 #[derive(Debug, Clone, Default)]
-pub struct Stop {
+pub(crate) struct Stop {
     handle: Interrupter,
     /// The stream that was attached last, for each of the lanes that run at once.
     streams: Arc<Mutex<Vec<Option<Interrupter>>>>,
@@ -52,7 +52,7 @@ pub struct Stop {
 impl Stop {
     /// Creates one that is not raised.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let streams: Arc<Mutex<Vec<Option<Interrupter>>>> = Arc::new(Mutex::new(vec![None]));
         let current = Arc::clone(&streams);
         let handle = Interrupter::new(move || {
@@ -63,7 +63,7 @@ impl Stop {
 
     /// Creates one that is raised together with this one, for another lane.
     #[must_use]
-    pub fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         let mut streams = self.streams.lock();
         streams.push(None);
         let place = streams.len() - 1;
@@ -72,18 +72,18 @@ impl Stop {
     }
 
     /// Stops the worker, now and at its next blocking call.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.handle.interrupt();
     }
 
     /// Ends the wait for the server's close after MODE 2, if the worker is in it.
-    pub fn end_wait(&self) {
+    pub(crate) fn end_wait(&self) {
         self.wait.end();
     }
 
     /// Returns whether [`Stop::interrupt`] was called.
     #[must_use]
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.handle.is_raised()
     }
 
@@ -99,7 +99,7 @@ impl Stop {
 }
 
 /// Opens connections to servers: connects, verifies the server's proof, agrees on a session key.
-pub struct Dialer {
+pub(crate) struct Dialer {
     /// The embedded server, once it listens.
     pub embedded: Option<Embedded>,
     /// The keys of known servers; not used for the embedded server.
@@ -134,7 +134,7 @@ impl Dialer {
     ///
     /// # Errors
     /// A [`Fault`]. Nothing of a file was sent.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         target: &Target,
         dialect: Dialect,

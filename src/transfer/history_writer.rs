@@ -28,7 +28,7 @@ pub struct HistoryWriter {
 }
 
 /// A file whose upload has ended, as a row records it.
-pub struct Ended<'a> {
+pub(super) struct Ended<'a> {
     /// The server's address; `None`: the embedded server, which records its files itself.
     pub address: Option<&'a str>,
     /// SPKI SHA-256 of the server's key.

@@ -19,20 +19,20 @@
 //! The channels are unbounded, because a front end may be stopped (Ctrl-Z). What piles up is bounded: the sampler sends
 //! 20 events a second for each transfer, and an upload has about four other events.
 
-pub mod bottleneck;
+pub(crate) mod bottleneck;
 mod calibrate;
-pub mod confirm;
+pub(crate) mod confirm;
 mod control;
 mod dialer;
 mod embedded;
 mod forecast;
 mod history_writer;
 mod options;
-pub mod probe;
+pub(crate) mod probe;
 mod queue;
-pub mod race;
-pub mod receipt_files;
-pub mod recognise;
+pub(crate) mod race;
+pub(crate) mod receipt_files;
+pub(crate) mod recognise;
 mod recover;
 mod sampler;
 mod source;
@@ -47,11 +47,11 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use self::control::Control;
 pub use self::embedded::EmbeddedOptions;
-pub use self::forecast::Forecast;
-pub use self::history_writer::HistoryWriter;
-pub use self::options::{Options, RETRIES};
-pub use self::receipt_files::Keep;
-pub use self::sampler::STALLED;
+pub(crate) use self::forecast::Forecast;
+pub(crate) use self::history_writer::HistoryWriter;
+pub use self::options::Options;
+pub(crate) use self::receipt_files::Keep;
+pub(crate) use self::sampler::STALLED;
 use self::sampler::Sampler;
 use crate::event::{Command, Event};
 use crate::net::Observer as _;

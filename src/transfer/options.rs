@@ -65,4 +65,4 @@ impl Options {
 }
 
 /// The default of [`Options::retries`].
-pub const RETRIES: u32 = 3;
+pub(crate) const RETRIES: u32 = 3;

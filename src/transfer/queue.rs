@@ -17,7 +17,7 @@ use crate::event::{Dialect, Job, JobId, State, Target};
 
 /// The target and dialect that uploads must have in common to share a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub(super) struct Route {
     /// The server.
     pub target: Target,
     /// The dialect.
@@ -36,7 +36,7 @@ impl Route {
 
 /// The result of cancelling an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
+pub(super) enum Cancelled {
     /// It was waiting, and is cancelled now.
     Now,
     /// It is being sent; its connection has to be interrupted.
@@ -59,7 +59,7 @@ struct Entry {
 
 /// All uploads that were not removed, and the order of those that wait.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     /// Sorted by id. Ids grow, thousands are added at once, and neighbours are used together.
     entries: BTreeMap<JobId, Entry>,
     /// The ids of all entries that are `Waiting`, each exactly once.
@@ -70,7 +70,7 @@ pub struct Queue {
 
 impl Queue {
     /// Adds an upload at the end. Returns false, and does nothing, if its id is not new.
-    pub fn push(&mut self, job: Job) -> bool {
+    pub(super) fn push(&mut self, job: Job) -> bool {
         let id = job.id;
         if self.entries.contains_key(&id) {
             return false;
@@ -82,14 +82,14 @@ impl Queue {
     }
 
     /// Returns the route of the first waiting upload whose target does not rest.
-    pub fn next_route(&mut self, now: Instant) -> Option<Route> {
+    pub(super) fn next_route(&mut self, now: Instant) -> Option<Route> {
         self.resting.retain(|_, until| *until > now);
         self.first().and_then(|at| self.entries.get(&self.waiting[at])).map(|entry| Route::of(&entry.job))
     }
 
     /// Returns the next moment at which the rest of a target with waiting uploads ends.
     #[must_use]
-    pub fn next_moment(&self) -> Option<Instant> {
+    pub(super) fn next_moment(&self) -> Option<Instant> {
         let waits = |target: &Target| {
             self.waiting.iter().filter_map(|id| self.entries.get(id)).any(|entry| entry.job.target == *target)
         };
@@ -97,7 +97,7 @@ impl Queue {
     }
 
     /// Lets a target rest until a moment.
-    pub fn rest(&mut self, target: &Target, until: Instant) {
+    pub(super) fn rest(&mut self, target: &Target, until: Instant) {
         self.resting.insert(target.clone(), until);
     }
 
@@ -109,7 +109,7 @@ impl Queue {
     }
 
     /// Takes the first waiting upload for a worker, if it has this route.
-    pub fn take(&mut self, route: &Route) -> Option<Job> {
+    pub(super) fn take(&mut self, route: &Route) -> Option<Job> {
         let at = self.first()?;
         let entry = self.entries.get_mut(&self.waiting[at])?;
         if !route.fits(&entry.job) {
@@ -121,7 +121,7 @@ impl Queue {
     }
 
     /// Takes all waiting uploads of a route, in order, because the server cannot be used.
-    pub fn take_all(&mut self, route: &Route) -> Vec<JobId> {
+    pub(super) fn take_all(&mut self, route: &Route) -> Vec<JobId> {
         let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| route.fits(&entry.job));
         let (alike, others): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(goes_it);
         self.waiting = others.into();
@@ -133,12 +133,12 @@ impl Queue {
 
     /// Returns an upload.
     #[must_use]
-    pub fn job(&self, id: JobId) -> Option<Job> {
+    pub(super) fn job(&self, id: JobId) -> Option<Job> {
         self.entries.get(&id).map(|entry| entry.job.clone())
     }
 
     /// Sets the state of an upload.
-    pub fn set(&mut self, id: JobId, state: State) {
+    pub(super) fn set(&mut self, id: JobId, state: State) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.cancelling &= !state.is_final();
             entry.state = state;
@@ -147,12 +147,12 @@ impl Queue {
 
     /// Returns whether the user has cancelled an upload that is being sent.
     #[must_use]
-    pub fn is_cancelling(&self, id: JobId) -> bool {
+    pub(super) fn is_cancelling(&self, id: JobId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.cancelling)
     }
 
     /// Cancels an upload.
-    pub fn cancel(&mut self, id: JobId) -> Cancelled {
+    pub(super) fn cancel(&mut self, id: JobId) -> Cancelled {
         match self.entries.get_mut(&id) {
             Some(entry) if entry.state == State::Waiting => {
                 entry.state = State::Cancelled;
@@ -168,7 +168,7 @@ impl Queue {
     }
 
     /// Cancels all uploads. Returns those that were waiting; the others are being sent.
-    pub fn cancel_all(&mut self) -> Vec<JobId> {
+    pub(super) fn cancel_all(&mut self) -> Vec<JobId> {
         let waiting = mem::take(&mut self.waiting).into();
         for entry in self.entries.values_mut() {
             match entry.state {
@@ -180,7 +180,7 @@ impl Queue {
     }
 
     /// Adds a failed or cancelled upload at the end again. Returns false if it is neither.
-    pub fn retry(&mut self, id: JobId) -> bool {
+    pub(super) fn retry(&mut self, id: JobId) -> bool {
         match self.entries.get_mut(&id) {
             Some(entry) if matches!(entry.state, State::Failed(_) | State::Cancelled) => {
                 entry.state = State::Waiting;
@@ -196,20 +196,20 @@ impl Queue {
 
     /// Returns the ids of all failed uploads, oldest first.
     #[must_use]
-    pub fn failed(&self) -> Vec<JobId> {
+    pub(super) fn failed(&self) -> Vec<JobId> {
         let failed = self.entries.values().filter(|entry| matches!(entry.state, State::Failed(_)));
         failed.map(|entry| entry.job.id).collect()
     }
 
     /// Returns the ids of all uploads that are being sent.
     #[must_use]
-    pub fn running(&self) -> Vec<JobId> {
+    pub(super) fn running(&self) -> Vec<JobId> {
         let running = self.entries.values().filter(|e| e.state != State::Waiting && !e.state.is_final());
         running.map(|entry| entry.job.id).collect()
     }
 
     /// Puts an upload back to the front, because its connection was stopped for the sake of another.
-    pub fn requeue(&mut self, id: JobId) {
+    pub(super) fn requeue(&mut self, id: JobId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.state = State::Waiting;
             entry.cancelling = false;
@@ -219,7 +219,7 @@ impl Queue {
 
     /// Puts an upload whose connection broke back to the front, and returns the number of failed attempts. Returns `None`
     /// if it has no retries left.
-    pub fn try_again(&mut self, id: JobId, retries: u32) -> Option<u32> {
+    pub(super) fn try_again(&mut self, id: JobId, retries: u32) -> Option<u32> {
         let entry = self.entries.get_mut(&id)?;
         if entry.tries >= retries || entry.cancelling {
             return None;
@@ -231,7 +231,7 @@ impl Queue {
     }
 
     /// Lets an upload be sent over its own connection, so that a refusal is about it.
-    pub fn set_apart(&mut self, id: JobId) {
+    pub(super) fn set_apart(&mut self, id: JobId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.apart = true;
         }
@@ -239,25 +239,25 @@ impl Queue {
 
     /// Returns whether an upload is sent over its own connection.
     #[must_use]
-    pub fn is_apart(&self, id: JobId) -> bool {
+    pub(super) fn is_apart(&self, id: JobId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.apart)
     }
 
     /// Returns the number of attempts whose connection broke.
     #[must_use]
-    pub fn tries(&self, id: JobId) -> u32 {
+    pub(super) fn tries(&self, id: JobId) -> u32 {
         self.entries.get(&id).map_or(0, |entry| entry.tries)
     }
 
     /// Returns the number of uploads that wait for a target.
     #[must_use]
-    pub fn waiting_for(&self, target: &Target) -> usize {
+    pub(super) fn waiting_for(&self, target: &Target) -> usize {
         let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
         entries.filter(|entry| entry.job.target == *target).count()
     }
 
     /// Removes an upload that is not being sent. Returns whether it was removed.
-    pub fn remove(&mut self, id: JobId) -> bool {
+    pub(super) fn remove(&mut self, id: JobId) -> bool {
         let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
         if self.entries.get(&id).is_some_and(idle) {
             self.waiting.retain(|waiting| *waiting != id);

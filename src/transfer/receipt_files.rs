@@ -16,7 +16,7 @@ use crate::store::{FileName, Incoming, Store};
 use crate::trust;
 
 /// The extension of a receipt file.
-pub const EXTENSION: &str = ".receipt";
+pub(crate) const EXTENSION: &str = ".receipt";
 
 /// Hexadecimal digits of the digest in the name of a receipt whose file name was cut.
 const DISTINCT: usize = 16;
@@ -127,7 +127,7 @@ pub(super) fn likeness(receipt: &Path, name: &str) -> u8 {
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn list(folder: &Path) -> io::Result<Vec<(PathBuf, i64)>> {
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<(PathBuf, i64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -16,7 +16,7 @@ use crate::trust::known::{
 };
 
 /// A server that has proved itself, and what the user expects of it.
-pub struct Stranger<'a> {
+pub(crate) struct Stranger<'a> {
     /// The upload or lane that is waiting for it.
     pub track: Track,
     /// The address as the user gave it.
@@ -35,7 +35,7 @@ impl Stranger<'_> {
     ///
     /// # Errors
     /// It is not the expected server, or the known servers cannot be read.
-    pub fn recognise(&self, known: &KnownServers, observer: &dyn Observer) -> Result<Standing, Fault> {
+    pub(crate) fn recognise(&self, known: &KnownServers, observer: &dyn Observer) -> Result<Standing, Fault> {
         let Proof { fingerprint, bits, subject, .. } = &self.proven.proof;
         // `facts` made it, with 64 digits.
         let key: Digest = fingerprint.parse().map_err(|e| unproven(format!("{fingerprint}: {e}"), ""))?;
@@ -112,7 +112,7 @@ impl Stranger<'_> {
 ///
 /// # Errors
 /// Another key signs the receipts of this server, or the known servers cannot be read.
-pub fn recognise_signer(
+pub(crate) fn recognise_signer(
     known: &KnownServers,
     address: &str,
     ca: Digest,
@@ -137,7 +137,7 @@ pub fn recognise_signer(
 
 /// Carries out [`Command::AcceptServer`](crate::event::Command::AcceptServer), and returns the event to report.
 #[must_use]
-pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Event {
+pub(crate) fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Event {
     let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
         (Ok(ca), Ok(key)) => {
             let key = Offered { key, bits: None };
@@ -154,7 +154,7 @@ pub fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Eve
 }
 
 /// Parses the expected pin.
-pub fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
+pub(crate) fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
     let Some(pin) = &expected.pin else { return Ok(None) };
     let invalid = |why| {
         Fault::usage(format!("invalid pin {}: {why}", shown(pin))).with_advice("upseal serve prints its pin")
@@ -164,7 +164,7 @@ pub fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
 
 /// The fault of an upload for which the known servers cannot be read.
 #[must_use]
-pub fn unreadable(error: &KnownError) -> Fault {
+pub(crate) fn unreadable(error: &KnownError) -> Fault {
     Fault::local(error.to_string()).with_advice(
         "nothing of the file was sent; correct the line in the file of known servers, or delete it",
     )

@@ -13,19 +13,19 @@ use crate::net::Observer;
 use crate::net::record::Recorder;
 
 /// The interval between two samples of a transfer.
-pub const INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const INTERVAL: Duration = Duration::from_millis(50);
 /// The time constant of `rate_now` in seconds.
 const MEMORY: f64 = 0.8;
 /// The time in seconds before which `rate_now` is the mean rate, because a burst into the kernel's buffers is not a rate.
 const SETTLED: f64 = 0.2;
 /// The time without a byte after which a transfer is stalled and has no ETA.
-pub const STALLED: Duration = Duration::from_secs(2);
+pub(crate) const STALLED: Duration = Duration::from_secs(2);
 /// The part of the mean rate below which a transfer has no ETA.
 const CREEPING: f64 = 0.05;
 
 /// Reads the meters of running transfers, and forwards events to one channel.
 #[derive(Debug)]
-pub struct Sampler {
+pub(super) struct Sampler {
     watched: Mutex<Watching>,
     events: Sender<Event>,
     recorder: Arc<Recorder>,
@@ -49,7 +49,7 @@ struct Watched {
 impl Sampler {
     /// Creates a sampler that reports to `events`. `awake`, of capacity 1, gets a message when ticks are needed.
     #[must_use]
-    pub fn new(events: Sender<Event>, awake: Sender<()>) -> Self {
+    pub(super) fn new(events: Sender<Event>, awake: Sender<()>) -> Self {
         Self { watched: Mutex::default(), events, recorder: Arc::default(), awake }
     }
 
@@ -58,7 +58,7 @@ impl Sampler {
     }
 
     /// Samples all watched transfers. Returns false if there are none.
-    pub fn tick(&self) -> bool {
+    pub(super) fn tick(&self) -> bool {
         let mut watched = self.watched();
         for (track, one) in &mut watched.tracks {
             self.event(Event::Progress { track: *track, snapshot: one.sample() });

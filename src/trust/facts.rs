@@ -10,7 +10,7 @@ use crate::digest::Digest;
 
 /// Contents of a certificate, unchecked. Its text is escaped.
 #[derive(Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Subject, as a string of RFC 4514.
     pub subject: String,
     /// Issuer, as a string of RFC 4514.
@@ -35,7 +35,7 @@ pub struct Facts {
 ///
 /// # Errors
 /// The text is not exactly one certificate.
-pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
+pub(crate) fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
     let certificate = Certificate::from_pem(pem)?;
     let parsed = certificate.parsed()?;
     let (not_before, not_after) = validity(&parsed);
@@ -61,14 +61,14 @@ pub fn facts(pem: &[u8]) -> Result<Facts, TrustError> {
 /// Returns the subject's only common name, unescaped: for comparisons, not for display. Returns `None` if there is
 /// none, if there are several, or if it is not text.
 #[must_use]
-pub fn common_name(pem: &[u8]) -> Option<String> {
+pub(crate) fn common_name(pem: &[u8]) -> Option<String> {
     let certificate = Certificate::from_pem(pem).ok()?;
     common_name_of(certificate.parsed().ok()?.subject())
 }
 
 /// Returns the end of a certificate's validity, in Unix seconds, or `None` if the text is not a certificate.
 #[must_use]
-pub fn not_after(pem: &[u8]) -> Option<i64> {
+pub(crate) fn not_after(pem: &[u8]) -> Option<i64> {
     let certificate = Certificate::from_pem(pem).ok()?;
     let parsed = certificate.parsed().ok()?;
     Some(validity(&parsed).1)
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!((facts.version, facts.key.as_str()), (1, "RSA 1024 bits"));
         assert_eq!(facts.algorithm, "sha256WithRSAEncryption");
         assert_eq!(common_name(ASSIGNMENT).as_deref(), Some("TEST server"));
-        let key = super::super::describe(ASSIGNMENT, 0).unwrap().fingerprint;
+        let key = super::super::key(ASSIGNMENT).unwrap().fingerprint().to_string();
         assert_eq!(facts.fingerprint.to_string(), key);
     }
 }

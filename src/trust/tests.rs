@@ -17,6 +17,24 @@ const CA: &[u8] = fixture!("trust/ca.crt");
 const GOOD_V1: &[u8] = fixture!("identity-v1/server_signed.crt");
 const GOOD_V3: &[u8] = fixture!("trust/v3.crt");
 
+fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
+    let certificate = Certificate::from_pem(certificate)?;
+    let parsed = certificate.parsed()?;
+    let key = server_key(parsed.public_key())?;
+    let mut proof = proof(&parsed, &key, now_unix);
+    let (not_before, not_after) = validity(&parsed);
+    if now_unix < not_before {
+        proof.warnings.push(TrustError::NotYetValid { not_before, now: now_unix }.to_string());
+    }
+    if now_unix > not_after {
+        proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string());
+    }
+    if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use(Purpose::Server)) {
+        proof.warnings.push(error.to_string());
+    }
+    Ok(proof)
+}
+
 fn check(certificate: &[u8]) -> Result<(ServerKey, Proof), TrustError> {
     Anchor::from_pem(CA).unwrap().check(certificate, NOW)
 }

@@ -6,7 +6,7 @@ use crate::event::{Dialect, Proof, Standing, Target};
 
 /// A saved server: a preset of the connect dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Name that the user gave it.
     pub name: String,
     /// Its address and what is known about its key.

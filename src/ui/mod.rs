@@ -59,7 +59,7 @@ use ratatui::layout::Rect;
 use self::app::App;
 use self::effect::Effect;
 use self::link::Link;
-pub use self::link::Peer;
+pub(crate) use self::link::Peer;
 use self::listing::Clock;
 use self::screen::Start;
 use self::sources::{Call, Sources};
@@ -79,21 +79,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Largest number of events taken before a picture is drawn, so that a flood of them cannot stop the screen.
 const BATCH: usize = 20_000;
 
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Colour {
-    /// Unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    /// Always, even if `NO_COLOR` is set.
-    Always,
-    /// Never, even in a terminal.
-    Never,
-}
-
 /// Options that the screen starts with.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Folder that the browser shows first.
     pub folder: PathBuf,
     /// Server of uploads.
@@ -112,13 +100,11 @@ pub struct Options {
     pub captures: PathBuf,
     /// Whether sessions are saved with the first bytes of files.
     pub with_plaintext: bool,
-    /// When to use colours.
-    pub colour: Colour,
 }
 
 /// Error that ends the screen, or keeps it from being shown.
 #[derive(Debug, thiserror::Error)]
-pub enum UiError {
+pub(crate) enum UiError {
     /// Standard output is not a terminal.
     #[error("standard output is not a terminal; `upseal send` uploads without one")]
     NotATerminal,
@@ -137,7 +123,11 @@ pub enum UiError {
 
 /// Shows the screen until the user quits. Returns after the terminal is restored and the transfer threads have
 /// ended, or after two seconds if they have not.
-pub fn run(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>) -> Result<(), UiError> {
+pub(crate) fn run(
+    options: &Options,
+    commands: &Sender<Command>,
+    events: &Receiver<Event>,
+) -> Result<(), UiError> {
     let result = show(options, commands, events);
     // The terminal is restored. Even after an error the transfers must end in order.
     if commands.send(Command::Shutdown).is_ok() {
@@ -168,7 +158,7 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
         with_plaintext: options.with_plaintext,
     };
     let app = App::new(&start, link, clock.clone());
-    let look = Look { theme: Theme::new(options.colour.is_on()), glyphs: glyphs() };
+    let look = Look { theme: Theme::new(colours()), glyphs: glyphs() };
     // The sources are dropped before the terminal is given back, so that they do not swallow keys that follow.
     let screen = Screen::open()?;
     let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
@@ -177,14 +167,9 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
         .run()
 }
 
-impl Colour {
-    fn is_on(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        }
-    }
+/// Returns whether colours are used: unless `NO_COLOR` is set.
+fn colours() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Returns what the locale and the terminal can show.

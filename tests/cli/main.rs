@@ -23,8 +23,8 @@ use common::{
 use program::{Home, events, words};
 use rustix::process::Signal;
 use serde_json::Value;
+use upseal::Policy;
 use upseal::event::{Dialect, Variant};
-use upseal::net::service::Policy;
 
 fn ca_argument() -> String {
     ca().to_str().unwrap().to_owned()
@@ -522,7 +522,7 @@ fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
 #[test]
 fn a_signal_during_a_transfer_is_exit_code_130_and_an_end_by_reset() {
     // SIGHUP is not among them where these tests themselves were started by nohup.
-    for signal in upseal::signals::ending() {
+    for signal in upseal::testing::signals::ending() {
         let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
         std::fs::File::create(home.path("big.bin")).unwrap().set_len(BIG).unwrap();
@@ -562,7 +562,7 @@ fn a_signal_during_a_race_is_exit_code_130_with_a_verdict() {
 #[test]
 fn a_signal_ends_serve_in_order_and_publishes_nothing_unfinished() {
     // SIGHUP is not among them where these tests themselves were started by nohup.
-    for signal in upseal::signals::ending() {
+    for signal in upseal::testing::signals::ending() {
         let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
         let mut server = home.start(["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0"]);

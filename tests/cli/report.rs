@@ -1,6 +1,6 @@
 //! `race --report`: what is refused before anything is sent, and what is written.
 
-use upseal::report::{MARK, RaceReport, Row, rows};
+use upseal::testing::report::{MARK, RaceReport, Row, rows};
 
 use super::{Home, noise};
 

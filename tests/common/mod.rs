@@ -18,60 +18,51 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rustix::net::sockopt;
 use tempfile::TempDir;
-use upseal::crypto::identity::Identity;
-use upseal::digest::Digest;
 use upseal::event::{
     Command, Dialect, Event, Framing, Job, JobId, Kept, KeyForm, Padding, State, Target, Track, Variant,
 };
-use upseal::meter::Meter;
-use upseal::net::Observer;
-use upseal::net::budget::PaddingBudget;
-use upseal::net::connection::Connection;
-use upseal::net::refusal::{Heard, REFUSED, hear};
-use upseal::net::server::{Lifetime, Server};
-use upseal::net::service::{Policy, Service};
-use upseal::net::stream::{Interrupter, Stream, Tcp};
-use upseal::net::upload::{Content, Start};
-use upseal::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
-use upseal::transfer::{EmbeddedOptions, Options, Transfer};
-use upseal::trust::Anchor;
-use upseal::trust::known::KnownServers;
+use upseal::testing::net::{Heard, REFUSED, hear};
+use upseal::{
+    Anchor, Connection, Content, Digest, EmbeddedOptions, Folder, Identity, Incoming, Interrupter,
+    KnownServers, Lifetime, Meter, Observer, Options, PaddingBudget, Pending, Policy, Published, Server,
+    Service, Start, Store, StoreError, Stream, Tcp, Ticket, Transfer,
+};
 
 /// Longest wait before a test fails; a test that passes never waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of the server's modulus: RSA-1024, as in the course's certificates.
-pub const K: usize = 128;
+pub(crate) const K: usize = 128;
 
 /// Bytes of a file that does not fit into the kernel's buffers.
-pub const BIG: u64 = 32 << 20;
+pub(crate) const BIG: u64 = 32 << 20;
 
 /// Any free port on loopback.
-pub const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Identity of the server in all tests.
-pub static IDENTITY: LazyLock<Arc<Identity>> =
+pub(crate) static IDENTITY: LazyLock<Arc<Identity>> =
     LazyLock::new(|| Arc::new(Identity::load(&fixtures("identity-v1")).unwrap()));
 
 /// Made by OpenSSL (`tests/fixtures/make.sh`).
-pub fn fixtures(name: &str) -> PathBuf {
+pub(crate) fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Returns a folder for received files, in memory where that is possible: thousands of files are synced, and the disk is
 /// not under test.
-pub fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 /// The CA that signed [`IDENTITY`].
-pub fn ca() -> PathBuf {
+pub(crate) fn ca() -> PathBuf {
     fixtures("identity-v1/cacsertificate.crt")
 }
 
 /// Every way to send a file.
-pub fn dialects() -> Vec<Dialect> {
+pub(crate) fn dialects() -> Vec<Dialect> {
     let mut all = vec![Dialect::of(Variant::Plain), Dialect::of(Variant::Ap)];
     for padding in [Padding::Oaep, Padding::Pkcs1v15] {
         for framing in [Framing::A, Framing::B, Framing::C, Framing::D, Framing::E, Framing::F] {
@@ -84,7 +75,7 @@ pub fn dialects() -> Vec<Dialect> {
 }
 
 /// Returns pseudo-random bytes that depend on `seed` only.
-pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -101,7 +92,7 @@ pub fn noise(length: usize, seed: u64) -> Vec<u8> {
 // ---- Events
 
 /// Events of a server or client, in order.
-pub struct Events {
+pub(crate) struct Events {
     receiver: Receiver<Event>,
     /// Every event that was received, in order.
     pub seen: Vec<Event>,
@@ -113,7 +104,7 @@ impl Events {
     }
 
     /// Waits for the next event.
-    pub fn next(&mut self) -> Event {
+    pub(crate) fn next(&mut self) -> Event {
         match self.receiver.recv_timeout(PATIENCE) {
             Ok(event) => {
                 self.seen.push(event.clone());
@@ -124,7 +115,7 @@ impl Events {
     }
 
     /// Waits for the first event from now on that is wanted.
-    pub fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
             let event = self.next();
             if wanted(&event) {
@@ -134,12 +125,12 @@ impl Events {
     }
 
     /// Takes the events that have come already.
-    pub fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         self.seen.extend(self.receiver.try_iter());
     }
 
     /// Takes events until every sender is gone.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         loop {
             match self.receiver.recv_timeout(PATIENCE) {
                 Ok(event) => self.seen.push(event),
@@ -154,7 +145,7 @@ impl Events {
     }
 
     /// Returns the states of one upload or lane, in order.
-    pub fn states(&self, of: Track) -> Vec<State> {
+    pub(crate) fn states(&self, of: Track) -> Vec<State> {
         let states = self.seen.iter().filter_map(|event| match event {
             Event::State { track, state } if *track == of => Some(state.clone()),
             _ => None,
@@ -163,7 +154,7 @@ impl Events {
     }
 
     /// Returns the lines of the server's refusals.
-    pub fn refusals(&self) -> Vec<String> {
+    pub(crate) fn refusals(&self) -> Vec<String> {
         let lines = self.seen.iter().filter_map(|event| match event {
             Event::Refused { why, .. } => Some(why.clone()),
             _ => None,
@@ -172,12 +163,12 @@ impl Events {
     }
 
     /// Counts the events of a kind.
-    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
         self.seen.iter().filter(|event| wanted(event)).count()
     }
 
     /// Returns name, size, digest, variant and outcome of the received files.
-    pub fn received(&self) -> Vec<Receipt> {
+    pub(crate) fn received(&self) -> Vec<Receipt> {
         let received = self.seen.iter().filter_map(|event| match event {
             Event::Received { name, size, digest, variant, kept, .. } => Some(Receipt {
                 name: name.to_string(),
@@ -194,7 +185,7 @@ impl Events {
 
 /// A received file, as the server reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     pub name: String,
     pub size: u64,
     pub digest: String,
@@ -204,31 +195,31 @@ pub struct Receipt {
 
 impl Receipt {
     /// A file whose name was free.
-    pub fn new(name: &str, content: &[u8], variant: Variant) -> Self {
+    pub(crate) fn new(name: &str, content: &[u8], variant: Variant) -> Self {
         let digest = Digest::of(content).to_string();
         Self { name: name.to_owned(), size: content.len() as u64, digest, variant, kept: Kept::New }
     }
 }
 
-pub fn is_closed(event: &Event) -> bool {
+pub(crate) fn is_closed(event: &Event) -> bool {
     matches!(event, Event::SessionClosed { .. })
 }
 
-pub fn is_opened(event: &Event) -> bool {
+pub(crate) fn is_opened(event: &Event) -> bool {
     matches!(event, Event::SessionOpened { .. })
 }
 
 /// Returns whether an event is the end of this upload.
-pub fn is_final(id: u64) -> impl Fn(&Event) -> bool {
+pub(crate) fn is_final(id: u64) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && state.is_final())
 }
 
 /// Returns whether an event is this state of this upload.
-pub fn is_state(id: u64, wanted: State) -> impl Fn(&Event) -> bool {
+pub(crate) fn is_state(id: u64, wanted: State) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::State { track, state } if *track == job_track(id) && *state == wanted)
 }
 
-pub fn job_track(id: u64) -> Track {
+pub(crate) fn job_track(id: u64) -> Track {
     Track::Job(JobId(id))
 }
 
@@ -249,7 +240,7 @@ impl Observer for Collect {
 
     fn unwatch(&self, _track: Track) {}
 
-    fn recorder(&self) -> Option<Arc<upseal::net::record::Recorder>> {
+    fn recorder(&self) -> Option<Arc<upseal::testing::net::Recorder>> {
         None
     }
 }
@@ -257,7 +248,7 @@ impl Observer for Collect {
 // ---- A server
 
 /// An upseal server, its folder and its events.
-pub struct Host {
+pub(crate) struct Host {
     pub events: Events,
     address: SocketAddr,
     gate: Arc<Gate>,
@@ -267,20 +258,20 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(Policy::default())
     }
 
-    pub fn with(policy: Policy) -> Self {
+    pub(crate) fn with(policy: Policy) -> Self {
         Self::of(policy, Some(Arc::clone(&IDENTITY)))
     }
 
-    pub fn of(policy: Policy, identity: Option<Arc<Identity>>) -> Self {
+    pub(crate) fn of(policy: Policy, identity: Option<Arc<Identity>>) -> Self {
         Self::keeping(policy, identity, None)
     }
 
     /// Starts a server that also keeps ciphertext.
-    pub fn keeping(
+    pub(crate) fn keeping(
         policy: Policy,
         identity: Option<Arc<Identity>>,
         ciphertext: Option<Arc<dyn Store>>,
@@ -304,31 +295,31 @@ impl Host {
         Self { events: Events::new(receiver), address, gate, meters, server: Some(server), folder }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         target(self.address)
     }
 
     /// Holds back the next file of this name, after it was read from the wire, until [`Host::open_gate`].
-    pub fn hold(&self, name: &str) {
+    pub(crate) fn hold(&self, name: &str) {
         *self.gate.held.lock().unwrap() = Some(name.to_owned());
     }
 
     /// Makes writing a file of this name fail in this way.
-    pub fn spoil(&self, name: &str, spoil: Spoil) {
+    pub(crate) fn spoil(&self, name: &str, spoil: Spoil) {
         *self.gate.spoiled.lock().unwrap() = Some((name.to_owned(), spoil));
     }
 
-    pub fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         *self.gate.held.lock().unwrap() = None;
         self.gate.opened.notify_all();
     }
 
     /// Waits until this many bytes of the latest file are in the store.
-    pub fn wait_for_bytes(&self, wanted: u64) {
+    pub(crate) fn wait_for_bytes(&self, wanted: u64) {
         let deadline = Instant::now() + PATIENCE;
         let here = || self.meters.lock().unwrap().last().map_or(0, |meter| meter.file_bytes());
         while here() < wanted {
@@ -338,7 +329,7 @@ impl Host {
     }
 
     /// Waits for the end of the session of the client at this address.
-    pub fn see_off(&mut self, client: SocketAddr) {
+    pub(crate) fn see_off(&mut self, client: SocketAddr) {
         let is_its =
             |event: &Event| matches!(event, Event::SessionOpened { peer, .. } if *peer == client.to_string());
         let Event::SessionOpened { session: id, .. } = self.events.until(is_its) else { unreachable!() };
@@ -347,29 +338,29 @@ impl Host {
     }
 
     /// Returns everything in the folder, including temporary files.
-    pub fn stored(&self) -> Files {
+    pub(crate) fn stored(&self) -> Files {
         contents(self.folder.path())
     }
 
     /// Puts a file into the folder, as another program would.
-    pub fn put(&self, name: &str, content: &[u8]) {
+    pub(crate) fn put(&self, name: &str, content: &[u8]) {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }
 
     /// Stops the server without waiting for its sessions.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.server.as_ref().unwrap().stopper().interrupt();
     }
 
     /// Removes everything.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         for name in self.stored().names() {
             std::fs::remove_file(self.folder.path().join(name)).unwrap();
         }
     }
 
     /// Stops the server and waits for its sessions, so that all events have come.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.open_gate();
         self.server = None;
         self.events.catch_up();
@@ -383,37 +374,37 @@ impl Drop for Host {
 }
 
 /// Returns a remote target at this address, with the CA of [`IDENTITY`].
-pub fn target(address: SocketAddr) -> Target {
+pub(crate) fn target(address: SocketAddr) -> Target {
     Target::server(address.to_string(), Some(ca()))
 }
 
 /// Files by their names. A large file is shown by its length only.
 #[derive(Default, PartialEq, Eq)]
-pub struct Files(pub BTreeMap<String, Vec<u8>>);
+pub(crate) struct Files(pub BTreeMap<String, Vec<u8>>);
 
 impl Files {
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::default()
     }
 
-    pub fn one(name: &str, content: &[u8]) -> Self {
+    pub(crate) fn one(name: &str, content: &[u8]) -> Self {
         Self::of([(name, content)])
     }
 
-    pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub(crate) fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         Self(files.into_iter().map(|(name, content)| (name.to_owned(), content.to_vec())).collect())
     }
 
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
 
     /// Returns the content of a file that must be there.
-    pub fn get(&self, name: &str) -> &[u8] {
+    pub(crate) fn get(&self, name: &str) -> &[u8] {
         &self.0[name]
     }
 
-    pub fn length(&self, name: &str) -> usize {
+    pub(crate) fn length(&self, name: &str) -> usize {
         self.0[name].len()
     }
 }
@@ -429,7 +420,7 @@ impl fmt::Debug for Files {
 }
 
 /// Returns the files of a folder.
-pub fn contents(folder: &Path) -> Files {
+pub(crate) fn contents(folder: &Path) -> Files {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
@@ -439,7 +430,7 @@ pub fn contents(folder: &Path) -> Files {
 
 /// How writing a file fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spoil {
+pub(crate) enum Spoil {
     /// The disk is full.
     Full,
     /// The store panics.
@@ -522,75 +513,75 @@ impl Pending for Waiting {
 // ---- A client
 
 /// The transfer threads, as the screen and the commands use them, with a folder for local files.
-pub struct Client {
+pub(crate) struct Client {
     pub events: Events,
     transfer: Option<Transfer>,
     folder: TempDir,
 }
 
 impl Client {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(None)
     }
 
-    pub fn with(embedded: Option<EmbeddedOptions>) -> Self {
+    pub(crate) fn with(embedded: Option<EmbeddedOptions>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::knowing(embedded, KnownServers::at(Some(folder.path().join(".known"))), folder)
     }
 
     /// Starts a client with this list of known servers.
-    pub fn knowing(embedded: Option<EmbeddedOptions>, known: KnownServers, folder: TempDir) -> Self {
+    pub(crate) fn knowing(embedded: Option<EmbeddedOptions>, known: KnownServers, folder: TempDir) -> Self {
         // A test that needs retries sets them.
         Self::of(Options { embedded, retries: 0, ..Options::new(known) }, folder)
     }
 
     /// Starts a client with these options.
-    pub fn of(options: Options, folder: TempDir) -> Self {
+    pub(crate) fn of(options: Options, folder: TempDir) -> Self {
         let transfer = Transfer::start(options).unwrap();
         let events = Events::new(transfer.events().clone());
         Self { events, transfer: Some(transfer), folder }
     }
 
-    pub fn ask(&self, command: Command) {
+    pub(crate) fn ask(&self, command: Command) {
         self.transfer.as_ref().unwrap().commands().send(command).unwrap();
     }
 
     /// Shuts the client down, and waits until its threads have ended.
-    pub fn shut_down(&mut self) {
+    pub(crate) fn shut_down(&mut self) {
         self.transfer.take().unwrap().shut_down();
         self.events.drain();
     }
 
     /// Returns the path of a local file, whether or not it exists.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
     /// Creates a sparse file.
-    pub fn sparse(&self, name: &str, length: u64) -> PathBuf {
+    pub(crate) fn sparse(&self, name: &str, length: u64) -> PathBuf {
         let path = self.path(name);
         std::fs::File::create(&path).unwrap().set_len(length).unwrap();
         path
     }
 
-    pub fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
+    pub(crate) fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
         Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect, predicted_ms: None }
     }
 
     /// Uploads local files, numbered from 1, over one route.
-    pub fn upload(&self, names: &[&str], target: &Target, dialect: Dialect) {
+    pub(crate) fn upload(&self, names: &[&str], target: &Target, dialect: Dialect) {
         let jobs = (1..).zip(names).map(|(id, name)| self.job(id, name, target, dialect)).collect();
         self.ask(Command::Upload(jobs));
     }
 
     /// Waits for the end of an upload.
-    pub fn finish(&mut self, id: u64) -> State {
+    pub(crate) fn finish(&mut self, id: u64) -> State {
         match self.events.until(is_final(id)) {
             Event::State { state, .. } => state,
             other => unreachable!("{other:?}"),
@@ -598,7 +589,7 @@ impl Client {
     }
 
     /// Waits for the ends of the uploads from 1 to this one, in any order.
-    pub fn finish_all(&mut self, count: u64) -> Vec<State> {
+    pub(crate) fn finish_all(&mut self, count: u64) -> Vec<State> {
         loop {
             let last = |id| self.events.states(job_track(id)).pop().filter(State::is_final);
             let ends: Vec<State> = (1..=count).map_while(last).collect();
@@ -610,7 +601,7 @@ impl Client {
     }
 
     /// Waits until an upload has begun and makes no progress, because the server reads no more of it.
-    pub fn blocked(&mut self, id: u64) {
+    pub(crate) fn blocked(&mut self, id: u64) {
         let (mut last, mut alike) = (0, 0);
         while alike < 3 {
             if let Event::Progress { track, snapshot } = self.events.next()
@@ -635,18 +626,18 @@ impl Drop for Client {
 // ---- Peers that are only a socket
 
 /// Returns the bytes of a MODE with its M1 and M2.
-pub fn message(mode: u64, m2: &[u8]) -> Vec<u8> {
+pub(crate) fn message(mode: u64, m2: &[u8]) -> Vec<u8> {
     [&mode.to_be_bytes()[..], &(m2.len() as u64).to_be_bytes(), m2].concat()
 }
 
 /// Returns the bytes of several integers.
-pub fn words(values: &[u64]) -> Vec<u8> {
+pub(crate) fn words(values: &[u64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_be_bytes()).collect()
 }
 
 /// Starts a TCP proxy that, as many do, turns a reset into an end in order. `spoil`: position of a byte of the client that
 /// it changes.
-pub fn softening_proxy(server: SocketAddr, spoil: Option<usize>) -> SocketAddr {
+pub(crate) fn softening_proxy(server: SocketAddr, spoil: Option<usize>) -> SocketAddr {
     let listener = TcpListener::bind(ANYWHERE).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -676,39 +667,39 @@ fn soften(mut from: &TcpStream, mut to: &TcpStream, spoil: Option<usize>) {
 }
 
 /// A peer that is only a socket.
-pub struct Peer(pub TcpStream);
+pub(crate) struct Peer(pub TcpStream);
 
 impl Peer {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         Self::over(socket)
     }
 
-    pub fn over(socket: TcpStream) -> Self {
+    pub(crate) fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
         Self(socket)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
     }
 
     /// Sends bytes that the other side may refuse.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         // The refusal is in the events, and in the bytes that can be read.
         let _ = self.0.write_all(bytes);
     }
 
-    pub fn read(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn read(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.0.read_exact(&mut bytes).unwrap();
         bytes
     }
 
     /// Reads once.
-    pub fn read_some(&mut self) -> Vec<u8> {
+    pub(crate) fn read_some(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 16];
         let n = self.0.read(&mut bytes).unwrap();
         bytes.truncate(n);
@@ -716,7 +707,7 @@ impl Peer {
     }
 
     /// Reads a length and that many bytes.
-    pub fn read_blob(&mut self) -> Vec<u8> {
+    pub(crate) fn read_blob(&mut self) -> Vec<u8> {
         let length = u64::from_be_bytes(self.read(8).try_into().unwrap());
         self.read(usize::try_from(length).unwrap())
     }
@@ -724,7 +715,7 @@ impl Peer {
     /// Reads up to the other side's end. Returns the bytes, and whether the end was in order.
     ///
     /// Answers a refusal by the end of this side's writing: until then, or for two seconds, the other side waits.
-    pub fn read_to_end(&mut self) -> (Vec<u8>, bool) {
+    pub(crate) fn read_to_end(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -762,7 +753,7 @@ impl Peer {
 
     /// Reads a client's upload up to its MODE 2, after which the client waits. If the client ends before, returns the bytes
     /// and whether the end was in order.
-    pub fn read_upload(&mut self) -> (Vec<u8>, bool) {
+    pub(crate) fn read_upload(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let mut piece = vec![0; 1 << 16];
         while !bytes.ends_with(&words(&[2])) {
@@ -779,27 +770,27 @@ impl Peer {
     }
 
     /// Ends in order, and waits until the other side ends or resets.
-    pub fn hang_up(mut self) -> (Vec<u8>, bool) {
+    pub(crate) fn hang_up(mut self) -> (Vec<u8>, bool) {
         // It fails if the connection was reset already.
         let _ = self.0.shutdown(Shutdown::Write);
         self.read_to_end()
     }
 
     /// Resets the connection.
-    pub fn break_off(self) {
+    pub(crate) fn break_off(self) {
         sockopt::set_socket_linger(&self.0, Some(Duration::ZERO)).unwrap();
     }
 }
 
 /// Starts a server that is only a listening socket.
-pub fn listen() -> (TcpListener, Target) {
+pub(crate) fn listen() -> (TcpListener, Target) {
     let listener = TcpListener::bind(ANYWHERE).unwrap();
     let target = target(listener.local_addr().unwrap());
     (listener, target)
 }
 
 /// Returns an address where no server listens, as long as the socket is kept.
-pub fn unused_address() -> (OwnedFd, SocketAddr) {
+pub(crate) fn unused_address() -> (OwnedFd, SocketAddr) {
     use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
     // Bound, so that no other test gets the port; not listening, so that no connection is accepted.
@@ -810,7 +801,7 @@ pub fn unused_address() -> (OwnedFd, SocketAddr) {
 }
 
 /// Accepts the next client; fails instead of waiting for ever.
-pub fn accept(listener: &TcpListener) -> Peer {
+pub(crate) fn accept(listener: &TcpListener) -> Peer {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let timeout = rustix::time::Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -820,18 +811,18 @@ pub fn accept(listener: &TcpListener) -> Peer {
 }
 
 /// Returns whether no other client has connected.
-pub fn is_alone(listener: &TcpListener) -> bool {
+pub(crate) fn is_alone(listener: &TcpListener) -> bool {
     listener.set_nonblocking(true).unwrap();
     listener.accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Uploads one file over its own connection.
-pub fn upload(address: SocketAddr, dialect: Dialect, name: &str, content: &[u8]) -> io::Result<()> {
+pub(crate) fn upload(address: SocketAddr, dialect: Dialect, name: &str, content: &[u8]) -> io::Result<()> {
     recorded_upload(address, dialect, name, content).map(drop)
 }
 
 /// Bytes of a real upload, and the ends of its messages.
-pub struct Recording {
+pub(crate) struct Recording {
     pub bytes: Vec<u8>,
     /// Positions of the ends of the messages; MODE 1's body is the last but one, MODE 2 the last.
     pub ends: Vec<usize>,
@@ -845,7 +836,7 @@ pub struct Recording {
 
 impl Recording {
     /// Records one upload from the first byte to MODE 2, to its own server.
-    pub fn of(dialect: Dialect, name: &str, content: &[u8]) -> Self {
+    pub(crate) fn of(dialect: Dialect, name: &str, content: &[u8]) -> Self {
         let host = Host::start();
         let (bytes, counted) = recorded_upload(host.address(), dialect, name, content).unwrap();
         let (mut at, mut ends) = (0, Vec::new());
@@ -861,13 +852,13 @@ impl Recording {
     }
 
     /// Position of MODE 0.
-    pub fn file(&self) -> usize {
+    pub(crate) fn file(&self) -> usize {
         self.ends.iter().nth_back(3).copied().unwrap_or(0)
     }
 }
 
 /// Uploads one file. Returns the bytes that were sent, and how many the client counted.
-pub fn recorded_upload(
+pub(crate) fn recorded_upload(
     address: SocketAddr,
     dialect: Dialect,
     name: &str,

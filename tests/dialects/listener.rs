@@ -7,8 +7,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rsa::sha2::Sha256;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Oaep, Pkcs1v15Encrypt};
-use upseal::clock;
 use upseal::event::{AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, Padding, Variant};
+use upseal::testing::clock;
 
 use crate::common::K;
 use crate::speaker::KEY;
@@ -39,7 +39,7 @@ impl<'a> Wire<'a> {
 }
 
 /// Reads one upload from MODE 3 to MODE 2; returns the file's name and content.
-pub fn listen(dialect: Dialect, bytes: &[u8]) -> (String, Vec<u8>) {
+pub(crate) fn listen(dialect: Dialect, bytes: &[u8]) -> (String, Vec<u8>) {
     let mut wire = Wire(bytes);
     let mut session = None;
     if dialect.variant != Variant::Plain {

@@ -6,20 +6,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use upseal::event::SessionId;
-use upseal::net::Observer;
-use upseal::net::budget::PaddingBudget;
-use upseal::net::connection::Connection;
-use upseal::net::receive::Session;
-use upseal::net::service::{Policy, Service};
-use upseal::store::Folder;
-pub use upseal::testing::Pieces;
+pub(crate) use upseal::testing::Pieces;
+use upseal::testing::net::Session;
 use upseal::testing::{Act, EventLog, ScriptedStream};
+use upseal::{Connection, Folder, Observer, PaddingBudget, Policy, Service};
 
 use crate::common::{Files, IDENTITY, contents, scratch};
 
 /// A client that is silent once.
 #[derive(Debug, Clone, Copy)]
-pub struct Silence {
+pub(crate) struct Silence {
     /// Bytes that it sends before.
     pub before: usize,
     /// Reads that time out.
@@ -28,20 +24,20 @@ pub struct Silence {
 
 /// What a server has, and what it said.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub stored: Files,
     pub refusals: Vec<String>,
 }
 
 /// A server with its own folder, for one connection at a time.
-pub struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     service: Service,
     log: Arc<EventLog>,
 }
 
 impl Server {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = scratch();
         let log = Arc::new(EventLog::default());
         let service = Service {
@@ -57,7 +53,7 @@ impl Server {
     }
 
     /// Serves one connection, from its first byte to its orderly end.
-    pub fn receive(&self, bytes: &[u8], pieces: Pieces) -> Outcome {
+    pub(crate) fn receive(&self, bytes: &[u8], pieces: Pieces) -> Outcome {
         self.receive_with(bytes, pieces, None)
     }
 
@@ -78,11 +74,11 @@ impl Server {
 }
 
 /// Serves one connection by a new server.
-pub fn receive(bytes: &[u8], pieces: Pieces) -> Outcome {
+pub(crate) fn receive(bytes: &[u8], pieces: Pieces) -> Outcome {
     Server::new().receive(bytes, pieces)
 }
 
 /// Serves one connection with a pause by a new server.
-pub fn receive_with_silence(bytes: &[u8], silence: Silence) -> Outcome {
+pub(crate) fn receive_with_silence(bytes: &[u8], silence: Silence) -> Outcome {
     Server::new().receive_with(bytes, Pieces::All, Some(silence))
 }

@@ -16,14 +16,14 @@ use upseal::event::{Framing, KeyForm, Padding, Variant};
 use crate::common::{K, fixtures, message, noise, words};
 
 /// The test server's private key, in the types of the `rsa` crate.
-pub static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
+pub(crate) static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
     let pem = std::fs::read_to_string(fixtures("identity-v1/server_private_key.pem")).unwrap();
     RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()
 });
 
 /// Form of the message in MODE 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Challenge {
+pub(crate) enum Challenge {
     Text,
     Bytes,
     /// The hello of our client, which names the dialect.
@@ -32,7 +32,7 @@ pub enum Challenge {
 
 /// Number of times that MODE 2 is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goodbye {
+pub(crate) enum Goodbye {
     Once,
     Twice,
     Never,
@@ -40,7 +40,7 @@ pub enum Goodbye {
 
 /// Bytes after the last (k, block) pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminator {
+pub(crate) enum Terminator {
     /// 2^64 − 1 in framing D, nothing elsewhere.
     ByFraming,
     /// Nothing, also in framing D.
@@ -53,7 +53,7 @@ pub enum Terminator {
 
 impl Terminator {
     /// Every terminator that a known client sends, and one that none sends (77).
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::ByFraming,
         Self::Nothing,
         Self::Word(u64::MAX),
@@ -64,7 +64,7 @@ impl Terminator {
         Self::End,
     ];
 
-    pub fn bytes(self, framing: Framing) -> Vec<u8> {
+    pub(crate) fn bytes(self, framing: Framing) -> Vec<u8> {
         match self {
             Self::ByFraming if framing == Framing::D => words(&[u64::MAX]),
             Self::ByFraming | Self::Nothing => Vec::new(),
@@ -76,7 +76,7 @@ impl Terminator {
 
 /// A client of one dialect.
 #[derive(Debug, Clone)]
-pub struct Speaker {
+pub(crate) struct Speaker {
     pub variant: Variant,
     pub padding: Padding,
     pub framing: Framing,
@@ -101,7 +101,7 @@ pub struct Speaker {
 
 impl Speaker {
     /// Returns the dialect that the assignment specifies.
-    pub fn of(variant: Variant) -> Self {
+    pub(crate) fn of(variant: Variant) -> Self {
         Self {
             variant,
             padding: Padding::Oaep,
@@ -121,7 +121,7 @@ impl Speaker {
     }
 
     /// Returns the bytes of a complete connection.
-    pub fn speak(&self, files: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(crate) fn speak(&self, files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let session = Self::session_key();
         for (n, (name, content)) in files.iter().enumerate() {
@@ -255,7 +255,7 @@ impl Speaker {
     }
 
     /// Returns the plaintext bytes of a full block.
-    pub const fn full(&self) -> usize {
+    pub(crate) const fn full(&self) -> usize {
         match self.padding {
             Padding::Oaep => K - 66,
             Padding::Pkcs1v15 => K - 11,

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use upseal::clock;
-use upseal::crypto::challenge;
-use upseal::net::handshake::AnswerDecoder;
-use upseal::trust::Anchor;
+use upseal::Anchor;
+use upseal::testing::clock;
+use upseal::testing::crypto::verify_answer;
+use upseal::testing::net::AnswerDecoder;
 
 use crate::common::{ca, words};
 use crate::memory::{Pieces, receive};
@@ -68,9 +68,7 @@ fn the_server_stores_every_file_of_every_transcript() {
                 .stored
                 .0
                 .iter()
-                .map(|(name, content)| {
-                    (name.clone(), content.len(), upseal::digest::Digest::of(content).to_string())
-                })
+                .map(|(name, content)| (name.clone(), content.len(), upseal::Digest::of(content).to_string()))
                 .collect();
             let mut files = transcript.files.clone();
             files.sort();
@@ -101,8 +99,8 @@ fn the_client_accepts_every_answer_of_the_transcripts_in_pieces_of_any_size() {
                 .collect();
             let [answer] = &answers[..] else { panic!("{}: {} answers", transcript.name, answers.len()) };
             let (key, _) = anchor.check(&answer.certificate, clock::unix_seconds()).unwrap();
-            challenge::verify(&key, message, &answer.signature).unwrap();
-            assert!(challenge::verify(&key, &message[1..], &answer.signature).is_err());
+            verify_answer(&key, message, &answer.signature).unwrap();
+            assert!(verify_answer(&key, &message[1..], &answer.signature).is_err());
         }
     }
 }

@@ -99,18 +99,16 @@ fn found(look: impl Fn(&str) -> BTreeSet<String>) -> Arrows {
         let names = look(&code(&fs::read_to_string(&file).unwrap()));
         arrows.entry(room).or_default().extend(names);
     }
+    // What the library hands on, and the binary that calls it.
     arrows.remove("lib");
+    arrows.remove("main");
     arrows
 }
 
 #[test]
 fn every_room_imports_exactly_what_the_page_says() {
-    let stated = stated("\nmain ");
-    let mut found = found(|code| {
-        let mut rooms = named(code, "crate::");
-        rooms.extend(named(code, "upseal::"));
-        rooms
-    });
+    let stated = stated("\ntesting ");
+    let mut found = found(|code| named(code, "crate::"));
     for (room, to) in &mut found {
         to.remove(room);
     }
@@ -128,14 +126,14 @@ fn every_room_imports_exactly_what_the_page_says() {
 #[test]
 fn no_arrow_runs_upward() {
     let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let block = page.split("```").find(|block| block.starts_with("\nmain ")).unwrap();
+    let block = page.split("```").find(|block| block.starts_with("\ntesting ")).unwrap();
     let order: Vec<&str> = block
         .lines()
         .filter_map(|line| line.split_once('→'))
         .flat_map(|(from, _)| from.split_whitespace())
         .collect();
     let floor = |room: &str| order.iter().position(|name| *name == room).unwrap();
-    for (room, to) in stated("\nmain ") {
+    for (room, to) in stated("\ntesting ") {
         for below in to {
             assert!(floor(&room) < floor(&below), "`{room}` stands below `{below}` and imports it");
         }

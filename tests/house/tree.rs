@@ -10,7 +10,7 @@ const FOLDERS: [&str; 8] = [".ci", "assets", "benches", "certs", "docs", "exampl
 const NOT_READ: [&str; 6] = ["hex", "lock", "crt", "pem", "csr", "bin"];
 
 /// A text file.
-pub struct Text {
+pub(crate) struct Text {
     /// Path from the root of the repository, with `/`.
     pub path: String,
     pub content: String,
@@ -18,17 +18,17 @@ pub struct Text {
 
 impl Text {
     /// Returns the lines with their numbers, counted from 1.
-    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.content.lines().enumerate().map(|(n, line)| (n + 1, line))
     }
 }
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Returns all files of the repository, by their paths from its root.
-pub fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let mut found = Vec::new();
     let top = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
     // In a worktree of git, `.git` is a file.
@@ -55,7 +55,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Returns the text files of the repository, without this test.
-pub fn texts() -> Vec<Text> {
+pub(crate) fn texts() -> Vec<Text> {
     let is_read = |path: &String| {
         let extension =
             Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();

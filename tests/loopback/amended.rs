@@ -2,19 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use upseal::clock;
-use upseal::crypto::Seal as _;
-use upseal::crypto::rsa_blocks::BlockSealer;
-use upseal::crypto::server_key::ServerKey;
-use upseal::digest::FileDigest;
 use upseal::event::{Event, Kept, Padding, Variant};
-use upseal::net::service::Policy;
-use upseal::trust::Anchor;
+use upseal::testing::clock;
+use upseal::testing::rsa::BlockSealer;
+use upseal::{Anchor, FileDigest, Policy, Seal as _, ServerKey};
 
 use crate::common::{Files, Host, IDENTITY, K, Peer, ca, message, noise, words};
 
 /// A block with this plaintext.
-pub fn block(content: &[u8]) -> Vec<u8> {
+pub(crate) fn block(content: &[u8]) -> Vec<u8> {
     let anchor = Anchor::load(&ca()).unwrap();
     let (key, _): (ServerKey, _) = anchor.check(IDENTITY.certificate_pem(), clock::unix_seconds()).unwrap();
     let mut sealer = BlockSealer::new(key, Padding::Oaep, content.len() as u64, FileDigest::Sha256);
@@ -25,22 +21,22 @@ pub fn block(content: &[u8]) -> Vec<u8> {
 }
 
 /// A block and its length before it.
-pub fn pair(content: &[u8]) -> Vec<u8> {
+pub(crate) fn pair(content: &[u8]) -> Vec<u8> {
     [words(&[K as u64]), block(content)].concat()
 }
 
 /// A new connection after AP without a hello, MODE 0 and MODE 1.
-pub fn begin(host: &Host, name: &str) -> Peer {
+pub(crate) fn begin(host: &Host, name: &str) -> Peer {
     let mut peer = Peer::connect(host.address());
     peer.send(&[message(3, b"no hello"), message(0, name.as_bytes()), words(&[1])].concat());
     peer
 }
 
-pub fn kept(host: &Host) -> Vec<Kept> {
+pub(crate) fn kept(host: &Host) -> Vec<Kept> {
     host.events.received().iter().map(|receipt| receipt.kept).collect()
 }
 
-pub fn wait_for_a_file(host: &mut Host) {
+pub(crate) fn wait_for_a_file(host: &mut Host) {
     host.events.until(|event| matches!(event, Event::Received { .. }));
 }
 

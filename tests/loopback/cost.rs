@@ -7,14 +7,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use strum::VariantArray as _;
-use upseal::cost;
 use upseal::event::{Dialect, EmptyFile, Framing, KeyForm, KeyLength, Padding, Terminator, Variant};
-use upseal::meter::Meter;
-use upseal::net::connection::Connection;
-use upseal::net::service::Policy;
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, Start};
-use upseal::trust::Anchor;
+use upseal::testing::cost;
+use upseal::{Anchor, Connection, Content, Interrupter, Meter, Policy, Start, Tcp};
 
 use crate::common::{Host, K, PATIENCE, ca, noise};
 

@@ -7,8 +7,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use upseal::event::{Command, Dialect, Event, Fault, FaultKind, State, Variant};
-use upseal::transfer::Options;
-use upseal::trust::known::KnownServers;
+use upseal::{KnownServers, Options};
 
 use crate::common::{
     BIG, Client, Files, Host, Peer, Recording, Spoil, accept, is_state, job_track, listen, message, noise,
@@ -168,7 +167,7 @@ fn of_many_surplus_bytes_the_first_hundred_are_shown() {
 /// A client that asks for no receipts, so that the server's end alone confirms.
 fn without_receipts(retries: u32) -> Client {
     let known = KnownServers::at(None);
-    let digest = upseal::digest::FileDigest::None;
+    let digest = upseal::FileDigest::None;
     Client::of(Options { retries, digest, ..Options::new(known) }, tempfile::tempdir().unwrap())
 }
 

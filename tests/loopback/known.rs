@@ -3,14 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use tempfile::TempDir;
-use upseal::digest::Digest;
 use upseal::event::{
     AuthMessage, Command, Dialect, Event, Expected, Fault, FaultKind, KeyChange, Standing, State, Target,
     Variant,
 };
-use upseal::transfer::EmbeddedOptions;
-use upseal::trust::Anchor;
-use upseal::trust::known::{KnownServers, Offered};
+use upseal::{Anchor, Digest, EmbeddedOptions, KnownServers, Offered};
 
 use crate::common::{Client, Files, Host, IDENTITY, accept, ca, job_track, listen, words};
 

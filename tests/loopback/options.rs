@@ -7,15 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use upseal::digest::FileDigest;
 use upseal::event::{Dialect, Framing, KeyForm, Padding, Variant};
-use upseal::meter::Meter;
-use upseal::net::connection::Connection;
-use upseal::net::service::{Policy, Reply};
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Content, SentFile, Stamp, Start, UploadError};
-use upseal::store::{Folder, Store};
-use upseal::trust::Anchor;
+use upseal::{
+    Anchor, Connection, Content, FileDigest, Folder, Interrupter, Meter, Policy, Reply, SentFile, Stamp,
+    Start, Store, Tcp, UploadError,
+};
 
 use crate::common::{Files, Host, IDENTITY, K, PATIENCE, Peer, ca, contents, message, noise, upload, words};
 
@@ -217,7 +213,7 @@ fn blocks_are_hashed_whatever_the_option_says() {
     let mut host = Host::with(Policy { digest: FileDigest::None, ..Policy::default() });
     upload(host.address(), Dialect::of(Variant::Cp1), "a.bin", b"hello").unwrap();
     host.stop();
-    assert_eq!(host.events.received()[0].digest, upseal::digest::Digest::of(b"hello").to_string());
+    assert_eq!(host.events.received()[0].digest, upseal::Digest::of(b"hello").to_string());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::{DecodePrivateKey as _, LineEnding};
 use rsa::sha2::Sha256;
-use upseal::crypto::authority::Authority;
+use upseal::Authority;
 use upseal::event::{Dialect, Event, Fault, FaultKind, State, Target, Variant};
 use x509_cert::SubjectPublicKeyInfo;
 use x509_cert::builder::profile::BuilderProfile;

@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use upseal::crypto::padding::Paddings;
 use upseal::event::{Dialect, Event, FaultKind, Padding, State, Variant};
-use upseal::net::handshake::{HELLO_RANDOM, Offer};
-use upseal::net::service::Policy;
-use upseal::transfer::Options;
-use upseal::trust::known::KnownServers;
+use upseal::testing::net::{HELLO_RANDOM, Offer};
+use upseal::{KnownServers, Options, Paddings, Policy};
 
 use crate::common::{
     BIG, Client, Files, Host, IDENTITY, Peer, Recording, Spoil, accept, is_closed, is_opened, is_state,

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use upseal::crypto::fernet::token_len;
+use upseal::Policy;
 use upseal::event::{Dialect, FaultKind, Framing, Padding, State, Variant};
-use upseal::net::handshake::{HELLO_RANDOM, Offer};
-use upseal::net::service::Policy;
-use upseal::store::name::Portability;
+use upseal::testing::fernet::token_len;
+use upseal::testing::net::{HELLO_RANDOM, Offer};
+use upseal::testing::store::Portability;
 
 use crate::common::{
     Client, Files, Host, K, Peer, Recording, dialects, is_closed, message, noise, upload, words,

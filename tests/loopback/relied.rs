@@ -2,16 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use upseal::crypto::receipt::Fate;
-use upseal::crypto::receipt::Receipt;
-use upseal::digest::Digest;
 use upseal::event::{Dialect, Event, Kept, Named, State, Variant};
-use upseal::meter::Meter;
-use upseal::net::connection::Connection;
-use upseal::net::service::Policy;
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Content, Start};
-use upseal::trust::Anchor;
+use upseal::testing::receipt::{Fate, Receipt};
+use upseal::{Anchor, Confirmation, Connection, Content, Digest, Interrupter, Meter, Policy, Start, Tcp};
 
 use crate::amended::{begin, kept, pair, wait_for_a_file};
 use crate::common::{Client, Files, Host, PATIENCE, ca, noise, words};

@@ -6,8 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use upseal::event::{Command, Dialect, Event, FaultKind, State, Target, Variant};
-use upseal::transfer::Options;
-use upseal::trust::known::KnownServers;
+use upseal::{KnownServers, Options};
 
 use crate::common::{
     BIG, Client, Files, Host, Peer, accept, is_state, job_track, listen, message, noise, upload, words,

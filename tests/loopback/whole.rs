@@ -6,13 +6,12 @@ use std::sync::Barrier;
 use std::thread;
 
 use strum::VariantArray as _;
-use upseal::digest::Digest;
 use upseal::event::{
     AuthMessage, Command, Dialect, EmptyFile, Event, Framing, Kept, KeyForm, KeyLength, Lane, NameAs, Named,
     Padding, RaceOrder, Snapshot, State, Subject, Target, Terminator, Track, Variant, Verdict,
 };
-use upseal::messages::race::sentence;
-use upseal::transfer::EmbeddedOptions;
+use upseal::testing::messages::sentence;
+use upseal::{Digest, EmbeddedOptions};
 
 use crate::common::{
     ANYWHERE, Client, Files, Host, Receipt, Recording, contents, dialects, is_closed, is_opened, job_track,

@@ -7,9 +7,9 @@
 use std::sync::LazyLock;
 
 use num_bigint::BigUint;
-use upseal::crypto::padding::Paddings;
 use upseal::event::Event;
-use upseal::net::budget::{PER_KEY, PaddingBudget};
+use upseal::testing::net::PER_KEY;
+use upseal::{PaddingBudget, Paddings};
 
 use crate::common::{K, message, noise, words};
 use crate::observe::{KEY, Server, Step, Then, block};

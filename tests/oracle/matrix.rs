@@ -1,9 +1,9 @@
 //! Blocks that differ only in what they decrypt to are answered alike, unless their padding is accepted.
 
 use rsa::sha2::{Digest as _, Sha256};
-use upseal::crypto::padding::Paddings;
 use upseal::event::Event;
-use upseal::net::budget::{PER_NETWORK, PaddingBudget};
+use upseal::testing::net::PER_NETWORK;
+use upseal::{PaddingBudget, Paddings};
 
 use crate::common::{K, message, noise, words};
 use crate::observe::{Server, Step, Then, encrypted};

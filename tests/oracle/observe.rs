@@ -7,16 +7,12 @@ use num_bigint::BigUint;
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
-use upseal::crypto::padding::Paddings;
 use upseal::event::{Event, SessionId};
-use upseal::net::Observer;
-use upseal::net::budget::PaddingBudget;
-use upseal::net::connection::Connection;
-use upseal::net::receive::Session;
-use upseal::net::service::{Policy, Service};
-use upseal::store::Nowhere;
-pub use upseal::testing::Finally as Then;
-use upseal::testing::{self, EventLog, Pieces, ScriptedStream};
+use upseal::testing;
+pub(crate) use upseal::testing::Finally as Then;
+use upseal::testing::net::Session;
+use upseal::testing::{EventLog, Pieces, ScriptedStream};
+use upseal::{Connection, Nowhere, Observer, PaddingBudget, Paddings, Policy, Service};
 
 use crate::common::{IDENTITY, K, fixtures};
 
@@ -28,7 +24,7 @@ const SHORT: usize = 64;
 
 /// One call of the server, as the client observes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// It read this many bytes; 0: it was waiting when the client ended or was silent.
     Took(usize),
     Answered(Vec<u8>),
@@ -51,13 +47,13 @@ impl From<testing::Step> for Step {
 }
 
 /// A server with an RSA-1024 key that stores nothing.
-pub struct Server {
+pub(crate) struct Server {
     service: Service,
     log: Arc<EventLog>,
 }
 
 impl Server {
-    pub fn new(paddings: Paddings, budget: PaddingBudget) -> Self {
+    pub(crate) fn new(paddings: Paddings, budget: PaddingBudget) -> Self {
         let log = Arc::new(EventLog::default());
         let service = Service {
             policy: Policy { paddings, ..Policy::default() },
@@ -72,7 +68,7 @@ impl Server {
     }
 
     /// Serves one connection. Returns everything that its client observes.
-    pub fn watch(&self, bytes: &[u8], then: Then) -> Vec<Step> {
+    pub(crate) fn watch(&self, bytes: &[u8], then: Then) -> Vec<Step> {
         let client = ScriptedStream::sending(bytes).in_pieces(Pieces::Of(PIECE)).then(then);
         let transcript = client.transcript();
         let connection = Connection::new(Box::new(client), Duration::from_secs(60));
@@ -81,7 +77,7 @@ impl Server {
     }
 
     /// Returns the warnings and received files that were reported since the last call.
-    pub fn reported(&self) -> Vec<Event> {
+    pub(crate) fn reported(&self) -> Vec<Event> {
         let mut events = self.log.take();
         events.retain(|event| matches!(event, Event::Warned { .. } | Event::Received { .. }));
         events
@@ -89,12 +85,12 @@ impl Server {
 }
 
 /// Public key of the server, as numbers.
-pub struct Numbers {
+pub(crate) struct Numbers {
     pub n: BigUint,
     pub e: BigUint,
 }
 
-pub static KEY: LazyLock<Numbers> = LazyLock::new(|| {
+pub(crate) static KEY: LazyLock<Numbers> = LazyLock::new(|| {
     let pem = std::fs::read_to_string(fixtures("identity-v1/server_private_key.pem")).unwrap();
     let key = RsaPrivateKey::from_pkcs8_pem(&pem).unwrap();
     let number = |bytes: &[u8]| BigUint::from_bytes_be(bytes);
@@ -102,12 +98,12 @@ pub static KEY: LazyLock<Numbers> = LazyLock::new(|| {
 });
 
 /// Returns a number as a block.
-pub fn block(number: &BigUint) -> Vec<u8> {
+pub(crate) fn block(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     [vec![0; K - bytes.len()], bytes].concat()
 }
 
 /// Returns the block that decrypts to these `K` bytes.
-pub fn encrypted(em: &[u8]) -> Vec<u8> {
+pub(crate) fn encrypted(em: &[u8]) -> Vec<u8> {
     block(&BigUint::from_bytes_be(em).modpow(&KEY.e, &KEY.n))
 }

@@ -18,18 +18,18 @@ use tempfile::TempDir;
 use crate::common::PATIENCE;
 
 /// A separate home for each test, so that nothing in the user's home is read or written.
-pub struct Home(TempDir);
+pub(crate) struct Home(TempDir);
 
 /// The output and exit code of a program.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Self(tempfile::tempdir().unwrap());
         std::fs::create_dir(home.path("tmp")).unwrap();
         std::fs::write(home.path("a.txt"), "hello").unwrap();
@@ -37,33 +37,33 @@ impl Home {
         home
     }
 
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Returns the path of the presets, which do not exist at first.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("upseal/config.toml")
     }
 
     /// Returns the path of the history, which does not exist at first.
-    pub fn history(&self) -> PathBuf {
+    pub(crate) fn history(&self) -> PathBuf {
         self.path("data/history.db")
     }
 
     /// Writes the presets.
-    pub fn configure(&self, text: &str) {
+    pub(crate) fn configure(&self, text: &str) {
         std::fs::create_dir_all(self.path("upseal")).unwrap();
         std::fs::write(self.config(), text).unwrap();
     }
 
     /// Starts the program in this home.
-    pub fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+    pub(crate) fn start(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
         self.start_with(args, &[])
     }
 
     /// Starts the program with further environment variables.
-    pub fn start_with(
+    pub(crate) fn start_with(
         &self,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
         environment: &[(&str, &str)],
@@ -72,7 +72,7 @@ impl Home {
     }
 
     /// Starts the program like `nohup`: it ignores SIGHUP from its start.
-    pub fn start_by_nohup(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
+    pub(crate) fn start_by_nohup(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_upseal")]);
         self.start_command(shell, args, &[])
@@ -101,13 +101,13 @@ impl Home {
     }
 
     /// Runs the program to its exit.
-    pub fn run(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
         self.start(args).finish()
     }
 }
 
 /// A running program, killed when dropped.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     pub out: Receiver<String>,
     pub err: Receiver<String>,
@@ -132,7 +132,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Program {
     /// Waits for the first further line of stdout that is wanted, as JSON.
-    pub fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let Ok(line) = self.out.recv_timeout(PATIENCE) else {
                 let err: Vec<String> = self.err.try_iter().collect();
@@ -148,17 +148,17 @@ impl Program {
     }
 
     /// Waits until a server with `--json` listens; returns its address.
-    pub fn address(&mut self) -> String {
+    pub(crate) fn address(&mut self) -> String {
         self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the exit, with which both streams end. Every event must match the schema.
-    pub fn finish(mut self) -> Outcome {
+    pub(crate) fn finish(mut self) -> Outcome {
         let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
         let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
         let code = self.child.wait().unwrap().code();
@@ -190,19 +190,19 @@ impl Drop for Program {
 }
 
 /// Returns every line of stdout as an event that matches the schema.
-pub fn events(outcome: &Outcome) -> Vec<Value> {
+pub(crate) fn events(outcome: &Outcome) -> Vec<Value> {
     let values = rows(outcome);
     values.iter().for_each(schema::hold);
     values
 }
 
 /// Returns every line of stdout as JSON, for a command that prints no events.
-pub fn rows(outcome: &Outcome) -> Vec<Value> {
+pub(crate) fn rows(outcome: &Outcome) -> Vec<Value> {
     outcome.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// Returns the words of a command line; `{a}` stands for the value of `a`.
-pub fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
+pub(crate) fn words(line: &str, values: &[(&str, &str)]) -> Vec<String> {
     let fill = |word: &str| {
         values.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
     };

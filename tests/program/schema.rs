@@ -6,7 +6,7 @@ use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::Value;
 
 /// Text of the schema.
-pub const TEXT: &str = include_str!("../../docs/events.schema.json");
+pub(super) const TEXT: &str = include_str!("../../docs/events.schema.json");
 
 static COMPILED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
     let mut compiler = Compiler::new();
@@ -20,12 +20,12 @@ static COMPILED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
 });
 
 /// Returns the reasons why an event does not match the schema.
-pub fn check(event: &Value) -> Result<(), String> {
+pub(super) fn check(event: &Value) -> Result<(), String> {
     let (schemas, index) = &*COMPILED;
     schemas.validate(event, *index).map_err(|why| format!("{event}: {why:#}"))
 }
 
 /// Panics if an event does not match the schema.
-pub fn hold(event: &Value) {
+pub(super) fn hold(event: &Value) {
     check(event).unwrap_or_else(|why| panic!("docs/events.schema.json refuses {why}"));
 }

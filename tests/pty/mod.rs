@@ -16,12 +16,12 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 /// Timeout of all waits: long enough for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub type Screen = Arc<(Mutex<vt100::Parser>, Condvar)>;
+pub(crate) type Screen = Arc<(Mutex<vt100::Parser>, Condvar)>;
 
 /// Environment variables that give the program its own home, so that it neither reads nor writes the user's files.
-pub fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
+pub(crate) fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
     [
         ("HOME", home.to_owned()),
         ("XDG_CONFIG_HOME", home.join(".config")),
@@ -34,7 +34,7 @@ pub fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
     ]
 }
 
-pub struct Terminal {
+pub(crate) struct Terminal {
     pub screen: Screen,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -43,7 +43,13 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts the program in `folder`, with its own home.
-    pub fn start(binary: &Path, folder: &Path, home: &Path, columns: NonZeroU16, rows: NonZeroU16) -> Self {
+    pub(crate) fn start(
+        binary: &Path,
+        folder: &Path,
+        home: &Path,
+        columns: NonZeroU16,
+        rows: NonZeroU16,
+    ) -> Self {
         let size = PtySize { rows: rows.get(), cols: columns.get(), pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(binary);
@@ -72,13 +78,13 @@ impl Terminal {
         Self { screen, keys, child, master: Some(pair.master) }
     }
 
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
     /// Waits until the screen is as wanted, and returns its text.
-    pub fn until(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
+    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut parser = self.screen.0.lock().unwrap();
         loop {
@@ -91,12 +97,12 @@ impl Terminal {
         }
     }
 
-    pub fn until_text(&self, text: &str) -> String {
+    pub(crate) fn until_text(&self, text: &str) -> String {
         self.until(text, |screen| screen.contents().contains(text))
     }
 
     /// Returns the key that the footer shows before these words.
-    pub fn printed_key(&self, words: &str) -> String {
+    pub(crate) fn printed_key(&self, words: &str) -> String {
         let contents = self.until_text(words);
         let line = contents.lines().rev().find(|line| line.contains(words)).unwrap();
         let before = line[..line.find(words).unwrap()].trim_end();
@@ -110,7 +116,7 @@ impl Terminal {
     }
 
     /// Moves the browser's cursor to a name that is on the screen.
-    pub fn point_at(&mut self, name: &str) {
+    pub(crate) fn point_at(&mut self, name: &str) {
         let row = |contents: &str, text: &str| contents.lines().position(|line| line.contains(text));
         loop {
             let contents = self.until("the browser", |screen| {
@@ -129,7 +135,7 @@ impl Terminal {
     }
 
     /// Marks files by the key in the footer, and waits until the browser counts them.
-    pub fn mark(&mut self, names: &[&str]) {
+    pub(crate) fn mark(&mut self, names: &[&str]) {
         let key = self.printed_key(" mark");
         for (before, name) in names.iter().enumerate() {
             self.point_at(name);
@@ -138,12 +144,12 @@ impl Terminal {
         }
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
     }
 
     /// Waits for the end of the program.
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -155,7 +161,7 @@ impl Terminal {
     }
 
     /// Waits until the program was stopped (not ended).
-    pub fn until_stopped(&self) {
+    pub(crate) fn until_stopped(&self) {
         let deadline = Instant::now() + PATIENCE;
         let options = WaitOptions::UNTRACED | WaitOptions::NOHANG;
         loop {
@@ -168,7 +174,7 @@ impl Terminal {
     }
 
     /// Changes the size of the terminal.
-    pub fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let cells = |n| NonZeroU16::new(n).unwrap();
         self.screen.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         let master = self.master.as_ref().unwrap();
@@ -176,14 +182,14 @@ impl Terminal {
     }
 
     /// Returns whether the terminal edits and echoes lines.
-    pub fn is_cooked(&self) -> bool {
+    pub(crate) fn is_cooked(&self) -> bool {
         let master = self.master.as_ref().unwrap();
         let flags = format!("{:?}", master.get_termios().unwrap().local_flags);
         flags.contains("ICANON") && flags.contains("ECHO")
     }
 
     /// Checks that the terminal is restored for a shell.
-    pub fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         self.until("the shell's own screen and cursor", |screen| {
             !screen.alternate_screen()
                 && !screen.hide_cursor()

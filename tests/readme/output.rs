@@ -12,7 +12,7 @@ const DIGEST: usize = 8;
 
 /// # Panics
 /// The lines are not what the page shows.
-pub fn assert_matches<S: AsRef<str>>(shown: &[S], lines: &[&str], place: &str) {
+pub(crate) fn assert_matches<S: AsRef<str>>(shown: &[S], lines: &[&str], place: &str) {
     let pattern: Vec<String> = shown.iter().map(|line| normalised(line.as_ref())).collect();
     let real: Vec<String> = lines.iter().map(|line| normalised(line)).collect();
     let shown: Vec<&str> = shown.iter().map(AsRef::as_ref).collect();

@@ -2,7 +2,7 @@
 
 /// What the comment before a block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Run {
+pub(crate) enum Run {
     Foreground { exit_code: i32 },
     Background,
     Not { reason: String },
@@ -10,14 +10,14 @@ pub enum Run {
 
 /// A command and the output that the page shows for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub line: String,
     pub output: Vec<String>,
 }
 
 /// A `console` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub(crate) struct Block {
     pub page: String,
     /// Line of the opening fence, counted from 1.
     pub line: usize,
@@ -27,7 +27,7 @@ pub struct Block {
 
 impl Block {
     /// Returns `PAGE:LINE`, for messages.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.page, self.line)
     }
 }
@@ -39,7 +39,7 @@ const NO_COMMANDS: [&str; 3] = ["toml", "text", "json"];
 ///
 /// # Panics
 /// A block has no language, an unknown one, or no comment that says whether to run it.
-pub fn blocks(page: &str, text: &str) -> Vec<Block> {
+pub(crate) fn blocks(page: &str, text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut last_text = "";
     let mut lines = text.lines().enumerate();

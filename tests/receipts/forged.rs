@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use upseal::crypto::identity::Identity;
-use upseal::crypto::receipt::{Entry, Fate, Reason, Request, Statement, salted};
-use upseal::crypto::receipt_key::ReceiptKey;
-use upseal::digest::Digest;
 use upseal::event::{Command, Dialect, FaultKind, Named, State, Variant};
-use upseal::net::connection::Connection;
-use upseal::net::service::Policy;
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Start, UploadError};
-use upseal::transfer::Options;
-use upseal::trust::known::KnownServers;
+use upseal::testing::receipt::{Entry, Fate, Reason, ReceiptKey, Request, Statement, salted};
+use upseal::{
+    Confirmation, Connection, Digest, Identity, Interrupter, KnownServers, Options, Policy, Start, Tcp,
+    UploadError,
+};
 
 use super::{anchor, sent};
 use crate::common::{Client, Host, IDENTITY, PATIENCE, Peer, fixtures, listen, message, words};
@@ -147,7 +142,7 @@ fn receipts_cannot_be_forged() {
         (
             "signed by another server",
             forged(&|_, statement| {
-                let (stranger, _) = upseal::crypto::authority::throwaway().unwrap();
+                let (stranger, _) = upseal::testing::crypto::throwaway().unwrap();
                 let text = statement.to_text();
                 let signature = stranger.receipt_key().unwrap().sign(text.as_bytes()).unwrap();
                 (text, signature)
@@ -215,7 +210,7 @@ fn a_receipt_key_is_the_servers_by_the_word_of_the_ca() {
 fn the_certificate_beside_the_statement_is_that_of_the_server_that_proved_itself() {
     let (stranger, key) = (fixtures("receipts/same-subject.crt"), receipt_key());
     let stranger = std::fs::read(stranger).unwrap();
-    let named = upseal::trust::key(&stranger).unwrap().fingerprint();
+    let named = upseal::testing::trust::key(&stranger).unwrap().fingerprint();
     let consistent = |_: &Request, statement: &Statement| {
         let text = Statement { key: named, ..statement.clone() }.to_text();
         (text.clone(), sign(&text))

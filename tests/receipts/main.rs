@@ -11,14 +11,9 @@ mod saved;
 
 use common::{Client, Files, Host, IDENTITY, PATIENCE, Peer, ca, contents, listen, message, noise};
 use program::{Home, events};
-use upseal::crypto::receipt::{Fate, Reason, Receipt, Request, salted, verify};
-use upseal::digest::Digest;
 use upseal::event::{Dialect, FaultKind, State, Variant};
-use upseal::meter::Meter;
-use upseal::net::connection::Connection;
-use upseal::net::stream::{Interrupter, Tcp};
-use upseal::net::upload::{Confirmation, Content, Start, Upload};
-use upseal::trust::Anchor;
+use upseal::testing::receipt::{Fate, Reason, Receipt, Request, salted, verify};
+use upseal::{Anchor, Confirmation, Connection, Content, Digest, Interrupter, Meter, Start, Tcp, Upload};
 
 fn anchor() -> Anchor {
     Anchor::load(&ca()).unwrap()

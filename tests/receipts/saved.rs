@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rustix::process::Signal;
-use upseal::crypto::receipt::Receipt;
 use upseal::event::{Dialect, Variant};
-use upseal::history::{Direction, Entry as Row, Filter, History, Outcome, PendingReceipt, Sent};
+use upseal::testing::history::{Direction, Entry as Row, Filter, History, Outcome, PendingReceipt, Sent};
+use upseal::testing::receipt::Receipt;
 
 use crate::common::{Peer, ca, contents, fixtures};
 use crate::program::{Home, events, words as line};
@@ -75,7 +75,7 @@ fn a_receipt_is_kept_and_verified_offline() {
     assert!(forged.code == Some(4) && forged.out.contains("FAIL  signature"), "{forged:?}");
     let forged = forge("\nkey ", "\nkey 00");
     assert_eq!(forged.code, Some(2), "{forged:?}");
-    let (stranger, other_ca) = upseal::crypto::authority::throwaway().unwrap();
+    let (stranger, other_ca) = upseal::testing::crypto::throwaway().unwrap();
     std::fs::write(home.path("other.crt"), &other_ca).unwrap();
     let forged = verify("a.txt", "kept/a.txt.receipt", "other.crt");
     assert!(forged.code == Some(4) && forged.out.contains("FAIL  certificate"), "{forged:?}");

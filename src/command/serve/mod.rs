@@ -36,7 +36,7 @@ use crate::trust::{Anchor, facts};
 ///
 /// # Errors
 /// It could not start, each with its exit code.
-pub fn run(args: &Serve) -> Result<u8, Fault> {
+pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
     let paddings = accepted_paddings(args);

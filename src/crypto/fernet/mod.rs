@@ -9,7 +9,7 @@
 //! unverified until the HMAC was checked; only then the padding of the last block is examined and its plaintext
 //! emitted. The time in a token is displayed, never enforced, because peers' clocks differ.
 
-pub mod kernel;
+pub(crate) mod kernel;
 mod opener;
 mod sealer;
 
@@ -39,7 +39,7 @@ pub fn token_len(plain_len: u64) -> Option<u64> {
 
 /// Returns the length of the raw token for a plaintext of this length; `None` beyond 2^64.
 #[must_use]
-pub fn raw_token_len(plain_len: u64) -> Option<u64> {
+pub(crate) fn raw_token_len(plain_len: u64) -> Option<u64> {
     let cipher_len = (plain_len / BLOCK as u64).checked_add(1)?.checked_mul(BLOCK as u64)?;
     cipher_len.checked_add((IV_LEN + TAG_LEN) as u64)
 }

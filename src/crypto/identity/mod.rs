@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
 use super::challenge;
-pub use super::key_files::{
+pub(crate) use super::key_files::{
     CA_FILE, CA_PRIVATE_KEY_FILE, CERTIFICATE_FILE, IdentityError, KEY_BITS, PRIVATE_KEY_FILE,
 };
 use super::key_files::{private_key, read};
@@ -23,7 +23,7 @@ use super::session_key::{self, SessionKey};
 use crate::event::Padding;
 
 /// Maximum number of blocks from which a session key is read. One known client sends three, two of them empty.
-pub const KEY_PIECES: usize = 4;
+pub(crate) const KEY_PIECES: usize = 4;
 
 /// Result of unwrapping the session key of a MODE 4.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! operation, `EM`, and returns whether the padding is valid, and the length of the message, which is at the end.
 //! Nothing here branches or indexes on either (RFC 8017, sections 7.1.2 and 7.2.2, and their warnings).
 
-pub mod probe;
+pub(crate) mod probe;
 
 use rsa::sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
@@ -161,7 +161,7 @@ pub(super) struct Unpadded {
 
 impl Unpadded {
     /// Returns the message. This reveals its length.
-    pub fn message(&self) -> &[u8] {
+    pub(super) fn message(&self) -> &[u8] {
         &self.block[self.block.len() - self.len as usize..]
     }
 
@@ -189,7 +189,7 @@ pub(super) struct Both {
 
 impl Both {
     /// Evaluates these paddings of `EM`. The others are invalid, whatever `EM` contains.
-    pub fn of(em: Zeroizing<Vec<u8>>, paddings: Paddings) -> Self {
+    pub(super) fn of(em: Zeroizing<Vec<u8>>, paddings: Paddings) -> Self {
         let k = em.len();
         match (paddings.oaep, paddings.pkcs1v15) {
             (true, true) => Self { oaep: oaep(em.clone()), pkcs1v15: pkcs1v15(em) },
@@ -200,13 +200,13 @@ impl Both {
     }
 
     /// Returns OAEP's result if it is valid, otherwise that of PKCS #1 v1.5.
-    pub fn either(self) -> Unpadded {
+    pub(super) fn either(self) -> Unpadded {
         let other = !self.oaep.valid;
         self.oaep.or(other, &self.pkcs1v15)
     }
 
     /// Returns the result of one padding.
-    pub fn only(self, padding: Padding) -> Unpadded {
+    pub(super) fn only(self, padding: Padding) -> Unpadded {
         match padding {
             Padding::Oaep => self.oaep,
             Padding::Pkcs1v15 => self.pkcs1v15,

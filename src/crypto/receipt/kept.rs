@@ -25,7 +25,7 @@ use crate::digest::Digest;
 /// First line.
 const HEAD: &str = "upseal receipt 1";
 /// Length in bytes of the longest receipt that is read.
-pub const RECEIPT_MAX: u64 = 1 << 20;
+pub(crate) const RECEIPT_MAX: u64 = 1 << 20;
 
 /// A statement with its proof.
 #[derive(Debug, Clone, PartialEq, Eq)]

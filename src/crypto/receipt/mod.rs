@@ -29,17 +29,18 @@ use rsa::traits::SignatureScheme as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use self::kept::{Certificates, NotAReceipt, RECEIPT_MAX, Receipt};
+pub use self::kept::Receipt;
+pub(crate) use self::kept::{Certificates, RECEIPT_MAX};
 use super::SealError;
 use super::server_key::ServerKey;
 use crate::digest::Digest;
 use crate::event::{Named, Padding, Variant};
 
 /// Length in bytes of the salt in a receipt's signature; never that of a reply to MODE 3.
-pub const SIGNATURE_SALT: usize = 32;
+pub(crate) const SIGNATURE_SALT: usize = 32;
 
 /// Maximum number of files in one request.
-pub const MAX_FILES: u64 = 256;
+pub(crate) const MAX_FILES: u64 = 256;
 
 /// First line of a request.
 const REQUEST: &str = "upseal/1 receipt";
@@ -59,7 +60,7 @@ const NAME_MAX: usize = 255;
 const ENCODED: usize = 3;
 
 /// Salt of the digests in one receipt, which makes them unguessable. Secret until the receipt is saved.
-pub type Salt = Zeroizing<[u8; 32]>;
+pub(crate) type Salt = Zeroizing<[u8; 32]>;
 
 /// A request for the receipts of some files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -390,7 +391,7 @@ pub fn salted(salt: Option<&[u8; 32]>, file: Digest) -> Digest {
 /// content, never for open content. Nothing else distinguishes the two forms, and the salt is not signed. Without
 /// this rule, a salted digest could be presented as that of a file of 64 bytes.
 #[must_use]
-pub const fn is_fitting(protocol: Variant, is_salted: bool) -> bool {
+pub(crate) const fn is_fitting(protocol: Variant, is_salted: bool) -> bool {
     protocol.is_secret() == is_salted
 }
 

@@ -11,17 +11,17 @@ use rsa::RsaPrivateKey;
 use rsa::traits::PublicKeyParts as _;
 
 use super::certificate::Certificate;
-pub use super::key_files::RECEIPT_BITS_MIN;
+pub(crate) use super::key_files::RECEIPT_BITS_MIN;
 use super::key_files::{self, IdentityError};
 use super::rsa_batch::PrivateBatch;
 use super::server_key::ServerKey;
 use super::{challenge, receipt, same_name};
 
 /// File name of the receipt key's certificate.
-pub const RECEIPT_CERTIFICATE_FILE: &str = "receipt_signed.crt";
+pub(crate) const RECEIPT_CERTIFICATE_FILE: &str = "receipt_signed.crt";
 
 /// File name of the receipt key's private key.
-pub const RECEIPT_PRIVATE_KEY_FILE: &str = "receipt_private_key.pem";
+pub(crate) const RECEIPT_PRIVATE_KEY_FILE: &str = "receipt_private_key.pem";
 
 /// A private key for receipts, zeroized on drop, and its certificate.
 pub struct ReceiptKey {

@@ -35,14 +35,14 @@ use super::receipt_key::{RECEIPT_BITS_MIN, RECEIPT_PRIVATE_KEY_FILE};
 use super::server_key::ServerKey;
 
 /// File name of the request (the assignment's name).
-pub const REQUEST_FILE: &str = "server.csr";
+pub(crate) const REQUEST_FILE: &str = "server.csr";
 
 /// File name of the request for the receipt key's certificate.
-pub const RECEIPT_REQUEST_FILE: &str = "receipt.csr";
+pub(crate) const RECEIPT_REQUEST_FILE: &str = "receipt.csr";
 
 /// Why a request is not signed.
 #[derive(Debug, thiserror::Error)]
-pub enum RequestError {
+pub(crate) enum RequestError {
     /// The file is not a certificate request in PEM.
     #[error("it is not a certificate request in PEM: {why}")]
     NotARequest {
@@ -79,7 +79,7 @@ pub enum RequestError {
 
 /// Creates a key of `bits` bits and a request for `CN=common_name`, and writes both into `dir`, which is created
 /// (0700) if it is missing. The key gets mode 0600. If one of the two files exists, none is written.
-pub fn csr(dir: &Path, common_name: &str, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
+pub(crate) fn csr(dir: &Path, common_name: &str, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
     write_request(Purpose::Server, [PRIVATE_KEY_FILE, REQUEST_FILE].map(|name| dir.join(name)), bits, || {
         name(common_name)
     })
@@ -90,7 +90,7 @@ pub fn csr(dir: &Path, common_name: &str, bits: usize) -> Result<Vec<PathBuf>, I
 ///
 /// # Errors
 /// The server has neither a certificate nor a request, a file exists already, or the size is not supported.
-pub fn receipt_csr(dir: &Path, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
+pub(crate) fn receipt_csr(dir: &Path, bits: usize) -> Result<Vec<PathBuf>, IdentityError> {
     if bits < RECEIPT_BITS_MIN {
         return Err(IdentityError::ReceiptKeySize { bits });
     }
@@ -165,7 +165,7 @@ fn request(purpose: Purpose, subject: Name, key: RsaPrivateKey) -> Result<String
 ///
 /// # Errors
 /// The request's signature is invalid, or its key or name does not fit its purpose.
-pub fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, RequestError> {
+pub(crate) fn sign(request: &[u8], authority: &Authority, days: u32) -> Result<String, RequestError> {
     let request = parse(request)?;
     let public = request.info.public_key.to_der().map_err(issue)?;
     let key = ServerKey::from_spki(&public)
@@ -233,12 +233,12 @@ fn verify(request: &CertReq, key: &ServerKey) -> Result<(), RequestError> {
 }
 
 /// Reads a request from a file.
-pub fn load(path: &Path) -> Result<Vec<u8>, IdentityError> {
+pub(crate) fn load(path: &Path) -> Result<Vec<u8>, IdentityError> {
     read(path).map(|bytes| bytes.to_vec())
 }
 
 /// Writes a signed certificate. An existing file is an error.
-pub fn write_certificate(path: &Path, pem: &str) -> Result<(), IdentityError> {
+pub(crate) fn write_certificate(path: &Path, pem: &str) -> Result<(), IdentityError> {
     write_new(path, pem, 0o644).map_err(|why| match why.kind() {
         std::io::ErrorKind::AlreadyExists => IdentityError::Exists { path: path.into() },
         _ => IdentityError::Unwritable { path: path.into(), why },

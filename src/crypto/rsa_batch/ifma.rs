@@ -85,7 +85,7 @@ struct Lanes<const N: usize, const L: usize, const T: usize> {
 
 impl<const N: usize, const L: usize, const T: usize> Eight<N, L, T> {
     /// Returns `None` if the processor has no AVX-512 with IFMA.
-    pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
+    pub(super) fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && 52 * L >= 64 * N + 8 && L.is_multiple_of(ROWS)) };
         // SAFETY: both features were just detected.
         available().then(|| Self(Box::new(unsafe { Lanes::new(first, second) })))

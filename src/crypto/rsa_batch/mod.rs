@@ -38,7 +38,7 @@ mod pool;
 mod portable;
 mod private;
 #[doc(hidden)]
-pub mod probe;
+pub(crate) mod probe;
 mod public;
 mod size;
 mod worker;

@@ -6,17 +6,17 @@ use parking_lot::Mutex;
 pub(super) struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Pool<T> {
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
     /// Takes an idle work space.
-    pub fn take(&self) -> Option<T> {
+    pub(super) fn take(&self) -> Option<T> {
         self.0.lock().pop()
     }
 
     /// Returns a work space to the pool.
-    pub fn give(&self, space: T) {
+    pub(super) fn give(&self, space: T) {
         self.0.lock().push(space);
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Modulus<const N: usize> {
 }
 
 impl<const N: usize> Modulus<N> {
-    pub fn new(n: [u64; N]) -> Self {
+    pub(super) fn new(n: [u64; N]) -> Self {
         // R − n, which is below n: its highest bit is set.
         let (one, _) = sub(&[0; N], &n);
         let mut modulus = Self { n0: negative_inverse(n[0]), one, rr: [0; N], n };
@@ -35,7 +35,7 @@ impl<const N: usize> Modulus<N> {
     }
 
     /// Returns 2^bits mod n.
-    pub fn power_of_two(&self, bits: usize) -> [u64; N] {
+    pub(super) fn power_of_two(&self, bits: usize) -> [u64; N] {
         self.leave(&self.shifted_one(bits))
     }
 
@@ -52,12 +52,12 @@ impl<const N: usize> Modulus<N> {
     }
 
     /// Returns x R mod n, of any N limbs x.
-    pub fn enter(&self, x: &[u64; N]) -> [u64; N] {
+    pub(super) fn enter(&self, x: &[u64; N]) -> [u64; N] {
         self.multiply(x, &self.rr)
     }
 
     /// Returns x R^−1 mod n.
-    pub fn leave(&self, x: &[u64; N]) -> [u64; N] {
+    pub(super) fn leave(&self, x: &[u64; N]) -> [u64; N] {
         let mut one = [0; N];
         one[0] = 1;
         self.multiply(x, &one)
@@ -66,7 +66,7 @@ impl<const N: usize> Modulus<N> {
     /// Returns a b R^−1 mod n. One factor is below n, the other may be any N limbs: the sum before the subtraction is
     /// below (R n + R n) / R.
     #[inline]
-    pub fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
+    pub(super) fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut t = [0; N];
         let mut top = 0;
         for digit in *b {
@@ -90,7 +90,7 @@ impl<const N: usize> Modulus<N> {
 
     /// Returns (low + high R) R^−1 mod n, of a number below n R.
     #[inline]
-    pub fn divide(&self, mut low: [u64; N], mut high: [u64; N]) -> [u64; N] {
+    pub(super) fn divide(&self, mut low: [u64; N], mut high: [u64; N]) -> [u64; N] {
         let mut top = 0;
         for i in 0..N {
             let m = low[i].wrapping_mul(self.n0);
@@ -112,7 +112,7 @@ impl<const N: usize> Modulus<N> {
 
     /// Returns x^exponent in Montgomery's form, for a secret exponent of 64 N bits.
     #[inline(never)]
-    pub fn power(&self, x: &[u64; N], exponent: &[u64; N]) -> [u64; N] {
+    pub(super) fn power(&self, x: &[u64; N], exponent: &[u64; N]) -> [u64; N] {
         let mut table = [[0; N]; 1 << WINDOW];
         table[0] = self.one;
         table[1] = *x;
@@ -131,7 +131,7 @@ impl<const N: usize> Modulus<N> {
     }
 
     /// Returns x^exponent of a number x < n, for a public odd exponent; neither is in Montgomery's form.
-    pub fn public_power(&self, x: &[u64; N], exponent: u32) -> [u64; N] {
+    pub(super) fn public_power(&self, x: &[u64; N], exponent: u32) -> [u64; N] {
         let base = self.enter(x);
         let mut y = base;
         for bit in (1..exponent.ilog2()).rev() {

@@ -37,7 +37,13 @@ pub(super) struct Parts<const H: usize, const W: usize> {
 
 impl<const H: usize, const W: usize> Parts<H, W> {
     /// Requires n = p q; both primes must have their highest bit set, and differ.
-    pub fn new(n: [u64; W], e: u32, p: [u64; H], q: [u64; H], exponents: ([u64; H], [u64; H])) -> Self {
+    pub(super) fn new(
+        n: [u64; W],
+        e: u32,
+        p: [u64; H],
+        q: [u64; H],
+        exponents: ([u64; H], [u64; H]),
+    ) -> Self {
         let mut two = [0; H];
         two[0] = 2;
         let inverting = (sub(&p, &two).0, sub(&q, &two).0);
@@ -118,7 +124,7 @@ pub(super) struct Makers<const H: usize, const W: usize> {
 }
 
 impl<const H: usize, const W: usize> Worker<H, W> {
-    pub fn new(parts: Arc<Parts<H, W>>, makers: Makers<H, W>, backend: Backend) -> Self {
+    pub(super) fn new(parts: Arc<Parts<H, W>>, makers: Makers<H, W>, backend: Backend) -> Self {
         Self {
             halves: (makers.halves)(&parts.p, &parts.q, backend),
             public: (makers.public)(&parts.n, parts.e, backend),
@@ -129,7 +135,7 @@ impl<const H: usize, const W: usize> Worker<H, W> {
     }
 
     /// Computes c^d mod n of each number, in place; each is below n. After an error the numbers are meaningless.
-    pub fn decrypt(&mut self, numbers: &mut [[u64; W]]) -> Result<(), BatchError> {
+    pub(super) fn decrypt(&mut self, numbers: &mut [[u64; W]]) -> Result<(), BatchError> {
         let blocks = numbers.to_vec();
         for group in numbers.chunks_mut(LANES) {
             self.group(group)?;

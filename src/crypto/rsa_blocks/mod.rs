@@ -134,7 +134,7 @@ pub fn open_blocks(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Ve
 /// unpaddings. Only `finish` reports an invalid block. From the first invalid block on, every block counts as full,
 /// whatever it contains, so that the end of the body ([`counted`](Self::counted)) does not depend on what a later
 /// block decrypts to.
-pub struct BlockOpener {
+pub(crate) struct BlockOpener {
     identity: Arc<Identity>,
     /// Paddings that may be evaluated.
     paddings: Paddings,
@@ -160,7 +160,7 @@ pub struct BlockOpener {
 impl BlockOpener {
     /// Creates an opener for one file that may have these paddings.
     #[must_use]
-    pub fn new(identity: Arc<Identity>, paddings: Paddings, digest: FileDigest) -> Self {
+    pub(crate) fn new(identity: Arc<Identity>, paddings: Paddings, digest: FileDigest) -> Self {
         let pending = Vec::with_capacity(identity.modulus_bytes());
         Self {
             identity,
@@ -180,19 +180,13 @@ impl BlockOpener {
 
     /// Returns the paddings that are evaluated.
     #[must_use]
-    pub const fn paddings(&self) -> Paddings {
+    pub(crate) const fn paddings(&self) -> Paddings {
         self.paddings
-    }
-
-    /// Returns the padding of this file; `None` before the first block, and if that had none of the accepted ones.
-    #[must_use]
-    pub const fn locked_padding(&self) -> Option<Padding> {
-        self.locked
     }
 
     /// Returns the maximum plaintext length of the next block.
     #[must_use]
-    pub fn block_max(&self) -> usize {
+    pub(crate) fn block_max(&self) -> usize {
         let k = self.identity.modulus_bytes();
         match self.locked {
             Some(padding) => padding::message_max(k, padding),
@@ -203,30 +197,30 @@ impl BlockOpener {
     /// Returns the plaintext length so far, for the end of the body. The first invalid block and every block after it
     /// count as full.
     #[must_use]
-    pub const fn counted(&self) -> u64 {
+    pub(crate) const fn counted(&self) -> u64 {
         self.counted
     }
 
     /// Returns whether the last block was not full, which ends a file in framing E. An invalid block counts as full.
     #[must_use]
-    pub const fn last_block_was_short(&self) -> bool {
+    pub(crate) const fn last_block_was_short(&self) -> bool {
         self.last_was_short
     }
 
     /// Returns whether the last block was valid and empty.
     #[must_use]
-    pub const fn last_block_was_empty(&self) -> bool {
+    pub(crate) const fn last_block_was_empty(&self) -> bool {
         self.last_was_empty
     }
 
     /// Returns, once, whether a block was examined for PKCS #1 v1.5 and did not conform, which is what an attacker
     /// asks a padding oracle. Only the first such block of a file has an effect, so there is at most one.
-    pub const fn take_miss(&mut self) -> bool {
+    pub(crate) const fn take_miss(&mut self) -> bool {
         std::mem::replace(&mut self.missed, false)
     }
 
     /// Appends the content of the next block.
-    pub fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
+    pub(crate) fn absorb(&mut self, block: Opened, out: &mut Vec<u8>) {
         let first = self.seen == 0;
         self.seen = self.seen.saturating_add(self.identity.modulus_bytes() as u64);
         if bool::from(self.wrong) {
@@ -316,7 +310,7 @@ impl Open for BlockOpener {
 
 /// Whether a body without a hello looks like CP1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
+pub(crate) enum Guess {
     /// Its blocks have a padding.
     Sealed,
     /// No padding was found.
@@ -333,7 +327,7 @@ pub enum Guess {
 /// of PKCS #1 v1.5, which one random block in about 2^17 has. Only paddings in `paddings` are examined. If this
 /// machine fails, the blocks are taken for CP1, so that the body is refused rather than stored as AP.
 #[must_use]
-pub fn guess(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Guess {
+pub(crate) fn guess(identity: &Identity, paddings: Paddings, blocks: &[u8]) -> Guess {
     let (mut oaep, mut pkcs1v15) = (Choice::from(0), Choice::from(1));
     let some = blocks.len().min(TELLING_BLOCKS * identity.modulus_bytes());
     let opened = open_blocks(identity, paddings, &blocks[..some]);

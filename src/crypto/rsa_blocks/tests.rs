@@ -121,11 +121,11 @@ fn a_short_block_is_told_from_a_full_one() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
         let mut opener = opener(&RSA_1024, Paddings::EITHER);
         let mut out = Vec::new();
-        assert_eq!(opener.locked_padding(), None);
+        assert_eq!(opener.locked, None);
         for (len, short) in [(max, false), (max - 1, true), (max, false), (0, true), (max, false)] {
             opener.open(&sealed(&RSA_1024, padding, &random(len)), &mut out).unwrap();
             assert_eq!(opener.last_block_was_short(), short, "{padding} {len}");
-            assert_eq!(opener.locked_padding(), Some(padding));
+            assert_eq!(opener.locked, Some(padding));
         }
         opener.finish(&mut out).unwrap();
     }
@@ -169,7 +169,7 @@ fn a_bad_first_block_is_never_forgiven() {
     let mut opener = opener(&RSA_1024, Paddings::EITHER);
     let mut out = Vec::new();
     opener.open(&body, &mut out).unwrap();
-    assert_eq!(opener.locked_padding(), None);
+    assert_eq!(opener.locked, None);
     assert_eq!(opener.finish(&mut out), Err(OpenError::Rejected));
 }
 
@@ -415,7 +415,7 @@ fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
         opener.absorb(block, &mut out);
     }
     assert!(opener.last_block_was_short());
-    assert_eq!(opener.locked_padding(), Some(Padding::Oaep));
+    assert_eq!(opener.locked, Some(Padding::Oaep));
     opener.finish(&mut out).unwrap();
     assert_eq!(out, plain);
 }

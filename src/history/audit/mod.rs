@@ -18,7 +18,7 @@ use crate::messages::escape;
 
 /// What a receipt says about a row's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receipt {
+pub(crate) enum Receipt {
     /// The file has no receipt.
     None,
     /// The receipt agrees with the row.
@@ -31,7 +31,7 @@ pub enum Receipt {
 
 /// A finding about one file; displayed in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// File name in the store; may not be UTF-8.
     pub name: OsString,
     /// Kind of the finding.
@@ -40,7 +40,7 @@ pub struct Finding {
 
 /// Kind of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// The file is missing, or something else has its name.
     Gone,
     /// The size differs.
@@ -85,7 +85,7 @@ pub enum What {
 impl What {
     /// Returns the word that stands for it in `--json`.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
             Self::Size { .. } => "size",
@@ -134,7 +134,7 @@ impl fmt::Display for Finding {
 
 /// Totals of an audit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Files with a row that were compared, or could not be.
     pub files: usize,
     /// Receipts that were compared with rows.
@@ -147,7 +147,7 @@ pub struct Summary {
 
 impl Summary {
     /// Adds a finding.
-    pub const fn count(&mut self, what: &What) {
+    pub(crate) const fn count(&mut self, what: &What) {
         match what {
             What::Unreadable { .. } => self.unreadable += 1,
             _ => self.differing += 1,
@@ -160,7 +160,7 @@ impl Summary {
 ///
 /// # Errors
 /// The folder cannot be listed, or the history fails. An error about one file is a finding.
-pub fn run(
+pub(crate) fn run(
     history: &History,
     store: &Path,
     receipt: &dyn Fn(&Entry) -> Receipt,
@@ -225,7 +225,12 @@ fn explain(what: What, announced: &[Announced], name: &OsStr, store: &Path) -> W
 ///
 /// # Errors
 /// The file cannot be read, or the history fails.
-pub fn accept(history: &History, store: &Path, name: &str, now_ms: i64) -> Result<Recovered, HistoryError> {
+pub(crate) fn accept(
+    history: &History,
+    store: &Path,
+    name: &str,
+    now_ms: i64,
+) -> Result<Recovered, HistoryError> {
     let store = store_path(store)?;
     let path = store.join(name);
     let content = folder::read(&path).map_err(|why| HistoryError::Store { path, why })?;

@@ -17,11 +17,11 @@
 use super::wire::{Mode, WORD, read_word};
 
 /// Letters that one known client puts behind a length of 3, as a terminator.
-pub const LETTERS: &[u8] = b"end";
+pub(crate) const LETTERS: &[u8] = b"end";
 
 /// What follows the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behind {
+pub(crate) enum Behind {
     /// Not known yet.
     Unknown,
     /// Silence, for longer than a message may be interrupted.
@@ -32,7 +32,7 @@ pub enum Behind {
 
 /// Meaning of the first bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Too few bytes to decide.
     More,
     /// The length of one more block.
@@ -45,7 +45,7 @@ pub enum Next {
 
 /// Returns the meaning of the bytes behind pairs, for a server whose modulus has `k` bytes.
 #[must_use]
-pub fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
+pub(crate) fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
     let short = if behind == Behind::End { Next::Mode } else { Next::More };
     let Some(value) = read_word(bytes) else { return short };
     let rest = &bytes[WORD..];

@@ -25,7 +25,7 @@ use crate::event::{Framing, Terminator};
 
 /// Error in the bytes of a CP1 body: they fit no framing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FramingError {
+pub(crate) enum FramingError {
     /// Neither pairs nor whole blocks.
     #[error("CP1 body of {m1} bytes is no multiple of the block length {k}, and no block length follows")]
     NoWholeBlocks {
@@ -54,7 +54,7 @@ pub enum FramingError {
 
 /// Meaning of the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Too few to decide; read more.
     More,
     /// Framing; skip this many bytes.
@@ -96,7 +96,7 @@ enum Shape {
 
 /// A CP1 body that is being read.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     m1: u64,
     k: u64,
     /// Framing that the hello named; `None`: the bytes must decide.
@@ -109,7 +109,7 @@ impl Body {
     /// Begins a body that announced `m1`, for a server whose modulus has `k` bytes (k ≥ 8). `framing`: as the client's hello
     /// named it.
     #[must_use]
-    pub fn new(m1: u64, k: u64, framing: Option<Framing>) -> Self {
+    pub(crate) fn new(m1: u64, k: u64, framing: Option<Framing>) -> Self {
         let more = Continuation::Blocks { k };
         let (shape, continuation) = match (m1, framing) {
             (TERMINATOR, _) => (Shape::Over, Continuation::No),
@@ -133,7 +133,7 @@ impl Body {
 
     /// Begins one more block of the file before, after its length was read in the place of a MODE.
     #[must_use]
-    pub const fn one_more_block(k: u64) -> Self {
+    pub(crate) const fn one_more_block(k: u64) -> Self {
         Self {
             m1: k,
             k,
@@ -145,14 +145,14 @@ impl Body {
 
     /// Returns what may stand in the place of the next MODE when this body is over.
     #[must_use]
-    pub const fn continuation(&self) -> Continuation {
+    pub(crate) const fn continuation(&self) -> Continuation {
         self.continuation
     }
 
     /// Returns the bytes of blocks that follow without anything between them; `None` where the framing puts a length
     /// before each block.
     #[must_use]
-    pub const fn joined(&self) -> Option<u64> {
+    pub(crate) const fn joined(&self) -> Option<u64> {
         match self.shape {
             Shape::Joined { left } => Some(left),
             _ => None,
@@ -165,7 +165,7 @@ impl Body {
     /// `here` are the bytes at hand, `plain` as in [`Body::next`], and `most` the bytes that a block can hold. Where the
     /// end is announced the pairs may be still to come; elsewhere the length of each is in `here`.
     #[must_use]
-    pub fn certain_pairs(&self, here: &[u8], plain: u64, most: usize) -> u64 {
+    pub(crate) fn certain_pairs(&self, here: &[u8], plain: u64, most: usize) -> u64 {
         match self.shape {
             Shape::Pairs { left: 0, count } => {
                 let to_end = |end: u64, a_pair: u64| Some(self.m1.checked_sub(end)?.div_ceil(a_pair.max(1)));
@@ -197,14 +197,14 @@ impl Body {
     }
 
     /// Advances by this many [certain](Self::certain_pairs) pairs.
-    pub const fn skip_pairs(&mut self, pairs: u64) {
+    pub(crate) const fn skip_pairs(&mut self, pairs: u64) {
         if let Shape::Pairs { count, .. } = &mut self.shape {
             *count += pairs;
         }
     }
 
     /// Advances by all [joined](Self::joined) blocks.
-    pub const fn skip_joined(&mut self) {
+    pub(crate) const fn skip_joined(&mut self) {
         if let Shape::Joined { left } = &mut self.shape {
             *left = 0;
         }
@@ -216,7 +216,7 @@ impl Body {
     ///
     /// # Errors
     /// [`FramingError`]; the body cannot be used afterwards.
-    pub fn next(&mut self, input: &[u8], plain: u64) -> Result<Step, FramingError> {
+    pub(crate) fn next(&mut self, input: &[u8], plain: u64) -> Result<Step, FramingError> {
         loop {
             match self.shape {
                 Shape::Over => return Ok(Step::End),
@@ -319,7 +319,7 @@ fn take(left: &mut u64, skip: usize, here: usize) -> Step {
 
 /// Form in which a client writes a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// M1, behind MODE 1; `None`: the first pair follows MODE 1.
     pub m1: Option<u64>,
     /// Whether each block has its length before it.
@@ -331,7 +331,13 @@ pub struct Layout {
 impl Layout {
     /// Returns the layout of a file of `plain` bytes in `blocks` blocks of `k` bytes. Only pairs have a `terminator`.
     #[must_use]
-    pub const fn of(framing: Framing, terminator: Terminator, plain: u64, blocks: u64, k: u64) -> Self {
+    pub(crate) const fn of(
+        framing: Framing,
+        terminator: Terminator,
+        plain: u64,
+        blocks: u64,
+        k: u64,
+    ) -> Self {
         let total = Some(blocks.saturating_mul(k));
         let m1 = match framing {
             Framing::A | Framing::F => total,
@@ -349,7 +355,7 @@ impl Layout {
     }
 
     /// Appends whole blocks to `out`, framed.
-    pub fn frame(&self, blocks: &[u8], k: usize, out: &mut Vec<u8>) {
+    pub(crate) fn frame(&self, blocks: &[u8], k: usize, out: &mut Vec<u8>) {
         if self.pairs {
             for block in blocks.chunks(k) {
                 out.extend_from_slice(&word(k as u64));

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-pub use self::limits::Limits;
+pub(crate) use self::limits::Limits;
 use super::wire::{Part, WORD, WireError, checked_length, read_word};
 use crate::crypto::receipt::Request;
 use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
@@ -32,18 +32,18 @@ const PREFIX: &[u8] = b"upseal/1 ";
 const TLS_SPACES: usize = 64;
 
 /// Bytes of a hello to an unknown server.
-pub const HELLO: usize = 128;
+pub(crate) const HELLO: usize = 128;
 /// Bytes of a hello to a server whose key is known to have 2048 bits: as many as its signature has, because one known
 /// server sends the message's length in the place of the signature's.
-pub const LONG_HELLO: usize = 256;
+pub(crate) const LONG_HELLO: usize = 256;
 /// Random bytes in a hello of 128 bytes, each written as two hexadecimal digits.
 pub const HELLO_RANDOM: usize = (HELLO - 16) / 2;
 /// Random bytes in a hello of 256 bytes.
-pub const LONG_HELLO_RANDOM: usize = (LONG_HELLO - 16) / 2;
+pub(crate) const LONG_HELLO_RANDOM: usize = (LONG_HELLO - 16) / 2;
 
 /// Returns the number of random bytes in the hello to a server whose known key has `known_bits` bits.
 #[must_use]
-pub const fn hello_random(known_bits: Option<usize>) -> usize {
+pub(crate) const fn hello_random(known_bits: Option<usize>) -> usize {
     match known_bits {
         Some(2048) => LONG_HELLO_RANDOM,
         _ => HELLO_RANDOM,
@@ -181,7 +181,7 @@ const TIMESTAMP: std::ops::Range<usize> = 16..24;
 /// Returns the line before the PEM in our server's answer to a hello. It is not signed, so it may choose conveniences,
 /// never security.
 #[must_use]
-pub fn server_line(gives_receipts: bool, idle_seconds: u64, limits: &Limits) -> String {
+pub(crate) fn server_line(gives_receipts: bool, idle_seconds: u64, limits: &Limits) -> String {
     format!("{SERVER}receipts={} idle={idle_seconds}{limits}\n", u8::from(gives_receipts))
 }
 
@@ -206,7 +206,7 @@ pub enum ReceiptOffer {
 /// Parses the line before the PEM: whether this server gives receipts. The line is not signed, so an attacker can remove
 /// it; the list of known servers notices its absence.
 #[must_use]
-pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
+pub(crate) fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
     let mut words = server_words(certificate).peekable();
     match (words.peek().is_some(), words.any(|word| word == "receipts=1")) {
         (false, _) => ReceiptOffer::Unmentioned,
@@ -217,7 +217,7 @@ pub fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
 
 /// Reason why our server does not sign a message: the signature could be used elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Unsignable {
+pub(crate) enum Unsignable {
     /// Begins with `upseal/` and is neither a hello nor a receipt request.
     #[error("message to sign begins with `upseal/` and is no hello and no receipt request")]
     Reserved,
@@ -231,7 +231,7 @@ pub enum Unsignable {
 ///
 /// # Errors
 /// [`Unsignable`].
-pub fn check_signable(message: &[u8]) -> Result<(), Unsignable> {
+pub(crate) fn check_signable(message: &[u8]) -> Result<(), Unsignable> {
     let ours = || Offer::parse(message).is_some() || Request::parse(message).is_some();
     if message.starts_with(b"upseal/") && !ours() {
         return Err(Unsignable::Reserved);

@@ -200,6 +200,6 @@ impl Session<'_> {
 
 /// Returns whether a file is a lane of a race (`race-cp1-NAME`), which is measured and not kept.
 #[must_use]
-pub fn is_race(name: &str) -> bool {
+pub(crate) fn is_race(name: &str) -> bool {
     ["race-plain-", "race-ap-", "race-cp1-", "race-cp2-"].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -18,7 +18,7 @@ use self::body::Slot;
 use self::current::Current;
 use self::detect::Speaks;
 use self::failed::{Failed, FailedFile};
-pub use self::file::is_race;
+pub(crate) use self::file::is_race;
 use self::history::Own;
 use self::proof::Agreed;
 use self::publishing::Committed;
@@ -51,7 +51,7 @@ mod room;
 mod tests;
 
 /// Longest silence between two messages: a person may choose files in between.
-pub const IDLE_PATIENCE: Duration = Duration::from_secs(900);
+pub(crate) const IDLE_PATIENCE: Duration = Duration::from_secs(900);
 /// Longest silence inside a message or a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// Silence after which an open-ended file is published (docs/protocol.md, section CP1).

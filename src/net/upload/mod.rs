@@ -34,12 +34,14 @@ mod wait;
 
 pub use self::content::{Content, Stamp};
 pub use self::error::UploadError;
-pub use self::receipts::{Confirmation, Question, ReceiptError};
-pub use self::start::{Proven, Start, Unproven};
-pub use self::wait::Wait;
+pub use self::receipts::Confirmation;
+pub(crate) use self::receipts::{Question, ReceiptError};
+pub(crate) use self::start::Proven;
+pub use self::start::Start;
+pub(crate) use self::wait::Wait;
 
 /// Longest silence of the server while it proves itself.
-pub const PROOF_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PROOF_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest silence of the server while a file is sent.
 pub const SEND_PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes that a slow server's disk takes in a second: while it syncs, no receipt comes.

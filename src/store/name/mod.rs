@@ -9,11 +9,11 @@ use crate::digest::Digest;
 use crate::messages::{Escaped, escape};
 
 /// Longest name, in bytes, that common file systems accept.
-pub const MAX_BYTES: usize = 255;
+pub(crate) const MAX_BYTES: usize = 255;
 
 /// Number of the last numbered copy of a name, `a (99).txt`. Later copies get a digest in their names
 /// ([`FileName::marked`]), so that looking at all copies of a name has a small bound.
-pub const LAST_COPY: u32 = 99;
+pub(crate) const LAST_COPY: u32 = 99;
 
 /// Number of the last copy that earlier versions gave; a client still recognises it.
 const LAST_COPY_BEFORE: u32 = 9999;

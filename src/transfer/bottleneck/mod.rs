@@ -14,7 +14,7 @@ const LITTLE: f64 = 0.05;
 
 /// A stage of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The stage.
     pub stage: Stage,
     /// Whether the stage is the server's.
@@ -23,7 +23,7 @@ pub struct Place {
 
 /// The busiest stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bottleneck {
+pub(crate) struct Bottleneck {
     /// The stage. [`Stage::Wait`] means the server or the network, which the client cannot observe.
     pub place: Place,
     /// The part of the time that it was busy, 0 to 1.
@@ -33,20 +33,20 @@ pub struct Bottleneck {
 impl Bottleneck {
     /// Returns its name in a few words: `server's RSA`.
     #[must_use]
-    pub const fn name(&self, variant: Variant) -> &'static str {
+    pub(crate) const fn name(&self, variant: Variant) -> &'static str {
         race::bottleneck(self.place.stage, self.place.server, variant)
     }
 
     /// Returns its name with the operation: `server's RSA private operation`.
     #[must_use]
-    pub const fn full_name(&self, variant: Variant) -> &'static str {
+    pub(crate) const fn full_name(&self, variant: Variant) -> &'static str {
         race::full_bottleneck(self.place.stage, self.place.server, variant)
     }
 }
 
 /// Returns the bottleneck of a lane that has taken `micros` microseconds; `None` if no stage was busy enough.
 #[must_use]
-pub fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bottleneck> {
+pub(crate) fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bottleneck> {
     let busy = |spent: u64, workers: u32| {
         (spent as f64 / f64::from(workers.max(1)) / micros.max(1) as f64).clamp(0.0, 1.0)
     };
@@ -77,7 +77,7 @@ pub fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bottlenec
 /// open, store, wait. Both sides are added if both are known. Then `wait` is the time after the last byte; otherwise it
 /// includes the time in the socket without work, because the client cannot tell what the server did.
 #[must_use]
-pub fn shares(work: &Work, server: Option<&Work>) -> [(Stage, f64); 6] {
+pub(crate) fn shares(work: &Work, server: Option<&Work>) -> [(Stage, f64); 6] {
     let both = |of: fn(&Work) -> u64| of(work).saturating_add(server.map_or(0, of));
     let wait = work.wait_us + if server.is_some() { 0 } else { work.blocked_us };
     let spent = [

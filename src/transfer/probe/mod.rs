@@ -30,14 +30,14 @@ const PROOF_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest time that a server may take to close after such a small file.
 const FILE_PATIENCE: Duration = Duration::from_secs(5);
 /// The default of [`Request::wait`].
-pub const WAIT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
 /// The interval between two attempts to reach an absent server.
 const LOOK: Duration = Duration::from_millis(300);
 /// Bytes of a file of several blocks in either padding, for keys of up to 2048 bits; the last block is not full.
 const SEVERAL_BLOCKS: usize = 700;
 
 /// The server to probe.
-pub struct Request {
+pub(crate) struct Request {
     /// The server and its CA.
     pub target: Target,
     /// The keys of known servers.
@@ -48,7 +48,7 @@ pub struct Request {
 
 /// What a probe reports while it runs.
 #[derive(Debug)]
-pub enum News<'a> {
+pub(crate) enum News<'a> {
     /// The probe begins.
     Begins {
         /// The number of dialects that will be tried at most.
@@ -81,7 +81,7 @@ pub enum News<'a> {
 
 /// How the upload of one file ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The server gave a receipt.
     Stored,
     /// The server closed in order after MODE 2.
@@ -93,7 +93,7 @@ pub enum Answer {
 impl Answer {
     /// Returns whether the server has certainly accepted the file.
     #[must_use]
-    pub const fn is_taken(&self) -> bool {
+    pub(crate) const fn is_taken(&self) -> bool {
         matches!(self, Self::Stored | Self::Delivered)
     }
 }
@@ -107,7 +107,7 @@ enum Attempt {
 
 /// Returns every dialect that is tried, those of the most frequent servers first.
 #[must_use]
-pub fn dialects() -> Vec<Dialect> {
+pub(crate) fn dialects() -> Vec<Dialect> {
     use Framing::{A, B, C, D, E, F};
     let mut all = vec![Dialect::of(Variant::Cp2), Dialect::of(Variant::Ap)];
     let both = [Padding::Oaep, Padding::Pkcs1v15];
@@ -141,7 +141,7 @@ pub fn dialects() -> Vec<Dialect> {
 ///
 /// # Errors
 /// The server cannot be reached, is not the expected one, or this machine failed.
-pub fn run(
+pub(crate) fn run(
     request: &Request,
     stop: &Receiver<()>,
     tell: &mut dyn FnMut(&News<'_>),

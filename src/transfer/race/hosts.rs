@@ -25,7 +25,7 @@ use crate::trust::Anchor;
 const NUMBERED: u32 = 32;
 
 /// Assigns the events of the servers in this process to the lanes of a race.
-pub struct Hosts {
+pub(crate) struct Hosts {
     observer: Arc<dyn Observer>,
     /// Lanes that will send, by their local addresses.
     lanes: Mutex<HashMap<String, Expected>>,
@@ -56,7 +56,7 @@ pub(super) enum News {
 impl Hosts {
     /// Creates the hosts; events are forwarded to `observer`.
     #[must_use]
-    pub fn new(observer: Arc<dyn Observer>) -> Arc<Self> {
+    pub(crate) fn new(observer: Arc<dyn Observer>) -> Arc<Self> {
         Arc::new(Self {
             observer,
             lanes: Mutex::default(),
@@ -109,7 +109,7 @@ impl Hosts {
     }
 
     /// Stops these servers. Their sessions hold references to this, so dropping it would not stop them.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let servers = std::mem::take(&mut *self.servers.lock());
         // Dropping a server stops it and joins its sessions.
         drop(servers);

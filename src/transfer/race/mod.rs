@@ -17,8 +17,8 @@ mod pace;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-pub use self::content::{GENERATED, is_replaced, shows};
-pub use self::hosts::Hosts;
+pub(crate) use self::content::{GENERATED, is_replaced};
+pub(crate) use self::hosts::Hosts;
 
 use self::content::{Load, Topic};
 use self::curve::Recorder as Curve;
@@ -41,7 +41,7 @@ use crate::net::upload::{Content, UploadError};
 /// Each lane sends the same bytes as `race-VARIANT-NAME`, over its own connection. Its clock runs from the first byte of
 /// MODE 0 to Delivered. The time before that (creating a key for the embedded server, connecting, the proof) is not
 /// included.
-pub fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
+pub(crate) fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
     let observer = &dialer.observer;
     let topic = match Topic::of(&order.subject) {
         Ok(topic) => topic,
@@ -79,7 +79,7 @@ pub fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
 }
 
 /// Reports the result of a race that does not begin.
-pub fn call_off(observer: &dyn Observer, order: &RaceOrder, fault: &Fault) {
+pub(crate) fn call_off(observer: &dyn Observer, order: &RaceOrder, fault: &Fault) {
     let lanes = order.lanes.iter().map(|lane| LaneResult::failed(lane.dialect, fault.clone())).collect();
     let verdict = Verdict {
         name: Topic::name_of(&order.subject),

@@ -38,7 +38,7 @@ const OVERLAP_MS: i64 = 60_000;
 
 /// What was recovered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
+pub(super) struct Recovery {
     /// Files that a receipt proves to be stored.
     pub stored: usize,
     /// Files without a valid receipt.
@@ -67,7 +67,7 @@ impl fmt::Display for Recovery {
 ///
 /// # Errors
 /// The history cannot be read or written.
-pub fn run(history: &History, known: &KnownServers) -> Result<Option<Recovery>, HistoryError> {
+pub(super) fn run(history: &History, known: &KnownServers) -> Result<Option<Recovery>, HistoryError> {
     let Some(alone) = history.lock_abandoned_receipts() else { return Ok(None) };
     let asked = history.abandoned_receipts(&alone)?;
     if asked.is_empty() {

@@ -16,7 +16,7 @@ use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
 
 /// A local file that was opened for an upload.
-pub struct Source {
+pub(super) struct Source {
     /// The last part of its path, as MODE 0 sends it.
     pub name: String,
     /// The file, at its beginning.
@@ -30,7 +30,7 @@ pub struct Source {
 impl Source {
     /// Returns the file as the content of an upload.
     #[must_use]
-    pub const fn content(&self) -> Content<'_> {
+    pub(super) const fn content(&self) -> Content<'_> {
         match self.stamp {
             Some(stamp) => Content::Whole(&self.file, stamp),
             None => Content::File(&self.file),
@@ -48,7 +48,7 @@ impl Source {
     ///
     /// # Errors
     /// A [`Fault`] of kind `Local`.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
         let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
         let shown = escape(&path.to_string_lossy()).to_string();
         let Some(name) = path.file_name() else {

@@ -27,7 +27,7 @@ use crate::trust::Anchor;
 use crate::trust::known;
 
 /// Sends what waits on one route, over one connection, until nothing more waits there.
-pub struct Worker {
+pub(super) struct Worker {
     /// The uploads; shared with the control thread.
     pub queue: Arc<Mutex<Queue>>,
     /// Opens the connection and reports events.
@@ -50,7 +50,7 @@ pub struct Worker {
 
 /// What earlier workers found at a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Past {
+pub(super) enum Past {
     /// No server has answered there yet.
     New,
     /// A server has answered.
@@ -63,7 +63,7 @@ pub enum Past {
 
 /// How a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// Nothing was tried.
     Idle,
     /// The server answered.
@@ -82,7 +82,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Worker {
     /// Opens the connection and runs until it ends.
     #[must_use]
-    pub fn run(&self, route: &Route) -> Ending {
+    pub(super) fn run(&self, route: &Route) -> Ending {
         let Some((first, source)) = self.next(route) else { return Ending::Idle };
         if self.past != Past::Away {
             self.set_state(first.id, State::Connecting);

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 ///
 /// Nothing is looked up: `localhost` and `127.0.0.1` are two servers.
 #[must_use]
-pub fn normal(address: &str) -> Option<String> {
+pub(crate) fn normal(address: &str) -> Option<String> {
     let (host, port) = address.trim().rsplit_once(':')?;
     let port = Some(port).filter(|port| port.bytes().all(|c| c.is_ascii_digit()))?;
     let port: u16 = port.parse().ok().filter(|port| *port != 0)?;

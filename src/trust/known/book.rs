@@ -193,7 +193,7 @@ fn shown(word: &str) -> String {
 
 /// Contents of the file.
 #[derive(Debug, Default)]
-pub struct Book(Vec<Row>);
+pub(super) struct Book(Vec<Row>);
 
 #[derive(Debug)]
 struct Row {
@@ -207,7 +207,7 @@ struct Row {
 
 impl Book {
     /// Reads a file; a missing one is empty.
-    pub fn read(path: &Path) -> Result<Self, KnownError> {
+    pub(super) fn read(path: &Path) -> Result<Self, KnownError> {
         let unreadable = |why| KnownError::Unreadable { path: path.into(), why };
         let mut bytes = Vec::new();
         match File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)) {
@@ -248,13 +248,13 @@ impl Book {
     }
 
     /// Returns the servers, in the order of the file.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.0.iter().filter_map(|row| row.entry.as_ref())
     }
 
     /// Returns the server at an address in normal form, under a CA.
     #[must_use]
-    pub fn find(&self, address: &str, ca: Digest) -> Option<&Entry> {
+    pub(super) fn find(&self, address: &str, ca: Digest) -> Option<&Entry> {
         self.entries().find(|entry| entry.address == address && entry.ca == ca)
     }
 

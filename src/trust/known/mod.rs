@@ -26,10 +26,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::address::normal;
+pub(crate) use self::address::normal;
 use self::book::Book;
-pub use self::book::{Entry, Offered, SignedBy};
-pub use self::receipts::{ReceiptMeeting, ReceiptStanding};
+pub use self::book::Offered;
+pub(crate) use self::book::{Entry, SignedBy};
+pub(crate) use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 

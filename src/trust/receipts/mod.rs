@@ -14,7 +14,7 @@ use crate::crypto::server_key::ServerKey;
 use crate::event::Proof;
 
 /// Warning about a receipt that was signed by the server's own key.
-pub const ONLY_KEY: &str = "signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5, an attacker \
+pub(crate) const ONLY_KEY: &str = "signed by the server's decryption key; if that server ever accepted PKCS #1 v1.5, an attacker \
                             could forge such a signature with some hundred thousand queries";
 
 /// A key whose certificate was accepted.

@@ -14,17 +14,17 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use self::base64::Base64;
 
-pub mod base64;
+pub(crate) mod base64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 /// Length of an AES block in bytes.
-pub const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 /// Length of a step in bytes: one block of SHA-256, four of AES.
 pub const STEP: usize = 64;
 /// Minimum number of bytes that wait for the HMAC while a token is written. A load that spans two stores waits until
 /// both have reached the cache; two steps later they have.
-pub const LAG: usize = 2 * STEP;
+pub(crate) const LAG: usize = 2 * STEP;
 
 /// Chaining value of SHA-256.
 type State = [u32; 8];

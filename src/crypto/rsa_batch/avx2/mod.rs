@@ -92,7 +92,7 @@ struct Stream<const N: usize, const L: usize, const T: usize, const BITS: u32> {
 
 impl<const N: usize, const L: usize, const T: usize, const BITS: u32> Pair<N, L, T, BITS> {
     /// Returns `None` if the processor has no AVX2.
-    pub fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
+    pub(super) fn new(first: &Modulus<N>, second: &Modulus<N>) -> Option<Self> {
         const { assert!(T == 2 * L && BITS as usize * L >= 64 * N + 10 && BITS <= 29) };
         if !is_x86_feature_detected!("avx2") {
             return None;

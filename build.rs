@@ -1,4 +1,4 @@
-//! Which compiler it is, for a race's report.
+//! Passes the compiler's version to the program, for the report of a race.
 
 use std::env;
 use std::process::Command;

@@ -1,11 +1,11 @@
-//! Which signals end the program.
+//! The signals that end the program.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Returns the signals that end the program in order: SIGINT, SIGTERM, and SIGHUP unless it was ignored when the
-/// program started. `nohup` starts a program so; a handler would undo that.
+/// Returns the signals that end the program in order: SIGINT, SIGTERM, and SIGHUP unless this process ignores it.
 ///
-/// Call it before a handler for SIGHUP is installed.
+/// `nohup` starts a program with SIGHUP ignored, and a handler would undo that. Call this function before any handler
+/// for SIGHUP is installed.
 #[must_use]
 pub fn ending() -> Vec<i32> {
     let mut signals = vec![SIGINT, SIGTERM];
@@ -15,13 +15,14 @@ pub fn ending() -> Vec<i32> {
     signals
 }
 
-/// Whether this process ignores a signal. Asking the system needs `unsafe`; Linux also has it in a file. Elsewhere
-/// no signal counts as ignored.
+/// Returns whether this process ignores a signal. It is read from `/proc`, because the system call needs `unsafe`.
+/// Without `/proc`, no signal counts as ignored.
 fn is_ignored(signal: i32) -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_in_mask(&status, signal))
 }
 
-/// Looks into the line `SigIgn` of `/proc/self/status`: a hexadecimal mask, whose lowest bit is signal 1.
+/// Returns whether a signal is set in the line `SigIgn` of `/proc/self/status`: a hexadecimal mask, whose lowest bit
+/// is signal 1.
 fn is_in_mask(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_signals_of_a_user_who_ends_a_program_are_always_among_them() {
+    fn sigint_and_sigterm_always_end_the_program() {
         assert_eq!(ending()[..2], [SIGINT, SIGTERM]);
     }
 }

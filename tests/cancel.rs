@@ -97,7 +97,7 @@ fn a_server_that_does_not_prove_itself_is_not_waited_for() {
     client.events.until(is_state(1, State::Proving));
     cancel(&client, 1);
     assert_eq!(client.finish(1), State::Cancelled);
-    // Before and after a part of its answer.
+    // The server stops before, or after, a part of its reply.
     client.ask(Command::Retry(JobId(1)));
     drop(accept(&listener));
     client.events.until(is_state(1, State::Proving));
@@ -114,7 +114,7 @@ fn an_upload_that_the_server_does_not_read_is_cancelled() {
     cancel(&client, 1);
     assert_eq!(client.finish(1), State::Cancelled);
     let (bytes, in_order) = peer.read_to_end();
-    assert!(!in_order && (bytes.len() as u64) < BIG, "no end that could be taken for the end of the file");
+    assert!(!in_order && (bytes.len() as u64) < BIG, "the reset cannot be mistaken for the end of the file");
 }
 
 /// A file that stops its own upload after its first chunk, when all sent blocks are whole.
@@ -159,7 +159,7 @@ fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
 }
 
 #[test]
-fn an_upload_that_is_sent_and_not_confirmed_is_cancelled() {
+fn an_upload_that_waits_for_confirmation_is_cancelled() {
     let (listener, target) = listen();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
@@ -344,7 +344,7 @@ fn embedded() -> (tempfile::TempDir, EmbeddedOptions) {
 }
 
 #[test]
-fn nothing_follows_the_end_although_the_embedded_server_was_on_its_way() {
+fn no_event_follows_ended_while_the_embedded_server_starts() {
     let (_folder, options) = embedded();
     let mut client = Client::with(Some(options));
     client.shut_down();
@@ -359,7 +359,7 @@ fn an_upload_that_waits_for_the_embedded_server_is_cancelled() {
     client.write("a.txt", b"hello");
     client.upload(&["a.txt"], &Target::Embedded, plain());
     cancel(&client, 1);
-    // Queued and cancelled before anybody can have made two RSA keys.
+    // Queued and cancelled before two RSA keys can be generated.
     assert_eq!(client.finish(1), State::Cancelled);
 }
 
@@ -381,7 +381,7 @@ fn kinds(verdict: &Verdict) -> Vec<Option<FaultKind>> {
 }
 
 #[test]
-fn a_race_that_is_stopped_on_its_way_has_a_verdict_of_cancelled_lanes() {
+fn a_race_stopped_midway_has_a_verdict_of_cancelled_lanes() {
     for stop in [Command::StopRace, Command::CancelAll] {
         let (listener, target) = listen();
         let mut client = Client::start();
@@ -396,23 +396,23 @@ fn a_race_that_is_stopped_on_its_way_has_a_verdict_of_cancelled_lanes() {
         for lane in 0..2 {
             assert_eq!(client.events.states(Track::Lane(lane)).last(), Some(&State::Cancelled));
         }
-        assert!(common::is_alone(&listener), "the second lane was not begun");
+        assert!(common::is_alone(&listener), "the second lane was not started");
         drop(peer);
     }
 }
 
 /// The user interface waits for a race's verdict, so it must come.
 #[test]
-fn a_race_that_is_stopped_before_it_begins_has_a_verdict_too() {
+fn a_race_stopped_before_it_begins_has_a_verdict() {
     for stop in [Command::StopRace, Command::CancelAll] {
-        // It waits for an upload to end.
+        // The race waits for an upload to end.
         let (mut client, _peer) = blocked(&[]);
         let (_listener, target) = listen();
         race(&client, [target.clone(), target], 1000);
         client.ask(stop);
         assert_eq!(kinds(&verdict(&mut client)), [Some(FaultKind::Interrupted); 2]);
     }
-    // It waits for the embedded server.
+    // The race waits for the embedded server.
     let (_folder, options) = embedded();
     let mut client = Client::with(Some(options));
     race(&client, [Target::Embedded, Target::Embedded], 1000);
@@ -421,7 +421,7 @@ fn a_race_that_is_stopped_before_it_begins_has_a_verdict_too() {
 }
 
 #[test]
-fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
+fn stopping_no_race_leaves_uploads_alone() {
     let mut host = Host::start();
     host.hold("big.bin");
     let mut client = Client::start();
@@ -429,7 +429,7 @@ fn stopping_a_race_that_is_not_on_leaves_uploads_alone() {
     client.upload(&["big.bin"], &host.target(), plain());
     client.events.until(is_state(1, State::Sent));
     client.ask(Command::StopRace);
-    client.ask(Command::Remove(JobId(1))); // It runs, so nothing happens; the order is behind the other.
+    client.ask(Command::Remove(JobId(1))); // It is running, so nothing happens; commands are handled in order.
     host.open_gate();
     assert!(client.finish(1).has_arrived());
     assert_eq!(states(&mut client, 1), [State::Connecting, State::Sending, State::Sent, State::Delivered]);

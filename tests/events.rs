@@ -1,4 +1,4 @@
-//! `docs/events.schema.json` says what `--json` prints: no less, and no more.
+//! Compares `docs/events.schema.json` with the events that `--json` prints.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ macro_rules! every {
         let listed = |value: &$type| match value { $($pattern => ()),+ };
         let all: Vec<$type> = vec![$({
             let value: $type = $value;
-            assert!(matches!(value, $pattern), "{value:?} stands beside another pattern");
+            assert!(matches!(value, $pattern), "{value:?} stands next to a different pattern");
             value
         }),+];
         all.iter().for_each(listed);
@@ -242,7 +242,7 @@ fn frames() -> Vec<Frame> {
     (1..).zip(kinds).zip(ways.into_iter().cycle()).map(frame).collect()
 }
 
-/// One of each event, and of each enum in it one of each variant.
+/// Returns at least one event of each kind and, across them, every variant of every enum.
 #[allow(clippy::too_many_lines, reason = "one value of each event")]
 fn examples() -> Vec<Event> {
     let track = Track::Job(JobId(1));
@@ -372,7 +372,7 @@ fn examples() -> Vec<Event> {
     all
 }
 
-/// As `--json` prints them.
+/// Returns the events as `--json` prints them.
 fn printed() -> Vec<Value> {
     let text = examples().iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>();
     text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -392,13 +392,13 @@ fn the_schema_has_no_event_that_is_never_printed() {
         .iter()
         .map(|each| each["$ref"].as_str().unwrap().strip_prefix("#/$defs/event_").unwrap().to_owned())
         .collect();
-    let told: BTreeSet<String> =
+    let printed: BTreeSet<String> =
         printed().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(named, told);
+    assert_eq!(named, printed);
 }
 
 #[test]
-fn a_stored_file_has_a_name_there_and_perhaps_a_receipt_here() {
+fn a_stored_file_has_its_stored_name_and_optionally_a_receipt_file() {
     let stored =
         |state: Value| schema::check(&json!({"event": "state", "track": {"job": 1}, "state": state}));
     for receipt in [json!("receipts/a.txt.receipt"), Value::Null] {
@@ -420,10 +420,10 @@ fn a_stored_file_has_a_name_there_and_perhaps_a_receipt_here() {
     }
 }
 
-/// The only field that is printed or not; every other is in every event of its kind.
+/// The only optional field; every other is present in each event of its kind.
 const OPTIONAL: &str = "expected";
 
-/// All that is one step away from `value` and must be refused: a field less, a field more, another type.
+/// Returns all values that differ from `value` in one step: a missing field, an extra field, or another type.
 fn wrong(value: &Value) -> Vec<Value> {
     match value {
         Value::Object(fields) => {
@@ -457,13 +457,13 @@ fn wrong(value: &Value) -> Vec<Value> {
         Value::Number(number) => vec![json!(number.to_string()), json!(true), json!(-0.5), json!([number])],
         Value::String(_) => vec![json!(1), json!(false), json!({}), json!([])],
         Value::Bool(_) => vec![json!("true"), json!(1), Value::Null],
-        // Beside null there is text, a number or an object; never these.
+        // A nullable field is otherwise text, a number or an object, never one of these.
         Value::Null => vec![json!(false), json!([])],
     }
 }
 
 #[test]
-fn the_schema_refuses_whatever_is_one_step_away() {
+fn the_schema_refuses_every_value_that_differs_in_one_step() {
     let mut refused = 0;
     for event in printed() {
         for other in wrong(&event) {
@@ -475,7 +475,7 @@ fn the_schema_refuses_whatever_is_one_step_away() {
 }
 
 #[test]
-fn words_of_an_enum_are_spelled_out() {
+fn the_schema_lists_the_values_of_each_enum() {
     for (path, word) in [
         ("/event", "rumour"),
         ("/event", "Listening"),
@@ -530,8 +530,8 @@ fn every_object_is_closed_and_every_field_described() {
             let optional: Vec<&str> = names.difference(&required.collect()).copied().collect();
             assert!(optional.is_empty() || optional == [OPTIONAL], "{path}: {optional:?}");
             for (name, field) in fields {
-                let told = field["description"].as_str().is_some_and(|text| text.ends_with('.'));
-                assert!(told, "{path}/{name} has no description");
+                let is_described = field["description"].as_str().is_some_and(|text| text.ends_with('.'));
+                assert!(is_described, "{path}/{name} has no description");
             }
         }
         match value {

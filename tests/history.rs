@@ -1,4 +1,4 @@
-//! `upseal history` and `upseal audit` by the program itself; the rows come from the library.
+//! Runs `upseal history` and `upseal audit` on rows that the library wrote.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -55,7 +55,7 @@ fn received(store: &Path, name: &str, content: &[u8]) -> Received {
     }
 }
 
-/// Three files sent and one received, `in/a.bin`.
+/// Records three sent files and one received file, `in/a.bin`.
 fn history() -> (Home, History) {
     let home = Home::new();
     fs::create_dir(home.path("in")).unwrap();
@@ -70,7 +70,7 @@ fn history() -> (Home, History) {
     (home, history)
 }
 
-/// The names that `history` with these words lists.
+/// Returns the names that `history` lists with these arguments.
 fn names(home: &Home, line: &str) -> Vec<String> {
     let outcome = home.start(words(&format!("history --json {line}"), &[])).finish();
     assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
@@ -82,7 +82,7 @@ fn names(home: &Home, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn without_a_history_nothing_is_said_and_none_is_made() {
+fn a_missing_history_is_reported_and_not_created() {
     let home = Home::new();
     for line in ["history", "history --json", "history --csv --failed"] {
         let outcome = home.start(words(line, &[])).finish();
@@ -95,7 +95,7 @@ fn without_a_history_nothing_is_said_and_none_is_made() {
     assert_eq!(outcome.code, Some(5));
     assert!(outcome.err.starts_with("upseal: no history in "), "{outcome:?}");
     assert!(!home.history().exists());
-    // The same of one that is empty.
+    // An empty history is reported in the same way.
     drop(History::open(&home.history()).unwrap());
     assert!(home.run(&["history"]).err.starts_with("the history is empty ("));
 }
@@ -126,7 +126,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
     }
     assert_eq!(names(&home, "--server now:1 --since 1h"), ["recent"]);
     let nothing = home.run(&["history", "--name", "nothing"]);
-    assert_eq!((nothing.code, &*nothing.err), (Some(0), "no entry of the history matches"));
+    assert_eq!((nothing.code, &*nothing.err), (Some(0), "no entry matches"));
     for line in [
         "history --received --failed",
         "history --sent --received",
@@ -140,7 +140,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
 }
 
 #[test]
-fn it_is_read_as_text_as_csv_and_as_json() {
+fn the_history_is_printed_as_text_csv_and_json() {
     let (home, _history) = history();
     let environment = [("TZ", "Asia/Singapore")];
     let text = home.start_with(["history", "--sent", "--limit", "2"], &environment).finish();
@@ -204,20 +204,20 @@ fn results_that_cannot_be_written_are_an_error() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     for line in lines {
-        // Linux's device that is always full.
+        // /dev/full: every write fails as on a full disk.
         let full = File::options().write(true).open("/dev/full").unwrap();
         let (code, err) = program(&line, full.into());
         assert_eq!(code, Some(5), "{line:?}: {err}");
         assert!(err.contains("upseal: cannot write the results to standard output: "), "{line:?}: {err}");
     }
-    // A reader that has seen enough is not an error.
+    // A closed pipe is not an error.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(program(&["history"], writer.into()), (Some(0), String::new()));
 }
 
 #[test]
-fn the_audit_names_the_one_altered_byte() {
+fn the_audit_names_the_file_with_one_altered_byte() {
     let (home, _history) = history();
     let audit = |more: &str| home.start(words(&format!("audit --store in {more}"), &[])).finish();
     let agreed = audit("");
@@ -261,7 +261,7 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     fs::write(store.join("lost.bin"), "lost").unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(AT_MS.unsigned_abs() + 1);
     File::options().append(true).open(store.join("lost.bin")).unwrap().set_modified(at).unwrap();
-    // The audit before it says what the start will do.
+    // Before the start, the audit says what the start will repair.
     let audit = home.run(&["audit", "--store", "in"]);
     assert_eq!(audit.code, Some(1));
     assert!(
@@ -281,7 +281,7 @@ fn a_start_repairs_what_a_crash_left_and_says_so() {
     assert_eq!(home.run(&["audit", "--store", "in"]).code, Some(0));
 }
 
-/// A server's folder with a file that came by CP2, after the server was stopped.
+/// Receives one file by CP2, stops the server, and returns its folder.
 fn received_by_a_server() -> Home {
     let home = Home::new();
     let certs = common::fixtures("identity-v1");
@@ -297,7 +297,7 @@ fn received_by_a_server() -> Home {
     home
 }
 
-/// Starts the server again, and stops it: what it says of the history.
+/// Starts and stops the server, and returns its messages about the history.
 fn restart(home: &Home) -> Vec<String> {
     let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0", "--store", "in"];
     let mut server = home.start(serve);
@@ -333,7 +333,7 @@ fn a_restart_does_not_repair_files_that_were_changed_in_the_folder() {
 }
 
 #[test]
-fn the_operator_accepts_a_file_as_it_is_and_only_that() {
+fn the_operator_accepts_one_file_as_it_is() {
     let home = received_by_a_server();
     fs::write(home.path("in/a.txt"), "hello!").unwrap();
     fs::write(home.path("in/foreign.txt"), "I was not here").unwrap();
@@ -348,9 +348,9 @@ fn the_operator_accepts_a_file_as_it_is_and_only_that() {
     let events = program::rows(&audit("--json --accept other.txt"));
     assert_eq!((&events[0]["event"], &events[0]["name"]), (&"accepted".into(), &"other.txt".into()));
     assert_eq!(audit("").code, Some(0));
-    // What the sender has a receipt for is something else all the same.
+    // The sender's receipt is still for the earlier content.
     let receipts = audit("--receipts kept");
-    assert!(receipts.out.contains("a.txt: its receipt is about another content"), "{receipts:?}");
+    assert!(receipts.out.contains("a.txt: its receipt is for different content"), "{receipts:?}");
     let listed = home.run(&["history", "--received", "--name", "foreign"]);
     assert!(listed.out.ends_with("accepted   accepted by the operator"), "{listed:?}");
     assert_eq!(audit("--accept no-such-file").code, Some(5));
@@ -358,7 +358,7 @@ fn the_operator_accepts_a_file_as_it_is_and_only_that() {
 }
 
 #[test]
-fn it_is_where_the_variable_says_else_in_the_data_folder() {
+fn the_history_is_at_upseal_history_or_in_the_data_folder() {
     let home = Home::new();
     let serve = ["serve", "--json", "--accept", "plain", "--bind", "127.0.0.1:0"];
     let start = |environment: &[(&str, &str)]| {
@@ -375,7 +375,7 @@ fn it_is_where_the_variable_says_else_in_the_data_folder() {
 }
 
 #[test]
-fn a_history_of_a_newer_upseal_is_refused_by_all() {
+fn every_command_refuses_a_history_of_a_newer_upseal() {
     let (home, history) = history();
     drop(history);
     let file = rusqlite::Connection::open(home.history()).unwrap();

@@ -1,4 +1,4 @@
-//! Which server it is: known servers, pins and names, and the certificates of one's own, by the program itself.
+//! Runs the program with known servers, pins, expected names, and certificates created by `upseal certs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -12,10 +12,10 @@ use common::{Files, contents};
 use program::{Home, Outcome, Program, events, words};
 use serde_json::Value;
 
-/// Where no other program of this computer listens, so that a port stays free between two servers.
+/// Loopback address on which no other program listens, so that a port stays free between two servers.
 const LOOPBACK: &str = if cfg!(target_os = "linux") { "127.0.7.7" } else { "127.0.0.1" };
 
-/// A CA in `one` with a server of its own, and in `two` another server of the same CA.
+/// Creates a CA and a server in `one`, and a second server of the same CA in `two`.
 fn two_servers() -> Home {
     let home = Home::new();
     for line in [
@@ -32,7 +32,7 @@ fn two_servers() -> Home {
     home
 }
 
-/// A server with this identity; it stores in `NAME-store`.
+/// Starts a server with this identity; it stores in `NAME-store`.
 fn serve(home: &Home, identity: &str, port: u16) -> (Program, String) {
     let bind = format!("{LOOPBACK}:{port}");
     let store = format!("{identity}-store");
@@ -45,14 +45,14 @@ fn port(address: &str) -> u16 {
     address.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// The pin of an identity, as `certs show` says it.
+/// Returns the pin of an identity from `certs show`.
 fn pin(home: &Home, identity: &str) -> String {
     let outcome = home.run(&["certs", "show", &format!("{identity}/server_signed.crt")]);
     let line = outcome.out.lines().find(|line| line.starts_with("pin ")).unwrap().to_owned();
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
-/// `send` with the CA of both; `{a}` in the line is the address.
+/// Runs `send` with the CA of both servers; `{a}` in the line stands for the address.
 fn send(home: &Home, address: &str, line: &str) -> Outcome {
     let line = format!("send --to {{a}} --ca one/cacsertificate.crt {line}");
     home.start(words(&line, &[("a", address)])).finish()
@@ -81,7 +81,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
     assert_eq!((&rows[0]["address"], &rows[0]["bits"]), (&address.as_str().into(), &1024.into()));
     drop(first);
 
-    // The same address, the same CA, another key.
+    // A server with another key at the same address, under the same CA.
     let (second, again) = serve(&home, "two", port(&address));
     assert_eq!(again, address);
     for line in ["a.txt b.txt", "-p ap a.txt", "-p cp1 --quiet a.txt"] {
@@ -103,7 +103,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
     let outcome = home.start(words(lanes, &[("a", &address)])).finish();
     assert_eq!(outcome.code, Some(4), "{outcome:?}");
     assert!(outcome.err.contains("ANOTHER KEY"), "{outcome:?}");
-    assert_eq!(contents(&home.path("two-store")), Files::none(), "it got nothing");
+    assert_eq!(contents(&home.path("two-store")), Files::none(), "it received nothing");
 
     let list = home.run(&["known", "list"]);
     assert!(list.out.contains(&old) && list.out.contains(&format!("refused: {new}")), "{list:?}");
@@ -115,7 +115,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
     assert_eq!(contents(&home.path("two-store")), Files::one("a.txt", b"hello"));
     drop(second);
 
-    // A pin of the user's decides against what is known.
+    // The user's pin takes precedence over the known key.
     let (_third, _) = serve(&home, "one", port(&address));
     assert_eq!(send(&home, &address, "a.txt").code, Some(4));
     let outcome = send(&home, &address, &format!("--pin {old} a.txt"));
@@ -130,7 +130,7 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
 }
 
 #[test]
-fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
+fn a_pin_and_an_expected_name_are_always_compared_in_full() {
     let home = two_servers();
     let (right, wrong) = (pin(&home, "two"), pin(&home, "one"));
     let (_server, address) = serve(&home, "two", 0);
@@ -149,7 +149,7 @@ fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{line}: {outcome:?}");
         assert!(outcome.err.contains(&expected), "{line}: {outcome:?}");
     }
-    assert!(known(&home).is_empty(), "who is not the one that is meant is not remembered");
+    assert!(known(&home).is_empty(), "a server that is not the expected one is not remembered");
     assert_eq!(contents(&home.path("two-store")), Files::none());
 
     let bare = right.strip_prefix("sha256:").unwrap();
@@ -169,7 +169,7 @@ fn a_pin_and_a_name_are_compared_in_full_and_never_left_out() {
 }
 
 #[test]
-fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not() {
+fn a_damaged_file_of_known_servers_stops_uploads_and_a_read_only_one_does_not() {
     let home = two_servers();
     let (_server, address) = serve(&home, "one", 0);
     std::fs::write(home.path("known"), "# mine\n\nexample.org:4321 key=sha256:00\n").unwrap();
@@ -186,7 +186,7 @@ fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not()
     assert_eq!(contents(&home.path("one-store")), Files::none());
     assert_eq!(send(&home, &address, "-p plain a.txt").code, Some(0), "Plain does not ask for an identity");
 
-    // A folder that cannot be made, not even by root.
+    // A folder that not even root can create.
     std::fs::remove_file(home.path("known")).unwrap();
     std::fs::write(home.path("no-folder"), "").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_upseal"));
@@ -201,7 +201,7 @@ fn a_file_that_cannot_be_trusted_stops_and_one_that_cannot_be_written_does_not()
 }
 
 #[test]
-fn a_server_can_be_known_before_it_is_met() {
+fn a_key_can_be_accepted_before_the_first_connection() {
     let home = two_servers();
     let (right, wrong) = (pin(&home, "one"), pin(&home, "two"));
     let (_server, address) = serve(&home, "one", 0);
@@ -221,7 +221,7 @@ fn a_server_can_be_known_before_it_is_met() {
 }
 
 #[test]
-fn the_line_that_serve_prints_is_taken_by_a_shell_and_names_the_key() {
+fn a_shell_runs_the_command_that_serve_prints() {
     let home = two_servers();
     std::fs::rename(home.path("two"), home.path("it's two")).unwrap();
     let server = home.start(["serve", "--once", "--bind", "127.0.0.1:0", "--certs", "it's two"]);
@@ -244,7 +244,7 @@ fn the_line_that_serve_prints_is_taken_by_a_shell_and_names_the_key() {
 }
 
 #[test]
-fn certificates_are_asked_for_signed_and_shown() {
+fn certificates_are_requested_signed_and_shown() {
     let home = two_servers();
     let show = |line: &str| home.start(words(&format!("certs show {line}"), &[])).finish();
     let outcome = show("two/server_signed.crt --ca one/cacsertificate.crt");
@@ -267,7 +267,7 @@ fn certificates_are_asked_for_signed_and_shown() {
     assert!(outcome.out.contains("verdict    refused: the certificate was issued by CN=upseal CA"));
     assert_eq!(show("a.txt").code, Some(5));
 
-    // Nothing is overwritten, and a signature goes to stdout where no file is named.
+    // No file is overwritten, and without --out the certificate goes to stdout.
     let again = home.run(&["certs", "csr", "--dir", "two", "--cn", "x", "--bits", "1024"]);
     assert_eq!(again.code, Some(5), "{again:?}");
     let sign = ["certs", "sign", "two/server.csr", "--ca-dir", "one"];

@@ -1,4 +1,4 @@
-//! Runs the lab, and compares every cell with the table of docs/protocol.md, section Attacks, written out here.
+//! Runs the lab, and compares every cell with a copy of the table in docs/protocol.md, section Attacks.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use upseal::testing::lab::Outcome::{
 use upseal::testing::lab::Receipt::{Holds, Noticed};
 use upseal::testing::lab::{Attack, Cell, Outcome, Receipt};
 
-/// Outcomes, any of them, and what a receipt is worth; `None`: there is no such attack.
+/// Allowed outcomes, and what a receipt proves; `None`: the attack does not exist in this variant.
 type Expected = Option<(&'static [Outcome], Option<Receipt>)>;
 
 #[allow(clippy::unnecessary_wraps, reason = "the table also has cells without an attack")]
@@ -54,7 +54,7 @@ const TABLE: [(&str, [Expected; 4]); 12] = [
     ("another CA, expired, self-signed",          [None, DISTRUSTED, DISTRUSTED, DISTRUSTED]),
 ];
 
-/// In how many ways each is played: Plain, AP, CP1, CP2.
+/// Number of ways in which each attack is run: Plain, AP, CP1, CP2.
 const WAYS: [[usize; 4]; 12] = [
     [1, 1, 1, 1],
     [1, 1, 1, 1],
@@ -71,7 +71,7 @@ const WAYS: [[usize; 4]; 12] = [
 ];
 
 #[test]
-fn every_attack_on_the_path_ends_as_the_protocol_says() {
+fn every_attack_has_the_documented_outcome() {
     let mut cells: Vec<Cell> = Vec::new();
     lab::run(&Interrupter::default(), |cell| cells.push(cell)).unwrap();
     assert_eq!(cells.len(), 48);
@@ -91,7 +91,7 @@ fn every_attack_on_the_path_ends_as_the_protocol_says() {
             }
         }
     }
-    // Without a receipt the client believes that the attacker's file is its own, and a forged end of the connection.
+    // Without a receipt, the client is deceived by the attacker's file and by a forged end of the connection.
     for play in cells.iter().flat_map(|cell| &cell.plays) {
         let lie = play.way.contains("hears an end in order");
         if play.outcome.writes() || lie {
@@ -106,7 +106,7 @@ fn every_attack_on_the_path_ends_as_the_protocol_says() {
     );
 }
 
-/// What the refusals of CP2 and of replays are for, and what betrays an impostor, in the product's words.
+/// Checks the reasons of refusals: CP2, replays, and the signs of an impostor.
 #[test]
 fn a_refusal_is_for_its_own_reason() {
     let mut cells: Vec<Cell> = Vec::new();
@@ -135,7 +135,7 @@ fn a_refusal_is_for_its_own_reason() {
 }
 
 #[test]
-fn it_stops_between_two_cells_when_it_is_told_to() {
+fn the_lab_stops_between_two_cells_on_request() {
     let stop = Interrupter::default();
     let mut cells = 0;
     let result = lab::run(&stop, |_| {
@@ -146,7 +146,7 @@ fn it_stops_between_two_cells_when_it_is_told_to() {
     assert_eq!(cells, 1);
 }
 
-/// The program, with a folder of its own for what is thrown away, and with no other: a home would be seen there.
+/// Returns the program with only this folder for temporary files, so that the test sees everything it leaves.
 fn program(arguments: &[&str], folder: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_upseal"))
         .arg("lab")
@@ -175,11 +175,11 @@ fn the_program_prints_a_cell_a_line_and_leaves_nothing() {
     let cells: Vec<Cell> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(cells.len() == 48 && cells.iter().all(|cell| cell.as_expected));
     assert!(is_empty(folder.path()));
-    // As a table, and interrupted after its first row.
+    // The table, interrupted after its first row.
     let mut interrupted = program(&[], folder.path());
     let mut says = BufReader::new(interrupted.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(says.any(|line| line.starts_with(" 1 of 12: read the content")));
-    assert!(!is_empty(folder.path()), "it has a folder while it plays");
+    assert!(!is_empty(folder.path()), "it uses a temporary folder while it runs");
     kill_process(Pid::from_child(&interrupted), Signal::INT).unwrap();
     assert!(says.any(|line| line == "upseal: stopped"));
     let done = interrupted.wait_with_output().unwrap();

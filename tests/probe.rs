@@ -35,7 +35,7 @@ fn found(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn upseal_is_known_by_its_receipt_and_gets_one_file() {
+fn an_upseal_server_is_recognised_by_its_receipt_and_gets_one_file() {
     let (home, host) = (Home::new(), Host::start());
     let outcome = probe(&home, &host.address().to_string(), &[]).finish();
     assert_eq!(found(&outcome), "--protocol cp2 --padding oaep");
@@ -73,7 +73,7 @@ fn a_server_for_one_connection_is_waited_for() {
     let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
     let probing = probe(&home, &address, &[]);
     // The first dialect is refused, and no server listens for the second.
-    let waits = probing.err.iter().find(|line| line.contains("if it serves one connection, start it again"));
+    let waits = probing.err.iter().find(|line| line.contains("if it serves only one connection, restart it"));
     assert!(waits.is_some());
     drop(first);
     let _second = serve(&home, port, &words);

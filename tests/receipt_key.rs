@@ -87,7 +87,7 @@ fn pin(home: &Home, certificate: &str) -> Value {
 }
 
 #[test]
-fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_do() {
+fn a_server_with_one_key_that_accepts_pkcs1v15_gives_no_receipts_and_says_what_to_do() {
     let home = home_of_one_key();
     let (mut server, address) = serve(&home, 0, "");
     let warned = server.json(|event| event["event"] == "warned");
@@ -122,7 +122,7 @@ fn a_server_with_one_key_that_takes_pkcs1v15_gives_no_receipts_and_says_what_to_
 }
 
 #[test]
-fn a_server_with_one_key_that_takes_oaep_alone_signs_with_it() {
+fn a_server_with_one_key_that_accepts_only_oaep_signs_with_it() {
     let home = home_of_one_key();
     for (flags, variants) in
         [("--accept-padding oaep", &["cp2", "cp1", "ap"][..]), ("--accept ap,cp2", &["cp2", "ap"])]
@@ -140,7 +140,7 @@ fn a_server_with_one_key_that_takes_oaep_alone_signs_with_it() {
 
 /// An upgrade of the server must not lock its clients out without a way forward.
 #[test]
-fn a_client_that_knows_of_receipts_refuses_a_server_without_and_says_the_way_forward() {
+fn a_client_refuses_a_server_that_stopped_giving_receipts_and_says_what_to_do() {
     let home = home();
     let (server, address) = serve(&home, 0, "");
     assert_eq!(send(&home, &address, "").code, Some(0));
@@ -164,7 +164,7 @@ fn a_client_that_knows_of_receipts_refuses_a_server_without_and_says_the_way_for
         assert!(fault.contains(expected), "{expected}: {fault}");
     }
     drop(server);
-    // In either of two ways.
+    // Both ways forward work.
     let (server, _) = serve(&home, port(&address), "--accept-padding oaep");
     let sent = send(&home, &address, "");
     assert!(sent.code == Some(0) && state(&sent)["stored"].is_object(), "{sent:?}");
@@ -204,7 +204,7 @@ fn another_receipt_key_is_refused_until_it_is_accepted() {
             assert!(fault.contains(expected), "{flags}: {expected}: {fault}");
         }
     }
-    assert!(!home.path("kept/a.txt.receipt").exists(), "what is not believed is not kept");
+    assert!(!home.path("kept/a.txt.receipt").exists(), "a receipt that is not accepted is not saved");
     let history = succeed(&home, "history --sent --json");
     assert_eq!(history.out.matches("\"stored\"").count(), 1, "{history:?}");
     let row = known(&home);
@@ -212,7 +212,7 @@ fn another_receipt_key_is_refused_until_it_is_accepted() {
     let listed = succeed(&home, "known");
     assert!(listed.out.contains(&format!("refused for receipts: {}", new.as_str().unwrap())), "{listed:?}");
     let accepted = succeed(&home, &format!("known accept {address}"));
-    assert!(accepted.out.contains(&format!("its receipts by {}", new.as_str().unwrap())), "{accepted:?}");
+    assert!(accepted.out.contains(&format!("receipt key {}", new.as_str().unwrap())), "{accepted:?}");
     let sent = send(&home, &address, "--receipts kept");
     assert!(sent.code == Some(0) && state(&sent)["stored"].is_object(), "{sent:?}");
 }
@@ -241,7 +241,7 @@ fn a_server_that_had_a_receipt_key_and_signs_with_its_own_is_refused() {
 }
 
 #[test]
-fn a_damaged_file_of_known_servers_makes_a_receipt_unbelieved() {
+fn a_receipt_is_not_accepted_if_the_known_servers_are_damaged() {
     let home = home();
     let (_server, address) = serve(&home, 0, "");
     let plain = "-p plain --receipts kept --ca certs/cacsertificate.crt";
@@ -253,7 +253,7 @@ fn a_damaged_file_of_known_servers_makes_a_receipt_unbelieved() {
 }
 
 #[test]
-fn the_certificates_of_server_and_receipts_are_shown_for_what_they_are() {
+fn certs_show_distinguishes_server_and_receipt_certificates() {
     let home = home();
     let show = |name: &str| {
         let line = format!("certs show certs/{name} --ca certs/cacsertificate.crt");
@@ -329,7 +329,7 @@ fn receipts_of_earlier_versions_verify_with_a_warning_that_names_the_reason() {
 }
 
 #[test]
-fn a_receipt_of_two_keys_verifies_without_a_warning_and_forged_by_the_server_key_not_at_all() {
+fn a_receipt_of_two_keys_verifies_without_a_warning_and_a_forged_one_fails() {
     let home = home();
     let (_server, address) = serve(&home, 0, "");
     assert_eq!(send(&home, &address, "--receipts kept").code, Some(0));

@@ -1,4 +1,4 @@
-//! What is recorded of real connections, on both ends of them, against what the meters counted.
+//! Compares the recordings of both ends of real connections with what the meters counted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -19,13 +19,13 @@ use upseal::{EmbeddedOptions, FileDigest, Open as _, Paddings};
 
 use common::{ANYWHERE, Client, Events, dialects, job_track, noise};
 
-/// A connection as a screen would put it together.
+/// A connection, assembled from events as the screen does it.
 #[derive(Debug)]
 struct Session {
     wire: Wire,
-    /// By their numbers; the last that was told of each counts.
+    /// Messages by number; the last event about each counts.
     frames: BTreeMap<u64, Frame>,
-    /// Whether it ended in order.
+    /// Whether the connection ended in order.
     ended: Option<bool>,
 }
 
@@ -60,7 +60,7 @@ fn sessions(events: &Events) -> BTreeMap<WireId, Session> {
     all
 }
 
-/// A client with a server of its own, recording.
+/// A client with an embedded server, both recorded.
 fn recording(depth: Depth) -> (Client, tempfile::TempDir) {
     let folder = common::scratch();
     let options =
@@ -78,7 +78,7 @@ fn both_ended(client: &mut Client) {
     }
 }
 
-/// Sends one file, and gives both ends of its connection and the wire bytes that the client counted.
+/// Sends one file; returns both ends of its connection and the wire bytes that the client counted.
 fn one(depth: Depth, dialect: Dialect, name: &str, content: &[u8]) -> (Session, Session, u64) {
     let (mut client, _folder) = recording(depth);
     client.write(name, content);
@@ -98,7 +98,7 @@ fn one(depth: Depth, dialect: Dialect, name: &str, content: &[u8]) -> (Session, 
     (sessions.pop().unwrap(), server, counted.unwrap())
 }
 
-/// Offsets follow from sizes: nothing is missing, nothing twice.
+/// Checks that each offset follows from the sizes before it: no byte is missing, none occurs twice.
 fn is_seamless(session: &Session) {
     for way in [Way::ToServer, Way::ToClient] {
         let mut at = 0;
@@ -109,7 +109,7 @@ fn is_seamless(session: &Session) {
     }
 }
 
-/// The numbers read back: each message of every dialect, with its size and place, on both ends.
+/// Checks the size and offset of each message of every dialect on both ends.
 #[test]
 fn every_message_of_every_dialect_has_its_size_and_its_place_on_both_ends() {
     use Kind::{Authenticate, Certificate, Close, Data, Filename, SessionKey, Signature, Statement};
@@ -178,7 +178,7 @@ fn entropy_tells_noise_base64_and_text_apart() {
 }
 
 #[test]
-fn nothing_is_recorded_before_it_is_asked_for() {
+fn nothing_is_recorded_before_it_is_requested() {
     let (mut client, _folder) = recording(Depth::Off);
     client.write("a.bin", &noise(1000, 1));
     client.upload(&["a.bin"], &Target::Embedded, Dialect::of(Variant::Cp2));
@@ -189,7 +189,7 @@ fn nothing_is_recorded_before_it_is_asked_for() {
 }
 
 #[test]
-fn in_outline_the_first_bytes_are_kept_and_none_is_counted() {
+fn an_outline_keeps_the_first_bytes_and_counts_none() {
     for variant in [Variant::Plain, Variant::Cp1, Variant::Cp2] {
         let (client, server, counted) = one(Depth::Outline, Dialect::of(variant), "a.bin", &noise(5000, 1));
         for session in [client, server] {
@@ -198,7 +198,7 @@ fn in_outline_the_first_bytes_are_kept_and_none_is_counted() {
             let file = data.file.as_ref().map(|file| (file.bytes, file.head.len(), file.entropy.len()));
             let is_ours = session.wire.side == Side::Client && variant.is_secret();
             assert_eq!(file, is_ours.then_some((5000, 256, 0)), "{variant:?}");
-            assert_eq!(data.wire + session.of(Kind::Filename).wire, counted, "sizes are right all the same");
+            assert_eq!(data.wire + session.of(Kind::Filename).wire, counted, "sizes are still right");
             assert_eq!(session.of(Kind::Filename).body.head, b"a.bin");
             is_seamless(&session);
         }
@@ -219,10 +219,10 @@ fn thousands_of_messages_are_a_bounded_number_of_events() {
     both_ended(&mut client);
     let tenths = began.elapsed().as_millis() as usize / 100 + 2;
     client.shut_down();
-    let told: usize = client.events.seen.iter().map(told).sum();
-    // Both ends: the first ones, and at most so many in each tenth of a second and at the end.
+    let count: usize = client.events.seen.iter().map(frame_count).sum();
+    // Both ends report the first messages, then a limited number in each tenth of a second and at the end.
     let most = 2 * (usize::try_from(FIRST).unwrap() + tenths * (LAST + 2));
-    assert!(told <= most, "{told} of at most {most}");
+    assert!(count <= most, "{count} of at most {most}");
     for session in sessions(&client.events).values() {
         let last = session.frames.values().next_back().unwrap();
         assert!(last.number > 2000, "{}", last.number);
@@ -231,14 +231,14 @@ fn thousands_of_messages_are_a_bounded_number_of_events() {
             assert!(session.frames.contains_key(&number), "{number}");
         }
         let last_of_all = session.frames.range(last.number - 10..).count();
-        assert_eq!(last_of_all, 11, "what came last is there");
+        assert_eq!(last_of_all, 11, "the last message is there");
         for frame in session.frames.values() {
             assert!(frame.body.head.len() <= 256 && frame.body.entropy.len() <= 96, "{frame:?}");
         }
     }
 }
 
-/// The wrapped key is there, as anybody on the way can have it; what is in it is nowhere.
+/// The wrapped key is recorded, because any observer of the network sees it; the key inside it is not.
 #[test]
 fn no_session_key_is_recorded_in_clear() {
     let host = common::Host::start();
@@ -263,7 +263,7 @@ fn no_session_key_is_recorded_in_clear() {
         let Unwrapped { key, machine: sound, .. } =
             common::IDENTITY.unwrap_session_key(wrapped, Paddings::EITHER);
         sound.unwrap();
-        // It is the key: it opens what was sent.
+        // It is the right key: it opens the token that was sent.
         let token = &session.of(Kind::Data).body;
         assert_eq!(token.head.len() as u64, token.bytes, "the token is here as a whole");
         let mut opener = TokenOpener::new(&key, token.bytes, FileDigest::Sha256).unwrap();
@@ -274,7 +274,7 @@ fn no_session_key_is_recorded_in_clear() {
         let text = key.to_base64url();
         let raw = base64_simd::URL_SAFE.decode_to_vec(text.as_bytes()).unwrap();
         assert_eq!(raw.len(), 32);
-        // As text, as its hexadecimal, raw, and each half alone.
+        // The key as text, in hexadecimal, raw, and each half alone.
         let forms = [text.to_string(), hex(text.as_bytes()), hex(&raw), hex(&raw[..16]), hex(&raw[16..])];
         for line in &printed {
             assert!(forms.iter().all(|form| !line.contains(form.as_str())), "{line}");
@@ -283,16 +283,15 @@ fn no_session_key_is_recorded_in_clear() {
     }
 }
 
-fn told(event: &Event) -> usize {
+fn frame_count(event: &Event) -> usize {
     match event {
         Event::WireFrames { frames, .. } => frames.len(),
         _ => 0,
     }
 }
 
-/// Bytes that are no message of the protocol are recorded as unknown.
 #[test]
-fn what_is_no_message_is_recorded_as_such() {
+fn bytes_that_are_not_a_message_are_recorded_as_unknown() {
     let (mut client, _folder) = recording(Depth::Full);
     let Some(Event::Listening { address, .. }) = client.events.seen.last().cloned() else { unreachable!() };
     let mut peer = common::Peer::connect(address.parse().unwrap());
@@ -314,7 +313,7 @@ fn a_file_without_a_mode_2_ended_in_order_and_a_refused_one_did_not() {
     let data = [&common::words(&[1, 3])[..], b"abc"].concat();
     for (bytes, stored) in [
         ([name, data.clone()].concat(), true),
-        // A file without a name.
+        // A file without a name, which is refused.
         ([data.clone(), common::words(&[2])].concat(), false),
     ] {
         let (mut client, _folder) = recording(Depth::Full);

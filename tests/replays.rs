@@ -97,7 +97,7 @@ fn opening(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_body_of_no_length_that_is_continued_by_pairs_is_not_taken_twice() {
+fn an_empty_body_continued_by_pairs_is_not_accepted_twice() {
     let mut server = Server::start();
     let pairs = [pair(&block(&[7; 62])), pair(&block(b"the rest"))].concat();
     let body = |name| [opening(name), words(&[0]), pairs.clone(), words(&[2])].concat();
@@ -121,14 +121,14 @@ fn an_empty_block_before_a_body_does_not_hide_it() {
         server.is_refused(&joined("b", &blocks), "this CP1 body");
     }
     assert_eq!(server.stored(), ["a"]);
-    // An empty file is a file too.
+    // An empty file cannot be replayed either.
     let empty = block(b"");
     server.play(&joined("c", std::slice::from_ref(&empty))).unwrap();
     server.is_refused(&joined("d", &[empty]), "this CP1 body");
 }
 
 #[test]
-fn what_continues_a_file_after_silence_is_not_taken_from_a_recording() {
+fn a_continuation_after_silence_is_not_accepted_from_a_recording() {
     let mut server = Server::start();
     let recorded = [pair(&block(&[1; 62])), pair(&block(&[2; 62])), pair(&block(&[3; 4]))].concat();
     let upload = [opening("a"), words(&[128]), recorded.clone(), words(&[2])].concat();
@@ -146,7 +146,7 @@ fn what_continues_a_file_after_silence_is_not_taken_from_a_recording() {
 }
 
 #[test]
-fn what_once_continued_a_file_does_not_begin_or_continue_another() {
+fn a_used_continuation_does_not_begin_or_continue_another_file() {
     let mut server = Server::start();
     let rest = [pair(&block(&[5; 62])), pair(&block(&[6; 9]))].concat();
     let mut peer = Peer::connect(server.address);
@@ -160,7 +160,7 @@ fn what_once_continued_a_file_does_not_begin_or_continue_another() {
 }
 
 #[test]
-fn a_history_that_cannot_be_written_does_not_let_a_recording_in() {
+fn a_replay_is_refused_although_the_history_cannot_be_written() {
     let mut server = Server::start();
     let full = "CREATE TRIGGER full_1 BEFORE INSERT ON seen BEGIN SELECT RAISE(ABORT, 'disk full'); END;
                 CREATE TRIGGER full_2 BEFORE INSERT ON received BEGIN SELECT RAISE(ABORT, 'disk full'); END;";
@@ -175,7 +175,7 @@ fn a_history_that_cannot_be_written_does_not_let_a_recording_in() {
     }
     assert_eq!(server.stored(), ["a", "b"]);
     assert_eq!(server.remembered(), 0);
-    // The history can be written again: the next file's row takes along what waited.
+    // The history can be written again: the next file's row also writes the waiting ones.
     server.history().execute_batch("DROP TRIGGER full_1; DROP TRIGGER full_2").unwrap();
     server.play(&recording(Dialect::of(Variant::Plain), "c", b"hello").bytes).unwrap();
     assert_eq!(server.remembered(), 2);
@@ -185,7 +185,7 @@ fn a_history_that_cannot_be_written_does_not_let_a_recording_in() {
 }
 
 #[test]
-fn a_history_that_cannot_be_read_stores_nothing_that_could_be_a_replay() {
+fn nothing_replayable_is_stored_while_the_history_cannot_be_read() {
     let mut server = Server::start();
     server.history().execute_batch("DROP TABLE seen").unwrap();
     for variant in [Variant::Cp1, Variant::Cp2] {
@@ -216,10 +216,10 @@ fn only_a_session_key_that_opened_a_file_is_remembered() {
 }
 
 #[test]
-fn a_file_that_failed_leaves_nothing_that_must_not_come_again() {
+fn a_failed_file_can_be_sent_again() {
     let mut server = Server::start();
     let recording = recording(Dialect::of(Variant::Cp2), "a", b"hello");
-    // Cut inside the token.
+    // The connection breaks inside the token.
     server.play(&recording.bytes[..recording.whole - 20]).unwrap_err();
     assert_eq!(server.remembered(), 0);
     server.play(&recording.bytes).unwrap();
@@ -240,7 +240,7 @@ fn a_start_forgets_what_can_no_longer_be_replayed() {
 /// One known client sends its session key in several blocks, all but one of them empty. An attacker can put a fresh
 /// block before them.
 #[test]
-fn a_session_key_in_a_later_piece_is_not_taken_twice() {
+fn a_session_key_in_a_later_piece_is_not_accepted_twice() {
     let mut server = Server::start();
     let key = [0x61; 32];
     let fernet = fernet::Fernet::new(&base64_simd::URL_SAFE.encode_to_string(key)).unwrap();

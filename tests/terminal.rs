@@ -1,4 +1,4 @@
-//! The program in a pseudo-terminal, used by the keys that it shows.
+//! Runs the program in a pseudo-terminal and uses it with the keys that it shows.
 //!
 //! `UPSEAL_BINARY` names another build of the program, as `.ci/run` does for the release build.
 #![cfg(feature = "tui")]
@@ -105,7 +105,7 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     assert!(terminal.end().success());
 }
 
-/// Server in a process of its own, which ends with this value.
+/// A server in a separate process, which is killed when this value is dropped.
 struct Served {
     child: Child,
     address: String,
@@ -266,7 +266,7 @@ fn the_dialog_offers_the_presets_of_the_file() {
 }
 
 #[test]
-fn a_new_size_is_drawn() {
+fn the_screen_follows_the_terminal_s_size() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut terminal = start(folder.path(), home.path());
     terminal.until_text("127.0.0.1:");

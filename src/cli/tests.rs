@@ -2,7 +2,7 @@ use clap::{Command, CommandFactory as _};
 
 use super::*;
 
-/// Lines of a short help at 100 columns, at most.
+/// Maximum number of lines of a short help at 100 columns.
 const SCREEN: usize = 40;
 
 #[test]
@@ -10,7 +10,7 @@ fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
 }
 
-/// The program and every subcommand, with the words that lead to it.
+/// Returns the program and every subcommand, with the command line that reaches it.
 fn commands() -> Vec<(String, Command)> {
     fn add(name: String, command: &Command, all: &mut Vec<(String, Command)>) {
         for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {

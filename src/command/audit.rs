@@ -19,8 +19,8 @@ use crate::output;
 use crate::transfer::confirm;
 use crate::transfer::receipt_files::{self, EXTENSION};
 
-/// Compares them and prints each difference as it is found. Returns 0: they agree; 1: they differ; 5: something could not
-/// be read.
+/// Compares the folder with the history and the receipts, and prints each difference as it is found. Returns 0 if they
+/// agree, 1 if they differ, and 5 if something could not be read.
 ///
 /// # Errors
 /// The folder or the history cannot be read, or there is no history: exit code 5.
@@ -29,13 +29,13 @@ pub(crate) fn run(args: &Audit) -> Result<u8, Fault> {
     let (history, path) = existing()?;
     let Some(history) = history else {
         return Err(Fault::local(format!("no history in {}", path.display()))
-            .with_advice("`upseal serve` creates it; UPSEAL_HISTORY names another file"));
+            .with_advice("`upseal serve` creates it; to read another file, set UPSEAL_HISTORY"));
     };
     let receipt = |row: &Entry| match &args.receipts {
         None => Receipt::None,
         Some(folder) => receipt(folder, row),
     };
-    let mut tell = |finding: &Finding| {
+    let mut report = |finding: &Finding| {
         if args.json {
             json(&Line::of(finding));
         } else {
@@ -52,10 +52,10 @@ pub(crate) fn run(args: &Audit) -> Result<u8, Fault> {
             output::line(&format!("{}: recorded as it is now: {} bytes{digest}", escape(name), row.size));
         }
     }
-    let mut summary = audit::run(&history, &store, &receipt, &mut tell).map_err(|e| fault(&e))?;
+    let mut summary = audit::run(&history, &store, &receipt, &mut report).map_err(|e| fault(&e))?;
     if let Some(folder) = &args.receipts {
         let strays = Strays::of(&history, &store, folder).map_err(|e| fault(&e))?;
-        strays.tell(&mut summary, &mut tell).map_err(|e| fault(&e))?;
+        strays.report(&mut summary, &mut report).map_err(|e| fault(&e))?;
     }
     if args.json {
         json(&Line::Summary {
@@ -87,13 +87,13 @@ fn receipt(folder: &Path, row: &Entry) -> Receipt {
     };
     match row.digest() {
         Some(digest) if receipt.find(digest, row.size()).is_empty() => {
-            Receipt::Differs("is about another content".to_owned())
+            Receipt::Differs("is for different content".to_owned())
         }
         _ => Receipt::Agrees,
     }
 }
 
-/// Finds the receipts in a folder that no row of the history belongs to.
+/// The receipts in a folder, and what the history knows of them; finds receipts without a row.
 struct Strays<'a> {
     folder: &'a Path,
     /// Names of the receipts in the folder that rows of sent files refer to.
@@ -109,7 +109,7 @@ impl<'a> Strays<'a> {
         let this = store_path(folder)?;
         let mut parents: HashMap<PathBuf, bool> = HashMap::new();
         let mut is_this = |parent: &Path| {
-            // A folder that no longer exists is another one.
+            // A folder that no longer exists counts as another one.
             let same = || parent.canonicalize().is_ok_and(|parent| parent == this);
             *parents.entry(parent.to_owned()).or_insert_with(same)
         };
@@ -127,7 +127,7 @@ impl<'a> Strays<'a> {
                 | Entry::Recovered(Recovered { name, size, digest: Some(digest), .. }) => {
                     received.entry(size).or_default().push((name, digest));
                 }
-                // A receipt is about a SHA-256.
+                // Without a SHA-256, a row cannot match a receipt.
                 Entry::Sent(_) | Entry::Received(_) | Entry::Recovered(_) => {}
             }
         }
@@ -137,7 +137,7 @@ impl<'a> Strays<'a> {
     }
 
     /// Reports every receipt without a row.
-    fn tell(&self, summary: &mut Summary, tell: &mut dyn FnMut(&Finding)) -> Result<(), HistoryError> {
+    fn report(&self, summary: &mut Summary, report: &mut dyn FnMut(&Finding)) -> Result<(), HistoryError> {
         let listed = receipt_files::list(self.folder)
             .map_err(|why| HistoryError::Store { path: self.folder.to_owned(), why })?;
         for (path, _) in listed {
@@ -149,19 +149,19 @@ impl<'a> Strays<'a> {
             let what = match super::verify::load(&path) {
                 Err(fault) => What::Unreadable { why: fault.what },
                 Ok(_) if self.named.contains(name) => continue,
-                Ok(receipt) => match self.strange(&receipt) {
+                Ok(receipt) => match self.without_row(&receipt) {
                     0 => continue,
                     files => What::StrayReceipt { files },
                 },
             };
             summary.count(&what);
-            tell(&Finding { name: name.to_owned(), what });
+            report(&Finding { name: name.to_owned(), what });
         }
         Ok(())
     }
 
-    /// Returns the number of files in a receipt that are stored according to it, and have no row.
-    fn strange(&self, receipt: &crypto::Receipt) -> usize {
+    /// Returns the number of files that are stored according to a receipt and have no row.
+    fn without_row(&self, receipt: &crypto::Receipt) -> usize {
         let has_row = |entry: &&crypto::Entry| match &entry.fate {
             Fate::Missing(_) => true,
             Fate::Stored { size, digest, name, named, .. } => {
@@ -200,7 +200,7 @@ fn sentence(summary: &Summary, place: &str, with_receipts: bool) -> String {
 enum Line {
     /// A file was recorded as it is now.
     Accepted { name: String, size: u64, sha256: Option<String> },
-    /// A difference.
+    /// A difference between folder, history and receipts.
     Finding { name: String, what: &'static str, why: String },
     /// The totals, as the last line.
     Summary { files: usize, receipts: usize, differing: usize, unreadable: usize },
@@ -217,7 +217,7 @@ impl Line {
 }
 
 fn json(line: &Line) {
-    // A line is plain values, which serialise.
+    // Serialising plain values cannot fail.
     if let Ok(line) = serde_json::to_string(line) {
         output::line(&line);
     }
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_counts() {
+    fn the_last_line_has_the_totals() {
         let summary = Summary { files: 3, receipts: 1, differing: 0, unreadable: 0 };
         assert_eq!(sentence(&summary, "/s", false), "3 files in /s: folder and history agree");
         assert_eq!(sentence(&summary, "/s", true), "3 files and 1 receipt in /s: folder and history agree");

@@ -15,10 +15,10 @@ use crate::event::{Fault, FaultKind};
 use crate::output;
 use crate::trust::facts::facts;
 
-/// Runs the subcommand, and prints what to do with each file.
+/// Runs the subcommand, and prints what to do with each file it wrote.
 ///
 /// # Errors
-/// A file exists, cannot be read or written, or has other content: exit code 5.
+/// A file already exists, cannot be read or written, or has unexpected content: exit code 5.
 pub(crate) fn run(command: Certs) -> Result<u8, Fault> {
     match command {
         Certs::Init { dir, bits, days } => init(&dir, bits, days),

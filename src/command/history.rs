@@ -21,13 +21,13 @@ use crate::messages::units;
 use crate::output;
 use crate::spreadsheet;
 
-/// Widest name column, in columns of the terminal.
+/// Maximum width of the name column, in columns of the terminal.
 const NAME: usize = 40;
 
-/// Opens the user's history to write to it.
+/// Opens the user's history for writing.
 ///
 /// # Errors
-/// It cannot be opened, or there is no home folder: exit code 5.
+/// The history cannot be opened, or there is no home folder: exit code 5.
 pub(crate) fn open() -> Result<Arc<History>, Fault> {
     let history = History::open(&place()?).map_err(|e| fault(&e))?;
     Ok(Arc::new(history))
@@ -58,9 +58,9 @@ fn place() -> Result<PathBuf, Fault> {
 
 pub(super) fn fault(error: &HistoryError) -> Fault {
     let advice = match error {
-        HistoryError::Newer { .. } => "use that upseal, or name another file in UPSEAL_HISTORY",
+        HistoryError::Newer { .. } => "use the newer upseal, or set UPSEAL_HISTORY to another file",
         HistoryError::NotCreated { .. } | HistoryError::Sqlite { doing: "open", .. } => {
-            "name another file in UPSEAL_HISTORY"
+            "set UPSEAL_HISTORY to another file"
         }
         HistoryError::Sqlite { .. } | HistoryError::Store { .. } | HistoryError::PendingReceipts { .. } => "",
     };
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, Fault> {
         output::remark(&if nothing {
             format!("the history is empty ({})", path.display())
         } else {
-            "no entry of the history matches".to_owned()
+            "no entry matches".to_owned()
         });
     }
     if args.csv {
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, Fault> {
         if args.csv {
             output::line(line(&csv(entry)));
         } else if args.json {
-            // A row is plain values, which serialise.
+            // Serialising plain values cannot fail.
             if let Ok(row) = serde_json::to_string(&Row::of(entry)) {
                 output::line(&row);
             }
@@ -150,7 +150,7 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
         Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", shown(why))).unwrap_or_default(),
         Entry::Received(_) | Entry::Recovered(_) => String::new(),
     };
-    // In columns of the terminal: a Chinese character takes two, which `{:<width$}` does not know.
+    // Pads by terminal columns: `{:<width$}` counts a wide character as one.
     let name = shown(entry.name());
     let padding = " ".repeat(width.saturating_sub(name.width()));
     format!(
@@ -260,7 +260,7 @@ impl Row {
 
 /// Returns the record of an entry, with its line end.
 fn csv(entry: &Entry) -> String {
-    // A row is plain values, which serialise.
+    // Serialising plain values cannot fail.
     let row = serde_json::to_value(Row::of(entry)).unwrap_or_default();
     spreadsheet::record(COLUMNS.map(|column| spreadsheet::cell(&row[column]).into_owned()))
 }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headings_are_the_fields_and_a_record_has_as_many() {
+    fn csv_has_one_heading_and_one_value_for_each_field() {
         let row = serde_json::to_value(Row::of(&received())).unwrap();
         let mut names: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
         let mut columns = COLUMNS;
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other_whatever_the_width_of_the_letters() {
+    fn columns_align_below_wide_characters() {
         let names = ["ab", "报告.pdf", "ｶﾅ.txt"];
         let entries = names.map(|name| Entry::Sent(sent(name)));
         let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_text_says_when_what_how_and_to_whom() {
+    fn a_text_line_has_time_file_rate_outcome_and_peer() {
         let line = |entry: &Entry| text(entry, 6, &TimeZone::UTC);
         let failed = Sent { outcome: Outcome::Failed, why: Some("reset\n".to_owned()), ..sent("a\u{202e}") };
         for (entry, expected) in [

@@ -37,24 +37,25 @@ pub(crate) fn run(args: Known) -> Result<u8, Fault> {
                 Err(why) => return Err(usage(why.to_string(), "")),
             };
             let entry = servers.accept(&address, ca, key, clock::unix_seconds()).map_err(|e| fault(&e))?;
-            output::line(&format!("{} is known by sha256:{} from now on", entry.address, entry.key));
+            output::line(&format!("{}: accepted key sha256:{}", entry.address, entry.key));
             if let Some(key) = entry.receipt_key {
-                output::line(&format!("    its receipts by sha256:{key}"));
+                output::line(&format!("    receipt key sha256:{key}"));
             }
             Ok(0)
         }
         Some(KnownCommand::Remove { address, ca }) => {
             let ca = ca.as_deref().map(anchor).transpose()?.map(|ca| ca.fingerprint());
             let entry = servers.remove(&address, ca).map_err(|e| fault(&e))?;
-            output::line(&format!("{} is forgotten; it was known by sha256:{}", entry.address, entry.key));
+            output::line(&format!("{}: removed; its key was sha256:{}", entry.address, entry.key));
             Ok(0)
         }
     }
 }
 
-/// The CA in this file.
+/// Loads a CA certificate.
 pub(super) fn anchor(path: &Path) -> Result<Anchor, Fault> {
-    Anchor::load(path).map_err(|e| Fault::local(e.to_string()).with_advice("name the CA's certificate, PEM"))
+    Anchor::load(path)
+        .map_err(|e| Fault::local(e.to_string()).with_advice("--ca names the PEM file of the server's CA"))
 }
 
 /// A known server, as `--json` prints it.
@@ -73,7 +74,7 @@ struct Row<'a> {
 fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
     let entries = servers.list().map_err(|e| fault(&e))?;
     if entries.is_empty() && !json {
-        output::remark("no server is known yet");
+        output::remark("no known servers");
     }
     for entry in &entries {
         if json {
@@ -87,7 +88,7 @@ fn list(servers: &KnownServers, json: bool) -> Result<u8, Fault> {
                 receipt_key: entry.receipt_key.map(|key| format!("sha256:{key}")),
                 offered_receipt_key: entry.offered_receipts.map(|signer| signer.to_string()),
             };
-            // A row is plain values, which serialise.
+            // Serialising plain values cannot fail.
             if let Ok(row) = serde_json::to_string(&row) {
                 output::line(&row);
             }
@@ -102,15 +103,15 @@ fn text(entry: &Entry) {
     let bits = entry.bits.map(|bits| format!("  {bits} bits")).unwrap_or_default();
     let since = day(entry.first.as_deref());
     output::line(&format!("{}  sha256:{}{bits}  since {since}", entry.address, entry.key));
-    output::line(&format!("    under the CA sha256:{}", entry.ca));
+    output::line(&format!("    CA sha256:{}", entry.ca));
     if let Some(offered) = entry.offered {
         output::line(&format!(
-            "    refused: sha256:{}  (`upseal known accept {}` takes it)",
+            "    refused: sha256:{}  (`upseal known accept {}` accepts it)",
             offered.key, entry.address
         ));
     }
     if let Some(key) = entry.receipt_key {
-        output::line(&format!("    receipts by sha256:{key}"));
+        output::line(&format!("    receipt key sha256:{key}"));
     }
     if let Some(signer) = entry.offered_receipts {
         let signer = match signer {
@@ -118,7 +119,7 @@ fn text(entry: &Entry) {
             SignedBy::OnlyKey => "the server's own key".to_owned(),
         };
         output::line(&format!(
-            "    refused for receipts: {signer}  (`upseal known accept {}` takes it)",
+            "    refused for receipts: {signer}  (`upseal known accept {}` accepts it)",
             entry.address
         ));
     }
@@ -127,15 +128,18 @@ fn text(entry: &Entry) {
 fn fault(error: &KnownError) -> Fault {
     match error {
         KnownError::NotAnAddress { .. } => usage(error.to_string(), ""),
-        KnownError::NotKnown { .. } => {
-            usage(error.to_string(), "upseal known lists them; to accept a new one name its key and --ca")
+        KnownError::NotKnown { .. } => usage(
+            error.to_string(),
+            "`upseal known` lists the known servers; to add a server, give its key and --ca",
+        ),
+        KnownError::Ambiguous { .. } => {
+            usage(error.to_string(), "`upseal known` lists them; choose one with --ca")
         }
-        KnownError::Ambiguous { .. } => usage(error.to_string(), "upseal known lists them"),
         KnownError::NothingOffered { .. } => {
-            usage(error.to_string(), "name the key after the address: sha256:HEX")
+            usage(error.to_string(), "give the key after the address: sha256:HEX")
         }
         KnownError::Unreadable { .. } | KnownError::Unwritable { .. } => Fault::local(error.to_string())
-            .with_advice("make the file accessible, or set UPSEAL_KNOWN to another one"),
+            .with_advice("make the file accessible, or set UPSEAL_KNOWN to another file"),
         KnownError::NoPlace | KnownError::Damaged { .. } => Fault::local(error.to_string()),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Lab) -> Result<u8, Fault> {
     thread::Builder::new()
         .name("upseal-lab-signals".to_owned())
         .spawn(move || {
-            // It ends with the program.
+            // The thread ends with the program.
             if signals.recv().is_ok() {
                 stopped.interrupt();
             }

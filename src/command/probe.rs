@@ -36,9 +36,9 @@ pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     let found = probe::run(&request, &signals, &mut |news| teller.tell(news))?;
     let Some(dialect) = found else {
         teller.line(&Line::NotFound);
-        output::remark("no dialect was taken for certain");
+        output::remark("no dialect was certainly accepted");
         output::remark(
-            "help: the server's log may say why; `upseal send --help` lists what can be set by hand",
+            "help: the server's log may say why; `upseal send --help` lists the options to try by hand",
         );
         return Ok(FaultKind::Broken.exit_code());
     };
@@ -73,7 +73,7 @@ fn layer(settings: &Settings, flags: &Layer, dialect: Dialect) -> Result<Layer, 
 fn ask() -> Result<Option<String>, Fault> {
     let unreadable = |e| system("cannot read from the terminal", &e);
     let mut terminal = io::stderr();
-    write!(terminal, "name of a preset to save it as (Enter: do not save): ")
+    write!(terminal, "save as a preset named (Enter: do not save): ")
         .and_then(|()| terminal.flush())
         .map_err(unreadable)?;
     let mut name = String::new();
@@ -120,18 +120,21 @@ impl Teller {
                 self.line(&Line::Waits { at_most_s: at_most.as_secs(), why: &why.what });
                 self.say(&format!("  {}", why.what));
                 self.say(&format!(
-                    "  waiting for it, at most {} s: if it serves one connection, start it again",
+                    "  waiting up to {} s for the server; if it serves only one connection, restart it",
                     at_most.as_secs()
                 ));
             }
             News::Answer { dialect, answer } => {
                 let why = match answer {
-                    Answer::Stored => "stored, says its receipt",
-                    Answer::Delivered => "it closed in order",
+                    Answer::Stored => "stored, according to the server's receipt",
+                    Answer::Delivered => "the server closed the connection in order",
                     Answer::NotTaken(why) => why,
                 };
                 self.line(&Line::Answer { dialect, taken: answer.is_taken(), why });
-                self.say(&format!("  {}: {why}", if answer.is_taken() { "taken" } else { "not taken" }));
+                self.say(&format!(
+                    "  {}: {why}",
+                    if answer.is_taken() { "accepted" } else { "not accepted" }
+                ));
             }
             // The alarm about a changed key is shown in full.
             News::Event(event @ Event::KeyChanged { .. }) => self.output.show(event),
@@ -157,7 +160,7 @@ impl Teller {
     }
 
     fn line(&self, line: &Line<'_>) {
-        // A line is plain values, which serialise.
+        // Serialising plain values cannot fail.
         if let (true, Ok(line)) = (self.json, serde_json::to_string(line)) {
             output::line(&line);
         }

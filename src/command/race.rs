@@ -29,7 +29,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
         let what = format!("wrong number of lanes: {} (2 to {MOST_LANES})", args.lanes.len());
         return Err(usage(what, "for example --lanes cp1,cp2"));
     }
-    // Before anything is sent: a result that cannot be written would be lost.
+    // Check before sending: a result that cannot be written would be lost.
     if let Some(path) = &args.report {
         report::check(path).map_err(|e| e.fault())?;
     }
@@ -91,7 +91,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
             }
         }
     }
-    // The lanes may have arrived, but their steady rates were not measured to the end.
+    // The lanes may have finished, but their steady rates were not measured completely.
     if interrupted {
         faults.push(UploadError::Interrupted.fault());
     }
@@ -104,10 +104,10 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
-/// Writes the report and prints its path. If no lane arrived, there is nothing to report, and an earlier report stays.
+/// Writes the report and prints its path. If no lane finished, no report is written, and an earlier one stays.
 fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
     if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
-        output::remark("no report: no lane arrived");
+        output::remark("no report: no lane finished");
         return Ok(());
     }
     report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;

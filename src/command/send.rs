@@ -21,10 +21,10 @@ use crate::output::{Output, Style};
 use crate::store::Folder;
 use crate::transfer::{HistoryWriter, Keep, Options, Transfer};
 
-/// Shortest time between two looks at the events. Otherwise each small file would wake this thread three times, and wait
-/// for it.
+/// Shortest time between two reads of the event queue. Without this pause, each small file would wake this thread three
+/// times and wait for it.
 const BREATH: Duration = Duration::from_millis(2);
-/// Longest wait for a server that had answered and is gone.
+/// Longest wait for a server that answered earlier and then disappeared.
 const ABSENCE: Duration = Duration::from_secs(30);
 
 /// Sends the files in order, over one connection, and waits until the server has confirmed them.
@@ -38,7 +38,7 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
     settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
     let digest = args.digest;
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
-        return Err(Fault::usage("receipts need the SHA-256 of each file, which --digest none turns off")
+        return Err(Fault::usage("receipts need the SHA-256 of each file, but --digest none turns it off")
             .with_advice("leave out --digest none, or --receipts and --skip-receipted"));
     }
     let signals = interrupts()?;

@@ -14,8 +14,8 @@ use crate::messages::units;
 use crate::output;
 use crate::trust::receipts::ONLY_KEY;
 
-/// Prints the result of every check. Returns 0: the receipt is valid and about this file; 4: it is not valid; 1: it is
-/// valid, but about another content.
+/// Prints the result of every check. Returns 0 if the receipt is valid and for this file, 4 if it is not valid, and 1 if
+/// it is valid, but for different content.
 ///
 /// # Errors
 /// A file cannot be read: exit code 5. The receipt cannot be parsed: 2.
@@ -69,10 +69,10 @@ pub(crate) fn run(args: &Verify) -> Result<u8, Fault> {
     let found = receipt.find(digest, size);
     let shown = escape(&args.file.to_string_lossy()).to_string();
     if let Some((ordinal, name)) = found.first() {
-        let is_told = |entry: &Entry| {
+        let is_stored_name = |entry: &Entry| {
             entry.ordinal == *ordinal && matches!(entry.fate, Fate::Stored { named: Named::Stored, .. })
         };
-        let how = if statement.entries.iter().any(is_told) { "is there" } else { "was accepted" };
+        let how = if statement.entries.iter().any(is_stored_name) { "is stored" } else { "was accepted" };
         output::line(&format!(
             "ok    content       {shown}, {} ({size} bytes), sha256 {digest}, {how} as {}",
             units::bytes(size),

@@ -1,4 +1,4 @@
-//! Who decides, line by line; what the file may say; what saving leaves alone.
+//! Precedence of the sources, errors in the file, and what saving a preset keeps.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ fn layer(values: &[(Setting, &str)]) -> Layer {
     layer
 }
 
-/// A file in a folder of its own.
+/// Creates a configuration file in an empty folder.
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
@@ -34,8 +34,8 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// For each key: what the flag, the preset, the environment and the file's top say here, all
-/// different where the key has as many values; then what it is by default.
+/// For each key: the values of the flag, the preset, the environment and the file's top level, all different where the
+/// key has enough values; then the default.
 const TABLE: [(Setting, [&str; 4]); 13] = [
     (Setting::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
     (Setting::Protocol, ["plain", "ap", "cp1", "plain"]),
@@ -60,7 +60,7 @@ const TABLE: [(Setting, [&str; 4]); 13] = [
     (Setting::Expect, ["flag", "preset", "", ""]),
 ];
 
-/// The first source that sets a key decides it, whatever the others set.
+/// The first source that sets a key decides.
 #[test]
 fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
     for (key, values) in TABLE {
@@ -81,7 +81,7 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
             let first = (0..4).find(|at| speaks(*at) && !values[*at].is_empty());
             let expected = first.map(|at| layer(&[(key, values[at])])).unwrap_or_default();
             assert_eq!(settled, Settings::from(expected), "{key:?}, sources {mask:04b}");
-            // Without --peer a preset is silent.
+            // Without --peer, presets have no effect.
             let settled = sources.settle(says(0, speaks(0)), None).unwrap();
             let first = [0, 2, 3].into_iter().find(|at| speaks(*at) && !values[*at].is_empty());
             let expected = first.map(|at| layer(&[(key, values[at])])).unwrap_or_default();
@@ -90,7 +90,7 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
     }
 }
 
-/// The table above compares settings made in the same way; here they are written out.
+/// The test above compares settings that the same code made; this one names the expected settings.
 #[test]
 fn every_key_reaches_its_setting() {
     let all: Vec<(Setting, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
@@ -127,9 +127,9 @@ fn every_key_reaches_its_setting() {
     assert_eq!(usual.target(), Target::Embedded);
 }
 
-/// `--help` tells of the variable and of the default; neither is clap's own.
+/// `--help` names variable and default, which clap does not know.
 #[test]
-fn the_help_names_each_variable_and_the_default_that_holds() {
+fn the_help_names_each_variable_and_default() {
     let command = Layer::augment_args(Command::new("upseal"));
     let usual = [
         (Setting::Protocol, "cp2"),
@@ -154,7 +154,7 @@ fn the_help_names_each_variable_and_the_default_that_holds() {
 }
 
 #[test]
-fn a_variable_is_taken_or_refused_by_its_name() {
+fn an_invalid_variable_is_an_error_that_names_it() {
     let from = |values: &[(&str, &str)]| {
         let values: BTreeMap<String, String> =
             values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -175,7 +175,7 @@ const PIN: &str = "sha256:ababababababababababababababababababababababababababab
 const OTHER: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
 
 #[test]
-fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_expect() {
+fn a_preset_chosen_on_the_screen_overrides_the_flags_except_the_expected_identity() {
     let sources = Sources {
         environment: layer(&[(Setting::Framing, "D")]),
         file: parse("[peers.b]\nto = 'b:1'\npadding = 'oaep'\n[peers.a]\npin = 'sha256:abababababababababababababababababababababababababababababababab'").unwrap(),
@@ -198,7 +198,7 @@ fn a_preset_chosen_on_the_screen_is_stronger_than_the_flags_but_for_whom_they_ex
 }
 
 #[test]
-fn the_file_says_what_the_flags_say_in_its_own_order() {
+fn the_file_takes_the_same_keys_as_the_flags_in_any_order() {
     let file = parse(
         "padding = 'pkcs1v15' # for all\nkey-length-bytes = 16\nca = '~/ca.crt'\n\n\
          [peers.zoo]\nto = 'zoo:1'\nframing = 'd'\nkey-length-bytes = '8'\npin = 'sha256:0000000000000000000000000000000000000000000000000000000000000000'\nexpect = 'Zoo'\n\n\
@@ -225,7 +225,7 @@ fn the_file_says_what_the_flags_say_in_its_own_order() {
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() {
+fn an_error_in_the_file_names_the_line_and_the_possible_values() {
     for (text, line, what, allowed) in [
         ("to = 'x:1'\npadding = \n", 2, "", "not valid TOML"),
         ("to = 'a'\nto = 'b'", 2, "duplicate key", "not valid TOML"),
@@ -266,7 +266,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_could_stand_there() 
 }
 
 #[test]
-fn a_file_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_no_usage_fault() {
+fn a_missing_file_is_empty_and_an_unreadable_one_is_not_a_usage_fault() {
     let (folder, path) = file("to = 'x:1'\n# caf\u{e9}");
     let none = File::read(folder.path().join("none/config.toml")).unwrap();
     assert_eq!((none.defaults, none.peers.len()), (Layer::default(), 0));
@@ -278,7 +278,7 @@ fn a_file_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_no_usage_fau
 }
 
 #[test]
-fn an_unknown_preset_is_answered_with_those_that_exist_and_how_to_save_one() {
+fn an_unknown_preset_is_an_error_that_lists_the_saved_ones() {
     let fault = |text: &str, name: &str| Fault::from(parse(text).unwrap().peer(name).unwrap_err());
     let none = fault("", "lab");
     assert_eq!(none.what, format!("no preset 'lab' in {HERE}"));
@@ -320,7 +320,7 @@ fn saving_leaves_comments_and_order_as_they_are() {
     assert!(after.starts_with("to = \"new:1\"\nkey-length-bytes = 16\nexpect = "), "{text}");
     assert_eq!(read().peer("a.new").unwrap(), &new);
 
-    // Replaced in its place: what is not given goes, with the comment above it.
+    // A preset is replaced where it stands. A key that is not given is removed with the comment above it.
     let taken = read().save("lab", &new, Existing::Keep).unwrap_err();
     assert!(
         matches!(&taken, ConfigError::Taken { name } if name == "lab") && taken.advice().contains("--force")
@@ -348,7 +348,7 @@ fn removing_takes_the_preset_and_its_own_comment_and_no_other() {
     let gone = File::read(path.clone()).unwrap().remove("lab").unwrap_err();
     assert!(matches!(gone, ConfigError::UnknownPeer { .. }));
 
-    // What stands above a blank line is about the whole file.
+    // A comment above a blank line belongs to the whole file.
     for (text, after) in [
         ("# Mine.\n\n# a's\n[peers.a]\nto = 'a'\n\n[peers.b]\n", "# Mine.\n\n[peers.b]\n"),
         ("# Mine.\n\n# a's\n[peers.a]\nto = 'a'\n", "# Mine.\n"),
@@ -385,7 +385,7 @@ fn line_ends_stay_as_they_are() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "# Mine.\r\n\r\n# b's\r\n[peers.b]\r\nto = \"b:1\"\r\n");
 }
 
-/// However the presets are written, each that is saved is read again, and the others with it.
+/// A saved preset is read back, and so are the others, in every TOML form of presets.
 #[test]
 fn what_is_saved_is_read_again() {
     let everything: Vec<(Setting, &str)> = TABLE.iter().map(|(key, values)| (*key, values[0])).collect();
@@ -416,7 +416,7 @@ fn what_is_saved_is_read_again() {
 }
 
 #[test]
-fn a_file_is_made_for_its_owner_alone_and_nothing_else_is_left() {
+fn a_new_file_is_private_and_no_temporary_file_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/upseal/config.toml");
     let save = |name: &str| {

@@ -128,7 +128,7 @@ fn every_outcome_variant_and_fate_is_read_back() {
 }
 
 #[test]
-fn the_filter_lets_through_what_it_says() {
+fn the_filter_selects_rows() {
     let (_folder, history) = history();
     let store = Path::new("/s");
     history.record_sent(&sent(10, "Bericht.PDF", Outcome::Stored)).unwrap();
@@ -203,7 +203,7 @@ fn only_a_receipt_of_this_server_for_this_name_and_content_counts() {
 }
 
 #[test]
-fn what_was_seen_is_remembered_until_its_time() {
+fn a_seen_digest_is_remembered_until_it_expires() {
     let (folder, history) = history();
     let (early, late) = (Digest::of(b"early"), Digest::of(b"late"));
     history.remember(&[(Seen::SessionKey, early), (Seen::Token, late)], 100).unwrap();
@@ -213,7 +213,7 @@ fn what_was_seen_is_remembered_until_its_time() {
     drop(history);
     let history = History::open(&folder.path().join("data/history.db")).unwrap();
     assert!(history.is_seen(Seen::SessionKey, early).unwrap());
-    assert!(!history.is_seen(Seen::FirstBlock, early).unwrap(), "another kind of thing");
+    assert!(!history.is_seen(Seen::FirstBlock, early).unwrap(), "another kind of digest");
     history.forget_expired(100).unwrap();
     assert!(history.is_seen(Seen::SessionKey, early).unwrap(), "its last second");
     history.forget_expired(101).unwrap();
@@ -223,7 +223,7 @@ fn what_was_seen_is_remembered_until_its_time() {
 }
 
 #[test]
-fn of_two_that_remember_the_same_for_the_first_time_one_is_told_so() {
+fn of_two_that_remember_the_same_digest_only_one_is_first() {
     let (_folder, history) = history();
     let of = |n: u8| (Seen::FirstBlock, Digest([n; 32]));
     assert!(history.remember_new(&[of(1), of(2)], 100).unwrap());
@@ -234,7 +234,7 @@ fn of_two_that_remember_the_same_for_the_first_time_one_is_told_so() {
 }
 
 #[test]
-fn more_than_a_step_of_what_expired_is_forgotten() {
+fn more_expired_digests_than_one_step_are_forgotten() {
     let (_folder, history) = history();
     let of = |n: usize| (Seen::Token, Digest::of(&n.to_be_bytes()));
     let many: Vec<_> = (0..=2 * replay::CHUNK).map(of).collect();
@@ -247,7 +247,7 @@ fn more_than_a_step_of_what_expired_is_forgotten() {
 }
 
 #[test]
-fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
+fn an_announcement_stays_until_its_row_or_its_withdrawal() {
     let (_folder, history) = history();
     let store = Path::new("/s");
     let of = |want: &str| Announced {
@@ -271,7 +271,7 @@ fn what_is_announced_stays_until_it_has_a_row_or_is_withdrawn() {
 }
 
 #[test]
-fn the_file_and_its_folder_are_only_the_user_s() {
+fn the_file_and_its_folder_are_private() {
     let (folder, history) = history();
     history.record_sent(&sent(1, "a", Outcome::Stored)).unwrap();
     let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
@@ -282,7 +282,7 @@ fn the_file_and_its_folder_are_only_the_user_s() {
 }
 
 #[test]
-fn what_is_no_history_is_said_and_left_alone() {
+fn a_file_that_is_not_a_history_is_an_error_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
     assert!(History::open_existing(&path).unwrap().is_none());
@@ -309,7 +309,7 @@ fn a_file_of_a_newer_version_is_refused_unchanged() {
 }
 
 #[test]
-fn an_older_file_takes_the_steps_that_it_has_not_had() {
+fn an_older_file_gets_the_missing_migrations() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
     let known = i64::try_from(schema::MIGRATIONS.len()).unwrap();
@@ -335,7 +335,7 @@ fn an_older_file_takes_the_steps_that_it_has_not_had() {
 }
 
 #[test]
-fn threads_that_share_it_lose_no_row() {
+fn threads_that_share_a_history_lose_no_row() {
     let (_folder, history) = history();
     let history = Arc::new(history);
     let threads: Vec<_> = (0..4)
@@ -358,7 +358,7 @@ fn row(i: i64) -> Sent {
 const ELSEWHERE: &str = "UPSEAL_TEST_LEDGER";
 
 #[test]
-fn processes_that_open_it_at_once_lose_no_row() {
+fn processes_that_open_a_history_at_once_lose_no_row() {
     if let Some(path) = std::env::var_os(ELSEWHERE) {
         let history = History::open(Path::new(&path)).unwrap();
         (0..50).for_each(|i| history.record_sent(&row(i)).unwrap());
@@ -366,7 +366,7 @@ fn processes_that_open_it_at_once_lose_no_row() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
-    let this = "history::tests::processes_that_open_it_at_once_lose_no_row";
+    let this = "history::tests::processes_that_open_a_history_at_once_lose_no_row";
     let start = || {
         Command::new(std::env::current_exe().unwrap())
             .args([this, "--exact", "--test-threads=1"])
@@ -411,7 +411,7 @@ fn a_row_survives_the_death_of_its_program() {
 
 /// The third migration copies a table.
 #[test]
-fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
+fn the_third_migration_keeps_received_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.db");
     let mut connection = Connection::open(&path).unwrap();
@@ -429,7 +429,7 @@ fn what_was_received_before_a_digest_could_be_missing_is_still_there() {
 }
 
 #[test]
-fn what_files_took_is_told_by_server_and_variant() {
+fn past_durations_are_grouped_by_server_and_variant() {
     let (_folder, history) = history();
     let mib = 1 << 20;
     let of = |address: &str, variant, size, seconds| Sent {
@@ -440,7 +440,7 @@ fn what_files_took_is_told_by_server_and_variant() {
         ..sent(1, "a", Outcome::Stored)
     };
     let mut rows = vec![of("lab:1", Variant::Cp2, 900 * mib, 1.0)];
-    // More than are looked at: the first is forgotten.
+    // More rows than are considered: the oldest does not count.
     rows.extend((0..20).map(|_| of("lab:1", Variant::Cp2, 4 * mib, 2.0)));
     rows.push(of("lab:1", Variant::Cp1, 3 * mib, 6.0));
     rows.extend((0..9).map(|_| of("small:1", Variant::Cp2, 17, 0.5)));

@@ -34,7 +34,7 @@ fn proof() -> Proof {
     }
 }
 
-/// 8 MiB in `seconds`, at an even rate.
+/// Returns the points of a lane that sends 8 MiB in `seconds` at a constant rate.
 fn curve(seconds: f64) -> Vec<Point> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
     let us = |n: u64| (seconds * n as f64 / 64.0 * 1e6) as u64;
@@ -86,7 +86,7 @@ fn rendered(format: Format) -> String {
     render(format, &report()).unwrap()
 }
 
-/// The numbers of a row that every table has, in the tables' order.
+/// Returns the numbers of a row that every table has, in the tables' order.
 fn numbers(row: &Row) -> Vec<f64> {
     let mut numbers = vec![
         row.seconds,
@@ -106,7 +106,7 @@ fn arrived() -> Vec<Row> {
     rows(&report().verdict).into_iter().filter(|row| row.arrived).collect()
 }
 
-/// What stands between two texts, each time.
+/// Returns every part of a text between `begin` and `end`.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
     text.split(begin).skip(1).filter_map(|rest| rest.split(end).next()).collect()
 }
@@ -164,7 +164,7 @@ fn csv_reads_back_as_the_rows() {
     assert!(!text.contains('\u{1b}'));
 }
 
-/// RFC 4180.
+/// Parses a line of CSV (RFC 4180).
 fn fields(record: &str) -> Vec<String> {
     let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = record.chars().peekable();
@@ -181,7 +181,7 @@ fn fields(record: &str) -> Vec<String> {
 }
 
 #[test]
-fn markdown_reads_back_as_the_rows_and_is_no_html() {
+fn markdown_reads_back_as_the_rows_and_contains_no_html() {
     let text = rendered(Format::Markdown);
     let table = text.lines().skip_while(|line| !line.starts_with("| lane")).skip(2);
     let read: Vec<Vec<f64>> = table
@@ -234,7 +234,7 @@ fn no_name_is_markup_or_moves_the_cursor() {
             !text.contains("<script>alert") && !text.contains('\u{1b}') && !text.contains('\u{202e}'),
             "{format:?}"
         );
-        assert!(text.contains("&lt;script&gt;alert"), "{format:?}: it is shown all the same");
+        assert!(text.contains("&lt;script&gt;alert"), "{format:?}: it is shown, escaped");
     }
     let page = rendered(Format::Html);
     assert_eq!(page.matches("<script").count(), 2, "the numbers, and the check");
@@ -245,7 +245,7 @@ fn no_name_is_markup_or_moves_the_cursor() {
     assert!(!page.contains(" src=") && !page.contains("<link") && !page.contains("@import"));
 }
 
-/// Width and colour of a chart's rectangles.
+/// Returns the width and colour of a chart's rectangles.
 fn bars(svg: &str) -> Vec<(f64, String)> {
     let attribute =
         |tag: &str, name: &str| between(tag, &format!(" {name}=\""), "\"").first().unwrap_or(&"").to_string();
@@ -260,14 +260,14 @@ fn colour(colour: plotters::style::RGBColor) -> String {
 }
 
 #[test]
-fn bars_are_as_long_as_what_they_say() {
+fn bars_are_as_long_as_their_numbers() {
     let bars_of = bars(&chart::seconds(&report()).unwrap());
     let of =
         |lane: usize| bars_of.iter().find(|(_, fill)| *fill == colour(LANES[lane])).map(|(width, _)| *width);
     let (oaep, pkcs) = (of(1).unwrap(), of(2).unwrap());
     assert!((oaep / pkcs - 2.765_432 / 1.5).abs() < 0.02, "{oaep} {pkcs}");
-    assert_eq!(of(0), Some(2.0), "the shortest is seen all the same");
-    assert_eq!(of(3), None, "what did not arrive has no bar");
+    assert_eq!(of(0), Some(2.0), "the shortest bar is still visible");
+    assert_eq!(of(3), None, "a lane that did not finish has no bar");
 
     let parts = bars(&chart::shares(&report()).unwrap().unwrap());
     let stacked: Vec<&(f64, String)> = parts.iter().filter(|(width, _)| *width > 15.0).collect();
@@ -297,7 +297,7 @@ fn a_line_has_the_lanes_bytes_below_it() {
     }
 }
 
-/// The kernel took all of it at once, and the server's word came later.
+/// The kernel took all bytes at once, and the server's confirmation came later.
 #[test]
 fn a_line_ends_where_its_lane_did() {
     let curve = [(0, 0), (1_000_000, 4 << 20), (2_000_000, 8 << 20)].map(|(us, bytes)| Point { us, bytes });
@@ -315,7 +315,7 @@ fn a_lane_that_failed_later_has_its_own_laps_and_no_part_in_the_scale() {
     report.verdict.lanes[3].laps = vec![60.0, 50.0];
     let row = &rows(&report.verdict)[3];
     assert_eq!((row.seconds, row.min, row.max, row.laps), (0.0, 50.0, 60.0, 2));
-    // The longest of the others takes the whole width all the same.
+    // The longest of the other lanes still takes the whole width.
     let width = |rect: &str| -> u32 { between(rect, " width=\"", "\"")[0].parse().unwrap() };
     let widest = |svg: &str| between(svg, "<rect", "/>").iter().map(|rect| width(rect)).max().unwrap();
     let svg = chart::seconds(&report).unwrap();
@@ -324,7 +324,7 @@ fn a_lane_that_failed_later_has_its_own_laps_and_no_part_in_the_scale() {
 }
 
 #[test]
-fn a_posters_words_stay_in_the_picture() {
+fn a_posters_text_stays_inside_the_picture() {
     let mut report = report();
     report.verdict.lanes.pop();
     let svg = render(Format::Svg, &report).unwrap();
@@ -332,14 +332,14 @@ fn a_posters_words_stay_in_the_picture() {
     let sentence = crate::messages::race::sentence(&report.verdict);
     assert!(sentence.chars().count() > 110, "{sentence}");
     assert!(texts.iter().all(|words| !words.contains(&*sentence)), "{texts:?}");
-    // And none is lost.
+    // No text is lost.
     let all: String =
         texts.iter().map(|words| words.rsplit('>').next().unwrap().trim()).collect::<Vec<_>>().join(" ");
     assert!(all.contains(&markup::text(&sentence)), "{all}");
 }
 
 #[test]
-fn a_race_of_nothing_and_one_in_which_nothing_arrived_have_a_report_too() {
+fn an_empty_file_and_a_race_without_a_finished_lane_have_a_report() {
     let mut empty = report();
     empty.verdict.bytes = 0;
     let mut failed = report();
@@ -388,5 +388,5 @@ fn a_report_is_written_whole_and_replaces_reports_only() {
     names.sort();
     let expected =
         ["A.HTML", "a.csv", "a.html", "a.json", "a.md", "a.svg", "folder.html", "link.html", "mine.html"];
-    assert_eq!(names, expected, "nothing unfinished is left");
+    assert_eq!(names, expected, "no temporary file is left");
 }

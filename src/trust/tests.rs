@@ -82,7 +82,7 @@ fn the_certificate_of_the_assignment_is_accepted_with_warnings() {
 }
 
 #[test]
-fn a_modern_certificate_of_2048_bits_has_no_warning_but_its_version() {
+fn a_version_1_certificate_of_2048_bits_has_only_the_version_warning() {
     let (_, proof) = check(fixture!("trust/bits-2048.crt")).unwrap();
     assert_eq!(proof.warnings, ["the certificate is X.509 version 1, which cannot limit its use"]);
     let (_, proof) = check(GOOD_V3).unwrap();
@@ -142,7 +142,7 @@ fn a_self_signed_certificate_is_refused() {
 }
 
 #[test]
-fn a_certificate_holds_from_its_first_second_to_its_last() {
+fn a_certificate_is_valid_from_its_first_second_to_its_last() {
     let anchor = Anchor::from_pem(CA).unwrap();
     for now in [START, START + 1, NOW, END - 1, END] {
         anchor.check(GOOD_V1, now).unwrap();
@@ -311,7 +311,7 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
-fn too_long_a_certificate_is_refused_unread() {
+fn a_certificate_that_is_too_long_is_refused_unread() {
     let mut long = vec![b'\n'; CERTIFICATE_MAX];
     long.extend_from_slice(GOOD_V1);
     let error = refusal(&long);
@@ -321,7 +321,7 @@ fn too_long_a_certificate_is_refused_unread() {
 }
 
 #[test]
-fn names_cannot_act_on_the_terminal() {
+fn names_are_escaped_for_the_terminal() {
     let (_, proof) = check(fixture!("trust/esc.crt")).unwrap();
     assert_eq!(proof.subject, "CN=\\1B[2Jevil\\E2\\80\\AEfdp.exe\\07");
     // Also in an error that the attacker's own certificate causes.
@@ -394,14 +394,14 @@ fn an_anchors_file_is_read_to_the_limit_and_not_beyond() {
     let before = vec![b'\n'; CERTIFICATE_MAX - CA.len()];
     std::fs::write(&path, [&before, CA].concat()).unwrap();
     Anchor::load(&path).unwrap();
-    // Read only up to the limit, it would be a certificate.
+    // Truncated at the limit, it would be a valid certificate.
     std::fs::write(&path, [&before, CA, b"\n"].concat()).unwrap();
     let error = Anchor::load(&path).unwrap_err();
     assert!(matches!(error, TrustError::NotACertificate(CertificateError::TooLong { .. })), "{error}");
 }
 
 #[test]
-fn a_ca_of_2048_bits_is_long_enough_and_one_of_1024_is_warned_of() {
+fn a_ca_of_1024_bits_causes_a_warning_and_one_of_2048_does_not() {
     let of_the_ca = |ca: &[u8], certificate: &[u8]| {
         let (_, proof) = Anchor::from_pem(ca).unwrap().check(certificate, NOW).unwrap();
         proof.warnings.iter().any(|warning| warning.contains("the CA's key has only"))

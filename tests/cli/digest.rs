@@ -1,11 +1,11 @@
-//! `--digest none` and `--durability`: what is left out, and that nothing claims it.
+//! `--digest none` and `--durability`: what they leave out, and that no output claims otherwise.
 
 use upseal::event::Variant;
 
 use super::common::{Files, Receipt, contents, fixtures};
 use super::{Home, ca_argument, events, words};
 
-/// One server with these flags and one client with those; what both told.
+/// Runs a server and a client with these flags, and returns the output of both.
 fn send(home: &Home, serve: &str, send: &str) -> (super::program::Outcome, super::program::Outcome) {
     let certs = fixtures("identity-v1");
     let values = [("certs", certs.to_str().unwrap())];
@@ -29,7 +29,7 @@ fn a_client_that_does_not_hash_asks_for_no_receipt() {
         "{client:?}"
     );
     assert!(!server.out.contains("receipted"), "{server:?}");
-    // The server hashes all the same.
+    // The server still hashes.
     let digest = Receipt::new("a.txt", b"hello", Variant::Cp2).digest;
     assert!(server.out.contains(&digest), "{server:?}");
     let rows = super::program::rows(&home.run(&["history", "--sent", "--json"]));
@@ -48,27 +48,27 @@ fn a_server_that_does_not_hash_gives_no_receipt_and_says_what_it_cannot_check() 
     let audit = home.run(&["audit", "--store", "recv_files"]);
     assert_eq!(audit.code, Some(5), "{audit:?}");
     assert!(audit.out.contains("it was not hashed when it came"), "{audit:?}");
-    // Nothing can tell that it is the same again.
+    // Without digests, an identical file is not recognised.
     let (again, _) = send(&home, "--digest none", "");
     assert!(again.out.contains(r#""kept":"renamed""#), "{again:?}");
     assert_eq!(contents(&home.path("recv_files")).names(), ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]);
 }
 
 #[test]
-fn a_receipt_of_what_is_not_hashed_cannot_be_asked_for() {
+fn a_receipt_cannot_be_requested_without_hashing() {
     let home = Home::new();
     for more in ["--receipts", "--skip-receipted"] {
         let line =
             format!("send --digest none {more} {} a.txt", if more == "--receipts" { "kept" } else { "" });
         let outcome = home.start(words(&line, &[])).finish();
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
-        assert!(outcome.err.contains("which --digest none turns off"), "{outcome:?}");
+        assert!(outcome.err.contains("but --digest none turns it off"), "{outcome:?}");
         assert!(!home.path("kept").exists());
     }
 }
 
 #[test]
-fn files_are_stored_whichever_way_they_come_to_the_disk() {
+fn files_are_stored_with_every_durability() {
     for durability in ["group", "file"] {
         let home = Home::new();
         let (server, client) = send(&home, &format!("--durability {durability}"), "");

@@ -1,8 +1,8 @@
-//! Home folders that cannot be read, or are none.
+//! Home folders that cannot be read or are not folders.
 
 use super::Home;
 
-/// Nothing but a home folder says where files are.
+/// Starts the program with only HOME set, so that all files are found from the home folder.
 fn environment(home: &str) -> [(&str, &str); 7] {
     let none = "";
     [
@@ -17,14 +17,14 @@ fn environment(home: &str) -> [(&str, &str); 7] {
 }
 
 #[test]
-fn a_home_that_is_no_folder_holds_no_presets_and_stops_no_upload() {
+fn a_home_that_is_not_a_folder_has_no_presets_and_does_not_stop_uploads() {
     let home = Home::new();
     let (_reserved, closed) = super::unused_address();
     let closed = closed.to_string();
     let outcome = home.start_with(["peers"], &environment("/dev/null")).finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.err.starts_with("no presets in /dev/null/.config/upseal/config.toml"), "{outcome:?}");
-    // It comes as far as the network.
+    // The upload gets as far as the network.
     let line = ["send", "-p", "plain", "--retries", "0", "--to", &closed, "a.txt"];
     let outcome = home.start_with(line, &environment("/dev/null")).finish();
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
@@ -32,9 +32,9 @@ fn a_home_that_is_no_folder_holds_no_presets_and_stops_no_upload() {
 }
 
 #[test]
-fn files_of_a_home_that_cannot_be_read_are_named_with_the_variable_that_moves_them() {
+fn an_unreadable_file_is_named_with_the_variable_that_moves_it() {
     let home = Home::new();
-    // A folder cannot be read as a file, not even by a user who may read everything.
+    // A folder cannot be read as a file, not even by root.
     for name in
         [".config/upseal/config.toml", ".local/share/upseal/known_servers", ".local/share/upseal/history.db"]
     {

@@ -1,4 +1,4 @@
-//! The program itself: its words, its exit codes, its files, and what signals do to it.
+//! The program's output, exit codes, files and reaction to signals.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -55,7 +55,7 @@ fn help_and_version_are_results_and_go_to_stdout() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
+fn a_usage_error_is_exit_code_2_and_names_the_mistake() {
     let home = Home::new();
     for (line, expected) in [
         ("--no-such-flag", "--no-such-flag"),
@@ -100,7 +100,7 @@ fn what_cannot_be_understood_is_exit_code_2_and_says_what() {
         assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
         assert!(outcome.err.contains(expected) && outcome.out.is_empty(), "{line}: {outcome:?}");
     }
-    assert!(!home.path("certs").exists() && !home.path("recv_files").exists(), "nothing was begun");
+    assert!(!home.path("certs").exists() && !home.path("recv_files").exists(), "nothing was started");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides
         ("send --to {server} --ca {other} a.txt", 4, "was issued by"),
         ("send --to {server} --ca {ca} -p ap a.txt", 6, "does not accept this protocol variant"),
         ("send --to {server} -p plain a.txt", 6, "see the server's log"),
-        // Several: 4, 3, 6, 5.
+        // Of several faults the first decides: 4, 3, 6, 5.
         ("send --to {server} --ca {other} none.txt a.txt", 4, "none.txt"),
         ("send --to {closed} --ca {ca} none.txt a.txt", 3, "none.txt"),
         ("send --to {server} --ca {ca} -p ap none.txt a.txt", 6, "none.txt"),
@@ -157,7 +157,7 @@ fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides
 }
 
 #[test]
-fn send_says_on_stdout_what_was_delivered_and_quietly_nothing() {
+fn send_prints_deliveries_on_stdout_and_with_quiet_nothing() {
     let home = Home::new();
     let host = Host::start();
     let address = host.address().to_string();
@@ -175,7 +175,7 @@ fn send_says_on_stdout_what_was_delivered_and_quietly_nothing() {
     assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (Some(0), "", ""));
     let outcome = home.start(words("send --quiet --to {server} --ca {ca} none.txt", &values)).finish();
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(5), ""));
-    assert!(outcome.err.contains("none.txt"), "errors are said all the same: {outcome:?}");
+    assert!(outcome.err.contains("none.txt"), "errors are still printed: {outcome:?}");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn send_speaks_every_dialect_that_its_flags_name() {
         let outcome = home.start(words(&line, &values)).finish();
         assert_eq!(outcome.code, Some(0), "{flags}: {outcome:?}");
     }
-    // The same by the environment.
+    // The environment gives the same dialect.
     let environment = [("UPSEAL_TO", &*address), ("UPSEAL_CA", &ca_argument()), ("UPSEAL_PROTOCOL", "ap")];
     assert_eq!(home.start_with(["send", "a.txt"], &environment).finish().code, Some(0));
     host.stop();
@@ -238,7 +238,7 @@ fn send_json_is_one_event_a_line_from_queued_to_delivered() {
 
 /// A name with control characters could write on the terminal of the user who sends the file.
 #[test]
-fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
+fn names_are_shown_escaped_and_bytes_that_are_not_utf8_keep_json_valid() {
     let home = Home::new();
     let host = Host::start();
     let address = host.address().to_string();
@@ -254,7 +254,7 @@ fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
         assert!(json.is_some() || said.contains(r"evil\u{1b}[2J\u{202e}fdp.txt  stored"), "{said:?}");
         assert!(said.contains(r"none\u{1b}[2J.txt"), "{said:?}");
     }
-    assert!(host.stored().names().contains(&evil), "stored as it is called");
+    assert!(host.stored().names().contains(&evil), "stored under its own name");
 
     let latin = OsStr::from_bytes(b"caf\xe9.txt");
     std::fs::write(home.path(latin), "hello").unwrap();
@@ -268,7 +268,7 @@ fn names_are_shown_without_what_could_deceive_and_lost_bytes_break_no_json() {
 }
 
 #[test]
-fn serve_json_tells_of_a_folder_whatever_its_name() {
+fn serve_json_shows_a_folder_of_any_name() {
     let home = Home::new();
     let store = OsStr::from_bytes(b"caf\xe9");
     let args = ["serve", "--json", "--once", "--accept", "plain", "--bind", "127.0.0.1:0", "--store"];
@@ -308,7 +308,7 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
     assert!(again.out.is_empty() && again.err.contains("already exists; nothing was written"), "{again:?}");
     assert!(contents(&home.path("certs")) == made, "a key was overwritten");
 
-    // One of the six is enough to leave all of them alone.
+    // If one of the six files exists, none is written.
     std::fs::create_dir(home.path("other")).unwrap();
     std::fs::write(home.path("other/server_signed.crt"), "precious").unwrap();
     let outcome = home.run(&["certs", "init", "--dir", "other", "--bits", "1024"]);
@@ -316,7 +316,7 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
     let precious = Files::one("server_signed.crt", b"precious");
     assert_eq!(contents(&home.path("other")), precious);
 
-    // With nothing but defaults on both sides, but for the port.
+    // Both sides use their defaults, except for the port.
     let mut server = home.start(["serve", "--json", "--once", "--bind", "127.0.0.1:0"]);
     let address = server.address();
     let sent = home.run(&["send", "--to", &address, "a.txt"]);
@@ -325,25 +325,25 @@ fn certs_init_makes_an_identity_that_serves_and_never_overwrites() {
 }
 
 #[test]
-fn serve_says_how_to_send_and_what_came_and_ends_after_its_one_client() {
+fn serve_once_prints_how_to_send_and_the_received_files_and_ends() {
     let home = Home::new();
     let certs = fixtures("identity-v1");
     let serve = ["serve", "--once", "--bind", "127.0.0.1:0", "--certs", certs.to_str().unwrap()];
     let server = home.start(serve);
     let said = server.err.recv_timeout(PATIENCE).unwrap();
     let address = said.strip_prefix("listening on ").unwrap().split(',').next().unwrap().to_owned();
-    // The second connection is the one too many: it is refused, or not served.
+    // The second connection is refused or not served.
     let sent = home.run(&["send", "--to", &address, "--ca", &ca_argument(), "a.txt", "b.txt"]);
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let outcome = server.finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     for (name, content) in [("a.txt", b"hello"), ("b.txt", b"world")] {
         let digest = Receipt::new(name, content, Variant::Cp2).digest;
-        let told = |line: &str| {
+        let is_received = |line: &str| {
             line.starts_with(&format!("{name}  5 B  CP2  received from 127.0.0.1:"))
                 && line.ends_with(&digest)
         };
-        assert!(outcome.out.lines().any(told), "{outcome:?}");
+        assert!(outcome.out.lines().any(is_received), "{outcome:?}");
     }
     let pin = common::IDENTITY.server_key().fingerprint();
     let line = format!("to send here:  upseal send --to {address} --pin sha256:{pin} --ca ");
@@ -352,19 +352,19 @@ fn serve_says_how_to_send_and_what_came_and_ends_after_its_one_client() {
 }
 
 #[test]
-fn serve_without_an_identity_says_how_to_make_one() {
+fn serve_without_an_identity_says_how_to_create_one() {
     let home = Home::new();
     let outcome = home.run(&["serve", "--bind", "127.0.0.1:0"]);
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
     assert!(outcome.err.contains("create one with `upseal certs init`"), "{outcome:?}");
     assert!(outcome.err.contains("--accept plain"), "{outcome:?}");
-    assert!(!home.path("recv_files").exists(), "nothing was begun");
+    assert!(!home.path("recv_files").exists(), "nothing was started");
 }
 
 #[test]
-fn serve_beyond_loopback_wants_to_be_told_what_to_accept_and_binds_nothing() {
+fn serve_beyond_loopback_requires_accept_and_binds_nothing_without_it() {
     let home = Home::new();
-    // The port is taken: had it tried to bind, it would say so, and end with 3.
+    // The port is in use, so an attempt to bind would end with exit code 3.
     let (_reserved, taken) = unused_address();
     for bind in [format!("0.0.0.0:{}", taken.port()), "[::]:0".to_owned(), "192.0.2.1:4321".to_owned()] {
         let outcome = home.run(&["serve", "--json", "--bind", &bind]);
@@ -374,13 +374,13 @@ fn serve_beyond_loopback_wants_to_be_told_what_to_accept_and_binds_nothing() {
             "{outcome:?}"
         );
     }
-    let told = home.run(&["serve", "--accept", "plain", "--bind", &taken.to_string()]);
-    assert_eq!(told.code, Some(3), "{told:?}");
-    assert!(told.err.contains("cannot listen on") && told.err.contains("--bind"), "{told:?}");
+    let bound = home.run(&["serve", "--accept", "plain", "--bind", &taken.to_string()]);
+    assert_eq!(bound.code, Some(3), "{bound:?}");
+    assert!(bound.err.contains("cannot listen on") && bound.err.contains("--bind"), "{bound:?}");
 }
 
 #[test]
-fn serve_keeps_to_what_it_was_told_to_accept() {
+fn serve_accepts_only_what_its_options_allow() {
     let home = Home::new();
     let certs = fixtures("identity-v1");
     let line =
@@ -451,7 +451,10 @@ fn race_json_ends_with_a_verdict_and_leaves_nothing_behind() {
     for lane in lanes {
         assert!(lane["seconds"].as_f64().unwrap() > 0.0 && lane["fault"].is_null(), "{lane}");
         assert!(lane["work"]["seal_us"].as_u64().unwrap() > 0, "{lane}");
-        assert!(lane["server"]["open_us"].as_u64().unwrap() > 0, "the embedded server tells its own: {lane}");
+        assert!(
+            lane["server"]["open_us"].as_u64().unwrap() > 0,
+            "the embedded server's work is in the lane: {lane}"
+        );
         assert_eq!(lane["curve"].as_array().unwrap().last().unwrap()["bytes"], 16 << 10);
     }
     assert_eq!(contents(&home.path("tmp")), Files::none());
@@ -477,7 +480,7 @@ fn a_race_of_an_empty_file_has_no_ratio() {
     assert!(!outcome.out.contains('×') && !outcome.out.contains("times faster"), "{outcome:?}");
 }
 
-/// Whatever is raced, and however: a race of generated bytes needs no file and leaves none.
+/// A race of generated bytes needs no file and leaves none.
 #[test]
 fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
     let home = Home::new();
@@ -500,8 +503,8 @@ fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
         let mut sorted: Vec<f64> = laps.iter().map(|lap| lap.as_f64().unwrap()).collect();
         sorted.sort_by(f64::total_cmp);
         assert_eq!((laps.len(), lane["seconds"].as_f64()), (3, Some(sorted[1])), "the median: {lane}");
-        // Its own meters, though all ran at once: no lane opened more than was sent through it.
-        assert_eq!(lane["generated"], false, "the race was about them");
+        // Each lane has its own meters, although all ran at once: no lane decrypted more than was sent through it.
+        assert_eq!(lane["generated"], false, "the lanes' dialects were compared");
         assert!(lane["server"]["cpu_us"].as_u64().unwrap() > 0, "{lane}");
     }
     assert_eq!(contents(&home.path("tmp")), Files::none());
@@ -521,7 +524,7 @@ fn a_race_of_generated_bytes_has_laps_paddings_and_keys() {
 
 #[test]
 fn a_signal_during_a_transfer_is_exit_code_130_and_an_end_by_reset() {
-    // SIGHUP is not among them where these tests themselves were started by nohup.
+    // Without SIGHUP if these tests were started by nohup.
     for signal in upseal::testing::signals::ending() {
         let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
@@ -537,7 +540,7 @@ fn a_signal_during_a_transfer_is_exit_code_130_and_an_end_by_reset() {
         let outcome = program.finish();
         assert_eq!(outcome.code, Some(130), "{outcome:?}");
         let cancelled = events(&outcome).iter().filter(|event| event["state"] == "cancelled").count();
-        assert_eq!(cancelled, 2, "the one that ran and the one that waited: {outcome:?}");
+        assert_eq!(cancelled, 2, "the running and the waiting upload: {outcome:?}");
     }
 }
 
@@ -561,7 +564,7 @@ fn a_signal_during_a_race_is_exit_code_130_with_a_verdict() {
 
 #[test]
 fn a_signal_ends_serve_in_order_and_publishes_nothing_unfinished() {
-    // SIGHUP is not among them where these tests themselves were started by nohup.
+    // Without SIGHUP if these tests were started by nohup.
     for signal in upseal::testing::signals::ending() {
         let signal = Signal::from_named_raw(signal).unwrap();
         let home = Home::new();
@@ -581,7 +584,7 @@ fn a_signal_ends_serve_in_order_and_publishes_nothing_unfinished() {
 }
 
 #[test]
-fn a_server_that_waits_for_the_client_s_end_has_not_confirmed_and_patience_limits_the_wait() {
+fn patience_limits_the_wait_for_a_server_that_waits_for_the_client() {
     let home = Home::new();
     let (listener, _) = listen();
     let address = listener.local_addr().unwrap().to_string();
@@ -601,7 +604,7 @@ fn a_server_that_waits_for_the_client_s_end_has_not_confirmed_and_patience_limit
 }
 
 #[test]
-fn a_refused_group_takes_one_line_for_its_retry_and_none_when_quiet() {
+fn the_retry_of_a_refused_group_takes_one_line_and_none_with_quiet() {
     let home = Home::new();
     let names = ["one", "two", "three", "four"];
     for name in &names {
@@ -613,7 +616,7 @@ fn a_refused_group_takes_one_line_for_its_retry_and_none_when_quiet() {
         let flag = if quiet { "--quiet" } else { "" };
         let line = format!("send -p plain --retries 1 {flag} --to {{server}} one two three four");
         let send = home.start(words(&line, &[("server", &address)]));
-        // All of them together, then each by itself.
+        // First all files in one group, then each one alone.
         for files in [4, 1, 1, 1, 1] {
             let mut peer = accept(&listener);
             for _ in 0..files {

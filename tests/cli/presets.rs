@@ -1,4 +1,4 @@
-//! `--peer`, `upseal peers`, and who decides when several have a say.
+//! `--peer`, `upseal peers`, and the precedence of configuration sources.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -11,7 +11,7 @@ use super::{Home, events, words};
 /// The common name in the certificate of [`IDENTITY`].
 const CN: &str = "TEST server";
 
-/// What a server was sent, by variant; it stops.
+/// Stops a server and returns the variants of the files that it received.
 fn variants(mut host: Host) -> Vec<Variant> {
     host.stop();
     host.events.received().iter().map(|receipt| receipt.variant).collect()
@@ -27,7 +27,7 @@ fn a_preset_is_saved_listed_used_and_removed() {
     assert_eq!((none.code, none.out.as_str()), (Some(0), ""), "{none:?}");
     assert!(none.err.contains("no presets in") && none.err.contains("upseal peers save NAME"), "{none:?}");
 
-    // A path is relative to where it is typed, not to the file; the environment is not saved.
+    // A path is relative to the working folder, not to the configuration file. The environment is not saved.
     let pin = format!("sha256:{}", IDENTITY.server_key().fingerprint());
     let save = "peers save lab --to {server} --ca ca.crt -p cp1 --framing d --pin {pin} --expect {cn}";
     let save = words(save, &[("server", &address), ("pin", &pin), ("cn", CN)]);
@@ -53,7 +53,7 @@ fn a_preset_is_saved_listed_used_and_removed() {
     });
     assert_eq!(listed, expected);
 
-    // From another folder, too.
+    // The preset also works from another folder.
     let sent = home.run(&["send", "--peer", "lab", "a.txt"]);
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let unknown = home.run(&["send", "--peer", "lob", "a.txt"]);
@@ -68,7 +68,7 @@ fn a_preset_is_saved_listed_used_and_removed() {
     assert_eq!(variants(host), [Variant::Cp1]);
 }
 
-/// The wire tells: a framing that only the preset knows, and whom each source overrides.
+/// Each source sets another variant, so what the server receives shows which source decided.
 #[test]
 fn flags_beat_the_preset_beats_the_environment_beats_the_file() {
     let home = Home::new();
@@ -84,14 +84,14 @@ fn flags_beat_the_preset_beats_the_environment_beats_the_file() {
     let address = host.address().to_string();
     let environment = [("UPSEAL_PROTOCOL", "cp1")];
     for (line, environment, code) in [
-        // The file's server is not there.
+        // No server listens at the file's address.
         ("send a.txt", &[][..], 3),
         ("send --peer lab a.txt", &environment, 0),
         ("send --peer lab -p cp2 a.txt", &environment, 0),
         ("send --peer lab -p cp1 a.txt", &[], 0),
         ("send --peer silent --to {server} a.txt", &environment, 0),
         ("send --peer silent --to {server} a.txt", &[], 0),
-        // A race takes the file's CA.
+        // A race uses the file's CA.
         ("race --lanes cp2@{server},ap@{server} a.txt", &[], 0),
         ("race --lanes cp2@{server},ap@{server} a.txt", &[("UPSEAL_CA", "none.crt")], 5),
     ] {
@@ -102,7 +102,7 @@ fn flags_beat_the_preset_beats_the_environment_beats_the_file() {
     let expected = [ap, cp2, cp1, cp1, plain, cp2, ap];
     let seen = variants(host);
     assert_eq!(seen[..expected.len()], expected);
-    // The race's lanes are sent again for their steady rates.
+    // The lanes are sent again to measure their steady rates.
     assert!(seen[expected.len()..].iter().all(|variant| [cp2, ap].contains(variant)), "{seen:?}");
 }
 
@@ -130,13 +130,13 @@ fn a_preset_decides_the_whole_dialect() {
         "key_form": "raw", "key_length": "sixteen", "empty": "zero", "name_as": "path",
     });
     assert_eq!(dialect, expected);
-    // On the wire, too: framing D has a terminator of 8 bytes that A has not.
+    // The same holds on the wire: framing D has a terminator of 8 bytes, and A has none.
     assert_eq!(bytes, wire(&["--framing", "A"]).1 + 8);
     assert_eq!(host.stored(), Files::one("a.txt", b"hello"));
 }
 
 #[test]
-fn a_file_or_a_variable_that_cannot_be_understood_is_exit_code_2_with_the_place() {
+fn an_invalid_file_or_variable_is_exit_code_2_with_its_place() {
     let home = Home::new();
     for (text, expected) in [
         ("[peers.lab]\nframing = 'G'", "line 2: invalid value 'G' of `framing`"),
@@ -156,7 +156,7 @@ fn a_file_or_a_variable_that_cannot_be_understood_is_exit_code_2_with_the_place(
                 "{outcome:?}"
             );
         }
-        assert_eq!(std::fs::read_to_string(home.config()).unwrap(), text, "not ours to mend");
+        assert_eq!(std::fs::read_to_string(home.config()).unwrap(), text, "the file is left as it was");
     }
     home.configure("");
     let outcome = home.start_with(["send", "a.txt"], &[("UPSEAL_FRAMING", "G")]).finish();
@@ -164,7 +164,7 @@ fn a_file_or_a_variable_that_cannot_be_understood_is_exit_code_2_with_the_place(
     assert!(outcome.err.contains("invalid value 'G' in the variable UPSEAL_FRAMING"), "{outcome:?}");
     assert!(outcome.err.contains("possible values: A, B, C, D, E, F"), "{outcome:?}");
 
-    // Without UPSEAL_CONFIG the file is where XDG says.
+    // Without UPSEAL_CONFIG, the file is in the XDG configuration folder.
     std::fs::rename(home.path("upseal"), home.path("moved")).unwrap();
     std::fs::create_dir(home.path("upseal")).unwrap();
     std::fs::write(home.config(), "[peers.found]\nto = 'x:1'").unwrap();

@@ -1,11 +1,11 @@
-//! `race --report`: what is refused before anything is sent, and what is written.
+//! `race --report`: errors before the race, and the written report.
 
 use upseal::testing::report::{MARK, RaceReport, Row, rows};
 
 use super::{Home, noise};
 
 #[test]
-fn a_report_that_cannot_be_written_is_said_before_the_race() {
+fn a_report_that_cannot_be_written_is_an_error_before_the_race() {
     let home = Home::new();
     std::fs::write(home.path("thesis.html"), "<p>mine</p>").unwrap();
     for (report, code, words) in [
@@ -23,7 +23,7 @@ fn a_report_that_cannot_be_written_is_said_before_the_race() {
 }
 
 #[test]
-fn a_race_is_written_down_and_the_next_one_takes_its_place() {
+fn a_report_is_written_and_replaced_by_the_next_race() {
     let home = Home::new();
     std::fs::write(home.path("clip.bin"), noise(20_000, 1)).unwrap();
     let race = |report: &str, lanes: &str| {
@@ -36,7 +36,7 @@ fn a_race_is_written_down_and_the_next_one_takes_its_place() {
         let text = std::fs::read_to_string(home.path("race.json")).unwrap();
         let report: RaceReport = serde_json::from_str(&text).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        // What the event says, the report says.
+        // The report has the numbers of the event.
         let events = super::events(&outcome);
         let verdict = &events.iter().find(|event| event["event"] == "race_finished").unwrap()["verdict"];
         assert_eq!(value["verdict"], *verdict);
@@ -59,12 +59,12 @@ fn a_race_is_written_down_and_the_next_one_takes_its_place() {
 }
 
 #[test]
-fn a_race_in_which_nothing_arrives_leaves_the_earlier_report() {
+fn a_race_without_a_finished_lane_keeps_the_earlier_report() {
     let home = Home::new();
     assert_eq!(home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "a.txt"]).code, Some(0));
     let before = std::fs::read(home.path("r.md")).unwrap();
     let outcome = home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "gone.txt"]);
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
-    assert!(outcome.err.contains("no report: no lane arrived"), "{outcome:?}");
+    assert!(outcome.err.contains("no report: no lane finished"), "{outcome:?}");
     assert_eq!(std::fs::read(home.path("r.md")).unwrap(), before);
 }

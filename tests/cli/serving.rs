@@ -1,4 +1,4 @@
-//! `upseal serve`: who counts as its one client, where it listens, who can read its key, and what ends it.
+//! `upseal serve`: which client `--once` counts, the listening address, exposed keys, and signals.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ fn a_server_started_by_nohup_goes_on_when_the_terminal_hangs_up() {
     peer.send(&[common::message(0, b"half.txt"), common::words(&[1, 10]), b"01234".to_vec()].concat());
     server.json(|event| event["event"] == "receiving" && event["name"] == "half.txt");
     server.signal(Signal::HUP);
-    // A server that ends would do so during these.
+    // A server that reacts to SIGHUP would end during these.
     for n in 0..20 {
         common::upload(address, Dialect::of(Variant::Plain), &format!("{n}.txt"), b"hello").unwrap();
     }
@@ -53,7 +53,7 @@ fn an_upload_started_by_nohup_goes_on_when_the_terminal_hangs_up() {
 }
 
 #[test]
-fn a_connection_without_a_complete_message_is_not_the_one_of_once() {
+fn a_connection_without_a_complete_message_is_not_the_client_of_once() {
     let home = Home::new();
     let mut server = home.start(words(&format!("{PLAIN} --once"), &[]));
     let address: SocketAddr = server.address().parse().unwrap();
@@ -77,7 +77,7 @@ fn a_connection_without_a_complete_message_is_not_the_one_of_once() {
 }
 
 #[test]
-fn a_client_that_says_no_more_than_its_end_is_the_one_of_once() {
+fn a_client_that_sends_only_mode_2_is_the_client_of_once() {
     let home = Home::new();
     let mut server = home.start(words(&format!("{PLAIN} --once"), &[]));
     let address: SocketAddr = server.address().parse().unwrap();
@@ -94,13 +94,13 @@ fn a_host_name_can_be_bound_and_is_loopback_if_its_addresses_are() {
     assert!(address.starts_with("127.0.0.1:"), "IPv4 first, as the default address: {address}");
     common::upload(address.parse().unwrap(), Dialect::of(Variant::Plain), "a.txt", b"hello").unwrap();
     assert_eq!(server.finish().code, Some(0));
-    // All variants are accepted there without being spelled out, so a key is needed.
+    // On loopback all variants are accepted by default, so a key is needed.
     let outcome = home.run(&["serve", "--bind", "localhost:0"]);
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
 }
 
 #[test]
-fn a_private_key_that_other_users_can_read_is_a_warning_and_with_strict_modes_an_error() {
+fn a_private_key_readable_by_others_is_a_warning_or_with_strict_modes_an_error() {
     let home = Home::new();
     let certs = home.path("certs");
     std::fs::create_dir(&certs).unwrap();

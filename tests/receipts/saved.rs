@@ -59,7 +59,7 @@ fn a_receipt_is_kept_and_verified_offline() {
             "{check}: {good:?}"
         );
     }
-    assert!(good.out.contains("is there as a (2).txt"), "{good:?}");
+    assert!(good.out.contains("is stored as a (2).txt"), "{good:?}");
     assert_eq!(verify("b.txt", "plain/b.txt.receipt", &ca).code, Some(0));
     std::fs::write(home.path("c.txt"), "hallo").unwrap();
     let other = verify("c.txt", "kept/a.txt.receipt", &ca);

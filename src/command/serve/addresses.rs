@@ -1,9 +1,9 @@
-//! The addresses at which clients reach a server, for the line to hand to others.
+//! The addresses at which clients reach a server, for the command that `upseal serve` prints for senders.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Returns the addresses at which a server that is bound to `bound` can be reached: `bound` itself, or if it stands for
-/// all addresses, those of the machine, the likeliest first.
+/// Returns the addresses at which a server bound to `bound` can be reached: `bound` itself, or if it is the unspecified
+/// address (`0.0.0.0`, `::`), the addresses of this machine with the most likely one first.
 pub(super) fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
     let of_machine = || if_addrs::get_if_addrs().unwrap_or_default();
     among(bound, || of_machine().into_iter().map(|interface| interface.ip()).collect())
@@ -13,7 +13,7 @@ fn among(bound: SocketAddr, interfaces: impl FnOnce() -> Vec<IpAddr>) -> Vec<Soc
     if !bound.ip().is_unspecified() {
         return vec![bound];
     }
-    // Linux serves IPv4 by a socket of IPv6 too.
+    // On Linux, an IPv6 socket also accepts IPv4 connections.
     let serves = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
     let mut addresses: Vec<IpAddr> =
         interfaces().into_iter().filter(|ip| serves(ip) && !is_link_local(ip)).collect();
@@ -29,13 +29,13 @@ fn among(bound: SocketAddr, interfaces: impl FnOnce() -> Vec<IpAddr>) -> Vec<Soc
             once.push(ip);
         }
     }
-    // A stable sort: the system lists its main interface first.
+    // The sort is stable, because the system lists its main interface first.
     once.sort_by_key(IpAddr::is_ipv6);
     once.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
 }
 
-/// Whether an address is of one link only. IPv6 clients need the name of an interface with it; an IPv4 one is given
-/// where there is no network.
+/// Returns whether an address is valid on one link only. With an IPv6 one, clients must also name an interface; an IPv4
+/// one only means that the machine found no network.
 const fn is_link_local(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn a_server_on_all_addresses_is_reached_by_those_of_the_machine_that_others_can_use() {
+    fn the_unspecified_address_lists_the_machine_s_reachable_addresses() {
         assert_eq!(of("0.0.0.0:7", &INTERFACES), ["10.0.0.7:7", "192.168.1.7:7"]);
         assert_eq!(of("[::]:7", &INTERFACES), ["10.0.0.7:7", "192.168.1.7:7", "[2001:db8::7]:7"]);
     }
 
     #[test]
-    fn a_machine_without_a_network_has_its_loopback_address() {
+    fn a_machine_without_a_network_lists_loopback() {
         assert_eq!(of("0.0.0.0:7", &["127.0.0.1", "::1", "fe80::1"]), ["127.0.0.1:7"]);
         assert_eq!(of("[::]:7", &["::1", "127.0.0.1"]), ["127.0.0.1:7", "[::1]:7"]);
         assert_eq!(of("0.0.0.0:7", &[]), ["127.0.0.1:7"]);
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_was_chosen_is_the_only_one() {
+    fn a_specific_address_lists_only_itself() {
         for bound in ["127.0.0.1:7", "10.0.0.9:7", "[::1]:7"] {
             assert_eq!(of(bound, &INTERFACES), [bound]);
         }
     }
 
     #[test]
-    fn this_machine_has_an_address_that_does_not_stand_for_all() {
+    fn this_machine_has_a_specific_address() {
         for bound in ["0.0.0.0:7", "[::]:7"] {
             let addresses = reachable(bound.parse().unwrap());
             let chosen = addresses.iter().all(|it| !it.ip().is_unspecified());

@@ -32,10 +32,10 @@ use crate::store::name::Portability;
 use crate::store::{Announce, Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
-/// Serves until it is interrupted, or with `--once` until its one client has gone.
+/// Serves until it is interrupted, or with `--once` until its only client has disconnected.
 ///
 /// # Errors
-/// It could not start, each with its exit code.
+/// The server could not start; the exit code depends on the reason.
 pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let variants = accepted(args)?;
@@ -46,13 +46,13 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     let identity = match Identity::load(&args.certs) {
         Ok(identity) => Some(Arc::new(identity)),
         Err(_) if !needs_identity => None,
-        Err(e) => return Err(local(e.to_string(), "or accept only files in clear: --accept plain")),
+        Err(e) => return Err(local(e.to_string(), "or accept only unencrypted uploads with --accept plain")),
     };
     let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
     let store = Folder::open_with(&args.store, args.durability).map_err(|e| local(e.to_string(), ""))?;
-    // Before anybody can connect: the next file must not be taken for one that a crash left.
+    // Repair the history before clients can connect: a new file must not look like one that a crash left.
     let until =
         identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
     let (history, repairs) = history::open_for(&args.store, until)?;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| {
         Fault::unreachable(format!("cannot listen on {}: {e}", args.bind))
             .with_blame(Blame::User)
-            .with_advice("is another server there? choose with --bind")
+            .with_advice("another server may be using it; choose another address with --bind")
     })?;
     let budget =
         identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
             paddings,
             max_file: args.max_file.0,
             prefix: args.prefix.clone(),
-            names: told_names(args.tell_names, args.bind.is_loopback()),
+            names: names_in_receipts(args.tell_names, args.bind.is_loopback()),
             portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             reply: Reply {
                 gap: args.reply_gap.0,
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     Ok(0)
 }
 
-/// Names with it must be names.
+/// Checks that a file name with this prefix is valid.
 fn check_prefix(prefix: &str) -> Result<(), Fault> {
     let any = FileName::from_wire(b"a.txt").and_then(|name| name.with_prefix(prefix));
     any.map(drop).map_err(|e| usage(format!("--prefix: {e}"), "for example --prefix recv_"))
@@ -141,8 +141,9 @@ fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     }
 }
 
-/// Returns which name receipts state: beyond loopback not the stored one, unless --tell-names is given.
-fn told_names(tell: Option<bool>, on_loopback: bool) -> Named {
+/// Returns which name receipts state: on loopback the stored one; elsewhere the requested one, unless --tell-names is
+/// given.
+fn names_in_receipts(tell: Option<bool>, on_loopback: bool) -> Named {
     if tell.unwrap_or(on_loopback) { Named::Stored } else { Named::Wanted }
 }
 
@@ -204,7 +205,7 @@ fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
     }
 }
 
-/// Returns what the operator of a server with one key can do to give receipts.
+/// Returns what the operator of a server without a receipt key can do to give receipts.
 fn receipt_advice(certs: &Path) -> String {
     let dir = shell_word(&certs.to_string_lossy());
     if certs.join(RECEIPT_PRIVATE_KEY_FILE).exists() {
@@ -264,11 +265,10 @@ struct Printer(Mutex<Output>);
 
 impl Observer for Printer {
     fn event(&self, event: Event) {
-        // A panic while printing leaves nothing half done that matters.
         self.0.lock().show(&event);
     }
 
-    /// A log has no progress bars.
+    /// Does nothing: a log has no progress bars.
     fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
 
     fn unwatch(&self, _track: Track) {}
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_loopback_only_oaep_is_accepted_unless_pkcs1v15_is_spelled_out_and_warned_of() {
+    fn beyond_loopback_pkcs1v15_must_be_named_and_causes_a_warning() {
         for (line, paddings, warned) in [
             ("", Paddings::EITHER, false),
             ("--bind [::1]:0", Paddings::EITHER, false),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_is_used_up_is_told_at_each_start_until_it_is_reset() {
+    fn a_spent_budget_is_a_warning_at_each_start_until_it_is_reset() {
         let folder = tempfile::tempdir().unwrap();
         let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
         let (own, _) = crate::crypto::authority::throwaway().unwrap();
@@ -331,15 +331,15 @@ mod tests {
             let _ = spent.charge(Some(network.into()));
         }
         let again = budget(&args(""), &history, &own).unwrap();
-        let told = warnings("", &again);
-        assert!(told.len() == 1 && told[0].contains("--reset-padding-budget"), "{told:?}");
+        let found = warnings("", &again);
+        assert!(found.len() == 1 && found[0].contains("--reset-padding-budget"), "{found:?}");
         assert!(warnings("--accept-padding oaep", &again).is_empty());
         let reset = budget(&args("--reset-padding-budget"), &history, &own).unwrap();
         assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
     }
 
     #[test]
-    fn the_first_address_is_in_the_line_to_hand_out_and_the_others_are_in_a_second_one() {
+    fn the_command_for_senders_has_the_first_address_and_a_second_line_the_others() {
         let args = args("--bind 0.0.0.0:7 --accept plain");
         let addresses = ["10.0.0.7:7", "[2001:db8::7]:7", "192.168.1.7:7"].map(|it| it.parse().unwrap());
         assert_eq!(
@@ -357,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn stored_names_are_told_on_loopback_and_where_the_operator_says_so() {
+    fn receipts_state_stored_names_on_loopback_and_with_tell_names() {
         for (tell, on_loopback, named) in [
             (None, true, Named::Stored),
             (None, false, Named::Wanted),
             (Some(true), false, Named::Stored),
             (Some(false), true, Named::Wanted),
         ] {
-            assert_eq!(told_names(tell, on_loopback), named, "{tell:?} {on_loopback}");
+            assert_eq!(names_in_receipts(tell, on_loopback), named, "{tell:?} {on_loopback}");
         }
     }
 }

@@ -22,7 +22,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1")
 }
 
-/// Encrypts a message, as any user of RSA can.
+/// Encrypts a message with the public key.
 fn wrapped(identity: &Identity, padding: Padding, message: &[u8]) -> Vec<u8> {
     use crate::crypto::Seal as _;
     let mut blob = Vec::new();
@@ -69,7 +69,7 @@ fn gives_a_random_key(blob: &[u8], known: Option<&SessionKey>) {
 }
 
 #[test]
-fn what_is_no_key_becomes_a_random_one() {
+fn an_invalid_session_key_becomes_a_random_one() {
     let text = SessionKey::generate().to_base64url();
     let key = SessionKey::from_base64url(text.as_bytes()).unwrap();
     for padding in BOTH {
@@ -129,7 +129,7 @@ fn the_files_of_the_assignment_are_loaded() {
 }
 
 #[test]
-fn what_openssl_made_is_understood() {
+fn a_session_key_wrapped_by_openssl_is_understood() {
     use crate::crypto::Open as _;
     let identity = Arc::new(Identity::load(&fixtures()).unwrap());
     let message = b"made by OpenSSL";
@@ -154,7 +154,7 @@ fn what_openssl_made_is_understood() {
 }
 
 #[test]
-fn a_machine_that_computes_wrongly_signs_nothing_and_says_what_to_do() {
+fn a_machine_that_computes_wrong_results_signs_nothing_and_says_what_to_do() {
     let identity = Identity::load(&fixtures()).unwrap().on_a_failing_machine();
     identity.sign(b"message").unwrap();
     for error in [identity.sign(b"message").unwrap_err(), identity.sign_receipt(b"statement").unwrap_err()] {
@@ -186,7 +186,7 @@ fn a_pkcs_1_key_and_crlf_are_understood() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_refused_in_words() {
+fn an_unusable_key_is_an_error_with_its_reason() {
     let encrypted = std::fs::read(fixtures().join("test_encrypted_key.pem")).unwrap();
     let error = Identity::load(folder_with_key(&encrypted).path()).unwrap_err();
     assert!(matches!(error, IdentityError::Encrypted { .. }), "{error}");
@@ -201,7 +201,7 @@ fn a_key_that_cannot_be_used_is_refused_in_words() {
 }
 
 #[test]
-fn a_certificate_that_is_none_is_refused_in_words() {
+fn an_invalid_certificate_is_an_error_with_its_reason() {
     let folder = folder_with_key(&std::fs::read(fixtures().join(PRIVATE_KEY_FILE)).unwrap());
     std::fs::write(folder.path().join(CERTIFICATE_FILE), "garbage").unwrap();
     let error = Identity::load(folder.path()).unwrap_err();
@@ -218,7 +218,7 @@ fn a_key_of_another_certificate_is_refused() {
 }
 
 #[test]
-fn missing_files_tell_what_to_do() {
+fn missing_files_are_an_error_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let error = Identity::load(folder.path()).unwrap_err();
     assert!(matches!(error, IdentityError::Unreadable { .. }));
@@ -264,7 +264,7 @@ fn the_throwaway_identity_is_certified_by_its_ca() {
 }
 
 #[test]
-fn init_makes_a_folder_that_loads() {
+fn init_creates_a_folder_that_loads() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("deep/certs");
     let written = init(&folder, 1024, 30).unwrap();
@@ -311,7 +311,7 @@ fn init_overwrites_nothing() {
 }
 
 #[test]
-fn init_says_where_it_may_not_write() {
+fn init_names_the_folder_that_it_cannot_write_to() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -338,7 +338,7 @@ fn names_and_key_lengths_have_limits() {
 }
 
 #[test]
-fn a_certificate_that_has_ended_is_refused() {
+fn an_expired_certificate_is_refused() {
     let issued = AUTHORITY.issue("brief", 1024, 0).unwrap();
     let anchor = Anchor::from_pem(AUTHORITY.certificate_pem().as_bytes()).unwrap();
     let error = anchor.check(issued.certificate_pem.as_bytes(), unix_seconds() + 10).unwrap_err();

@@ -26,7 +26,7 @@ fn sealed_pkcs1v15(message: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_padded_is_unpadded() {
+fn a_padded_message_is_unpadded() {
     for padding in [Padding::Oaep, Padding::Pkcs1v15] {
         let message = [9; K];
         let messages = (0..=message_max(K, padding)).map(|len| &message[..len]).collect::<Vec<_>>();
@@ -54,7 +54,7 @@ fn a_zero_in_the_filling_is_replaced() {
 
 fn message(unpadded: &Unpadded) -> Option<Vec<u8>> {
     if !bool::from(unpadded.valid) {
-        assert_eq!(unpadded.len, 0, "what is wrong holds nothing");
+        assert_eq!(unpadded.len, 0, "a block with a wrong padding has no message");
     }
     bool::from(unpadded.valid).then(|| unpadded.message().to_vec())
 }
@@ -73,7 +73,7 @@ fn the_empty_label_is_the_hash_of_nothing() {
 }
 
 #[test]
-fn oaep_gives_messages_of_every_length() {
+fn oaep_returns_messages_of_every_length() {
     for len in 0..=62 {
         for fill in [0, 1, 0xff] {
             let message = vec![fill; len];
@@ -127,7 +127,7 @@ fn oaep_refuses_every_changed_byte() {
 }
 
 #[test]
-fn pkcs1v15_gives_messages_of_every_length() {
+fn pkcs1v15_returns_messages_of_every_length() {
     for len in 0..=117 {
         for fill in [0, 1, 0xff] {
             let message = vec![fill; len];
@@ -200,7 +200,7 @@ fn a_padding_that_is_not_in_the_set_is_never_right() {
 }
 
 #[test]
-fn a_set_of_paddings_holds_what_it_was_made_of() {
+fn a_set_of_paddings_contains_its_members() {
     assert_eq!([Padding::Oaep].into_iter().collect::<Paddings>(), Paddings::OAEP);
     assert_eq!([Padding::Pkcs1v15].into_iter().collect::<Paddings>(), Paddings::PKCS1V15);
     let either: Paddings = [Padding::Pkcs1v15, Padding::Oaep].into_iter().collect();

@@ -48,12 +48,12 @@ fn a_request_has_the_bytes_of_the_protocol() {
 }
 
 #[test]
-fn a_request_is_read_to_the_letter_or_not_at_all() {
+fn a_request_is_parsed_only_if_every_byte_matches() {
     let text = request().to_text();
     for (at, byte) in text.bytes().enumerate() {
         let mut other = text.clone().into_bytes();
         other[at] = byte ^ 1;
-        // Another digit gives another request; nothing else is one.
+        // Another digit gives another request; any other change is refused.
         if let Some(parsed) = Request::parse(&other) {
             assert_eq!(parsed.to_text().into_bytes(), other);
         }
@@ -78,7 +78,7 @@ fn a_request_is_read_to_the_letter_or_not_at_all() {
 }
 
 #[test]
-fn the_salt_of_a_request_opens_with_the_servers_key_alone() {
+fn the_salt_of_a_request_decrypts_only_with_the_servers_key() {
     for identity in [&*RSA_1024, &*RSA_2048] {
         let (request, salt) = Request::new(None, 1..=1, Some(&identity.server_key())).unwrap();
         let sealed = request.sealed_salt.unwrap();
@@ -126,7 +126,7 @@ fn a_statement_names_the_receipt_key_after_the_servers() {
 }
 
 #[test]
-fn a_statement_is_read_to_the_letter_or_not_at_all() {
+fn a_statement_is_parsed_only_if_every_byte_matches() {
     let text = statement().to_text();
     for at in 0..text.len() {
         assert!(Statement::parse(&text[..at], 3..=4).is_err(), "{at}");
@@ -189,7 +189,7 @@ fn every_name_survives_its_line() {
 }
 
 #[test]
-fn only_a_receipts_signature_is_one() {
+fn only_a_receipts_signature_is_accepted() {
     let text = statement().to_text();
     let key = RSA_1024.server_key();
     let signature = RSA_1024.sign_receipt(text.as_bytes()).unwrap();
@@ -211,7 +211,7 @@ fn only_a_receipts_signature_is_one() {
 }
 
 #[test]
-fn a_salted_digest_tells_nothing_to_who_guesses_the_file() {
+fn a_salted_digest_does_not_confirm_a_guess_of_the_file() {
     let file = Digest::of(b"hello");
     let salt: [u8; 32] = random(32).try_into().unwrap();
     assert_eq!(salted(None, file), file);

@@ -69,7 +69,7 @@ fn a_receipt_key_that_is_not_this_servers_is_refused_with_its_reason() {
     let missing =
         Identity::load(folder(Some(&read("identity-v1/receipt_signed.crt")), None).path()).unwrap_err();
     assert!(missing.to_string().contains(RECEIPT_PRIVATE_KEY_FILE), "{missing}");
-    // A server's key that is long enough.
+    // The server's key, where it is long enough for a receipt key.
     let pem = AUTHORITY.issue("x", 2048, 30).unwrap();
     let error =
         ReceiptKey::from_pem(&pem.certificate_pem, &pem.private_key_pem, pem.certificate_pem.as_bytes())
@@ -81,7 +81,7 @@ fn a_receipt_key_that_is_not_this_servers_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_it_signs_is_a_receipt_and_nothing_else() {
+fn it_signs_receipts_only() {
     let identity = Identity::load(&fixtures().join("identity-v1")).unwrap();
     let receipts = identity.receipt_key().unwrap();
     let signature = receipts.sign(b"statement").unwrap();

@@ -41,7 +41,7 @@ fn a_request_becomes_an_identity_that_the_ca_s_clients_accept() {
 }
 
 #[test]
-fn a_receipt_keys_request_becomes_its_certificate_and_no_servers() {
+fn a_receipt_keys_request_becomes_a_certificate_for_receipts_only() {
     let folder = tempfile::tempdir().unwrap();
     let (theirs, ca) = (folder.path().join("server"), authority());
     let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();
@@ -96,7 +96,7 @@ fn nothing_is_ever_overwritten() {
 }
 
 #[test]
-fn openssl_s_request_is_signed_for_its_subject_and_nothing_else_that_it_asks_for() {
+fn a_request_made_by_openssl_is_signed_for_its_subject_only() {
     let ca = authority();
     let pem = sign(fixture!("openssl.csr"), &ca, 7).unwrap();
     let anchor = Anchor::from_pem(ca.certificate_pem().as_bytes()).unwrap();

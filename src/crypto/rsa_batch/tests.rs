@@ -133,7 +133,7 @@ fn edges_are_right() {
 }
 
 #[test]
-fn batches_of_every_size_keep_the_order_and_refuse_what_is_not_below_the_modulus() {
+fn batches_of_every_size_keep_the_order_and_refuse_blocks_above_the_modulus() {
     for key in keys() {
         let n = key.n_bytes();
         for backend in [Backend::Portable, Backend::Avx2, Backend::Ifma, Backend::Crate] {
@@ -283,7 +283,7 @@ fn no_column_overflows() {
 }
 
 #[test]
-fn keys_of_other_lengths_take_the_crate() {
+fn keys_of_other_lengths_use_the_crate() {
     let identity = issued(1536);
     let key = identity.private_key_for_tests();
     let batch = PrivateBatch::new(key);
@@ -299,7 +299,7 @@ fn keys_of_other_lengths_take_the_crate() {
 }
 
 #[test]
-fn a_back_end_says_who_it_is() {
+fn a_back_end_has_a_name() {
     for key in keys() {
         assert_eq!(PrivateBatch::new(key).backend(), Backend::best());
         assert_eq!(PublicBatch::new(&key.to_public_key()).backend(), Backend::best());

@@ -117,7 +117,7 @@ fn short_and_empty_blocks_are_understood_anywhere() {
 }
 
 #[test]
-fn a_short_block_is_told_from_a_full_one() {
+fn a_short_block_is_distinguished_from_a_full_one() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
         let mut opener = opener(&RSA_1024, Paddings::EITHER);
         let mut out = Vec::new();
@@ -141,12 +141,12 @@ fn a_file_has_one_padding() {
 }
 
 #[test]
-fn no_body_at_all_is_an_empty_file() {
+fn an_empty_body_is_an_empty_file() {
     assert_eq!(open(&RSA_1024, b"").unwrap(), b"");
 }
 
 #[test]
-fn nothing_is_said_of_a_bad_block_before_the_end() {
+fn a_bad_block_is_not_reported_before_the_end() {
     for padding in BOTH {
         for bad in 0..3 {
             let mut blocks: Vec<_> = (0..3).map(|_| sealed(&RSA_1024, padding, b"block")).collect();
@@ -174,7 +174,7 @@ fn a_bad_first_block_is_never_forgiven() {
 }
 
 #[test]
-fn every_changed_byte_of_an_oaep_block_is_noticed() {
+fn every_changed_byte_of_an_oaep_block_is_detected() {
     // In the second block: the first could, once in 2^17, turn into PKCS #1 v1.5.
     let body = sealed(&RSA_1024, Padding::Oaep, &random(100));
     for at in 128..256 {
@@ -223,7 +223,7 @@ fn a_block_not_below_the_modulus_is_refused() {
 }
 
 #[test]
-fn a_cut_block_is_a_length_that_everybody_sees() {
+fn an_incomplete_block_is_an_invalid_length() {
     let body = sealed(&RSA_1024, Padding::Oaep, &random(100));
     for len in [1, 127, 129, 255] {
         assert_eq!(open(&RSA_1024, &body[..len]), Err(OpenError::NotBlocks { got: len as u64, block: 128 }));
@@ -276,7 +276,7 @@ fn sealed_blocks_look_sealed_and_others_do_not() {
 }
 
 #[test]
-fn a_guess_looks_for_accepted_paddings_only_and_says_what_it_looked_for() {
+fn detection_tries_accepted_paddings_only_and_reports_which() {
     for padding in BOTH {
         let body = sealed(&RSA_1024, padding, &random(300));
         for paddings in [Paddings::EITHER, Paddings::OAEP, Paddings::PKCS1V15] {
@@ -308,7 +308,7 @@ fn a_padding_that_is_not_accepted_is_as_wrong_as_noise() {
 }
 
 #[test]
-fn from_the_first_wrong_block_on_each_counts_as_a_full_one() {
+fn after_a_wrong_block_every_block_counts_as_full() {
     for (padding, max) in [(Padding::Oaep, 62), (Padding::Pkcs1v15, 117)] {
         let mut opener = opener(&RSA_1024, Paddings::EITHER);
         let mut out = Vec::new();
@@ -330,7 +330,7 @@ fn from_the_first_wrong_block_on_each_counts_as_a_full_one() {
 }
 
 #[test]
-fn a_file_that_changes_its_length_is_noticed() {
+fn a_file_whose_length_changes_is_detected() {
     let mut out = Vec::new();
     let mut sealer = BlockSealer::new(RSA_1024.server_key(), Padding::Oaep, 4, FileDigest::Sha256);
     sealer.seal(b"abc", &mut out).unwrap();
@@ -360,7 +360,7 @@ fn fixture_key(bits: &str) -> RsaPrivateKey {
 }
 
 #[test]
-fn blocks_made_elsewhere_are_told_right_from_wrong() {
+fn valid_and_invalid_blocks_of_another_implementation_are_distinguished() {
     let from_hex = |hex: &str| HEXLOWER.decode(hex.as_bytes()).unwrap();
     let blocks = include_str!("../../../tests/fixtures/rsa/blocks.txt");
     let mut told = [0; 3];
@@ -421,7 +421,7 @@ fn parts_of_a_file_may_be_sealed_and_opened_by_many_threads() {
 }
 
 #[test]
-fn a_piece_that_is_too_long_for_one_block_is_refused() {
+fn a_piece_too_long_for_one_block_is_refused() {
     let key = RSA_1024.server_key();
     assert!(key.encrypt(Padding::Oaep, &[0; 62]).is_ok());
     assert!(matches!(key.encrypt(Padding::Oaep, &[0; 63]), Err(SealError::Rsa { .. })));

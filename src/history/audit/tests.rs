@@ -30,7 +30,7 @@ fn store(history: &History, files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn folder_and_history_that_agree_are_silent() {
+fn no_finding_if_folder_and_history_agree() {
     let (_folder, history) = history();
     let store = store(&history, &[("a.bin", "aaaa"), ("empty", "")]);
     let path = store_path(store.path()).unwrap();
@@ -47,7 +47,7 @@ fn folder_and_history_that_agree_are_silent() {
 }
 
 #[test]
-fn one_altered_byte_is_named_and_nothing_else() {
+fn the_file_with_one_altered_byte_is_the_only_finding() {
     let (_folder, history) = history();
     let store = store(&history, &[("a.bin", "aaaa"), ("b.bin", "bbbb"), ("c.bin", "cccc")]);
     fs::write(store.path().join("b.bin"), "bbBb").unwrap();
@@ -58,7 +58,7 @@ fn one_altered_byte_is_named_and_nothing_else() {
 }
 
 #[test]
-fn every_difference_is_named_in_the_order_of_the_names() {
+fn every_difference_is_found_in_the_order_of_names() {
     let (_folder, history) = history();
     let store = store(&history, &[("a", "aaaa"), ("b", "bbbb"), ("c", "cccc"), ("z", "zzzz")]);
     fs::write(store.path().join("a"), "aaaaa").unwrap();
@@ -82,7 +82,7 @@ fn every_difference_is_named_in_the_order_of_the_names() {
 }
 
 #[test]
-fn a_file_from_before_the_history_is_said_to_be_one() {
+fn a_file_from_before_the_history_is_reported_as_such() {
     let (_folder, history) = history();
     let store = tempfile::tempdir().unwrap();
     fs::write(store.path().join("old"), "x").unwrap();
@@ -91,7 +91,7 @@ fn a_file_from_before_the_history_is_said_to_be_one() {
 }
 
 #[test]
-fn receipts_are_asked_for_every_row_and_heard() {
+fn every_row_is_compared_with_its_receipt() {
     let (_folder, history) = history();
     let store = store(&history, &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
     let receipt = |row: &Entry| match row.name() {

@@ -38,7 +38,7 @@ fn pending_entries_become_their_own_rows_only() {
 }
 
 #[test]
-fn it_comes_back_as_it_was_written() {
+fn an_entry_is_read_back_as_it_was_written() {
     let (_folder, history) = history();
     let bare = PendingReceipt {
         receipts: None,

@@ -48,7 +48,7 @@ fn store(history: &History) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_announced_file_whose_row_a_crash_swallowed_gets_one_once() {
+fn an_announced_file_without_a_row_gets_one_row() {
     let (_folder, history) = history();
     let store = store(&history);
     announce(&history, store.path(), "a \u{202e}.txt", None, "hello");
@@ -102,7 +102,7 @@ fn many_that_cannot_be_explained_are_counted() {
 }
 
 #[test]
-fn what_is_older_than_the_history_or_not_ours_gets_none() {
+fn files_older_than_the_history_or_not_published_get_no_row() {
     let (_folder, history) = history();
     let store = tempfile::tempdir().unwrap();
     put(store.path(), "before", "x", BEGAN_MS - 1);
@@ -117,7 +117,7 @@ fn what_is_older_than_the_history_or_not_ours_gets_none() {
 }
 
 #[test]
-fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
+fn a_grown_file_gets_a_row_only_if_its_new_content_was_announced() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
@@ -147,7 +147,7 @@ fn a_file_that_has_grown_gets_a_row_only_if_just_that_was_announced() {
 }
 
 #[test]
-fn what_was_announced_is_found_under_the_name_of_a_copy() {
+fn an_announced_file_is_found_under_the_name_of_a_copy() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
@@ -171,7 +171,7 @@ fn what_was_announced_is_found_under_the_name_of_a_copy() {
 }
 
 #[test]
-fn without_a_digest_the_name_and_the_size_decide_and_that_is_said() {
+fn without_a_digest_name_and_size_decide_and_the_message_says_so() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
@@ -205,7 +205,7 @@ fn known_files_are_not_read() {
 }
 
 #[test]
-fn each_folder_has_a_history_of_its_own_however_it_is_named() {
+fn each_folder_has_its_own_history_under_every_path() {
     let (_folder, history) = history();
     let (one, other) = (store(&history), store(&history));
     announce(&history, one.path(), "a", None, "x");

@@ -64,7 +64,7 @@ fn of_several_that_claim_the_same_at_once_one_succeeds() {
 }
 
 #[test]
-fn a_claim_of_a_file_that_failed_is_given_back_and_one_of_a_stored_file_is_not() {
+fn a_failed_file_releases_its_claim_and_a_stored_one_keeps_it() {
     let (_folder, _store, serving) = serving();
     for full in [false, true] {
         if full {
@@ -92,7 +92,7 @@ fn claims_are_in_the_history_before_their_file_is_stored() {
 }
 
 #[test]
-fn what_can_neither_be_written_nor_remembered_is_refused() {
+fn a_claim_that_cannot_be_written_or_remembered_is_refused() {
     let (_folder, _store, serving) = serving();
     let mut serving = Arc::into_inner(serving).unwrap();
     serving.most_claims = 2;
@@ -112,7 +112,7 @@ fn what_can_neither_be_written_nor_remembered_is_refused() {
 }
 
 #[test]
-fn rows_that_could_not_be_written_go_with_the_next_in_their_order() {
+fn rows_that_could_not_be_written_precede_the_next_row() {
     let (_folder, store, serving) = serving();
     let store = store_path(store.path()).unwrap();
     fill_up(&serving);
@@ -127,7 +127,7 @@ fn rows_that_could_not_be_written_go_with_the_next_in_their_order() {
 }
 
 #[test]
-fn what_waits_is_written_at_the_end() {
+fn waiting_rows_are_written_at_the_end() {
     let (_folder, store, serving) = serving();
     let history = Arc::clone(&serving.history);
     let store = store_path(store.path()).unwrap();
@@ -147,7 +147,7 @@ fn coming(name: &str) -> Coming {
 }
 
 #[test]
-fn what_is_announced_is_replaced_by_its_row() {
+fn an_announcement_is_replaced_by_its_row() {
     let (_folder, store, serving) = serving();
     let store = store_path(store.path()).unwrap();
     serving.announce(&[coming("a"), coming("a"), coming("b"), coming("c")]);
@@ -182,7 +182,7 @@ fn a_start_repairs_only_while_no_other_server_publishes_there() {
 }
 
 #[test]
-fn a_start_and_its_upkeep_forget_what_can_no_longer_be_replayed() {
+fn start_and_maintenance_forget_expired_claims() {
     let (folder, store, serving) = serving();
     serving.claim(&[digest(1)]).unwrap();
     serving.confirm(&[digest(1)]);

@@ -82,7 +82,7 @@ fn streams() -> Vec<(Vec<u8>, Next)> {
 /// Checks all short continuations, in any pieces: the meaning of each beginning is the one that every honest client with
 /// this beginning intends, or it is not decided yet.
 #[test]
-fn no_honest_client_is_misread() {
+fn no_honest_client_is_misinterpreted() {
     let mut beginnings: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
     for (bytes, meaning) in streams() {
         for end in 0..=bytes.len() {

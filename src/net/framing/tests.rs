@@ -145,9 +145,9 @@ fn a_named_framing_leaves_nothing_to_coincidence() {
     }
 }
 
-/// Certain pairs never exceed the end; with full blocks all pairs are certain.
+/// The number of certain pairs never exceeds the end; with full blocks all pairs are certain.
 #[test]
-fn certain_pairs_are_the_bodys() {
+fn certain_pairs_belong_to_the_body() {
     for framing in [None, Some(Framing::B), Some(Framing::C), Some(Framing::F)] {
         for m1 in [1, 2, 7, 16, 40, 48, 400, 4000] {
             for each in [0, 1, FULL as u64 - 3, FULL as u64] {

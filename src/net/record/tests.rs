@@ -96,7 +96,7 @@ fn a_server_that_resets_did_not_end_in_order() {
 
 /// Many clients end without a MODE 2, and their files are stored.
 #[test]
-fn a_peer_that_hangs_up_after_its_file_sent_it_whole_and_ended_in_order() {
+fn a_peer_that_closes_after_its_file_ended_in_order() {
     let name = [&word(0)[..], &word(1), b"a"].concat();
     let block = [0xa1; 128];
     let pairs = [&word(128)[..], &block, &word(128), &block].concat();

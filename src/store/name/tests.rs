@@ -7,7 +7,7 @@ fn name(text: &str) -> FileName {
 }
 
 #[test]
-fn keeps_what_follows_the_last_separator() {
+fn keeps_the_part_behind_the_last_separator() {
     let longest = "n".repeat(255);
     for (wire, kept) in [
         (&b"a.txt"[..], "a.txt"),
@@ -145,7 +145,7 @@ fn refuses_the_names_of_unfinished_files() {
 }
 
 #[test]
-fn says_why_in_words_that_are_safe_to_show() {
+fn reasons_are_escaped() {
     let words = |wire: &[u8]| FileName::from_wire(wire).unwrap_err().to_string();
     assert_eq!(words(b"a/"), "the file's name is empty");
     assert_eq!(words(b"caf\xe9"), "the file's name is not UTF-8 (byte 3)");
@@ -214,7 +214,7 @@ fn copies_beyond_the_numbered_ones_have_a_digest_in_their_names() {
 }
 
 #[test]
-fn there_is_no_first_and_no_endless_copy() {
+fn copies_are_numbered_from_two_up_to_a_limit() {
     for number in [0, 1, 100, 10_000, u32::MAX] {
         assert_eq!(name("a.txt").numbered(number), None);
     }
@@ -248,7 +248,7 @@ fn a_numbered_name_fits_and_keeps_its_extension() {
 }
 
 #[test]
-fn a_prefix_makes_another_name_or_none() {
+fn a_prefix_gives_a_valid_name_or_none() {
     let name = |text: &str| FileName::from_wire(text.as_bytes()).unwrap();
     let prefixed = |text: &str, prefix: &str| name(text).with_prefix(prefix);
     assert_eq!(prefixed("a.txt", "recv_"), Ok(name("recv_a.txt")));

@@ -1,6 +1,6 @@
-//! One stage at a time is slowed down, in real transfers by every path: it must be the one that is named.
+//! Real transfers by every path, with one stage slowed down: that stage must be named as the bottleneck.
 //!
-//! Who is named is judged by [`simulated`] clocks, so that a busy machine cannot make another stage the slowest.
+//! The stages are measured by [`simulated`] clocks, so that a busy machine cannot make another stage the slowest.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -25,13 +25,13 @@ use crate::net::upload::{Content, SEND_PATIENCE, Start};
 use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Ticket};
 use crate::trust::Anchor;
 
-/// What a slow step takes longer by a simulated clock: more than all other work of a transfer together.
+/// Delay of a slow step on the simulated clock: more than all other work of a transfer together.
 const PAUSE: Duration = Duration::from_secs(100);
 
-/// What a slow step takes longer by the real clock.
+/// Delay of a slow step on the real clock.
 const NAP: Duration = Duration::from_millis(50);
 
-/// Who tells the time.
+/// The clock that steps are measured by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Clock {
     Real,
@@ -39,7 +39,7 @@ enum Clock {
 }
 
 impl Clock {
-    /// Makes the step that this is called in a slow one.
+    /// Makes the current step slow.
     fn pause(self) {
         match self {
             Self::Real => std::thread::sleep(NAP),
@@ -47,7 +47,7 @@ impl Clock {
         }
     }
 
-    /// A meter that measures each step.
+    /// Makes a meter measure each step by this clock.
     fn set(self, meter: &Meter) {
         meter.measure();
         if self == Self::Simulated {
@@ -61,19 +61,19 @@ static OWN: LazyLock<(Arc<Identity>, Anchor)> = LazyLock::new(|| {
     (Arc::new(identity), Anchor::from_pem(ca.as_bytes()).unwrap())
 });
 
-/// Which stage is slow.
+/// The stage that is slow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Slow {
     None,
-    /// The file is a slow reader.
+    /// Reading the file is slow.
     Read,
     Seal,
     Open,
-    /// The store takes its time in each write.
+    /// Each write to the store is slow.
     Store,
 }
 
-/// Measures what it is given to watch.
+/// An observer that measures the transfer it is given to watch.
 struct Watcher {
     clock: Clock,
     slow: Slow,
@@ -98,7 +98,7 @@ impl Observer for Watcher {
     }
 }
 
-/// A slow folder.
+/// A folder whose writes are slow.
 struct Lazy(Folder, Clock);
 
 struct LazyPending(Box<dyn Pending>, Clock);
@@ -132,7 +132,7 @@ impl Pending for LazyPending {
     }
 }
 
-/// Bytes that take their time.
+/// A reader whose reads are slow.
 struct Sleepy(Clock);
 
 impl Read for Sleepy {
@@ -143,15 +143,15 @@ impl Read for Sleepy {
     }
 }
 
-/// What both sides measured of one file, and how long it took in microseconds.
+/// The work of both sides for one file, and its duration in microseconds.
 struct Measured {
     client: Work,
     server: Work,
     micros: u64,
 }
 
-/// The bottleneck of a transfer by simulated clocks. It takes as long as its slowest stage: no stage waits for a
-/// neighbour there.
+/// Returns the bottleneck of a transfer measured by simulated clocks. The transfer takes as long as its slowest stage,
+/// because no stage waits for another on a simulated clock.
 fn named(variant: Variant, size: u64, slow: Slow) -> &'static str {
     let Measured { client, server, .. } = transfer(variant, size, slow, FileDigest::Sha256, Clock::Simulated);
     let stages = |work: &Work| {
@@ -205,7 +205,7 @@ fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest, clock: 
 const MIB: u64 = 1 << 20;
 
 #[test]
-fn the_stage_that_sleeps_is_named() {
+fn the_slow_stage_is_named() {
     for variant in [Variant::Plain, Variant::Ap, Variant::Cp2] {
         assert_eq!(named(variant, 4 * MIB, Slow::Read), "reading the file", "{variant}");
         assert_eq!(named(variant, 4 * MIB, Slow::Store), "server's disk", "{variant}");
@@ -216,9 +216,9 @@ fn the_stage_that_sleeps_is_named() {
     assert_eq!(named(Variant::Cp2, 4 * MIB, Slow::Open), "server's AES and HMAC");
 }
 
-/// Blocks on every core: two threads that sleep are as busy as one, and their sum is not more than all the time.
+/// CP1 works on blocks on every core. Two slow threads count as one stage that is busy all the time, not twice that.
 #[test]
-fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
+fn the_slow_stage_is_named_in_cp1() {
     let name = |slow| named(Variant::Cp1, MIB / 8, slow);
     assert_eq!(name(Slow::None), "server's RSA private operation");
     assert_eq!(name(Slow::Open), "server's RSA private operation");
@@ -227,14 +227,14 @@ fn the_stage_that_sleeps_is_named_among_the_blocks_of_cp1() {
     assert_eq!(name(Slow::Store), "server's disk");
 }
 
-/// A neighbour of the slow stage waits for it, and does not seem to work meanwhile.
+/// A stage that waits for the slow one must not count as busy.
 #[test]
-fn who_waits_for_a_neighbour_is_not_busy() {
+fn a_stage_that_waits_is_not_busy() {
     let Measured { client, server, micros } =
         transfer(Variant::Cp2, 8 * MIB, Slow::Store, FileDigest::Sha256, Clock::Real);
     let nap = u64::try_from(NAP.as_micros()).unwrap();
-    assert!(server.store_us >= 32 * nap, "a nap a step: {server:?}");
-    // In the socket, or for the end if the sockets' buffers hold all of it: that is up to the kernel.
+    assert!(server.store_us >= 32 * nap, "one nap for each step: {server:?}");
+    // It waits in the socket, or for the end if the kernel's socket buffers hold all of the file.
     assert!(client.blocked_us + client.wait_us > client.wire_us, "it waited: {client:?}");
     for neighbour in [client.read_us, client.seal_us, client.wire_us, server.wire_us, server.open_us] {
         assert!(neighbour < server.store_us / 2, "{client:?} {server:?} in {micros}");
@@ -243,27 +243,27 @@ fn who_waits_for_a_neighbour_is_not_busy() {
 
 #[test]
 fn every_path_fills_its_stages_on_both_sides() {
-    // A small file, and a pipeline.
+    // A small file, which one thread sends, and a large one, which uses the pipeline.
     for size in [100_000, 4 * MIB] {
         for variant in Variant::ALL {
-            // A quarter of a minute of RSA otherwise.
+            // More would be 15 s of RSA.
             let size = if variant == Variant::Cp1 { size.min(MIB / 4) } else { size };
             let Measured { client, server, micros } =
                 transfer(variant, size, Slow::None, FileDigest::Sha256, Clock::Real);
-            let told = format!("{variant} {size}: {client:?} {server:?}");
-            assert!(client.read_us > 0 && client.seal_us > 0 && client.wire_us > 0, "{told}");
-            assert!(server.open_us > 0 && server.store_us > 0 && server.wire_us > 0, "{told}");
-            assert!(client.cpu_us > 0 && server.cpu_us > 0 && client.wait_us > 0, "{told}");
-            assert_eq!((client.open_us, server.seal_us, server.read_us), (0, 0, 0), "{told}");
-            assert!(client.store_us == 0 && micros > 0, "{told}");
+            let context = format!("{variant} {size}: {client:?} {server:?}");
+            assert!(client.read_us > 0 && client.seal_us > 0 && client.wire_us > 0, "{context}");
+            assert!(server.open_us > 0 && server.store_us > 0 && server.wire_us > 0, "{context}");
+            assert!(client.cpu_us > 0 && server.cpu_us > 0 && client.wait_us > 0, "{context}");
+            assert_eq!((client.open_us, server.seal_us, server.read_us), (0, 0, 0), "{context}");
+            assert!(client.store_us == 0 && micros > 0, "{context}");
         }
     }
 }
 
-/// Without hashing the kernel alone moves the bytes: sendfile on one side, splice on the other.
+/// Without hashing, the kernel moves the bytes: `sendfile` on the client, `splice` on the server.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_the_kernel_moves_is_measured_too() {
+fn bytes_moved_by_the_kernel_are_measured_too() {
     let Measured { client, server, .. } =
         transfer(Variant::Plain, 8 * MIB, Slow::None, FileDigest::None, Clock::Real);
     assert_eq!((client.read_us, client.seal_us, server.open_us), (0, 0, 0), "{client:?} {server:?}");
@@ -271,7 +271,7 @@ fn what_the_kernel_moves_is_measured_too() {
 }
 
 #[test]
-fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
+fn a_third_party_server_and_its_network_are_one_stage() {
     let ours =
         Work { seal_us: 300, wire_us: 50, blocked_us: 600, wait_us: 100, workers: 1, ..Work::default() };
     let found = find(&ours, None, 1000).unwrap();
@@ -279,7 +279,7 @@ fn beyond_a_server_that_is_not_ours_there_is_one_thing_only() {
     assert!((found.busy - 0.7).abs() < 1e-9);
     let told = shares(&ours, None);
     assert!((told[5].1 - 700.0 / 1050.0).abs() < 1e-9, "{told:?}");
-    // With our own server it is known what the client waited for.
+    // Our own server's stages tell what the client waited for.
     let theirs = Work { open_us: 1800, workers: 2, ..Work::default() };
     let found = find(&ours, Some(&theirs), 1000).unwrap();
     assert_eq!(found.full_name(Variant::Cp2), "server's AES and HMAC");

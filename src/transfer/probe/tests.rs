@@ -5,7 +5,7 @@ use strum::VariantArray as _;
 use super::*;
 
 #[test]
-fn every_dialect_is_tried_once_and_every_variant_that_proves_itself_is_among_them() {
+fn every_dialect_is_tried_once_and_all_variants_with_proof_are_tried() {
     let all = dialects();
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     assert!(all.iter().all(|dialect| dialect.variant.authenticates()));

@@ -14,7 +14,7 @@ use crate::trust::known::{Offered, ReceiptMeeting, SignedBy};
 
 const AT_MS: i64 = 1_800_000_000_000;
 
-/// A history, a folder for receipts, and a known server with a receipt key.
+/// A test scene: a history, a folder for receipts, and a known server with a receipt key.
 struct Scene {
     folder: TempDir,
     history: History,
@@ -45,7 +45,7 @@ impl Scene {
         self.folder.path().join("kept")
     }
 
-    /// The request of a client that was killed.
+    /// Records the request of a client that was killed.
     fn asked(&self, ordinal: u64, content: &str) -> PendingReceipt {
         let sent = Sent {
             at_ms: AT_MS,
@@ -71,7 +71,7 @@ impl Scene {
         assert!(self.history.record_pending_receipts(asked).unwrap().is_some());
     }
 
-    /// A receipt for files that the server received by CP2, numbered from 1.
+    /// Creates a receipt for files that the server received by CP2, numbered from 1.
     fn receipt(&self, contents: &[&str]) -> Receipt {
         let salt: Salt = [7; 32].into();
         let entry = |(ordinal, content): (u64, &&str)| {
@@ -109,7 +109,7 @@ impl Scene {
         run(&self.history, &self.known).unwrap().unwrap()
     }
 
-    /// The rows of the history, oldest first.
+    /// Returns the rows of the history, oldest first.
     fn rows(&self) -> Vec<Sent> {
         let rows = self.history.entries(&Filter::default()).unwrap();
         let sent = |row| if let Row::Sent(sent) = row { sent } else { panic!("{row:?}") };
@@ -134,7 +134,7 @@ fn signed_by(server: &Identity, statement: Statement, salt: Option<Salt>) -> Rec
 }
 
 #[test]
-fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
+fn files_in_a_receipt_are_stored_and_others_are_not_confirmed() {
     let scene = Scene::new();
     let asked = [scene.asked(1, "one"), scene.asked(2, "three"), scene.asked(3, "altered")];
     scene.die_asking(&asked);
@@ -163,9 +163,9 @@ fn what_a_receipt_proves_is_stored_and_the_rest_is_not_confirmed() {
     assert!(!scene.history.receipted(key, "altered.txt", Digest::of(b"altered")).unwrap());
 }
 
-/// After one request that was answered by a receipt for each of its files.
+/// One request was answered by one receipt for each file.
 #[test]
-fn each_file_gets_its_own_of_several_equal_receipts() {
+fn each_file_gets_one_of_several_equal_receipts() {
     let scene = Scene::new();
     let names = ["one.txt", "dir/three.txt", "four.txt", "five.txt"];
     let asked = (1..).zip(["one", "three", "four", "five"]).zip(names).map(|((ordinal, content), name)| {
@@ -185,7 +185,7 @@ fn each_file_gets_its_own_of_several_equal_receipts() {
     assert!(paths.contains(rows[3].receipt.as_ref().unwrap()));
 }
 
-/// Makes a receipt's text.
+/// Makes the text of a receipt.
 type Make = fn(&Scene) -> String;
 
 /// Receipts that must not prove that the file is stored, each with the beginning of the reason that is reported.
@@ -321,7 +321,7 @@ fn an_old_or_recorded_receipt_or_one_in_another_folder_is_not_used() {
     let scene = Scene::new();
     scene.die_asking(&[scene.asked(1, "one")]);
     scene.put("r.receipt", &text(&scene), AT_MS - OVERLAP_MS - 1);
-    not_confirmed(&scene, "older than the question");
+    not_confirmed(&scene, "older than the request");
 
     let scene = Scene::new();
     let path = scene.put("r.receipt", &text(&scene), AT_MS - 1000);

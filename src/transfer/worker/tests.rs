@@ -1,4 +1,4 @@
-//! What becomes of the files of a connection that ended early.
+//! The states of files whose connection ended early.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -103,7 +103,7 @@ impl Scene {
         files.fail(failure);
     }
 
-    /// The uploads that were reported, in this order, each with the kind of its state.
+    /// Returns the reported uploads in order, each with the kind of its state.
     fn reported(&self) -> Vec<(u64, &'static str)> {
         let kind = |(id, state): &(u64, State)| match state {
             State::Failed(_) => (*id, "failed"),
@@ -114,7 +114,7 @@ impl Scene {
         self.log.0.lock().iter().map(kind).collect()
     }
 
-    /// The uploads that wait, in the order in which they will be sent.
+    /// Returns the waiting uploads in the order in which they will be sent.
     fn waiting(&self) -> Vec<u64> {
         self.worker.queue.lock().take_all(&self.route).iter().map(|id| id.0).collect()
     }
@@ -149,7 +149,7 @@ fn an_upload_that_was_not_begun_is_queued_behind_those_that_were_sent() {
 }
 
 #[test]
-fn of_an_interrupted_connection_only_the_cancelled_upload_ends() {
+fn cancelling_one_upload_of_a_connection_ends_only_that_one() {
     for failure in [
         Failure::during(3, attempt(3), UploadError::Interrupted),
         Failure::before(Some(&job(3)), UploadError::Interrupted),

@@ -91,7 +91,7 @@ fn the_file_is_readable_text_and_private() {
 }
 
 #[test]
-fn the_old_key_again_takes_the_offer_back() {
+fn meeting_the_known_key_clears_the_offered_one() {
     let scratch = Scratch::new();
     scratch.meet(&meeting(HERE, CA, OLD));
     scratch.meet(&meeting(HERE, CA, NEW));
@@ -101,7 +101,7 @@ fn the_old_key_again_takes_the_offer_back() {
 }
 
 #[test]
-fn a_pin_decides_against_the_file() {
+fn a_pin_overrides_the_file() {
     let scratch = Scratch::new();
     let pinned = |key| Meeting { pinned: true, ..meeting(HERE, CA, key) };
     assert_eq!(scratch.meet(&pinned(OLD)), Encounter::Pinned { replaced: None });
@@ -206,7 +206,7 @@ fn a_damaged_line_stops_everything_and_is_named() {
 }
 
 #[test]
-fn what_cannot_be_remembered_is_said_and_still_met() {
+fn a_server_that_cannot_be_remembered_is_reported_and_accepted() {
     let nowhere = KnownServers::at(None);
     let met = nowhere.meet(&meeting(HERE, CA, OLD)).unwrap();
     assert_eq!(met.encounter, Encounter::First { other_ca: false });
@@ -255,14 +255,14 @@ fn receipts_once_given_may_not_go_missing() {
     assert!(matches!(met(None, OLD), Encounter::Known { .. }), "it was not asked");
     let pinned = Meeting { pinned: true, receipts: Some(false), ..meeting(HERE, CA, OLD) };
     assert!(matches!(known.meet(&pinned).unwrap().encounter, Encounter::Withheld { .. }));
-    // Nor if its key was changed.
+    // The same holds if its key changed.
     known.accept(HERE, Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
     assert!(matches!(met(Some(false), NEW), Encounter::Withheld { .. }));
 }
 
-/// A user who edits the file to forget a server's receipts must not lose the file.
+/// Editing `receipts=` by hand must not make the line damaged.
 #[test]
-fn receipts_that_were_edited_away_are_no_second_word_when_they_come_back() {
+fn an_edited_receipts_word_is_replaced_not_repeated() {
     let scratch = Scratch::new();
     scratch.write(format!("{HERE} ca=sha256:{CA} key=sha256:{OLD} receipts=0\n"));
     let met =

@@ -27,7 +27,7 @@ fn check(receipts: Option<&str>) -> Result<Signers, TrustError> {
 type Is = fn(&TrustError) -> bool;
 
 #[test]
-fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
+fn both_certificates_must_be_valid_and_for_one_server_with_two_keys() {
     // Version 1, where nothing limits the use, and version 3, for receipts.
     for pem in [fixture!("identity-v1/receipt_signed.crt"), fixture!("receipts/receipts.crt")] {
         let signers = check(Some(pem)).unwrap();
@@ -69,7 +69,7 @@ fn both_certificates_must_hold_and_be_of_one_server_with_two_keys() {
 }
 
 #[test]
-fn receipts_of_earlier_versions_hold_by_the_servers_only_key() {
+fn receipts_of_earlier_versions_verify_by_the_servers_only_key() {
     let anchor = Anchor::from_pem(fixture!("receipts/before-ca.crt").as_bytes()).unwrap();
     for text in [fixture!("receipts/before-cp2.receipt"), fixture!("receipts/before-ap.receipt")] {
         assert!((text.len() as u64) < RECEIPT_MAX);

@@ -9,7 +9,7 @@ fn order() -> Effect {
 }
 
 #[test]
-fn it_says_what_changed_that_nothing_was_sent_and_what_to_do() {
+fn the_alarm_says_what_changed_that_nothing_was_sent_and_what_to_do() {
     let mut stage = stranger();
     assert_eq!(stage.app.place(), Place::Alarm);
     for words in [
@@ -50,9 +50,9 @@ fn escape_accepts_nothing_and_the_log_keeps_both_fingerprints() {
 }
 
 #[test]
-fn a_is_ignored_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
+fn the_key_a_is_ignored_for_a_second_and_accepts_only_the_shown_key() {
     let mut stage = stranger();
-    assert_eq!(stage.keys("A"), [], "it was meant for what lay beneath");
+    assert_eq!(stage.keys("A"), [], "it was meant for the screen below");
     stage.now += Duration::from_secs(1);
     // The same key again changes nothing; another key has to be read first.
     let track = Track::Job(JobId(2));
@@ -74,7 +74,7 @@ fn a_is_ignored_for_a_second_and_accepts_exactly_the_key_that_is_shown() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_not_accepted() {
+fn a_key_that_is_not_visible_cannot_be_accepted() {
     for (width, height) in [(30, 8), (40, 12), (80, 16)] {
         let mut stage = stranger().sized(width, height);
         stage.now += Duration::from_secs(5);
@@ -98,7 +98,7 @@ fn a_failure_to_accept_is_reported() {
 }
 
 #[test]
-fn the_header_says_how_a_server_stands() {
+fn the_header_shows_the_standing_of_a_server() {
     for (how, words) in [
         (Standing::First { remembered: true, other_ca: false }, "✓ first seen 1024-bit"),
         (Standing::Known { since: None }, "✓ known 1024-bit"),
@@ -118,7 +118,7 @@ fn the_header_says_how_a_server_stands() {
 }
 
 #[test]
-fn only_a_change_is_a_message() {
+fn only_a_changed_key_is_a_message() {
     let shown = |how| {
         let mut stage = elsewhere();
         standing(&mut stage, how);
@@ -136,7 +136,7 @@ fn only_a_change_is_a_message() {
 }
 
 #[test]
-fn without_colour_and_in_ascii_it_is_as_loud() {
+fn the_alarm_is_as_visible_without_colour_and_in_ascii() {
     let mut stage = stranger();
     stage.settle();
     let look = Look { theme: Theme::new(false), glyphs: Glyphs::Ascii };

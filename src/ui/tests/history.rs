@@ -108,7 +108,7 @@ fn the_history() {
 }
 
 #[test]
-fn the_details_say_everything() {
+fn the_details_show_every_field() {
     let mut stage = recalled();
     stage.keys("Enter");
     picture("history_details_80x24", stage);
@@ -128,7 +128,7 @@ fn the_details_say_everything() {
 }
 
 #[test]
-fn before_it_is_read_where_it_is_empty_and_where_it_cannot_be_read() {
+fn an_unread_an_empty_and_an_unreadable_history() {
     let mut stage = Stage::new();
     stage.keys("5");
     assert!(stage.shows("reading the history…"));
@@ -139,7 +139,7 @@ fn before_it_is_read_where_it_is_empty_and_where_it_cannot_be_read() {
 }
 
 #[test]
-fn it_is_read_when_it_is_opened_and_when_something_ends_while_it_is_open() {
+fn the_history_is_read_when_opened_and_when_a_transfer_ends_while_open() {
     let mut stage = busy();
     assert_eq!(stage.due(), 0, "another screen is open");
     stage.keys("5");

@@ -54,7 +54,7 @@ fn enter_opens_a_folder_and_l_never_sends() {
 }
 
 #[test]
-fn nothing_to_upload_is_said() {
+fn an_upload_of_nothing_is_a_message() {
     let mut stage = Stage::new();
     assert!(stage.keys("u").is_empty());
     assert!(stage.shows("Nothing to upload"));
@@ -118,7 +118,7 @@ fn a_filter_is_typed_kept_and_dropped() {
 }
 
 #[test]
-fn a_late_answer_to_an_old_question_is_dropped() {
+fn a_late_listing_of_an_earlier_folder_is_dropped() {
     let mut stage = Stage::new();
     let slow = stage.keys("h");
     let quick = stage.keys("j Enter");
@@ -128,7 +128,7 @@ fn a_late_answer_to_an_old_question_is_dropped() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_read_says_so_and_can_be_left() {
+fn an_unreadable_folder_shows_the_error_and_can_be_left() {
     let mut stage = Stage::new();
     let effects = stage.keys("j Enter");
     let Some(Effect::List(request)) = effects.first() else { panic!("{effects:?}") };
@@ -152,7 +152,7 @@ fn the_protocol_and_the_padding_turn() {
 }
 
 #[test]
-fn the_dialog_leads_uploads_and_lanes_elsewhere() {
+fn the_dialog_sets_the_server_of_uploads_and_lanes() {
     let mut stage = Stage::new();
     stage.keys("c h o s t : 9 9 Tab ~ / c a Tab Space Enter");
     let job = jobs(&stage.keys("j j u")).remove(0);
@@ -207,7 +207,7 @@ fn limit_of(effects: &[Effect]) -> Option<u64> {
 }
 
 #[test]
-fn cp1_is_asked_about_once_it_is_known_to_be_slow() {
+fn a_slow_cp1_upload_needs_a_confirmation() {
     let mut stage = raced();
     stage.now += Duration::from_secs(1);
     stage.keys("1 p p p");
@@ -224,7 +224,7 @@ fn cp1_is_asked_about_once_it_is_known_to_be_slow() {
 }
 
 #[test]
-fn cp1_is_asked_about_by_its_operations_before_any_rate_is_known() {
+fn before_any_rate_is_known_cp1_is_confirmed_by_its_operations() {
     let mut stage = Stage::new();
     let again = stage.keys("p p p C-l");
     stage.list(&again[1..], vec![entry("film.mkv", Kind::File, 1 << 30, 0, "")]);
@@ -266,7 +266,7 @@ fn escape_closes_overlay_input_filter_then_nothing() {
 }
 
 #[test]
-fn help_over_a_dialog_gives_the_dialog_back() {
+fn closing_help_returns_to_the_dialog() {
     let mut stage = Stage::new();
     stage.keys("c a b F1");
     assert_eq!(stage.app.place(), Place::Help);
@@ -277,7 +277,7 @@ fn help_over_a_dialog_gives_the_dialog_back() {
 }
 
 #[test]
-fn the_queue_takes_orders_about_the_upload_under_its_cursor() {
+fn keys_of_the_queue_act_on_the_upload_under_the_cursor() {
     let mut stage = busy();
     stage.keys("Tab");
     assert_eq!(stage.keys("G x"), [Effect::Send(Command::Cancel(JobId(3)))]);
@@ -291,7 +291,7 @@ fn the_queue_takes_orders_about_the_upload_under_its_cursor() {
 }
 
 #[test]
-fn a_failure_says_what_whose_and_what_to_do_and_the_log_keeps_it() {
+fn a_failure_shows_reason_side_and_advice_and_is_logged() {
     let mut stage = busy();
     stage.state(Track::Job(JobId(2)), State::Failed(fault("the server hung up", "Press t to try again")));
     assert!(stage.shows("cmos.mp4: the server hung up"));
@@ -319,7 +319,7 @@ fn a_paste_presses_no_keys() {
 }
 
 #[test]
-fn the_footer_shows_keys_of_the_place() {
+fn the_footer_shows_the_keys_of_the_focused_pane() {
     let mut stage = Stage::new();
     let last = |stage: &mut Stage| stage.rows().pop().unwrap_or_default();
     assert_eq!(
@@ -352,7 +352,7 @@ fn the_mouse_selects_and_scrolls() {
 }
 
 #[test]
-fn a_race_that_cannot_begin_says_why_and_is_over() {
+fn a_race_that_cannot_begin_shows_why_and_ends() {
     let mut stage = Stage::new();
     stage.keys("j j r");
     let why = fault("cmos.mp4 cannot be read: permission denied", "Look at its permissions");

@@ -19,7 +19,7 @@ fn near(shown: f64, fed: f64) {
 const UNIT: f64 = 1_048_576.0;
 
 #[test]
-fn the_queue_says_what_the_snapshot_says() {
+fn the_queue_shows_the_snapshots_numbers() {
     let mut stage = busy();
     let fed = under_way();
     let progress = stage.row("sending");
@@ -65,7 +65,7 @@ fn never_a_hundred_percent_before_delivered() {
 }
 
 #[test]
-fn a_key_ends_the_wait_for_the_server_and_the_file_is_sent_and_neither_delivered_nor_failed() {
+fn a_key_ends_the_wait_for_confirmation_and_the_file_counts_as_sent() {
     let mut stage = busy();
     let track = Track::Job(JobId(2));
     assert_eq!(stage.keys("Tab w"), [], "nothing is awaited yet");
@@ -83,7 +83,7 @@ fn a_key_ends_the_wait_for_the_server_and_the_file_is_sent_and_neither_delivered
 }
 
 #[test]
-fn a_stall_is_said_after_two_seconds() {
+fn a_stall_is_shown_after_two_seconds() {
     let mut stage = busy();
     stage.now += Duration::from_millis(1900);
     assert!(!stage.shows("stalled"));
@@ -94,7 +94,7 @@ fn a_stall_is_said_after_two_seconds() {
 }
 
 #[test]
-fn a_file_that_was_not_sent_has_no_time_and_one_that_grew_its_new_size() {
+fn an_unsent_file_has_no_duration_and_a_grown_file_its_new_size() {
     let mut stage = Stage::new();
     let stored = || State::Stored { name: "image.ppm".into(), named: Named::Stored, receipt: None };
     stage.upload(7, "passed.txt", 812);
@@ -120,7 +120,7 @@ fn a_file_that_was_not_sent_has_no_time_and_one_that_grew_its_new_size() {
 }
 
 #[test]
-fn the_received_files_say_what_arrived() {
+fn the_received_files_are_shown() {
     let mut stage = busy();
     let row = stage.row("stored ✓");
     assert!(
@@ -137,21 +137,21 @@ fn the_received_files_say_what_arrived() {
 }
 
 #[test]
-fn the_card_says_what_it_will_cost() {
+fn the_card_shows_the_estimated_cost() {
     let mut stage = Stage::new();
     stage.keys("j j Space p p p");
     // 104 MiB in CP1: the size on the wire is computed, the time is not known yet.
     let bill = stage.row("wire");
     assert!(stage.row("time").contains(" ? "));
     near(number(&bill, "wire"), (104.0 * UNIT / 62.0).ceil() * 128.0 / UNIT);
-    assert!(!bill.contains("≈"), "the embedded server has told its key: {bill}");
+    assert!(!bill.contains("≈"), "the embedded server's key is known: {bill}");
     let mut stage = raced();
     stage.keys("1 Home j j p p p");
     near(number(&stage.row("time"), "≈"), 104.0 / 8.0 * 2.76);
 }
 
 #[test]
-fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least() {
+fn before_the_first_upload_the_card_shows_a_lower_bound() {
     let mut stage = Stage::new();
     stage.keys("j j Space");
     let of = |variant, seal, open| Speed { variant, padding: Padding::Oaep, bits: 1024, seal, open };
@@ -167,7 +167,7 @@ fn before_anything_was_sent_the_card_says_what_this_computer_needs_at_the_least(
 }
 
 #[test]
-fn a_lower_bound_that_says_nothing_is_not_shown() {
+fn a_lower_bound_of_zero_is_not_shown() {
     let mut stage = Stage::new();
     let fast = Speed { variant: Variant::Cp2, padding: Padding::Oaep, bits: 1024, seal: 1e9, open: 1e9 };
     stage.event(Event::Calibrated { calibration: Calibration { cores: 2, speeds: vec![fast] } });
@@ -178,7 +178,7 @@ fn a_lower_bound_that_says_nothing_is_not_shown() {
 }
 
 #[test]
-fn what_runs_before_this_one_took_is_the_price() {
+fn past_durations_give_the_estimate() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter j j Space");
     let files = vec![Took { bytes: 52 * MIB, seconds: 5.0, pace: None }];
@@ -197,7 +197,7 @@ fn an_unknown_key_makes_the_wire_an_estimate() {
 }
 
 #[test]
-fn a_lane_says_what_its_snapshot_says() {
+fn a_lane_shows_its_snapshots_numbers() {
     let mut stage = racing();
     let fed = cp1_after(27, 1.0 + 0.2 * (27.0_f64 / 4.0).sin());
     let rate = stage.row("mean");
@@ -212,7 +212,7 @@ fn a_lane_says_what_its_snapshot_says() {
 }
 
 #[test]
-fn the_verdict_says_the_ratio() {
+fn the_verdict_shows_the_ratio() {
     let mut stage = raced().sized(120, 40);
     let row = stage.row("In turn");
     near(number(&row, "was "), 2.76 / 0.02);
@@ -220,7 +220,7 @@ fn the_verdict_says_the_ratio() {
 }
 
 #[test]
-fn the_server_says_who_came() {
+fn the_server_screen_lists_its_clients() {
     let mut stage = serving();
     stage.now += Duration::from_secs(60);
     let session = stage.row("127.0.0.1:50122       open");
@@ -261,7 +261,7 @@ fn an_amended_file_takes_the_row_of_its_beginning() {
 }
 
 #[test]
-fn what_waits_says_what_it_waits_for() {
+fn a_waiting_upload_shows_its_reason() {
     let mut stage = busy();
     let track = Track::Job(JobId(1));
     stage.state(track, State::Waiting);
@@ -280,7 +280,7 @@ fn what_waits_says_what_it_waits_for() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
+fn an_unreachable_server_is_shown_in_the_rows_that_wait_for_it() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter j j u");
     let job = Job {
@@ -297,7 +297,7 @@ fn a_server_that_is_gone_is_said_in_the_rows_that_wait_for_it() {
 }
 
 #[test]
-fn the_card_says_what_a_receipt_makes_of_a_server() {
+fn the_card_shows_what_receipts_of_a_server_protect() {
     let mut stage = Stage::new();
     // The built-in server is an upseal server.
     assert!(stage.shows("✓ replay refused"));

@@ -13,7 +13,7 @@ fn before_a_race_there_is_nothing_to_report() {
 }
 
 #[test]
-fn w_writes_a_page_with_the_races_numbers_and_says_where() {
+fn w_writes_a_report_with_the_races_numbers_and_shows_its_path() {
     let mut stage = raced();
     let effects = stage.keys("w");
     let [Effect::Report(page)] = &effects[..] else { panic!("{effects:?}") };
@@ -33,7 +33,7 @@ fn w_writes_a_page_with_the_races_numbers_and_says_where() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_said_and_nothing_is_lost() {
+fn a_report_that_cannot_be_written_is_an_error_message() {
     let mut stage = raced();
     let Some(Effect::Report(page)) = stage.keys("w").pop() else { panic!("no report") };
     let folder = PathBuf::from("/nowhere/at/all");

@@ -22,7 +22,7 @@ fn presets() -> Vec<Peer> {
 }
 
 #[test]
-fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
+fn a_preset_sets_server_and_dialect_of_uploads() {
     let mut stage = Stage::knowing(presets());
     let [lab, c_edition] = &presets()[..] else { panic!() };
     stage.keys("c");
@@ -42,7 +42,7 @@ fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
     stage.keys("c");
     assert!(stage.row("peer").contains("[lab]"));
     stage.keys("Esc p c");
-    assert!(stage.row("peer").contains("[— none —]"), "CP2 is not what lab speaks");
+    assert!(stage.row("peer").contains("[— none —]"), "the preset lab uses another variant");
     // A race keeps its variants and takes the other settings.
     let effects = stage.keys("Esc 1 Home j j r");
     let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
@@ -53,7 +53,7 @@ fn a_preset_leads_uploads_to_its_server_in_its_dialect() {
 }
 
 #[test]
-fn a_preset_leads_one_lane_and_its_fields_can_be_changed() {
+fn a_preset_sets_one_lane_and_its_fields_can_be_changed() {
     let mut stage = Stage::knowing(presets());
     // Lane 2 goes to the second preset, with another address and padding.
     stage.keys("2 Tab c Left Tab C-u o t h e r Tab Tab Space Enter 1 j j");
@@ -66,7 +66,7 @@ fn a_preset_leads_one_lane_and_its_fields_can_be_changed() {
 }
 
 #[test]
-fn what_is_typed_survives_a_look_at_the_presets() {
+fn typed_text_survives_browsing_the_presets() {
     let mut stage = Stage::knowing(presets());
     stage.keys("c Tab m i n e S-Tab Right");
     assert!(stage.row("host:port").contains("10.0.0.7"));

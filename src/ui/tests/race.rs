@@ -5,7 +5,7 @@ use super::*;
 use crate::event::{Pace, Point, Work};
 use crate::ui::keymap::Place;
 
-/// Returns the client's meters in CP1 after so many microseconds.
+/// Returns the client's meters in CP1 after this number of microseconds.
 pub(super) fn sealing(micros: u64) -> Work {
     Work {
         read_us: micros / 300,
@@ -215,7 +215,7 @@ fn a_third_party_server_reports_no_stages() {
 }
 
 #[test]
-fn laps_have_a_median_and_what_lies_around_it() {
+fn laps_have_a_median_minimum_and_maximum() {
     let mut stage = lapped();
     assert!(stage.row("╭ CP1").contains("delivered ✓  lap 3 of 3"));
     assert!(stage.row("mean 2.91 MiB/s").contains("median of 3, min 2.50 s, max 3.50 s"));
@@ -224,7 +224,7 @@ fn laps_have_a_median_and_what_lies_around_it() {
 }
 
 #[test]
-fn a_finished_lane_waits_with_its_time_and_one_without_a_key_says_so() {
+fn a_finished_lane_shows_its_time_and_one_without_a_key_shows_that() {
     let mut stage = four().sized(120, 40);
     assert!(stage.shows("generating a key of 4096 bits…"));
     assert!(stage.row("╭ Plain").contains("delivered ✓"));
@@ -286,7 +286,7 @@ fn generated_bytes_need_no_file() {
 }
 
 #[test]
-fn the_cards_padding_is_the_lanes_until_they_have_their_own_or_have_run() {
+fn lanes_follow_the_cards_padding_until_they_have_their_own_or_have_run() {
     let paddings = |stage: &Stage| -> Vec<Padding> {
         stage.app.screens.race.tracks.iter().map(|track| track.lane.dialect.padding).collect()
     };
@@ -303,7 +303,7 @@ fn the_cards_padding_is_the_lanes_until_they_have_their_own_or_have_run() {
 }
 
 #[test]
-fn a_file_goes_readable_to_another_machine_only_when_that_is_confirmed() {
+fn an_unencrypted_lane_to_another_machine_needs_a_confirmation() {
     let open = |keys: &str| {
         let mut stage = ready();
         stage.keys("+ c o t h e r Enter");
@@ -327,7 +327,7 @@ fn a_file_goes_readable_to_another_machine_only_when_that_is_confirmed() {
 }
 
 #[test]
-fn the_chart_is_divided_otherwise_and_stands_still() {
+fn the_chart_can_be_rescaled_and_frozen() {
     let mut stage = racing().sized(120, 40);
     assert!(stage.shows("10 MiB/s ┤"));
     stage.keys("L");

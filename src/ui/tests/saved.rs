@@ -1,4 +1,4 @@
-//! What `w` saves of a session: the content of files only on request, and never over another file.
+//! Sessions saved with `w`: file contents only on request, and never over an existing file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ fn saved(stage: &mut Stage) -> Capture {
 }
 
 #[test]
-fn content_of_files_is_saved_only_if_it_was_asked_for() {
+fn file_contents_are_saved_only_on_request() {
     for (session, content) in [(CP2, false), (CP1, false), (PLAIN, true)] {
         let mut stage = recorded(session);
         let without = saved(&mut stage);
@@ -31,7 +31,7 @@ fn content_of_files_is_saved_only_if_it_was_asked_for() {
         let secret = "3c73766720786d6c6e73";
         assert!(session.contains(secret) && text(&with).contains(secret));
         assert!(!text(&without).contains(secret));
-        assert_eq!(text(&with), session, "what is read is what was saved");
+        assert_eq!(text(&with), session, "the file contains what was saved");
         // The ciphertext is not secret.
         let body = frames(&text(&without)).into_iter().find(|frame| frame.kind == Kind::Data).unwrap();
         assert_eq!(body.body.head.is_empty(), content);
@@ -63,8 +63,8 @@ fn a_body_of_an_unknown_variant_is_content() {
     assert_eq!(heads, [256, 0, 0]);
 }
 
-/// The built-in server decides for each body anew. A body that it took for the file is left out, whatever came
-/// later.
+/// The built-in server decides for each body. A body that it took for file content is left out, even if a session key
+/// follows.
 #[test]
 fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
     let mut stage = screen(Stage::new());
@@ -82,9 +82,9 @@ fn a_body_before_its_session_key_is_content_and_one_after_it_is_a_token() {
     assert_eq!(roles, [Role::Name, Role::Clear, Role::SessionKey, Role::Name, Role::Token]);
 }
 
-/// A hello tells the variant of a session at the built-in server, but only a whole hello of the right length.
+/// A hello states the variant of a session at the built-in server, but only a complete hello of the right length.
 #[test]
-fn a_body_behind_a_hello_is_what_the_hello_says() {
+fn a_body_after_a_hello_has_the_variant_of_the_hello() {
     let hello = |dialect: Dialect| Offer::of(dialect).unwrap().hello(&[7; LONG_HELLO_RANDOM]);
     let of = |variant| hello(Dialect::of(variant));
     let long = |variant| [of(variant), vec![b'a']].concat();
@@ -128,7 +128,7 @@ fn data_heads(capture: &Capture) -> Vec<usize> {
 }
 
 #[test]
-fn a_saved_session_is_its_owners_alone_and_replaces_nothing() {
+fn a_saved_session_is_private_and_replaces_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let captures = folder.path().join("captures");
     let mut stage = recorded(CP2);

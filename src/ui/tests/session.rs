@@ -1,4 +1,4 @@
-//! The session screen: real sessions, saved by the program with `w`, read back number by number.
+//! The session screen, fed with real sessions that the program saved with `w`.
 
 use super::pictures::{at_each_size, picture};
 use super::*;
@@ -130,7 +130,7 @@ fn every_message_of_a_recorded_session_is_read_back() {
 }
 
 #[test]
-fn each_message_is_touched_by_its_key() {
+fn each_message_shows_the_key_that_protects_it() {
     let mut stage = recorded(CP2).sized(120, 40);
     for (message, key) in [
         ("MODE 3 challenge", "none"),
@@ -172,12 +172,12 @@ fn file_and_wire_stand_side_by_side_with_their_entropy() {
 #[test]
 fn stepping_playing_and_scrubbing_walk_through_the_messages() {
     let mut stage = recorded(CP2);
-    assert!(stage.shows("6 of 10"), "the body, which it was about");
+    assert!(stage.shows("6 of 10"), "the body of the file");
     stage.keys("Left Left");
     assert!(stage.shows("4 of 10"));
     stage.keys("Right Right Right Right Right Right Right Right");
     assert!(stage.shows("10 of 10"));
-    // From the end it plays from the beginning, and shows only messages that have come.
+    // From the end, playing starts at the beginning and shows only messages up to the current time.
     stage.keys("Space");
     assert!(stage.shows("1 of 10") && !stage.shows("MODE 4"));
     for second in 1..=3_u64 {
@@ -186,7 +186,7 @@ fn stepping_playing_and_scrubbing_walk_through_the_messages() {
         assert!(stage.shows(&format!("{} of 10", second + 1)));
     }
     assert!(stage.shows("MODE 4") && !stage.shows("MODE 2"));
-    assert!(stage.app.next_change(stage.now).is_some(), "it goes on by itself");
+    assert!(stage.app.next_change(stage.now).is_some(), "it continues without keys");
     stage.keys("Space");
     assert!(stage.shows("MODE 2") && stage.shows("4 of 10"));
     assert_eq!(stage.app.next_change(stage.now), None);
@@ -217,7 +217,7 @@ fn a_session_under_way_stays_at_its_end_until_the_reader_moves() {
 }
 
 #[test]
-fn files_in_the_middle_and_what_was_not_kept_are_folded() {
+fn middle_files_and_dropped_messages_are_folded() {
     let mut stage = recorded(MANY).sized(120, 40);
     assert!(stage.shows("… 10 more messages"));
     let mut stage = recorded(CP2).sized(120, 40);
@@ -290,7 +290,7 @@ fn a_connection_with_both_ends_here_is_shown_once() {
 }
 
 #[test]
-fn a_port_that_is_used_again_later_hides_no_connection() {
+fn a_reused_port_hides_no_connection() {
     let mut stage = screen(Stage::new());
     for (id, side) in [(1, Side::Client), (2, Side::Server), (3, Side::Client)] {
         let wire = WireId(id);

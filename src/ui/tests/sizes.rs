@@ -78,7 +78,7 @@ fn every_size_around_each_step_of_the_layout_is_drawn() {
 }
 
 #[test]
-fn what_is_left_out_goes_in_order() {
+fn parts_are_left_out_in_a_fixed_order() {
     // In this order: rate chart, received files to one line, protocol to one line, all queue rows but one.
     let shown = |height| {
         let mut stage = busy().sized(80, height);

@@ -13,7 +13,7 @@ fn warned(text: &str, name: Option<&str>) -> Event {
 }
 
 #[test]
-fn a_warning_stands_among_the_refusals_in_the_log_and_is_read_whole_in_its_details() {
+fn a_warning_is_listed_with_the_refusals_and_in_the_log_and_has_details() {
     let mut stage = serving();
     assert!(!stage.shows("warned"));
     stage.event(warned(
@@ -22,7 +22,7 @@ fn a_warning_stands_among_the_refusals_in_the_log_and_is_read_whole_in_its_detai
     ));
     assert!(stage.shows("Refused, warned"), "{}", stage.rows().join("\n"));
     assert!(stage.shows("Warning: a.bin from ["), "{}", stage.rows().join("\n"));
-    // Without the messages that lie over it.
+    // Without the toasts that cover it.
     stage.keys("Esc Esc Esc");
     let row = stage.row("a.bin");
     assert!(row.contains("[2001:db8::7]:61000") && row.contains("PKCS1v15"), "{row}");

@@ -8,7 +8,7 @@ use super::*;
 use crate::crypto::testing::{pieces, random};
 
 /// The portable back end, and the fast one where the processor supports it.
-/// [`the_fast_one_is_chosen_where_the_processor_has_it`] checks which is used.
+/// [`the_fast_back_end_is_chosen_where_the_processor_supports_it`] checks which is used.
 fn backends() -> Vec<Backend> {
     let mut all = vec![Backend::Portable, Backend::best()];
     all.dedup();
@@ -22,7 +22,7 @@ fn steps(bytes: &[u8]) -> &[[u8; STEP]] {
 
 #[test]
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-fn the_fast_one_is_chosen_where_the_processor_has_it() {
+fn the_fast_back_end_is_chosen_where_the_processor_supports_it() {
     let words = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let has = |flag| words.split_whitespace().any(|word| word == flag);
     let all = ["aes", "sha_ni", "avx", "sse4_1", "ssse3"].into_iter().all(has);
@@ -33,7 +33,7 @@ fn the_fast_one_is_chosen_where_the_processor_has_it() {
 
 #[test]
 #[cfg(not(target_arch = "x86_64"))]
-fn the_portable_one_is_chosen_on_other_processors() {
+fn the_portable_back_end_is_chosen_on_other_processors() {
     assert_eq!(backends(), [Backend::Portable]);
 }
 
@@ -56,7 +56,7 @@ fn hash_is_sha_256_of_any_length_and_split() {
 }
 
 #[test]
-fn hash_shows_the_known_vectors() {
+fn hash_passes_the_known_vectors() {
     // FIPS 180-4's examples: one block and two.
     let two = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
     for backend in backends() {
@@ -67,7 +67,7 @@ fn hash_shows_the_known_vectors() {
 }
 
 #[test]
-fn hmac_is_the_crates() {
+fn hmac_agrees_with_the_crate() {
     for backend in backends() {
         for size in [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000] {
             let (key, bytes) = (random(16), random(size));
@@ -81,7 +81,7 @@ fn hmac_is_the_crates() {
 }
 
 #[test]
-fn cbc_shows_the_known_vectors() {
+fn cbc_passes_the_known_vectors() {
     // NIST SP 800-38A, F.2.1 and F.2.2, the first two blocks.
     let key = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
     let iv = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128.to_be_bytes();
@@ -120,7 +120,7 @@ fn every_back_end_seals_as_the_crates_do_step_by_step() {
                 let rest = steps(&plain[from..]);
                 token.extend_from_slice(&random(size_of_val(rest)));
                 cipher.seal(rest, &mut token[begin..], &mut mac, digest.as_mut());
-                // What follows has the same chain.
+                // The next step continues the same chain.
                 let mut after = [[7; BLOCK]; 3];
                 cipher.encrypt(&mut after);
                 let tag = mac.finish(&token[token.len() - lag..]);
@@ -138,7 +138,7 @@ fn every_back_end_seals_as_the_crates_do_step_by_step() {
                 let expected = digest.then(|| Sha256::digest([&plain[..], b"x"].concat()).into());
                 assert_eq!(digest_of_all, expected, "{count} {lag}");
             }
-            // The portable one is that of the crates.
+            // The portable back end agrees with the crates.
             let (token, .., tag, _, _, _) = run(Backend::Portable, None, 1);
             let mut expected = plain.clone();
             let blocks = Array::cast_slice_from_core_mut(expected.as_chunks_mut().0);
@@ -179,7 +179,7 @@ fn every_back_end_opens_as_the_crates_do_step_by_step() {
                     assert_eq!(run(backend, hash(backend), split), portable, "{context}");
                 }
                 let (out, _, _, _, digest) = portable;
-                // The portable one is that of the crates.
+                // The portable back end agrees with the crates.
                 let mut expected = token[lead..].to_vec();
                 let blocks = Array::cast_slice_from_core_mut(expected.as_chunks_mut().0);
                 cbc::Decryptor::<Aes128>::new((&key).into(), &iv.into()).decrypt_blocks(blocks);
@@ -211,7 +211,7 @@ fn what_was_sealed_opens() {
 
 #[test]
 #[should_panic(expected = "some steps before")]
-fn a_token_without_its_lag_is_a_mistake_of_the_caller() {
+fn a_token_without_its_lag_panics() {
     let mut mac = Hmac::new(Backend::best(), &[0; 16]);
     let mut token = [0; STEP + LAG - 1];
     Encryption::new(Backend::best(), &[0; 16], [0; 16]).seal(&[[0; STEP]], &mut token, &mut mac, None);

@@ -131,7 +131,7 @@ fn reads_the_token_of_the_specification() {
 }
 
 #[test]
-fn the_time_of_a_token_is_shown_and_never_enforced() {
+fn the_time_of_a_token_is_read_and_never_enforced() {
     // The two of invalid.json that are about the clock, and the largest time there is.
     let last = seal_all(TokenSealer::new(&key(), 5, u64::MAX, FileDigest::Sha256), &[b"hello"]);
     for (token, time) in [
@@ -245,7 +245,7 @@ fn every_back_end_makes_and_reads_the_same_token() {
 }
 
 #[test]
-fn the_digest_is_of_what_was_given_so_far() {
+fn the_digest_is_of_the_bytes_so_far() {
     let plain = random(2 * PIECE + 100);
     let mut sealer = TokenSealer::new(&key(), plain.len() as u64, TIME, FileDigest::Sha256);
     let (mut body, mut given) = (Vec::new(), 0);
@@ -256,11 +256,11 @@ fn the_digest_is_of_what_was_given_so_far() {
     }
     sealer.finish(&mut body).unwrap();
     assert_eq!(sealer.digest(), Some(Digest::of(&plain)));
-    assert_eq!(sealer.digest(), Some(Digest::of(&plain)), "it may be asked again");
+    assert_eq!(sealer.digest(), Some(Digest::of(&plain)), "it may be called again");
 }
 
 #[test]
-fn no_digest_is_made_that_was_not_asked_for() {
+fn no_digest_is_computed_unless_requested() {
     let mut sealer = TokenSealer::new(&key(), 3, TIME, FileDigest::None);
     let mut body = Vec::new();
     sealer.seal(b"abc", &mut body).unwrap();
@@ -294,7 +294,7 @@ fn lengths_do_not_overflow() {
 }
 
 #[test]
-fn a_file_that_changes_its_length_is_noticed() {
+fn a_file_whose_length_changes_is_detected() {
     let mut out = Vec::new();
     let mut sealer = TokenSealer::new(&key(), 4, TIME, FileDigest::Sha256);
     sealer.seal(b"abc", &mut out).unwrap();

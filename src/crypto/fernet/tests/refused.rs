@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn refuses_the_invalid_tokens_of_the_specification() {
-    // invalid.json, but for the two that are about the clock.
+    // invalid.json, except for the two cases about the clock.
     for (what, token) in [
         (
             "incorrect mac",
@@ -33,7 +33,7 @@ fn refuses_the_invalid_tokens_of_the_specification() {
 }
 
 #[test]
-fn every_changed_byte_is_noticed() {
+fn every_changed_byte_is_detected() {
     for body in
         [token(b"a secret of 23 bytes...."), token(b""), token(&[7; 16]), raw_token(b"raw"), raw_token(b"")]
     {
@@ -49,7 +49,7 @@ fn every_changed_byte_is_noticed() {
 }
 
 #[test]
-fn a_change_anywhere_in_a_large_token_is_noticed() {
+fn a_change_anywhere_in_a_large_token_is_detected() {
     // In the order of the sizes: within one piece, and over many.
     for (size, places) in [(5000, 2000), (200_000, 10_000)] {
         let mut body = token(&random(size));
@@ -74,7 +74,7 @@ fn a_change_anywhere_in_a_large_token_is_noticed() {
 }
 
 #[test]
-fn every_truncation_is_noticed() {
+fn every_truncation_is_detected() {
     for body in [token(&random(40)), raw_token(&random(40))] {
         for len in 0..body.len() {
             assert!(open(&body[..len]).is_err(), "announced {len}");
@@ -88,7 +88,7 @@ fn every_truncation_is_noticed() {
 }
 
 #[test]
-fn more_than_announced_is_noticed() {
+fn more_bytes_than_announced_are_detected() {
     let body = token(b"x");
     let mut opener = TokenOpener::new(&key(), body.len() as u64, FileDigest::Sha256).unwrap();
     let mut plain = Vec::new();
@@ -161,7 +161,7 @@ fn a_padding_that_is_wrong_under_a_right_hmac_is_rejected() {
 }
 
 #[test]
-fn nothing_of_the_last_block_is_given_out_before_the_hmac_is_known() {
+fn the_last_block_is_not_released_before_the_hmac_is_checked() {
     let plain = random(16 * 5);
     let mut body = token(&plain);
     let mut opener = TokenOpener::new(&key(), body.len() as u64, FileDigest::Sha256).unwrap();

@@ -50,7 +50,7 @@ fn unspliceable(path: &std::path::Path) -> File {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_cannot_be_spliced_is_copied_and_no_more_than_asked_for() {
+fn bytes_that_cannot_be_spliced_are_copied_up_to_the_requested_length() {
     use std::os::fd::AsFd as _;
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("file");
@@ -66,7 +66,7 @@ fn what_cannot_be_spliced_is_copied_and_no_more_than_asked_for() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_pipe_that_ends_too_early_tears_the_file() {
+fn a_pipe_that_ends_too_early_fails_the_file() {
     use std::os::fd::AsFd as _;
     let temp = tempfile::tempdir().unwrap();
     let folder = Folder::open(&temp.path().join("inbox")).unwrap();
@@ -89,7 +89,7 @@ fn a_pipe_that_ends_too_early_tears_the_file() {
 /// A file that is opened with `O_PATH` shows its permissions, but does not allow changing them.
 #[cfg(target_os = "linux")]
 #[test]
-fn permissions_that_cannot_be_changed_must_be_the_usual_ones() {
+fn permissions_that_cannot_be_changed_must_be_the_default_ones() {
     use rustix::fs::{Mode, OFlags};
     let temp = tempfile::tempdir().unwrap();
     let folder = Folder::open(temp.path()).unwrap();

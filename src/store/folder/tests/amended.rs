@@ -55,7 +55,7 @@ fn a_file_that_another_upload_was_answered_by_is_never_replaced() {
 }
 
 #[test]
-fn the_end_of_an_upload_that_is_here_already_takes_nothing_that_another_relies_on_away() {
+fn an_amendment_to_a_known_file_removes_nothing_that_another_client_relies_on() {
     for (temp, folder) in inboxes() {
         put(&folder, "a.txt", b"one two");
         let of = published(&folder, "a.txt", b"one ");
@@ -67,7 +67,7 @@ fn the_end_of_an_upload_that_is_here_already_takes_nothing_that_another_relies_o
 
 /// The memory is bounded, and a flood of names must not make it forget who relies on a file.
 #[test]
-fn a_file_that_the_memory_does_not_go_back_to_is_never_replaced() {
+fn a_file_that_the_store_no_longer_remembers_is_never_replaced() {
     for (temp, folder) in inboxes() {
         let of = published(&folder, "a.txt", b"one ");
         folder.root().names().forget(&name("a.txt"));
@@ -98,7 +98,7 @@ fn a_file_that_another_process_may_rely_on_is_never_replaced() {
 }
 
 #[test]
-fn an_amendment_that_is_given_up_changes_nothing() {
+fn an_aborted_amendment_changes_nothing() {
     for (temp, folder) in inboxes() {
         let of = published(&folder, "a.txt", b"one ");
         let mut pending = folder.amend(&of).unwrap();

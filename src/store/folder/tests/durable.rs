@@ -1,4 +1,4 @@
-//! What reaches the disk, and when: before a file gets its name, and before it is reported as stored.
+//! The order of syncs: a file is synced before it gets its name, and the name before the file is reported as stored.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -61,7 +61,7 @@ fn bytes_are_on_disk_before_the_name_and_the_name_before_the_promise() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn one_syncfs_brings_the_bytes_of_eight_files_and_more_to_disk() {
+fn one_syncfs_syncs_eight_files_and_more() {
     for named in [false, true] {
         for count in [8, 9, 200] {
             let temp = tempfile::tempdir().unwrap();
@@ -74,7 +74,7 @@ fn one_syncfs_brings_the_bytes_of_eight_files_and_more_to_disk() {
 }
 
 #[test]
-fn each_large_file_is_brought_to_disk_by_itself() {
+fn each_large_file_is_synced_alone() {
     for durability in [Durability::Group, Durability::File] {
         for named in [false, true] {
             let temp = tempfile::tempdir().unwrap();
@@ -150,7 +150,7 @@ fn an_amended_file_is_on_disk_before_it_takes_the_name() {
 
 /// The process that stored it may not have synced it yet.
 #[test]
-fn a_file_that_was_here_already_is_brought_to_disk_with_its_name() {
+fn an_existing_file_and_its_name_are_synced() {
     for (temp, folder) in inboxes() {
         fs::write(temp.path().join("a.txt"), b"one").unwrap();
         assert_eq!(put(&folder, "a.txt", b"one"), ("a.txt".into(), Kept::Same));
@@ -177,7 +177,7 @@ fn failed_to_sync(end: &Result<Stored, StoreError>) -> bool {
 }
 
 #[test]
-fn what_does_not_reach_the_disk_gets_no_name() {
+fn files_that_fail_to_sync_get_no_name() {
     for count in [1, 7, 8] {
         for (temp, folder) in inboxes() {
             folder.root().steps.fail(|step, _| matches!(step, Step::Bytes(_) | Step::Everything));
@@ -189,7 +189,7 @@ fn what_does_not_reach_the_disk_gets_no_name() {
 }
 
 #[test]
-fn one_file_that_does_not_reach_the_disk_is_the_only_one_without_a_name() {
+fn only_the_file_that_fails_to_sync_has_no_name() {
     for (temp, folder) in inboxes() {
         folder.root().steps.fail(|step, before| matches!(step, Step::Bytes(_)) && before.is_empty());
         // The first is never recorded, so the second counts as the first, too: all three fail.
@@ -204,7 +204,7 @@ fn one_file_that_does_not_reach_the_disk_is_the_only_one_without_a_name() {
 }
 
 #[test]
-fn no_file_is_stored_whose_name_does_not_reach_the_disk() {
+fn no_file_is_reported_stored_before_its_name_is_on_disk() {
     for count in [1, 7, 8] {
         for (temp, folder) in inboxes() {
             folder.root().steps.fail(|step, _| *step == Step::Names);
@@ -215,7 +215,7 @@ fn no_file_is_stored_whose_name_does_not_reach_the_disk() {
 }
 
 #[test]
-fn a_file_that_was_here_already_and_does_not_reach_the_disk_counts_as_another() {
+fn an_existing_file_that_fails_to_sync_counts_as_different() {
     for (temp, folder) in inboxes() {
         fs::write(temp.path().join("a.txt"), b"one").unwrap();
         // Only while it is compared, before the new file is synced.

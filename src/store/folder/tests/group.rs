@@ -81,7 +81,7 @@ fn a_file_that_fails_in_a_group_does_not_stop_the_others() {
 }
 
 #[test]
-fn threads_that_wait_at_once_all_hear_of_their_own() {
+fn threads_that_wait_at_once_get_their_own_results() {
     for (temp, folder) in inboxes() {
         thread::scope(|scope| {
             for n in 0..8 {

@@ -20,8 +20,8 @@ mod durable;
 mod group;
 mod namesakes;
 
-/// Empty folders, one whose files have no names at first, where the file system supports that, and one whose files
-/// have.
+/// Returns empty folders: one whose unfinished files have no names, where the file system supports that, and one whose
+/// unfinished files have temporary names.
 fn inboxes() -> impl Iterator<Item = (TempDir, Folder)> {
     [false, true].into_iter().map(|named| {
         let temp = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ fn a_file_that_others_put_there_is_compared_by_its_bytes() {
 }
 
 #[test]
-fn without_a_digest_nothing_is_the_same() {
+fn without_a_digest_no_file_is_recognised() {
     for (temp, folder) in inboxes() {
         for (stored_as, kept) in
             [("a.txt", Kept::New), ("a (2).txt", Kept::Renamed), ("a (3).txt", Kept::Renamed)]
@@ -169,7 +169,7 @@ fn without_a_digest_nothing_is_the_same() {
 }
 
 #[test]
-fn dropped_or_aborted_it_leaves_nothing() {
+fn a_dropped_or_aborted_file_leaves_nothing() {
     for (temp, folder) in inboxes() {
         let mut pending = begin(&folder, "a.txt");
         pending.write(b"half").unwrap();
@@ -200,7 +200,7 @@ fn a_link_in_the_place_of_the_name_is_not_followed() {
 }
 
 #[test]
-fn what_is_no_regular_file_only_takes_the_name() {
+fn a_special_file_only_occupies_the_name() {
     for (temp, folder) in inboxes() {
         fs::create_dir(temp.path().join("a.txt")).unwrap();
         assert_eq!(put(&folder, "a.txt", b"one"), ("a (2).txt".into(), Kept::Renamed));
@@ -263,7 +263,7 @@ fn many_copies_of_one_file_end_as_one() {
 }
 
 #[test]
-fn leftovers_are_swept_by_one_who_is_alone() {
+fn leftovers_are_removed_only_by_the_only_user_of_the_folder() {
     let temp = tempfile::tempdir().unwrap();
     let leftover = temp.path().join(".upseal-00ff.part");
     for other in ["a.part", ".upseal-notes", ".upsealx.part"] {
@@ -343,7 +343,7 @@ fn creates_the_folder_for_its_user_alone() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_folder_is_said_in_words() {
+fn a_file_in_place_of_the_folder_is_an_error() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("inbox");
     fs::write(&file, b"").unwrap();
@@ -357,7 +357,7 @@ fn a_file_in_the_place_of_the_folder_is_said_in_words() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_takes_no_files_says_so_when_it_is_opened() {
+fn opening_a_read_only_folder_fails() {
     // Not even root can create files here.
     let error = Folder::open(Path::new("/proc/self")).unwrap_err();
     assert!(error.to_string().starts_with("cannot create a file in /proc/self: "), "{error}");
@@ -388,7 +388,7 @@ fn commits_to_a_folder_that_was_removed_fail() {
 }
 
 #[test]
-fn a_folder_that_was_removed_and_made_again_takes_files_again() {
+fn a_folder_that_was_removed_and_created_again_stores_files() {
     for (temp, folder) in inboxes() {
         put(&folder, "a.txt", b"one");
         fs::remove_dir_all(temp.path()).unwrap();

@@ -1,4 +1,4 @@
-//! Files that request the same name: how many steps each costs, and what its client could learn from them.
+//! Files that request the same name: the number of steps for each, and what its client could learn from them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -65,7 +65,7 @@ fn ten_thousand_files_of_one_name_cost_the_same_each_and_none_is_refused() {
 }
 
 #[test]
-fn a_name_that_has_all_its_copies_is_not_refused_even_if_the_one_with_the_digest_is_taken() {
+fn a_name_with_all_its_copies_is_not_refused() {
     for (temp, folder) in inboxes() {
         for taken in name("a.txt").candidates() {
             fs::create_dir(temp.path().join(taken.as_str())).unwrap();
@@ -106,7 +106,7 @@ fn a_file_that_is_here_already_goes_through_the_steps_of_a_new_one() {
 
 /// One client's comparison of a large file must not delay the files of others.
 #[test]
-fn a_file_is_published_while_another_name_is_looked_at() {
+fn a_file_is_published_while_another_name_is_compared() {
     for (temp, folder) in inboxes() {
         fs::write(temp.path().join("a.txt"), b"one").unwrap();
         let root = folder.root();
@@ -118,7 +118,7 @@ fn a_file_is_published_while_another_name_is_looked_at() {
             for n in 0..300 {
                 put(folder, &format!("b{n}.txt"), b"one");
             }
-            assert!(hear.try_recv().is_err(), "it has not looked yet");
+            assert!(hear.try_recv().is_err(), "it has not compared yet");
             drop(turn);
             assert_eq!(hear.recv().unwrap(), ("a.txt".into(), Kept::Same));
         });
@@ -136,7 +136,7 @@ impl Catalogue for Rows {
 }
 
 #[test]
-fn after_a_restart_the_history_says_what_is_here_and_no_file_is_read() {
+fn after_a_restart_files_are_recognised_by_the_history_without_reading_them() {
     for (temp, folder) in inboxes() {
         let rows = Arc::new(Rows::default());
         for n in 0..50_u8 {
@@ -157,7 +157,7 @@ fn after_a_restart_the_history_says_what_is_here_and_no_file_is_read() {
 }
 
 #[test]
-fn a_row_whose_file_was_changed_since_claims_nothing() {
+fn a_row_of_a_changed_file_is_ignored() {
     for (temp, _folder) in inboxes() {
         fs::write(temp.path().join("a.txt"), b"two").unwrap();
         let path = temp.path().join("a.txt");

@@ -14,7 +14,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// A server that is known by [`KEY`].
+    /// A list of known servers with one server, whose key is [`KEY`].
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let known = KnownServers::at(Some(folder.path().join("known")));
@@ -112,7 +112,7 @@ fn with_another_server_key_the_receipt_key_is_learned_again() {
 }
 
 #[test]
-fn nothing_is_remembered_of_a_server_that_is_not_known_by_this_key() {
+fn no_receipt_key_is_remembered_for_a_server_with_another_key() {
     let scratch = Scratch::new();
     assert_eq!(scratch.meet_as(OTHER_KEY, NEW), Standing::Accepted);
     assert_eq!(scratch.receipt_key(), None);

@@ -6,7 +6,7 @@ use crate::crypto::testing::random;
 /// RFC 4648, table 2.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Both back ends, as far as this processor has them.
+/// Returns the back ends that this processor supports.
 fn coders() -> Vec<Base64> {
     let mut all = vec![Base64::Portable, Base64::best()];
     all.dedup();
@@ -25,13 +25,13 @@ fn decoded(coder: Base64, text: &[u8]) -> Option<Vec<u8>> {
     let mut out = b"before".to_vec();
     let valid = coder.decode(text, &mut out);
     assert_eq!(out[..6], *b"before", "{}", coder.name());
-    assert!(valid || out.len() == 6, "nothing of what is refused stays, {}", coder.name());
+    assert!(valid || out.len() == 6, "no output of a refused text is left, {}", coder.name());
     valid.then(|| out.split_off(6))
 }
 
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn the_fast_one_is_chosen_where_the_processor_has_it() {
+fn the_fast_back_end_is_chosen_where_the_processor_supports_it() {
     let words = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let has = |flag| words.split_whitespace().any(|word| word == flag);
     let all = ["avx512f", "avx512bw", "avx512vbmi"].into_iter().all(has);

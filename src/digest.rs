@@ -22,7 +22,7 @@ pub enum FileDigest {
     Sha256,
     /// No digest: faster, and no receipts.
     ///
-    /// With CP1 files are hashed all the same: its framings need the digest, and it costs nothing beside RSA.
+    /// With CP1 files are still hashed: its framings need the digest, and hashing costs little compared with RSA.
     None,
 }
 

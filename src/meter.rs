@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(since(&meter.started, 10), Duration::from_nanos(5));
         assert_eq!(since(&meter.last, 10), Duration::from_nanos(2));
         assert_eq!(since(&meter.last, 7), Duration::ZERO, "another thread has moved a byte meanwhile");
-        // Both have passed at the least what the clock says now, and at the most what it says afterwards.
+        // Both clocks have advanced by at least the first reading and at most the second one.
         let (started, last) = (meter.elapsed(), meter.idle());
         let now = meter.now();
         assert!(!started.is_zero() && started <= since(&meter.started, now));

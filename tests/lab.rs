@@ -93,7 +93,7 @@ fn every_attack_has_the_documented_outcome() {
     }
     // Without a receipt, the client is deceived by the attacker's file and by a forged end of the connection.
     for play in cells.iter().flat_map(|cell| &cell.plays) {
-        let lie = play.way.contains("hears an end in order");
+        let lie = play.way.contains("sees an orderly end");
         if play.outcome.writes() || lie {
             assert_eq!(play.believed, Some(true), "{play:?}");
         }

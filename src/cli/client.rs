@@ -188,10 +188,13 @@ pub(crate) struct Peers {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeersCommand {
     /// List the presets
+    #[command(after_long_help = super::examples::PEERS_LIST)]
     List(PeersList),
     /// Save the given flags as a preset
+    #[command(after_long_help = super::examples::PEERS_SAVE)]
     Save(PeersSave),
     /// Remove a preset
+    #[command(after_long_help = super::examples::PEERS_REMOVE)]
     Remove {
         /// Name of the preset
         name: String,
@@ -214,7 +217,7 @@ pub(crate) struct PeersSave {
     /// Replace an existing preset of this name
     #[arg(long)]
     pub force: bool,
-    /// Flags to save. What is not given is not saved, even if a variable sets it.
+    /// Flags to save. Settings that are not given are not saved, even if a variable sets them.
     #[command(flatten)]
     pub speak: Layer,
 }

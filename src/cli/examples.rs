@@ -42,6 +42,30 @@ Examples:
   upseal certs csr --cn lab --dir lab-certs           a key and a request for another CA
   upseal certs show certs/server_signed.crt --ca certs/cacsertificate.crt";
 
+pub(super) const CERTS_INIT: &str = "\
+Examples:
+  upseal certs init
+  upseal certs init --dir lab-certs --days 30
+  upseal certs init --bits 1024                       the key size of the assignment";
+
+pub(super) const CERTS_CSR: &str = "\
+Examples:
+  upseal certs csr --cn 'Group 7'
+  upseal certs csr --cn lab --dir lab-certs
+  upseal certs csr --receipts --dir lab-certs         for the receipt key of that server";
+
+pub(super) const CERTS_SIGN: &str = "\
+Examples:
+  upseal certs sign lab-certs/server.csr              print the certificate
+  upseal certs sign lab-certs/server.csr --out lab-certs/server_signed.crt --days 90
+  upseal certs sign lab-certs/receipt.csr --ca ca.crt --ca-key ca.pem --out receipt_signed.crt";
+
+pub(super) const CERTS_SHOW: &str = "\
+Examples:
+  upseal certs show certs/server_signed.crt
+  upseal certs show certs/server_signed.crt --ca certs/cacsertificate.crt
+  upseal certs show certs/receipt_signed.crt --ca certs/cacsertificate.crt";
+
 pub(super) const PROBE: &str = "\
 Examples:
   upseal probe 10.0.0.7:4321 --ca their-ca.crt
@@ -54,10 +78,46 @@ Examples:
   upseal peers save lab --to lab.example.org:4321 --ca lab-ca.crt
   upseal peers remove lab";
 
+pub(super) const PEERS_LIST: &str = "\
+Examples:
+  upseal peers list
+  upseal peers list --json
+  upseal peers list --json | jq .name                 only the names";
+
+pub(super) const PEERS_SAVE: &str = "\
+Examples:
+  upseal peers save lab --to lab.example.org:4321 --ca lab-ca.crt
+  upseal peers save lab --to lab.example.org:4321 -p cp1 --framing D --force
+  upseal peers save test --to 127.0.0.1:4321 -p plain";
+
+pub(super) const PEERS_REMOVE: &str = "\
+Examples:
+  upseal peers remove lab
+  upseal peers remove test
+  upseal peers remove c.example.org";
+
+pub(super) const KNOWN_LIST: &str = "\
+Examples:
+  upseal known list
+  upseal known list --json
+  upseal known list --json | jq .address              only the addresses";
+
+pub(super) const KNOWN_ACCEPT: &str = "\
+Examples:
+  upseal known accept lab.example.org:4321            accept the key that was refused last
+  upseal known accept lab.example.org:4321 --ca lab-ca.crt
+  upseal known accept lab:4321 sha256:41accaed7fe0e9fa3f2c0d6d5b8a17c47564746c4fdeb19b2daeb1f360951c9e";
+
+pub(super) const KNOWN_REMOVE: &str = "\
+Examples:
+  upseal known remove lab.example.org:4321
+  upseal known remove lab.example.org:4321 --ca lab-ca.crt
+  upseal known remove [2001:db8::7]:4321";
+
 pub(super) const KNOWN: &str = "\
 Examples:
   upseal known
-  upseal known accept lab.example.org:4321            take the key that was refused last
+  upseal known accept lab.example.org:4321            accept the key that was refused last
   upseal known remove lab.example.org:4321";
 
 pub(super) const HISTORY: &str = "\

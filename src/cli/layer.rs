@@ -36,7 +36,7 @@ macro_rules! settings {
         /// What one source (flags, a preset, the environment, the top of the file) sets. `None`: not set by it.
         ///
         /// [`config`](crate::config) merges the sources. Clap must not read the environment itself, because
-        /// then a variable could not be told from a flag.
+        /// then it could not distinguish a variable from a flag.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
         #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
         pub(crate) struct Layer {
@@ -69,7 +69,7 @@ macro_rules! settings {
                 }
             }
 
-            /// Returns the dialect; what is not set has its default.
+            /// Returns the dialect; settings that are not given have their defaults.
             #[must_use]
             pub(crate) fn dialect(&self) -> Dialect {
                 let mut dialect = Dialect::default();

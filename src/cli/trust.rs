@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::examples;
 use crate::digest::Digest;
 
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Certs {
     /// Create a CA and a server's two keys; never overwrites
+    #[command(after_long_help = examples::CERTS_INIT)]
     Init {
         /// Folder to write to
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
@@ -24,6 +26,7 @@ pub(crate) enum Certs {
         days: u32,
     },
     /// Create a key and a request for a CA; never overwrites
+    #[command(after_long_help = examples::CERTS_CSR)]
     Csr {
         /// Folder to write to
         #[arg(long, value_name = "DIR", default_value = "certs", env = "UPSEAL_CERTS")]
@@ -43,6 +46,7 @@ pub(crate) enum Certs {
         bits: u32,
     },
     /// Sign a certificate request with a CA
+    #[command(after_long_help = examples::CERTS_SIGN)]
     Sign {
         /// Certificate request, PEM
         #[arg(value_name = "CSR")]
@@ -64,6 +68,7 @@ pub(crate) enum Certs {
         out: Option<PathBuf>,
     },
     /// Show a certificate and the pin of its key
+    #[command(after_long_help = examples::CERTS_SHOW)]
     Show {
         /// Certificate, PEM
         file: PathBuf,
@@ -99,8 +104,10 @@ pub(crate) struct List {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KnownCommand {
     /// List the known servers
+    #[command(after_long_help = examples::KNOWN_LIST)]
     List(List),
     /// Accept another key of a server; ask its operator first
+    #[command(after_long_help = examples::KNOWN_ACCEPT)]
     Accept {
         /// Server
         #[arg(value_name = "HOST:PORT")]
@@ -116,6 +123,7 @@ pub(crate) enum KnownCommand {
         bits: Option<u32>,
     },
     /// Forget a server; its next key counts as the first
+    #[command(after_long_help = examples::KNOWN_REMOVE)]
     Remove {
         /// Server
         #[arg(value_name = "HOST:PORT")]

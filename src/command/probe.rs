@@ -36,7 +36,7 @@ pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     let found = probe::run(&request, &signals, &mut |news| teller.tell(news))?;
     let Some(dialect) = found else {
         teller.line(&Line::NotFound);
-        output::remark("no dialect was certainly accepted");
+        output::remark("no dialect was accepted with certainty");
         output::remark(
             "help: the server's log may say why; `upseal send --help` lists the options to try by hand",
         );

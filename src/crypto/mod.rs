@@ -18,7 +18,7 @@
 //! `key_files`, `certificate`, `name`, `pss` and `session_key`.
 //!
 //! Everything streams: a [`Seal`] or an [`Open`] holds a few tens of KiB whatever the file's size, takes input in
-//! pieces of any length, and appends to the caller's buffer. Nothing here uses a socket or, but for the validity of
+//! pieces of any length, and appends to the caller's buffer. Nothing here uses a socket or, except for the validity of
 //! new certificates, a clock. Only [`identity`], [`receipt_key`], [`authority`], [`request`] and [`key_files`] access
 //! files.
 //!

@@ -63,7 +63,7 @@ pub enum Kind {
     Certificate,
     /// Statement and certificate in the reply to a request for a receipt.
     Statement,
-    /// Bytes that are no message. What follows them is not separated.
+    /// Bytes that are not a message; everything after them belongs to this record.
     Unknown,
 }
 

@@ -6,6 +6,8 @@
 //!   record     announced ──► received             one transaction
 //! ```
 //!
+//! An announcement covers a whole group of files and costs one fsync; all other writes of the history wait for none.
+//!
 //! After a crash, an announcement is the only evidence that a file in the folder was stored by this server
 //! ([`repair`](super::repair)). Names, sizes and times prove nothing, because everyone who can write to the folder
 //! can choose them.

@@ -32,7 +32,7 @@ pub(super) fn one_of<T: Copy, const N: usize>(
 ) -> rusqlite::Result<T> {
     let found: String = row.get(column)?;
     all.into_iter().find(|value| word(*value) == found).ok_or_else(|| {
-        let why = format!("{found:?} is none of its words");
+        let why = format!("{found:?} is not one of the allowed words");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
     })
 }

@@ -313,7 +313,7 @@ fn cuts(cast: &Cast, variant: Variant) -> Result<Vec<Play>, LabError> {
     let mut ways = vec![
         ("in order", dialect, 60 * block / 2, Cut::InOrder),
         ("by a reset", dialect, 60 * block / 2, Cut::Reset),
-        ("and the sender hears an end in order", dialect, 60 * block / 2, Cut::Lie),
+        ("and the sender sees an orderly end", dialect, 60 * block / 2, Cut::Lie),
     ];
     if variant == Variant::Cp1 {
         for (way, framing) in [

@@ -1,4 +1,4 @@
-//! What the program tells a person: amounts, escaped text and the sentences that more than one front end shows.
+//! The program's messages: amounts, escaped text and the sentences that more than one front end shows.
 //!
 //! `output`, `ui`, `report` and `command` lay these out; they do not phrase them again. Nothing here draws, opens a
 //! file or knows a terminal: every function turns plain values into text. Functions that take a `&str` from the network
@@ -10,7 +10,7 @@
 //! - [`transfer`]: states of an upload, retries, how a file arrived, faults
 //! - [`trust`]: who a server is, first contact, a changed key
 //! - [`server`]: what our server listens on, receives, refuses and warns of
-//! - [`race`]: a race's result, the names of lanes, stages and bottlenecks
+//! - [`race`]: the result of a race; names of lanes, stages and bottlenecks
 //!
 //! [`event`]: crate::event
 

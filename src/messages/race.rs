@@ -6,7 +6,7 @@ use crate::meter::Stage;
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// Describes a race's result: the ratio of the steady rates, and what 1 GiB would take at them.
+/// Describes a race's result: the ratio of the steady rates, and the time that 1 GiB would take at these rates.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
     let finished = || verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0);
@@ -36,7 +36,7 @@ pub fn sentence(verdict: &Verdict) -> String {
         .collect();
     paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
     let [(fastest, most), .., (slowest, least)] = paced[..] else {
-        return format!("{course} No comparison: fewer than two lanes moved for 0.25 s.{short}");
+        return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
     };
     let ratio = units::times(most.rate() / least.rate());
     let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
@@ -56,9 +56,9 @@ pub(crate) fn laps(verdict: &Verdict) -> u32 {
     verdict.laps.min(u32::try_from(ran).unwrap_or(u32::MAX))
 }
 
-/// Returns the shortest name that tells a lane from the others: its variant; the dialect if another lane has the same
-/// variant; the key length if another has the same dialect or a different key length; the lane's number if all of
-/// that is the same.
+/// Returns the shortest name that distinguishes a lane from the others: its variant; the dialect if another lane has the
+/// same variant; the key length if another has the same dialect or a different key length; the lane's number if all of
+/// these are equal.
 #[must_use]
 pub(crate) fn name(verdict: &Verdict, lane: &LaneResult) -> String {
     let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
@@ -75,7 +75,7 @@ pub(crate) fn name(verdict: &Verdict, lane: &LaneResult) -> String {
     }
 }
 
-/// Returns a lane's dialect, with the key length where that tells lanes of its variant apart.
+/// Returns a lane's dialect, with the key length where it distinguishes lanes of the same variant.
 #[must_use]
 pub(crate) fn label(verdict: &Verdict, lane: &LaneResult) -> String {
     let dialect = lane.dialect.to_string();
@@ -90,7 +90,7 @@ pub(crate) fn label(verdict: &Verdict, lane: &LaneResult) -> String {
     }
 }
 
-/// Stages in the order of the file's way through them.
+/// The stages, in the order in which a file passes them.
 pub(crate) const STAGES: [Stage; 6] =
     [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait];
 
@@ -107,7 +107,7 @@ pub(crate) const fn stage(stage: Stage) -> &'static str {
     }
 }
 
-/// Returns what a bottleneck is in a few words: `server's RSA`.
+/// Returns the short name of a bottleneck: `server's RSA`.
 #[must_use]
 pub(crate) const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
     match (stage, on_server, variant) {
@@ -126,7 +126,7 @@ pub(crate) const fn bottleneck(stage: Stage, on_server: bool, variant: Variant) 
     }
 }
 
-/// Returns what a bottleneck is, with the operation: `server's RSA private operation`.
+/// Returns the full name of a bottleneck, with the operation: `server's RSA private operation`.
 #[must_use]
 pub(crate) const fn full_bottleneck(stage: Stage, on_server: bool, variant: Variant) -> &'static str {
     match (stage, on_server, variant) {
@@ -235,12 +235,12 @@ mod tests {
         assert_eq!(all, format!("{both} Too short to compare: AP."));
         assert_eq!(
             said(vec![cp1, short]),
-            "In turn (fair). No comparison: fewer than two lanes moved for 0.25 s. Too short to compare: AP."
+            "In turn (fair). No comparison: fewer than two lanes sent data for 0.25 s. Too short to compare: AP."
         );
     }
 
     #[test]
-    fn the_sentence_says_how_they_ran() {
+    fn the_sentence_says_how_the_lanes_ran() {
         let both = verdict(vec![lane(Variant::Ap, 3.0, None), lane(Variant::Cp2, 1.0, None)]);
         let said = |course, laps: u32| {
             let ran = |lane: &LaneResult| {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_told_apart_by_no_more_than_it_takes() {
+    fn lanes_have_the_shortest_names_that_differ() {
         let proof = |bits| Proof {
             subject: Escaped::default(),
             issuer: Escaped::default(),

@@ -15,7 +15,7 @@ pub(crate) fn listening(address: &str, store: &str) -> String {
     }
 }
 
-/// Returns what became of a received file, in one or two words.
+/// Returns how a received file was stored, in one or two words.
 #[must_use]
 pub(crate) const fn kept(kept: Kept) -> &'static str {
     match kept {
@@ -27,14 +27,14 @@ pub(crate) const fn kept(kept: Kept) -> &'static str {
     }
 }
 
-/// Says what became of a received file.
+/// Says how a received file was stored.
 #[must_use]
 pub(crate) const fn kept_long(kept: Kept) -> &'static str {
     match kept {
         Kept::New => "stored under this name",
         Kept::Renamed => "stored under this name, because another file has the name that was sent",
         Kept::Same => "not stored again: a file with this name and SHA-256 is already here",
-        Kept::Amended => "replaced by a longer version: more of it arrived after it was published",
+        Kept::Amended => "replaced by a longer version: more bytes arrived after it was published",
         Kept::Discarded => "not kept: it was a lane of a race",
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn received(
         Kept::New => "received",
         Kept::Renamed => "received under another name",
         Kept::Same => "received again, already here,",
-        Kept::Amended => "amended, more of it received",
+        Kept::Amended => "amended, more bytes received",
         Kept::Discarded => "received in a race, not kept,",
     };
     format!(
@@ -71,7 +71,7 @@ pub(crate) fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {
     format!("refused {name}from {}: {}", escape(peer), escape(why))
 }
 
-/// Says what the operator of our server should know: `warning: a.txt from 127.0.0.1:5: …`.
+/// Formats a warning for the operator of our server: `warning: a.txt from 127.0.0.1:5: …`.
 #[must_use]
 pub(crate) fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &str) -> String {
     let about = match (name, peer.map(escape)) {
@@ -98,7 +98,7 @@ mod tests {
                 "a\\n  7 B  CP2  received from h:5 in 0.02 s",
                 "a\\n  7 B  CP2  received under another name from h:5 in 0.02 s",
                 "a\\n  7 B  CP2  received again, already here, from h:5 in 0.02 s",
-                "a\\n  7 B  CP2  amended, more of it received from h:5 in 0.02 s",
+                "a\\n  7 B  CP2  amended, more bytes received from h:5 in 0.02 s",
                 "a\\n  7 B  CP2  received in a race, not kept, from h:5 in 0.02 s",
             ]
         );

@@ -79,7 +79,7 @@ pub(crate) fn unconfirmed(waited: Duration) -> String {
 pub(crate) const WAITING_FOR_END: &str = "sent, waiting for the server to finish";
 
 /// An upload that needed no sending: an earlier receipt covers it.
-pub(crate) const RECEIPTED_BEFORE: &str = "not sent: the server gave a receipt before";
+pub(crate) const RECEIPTED_BEFORE: &str = "not sent: the server already gave a receipt";
 
 /// Describes a whole upload: `7.91 MiB in 0.02 s, 402 MiB/s, 10.5 MiB on the wire`. An upload below one millisecond has
 /// no rate.
@@ -98,14 +98,14 @@ pub(crate) fn sent(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Describes an upload's estimate beside what it took: `estimated 0.03 s`.
+/// Formats the estimated duration of an upload, shown beside the actual one: `estimated 0.03 s`.
 #[must_use]
 pub(crate) fn estimated(time: Duration) -> String {
     format!("estimated {}", units::duration(time))
 }
 
-/// Describes what a receipt says beyond that it exists: `, as a (2).txt, receipt …/5c0e.receipt`. `sent` is the name
-/// that was sent, `there` the name in the receipt.
+/// Describes the details of a receipt: `, as a (2).txt, receipt …/5c0e.receipt`. `sent` is the name that was sent,
+/// `there` the name in the receipt.
 #[must_use]
 pub(crate) fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Option<&Path>) -> String {
     let name = match named {

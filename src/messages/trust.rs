@@ -6,7 +6,7 @@ use crate::event::{KeyChange, Proof, Standing};
 /// Returns the day of an RFC 3339 date: `2026-11-01`.
 #[must_use]
 pub(crate) fn day(since: Option<&str>) -> &str {
-    since.map_or("an unknown day", |since| since.get(..10).unwrap_or(since))
+    since.map_or("an unknown date", |since| since.get(..10).unwrap_or(since))
 }
 
 /// Formats a fingerprint in hex as `--pin` takes it: `sha256:9f2c…`.
@@ -45,8 +45,8 @@ pub(crate) fn proven(address: &str, who: &str, standing: &Standing) -> String {
     format!("{} proved to be {who}{known}", escape(address))
 }
 
-/// Says what is new about a server's key: it was never seen before, or a pin replaced the known key. `None` if nothing
-/// is.
+/// Says what is new about a server's key: it was never seen before, or a pin replaced the known key. `None` if neither
+/// is the case.
 #[must_use]
 pub(crate) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message> {
     let address = escape(address);
@@ -108,7 +108,7 @@ impl Changed {
     #[must_use]
     pub(crate) fn sentence(&self) -> String {
         format!(
-            "{}: known since {} is {}, now it is {} for {}; nothing was sent",
+            "{}: the known key, since {}, is {}; the new key is {}, for {}; nothing was sent",
             self.headline(),
             self.since,
             self.known,
@@ -149,7 +149,7 @@ impl Changed {
     }
 }
 
-/// What a user does about a changed key.
+/// The advice about a changed key.
 pub(crate) const ASK: &str = "Ask the server's operator, over another channel, whether the key was replaced.";
 
 /// Says that a file waited for a server whose key changed.
@@ -192,7 +192,7 @@ mod tests {
             (Standing::Known { since }, "lab:4321 proved to be CN=lab, known since 2026-11-01", None),
             (
                 Standing::Known { since: None },
-                "lab:4321 proved to be CN=lab, known since an unknown day",
+                "lab:4321 proved to be CN=lab, known since an unknown date",
                 None,
             ),
             (Standing::Pinned { replaced: None }, "lab:4321 proved to be CN=lab, as pinned", None),
@@ -232,7 +232,7 @@ mod tests {
         });
         assert_eq!(
             changed.sentence(),
-            "lab\\n:4321 has another key than before: known since 2026-11-01 is sha256:9f2c, now it is sha256:41d0 for \
+            "lab\\n:4321 has another key than before: the known key, since 2026-11-01, is sha256:9f2c; the new key is sha256:41d0, for \
              CN=\\u{202e}lab; nothing was sent"
         );
         assert_eq!(

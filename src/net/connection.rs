@@ -42,7 +42,7 @@ pub enum Decoded<T> {
 pub enum ReadError<E> {
     /// The decoder rejects the bytes.
     Malformed(E),
-    /// The peer ended its side in order; what is buffered is no whole message.
+    /// The peer ended its side in order, and the buffered bytes are not a whole message.
     Ended,
     /// The stream failed, or the peer was silent for too long (`TimedOut`).
     Failed(io::Error),
@@ -66,7 +66,7 @@ impl Connection {
     }
 
     /// Makes reads and writes fail with `TimedOut` from this moment on, whatever their progress: a peer that sends a byte
-    /// now and then must not hold an exchange for ever. `None`: no limit.
+    /// now and then must not keep an exchange open for ever. `None`: no limit.
     pub fn set_limit(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         self.moved = None;
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_read_over_silences_and_leaves_what_follows() {
+    fn a_message_is_read_across_pauses_and_leaves_the_next_bytes() {
         let silence = Act::Fail(io::ErrorKind::TimedOut);
         let script =
             [Act::Send(b"ab".to_vec()), silence, Act::Send(b"cde".to_vec()), Act::Send(b"!".to_vec())];
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_ends_what_moves_all_the_time() {
+    fn a_deadline_ends_a_steady_stream() {
         let trickle = ScriptedStream::new([]).then(Finally::Repeat(b'x')).in_pieces(Pieces::Single);
         let mut connection = Connection::new(Box::new(trickle), Duration::from_secs(60));
         assert_eq!(connection.fill().unwrap(), 1);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! An attempt begins 250 ms after the previous one, or at once when that one has failed. Each may use the remaining
-//! time.
+//! time, and has its own thread because `connect` cannot be interrupted.
 
 use std::io;
 use std::net::SocketAddr;
@@ -140,7 +140,7 @@ mod tests {
 
     /// A firewall that drops packets: the attempt neither connects nor fails, until this test lets it go.
     #[test]
-    fn an_address_that_never_answers_does_not_keep_the_others_waiting() {
+    fn an_address_that_never_answers_does_not_delay_the_others() {
         let (release, held) = channel::<()>();
         let held = Mutex::new(held);
         let silent = addresses(&["10.0.0.1:7"])[0];
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn if_all_fail_the_last_error_is_returned_and_a_name_may_have_no_address() {
+    fn if_all_fail_the_last_error_is_returned() {
         let refuse = |_: SocketAddr, _: Duration| Err::<(), _>(io::ErrorKind::ConnectionRefused.into());
         let stop = Interrupter::default();
         let all = addresses(&["10.0.0.1:7", "10.0.0.2:7"]);

@@ -1,4 +1,4 @@
-//! Refusals: one byte in the place of the connection's end, and a line with the reason for clients that sent our hello.
+//! Refusals: one byte instead of an orderly end, and a line with the reason for clients that sent our hello.
 //! If the line names a file, the client does not resend that one, and resends the others together.
 //!
 //! ```text
@@ -96,7 +96,7 @@ impl Notice {
         let text = str::from_utf8(text).ok()?;
         match text.split_once(' ') {
             None => Some(Self { reason: Refusal::of(text)?, file: None }),
-            // Text that is no number may come from a later version; the reason is understood all the same.
+            // Text that is not a number may come from a later version; the reason is still understood.
             Some((word, file)) => Some(Self { reason: Refusal::of(word)?, file: file.parse().ok() }),
         }
     }

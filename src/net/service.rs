@@ -140,7 +140,7 @@ pub enum NoReceipts {
 
 impl Service {
     /// Returns the key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
-    /// (MODE 4 always takes that padding, and is no oracle: a key that does not unwrap becomes a random one.)
+    /// (MODE 4 always accepts that padding, but it is not an oracle: a key that does not unwrap becomes a random one.)
     ///
     /// # Errors
     /// [`NoReceipts`].
@@ -163,10 +163,10 @@ impl Service {
 /// Reason why a session ended early. An incomplete file is discarded.
 #[derive(Debug, Error)]
 pub(crate) enum ReceiveError {
-    /// Bytes that are no message.
+    /// Bytes that are not a message.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// Bytes that are no body of CP1.
+    /// Bytes that are not a body of CP1.
     #[error(transparent)]
     Framing(#[from] FramingError),
     /// A name under which no file can be stored.
@@ -185,7 +185,7 @@ pub(crate) enum ReceiveError {
     #[error("the history cannot be read: {0}")]
     History(#[from] HistoryError),
     /// The client replays a recorded connection.
-    #[error("at byte {offset}: a replay: {} came in another connection before", replayed(*.what))]
+    #[error("at byte {offset}: a replay: {} was used in an earlier connection", replayed(*.what))]
     Replay {
         /// Position in the connection.
         offset: u64,
@@ -247,7 +247,7 @@ pub(crate) enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// Returns who can mend it: the client, or the operator of this machine.
+    /// Returns who can correct it: the client, or the operator of this machine.
     #[must_use]
     pub(crate) const fn blame(&self) -> Blame {
         match self {

@@ -39,7 +39,8 @@ pub trait Stream: Read + Write + Send {
         self.write(bytes)
     }
 
-    /// Returns this side's address, by which the embedded server identifies the client.
+    /// Returns this side's address, by which the embedded server identifies the client. A stream that wraps another one
+    /// must forward it.
     fn local(&self) -> Option<SocketAddr> {
         None
     }
@@ -92,7 +93,7 @@ pub trait Stream: Read + Write + Send {
     /// Sends `last`, reads and drops what still comes until the peer ends or `patience` is over, and then resets the
     /// stream. Without the wait, the reset could overtake `last`.
     fn refuse(&mut self, last: &[u8], _patience: Duration) {
-        // It fails if the peer has gone, and then the reason does not matter.
+        // This fails if the peer has closed the connection; then no reason is needed.
         let _ = self.write_all(last);
         self.reset();
     }
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_no_end_in_order() {
+    fn a_reset_is_not_an_orderly_end() {
         let (mut tcp, mut peer) = pair();
         let _outlives_it = tcp.interrupter();
         tcp.reset();

@@ -109,7 +109,7 @@ impl Part {
 /// Error in the peer's bytes. Offsets count from the first byte of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WireError {
-    /// An integer in the place of a MODE that is no MODE.
+    /// An integer that is not a MODE, where a MODE is due.
     #[error("at byte {offset}: expected a MODE from 0 to 4, got {value} (0x{value:016x})")]
     UnknownMode {
         /// Position of the integer.
@@ -145,14 +145,14 @@ pub(crate) enum Message {
     Authenticate(Vec<u8>),
     /// MODE 4.
     SessionKey(Vec<u8>),
-    /// In the place of a MODE, the length k of one more block of the file or session key before. The block follows; this
+    /// Where a MODE is due, the length k of one more block of the preceding file or session key. The block follows; this
     /// decoder does not read it.
     OneMoreBlock,
-    /// In the place of a MODE, a terminator of the blocks before.
+    /// Where a MODE is due, a terminator of the preceding blocks.
     EndOfBlocks,
 }
 
-/// Whether one more block of the file before may stand in the place of a MODE.
+/// Whether one more block of the preceding file may come instead of a MODE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Continuation {
     /// A MODE must follow.
@@ -244,7 +244,7 @@ impl Decoder {
         self.offset += bytes;
     }
 
-    /// Sets what may stand in the place of the next MODE.
+    /// Sets what may come instead of the next MODE.
     pub(crate) const fn set_continuation(&mut self, continuation: Continuation) {
         self.continuation = continuation;
     }

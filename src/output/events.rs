@@ -1,4 +1,4 @@
-//! The lines of each event.
+//! The output of each event, as text or JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -48,7 +48,7 @@ impl Output {
         Self { style, rows: BTreeMap::new(), bar: None, alarmed: false, retried: None }
     }
 
-    /// Prints an event, if it says something to the user.
+    /// Prints an event, if the user should see it.
     #[allow(clippy::too_many_lines, reason = "one list of all events")]
     pub(crate) fn show(&mut self, event: &Event) {
         if self.style == Style::Json {
@@ -348,7 +348,7 @@ mod tests {
     use crate::event::Named;
 
     #[test]
-    fn what_stalls_says_for_how_long_and_has_no_eta() {
+    fn a_stalled_upload_shows_for_how_long_and_no_eta() {
         let snapshot = Snapshot { rate_now: 1048.0 * 1024.0, eta_ms: Some(61_400), ..Snapshot::default() };
         assert_eq!(pace(&snapshot), "1.02 MiB/s now, ETA 1 min 1 s");
         assert_eq!(pace(&Snapshot { idle_ms: 12_300, ..snapshot }), "stalled 12 s");
@@ -362,7 +362,7 @@ mod tests {
         let name = escape("a.txt");
         assert_eq!(
             arrived(&name, &state, &none),
-            "a.txt  stored     not sent: the server gave a receipt before"
+            "a.txt  stored     not sent: the server already gave a receipt"
         );
         let sent = Snapshot { file_bytes: 7, wire_bytes: 36, wire_total: 36, ..none };
         assert_eq!(arrived(&name, &state, &sent), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");

@@ -1,4 +1,4 @@
-//! The calibration: a second of computing that shows how fast this machine is, for an estimate before the first upload.
+//! The calibration: one second of computing that measures this machine's speed, for an estimate before the first upload.
 //!
 //! It is measured once and cached beside the history, with what it depends on: another version, other back ends or
 //! another number of processors measure again. A cache that cannot be read is measured again; a failure to write it is
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn nothing_is_measured_while_a_transfer_runs_and_a_disturbed_measurement_is_repeated() {
-        // Busy when first looked at; then again at the end of the first measurement.
+        // Busy at the first check, and again at the end of the first measurement.
         let busy = [true, false, true, false, false];
         let (looks, steps) = (Cell::new(0), Cell::new(0));
         let is_busy = || {

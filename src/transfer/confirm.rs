@@ -133,7 +133,7 @@ mod tests {
     use crate::digest::Digest;
     use crate::event::{FaultKind, JobId, Target, Variant};
 
-    /// What the history records depends on the kind, never on the text.
+    /// The history records the kind of a fault, never its text.
     #[test]
     fn a_file_that_differs_in_anything_is_altered() {
         let content = Digest::of(b"content");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_renamed_on_the_path_is_not_kept_as_it_was_sent() {
+    fn a_file_renamed_on_the_path_counts_as_altered() {
         for (sent, there, as_stored, as_wanted) in [
             ("a.txt", "a.txt", true, true),
             ("dir/a.txt", "a.txt", true, true),

@@ -1,4 +1,6 @@
 //! The control thread: carries out commands, and gives the network to one worker or race at a time.
+//!
+//! Retries and rests belong to the `queue`. The only timer here is the next moment at which a waiting upload may go on.
 
 use std::collections::HashMap;
 use std::mem;

@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_that_was_raised_before_stops_what_is_attached_later() {
+    fn a_raised_stop_also_stops_streams_attached_later() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stop = Stop::new();

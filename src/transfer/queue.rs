@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn cancel_stops_a_waiting_one_at_once_and_asks_for_a_running_one() {
+    fn cancel_ends_a_waiting_upload_at_once_and_marks_a_running_one() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_stands_at_the_end_and_only_there() {
+    fn a_retried_upload_is_queued_once_at_the_end() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp1), (3, Variant::Cp1), (4, Variant::Cp1)]);
         assert_eq!(queue.cancel(JobId(3)), Cancelled::Now);
         assert!(queue.retry(JobId(3)));
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_takes_what_ended_badly_and_nothing_else() {
+    fn retry_accepts_only_failed_and_cancelled_uploads() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         for _ in 0..3 {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requeued_one_is_next_and_a_running_one_is_not_removed() {
+    fn a_requeued_upload_is_next_and_a_running_one_is_not_removed() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_lets_others_pass_and_goes_on_at_its_moment() {
+    fn uploads_overtake_those_to_a_resting_target() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
         let elsewhere = Target::server("other:1", None);
         assert!(queue.push(Job { target: elsewhere.clone(), ..job(3, Variant::Cp2) }));
@@ -409,11 +409,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_one_is_tried_again_so_many_times_and_no_more() {
+    fn a_broken_upload_is_retried_up_to_the_limit() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         for tries in 1..=3 {
-            assert_eq!(queue.take(&route).unwrap().id, JobId(1), "before its neighbour");
+            assert_eq!(queue.take(&route).unwrap().id, JobId(1), "before the other upload");
             assert_eq!(queue.try_again(JobId(1), 3), Some(tries));
         }
         queue.take(&route);
@@ -427,10 +427,10 @@ mod tests {
         assert_eq!(queue.try_again(JobId(1), 3), Some(1));
         assert_eq!(queue.try_again(JobId(2), 0), None);
         queue.cancel(JobId(2));
-        assert_eq!(queue.try_again(JobId(2), 3), None, "the user does not want it any more");
+        assert_eq!(queue.try_again(JobId(2), 3), None, "the user has cancelled it");
     }
     #[test]
-    fn running_are_those_that_neither_wait_nor_have_ended() {
+    fn running_uploads_are_neither_waiting_nor_ended() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2), (4, Variant::Cp2)]);
         assert_eq!(queue.running(), []);
         let route = queue.next_route(Instant::now()).unwrap();
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_are_those_of_one_upload_since_it_was_last_wanted() {
+    fn tries_are_counted_for_each_upload_since_it_was_last_queued() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
         let route = queue.next_route(Instant::now()).unwrap();
         queue.take(&route);
@@ -458,7 +458,7 @@ mod tests {
             assert_eq!(queue.tries(JobId(1)), tries);
             queue.take(&route);
         }
-        assert_eq!(queue.tries(JobId(2)), 0, "its neighbour was not cut");
+        assert_eq!(queue.tries(JobId(2)), 0, "the other upload's connection did not break");
         assert_eq!(queue.tries(JobId(9)), 0, "there is none");
         queue.set(JobId(1), State::Failed(fault()));
         queue.retry(JobId(1));

@@ -24,7 +24,7 @@ const DISTINCT: usize = 16;
 /// Where receipts are kept.
 #[derive(Clone, Default)]
 pub enum Keep {
-    /// Nowhere. They are requested all the same.
+    /// Nowhere; they are still requested.
     #[default]
     Nowhere,
     /// One file for each request, named by the request's digest.
@@ -54,7 +54,7 @@ impl Keep {
     }
 
     /// Writes a receipt for the files that were sent under these names, and returns a path for each of them, in their
-    /// order. A receipt that cannot be written is reported as a note; the files are stored all the same.
+    /// order. A receipt that cannot be written is reported as a note; the files are stored nevertheless.
     pub(super) fn write<'a>(
         &self,
         receipt: &Receipt,
@@ -111,8 +111,8 @@ fn base(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
-/// Returns how well a receipt's file name matches the name of a file: 2 for `NAME.receipt`, 1 for `NAME (2).receipt`
-/// and the like, 0 otherwise.
+/// Returns how well a receipt's file name matches the name of a file: 2 for `NAME.receipt`, 1 for a numbered one such as
+/// `NAME (2).receipt`, 0 otherwise.
 pub(super) fn likeness(receipt: &Path, name: &str) -> u8 {
     let receipt = receipt.file_name().unwrap_or_default().to_string_lossy();
     match receipt.strip_prefix(base(name)) {

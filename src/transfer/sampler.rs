@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stalls_has_no_eta_at_any_moment() {
+    fn a_stalled_transfer_never_has_an_eta() {
         let begin = Instant::now();
         let mut rate = Rate::default();
         for tick in 0..100_u32 {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_burst_into_the_buffers_is_no_peak() {
+    fn a_first_burst_into_the_buffers_is_not_a_peak() {
         let begin = Instant::now();
         let mut rate = Rate::default();
         for tick in 0..40_u32 {

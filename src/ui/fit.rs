@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_neither_acts_nor_hides() {
+    fn a_name_neither_controls_the_terminal_nor_hides_text() {
         use std::path::Path;
         assert_eq!(name(OsStr::new("a\x1b[31mb")), "a\\u{1b}[31mb");
         assert_eq!(name(OsStr::new("cod\u{202e}gpj.exe")), "cod\\u{202e}gpj.exe");
@@ -229,7 +229,7 @@ mod tests {
 
     /// On both kinds of terminal, what follows a name is where it should be.
     #[test]
-    fn what_stands_behind_a_name_keeps_its_column_whatever_joins_in_it() {
+    fn text_behind_a_name_keeps_its_column() {
         use ratatui::buffer::Buffer;
         use ratatui::layout::Rect;
         for raw in [
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_measured_alike_everywhere_stays_as_it_is() {
+    fn clusters_of_undisputed_width_are_unchanged() {
         for same in ["größe", "文件.txt", "e\u{301}", "🦀", "ｶﾅ"] {
             assert_eq!(escaped(same), same);
         }

@@ -273,7 +273,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Race, &[key('j'), on(KeyCode::Down)], Action::Down, "", "next lane"),
     bind(Context::Race, &[key('k'), on(KeyCode::Up)], Action::Up, "", "previous lane"),
     bind(Context::Session, &[on(KeyCode::Left)], Action::StepBack, "back", "previous message"),
-    bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "on", "next message"),
+    bind(Context::Session, &[on(KeyCode::Right)], Action::StepOn, "next", "next message"),
     bind(Context::Session, &[key(' ')], Action::Play, "play", "play the messages one by one, or stop"),
     bind(Context::Session, &[key('<')], Action::ScrubBack, "", "back by a tenth of the session's time"),
     bind(Context::Session, &[key('>')], Action::ScrubOn, "", "forward by a tenth of the session's time"),
@@ -354,8 +354,8 @@ pub(super) const TABLE: &[Binding] = &[
 
     bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
     bind(Context::Open, &[key('f')], Action::UseFile, "the file", "send the file itself, unencrypted"),
-    bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "go on"),
-    bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "do not"),
+    bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "continue"),
+    bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "cancel"),
 
     bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close; the new key stays refused"),
     bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "trust the new key from now on"),

@@ -213,7 +213,7 @@ impl Drop for Sources {
             // The panic hook has reported a panic of this thread.
             let _ = thread.join();
         }
-        // The input thread is not joined: crossterm may loop if the terminal has just gone away.
+        // The input thread is not joined, because crossterm may loop if the terminal has just closed.
         let _ = self.input_ended.recv_timeout(FAREWELL);
     }
 }

@@ -9,7 +9,7 @@ const RELEASED: (&str, &str) =
     ("src/history/schema.rs", "-- What was sent, and what the server says of it is not known yet;");
 
 /// Words that hide the actor, or replace a term of the field.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 20] = [
     "nobody",
     "somebody",
     "whoever",
@@ -20,6 +20,16 @@ const WORDS: [&str; 10] = [
     "other people's",
     "of other people",
     "is no error",
+    "anybody",
+    "everybody",
+    "all the same",
+    "at the least",
+    "at the most",
+    "gone away",
+    "in the place of",
+    "in want of",
+    "likewise",
+    "takes notice",
 ];
 
 /// Beginnings of doc comments that cannot be read alone.
@@ -56,6 +66,9 @@ fn patterns(text: &Text) -> Vec<(usize, String)> {
         if is_double_genitive(&lower) {
             found.push((at + 1, "of upseal's".to_owned()));
         }
+        if denies_a_noun(&lower) {
+            found.push((at + 1, "\"is no X\" for \"is not an X\"".to_owned()));
+        }
         if is_inverted_error(line) {
             found.push((at + 1, "\"X is not a Y: Z are\"".to_owned()));
         }
@@ -91,6 +104,18 @@ fn is_double_genitive(text: &str) -> bool {
     })
 }
 
+/// Returns whether a text says `it is no file` for `it is not a file`. `there is no file` is plain English.
+fn denies_a_noun(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.windows(4).any(|words| {
+        let [subject, verb, no, noun] = words else { return false };
+        ["is", "are", "was", "were"].contains(verb)
+            && *no == "no"
+            && !subject.ends_with("here")
+            && !["longer", "more"].contains(&noun.trim_end_matches([',', '.', ';', ':']))
+    })
+}
+
 /// Returns whether a string literal says what is accepted by `X is not a Y: Z are`.
 fn is_inverted_error(line: &str) -> bool {
     line.split('"').skip(1).step_by(2).any(|literal| {
@@ -112,6 +137,8 @@ fn finds_each_pattern_and_nothing_else() {
         "// Nobody waits.",
         "a file of upseal's",
         "\"512 bits is not accepted: 1024 to 8192 are\"",
+        "// A reset is no end in order.",
+        "// The receipt is requested all the same.",
     ] {
         assert_eq!(found(bad), 1, "{bad}");
     }
@@ -122,6 +149,7 @@ fn finds_each_pattern_and_nothing_else() {
         "the hello of upseal's client",
         "cannot be told apart",
         "\"a: b\"",
+        "// There is no file, and it is no longer needed.",
     ] {
         assert_eq!(found(good), 0, "{good}");
     }

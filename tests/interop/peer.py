@@ -479,7 +479,7 @@ class Session:
         return pieces
 
     def read_any_framing(self, m1):
-        """Detects the framing; the body continues wherever k is in the place of a MODE."""
+        """Detects the framing; the body continues wherever k comes instead of a MODE."""
         k = self.k
         if m1 == TERMINATOR:
             return []
@@ -766,7 +766,7 @@ class Upload:
         """Returns the offset of the block to pause before, including its length in framings with pairs."""
         k, framing = self.server_key.key_size // 8, self.options.framing
         step = k if framing == "A" else 8 + k
-        in_m1 = 8 if framing in "DE" else 0  # the first length is in the place of M1
+        in_m1 = 8 if framing in "DE" else 0  # the first length comes instead of M1
         number = self.options.pause_before or (len(body) + in_m1) // step
         return max((number - 1) * step - in_m1, 0)
 

@@ -221,7 +221,7 @@ fn cut_everywhere(dialect: Dialect) {
         }
     }
     upload(host.address(), dialect, "b.bin", &content).unwrap();
-    assert_eq!(host.stored(), Files::one("b.bin", &content), "the server goes on");
+    assert_eq!(host.stored(), Files::one("b.bin", &content), "the server continues");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_cut_plain_or_ap_upload_leaves_nothing_and_is_reported_once() {
 }
 
 #[test]
-fn a_cut_cp1_upload_leaves_nothing_and_is_told_once() {
+fn a_broken_cp1_upload_leaves_nothing_and_is_reported_once() {
     for (framing, padding) in [
         (Framing::A, Padding::Oaep),
         (Framing::A, Padding::Pkcs1v15),
@@ -246,7 +246,7 @@ fn a_cut_cp1_upload_leaves_nothing_and_is_told_once() {
 }
 
 #[test]
-fn a_cut_cp2_upload_leaves_nothing_and_is_told_once() {
+fn a_broken_cp2_upload_leaves_nothing_and_is_reported_once() {
     cut_everywhere(Dialect::of(Variant::Cp2));
     cut_everywhere(Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp2) });
 }

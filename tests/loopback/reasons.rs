@@ -21,7 +21,7 @@ fn hello(variant: Variant) -> Vec<u8> {
 }
 
 /// Says hello, sends bytes, and gives what the server says instead of an end in order.
-fn told(host: &Host, variant: Variant, bytes: &[u8]) -> String {
+fn answer(host: &Host, variant: Variant, bytes: &[u8]) -> String {
     let mut peer = Peer::connect(host.address());
     peer.send(&hello(variant));
     peer.read_blob();
@@ -34,22 +34,22 @@ fn told(host: &Host, variant: Variant, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_client_that_said_hello_is_told_the_reason_in_one_word_and_the_file_if_it_is_one() {
+fn a_client_that_sent_a_hello_gets_the_reason_and_the_number_of_the_file() {
     let policy = Policy { max_file: 1000, variants: vec![Variant::Ap, Variant::Cp2], ..Policy::default() };
     let host = Host::with(policy);
     host.spoil("full.txt", Spoil::Full);
     let name = message(0, b"a.txt");
     let file = |mode: &[u8]| [&name[..], mode].concat();
-    assert_eq!(told(&host, Variant::Ap, &file(&words(&[1, 1001]))), "upseal/1 refused size 1\n");
-    assert_eq!(told(&host, Variant::Cp1, &file(&words(&[1, 128]))), "upseal/1 refused variant\n");
-    assert_eq!(told(&host, Variant::Ap, &message(0, b"..")), "upseal/1 refused name 1\n");
+    assert_eq!(answer(&host, Variant::Ap, &file(&words(&[1, 1001]))), "upseal/1 refused size 1\n");
+    assert_eq!(answer(&host, Variant::Cp1, &file(&words(&[1, 128]))), "upseal/1 refused variant\n");
+    assert_eq!(answer(&host, Variant::Ap, &message(0, b"..")), "upseal/1 refused name 1\n");
     let full = [message(0, b"full.txt"), message(1, b"hello")].concat();
-    assert_eq!(told(&host, Variant::Ap, &full), "upseal/1 refused disk 1\n");
-    assert_eq!(told(&host, Variant::Ap, &message(3, b"upseal/9")), "upseal/1 refused policy\n");
-    assert_eq!(told(&host, Variant::Ap, &words(&[9])), "upseal/1 refused content\n");
+    assert_eq!(answer(&host, Variant::Ap, &full), "upseal/1 refused disk 1\n");
+    assert_eq!(answer(&host, Variant::Ap, &message(3, b"upseal/9")), "upseal/1 refused policy\n");
+    assert_eq!(answer(&host, Variant::Ap, &words(&[9])), "upseal/1 refused content\n");
     host.spoil("bug.txt", Spoil::Panic);
     let bug = [message(0, b"bug.txt"), message(1, b"hello")].concat();
-    assert_eq!(told(&host, Variant::Ap, &bug), "upseal/1 refused busy\n");
+    assert_eq!(answer(&host, Variant::Ap, &bug), "upseal/1 refused busy\n");
 }
 
 #[test]
@@ -67,16 +67,16 @@ fn every_failure_of_decryption_is_told_alike() {
     let recording = Recording::of(Dialect::of(Variant::Cp2), "a.txt", b"hello");
     let file = &recording.bytes[recording.file()..recording.whole];
     let key = IDENTITY.server_key().fingerprint().to_string();
-    // A key that does not unwrap, and one that is no ciphertext at all; a token under another key.
+    // A key that does not unwrap, and one that is not ciphertext at all; a token under another key.
     let keys = [vec![0; 128], vec![0xff; 128], vec![7; 128], key.into_bytes()];
     for (n, wrapped) in keys.iter().enumerate() {
         let bytes = [&message(4, wrapped)[..], file].concat();
-        assert_eq!(told(&host, Variant::Cp2, &bytes), "upseal/1 refused content 1\n", "key {n}");
+        assert_eq!(answer(&host, Variant::Cp2, &bytes), "upseal/1 refused content 1\n", "key {n}");
     }
     let blocks = |body: &[u8]| [message(0, b"a.txt"), message(1, body)].concat();
     for body in [vec![0; 128], vec![7; 256], vec![0xff; 128]] {
         let bytes = [blocks(&body), words(&[2])].concat();
-        assert_eq!(told(&host, Variant::Cp1, &bytes), "upseal/1 refused content 1\n");
+        assert_eq!(answer(&host, Variant::Cp1, &bytes), "upseal/1 refused content 1\n");
     }
 }
 

@@ -100,7 +100,7 @@ fn names_that_windows_cannot_store_are_refused_only_with_the_option() {
         assert!(why.contains("file name") && why.contains(word), "expected {word:?}, got {why:?}");
     }
     assert_eq!(host.stored(), Files::none());
-    // With a prefix it is no device name.
+    // With a prefix it is not a device name.
     let host = Host::with(Policy {
         portability: Portability::Windows,
         prefix: "recv_".to_owned(),

@@ -159,8 +159,9 @@ impl Program {
 
     /// Waits for the exit, with which both streams end. Every event must match the schema.
     pub(crate) fn finish(mut self) -> Outcome {
-        let err = to_the_end(&self.err).unwrap_or_else(|| panic!("it goes on after {:#?}", self.seen));
-        let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it goes on after {err:#?}"));
+        let err =
+            to_the_end(&self.err).unwrap_or_else(|| panic!("it is still running after {:#?}", self.seen));
+        let out = to_the_end(&self.out).unwrap_or_else(|| panic!("it is still running after {err:#?}"));
         let code = self.child.wait().unwrap().code();
         self.seen.extend(out);
         for line in self.seen.iter().filter(|line| self.tells && line.starts_with(r#"{"event":"#)) {

@@ -206,9 +206,9 @@ accepts "a digest without salt" "by ap, 12 bytes" file receipt "$ca"
 state "$(pin "$server")" "$now" "accepted 1 ap 12 $(sha256 < file) file"
 sign "$own" 32
 assemble - "$server"
-accepts "a name that is not told" "12 bytes, accepted as file" file receipt "$ca"
+accepts "a name that is not the stored one" "12 bytes, accepted as file" file receipt "$ca"
 
-# 64 bytes that are a salt and a digest are not the file of that digest, nor is it the other way round.
+# 64 bytes that are a salt and a digest are not the file of that digest, and the reverse.
 printf '%064d' 7 > long
 # shellcheck disable=SC2059
 { printf "$salted_with"; openssl dgst -sha256 -binary long; } > 64bytes
@@ -249,7 +249,7 @@ accepts "its number" "receipt key: sha256:$(pin "$receipt_crt")" file receipt "$
 if grep -q warning said; then echo "a warning where a receipt key signed" >&2; exit 1; fi
 two "$fixtures/receipts/receipts.crt"
 accepts "a certificate for receipts" "holds: the receipt key of this server" file receipt "$ca"
-refuses "the receipt key in the place of the pin" "another server's key" file receipt "$ca" "$(pin "$receipt_crt")"
+refuses "the receipt key instead of the pin" "another server's key" file receipt "$ca" "$(pin "$receipt_crt")"
 for row in "another-subject:another subject" "other-ca:is not valid under this CA" "expired:not valid at the stated time" \
     "v3:is a server certificate" "server-auth:for another use" "code-signing:for another use"; do
     two "$fixtures/receipts/${row%%:*}.crt"
@@ -259,7 +259,7 @@ two "$receipt_crt"
 assemble "$salt" "$receipt_crt" "$receipt_crt"
 refuses "the receipt key's certificate in both places" "names another key" file receipt "$ca"
 assemble "$salt" "$receipt_crt" "$server"
-refuses "the certificates the other way round" "names another key" file receipt "$ca"
+refuses "the certificates in reverse order" "names another key" file receipt "$ca"
 assemble "$salt" "$server"
 refuses "only the server's certificate" "not followed by one certificate for each key" file receipt "$ca"
 assemble "$salt" "$receipt_crt"

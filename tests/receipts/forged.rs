@@ -216,7 +216,7 @@ fn the_certificate_beside_the_statement_is_that_of_the_server_that_proved_itself
         (text.clone(), sign(&text))
     };
     let error = forged_with(&consistent, &[&stranger, key.certificate_pem()].concat()).unwrap_err();
-    assert!(error.to_string().contains("another key than the one that proved itself"), "{error}");
+    assert!(error.to_string().contains("a server key other than the one that was verified"), "{error}");
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
         let command = format!("send {flags} --receipts kept{flags} --to {{server}} --ca {{ca}} a.txt");
         let sent = home.start(line(&command, &values)).finish();
         assert_eq!(sent.code, Some(0), "{sent:?}");
-        let told = if flags.is_empty() { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
-        assert!(sent.out.contains(told) && !sent.out.contains("(2)"), "{sent:?}");
+        let expected = if flags.is_empty() { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
+        assert!(sent.out.contains(expected) && !sent.out.contains("(2)"), "{sent:?}");
     }
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));

@@ -301,7 +301,7 @@ mod tests {
         assert!(text.ends_with(&(pem("abc") + &pem("def"))), "{text}");
         for (what, other) in [
             ("only the server's", text.replacen(&pem("def"), "", 1)),
-            ("white space in the place of the receipt key's", text.replacen(&pem("def"), " \n", 1)),
+            ("white space instead of the receipt key's", text.replacen(&pem("def"), " \n", 1)),
             ("neither", text.replacen(&pem("abc"), "", 1).replacen(&pem("def"), "", 1)),
         ] {
             assert_ne!(other, text, "{what}");

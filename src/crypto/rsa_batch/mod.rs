@@ -1,4 +1,4 @@
-//! Many raw RSA operations with one key, without any padding.
+//! Batches of raw RSA operations with one key, without padding.
 //!
 //! ```text
 //!  PrivateBatch::decrypt                                     PublicBatch::encrypt

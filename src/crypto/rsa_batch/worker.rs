@@ -79,7 +79,7 @@ impl<const H: usize, const W: usize> Parts<H, W> {
             let (mut low, mut high) = ([0; H], [0; H]);
             low.copy_from_slice(&x[..H]);
             high.copy_from_slice(&x[H..]);
-            // x < p q < p 2^(64 H), and likewise for q.
+            // x < p q < p 2^(64 H), and x < q 2^(64 H).
             *a = self.p.divide(low, high);
             *b = self.q.divide(low, high);
         }

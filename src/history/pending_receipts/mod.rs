@@ -58,8 +58,7 @@ impl History {
     /// no locks; then a crash leaves no record of them.
     ///
     /// # Errors
-    /// The history or its lock file cannot be written, or stays locked for 5 s. The receipt may be requested all the
-    /// same.
+    /// The history or its lock file cannot be written, or stays locked for 5 s. The receipt may still be requested.
     pub fn record_pending_receipts(
         &self,
         all: &[PendingReceipt],

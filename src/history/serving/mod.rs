@@ -8,6 +8,9 @@
 //!
 //! The process remembers what the history could not take (the disk is full, another process holds the lock), up to
 //! `MOST_CLAIMS` digests. Beyond that, and where the history cannot be read, a claim fails and the file is refused.
+//!
+//! Servers of one store share a lock beside the history. A start repairs the history only if no other server publishes
+//! there, because files that are being published look like files that a crash left.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -335,7 +338,7 @@ impl Catalogue for Serving {
 impl Announce for Serving {
     fn announce(&self, coming: &[Coming]) {
         let all: Vec<Announced> = coming.iter().map(Announced::from).collect();
-        // Without an announcement, a crash leaves files that cannot be explained. That is no reason to refuse them.
+        // Without an announcement, a crash leaves files that cannot be explained. They are still accepted.
         // If the rows cannot be written either, that error says why.
         let Ok(ids) = self.history.announce(&self.store, &all) else { return };
         let mut state = self.state.lock();

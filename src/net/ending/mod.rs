@@ -59,7 +59,7 @@ pub(crate) fn after_pairs(bytes: &[u8], k: u64, behind: Behind) -> Next {
             _ => Next::Mode,
         },
         TWO | FOUR => Next::Mode,
-        // 2^64 − 1, and integers that are no MODE.
+        // 2^64 − 1, and integers that are not a MODE.
         _ => Next::Terminator(WORD),
     }
 }

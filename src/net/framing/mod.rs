@@ -27,7 +27,7 @@ use crate::event::{Framing, Terminator};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum FramingError {
     /// Neither pairs nor whole blocks.
-    #[error("CP1 body of {m1} bytes is no multiple of the block length {k}, and no block length follows")]
+    #[error("CP1 body of {m1} bytes is not a multiple of the block length {k}, and no block length follows")]
     NoWholeBlocks {
         /// The M1 of the body.
         m1: u64,
@@ -39,7 +39,7 @@ pub(crate) enum FramingError {
     BlockLength {
         /// The server's modulus length in bytes.
         k: u64,
-        /// Value in the place of the block length.
+        /// Value where the block length is due.
         got: u64,
     },
     /// More pairs than M1 can announce in any framing.
@@ -61,9 +61,9 @@ pub(crate) enum Step {
     Skip(usize),
     /// Skip `skip` bytes; the next `length` are whole blocks or parts of them.
     Blocks {
-        /// Bytes of framing.
+        /// Number of bytes of framing.
         skip: usize,
-        /// Bytes of blocks, at least 1.
+        /// Number of bytes of blocks, at least 1.
         length: usize,
     },
     /// The body is over; the bytes at hand belong to the next message.
@@ -131,7 +131,7 @@ impl Body {
         Self { m1, k, framing, shape, continuation }
     }
 
-    /// Begins one more block of the file before, after its length was read in the place of a MODE.
+    /// Begins one more block of the file before, after its length was read where a MODE is due.
     #[must_use]
     pub(crate) const fn one_more_block(k: u64) -> Self {
         Self {
@@ -143,7 +143,7 @@ impl Body {
         }
     }
 
-    /// Returns what may stand in the place of the next MODE when this body is over.
+    /// Returns what may come instead of the next MODE when this body is over.
     #[must_use]
     pub(crate) const fn continuation(&self) -> Continuation {
         self.continuation
@@ -300,7 +300,7 @@ impl Body {
     }
 }
 
-/// Returns whether a value in the place of M1 is the terminator of a file without blocks: a MODE other than 1 follows.
+/// Returns whether a value where M1 is due is the terminator of a file without blocks: a MODE other than 1 follows.
 const fn is_terminator_before(value: u64, next: u64) -> bool {
     !matches!(value, 2..=4) && matches!(next, 0 | 2..=4)
 }

@@ -136,7 +136,7 @@ mod tests {
     use crate::net::handshake::{ReceiptOffer, receipt_offer, server_line};
 
     #[test]
-    fn the_server_line_says_what_would_be_refused() {
+    fn the_server_line_states_the_limits() {
         let policy = Policy {
             variants: vec![Variant::Ap, Variant::Cp2],
             paddings: Paddings::OAEP,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_for_portable_names_says_so() {
+    fn a_server_that_refuses_names_announces_it() {
         let policy = |portability| Limits::of(&Policy { portability, ..Policy::default() });
         let line = server_line(true, 900, &policy(Portability::Windows));
         assert!(line.ends_with(" names=portable\n"), "{line}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_says_nothing_refuses_nothing() {
+    fn a_line_without_known_limits_refuses_nothing() {
         for line in [
             &b"-----BEGIN CERTIFICATE-----"[..],
             b"upseal/1 server receipts=1 idle=900\n",

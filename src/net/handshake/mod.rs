@@ -34,7 +34,7 @@ const TLS_SPACES: usize = 64;
 /// Bytes of a hello to an unknown server.
 pub(crate) const HELLO: usize = 128;
 /// Bytes of a hello to a server whose key is known to have 2048 bits: as many as its signature has, because one known
-/// server sends the message's length in the place of the signature's.
+/// server sends the message's length instead of the signature's.
 pub(crate) const LONG_HELLO: usize = 256;
 /// Random bytes in a hello of 128 bytes, each written as two hexadecimal digits.
 pub const HELLO_RANDOM: usize = (HELLO - 16) / 2;
@@ -101,7 +101,7 @@ impl Offer {
         bytes
     }
 
-    /// Returns the bytes of the hello with the Unix time in the place of 8 of its digits, so not in ASCII.
+    /// Returns the bytes of the hello with the Unix time instead of 8 of its digits, so not in ASCII.
     #[must_use]
     pub fn hello_at(&self, random: &[u8], unix_seconds: u64) -> Vec<u8> {
         let mut bytes = self.hello(random);
@@ -195,7 +195,7 @@ fn server_words(certificate: &[u8]) -> impl Iterator<Item = &str> {
 /// What a server says about receipts when it answers a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptOffer {
-    /// Nothing: the server is no upseal server, or an attacker removed its line.
+    /// Nothing: the server is not an upseal server, or an attacker removed its line.
     Unmentioned,
     /// It is an upseal server and gives no receipts.
     NotGiven,
@@ -219,7 +219,7 @@ pub(crate) fn receipt_offer(certificate: &[u8]) -> ReceiptOffer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Unsignable {
     /// Begins with `upseal/` and is neither a hello nor a receipt request.
-    #[error("message to sign begins with `upseal/` and is no hello and no receipt request")]
+    #[error("message to sign begins with `upseal/` but is neither a hello nor a receipt request")]
     Reserved,
     /// Could be replayed as a TLS 1.3 CertificateVerify.
     #[error("message to sign looks like a TLS 1.3 handshake")]
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn the_receipt_offer_is_read_from_the_servers_line_alone() {
+    fn the_receipt_offer_is_read_only_from_the_servers_line() {
         let read = |line: &str| receipt_offer(format!("{line}-----BEGIN CERTIFICATE-----\n").as_bytes());
         assert_eq!(read(&server_line(true, 900, &Limits::default())), ReceiptOffer::Given);
         assert_eq!(read(&server_line(false, 900, &Limits::default())), ReceiptOffer::NotGiven);

@@ -34,7 +34,7 @@ pub(super) struct Slot {
     /// Bytes of the buffer that belong to this step.
     len: usize,
     plain: Vec<u8>,
-    /// Opened blocks of CP1, in the place of `plain`.
+    /// Opened blocks of CP1, instead of `plain`.
     pub(super) opened: Vec<Opened>,
     last: bool,
 }

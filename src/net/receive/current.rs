@@ -10,7 +10,7 @@
 //!    └─── a small file that is over goes to the group (publishing.rs)
 //! ```
 //!
-//! A file whose body is being read, or that is being amended, is no state: it is an [`Arriving`] on the stack of
+//! A file whose body is being read, or that is being amended, is not a state: it is an [`Arriving`] on the stack of
 //! the function that reads it, and errors carry it from there ([`super::failed`]).
 
 use super::arriving::{Arriving, AtRest, MayBeSealed};
@@ -87,13 +87,13 @@ impl Session<'_> {
             return;
         };
         if let Err(error) = ciphertext.commit(None).wait() {
-            // The file itself is stored, so this is no reason to refuse it.
+            // The file itself is stored, so it is not refused.
             let text = format!("cannot keep the ciphertext of {}: {error}", published.stored.name);
             self.service.observer.event(Event::Note { text });
         }
     }
 
-    /// Receives a block in the place of a MODE.
+    /// Receives a block where a MODE is due.
     pub(super) fn one_more_block(&mut self) -> Result<(), Failed> {
         let blocks = match std::mem::take(&mut self.current) {
             Current::KeyPieces(blocks) => return self.one_more_key_piece(blocks),
@@ -114,7 +114,7 @@ impl Session<'_> {
         self.blocks(blocks, Body::one_more_block(k as u64))
     }
 
-    /// Receives a terminator in the place of a MODE.
+    /// Receives a terminator where a MODE is due.
     pub(super) fn end_of_blocks(&mut self) -> Result<(), Failed> {
         // No AP client sends one: the file is the only block of a CP1 file, and does not decrypt.
         if let Current::OpenEnded(OpenEnded::Clear(file)) = &self.current

@@ -54,7 +54,7 @@ impl Session<'_> {
         }
     }
 
-    /// Returns whether the body of a client without a hello is no AP file of `m1` bytes, but an empty CP1 file whose
+    /// Returns whether the body of a client without a hello is not an AP file of `m1` bytes, but an empty CP1 file whose
     /// terminator is M1: 1 or 10000 and then the next message, or 3 and `end`.
     ///
     /// An AP file with these three letters has the same bytes as the last. The operator is warned.

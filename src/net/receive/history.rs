@@ -18,7 +18,7 @@ use crate::store::{Doing, FileName, Published, StoreError};
 const REMEMBERED: usize = 4096;
 
 /// Digests of keys and blocks of this connection, which must not come in another one. A repetition within the connection
-/// is no replay: a known client sends MODE 4 before each file.
+/// is not a replay: a known client sends MODE 4 before each file.
 #[derive(Default)]
 pub(super) struct Own {
     seen: HashSet<(Seen, Digest)>,

@@ -62,7 +62,7 @@ const GOODBYE_PATIENCE: Duration = Duration::from_secs(10);
 const GROUP_PATIENCE: Duration = Duration::from_millis(5);
 /// Times that [`SILENCE`] doubles, because a file was published too early: up to about a minute.
 const LONGER_SILENCES: u32 = 6;
-/// Time for the client to hang up after MODE 2, so that the server's end is no reset.
+/// Time for the client to hang up after MODE 2, so that the server's end is not a reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 /// Time for which bytes of a refused client are read and dropped, so that the reset does not overtake the refusal.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -112,14 +112,14 @@ pub struct Session<'a> {
     group: Vec<Committed>,
 }
 
-/// What the client has shown of itself.
+/// What is known of the client.
 #[derive(Default)]
 struct Client {
     caller: Caller,
     hello: Option<Offer>,
     /// SHA-256 of the first message that was signed.
     first_message: Option<Digest>,
-    /// Whether a MODE 3 of its was answered.
+    /// Whether its MODE 3 was answered.
     was_answered: bool,
     speaks: Speaks,
 }

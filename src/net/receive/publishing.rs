@@ -55,7 +55,7 @@ impl Session<'_> {
         {
             let whole = &published.stored.name;
             let text = format!(
-                "more of {beginning} came; {beginning} stays, because other uploads may rely on it, and the whole file is {whole}"
+                "more of {beginning} arrived; {beginning} stays because other uploads may rely on it, and the whole file is {whole}"
             );
             self.service.observer.event(Event::Note { text });
         }
@@ -83,7 +83,10 @@ impl Session<'_> {
     pub(super) fn publish_what_is_whole(&mut self) {
         if let Err(failed) = self.publish_group() {
             let name = failed.file().name.map(|name| name.to_string()).unwrap_or_default();
-            let text = format!("cannot store {name}, which came whole from {}: {}", self.peer, failed.why);
+            let text = format!(
+                "cannot store {name}, which was received completely from {}: {}",
+                self.peer, failed.why
+            );
             self.service.observer.event(Event::Note { text });
         }
     }

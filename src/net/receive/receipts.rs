@@ -95,7 +95,7 @@ impl Session<'_> {
             return Err(self.order("a receipt request, but this server gives no receipts"));
         };
         if request.hello != self.client.first_message {
-            return Err(self.order("a receipt request of another connection"));
+            return Err(self.order("a receipt request for another connection"));
         }
         let salt = request.sealed_salt.as_ref().map(|sealed| {
             let (salt, opened) = identity.open_receipt_salt(sealed);

@@ -151,7 +151,7 @@ struct Record {
     reported: Instant,
     /// Whether the peer has ended its side.
     is_over: bool,
-    /// Whether this side resets the connection, or the client could not read or write.
+    /// Whether this side resets the connection, or the client failed to read or write.
     is_broken: bool,
 }
 

@@ -23,7 +23,7 @@ pub enum UploadError {
     /// The user, or another part of the program, stopped it.
     #[error("cancelled")]
     Interrupted,
-    /// The server answered MODE 3 with bytes that are no answer.
+    /// The server answered MODE 3 with bytes that cannot be parsed.
     #[error("cannot parse the server's answer: {0}")]
     Answer(#[from] AnswerError),
     /// The server closed the connection, or was silent, instead of answering MODE 3.
@@ -41,7 +41,7 @@ pub enum UploadError {
     /// The certificate is valid, the signature is not.
     #[error("the server's signature is not over the message that was sent: {0}")]
     Challenge(#[from] ChallengeError),
-    /// A step that this program never takes.
+    /// A state that cannot occur; a bug in upseal.
     #[error("internal error: {0}")]
     Bug(&'static str),
     /// Encryption failed on this machine.

@@ -14,7 +14,7 @@ use crate::net::wire::Mode;
 
 /// Longest wait for the rest of what the server says where nothing is due.
 const REST: Duration = Duration::from_secs(1);
-/// Time between two looks whether the wait is over.
+/// Interval at which a wait checks whether it is over.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// Bytes of a surplus that are shown at most.
 const SHOWN: usize = 100;
@@ -51,7 +51,7 @@ impl Surplus {
 pub(super) enum Unanswered {
     /// The server refuses instead.
     Refused(UploadError),
-    /// The bytes are no answer.
+    /// The bytes cannot be parsed as an answer.
     Malformed(AnswerError),
     /// The connection broke, or the server was silent; `None`: the server ended in order.
     Broken(Option<io::Error>),
@@ -99,7 +99,7 @@ impl Link {
                 Err(ReadError::Malformed(None)) => match self.refusal() {
                     Some(refused) => Err(Unanswered::Refused(refused)),
                     None if self.connection.is_interrupted() => Err(Unanswered::Broken(None)),
-                    // No refusal after all; the bytes are kept as surplus.
+                    // Not a refusal; the bytes are kept as surplus.
                     None => continue,
                 },
                 Err(ReadError::Ended) => Err(Unanswered::Broken(None)),
@@ -119,7 +119,7 @@ impl Link {
     /// Looks, without waiting, for what the server says while files are sent.
     ///
     /// # Errors
-    /// A refusal. Anything else is kept until the end: the server may take the files all the same.
+    /// A refusal. Anything else is kept until the end, because the server may still accept the files.
     pub(super) fn notice(&mut self) -> Result<(), UploadError> {
         if !self.surplus.has_ended {
             // A broken connection shows itself in the next write.
@@ -143,7 +143,7 @@ impl Link {
         None
     }
 
-    /// Reads a refusal to its end. `None`: the bytes are no refusal after all, and kept as surplus.
+    /// Reads a refusal to its end. `None`: the bytes turned out not to be a refusal, and are kept as surplus.
     fn refused(&mut self) -> Option<UploadError> {
         let until = Instant::now() + REST;
         self.connection.set_patience(LOOK);

@@ -19,7 +19,7 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----";
 /// Reason why a receipt is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
-    /// The bytes are no text, or no statement.
+    /// The bytes are not text, or not a statement.
     #[error("cannot parse the statement: {0}")]
     NotOne(String),
     /// The statement is for another request.
@@ -29,10 +29,10 @@ pub enum ReceiptError {
     #[error("{0}")]
     Certificates(String),
     /// The server's key in it is not the one that proved itself.
-    #[error("it is of another key than the one that proved itself")]
+    #[error("it names a server key other than the one that was verified")]
     AnotherKey,
     /// The receipt key in it is not the one in its certificate.
-    #[error("it names another receipt key than its certificate")]
+    #[error("its receipt key differs from the one in its certificate")]
     AnotherReceiptKey,
     /// Another receipt key than the known one signed it.
     #[error(

@@ -280,7 +280,7 @@ fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
         // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-        // A parent that may be entered but not read cannot be synced. That is no reason to fail.
+        // A parent that may be entered but not read cannot be synced; this is not an error.
         Ok(()) => File::open(parent).map_or(Ok(()), |parent| parent.sync_all()),
     }
 }

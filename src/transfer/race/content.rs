@@ -119,7 +119,7 @@ mod tests {
     use crate::event::{Dialect, Variant};
 
     #[test]
-    fn what_is_readable_on_the_way_to_another_machine_is_replaced() {
+    fn unencrypted_lanes_to_another_machine_send_generated_bytes() {
         let file = Subject::File { path: "a".into(), limit: None };
         let lane = |variant, target| Lane::new(target, Dialect::of(variant));
         let to = |address: &str| Target::server(address, None);
@@ -159,7 +159,7 @@ mod tests {
         for byte in &bytes {
             seen[usize::from(*byte)] += 1;
         }
-        // 391 in the mean; a deviation of ten times the standard one is no chance.
+        // 391 on average; ten standard deviations are not chance.
         assert!(seen.iter().all(|count| (190..590).contains(count)), "{seen:?}");
     }
 }

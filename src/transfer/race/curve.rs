@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_before_the_recorder_stops_is_in_the_curve() {
+    fn bytes_sent_before_the_recorder_stops_are_in_the_curve() {
         let meter = Arc::new(Meter::default());
         let recorder = Recorder::start(&meter);
         meter.start(10, 10);

@@ -2,7 +2,8 @@
 //!
 //! A transfer of milliseconds measures the start and the end of a connection. A lane counts only if its bytes moved for at
 //! least [`LEAST`]. A smaller file is sent again over another connection, repeated, until that is reached or [`MOST`] bytes
-//! were sent.
+//! were sent. Only the lanes that are too short are repeated, because CP1 would need half a minute for what CP2 needs;
+//! lanes that run together are all repeated, so that they slow each other down as before.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
@@ -64,7 +65,7 @@ impl Reading {
         let scaled = |factor: u128| {
             u64::try_from(u128::from(self.bytes).saturating_mul(factor)).unwrap_or(u64::MAX).min(MOST)
         };
-        // A third more than is needed; at least four times as many, and not so many that a guess costs much.
+        // A third more than needed; at least four times as many, but bounded so that a wrong guess costs little.
         let wanted = scaled(times(LEAST * 4 / 3, self.moved.max(Duration::from_millis(1))) + 1);
         let most = scaled(16).max(64 << 10);
         let next = wanted.max(scaled(4)).min(most);
@@ -133,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// A lane with a fixed cost, at so many bytes a millisecond, looked at each millisecond.
+    /// Returns the reading of a lane with a fixed cost and a constant rate in bytes per millisecond, sampled every millisecond.
     fn lane(bytes: u64, start: u64, rate: u64, end: u64) -> Vec<Point> {
         let moved = start + bytes.div_ceil(rate);
         let at = |ms: u64| Point { us: ms * 1000, bytes: (ms.saturating_sub(start) * rate).min(bytes) };
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steady_rate_leaves_out_what_an_upload_costs_once() {
+    fn the_steady_rate_excludes_fixed_costs() {
         // 100 ms before the first byte, 2 s of syncing behind the last.
         let pace = Reading::of(&lane(1_000_000, 100, 1000, 2000)).unwrap().pace().unwrap();
         assert!((pace.rate() - 1e6).abs() < 1e4, "{pace:?}");
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_take_minutes_is_not_tried() {
+    fn lengths_that_would_take_minutes_are_not_tried() {
         // Everything fits into a buffer, and the server takes a minute for it.
         let reading = Reading::of(&lane(2 << 20, 0, 100 << 20, 60_000)).unwrap();
         assert_eq!((reading.pace(), reading.longer()), (None, None));
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_has_gone_ends() {
+    fn a_removed_subject_ends_early() {
         let mut repeated = Repeated::new(tempfile::tempfile().unwrap(), 6);
         assert_eq!(repeated.read(&mut [0; 9]).unwrap(), 0);
         assert_eq!(repeated.read(&mut [0; 9]).unwrap(), 0);

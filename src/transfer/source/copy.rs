@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_refused() {
+    fn an_endless_file_is_refused() {
         for in_memory in [10, 255, 1000] {
             let error = within(io::repeat(7), in_memory, 255).err().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{in_memory} in memory");

@@ -121,7 +121,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_that_does_not_tell_its_size_is_read_to_its_end() {
+    fn a_file_without_a_reliable_size_is_read_to_its_end() {
         use std::io::Read as _;
         let path = Path::new("/proc/self/status");
         assert_eq!(std::fs::metadata(path).unwrap().len(), 0);

@@ -38,7 +38,7 @@ pub(super) fn malformed() -> Vec<Case> {
     };
     const SERVER_AUTH: &[u8] = &[0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1];
     vec![
-        usage("keyUsage that is no BIT STRING", with("its value is NULL", KEY_USAGE, &[5, 0])),
+        usage("keyUsage that is not a BIT STRING", with("its value is NULL", KEY_USAGE, &[5, 0])),
         usage("keyUsage without a value", with("its value has no bytes", KEY_USAGE, &[])),
         usage("keyUsage that is cut", with("its value is 03 02 05", KEY_USAGE, &[3, 2, 5])),
         usage(
@@ -50,7 +50,7 @@ pub(super) fn malformed() -> Vec<Case> {
             with("digitalSignature, of which 9 bits are unused", KEY_USAGE, &[3, 2, 9, 0x80]),
         ),
         purpose(
-            "extendedKeyUsage that is no SEQUENCE",
+            "extendedKeyUsage that is not a SEQUENCE",
             with("its value is NULL", EXTENDED_KEY_USAGE, &[5, 0]),
         ),
         purpose(

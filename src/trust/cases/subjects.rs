@@ -81,7 +81,7 @@ pub(super) fn names() -> Vec<Case> {
             &["CN=\u{5c0f}\u{5317}, signed by CN=TEST CA,O=TEST,C=SG: RSA 2048 bits, 34332 days left"],
         ),
         accepted(
-            "CN that is no UTF-8",
+            "CN that is not UTF-8",
             named("CN 0xff 0x1b as UTF8String", name(&[(COMMON_NAME, UTF8, &[0xff, 0x1b])])),
             &["CN=#FF1B, signed by CN=TEST CA,O=TEST,C=SG: RSA 2048 bits, 34332 days left"],
         ),

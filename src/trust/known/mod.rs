@@ -14,7 +14,8 @@
 //! The key that signs a server's receipts is remembered too, from the first receipt on (`receipts.rs`).
 //!
 //! The file has one line for each server (`book.rs`). It is read without a lock, because it is replaced by a rename.
-//! A process that changes it holds the lock of a file beside it, from reading to renaming.
+//! A process that changes it holds the lock of a file beside it, from reading to renaming. Its path comes from the
+//! caller, so that no test reads the developer's own file.
 
 mod address;
 mod book;

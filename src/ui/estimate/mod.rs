@@ -1,4 +1,7 @@
-//! How long a transfer will take, from what earlier transfers took. [`cost`](crate::cost) has its bytes.
+//! The expected duration of a transfer, from the durations of earlier ones. [`cost`](crate::cost) computes its bytes.
+//!
+//! `model` fits a fixed cost and a rate to the transfers of this run and of the history, for each server and variant.
+//! Without any, the calibration of this computer gives a lower bound. The estimate goes into the history with the upload.
 
 mod model;
 
@@ -49,7 +52,7 @@ struct Route {
     running: Option<Took>,
 }
 
-/// A lower bound below this says nothing: a connection alone takes longer.
+/// Lower bounds below this are not shown, because a connection alone takes longer.
 const TELLING_BOUND: Duration = Duration::from_millis(1);
 /// Number of files remembered of each route, separately for those that tell its rate and those that do not.
 const REMEMBERED: usize = 20;
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_no_time_before_it_has_seen_one() {
+    fn there_is_no_estimate_without_measurements() {
         let mut rates = Rates::default();
         let price = |rates: &Rates, variant, bytes| {
             rates.price(&Target::Embedded, Dialect::of(variant), Load::one(bytes), 128)
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn after_one_upload_of_17_bytes_no_price_is_absurd() {
+    fn one_upload_of_17_bytes_gives_no_absurd_estimate() {
         let mut rates = calibrated();
         let away = Target::server("lab:4321", None);
         let oaep = Dialect::of(Variant::Cp1);
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_transfer_this_computer_is_the_bound() {
+    fn before_the_first_transfer_this_computer_s_speed_is_the_bound() {
         let rates = calibrated();
         let away = Target::server("lab:4321", None);
         let price = |target: &Target, dialect, key| rates.price(target, dialect, Load::one(12_000_000), key);
@@ -244,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_counts_more_than_what_is_remembered_and_that_more_than_what_is_computed() {
+    fn this_run_outweighs_the_history_and_the_history_outweighs_the_calibration() {
         let mut rates = calibrated();
         let cp2 = Dialect::of(Variant::Cp2);
         let away = Target::server("LAB:4321", None);

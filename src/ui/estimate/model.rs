@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_few_bytes_says_nothing_of_a_large_one() {
+    fn a_file_of_a_few_bytes_gives_no_estimate_for_a_large_one() {
         let seen = [took(17, 0.015)];
         let Price::AtLeast(time) = priced(&seen, 100 << 20) else { panic!("{:?}", priced(&seen, 100 << 20)) };
         assert!(time < Duration::from_millis(15), "{time:?}");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_and_a_large_one_tell_of_any_size() {
+    fn a_small_and_a_large_file_give_an_estimate_for_any_size() {
         // Half a second, and 10 MiB per second.
         let seen = [took(100 << 20, 10.5), took(17, 0.5)];
         for (mib, seconds) in [(0, 0.5), (1, 0.6), (100, 10.5), (10_240, 1024.5)] {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn one_size_tells_of_sizes_near_it_and_with_its_pace_of_all_above() {
+    fn one_size_gives_an_estimate_for_similar_sizes_and_with_its_pace_for_larger_ones() {
         let alone = took(8 << 20, 2.0);
         assert!(matches!(priced(&[alone], 32 << 20), Price::About(_)));
         assert!(
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_counts_where_an_older_file_contradicts_it() {
+    fn a_newer_transfer_overrides_an_older_one_that_contradicts_it() {
         let seen = [took(100 << 20, 10.0), took(100 << 20, 600.0), took(17, 0.01)];
         let Price::About(time) = priced(&seen, 100 << 20) else { panic!() };
         assert!((time.as_secs_f64() - 10.0).abs() < 1.0, "{time:?}");

@@ -44,7 +44,7 @@ impl Lab {
         Self { run, cells: Vec::new(), end: None, top: None }
     }
 
-    pub(in crate::ui) fn told(&mut self, run: u64, news: News) {
+    pub(in crate::ui) fn on_news(&mut self, run: u64, news: News) {
         if run != self.run {
             return;
         }

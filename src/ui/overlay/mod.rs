@@ -224,7 +224,7 @@ impl Overlays {
             _ => None,
         });
         if let Some(lab) = lab {
-            lab.told(run, news);
+            lab.on_news(run, news);
         }
     }
 

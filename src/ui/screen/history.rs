@@ -223,7 +223,7 @@ impl History {
 
     // Reading
 
-    /// Takes notice that the rows are out of date.
+    /// Marks the rows as out of date.
     fn outdate(&mut self) {
         self.age = match self.age {
             Age::Fresh | Age::Old => Age::Old,
@@ -262,7 +262,7 @@ impl History {
         }
     }
 
-    /// Returns the message that is shown in the place of rows.
+    /// Returns the message that is shown instead of rows.
     fn message(&self) -> Option<&str> {
         match &self.content {
             Content::Nothing => Some(text::READING_HISTORY),

@@ -146,7 +146,7 @@ pub(super) trait Screen {
         None
     }
 
-    /// Takes notice that the typed text has changed.
+    /// Handles a change of the typed text.
     fn text_changed(&mut self) {}
 
     /// Ends the typing of a filter and keeps it.
@@ -180,7 +180,7 @@ pub(super) trait Screen {
         Vec::new()
     }
 
-    /// Takes notice that the screen was opened.
+    /// Handles the opening of the screen.
     fn opened(&mut self) {}
 
     /// Returns the effects that have become due without a key.

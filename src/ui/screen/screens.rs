@@ -174,7 +174,7 @@ impl Screens {
         self.all_mut().into_iter().nth(open)?.input()
     }
 
-    /// Takes notice that the typed text has changed.
+    /// Handles a change of the typed text.
     pub(in crate::ui) fn text_changed(&mut self) {
         self.with_open(|screen| screen.text_changed());
     }

@@ -115,7 +115,7 @@ fn the_details_show_every_field() {
     for (down, words) in [
         (0, ["receipt", "/home/me/receipts/a.receipt"]),
         (2, ["receipt given", "none"]),
-        (4, ["found whole in the folder after a crash", "—"]),
+        (4, ["found complete in the folder after a crash", "—"]),
         (6, ["why", "has reset the connection"]),
     ] {
         let mut stage = recalled().sized(120, 40);

@@ -100,7 +100,7 @@ fn an_unsent_file_has_no_duration_and_a_grown_file_its_new_size() {
     stage.upload(7, "passed.txt", 812);
     stage.state(Track::Job(JobId(7)), stored());
     assert!(
-        stage.row("passed.txt").contains("812 B, not sent: the server gave"),
+        stage.row("passed.txt").contains("812 B, not sent: the server already gave"),
         "{}",
         stage.row("passed.txt")
     );

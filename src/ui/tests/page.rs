@@ -29,7 +29,7 @@ fn w_writes_a_report_with_the_races_numbers_and_shows_its_path() {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("race-report-") && name.contains("Z.html"), "{name}");
     stage.app.shared.reported(Ok(path), stage.now);
-    assert!(stage.shows("The report is race-report-"));
+    assert!(stage.shows("Report saved as race-report-"));
 }
 
 #[test]

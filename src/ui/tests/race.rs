@@ -333,7 +333,7 @@ fn the_chart_can_be_rescaled_and_frozen() {
     stage.keys("L");
     assert!(stage.shows("2.5 MiB/s ┤") && stage.shows("5 MiB/s ┤"), "half of the axis, and its end");
     stage.keys("L f");
-    assert!(stage.shows("frozen, f goes on"));
+    assert!(stage.shows("frozen, f resumes"));
     let chart = |stage: &mut Stage| stage.rows()[21..38].to_vec();
     let before = chart(&mut stage);
     for tenths in 30..60 {

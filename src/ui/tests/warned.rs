@@ -20,7 +20,7 @@ fn a_warning_is_listed_with_the_refusals_and_in_the_log_and_has_details() {
         "PKCS1v15 is off for this key\u{1b}; make a new one (upseal certs init)",
         Some("a.bin"),
     ));
-    assert!(stage.shows("Refused, warned"), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Refusals, warning"), "{}", stage.rows().join("\n"));
     assert!(stage.shows("Warning: a.bin from ["), "{}", stage.rows().join("\n"));
     // Without the toasts that cover it.
     stage.keys("Esc Esc Esc");
@@ -35,5 +35,5 @@ fn a_warning_is_listed_with_the_refusals_and_in_the_log_and_has_details() {
 fn a_warning_without_session_client_or_file_is_shown_too() {
     let mut stage = serving();
     stage.event(Event::Warned { session: None, peer: None, name: None, text: "mind".into(), at_ms: 0 });
-    assert!(stage.shows("Refused, warned") && stage.shows("mind"), "{}", stage.rows().join("\n"));
+    assert!(stage.shows("Refusals, warning") && stage.shows("mind"), "{}", stage.rows().join("\n"));
 }

@@ -35,8 +35,10 @@ pub(in crate::ui) const fn origin(origin: Origin) -> &'static str {
 
 pub(in crate::ui) const fn origin_long(origin: Origin) -> &'static str {
     match origin {
-        Origin::Crash | Origin::Amended => "found whole in the folder after a crash; the sender is not known",
-        Origin::Accepted => "accepted by the operator as it was in the folder; the sender is not known",
+        Origin::Crash | Origin::Amended => {
+            "found complete in the folder after a crash; the sender is unknown"
+        }
+        Origin::Accepted => "accepted by the operator as it was in the folder; the sender is unknown",
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) const NO_IDENTITY: &str = "none: Plain only";
 pub(super) const SESSIONS: &str = "Sessions";
 pub(super) const NO_SESSIONS: &str = "No client has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
-pub(super) const REFUSALS_AND_WARNINGS: &str = "Refused, warned";
+pub(super) const REFUSALS_AND_WARNINGS: &str = "Refusals, warnings";
 pub(super) const NO_REFUSALS: &str = "Nothing refused.";
 pub(super) const THIS_COMPUTER: &str = "this computer";
 pub(super) const NO_RACE_FILE: &str = "no file";
@@ -77,7 +77,8 @@ pub(super) const CONNECT_HINT: &str = "Leave empty to use the built-in server.";
 pub(super) const CONNECT_CA_HINT: &str = "AP, CP1 and CP2 need the CA that signed the certificate.";
 pub(super) const PROBE_NEEDS: &str = "Probing needs host:port and the CA file.";
 pub(super) const PROBE_KEEPS: &str = "Probing… It leaves small files upseal-probe-N.txt on the server.";
-pub(super) const PROBE_NOTHING: &str = "No dialect was accepted for certain. The server's log may say why.";
+pub(super) const PROBE_NOTHING: &str =
+    "No dialect was accepted with certainty. The server's log may say why.";
 pub(super) const PROBE_BUG: &str = "a bug in upseal ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
@@ -197,7 +198,7 @@ pub(super) fn padding(dialect: Dialect) -> String {
 
 // Presets
 
-/// Stands after a preset's name; 0 is no preset.
+/// The text behind a preset's name; 0 means no preset.
 pub(super) fn which_peer(at: usize, of: usize) -> String {
     match (at, of) {
         (0, 1) => "  ← →  1 preset".to_owned(),

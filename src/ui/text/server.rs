@@ -12,13 +12,13 @@ pub(in crate::ui) fn stored_in(folder: &str) -> String {
     format!("in {}", fit::cut_start(folder, 34))
 }
 
-/// `62.0 MiB/s  from 127.0.0.1`; the port of a client says nothing.
+/// `62.0 MiB/s  from 127.0.0.1`; a client's port is left out.
 pub(in crate::ui) fn coming_from(rate: &str, peer: &str) -> String {
     let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host);
     format!("{rate}  from {host}")
 }
 
-/// Returns what became of a received file, with a mark where it was written.
+/// Returns how a received file was stored, with a mark if it was written.
 pub(in crate::ui) const fn kept(kept: Kept) -> &'static str {
     match kept {
         Kept::New => "stored ✓",

@@ -14,7 +14,7 @@ pub(in crate::ui) const SERVER_END: &str = "server";
 pub(in crate::ui) const SIZE: &str = "size";
 pub(in crate::ui) const KEY: &str = "key";
 pub(in crate::ui) const BYTES: &str = "bytes";
-pub(in crate::ui) const LISTENER: &str = "eavesdropper";
+pub(in crate::ui) const LISTENER: &str = "observer";
 pub(in crate::ui) const FILE_BYTES: &str = "the file";
 pub(in crate::ui) const WIRE_BYTES: &str = "on the wire";
 pub(in crate::ui) const IN_CLEAR: &str = "✗ in clear: an eavesdropper can read it";
@@ -96,7 +96,7 @@ pub(in crate::ui) const fn touch(touch: Touch) -> &'static str {
     }
 }
 
-/// One sentence: why this key, or why none.
+/// Explains in one sentence why this key is used, or why none is.
 pub(in crate::ui) const fn why(role: Role) -> &'static str {
     match role {
         Role::Challenge => {
@@ -159,8 +159,8 @@ pub(in crate::ui) const fn overheard(role: Role) -> (bool, &'static str) {
         Role::SessionKey => (false, "✓ sees ciphertext; the key in it stays secret"),
         Role::Name => (true, "✗ reads the name"),
         Role::Clear => (true, "✗ reads the whole file and its size"),
-        Role::Blocks => (false, "✓ sees ciphertext; M1 tells roughly how long the file is"),
-        Role::Token => (false, "✓ sees ciphertext; M1 tells the size, the token its time"),
+        Role::Blocks => (false, "✓ sees ciphertext; M1 reveals the approximate size"),
+        Role::Token => (false, "✓ sees ciphertext; M1 reveals the size, the token its time"),
         Role::Body => (true, "≈ reads it, unless it is encrypted"),
         Role::Close => (true, "✗ reads that the session ends"),
         Role::Unknown => (true, "✗ reads it"),

@@ -34,7 +34,7 @@ pub(in crate::ui) fn waits_for_return(size: &str, destination: &str) -> String {
     format!("{size}, waiting until {destination} is back")
 }
 
-/// A server stopped responding, and what can be done.
+/// Says that a server stopped responding, and what the user can do.
 pub(in crate::ui) fn away(address: &str, waiting: usize) -> (String, String) {
     let Message { what, .. } = upload::away(address, waiting);
     (
@@ -85,7 +85,7 @@ pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot, predicted_ms: Opt
     upload::sent(&Snapshot { file_bytes: size, ..*snapshot }) + &estimate
 }
 
-/// `7.91 MiB, not sent: the server gave a receipt before`
+/// `7.91 MiB, not sent: the server already gave a receipt`
 pub(in crate::ui) fn receipted_before(size: u64) -> String {
     format!("{}, {RECEIPTED_BEFORE}", units::bytes(size))
 }
@@ -105,13 +105,13 @@ pub(in crate::ui) fn destination(job: &Job) -> String {
     }
 }
 
-/// What happened and what to do, in sentences.
+/// Says what happened and what to do, in sentences.
 pub(in crate::ui) fn fault_line(fault: &Fault) -> String {
     let what = fit::escaped(&fault.what);
     if fault.advice.is_empty() { what } else { format!("{what}. {}", capital(&fit::escaped(&fault.advice))) }
 }
 
-/// What happened; then who has to act, and how.
+/// Says what happened; then who has to act, and how.
 pub(in crate::ui) fn trouble(subject: &str, fault: &Fault) -> (String, String) {
     let what = fit::escaped(&fault.what);
     let what = if subject.is_empty() { what } else { format!("{subject}: {what}") };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_followed_by_whose_side_it_is_on_and_by_help_in_sentences() {
+    fn a_fault_is_followed_by_its_side_and_advice() {
         let fault = Fault::usage("not \u{1b}valid").with_advice("use --to");
         assert_eq!(fault_line(&fault), "not \\u{1b}valid. Use --to");
         assert_eq!(

@@ -109,7 +109,7 @@ impl<T: Row> List<T> {
         &mut self.rows
     }
 
-    /// Takes other rows in the place of all. The cursor stays where it is.
+    /// Replaces all rows. The cursor stays where it is.
     pub(in crate::ui) fn replace(&mut self, rows: impl IntoIterator<Item = T>) {
         self.rows = rows.into_iter().collect();
         self.arrange();
@@ -257,7 +257,7 @@ impl<T: Row> List<T> {
         was_on
     }
 
-    /// Takes notice that the filter's text has changed.
+    /// Handles a change of the filter's text.
     pub(in crate::ui) fn filtered(&mut self) {
         self.arrange();
     }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_shows_the_cursor_and_a_row_of_it_is_found_again() {
+    fn a_window_shows_the_cursor_and_maps_rows_back() {
         let mut list = list(&["a", "b", "c", "d"]);
         list.go(Step::Down(2));
         list.settle(2);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_and_no_height_are_no_trouble() {
+    fn an_empty_list_and_a_height_of_zero_are_handled() {
         let mut cursor = Cursor::default();
         cursor.go(Step::Last, 0);
         cursor.settle(0, 0);

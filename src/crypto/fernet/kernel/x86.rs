@@ -4,7 +4,7 @@
 //!                 round  0         10         20         30         40        a step of 64 bytes
 //!   AES-CBC              ├─ block ─┼─ block ──┼─ block ──┼─ block ──┤        40 × aesenc, 4 cycles each
 //!   HMAC                 ├─ 64 SHA rounds on ciphertext made before ─┤        32 × sha256rnds2, 4 cycles each
-//!   file's SHA-256       ├─ 64 SHA rounds on plaintext ──────────────┤        likewise
+//!   file's SHA-256       ├─ 64 SHA rounds on plaintext ──────────────┤        32 × sha256rnds2
 //! ```
 //!
 //! Each of these instructions waits for the one before it in its chain, so one chain alone leaves most of the
@@ -191,7 +191,7 @@ fn meet(a: &mut __m128i, b: &mut __m128i, c: &mut __m128i) {
     }
 }
 
-/// Encrypts `plain` to `token[lag..]`, where `lag` is what `token` has more; signs `token` but for its last
+/// Encrypts `plain` to `token[lag..]`, where `lag` is what `token` has more; signs `token` except its last
 /// `lag` bytes; digests `plain`.
 #[target_feature(enable = "aes,sha,avx,sse4.1,ssse3")]
 fn seal<const DIGEST: bool>(

@@ -1,4 +1,7 @@
 //! Copying and splicing into a draft's file.
+//!
+//! A file that continues a published one begins as a copy of it and replaces it by one rename. Appending to the
+//! published file itself would show it half amended, to its readers and after a crash.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ use crate::store::{Announce, Coming, Ticket};
 
 #[test]
 fn files_of_a_group_get_their_names_when_the_first_of_them_is_waited_for() {
-    // Fewer files than are worth a syncfs, and more. Their sizes are no reason to refuse them.
+    // Fewer files than are worth a syncfs, and more. Their sizes must not cause a refusal.
     for (count, durability, named) in [
         (2, Durability::Group, false),
         (40, Durability::Group, false),

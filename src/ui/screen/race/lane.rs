@@ -73,8 +73,8 @@ impl Pane<'_, Race> {
             let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
             let bill =
                 cost::body_len(track.lane.dialect, work, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));
-            let told = if work > 0 { text::race::bill(work, bill, bits.is_none()) } else { String::new() };
-            return vec![faint(joined(vec![place, told]))];
+            let cost = if work > 0 { text::race::bill(work, bill, bits.is_none()) } else { String::new() };
+            return vec![faint(joined(vec![place, cost]))];
         }
         match height {
             0 | 1 => vec![stages],
@@ -114,17 +114,18 @@ impl Pane<'_, Race> {
             None => is_sending.then(|| text::rates(&track.snapshot)),
         };
         let state = Some(state);
-        let told = [
+        let choices = [
             [&state, &lap, &share, &rates, &eta],
             [&None, &lap, &share, &rates, &eta],
             [&state, &lap, &share, &None, &eta],
             [&state, &None, &share, &None, &None],
         ];
-        let told = told.map(|parts| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("  "));
+        let choices =
+            choices.map(|parts| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("  "));
         // As the frame computes it.
         let room = usize::from(area.width).saturating_sub(9 + fit::width(title));
-        let fits = told.iter().find(|words| !words.is_empty() && fit::width(words) <= room);
-        fits.unwrap_or(&told[3]).clone()
+        let fits = choices.iter().find(|words| !words.is_empty() && fit::width(words) <= room);
+        fits.unwrap_or(&choices[3]).clone()
     }
 
     /// Returns the bytes on the wire, such as `wire ×2.06  17.3 of 17.3 MiB`.

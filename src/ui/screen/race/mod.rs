@@ -126,7 +126,7 @@ pub(in crate::ui) struct Race {
     is_linear: bool,
     /// Curves of a frozen chart.
     frozen: Option<Vec<Curve>>,
-    /// Whether the podium is shown in the place of lanes and chart.
+    /// Whether the podium is shown instead of lanes and chart.
     pub(in crate::ui) is_large: bool,
 }
 
@@ -199,7 +199,7 @@ impl Race {
 
     // Events
 
-    /// Takes notice that the order was sent; the worker has not reported the start yet.
+    /// Notes that the order was sent; the worker has not reported the start yet.
     pub(in crate::ui) fn ordered(&mut self, now: Duration) {
         self.reset();
         self.bytes = self.work();

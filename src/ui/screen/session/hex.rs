@@ -324,7 +324,7 @@ fn growth(role: Role, frame: &Frame, width: usize) -> Option<Line<'static>> {
     Some(Line::raw(fit::cut(&text::growth(file, frame.wire), width)))
 }
 
-/// Returns the entropy over the bytes as bars from 0 to 8 bits, in at most so many columns.
+/// Returns the entropy over the bytes as bars from 0 to 8 bits, in at most `columns` columns.
 fn bars(entropy: &[u16], columns: usize) -> String {
     let shown = columns.min(entropy.len());
     let bar = |n: usize| {

@@ -26,7 +26,7 @@ const KEY: usize = 22;
 /// Columns below which key and size have no columns; the lines below tell them.
 const WITH_KEY: usize = 68;
 const WITH_SIZE: usize = 46;
-/// Largest number of columns between the rails; longer arrows tell nothing more.
+/// Largest number of columns between the rails; longer arrows show nothing more.
 const SPAN: usize = 64;
 /// Columns of the text where there is no session.
 const EMPTY: u16 = 96;
@@ -319,17 +319,19 @@ impl Pane<'_, Ladder<'_>> {
             Span::styled(place, self.theme.faint()),
         ])];
         let label = |label: &str| Span::styled(fit::left(label, 10), self.theme.faint());
-        let told = width.saturating_sub(10);
+        let columns = width.saturating_sub(10);
         let key = text::touch(role.touch());
         let why = format!("{key} · {}", text::why(role));
         let (is_read, overheard) = text::overheard(role);
         let style = if is_read { self.theme.warn() } else { self.theme.good() };
-        let why = fit::wrap(&why, told);
+        let why = fit::wrap(&why, columns);
         let room = usize::from(area.height).saturating_sub(2);
         // If the reason needs the room, what an eavesdropper learns is worth more than the anatomy.
         if why.len() < room {
-            lines
-                .push(Line::from(vec![label(text::BYTES), Span::raw(fit::cut(&text::anatomy(frame), told))]));
+            lines.push(Line::from(vec![
+                label(text::BYTES),
+                Span::raw(fit::cut(&text::anatomy(frame), columns)),
+            ]));
         }
         for (n, part) in why.into_iter().take(room).enumerate() {
             // The key's name is never longer than a line.
@@ -340,7 +342,8 @@ impl Pane<'_, Ladder<'_>> {
                 Span::raw(rest.to_owned()),
             ]));
         }
-        lines.push(Line::from(vec![label(text::LISTENER), Span::styled(fit::cut(overheard, told), style)]));
+        lines
+            .push(Line::from(vec![label(text::LISTENER), Span::styled(fit::cut(overheard, columns), style)]));
         for (line, row) in lines.into_iter().zip(rows(area)) {
             line.render(row, buf);
         }

@@ -201,7 +201,7 @@ impl Session {
         self.stand(&rows, to);
     }
 
-    /// Chooses a row. The last row of an open session is followed, whatever comes.
+    /// Chooses a row. The last row of an open session is followed as messages arrive.
     fn stand(&mut self, rows: &[Row], to: usize) {
         let is_live = self.shown().is_some_and(|shown| shown.closed.is_none());
         self.at = if is_live && to + 1 >= rows.len() { None } else { rows.get(to).map(Row::first) };

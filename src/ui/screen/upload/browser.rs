@@ -264,7 +264,7 @@ impl Browser {
         self.list.type_filter();
     }
 
-    /// Takes notice that the filter's text has changed.
+    /// Handles a change of the filter's text.
     pub(in crate::ui) fn filtered(&mut self) {
         let name = self.name_under();
         self.list.filtered();

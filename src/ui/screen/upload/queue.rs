@@ -157,7 +157,7 @@ impl Queue {
         }
     }
 
-    /// Takes notice that an upload is sent again after a pause.
+    /// Handles the retry of an upload after a pause.
     pub(in crate::ui) fn retrying(&mut self, id: JobId, tries: u32, retries: u32, at: Duration) {
         if let Some(upload) = self.find(id) {
             upload.hold = Some(Hold::Retry { tries, retries, at });

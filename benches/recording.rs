@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use support::{Row, print_rows};
-use upseal::event::{Depth, Dialect, Event, Side, Track, Variant, Wire};
+use upseal::event::{Depth, Dialect, Event, ServerAddress, Side, Track, Variant, Wire};
 use upseal::testing::crypto::throwaway;
 use upseal::testing::net::{Recorder, SEND_PATIENCE, tapped};
 use upseal::{
@@ -80,7 +80,7 @@ impl Bench {
     fn upload(&self, depth: Depth, variant: Variant, files: u64, size: u64) -> Duration {
         self.listener.recorder.set(depth);
         let dialect = Dialect::of(variant);
-        let address = self.server.address().to_string();
+        let address = ServerAddress::from(self.server.address());
         let begin = Instant::now();
         let tcp = Tcp::connect(&address, SEND_PATIENCE, &Interrupter::default()).expect("a connection");
         let observer: Arc<dyn Observer> = self.listener.clone();
@@ -88,7 +88,7 @@ impl Bench {
             side: Side::Client,
             track: None,
             local: String::new(),
-            peer: address.clone(),
+            peer: address.to_string(),
             dialect: Some(dialect),
             at_ms: 0,
         });

@@ -139,7 +139,7 @@ const CONTENT: usize = 128 << 10;
 fn an_upload_that_is_stopped_between_two_blocks_is_not_published() {
     for framing in [Framing::A, Framing::D, Framing::E] {
         let mut host = Host::start();
-        let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+        let tcp = Tcp::connect(&host.address().into(), PATIENCE, &Interrupter::default()).unwrap();
         let stop = tcp.interrupter();
         let dialect = Dialect { framing, ..Dialect::of(Variant::Cp1) };
         let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect)

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
     Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Named, Pace, Padding, Point, Proof, Sample, SessionId, Side, Snapshot, Speed, Standing, State, Target,
-    Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
+    Named, Pace, Padding, Point, Proof, Sample, ServerAddress, SessionId, Side, Snapshot, Speed, Standing,
+    State, Target, Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -145,12 +145,12 @@ fn dialects() -> Vec<Dialect> {
 fn targets() -> Vec<Target> {
     let mut all = every!(Target {
         Target::Embedded => Target::Embedded,
-        Target::Server { .. } => Target::server("localhost:4321", Some("ca.crt".into())),
+        Target::Server { .. } => Target::server("localhost:4321".parse().unwrap(), Some("ca.crt".into())),
     });
     let expected = Expected { pin: Some(format!("sha256:{HEX}")), name: None };
-    all.push(Target::Server { address: "[::1]:4321".into(), ca: None, expected });
+    all.push(Target::Server { address: "[::1]:4321".parse().unwrap(), ca: None, expected });
     let expected = Expected { pin: None, name: Some("group-7".into()) };
-    all.push(Target::Server { address: "[::1]:4321".into(), ca: None, expected });
+    all.push(Target::Server { address: "[::1]:4321".parse().unwrap(), ca: None, expected });
     all
 }
 
@@ -249,6 +249,7 @@ fn examples() -> Vec<Event> {
     let receiving = Track::Receiving(SessionId(1), 1);
     let session = SessionId(1);
     let address = || "127.0.0.1:4321".to_owned();
+    let server = ServerAddress::default;
     let job = |target: Target| Job {
         id: JobId(1),
         path: "a.txt".into(),
@@ -277,7 +278,7 @@ fn examples() -> Vec<Event> {
         at_ms: 1_800_000_000_000,
     };
     let change = KeyChange {
-        address: address(),
+        address: server(),
         ca: HEX.into(),
         known: HEX.into(),
         since: Some("2026-11-22T14:41:43Z".into()),
@@ -296,7 +297,7 @@ fn examples() -> Vec<Event> {
             at_ms: 1_800_000_000_000,
         },
     };
-    let proven = |standing| Event::Proven { track, address: address(), proof: proof(), standing };
+    let proven = |standing| Event::Proven { track, address: server(), proof: proof(), standing };
     let lane = |dialect| Lane { bits: Some(2048), ..Lane::new(Target::Embedded, dialect) };
     let mut all = every!(Event {
         Event::Listening { .. } => Event::Listening {
@@ -308,12 +309,12 @@ fn examples() -> Vec<Event> {
         Event::Retrying { .. } => Event::Retrying {
             job: JobId(1), tries: 1, retries: 3, pause_ms: 1000, fault: a_fault(),
         },
-        Event::Away { .. } => Event::Away { address: address(), waiting: 2 },
+        Event::Away { .. } => Event::Away { address: server(), waiting: 2 },
         Event::Removed { .. } => Event::Removed { job: JobId(1) },
         Event::Proven { .. } => proven(Standing::Own),
         Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
-        Event::ServerAccepted { .. } => Event::ServerAccepted { address: address(), key: HEX.into() },
-        Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: address(), fault: a_fault() },
+        Event::ServerAccepted { .. } => Event::ServerAccepted { address: server(), key: HEX.into() },
+        Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: server(), fault: a_fault() },
         Event::Progress { .. } => Event::Progress { track, snapshot: Snapshot::default() },
         Event::RaceStarted { .. } => Event::RaceStarted {
             name: "clip.bin".into(), bytes: 1000, lanes: dialects().into_iter().map(lane).collect(),

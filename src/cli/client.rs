@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{LaneArg, Layer, Patience, Size, pin};
 use crate::digest::FileDigest;
-use crate::event::Padding;
+use crate::event::{Padding, ServerAddress};
 
 /// Options of `upseal` without a subcommand.
 #[derive(Debug, Args)]
@@ -152,7 +152,7 @@ pub(crate) struct Lab {
 pub(crate) struct Probe {
     /// Server; it will keep small files named upseal-probe-N.txt
     #[arg(value_name = "HOST:PORT")]
-    pub address: String,
+    pub address: ServerAddress,
     /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
 use crate::clock;
-use crate::trust::known::normal;
+use crate::event::ServerAddress;
 
 /// `upseal history`.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ pub(crate) struct HistoryArgs {
     #[arg(long, conflicts_with_all = ["server", "failed"])]
     pub received: bool,
     /// Show only files sent to this server [default: all]
-    #[arg(long, value_name = "HOST:PORT", value_parser = server)]
-    pub server: Option<String>,
+    #[arg(long, value_name = "HOST:PORT")]
+    pub server: Option<ServerAddress>,
     /// Show only names that contain this text, in any case [default: all]
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
@@ -69,11 +69,6 @@ fn name(text: &str) -> Result<String, String> {
     is_name
         .then(|| text.to_owned())
         .ok_or_else(|| "expected the name of a file in the store, without a path".to_owned())
-}
-
-/// Parses an address and returns its normal form, as in the list of known servers.
-fn server(text: &str) -> Result<String, String> {
-    normal(text).ok_or_else(|| "invalid address: expected host:port or [IPv6]:port".to_owned())
 }
 
 /// A point in time, absolute or relative to now.

@@ -11,7 +11,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::pin;
 use crate::event::{
-    AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
+    ADDRESS_FORMS, AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding,
+    ServerAddress, Terminator, Variant,
 };
 
 /// Heading of the options that some third-party servers need.
@@ -97,8 +98,10 @@ macro_rules! settings {
 
 settings! {
     /// Server to connect to [default: 127.0.0.1:4321; in the UI: its own] [env: UPSEAL_TO]
+    ///
+    /// The forms are HOST, HOST:PORT, [IPv6] and [IPv6]:PORT. The default port is 4321.
     #[arg(long, value_name = "HOST:PORT")]
-    To to: String, (address, String::clone);
+    To to: ServerAddress, (address, ServerAddress::to_string);
     /// Protocol variant [default: cp2] [env: UPSEAL_PROTOCOL]
     #[arg(short, long)]
     Protocol protocol: Variant => variant;
@@ -182,8 +185,8 @@ fn not_blank(text: &str, allowed: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err(allowed.to_owned()) } else { Ok(text.to_owned()) }
 }
 
-fn address(text: &str) -> Result<String, String> {
-    not_blank(text, "expected HOST:PORT")
+fn address(text: &str) -> Result<ServerAddress, String> {
+    text.parse().map_err(|_| ADDRESS_FORMS.to_owned())
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

@@ -1,6 +1,8 @@
 use clap::{Command, CommandFactory as _};
 
 use super::*;
+use crate::event::address::tests::{FORMS, REFUSED};
+use crate::event::{ADDRESS_FORMS, AddressError};
 
 /// Maximum number of lines of a short help at 100 columns.
 const SCREEN: usize = 40;
@@ -73,5 +75,68 @@ fn every_help_ends_with_three_examples_that_parse() {
             let parsed = Cli::try_parse_from(words);
             assert!(parsed.is_ok(), "{example}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
         }
+    }
+}
+
+/// Returns the address that a command line names, as text.
+fn given(line: &str, address: &str) -> Result<String, clap::Error> {
+    let words = line.split(' ').map(|word| word.replace("ADDRESS", address));
+    let found = match Cli::try_parse_from(["upseal".to_owned()].into_iter().chain(words))? {
+        Cli { command: None, ui } => ui.speak.to,
+        Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
+        Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
+        Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),
+        Cli { command: Some(Subcommands::History(history)), .. } => history.server,
+        Cli {
+            command: Some(Subcommands::Peers(Peers { command: Some(PeersCommand::Save(save)), .. })),
+            ..
+        } => save.speak.to,
+        Cli { command: Some(Subcommands::Known(Known { command: Some(command), .. })), .. } => {
+            match command {
+                KnownCommand::Accept { address, .. } | KnownCommand::Remove { address, .. } => Some(address),
+                KnownCommand::List(_) => None,
+            }
+        }
+        other => panic!("{other:?}"),
+    };
+    Ok(found.map(|address| address.to_string()).unwrap_or_default())
+}
+
+#[test]
+fn every_flag_accepts_every_form_of_an_address_and_refuses_what_is_none() {
+    for line in [
+        "--to ADDRESS",
+        "send --to ADDRESS a.txt",
+        "race --lanes cp2,plain@ADDRESS a.txt",
+        "probe ADDRESS",
+        "peers save lab --to ADDRESS",
+        "known accept ADDRESS",
+        "known remove ADDRESS",
+        "history --server ADDRESS",
+    ] {
+        for (text, meant) in FORMS {
+            assert_eq!(given(line, text).unwrap(), meant, "{line} {text:?}");
+        }
+        for text in REFUSED {
+            let refused = given(line, text).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{line} {text:?}");
+            // After the @ of a lane, an empty address has an error of its own.
+            if !text.is_empty() {
+                assert!(refused.to_string().contains(ADDRESS_FORMS), "{line} {text:?}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_to_listen_on_has_a_port() {
+    let bind = |text: &str| text.parse::<Bind>().map(|bind| bind.addresses);
+    for (text, meant) in [("127.0.0.1:99", "127.0.0.1:99"), ("[::1]:99", "[::1]:99"), ("[::]:0", "[::]:0")] {
+        assert_eq!(bind(text), Ok(vec![meant.parse().unwrap()]), "{text:?}");
+    }
+    for text in
+        ["127.0.0.1", "[::1]", "localhost"].into_iter().chain(REFUSED).filter(|text| *text != "host:0")
+    {
+        assert_eq!(bind(text), Err(AddressError.to_string()), "{text:?}");
     }
 }

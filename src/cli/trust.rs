@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::examples;
 use crate::digest::Digest;
+use crate::event::ServerAddress;
 
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
@@ -111,7 +112,7 @@ pub(crate) enum KnownCommand {
     Accept {
         /// Server
         #[arg(value_name = "HOST:PORT")]
-        address: String,
+        address: ServerAddress,
         /// Key to accept [default: the key or receipt key that was refused last]
         #[arg(value_name = "sha256:HEX", value_parser = pin)]
         key: Option<String>,
@@ -127,7 +128,7 @@ pub(crate) enum KnownCommand {
     Remove {
         /// Server
         #[arg(value_name = "HOST:PORT")]
-        address: String,
+        address: ServerAddress,
         /// CA of the server, PEM [default: the only one it is known under]
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,

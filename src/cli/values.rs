@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::event::{Padding, Variant};
+use crate::event::{AddressError, Padding, ServerAddress, Variant, parse_listening};
 
 /// The part of the MODE 3 reply that comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,13 +45,9 @@ impl FromStr for Bind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
-            Ok(addresses) => addresses.collect(),
-            Err(_) if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) => {
-                return Err("expected an address and a port, for example 127.0.0.1:4321".to_owned());
-            }
-            Err(why) => return Err(why.to_string()),
-        };
+        let (host, port) = parse_listening(text).map_err(|why| why.to_string())?;
+        let resolved = (host.as_str(), port).to_socket_addrs().map_err(|why| why.to_string())?;
+        let mut addresses: Vec<SocketAddr> = resolved.collect();
         // IPv4 first: clients that resolve only one address take that.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         if addresses.is_empty() {
@@ -113,7 +109,7 @@ pub(crate) struct LaneArg {
     /// Modulus length of the embedded server's key in bits; `None`: the key that it has.
     pub bits: Option<usize>,
     /// Address of the server; `None`: the embedded server.
-    pub address: Option<String>,
+    pub address: Option<ServerAddress>,
 }
 
 impl FromStr for LaneArg {
@@ -122,7 +118,9 @@ impl FromStr for LaneArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, address) = match text.split_once('@') {
             Some((_, "")) => return Err("expected an address after '@'".to_owned()),
-            Some((name, address)) => (name, Some(address.to_owned())),
+            Some((name, address)) => {
+                (name, Some(address.parse().map_err(|why: AddressError| why.to_string())?))
+            }
             None => (text, None),
         };
         let (name, options) = name.split_once('/').map_or((name, None), |(name, more)| (name, Some(more)));
@@ -211,7 +209,7 @@ mod tests {
         let lane = |text: &str| text.parse::<LaneArg>();
         let cp1 = LaneArg { variant: Variant::Cp1, padding: None, bits: None, address: None };
         assert_eq!(lane("cp1"), Ok(cp1.clone()));
-        let address = Some("[::1]:4321".to_owned());
+        let address = Some("[::1]:4321".parse().unwrap());
         assert_eq!(
             lane("Plain@[::1]:4321"),
             Ok(LaneArg { variant: Variant::Plain, address: address.clone(), ..cp1.clone() })

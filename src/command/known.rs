@@ -8,7 +8,7 @@ use super::usage;
 use crate::cli::{Known, KnownCommand};
 use crate::clock;
 use crate::digest::Digest;
-use crate::event::Fault;
+use crate::event::{Fault, ServerAddress};
 use crate::folders;
 use crate::messages::trust::day;
 use crate::output;
@@ -61,7 +61,7 @@ pub(super) fn anchor(path: &Path) -> Result<Anchor, Fault> {
 /// A known server, as `--json` prints it.
 #[derive(Serialize)]
 struct Row<'a> {
-    address: &'a str,
+    address: &'a ServerAddress,
     ca: String,
     key: String,
     bits: Option<usize>,
@@ -127,7 +127,6 @@ fn text(entry: &Entry) {
 
 fn fault(error: &KnownError) -> Fault {
     match error {
-        KnownError::NotAnAddress { .. } => usage(error.to_string(), ""),
         KnownError::NotKnown { .. } => usage(
             error.to_string(),
             "`upseal known` lists the known servers; to add a server, give its key and --ca",

@@ -75,7 +75,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use crate::config::Sources;
-    use crate::event::Target;
+    use crate::event::{ServerAddress, Target};
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
     use crate::ui;
 
@@ -95,7 +95,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     let embedded = match &target {
         Target::Server { .. } => None,
         Target::Embedded => {
-            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
+            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, ServerAddress::DEFAULT_PORT));
             Some(EmbeddedOptions { store: Some(received_folder()?), history: folders::history(), bind })
         }
     };

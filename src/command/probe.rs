@@ -58,7 +58,7 @@ pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
 
 fn address(settings: &Settings) -> String {
     match settings.target() {
-        Target::Server { address, .. } => escape(&address).to_string(),
+        Target::Server { address, .. } => address.to_string(),
         Target::Embedded => String::new(),
     }
 }

@@ -13,7 +13,7 @@ use super::known::anchor;
 use super::known::known_servers;
 use super::{ciphertext, interrupts, receipts, system, worst};
 use crate::cli::Send;
-use crate::config::{Sources, USUAL_ADDRESS};
+use crate::config::Sources;
 use crate::digest::FileDigest;
 use crate::event::{Command, Event, Fault, Job, JobId, State, Track, Variant};
 use crate::folders;
@@ -35,7 +35,7 @@ const ABSENCE: Duration = Duration::from_secs(30);
 /// The upload could not begin.
 pub(crate) fn run(args: Send) -> Result<u8, Fault> {
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
-    settings.to.get_or_insert_with(|| USUAL_ADDRESS.to_owned());
+    settings.to.get_or_insert_default();
     let digest = args.digest;
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
         return Err(Fault::usage("receipts need the SHA-256 of each file, but --digest none turns it off")

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use strum::VariantArray as _;
 
-use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, Target};
+use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, ServerAddress, Target};
 use crate::messages::escape;
 
 pub(crate) use crate::cli::{Layer, Setting};
@@ -31,17 +31,14 @@ pub(crate) use crate::cli::{Layer, Setting};
 pub(crate) use self::file::{File, Peer};
 pub(crate) use self::save::Existing;
 
-/// The server of `upseal send` by default.
-pub(crate) const USUAL_ADDRESS: &str = "127.0.0.1:4321";
-
 /// The CA by default: the file that `certs init` writes.
 const USUAL_CA: &str = "certs/cacsertificate.crt";
 
 /// The server and the dialect, decided from all sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// `HOST:PORT`; `None` if no source sets it. Each command has its own default.
-    pub to: Option<String>,
+    /// Address of the server; `None` if no source sets it. Each command has its own default.
+    pub to: Option<ServerAddress>,
     /// File of the CA that must have signed the server's certificate.
     pub ca: PathBuf,
     /// Settings of the protocol.

@@ -8,8 +8,10 @@ use std::path::Path;
 use clap::{Args as _, Command};
 
 use super::*;
+use crate::event::address::tests::{FORMS, REFUSED};
 use crate::event::{
-    AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding, Terminator, Variant,
+    ADDRESS_FORMS, AuthMessage, EmptyFile, Expected, Framing, KeyForm, KeyLength, NameAs, Padding,
+    Terminator, Variant,
 };
 
 const HERE: &str = "/etc/upseal/config.toml";
@@ -90,6 +92,35 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_file() {
     }
 }
 
+#[test]
+fn the_file_a_preset_and_the_environment_accept_every_form_of_an_address_and_refuse_what_is_none() {
+    for (text, meant) in FORMS {
+        let meant = Some(meant.parse().unwrap());
+        let file = parse(&format!("to = '{text}'\npeers.lab.to = '{text}'\n")).unwrap();
+        assert_eq!((&file.defaults.to, &file.peer("lab").unwrap().to), (&meant, &meant), "{text:?}");
+        let variable = |name: &str| (name == "UPSEAL_TO").then(|| text.into());
+        assert_eq!(environment(&variable).unwrap().to, meant, "{text:?}");
+    }
+    for text in REFUSED {
+        let value = toml_edit::Value::from(text);
+        for file in [format!("to = {value}\n"), format!("peers.lab.to = {value}\n")] {
+            let error = parse(&file).unwrap_err();
+            assert!(
+                matches!(&error, ConfigError::Wrong { allowed, .. } if allowed == ADDRESS_FORMS),
+                "{error}"
+            );
+            assert!(error.to_string().contains(&format!("invalid value '{}'", escape(text))), "{error}");
+        }
+        // An empty variable sets nothing.
+        if !text.is_empty() {
+            let error = environment(&|name| (name == "UPSEAL_TO").then(|| text.into())).unwrap_err();
+            let words = error.to_string();
+            assert!(matches!(error, ConfigError::Variable { allowed, .. } if allowed == ADDRESS_FORMS));
+            assert_eq!(words, format!("invalid value '{}' in the variable UPSEAL_TO", escape(text)));
+        }
+    }
+}
+
 /// The test above compares settings that the same code made; this one names the expected settings.
 #[test]
 fn every_key_reaches_its_setting() {
@@ -106,7 +137,7 @@ fn every_key_reaches_its_setting() {
         name_as: NameAs::Path,
     };
     let expected = Settings {
-        to: Some("flag:1".into()),
+        to: Some("flag:1".parse().unwrap()),
         ca: "/flag".into(),
         dialect,
         pin: Some("sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1".into()),
@@ -114,7 +145,8 @@ fn every_key_reaches_its_setting() {
     };
     assert_eq!(Settings::from(layer(&all)), expected);
     let meant = Expected { pin: expected.pin.clone(), name: Some("flag".into()) };
-    let target = Target::Server { address: "flag:1".into(), ca: Some("/flag".into()), expected: meant };
+    let target =
+        Target::Server { address: "flag:1".parse().unwrap(), ca: Some("/flag".into()), expected: meant };
     assert_eq!(expected.target(), target);
     let usual = Settings {
         to: None,
@@ -246,7 +278,8 @@ fn an_error_in_the_file_names_the_line_and_the_possible_values() {
         ("framing = 'G'", 1, "invalid value 'G' of `framing`", "possible values: A, B, C, D, E, F"),
         ("key-length-bytes = 9", 1, "invalid value '9' of `key-length-bytes`", "possible values: 8, 16"),
         ("\nto = 4321", 2, "the value of `to` is not a string", "write it in quotes"),
-        ("to = ' '", 1, "invalid value ' ' of `to`", "HOST:PORT"),
+        ("to = ' '", 1, "invalid value ' ' of `to`", "expected host:port or [IPv6]:port"),
+        ("to = \"a\\u001bb\"", 1, "invalid value 'a\\u{1b}b' of `to`", "expected host:port or [IPv6]:port"),
         ("ca = ''", 1, "invalid value '' of `ca`", "a certificate"),
         ("empty = ['zero']", 1, "the value of `empty` is not a string", ""),
         ("\npeers = 'lab'", 2, "`peers` is not a table", "[peers.NAME]"),

@@ -5,10 +5,12 @@
 //! that a recorded stream of events can be replayed anywhere.
 //!
 //! - `order`, `race`: what the transfer threads are asked to do; `dialect`: the settings of an upload
+//! - `address`: addresses of servers
 //! - `state`: the state and progress of a transfer; `fault`: why one failed
 //! - `proof`: the identity of a server; `record`: recorded messages; `forecast`: rates for estimates
 //! - `escaped`: text from the network that is safe to print
 
+pub(crate) mod address;
 mod dialect;
 mod escaped;
 mod fault;
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+pub(crate) use self::address::{ADDRESS_FORMS, parse_listening};
+pub use self::address::{AddressError, ServerAddress};
 pub use self::dialect::*;
 pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
@@ -93,8 +97,8 @@ pub enum Event {
     },
     /// A server that had answered no longer does. Uploads wait for it.
     Away {
-        /// Address of the server, `host:port`.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// Number of uploads that wait.
         waiting: usize,
     },
@@ -107,8 +111,8 @@ pub enum Event {
     Proven {
         /// The transfer that the connection is for.
         track: Track,
-        /// `ip:port`, or the address as the user gave it.
-        address: String,
+        /// Address of the server; of the embedded server, the address it listens on.
+        address: ServerAddress,
         /// Identity of the server.
         proof: Proof,
         /// Comparison with the known key.
@@ -124,15 +128,15 @@ pub enum Event {
     },
     /// [`Command::AcceptServer`] was carried out.
     ServerAccepted {
-        /// Address of the server, `host:port`.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// The known key from now on, hex.
         key: String,
     },
     /// [`Command::AcceptServer`] failed.
     ServerNotAccepted {
-        /// Address of the server, `host:port`.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// Cause, and what to do about it.
         fault: Fault,
     },

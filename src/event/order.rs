@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Depth, Dialect, RaceOrder, perhaps_readable, readable};
+use super::{Depth, Dialect, RaceOrder, ServerAddress, perhaps_readable, readable};
 
 /// The server that files go to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,8 +14,8 @@ pub enum Target {
     Embedded,
     /// Another server.
     Server {
-        /// `host:port`; the worker resolves it.
-        address: String,
+        /// Address of the server; the worker resolves it.
+        address: ServerAddress,
         /// File of the CA that must have signed the server's certificate; `None` is enough for Plain.
         #[serde(serialize_with = "perhaps_readable")]
         ca: Option<PathBuf>,
@@ -28,8 +28,8 @@ pub enum Target {
 impl Target {
     /// Creates a target for any server at this address that the CA certified.
     #[must_use]
-    pub fn server(address: impl Into<String>, ca: Option<PathBuf>) -> Self {
-        Self::Server { address: address.into(), ca, expected: Expected::default() }
+    pub fn server(address: ServerAddress, ca: Option<PathBuf>) -> Self {
+        Self::Server { address, ca, expected: Expected::default() }
     }
 }
 
@@ -111,8 +111,8 @@ pub enum Command {
     StopRace,
     /// Makes this key the known one of a server whose key changed ([`Event::KeyChanged`](super::Event::KeyChanged)).
     AcceptServer {
-        /// Address of the server, `host:port`.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// SPKI SHA-256 of the CA, hex.
         ca: String,
         /// SPKI SHA-256 of the key, hex.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Escaped;
+use super::{Escaped, ServerAddress};
 
 /// The identity that a server proved in AP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +49,8 @@ pub enum Standing {
 /// A changed server key: the CA certified it, but another key is known. Nothing was sent to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyChange {
-    /// `host:port` as the user gave it.
-    pub address: String,
+    /// Address of the server.
+    pub address: ServerAddress,
     /// SPKI SHA-256 of the CA, hex.
     pub ca: String,
     /// Fingerprint of the known key, hex.

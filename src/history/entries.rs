@@ -8,7 +8,7 @@ use super::columns::{Bytes, amount, bytes, kept, one_of, outcome, path, variant}
 use super::row::{Entry, Origin, Received, Recovered, Sent, kept_word, origin_word};
 use super::{History, HistoryError, announced};
 use crate::digest::Digest;
-use crate::event::{Learned, Took};
+use crate::event::{Learned, ServerAddress, Took};
 
 /// Large files to one server by one variant from which the current rate is estimated.
 const REMEMBERED: i64 = 20;
@@ -31,8 +31,8 @@ pub enum Direction {
 pub struct Filter {
     /// Only rows of this direction.
     pub direction: Option<Direction>,
-    /// Only files sent to this `host:port`, ignoring ASCII case.
-    pub server: Option<String>,
+    /// Only files sent to this server.
+    pub server: Option<ServerAddress>,
     /// Only names that contain this text, ignoring case.
     pub name: Option<String>,
     /// Only transfers that ended at this time or later, in milliseconds since 1970, UTC.
@@ -162,7 +162,8 @@ impl History {
         let mut entries = self.read(|file| {
             let mut entries = Vec::new();
             if filter.direction != Some(Direction::Received) {
-                let asked = params![filter.server, name, filter.since_ms, filter.failed, limit];
+                let server = filter.server.as_ref().map(|server| server.normal().to_string());
+                let asked = params![server, name, filter.since_ms, filter.failed, limit];
                 let mut sent = file.prepare(sent)?;
                 for row in sent.query_map(asked, sent_row)? {
                     entries.push(Entry::Sent(row?));

@@ -139,7 +139,7 @@ fn the_filter_selects_rows() {
     let all = Filter::default();
     let name = |name: &str| Filter { name: Some(name.to_owned()), ..all.clone() };
     let direction = |one| Filter { direction: Some(one), ..all.clone() };
-    let server = |address: &str| Filter { server: Some(address.to_owned()), ..all.clone() };
+    let server = |address: &str| Filter { server: Some(address.parse().unwrap()), ..all.clone() };
     let table = [
         (all.clone(), vec![40, 30, 20, 10]),
         (Filter { limit: Some(2), ..all.clone() }, vec![40, 30]),

@@ -303,7 +303,7 @@ pub(super) fn send(cast: &Cast, order: &Order<'_>) -> Result<Sent, LabError> {
     let transfer = Transfer::start(Options { digest, retries: 0, plain_receipts, ..Options::new(known) })?;
     let ca = order.dialect.variant.authenticates().then(|| cast.ca.clone());
     let expected = Expected { pin: order.pin.clone(), name: None };
-    let target = Target::Server { address: order.address.to_string(), ca, expected };
+    let target = Target::Server { address: order.address.into(), ca, expected };
     let mut jobs = Vec::new();
     for (id, letter) in (1..).zip(order.letters) {
         let path = order.folder.join(letter.name);

@@ -122,7 +122,7 @@ pub(super) fn own(
     dialect: Dialect,
     letter: &Letter,
 ) -> Result<Vec<Item>, LabError> {
-    let tcp = Tcp::connect(&server.to_string(), PATIENCE, &Interrupter::default())?;
+    let tcp = Tcp::connect(&server.into(), PATIENCE, &Interrupter::default())?;
     let (silent, log) = (Arc::new(AtomicBool::new(false)), Arc::default());
     let tap = Tap { tcp, silent: Arc::clone(&silent), log: Arc::clone(&log) };
     let go_silent = || silent.store(true, Ordering::SeqCst);

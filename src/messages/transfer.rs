@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Escaped, Message, escape, units};
-use crate::event::{Blame, Fault, FaultKind, Named, Snapshot, State};
+use super::{Escaped, Message, units};
+use crate::event::{Blame, Fault, FaultKind, Named, ServerAddress, Snapshot, State};
 
 /// Returns the name of an upload's state: one or two words.
 #[must_use]
@@ -40,15 +40,11 @@ pub(crate) fn others_retrying(others: usize) -> Option<String> {
 
 /// Says that a server stopped responding and uploads wait for it. The help is for a command line.
 #[must_use]
-pub(crate) fn away(address: &str, waiting: usize) -> Message {
+pub(crate) fn away(address: &ServerAddress, waiting: usize) -> Message {
     let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
     let verb = if waiting == 1 { "waits" } else { "wait" };
     Message {
-        what: format!(
-            "{} stopped responding; {} {verb} for it",
-            escape(address),
-            units::count(waiting, "file")
-        ),
+        what: format!("{address} stopped responding; {} {verb} for it", units::count(waiting, "file")),
         help: "it may serve only one connection; if so, restart it".to_owned(),
     }
 }
@@ -129,6 +125,7 @@ pub(crate) const fn blame(blame: Blame) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::escape;
     use super::*;
 
     #[test]
@@ -162,8 +159,9 @@ mod tests {
         assert_eq!(others_retrying(0), None);
         assert_eq!(others_retrying(1).as_deref(), Some("retrying 1 other file for the same reason"));
         assert_eq!(others_retrying(2).as_deref(), Some("retrying 2 other files for the same reason"));
-        assert_eq!(away("h\u{1b}:1", 1).what, "h\\u{1b}:1 stopped responding; 1 file waits for it");
-        assert_eq!(away("h:1", 3).what, "h:1 stopped responding; 3 files wait for it");
+        let server = "h:1".parse().unwrap();
+        assert_eq!(away(&server, 1).what, "h:1 stopped responding; 1 file waits for it");
+        assert_eq!(away(&server, 3).what, "h:1 stopped responding; 3 files wait for it");
     }
 
     #[test]

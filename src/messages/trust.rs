@@ -1,7 +1,7 @@
 //! Sentences about who a server is: its proof, what is known of its key, and a key that changed.
 
 use super::{Escaped, Message, escape};
-use crate::event::{KeyChange, Proof, Standing};
+use crate::event::{KeyChange, Proof, ServerAddress, Standing};
 
 /// Returns the day of an RFC 3339 date: `2026-11-01`.
 #[must_use]
@@ -36,20 +36,19 @@ pub(crate) fn identity(proof: &Proof) -> String {
 
 /// Says that a server proved its identity. `who` is an [`introduction`] or an [`identity`].
 #[must_use]
-pub(crate) fn proven(address: &str, who: &str, standing: &Standing) -> String {
+pub(crate) fn proven(address: &ServerAddress, who: &str, standing: &Standing) -> String {
     let known = match standing {
         Standing::Known { since } => format!(", known since {}", day(since.as_deref())),
         Standing::Pinned { .. } => ", as pinned".to_owned(),
         Standing::Own | Standing::First { .. } => String::new(),
     };
-    format!("{} proved to be {who}{known}", escape(address))
+    format!("{address} proved to be {who}{known}")
 }
 
 /// Says what is new about a server's key: it was never seen before, or a pin replaced the known key. `None` if neither
 /// is the case.
 #[must_use]
-pub(crate) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<Message> {
-    let address = escape(address);
+pub(crate) fn news(address: &ServerAddress, proof: &Proof, standing: &Standing) -> Option<Message> {
     match standing {
         Standing::First { remembered, other_ca } => {
             let under = if *other_ca { " under this CA, known under another" } else { "" };
@@ -74,7 +73,7 @@ pub(crate) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Changed {
     /// The server's address.
-    pub address: Escaped,
+    pub address: ServerAddress,
     /// The day since when the old key is known.
     pub since: String,
     /// Fingerprint of the known key.
@@ -90,7 +89,7 @@ impl Changed {
     #[must_use]
     pub(crate) fn of(change: &KeyChange) -> Self {
         Self {
-            address: escape(&change.address),
+            address: change.address.clone(),
             since: day(change.since.as_deref()).to_owned(),
             known: fingerprint(&change.known),
             offered: fingerprint(&change.offered),
@@ -185,6 +184,7 @@ mod tests {
 
     #[test]
     fn each_standing_has_its_sentences() {
+        let lab = "lab:4321".parse().unwrap();
         let since = Some("2026-11-01T10:00:00Z".to_owned());
         let first = |remembered, other_ca| Standing::First { remembered, other_ca };
         for (standing, proved, new) in [
@@ -214,8 +214,8 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(proven("lab:4321", "CN=lab", &standing), proved);
-            let news = news("lab:4321", &proof(), &standing);
+            assert_eq!(proven(&lab, "CN=lab", &standing), proved);
+            let news = news(&lab, &proof(), &standing);
             assert_eq!(news.map(|message| message.what).as_deref(), new);
         }
     }
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_changed_key_names_both_keys_and_the_command() {
         let changed = Changed::of(&KeyChange {
-            address: "lab\n:4321".to_owned(),
+            address: "lab:4321".parse().unwrap(),
             ca: String::new(),
             known: "9f2c".to_owned(),
             since: Some("2026-11-01T10:00:00Z".to_owned()),
@@ -232,24 +232,24 @@ mod tests {
         });
         assert_eq!(
             changed.sentence(),
-            "lab\\n:4321 has another key than before: the known key, since 2026-11-01, is sha256:9f2c; the new key is sha256:41d0, for \
+            "lab:4321 has another key than before: the known key, since 2026-11-01, is sha256:9f2c; the new key is sha256:41d0, for \
              CN=\\u{202e}lab; nothing was sent"
         );
         assert_eq!(
             changed.advice(),
-            "ask the server's operator whether the key was replaced; if it was: upseal known accept lab\\n:4321; if not, \
+            "ask the server's operator whether the key was replaced; if it was: upseal known accept lab:4321; if not, \
              another machine answers at this address"
         );
         assert_eq!(
             changed.alarm(),
             [
-                "lab\\n:4321 HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.",
+                "lab:4321 HAS ANOTHER KEY THAN BEFORE. NOTHING WAS SENT.",
                 "known since 2026-11-01:",
                 "    sha256:9f2c",
                 "now, signed by the same CA for CN=\\u{202e}lab:",
                 "    sha256:41d0",
                 "Ask the server's operator, over another channel, whether the key was replaced.",
-                "Only if it was:  upseal known accept lab\\n:4321",
+                "Only if it was:  upseal known accept lab:4321",
                 "If it was not, another machine answers at this address.",
             ]
         );

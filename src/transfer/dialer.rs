@@ -11,7 +11,8 @@ use crate::clock;
 use crate::crypto::receipt::Receipt;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{
-    Blame, Dialect, Event, Expected, Fault, Proof, Side, Standing, State, Target, Track, Variant, Wire,
+    Blame, Dialect, Event, Expected, Fault, Proof, ServerAddress, Side, Standing, State, Target, Track,
+    Variant, Wire,
 };
 use crate::net::Observer;
 use crate::net::connection::Connection;
@@ -21,7 +22,7 @@ use crate::net::stream::{Interrupter, Stream, Tcp};
 use crate::net::upload::{Proven, SEND_PATIENCE, Start, Upload, UploadError, Wait};
 use crate::store::Store;
 use crate::trust::Anchor;
-use crate::trust::known::{self, KnownServers};
+use crate::trust::known::KnownServers;
 
 /// The longest time that a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -29,8 +30,8 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 /// The running embedded server, as clients reach it.
 #[derive(Clone)]
 pub(crate) struct Embedded {
-    /// The address as `ip:port`.
-    pub address: String,
+    /// Address on which it listens.
+    pub address: ServerAddress,
     /// The throwaway CA that signed its certificate.
     pub anchor: Arc<Anchor>,
     /// Modulus length of its key in bits.
@@ -155,7 +156,7 @@ impl Dialer {
             side: Side::Client,
             track: Some(track),
             local: local.map(|address| address.to_string()).unwrap_or_default(),
-            peer: address.clone(),
+            peer: address.to_string(),
             dialect: Some(dialect),
             at_ms: clock::unix_ms(),
         });
@@ -228,7 +229,7 @@ impl Dialer {
     /// Returns the known key of a server, under the CA of this target.
     pub(super) fn known_key(&self, target: &Target) -> Option<Digest> {
         let Target::Server { address, ca: Some(ca), .. } = target else { return None };
-        let (address, ca) = (known::normal(address)?, Anchor::load(ca).ok()?.fingerprint());
+        let (address, ca) = (address.normal(), Anchor::load(ca).ok()?.fingerprint());
         let known = self.known.list().ok()?;
         known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
     }
@@ -263,7 +264,11 @@ impl Dialer {
     }
 
     /// Returns the address and, except for Plain, the CA.
-    fn resolve(&self, target: &Target, variant: Variant) -> Result<(String, Option<Arc<Anchor>>), Fault> {
+    fn resolve(
+        &self,
+        target: &Target,
+        variant: Variant,
+    ) -> Result<(ServerAddress, Option<Arc<Anchor>>), Fault> {
         let usage = |what: String, advice: &str| Fault::usage(what).with_advice(advice);
         match target {
             Target::Embedded => {
@@ -309,7 +314,7 @@ mod tests {
     #[test]
     fn a_raised_stop_also_stops_streams_attached_later() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let address = listener.local_addr().unwrap().into();
         let stop = Stop::new();
         let tcp = Tcp::connect(&address, Duration::from_secs(5), &stop.handle).unwrap();
         stop.interrupt();

@@ -99,7 +99,7 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
     let folder = options.store.as_deref().map(Folder::open).transpose()?;
     let listener = TcpListener::bind(options.bind)
         .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
-    let address = listener.local_addr()?.to_string();
+    let address = listener.local_addr()?;
     let (identity, ca) = authority::throwaway()?;
     let anchor = Anchor::from_pem(ca.as_bytes())?;
     let (_, proof) = anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
@@ -125,14 +125,14 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
         observer,
     };
     let listening = Event::Listening {
-        address: address.clone(),
+        address: address.to_string(),
         store: options.store.clone().unwrap_or_default(),
         identity: Some(proof),
     };
     Ok(Prepared {
         listener,
         service,
-        embedded: Embedded { address, anchor: Arc::new(anchor), bits },
+        embedded: Embedded { address: address.into(), anchor: Arc::new(anchor), bits },
         listening,
     })
 }

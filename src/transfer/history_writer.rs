@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::recover;
 use crate::clock;
 use crate::digest::Digest;
-use crate::event::{Event, FaultKind, Job, Named, State, Variant};
+use crate::event::{Event, FaultKind, Job, Named, ServerAddress, State, Variant};
 use crate::history::{History, Outcome, PendingReceipt, PendingReceipts, Sent};
 use crate::meter::Meter;
 use crate::net::Observer;
@@ -30,7 +30,7 @@ pub struct HistoryWriter {
 /// A file whose upload has ended, as a row records it.
 pub(super) struct Ended<'a> {
     /// The server's address; `None`: the embedded server, which records its files itself.
-    pub address: Option<&'a str>,
+    pub address: Option<&'a ServerAddress>,
     /// SPKI SHA-256 of the server's key.
     pub key: Option<Digest>,
     /// The variant that the file was sent by.
@@ -140,7 +140,13 @@ impl HistoryWriter {
     }
 
     /// Records uploads whose server could not be reached or used, in one transaction.
-    pub(super) fn record_unsent(&self, address: &str, jobs: &[Job], state: &State, observer: &dyn Observer) {
+    pub(super) fn record_unsent(
+        &self,
+        address: &ServerAddress,
+        jobs: &[Job],
+        state: &State,
+        observer: &dyn Observer,
+    ) {
         let meter = Meter::default();
         let names: Vec<String> = jobs
             .iter()
@@ -216,7 +222,7 @@ impl Ended<'_> {
         };
         Some(Sent {
             at_ms: clock::unix_ms(),
-            address: address.to_owned(),
+            address: address.normal().to_string(),
             key: self.key,
             variant: self.variant,
             name: self.name.to_owned(),

@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn uploads_overtake_those_to_a_resting_target() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
-        let elsewhere = Target::server("other:1", None);
+        let elsewhere = Target::server("other:1".parse().unwrap(), None);
         assert!(queue.push(Job { target: elsewhere.clone(), ..job(3, Variant::Cp2) }));
         let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(3));
         assert_eq!(queue.next_moment(), None);

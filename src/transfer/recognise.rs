@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Expected, Fault, KeyChange, Proof, Standing, Track};
+use crate::event::{Blame, Event, Expected, Fault, KeyChange, Proof, ServerAddress, Standing, Track};
 use crate::messages::trust::{Changed, day};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
@@ -19,8 +19,8 @@ use crate::trust::known::{
 pub(crate) struct Stranger<'a> {
     /// The upload or lane that is waiting for it.
     pub track: Track,
-    /// The address as the user gave it.
-    pub address: &'a str,
+    /// Address of the server.
+    pub address: &'a ServerAddress,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// The certificate and offers that it proved.
@@ -55,7 +55,7 @@ impl Stranger<'_> {
             ));
         }
         let meeting = Meeting {
-            address: self.address,
+            address: self.address.clone(),
             ca: self.ca,
             key,
             bits: *bits,
@@ -65,7 +65,7 @@ impl Stranger<'_> {
         };
         let met = known.meet(&meeting).map_err(|e| unreadable(&e))?;
         if let (Some(why), false) = (&met.unsaved, matches!(met.encounter, Encounter::Changed { .. })) {
-            let text = format!("cannot remember the key of {}: {why}", shown(self.address));
+            let text = format!("cannot remember the key of {}: {why}", self.address);
             observer.event(Event::Note { text });
         }
         match met.encounter {
@@ -79,19 +79,19 @@ impl Stranger<'_> {
             Encounter::Withheld { since } => Err(unproven(
                 format!(
                     "{} gave receipts before and does not offer them now; its key has been known since {}",
-                    shown(self.address),
+                    self.address,
                     day(since.as_deref())
                 ),
                 &format!(
                     "nothing of the file was sent; an attacker on the path may have removed the offer: ask the operator. \
                      After an upgrade the operator must give the server a receipt key (upseal certs csr --receipts) or \
                      restart it with --accept-padding oaep. If it gives no receipts any more: upseal known remove {}",
-                    shown(self.address)
+                    self.address
                 ),
             )),
             Encounter::Changed { known, since } => {
                 let change = KeyChange {
-                    address: shown(self.address),
+                    address: self.address.clone(),
                     ca: self.ca.to_string(),
                     known: known.to_string(),
                     since,
@@ -114,14 +114,15 @@ impl Stranger<'_> {
 /// Another key signs the receipts of this server, or the known servers cannot be read.
 pub(crate) fn recognise_signer(
     known: &KnownServers,
-    address: &str,
+    address: &ServerAddress,
     ca: Digest,
     statement: &Statement,
     observer: &dyn Observer,
 ) -> Result<(), UploadError> {
-    let meeting = ReceiptMeeting { address, ca, key: statement.key, signer: SignedBy::of(statement) };
+    let address = address.clone();
+    let (key, signer) = (statement.key, SignedBy::of(statement));
+    let meeting = ReceiptMeeting { address: address.clone(), ca, key, signer };
     let (standing, unsaved) = known.meet_receipts(&meeting)?;
-    let address = shown(address);
     if let Some(why) = unsaved {
         let text = format!("cannot remember the receipt key of {address}: {why}");
         observer.event(Event::Note { text });
@@ -137,7 +138,7 @@ pub(crate) fn recognise_signer(
 
 /// Carries out [`Command::AcceptServer`](crate::event::Command::AcceptServer), and returns the event to report.
 #[must_use]
-pub(crate) fn accept(known: &KnownServers, address: String, ca: &str, key: &str) -> Event {
+pub(crate) fn accept(known: &KnownServers, address: ServerAddress, ca: &str, key: &str) -> Event {
     let accepted = match (ca.parse::<Digest>(), key.parse::<Digest>()) {
         (Ok(ca), Ok(key)) => {
             let key = Offered { key, bits: None };

@@ -38,8 +38,9 @@ impl Capture {
             let frame = if with_plaintext { frame.clone() } else { without_content(frame, is_open) };
             Event::WireFrames { wire, frames: vec![frame] }
         }));
-        if let (Some((proof, standing)), Some(track)) = (&recording.proof, recording.wire.track) {
-            let address = recording.wire.peer.clone();
+        if let (Some((proof, standing)), Some(track)) = (&recording.proof, recording.wire.track)
+            && let Ok(address) = recording.wire.peer.parse()
+        {
             let proven = Event::Proven { track, address, proof: proof.clone(), standing: standing.clone() };
             lines.insert(1, proven);
         }

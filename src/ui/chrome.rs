@@ -97,7 +97,7 @@ pub(super) fn header(
 fn peer(shared: &Shared, theme: Theme, room: usize) -> Line<'static> {
     let link = &shared.link;
     let address = match (&link.target, &shared.own_server.listening) {
-        (Target::Server { address, .. }, _) => fit::escaped(address),
+        (Target::Server { address, .. }, _) => fit::escaped(&address.to_string()),
         (Target::Embedded, Listening::At(address)) => address.clone(),
         (Target::Embedded, Listening::Starting) => text::STARTING.to_owned(),
         (Target::Embedded, Listening::Not(_)) => {

@@ -16,7 +16,9 @@ use super::widgets::log::{Log, Tone};
 use super::widgets::received::Received;
 use super::widgets::toast::Toasts;
 use super::{fit, text};
-use crate::event::{Dialect, Event, Fault, FaultKind, KeyChange, Proof, Standing, Target, Variant};
+use crate::event::{
+    Dialect, Event, Fault, FaultKind, KeyChange, Proof, ServerAddress, Standing, Target, Variant,
+};
 use crate::report::ReportError;
 
 /// CP1 transfers that take longer than this are confirmed by the user first.
@@ -34,7 +36,7 @@ pub(super) struct Shared {
     pub(super) log: Log,
     pub(super) toasts: Toasts,
     /// Addresses and fingerprints of proofs that are in the log.
-    proofs: HashSet<(String, String)>,
+    proofs: HashSet<(ServerAddress, String)>,
     pub(super) clock: Clock,
     pub(super) home: Option<PathBuf>,
     /// Size of the terminal when it was last drawn.
@@ -134,7 +136,9 @@ impl Shared {
                 let (what, advice) = text::accepted(address);
                 self.say(Tone::Plain, what, advice, now);
             }
-            Event::ServerNotAccepted { address, fault } => self.trouble(&fit::escaped(address), fault, now),
+            Event::ServerNotAccepted { address, fault } => {
+                self.trouble(&fit::escaped(&address.to_string()), fault, now);
+            }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(text), String::new(), now),
             Event::Calibrated { calibration } => self.rates.calibrate(calibration.clone()),
             Event::Learned { rates } => self.rates.recall(rates.clone()),
@@ -146,13 +150,13 @@ impl Shared {
     fn proven(
         &mut self,
         target: Option<&Target>,
-        address: &str,
+        address: &ServerAddress,
         proof: &Proof,
         standing: &Standing,
         now: Duration,
     ) {
         // Every connection proves the server's identity again; the log has it once.
-        if self.proofs.insert((address.to_owned(), proof.fingerprint.clone())) {
+        if self.proofs.insert((address.clone(), proof.fingerprint.clone())) {
             let tone = if proof.warnings.is_empty() { Tone::Plain } else { Tone::Warn };
             self.note(tone, text::proven(address, proof, standing));
         }

@@ -92,7 +92,9 @@ fn a_usage_error_is_exit_code_2_and_names_the_mistake() {
         ("send --pin sha256:abc a.txt", "64 hexadecimal digits"),
         ("--pin 00", "64 hexadecimal digits"),
         ("known accept 127.0.0.1:1 nonsense", "64 hexadecimal digits"),
-        ("known accept 127.0.0.1", "invalid address"),
+        ("known accept 127.0.0.1:0", "invalid address: expected host:port or [IPv6]:port"),
+        ("known accept 127.0.0.1", "127.0.0.1:4321 is not a known server"),
+        ("send --to a/b a.txt", "invalid address: expected host:port or [IPv6]:port"),
         ("known remove 127.0.0.1:1", "is not a known server"),
         ("known --json list", "list"),
     ] {

@@ -375,7 +375,7 @@ impl Drop for Host {
 
 /// Returns a remote target at this address, with the CA of [`IDENTITY`].
 pub(crate) fn target(address: SocketAddr) -> Target {
-    Target::server(address.to_string(), Some(ca()))
+    Target::server(address.into(), Some(ca()))
 }
 
 /// Files by their names. A large file is shown by its length only.
@@ -864,7 +864,7 @@ pub(crate) fn recorded_upload(
     name: &str,
     content: &[u8],
 ) -> io::Result<(Vec<u8>, u64)> {
-    let tcp = Tcp::connect(&address.to_string(), PATIENCE, &Interrupter::default())?;
+    let tcp = Tcp::connect(&address.into(), PATIENCE, &Interrupter::default())?;
     let log = Arc::default();
     let stream = Recorder { tcp, log: Arc::clone(&log) };
     let mut upload = Start::new(Connection::new(Box::new(stream), PATIENCE), dialect)

@@ -73,7 +73,7 @@ fn counting(server: SocketAddr) -> (SocketAddr, JoinHandle<u64>) {
 /// Sends files of these sizes over one connection; returns all bytes that the client sent.
 fn sent(host: &Host, dialect: Dialect, sizes: &[u64]) -> u64 {
     let (address, count) = counting(host.address());
-    let tcp = Tcp::connect(&address.to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let tcp = Tcp::connect(&address.into(), PATIENCE, &Interrupter::default()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect)
         .proven_by(&Anchor::load(&ca()).unwrap())
         .unwrap();

@@ -262,7 +262,7 @@ fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
 #[test]
 fn an_unreachable_address_fails_the_uploads_to_it_and_no_others() {
     let (_reserved, unreachable) = unused_address();
-    let unreachable = Target::server(unreachable.to_string(), None);
+    let unreachable = Target::server(unreachable.into(), None);
     let mut host = Host::start();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
@@ -303,7 +303,7 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others_of_its_connection() {
 #[test]
 fn a_variant_with_proof_needs_a_usable_ca_and_no_connection_is_made() {
     let (listener, _) = listen();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
     let usage = (FaultKind::Usage, 2);
@@ -311,7 +311,7 @@ fn a_variant_with_proof_needs_a_usable_ca_and_no_connection_is_made() {
     let (missing, text) = (client.path("none.crt"), client.path("a.txt"));
     for (id, (ca, expected)) in (1..).zip([(None, usage), (Some(missing), unusable), (Some(text), unusable)])
     {
-        let target = Target::server(address.clone(), ca);
+        let target = Target::server(address.into(), ca);
         client.ask(Command::Upload(vec![client.job(id, "a.txt", &target, Dialect::of(Variant::Cp2))]));
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was sent") };
         assert_eq!((fault.kind, fault.kind.exit_code()), expected, "{fault}");

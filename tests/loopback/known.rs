@@ -4,8 +4,8 @@
 
 use tempfile::TempDir;
 use upseal::event::{
-    AuthMessage, Command, Dialect, Event, Expected, Fault, FaultKind, KeyChange, Standing, State, Target,
-    Variant,
+    AuthMessage, Command, Dialect, Event, Expected, Fault, FaultKind, KeyChange, ServerAddress, Standing,
+    State, Target, Variant,
 };
 use upseal::{Anchor, Digest, EmbeddedOptions, KnownServers, Offered};
 
@@ -22,7 +22,7 @@ fn ca_key() -> Digest {
 }
 
 /// A client that knows a server at this address by this key.
-fn client(address: &str, key: Digest, bits: usize) -> (Client, KnownServers) {
+fn client(address: &ServerAddress, key: Digest, bits: usize) -> (Client, KnownServers) {
     let folder = tempfile::tempdir().unwrap();
     let known = KnownServers::at(Some(folder.path().join(".known")));
     known.accept(address, Some(ca_key()), Some(Offered { key, bits: Some(bits) }), 1_800_000_000).unwrap();
@@ -38,9 +38,9 @@ fn answer(hello: &[u8]) -> Vec<u8> {
 }
 
 /// Uploads to a socket that proves to be [`IDENTITY`]; it must see MODE 2 next, and the end.
-fn refused(client: &mut Client, target: &dyn Fn(String) -> Target, variant: Variant) -> Fault {
+fn refused(client: &mut Client, target: &dyn Fn(ServerAddress) -> Target, variant: Variant) -> Fault {
     let (listener, _) = listen();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap().into();
     client.write("secret.txt", b"for one server only");
     client.upload(&["secret.txt"], &target(address), Dialect::of(variant));
     let mut peer = accept(&listener);
@@ -76,7 +76,7 @@ fn a_server_with_an_unexpected_key_gets_nothing() {
 fn a_changed_key_stops_all_uploads_to_the_server_until_it_is_accepted() {
     for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
         let host = Host::start();
-        let address = host.address().to_string();
+        let address = host.address().into();
         let (mut client, known) = client(&address, OTHER, 1024);
         client.write("a.txt", b"hello");
         client.write("b.txt", b"world");
@@ -115,7 +115,7 @@ fn a_changed_key_stops_all_uploads_to_the_server_until_it_is_accepted() {
 fn a_key_that_cannot_be_accepted_is_reported() {
     let mut client = Client::knowing(None, KnownServers::at(None), tempfile::tempdir().unwrap());
     for (ca, key) in [("00".repeat(32), "nonsense".to_owned()), ("00".repeat(32), "11".repeat(32))] {
-        client.ask(Command::AcceptServer { address: "host:1".to_owned(), ca, key });
+        client.ask(Command::AcceptServer { address: "host:1".parse().unwrap(), ca, key });
         client.events.until(|event| matches!(event, Event::ServerNotAccepted { .. }));
     }
 }
@@ -129,7 +129,7 @@ fn the_hello_to_a_known_server_of_2048_bits_is_as_long_as_its_signature() {
         [(2048, ours, 256), (2048, stamped, 256), (2048, random, 32), (1024, ours, 128), (4096, ours, 128)]
     {
         let (listener, target) = listen();
-        let (client, _) = client(&listener.local_addr().unwrap().to_string(), OTHER, bits);
+        let (client, _) = client(&listener.local_addr().unwrap().into(), OTHER, bits);
         client.write("a.txt", b"hello");
         client.upload(&["a.txt"], &target, dialect);
         let mut peer = accept(&listener);

@@ -39,7 +39,7 @@ fn keep(dialect: Dialect, content: &[u8]) -> (Files, Files) {
     let [here, there] = [0, 1].map(|_| tempfile::tempdir().unwrap());
     let store = |path| Arc::new(Folder::open(path).unwrap()) as Arc<dyn Store>;
     let mut host = Host::keeping(Policy::default(), Some(Arc::clone(&IDENTITY)), Some(store(there.path())));
-    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let tcp = Tcp::connect(&host.address().into(), PATIENCE, &Interrupter::default()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect)
         .proven_by(&Anchor::load(&ca()).unwrap())
         .unwrap();
@@ -135,7 +135,7 @@ fn the_certificate_may_come_first_and_with_gaps() {
 
 /// Sends `size` bytes of a file unhashed, so that the kernel may move them.
 fn unhashed(host: &Host, variant: Variant, file: &File, size: u64) -> Result<SentFile, UploadError> {
-    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let tcp = Tcp::connect(&host.address().into(), PATIENCE, &Interrupter::default()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant))
         .proven_by(&Anchor::load(&ca()).unwrap())
         .unwrap();
@@ -156,7 +156,7 @@ fn changed(host: &Host, variant: Variant, digest: FileDigest, path: &Path, chang
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     let before = file.metadata().unwrap();
     std::fs::write(path, change).unwrap();
-    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let tcp = Tcp::connect(&host.address().into(), PATIENCE, &Interrupter::default()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(variant))
         .proven_by(&Anchor::load(&ca()).unwrap())
         .unwrap();

@@ -47,7 +47,7 @@ fn certificate(name: &str) -> Vec<u8> {
 /// MODE 2 and the end, on one connection.
 fn unproven(variant: Variant, ca: PathBuf, answer: &FromHello<'_>) -> Fault {
     let (listener, _) = listen();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap().into();
     let target = Target::server(address, Some(ca));
     let mut client = Client::start();
     client.write("secret.txt", &noise(500, 1));
@@ -129,7 +129,7 @@ fn a_certificate_out_of_its_time_is_refused_with_the_date() {
     // The same with a time that holds, so that it was the time.
     let good = dated(&authority, now - day, now + day);
     let (listener, _) = listen();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap().into();
     let mut client = Client::start();
     client.write("a.txt", b"hello");
     client.upload(&["a.txt"], &Target::server(address, Some(ca)), Dialect::of(Variant::Ap));
@@ -255,7 +255,7 @@ fn a_server_that_proves_itself_is_introduced() {
     else {
         unreachable!()
     };
-    assert_eq!(address, host.address().to_string());
+    assert_eq!(address, host.address().into());
     assert_eq!(proof.subject, "CN=TEST server,O=TEST,C=SG");
     assert_eq!(proof.fingerprint, IDENTITY.server_key().fingerprint().to_string());
     assert_eq!(proof.warnings.len(), 2, "version 1 and 1024 bits: {:?}", proof.warnings);

@@ -19,7 +19,7 @@ fn receipted(host: &Host, name: &str, content: &[u8]) -> (String, Digest) {
 }
 
 fn receipt(host: &Host, name: &str, content: &[u8]) -> Receipt {
-    let address = host.address().to_string();
+    let address = host.address().into();
     let tcp = Tcp::connect(&address, PATIENCE, &Interrupter::default()).unwrap();
     let anchor = Anchor::load(&ca()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Ap))

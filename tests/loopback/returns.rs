@@ -44,7 +44,7 @@ fn is_away(event: &Event) -> bool {
 fn the_queue_waits_for_a_server_that_serves_one_connection_and_reports_it() {
     let address = own_address(1);
     let mut client = client(3, None);
-    let target = Target::server(address.to_string(), None);
+    let target = Target::server(address.into(), None);
     client.write("a.txt", b"one");
     client.write("b.txt", b"two");
     client.write("c.txt", b"three");
@@ -58,7 +58,7 @@ fn the_queue_waits_for_a_server_that_serves_one_connection_and_reports_it() {
         client.job(3, "c.txt", &target, plain()),
     ]));
     let Event::Away { address: said, waiting } = client.events.until(is_away) else { unreachable!() };
-    assert_eq!((said, waiting), (address.to_string(), 2));
+    assert_eq!((said, waiting), (address.into(), 2));
     // Uploads to other servers do not wait.
     let (listener, elsewhere) = listen();
     client.ask(Command::Upload(vec![client.job(4, "a.txt", &elsewhere, plain())]));
@@ -84,7 +84,7 @@ fn the_queue_waits_for_a_server_that_serves_one_connection_and_reports_it() {
 fn uploads_that_wait_for_a_server_can_be_cancelled() {
     let address = own_address(2);
     let mut client = client(3, None);
-    let target = Target::server(address.to_string(), None);
+    let target = Target::server(address.into(), None);
     client.write("a.txt", b"one");
     let first = TcpListener::bind(address).unwrap();
     client.upload(&["a.txt"], &target, plain());
@@ -100,7 +100,7 @@ fn uploads_that_wait_for_a_server_can_be_cancelled() {
 fn the_wait_for_a_server_ends_at_its_limit() {
     let address = own_address(3);
     let mut client = client(3, Some(Duration::from_millis(100)));
-    let target = Target::server(address.to_string(), None);
+    let target = Target::server(address.into(), None);
     client.write("a.txt", b"one");
     let first = TcpListener::bind(address).unwrap();
     client.upload(&["a.txt"], &target, plain());
@@ -118,7 +118,7 @@ fn the_wait_for_a_server_ends_at_its_limit() {
 fn a_server_that_never_answered_is_not_waited_for() {
     let mut client = client(3, None);
     client.write("a.txt", b"one");
-    client.upload(&["a.txt"], &Target::server(own_address(4).to_string(), None), plain());
+    client.upload(&["a.txt"], &Target::server(own_address(4).into(), None), plain());
     let State::Failed(fault) = client.finish(1) else { panic!("it did not fail") };
     assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
     assert_eq!(client.events.count(is_away), 0);

@@ -24,7 +24,7 @@ fn forged(forge: Forge) -> Result<Confirmation, UploadError> {
 /// Connects to such a server, which answers with these certificates.
 fn forged_with(forge: Forge, certificates: &[u8]) -> Result<Confirmation, UploadError> {
     let (listener, _) = listen();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut peer: Peer = crate::common::accept(&listener);
@@ -58,7 +58,7 @@ fn forged_with(forge: Forge, certificates: &[u8]) -> Result<Confirmation, Upload
             answer(&mut peer, &signature, &blob);
             drop(peer.hang_up());
         });
-        sent(&address, Dialect::of(Variant::Ap), b"hello").receipts(1..=1, None)
+        sent(address, Dialect::of(Variant::Ap), b"hello").receipts(1..=1, None)
     })
 }
 
@@ -225,7 +225,7 @@ fn no_server_proves_itself_by_the_certificate_of_a_receipt_key() {
     let (certificate, key) = (read("receipts/receipts.crt"), read("identity-v1/receipt_private_key.pem"));
     let identity = Identity::from_pem(&certificate, &key).unwrap();
     let host = Host::of(Policy::default(), Some(Arc::new(identity)));
-    let tcp = Tcp::connect(&host.address().to_string(), PATIENCE, &Interrupter::default()).unwrap();
+    let tcp = Tcp::connect(&host.address().into(), PATIENCE, &Interrupter::default()).unwrap();
     let start = Start::new(Connection::new(Box::new(tcp), PATIENCE), Dialect::of(Variant::Cp2));
     let error = start.proven_by(&anchor()).err().unwrap();
     assert!(error.to_string().contains("its extended key usage does not include serverAuth"), "{error}");
@@ -285,7 +285,7 @@ fn a_guess_at_the_file_cannot_be_confirmed() {
     let host = Host::start();
     let mut digests = Vec::new();
     for _ in 0..2 {
-        let mut upload = sent(&host.address().to_string(), Dialect::of(Variant::Cp2), b"the guess");
+        let mut upload = sent(host.address(), Dialect::of(Variant::Cp2), b"the guess");
         let Confirmation::Receipt(receipt) = upload.receipts(1..=1, None).unwrap() else {
             panic!("no receipt")
         };

@@ -9,6 +9,8 @@ mod forged;
 mod program;
 mod saved;
 
+use std::net::SocketAddr;
+
 use common::{Client, Files, Host, IDENTITY, PATIENCE, Peer, ca, contents, listen, message, noise};
 use program::{Home, events};
 use upseal::event::{Dialect, FaultKind, State, Variant};
@@ -20,8 +22,8 @@ fn anchor() -> Anchor {
 }
 
 /// Uploads one file over a new connection, and leaves the connection open.
-fn sent(address: &str, dialect: Dialect, content: &[u8]) -> Upload {
-    let tcp = Tcp::connect(address, PATIENCE, &Interrupter::default()).unwrap();
+fn sent(address: SocketAddr, dialect: Dialect, content: &[u8]) -> Upload {
+    let tcp = Tcp::connect(&address.into(), PATIENCE, &Interrupter::default()).unwrap();
     let start = Start::new(Connection::new(Box::new(tcp), PATIENCE), dialect);
     let mut upload = start.proven_by(&anchor()).unwrap();
     upload.file("a.bin", Content::Reader(&mut &*content), content.len() as u64, &Meter::default()).unwrap();
@@ -33,7 +35,7 @@ fn a_receipt_says_what_is_on_the_disk() {
     let host = Host::start();
     let content = noise(1000, 1);
     for variant in Variant::ALL {
-        let mut upload = sent(&host.address().to_string(), Dialect::of(variant), &content);
+        let mut upload = sent(host.address(), Dialect::of(variant), &content);
         let Confirmation::Receipt(receipt) = upload.receipts(1..=1, Some(&anchor())).unwrap() else {
             panic!("{variant}: no receipt")
         };
@@ -62,7 +64,7 @@ fn a_receipt_says_what_is_on_the_disk() {
 #[test]
 fn what_is_not_there_is_missing_and_a_race_is_policy() {
     let host = Host::start();
-    let mut upload = sent(&host.address().to_string(), Dialect::of(Variant::Cp2), b"hello");
+    let mut upload = sent(host.address(), Dialect::of(Variant::Cp2), b"hello");
     let meter = Meter::default();
     upload.file("race-cp2-a.bin", Content::Reader(&mut &b"fast"[..]), 4, &meter).unwrap();
     let Confirmation::Receipt(receipt) = upload.receipts(1..=4, None).unwrap() else { panic!("no receipt") };

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::crypto::challenge;
 use crate::crypto::receipt::{Certificates, Receipt, Request, Salt, Statement};
 use crate::digest::Digest;
+use crate::event::ServerAddress;
 use crate::net::handshake::AnswerDecoder;
 use crate::trust::receipts::Signers;
 use crate::trust::{Anchor, TrustError};
@@ -40,8 +41,8 @@ pub enum ReceiptError {
          confirmed"
     )]
     ReceiptKeyChanged {
-        /// Address of the server, escaped.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// Fingerprint of the known receipt key.
         known: Digest,
         /// Fingerprint of the key that signed.
@@ -53,8 +54,8 @@ pub enum ReceiptError {
          can be forged"
     )]
     ReceiptKeyDropped {
-        /// Address of the server, escaped.
-        address: String,
+        /// Address of the server.
+        address: ServerAddress,
         /// Fingerprint of the known receipt key.
         known: Digest,
     },

@@ -180,7 +180,7 @@ fn transfer(variant: Variant, size: u64, slow: Slow, digest: FileDigest, clock: 
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
-    let address = server.address().to_string();
+    let address = server.address().into();
     let tcp = Tcp::connect(&address, Duration::from_secs(10), &Interrupter::default()).unwrap();
     let mut upload = Start::new(Connection::new(Box::new(tcp), SEND_PATIENCE), Dialect::of(variant))
         .proven_by(anchor)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::IpAddr;
 
 use super::pace::Repeated;
 use crate::event::{Fault, Lane, RaceOrder, Subject, Target};
@@ -85,11 +86,9 @@ pub(crate) fn shows(lane: &Lane) -> bool {
 /// Returns whether a server is on another machine, judged by its address.
 fn is_elsewhere(target: &Target) -> bool {
     let Target::Server { address, .. } = target else { return false };
-    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<std::net::IpAddr>() {
-        Ok(address) => !address.is_loopback(),
-        Err(_) => !host.eq_ignore_ascii_case("localhost"),
+    match address.host().parse::<IpAddr>() {
+        Ok(ip) => !ip.is_loopback(),
+        Err(_) => !address.host().eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -122,7 +121,7 @@ mod tests {
     fn unencrypted_lanes_to_another_machine_send_generated_bytes() {
         let file = Subject::File { path: "a".into(), limit: None };
         let lane = |variant, target| Lane::new(target, Dialect::of(variant));
-        let to = |address: &str| Target::server(address, None);
+        let to = |address: &str| Target::server(address.parse().unwrap(), None);
         let order = RaceOrder::new(file, Vec::new());
         for (target, elsewhere) in [
             (Target::Embedded, false),

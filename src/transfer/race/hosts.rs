@@ -91,7 +91,7 @@ impl Hosts {
         let anchor = Anchor::from_pem(ca.as_bytes())?;
         anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = listener.local_addr()?.to_string();
+        let address = listener.local_addr()?.into();
         let service = Service {
             policy: Policy::default(),
             identity: Some(Arc::new(identity)),

@@ -29,9 +29,10 @@ impl Scene {
         let history = History::open(&folder.path().join("history.db")).unwrap();
         let known = KnownServers::at(Some(folder.path().join("known")));
         let scene = Self { folder, history, server: authority::throwaway().unwrap().0, known };
-        let (address, ca, key) = ("lab:1", Digest([9; 32]), scene.server.server_key().fingerprint());
+        let address = "lab:1".parse().unwrap();
+        let (ca, key) = (Digest([9; 32]), scene.server.server_key().fingerprint());
         let offered = Offered { key, bits: None };
-        scene.known.accept(address, Some(ca), Some(offered), AT_MS / 1000).unwrap();
+        scene.known.accept(&address, Some(ca), Some(offered), AT_MS / 1000).unwrap();
         let signer = SignedBy::ReceiptKey(scene.receipt_key());
         scene.known.meet_receipts(&ReceiptMeeting { address, ca, key, signer }).unwrap();
         scene

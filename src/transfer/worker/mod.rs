@@ -21,10 +21,9 @@ use super::queue::{Queue, Route};
 use super::receipt_files::Keep;
 use super::source::Source;
 use crate::digest::Digest;
-use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, State, Target, Track};
+use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, ServerAddress, State, Target, Track};
 use crate::messages::escape;
 use crate::trust::Anchor;
-use crate::trust::known;
 
 /// Sends what waits on one route, over one connection, until nothing more waits there.
 pub(super) struct Worker {
@@ -163,7 +162,7 @@ impl Worker {
         let jobs: Vec<Job> = failed.iter().filter_map(|id| self.queue.lock().job(*id)).collect();
         if let Some(address) = recorded_address(&route.target) {
             let state = State::Failed(fault.clone());
-            self.history_writer.record_unsent(&address, &jobs, &state, &*self.dialer.observer);
+            self.history_writer.record_unsent(address, &jobs, &state, &*self.dialer.observer);
         }
         for id in failed {
             self.set_state(id, State::Failed(fault.clone()));
@@ -229,10 +228,10 @@ impl Worker {
 
 /// Returns the address under which the history records uploads to this target; `None`: the embedded server, which
 /// records them itself.
-fn recorded_address(target: &Target) -> Option<String> {
+fn recorded_address(target: &Target) -> Option<&ServerAddress> {
     match target {
         Target::Embedded => None,
-        Target::Server { address, .. } => Some(known::normal(address).unwrap_or_else(|| address.clone())),
+        Target::Server { address, .. } => Some(address),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Worker;
 use crate::crypto::receipt::Receipt;
 use crate::digest::Digest;
-use crate::event::{Fault, FaultKind, Job, JobId, State, Track};
+use crate::event::{Fault, FaultKind, Job, JobId, ServerAddress, State, Track};
 use crate::history::PendingReceipts;
 use crate::meter::Meter;
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
@@ -18,8 +18,8 @@ use crate::transfer::queue::Route;
 /// Where a connection leads.
 pub(super) struct Connection<'a> {
     pub(super) route: &'a Route,
-    /// The server's address as the history records it; `None`: the embedded server, which records its files itself.
-    pub(super) address: Option<String>,
+    /// The server's address; `None`: the embedded server, which records its files itself.
+    pub(super) address: Option<&'a ServerAddress>,
     /// SPKI SHA-256 of the key that proved itself.
     pub(super) key: Option<Digest>,
 }
@@ -33,7 +33,7 @@ impl Connection<'_> {
         receipt: Option<&'a Path>,
     ) -> Ended<'a> {
         Ended {
-            address: self.address.as_deref(),
+            address: self.address,
             key: self.key,
             variant: self.route.dialect.variant,
             name: &attempt.name,

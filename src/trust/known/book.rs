@@ -15,9 +15,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{KnownError, normal};
+use super::KnownError;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
+use crate::event::ServerAddress;
 use crate::messages::escape;
 
 /// First lines of a new file.
@@ -68,8 +69,8 @@ impl fmt::Display for SignedBy {
 /// A known server: an address under a CA, and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Address in its [normal] form.
-    pub address: String,
+    /// Address in its [normal](ServerAddress::normal) form.
+    pub address: ServerAddress,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// SPKI SHA-256 of the server's key.
@@ -93,7 +94,7 @@ pub struct Entry {
 impl Entry {
     /// Creates an entry without its optional values.
     #[must_use]
-    pub const fn new(address: String, ca: Digest, key: Digest) -> Self {
+    pub const fn new(address: ServerAddress, ca: Digest, key: Digest) -> Self {
         Self {
             address,
             ca,
@@ -111,7 +112,9 @@ impl Entry {
     fn parse(line: &str) -> Result<Self, String> {
         let mut words = line.split_ascii_whitespace();
         let address = words.next().unwrap_or_default();
-        let address = normal(address).ok_or_else(|| format!("{} is not host:port", shown(address)))?;
+        let address = ServerAddress::with_port(address)
+            .map_err(|_| format!("{} is not host:port", shown(address)))?
+            .normal();
         let (mut ca, mut key, mut bits, mut first) = (None, None, None, None);
         let (mut offered, mut offered_bits, mut others) = (None, None, Vec::new());
         let (mut receipts, mut receipt_key, mut offered_receipts) = (false, None, None);
@@ -254,12 +257,12 @@ impl Book {
 
     /// Returns the server at an address in normal form, under a CA.
     #[must_use]
-    pub(super) fn find(&self, address: &str, ca: Digest) -> Option<&Entry> {
-        self.entries().find(|entry| entry.address == address && entry.ca == ca)
+    pub(super) fn find(&self, address: &ServerAddress, ca: Digest) -> Option<&Entry> {
+        self.entries().find(|entry| entry.address == *address && entry.ca == ca)
     }
 
-    pub(super) fn find_mut(&mut self, address: &str, ca: Digest) -> Option<&mut Entry> {
-        self.by(|entry| entry.address == address && entry.ca == ca)
+    pub(super) fn find_mut(&mut self, address: &ServerAddress, ca: Digest) -> Option<&mut Entry> {
+        self.by(|entry| entry.address == *address && entry.ca == ca)
     }
 
     fn by(&mut self, wanted: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
@@ -272,26 +275,25 @@ impl Book {
     /// returns the only one that has offered another key or another receipt key.
     pub(super) fn choose(
         &mut self,
-        address: &str,
+        address: &ServerAddress,
         ca: Option<Digest>,
         offering: bool,
     ) -> Result<&mut Entry, KnownError> {
         let here: Vec<&Entry> = self
             .entries()
-            .filter(|entry| entry.address == address && ca.is_none_or(|ca| entry.ca == ca))
+            .filter(|entry| entry.address == *address && ca.is_none_or(|ca| entry.ca == ca))
             .collect();
         let is_offering = |entry: &&&Entry| entry.offered.is_some() || entry.offered_receipts.is_some();
         let offers: Vec<&&Entry> = here.iter().filter(is_offering).collect();
         let ca = match (&here[..], &offers[..]) {
-            ([], _) => return Err(KnownError::NotKnown { address: address.to_owned(), ca }),
+            ([], _) => return Err(KnownError::NotKnown { address: address.clone(), ca }),
             ([only], _) => only.ca,
             (_, [only]) if offering => only.ca,
             _ => {
-                return Err(KnownError::Ambiguous { address: address.to_owned(), count: here.len() });
+                return Err(KnownError::Ambiguous { address: address.clone(), count: here.len() });
             }
         };
-        self.find_mut(address, ca)
-            .ok_or_else(|| KnownError::NotKnown { address: address.to_owned(), ca: None })
+        self.find_mut(address, ca).ok_or_else(|| KnownError::NotKnown { address: address.clone(), ca: None })
     }
 
     /// Appends a server.

@@ -17,7 +17,6 @@
 //! A process that changes it holds the lock of a file beside it, from reading to renaming. Its path comes from the
 //! caller, so that no test reads the developer's own file.
 
-mod address;
 mod book;
 mod receipts;
 
@@ -27,12 +26,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub(crate) use self::address::normal;
 use self::book::Book;
 pub use self::book::Offered;
 pub(crate) use self::book::{Entry, SignedBy};
 pub(crate) use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
+use crate::event::ServerAddress;
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 
 /// Why the known servers cannot be read or changed. Each message is one line and contains its cause.
@@ -67,17 +66,11 @@ pub enum KnownError {
         /// What is wrong with it, escaped.
         why: String,
     },
-    /// The address is not `host:port`.
-    #[error("invalid address {address:?}: expected host:port or [IPv6]:port")]
-    NotAnAddress {
-        /// The address.
-        address: String,
-    },
     /// The server is not known.
     #[error("{address} is not a known server{}", under(*ca))]
     NotKnown {
         /// Address of the server.
-        address: String,
+        address: ServerAddress,
         /// SPKI SHA-256 of the CA, if one was given.
         ca: Option<Digest>,
     },
@@ -85,7 +78,7 @@ pub enum KnownError {
     #[error("{address} is known under {count} CAs; choose one with --ca")]
     Ambiguous {
         /// Address of the server.
-        address: String,
+        address: ServerAddress,
         /// Number of CAs.
         count: usize,
     },
@@ -93,7 +86,7 @@ pub enum KnownError {
     #[error("{address} has not offered another key than the known one, sha256:{key}")]
     NothingOffered {
         /// Address of the server.
-        address: String,
+        address: ServerAddress,
         /// The known key.
         key: Digest,
     },
@@ -105,9 +98,9 @@ fn under(ca: Option<Digest>) -> String {
 
 /// A server whose proof was verified, before anything is sent to it.
 #[derive(Debug, Clone)]
-pub struct Meeting<'a> {
-    /// Address, as the user gave it.
-    pub address: &'a str,
+pub struct Meeting {
+    /// Address of the server.
+    pub address: ServerAddress,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// SPKI SHA-256 of the key that answered.
@@ -187,11 +180,10 @@ impl KnownServers {
 
     /// Returns the size in bits of the key known at this address under this CA, so that the hello can have the length
     /// of the signature. A damaged file is thus reported before anything is sent.
-    pub fn bits(&self, address: &str, ca: Digest) -> Result<Option<usize>, KnownError> {
+    pub fn bits(&self, address: &ServerAddress, ca: Digest) -> Result<Option<usize>, KnownError> {
         let Some(path) = &self.path else { return Ok(None) };
         let book = Book::read(path)?;
-        let address = normal(address);
-        Ok(address.and_then(|address| book.find(&address, ca)?.bits))
+        Ok(book.find(&address.normal(), ca).and_then(|entry| entry.bits))
     }
 
     /// Compares a server with what is known of it, and remembers what is new.
@@ -199,8 +191,8 @@ impl KnownServers {
     /// # Errors
     /// The file cannot be read or is damaged; then nothing must be sent. If it cannot be written, that is reported in
     /// [`Met::unsaved`].
-    pub fn meet(&self, meeting: &Meeting<'_>) -> Result<Met, KnownError> {
-        let address = known_address(meeting.address)?;
+    pub fn meet(&self, meeting: &Meeting) -> Result<Met, KnownError> {
+        let address = meeting.address.normal();
         let Some(path) = &self.path else {
             let mut book = Book::default();
             return Ok(Met {
@@ -229,12 +221,12 @@ impl KnownServers {
     /// CA and a key, also accepts a server that is not known yet.
     pub fn accept(
         &self,
-        address: &str,
+        address: &ServerAddress,
         ca: Option<Digest>,
         key: Option<Offered>,
         now: i64,
     ) -> Result<Entry, KnownError> {
-        let address = known_address(address)?;
+        let address = address.normal();
         self.change(|book| {
             let entry = match (book.choose(&address, ca, key.is_none()), ca, key) {
                 (Err(KnownError::NotKnown { .. }), Some(ca), Some(_)) => {
@@ -271,8 +263,8 @@ impl KnownServers {
     }
 
     /// Removes a server.
-    pub fn remove(&self, address: &str, ca: Option<Digest>) -> Result<Entry, KnownError> {
-        let address = known_address(address)?;
+    pub fn remove(&self, address: &ServerAddress, ca: Option<Digest>) -> Result<Entry, KnownError> {
+        let address = address.normal();
         self.change(|book| {
             let entry = book.choose(&address, ca, false)?.clone();
             book.remove(&entry);
@@ -294,16 +286,12 @@ impl KnownServers {
     }
 }
 
-fn known_address(address: &str) -> Result<String, KnownError> {
-    normal(address).ok_or_else(|| KnownError::NotAnAddress { address: address.to_owned() })
-}
-
 /// Compares a server with the book. Returns the result, and whether the book was changed.
-fn decide(book: &mut Book, address: &str, meeting: &Meeting<'_>) -> (Encounter, bool) {
-    let other_ca = book.entries().any(|entry| entry.address == address);
+fn decide(book: &mut Book, address: &ServerAddress, meeting: &Meeting) -> (Encounter, bool) {
+    let other_ca = book.entries().any(|entry| entry.address == *address);
     let offered = Offered { key: meeting.key, bits: Some(meeting.bits) };
     let Some(entry) = book.find_mut(address, meeting.ca) else {
-        let mut entry = Entry::new(address.to_owned(), meeting.ca, meeting.key);
+        let mut entry = Entry::new(address.clone(), meeting.ca, meeting.key);
         (entry.bits, entry.first) = (Some(meeting.bits), Some(date(meeting.now)));
         entry.receipts = meeting.receipts == Some(true);
         book.add(entry);

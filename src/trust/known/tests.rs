@@ -12,7 +12,12 @@ const HERE: &str = "127.0.0.1:4321";
 /// 2026-11-22T13:26:20Z
 const NOW: i64 = 1_795_353_980;
 
-fn meeting(address: &str, ca: Digest, key: Digest) -> Meeting<'_> {
+fn here() -> ServerAddress {
+    HERE.parse().unwrap()
+}
+
+fn meeting(address: &str, ca: Digest, key: Digest) -> Meeting {
+    let address = address.parse().unwrap();
     Meeting { address, ca, key, bits: 1024, pinned: false, receipts: None, now: NOW }
 }
 
@@ -43,7 +48,7 @@ impl Scratch {
     }
 
     /// Meets a server, and checks that everything was saved.
-    fn meet(&self, meeting: &Meeting<'_>) -> Encounter {
+    fn meet(&self, meeting: &Meeting) -> Encounter {
         let met = self.known.meet(meeting).unwrap();
         assert!(met.unsaved.is_none(), "{:?}", met.unsaved);
         met.encounter
@@ -59,7 +64,7 @@ fn first_seen_then_known_then_changed_until_it_is_accepted() {
     let scratch = Scratch::new();
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::First { other_ca: false });
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
-    assert_eq!(scratch.known.bits(HERE, CA).unwrap(), Some(1024));
+    assert_eq!(scratch.known.bits(&here(), CA).unwrap(), Some(1024));
     for _ in 0..2 {
         let changed = Encounter::Changed { known: OLD, since: Some(since()) };
         let stranger = Meeting { bits: 2048, ..meeting(HERE, CA, NEW) };
@@ -68,7 +73,7 @@ fn first_seen_then_known_then_changed_until_it_is_accepted() {
     let offered = Offered { key: NEW, bits: Some(2048) };
     assert_eq!(scratch.known.list().unwrap()[0].offered, Some(offered));
 
-    let accepted = scratch.known.accept(HERE, None, None, NOW + 60).unwrap();
+    let accepted = scratch.known.accept(&here(), None, None, NOW + 60).unwrap();
     assert_eq!((accepted.key, accepted.bits, accepted.offered), (NEW, Some(2048), None));
     assert_eq!(accepted.first.as_deref(), Some("2026-11-22T13:27:20Z"));
     assert_eq!(scratch.meet(&meeting(HERE, CA, NEW)), Encounter::Known { since: accepted.first });
@@ -96,7 +101,7 @@ fn meeting_the_known_key_clears_the_offered_one() {
     scratch.meet(&meeting(HERE, CA, OLD));
     scratch.meet(&meeting(HERE, CA, NEW));
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
-    let error = scratch.known.accept(HERE, None, None, NOW).unwrap_err();
+    let error = scratch.known.accept(&here(), None, None, NOW).unwrap_err();
     assert!(matches!(error, KnownError::NothingOffered { key: OLD, .. }), "{error}");
 }
 
@@ -123,30 +128,55 @@ fn another_ca_or_address_is_another_server() {
     assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Known { since: Some(since()) });
 
     // The CA must be given, unless only one server has something to accept.
-    let error = scratch.known.remove(HERE, None).unwrap_err();
+    let error = scratch.known.remove(&here(), None).unwrap_err();
     assert!(matches!(error, KnownError::Ambiguous { count: 2, .. }), "{error}");
     let given = Offered { key: NEW, bits: None };
     assert!(matches!(
-        scratch.known.accept(HERE, None, Some(given), NOW),
+        scratch.known.accept(&here(), None, Some(given), NOW),
         Err(KnownError::Ambiguous { count: 2, .. })
     ));
     scratch.meet(&meeting(HERE, OTHER_CA, OLD));
-    let accepted = scratch.known.accept(HERE, None, None, NOW).unwrap();
+    let accepted = scratch.known.accept(&here(), None, None, NOW).unwrap();
     assert_eq!((accepted.ca, accepted.key), (OTHER_CA, OLD));
-    assert_eq!(scratch.known.remove(HERE, Some(CA)).unwrap().key, OLD);
+    assert_eq!(scratch.known.remove(&here(), Some(CA)).unwrap().key, OLD);
     assert_eq!(scratch.known.list().unwrap().len(), 2);
-    assert!(matches!(scratch.known.remove(HERE, Some(CA)), Err(KnownError::NotKnown { .. })));
+    assert!(matches!(scratch.known.remove(&here(), Some(CA)), Err(KnownError::NotKnown { .. })));
 }
 
 #[test]
 fn a_server_that_was_never_met_is_accepted_by_key_and_ca() {
     let scratch = Scratch::new();
     let key = Offered { key: NEW, bits: Some(2048) };
-    assert!(matches!(scratch.known.accept(HERE, None, Some(key), NOW), Err(KnownError::NotKnown { .. })));
-    assert!(matches!(scratch.known.accept(HERE, Some(CA), None, NOW), Err(KnownError::NotKnown { .. })));
-    let entry = scratch.known.accept(HERE, Some(CA), Some(key), NOW).unwrap();
+    assert!(matches!(scratch.known.accept(&here(), None, Some(key), NOW), Err(KnownError::NotKnown { .. })));
+    assert!(matches!(scratch.known.accept(&here(), Some(CA), None, NOW), Err(KnownError::NotKnown { .. })));
+    let entry = scratch.known.accept(&here(), Some(CA), Some(key), NOW).unwrap();
     assert_eq!((entry.key, entry.bits, entry.first), (NEW, Some(2048), Some(since())));
     assert!(matches!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::Changed { .. }));
+}
+
+/// The first address of each row stands in the file, as earlier versions wrote it or as a user did.
+#[test]
+fn a_file_of_an_earlier_version_matches_every_spelling_and_stays_as_it_is() {
+    for addresses in [
+        &["example.org:4321", "example.org", "Example.ORG.:04321", "example.org."][..],
+        &["Example.ORG.:04321", "example.org", "EXAMPLE.org:4321"],
+        &["ärger.example:1", "ÄRGER.example:1", "ärger.example.:1"],
+        &["127.0.0.1:80", "127.0.0.1:080", "127.0.0.1.:80"],
+        &["[::1]:80", "::1:80", "[0:0:0:0:0:0:0:1]:80", "[::0001]:080"],
+        &["::1:80", "[::1]:80"],
+        &["[2001:db8::7]:4321", "2001:DB8:0:0:0:0:0:7", "[2001:DB8::7]"],
+        &["[fe80::1%eth0]:80", "[FE80:0::1%eth0]:80"],
+    ] {
+        let scratch = Scratch::new();
+        let file = format!("{} ca=sha256:{CA} key=sha256:{OLD} bits=1024 first={}\n", addresses[0], since());
+        scratch.write(&file);
+        for address in addresses {
+            let known = Encounter::Known { since: Some(since()) };
+            assert_eq!(scratch.meet(&meeting(address, CA, OLD)), known, "{address}");
+            assert_eq!(scratch.known.bits(&address.parse().unwrap(), CA).unwrap(), Some(1024), "{address}");
+            assert_eq!(scratch.text(), file, "{address}");
+        }
+    }
 }
 
 #[test]
@@ -161,7 +191,7 @@ fn comments_blank_lines_other_lines_and_unknown_words_are_kept() {
         "{HERE} ca=sha256:{CA} key=sha256:{OLD} offered=sha256:{NEW} offered-bits=1024 receipts=1 note=a=b"
     );
     assert_eq!(scratch.text(), format!("# mine\n\n{entry}\n{other}\n  # last\n"));
-    scratch.known.accept(HERE, None, None, NOW).unwrap();
+    scratch.known.accept(&here(), None, None, NOW).unwrap();
     assert!(scratch.text().contains(&format!("key=sha256:{NEW} bits=1024 first=")), "{}", scratch.text());
     assert!(scratch.text().contains("receipts=1 note=a=b\n"));
 }
@@ -188,10 +218,10 @@ fn a_damaged_line_stops_everything_and_is_named() {
         let before = scratch.text();
         for error in [
             scratch.known.meet(&meeting("elsewhere:1", CA, OLD)).unwrap_err(),
-            scratch.known.bits(HERE, CA).unwrap_err(),
+            scratch.known.bits(&here(), CA).unwrap_err(),
             scratch.known.list().unwrap_err(),
-            scratch.known.accept(HERE, None, None, NOW).unwrap_err(),
-            scratch.known.remove(HERE, None).unwrap_err(),
+            scratch.known.accept(&here(), None, None, NOW).unwrap_err(),
+            scratch.known.remove(&here(), None).unwrap_err(),
         ] {
             assert!(matches!(error, KnownError::Damaged { line: 3, .. }), "{bad}: {error}");
             let words = error.to_string();
@@ -256,7 +286,7 @@ fn receipts_once_given_may_not_go_missing() {
     let pinned = Meeting { pinned: true, receipts: Some(false), ..meeting(HERE, CA, OLD) };
     assert!(matches!(known.meet(&pinned).unwrap().encounter, Encounter::Withheld { .. }));
     // The same holds if its key changed.
-    known.accept(HERE, Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
+    known.accept(&here(), Some(CA), Some(Offered { key: NEW, bits: None }), NOW).unwrap();
     assert!(matches!(met(Some(false), NEW), Encounter::Withheld { .. }));
 }
 

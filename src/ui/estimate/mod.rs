@@ -10,7 +10,6 @@ use std::time::Duration;
 use self::model::Model;
 pub(super) use self::model::{Load, Price};
 use crate::event::{Calibration, Dialect, Learned, Target, Took, Variant};
-use crate::trust::known;
 
 /// Modulus bytes of an RSA-1024 key, assumed until a server has shown its own.
 pub(super) const USUAL_KEY: u64 = 128;
@@ -107,9 +106,8 @@ impl Rates {
             took.extend(route.running.iter().chain(&route.took).copied());
         }
         // The built-in server's address differs from run to run.
-        if let Target::Server { address, .. } = target
-            && let Some(address) = known::normal(address)
-        {
+        if let Target::Server { address, .. } = target {
+            let address = address.normal().to_string();
             let is_it = |of: &&Learned| of.address == address && of.variant == variant;
             took.extend(self.learned.iter().filter(is_it).flat_map(|of| of.files.iter().copied()));
         }
@@ -187,7 +185,7 @@ mod tests {
     #[test]
     fn one_upload_of_17_bytes_gives_no_absurd_estimate() {
         let mut rates = calibrated();
-        let away = Target::server("lab:4321", None);
+        let away = Target::server("lab:4321".parse().unwrap(), None);
         let oaep = Dialect::of(Variant::Cp1);
         rates.learn(&away, Variant::Cp1, Took { bytes: 17, seconds: 0.015, pace: None });
         let price = rates.price(&away, oaep, Load::one(100 << 20), 128);
@@ -198,7 +196,7 @@ mod tests {
     #[test]
     fn an_upload_that_runs_is_counted_once() {
         let mut rates = Rates::default();
-        let away = Target::server("lab:4321", None);
+        let away = Target::server("lab:4321".parse().unwrap(), None);
         rates.under_way(&away, Variant::Cp2, took(10 << 20, 10.0));
         rates.under_way(&away, Variant::Cp2, took(20 << 20, 20.0));
         rates.learn(&away, Variant::Cp2, took(30 << 20, 3.0));
@@ -222,7 +220,7 @@ mod tests {
     #[test]
     fn before_the_first_transfer_this_computer_s_speed_is_the_bound() {
         let rates = calibrated();
-        let away = Target::server("lab:4321", None);
+        let away = Target::server("lab:4321".parse().unwrap(), None);
         let price = |target: &Target, dialect, key| rates.price(target, dialect, Load::one(12_000_000), key);
         let at_least = |ms| Some(Price::AtLeast(Duration::from_millis(ms)));
         let oaep = Dialect::of(Variant::Cp1);
@@ -250,11 +248,11 @@ mod tests {
     fn this_run_outweighs_the_history_and_the_history_outweighs_the_calibration() {
         let mut rates = calibrated();
         let cp2 = Dialect::of(Variant::Cp2);
-        let away = Target::server("LAB:4321", None);
+        let away = Target::server("LAB:4321".parse().unwrap(), None);
         let files = vec![took(4_000_000, 4.0)];
         rates.recall(vec![Learned { address: "lab:4321".to_owned(), variant: Variant::Cp2, files }]);
         let price = |rates: &Rates, to: &str, bytes| {
-            rates.price(&Target::server(to, None), cp2, Load::one(bytes), 128)
+            rates.price(&Target::server(to.parse().unwrap(), None), cp2, Load::one(bytes), 128)
         };
         let about = |price: Option<Price>, seconds: f64| {
             let Some(Price::About(time)) = price else { panic!("{price:?}") };

@@ -36,7 +36,7 @@ impl Alarm {
 
     /// Returns whether the warning explains why uploads to this target fail.
     pub(in crate::ui) fn tells_of(&self, target: &Target) -> bool {
-        matches!(target, Target::Server { address, .. } if fit::escaped(address) == self.change.address)
+        matches!(target, Target::Server { address, .. } if *address == self.change.address)
     }
 
     /// Updates the warning about the same server. Another key restarts the pause, so that only a key that was read

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use strum::VariantArray as _;
 
-use crate::event::{Dialect, Expected, Padding, Target};
+use crate::event::{Dialect, Expected, Padding, ServerAddress, Target};
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::link::Peer;
@@ -17,9 +17,6 @@ use crate::ui::listing::expand;
 use crate::ui::text;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::{Pane, rows};
-
-/// Port of a server whose address has none.
-const PORT: u16 = 4321;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -48,7 +45,7 @@ impl Draft {
     fn new(peer: Option<&str>, target: &Target, dialect: Dialect, ca: Option<&Path>) -> Self {
         let (address, own) = match target {
             Target::Embedded => (Input::default(), None),
-            Target::Server { address, ca, .. } => (Input::with(address), ca.as_deref()),
+            Target::Server { address, ca, .. } => (Input::with(&address.to_string()), ca.as_deref()),
         };
         let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
         Self { peer: peer.map(str::to_owned), target: target.clone(), address, ca, dialect }
@@ -204,7 +201,7 @@ impl Connect {
         if typed.trim().is_empty() {
             return Some((Target::Embedded, draft.dialect));
         }
-        let Some(typed) = address(&typed) else {
+        let Ok(typed) = typed.parse::<ServerAddress>() else {
             self.complaint = Some(text::BAD_ADDRESS);
             self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
             return None;
@@ -214,39 +211,11 @@ impl Connect {
         let mut target = draft.target.clone();
         match &mut target {
             // The same server: what is known of it is kept.
-            Target::Server { address: known, ca, .. } if address(known).as_ref() == Some(&typed) => {
-                *known = typed;
-                *ca = path;
-            }
+            Target::Server { address, ca, .. } if *address == typed => *ca = path,
             _ => target = Target::Server { address: typed, ca: path, expected: Expected::default() },
         }
         Some((target, draft.dialect))
     }
-}
-
-/// Returns the address with a port; accepts `host`, `host:port`, `[v6]:port` and a bare v6 address.
-fn address(typed: &str) -> Option<String> {
-    let typed = typed.trim();
-    if typed.contains(|c: char| c.is_whitespace() || c == '/') {
-        return None;
-    }
-    if typed.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Some(format!("[{typed}]:{PORT}"));
-    }
-    let (host, port) = match typed.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && !port.contains(']') => (host, Some(port)),
-        Some(("", _)) => return None,
-        _ => (typed, None),
-    };
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    if bracketed.map_or(host.contains([':', '[', ']']), |host| host.parse::<std::net::Ipv6Addr>().is_err()) {
-        return None;
-    }
-    let port = match port {
-        None => PORT,
-        Some(port) => port.parse().ok().filter(|port| *port != 0)?,
-    };
-    Some(format!("{host}:{port}"))
 }
 
 impl Widget for Pane<'_, Connect> {
@@ -336,24 +305,26 @@ mod tests {
 
     use super::*;
     use crate::event::Variant;
+    use crate::event::address::tests::{FORMS, REFUSED};
 
     #[test]
-    fn an_address_always_has_a_port_afterwards() {
-        for (typed, meant) in [
-            ("example.org", Some("example.org:4321")),
-            (" 10.0.0.7:99 ", Some("10.0.0.7:99")),
-            ("::1", Some("[::1]:4321")),
-            ("[::1]:5000", Some("[::1]:5000")),
-            ("[::1]", Some("[::1]:4321")),
-            ("host:0", None),
-            ("host:99999", None),
-            ("host:", None),
-            (":4321", None),
-            ("a b", None),
-            ("http://host", None),
-            ("[nonsense]:1", None),
-        ] {
-            assert_eq!(address(typed).as_deref(), meant, "{typed}");
+    fn every_form_of_an_address_is_accepted_and_what_is_none_is_refused() {
+        let typed = |text: &str| {
+            let mut dialog = Connect::new(None, &Target::Embedded, Dialect::of(Variant::Plain), None, &[]);
+            dialog.input().unwrap().paste(text);
+            (dialog.accept(None).map(|(target, _)| target), dialog.complaint)
+        };
+        let more = [("::1", "[::1]:4321"), (" 10.0.0.7:99 ", "10.0.0.7:99"), ("[::1]:5000", "[::1]:5000")];
+        for (text, meant) in FORMS.into_iter().chain(more) {
+            let target = Target::server(meant.parse().unwrap(), None);
+            assert_eq!(typed(text), (Some(target), None), "{text:?}");
+        }
+        let more = ["host:99999", "[nonsense]:1", ":4321"];
+        // The field drops control characters when they are pasted, and an empty field is the built-in server.
+        let refused =
+            REFUSED.into_iter().filter(|text| !text.trim().is_empty() && !text.contains(char::is_control));
+        for text in refused.chain(more) {
+            assert_eq!(typed(text), (None, Some(text::BAD_ADDRESS)), "{text:?}");
         }
     }
 
@@ -365,7 +336,7 @@ mod tests {
     }
 
     fn server(ca: Option<&str>) -> Connect {
-        let target = Target::server("127.0.0.1:4321", ca.map(PathBuf::from));
+        let target = Target::server("127.0.0.1:4321".parse().unwrap(), ca.map(PathBuf::from));
         Connect::new(None, &target, Dialect::of(Variant::Cp2), None, &[])
     }
 

@@ -67,7 +67,7 @@ fn the_key_a_is_ignored_for_a_second_and_accepts_only_the_shown_key() {
     assert_eq!(stage.keys("A"), [order()]);
     assert_eq!(stage.app.place(), Place::Browser);
 
-    stage.event(Event::ServerAccepted { address: ELSEWHERE.into(), key: change().offered });
+    stage.event(Event::ServerAccepted { address: ELSEWHERE.parse().unwrap(), key: change().offered });
     assert!(stage.shows("The new key of files.example.org:4321 is accepted."));
     assert!(stage.shows("In the queue, t retries a failed upload"));
     assert!(!stage.shows("ANOTHER KEY"));
@@ -92,7 +92,7 @@ fn a_failure_to_accept_is_reported() {
     let mut stage = stranger();
     stage.keys("Esc");
     let fault = fault("cannot change the known servers", "");
-    stage.event(Event::ServerNotAccepted { address: ELSEWHERE.into(), fault });
+    stage.event(Event::ServerNotAccepted { address: ELSEWHERE.parse().unwrap(), fault });
     assert!(stage.shows("cannot change the known servers"));
     assert!(stage.row("upseal [1").contains("ANOTHER KEY"));
 }

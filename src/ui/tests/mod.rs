@@ -33,8 +33,8 @@ use super::screen::Start;
 use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
     AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
-    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, SessionId,
-    Snapshot, Standing, State, Subject, Target, Track, Variant, Verdict,
+    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, ServerAddress,
+    SessionId, Snapshot, Standing, State, Subject, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -262,7 +262,7 @@ fn busy() -> Stage {
         stage.state(track, State::Proving);
         stage.event(Event::Proven {
             track,
-            address: "127.0.0.1:4321".into(),
+            address: ServerAddress::default(),
             proof: proof(),
             standing: Standing::Own,
         });
@@ -332,7 +332,7 @@ fn racing() -> Stage {
     stage.state(track, State::Proving);
     stage.event(Event::Proven {
         track,
-        address: "127.0.0.1:4321".into(),
+        address: ServerAddress::default(),
         proof: proof(),
         standing: Standing::Own,
     });
@@ -371,7 +371,7 @@ fn raced() -> Stage {
     stage.state(track, State::Sending);
     stage.event(Event::Proven {
         track,
-        address: "127.0.0.1:4321".into(),
+        address: ServerAddress::default(),
         proof: proof(),
         standing: Standing::Own,
     });
@@ -428,7 +428,7 @@ const ELSEWHERE: &str = "files.example.org:4321";
 
 fn change() -> KeyChange {
     KeyChange {
-        address: ELSEWHERE.into(),
+        address: ELSEWHERE.parse().unwrap(),
         ca: "ca".repeat(32),
         known: "0a1b2c3d4e5f6071".repeat(4),
         since: Some("2026-11-01T08:00:00Z".into()),
@@ -453,7 +453,7 @@ fn elsewhere() -> Stage {
 
 fn standing(stage: &mut Stage, standing: Standing) {
     let track = Track::Job(JobId(1));
-    stage.event(Event::Proven { track, address: ELSEWHERE.into(), proof: proof(), standing });
+    stage.event(Event::Proven { track, address: ELSEWHERE.parse().unwrap(), proof: proof(), standing });
 }
 
 /// Returns a screen with a changed key; everything that waited for the server has failed.

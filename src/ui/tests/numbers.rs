@@ -286,12 +286,12 @@ fn an_unreachable_server_is_shown_in_the_rows_that_wait_for_it() {
     let job = Job {
         id: JobId(7),
         path: "/home/me/notes.txt".into(),
-        target: Target::server("host:4321", None),
+        target: Target::server("host:4321".parse().unwrap(), None),
         dialect: Dialect::of(Variant::Plain),
         predicted_ms: None,
     };
     stage.event(Event::Queued { job, size: 812 });
-    stage.event(Event::Away { address: "host:4321".into(), waiting: 1 });
+    stage.event(Event::Away { address: "host:4321".parse().unwrap(), waiting: 1 });
     assert!(stage.row("notes.txt  queued").contains("812 B, waiting until host:4321 is back"));
     assert!(stage.shows("host:4321 stopped responding; 1 file waits for it"));
 }
@@ -307,7 +307,7 @@ fn the_card_shows_what_receipts_of_a_server_protect() {
     let job = Job {
         id: JobId(1),
         path: "/home/me/notes.txt".into(),
-        target: Target::server("host:4321", None),
+        target: Target::server("host:4321".parse().unwrap(), None),
         dialect: Dialect::of(Variant::Cp1),
         predicted_ms: None,
     };

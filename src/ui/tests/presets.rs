@@ -6,7 +6,7 @@ use super::*;
 
 /// Returns two presets of third-party servers.
 fn presets() -> Vec<Peer> {
-    let server = |address: &str, ca: &str| Target::server(address, Some(ca.into()));
+    let server = |address: &str, ca: &str| Target::server(address.parse().unwrap(), Some(ca.into()));
     let lab = Dialect { framing: Framing::D, padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
     let c_edition = Dialect {
         key_form: KeyForm::Raw,
@@ -60,7 +60,7 @@ fn a_preset_sets_one_lane_and_its_fields_can_be_changed() {
     let effects = stage.keys("r");
     let [Effect::Send(Command::Race(RaceOrder { lanes, .. }))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((&lanes[0].target, lanes[0].dialect), (&Target::Embedded, Dialect::of(Variant::Cp1)));
-    let there = Target::server("other:4321", Some("/ca.crt".into()));
+    let there = Target::server("other:4321".parse().unwrap(), Some("/ca.crt".into()));
     let dialect = Dialect { padding: Padding::Pkcs1v15, ..presets()[1].dialect };
     assert_eq!((&lanes[1].target, lanes[1].dialect), (&there, dialect));
 }
@@ -74,7 +74,9 @@ fn typed_text_survives_browsing_the_presets() {
     assert!(stage.row("host:port").contains("mine"));
     // An address without a port gets the protocol's port.
     let job = jobs(&stage.keys("Left Enter j j u")).remove(0);
-    assert!(matches!(job.target, Target::Server { address, .. } if address == "c.example.org:4321"));
+    assert!(
+        matches!(job.target, Target::Server { address, .. } if address.to_string() == "c.example.org:4321")
+    );
     // S-Tab from the first field goes to the last one; the error message moves the cursor back to the address.
     stage.keys("c S-Tab");
     assert!(stage.row("▸RSA padding").contains("OAEP"));

@@ -47,7 +47,7 @@ pub(in crate::ui) fn bill(bytes: u64, wire: u64, assumed: bool) -> String {
 pub(in crate::ui) fn place(target: &Target) -> String {
     match target {
         Target::Embedded => THIS_COMPUTER.to_owned(),
-        Target::Server { address, .. } => fit::escaped(address),
+        Target::Server { address, .. } => fit::escaped(&address.to_string()),
     }
 }
 

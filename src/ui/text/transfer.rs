@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use crate::event::{Fault, FaultKind, Job, Named, Snapshot, State, Target, Verdict};
+use crate::event::{Fault, FaultKind, Job, Named, ServerAddress, Snapshot, State, Target, Verdict};
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE};
 use crate::messages::{Message, capital, race, units};
 use crate::ui::fit;
@@ -35,7 +35,7 @@ pub(in crate::ui) fn waits_for_return(size: &str, destination: &str) -> String {
 }
 
 /// Says that a server stopped responding, and what the user can do.
-pub(in crate::ui) fn away(address: &str, waiting: usize) -> (String, String) {
+pub(in crate::ui) fn away(address: &ServerAddress, waiting: usize) -> (String, String) {
     let Message { what, .. } = upload::away(address, waiting);
     (
         fit::escaped(&what),
@@ -101,7 +101,7 @@ pub(in crate::ui) fn queue_title(delivered: usize, all: usize, failed: usize) ->
 pub(in crate::ui) fn destination(job: &Job) -> String {
     match &job.target {
         Target::Embedded => THIS_COMPUTER.to_owned(),
-        Target::Server { address, .. } => fit::escaped(address),
+        Target::Server { address, .. } => fit::escaped(&address.to_string()),
     }
 }
 

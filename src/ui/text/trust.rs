@@ -1,6 +1,6 @@
 //! Texts about who a server is.
 
-use crate::event::{KeyChange, Proof, Standing};
+use crate::event::{KeyChange, Proof, ServerAddress, Standing};
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Message, escape};
 use crate::ui::fit;
@@ -53,14 +53,14 @@ pub(in crate::ui) fn grouped_hex(hex: &str, groups: usize) -> Vec<String> {
         .collect()
 }
 
-pub(in crate::ui) fn accepted(address: &str) -> (String, String) {
+pub(in crate::ui) fn accepted(address: &ServerAddress) -> (String, String) {
     (
-        format!("The new key of {} is accepted.", fit::escaped(address)),
+        format!("The new key of {} is accepted.", fit::escaped(&address.to_string())),
         "In the queue, t retries a failed upload, T all of them.".to_owned(),
     )
 }
 
-pub(in crate::ui) fn proven(address: &str, proof: &Proof, standing: &Standing) -> String {
+pub(in crate::ui) fn proven(address: &ServerAddress, proof: &Proof, standing: &Standing) -> String {
     let mut text = fit::escaped(&trust::proven(address, &identity(proof), standing));
     for warning in &proof.warnings {
         text.push_str("; ");
@@ -70,7 +70,11 @@ pub(in crate::ui) fn proven(address: &str, proof: &Proof, standing: &Standing) -
 }
 
 /// A server that was never met, or a key that a pin replaced.
-pub(in crate::ui) fn news(address: &str, proof: &Proof, standing: &Standing) -> Option<(String, String)> {
+pub(in crate::ui) fn news(
+    address: &ServerAddress,
+    proof: &Proof,
+    standing: &Standing,
+) -> Option<(String, String)> {
     let Message { what, help } = trust::news(address, proof, standing)?;
     Some((fit::escaped(&what), help))
 }

@@ -11,15 +11,16 @@
 //! receipt that the server's own key signed is never accepted again.
 
 use super::book::{Book, SignedBy};
-use super::{KnownError, KnownServers, hold, normal};
+use super::{KnownError, KnownServers, hold};
 use crate::digest::Digest;
+use crate::event::ServerAddress;
 use crate::files::{Access, replace};
 
 /// The signer of a verified receipt, before the receipt is trusted.
-#[derive(Debug, Clone, Copy)]
-pub struct ReceiptMeeting<'a> {
-    /// The server's address, as the user gave it.
-    pub address: &'a str,
+#[derive(Debug, Clone)]
+pub struct ReceiptMeeting {
+    /// The server's address.
+    pub address: ServerAddress,
     /// SPKI SHA-256 of the CA.
     pub ca: Digest,
     /// SPKI SHA-256 of the server's own key.
@@ -56,11 +57,10 @@ impl KnownServers {
     /// The file cannot be read or is damaged; then the receipt must not be trusted.
     pub fn meet_receipts(
         &self,
-        meeting: &ReceiptMeeting<'_>,
+        meeting: &ReceiptMeeting,
     ) -> Result<(ReceiptStanding, Option<KnownError>), KnownError> {
-        let (Some(path), Some(address)) = (&self.path, normal(meeting.address)) else {
-            return Ok((ReceiptStanding::Accepted, None));
-        };
+        let Some(path) = &self.path else { return Ok((ReceiptStanding::Accepted, None)) };
+        let address = meeting.address.normal();
         let (standing, news) = decide(&mut Book::read(path)?, &address, meeting);
         if !news {
             return Ok((standing, None));
@@ -88,7 +88,7 @@ impl KnownServers {
 }
 
 /// Compares a signer with the book. Returns the result, and whether the book was changed.
-fn decide(book: &mut Book, address: &str, meeting: &ReceiptMeeting<'_>) -> (ReceiptStanding, bool) {
+fn decide(book: &mut Book, address: &ServerAddress, meeting: &ReceiptMeeting) -> (ReceiptStanding, bool) {
     let Some(entry) = book.find_mut(address, meeting.ca).filter(|entry| entry.key == meeting.key) else {
         return (ReceiptStanding::Accepted, false);
     };

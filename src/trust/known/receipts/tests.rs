@@ -6,7 +6,10 @@ const KEY: Digest = Digest([1; 32]);
 const OTHER_KEY: Digest = Digest([2; 32]);
 const OLD: SignedBy = SignedBy::ReceiptKey(Digest([0x0a; 32]));
 const NEW: SignedBy = SignedBy::ReceiptKey(Digest([0x0b; 32]));
-const HERE: &str = "127.0.0.1:4321";
+
+fn here() -> ServerAddress {
+    ServerAddress::default()
+}
 
 struct Scratch {
     folder: tempfile::TempDir,
@@ -25,7 +28,7 @@ impl Scratch {
 
     fn meet_server(&self, key: Digest, pinned: bool) {
         let meeting =
-            Meeting { address: HERE, ca: CA, key, bits: 1024, pinned, receipts: Some(true), now: 0 };
+            Meeting { address: here(), ca: CA, key, bits: 1024, pinned, receipts: Some(true), now: 0 };
         self.known.meet(&meeting).unwrap();
     }
 
@@ -34,7 +37,7 @@ impl Scratch {
     }
 
     fn meet_as(&self, key: Digest, signer: SignedBy) -> Standing {
-        let meeting = ReceiptMeeting { address: HERE, ca: CA, key, signer };
+        let meeting = ReceiptMeeting { address: here(), ca: CA, key, signer };
         let (standing, unsaved) = self.known.meet_receipts(&meeting).unwrap();
         assert!(unsaved.is_none(), "{unsaved:?}");
         standing
@@ -63,7 +66,7 @@ fn the_first_receipt_key_is_remembered_and_another_is_refused_until_it_is_accept
     }
     let entry = scratch.known.list().unwrap().remove(0);
     assert_eq!((entry.key, entry.receipt_key, entry.offered_receipts), (KEY, Some(digest(OLD)), Some(NEW)));
-    let accepted = scratch.known.accept(HERE, None, None, 0).unwrap();
+    let accepted = scratch.known.accept(&here(), None, None, 0).unwrap();
     assert_eq!(
         (accepted.key, accepted.receipt_key, accepted.offered_receipts),
         (KEY, Some(digest(NEW)), None)
@@ -72,7 +75,7 @@ fn the_first_receipt_key_is_remembered_and_another_is_refused_until_it_is_accept
     assert_eq!(scratch.meet(OLD), Standing::Changed { known: digest(NEW), offered: digest(OLD) });
     // Meeting the known key again clears the one that was refused.
     assert_eq!(scratch.meet(NEW), Standing::Accepted);
-    assert!(scratch.known.accept(HERE, None, None, 0).is_err(), "nothing is offered");
+    assert!(scratch.known.accept(&here(), None, None, 0).is_err(), "nothing is offered");
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn the_key_that_decrypts_signs_no_receipt_once_a_receipt_key_is_known() {
         "{text}"
     );
     // It can be accepted, too: the operator has removed the receipt key.
-    assert_eq!(scratch.known.accept(HERE, None, None, 0).unwrap().receipt_key, None);
+    assert_eq!(scratch.known.accept(&here(), None, None, 0).unwrap().receipt_key, None);
     assert_eq!(scratch.meet(SignedBy::OnlyKey), Standing::Accepted);
 }
 
@@ -103,7 +106,7 @@ fn with_another_server_key_the_receipt_key_is_learned_again() {
                 Some(digest(OLD)),
                 "nothing is forgotten before it is accepted"
             );
-            scratch.known.accept(HERE, None, Some(Offered { key: OTHER_KEY, bits: None }), 0).unwrap();
+            scratch.known.accept(&here(), None, Some(Offered { key: OTHER_KEY, bits: None }), 0).unwrap();
         }
         assert_eq!(scratch.receipt_key(), None);
         assert_eq!(scratch.meet_as(OTHER_KEY, NEW), Standing::Accepted);
@@ -116,7 +119,7 @@ fn no_receipt_key_is_remembered_for_a_server_with_another_key() {
     let scratch = Scratch::new();
     assert_eq!(scratch.meet_as(OTHER_KEY, NEW), Standing::Accepted);
     assert_eq!(scratch.receipt_key(), None);
-    let meeting = ReceiptMeeting { address: HERE, ca: CA, key: KEY, signer: NEW };
+    let meeting = ReceiptMeeting { address: here(), ca: CA, key: KEY, signer: NEW };
     let (standing, unsaved) = KnownServers::at(None).meet_receipts(&meeting).unwrap();
     assert_eq!(standing, Standing::Accepted);
     assert!(unsaved.is_none());

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::event::{Fault, FaultKind, Job, JobId, Pace, Snapshot, State, Target, Took};
+use crate::event::{Fault, FaultKind, Job, JobId, Pace, ServerAddress, Snapshot, State, Target, Took};
 use crate::messages::units;
 use crate::ui::fit;
 use crate::ui::listing::Clock;
@@ -165,7 +165,7 @@ impl Queue {
     }
 
     /// Marks uploads that wait for the server at this address to return.
-    pub(in crate::ui) fn away(&mut self, server: &str) {
+    pub(in crate::ui) fn away(&mut self, server: &ServerAddress) {
         let its = |job: &Job| matches!(&job.target, Target::Server { address, .. } if address == server);
         for upload in self
             .list

@@ -217,7 +217,7 @@ fn a_key_can_be_accepted_before_the_first_connection() {
     assert_eq!(send(&home, &address, "a.txt").code, Some(0));
     let nothing = accept("");
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
-    assert!(nothing.err.contains("has not offered another key"), "{nothing:?}");
+    assert!(nothing.err.contains("has offered no other key"), "{nothing:?}");
 }
 
 #[test]

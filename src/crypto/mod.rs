@@ -115,7 +115,7 @@ pub enum SealError {
         /// Size of the file in bytes.
         plain_len: u64,
     },
-    /// The system gave no randomness, or the `rsa` crate refused the key.
+    /// The system's random number generator failed, or the `rsa` crate refused the key.
     #[error("RSA encryption failed: {why}")]
     Rsa {
         /// Message of the crate.

@@ -123,7 +123,8 @@ impl Facts {
 /// Creates a file of this name with random content.
 fn letter(name: &'static str) -> Result<Letter, LabError> {
     let mut random = vec![0; SIZE.div_ceil(2)];
-    getrandom::fill(&mut random).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
+    getrandom::fill(&mut random)
+        .map_err(|_| std::io::Error::other("cannot read random bytes from the system"))?;
     let mut content = HEXLOWER.encode(&random).into_bytes();
     content.truncate(SIZE);
     Ok(Letter { name, content })
@@ -199,7 +200,7 @@ fn relayed(facts: &Facts) -> (Outcome, String) {
     if proved && facts.sent.proven && facts.arrived() {
         (outcome, format!("the server proved itself to the client through it; {seen}"))
     } else {
-        (Outcome::Unclear, format!("the relay did not hold; {seen}"))
+        (Outcome::Unclear, format!("the relay failed; {seen}"))
     }
 }
 

@@ -114,7 +114,8 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> io::Result<Self> {
-        let number = getrandom::u64().map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        let number =
+            getrandom::u64().map_err(|_| io::Error::other("cannot read random bytes from the system"))?;
         let folder = std::env::temp_dir().join(format!("upseal-lab-{number:016x}"));
         DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self(folder))

@@ -72,8 +72,8 @@ pub enum StoreError {
         /// The file.
         spot: Spot,
     },
-    /// The thread that published this file in a group has died.
-    #[error("cannot publish a file: the thread that published its group has died")]
+    /// The thread that published this file in a group ended unexpectedly.
+    #[error("cannot publish a file: the thread that published its group ended unexpectedly")]
     Lost,
     /// A file that was to be continued was changed, moved or removed by another process.
     #[error("cannot amend {spot}: it was changed since it was published")]

@@ -71,9 +71,9 @@ fn unusable_names_are_refused() {
     let names: [(&[u8], &str); 10] = [
         (b"", "empty"),
         (b"folder/", "empty"),
-        (b"..", "nothing but dots and spaces"),
-        (b".", "nothing but dots and spaces"),
-        (b"a/..", "nothing but dots and spaces"),
+        (b"..", "dots and spaces only"),
+        (b".", "dots and spaces only"),
+        (b"a/..", "dots and spaces only"),
         (b"a\0b", "NUL"),
         (b"\xff\xfe", "not UTF-8"),
         (b"a\xc3", "not UTF-8"),

@@ -103,7 +103,7 @@ impl fmt::Display for Backend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// There is no randomness for blinding.
-    #[error("the system gave no randomness")]
+    #[error("cannot read random bytes from the system")]
     NoRandomness,
     /// A result does not belong to its block: the key, the processor or the memory is defective.
     #[error("an RSA operation gave a wrong result, which was discarded")]

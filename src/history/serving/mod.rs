@@ -42,7 +42,7 @@ pub enum ClaimError {
     Replay(Seen),
     /// Neither the history nor this process can remember more.
     #[error(
-        "the history cannot be written, and {MOST_CLAIMS} sessions are already remembered in memory; refusing what could be a replay"
+        "the history cannot be written, and {MOST_CLAIMS} sessions are already remembered in memory; a possible replay is refused"
     )]
     Full,
     /// The history cannot be read.

@@ -261,7 +261,7 @@ pub enum NameError {
         at: usize,
     },
     /// The name is `.`, `..`, or another name of dots and spaces that some systems treat like these.
-    #[error("the file's name {name:?} is nothing but dots and spaces")]
+    #[error("the file's name {name:?} consists of dots and spaces only")]
     Blank {
         /// The name.
         name: String,

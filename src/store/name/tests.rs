@@ -151,7 +151,7 @@ fn reasons_are_escaped() {
     assert_eq!(words(b"caf\xe9"), "the file's name is not UTF-8 (byte 3)");
     assert_eq!(words(&[b'n'; 300]), "the file's name has 300 bytes (supported: 1 to 255)");
     assert_eq!(words(b"a\0"), "the file's name contains a NUL (byte 1)");
-    assert_eq!(words(b".. "), "the file's name \".. \" is nothing but dots and spaces");
+    assert_eq!(words(b".. "), "the file's name \".. \" consists of dots and spaces only");
     let portable = |text| name(text).check(Portability::Windows).unwrap_err().to_string();
     assert_eq!(portable("nul.\x1b"), r#"the file's name "nul.\u{1b}" is the name of a device"#);
     assert_eq!(

@@ -83,7 +83,7 @@ pub enum KnownError {
         count: usize,
     },
     /// No other key was refused since the last one was accepted.
-    #[error("{address} has not offered another key than the known one, sha256:{key}")]
+    #[error("{address} has offered no other key than the known one, sha256:{key}")]
     NothingOffered {
         /// Address of the server.
         address: ServerAddress,

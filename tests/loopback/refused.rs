@@ -192,9 +192,9 @@ fn lengths_that_no_body_of_the_variant_has_are_refused() {
     let cp2 = Recording::of(Dialect::of(Variant::Cp2), "a.bin", &noise(100, 1));
     let token = (cp2.whole - cp2.m1 - 8) as u64;
     for (recording, m1, line) in [
-        (&cp1, 255, "no multiple of the block length"),
-        (&cp1, 257, "no multiple of the block length"),
-        (&cp1, 2, "no multiple of the block length"),
+        (&cp1, 255, "not a multiple of the block length"),
+        (&cp1, 257, "not a multiple of the block length"),
+        (&cp1, 2, "not a multiple of the block length"),
         (&cp2, 0, "invalid length of a token: 0 bytes"),
         (&cp2, token - 1, "invalid length of a token"),
         (&cp2, token + 1, "invalid length of a token"),

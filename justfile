@@ -44,6 +44,11 @@ growth:
     cargo build --release
     python3 benches/growth.py --upseal target/release/upseal --out docs
 
+# Measure the screen's first frame, and what an idle screen costs.
+screen:
+    cargo build --release
+    python3 benches/screen.py --upseal target/release/upseal
+
 # Draw the README's pictures with the program in a pseudo-terminal.
 picture:
     cargo build --release

@@ -320,7 +320,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: problems and notable events"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
     bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks first if transfers run"),
-    bind(Context::Always, &[ctrl('c')], Action::Interrupt, "", "cancel all transfers; if there are none, quit"),
+    bind(Context::Everywhere, &[ctrl('c')], Action::Interrupt, "", "cancel all transfers; if there are none, quit"),
     bind(Context::Always, &[ctrl('z')], Action::Suspend, "", "suspend; fg returns"),
     bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "redraw the screen and read everything again"),
 
@@ -331,10 +331,12 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Scroll, &[on(KeyCode::PageUp)], Action::PageUp, "", "a page up"),
     bind(Context::Scroll, &[key('g'), on(KeyCode::Home)], Action::First, "", "the beginning"),
     bind(Context::Scroll, &[key('G'), on(KeyCode::End)], Action::Last, "", "the end"),
-    bind(Context::Overlay, &[on(KeyCode::Esc), key('q'), on(KeyCode::Enter)], Action::Close, "close", "close"),
+    bind(Context::Overlay, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close"),
+    bind(Context::Overlay, &[ctrl('c')], Action::Close, "", "as Esc"),
 
     bind(Context::Text, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the text"),
     bind(Context::Text, &[on(KeyCode::Esc)], Action::Close, "leave", "cancel"),
+    bind(Context::Text, &[ctrl('c')], Action::Close, "", "as Esc"),
     bind(Context::Text, &[on(KeyCode::Left)], Action::Left, "", "a character to the left"),
     bind(Context::Text, &[on(KeyCode::Right)], Action::Right, "", "a character to the right"),
     bind(Context::Text, &[ctrl('a'), on(KeyCode::Home)], Action::LineStart, "", "to the beginning"),
@@ -351,13 +353,16 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Choice, &[on(KeyCode::Left)], Action::ChoosePrevious, "", "previous choice"),
     bind(Context::Choice, &[on(KeyCode::Enter)], Action::Accept, "accept", "accept the dialog"),
     bind(Context::Choice, &[on(KeyCode::Esc)], Action::Close, "leave", "cancel"),
+    bind(Context::Choice, &[ctrl('c')], Action::Close, "", "as Esc"),
 
     bind(Context::Expensive, &[key('2')], Action::UseCp2, "use CP2", "use CP2 instead"),
     bind(Context::Open, &[key('f')], Action::UseFile, "the file", "send the file itself, unencrypted"),
     bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "continue"),
     bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "cancel"),
+    bind(Context::Question, &[ctrl('c')], Action::No, "", "as Esc"),
 
     bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close; the new key stays refused"),
+    bind(Context::Alarm, &[ctrl('c')], Action::Close, "", "as Esc"),
     bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "trust the new key from now on"),
 ];
 
@@ -433,6 +438,18 @@ mod tests {
                 let sends = here().any(|binding| binding.action.sends() && binding.keys.contains(&bare));
                 assert!(!sends, "{place:?}: {control} lies beside {bare}, which sends");
             }
+        }
+    }
+
+    #[test]
+    fn control_c_does_in_a_dialog_what_escape_does_and_enter_only_what_the_footer_shows() {
+        for place in Place::ALL {
+            let is_screen = place.stack().contains(&Context::Everywhere);
+            let expected = if is_screen { Some(Action::Interrupt) } else { action(place, on(KeyCode::Esc)) };
+            assert_eq!(action(place, ctrl('c')), expected, "{place:?}");
+            let enter = |binding: &Binding| binding.keys.first() == Some(&on(KeyCode::Enter));
+            let is_shown = footer(place).any(enter);
+            assert!(is_screen || action(place, on(KeyCode::Enter)).is_some() == is_shown, "{place:?}");
         }
     }
 

@@ -6,14 +6,13 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crossterm::event::{self as terminal, Event as Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
@@ -29,9 +28,10 @@ use crate::signals;
 use crate::transfer::probe::{self, News as ProbeNews};
 use crate::trust::known::KnownServers;
 
-/// Longest time in which the input thread does not notice the end of the program.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// Timeout of a poll for input. With zero, crossterm does not look at all.
+/// Time after which crossterm is asked once more behind an input: on a busy machine its own timeout can pass before it
+/// hands out what it has read.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Timeout of crossterm's own poll. With zero, it does not look at all; below 1 ms, it spins until it has passed.
 const AT_ONCE: Duration = Duration::from_millis(1);
 /// Longest wait for the input thread at the end of the program.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -69,7 +69,8 @@ pub(super) struct Sources {
     answered: Sender<Answer>,
     clock: Clock,
     history: Option<PathBuf>,
-    ended: Arc<AtomicBool>,
+    /// Closing it ends the input thread.
+    alive: Option<OwnedFd>,
     signals: Handle,
     on_signals: Option<JoinHandle<()>>,
     /// Closed when the input thread has ended.
@@ -78,7 +79,6 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn start(clock: Clock, history: Option<PathBuf>, known: KnownServers) -> io::Result<Self> {
-        let ended = Arc::new(AtomicBool::new(false));
         let (keys, input) = bounded(1024);
         let (caller, calls) = unbounded();
         let (listed, listings) = unbounded();
@@ -101,12 +101,12 @@ impl Sources {
                 }
             }
         })?;
-        let over = Arc::clone(&ended);
         let (ending, input_ended) = bounded(0);
         let tty = tty()?;
+        let (over, alive) = pipe_with(PipeFlags::CLOEXEC)?;
         thread::Builder::new().name("input".into()).spawn(move || {
             let _until_here = ending;
-            read(&tty, &keys, &over);
+            read(&tty, &over, &keys);
         })?;
 
         Ok(Self {
@@ -125,7 +125,7 @@ impl Sources {
             answered,
             clock,
             history,
-            ended,
+            alive: Some(alive),
             signals: handle,
             on_signals: Some(on_signals),
             input_ended,
@@ -207,7 +207,7 @@ impl Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         self.lab.interrupt();
-        self.ended.store(true, Ordering::Relaxed);
+        self.alive = None;
         self.signals.close();
         if let Some(thread) = self.on_signals.take() {
             // The panic hook has reported a panic of this thread.
@@ -224,20 +224,26 @@ fn tty() -> io::Result<OwnedFd> {
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
 }
 
-/// Reads input until the program ends or the terminal is gone; the latter closes `keys`.
+/// Reads input until the program ends, which closes the other end of `over`, or until the terminal is gone. The latter
+/// closes `keys`.
 ///
-/// Each round checks first whether the terminal is still there: crossterm 0.29 reads forever from a terminal that
-/// has hung up.
-fn read(tty: &OwnedFd, keys: &Sender<Input>, ended: &AtomicBool) {
-    while !ended.load(Ordering::Relaxed) {
-        let mut fds = [PollFd::new(tty, PollFlags::IN)];
-        match poll(&mut fds, Some(&PATIENCE)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+/// crossterm is asked only when there are bytes to read: while it waits itself, it spins for the last millisecond. Each
+/// round checks first whether the terminal is still there: crossterm 0.29 reads forever from a terminal that has hung up.
+fn read(tty: &OwnedFd, over: &OwnedFd, keys: &Sender<Input>) {
+    let mut again = false;
+    loop {
+        let mut fds = [PollFd::new(tty, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
+        match poll(&mut fds, again.then_some(&AGAIN)) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
             Err(_) => return,
         }
-        if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        if fds[0].revents().intersects(gone) || !fds[1].revents().is_empty() {
             return;
         }
+        // `again`: nothing arrived in time. This is the second look at what arrived before.
+        again = fds[0].revents().contains(PollFlags::IN);
         loop {
             let input = match terminal::poll(AT_ONCE) {
                 Ok(false) => break,

@@ -241,9 +241,15 @@ fn control_c_cancels_then_quits() {
     assert!(stage.shows("Press Ctrl-C again to quit"));
     assert_eq!(stage.keys("C-c"), [Effect::Quit]);
     assert_eq!(Stage::new().keys("C-c"), [Effect::Quit]);
-    // F1 also works while text is typed.
-    let mut stage = busy();
-    assert_eq!(stage.keys("/ C-c"), [Effect::Send(Command::CancelAll)]);
+    // In a text or a dialog it closes what is open, as Esc does: no footer there offers to cancel or to quit.
+    for open in ["/", "g", "c", "?", "e", "q"] {
+        let mut stage = busy();
+        let at_rest = stage.app.place();
+        stage.keys(open);
+        assert_ne!(stage.app.place(), at_rest, "{open}");
+        assert!(stage.keys("C-c").is_empty(), "{open}");
+        assert_eq!(stage.app.place(), at_rest, "{open}");
+    }
 }
 
 #[test]

@@ -49,10 +49,10 @@ screen:
     cargo build --release
     python3 benches/screen.py --upseal target/release/upseal
 
-# Draw the README's pictures with the program in a pseudo-terminal.
+# Draw the pictures of the README and of docs/views.md with the program in a pseudo-terminal.
 picture:
     cargo build --release
-    cargo run --example picture -- target/release/upseal assets
+    cargo run --example picture -- target/release/upseal assets docs/pictures
 
 # Review changed snapshots of the screens (needs cargo-insta).
 snapshots:

@@ -1,5 +1,5 @@
-//! Draws the README's pictures: runs the program in a pseudo-terminal, uses it, and writes the screen as SVG.
-//! `just picture` calls it: `picture BINARY FOLDER`.
+//! Draws the pictures of the README and of docs/views.md: runs the program in a pseudo-terminal, uses it, and writes the
+//! screens as SVG. `just picture` calls it: `picture BINARY ASSETS PICTURES`.
 #![expect(clippy::unwrap_used, reason = "a tool for developers, which stops by panicking")]
 
 #[path = "../tests/pty/mod.rs"]
@@ -9,28 +9,80 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pty::Terminal;
 
 const CELL: (f32, f32) = (9.0, 18.0);
 const MARGIN: f32 = 12.0;
-const FRONT: &str = "#d8dadb";
-const BACK: &str = "#16181a";
-/// The 16 colours of a terminal in a dark theme.
-const PALETTE: [&str; 16] = [
-    "#1d1f21", "#cc6666", "#b5bd68", "#f0c674", "#81a2be", "#b294bb", "#8abeb7", "#c5c8c6", //
-    "#7f8487", "#ff7b7b", "#d3e07a", "#ffe08f", "#a4c9ef", "#d7b5e0", "#a8e0d9", "#ffffff",
-];
+
+/// Colours of a terminal.
+struct Palette {
+    name: &'static str,
+    front: &'static str,
+    back: &'static str,
+    /// The 16 colours that programs name by number.
+    colours: [&'static str; 16],
+}
+
+const DARK: Palette = Palette {
+    name: "dark",
+    front: "#d8dadb",
+    back: "#16181a",
+    colours: [
+        "#1d1f21", "#cc6666", "#b5bd68", "#f0c674", "#81a2be", "#b294bb", "#8abeb7", "#c5c8c6", //
+        "#7f8487", "#ff7b7b", "#d3e07a", "#ffe08f", "#a4c9ef", "#d7b5e0", "#a8e0d9", "#ffffff",
+    ],
+};
+
+const LIGHT: Palette = Palette {
+    name: "light",
+    front: "#24292e",
+    back: "#ffffff",
+    colours: [
+        "#24292e", "#c4161c", "#1a7f37", "#9a6700", "#0550ae", "#8250df", "#1b7c83", "#6e7781", //
+        "#57606a", "#a40e26", "#116329", "#7d4e00", "#0969da", "#6639ba", "#136061", "#8c959f",
+    ],
+};
+
+/// Solarized as its author published it: the bright colours are greys.
+const SOLARIZED: Palette = Palette {
+    name: "solarized",
+    front: "#839496",
+    back: "#002b36",
+    colours: [
+        "#073642", "#dc322f", "#859900", "#b58900", "#268bd2", "#d33682", "#2aa198", "#eee8d5", //
+        "#002b36", "#cb4b16", "#586e75", "#657b83", "#839496", "#6c71c4", "#93a1a1", "#fdf6e3",
+    ],
+};
 
 fn main() {
     let mut args = env::args_os().skip(1);
-    let (Some(binary), Some(out)) = (args.next(), args.next()) else {
-        eprintln!("usage: picture BINARY FOLDER");
+    let (Some(binary), Some(assets), Some(pictures)) = (args.next(), args.next(), args.next()) else {
+        eprintln!("usage: picture BINARY ASSETS PICTURES");
         std::process::exit(2);
     };
     // The program runs in another folder, so its path must be absolute.
-    let (binary, out) = (fs::canonicalize(binary).unwrap(), Path::new(&out));
+    let binary = fs::canonicalize(binary).unwrap();
+    let (assets, pictures) = (PathBuf::from(assets), PathBuf::from(pictures));
+    for (columns, rows) in [(80, 24), (120, 40), (200, 50)] {
+        let size = format!("{columns}x{rows}");
+        walk(&binary, columns, rows, |terminal, screen| {
+            save(terminal, &DARK, &pictures.join(format!("{screen}-{size}.svg")));
+            if size == "80x24" && ["upload", "race"].contains(&screen) {
+                save(terminal, &DARK, &assets.join(format!("{screen}.svg")));
+            }
+            if size == "120x40" {
+                for palette in [&LIGHT, &SOLARIZED] {
+                    save(terminal, palette, &pictures.join(format!("{screen}-{}.svg", palette.name)));
+                }
+            }
+        });
+    }
+}
+
+/// Uses the program in a terminal of this size, and calls `picture` with the name of each screen when it is complete.
+fn walk(binary: &Path, columns: u16, rows: u16, picture: impl Fn(&Terminal, &str)) {
     let home = tempfile::tempdir().unwrap();
     let lectures = home.path().join("lectures").join("week9");
     fs::create_dir_all(lectures.join("figures")).unwrap();
@@ -39,48 +91,72 @@ fn main() {
     {
         fs::write(lectures.join(name), vec![7; size]).unwrap();
     }
-    let (columns, rows) = (NonZeroU16::new(80).unwrap(), NonZeroU16::new(24).unwrap());
-    let mut terminal = Terminal::start(&binary, &lectures, home.path(), columns, rows);
+    let cells = |n| NonZeroU16::new(n).unwrap();
+    let mut terminal = Terminal::start(binary, &lectures, home.path(), cells(columns), cells(rows));
     terminal.until_text("127.0.0.1:");
     let upload = terminal.printed_key(" upload");
     terminal.mark(&["cmos.mp4", "image.ppm", "week9.html"]);
     terminal.press(&upload);
     terminal.until("three stored, and received", |screen| screen.contents().matches("stored ✓").count() == 6);
-    save(&terminal, &out.join("upload.svg"));
+    picture(&terminal, "upload");
 
     terminal.point_at("image.ppm");
     let race = terminal.printed_key(" race");
     terminal.press(&race);
     terminal.until_text("times faster");
-    save(&terminal, &out.join("race.svg"));
+    picture(&terminal, "race");
+    terminal.press("z");
+    terminal.until_text("2nd ");
+    picture(&terminal, "podium");
+    terminal.press("z3");
+    terminal.until_text("client → server");
+    picture(&terminal, "session");
+    terminal.press("\t");
+    terminal.until_text("issuer");
+    picture(&terminal, "certificate");
+    terminal.press("\t");
+    terminal.until_text("entropy:");
+    picture(&terminal, "wire");
+    terminal.press("!");
+    terminal.until_text("all as the protocol says");
+    picture(&terminal, "lab");
+    terminal.press("\x1b");
+    terminal.until("the lab closed", |screen| !screen.contents().contains("all as the protocol says"));
+    terminal.press("4");
+    terminal.until_text("week9.html");
+    picture(&terminal, "server");
+    terminal.press("5");
+    terminal.until("the rows", |screen| screen.contents().contains("cmos.mp4"));
+    picture(&terminal, "history");
     terminal.press("q");
     terminal.end();
 }
 
-fn save(terminal: &Terminal, path: &Path) {
+fn save(terminal: &Terminal, palette: &Palette, path: &Path) {
     let parser = terminal.screen.0.lock().unwrap();
-    fs::write(path, svg(parser.screen())).unwrap();
+    fs::write(path, svg(parser.screen(), palette)).unwrap();
     println!("{}", path.display());
 }
 
 /// Returns the screen as SVG: one `<text>` for each run of letters of one style, stretched to its cells because fonts
 /// differ. Bars and charts are drawn as shapes, because fonts leave gaps.
-fn svg(screen: &vt100::Screen) -> String {
+fn svg(screen: &vt100::Screen, palette: &Palette) -> String {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let (width, height) =
         (f32::from(columns) * CELL.0 + 2.0 * MARGIN, f32::from(rows) * CELL.1 + 2.0 * MARGIN);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"15\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACK}\"/>\n"
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{}\"/>\n",
+        palette.back
     );
     for row in 0..rows {
         let mut column = 0;
         while column < columns {
             let begin = column;
-            let look = look(screen, row, column);
+            let look = look(screen, palette, row, column);
             let mut text = String::new();
-            while column < columns && self::look(screen, row, column) == look {
+            while column < columns && self::look(screen, palette, row, column) == look {
                 let cell = screen.cell(row, column).unwrap();
                 let glyph = if cell.has_contents() { cell.contents() } else { " " };
                 if draw(&mut out, row, column, &look.front, glyph) {
@@ -90,7 +166,7 @@ fn svg(screen: &vt100::Screen) -> String {
                 }
                 column += if cell.is_wide() { 2 } else { 1 };
             }
-            run(&mut out, row, begin, column - begin, &look, &text);
+            run(&mut out, palette, row, begin, column - begin, &look, &text);
         }
     }
     out.push_str("</svg>\n");
@@ -105,17 +181,18 @@ struct Look {
     dim: bool,
 }
 
-fn look(screen: &vt100::Screen, row: u16, column: u16) -> Look {
+fn look(screen: &vt100::Screen, palette: &Palette, row: u16, column: u16) -> Look {
     let cell = screen.cell(row, column).unwrap();
-    let (front, back) = (colour(cell.fgcolor(), FRONT), colour(cell.bgcolor(), BACK));
+    let front = colour(cell.fgcolor(), palette.front, palette);
+    let back = colour(cell.bgcolor(), palette.back, palette);
     let (front, back) = if cell.inverse() { (back, front) } else { (front, back) };
     Look { front, back, bold: cell.bold(), dim: cell.dim() }
 }
 
-fn colour(colour: vt100::Color, default: &str) -> String {
+fn colour(colour: vt100::Color, default: &str, palette: &Palette) -> String {
     match colour {
         vt100::Color::Default => default.to_owned(),
-        vt100::Color::Idx(i) => PALETTE.get(usize::from(i)).copied().unwrap_or(default).to_owned(),
+        vt100::Color::Idx(i) => palette.colours.get(usize::from(i)).copied().unwrap_or(default).to_owned(),
         vt100::Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
     }
 }
@@ -153,10 +230,10 @@ fn draw(out: &mut String, row: u16, column: u16, colour: &str, glyph: &str) -> b
     true
 }
 
-fn run(out: &mut String, row: u16, column: u16, cells: u16, look: &Look, text: &str) {
+fn run(out: &mut String, palette: &Palette, row: u16, column: u16, cells: u16, look: &Look, text: &str) {
     let (x, y) = (MARGIN + f32::from(column) * CELL.0, MARGIN + f32::from(row) * CELL.1);
     let width = f32::from(cells) * CELL.0;
-    if look.back != BACK {
+    if look.back != palette.back {
         let height = CELL.1;
         writeln!(
             out,

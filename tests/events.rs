@@ -40,7 +40,7 @@ fn tracks() -> Vec<Track> {
 }
 
 fn fault(kind: FaultKind, blame: Blame) -> Fault {
-    Fault { kind, blame, what: "it broke".into(), advice: String::new() }
+    Fault { kind, blame, what: "it broke".into(), advice: "".into() }
 }
 
 fn faults() -> Vec<Fault> {

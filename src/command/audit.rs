@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::event::{Fault, FaultKind};
 use crate::history::audit::{self, Finding, Receipt, Summary, What};
 use crate::history::{Entry, Filter, History, HistoryError, Received, Recovered, Sent, store_path};
-use crate::messages::escape;
+use crate::messages::{Escaped, escape};
 use crate::output;
 use crate::transfer::confirm;
 use crate::transfer::receipt_files::{self, EXTENSION};
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Audit) -> Result<u8, Fault> {
         let row = audit::accept(&history, &store, name, clock::unix_ms()).map_err(|e| fault(&e))?;
         if args.json {
             let sha256 = row.digest.map(|digest| digest.to_string());
-            json(&Line::Accepted { name: escape(name).to_string(), size: row.size, sha256 });
+            json(&Line::Accepted { name: escape(name), size: row.size, sha256 });
         } else {
             let digest = row.digest.map(|digest| format!(", SHA-256 {digest}")).unwrap_or_default();
             output::line(&format!("{}: recorded as it is now: {} bytes{digest}", escape(name), row.size));
@@ -65,8 +65,8 @@ pub(crate) fn run(args: &Audit) -> Result<u8, Fault> {
             unreadable: summary.unreadable,
         });
     } else {
-        let place = escape(&store.to_string_lossy()).to_string();
-        output::line(&sentence(&summary, &place, args.receipts.is_some()));
+        let place = Escaped::path(&store);
+        output::line(&sentence(&summary, place.as_str(), args.receipts.is_some()));
     }
     Ok(match summary {
         Summary { unreadable: 1.., .. } => FaultKind::Local.exit_code(),
@@ -147,7 +147,7 @@ impl<'a> Strays<'a> {
             }
             summary.receipts += 1;
             let what = match super::verify::load(&path) {
-                Err(fault) => What::Unreadable { why: fault.what },
+                Err(fault) => What::Unreadable { why: fault.what.into() },
                 Ok(_) if self.named.contains(name) => continue,
                 Ok(receipt) => match self.without_row(&receipt) {
                     0 => continue,
@@ -199,9 +199,9 @@ fn sentence(summary: &Summary, place: &str, with_receipts: bool) -> String {
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
     /// A file was recorded as it is now.
-    Accepted { name: String, size: u64, sha256: Option<String> },
+    Accepted { name: Escaped, size: u64, sha256: Option<String> },
     /// A difference between folder, history and receipts.
-    Finding { name: String, what: &'static str, why: String },
+    Finding { name: Escaped, what: &'static str, why: String },
     /// The totals, as the last line.
     Summary { files: usize, receipts: usize, differing: usize, unreadable: usize },
 }
@@ -209,7 +209,7 @@ enum Line {
 impl Line {
     fn of(finding: &Finding) -> Self {
         Self::Finding {
-            name: escape(&finding.name.to_string_lossy()).to_string(),
+            name: Escaped::name(&finding.name),
             what: finding.what.word(),
             why: finding.what.to_string(),
         }

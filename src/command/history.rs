@@ -16,8 +16,8 @@ use crate::event::{Fault, Kept, Variant};
 use crate::folders;
 use crate::history::repair::Repair;
 use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
-use crate::messages::escape;
 use crate::messages::units;
+use crate::messages::{Escaped, escape};
 use crate::output;
 use crate::spreadsheet;
 
@@ -113,7 +113,8 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, Fault> {
         output::line(line(&spreadsheet::record(COLUMNS)));
     }
     let zone = TimeZone::system();
-    let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap_or(0).min(NAME);
+    let width =
+        entries.iter().map(|entry| escape(entry.name()).as_str().width()).max().unwrap_or(0).min(NAME);
     for entry in &entries {
         if args.csv {
             output::line(line(&csv(entry)));
@@ -134,8 +135,8 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
     let at = Timestamp::from_millisecond(entry.at_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
     let at = at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
     let (direction, other) = match entry {
-        Entry::Sent(row) => ("sent", format!("to {}", shown(&row.address))),
-        Entry::Received(row) => ("received", format!("from {}", shown(&row.peer))),
+        Entry::Sent(row) => ("sent", format!("to {}", escape(&row.address))),
+        Entry::Received(row) => ("received", format!("from {}", escape(&row.peer))),
         Entry::Recovered(Recovered { origin: Origin::Accepted, .. }) => {
             ("received", "accepted by the operator".to_owned())
         }
@@ -147,12 +148,12 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
         other => other.outcome(),
     };
     let why = match entry {
-        Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", shown(why))).unwrap_or_default(),
+        Entry::Sent(row) => row.why.as_deref().map(|why| format!(": {}", escape(why))).unwrap_or_default(),
         Entry::Received(_) | Entry::Recovered(_) => String::new(),
     };
     // Pads by terminal columns: `{:<width$}` counts a wide character as one.
-    let name = shown(entry.name());
-    let padding = " ".repeat(width.saturating_sub(name.width()));
+    let name = escape(entry.name());
+    let padding = " ".repeat(width.saturating_sub(name.as_str().width()));
     format!(
         "{at}  {direction:<8}  {name}{padding}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
         units::bytes(entry.size()),
@@ -160,27 +161,23 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
     )
 }
 
-fn shown(text: &str) -> String {
-    escape(text).to_string()
-}
-
 /// A row of `--json` and `--csv`. Texts are escaped, because they may come from the network.
 #[derive(Debug, Serialize)]
 struct Row {
     time: String,
     direction: &'static str,
-    name: String,
+    name: Escaped,
     size: u64,
     protocol: Option<&'static str>,
     outcome: &'static str,
-    peer: Option<String>,
+    peer: Option<Escaped>,
     sha256: Option<String>,
     seconds: Option<f64>,
     wire_bytes: Option<u64>,
-    why: Option<String>,
-    path: Option<String>,
-    stored_name: Option<String>,
-    store: Option<String>,
+    why: Option<Escaped>,
+    path: Option<Escaped>,
+    stored_name: Option<Escaped>,
+    store: Option<Escaped>,
     receipt: Option<String>,
     server_key: Option<String>,
     predicted_seconds: Option<f64>,
@@ -211,11 +208,10 @@ impl Row {
     fn of(entry: &Entry) -> Self {
         let at = Timestamp::from_millisecond(entry.at_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
         let fingerprint = |digest: Digest| format!("sha256:{digest}");
-        let readable = |path: &Path| shown(&path.to_string_lossy());
         let row = Self {
             time: at.to_string(),
             direction: "received",
-            name: shown(entry.name()),
+            name: escape(entry.name()),
             size: entry.size(),
             protocol: entry.variant().map(Variant::word),
             outcome: entry.outcome(),
@@ -234,23 +230,23 @@ impl Row {
         match entry {
             Entry::Sent(sent) => Self {
                 direction: "sent",
-                peer: Some(shown(&sent.address)),
+                peer: Some(escape(&sent.address)),
                 wire_bytes: Some(sent.wire_bytes),
-                why: sent.why.as_deref().map(shown),
-                path: Some(readable(&sent.path)),
-                stored_name: sent.stored_name.as_deref().map(shown),
-                receipt: sent.receipt.as_deref().map(readable),
+                why: sent.why.as_deref().map(escape),
+                path: Some(Escaped::path(&sent.path)),
+                stored_name: sent.stored_name.as_deref().map(escape),
+                receipt: sent.receipt.as_deref().map(|path| Escaped::path(path).into()),
                 server_key: sent.key.map(fingerprint),
                 ..row
             },
             Entry::Received(received) => Self {
-                peer: Some(shown(&received.peer)),
-                store: Some(readable(&received.store)),
+                peer: Some(escape(&received.peer)),
+                store: Some(Escaped::path(&received.store)),
                 receipt: received.receipt.map(fingerprint),
                 ..row
             },
             Entry::Recovered(recovered) => Self {
-                store: Some(readable(&recovered.store)),
+                store: Some(Escaped::path(&recovered.store)),
                 receipt: recovered.receipt.map(fingerprint),
                 ..row
             },
@@ -357,7 +353,7 @@ mod tests {
     fn columns_align_below_wide_characters() {
         let names = ["ab", "报告.pdf", "ｶﾅ.txt"];
         let entries = names.map(|name| Entry::Sent(sent(name)));
-        let width = entries.iter().map(|entry| shown(entry.name()).width()).max().unwrap();
+        let width = entries.iter().map(|entry| escape(entry.name()).as_str().width()).max().unwrap();
         assert_eq!(width, 8);
         let column = |entry: &Entry| {
             let line = text(entry, width, &TimeZone::UTC);

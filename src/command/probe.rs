@@ -117,7 +117,7 @@ impl Teller {
                 self.say(&format!("{name}: {}", words(dialect)));
             }
             News::Waits { at_most, why } => {
-                self.line(&Line::Waits { at_most_s: at_most.as_secs(), why: &why.what });
+                self.line(&Line::Waits { at_most_s: at_most.as_secs(), why: why.what.as_str() });
                 self.say(&format!("  {}", why.what));
                 self.say(&format!(
                     "  waiting up to {} s for the server; if it serves only one connection, restart it",

@@ -12,7 +12,7 @@ use crate::config::{Layer, Sources};
 use crate::event::{
     Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target, Verdict,
 };
-use crate::messages::escape;
+use crate::messages::Escaped;
 use crate::net::upload::UploadError;
 use crate::output::{self, Output, Style};
 use crate::report::{self, RaceReport};
@@ -111,6 +111,6 @@ fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
         return Ok(());
     }
     report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;
-    output::remark(&format!("report: {}", escape(&path.to_string_lossy())));
+    output::remark(&format!("report: {}", Escaped::path(path)));
     Ok(())
 }

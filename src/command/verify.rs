@@ -9,8 +9,8 @@ use crate::cli::Verify;
 use crate::crypto::receipt::{Entry, Fate, RECEIPT_MAX, Receipt, Statement};
 use crate::digest::Digest;
 use crate::event::{Fault, FaultKind, Named, Proof};
-use crate::messages::escape;
 use crate::messages::units;
+use crate::messages::{Escaped, escape};
 use crate::output;
 use crate::trust::receipts::ONLY_KEY;
 
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Verify) -> Result<u8, Fault> {
     }
     let time = jiff::Timestamp::from_second(statement.time).unwrap_or_default();
     let found = receipt.find(digest, size);
-    let shown = escape(&args.file.to_string_lossy()).to_string();
+    let shown = Escaped::path(&args.file);
     if let Some((ordinal, name)) = found.first() {
         let is_stored_name = |entry: &Entry| {
             entry.ordinal == *ordinal && matches!(entry.fate, Fate::Stored { named: Named::Stored, .. })
@@ -117,9 +117,9 @@ pub(super) fn load(path: &Path) -> Result<Receipt, Fault> {
     let read = File::open(path).and_then(|file| file.take(RECEIPT_MAX + 1).read_to_string(&mut text));
     read.map_err(|e| unreadable(path, &e))?;
     Receipt::parse(&text)
-        .map_err(|why| Fault::usage(format!("{} is not a receipt: {why}", escape(&path.to_string_lossy()))))
+        .map_err(|why| Fault::usage(format!("{} is not a receipt: {why}", Escaped::path(path))))
 }
 
 fn unreadable(path: &Path, why: &io::Error) -> Fault {
-    Fault::local(format!("cannot read {}: {why}", escape(&path.to_string_lossy())))
+    Fault::local(format!("cannot read {}: {why}", Escaped::path(path)))
 }

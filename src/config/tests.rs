@@ -292,9 +292,12 @@ fn an_error_in_the_file_names_the_line_and_the_possible_values() {
     ] {
         let fault = Fault::from(parse(text).unwrap_err());
         assert_eq!(fault.kind, FaultKind::Usage, "{text}");
-        assert!(fault.what.starts_with(&format!("{HERE}, line {line}: ")), "{text}: {fault:?}");
-        assert!(fault.what.contains(what) && fault.advice.contains(allowed), "{text}: {fault:?}");
-        assert!(!fault.what.contains('\n'), "{fault:?}");
+        assert!(fault.what.as_str().starts_with(&format!("{HERE}, line {line}: ")), "{text}: {fault:?}");
+        assert!(
+            fault.what.as_str().contains(what) && fault.advice.as_str().contains(allowed),
+            "{text}: {fault:?}"
+        );
+        assert!(!fault.what.as_str().contains('\n'), "{fault:?}");
     }
 }
 
@@ -307,17 +310,17 @@ fn a_missing_file_is_empty_and_an_unreadable_one_is_not_a_usage_fault() {
     assert_eq!(error.kind, FaultKind::Local, "{error}");
     fs::write(&path, b"to = 'x:1'\n# caf\xe9").unwrap();
     let error = Fault::from(File::read(path).unwrap_err());
-    assert!(error.kind == FaultKind::Usage && error.what.contains("line 2: not UTF-8"), "{error}");
+    assert!(error.kind == FaultKind::Usage && error.what.as_str().contains("line 2: not UTF-8"), "{error}");
 }
 
 #[test]
 fn an_unknown_preset_is_an_error_that_lists_the_saved_ones() {
     let fault = |text: &str, name: &str| Fault::from(parse(text).unwrap().peer(name).unwrap_err());
     let none = fault("", "lab");
-    assert_eq!(none.what, format!("no preset 'lab' in {HERE}"));
+    assert_eq!(none.what.as_str(), format!("no preset 'lab' in {HERE}"));
     assert_eq!(none.advice, "no preset is saved; save one with `upseal peers save lab --to HOST:PORT …`");
     let some = fault("[peers.a]\n[peers.b]", "not a name\u{1b}");
-    assert_eq!(some.what, format!("no preset 'not a name\\u{{1b}}' in {HERE}"));
+    assert_eq!(some.what.as_str(), format!("no preset 'not a name\\u{{1b}}' in {HERE}"));
     assert_eq!(some.advice, "saved presets: a, b; save one with `upseal peers save NAME --to HOST:PORT …`");
     assert_eq!((none.kind, some.kind), (FaultKind::Usage, FaultKind::Usage));
 }

@@ -14,7 +14,7 @@ use super::certificate::{CERTIFICATE_MAX, CertificateError};
 use super::challenge::SigningError;
 use super::private_pem::{PemError, private_key_block};
 use super::rsa_batch::BatchError;
-use crate::messages::escape;
+use crate::messages::Escaped;
 
 /// File name of the server's certificate (the assignment's name).
 pub(crate) const CERTIFICATE_FILE: &str = "server_signed.crt";
@@ -205,7 +205,7 @@ pub(super) fn private_key(path: &Path, pem: &[u8]) -> Result<RsaPrivateKey, Iden
 
 /// A private key that other users of the machine can read or change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} can be used by other users of this machine (mode {mode:04o})", escape(&path.to_string_lossy()))]
+#[error("{} can be used by other users of this machine (mode {mode:04o})", Escaped::path(path))]
 pub(crate) struct Exposed {
     /// The key's file.
     pub path: PathBuf,

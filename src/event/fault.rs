@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Escaped;
+
 /// The party that has to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,77 +66,77 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The party that has to change something.
     pub blame: Blame,
-    /// What happened, with its operands. Text from the network is escaped.
-    pub what: String,
+    /// What happened, with its operands.
+    pub what: Escaped,
     /// What to do next; empty if there is nothing to say.
-    pub advice: String,
+    pub advice: Escaped,
 }
 
 /// Constructors for each kind with its usual blame and no advice.
 impl Fault {
     /// Creates a fault without advice.
     #[must_use]
-    pub fn new(kind: FaultKind, blame: Blame, what: impl Into<String>) -> Self {
-        Self { kind, blame, what: what.into(), advice: String::new() }
+    pub fn new(kind: FaultKind, blame: Blame, what: impl Into<Escaped>) -> Self {
+        Self { kind, blame, what: what.into(), advice: Escaped::default() }
     }
 
     /// Creates a fault for a transfer that the peer or the network broke off.
     #[must_use]
-    pub fn broken(what: impl Into<String>) -> Self {
+    pub fn broken(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Broken, Blame::Peer, what)
     }
 
     /// Creates a fault for work that this machine could not do (thread, memory, random numbers).
     #[must_use]
-    pub fn system(what: impl Into<String>) -> Self {
+    pub fn system(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Broken, Blame::System, what)
     }
 
     /// Creates a fault for a file that the server has in another form than it was sent.
     #[must_use]
-    pub fn altered(what: impl Into<String>) -> Self {
+    pub fn altered(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Altered, Blame::Peer, what)
     }
 
     /// Creates a fault for a file that was sent whole and not confirmed.
     #[must_use]
-    pub fn unconfirmed(what: impl Into<String>) -> Self {
+    pub fn unconfirmed(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Unconfirmed, Blame::Peer, what)
     }
 
     /// Creates a fault for invalid flags, variables or configuration.
     #[must_use]
-    pub fn usage(what: impl Into<String>) -> Self {
+    pub fn usage(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Usage, Blame::User, what)
     }
 
     /// Creates a fault for a server that could not be reached.
     #[must_use]
-    pub fn unreachable(what: impl Into<String>) -> Self {
+    pub fn unreachable(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Unreachable, Blame::Peer, what)
     }
 
     /// Creates a fault for a server whose identity could not be verified.
     #[must_use]
-    pub fn unproven(what: impl Into<String>) -> Self {
+    pub fn unproven(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Unproven, Blame::Peer, what)
     }
 
     /// Creates a fault for a local file or folder that the user has to change.
     #[must_use]
-    pub fn local(what: impl Into<String>) -> Self {
+    pub fn local(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Local, Blame::User, what)
     }
 
     /// Creates a fault for a file that the server refused.
     #[must_use]
-    pub fn refused(what: impl Into<String>) -> Self {
+    pub fn refused(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Refused, Blame::Peer, what)
     }
 
     /// Creates a fault for work that the user stopped.
     #[must_use]
-    pub fn interrupted(what: impl Into<String>) -> Self {
+    pub fn interrupted(what: impl Into<Escaped>) -> Self {
         Self::new(FaultKind::Interrupted, Blame::User, what)
     }
 
@@ -146,14 +148,14 @@ impl Fault {
 
     /// Sets what to do next.
     #[must_use]
-    pub fn with_advice(self, advice: impl Into<String>) -> Self {
+    pub fn with_advice(self, advice: impl Into<Escaped>) -> Self {
         Self { advice: advice.into(), ..self }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(self.what.as_str())?;
         if !self.advice.is_empty() {
             write!(f, " ({})", self.advice)?;
         }
@@ -185,6 +187,23 @@ mod tests {
             let helped = fault.with_blame(Blame::System).with_advice("do y");
             assert_eq!((helped.blame, helped.to_string().as_str()), (Blame::System, "x (do y)"));
         }
+    }
+
+    /// A fault is made of other faults and passes through `--json`; its text stays as it was escaped first.
+    #[test]
+    fn text_of_a_peer_is_escaped_once_however_it_reaches_the_reader() {
+        let raw = "cannot read \u{1b}[2J\n\u{202e}.txt";
+        let once = r"cannot read \u{1b}[2J\n\u{202e}.txt";
+        let fault = Fault::local(raw).with_advice(raw);
+        assert_eq!((fault.what.as_str(), fault.advice.as_str()), (once, once));
+        assert_eq!(fault.to_string(), format!("{once} ({once})"));
+        assert_eq!(Fault::broken(format!("{}", fault.what)).what, once);
+        let event = serde_json::to_value(&fault).unwrap();
+        assert_eq!((&event["what"], &event["advice"]), (&once.into(), &once.into()));
+        assert_eq!(serde_json::from_value::<Fault>(event).unwrap(), fault);
+        // An event of another program may not be escaped.
+        let foreign = serde_json::json!({"kind": "local", "blame": "user", "what": raw, "advice": raw});
+        assert_eq!(serde_json::from_value::<Fault>(foreign).unwrap(), fault);
     }
 
     /// `--json` has one word for both, so that the schema of events does not change.

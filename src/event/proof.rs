@@ -18,7 +18,7 @@ pub struct Proof {
     /// SHA-256 of the `SubjectPublicKeyInfo`, hex.
     pub fingerprint: String,
     /// Weaknesses of an accepted certificate (1024 bits, version 1, an expired CA).
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Escaped>,
 }
 
 /// How a server's key compares with the known keys, beyond the CA's signature.

@@ -291,7 +291,7 @@ fn said(state: &State) -> String {
     match state {
         State::Delivered => "delivered".to_owned(),
         State::Stored { .. } => "stored, with a receipt".to_owned(),
-        State::Failed(fault) => fault.what.clone(),
+        State::Failed(fault) => fault.what.to_string(),
         other => format!("{other:?}"),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Output {
 /// Uploads that are retried for one reason; only the first has a line of its own.
 #[derive(Debug)]
 struct Retried {
-    why: String,
+    why: Escaped,
     tries: u32,
     /// How many uploads were not printed.
     others: usize,
@@ -95,7 +95,7 @@ impl Output {
                 if let Some(Message { what, .. }) = trust::news(address, proof, standing) {
                     self.say(&what);
                 }
-                proof.warnings.iter().for_each(|warning| self.say(&format!("note: {}", escape(warning))));
+                proof.warnings.iter().for_each(|warning| self.say(&format!("note: {warning}")));
             }
             Event::KeyChanged { change, .. } => self.alarm(change),
             Event::Progress { track, snapshot } => self.progress(*track, *snapshot),

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::rows::{Row, rows};
-use super::text::{command, compact, subject, title};
+use super::text::{compact, subject, title};
 use super::{MARK, RaceReport, ReportError};
 use crate::event::{LaneResult, Verdict};
 use crate::messages::race::{self, STAGES};
@@ -131,7 +131,7 @@ pub(super) fn poster(report: &RaceReport) -> Result<String, ReportError> {
         let machine = &report.machine;
         let foot = [
             format!("{}, {} threads; {}", machine.cpu, machine.cores, machine.os),
-            format!("upseal {}, {}; {}", machine.upseal, machine.date, command(report)),
+            format!("upseal {}, {}; {}", machine.upseal, machine.date, machine.command),
         ];
         for (line, words) in (0..).zip(&foot) {
             write(area, words, (24, at(y) + 22 + 18 * line), 12, FAINT)?;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
 use super::markup::text;
 use super::rows::{Row, rows};
-use super::text::{command, compact, facts, subject, title};
+use super::text::{compact, facts, subject, title};
 use super::{MARK, RaceReport, ReportError};
 use crate::messages::{race, units};
 
@@ -133,7 +133,7 @@ fn machine(report: &RaceReport) -> String {
     }
     format!(
         "<section>\n<h2>Machine and program</h2>\n<dl>{rows}</dl>\n<pre>{}</pre>\n</section>",
-        text(&command(report))
+        text(report.machine.command.as_str())
     )
 }
 

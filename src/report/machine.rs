@@ -7,17 +7,17 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::messages::{escape, shell_word};
+use crate::messages::{Escaped, shell_word};
 
-/// The machine and the program of a race. Texts are escaped.
+/// The machine and the program of a race.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
-    pub cpu: String,
+    pub cpu: Escaped,
     /// The number of hardware threads that this program may use; 0: unknown.
     pub cores: usize,
     /// The operating system and its kernel.
-    pub os: String,
+    pub os: Escaped,
     /// This program's version.
     pub upseal: String,
     /// The version of the compiler.
@@ -25,7 +25,7 @@ pub struct Machine {
     /// Whether the program was built with optimisation.
     pub optimised: bool,
     /// The command line, quoted for a shell.
-    pub command: String,
+    pub command: Escaped,
     /// When the race ended: RFC 3339, UTC.
     pub date: String,
 }
@@ -40,20 +40,16 @@ impl Machine {
             shell_word(if at == 0 { "upseal" } else { &word })
         });
         Self {
-            cpu: shown(&cpu().unwrap_or_else(|| format!("unknown ({})", env::consts::ARCH))),
+            cpu: cpu().unwrap_or_else(|| format!("unknown ({})", env::consts::ARCH)).into(),
             cores: thread::available_parallelism().map_or(0, usize::from),
-            os: shown(&os()),
+            os: os().trim().into(),
             upseal: env!("CARGO_PKG_VERSION").to_owned(),
             rustc: option_env!("UPSEAL_RUSTC").unwrap_or("unknown").to_owned(),
             optimised: !cfg!(debug_assertions),
-            command: shown(&words.collect::<Vec<_>>().join(" ")),
+            command: words.collect::<Vec<_>>().join(" ").into(),
             date: clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }
     }
-}
-
-fn shown(text: &str) -> String {
-    escape(text.trim()).to_string()
 }
 
 /// Returns the name of the processor, which only Linux has in this file.

@@ -111,7 +111,7 @@ impl ReportError {
                 "please report the bug; .json and .csv reports have the same numbers",
             ),
         };
-        Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
+        Fault { kind, blame, what: self.to_string().into(), advice: advice.into() }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{LaneResult, Variant, Verdict};
-use crate::messages::{escape, race};
+use crate::messages::race;
 use crate::transfer::bottleneck;
 
 /// The numbers of a lane. Seconds have six decimals, other fractions four.
@@ -105,7 +105,7 @@ fn row(verdict: &Verdict, number: usize, lane: &LaneResult) -> Row {
         shares: shares.unwrap_or_default(),
         bottleneck: slowest,
         generated: lane.generated,
-        fault: lane.fault.as_ref().map(|fault| escape(&fault.to_string()).to_string()),
+        fault: lane.fault.as_ref().map(ToString::to_string),
     }
 }
 

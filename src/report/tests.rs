@@ -30,7 +30,7 @@ fn proof() -> Proof {
         bits: 1024,
         days_left: 3,
         fingerprint: "00".to_owned(),
-        warnings: vec![HOSTILE.to_owned()],
+        warnings: vec![HOSTILE.into()],
     }
 }
 
@@ -62,8 +62,8 @@ fn report() -> RaceReport {
     let fault = Fault {
         kind: FaultKind::Broken,
         blame: Blame::Peer,
-        what: format!("cut: {HOSTILE}"),
-        advice: String::new(),
+        what: format!("cut: {HOSTILE}").into(),
+        advice: "".into(),
     };
     let verdict = Verdict {
         name: HOSTILE.to_owned(),
@@ -78,7 +78,7 @@ fn report() -> RaceReport {
         course: Course::InTurn,
         laps: 3,
     };
-    let machine = Machine { command: format!("upseal race {HOSTILE}"), ..Machine::here() };
+    let machine = Machine { command: format!("upseal race {HOSTILE}").into(), ..Machine::here() };
     RaceReport { verdict, machine }
 }
 

@@ -132,7 +132,7 @@ pub(super) fn markdown(report: &RaceReport) -> String {
         }
     }
     text += "\n## Machine and program\n\n";
-    for (what, value) in facts(report).into_iter().chain([("Command", command(report))]) {
+    for (what, value) in facts(report).into_iter().chain([("Command", report.machine.command.to_string())]) {
         let _ = writeln!(text, "- {what}: {}", plain(&value));
     }
     text
@@ -165,11 +165,6 @@ pub(super) fn subject(verdict: &Verdict) -> String {
     format!("Each lane sent the same {}, {course}, {laps}.{generated}", units::exact_bytes(verdict.bytes))
 }
 
-/// Returns the command line, escaped as for a terminal.
-pub(super) fn command(report: &RaceReport) -> String {
-    escape(&report.machine.command).to_string()
-}
-
 /// Returns the facts about machine and program, except the command line.
 pub(super) fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
     let (machine, engines) = (&report.machine, &report.verdict.engines);
@@ -177,7 +172,7 @@ pub(super) fn facts(report: &RaceReport) -> Vec<(&'static str, String)> {
     vec![
         ("Date", machine.date.clone()),
         ("Processor", format!("{}, {} threads", machine.cpu, machine.cores)),
-        ("System", machine.os.clone()),
+        ("System", machine.os.to_string()),
         ("Program", format!("upseal {}{made}, {}", machine.upseal, machine.rustc)),
         ("CP1 computes with", escape(&engines.rsa).to_string()),
         ("CP2 computes with", escape(&engines.fernet).to_string()),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::name::{FileName, LAST_COPY};
-use crate::messages::escape;
+use crate::messages::Escaped;
 
 /// Why a file could not be stored. Each message contains its cause.
 #[derive(Debug, Error)]
@@ -154,7 +154,7 @@ impl fmt::Display for Spot {
         if let Some(name) = &self.name {
             write!(f, "{name} in ")?;
         }
-        write!(f, "{}", escape(&self.folder.to_string_lossy()))
+        write!(f, "{}", Escaped::path(&self.folder))
     }
 }
 

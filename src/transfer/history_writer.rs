@@ -216,7 +216,7 @@ impl Ended<'_> {
             State::Failed(fault) => {
                 let is_altered = fault.kind == FaultKind::Altered;
                 let outcome = if is_altered { Outcome::Altered } else { Outcome::Failed };
-                (outcome, None, Some(fault.what.clone()))
+                (outcome, None, Some(fault.what.to_string()))
             }
             _ => return None,
         };

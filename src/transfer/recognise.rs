@@ -7,6 +7,7 @@ use crate::clock;
 use crate::crypto::receipt::Statement;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Expected, Fault, KeyChange, Proof, ServerAddress, Standing, Track};
+use crate::messages::escape;
 use crate::messages::trust::{Changed, day};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
@@ -50,7 +51,7 @@ impl Stranger<'_> {
             && self.proven.common_name.as_ref() != Some(name)
         {
             return Err(unproven(
-                format!("the server's certificate is for {subject}, but CN={} is expected", shown(name)),
+                format!("the server's certificate is for {subject}, but CN={} is expected", escape(name)),
                 "nothing of the file was sent; the whole CN is compared, and there must be exactly one",
             ));
         }
@@ -158,7 +159,7 @@ pub(crate) fn accept(known: &KnownServers, address: ServerAddress, ca: &str, key
 pub(crate) fn pin(expected: &Expected) -> Result<Option<Digest>, Fault> {
     let Some(pin) = &expected.pin else { return Ok(None) };
     let invalid = |why| {
-        Fault::usage(format!("invalid pin {}: {why}", shown(pin))).with_advice("upseal serve prints its pin")
+        Fault::usage(format!("invalid pin {}: {why}", escape(pin))).with_advice("upseal serve prints its pin")
     };
     pin.parse().map(Some).map_err(invalid)
 }
@@ -173,8 +174,4 @@ pub(crate) fn unreadable(error: &KnownError) -> Fault {
 
 fn unproven(what: String, advice: &str) -> Fault {
     Fault::unproven(what).with_advice(advice)
-}
-
-fn shown(text: &str) -> String {
-    crate::messages::escape(text).to_string()
 }

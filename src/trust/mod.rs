@@ -308,13 +308,12 @@ impl Anchor {
         let mut proof = proof(&leaf, &key, now_unix);
         let (_, ca_end) = validity(&ca);
         if now_unix > ca_end {
-            proof.warnings.push(format!("the CA itself expired on {}", Date(ca_end)));
+            proof.warnings.push(format!("the CA itself expired on {}", Date(ca_end)).into());
         }
         if self.key.bits() < WARN_BELOW_BITS {
-            proof.warnings.push(format!(
-                "the CA's key has only {} bits; use {WARN_BELOW_BITS} or more",
-                self.key.bits()
-            ));
+            let bits = self.key.bits();
+            let warning = format!("the CA's key has only {bits} bits; use {WARN_BELOW_BITS} or more");
+            proof.warnings.push(warning.into());
         }
         Ok((key, proof))
     }
@@ -367,10 +366,12 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
     let mut warnings = Vec::new();
     if leaf.version() != X509Version::V3 {
         let version = leaf.version().0 + 1;
-        warnings.push(format!("the certificate is X.509 version {version}, which cannot limit its use"));
+        warnings
+            .push(format!("the certificate is X.509 version {version}, which cannot limit its use").into());
     }
     if key.bits() < WARN_BELOW_BITS {
-        warnings.push(format!("the key has only {} bits; use {WARN_BELOW_BITS} or more", key.bits()));
+        let bits = key.bits();
+        warnings.push(format!("the key has only {bits} bits; use {WARN_BELOW_BITS} or more").into());
     }
     Proof {
         subject: escape(&shown(leaf.subject())),

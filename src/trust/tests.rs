@@ -24,13 +24,13 @@ fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
     let mut proof = proof(&parsed, &key, now_unix);
     let (not_before, not_after) = validity(&parsed);
     if now_unix < not_before {
-        proof.warnings.push(TrustError::NotYetValid { not_before, now: now_unix }.to_string());
+        proof.warnings.push(TrustError::NotYetValid { not_before, now: now_unix }.to_string().into());
     }
     if now_unix > not_after {
-        proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string());
+        proof.warnings.push(TrustError::Expired { not_after, now: now_unix }.to_string().into());
     }
     if let Err(error) = Limits::of(&parsed).and_then(|limits| limits.check_use(Purpose::Server)) {
-        proof.warnings.push(error.to_string());
+        proof.warnings.push(error.to_string().into());
     }
     Ok(proof)
 }
@@ -381,7 +381,8 @@ fn a_server_warns_of_its_own_certificate_before_its_first_second_and_after_its_l
     for (now, warned) in [(START - 1, true), (START, false), (END, false), (END + 1, true)] {
         let proof = describe(GOOD_V1, now).unwrap();
         let of_dates = proof.warnings.iter().filter(|warning| {
-            warning.contains("not valid before") || warning.contains("the certificate expired")
+            warning.as_str().contains("not valid before")
+                || warning.as_str().contains("the certificate expired")
         });
         assert_eq!(of_dates.count(), usize::from(warned), "{now}: {:?}", proof.warnings);
     }
@@ -404,7 +405,7 @@ fn an_anchors_file_is_read_to_the_limit_and_not_beyond() {
 fn a_ca_of_1024_bits_causes_a_warning_and_one_of_2048_does_not() {
     let of_the_ca = |ca: &[u8], certificate: &[u8]| {
         let (_, proof) = Anchor::from_pem(ca).unwrap().check(certificate, NOW).unwrap();
-        proof.warnings.iter().any(|warning| warning.contains("the CA's key has only"))
+        proof.warnings.iter().any(|warning| warning.as_str().contains("the CA's key has only"))
     };
     assert!(!of_the_ca(CA, GOOD_V3));
     assert!(of_the_ca(fixture!("trust/ca-1024.crt"), fixture!("trust/by-ca-1024.crt")));

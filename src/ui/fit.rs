@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::messages::escape;
+use crate::messages::{Escaped, escape};
 
 /// Largest number of characters in one cluster: a base under many marks would reach into other rows.
 const CLUSTER: usize = 8;
@@ -28,12 +28,17 @@ pub(super) fn width(text: &str) -> usize {
 /// Returns the text with everything spelled out that would act on the terminal or mislead its reader, or whose width
 /// terminals do not agree on.
 pub(super) fn escaped(text: &str) -> String {
-    let text = escape(text).to_string();
+    shown(&escape(text))
+}
+
+/// Returns the escaped text with the clusters spelled out whose width terminals do not agree on.
+pub(super) fn shown(text: &Escaped) -> String {
+    let text = text.as_str();
     if text.is_ascii() {
-        return text;
+        return text.to_owned();
     }
     let mut shown = String::with_capacity(text.len());
-    for grapheme in Span::raw(&text).styled_graphemes(Style::new()) {
+    for grapheme in Span::raw(text).styled_graphemes(Style::new()) {
         let cluster = grapheme.symbol;
         if is_measurable(cluster) {
             shown.push_str(cluster);

@@ -110,7 +110,7 @@ impl Shared {
             Ok(path) => self.written(&path, now, text::race::reported),
             Err(error) => {
                 let fault = error.fault();
-                self.say(Tone::Bad, fault.what, fault.advice, now);
+                self.say(Tone::Bad, fit::shown(&fault.what), fit::shown(&fault.advice), now);
             }
         }
     }

@@ -185,7 +185,7 @@ impl Sources {
                 _ => {}
             };
             let end = match catch_unwind(AssertUnwindSafe(|| probe::run(&request, &stop, &mut line))) {
-                Ok(end) => end.map_err(|why| fit::escaped(&why.what)),
+                Ok(end) => end.map_err(|why| fit::shown(&why.what)),
                 Err(_) => Err(text::PROBE_BUG.to_owned()),
             };
             tell(Probed::Over(end));

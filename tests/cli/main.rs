@@ -255,6 +255,9 @@ fn names_are_shown_escaped_and_bytes_that_are_not_utf8_keep_json_valid() {
         assert!(!said.contains('\u{1b}'), "{said:?}");
         assert!(json.is_some() || said.contains(r"evil\u{1b}[2J\u{202e}fdp.txt  stored"), "{said:?}");
         assert!(said.contains(r"none\u{1b}[2J.txt"), "{said:?}");
+        // In JSON a backslash is written as two.
+        assert_eq!(said.contains(r"\\u{1b}"), json.is_some(), "{said:?}");
+        assert!(!said.contains(r"\\\u{1b}"), "{said:?}");
     }
     assert!(host.stored().names().contains(&evil), "stored under its own name");
 

@@ -45,7 +45,7 @@ fn a_report_is_written_and_replaced_by_the_next_race() {
             rows(&report.verdict)
         );
         let wanted = format!("upseal race --json --lanes {lanes} --report race.json clip.bin");
-        assert_eq!(report.machine.command, wanted);
+        assert_eq!(report.machine.command.as_str(), wanted);
         assert!(
             report.machine.cores > 0
                 && !report.machine.cpu.is_empty()

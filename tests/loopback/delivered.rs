@@ -56,10 +56,10 @@ fn a_server_that_ends_only_after_the_client_has_not_confirmed() {
     peer.0.shutdown(Shutdown::Write).unwrap();
     let fault = failed(&mut client, 1);
     assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Unconfirmed, 1), "{fault}");
-    assert!(fault.what.contains("the server was still waiting for data"), "{fault}");
-    assert!(fault.what.contains("another framing, padding or key length"), "{fault}");
+    assert!(fault.what.as_str().contains("the server was still waiting for data"), "{fault}");
+    assert!(fault.what.as_str().contains("another framing, padding or key length"), "{fault}");
     for option in ["--framing", "--padding", "--key-form", "--key-length-bytes"] {
-        assert!(fault.advice.contains(option), "{fault}");
+        assert!(fault.advice.as_str().contains(option), "{fault}");
     }
 }
 
@@ -95,7 +95,7 @@ fn the_user_can_end_the_wait_for_the_server() {
     }
     let fault = failed(&mut client, 1);
     assert_eq!(fault.kind, FaultKind::Unconfirmed, "{fault}");
-    assert!(fault.what.starts_with("sent, not confirmed"), "{fault}");
+    assert!(fault.what.as_str().starts_with("sent, not confirmed"), "{fault}");
     drop(peer);
 }
 
@@ -146,7 +146,7 @@ fn nothing_is_delivered_to_a_server_of_another_protocol_and_its_bytes_are_shown(
             peer.hang_up();
             let fault = failed(&mut client, 1);
             assert_eq!(fault.kind, FaultKind::Unconfirmed, "{fault}");
-            assert!(fault.what.contains(shown), "{fault}");
+            assert!(fault.what.as_str().contains(shown), "{fault}");
         }
     }
 }
@@ -156,7 +156,7 @@ fn of_many_surplus_bytes_the_first_hundred_are_shown() {
     let (mut client, mut peer) = sending(LONG);
     peer.send(&[b'x'; 10_000]);
     let fault = failed(&mut client, 1);
-    assert_eq!(fault.what.matches('x').count(), 100, "{fault}");
+    assert_eq!(fault.what.as_str().matches('x').count(), 100, "{fault}");
     drop(peer);
 }
 
@@ -179,7 +179,7 @@ fn a_refused_file_is_not_delivered_behind_a_proxy_that_turns_resets_into_ends() 
             client.upload(&["a.txt"], &target(proxy), Dialect::of(variant));
             let fault = failed(&mut client, 1);
             assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Refused, 6), "{variant}: {fault}");
-            let says_why = fault.what.contains("it has no room for the file, or cannot write it");
+            let says_why = fault.what.as_str().contains("it has no room for the file, or cannot write it");
             assert_eq!(says_why, variant != Variant::Plain, "{variant}: {fault}");
             host.stop();
             assert_eq!(host.stored(), Files::none(), "{variant}");
@@ -198,7 +198,7 @@ fn a_damaged_token_is_not_delivered_behind_a_proxy_and_its_reason_reveals_no_det
     client.upload(&["a.txt"], &target(proxy), dialect);
     let fault = failed(&mut client, 1);
     assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
-    assert!(fault.what.contains("it could not read, decrypt or verify what was sent"), "{fault}");
+    assert!(fault.what.as_str().contains("it could not read, decrypt or verify what was sent"), "{fault}");
     host.stop();
     assert_eq!(host.events.refusals().len(), 1, "it is not resent: {:?}", host.events.refusals());
 }

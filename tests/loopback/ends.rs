@@ -119,9 +119,9 @@ fn a_reset_inside_a_file_is_a_broken_connection() {
     peer.break_off();
     let State::Failed(fault) = client.finish(2) else { panic!() };
     assert_eq!(fault.kind, FaultKind::Broken, "{fault}");
-    assert!(fault.what.contains(&format!("of {BIG} bytes")), "{fault}");
+    assert!(fault.what.as_str().contains(&format!("of {BIG} bytes")), "{fault}");
     let State::Failed(fault) = client.finish(1) else { panic!() };
-    assert!(fault.what.contains("before the server confirmed it"), "{fault}");
+    assert!(fault.what.as_str().contains("before the server confirmed it"), "{fault}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_file_that_shrinks_while_it_is_sent_fails_and_is_not_published() {
         host.open_gate();
         let State::Failed(fault) = client.finish(1) else { panic!("{variant}: no failure") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Local, 5), "{fault}");
-        assert!(fault.what.contains("changed while it was read: it shrank"), "{fault}");
+        assert!(fault.what.as_str().contains("changed while it was read: it shrank"), "{fault}");
         host.events.until(is_closed);
         assert_eq!(host.events.refusals().len(), 1, "{:?}", host.events.refusals());
         assert_eq!(host.stored(), Files::none(), "{variant}");
@@ -170,7 +170,7 @@ fn a_file_that_is_changed_in_place_while_it_is_sent_fails_and_is_not_published()
         host.open_gate();
         let State::Failed(fault) = client.finish(1) else { panic!("{variant}: no failure") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Local, 5), "{fault}");
-        assert!(fault.what.contains("changed while it was read"), "{fault}");
+        assert!(fault.what.as_str().contains("changed while it was read"), "{fault}");
         host.events.until(is_closed);
         assert_eq!(host.stored(), Files::none(), "{variant}");
     }
@@ -219,7 +219,7 @@ fn a_file_that_grows_each_time_fails_after_one_more_try() {
     let State::Failed(fault) = client.finish(1) else { panic!("it arrived") };
     assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Local, 5), "{fault}");
     let what = format!("changed while it was read: it grew from {} to {} bytes", BIG + 4, BIG + 8);
-    assert!(fault.what.contains(&what), "{fault}");
+    assert!(fault.what.as_str().contains(&what), "{fault}");
 }
 
 #[cfg(target_os = "linux")]
@@ -273,7 +273,7 @@ fn an_unreachable_address_fails_the_uploads_to_it_and_no_others() {
     for id in [1, 3] {
         let State::Failed(fault) = client.finish(id) else { panic!("{id} was not unreachable") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Unreachable, 3), "{fault}");
-        assert!(fault.what.contains("cannot connect to 127.0.0.1:"), "{fault}");
+        assert!(fault.what.as_str().contains("cannot connect to 127.0.0.1:"), "{fault}");
     }
     assert!(client.finish(2).has_arrived());
     host.stop();

@@ -93,7 +93,7 @@ fn a_file_above_the_server_s_limit_is_refused_before_its_first_byte_and_alone() 
         let ends = client.finish_all(3);
         let State::Failed(fault) = &ends[1] else { panic!("{variant}: it was not refused") };
         assert_eq!((fault.kind, fault.kind.exit_code()), (FaultKind::Refused, 6), "{fault}");
-        assert!(fault.what.contains("larger than it accepts (1000 B at most)"), "{fault}");
+        assert!(fault.what.as_str().contains("larger than it accepts (1000 B at most)"), "{fault}");
         assert!(ends[0].has_arrived() && ends[2].has_arrived(), "{ends:?}");
         assert_eq!(client.events.count(|event| matches!(event, Event::Retrying { .. })), 0);
         assert!(!client.events.states(job_track(2)).contains(&State::Sending), "nothing of it was sent");
@@ -119,7 +119,7 @@ fn a_variant_or_padding_that_the_server_does_not_accept_is_refused_before_the_fi
         for end in client.finish_all(2) {
             let State::Failed(fault) = end else { panic!("it was not refused: {end:?}") };
             assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
-            assert!(fault.advice.contains(advice), "{fault}");
+            assert!(fault.advice.as_str().contains(advice), "{fault}");
         }
         host.stop();
         assert!(host.events.refusals().is_empty(), "{:?}", host.events.refusals());
@@ -186,7 +186,7 @@ fn of_several_files_the_server_names_the_refused_one_and_the_others_go_on_togeth
     let ends = client.finish_all(3);
     let State::Failed(fault) = &ends[1] else { panic!("it was not refused: {ends:?}") };
     assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
-    assert!(fault.what.contains("name"), "{fault}");
+    assert!(fault.what.as_str().contains("name"), "{fault}");
     assert!(ends[0].has_arrived() && ends[2].has_arrived(), "{ends:?}");
     assert_eq!(client.events.count(is_state(2, State::Waiting)), 0, "it is not sent again");
     host.stop();

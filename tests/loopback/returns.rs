@@ -109,7 +109,7 @@ fn the_wait_for_a_server_ends_at_its_limit() {
     client.ask(Command::Upload(vec![client.job(2, "a.txt", &target, plain())]));
     let State::Failed(fault) = client.finish(2) else { panic!("it did not fail") };
     assert_eq!(fault.kind, FaultKind::Broken, "{fault}");
-    assert!(fault.what.contains("did not return"), "{fault}");
+    assert!(fault.what.as_str().contains("did not return"), "{fault}");
     assert_eq!(client.events.count(is_away), 1);
 }
 

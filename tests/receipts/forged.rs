@@ -322,7 +322,7 @@ fn a_server_that_gave_receipts_and_offers_none_gets_nothing() {
             assert_eq!(peer.read_to_end(), (words(&[2]), true), "MODE 2 and nothing else");
             let State::Failed(why) = client.finish(id) else { panic!("it got the file") };
             assert_eq!(why.kind, FaultKind::Unproven);
-            assert!(why.what.contains(fault), "{why}");
+            assert!(why.what.as_str().contains(fault), "{why}");
         }
     }
 }

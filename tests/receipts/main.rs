@@ -113,8 +113,8 @@ fn what_is_altered_on_the_way_is_said_and_named() {
         });
         let State::Failed(fault) = client.finish(1) else { panic!("it was believed") };
         assert_eq!(fault.kind, FaultKind::Altered);
-        assert!(fault.what.starts_with("altered on the path: the SHA-256 differs"), "{fault}");
-        assert!(fault.what.ends_with("the server's copy is a.txt"), "{fault}");
+        assert!(fault.what.as_str().starts_with("altered on the path: the SHA-256 differs"), "{fault}");
+        assert!(fault.what.as_str().ends_with("the server's copy is a.txt"), "{fault}");
         client.shut_down();
     });
     assert_eq!(host.stored(), Files::one("a.txt", b"jullo"));

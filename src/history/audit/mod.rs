@@ -14,7 +14,7 @@ use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
 use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
-use crate::messages::escape;
+use crate::messages::{Escaped, escape};
 
 /// What a receipt says about a row's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl fmt::Display for What {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", escape(&self.name.to_string_lossy()), self.what)
+        write!(f, "{}: {}", Escaped::name(&self.name), self.what)
     }
 }
 

@@ -223,8 +223,8 @@ impl UploadError {
                 return Fault {
                     kind: FaultKind::Unproven,
                     blame: Blame::Peer,
-                    what: self.to_string(),
-                    advice,
+                    what: self.to_string().into(),
+                    advice: advice.into(),
                 };
             }
             Self::Receipt(_) => (
@@ -264,8 +264,8 @@ impl UploadError {
                 return Fault {
                     kind: FaultKind::Refused,
                     blame: Blame::Peer,
-                    what: self.to_string(),
-                    advice: refusal_advice(reason.as_ref(), limits),
+                    what: self.to_string().into(),
+                    advice: refusal_advice(reason.as_ref(), limits).into(),
                 };
             }
             Self::Surplus { .. } => (
@@ -284,7 +284,7 @@ impl UploadError {
                 "ask the server's operator whether the file was stored, or wait longer with --patience",
             ),
         };
-        Fault { kind, blame, what: self.to_string(), advice: advice.to_owned() }
+        Fault { kind, blame, what: self.to_string().into(), advice: advice.into() }
     }
 }
 

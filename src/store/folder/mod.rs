@@ -42,7 +42,7 @@ use self::unnamed::Unnamed;
 use super::error::{Doing, Spot, StoreError};
 use super::name::{FileName, UNFINISHED_PREFIX};
 use super::{Announce, Catalogue, Incoming, Pending, Published, Store};
-use crate::messages::escape;
+use crate::messages::Escaped;
 
 #[cfg(test)]
 mod counts;
@@ -183,7 +183,7 @@ impl Store for Folder {
     }
 
     fn place(&self) -> String {
-        escape(&self.root().path.to_string_lossy()).to_string()
+        Escaped::path(&self.root().path).to_string()
     }
 }
 

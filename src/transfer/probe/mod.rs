@@ -292,7 +292,7 @@ impl Probe<'_> {
         match fault.kind {
             // It refused the dialect, or broke the connection.
             FaultKind::Refused | FaultKind::Broken | FaultKind::Altered => {
-                Ok(Attempt::Answer(Answer::NotTaken(fault.what)))
+                Ok(Attempt::Answer(Answer::NotTaken(fault.what.into())))
             }
             // A server for one connection is being restarted, or still serves the previous one.
             FaultKind::Unreachable if self.was_there => Ok(Attempt::Away(fault)),

@@ -19,7 +19,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::confirm;
 use super::receipt_files::{likeness, list, read};
@@ -27,7 +27,7 @@ use crate::crypto::receipt::{Fate, Receipt, is_fitting, salted};
 use crate::digest::Digest;
 use crate::event::Named;
 use crate::history::{History, HistoryError, Outcome, PendingReceipt, Sent};
-use crate::messages::escape;
+use crate::messages::{Escaped, escape};
 use crate::trust::known::KnownServers;
 
 /// The remark of a row that was recovered from a receipt.
@@ -83,7 +83,7 @@ pub(super) fn run(history: &History, known: &KnownServers) -> Result<Option<Reco
     let mut receipts = Vec::new();
     for folder in folders {
         let found = list(folder).unwrap_or_else(|why| {
-            recovery.ignored.push(format!("{}: {why}", shown(folder)));
+            recovery.ignored.push(format!("{}: {why}", Escaped::path(folder)));
             Vec::new()
         });
         for (path, modified_ms) in found {
@@ -93,7 +93,7 @@ pub(super) fn run(history: &History, known: &KnownServers) -> Result<Option<Reco
             }
             match read(&path) {
                 Ok(receipt) => receipts.push((folder, path, receipt)),
-                Err(why) => recovery.ignored.push(format!("{}: {why}", shown(&path))),
+                Err(why) => recovery.ignored.push(format!("{}: {why}", Escaped::path(&path))),
             }
         }
     }
@@ -156,10 +156,6 @@ fn stated_name(
         }
         _ => None,
     }
-}
-
-fn shown(path: &Path) -> String {
-    escape(&path.to_string_lossy()).to_string()
 }
 
 #[cfg(test)]

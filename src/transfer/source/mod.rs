@@ -146,6 +146,6 @@ mod tests {
     fn a_name_that_is_not_utf8_is_refused_before_anything_is_sent() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff\xfe"));
-        assert!(Source::open(path).err().unwrap().what.contains("not UTF-8"));
+        assert!(Source::open(path).err().unwrap().what.as_str().contains("not UTF-8"));
     }
 }

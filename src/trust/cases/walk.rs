@@ -41,7 +41,7 @@ impl Case {
             "{}, signed by {}: RSA {} bits, {} days left",
             proof.subject, proof.issuer, proof.bits, proof.days_left
         );
-        Ok([vec![who], proof.warnings].concat())
+        Ok([vec![who], proof.warnings.into_iter().map(String::from).collect()].concat())
     }
 }
 

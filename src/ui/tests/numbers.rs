@@ -74,8 +74,8 @@ fn a_key_ends_the_wait_for_confirmation_and_the_file_counts_as_sent() {
     let fault = Fault {
         kind: FaultKind::Unconfirmed,
         blame: Blame::Peer,
-        what: "sent, not confirmed: the server did not close".to_owned(),
-        advice: String::new(),
+        what: "sent, not confirmed: the server did not close".into(),
+        advice: "".into(),
     };
     stage.state(track, State::Failed(fault));
     let row = stage.row("cmos.mp4   sent ?");
@@ -269,7 +269,7 @@ fn a_waiting_upload_shows_its_reason() {
         kind: FaultKind::Broken,
         blame: Blame::Peer,
         what: "the connection broke".into(),
-        advice: String::new(),
+        advice: "".into(),
     };
     stage.event(Event::Retrying { job: JobId(1), tries: 1, retries: 3, pause_ms: 4000, fault });
     assert!(stage.shows("7.91 MiB, retrying in 4.0 s from byte 0 (try 2 of 4)"));

@@ -102,6 +102,22 @@ fn parts_are_left_out_in_a_fixed_order() {
     assert!(busy().sized(80, 11).shows("upseal needs 40×12; transfers continue"));
 }
 
+/// Where a fault of a file with control characters in its name is shown: over the screen, in the log, in the details.
+#[test]
+fn a_hostile_name_in_a_fault_is_escaped_once_wherever_it_is_shown() {
+    let mut stage = busy().sized(200, 50);
+    stage.state(Track::Job(JobId(2)), State::Failed(fault("cannot read e\u{1b}[2J\n.txt", "use e\u{1b}[2J")));
+    for keys in [&[][..], &["Esc Esc Esc Esc", "e"], &["Esc", "Tab", "j i"]] {
+        for keys in keys {
+            stage.keys(keys);
+        }
+        let shown = stage.rows().join("\n");
+        assert!(shown.contains(r"cannot read e\u{1b}[2J\n.txt"), "{keys:?}: {shown}");
+        assert!(shown.contains(r"se e\u{1b}[2J"), "{keys:?}: {shown}");
+        assert!(!shown.contains(r"\\u") && !shown.contains('\u{1b}'), "{keys:?}: {shown}");
+    }
+}
+
 #[test]
 fn hostile_names_stay_in_their_cells() {
     let mut stage = Stage::new();

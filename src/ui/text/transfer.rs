@@ -107,19 +107,19 @@ pub(in crate::ui) fn destination(job: &Job) -> String {
 
 /// Says what happened and what to do, in sentences.
 pub(in crate::ui) fn fault_line(fault: &Fault) -> String {
-    let what = fit::escaped(&fault.what);
-    if fault.advice.is_empty() { what } else { format!("{what}. {}", capital(&fit::escaped(&fault.advice))) }
+    let what = fit::shown(&fault.what);
+    if fault.advice.is_empty() { what } else { format!("{what}. {}", capital(&fit::shown(&fault.advice))) }
 }
 
 /// Says what happened; then who has to act, and how.
 pub(in crate::ui) fn trouble(subject: &str, fault: &Fault) -> (String, String) {
-    let what = fit::escaped(&fault.what);
+    let what = fit::shown(&fault.what);
     let what = if subject.is_empty() { what } else { format!("{subject}: {what}") };
     let blame = blame(fault.blame);
     if fault.advice.is_empty() {
         return (what, blame.to_owned());
     }
-    (what, format!("{blame} {}", capital(&fit::escaped(&fault.advice))))
+    (what, format!("{blame} {}", capital(&fit::shown(&fault.advice))))
 }
 
 pub(in crate::ui) fn upload_details(
@@ -150,17 +150,17 @@ pub(in crate::ui) fn upload_details(
                 Named::Stored => "stored as",
                 Named::Wanted => "accepted as",
             };
-            facts.push((label, fit::escaped(name.as_str())));
+            facts.push((label, fit::shown(name)));
             facts.push(("receipt", kept));
         }
         State::Delivered => facts.push(("receipt", "none: the server does not give receipts".to_owned())),
         _ => {}
     }
     if let State::Failed(fault) = state {
-        facts.push(("error", fit::escaped(&fault.what)));
+        facts.push(("error", fit::shown(&fault.what)));
         facts.push(("cause", blame(fault.blame).to_owned()));
         if !fault.advice.is_empty() {
-            facts.push(("help", fit::escaped(&fault.advice)));
+            facts.push(("help", fit::shown(&fault.advice)));
         }
     }
     facts
@@ -186,9 +186,10 @@ pub(in crate::ui) fn connect_lane(lane: usize) -> String {
 
 /// The result of a race, and why lanes have none.
 pub(in crate::ui) fn verdict(verdict: &Verdict) -> String {
-    let failed = verdict.lanes.iter().filter_map(|lane| lane.fault.as_ref().map(|fault| (lane, fault))).map(
-        |(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::escaped(&fault.what)),
-    );
+    let failed =
+        verdict.lanes.iter().filter_map(|lane| lane.fault.as_ref().map(|fault| (lane, fault))).map(
+            |(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::shown(&fault.what)),
+        );
     iter::once(race::sentence(verdict)).chain(failed).collect::<Vec<_>>().join(" ")
 }
 

@@ -28,7 +28,7 @@ pub(in crate::ui) fn alarm_known(change: &KeyChange) -> String {
 }
 
 pub(in crate::ui) fn alarm_now(change: &KeyChange) -> String {
-    format!("now, as {}, sha256:", fit::escaped(change.subject.as_str()))
+    format!("now, as {}, sha256:", fit::shown(&change.subject))
 }
 
 pub(in crate::ui) fn alarm_later(change: &KeyChange) -> String {
@@ -64,7 +64,7 @@ pub(in crate::ui) fn proven(address: &ServerAddress, proof: &Proof, standing: &S
     let mut text = fit::escaped(&trust::proven(address, &identity(proof), standing));
     for warning in &proof.warnings {
         text.push_str("; ");
-        text.push_str(&fit::escaped(warning));
+        text.push_str(&fit::shown(warning));
     }
     text
 }

@@ -57,7 +57,7 @@ impl Pane<'_, OwnServer> {
             for warning in &proof.warnings {
                 lines.push(Line::from(vec![
                     Span::styled(fit::left("warning", 13), self.theme.warn()),
-                    Span::raw(fit::cut(&fit::escaped(warning), width.saturating_sub(13))),
+                    Span::raw(fit::cut(&fit::shown(warning), width.saturating_sub(13))),
                 ]));
             }
         } else if matches!(server.listening, Listening::At(_)) {

@@ -85,7 +85,7 @@ impl Pane<'_, Certificate<'_>> {
     ) -> Vec<Line<'static>> {
         let mut warnings: Vec<Line<'static>> = Vec::new();
         for warning in &proof.warnings {
-            warnings.extend(self.paragraph(&format!("≈ {}", fit::escaped(warning)), width));
+            warnings.extend(self.paragraph(&format!("≈ {}", fit::shown(warning)), width));
         }
         let verdict = self.paragraph(&text::verdict_on(standing), width);
         let mut lines = self.chain(proof, width);

@@ -1,6 +1,6 @@
 //! Sentences about races: the result, the names of lanes, stages and bottlenecks.
 
-use crate::event::{Course, LaneResult, Pace, Variant, Verdict, Work};
+use crate::event::{Course, Dialect, LaneResult, Pace, Variant, Verdict, Work};
 use crate::messages::units;
 use crate::meter::Stage;
 
@@ -9,30 +9,33 @@ const GIB: f64 = 1_073_741_824.0;
 /// Describes a race's result: the ratio of the steady rates, and the time that 1 GiB would take at these rates.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
-    let finished = || verdict.lanes.iter().filter(|lane| lane.fault.is_none() && lane.seconds > 0.0);
+    let has_finished = |lane: &LaneResult| lane.fault.is_none() && lane.seconds > 0.0;
+    let finished = || verdict.lanes.iter().enumerate().filter(|(_, lane)| has_finished(lane));
     if finished().count() < 2 {
         return "No comparison: fewer than two lanes finished.".to_owned();
     }
     if verdict.bytes == 0 {
         return "The file is empty: nothing to compare.".to_owned();
     }
-    let name = |lane: &LaneResult| name(verdict, lane);
+    let entrants = entrants(verdict);
+    let name = |at: usize| name(&entrants, at);
     let course = match (verdict.course, laps(verdict)) {
         (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
         (Course::Together, ..=1) => "Together.".to_owned(),
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
         (Course::Together, laps) => format!("Together, median of {laps}."),
     };
-    let mut paced: Vec<(&LaneResult, Pace)> =
-        finished().filter_map(|lane| Some((lane, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
-    let short: Vec<String> = finished().filter(|lane| lane.pace.is_none()).map(name).collect();
+    let mut paced: Vec<(usize, Pace)> =
+        finished().filter_map(|(at, lane)| Some((at, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
+    let short: Vec<String> =
+        finished().filter(|(_, lane)| lane.pace.is_none()).map(|(at, _)| name(at)).collect();
     let short = match short[..] {
         [] => String::new(),
         _ => format!(" Too short to compare: {}.", short.join(", ")),
     };
     let gib: Vec<String> = paced
         .iter()
-        .map(|(lane, pace)| format!("{} {}", name(lane), units::seconds(GIB / pace.rate())))
+        .map(|(at, pace)| format!("{} {}", name(*at), units::seconds(GIB / pace.rate())))
         .collect();
     paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
     let [(fastest, most), .., (slowest, least)] = paced[..] else {
@@ -56,37 +59,54 @@ pub(crate) fn laps(verdict: &Verdict) -> u32 {
     verdict.laps.min(u32::try_from(ran).unwrap_or(u32::MAX))
 }
 
-/// Returns the shortest name that distinguishes a lane from the others: its variant; the dialect if another lane has the
-/// same variant; the key length if another has the same dialect or a different key length; the lane's number if all of
-/// these are equal.
-#[must_use]
-pub(crate) fn name(verdict: &Verdict, lane: &LaneResult) -> String {
-    let others = || verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane));
-    let variant = lane.dialect.variant.to_string();
-    if !others().any(|other| other.dialect.variant == lane.dialect.variant) {
-        return variant;
-    }
-    let called = label(verdict, lane);
-    // For example, the same dialect to two servers.
-    let is_another = others().any(|other| label(verdict, other) == called);
-    match verdict.lanes.iter().position(|one| std::ptr::eq(one, lane)) {
-        Some(at) if is_another => format!("{called} ({})", at + 1),
-        _ => called,
+/// What the name of a lane is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entrant {
+    /// The lane's dialect.
+    pub dialect: Dialect,
+    /// The length in bits of its server's key; `None`: not known.
+    pub bits: Option<usize>,
+}
+
+impl From<&LaneResult> for Entrant {
+    fn from(lane: &LaneResult) -> Self {
+        Self { dialect: lane.dialect, bits: lane.proof.as_ref().map(|proof| proof.bits) }
     }
 }
 
-/// Returns a lane's dialect, with the key length where it distinguishes lanes of the same variant.
+/// Returns what the lanes of a finished race are named after, for [`name`] and [`label`].
 #[must_use]
-pub(crate) fn label(verdict: &Verdict, lane: &LaneResult) -> String {
-    let dialect = lane.dialect.to_string();
-    let bits = |lane: &LaneResult| lane.proof.as_ref().map(|proof| proof.bits);
-    let needs_key = verdict.lanes.iter().filter(|other| !std::ptr::eq(*other, lane)).any(|other| {
-        let same_variant = other.dialect.variant == lane.dialect.variant;
-        other.dialect.to_string() == dialect || (same_variant && bits(other) != bits(lane))
+pub(crate) fn entrants(verdict: &Verdict) -> Vec<Entrant> {
+    verdict.lanes.iter().map(Entrant::from).collect()
+}
+
+/// Returns the shortest name that distinguishes the lane `at` from the others: its variant; the dialect if another lane
+/// has the same variant; the key length if another has the same dialect or a different key length; the lane's number if
+/// all of these are equal.
+#[must_use]
+pub(crate) fn name(lanes: &[Entrant], at: usize) -> String {
+    let is_like = |other: &dyn Fn(usize) -> bool| (0..lanes.len()).any(|one| one != at && other(one));
+    let variant = lanes[at].dialect.variant;
+    if !is_like(&|other| lanes[other].dialect.variant == variant) {
+        return variant.to_string();
+    }
+    let called = label(lanes, at);
+    // For example, the same dialect to two servers.
+    if is_like(&|other| label(lanes, other) == called) { format!("{called} ({})", at + 1) } else { called }
+}
+
+/// Returns the dialect of the lane `at`, with the key length where it distinguishes lanes of the same variant.
+#[must_use]
+pub(crate) fn label(lanes: &[Entrant], at: usize) -> String {
+    let Entrant { dialect, bits } = lanes[at];
+    let text = dialect.to_string();
+    let needs_key = lanes.iter().enumerate().filter(|(one, _)| *one != at).any(|(_, other)| {
+        let has_same_variant = other.dialect.variant == dialect.variant;
+        other.dialect.to_string() == text || (has_same_variant && other.bits != bits)
     });
-    match bits(lane) {
-        Some(bits) if needs_key => format!("{dialect} {bits}"),
-        _ => dialect,
+    match bits {
+        Some(bits) if needs_key => format!("{text} {bits}"),
+        _ => text,
     }
 }
 
@@ -177,7 +197,7 @@ pub(crate) fn key_coming(bits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Dialect, Engines, Escaped, Fault, Padding, Proof};
+    use crate::event::{Engines, Escaped, Fault, Padding, Proof};
 
     fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
         let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });
@@ -284,7 +304,8 @@ mod tests {
         };
         let names = |lanes| {
             let verdict = verdict(lanes);
-            verdict.lanes.iter().map(|lane| name(&verdict, lane)).collect::<Vec<_>>()
+            let entrants = entrants(&verdict);
+            (0..entrants.len()).map(|at| name(&entrants, at)).collect::<Vec<_>>()
         };
         let cp2 = lane(Variant::Cp2, 1.0, None);
         assert_eq!(names(vec![cp1(1024, Padding::Oaep), cp2.clone()]), ["CP1", "CP2"]);
@@ -294,6 +315,9 @@ mod tests {
         assert_eq!(names(paddings), ["CP1 OAEP", "CP1 PKCS1v15", "CP2"]);
         let keys = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Oaep)];
         assert_eq!(names(keys), ["CP1 OAEP 1024", "CP1 OAEP 2048"]);
+        // The key of one is not known, as before the lane has begun.
+        let unknown = lane(Variant::Cp1, 1.0, None);
+        assert_eq!(names(vec![unknown, cp1(2048, Padding::Oaep)]), ["CP1 OAEP", "CP1 OAEP 2048"]);
         // Without the key length the padding would seem to make the difference.
         let both = vec![cp1(1024, Padding::Oaep), cp1(2048, Padding::Pkcs1v15)];
         assert_eq!(names(both), ["CP1 OAEP 1024", "CP1 PKCS1v15 2048"]);

@@ -253,12 +253,13 @@ impl Output {
 
     fn verdict(&mut self, verdict: &Verdict) {
         self.finish();
-        for lane in &verdict.lanes {
+        let entrants = race::entrants(verdict);
+        for (at, lane) in verdict.lanes.iter().enumerate() {
             match &lane.fault {
                 Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
                 None => self.result(&format!(
                     "{:<14} {:>9}  {:>12}  {}{}",
-                    race::label(verdict, lane),
+                    race::label(&entrants, at),
                     units::precise(lane.seconds),
                     units::rate(verdict.bytes as f64 / lane.seconds),
                     race::on_wire(lane.wire_bytes, verdict.bytes),

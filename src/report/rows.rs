@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{LaneResult, Variant, Verdict};
-use crate::messages::race;
+use crate::messages::race::{self, Entrant};
 use crate::transfer::bottleneck;
 
 /// The numbers of a lane. Seconds have six decimals, other fractions four.
@@ -61,10 +61,11 @@ pub struct Share {
 /// Returns a row for each lane, in order.
 #[must_use]
 pub fn rows(verdict: &Verdict) -> Vec<Row> {
-    verdict.lanes.iter().enumerate().map(|(at, lane)| row(verdict, at + 1, lane)).collect()
+    let entrants = race::entrants(verdict);
+    verdict.lanes.iter().enumerate().map(|(at, lane)| row(verdict, &entrants, at + 1, lane)).collect()
 }
 
-fn row(verdict: &Verdict, number: usize, lane: &LaneResult) -> Row {
+fn row(verdict: &Verdict, entrants: &[Entrant], number: usize, lane: &LaneResult) -> Row {
     let arrived = lane.fault.is_none();
     // A failed lane has no median; its finished laps still have a fastest and a slowest.
     let own = arrived.then_some(lane.seconds);
@@ -88,7 +89,7 @@ fn row(verdict: &Verdict, number: usize, lane: &LaneResult) -> Row {
     });
     Row {
         lane: number,
-        name: race::name(verdict, lane),
+        name: race::name(entrants, number - 1),
         variant: lane.dialect.variant,
         dialect: lane.dialect.to_string(),
         bits: lane.proof.as_ref().map(|proof| proof.bits),

@@ -63,31 +63,6 @@ pub(in crate::ui) fn title(lane: &Lane, proof: Option<&Proof>, generated: bool) 
     format!("{dialect}{key}{generated}")
 }
 
-/// Short names that distinguish the lanes: `CP1`, or `CP1 PKCS1v15`, or `CP1 2048`.
-pub(in crate::ui) fn names(lanes: &[&Lane]) -> Vec<String> {
-    let name = |(at, lane): (usize, &&Lane)| {
-        let variant = lane.dialect.variant.to_string();
-        let twins: Vec<&&Lane> =
-            lanes.iter().filter(|other| other.dialect.variant == lane.dialect.variant).collect();
-        let differs = |of: fn(&Lane) -> String| twins.iter().any(|other| of(other) != of(lane));
-        let mut name = variant;
-        if differs(|lane| lane.dialect.padding.to_string()) {
-            name = format!("{name} {}", lane.dialect.padding);
-        }
-        if differs(|lane| format!("{:?}", lane.bits)) {
-            name = lane.bits.map_or_else(|| format!("{name} 1024"), |bits| format!("{name} {bits}"));
-        }
-        // Nothing of their own: the number of the lane.
-        let alike = twins.iter().filter(|other| same_name(other, lane)).count() > 1;
-        if alike { format!("{name} ({})", at + 1) } else { name }
-    };
-    lanes.iter().enumerate().map(name).collect()
-}
-
-fn same_name(a: &Lane, b: &Lane) -> bool {
-    a.dialect.variant == b.dialect.variant && a.dialect.padding == b.dialect.padding && a.bits == b.bits
-}
-
 /// A lane's time in two or three digits, for large letters.
 pub(in crate::ui) fn short_time(seconds: f64) -> String {
     match seconds {
@@ -236,7 +211,6 @@ pub(in crate::ui) fn reported(name: &str, folder: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Padding;
 
     #[test]
     fn large_digits_have_at_most_three() {
@@ -258,18 +232,5 @@ mod tests {
         ] {
             assert_eq!(bottleneck(found, Variant::Cp1, width), text);
         }
-    }
-
-    #[test]
-    fn names_show_what_differs() {
-        let cp1 = Lane::new(Target::Embedded, Dialect::of(Variant::Cp1));
-        let pkcs = Dialect { padding: Padding::Pkcs1v15, ..cp1.dialect };
-        let long = Lane { bits: Some(2048), ..cp1.clone() };
-        let pkcs = Lane::new(Target::Embedded, pkcs);
-        let cp2 = Lane::new(Target::Embedded, Dialect::of(Variant::Cp2));
-        assert_eq!(names(&[&cp1, &cp2]), ["CP1", "CP2"]);
-        assert_eq!(names(&[&cp1, &pkcs]), ["CP1 OAEP", "CP1 PKCS1v15"]);
-        assert_eq!(names(&[&cp1, &long]), ["CP1 1024", "CP1 2048"]);
-        assert_eq!(names(&[&cp2, &cp2]), ["CP2 (1)", "CP2 (2)"]);
     }
 }

@@ -68,8 +68,8 @@ impl Pane<'_, Race> {
         let joined = |parts: Vec<String>| joined(parts, "   ", width);
         let (wire, cpu) = (self.wire(track), track.cpu());
         if wire.is_empty() || track.state == State::Waiting {
-            let key = track.proof().map(|proof| proof.bits).or(track.lane.bits);
-            let bits = key.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
+            let bits =
+                track.entrant().bits.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
             let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
             let bill =
                 cost::body_len(track.lane.dialect, work, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));

@@ -26,6 +26,7 @@ use ratatui::widgets::Widget;
 use crate::event::{
     Course, Dialect, Lane, LaneResult, Pace, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
 };
+use crate::messages::race::{self, Entrant};
 use crate::ui::layout::Ring;
 use crate::ui::widgets::chart::{Chart, Curve, Scale};
 use crate::ui::widgets::{Pane, columns, rows};
@@ -72,6 +73,12 @@ impl Track {
 
     fn proof(&self) -> Option<&Proof> {
         self.proof.as_ref().or(self.result.as_ref().and_then(|result| result.proof.as_ref()))
+    }
+
+    /// Returns what the lane is named after. The length of the key is the proven one, else the one that was chosen.
+    fn entrant(&self) -> Entrant {
+        let bits = self.proof().map(|proof| proof.bits).or(self.lane.bits);
+        Entrant { dialect: self.lane.dialect, bits }
     }
 
     /// Returns the lane's time in seconds, once it has one.
@@ -367,14 +374,13 @@ impl Widget for Pane<'_, Race> {
 impl Pane<'_, Race> {
     fn chart(&self, area: Rect, buf: &mut Buffer) {
         let race = self.of;
-        let lanes: Vec<&Lane> = race.tracks.iter().map(|track| &track.lane).collect();
-        let names = text::race::names(&lanes).into_iter().enumerate();
-        let curves = names.filter_map(|(at, name)| {
+        let entrants: Vec<Entrant> = race.tracks.iter().map(Track::entrant).collect();
+        let curves = race.tracks.iter().enumerate().filter_map(|(at, track)| {
             let curve = match &race.frozen {
                 Some(frozen) => frozen.get(at)?,
-                None => &race.tracks[at].curve,
+                None => &track.curve,
             };
-            Some((curve, name, self.theme.lane(at)))
+            Some((curve, race::name(&entrants, at), self.theme.lane(at)))
         });
         let scale = if race.is_linear { Scale::Linear } else { Scale::Log };
         Chart { curves: curves.collect(), axis: self.theme.faint(), scale }.render(area, buf);

@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::event::{Track, Variant};
 use crate::history::Seen;
 use crate::meter::{Meter, Stage};
+use crate::net::Observer;
 use crate::store::{FileName, Pending, Published, StoreError};
 
 /// Whether a file that is taken for AP may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not evaluated.
@@ -18,9 +19,30 @@ pub(super) enum MayBeSealed {
     Yes,
 }
 
+/// A meter that the observer reads. When it is dropped the observer stops reading it.
+pub(super) struct Watch {
+    observer: Arc<dyn Observer>,
+    track: Track,
+}
+
+impl Watch {
+    pub(super) fn begin(observer: &Arc<dyn Observer>, track: Track, meter: &Arc<Meter>) -> Self {
+        observer.watch(track, Arc::clone(meter));
+        Self { observer: Arc::clone(observer), track }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.observer.unwatch(self.track);
+    }
+}
+
 /// A file on its way to the store.
 pub(super) struct Arriving {
     pub(super) track: Track,
+    /// `None` once the file is published, and before its [`Event::Receiving`](crate::event::Event::Receiving).
+    pub(super) watch: Option<Watch>,
     pub(super) variant: Variant,
     /// Requested name, with the server's prefix.
     pub(super) want: FileName,

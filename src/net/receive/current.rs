@@ -132,8 +132,8 @@ impl Session<'_> {
         let stays = file.published.stored.name.clone();
         let blocks = self.amended(file);
         let about = |why| Failed::of(FailedFile::published(stays), why);
-        let blocks = blocks.map_err(about)?;
-        self.watch(&blocks.file);
+        let mut blocks = blocks.map_err(about)?;
+        self.watch(&mut blocks.file);
         Ok(blocks)
     }
 
@@ -161,6 +161,7 @@ impl Session<'_> {
         };
         let file = Arriving {
             track,
+            watch: None,
             variant: Variant::Cp1,
             want: published.want,
             came_as,

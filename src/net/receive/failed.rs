@@ -129,9 +129,6 @@ impl Session<'_> {
         }
         let FailedFile { track, name, stays, .. } = failed.file();
         let why = &failed.why;
-        if let Some(track) = track {
-            self.service.observer.unwatch(track);
-        }
         let stays = stays.map(|name| format!("; {name} stays as it was published")).unwrap_or_default();
         self.service.observer.event(Event::Refused {
             session: self.id,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::arriving::{Arriving, MayBeSealed};
+use super::arriving::{Arriving, MayBeSealed, Watch};
 use super::blocks::Blocks;
 use super::current::{Current, OpenEnded};
 use super::failed::{About as _, Failed, FailedFile};
@@ -161,8 +161,9 @@ impl Session<'_> {
         };
         let meter = Arc::new(Meter::default());
         meter.start(size.file.unwrap_or(0), size.body);
-        let file = Arriving {
+        let mut file = Arriving {
             track,
+            watch: None,
             variant,
             want,
             came_as: name.clone(),
@@ -182,19 +183,19 @@ impl Session<'_> {
         if let Some(announced) = &mut self.name {
             announced.is_used = true;
         }
-        self.watch(&file);
+        self.watch(&mut file);
         Ok(file)
     }
 
     /// Reports that a file is being received, or that more of it is.
-    pub(super) fn watch(&self, file: &Arriving) {
+    pub(super) fn watch(&self, file: &mut Arriving) {
         self.service.observer.event(Event::Receiving {
             track: file.track,
             peer: self.peer.clone(),
             name: file.want.escaped(),
             variant: file.variant,
         });
-        self.service.observer.watch(file.track, Arc::clone(&file.meter));
+        file.watch = Some(Watch::begin(&self.service.observer, file.track, &file.meter));
     }
 }
 

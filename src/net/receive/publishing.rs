@@ -109,7 +109,7 @@ impl Session<'_> {
             }
         }
         if !done.is_empty() {
-            self.announce_stored(&done);
+            self.announce_stored(&mut done);
         }
         let Some((file, error)) = failed else { return Ok(done) };
         let name = Some(file.want.clone());
@@ -117,10 +117,11 @@ impl Session<'_> {
     }
 
     /// Records published files, then reports them.
-    fn announce_stored(&mut self, files: &[(Arriving, Published)]) {
+    fn announce_stored(&mut self, files: &mut [(Arriving, Published)]) {
         self.record(files);
         for (file, published) in files {
-            self.service.observer.unwatch(file.track);
+            // The last progress of the file comes before its end.
+            file.watch = None;
             self.service.observer.event(Event::Received {
                 track: file.track,
                 peer: self.peer.clone(),

@@ -3,17 +3,20 @@
 
 use std::path::Path;
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::crypto::fernet::{SessionKey, TokenSealer};
 use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::BlockSealer;
 use crate::digest::FileDigest;
-use crate::event::{Blame, Event, KeyForm, Padding};
+use crate::event::{Blame, Event, Kept, KeyForm, Padding, Track};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
+use crate::net::record::Recorder;
 use crate::net::service::Policy;
 use crate::net::wire::word;
-use crate::store::Folder;
+use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Stored, Ticket};
 use crate::testing::{Act, EventLog, ScriptedStream, Step, Transcript};
 
 /// What a client can observe: the bytes that were read, the bytes that it was sent, and whether it was reset.
@@ -117,6 +120,108 @@ fn a_machine_that_computes_wrong_results_is_reported_to_the_operator_and_not_to_
         assert!(seen.2, "{n}: reset");
         assert_eq!(blame, Blame::Peer, "{n}: {why}");
         assert!(why.contains("could not be decrypted"), "{n}: {why}");
+    }
+}
+
+/// A store that cannot commit files whose names begin with `bad`.
+struct Failing;
+
+impl Store for Failing {
+    fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(FailingFile(want.name.clone())))
+    }
+
+    fn amend(&self, of: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        Ok(Box::new(FailingFile(of.want.clone())))
+    }
+
+    fn place(&self) -> String {
+        String::new()
+    }
+}
+
+struct FailingFile(FileName);
+
+impl Pending for FailingFile {
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>, _digest: Option<Digest>) -> Ticket {
+        let is_bad = self.0.as_str().starts_with("bad");
+        Ticket::ready(if is_bad {
+            Err(StoreError::Lost)
+        } else {
+            Ok(Stored { name: self.0, kept: Kept::New })
+        })
+    }
+
+    fn abort(self: Box<Self>) {}
+}
+
+/// An observer that keeps which meters it reads, and the tracks of its events.
+#[derive(Debug, Default)]
+struct Readings(Mutex<Vec<(&'static str, u64)>>);
+
+impl Readings {
+    fn add(&self, what: &'static str, track: Track) {
+        let Track::Receiving(_, ordinal) = track else { unreachable!("{track:?}") };
+        self.0.lock().push((what, ordinal));
+    }
+}
+
+impl Observer for Readings {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Received { track, .. } => self.add("received", track),
+            Event::Refused { track: Some(track), .. } => self.add("refused", track),
+            _ => {}
+        }
+    }
+
+    fn watch(&self, track: Track, _meter: Arc<Meter>) {
+        self.add("watch", track);
+    }
+
+    fn unwatch(&self, track: Track) {
+        self.add("unwatch", track);
+    }
+
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
+}
+
+/// Two small files wait to be published together and cannot be when a third one, whose ciphertext is kept, has come.
+#[test]
+fn every_meter_is_read_until_its_file_ends_and_no_longer() {
+    let small = |name: &[u8]| [message(0, name), message(1, b"hello")].concat();
+    let upload = uploads().pop().unwrap();
+    let (_, third) = upload.split_at(message(3, b"no hello").len());
+    for (first, end) in [("bad-1", "refused"), ("good", "received")] {
+        let folder = tempfile::tempdir().unwrap();
+        let readings = Arc::new(Readings::default());
+        let service = Service {
+            store: Arc::new(Failing),
+            ciphertext: Some(Arc::new(Failing)),
+            observer: Arc::clone(&readings) as Arc<dyn Observer>,
+            ..service(identity(), folder.path(), &Arc::default())
+        };
+        serve(
+            &service,
+            ScriptedStream::sending(&[&small(first.as_bytes()), &small(b"bad-2"), third].concat()),
+        );
+        let seen = readings.0.lock();
+        let of = |ordinal| {
+            let of = seen.iter().filter(|(_, one)| *one == ordinal).map(|(what, _)| *what);
+            of.collect::<Vec<&str>>()
+        };
+        assert_eq!(of(1), ["watch", "unwatch", end], "{seen:?}");
+        // The first failure is the one that is reported.
+        let second: &[&str] =
+            if end == "refused" { &["watch", "unwatch"] } else { &["watch", "unwatch", "refused"] };
+        assert_eq!(of(2), second, "{seen:?}");
+        assert_eq!(of(3), ["watch", "unwatch"], "{seen:?}");
     }
 }
 

@@ -12,6 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
 
 use super::chrome;
+use super::disk::Found;
 use super::effect::{Effect, Request};
 use super::keymap::{self, Action, Place};
 use super::layout;
@@ -216,6 +217,19 @@ impl App {
             self.overlays.key_changed(change, now);
         }
         self.screens.on_event(event, &mut self.shared, &self.overlays, now);
+    }
+
+    /// Takes what a thread has found on the disk.
+    pub(super) fn on_found(&mut self, found: Found, now: Duration) {
+        let upload = &mut self.screens.upload;
+        match found {
+            Found::Part(listing) => upload.browser.listed(listing, now),
+            Found::Changed(folder) => upload.browser.changed(&folder),
+            Found::Unwatched(folder, why) => {
+                let folder = fit::path(&folder, self.shared.home.as_deref());
+                self.shared.note(Tone::Warn, text::unwatched(&folder, &why));
+            }
+        }
     }
 
     // Drawing

@@ -1,15 +1,19 @@
 //! Reading a folder. Only this file of the screen reads folders, and it runs on a thread of its own.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, DirEntry, FileType};
 use std::io;
+use std::mem;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rustix::fs::{Access, access};
 
 use crate::clock;
-use crate::ui::fit;
+use crate::ui::{fit, text};
 
 /// Clock and time zone of the user.
 #[derive(Debug, Clone)]
@@ -62,8 +66,20 @@ impl Clock {
 pub(in crate::ui) enum Kind {
     Folder,
     File,
-    /// Socket, device, or link that leads nowhere: shown, never sent.
-    Other,
+    /// Shown, never sent.
+    Other(Odd),
+}
+
+/// Entry that is neither a folder nor a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Odd {
+    Pipe,
+    Socket,
+    Device,
+    /// Link that leads nowhere, or in a circle.
+    BrokenLink,
+    /// Its kind and size are unknown, because they cannot be read.
+    Unknown,
 }
 
 /// Entry of a folder.
@@ -74,11 +90,32 @@ pub(in crate::ui) struct Entry {
     /// Name, escaped.
     pub(in crate::ui) shown: String,
     pub(in crate::ui) kind: Kind,
+    /// Target of a symbolic link, escaped; `None` if the entry is no link.
+    pub(in crate::ui) link: Option<String>,
+    /// Whether this user may read the file, or list the folder.
+    pub(in crate::ui) is_readable: bool,
     pub(in crate::ui) size: u64,
     /// Time of the last change in seconds since 1970.
     pub(in crate::ui) modified: i64,
     /// Time of the last change, as text.
     pub(in crate::ui) date: String,
+}
+
+#[cfg(test)]
+impl Entry {
+    /// Returns an empty file of this name.
+    pub(in crate::ui) fn example(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            shown: fit::escaped(name),
+            kind: Kind::File,
+            link: None,
+            is_readable: true,
+            size: 0,
+            modified: 0,
+            date: String::new(),
+        }
+    }
 }
 
 /// Request to read a folder.
@@ -89,52 +126,129 @@ pub(in crate::ui) struct Request {
     pub(in crate::ui) ticket: u64,
 }
 
-/// The answer to a [`Request`].
+/// Part of the answer to a [`Request`]. The parts arrive while the folder is being read.
 #[derive(Debug)]
 pub(in crate::ui) struct Listing {
     pub(in crate::ui) request: Request,
-    /// Folder that was read: the one asked for, or that of the file asked for.
+    pub(in crate::ui) place: Place,
+    /// Further entries, in no order.
+    pub(in crate::ui) entries: Vec<Entry>,
+    /// How the reading ended; `None` if more parts follow.
+    pub(in crate::ui) end: Option<io::Result<()>>,
+    /// Time since the reading began.
+    pub(in crate::ui) took: Duration,
+}
+
+/// Longest time in which entries are collected for a part, and for the first one.
+const PATIENCE: Duration = Duration::from_millis(50);
+const FIRST_PATIENCE: Duration = Duration::from_millis(10);
+/// Largest number of entries in a part: sorting them in must not be noticed.
+const PART: usize = 4096;
+/// Largest number of entries that are read of a folder.
+pub(in crate::ui) const MOST: usize = 1_000_000;
+
+/// Folder to read, and the name in it to point at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Place {
     pub(in crate::ui) folder: PathBuf,
-    /// Name of the file, if a file was asked for.
     pub(in crate::ui) point: Option<OsString>,
-    /// Entries in no order, or why there are none.
-    pub(in crate::ui) entries: Result<Vec<Entry>, io::Error>,
 }
 
-/// Reads a folder, or the folder of a file. An entry that vanishes meanwhile is left out.
-pub(in crate::ui) fn read(request: Request, clock: &Clock) -> Listing {
-    let (folder, point) = match (request.folder.is_file(), request.folder.parent()) {
-        (true, Some(parent)) => (parent.to_owned(), request.folder.file_name().map(ToOwned::to_owned)),
-        _ => (request.folder.clone(), None),
+/// Returns the folder itself, or the folder of a file.
+pub(in crate::ui) fn place(path: &Path) -> Place {
+    match (path.is_file(), path.parent()) {
+        (true, Some(parent)) => {
+            Place { folder: parent.to_owned(), point: path.file_name().map(ToOwned::to_owned) }
+        }
+        _ => Place { folder: path.to_owned(), point: None },
+    }
+}
+
+/// Reads a folder and passes its entries on in parts. An entry that vanishes meanwhile is left out. Ends early if `pass`
+/// returns false.
+pub(in crate::ui) fn read(
+    request: &Request,
+    place: &Place,
+    clock: &Clock,
+    mut pass: impl FnMut(Listing) -> bool,
+) {
+    let began = Instant::now();
+    let part = |entries, end| Listing {
+        request: request.clone(),
+        place: place.clone(),
+        entries,
+        end,
+        took: began.elapsed(),
     };
-    let entries = entries(&folder, clock);
-    Listing { request, folder, point, entries }
-}
-
-fn entries(folder: &Path, clock: &Clock) -> io::Result<Vec<Entry>> {
     let now = clock.now.unwrap_or_else(clock::now);
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let Ok(entry) = entry else { continue };
-        // Follows a link; if it leads nowhere, describes the link itself.
-        let Ok(meta) = fs::metadata(entry.path()).or_else(|_| entry.metadata()) else { continue };
-        let kind = match meta.file_type() {
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_file() => Kind::File,
-            _ => Kind::Other,
-        };
-        let modified = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-        let name = entry.file_name();
-        entries.push(Entry {
-            shown: fit::name(&name),
-            name,
-            kind,
-            size: meta.len(),
-            modified: modified.map_or(0, Timestamp::as_second),
-            date: modified.map_or_else(String::new, |at| clock.date(at, now)),
-        });
+    let (mut since, mut patience, mut count) = (Instant::now(), FIRST_PATIENCE, 0);
+    let read = fs::read_dir(&place.folder).and_then(|found| {
+        for found in found {
+            if count == MOST {
+                return Err(io::Error::other(text::too_many(MOST)));
+            }
+            let Some(entry) = entry(&found?, clock, now) else { continue };
+            entries.push(entry);
+            count += 1;
+            if entries.len() >= PART || since.elapsed() >= patience {
+                if !pass(part(mem::take(&mut entries), None)) {
+                    return Ok(());
+                }
+                (since, patience) = (Instant::now(), PATIENCE);
+            }
+        }
+        Ok(())
+    });
+    pass(part(entries, Some(read)));
+}
+
+/// Returns what is known about an entry; `None` if it has vanished.
+fn entry(found: &DirEntry, clock: &Clock, now: Timestamp) -> Option<Entry> {
+    let name = found.file_name();
+    let own = match found.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        own => own.ok(),
+    };
+    let is_link = own.as_ref().is_some_and(fs::Metadata::is_symlink);
+    let path = found.path();
+    let link = is_link.then(|| fs::read_link(&path).map(|to| fit::name(to.as_os_str())).unwrap_or_default());
+    let (kind, meta) = match if is_link { fs::metadata(&path).ok() } else { own.clone() } {
+        Some(meta) => (kind(meta.file_type()), Some(meta)),
+        // Describes the link itself.
+        None if is_link => (Kind::Other(Odd::BrokenLink), own),
+        None => (Kind::Other(Odd::Unknown), None),
+    };
+    let is_readable = match kind {
+        Kind::Folder => access(&path, Access::READ_OK | Access::EXEC_OK).is_ok(),
+        Kind::File => access(&path, Access::READ_OK).is_ok(),
+        Kind::Other(_) => true,
+    };
+    let modified = meta.as_ref().and_then(|meta| Timestamp::try_from(meta.modified().ok()?).ok());
+    Some(Entry {
+        shown: fit::name(&name),
+        name,
+        kind,
+        link,
+        is_readable,
+        size: meta.map_or(0, |meta| meta.len()),
+        modified: modified.map_or(0, Timestamp::as_second),
+        date: modified.map_or_else(String::new, |at| clock.date(at, now)),
+    })
+}
+
+fn kind(of: FileType) -> Kind {
+    if of.is_dir() {
+        Kind::Folder
+    } else if of.is_file() {
+        Kind::File
+    } else if of.is_fifo() {
+        Kind::Other(Odd::Pipe)
+    } else if of.is_socket() {
+        Kind::Other(Odd::Socket)
+    } else {
+        Kind::Other(Odd::Device)
     }
-    Ok(entries)
 }
 
 /// Returns the path that was typed, with the home folder for `~`.
@@ -178,38 +292,92 @@ mod tests {
         assert_eq!(clock().time(1_800_000_000_999), "08:00:00");
     }
 
-    #[cfg(unix)]
+    /// Reads a folder, and returns its parts.
+    fn parts(folder: &Path) -> Vec<Listing> {
+        let mut parts = Vec::new();
+        let request = Request { folder: folder.to_owned(), ticket: 7 };
+        read(&request, &place(folder), &clock(), |part| {
+            parts.push(part);
+            true
+        });
+        parts
+    }
+
     #[test]
-    fn reads_links_through_and_keeps_the_real_name() -> io::Result<()> {
+    fn links_pipes_and_odd_names_are_told_apart() -> io::Result<()> {
         use std::os::unix::ffi::OsStringExt;
+        use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
         let odd = OsString::from_vec(b"odd\xff\x1b".to_vec());
         fs::write(folder.path().join(&odd), b"12345")?;
-        std::os::unix::fs::symlink(folder.path().join(&odd), folder.path().join("link"))?;
-        std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join("broken"))?;
-        fs::create_dir(folder.path().join("sub"))?;
-        let request = Request { folder: folder.path().to_owned(), ticket: 7 };
-        let mut entries = read(request, &clock()).entries?;
+        symlink(&odd, at("link"))?;
+        symlink("/nowhere/at\u{1b}all", at("broken"))?;
+        symlink("circle", at("circle"))?;
+        symlink("sub", at("to-sub"))?;
+        fs::create_dir(at("sub"))?;
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR)?;
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket"))?;
+        let mut parts = parts(folder.path());
+        let last = parts.pop().unwrap();
+        assert!(parts.is_empty() && matches!(last.end, Some(Ok(()))));
+        let mut entries = last.entries;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let seen: Vec<_> = entries.iter().map(|e| (e.shown.as_str(), e.kind)).collect();
+        let seen: Vec<_> =
+            entries.iter().map(|entry| (entry.shown.as_str(), entry.kind, entry.link.as_deref())).collect();
         assert_eq!(
             seen,
             [
-                ("broken", Kind::Other),
-                ("link", Kind::File),
-                ("odd\u{fffd}\\u{1b}", Kind::File),
-                ("sub", Kind::Folder)
+                ("broken", Kind::Other(Odd::BrokenLink), Some("/nowhere/at\\u{1b}all")),
+                ("circle", Kind::Other(Odd::BrokenLink), Some("circle")),
+                ("link", Kind::File, Some("odd\u{fffd}\\u{1b}")),
+                ("odd\u{fffd}\\u{1b}", Kind::File, None),
+                ("pipe", Kind::Other(Odd::Pipe), None),
+                ("socket", Kind::Other(Odd::Socket), None),
+                ("sub", Kind::Folder, None),
+                ("to-sub", Kind::Folder, Some("sub")),
             ]
         );
-        assert_eq!(entries[2].name, odd);
-        assert_eq!(entries[1].size, 5);
+        assert_eq!(entries[3].name, odd);
+        assert_eq!(entries[2].size, 5);
+        assert!(entries.iter().all(|entry| entry.is_readable));
+        Ok(())
+    }
+
+    #[test]
+    fn a_large_folder_arrives_in_parts_and_the_reading_stops_when_nobody_wants_more() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        for number in 0..=PART {
+            fs::write(folder.path().join(format!("{number}")), [])?;
+        }
+        let all = parts(folder.path());
+        assert!(all.len() > 1, "more than a part holds");
+        assert_eq!(all.iter().map(|part| part.entries.len()).sum::<usize>(), PART + 1);
+        let (last, first) = all.split_last().unwrap();
+        assert!(matches!(last.end, Some(Ok(()))) && first.iter().all(|part| part.end.is_none()));
+        let mut passed = 0;
+        let request = Request { folder: folder.path().to_owned(), ticket: 7 };
+        read(&request, &place(folder.path()), &clock(), |part| {
+            passed += usize::from(part.end.is_none());
+            false
+        });
+        assert_eq!(passed, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_folder_of_a_file_is_read_and_the_file_is_pointed_at() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("a"), [])?;
+        let part = parts(&folder.path().join("a")).remove(0);
+        assert_eq!((part.place.folder.as_path(), part.place.point), (folder.path(), Some("a".into())));
         Ok(())
     }
 
     #[test]
     fn a_folder_that_cannot_be_read_says_why() {
-        let request = Request { folder: PathBuf::from("/nowhere/at/all"), ticket: 1 };
-        assert!(read(request, &clock()).entries.is_err_and(|error| error.kind() == io::ErrorKind::NotFound));
+        let part = parts(Path::new("/nowhere/at/all")).remove(0);
+        assert!(part.end.unwrap().is_err_and(|error| error.kind() == io::ErrorKind::NotFound));
     }
 
     #[test]

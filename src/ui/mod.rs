@@ -18,6 +18,7 @@
 //! - `shared`: what several screens show or change; `effect`: what they ask of each other and of the loop below.
 //! - `layout`: geometry and focus; `chrome`: header and footer; `widgets`: lists, bars, charts, text input.
 //! - `keymap`, `theme`, `text`, `fit`: keys, styles, sentences, fitting text into columns.
+//! - `disk`, `listing`: threads that read folders, and what they find.
 //! - `sources`, `terminal`: what wakes the loop, and what it draws on.
 //!
 //! At most 20 pictures a second are drawn while something moves and 60 otherwise; none while nothing changes.
@@ -25,6 +26,7 @@
 mod app;
 mod capture;
 mod chrome;
+mod disk;
 mod effect;
 mod estimate;
 mod fit;
@@ -252,9 +254,9 @@ impl Loop<'_> {
                 Ok(call) => self.on_call(call)?,
                 Err(_) => Next::Quit,
             },
-            recv(self.sources.listings) -> listing => {
-                if let Ok(listing) = listing {
-                    self.app.screens.upload.on_listing(listing);
+            recv(self.sources.disk.found) -> found => {
+                if let Ok(found) = found {
+                    self.app.on_found(found, self.began.elapsed());
                 }
                 Next::Go
             },
@@ -353,7 +355,7 @@ impl Loop<'_> {
                         self.worker_is_gone();
                     }
                 }
-                Effect::List(request) => self.sources.list(request)?,
+                Effect::List(request) => self.sources.disk.list(request)?,
                 Effect::Recall => self.sources.recall()?,
                 Effect::Save(capture) => {
                     let saved = capture.write(&self.captures);

@@ -16,7 +16,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::listing::{self, Clock, Listing, Request};
+use super::disk::Disk;
+use super::listing::Clock;
 use super::overlay::connect::Probed;
 use super::overlay::lab::News;
 use super::screen::history::{self, Answer};
@@ -52,7 +53,7 @@ pub(super) struct Sources {
     /// Keys, mouse, paste, resize. Closed when the terminal is gone.
     pub(super) input: Receiver<Input>,
     pub(super) calls: Receiver<Call>,
-    pub(super) listings: Receiver<Listing>,
+    pub(super) disk: Disk,
     pub(super) answers: Receiver<Answer>,
     /// Reports of the lab, with the run number.
     pub(super) plays: Receiver<(u64, News)>,
@@ -65,7 +66,6 @@ pub(super) struct Sources {
     /// Keeps the latest probe running for as long as it is open.
     probing: Option<Sender<()>>,
     known: KnownServers,
-    listed: Sender<Listing>,
     answered: Sender<Answer>,
     clock: Clock,
     history: Option<PathBuf>,
@@ -81,7 +81,6 @@ impl Sources {
     pub(super) fn start(clock: Clock, history: Option<PathBuf>, known: KnownServers) -> io::Result<Self> {
         let (keys, input) = bounded(1024);
         let (caller, calls) = unbounded();
-        let (listed, listings) = unbounded();
         let (answered, answers) = unbounded();
         let (played, plays) = unbounded();
         let (answered_probe, probes) = unbounded();
@@ -112,7 +111,7 @@ impl Sources {
         Ok(Self {
             input,
             calls,
-            listings,
+            disk: Disk::new(clock.clone()),
             answers,
             plays,
             played,
@@ -121,7 +120,6 @@ impl Sources {
             probed: answered_probe,
             probing: None,
             known,
-            listed,
             answered,
             clock,
             history,
@@ -130,16 +128,6 @@ impl Sources {
             on_signals: Some(on_signals),
             input_ended,
         })
-    }
-
-    /// Reads a folder on its own thread: a dead network mount must not freeze the screen, nor the next folder.
-    pub(super) fn list(&self, request: Request) -> io::Result<()> {
-        let (listed, clock) = (self.listed.clone(), self.clock.clone());
-        thread::Builder::new().name("listing".into()).spawn(move || {
-            // The send fails only when the program ends.
-            let _ = listed.send(listing::read(request, &clock));
-        })?;
-        Ok(())
     }
 
     /// Reads the history on its own thread: another program may keep it locked for seconds.

@@ -23,6 +23,7 @@ use crate::ui::listing::Clock;
 use crate::ui::overlay::Overlays;
 use crate::ui::shared::Shared;
 use crate::ui::theme::Focus;
+use crate::ui::widgets::filter::Needle;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::list::{self, Facts, List, Step};
 use crate::ui::widgets::{Pane, rows};
@@ -123,8 +124,8 @@ impl Row {
 }
 
 impl list::Row for Row {
-    fn matches(&self, needle: &str) -> bool {
-        self.folded.contains(needle)
+    fn rank(&self, needle: &mut Needle) -> Option<u32> {
+        needle.is_in(&self.folded).then_some(0)
     }
 
     fn details(&self, clock: &Clock) -> Option<Facts> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::Padding;
 use crate::ui::keymap::Place;
+use crate::ui::listing::Odd;
 
 pub(super) fn jobs(effects: &[Effect]) -> Vec<Job> {
     match effects {
@@ -21,7 +22,7 @@ fn names(jobs: &[Job]) -> Vec<String> {
 #[test]
 fn u_sends_the_file_under_the_cursor() {
     let mut stage = Stage::new();
-    let effects = stage.keys("j j u");
+    let effects = stage.keys("u");
     let jobs = jobs(&effects);
     assert_eq!(names(&jobs), ["cmos.mp4"]);
     assert_eq!(jobs[0].dialect, Dialect::of(Variant::Cp2));
@@ -32,7 +33,7 @@ fn u_sends_the_file_under_the_cursor() {
 #[test]
 fn u_sends_the_marks_once_and_job_numbers_are_never_used_twice() {
     let mut stage = Stage::new();
-    let first = jobs(&stage.keys("j j Space Space Home u"));
+    let first = jobs(&stage.keys("Space Space Home u"));
     assert_eq!(names(&first), ["cmos.mp4", "image.ppm"]);
     let second = jobs(&stage.keys("j j u"));
     assert_eq!(names(&second), ["cmos.mp4"], "the marks are gone");
@@ -44,7 +45,7 @@ fn u_sends_the_marks_once_and_job_numbers_are_never_used_twice() {
 #[test]
 fn enter_opens_a_folder_and_l_never_sends() {
     let mut stage = Stage::new();
-    assert!(stage.keys("j j l").is_empty(), "l on a file does nothing");
+    assert!(stage.keys("l").is_empty(), "l on a file does nothing");
     let effects = stage.keys("Home j Enter");
     assert!(
         matches!(&effects[..], [Effect::List(request)] if request.folder.ends_with("figures")),
@@ -56,14 +57,14 @@ fn enter_opens_a_folder_and_l_never_sends() {
 #[test]
 fn an_upload_of_nothing_is_a_message() {
     let mut stage = Stage::new();
-    assert!(stage.keys("u").is_empty());
+    assert!(stage.keys("Home u").is_empty());
     assert!(stage.shows("Nothing to upload"));
 }
 
 #[test]
 fn marks_are_kept_across_folders_and_escape_does_not_clear_them() {
     let mut stage = Stage::new();
-    stage.keys("j j Space");
+    stage.keys("Space");
     let up = stage.keys("h");
     stage.list(&up, vec![entry("week9", Kind::Folder, 0, 0, ""), entry("other.bin", Kind::File, 7, 0, "")]);
     assert!(stage.row("week9/").contains('▸'), "the cursor is on the folder that was left");
@@ -72,11 +73,102 @@ fn marks_are_kept_across_folders_and_escape_does_not_clear_them() {
 }
 
 #[test]
+fn the_cursor_starts_on_the_first_file_and_a_folder_that_was_left_keeps_its_cursor() {
+    let mut stage = Stage::new();
+    assert!(stage.row("cmos.mp4").contains('▸'));
+    let effects = stage.keys("j j k k k Enter");
+    stage.list(&effects, vec![entry("a.svg", Kind::File, 1, 0, ""), entry("b.svg", Kind::File, 1, 0, "")]);
+    assert!(stage.row("a.svg").contains('▸'));
+    stage.keys("j");
+    let up = stage.keys("h");
+    stage.list(&up, week9());
+    assert!(stage.row("figures/").contains('▸'), "the folder that was left");
+    let down = stage.keys("Enter");
+    stage.list(&down, vec![entry("a.svg", Kind::File, 1, 0, ""), entry("b.svg", Kind::File, 1, 0, "")]);
+    assert!(stage.row("b.svg").contains('▸'));
+    let up = stage.keys("h");
+    stage.list(&up, vec![entry("only", Kind::Folder, 0, 0, "")]);
+    assert!(stage.row("only/").contains('▸'), "without a file, the first folder");
+}
+
+#[test]
+fn a_folder_arrives_in_parts_and_the_cursor_stays_where_the_user_put_it() {
+    let mut stage = Stage::new();
+    let effects = stage.keys("h");
+    let Some(Effect::List(request)) = effects.first() else { panic!("{effects:?}") };
+    let file = |name: &str| entry(name, Kind::File, 1, 0, "");
+    let part = |names: &[&str], end| Listing {
+        entries: names.iter().map(|name| file(name)).collect(),
+        end,
+        ..listing(request, Ok(Vec::new()))
+    };
+    stage.part(part(&["m10", "m2"], None));
+    assert!(stage.shows("2 entries so far…") || stage.shows("3 entries so far…"), "{:?}", stage.rows());
+    assert!(stage.row("m2").contains('▸'), "the first file so far");
+    stage.part(part(&["b"], None));
+    assert!(stage.row(" b ").contains('▸'), "the first file so far");
+    stage.keys("G");
+    assert!(stage.row("m10").contains('▸'));
+    stage.part(part(&["a", "x", "week9"], None));
+    assert!(stage.row("m10").contains('▸'), "the user has put it there");
+    stage.part(part(&["c"], Some(Ok(()))));
+    assert!(stage.row("m10").contains('▸'));
+    assert!(!stage.shows("so far"));
+    let rows = stage.rows().concat();
+    let places: Vec<_> =
+        [" a ", " b ", " c ", " m2 ", "m10 ", "week9", " x "].map(|name| rows.find(name)).into();
+    assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
+}
+
+#[test]
+fn a_folder_that_changes_on_the_disk_is_read_again_after_a_rest_and_nothing_jumps() {
+    let mut stage = Stage::new();
+    stage.keys("Space");
+    let folder = stage.app.screens.upload.browser.folder().to_owned();
+    stage.app.on_found(Found::Changed("/elsewhere".into()), stage.now);
+    assert_eq!(stage.app.next_change(stage.now), None, "another folder");
+    stage.app.on_found(Found::Changed(folder), stage.now);
+    let at = stage.app.next_change(stage.now).expect("it is read again");
+    assert_eq!(stage.app.due(stage.now), [], "not at once: it may change a thousand times");
+    stage.now = at;
+    let effects = stage.app.due(stage.now);
+    assert_eq!(stage.app.due(stage.now), [], "once");
+    let mut entries = week9();
+    entries.retain(|entry| entry.shown != "cmos.mp4");
+    entries.push(entry("born.txt", Kind::File, 3, 0, ""));
+    stage.list(&effects, entries);
+    assert!(stage.shows("born.txt") && !stage.shows("cmos.mp4"));
+    assert!(stage.row("image.ppm").contains('▸'), "the cursor stays on its name");
+    assert!(!stage.shows("marked"), "a file that is gone is not marked");
+}
+
+#[test]
+fn links_and_entries_that_cannot_be_sent_say_so() {
+    let mut stage = Stage::new().sized(120, 40);
+    let link = |to: &str| Some(to.to_owned());
+    let again = stage.keys("C-l");
+    let entries = vec![
+        Entry { link: link("../data/week9.bin"), ..entry("latest.bin", Kind::File, 7, 0, "") },
+        Entry { link: link("/nowhere"), ..entry("old", Kind::Other(Odd::BrokenLink), 0, 0, "") },
+        Entry { is_readable: false, ..entry("secret.key", Kind::File, 7, 0, "") },
+        Entry { is_readable: false, ..entry("root", Kind::Folder, 7, 0, "") },
+        entry("events", Kind::Other(Odd::Pipe), 0, 0, ""),
+    ];
+    stage.list(&again[1..], entries);
+    assert!(stage.row("latest.bin → ../data/week9.bin").contains("7 B"));
+    assert!(stage.row("old → /nowhere").contains("broken"));
+    assert!(stage.row("secret.key").contains("unreadable") && stage.row("root/").contains("unreadable"));
+    assert!(stage.row("events").contains("pipe"));
+    stage.keys("Home j j");
+    assert!(stage.row("events").contains('▸') && stage.keys("u").is_empty(), "a pipe is never sent");
+}
+
+#[test]
 fn all_none_and_invert_mark_files_only() {
     let mut stage = Stage::new();
     stage.keys("a");
     assert!(stage.shows("4 marked"));
-    stage.keys("j j Space *");
+    stage.keys("Space *");
     assert!(stage.shows("1 marked · 104 MiB"));
     stage.keys("A");
     assert!(!stage.shows("marked"));
@@ -98,7 +190,14 @@ fn hidden_files_and_order() {
             .to_vec()
     };
     assert_eq!(order(&mut stage), [3, 4, 5, 7, 6], "largest first, folders before");
-    stage.keys(", ,");
+    assert!(stage.shows(" by size ╮"));
+    stage.keys(",");
+    assert!(stage.shows(" by time ╮"));
+    stage.keys(",");
+    assert!(stage.shows(" by type ╮"));
+    assert_eq!(order(&mut stage), [3, 5, 6, 7, 4], "html, mp4, ppm, txt");
+    stage.keys(",");
+    assert!(stage.shows(" by name ╮"));
     assert_eq!(order(&mut stage), [3, 4, 5, 6, 7]);
 }
 
@@ -121,7 +220,7 @@ fn a_filter_is_typed_kept_and_dropped() {
 fn a_late_listing_of_an_earlier_folder_is_dropped() {
     let mut stage = Stage::new();
     let slow = stage.keys("h");
-    let quick = stage.keys("j Enter");
+    let quick = stage.keys("k Enter");
     stage.list(&quick, vec![entry("quick", Kind::File, 1, 0, "")]);
     stage.list(&slow, vec![entry("slow", Kind::File, 1, 0, "")]);
     assert!(stage.shows("quick") && !stage.shows("slow"));
@@ -130,10 +229,10 @@ fn a_late_listing_of_an_earlier_folder_is_dropped() {
 #[test]
 fn an_unreadable_folder_shows_the_error_and_can_be_left() {
     let mut stage = Stage::new();
-    let effects = stage.keys("j Enter");
+    let effects = stage.keys("k Enter");
     let Some(Effect::List(request)) = effects.first() else { panic!("{effects:?}") };
     let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-    stage.app.screens.upload.on_listing(listing(request, Err(denied)));
+    stage.part(listing(request, Err(denied)));
     assert!(stage.shows("Permission denied"));
     assert!(matches!(&stage.keys("h")[..], [Effect::List(request)] if request.folder.ends_with("week9")));
 }
@@ -147,7 +246,7 @@ fn the_protocol_and_the_padding_turn() {
     }
     stage.keys("P o");
     assert!(stage.shows("[CP1]") && stage.row("padding").contains("PKCS1v15"));
-    let job = jobs(&stage.keys("j j u")).remove(0);
+    let job = jobs(&stage.keys("u")).remove(0);
     assert_eq!((job.dialect.variant, job.dialect.padding), (Variant::Cp1, Padding::Pkcs1v15));
 }
 
@@ -155,7 +254,7 @@ fn the_protocol_and_the_padding_turn() {
 fn the_dialog_sets_the_server_of_uploads_and_lanes() {
     let mut stage = Stage::new();
     stage.keys("c h o s t : 9 9 Tab ~ / c a Tab Space Enter");
-    let job = jobs(&stage.keys("j j u")).remove(0);
+    let job = jobs(&stage.keys("u")).remove(0);
     let there = Target::server("host:99".parse().unwrap(), Some("/home/me/ca".into()));
     assert_eq!(job.target, there);
     assert_eq!(job.dialect.padding, Padding::Pkcs1v15);
@@ -186,7 +285,7 @@ fn a_bad_address_is_refused_in_the_dialog() {
 fn a_race_starts_once_stops_and_changes_its_size() {
     let mut stage = Stage::new();
     assert!(stage.keys("2 Enter").is_empty(), "no file yet");
-    let effects = stage.keys("1 j j r");
+    let effects = stage.keys("1 r");
     assert_eq!(limit_of(&effects), Some(8 * MIB));
     assert!(stage.keys("Enter").is_empty(), "too soon to mean stop");
     stage.now += Duration::from_secs(1);
@@ -314,7 +413,6 @@ fn a_failure_shows_reason_side_and_advice_and_is_logged() {
 #[test]
 fn a_paste_presses_no_keys() {
     let mut stage = Stage::new();
-    stage.keys("j j");
     stage.app.on_paste("u\nq\n");
     assert!(!stage.app.screens.is_busy() && stage.screen() == "Upload");
     stage.keys("g");
@@ -362,7 +460,7 @@ fn the_mouse_selects_and_scrolls() {
 #[test]
 fn a_race_that_cannot_begin_shows_why_and_ends() {
     let mut stage = Stage::new();
-    stage.keys("j j r");
+    stage.keys("r");
     let why = fault("cmos.mp4 cannot be read: permission denied", "Look at its permissions");
     let lane = |variant| LaneResult::failed(Dialect::of(variant), why.clone());
     let lanes = vec![lane(Variant::Cp1), lane(Variant::Cp2)];

@@ -26,9 +26,10 @@ use ratatui::layout::Rect;
 
 use super::Peer;
 use super::app::App;
+use super::disk::Found;
 use super::effect::Effect;
 use super::link::Link;
-use super::listing::{Clock, Entry, Kind, Listing, Request};
+use super::listing::{Clock, Entry, Kind, Listing, Place, Request};
 use super::screen::Start;
 use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
@@ -83,7 +84,12 @@ impl Stage {
     /// Answers the request for a folder among the effects.
     fn list(&mut self, effects: &[Effect], entries: Vec<Entry>) {
         let Some(Effect::List(request)) = effects.first() else { panic!("no request in {effects:?}") };
-        self.app.screens.upload.on_listing(listing(request, Ok(entries)));
+        self.part(listing(request, Ok(entries)));
+    }
+
+    /// Gives the browser a part of a folder.
+    fn part(&mut self, part: Listing) {
+        self.app.on_found(Found::Part(part), self.now);
         self.settle();
     }
 
@@ -193,12 +199,23 @@ fn char_of(name: &str) -> KeyCode {
     }
 }
 
+/// Returns the answer to a request in one part.
 fn listing(request: &Request, entries: std::io::Result<Vec<Entry>>) -> Listing {
-    Listing { request: request.clone(), folder: request.folder.clone(), point: None, entries }
+    let (entries, end) = match entries {
+        Ok(entries) => (entries, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    Listing {
+        request: request.clone(),
+        place: Place { folder: request.folder.clone(), point: None },
+        entries,
+        end: Some(end),
+        took: Duration::ZERO,
+    }
 }
 
 fn entry(name: &str, kind: Kind, size: u64, modified: i64, date: &str) -> Entry {
-    Entry { name: name.into(), shown: super::fit::escaped(name), kind, size, modified, date: date.into() }
+    Entry { kind, size, modified, date: date.into(), ..Entry::example(name) }
 }
 
 /// Returns the folder that most tests begin in.
@@ -249,7 +266,6 @@ fn under_way() -> Snapshot {
 /// Returns a screen with one file delivered, one being sent, one waiting, one failed, and the server's side of it.
 fn busy() -> Stage {
     let mut stage = Stage::new();
-    stage.keys("j j");
     stage.upload(1, "image.ppm", 8_294_400);
     stage.upload(2, "cmos.mp4", 104 * MIB);
     stage.upload(3, "week9.html", 42_200);
@@ -318,7 +334,6 @@ fn lanes() -> Vec<Lane> {
 /// Returns a race in which CP1 has run for 2.7 seconds and CP2 waits.
 fn racing() -> Stage {
     let mut stage = Stage::new();
-    stage.keys("j j");
     let effects = stage.keys("r");
     assert!(matches!(effects.as_slice(), [Effect::Send(Command::Race(_))]), "{effects:?}");
     stage.event(Event::RaceStarted {

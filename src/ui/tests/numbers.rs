@@ -139,7 +139,7 @@ fn the_received_files_are_shown() {
 #[test]
 fn the_card_shows_the_estimated_cost() {
     let mut stage = Stage::new();
-    stage.keys("j j Space p p p");
+    stage.keys("Space p p p");
     // 104 MiB in CP1: the size on the wire is computed, the time is not known yet.
     let bill = stage.row("wire");
     assert!(stage.row("time").contains(" ? "));
@@ -153,7 +153,7 @@ fn the_card_shows_the_estimated_cost() {
 #[test]
 fn before_the_first_upload_the_card_shows_a_lower_bound() {
     let mut stage = Stage::new();
-    stage.keys("j j Space");
+    stage.keys("Space");
     let of = |variant, seal, open| Speed { variant, padding: Padding::Oaep, bits: 1024, seal, open };
     let speeds =
         vec![of(Variant::Cp2, 52.0 * UNIT, 104.0 * UNIT), of(Variant::Cp1, 52.0 * UNIT, 52.0 * UNIT)];
@@ -180,7 +180,7 @@ fn a_lower_bound_of_zero_is_not_shown() {
 #[test]
 fn past_durations_give_the_estimate() {
     let mut stage = Stage::new();
-    stage.keys("c h o s t Enter j j Space");
+    stage.keys("c h o s t Enter Space");
     let files = vec![Took { bytes: 52 * MIB, seconds: 5.0, pace: None }];
     let learned = Learned { address: "host:4321".into(), variant: Variant::Cp2, files };
     stage.event(Event::Learned { rates: vec![learned] });
@@ -190,7 +190,7 @@ fn past_durations_give_the_estimate() {
 #[test]
 fn an_unknown_key_makes_the_wire_an_estimate() {
     let mut stage = Stage::new();
-    stage.keys("c h o s t Enter j j p p p");
+    stage.keys("c h o s t Enter p p p");
     assert!(stage.row("wire").contains("≈ 215 MiB"));
     stage.keys("p p p");
     assert!(!stage.row("wire").contains('≈'), "CP2 does not depend on the key");
@@ -282,7 +282,7 @@ fn a_waiting_upload_shows_its_reason() {
 #[test]
 fn an_unreachable_server_is_shown_in_the_rows_that_wait_for_it() {
     let mut stage = Stage::new();
-    stage.keys("c h o s t Enter j j u");
+    stage.keys("c h o s t Enter u");
     let job = Job {
         id: JobId(7),
         path: "/home/me/notes.txt".into(),

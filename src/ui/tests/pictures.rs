@@ -48,7 +48,7 @@ fn everything_delivered_and_something_failed() {
 #[test]
 fn marks_and_the_bill_of_cp1() {
     let mut stage = Stage::new();
-    stage.keys("j j Space Space Space p p p");
+    stage.keys("Space Space Space p p p");
     picture("marked_cp1_80x24", stage);
 }
 

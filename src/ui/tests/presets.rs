@@ -36,7 +36,7 @@ fn a_preset_sets_server_and_dialect_of_uploads() {
     stage.keys("Left");
     assert!(stage.row("host:port").contains("10.0.0.7:4321") && stage.row("RSA").contains("[PKCS1v15]"));
     assert!(stage.row("CA file").contains("/home/me/lab-ca.crt") && stage.shows("Speaks CP1, framing D."));
-    let job = jobs(&stage.keys("Enter j j u")).remove(0);
+    let job = jobs(&stage.keys("Enter u")).remove(0);
     assert_eq!((&job.target, job.dialect), (&lab.target, lab.dialect));
     // The preset is shown as the one in use, until something is changed.
     stage.keys("c");
@@ -73,7 +73,7 @@ fn typed_text_survives_browsing_the_presets() {
     stage.keys("Left");
     assert!(stage.row("host:port").contains("mine"));
     // An address without a port gets the protocol's port.
-    let job = jobs(&stage.keys("Left Enter j j u")).remove(0);
+    let job = jobs(&stage.keys("Left Enter u")).remove(0);
     assert!(
         matches!(job.target, Target::Server { address, .. } if address.to_string() == "c.example.org:4321")
     );

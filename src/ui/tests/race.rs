@@ -88,7 +88,7 @@ fn ready() -> Stage {
 /// Returns a race of four parallel lanes, one of which waits for its key.
 pub(super) fn four() -> Stage {
     let mut stage = Stage::new();
-    stage.keys("j j 2");
+    stage.keys("2");
     let lane = |variant| Lane::new(Target::Embedded, Dialect::of(variant));
     let long = Lane { bits: Some(4096), ..lane(Variant::Cp1) };
     let pkcs = Dialect { padding: Padding::Pkcs1v15, ..Dialect::of(Variant::Cp1) };
@@ -120,7 +120,7 @@ fn plain() -> LaneResult {
 /// Returns a race of three laps that is over.
 pub(super) fn lapped() -> Stage {
     let mut stage = Stage::new();
-    stage.keys("j j 2 n");
+    stage.keys("2 n");
     stage.event(Event::RaceStarted {
         name: "cmos.mp4".into(),
         bytes: 8 * MIB,

@@ -17,6 +17,8 @@ use std::time::Duration;
 use super::estimate::{Bill, Price};
 use super::fit;
 use super::keymap::Context;
+use super::listing::Odd;
+use super::screen::upload::browser::Sort;
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::messages::units;
 
@@ -34,9 +36,10 @@ pub(super) const PROGRAM: &str = "upseal";
 pub(super) const READING: &str = "reading the folder…";
 pub(super) const EMPTY_FOLDER: &str = "This folder is empty.";
 pub(super) const NO_MATCH: &str = "No match. Esc shows all.";
-pub(super) const NO_FILE: &str = "no file";
-pub(super) const BY_SIZE: &str = "largest first";
-pub(super) const BY_TIME: &str = "newest first";
+pub(super) const ALL_HIDDEN: &str = "All names begin with a dot. . shows them.";
+pub(super) const INCOMPLETE: &str = "incomplete";
+pub(super) const UNREADABLE: &str = "unreadable";
+pub(super) const BY_MATCH: &str = "best match first";
 pub(super) const PROTOCOL: &str = "Protocol";
 pub(super) const TIME: &str = "time";
 pub(super) const WIRE: &str = "wire";
@@ -108,6 +111,46 @@ pub(super) fn unreadable(error: &io::Error) -> String {
 
 pub(super) fn reading(name: &str) -> String {
     format!("reading {}…", fit::cut_middle(name, 20))
+}
+
+/// `24,576 entries so far…`
+pub(super) fn entries_so_far(entries: usize) -> String {
+    format!("{} entries so far…", units::grouped(entries as u64))
+}
+
+/// Reason for which a listing ends at its largest length.
+pub(super) fn too_many(most: usize) -> String {
+    format!("more than {} entries", units::grouped(most as u64))
+}
+
+/// Stands below the entries of a folder of which not all could be read.
+pub(super) fn cut_listing(error: &io::Error) -> String {
+    format!("Not all entries could be read: {}. Ctrl-L reads again.", fit::escaped(&error.to_string()))
+}
+
+pub(super) fn unwatched(folder: &str, why: &str) -> String {
+    format!("{folder}: changes are not noticed: {why}. Ctrl-L reads the folder again.")
+}
+
+/// Order of the browser, as its title shows it.
+pub(super) const fn sort(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Name => "by name",
+        Sort::Size => "by size",
+        Sort::Time => "by time",
+        Sort::Type => "by type",
+    }
+}
+
+/// Stands in the place of a size.
+pub(super) const fn odd(odd: Odd) -> &'static str {
+    match odd {
+        Odd::Pipe => "pipe",
+        Odd::Socket => "socket",
+        Odd::Device => "device",
+        Odd::BrokenLink => "broken",
+        Odd::Unknown => "unknown",
+    }
 }
 
 pub(super) fn marked(files: usize, bytes: u64) -> String {

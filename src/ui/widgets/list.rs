@@ -3,10 +3,10 @@
 //! Every pane that lists something has a [`List`], so that keys mean the same in each. What differs from pane to pane is
 //! the [`Row`].
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::VecDeque;
 
-use super::filter::Filter;
+use super::filter::{Filter, Needle};
 use super::input::Input;
 use crate::ui::listing::Clock;
 
@@ -25,6 +25,8 @@ pub(in crate::ui) enum Step {
 struct Cursor {
     at: usize,
     top: usize,
+    /// Whether the next settling chooses the window, because the cursor did not come here step by step.
+    is_placed: bool,
 }
 
 impl Cursor {
@@ -43,6 +45,10 @@ impl Cursor {
     /// Keeps the window where it is as long as the cursor stays in it.
     fn settle(&mut self, len: usize, height: usize) {
         self.at = self.at.min(len.saturating_sub(1));
+        if std::mem::take(&mut self.is_placed) {
+            // The beginning of the list if the cursor fits below it, else a third of the window above the cursor.
+            self.top = if self.at + height / 4 < height { 0 } else { self.at - height / 3 };
+        }
         self.top = self.top(len, height);
     }
 
@@ -59,9 +65,9 @@ pub(in crate::ui) type Facts = (String, Vec<(&'static str, String)>);
 
 /// Row of a list.
 pub(in crate::ui) trait Row {
-    /// Returns whether a filter with this text, in lower case, shows the row.
-    fn matches(&self, _needle: &str) -> bool {
-        true
+    /// Returns how well the row matches a filter, the larger the better; `None` if it is not shown.
+    fn rank(&self, _needle: &mut Needle) -> Option<u32> {
+        Some(0)
     }
 
     /// Returns everything about the row; `None` if there is no more than the list shows.
@@ -70,12 +76,21 @@ pub(in crate::ui) trait Row {
     }
 }
 
+/// A row that is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// Index among all rows.
+    row: usize,
+    /// How well it matches the filter.
+    rank: u32,
+}
+
 /// Rows, of which a filter shows some, in an order, through a window with a cursor.
 #[derive(Debug)]
 pub(in crate::ui) struct List<T> {
     rows: VecDeque<T>,
-    /// Indices of the rows that are shown, in their order; `None` if all are, as they are.
-    shown: Option<Vec<usize>>,
+    /// Rows that are shown, in their order; `None` if all are, as they are.
+    shown: Option<Vec<Shown>>,
     cursor: Cursor,
     filter: Filter,
     /// Rows that are shown at all, whatever the filter.
@@ -141,23 +156,58 @@ impl<T: Row> List<T> {
         self.arrange();
     }
 
+    /// Appends rows and finds their places among those that are shown. The cursor stays on its row, and the window
+    /// where it is. The effort is that of sorting the new rows and of one pass over the others.
+    pub(in crate::ui) fn extend(&mut self, rows: impl IntoIterator<Item = T>) {
+        let known = self.rows.len();
+        self.rows.extend(rows);
+        let Some(before) = self.shown.take() else { return };
+        let more = self.select(known);
+        let under = before.get(self.cursor.at).map(|shown| shown.row);
+        let mut shown = Vec::with_capacity(before.len() + more.len());
+        let (mut old, mut new) = (before.into_iter().peekable(), more.into_iter().peekable());
+        while let (Some(a), Some(b)) = (old.peek(), new.peek()) {
+            let next = if self.compare(*a, *b) == Ordering::Greater { new.next() } else { old.next() };
+            shown.extend(next);
+        }
+        shown.extend(old.chain(new));
+        if let Some(at) = under.and_then(|row| shown.iter().position(|shown| shown.row == row)) {
+            // The rows above the cursor have become more: the window moves with it.
+            self.cursor.top += at - self.cursor.at;
+            self.cursor.at = at;
+        }
+        self.shown = Some(shown);
+    }
+
     /// Decides again which rows are shown, and in which order.
     fn arrange(&mut self) {
-        let needle = self.filter.needle();
-        if needle.is_none() && self.select.is_none() && self.order.is_none() {
-            self.shown = None;
-        } else {
-            let is_shown = |row: &T| {
-                self.select.is_none_or(|select| select(row))
-                    && needle.as_ref().is_none_or(|needle| row.matches(needle))
-            };
-            let mut shown: Vec<usize> = (0..self.rows.len()).filter(|at| is_shown(&self.rows[*at])).collect();
-            if let Some(order) = self.order {
-                shown.sort_by(|a, b| order(&self.rows[*a], &self.rows[*b]));
-            }
-            self.shown = Some(shown);
-        }
+        let is_plain = !self.filter.has_text() && self.select.is_none() && self.order.is_none();
+        self.shown = (!is_plain).then(|| self.select(0));
         self.go(Step::Down(0));
+    }
+
+    /// Returns those of the rows from this index on that are shown, in their order.
+    fn select(&self, from: usize) -> Vec<Shown> {
+        let mut needle = self.filter.needle();
+        let mut shown: Vec<Shown> = self
+            .rows
+            .range(from..)
+            .zip(from..)
+            .filter(|(row, _)| self.select.is_none_or(|select| select(row)))
+            .filter_map(|(of, row)| {
+                let rank = needle.as_mut().map_or(Some(0), |needle| of.rank(needle))?;
+                Some(Shown { row, rank })
+            })
+            .collect();
+        shown.sort_by(|a, b| self.compare(*a, *b));
+        shown
+    }
+
+    /// Orders rows by how well they match the filter, then by the order of the list, then as they came.
+    fn compare(&self, a: Shown, b: Shown) -> Ordering {
+        let by_order =
+            || self.order.map_or(Ordering::Equal, |order| order(&self.rows[a.row], &self.rows[b.row]));
+        Reverse(a.rank).cmp(&Reverse(b.rank)).then_with(by_order)
     }
 
     // The rows that are shown
@@ -170,7 +220,7 @@ impl<T: Row> List<T> {
     /// Returns a row by its place among those that are shown.
     pub(in crate::ui) fn get(&self, place: usize) -> Option<&T> {
         match &self.shown {
-            Some(shown) => self.rows.get(*shown.get(place)?),
+            Some(shown) => self.rows.get(shown.get(place)?.row),
             None => self.rows.get(place),
         }
     }
@@ -213,9 +263,10 @@ impl<T: Row> List<T> {
         self.cursor.go(step, self.len());
     }
 
-    /// Moves the cursor and the window to the beginning.
-    pub(in crate::ui) fn rewind(&mut self) {
-        self.cursor = Cursor::default();
+    /// Moves the cursor to a place that the user did not step to; the window shows what is around it.
+    pub(in crate::ui) fn place(&mut self, place: usize) {
+        self.go(Step::To(place));
+        self.cursor.is_placed = true;
     }
 
     /// Moves the window so that the cursor is in it. Called after every change.
@@ -268,8 +319,8 @@ mod tests {
     use super::*;
 
     impl Row for &str {
-        fn matches(&self, needle: &str) -> bool {
-            self.contains(needle)
+        fn rank(&self, needle: &mut Needle) -> Option<u32> {
+            needle.is_in(self).then_some(0)
         }
     }
 
@@ -318,8 +369,33 @@ mod tests {
         assert_eq!(window, [("b", false), ("c", true)]);
         assert_eq!((list.row_at(0, 2), list.row_at(1, 2)), (Some(1), Some(2)));
         assert_eq!(list.row_at(3, 2), None, "below the last row");
-        list.rewind();
-        assert_eq!(list.under(), Some(&"a"));
+    }
+
+    #[test]
+    fn rows_that_arrive_later_find_their_places_and_the_cursor_keeps_its_row_on_the_screen() {
+        let mut list = list(&["m", "b", ".hidden", "x"]);
+        list.sort(|row| !row.starts_with('.'), Ord::cmp);
+        list.go(Step::Down(1));
+        list.settle(2);
+        list.extend(["c", "a", ".more", "z", "m"]);
+        list.settle(2);
+        assert_eq!(shown(&list), ["a", "b", "c", "m", "m", "x", "z"]);
+        assert_eq!((list.at(), list.under(), list.row_at(1, 2)), (3, Some(&"m"), Some(3)));
+        list.type_filter();
+        list.input().unwrap().typed('a');
+        list.filtered();
+        list.extend(["ba", "c", "aa"]);
+        assert_eq!(shown(&list), ["a", "aa", "ba"], "new rows are filtered, too");
+    }
+
+    #[test]
+    fn a_cursor_that_was_placed_has_rows_above_and_below_it() {
+        let mut cursor = Cursor { at: 50, top: 0, is_placed: true };
+        cursor.settle(100, 9);
+        assert_eq!(cursor.top, 47);
+        let mut cursor = Cursor { at: 5, top: 47, is_placed: true };
+        cursor.settle(100, 9);
+        assert_eq!(cursor.top, 0, "it fits below the beginning");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 pub(in crate::ui) mod browser;
 mod card;
-mod item;
 mod queue;
 mod speed;
 
@@ -24,7 +23,7 @@ use crate::ui::effect::{Effect, Request};
 use crate::ui::estimate::{Bill, Load};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
-use crate::ui::listing::{self, Listing};
+use crate::ui::listing;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
 use crate::ui::shared::Shared;
@@ -63,11 +62,6 @@ impl Upload {
             bill: Bill::default(),
             jobs: 0,
         }
-    }
-
-    /// Takes a folder's entries.
-    pub(in crate::ui) fn on_listing(&mut self, listing: Listing) {
-        self.browser.listed(listing);
     }
 
     // Orders
@@ -408,6 +402,14 @@ impl Screen for Upload {
 
     fn reread(&mut self) -> Vec<Effect> {
         vec![Effect::List(self.browser.refresh())]
+    }
+
+    fn due(&mut self, _: bool, now: Duration) -> Vec<Effect> {
+        self.browser.reread(now).map(Effect::List).into_iter().collect()
+    }
+
+    fn next_change(&self) -> Option<Duration> {
+        self.browser.next_reading()
     }
 
     fn settle(&mut self, plan: &Plan, shared: &mut Shared) {

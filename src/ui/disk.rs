@@ -1,0 +1,152 @@
+//! Threads that read the disk for the browser. Each reading has its own: a dead network mount must not freeze the
+//! screen, nor the next folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
+
+use super::fit;
+use super::listing::{self, Clock, Listing, Request};
+
+/// Result of a thread.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Part of a folder.
+    Part(Listing),
+    /// The folder that was read last has changed. Reported once until it is read again.
+    Changed(PathBuf),
+    /// Changes of the folder are not noticed, for this reason.
+    Unwatched(PathBuf, String),
+}
+
+/// Starts the threads, and receives what they find.
+pub(super) struct Disk {
+    pub(super) found: Receiver<Found>,
+    send: Sender<Found>,
+    clock: Clock,
+    /// Number of the latest request for a folder; earlier ones end early.
+    latest: Arc<AtomicU64>,
+    watch: Arc<Mutex<Option<Watch>>>,
+}
+
+/// A folder that is watched.
+struct Watch {
+    folder: PathBuf,
+    /// Whether the next change is reported.
+    is_armed: Arc<AtomicBool>,
+    /// Watches until it is dropped.
+    _watcher: RecommendedWatcher,
+}
+
+impl Disk {
+    pub(super) fn new(clock: Clock) -> Self {
+        let (send, found) = unbounded();
+        Self { found, send, clock, latest: Arc::default(), watch: Arc::default() }
+    }
+
+    /// Reads a folder, and watches it from then on instead of the one before.
+    pub(super) fn list(&self, request: Request) -> io::Result<()> {
+        self.latest.store(request.ticket, Ordering::Relaxed);
+        let (send, clock) = (self.send.clone(), self.clock.clone());
+        let (latest, watch) = (Arc::clone(&self.latest), Arc::clone(&self.watch));
+        thread::Builder::new().name("listing".into()).spawn(move || {
+            let is_latest = || latest.load(Ordering::Relaxed) == request.ticket;
+            // The folder is watched before it is read, so that no change falls between the two.
+            let place = listing::place(&request.folder);
+            let unwatched = if is_latest() { rewatch(&watch, &place.folder, &send).err() } else { None };
+            let mut is_read = false;
+            listing::read(&request, &place, &clock, |part| {
+                is_read = matches!(part.end, Some(Ok(())));
+                // The send fails only when the program ends.
+                is_latest() && send.send(Found::Part(part)).is_ok()
+            });
+            if let (true, Some(why)) = (is_read, unwatched) {
+                let _ = send.send(Found::Unwatched(place.folder, fit::escaped(&why.to_string())));
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// Watches a folder from now on and no other, and reports its next change.
+fn rewatch(watch: &Mutex<Option<Watch>>, folder: &Path, send: &Sender<Found>) -> Result<(), notify::Error> {
+    if let Some(watch) = watch.lock().as_ref().filter(|watch| watch.folder == folder) {
+        watch.is_armed.store(true, Ordering::Relaxed);
+        return Ok(());
+    }
+    let is_armed = Arc::new(AtomicBool::new(true));
+    let (armed, changed, send) = (Arc::clone(&is_armed), folder.to_owned(), send.clone());
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading a folder or a file is no change; an error may stand for changes that were missed.
+        let is_change = event.map_or(true, |event| !event.kind.is_access());
+        if is_change && armed.swap(false, Ordering::Relaxed) {
+            // The send fails only when the program ends.
+            let _ = send.send(Found::Changed(changed.clone()));
+        }
+    })?;
+    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    *watch.lock() = Some(Watch { folder: folder.to_owned(), is_armed, _watcher: watcher });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    /// Longest wait for a thread.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn until_end(disk: &Disk) -> usize {
+        let mut entries = 0;
+        loop {
+            match disk.found.recv_timeout(PATIENCE).unwrap() {
+                Found::Part(part) => {
+                    entries += part.entries.len();
+                    if part.end.is_some() {
+                        return entries;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_folder_that_was_read_last_is_reported_once_until_it_is_read_again() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let other = tempfile::tempdir()?;
+        let disk = Disk::new(Clock { zone: TimeZone::UTC, now: None });
+        let list = |folder: &Path, ticket| disk.list(Request { folder: folder.to_owned(), ticket });
+        list(folder.path(), 1)?;
+        assert_eq!(until_end(&disk), 0);
+        for round in 1..=2_u64 {
+            for name in ["a", "b", "c"] {
+                fs::write(folder.path().join(name), round.to_string())?;
+            }
+            let Found::Changed(changed) = disk.found.recv_timeout(PATIENCE).unwrap() else {
+                panic!("{round}")
+            };
+            assert_eq!(changed, folder.path());
+            list(folder.path(), round + 1)?;
+            assert_eq!(until_end(&disk), 3, "nothing else was reported");
+        }
+        list(other.path(), 4)?;
+        assert_eq!(until_end(&disk), 0);
+        fs::remove_file(folder.path().join("a"))?;
+        fs::write(other.path().join("a"), "")?;
+        let Found::Changed(changed) = disk.found.recv_timeout(PATIENCE).unwrap() else { panic!("no change") };
+        assert_eq!(changed, other.path(), "the folder before is not watched any more");
+        Ok(())
+    }
+}

@@ -99,7 +99,7 @@ macro_rules! settings {
 settings! {
     /// Server to connect to [default: 127.0.0.1:4321; in the UI: its own] [env: UPSEAL_TO]
     ///
-    /// The forms are HOST, HOST:PORT, [IPv6] and [IPv6]:PORT. The default port is 4321.
+    /// The default port is 4321. An IPv6 address is written in brackets.
     #[arg(long, value_name = "HOST:PORT")]
     To to: ServerAddress, (address, ServerAddress::to_string);
     /// Protocol variant [default: cp2] [env: UPSEAL_PROTOCOL]

@@ -80,17 +80,28 @@ impl Group {
         Ticket::later(move || publish_alone(member).settle(digest))
     }
 
+    /// Takes the waiting files out. Others can join while these are published.
+    fn take(&self) -> Vec<Member> {
+        mem::take(&mut *self.waiting.lock())
+    }
+
+    /// Returns whether a thread is adding a file or taking the waiting ones out.
+    #[cfg(test)]
+    pub(super) fn is_locked(&self) -> bool {
+        self.waiting.is_locked()
+    }
+
     /// Publishes the waiting files when they have become too many.
     fn publish_all(&self) {
         let _publishing = self.publishing.lock();
-        publish(mem::take(&mut *self.waiting.lock()));
+        publish(self.take());
     }
 
     /// Publishes the waiting files, unless this one was published already.
     fn wait(&self, fate: &Fate) -> End {
         let _publishing = self.publishing.lock();
         if fate.lock().is_none() {
-            publish(mem::take(&mut *self.waiting.lock()));
+            publish(self.take());
         }
         // It was in this group, or in one that another thread has published.
         fate.lock().take().unwrap_or(End::Known(Err(StoreError::Lost)))

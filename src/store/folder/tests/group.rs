@@ -1,6 +1,7 @@
 //! Files that are published together.
 
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
 
 use super::amended::{amend, published};
 use super::*;
@@ -112,6 +113,58 @@ fn no_more_than_256_files_wait_for_a_name() {
         }
         for (n, ticket) in tickets.into_iter().enumerate() {
             assert_eq!(ticket.wait().unwrap(), Stored { name: name(&n.to_string()), kept: Kept::New });
+        }
+    }
+}
+
+/// Commits one more file while a group is announced.
+struct Latecomer {
+    folder: OnceLock<Arc<Folder>>,
+    late: Mutex<Option<Ticket>>,
+}
+
+impl fmt::Debug for Latecomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Latecomer")
+    }
+}
+
+impl Announce for Latecomer {
+    fn announce(&self, _coming: &[Coming]) {
+        let folder = self.folder.get().unwrap();
+        let mut late = self.late.lock().unwrap();
+        if late.is_none() {
+            // It would wait for ever.
+            assert!(!folder.root().group.is_locked(), "no other upload can join");
+            *late = Some(begin(folder, "late").commit(None));
+        }
+    }
+}
+
+#[test]
+fn a_file_joins_while_the_group_before_it_is_published() {
+    for (_temp, folder) in inboxes() {
+        let latecomer = Arc::new(Latecomer { folder: OnceLock::new(), late: Mutex::default() });
+        let folder = Arc::new(folder.announcing(Arc::clone(&latecomer) as Arc<dyn Announce>));
+        latecomer.folder.set(Arc::clone(&folder)).ok().unwrap();
+        assert_eq!(begin(&folder, "first").commit(None).wait().unwrap().name, name("first"));
+        let late = latecomer.late.lock().unwrap().take().unwrap();
+        assert_eq!(late.wait().unwrap().name, name("late"));
+    }
+}
+
+/// Many files: the group publishes itself when it is full.
+#[test]
+fn a_file_joins_while_a_full_group_is_published() {
+    for (_temp, folder) in inboxes() {
+        let latecomer = Arc::new(Latecomer { folder: OnceLock::new(), late: Mutex::default() });
+        let folder = Arc::new(folder.announcing(Arc::clone(&latecomer) as Arc<dyn Announce>));
+        latecomer.folder.set(Arc::clone(&folder)).ok().unwrap();
+        let tickets: Vec<Ticket> = (0..256).map(|n| begin(&folder, &n.to_string()).commit(None)).collect();
+        let late = latecomer.late.lock().unwrap().take().unwrap();
+        assert_eq!(late.wait().unwrap().name, name("late"));
+        for ticket in tickets {
+            ticket.wait().unwrap();
         }
     }
 }

@@ -275,6 +275,7 @@ fn examples() -> Vec<Event> {
         name: name.map(Into::into),
         blame: if track.is_some() { Blame::System } else { Blame::Peer },
         why: "MODE 7 at byte 0".into(),
+        is_cut: false,
         at_ms: 1_800_000_000_000,
     };
     let change = KeyChange {

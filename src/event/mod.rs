@@ -249,6 +249,9 @@ pub enum Event {
         blame: Blame,
         /// What was expected, what came, and where; for a failure of this machine, also what to do.
         why: String,
+        /// Whether the connection ended in the middle of a message; not in `--json`.
+        #[serde(skip)]
+        is_cut: bool,
         /// Milliseconds since 1970, UTC.
         at_ms: i64,
     },

@@ -13,7 +13,7 @@ use data_encoding::HEXLOWER;
 use super::LabError;
 use super::outcome::{Attack, Outcome, Play, Receipt};
 use super::proxy::{Cut, Edit, Item, PATIENCE, Plan, Proxy, Seen};
-use super::stage::{Cast, House, Letter, Order, Sent, kept, refusals, send};
+use super::stage::{Cast, House, Letter, Order, Sent, kept, refusals, send, was_cut};
 use super::thief::{self, Change};
 use crate::crypto::identity::Identity;
 use crate::event::{Dialect, Event, FaultKind, Framing, Kept, State, Variant};
@@ -223,8 +223,7 @@ fn name_and_size(facts: &Facts, cast: &Cast) -> (Outcome, String) {
 fn at_rest(facts: &Facts) -> (Outcome, String) {
     let refused = refusals(&facts.events).join("; ");
     if facts.stored.is_empty() {
-        let cut = refused.is_empty() || refused.starts_with("cut at byte");
-        let outcome = if cut { Outcome::NothingStored } else { Outcome::Refused };
+        let outcome = if was_cut(&facts.events) { Outcome::NothingStored } else { Outcome::Refused };
         return (outcome, format!("nothing is stored; the server: {refused}"));
     }
     let judged = facts.stored.iter().map(|(name, content)| {

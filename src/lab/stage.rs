@@ -233,6 +233,15 @@ pub(super) fn refusals(events: &[Event]) -> Vec<&str> {
     why
 }
 
+/// Returns whether the server refused nothing before the connection ended.
+pub(super) fn was_cut(events: &[Event]) -> bool {
+    let first = events.iter().find_map(|event| match event {
+        Event::Refused { is_cut, .. } => Some(*is_cut),
+        _ => None,
+    });
+    first.unwrap_or(true)
+}
+
 /// Returns how the received files were stored.
 pub(super) fn kept(events: &[Event]) -> Vec<Kept> {
     let kept = |event: &Event| if let Event::Received { kept, .. } = event { Some(*kept) } else { None };

@@ -123,6 +123,22 @@ fn a_machine_that_computes_wrong_results_is_reported_to_the_operator_and_not_to_
     }
 }
 
+#[test]
+fn a_refusal_says_whether_the_connection_ended_inside_a_message() {
+    let upload = &uploads()[2];
+    let end = upload.len();
+    for (bytes, cut) in [(&upload[..end - 60], true), (&upload[..20], true), (&word(7)[..], false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EventLog::default());
+        serve(&service(identity(), folder.path(), &log), ScriptedStream::sending(bytes));
+        let refusals = log.take().into_iter().filter_map(|event| match event {
+            Event::Refused { is_cut, .. } => Some(is_cut),
+            _ => None,
+        });
+        assert_eq!(refusals.collect::<Vec<_>>(), [cut]);
+    }
+}
+
 /// A store that cannot commit files whose names begin with `bad`.
 struct Failing;
 

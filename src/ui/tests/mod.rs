@@ -431,6 +431,7 @@ fn serving() -> Stage {
         name: Some("evil\\u{1b}.txt".into()),
         blame: Blame::Peer,
         why: "MODE 7 at byte 8: only 0 to 4 exist".into(),
+        is_cut: false,
         at_ms: 1_800_000_001_000,
     });
     stage.event(Event::SessionClosed { session: SessionId(2) });

@@ -183,7 +183,7 @@ impl Screen for Server {
                     shared.note(Tone::Plain, text::renamed(name));
                 }
             }
-            Event::Refused { session, track, peer, name, blame, why, at_ms } => {
+            Event::Refused { session, track, peer, name, blame, why, at_ms, .. } => {
                 if let Some(track) = track {
                     shared.received.gone(*track);
                 }

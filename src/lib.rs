@@ -7,6 +7,7 @@
 //!
 //! - [`event`]: commands, events and the values in them; the only thing that the screen and the log see
 //! - [`cost`]: the size of a file in a dialect, in blocks and in bytes on the wire
+//! - [`estimate`]: how long a transfer will take, from what earlier ones took
 //! - [`meter`]: the counters of one transfer, all that the hot path touches
 //! - [`pipeline`]: ordered, bounded stages on named threads, for large files
 //! - [`crypto`]: encryption and decryption of the body of one MODE 1, identities, AP's challenge
@@ -14,6 +15,7 @@
 //! - [`net`]: the wire, the client's and the server's side of a connection, and the server
 //! - [`store`]: durable storage of received files
 //! - [`history`]: the history of sent and received files, and the replay memory
+//! - [`scan`]: the files of a folder to upload
 //! - [`transfer`]: the queue, the worker and the race; takes commands, reports events
 //! - [`lab`]: the attacks of docs/protocol.md, run on this computer only
 //! - [`report`]: the result of a race as a page, a picture or numbers
@@ -34,6 +36,7 @@ mod config;
 mod cost;
 mod crypto;
 mod digest;
+mod estimate;
 pub mod event;
 mod files;
 mod folders;
@@ -45,6 +48,7 @@ mod net;
 mod output;
 mod pipeline;
 mod report;
+mod scan;
 mod signals;
 mod spreadsheet;
 mod store;

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use upseal::event::{
     AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
-    Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult, Learned, NameAs,
-    Named, Pace, Padding, Point, Proof, Sample, ServerAddress, SessionId, Side, Snapshot, Speed, Standing,
-    State, Target, Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId, Work,
+    FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult,
+    Learned, NameAs, Named, Pace, Padding, Point, Proof, Sample, ServerAddress, SessionId, Side, Skipped,
+    Snapshot, Speed, Standing, State, Target, Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId,
+    Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -251,12 +252,23 @@ fn examples() -> Vec<Event> {
     let address = || "127.0.0.1:4321".to_owned();
     let server = ServerAddress::default;
     let job = |target: Target| Job {
-        id: JobId(1),
-        path: "a.txt".into(),
-        target,
-        dialect: Dialect::of(Variant::Cp2),
         predicted_ms: Some(1500),
+        ..Job::new(JobId(1), "a.txt", target, Dialect::of(Variant::Cp2))
     };
+    let in_folder = Job {
+        folder: Some(FolderId(1)),
+        name: Some("tree/a.txt".into()),
+        ..Job::new(FolderId(1).job(1), "tree/a.txt", Target::Embedded, Dialect::of(Variant::Cp2))
+    };
+    let scanned = |complete| Event::Scanned {
+        folder: FolderId(1),
+        path: "docs".into(),
+        files: 3,
+        bytes: 6,
+        skipped: 4,
+        complete,
+    };
+    let skipped = |why| Event::Skipped { folder: FolderId(1), path: "tree/b".into(), why };
     let received = |kept: Kept| Event::Received {
         track: receiving,
         peer: address(),
@@ -342,6 +354,8 @@ fn examples() -> Vec<Event> {
         Event::WireOpened { .. } => opened(Side::Client),
         Event::WireFrames { .. } => Event::WireFrames { wire, frames: frames() },
         Event::WireClosed { .. } => Event::WireClosed { wire, at_us: 31_000, in_order: true },
+        Event::Scanned { .. } => scanned(true),
+        Event::Skipped { .. } => skipped(Skipped::Link),
         Event::Note { .. } => Event::Note { text: "a line".into() },
         Event::Calibrated { .. } => Event::Calibrated { calibration: calibration() },
         Event::Learned { .. } => Event::Learned {
@@ -349,6 +363,18 @@ fn examples() -> Vec<Event> {
         },
         Event::Ended => Event::Ended,
     });
+    all.push(Event::Queued { job: in_folder, size: 0 });
+    all.push(scanned(false));
+    all.extend(
+        every!(Skipped {
+            Skipped::Link => Skipped::Link,
+            Skipped::Special => Skipped::Special,
+            Skipped::Empty => Skipped::Empty,
+            Skipped::Failed(_) => Skipped::Failed(a_fault()),
+        })
+        .into_iter()
+        .map(skipped),
+    );
     let kept = every!(Kept {
         Kept::New => Kept::New,
         Kept::Renamed => Kept::Renamed,

@@ -30,6 +30,7 @@ pub(crate) struct Ui {
 
 /// `upseal send`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Send {
     /// Use a preset of `upseal peers` [default: none]
     ///
@@ -74,8 +75,35 @@ pub(crate) struct Send {
     /// Print errors only
     #[arg(long, conflicts_with = "json")]
     pub quiet: bool,
-    /// Files to send, in this order, over one connection
-    #[arg(required = true, value_name = "FILE")]
+    /// Leave out files and folders of sent folders [default: none]
+    ///
+    /// The pattern is a line of a .gitignore at the top of each folder, such as '*.tmp' or 'target/'. The flag can be
+    /// repeated. Patterns in a file named .upsealignore are honoured as well.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Follow symbolic links in folders [default: skip them]
+    #[arg(long)]
+    pub follow: bool,
+    /// Print what would be sent and its cost; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send under this name [default: the file's own]
+    ///
+    /// For a single file, or for standard input, which has no name of its own.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Also send the files and folders listed in FILE [default: none]
+    ///
+    /// One path a line; - reads the list from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Paths of --files-from end in a NUL byte [default: a line feed]
+    #[arg(short = '0', long, requires = "files_from")]
+    pub null: bool,
+    /// Files, then folders, to send over one connection
+    ///
+    /// A folder is sent with everything in it, while it is read. - is standard input and needs --name.
+    #[arg(required_unless_present = "files_from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
 

@@ -9,8 +9,8 @@ Examples:
 pub(super) const SEND: &str = "\
 Examples:
   upseal send --to lab.example.org:4321 --ca lab-ca.crt report.pdf
-  upseal send --peer lab -p cp1 --framing D a.txt b.txt
-  upseal send --receipts receipts --skip-receipted a.txt b.txt";
+  upseal send --peer lab --exclude '*.tmp' --dry-run notes
+  upseal send --name report.log -                     standard input";
 
 pub(super) const SERVE: &str = "\
 Examples:

@@ -6,6 +6,7 @@
 //!
 //! - `order`, `race`: what the transfer threads are asked to do; `dialect`: the settings of an upload
 //! - `address`: addresses of servers
+//! - `folder`: folders to upload
 //! - `state`: the state and progress of a transfer; `fault`: why one failed
 //! - `proof`: the identity of a server; `record`: recorded messages; `forecast`: rates for estimates
 //! - `escaped`: text from the network that is safe to print
@@ -14,6 +15,7 @@ pub(crate) mod address;
 mod dialect;
 mod escaped;
 mod fault;
+mod folder;
 mod forecast;
 mod order;
 mod proof;
@@ -30,6 +32,7 @@ pub use self::address::{AddressError, ServerAddress};
 pub use self::dialect::*;
 pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
+pub use self::folder::{FolderId, FolderOrder, FolderRules, Skipped};
 pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
 pub use self::order::{Command, Expected, Job, JobId, SessionId, Target, Track};
 pub use self::proof::{KeyChange, Proof, Standing};
@@ -297,6 +300,32 @@ pub enum Event {
         at_us: u64,
         /// Whether it ended in order: after MODE 2, or closed by the other end between two messages.
         in_order: bool,
+    },
+    /// A folder is read while its files are sent, at most 10 times a second; or it was read to its end.
+    Scanned {
+        /// Number of the folder.
+        folder: FolderId,
+        /// Path of the folder.
+        #[serde(serialize_with = "readable")]
+        path: PathBuf,
+        /// Files found so far; they are in the queue.
+        files: u64,
+        /// Sum of their sizes in bytes.
+        bytes: u64,
+        /// Files, links and folders that were skipped so far.
+        skipped: u64,
+        /// Whether the whole folder was read. Before that, the numbers are lower bounds.
+        complete: bool,
+    },
+    /// Something in a folder is not uploaded.
+    Skipped {
+        /// Number of the folder.
+        folder: FolderId,
+        /// Path of what is skipped.
+        #[serde(serialize_with = "readable")]
+        path: PathBuf,
+        /// Why it is not uploaded.
+        why: Skipped,
     },
     /// A message that belongs to no transfer.
     Note {

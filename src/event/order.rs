@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Depth, Dialect, RaceOrder, ServerAddress, perhaps_readable, readable};
+use super::{Depth, Dialect, FolderId, FolderOrder, RaceOrder, ServerAddress, perhaps_readable, readable};
 
 /// The server that files go to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +85,21 @@ pub struct Job {
     /// Estimated milliseconds from the first byte of MODE 0, for the history. `None`: no estimate was shown.
     #[serde(default)]
     pub predicted_ms: Option<u64>,
+    /// Folder upload that the file belongs to, if it belongs to one.
+    #[serde(default)]
+    pub folder: Option<FolderId>,
+    /// Name to send instead of the path's last part. For a file of a folder, its path from that folder on, with the
+    /// folder's name, separated by `/`. A server that does not keep paths is sent the last part.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+impl Job {
+    /// Creates an upload of one file under its own name, without an estimate.
+    #[must_use]
+    pub fn new(id: JobId, path: impl Into<PathBuf>, target: Target, dialect: Dialect) -> Self {
+        Self { id, path: path.into(), target, dialect, predicted_ms: None, folder: None, name: None }
+    }
 }
 
 /// An order to the transfer threads.
@@ -93,6 +108,10 @@ pub struct Job {
 pub enum Command {
     /// Appends files to the queue. Adjacent files with the same target and dialect share one connection.
     Upload(Vec<Job>),
+    /// Appends the files of a folder to the queue, while it is read. Folders are read one after another.
+    UploadFolder(FolderOrder),
+    /// Stops reading a folder, and all uploads of its files.
+    CancelFolder(FolderId),
     /// Stops one upload, in any state, within 100 ms.
     Cancel(JobId),
     /// Stops every upload and the race.

@@ -318,13 +318,7 @@ pub(super) fn send(cast: &Cast, order: &Order<'_>) -> Result<Sent, LabError> {
     for (id, letter) in (1..).zip(order.letters) {
         let path = order.folder.join(letter.name);
         fs::write(&path, &letter.content)?;
-        jobs.push(Job {
-            id: JobId(id),
-            path,
-            target: target.clone(),
-            dialect: order.dialect,
-            predicted_ms: None,
-        });
+        jobs.push(Job::new(JobId(id), path, target.clone(), order.dialect));
     }
     // The transfer threads live until `shut_down`, so the channel is open.
     let _ = transfer.commands().send(Command::Upload(jobs));

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Escaped, Message, units};
-use crate::event::{Blame, Fault, FaultKind, Named, ServerAddress, Snapshot, State};
+use super::{Escaped, Message, escape, units};
+use crate::event::{Blame, Fault, FaultKind, Named, ServerAddress, Skipped, Snapshot, State};
 
 /// Returns the name of an upload's state: one or two words.
 #[must_use]
@@ -47,6 +47,46 @@ pub(crate) fn away(address: &ServerAddress, waiting: usize) -> Message {
         what: format!("{address} stopped responding; {} {verb} for it", units::count(waiting, "file")),
         help: "it may serve only one connection; if so, restart it".to_owned(),
     }
+}
+
+/// Says how much a folder holds, or at least holds while it is read: `at least 12 files, 3 MiB`.
+#[must_use]
+pub(crate) fn found(files: u64, bytes: u64, complete: bool) -> String {
+    let least = if complete { "" } else { "at least " };
+    format!("{least}{}, {}", units::count(files, "file"), units::bytes(bytes))
+}
+
+/// Says that something in a folder is skipped, and why.
+#[must_use]
+pub(crate) fn skipped(path: &Path, why: &Skipped) -> String {
+    let why = match why {
+        Skipped::Link => "it is a symbolic link, which only --follow sends".to_owned(),
+        Skipped::Special => "it is not a regular file".to_owned(),
+        Skipped::Empty => "the folder has no files to send".to_owned(),
+        // The fault names the path.
+        Skipped::Failed(fault) => return format!("skipped: {fault}"),
+    };
+    format!("skipped {}: {why}", Escaped::path(path))
+}
+
+/// Says that a folder was read to its end: `docs: 12 files, 3 MiB; 2 skipped`.
+#[must_use]
+pub(crate) fn scanned(path: &Path, files: u64, bytes: u64, skipped: u64) -> String {
+    let skipped = if skipped == 0 { String::new() } else { format!("; {skipped} skipped") };
+    format!("{}: {}{skipped}", Escaped::path(path), found(files, bytes, true))
+}
+
+/// Says that the folders of files are not kept. `folder` is the name of the folder that is sent.
+#[must_use]
+pub(crate) fn flattened(folder: &str) -> String {
+    format!("the server does not keep folders: the files of {} get their names alone", escape(folder))
+}
+
+/// Says that two files of different folders are sent under one name.
+#[must_use]
+pub(crate) fn same_name(first: &str, second: &str) -> String {
+    let (first, second) = (escape(first), escape(second));
+    format!("{first} and {second} have the same name; if they differ, the server keeps the second as a copy")
 }
 
 /// Says for how long no byte has moved: `stalled 12 s`.
@@ -162,6 +202,23 @@ mod tests {
         let server = "h:1".parse().unwrap();
         assert_eq!(away(&server, 1).what, "h:1 stopped responding; 1 file waits for it");
         assert_eq!(away(&server, 3).what, "h:1 stopped responding; 3 files wait for it");
+    }
+
+    #[test]
+    fn a_folder_says_what_is_in_it_and_what_is_not_sent() {
+        assert_eq!(found(1, 0, true), "1 file, 0 B");
+        assert_eq!(found(12, 3 << 20, false), "at least 12 files, 3 MiB");
+        let path = Path::new("docs\n");
+        assert_eq!(scanned(path, 2, 10, 0), "docs\\n: 2 files, 10 B");
+        assert_eq!(scanned(path, 2, 10, 3), "docs\\n: 2 files, 10 B; 3 skipped");
+        for (why, text) in [
+            (Skipped::Link, "skipped docs\\n: it is a symbolic link, which only --follow sends"),
+            (Skipped::Special, "skipped docs\\n: it is not a regular file"),
+            (Skipped::Empty, "skipped docs\\n: the folder has no files to send"),
+            (Skipped::Failed(Fault::local("cannot read x")), "skipped: cannot read x"),
+        ] {
+            assert_eq!(skipped(path, &why), text);
+        }
     }
 
     #[test]

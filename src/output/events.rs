@@ -7,7 +7,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Style, line, remark};
-use crate::event::{Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Snapshot, State, Track, Verdict};
+use crate::event::{
+    Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Skipped, Snapshot, State, Track, Verdict,
+};
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE, WAITING_FOR_END};
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Escaped, Message, escape, race, server, units};
@@ -85,7 +87,10 @@ impl Output {
                 self.complain(&fault.to_string());
             }
             Event::Queued { job, size } => {
-                let name = Escaped::name(job.path.file_name().unwrap_or(job.path.as_os_str()));
+                let name = match &job.name {
+                    Some(name) => escape(name),
+                    None => Escaped::name(job.path.file_name().unwrap_or(job.path.as_os_str())),
+                };
                 let last = Snapshot { file_total: *size, ..Snapshot::default() };
                 self.rows.insert(Track::Job(job.id), Row { name, last });
             }
@@ -121,11 +126,19 @@ impl Output {
                 let pause = Duration::from_millis(*pause_ms);
                 self.retrying(Track::Job(*job), (*tries, *retries), pause, fault);
             }
+            Event::Skipped { path, why: why @ Skipped::Failed(_), .. } => {
+                self.complain(&upload::skipped(path, why));
+            }
+            Event::Skipped { path, why, .. } => self.say(&upload::skipped(path, why)),
+            Event::Scanned { path, files, bytes, skipped, complete: true, .. } => {
+                self.say(&upload::scanned(path, *files, *bytes, *skipped));
+            }
             Event::Away { address, waiting } => {
                 let Message { what, help } = upload::away(address, *waiting);
                 self.complain(&format!("{what}\nhelp: {help}"));
             }
             Event::LapFinished { .. }
+            | Event::Scanned { complete: false, .. }
             | Event::Receiving { .. }
             | Event::Removed { .. }
             | Event::SessionOpened { .. }

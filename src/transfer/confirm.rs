@@ -137,13 +137,7 @@ mod tests {
     #[test]
     fn a_file_that_differs_in_anything_is_altered() {
         let content = Digest::of(b"content");
-        let job = Job {
-            id: JobId(1),
-            path: "/a.txt".into(),
-            target: Target::Embedded,
-            dialect: Dialect::of(Variant::Plain),
-            predicted_ms: None,
-        };
+        let job = Job::new(JobId(1), "/a.txt", Target::Embedded, Dialect::of(Variant::Plain));
         let attempt = Attempt { job, name: "a.txt".to_owned(), size: 7, meter: Arc::default() };
         let sent = SentFile { ordinal: 1, digest: Some(content) };
         let file = Unconfirmed { attempt, sent, at: Instant::now(), alone: false };

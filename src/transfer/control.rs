@@ -19,6 +19,7 @@ use super::options::Options;
 use super::queue::{Cancelled, Queue};
 use super::race::{self, Hosts};
 use super::sampler::{self, Sampler};
+use super::scanning::{Batch, Scans};
 use super::worker::{Ending, Past, Worker};
 use super::{forecast, recognise};
 use crate::event::{Command, Event, Fault, Job, JobId, RaceOrder, State, Target, Track};
@@ -30,6 +31,8 @@ use crate::net::upload::UploadError;
 enum Notice {
     /// The embedded server can be started, or cannot.
     Prepared(Result<Box<Prepared>, Fault>),
+    /// More of the folder that is being read.
+    Found(Batch),
     /// The race has ended, or the worker for this target.
     Done(Option<(Target, Ending)>),
 }
@@ -59,6 +62,7 @@ pub(super) struct Control {
     /// Targets that have answered; with a moment, those that have been absent since then.
     answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
+    scans: Scans,
     /// The race that waits for its turn.
     race: Option<RaceOrder>,
     hosts: Arc<Hosts>,
@@ -87,6 +91,7 @@ impl Control {
             options,
             answered: HashMap::new(),
             queue: Arc::default(),
+            scans: Scans::default(),
             race: None,
             host: Host::Absent,
             active: None,
@@ -140,15 +145,25 @@ impl Control {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Upload(jobs) => self.enqueue(jobs),
-            Command::Cancel(id) => {
-                let cancelled = self.queue().cancel(id);
-                match cancelled {
-                    Cancelled::Now => self.report(id, State::Cancelled),
-                    Cancelled::Interrupt => self.interrupt(false),
-                    Cancelled::Nothing => {}
+            Command::Upload(jobs) => {
+                // A file that cannot be read fails when its turn comes.
+                let size = |job: &Job| std::fs::metadata(&job.path).map_or(0, |metadata| metadata.len());
+                self.enqueue(jobs.into_iter().map(|job| (size(&job), job)).map(|(size, job)| (job, size)));
+            }
+            Command::UploadFolder(order) => {
+                self.scans.push(order);
+                self.scan();
+            }
+            Command::CancelFolder(id) => {
+                for event in self.scans.cancel(Some(id)) {
+                    self.event(event);
+                }
+                let jobs = self.queue().of_folder(id);
+                for job in jobs {
+                    self.cancel(job);
                 }
             }
+            Command::Cancel(id) => self.cancel(id),
             Command::CancelAll => self.cancel_all(),
             Command::EndWait => {
                 if let Some(active) = &self.active {
@@ -191,10 +206,27 @@ impl Control {
         }
     }
 
-    fn enqueue(&self, jobs: Vec<Job>) {
-        for job in jobs {
-            // A file that cannot be read fails when its turn comes.
-            let size = std::fs::metadata(&job.path).map_or(0, |metadata| metadata.len());
+    fn cancel(&self, id: JobId) {
+        let cancelled = self.queue().cancel(id);
+        match cancelled {
+            Cancelled::Now => self.report(id, State::Cancelled),
+            Cancelled::Interrupt => self.interrupt(false),
+            Cancelled::Nothing => {}
+        }
+    }
+
+    /// Reads the next folder, if none is being read.
+    fn scan(&mut self) {
+        let notify = &self.notify;
+        self.scans.start(&self.queue, || {
+            let notify = notify.clone();
+            // The control thread may have ended; then nothing more is sent.
+            move |batch| drop(notify.send(Notice::Found(batch)))
+        });
+    }
+
+    fn enqueue(&self, jobs: impl IntoIterator<Item = (Job, u64)>) {
+        for (job, size) in jobs {
             if self.queue().push(job.clone()) {
                 self.event(Event::Queued { job, size });
             }
@@ -213,6 +245,9 @@ impl Control {
 
     fn cancel_all(&mut self) {
         self.call_off_race();
+        for event in self.scans.cancel(None) {
+            self.event(event);
+        }
         let cancelled = self.queue().cancel_all();
         for id in cancelled {
             self.report(id, State::Cancelled);
@@ -240,6 +275,14 @@ impl Control {
         match notice {
             Notice::Prepared(Ok(prepared)) => self.open(*prepared),
             Notice::Prepared(Err(fault)) => self.stay_closed(fault),
+            Notice::Found(batch) => {
+                let (jobs, events) = self.scans.take(batch);
+                self.enqueue(jobs);
+                for event in events {
+                    self.event(event);
+                }
+                self.scan();
+            }
             Notice::Done(ended) => {
                 if let Some((target, ending)) = ended {
                     self.remember(target, ending);

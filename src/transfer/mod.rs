@@ -10,6 +10,7 @@
 //!   even one that is blocked in a write. One connection is open at a time, and a race has the machine to itself.
 //! - `queue` holds the uploads; `worker` sends those of one route over one connection, which `dialer` opens and
 //!   `recognise` compares with the known servers.
+//! - `scanning` reads folders while their files are sent.
 //! - `confirm` judges what a receipt says of a file, `receipt_files` keeps receipts on disk, `history_writer` records
 //!   uploads, and `recover` completes the history after a crash.
 //! - [`race`] sends the same bytes through several lanes; [`bottleneck`] finds their slowest stage; [`probe`] finds out
@@ -35,6 +36,7 @@ pub(crate) mod receipt_files;
 pub(crate) mod recognise;
 mod recover;
 mod sampler;
+mod scanning;
 mod source;
 mod worker;
 
@@ -53,6 +55,7 @@ pub use self::options::Options;
 pub(crate) use self::receipt_files::Keep;
 pub(crate) use self::sampler::STALLED;
 use self::sampler::Sampler;
+pub(crate) use self::source::spool;
 use crate::event::{Command, Event};
 use crate::net::Observer as _;
 

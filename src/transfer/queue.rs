@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
 use std::time::Instant;
 
-use crate::event::{Dialect, Job, JobId, State, Target};
+use crate::event::{Dialect, FolderId, Job, JobId, State, Target};
 
 /// The target and dialect that uploads must have in common to share a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,6 +256,19 @@ impl Queue {
         entries.filter(|entry| entry.job.target == *target).count()
     }
 
+    /// Returns the number of uploads that wait.
+    #[must_use]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns the ids of a folder's uploads that have no final state.
+    #[must_use]
+    pub(super) fn of_folder(&self, folder: FolderId) -> Vec<JobId> {
+        let range = folder.job(0)..=folder.job(u32::MAX);
+        self.entries.range(range).filter(|(_, entry)| !entry.state.is_final()).map(|(id, _)| *id).collect()
+    }
+
     /// Removes an upload that is not being sent. Returns whether it was removed.
     pub(super) fn remove(&mut self, id: JobId) -> bool {
         let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
@@ -275,13 +288,7 @@ mod tests {
     use crate::event::{Fault, Variant};
 
     fn job(id: u64, variant: Variant) -> Job {
-        Job {
-            id: JobId(id),
-            path: format!("/f{id}").into(),
-            target: Target::Embedded,
-            dialect: Dialect::of(variant),
-            predicted_ms: None,
-        }
+        Job::new(JobId(id), format!("/f{id}"), Target::Embedded, Dialect::of(variant))
     }
 
     fn queue(jobs: &[(u64, Variant)]) -> Queue {

@@ -28,7 +28,6 @@ mod capture;
 mod chrome;
 mod disk;
 mod effect;
-mod estimate;
 mod fit;
 mod keymap;
 mod layout;

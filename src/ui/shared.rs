@@ -8,7 +8,6 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use super::capture::Capture;
-use super::estimate::{self, Load, Price, Rates};
 use super::link::Link;
 use super::listing::Clock;
 use super::own_server::OwnServer;
@@ -16,6 +15,7 @@ use super::widgets::log::{Log, Tone};
 use super::widgets::received::Received;
 use super::widgets::toast::Toasts;
 use super::{fit, text};
+use crate::estimate::{self, Load, Price, Rates};
 use crate::event::{
     Dialect, Event, Fault, FaultKind, KeyChange, Proof, ServerAddress, Standing, Target, Variant,
 };

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod digest;
+mod folders;
 mod home;
 mod presets;
 #[path = "../program/mod.rs"]
@@ -119,7 +120,6 @@ fn each_fault_has_its_exit_code_and_of_several_the_first_of_the_contract_decides
     for (line, code, expected) in [
         ("send --to {server} --ca {ca} a.txt", 0, ""),
         ("send --to {server} --ca {ca} none.txt", 5, "none.txt"),
-        ("send --to {server} --ca {ca} tmp", 5, "not a regular file"),
         ("send --to {server} --ca {ca} race-cp1-x.txt", 5, "the name of a race lane"),
         ("send --to {server} --ca none.crt a.txt", 5, "cannot read the CA certificate none.crt"),
         ("send --to {server} --ca a.txt a.txt", 5, "it is not a certificate"),

@@ -571,7 +571,7 @@ impl Client {
     }
 
     pub(crate) fn job(&self, id: u64, name: &str, target: &Target, dialect: Dialect) -> Job {
-        Job { id: JobId(id), path: self.path(name), target: target.clone(), dialect, predicted_ms: None }
+        Job::new(JobId(id), self.path(name), target.clone(), dialect)
     }
 
     /// Uploads local files, numbered from 1, over one route.

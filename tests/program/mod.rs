@@ -68,14 +68,32 @@ impl Home {
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
         environment: &[(&str, &str)],
     ) -> Program {
-        self.start_command(Command::new(env!("CARGO_BIN_EXE_upseal")), args, environment)
+        let mut program = self.start_command(Command::new(env!("CARGO_BIN_EXE_upseal")), args, environment);
+        drop(program.child.stdin.take());
+        program
+    }
+
+    /// Starts the program and writes these bytes to its standard input, which then ends.
+    pub(crate) fn start_reading(
+        &self,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        input: &[u8],
+    ) -> Program {
+        use std::io::Write as _;
+        let mut program = self.start_command(Command::new(env!("CARGO_BIN_EXE_upseal")), args, &[]);
+        let mut stdin = program.child.stdin.take().unwrap();
+        stdin.write_all(input).unwrap();
+        drop(stdin);
+        program
     }
 
     /// Starts the program like `nohup`: it ignores SIGHUP from its start.
     pub(crate) fn start_by_nohup(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_upseal")]);
-        self.start_command(shell, args, &[])
+        let mut program = self.start_command(shell, args, &[]);
+        drop(program.child.stdin.take());
+        program
     }
 
     fn start_command(
@@ -94,7 +112,7 @@ impl Home {
         command.env("TMPDIR", self.path("tmp")).env("UPSEAL_KNOWN", self.path("known"));
         command.env("UPSEAL_HISTORY", self.history());
         command.env("UPSEAL_CONFIG", self.config()).envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Program { child, out, err, seen: Vec::new(), tells }

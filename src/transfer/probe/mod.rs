@@ -242,7 +242,7 @@ impl Probe<'_> {
         self.attempts += 1;
         let id = JobId(self.attempts);
         let target = self.request.target.clone();
-        let job = Job { id, path: path.to_owned(), target, dialect, predicted_ms: None };
+        let job = Job::new(id, path, target, dialect);
         // The transfer threads live until `shut_down`, so the channels are open.
         let _ = self.transfer.commands().send(Command::Upload(vec![job]));
         let mut deadline = Instant::now() + PROOF_PATIENCE;

@@ -23,7 +23,7 @@ impl Topic {
     pub(super) fn of(subject: &Subject) -> Result<Self, Fault> {
         match subject {
             Subject::File { path, limit } => {
-                let Source { name, size, .. } = Source::open(path)?;
+                let Source { name, size, .. } = Source::open(path, None)?;
                 Ok(Self { name, bytes: limit.map_or(size, |limit| limit.min(size)) })
             }
             Subject::Generated { bytes } => Ok(Self { name: GENERATED.to_owned(), bytes: *bytes }),
@@ -54,7 +54,7 @@ impl Load {
     pub(super) fn of(order: &RaceOrder, lane: &Lane) -> Result<Self, Fault> {
         match &order.subject {
             Subject::File { path, .. } if !is_replaced(order, lane) => {
-                Ok(Self::File(Source::open(path)?.file))
+                Ok(Self::File(Source::open(path, None)?.file))
             }
             _ => Ok(Self::Generated(Generated::default())),
         }

@@ -24,6 +24,11 @@ pub(super) fn of(source: impl Read) -> io::Result<Copied> {
     within(source, IN_MEMORY, MOST)
 }
 
+/// Copies a stream of any length to its end.
+pub(super) fn of_any_length(source: impl Read) -> io::Result<Copied> {
+    within(source, IN_MEMORY, u64::MAX - 1)
+}
+
 fn within(mut source: impl Read, in_memory: u64, most: u64) -> io::Result<Copied> {
     let mut file = memory().or_else(|_| unnamed())?;
     let mut size = io::copy(&mut source.by_ref().take(in_memory + 1), &mut file)?;

@@ -2,6 +2,7 @@
 
 mod copy;
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -14,6 +15,15 @@ use crate::event::Fault;
 use crate::messages::escape;
 use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
+
+/// Copies a stream to its end, so that it can be sent, and sent again, like a file. The copy has no name; it is in
+/// memory, or beyond 16 MiB in the folder for temporary files, and is gone with this process.
+///
+/// # Errors
+/// The stream cannot be read, or there is no room for the copy.
+pub(crate) fn spool(stream: impl io::Read) -> io::Result<File> {
+    Ok(copy::of_any_length(stream)?.file)
+}
 
 /// A local file that was opened for an upload.
 pub(super) struct Source {
@@ -44,14 +54,15 @@ impl Source {
         Ok(digest)
     }
 
-    /// Opens a regular file whose name can be sent.
+    /// Opens a regular file whose name can be sent: the last part of `name`, or else of its path.
     ///
     /// # Errors
     /// A [`Fault`] of kind `Local`.
-    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn open(path: &Path, name: Option<&str>) -> Result<Self, Fault> {
         let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
         let shown = escape(&path.to_string_lossy()).to_string();
-        let Some(name) = path.file_name() else {
+        let name = name.map(|name| OsStr::new(name.rsplit('/').next().unwrap_or(name)));
+        let Some(name) = name.or_else(|| path.file_name()) else {
             return Err(local(format!("{shown} is not a file"), "give a file"));
         };
         let Some(name) = name.to_str() else {
@@ -75,7 +86,7 @@ impl Source {
         };
         let (file, metadata) = open().map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
         if !metadata.is_file() {
-            let advice = if metadata.is_dir() { "give the files in it" } else { "only files can be sent" };
+            let advice = if metadata.is_dir() { "upload it as a folder" } else { "only files can be sent" };
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
         let name = name.to_owned();
@@ -107,14 +118,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b.txt");
         std::fs::write(&path, b"hello").unwrap();
-        let source = Source::open(&path).unwrap();
+        let source = Source::open(&path, None).unwrap();
         assert_eq!((source.name.as_str(), source.size), ("a b.txt", 5));
 
         let race = folder.path().join("race-cp1-notes.txt");
         std::fs::write(&race, b"kept nowhere").unwrap();
         for bad in [folder.path(), &folder.path().join("none"), Path::new("/"), Path::new("/dev/null"), &race]
         {
-            let fault = Source::open(bad).err().unwrap_or_else(|| panic!("{} opened", bad.display()));
+            let fault = Source::open(bad, None).err().unwrap_or_else(|| panic!("{} opened", bad.display()));
             assert_eq!(fault.kind, FaultKind::Local);
         }
     }
@@ -125,7 +136,7 @@ mod tests {
         use std::io::Read as _;
         let path = Path::new("/proc/self/status");
         assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
-        let mut source = Source::open(path).unwrap();
+        let mut source = Source::open(path, None).unwrap();
         let mut text = String::new();
         source.file.read_to_string(&mut text).unwrap();
         assert!(text.contains("Name:"), "{text}");
@@ -137,7 +148,7 @@ mod tests {
     #[test]
     fn an_empty_file_is_empty() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut source = Source::open(file.path()).unwrap();
+        let mut source = Source::open(file.path(), None).unwrap();
         assert_eq!((source.size, source.digest().unwrap()), (0, Digest::of(b"")));
     }
 
@@ -146,6 +157,6 @@ mod tests {
     fn a_name_that_is_not_utf8_is_refused_before_anything_is_sent() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff\xfe"));
-        assert!(Source::open(path).err().unwrap().what.as_str().contains("not UTF-8"));
+        assert!(Source::open(path, None).err().unwrap().what.as_str().contains("not UTF-8"));
     }
 }

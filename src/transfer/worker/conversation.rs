@@ -1,12 +1,14 @@
 //! One connection to a server, from the first file to the last answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
 use super::sent::{Connection, Failure, SentFiles};
 use crate::digest::FileDigest;
-use crate::event::{Job, NameAs, State, Track, Variant};
+use crate::event::{Event, Job, NameAs, State, Track, Variant};
+use crate::messages::transfer as messages;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Upload, UploadError};
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
@@ -24,6 +26,30 @@ pub(super) struct Conversation<'a> {
     asks: bool,
     /// The key that signed the last accepted receipt.
     signer: Option<SignedBy>,
+    /// Files of folders that were sent by their names alone.
+    flat: Flat,
+}
+
+/// Files of folders that were sent by their names alone: the path of each by its name.
+#[derive(Debug, Default)]
+struct Flat(HashMap<String, String>);
+
+impl Flat {
+    /// Adds a file, and returns the messages about it.
+    fn take(&mut self, path: &str) -> Vec<String> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+        let mut messages = Vec::new();
+        if self.0.is_empty() {
+            messages.push(messages::flattened(folder.split('/').next().unwrap_or(folder)));
+        }
+        match self.0.get(name) {
+            // Tried again.
+            Some(first) if first == path => {}
+            Some(first) => messages.push(messages::same_name(first, path)),
+            None => drop(self.0.insert(name.to_owned(), path.to_owned())),
+        }
+        messages
+    }
 }
 
 impl<'a> Conversation<'a> {
@@ -33,7 +59,7 @@ impl<'a> Conversation<'a> {
             _ => upload.gives_receipts(),
         };
         let asks = gives_receipts && worker.dialer.digest == FileDigest::Sha256;
-        Self { upload, files: SentFiles::new(worker, connection), asks, signer: None }
+        Self { upload, files: SentFiles::new(worker, connection), asks, signer: None, flat: Flat::default() }
     }
 
     /// Sends this upload and those that follow it, and gives each its final state or puts it back into the queue.
@@ -84,6 +110,11 @@ impl<'a> Conversation<'a> {
             NameAs::Base => source.name.clone(),
             NameAs::Path => job.path.to_string_lossy().into_owned(),
         };
+        if let Some(path) = job.name.as_deref().filter(|path| path.contains('/')) {
+            for text in self.flat.take(path) {
+                worker.dialer.observer.event(Event::Note { text });
+            }
+        }
         let refused = self.upload.refuse_file(&name, source.size);
         let attempt = Attempt { job, name, size: source.size, meter: Arc::new(Meter::default()) };
         if let Some(refused) = refused {

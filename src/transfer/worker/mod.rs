@@ -104,7 +104,7 @@ impl Worker {
                 return None;
             }
             let job = self.queue.lock().take(route)?;
-            match Source::open(&job.path) {
+            match Source::open(&job.path, job.name.as_deref()) {
                 Ok(mut source) => {
                     if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
                         // The receipt is where the earlier upload put it.

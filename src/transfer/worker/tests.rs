@@ -38,13 +38,7 @@ impl Observer for Log {
 }
 
 fn job(id: u64) -> Job {
-    Job {
-        id: JobId(id),
-        path: format!("/f{id}").into(),
-        target: Target::Embedded,
-        dialect: Dialect::of(Variant::Cp2),
-        predicted_ms: None,
-    }
+    Job::new(JobId(id), format!("/f{id}"), Target::Embedded, Dialect::of(Variant::Cp2))
 }
 
 fn attempt(id: u64) -> Attempt {

@@ -1,7 +1,7 @@
 //! What keys do: commands that are sent, and things that must not happen.
 
 use super::*;
-use crate::event::Padding;
+use crate::event::{FolderId, Padding, Skipped};
 use crate::ui::keymap::Place;
 use crate::ui::listing::Odd;
 
@@ -28,6 +28,28 @@ fn u_sends_the_file_under_the_cursor() {
     assert_eq!(jobs[0].dialect, Dialect::of(Variant::Cp2));
     assert_eq!(jobs[0].target, Target::Embedded);
     assert_eq!(jobs[0].path, Path::new("/home/me/lectures/week9/cmos.mp4"));
+}
+
+#[test]
+fn a_marked_folder_is_sent_with_everything_in_it_and_the_parent_cannot_be_marked() {
+    let mut stage = Stage::new();
+    let effects = stage.keys("Home Space Space Space");
+    assert!(stage.shows("1 and 1 folder marked"), "{effects:?}");
+    let effects = stage.keys("u");
+    let [Effect::Send(Command::UploadFolder(order)), Effect::Send(Command::Upload(jobs))] = &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(order.path.parent(), Some(Path::new("/home/me/lectures/week9")));
+    assert_eq!((order.id, order.dialect, &order.target), (FolderId(1), jobs[0].dialect, &jobs[0].target));
+    assert!(!stage.shows("marked"));
+    let effects = stage.keys("Home j Space u");
+    assert!(matches!(&effects[..], [Effect::Send(Command::UploadFolder(order))] if order.id == FolderId(2)));
+    let path = PathBuf::from("/home/me/tree/link");
+    stage.event(Event::Skipped { folder: FolderId(1), path, why: Skipped::Link });
+    let job = Job::new(FolderId(1).job(1), "/home/me/tree/a.txt", Target::Embedded, jobs[0].dialect);
+    stage.event(Event::Queued { job: Job { name: Some("tree/a.txt".into()), ..job }, size: 5 });
+    assert!(stage.shows("tree/a.txt"));
 }
 
 #[test]
@@ -172,8 +194,10 @@ fn all_none_and_invert_mark_files_only() {
     assert!(stage.shows("1 marked · 104 MiB"));
     stage.keys("A");
     assert!(!stage.shows("marked"));
-    stage.keys("Home j Space");
-    assert!(!stage.shows("marked"), "a folder cannot be marked");
+    stage.keys("Home Space");
+    assert!(!stage.shows("marked"), "the parent cannot be marked");
+    stage.keys("Home j Space a");
+    assert!(stage.shows("4 and 1 folder marked"), "a folder is marked by itself only");
 }
 
 #[test]

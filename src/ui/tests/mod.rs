@@ -116,7 +116,7 @@ impl Stage {
     fn upload(&mut self, id: u64, name: &str, size: u64) {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
         let dialect = Dialect::of(Variant::Cp2);
-        let job = Job { id: JobId(id), path, target: Target::Embedded, dialect, predicted_ms: None };
+        let job = Job::new(JobId(id), path, Target::Embedded, dialect);
         self.event(Event::Queued { job, size });
     }
 
@@ -460,7 +460,7 @@ fn elsewhere() -> Stage {
     for (id, name) in [(1, "cmos.mp4"), (2, "notes.txt")] {
         let path = PathBuf::from("/home/me/lectures/week9").join(name);
         let target = stage.app.shared.link.target.clone();
-        let job = Job { id: JobId(id), path, target, dialect: Dialect::of(Variant::Cp2), predicted_ms: None };
+        let job = Job::new(JobId(id), path, target, Dialect::of(Variant::Cp2));
         stage.event(Event::Queued { job, size: 812 });
     }
     stage.state(Track::Job(JobId(1)), State::Proving);

@@ -283,13 +283,8 @@ fn a_waiting_upload_shows_its_reason() {
 fn an_unreachable_server_is_shown_in_the_rows_that_wait_for_it() {
     let mut stage = Stage::new();
     stage.keys("c h o s t Enter u");
-    let job = Job {
-        id: JobId(7),
-        path: "/home/me/notes.txt".into(),
-        target: Target::server("host:4321".parse().unwrap(), None),
-        dialect: Dialect::of(Variant::Plain),
-        predicted_ms: None,
-    };
+    let target = Target::server("host:4321".parse().unwrap(), None);
+    let job = Job::new(JobId(7), "/home/me/notes.txt", target, Dialect::of(Variant::Plain));
     stage.event(Event::Queued { job, size: 812 });
     stage.event(Event::Away { address: "host:4321".parse().unwrap(), waiting: 1 });
     assert!(stage.row("notes.txt  queued").contains("812 B, waiting until host:4321 is back"));
@@ -304,13 +299,8 @@ fn the_card_shows_what_receipts_of_a_server_protect() {
     stage.keys("c h o s t Enter p p p");
     assert!(stage.shows("✗ changes unnoticed") && stage.shows("? replay: ask server"), "CP1, to a stranger");
     stage.keys("u");
-    let job = Job {
-        id: JobId(1),
-        path: "/home/me/notes.txt".into(),
-        target: Target::server("host:4321".parse().unwrap(), None),
-        dialect: Dialect::of(Variant::Cp1),
-        predicted_ms: None,
-    };
+    let target = Target::server("host:4321".parse().unwrap(), None);
+    let job = Job::new(JobId(1), "/home/me/notes.txt", target, Dialect::of(Variant::Cp1));
     stage.event(Event::Queued { job, size: 812 });
     stage.state(
         Track::Job(JobId(1)),

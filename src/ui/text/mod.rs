@@ -14,11 +14,11 @@ mod trust;
 use std::io;
 use std::time::Duration;
 
-use super::estimate::{Bill, Price};
 use super::fit;
 use super::keymap::Context;
 use super::listing::Odd;
 use super::screen::upload::browser::Sort;
+use crate::estimate::{Bill, Price};
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
 use crate::messages::units;
 
@@ -153,8 +153,13 @@ pub(super) const fn odd(odd: Odd) -> &'static str {
     }
 }
 
-pub(super) fn marked(files: usize, bytes: u64) -> String {
-    format!("{files} marked · {}", units::bytes(bytes))
+pub(super) fn marked(files: usize, bytes: u64, folders: usize) -> String {
+    let folders = (folders > 0).then(|| units::count(folders as u64, "folder"));
+    match (files, folders) {
+        (_, None) => format!("{files} marked · {}", units::bytes(bytes)),
+        (0, Some(folders)) => format!("{folders} marked"),
+        (_, Some(folders)) => format!("{files} and {folders} marked · {}", units::bytes(bytes)),
+    }
 }
 
 pub(super) fn filter_kept(text: &str) -> String {

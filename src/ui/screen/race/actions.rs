@@ -9,12 +9,12 @@ use ratatui::widgets::Widget as _;
 
 use super::Race;
 use crate::cost;
+use crate::estimate::{self, Load};
 use crate::event::{
     Command, Course, Event, Fault, FaultKind, Lane, RaceOrder, State, Target, Took, Track, Variant, Verdict,
 };
 use crate::transfer::race;
 use crate::ui::effect::Request;
-use crate::ui::estimate::{self, Load};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::connect::Connect;

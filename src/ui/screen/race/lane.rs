@@ -10,9 +10,9 @@ use ratatui::widgets::Widget as _;
 
 use super::{Race, Track};
 use crate::cost;
+use crate::estimate::USUAL_KEY;
 use crate::event::{State, Target};
 use crate::messages::units;
-use crate::ui::estimate::USUAL_KEY;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, frame, rows};

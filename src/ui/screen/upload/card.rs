@@ -6,8 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::estimate::Bill;
 use crate::event::{Dialect, Variant};
-use crate::ui::estimate::Bill;
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
 use crate::ui::widgets::{Pane, rows};

@@ -18,9 +18,13 @@ use self::queue::Queue;
 use self::speed::Speed;
 use super::{ActionContext, Screen, Start, View};
 use crate::cost;
-use crate::event::{Command, Event, Fault, FaultKind, Job, JobId, Snapshot, State, Target, Track, Variant};
+use crate::estimate::{Bill, Load};
+use crate::event::{
+    Command, Event, Fault, FaultKind, FolderId, FolderOrder, FolderRules, Job, JobId, Skipped, Snapshot,
+    State, Target, Track, Variant,
+};
+use crate::messages::transfer as messages;
 use crate::ui::effect::{Effect, Request};
-use crate::ui::estimate::{Bill, Load};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing;
@@ -50,6 +54,8 @@ pub(in crate::ui) struct Upload {
     bill: Bill,
     /// Number of the latest job.
     jobs: u64,
+    /// Number of the latest folder upload.
+    folders: u32,
 }
 
 impl Upload {
@@ -61,6 +67,7 @@ impl Upload {
             speed: Speed::default(),
             bill: Bill::default(),
             jobs: 0,
+            folders: 0,
         }
     }
 
@@ -69,7 +76,7 @@ impl Upload {
     /// Uploads the chosen files, but asks first if CP1 would take long.
     pub(super) fn upload(&mut self, cx: &mut ActionContext<'_>) {
         let files = self.browser.chosen();
-        if files.is_empty() {
+        if files.is_empty() && self.browser.folders().is_empty() {
             cx.say(text::NO_SUCH_UPLOAD);
             return;
         }
@@ -83,7 +90,7 @@ impl Upload {
                 self.jobs += 1;
                 let price = cx.shared.rates.price(&target, dialect, Load::one(size), key);
                 let predicted_ms = price.and_then(|price| u64::try_from(price.time().as_millis()).ok());
-                Job { id: JobId(self.jobs), path, target: target.clone(), dialect, predicted_ms }
+                Job { predicted_ms, ..Job::new(JobId(self.jobs), path, target.clone(), dialect) }
             })
             .collect();
         if dialect.variant == Variant::Cp1 {
@@ -110,9 +117,18 @@ impl Upload {
 
     fn order(&mut self, jobs: Vec<Job>, cx: &mut ActionContext<'_>) {
         cx.shared.interrupted = false;
+        let (target, dialect) = (cx.shared.link.target.clone(), cx.shared.dialect);
+        for path in self.browser.folders() {
+            self.folders += 1;
+            let (id, path, rules) = (FolderId(self.folders), path.clone(), FolderRules::default());
+            let target = target.clone();
+            cx.send(Command::UploadFolder(FolderOrder { id, path, rules, target, dialect }));
+        }
         // The files are in the queue now; a second u must not send them again.
         self.browser.mark_none();
-        cx.send(Command::Upload(jobs));
+        if !jobs.is_empty() {
+            cx.send(Command::Upload(jobs));
+        }
     }
 
     // Folders
@@ -423,6 +439,13 @@ impl Screen for Upload {
             Event::Queued { job, size } => self.queue.queued(job.clone(), *size, now),
             Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
             Event::Removed { job } => self.queue.removed(*job),
+            Event::Skipped { path, why, .. } => {
+                let tone = if matches!(why, Skipped::Failed(_)) { Tone::Bad } else { Tone::Warn };
+                shared.note(tone, messages::skipped(path, why));
+            }
+            Event::Scanned { path, files, bytes, skipped, complete: true, .. } => {
+                shared.note(Tone::Plain, messages::scanned(path, *files, *bytes, *skipped));
+            }
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
                 let name = self.queue.upload(*job).map(|upload| upload.name().to_owned()).unwrap_or_default();
                 shared.note(Tone::Warn, format!("{name}: {}", text::fault_line(fault)));

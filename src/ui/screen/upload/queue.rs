@@ -1,6 +1,7 @@
 //! The queue of uploads: a progress bar and a rate bar for the running upload, one row for each of the others.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -120,7 +121,8 @@ pub(in crate::ui) struct Queue {
 
 impl Queue {
     pub(in crate::ui) fn queued(&mut self, job: Job, size: u64, now: Duration) {
-        let name = fit::name(job.path.file_name().unwrap_or(job.path.as_os_str()));
+        let path = job.path.file_name().unwrap_or(job.path.as_os_str());
+        let name = fit::name(job.name.as_deref().map_or(path, OsStr::new));
         self.index.insert(job.id, self.list.rows().len());
         let upload = Upload {
             job,
@@ -290,7 +292,7 @@ impl Queue {
             .filter(|upload| !upload.state.is_final())
             .map(|upload| upload.bytes().saturating_sub(upload.snapshot.file_bytes))
             .sum();
-        crate::ui::estimate::at_rate(rest, running.snapshot.rate_now).map_or_else(String::new, text::eta)
+        crate::estimate::at_rate(rest, running.snapshot.rate_now).map_or_else(String::new, text::eta)
     }
 }
 

@@ -5,6 +5,7 @@ mod marks;
 mod pane;
 mod visited;
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub(in crate::ui) struct Browser {
     content: Content,
     list: List<Item>,
     marks: Marks,
+    /// Marked folders; their sizes are not known.
+    folders: BTreeSet<PathBuf>,
     visited: Visited,
     hidden: Hidden,
     sort: Sort,
@@ -97,6 +100,7 @@ impl Browser {
             content: Content::Nothing,
             list: List::default(),
             marks: Marks::default(),
+            folders: BTreeSet::new(),
             visited: Visited::default(),
             hidden: Hidden::Left,
             sort: Sort::Name,
@@ -263,9 +267,18 @@ impl Browser {
         }
     }
 
+    /// Returns the marked folders, which an upload sends with everything in them.
+    pub(in crate::ui) const fn folders(&self) -> &BTreeSet<PathBuf> {
+        &self.folders
+    }
+
+    fn has_marks(&self) -> bool {
+        !self.marks.is_empty() || !self.folders.is_empty()
+    }
+
     /// Returns the files that an upload would send: the marked ones, or else the file under the cursor.
     pub(in crate::ui) fn chosen(&self) -> Vec<(PathBuf, u64)> {
-        if !self.marks.is_empty() {
+        if self.has_marks() {
             return self.marks.iter().collect();
         }
         match self.under() {
@@ -276,7 +289,7 @@ impl Browser {
 
     /// Calls `take` with the size of each file that [`Browser::chosen`] would return.
     pub(in crate::ui) fn each_chosen(&self, mut take: impl FnMut(u64)) {
-        if !self.marks.is_empty() {
+        if self.has_marks() {
             self.marks.sizes().for_each(take);
         } else if let Under::File(_, size) = self.under() {
             take(size);
@@ -307,6 +320,14 @@ impl Browser {
         {
             self.marks.toggle(&self.folder, &entry.name, entry.size);
         }
+        if let Some(entry) = self.list.under().and_then(Item::entry)
+            && entry.kind == Kind::Folder
+        {
+            let path = self.folder.join(&entry.name);
+            if !self.folders.remove(&path) {
+                self.folders.insert(path);
+            }
+        }
         self.go(Step::Down(1));
     }
 
@@ -318,6 +339,7 @@ impl Browser {
 
     pub(in crate::ui) fn mark_none(&mut self) {
         self.marks.clear();
+        self.folders.clear();
     }
 
     pub(in crate::ui) fn invert(&mut self) {

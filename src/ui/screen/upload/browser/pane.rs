@@ -43,10 +43,10 @@ impl Browser {
             return text::INCOMPLETE.to_owned();
         }
         let sort = if self.list.filter().has_text() { text::BY_MATCH } else { text::sort(self.sort) };
-        if self.marks.is_empty() {
+        if !self.has_marks() {
             return sort.to_owned();
         }
-        let marked = text::marked(self.marks.len(), self.marks.bytes());
+        let marked = text::marked(self.marks.len(), self.marks.bytes(), self.folders.len());
         let both = format!("{marked} · {sort}");
         if fit::width(&both) <= columns { both } else { marked }
     }
@@ -104,6 +104,8 @@ impl Pane<'_, Browser> {
         let width = usize::from(area.width);
         let is_marked = entry.is_some_and(|entry| {
             browser.marks.of(&browser.folder).is_some_and(|names| names.contains_key(&entry.name))
+                || (!browser.folders.is_empty()
+                    && browser.folders.contains(&browser.folder.join(&entry.name)))
         });
         let (name, size, style) = match entry {
             None => ("..".to_owned(), String::new(), self.theme.folder()),

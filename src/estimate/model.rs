@@ -16,7 +16,7 @@ use crate::event::Took;
 /// Relative noise of a measurement.
 const NOISE: f64 = 0.2;
 /// Bytes from which a file says something of the rate.
-pub(in crate::ui) const TELLING: u64 = 1 << 20;
+pub(crate) const TELLING: u64 = 1 << 20;
 /// Factor by which an estimate may be wrong.
 const WRONG: f64 = 3.0;
 /// Part of the calibrated cost that is certain to be there: a calibration is a measurement, too.
@@ -27,17 +27,17 @@ const MIB: f64 = 1_048_576.0;
 
 /// Files that are sent one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) struct Load {
+pub(crate) struct Load {
     /// Transfers that each have the fixed cost.
-    pub(in crate::ui) pieces: u64,
+    pub(crate) pieces: u64,
     /// Bytes of all files.
-    pub(in crate::ui) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Load {
     /// Creates the load of files in one order. Those of up to 1 MiB are confirmed together, larger ones each for
     /// itself.
-    pub(in crate::ui) fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
+    pub(crate) fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
         let (mut large, mut small, mut bytes) = (0, 0, 0_u64);
         for size in sizes {
             if size > TELLING {
@@ -51,19 +51,19 @@ impl Load {
     }
 
     /// Returns the load repeated this many times.
-    pub(in crate::ui) const fn times(self, times: u64) -> Self {
+    pub(crate) const fn times(self, times: u64) -> Self {
         Self { pieces: self.pieces.saturating_mul(times), bytes: self.bytes.saturating_mul(times) }
     }
 
     /// Creates the load of one file.
-    pub(in crate::ui) const fn one(bytes: u64) -> Self {
+    pub(crate) const fn one(bytes: u64) -> Self {
         Self { pieces: 1, bytes }
     }
 }
 
 /// Price of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum Price {
+pub(crate) enum Price {
     /// Time that such transfers take; right within a factor of three.
     About(Duration),
     /// Lower bound; the observations tell no more.
@@ -72,7 +72,7 @@ pub(in crate::ui) enum Price {
 
 impl Price {
     /// Returns the time without its certainty.
-    pub(in crate::ui) const fn time(self) -> Duration {
+    pub(crate) const fn time(self) -> Duration {
         match self {
             Self::About(time) | Self::AtLeast(time) => time,
         }
@@ -116,7 +116,7 @@ impl Equation {
 
 /// Model of transfers, from transfers that were measured.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(crate) struct Model {
     region: Region,
     best: Point,
     /// Bytes beyond which only a lower bound is known.
@@ -127,7 +127,7 @@ impl Model {
     /// Creates a model from measured transfers, the newest first. An older one that contradicts a newer one is
     /// ignored: the network has changed since. `least` is the seconds per MiB that this computer needs. `None`
     /// without measurements.
-    pub(super) fn of(took: &[Took], least: Option<f64>) -> Option<Self> {
+    pub(crate) fn of(took: &[Took], least: Option<f64>) -> Option<Self> {
         let measured = |took: &&Took| took.seconds.is_finite() && took.seconds > 0.0;
         let (telling, small): (Vec<&Took>, Vec<&Took>) =
             took.iter().filter(measured).partition(|took| took.bytes >= TELLING);
@@ -169,7 +169,7 @@ impl Model {
     }
 
     /// Returns the price of a load.
-    pub(super) fn price(&self, load: Load) -> Option<Price> {
+    pub(crate) fn price(&self, load: Load) -> Option<Price> {
         let (low, high) = self.region.range(|point| point.seconds(load));
         if low > 0.0 && high <= low * WRONG * WRONG && load.bytes <= self.reach {
             let best = self.best.seconds(load).clamp(high / WRONG, low * WRONG);

@@ -8,31 +8,31 @@ mod model;
 use std::time::Duration;
 
 use self::model::Model;
-pub(super) use self::model::{Load, Price};
+pub(crate) use self::model::{Load, Price};
 use crate::event::{Calibration, Dialect, Learned, Target, Took, Variant};
 
 /// Modulus bytes of an RSA-1024 key, assumed until a server has shown its own.
-pub(super) const USUAL_KEY: u64 = 128;
+pub(crate) const USUAL_KEY: u64 = 128;
 
 /// Number of CP1's RSA operations beyond which the user is asked although no rate is known: about a minute of
 /// RSA-1024 private operations.
-pub(super) const MANY_BLOCKS: u64 = 2_000_000;
+pub(crate) const MANY_BLOCKS: u64 = 2_000_000;
 
 /// Price of the chosen files: the marked ones, or the file under the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Bill {
-    pub(super) files: usize,
+pub(crate) struct Bill {
+    pub(crate) files: usize,
     /// Bytes of all bodies on the wire.
-    pub(super) wire: u64,
+    pub(crate) wire: u64,
     /// Whether `wire` rests on an assumed key length.
-    pub(super) assumed: bool,
+    pub(crate) assumed: bool,
     /// `None` if no estimate is possible.
-    pub(super) time: Option<Price>,
+    pub(crate) time: Option<Price>,
 }
 
 /// Knowledge about the time of transfers: from this run, from runs before it, and from this computer's speed.
 #[derive(Debug, Default)]
-pub(super) struct Rates {
+pub(crate) struct Rates {
     /// Transfers of this run.
     routes: Vec<Route>,
     /// Transfers in the history.
@@ -67,7 +67,7 @@ impl Rates {
     }
 
     /// Adds the time that a file took.
-    pub(super) fn learn(&mut self, target: &Target, variant: Variant, took: Took) {
+    pub(crate) fn learn(&mut self, target: &Target, variant: Variant, took: Took) {
         let route = self.route(target, variant);
         route.running = None;
         route.took.insert(0, took);
@@ -80,7 +80,7 @@ impl Rates {
     }
 
     /// Takes what a running transfer took so far. The result at its end replaces it.
-    pub(super) fn under_way(&mut self, target: &Target, variant: Variant, took: Took) {
+    pub(crate) fn under_way(&mut self, target: &Target, variant: Variant, took: Took) {
         // Fewer bytes say nothing about the rate.
         if took.bytes >= model::TELLING {
             self.route(target, variant).running = Some(took);
@@ -88,12 +88,12 @@ impl Rates {
     }
 
     /// Takes the transfers of earlier runs.
-    pub(super) fn recall(&mut self, learned: Vec<Learned>) {
+    pub(crate) fn recall(&mut self, learned: Vec<Learned>) {
         self.learned = learned;
     }
 
     /// Takes the speed of this computer.
-    pub(super) fn calibrate(&mut self, calibration: Calibration) {
+    pub(crate) fn calibrate(&mut self, calibration: Calibration) {
         self.calibration = Some(calibration);
     }
 
@@ -116,7 +116,7 @@ impl Rates {
 
     /// Returns how long a load takes, or the least that it takes. `key` is the length of the server's modulus in
     /// bytes.
-    pub(super) fn price(&self, target: &Target, dialect: Dialect, load: Load, key: u64) -> Option<Price> {
+    pub(crate) fn price(&self, target: &Target, dialect: Dialect, load: Load, key: u64) -> Option<Price> {
         let own = self.own(target, dialect, key);
         let computed = own.and_then(|rate| at_rate(load.bytes, rate));
         let took = self.took(target, dialect.variant);
@@ -154,7 +154,7 @@ impl Rates {
 }
 
 /// Returns how long `bytes` take at `rate` bytes per second.
-pub(super) fn at_rate(bytes: u64, rate: f64) -> Option<Duration> {
+pub(crate) fn at_rate(bytes: u64, rate: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(bytes as f64 / rate).ok()
 }
 

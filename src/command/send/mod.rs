@@ -1,4 +1,10 @@
-//! `upseal send`: sends files to a server, without the UI.
+//! `upseal send`: sends files and folders to a server, without the UI.
+//!
+//! - `input`: the files and folders to send
+//! - `plan`: what `--dry-run` prints
+
+mod input;
+mod plan;
 
 use std::collections::HashSet;
 use std::iter;
@@ -9,15 +15,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::select;
 
-use super::known::anchor;
-use super::known::known_servers;
+use self::input::Given;
+use super::known::{anchor, known_servers};
 use super::{ciphertext, interrupts, receipts, system, worst};
 use crate::cli::Send;
 use crate::config::Sources;
 use crate::digest::FileDigest;
-use crate::event::{Command, Event, Fault, Job, JobId, State, Track, Variant};
+use crate::event::{Command, Event, Fault, FolderId, JobId, Skipped, State, Track, Variant};
 use crate::folders;
-use crate::output::{Output, Style};
+use crate::output::{self, Output, Style};
 use crate::store::Folder;
 use crate::transfer::{HistoryWriter, Keep, Options, Transfer};
 
@@ -27,19 +33,26 @@ const BREATH: Duration = Duration::from_millis(2);
 /// Longest wait for a server that answered earlier and then disappeared.
 const ABSENCE: Duration = Duration::from_secs(30);
 
-/// Sends the files in order, over one connection, and waits until the server has confirmed them.
+/// Sends the files in order, then the folders, over one connection, and waits until the server has confirmed them.
 ///
 /// Returns the exit code; each failure was reported when it happened.
 ///
 /// # Errors
 /// The upload could not begin.
 pub(crate) fn run(args: Send) -> Result<u8, Fault> {
+    let given = Given::of(&args)?;
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_default();
     let digest = args.digest;
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
         return Err(Fault::usage("receipts need the SHA-256 of each file, but --digest none turns it off")
             .with_advice("leave out --digest none, or --receipts and --skip-receipted"));
+    }
+    if !args.quiet {
+        given.same_names().iter().for_each(|message| output::remark(message));
+    }
+    if args.dry_run {
+        return plan::print(&given, &settings, Style::of(args.json, args.quiet));
     }
     let signals = interrupts()?;
     let options = Options {
@@ -63,17 +76,18 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(Style::of(args.json, args.quiet));
     let (target, dialect) = (settings.target(), settings.dialect);
-    let jobs: Vec<Job> = (1..)
-        .zip(args.files)
-        .map(|(id, path)| Job { id: JobId(id), path, target: target.clone(), dialect, predicted_ms: None })
-        .collect();
-    let mut open: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
-    let mut faults = Vec::new();
+    let (jobs, folders) = given.orders(&target, dialect);
+    let mut progress = Progress::default();
+    progress.open.extend(jobs.iter().map(|job| job.id));
+    progress.folders.extend(folders.iter().map(|order| order.id));
     let mut interrupted = false;
     let mut looked = Instant::now();
     // The transfer threads live until `shut_down`, so the channel is open.
     let _ = transfer.commands().send(Command::Upload(jobs));
-    while !open.is_empty() {
+    for order in folders {
+        let _ = transfer.commands().send(Command::UploadFolder(order));
+    }
+    while !progress.is_over() {
         select! {
             recv(transfer.events()) -> event => {
                 let Ok(event) = event else { break };
@@ -81,16 +95,7 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
                 looked = Instant::now();
                 for event in iter::once(event).chain(transfer.events().try_iter()) {
                     output.show(&event);
-                    if let Event::State { track: Track::Job(id), state } = &event {
-                        match state {
-                            State::Failed(fault) => faults.push(fault.clone()),
-                            State::Cancelled => faults.push(cancelled()),
-                            _ => {}
-                        }
-                        if state.is_final() {
-                            open.remove(id);
-                        }
-                    }
+                    progress.take(&event);
                 }
             }
             recv(signals) -> _ => {
@@ -104,13 +109,55 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
     }
     transfer.shut_down();
     output.finish();
-    if !open.is_empty() {
+    let Progress { open, folders, mut faults } = progress;
+    if !open.is_empty() || !folders.is_empty() {
         faults.push(
             Fault::system(format!("{} files were not sent: the transfer threads ended", open.len()))
                 .with_advice("this is a bug in upseal; please report it"),
         );
     }
+    if interrupted {
+        faults.push(cancelled());
+    }
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
+}
+
+/// What has no final state yet, and what went wrong so far.
+#[derive(Debug, Default)]
+struct Progress {
+    open: HashSet<JobId>,
+    /// Folders that are not read to their end.
+    folders: HashSet<FolderId>,
+    faults: Vec<Fault>,
+}
+
+impl Progress {
+    fn is_over(&self) -> bool {
+        self.open.is_empty() && self.folders.is_empty()
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Queued { job, .. } if job.folder.is_some() => {
+                self.open.insert(job.id);
+            }
+            Event::Scanned { folder, complete: true, .. } => {
+                self.folders.remove(folder);
+            }
+            Event::Skipped { why: Skipped::Failed(fault), .. } => self.faults.push(fault.clone()),
+            Event::State { track: Track::Job(id), state } => {
+                match state {
+                    State::Failed(fault) => self.faults.push(fault.clone()),
+                    State::Cancelled => self.faults.push(cancelled()),
+                    _ => {}
+                }
+                if state.is_final() {
+                    self.open.remove(id);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Opens the folder of `--receipts`, creating it if need be.

@@ -21,7 +21,7 @@ pub(crate) use self::client::{
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting};
-pub(crate) use self::serve::Serve;
+pub(crate) use self::serve::{Paths, Serve};
 pub(crate) use self::trust::pin;
 pub(crate) use self::trust::{Certs, Known, KnownCommand};
 pub(crate) use self::values::*;

@@ -2,15 +2,24 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Bind, Gap, ReplyOrder, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
-use crate::store::Durability;
+use crate::store::{Durability, Existing};
 
 /// Heading of the options that some third-party clients need.
 const THIRD_PARTY_CLIENTS: &str = "Options for third-party clients";
+
+/// What becomes of the folders that a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Paths {
+    /// Folders are made in the store
+    Keep,
+    /// Files are stored without their folders
+    Flatten,
+}
 
 /// `upseal serve`.
 #[derive(Debug, Args)]
@@ -66,6 +75,16 @@ pub(crate) struct Serve {
     /// These are devices (con, aux.c), names with < > : " | ? *, and names that end in a dot or a space.
     #[arg(long)]
     pub portable_names: bool,
+    /// Whether files of sent folders keep their paths
+    ///
+    /// With flatten, each is stored under its name alone.
+    #[arg(long, value_enum, default_value_t = Paths::Keep)]
+    pub paths: Paths,
+    /// What becomes of a file whose name another file has
+    ///
+    /// A file with the name and content of a stored one is never stored again, and counts as stored.
+    #[arg(long, value_enum, default_value_t = Existing::Rename)]
+    pub existing: Existing,
     /// How small files that arrive together are synced to disk
     #[arg(long, value_enum, default_value_t = Durability::Group)]
     pub durability: Durability,

@@ -166,7 +166,7 @@ impl<'a> Strays<'a> {
             Fate::Missing(_) => true,
             Fate::Stored { size, digest, name, named, .. } => {
                 self.received.get(size).into_iter().flatten().any(|(stored, row)| {
-                    confirm::is_kept_as(name, stored, *named)
+                    confirm::may_be_kept_as(name, stored, *named)
                         && salted(receipt.salt.as_deref(), *row) == *digest
                 })
             }

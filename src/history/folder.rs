@@ -12,17 +12,39 @@ use crate::digest::Digest;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
+    /// Path from the store's folder on.
     pub(super) name: OsString,
     pub(super) size: u64,
     /// Time of the last modification, in milliseconds since 1970, UTC.
     pub(super) modified_ms: i64,
 }
 
-/// Lists the regular files of the folder, ordered by name, without those that a store has not finished. No file is
-/// opened.
+/// Deepest level of files below the folder; no store makes deeper ones.
+const MOST_LEVELS: usize = 64;
+
+/// Lists the regular files of the folder and the folders in it, ordered by name, without those that a store has not
+/// finished. Links are not followed, and no file is opened.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    add_files(folder, Path::new(""), 1, &mut files)?;
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// Adds the files of a folder, which is reached by `inside` from the store's own.
+fn add_files(folder: &Path, inside: &Path, level: usize, files: &mut Vec<Found>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder.join(inside)) {
+        Ok(entries) => entries,
+        // It was removed since its parent was listed, or is not the server's own.
+        Err(why)
+            if level > 1
+                && matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+        {
+            return Ok(());
+        }
+        Err(why) => return Err(why),
+    };
+    for entry in entries {
         let entry = entry?;
         let meta = match entry.metadata() {
             Ok(meta) => meta,
@@ -30,14 +52,17 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
             Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
             Err(why) => return Err(why),
         };
-        let name = entry.file_name();
-        if meta.is_file() && !is_unfinished(&name.to_string_lossy()) {
+        let is_unfinished = is_unfinished(&entry.file_name().to_string_lossy());
+        let name = inside.join(entry.file_name());
+        if meta.is_dir() && level < MOST_LEVELS {
+            add_files(folder, &name, level + 1, files)?;
+        } else if meta.is_file() && !is_unfinished {
+            let name = name.into_os_string();
             let modified_ms = meta.mtime() * 1000 + meta.mtime_nsec() / 1_000_000;
             files.push(Found { name, size: meta.len(), modified_ms });
         }
     }
-    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    Ok(())
 }
 
 /// Returns whether this is a store's temporary file (`.upseal-<random>.part`): still growing, or left by a crash and

@@ -21,7 +21,8 @@ const LINE: &str = "upseal/1 refused ";
 /// Bytes of the longest accepted line.
 const LONGEST: usize = 64;
 
-/// Reason of a refusal. Every reason that depends on decrypted bytes is [`Refusal::Content`].
+/// Reason of a refusal. Every reason that depends on decrypted bytes is [`Refusal::Content`], except that a whole file
+/// with the same name and content as a stored one is never refused for [`Refusal::Exists`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The server does not accept this variant.
@@ -32,6 +33,8 @@ pub enum Refusal {
     Disk,
     /// The server does not accept the file's name.
     Name,
+    /// Another file has the name, and the server keeps no copies.
+    Exists,
     /// The server does not accept such a request.
     Policy,
     /// The server stops, or has no resources left for this client.
@@ -42,8 +45,16 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 7] =
-        [Self::Variant, Self::Size, Self::Disk, Self::Name, Self::Policy, Self::Busy, Self::Content];
+    pub const ALL: [Self; 8] = [
+        Self::Variant,
+        Self::Size,
+        Self::Disk,
+        Self::Name,
+        Self::Exists,
+        Self::Policy,
+        Self::Busy,
+        Self::Content,
+    ];
 
     /// Returns the word on the wire.
     #[must_use]
@@ -53,6 +64,7 @@ impl Refusal {
             Self::Size => "size",
             Self::Disk => "disk",
             Self::Name => "name",
+            Self::Exists => "exists",
             Self::Policy => "policy",
             Self::Busy => "busy",
             Self::Content => "content",
@@ -115,6 +127,7 @@ impl fmt::Display for Refusal {
             Self::Size => "the file is larger than it accepts",
             Self::Disk => "it has no room for the file, or cannot write it",
             Self::Name => "it does not accept the file's name",
+            Self::Exists => "it has another file of this name",
             Self::Policy => "its operator does not allow this request",
             Self::Busy => "it is stopping, or too busy",
             Self::Content => "it could not read, decrypt or verify what was sent",

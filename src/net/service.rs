@@ -42,6 +42,8 @@ pub struct Policy {
     pub names: Named,
     /// The names that are refused.
     pub portability: Portability,
+    /// Whether files are stored under their paths; otherwise their folders are left out.
+    pub paths: bool,
     /// How MODE 3 is answered.
     pub reply: Reply,
     /// Whether files are hashed. Without a hash there are no receipts, and a file that is stored already is stored again.
@@ -66,6 +68,7 @@ impl Default for Policy {
             prefix: String::new(),
             names: Named::Stored,
             portability: Portability::default(),
+            paths: true,
             reply: Reply::default(),
             digest: FileDigest::Sha256,
         }
@@ -251,6 +254,7 @@ impl ReceiveError {
     #[must_use]
     pub(crate) const fn blame(&self) -> Blame {
         match self {
+            Self::Store(StoreError::Exists { .. }) => Blame::Peer,
             Self::Open(OpenError::Machine(_))
             | Self::Store(_)
             | Self::History(_)
@@ -268,6 +272,7 @@ impl ReceiveError {
         match self {
             Self::Variant { .. } => Refusal::Variant,
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
+            Self::Store(StoreError::Exists { .. }) => Refusal::Exists,
             Self::Store(_) => Refusal::Disk,
             Self::History(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
             // An announced padding reveals nothing about decrypted bytes.

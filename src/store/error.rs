@@ -60,6 +60,12 @@ pub enum StoreError {
         /// The file.
         spot: Spot,
     },
+    /// Another file has the name, and this store keeps no copies ([`Existing::Refuse`](super::folder::Existing::Refuse)).
+    #[error("cannot publish {spot}: another file has the name, and copies are refused (--existing)")]
+    Exists {
+        /// The file.
+        spot: Spot,
+    },
     /// The name and all its numbered copies are taken.
     #[error("cannot publish {spot}: other files have the name and its copies up to ({LAST_COPY})")]
     NoFreeName {

@@ -32,8 +32,8 @@ pub(crate) use self::discard::Discard;
 pub use self::discard::Nowhere;
 pub(crate) use self::error::Doing;
 pub use self::error::StoreError;
-pub(crate) use self::folder::Durability;
 pub use self::folder::Folder;
+pub(crate) use self::folder::{Durability, Existing};
 pub(crate) use name::{FileName, NameError};
 
 /// What is known about a file before its first byte.

@@ -19,6 +19,11 @@ const TOGETHER: usize = 256;
 /// The most files in a request when each file keeps a copy of the whole statement.
 const APART: usize = 16;
 
+/// Bytes of a statement's line at most, apart from the name.
+const LINE: usize = 256;
+/// Bytes of a statement from which on no more files are added; an answer has at most 524,288.
+const STATEMENT: usize = 400_000;
+
 /// Why an upload of which nothing is known is recorded as failed.
 pub(crate) const UNCONFIRMED: &str = "sent; upseal stopped before the server confirmed it";
 
@@ -26,8 +31,10 @@ pub(crate) const UNCONFIRMED: &str = "sent; upseal stopped before the server con
 pub(crate) struct Attempt {
     /// The upload that was ordered.
     pub job: Job,
-    /// The name that is sent.
+    /// The name that is sent: a path, if the server keeps paths.
     pub name: String,
+    /// Whether `name` is the file's path in the server's store.
+    pub keeps_path: bool,
     /// Size of the file in bytes when it was opened.
     pub size: u64,
     /// The counters of this attempt.
@@ -54,7 +61,10 @@ pub(crate) fn is_due(waiting: &[Unconfirmed], keep: &Keep) -> bool {
         Keep::Apart { .. } => APART,
     };
     let first = waiting.first();
+    // The statement must fit into an answer.
+    let text: usize = waiting.iter().map(|file| LINE + 3 * file.attempt.name.len()).sum();
     waiting.len() >= most
+        || text >= STATEMENT
         || first.is_some_and(|first| first.at.elapsed() >= LATEST)
         || waiting.last().is_some_and(|last| last.alone)
 }
@@ -76,7 +86,7 @@ pub(crate) fn judge(
         Fate::Stored { protocol, size, digest, name, named } => (*protocol, *size, digest, name, *named),
     };
     let (variant, sent) = (dialect.variant, file.attempt.size);
-    let is_kept_as = is_kept_as(&file.attempt.name, name, named);
+    let is_kept_as = is_kept_as(&file.attempt.name, file.attempt.keeps_path, name, named);
     let name = escape(name);
     if protocol != variant {
         return State::Failed(altered(&format!("sent by {variant}, received by {protocol}"), name.as_str()));
@@ -106,11 +116,19 @@ pub(crate) fn unknown() -> State {
 /// A server that tells the stored name may have numbered it, or put a prefix before it. A prefix that an attacker on the
 /// path put before the name looks the same. The name under which a file arrived must be the one that was sent.
 #[must_use]
-pub(crate) fn is_kept_as(sent: &str, there: &str, named: Named) -> bool {
-    FileName::from_wire(sent.as_bytes()).is_ok_and(|name| match named {
+pub(crate) fn is_kept_as(sent: &str, keeps_path: bool, there: &str, named: Named) -> bool {
+    let sent =
+        if keeps_path { FileName::from_path(sent.as_bytes()) } else { FileName::from_wire(sent.as_bytes()) };
+    sent.is_ok_and(|name| match named {
         Named::Stored => name.may_become(there),
         Named::Wanted => name.as_str() == there,
     })
+}
+
+/// Returns the same for a file of which is not known whether it was sent with its path.
+#[must_use]
+pub(crate) fn may_be_kept_as(sent: &str, there: &str, named: Named) -> bool {
+    [false, true].into_iter().any(|keeps_path| is_kept_as(sent, keeps_path, there, named))
 }
 
 /// The fault of a file whose content arrived as it was sent, under another name.
@@ -138,7 +156,8 @@ mod tests {
     fn a_file_that_differs_in_anything_is_altered() {
         let content = Digest::of(b"content");
         let job = Job::new(JobId(1), "/a.txt", Target::Embedded, Dialect::of(Variant::Plain));
-        let attempt = Attempt { job, name: "a.txt".to_owned(), size: 7, meter: Arc::default() };
+        let attempt =
+            Attempt { job, name: "a.txt".to_owned(), keeps_path: false, size: 7, meter: Arc::default() };
         let sent = SentFile { ordinal: 1, digest: Some(content) };
         let file = Unconfirmed { attempt, sent, at: Instant::now(), alone: false };
         let judged = |protocol, size, digest, name: &str| {
@@ -169,8 +188,21 @@ mod tests {
             ("a.txt", "recv_a.txt", true, false),
             ("a.txt", "b.txt", false, false),
         ] {
-            assert_eq!(is_kept_as(sent, there, Named::Stored), as_stored, "{there}");
-            assert_eq!(is_kept_as(sent, there, Named::Wanted), as_wanted, "{there}");
+            assert_eq!(is_kept_as(sent, false, there, Named::Stored), as_stored, "{there}");
+            assert_eq!(is_kept_as(sent, false, there, Named::Wanted), as_wanted, "{there}");
+        }
+        for (sent, there, as_stored, as_wanted) in [
+            ("dir/a.txt", "dir/a.txt", true, true),
+            ("dir/a.txt", "dir/a (2).txt", true, false),
+            ("dir/a.txt", "dir (2)/a.txt", true, false),
+            ("dir/a.txt", "dir/recv_a.txt", true, false),
+            // An attacker who takes the path away stores the file elsewhere.
+            ("dir/a.txt", "a.txt", false, false),
+            ("dir/a.txt", "other/a.txt", false, false),
+            ("a.txt", "dir/a.txt", false, false),
+        ] {
+            assert_eq!(is_kept_as(sent, true, there, Named::Stored), as_stored, "{there}");
+            assert_eq!(is_kept_as(sent, true, there, Named::Wanted), as_wanted, "{there}");
         }
     }
 }

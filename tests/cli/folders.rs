@@ -43,7 +43,7 @@ fn a_folder_is_sent_with_everything_in_it_and_what_is_skipped_is_named() {
     }
     assert!(outcome.out.contains("tree/sub/b.txt  stored"), "{outcome:?}");
     host.stop();
-    assert_eq!(host.stored().get("b.txt"), b"tree/sub/b.txt");
+    assert_eq!(host.stored().get("tree/sub/b.txt"), b"tree/sub/b.txt");
     assert_eq!(host.stored().names().len(), 3);
 }
 
@@ -191,7 +191,7 @@ fn words_that_contradict_each_other_are_usage_errors() {
         ("send --name x a.txt b.txt", "--name is for a single file"),
         ("send --name x tree", "--name is for a single file"),
         ("send --name d/x a.txt", "--name contains a separator"),
-        ("send --name .. a.txt", "nothing but dots and spaces"),
+        ("send --name .. a.txt", "dots and spaces only"),
         ("send -0 a.txt", "--files-from"),
     ] {
         let outcome = home.start(words(line, &[])).finish();
@@ -200,4 +200,22 @@ fn words_that_contradict_each_other_are_usage_errors() {
     }
     let outcome = home.start(words("send --files-from none", &[])).finish();
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
+}
+
+#[test]
+fn a_server_that_refuses_copies_says_so_and_takes_the_same_file_again() {
+    let home = Home::new();
+    assert_eq!(home.run(&["certs", "init", "--bits", "1024"]).code, Some(0));
+    let mut server = home.start(words("serve --json --bind 127.0.0.1:0 --existing refuse", &[]));
+    let address = server.address();
+    let send = |line: &str| home.start(words(&format!("send --to {address} {line}"), &[])).finish();
+    assert_eq!(send("a.txt b.txt").code, Some(0));
+    assert_eq!(send("a.txt").code, Some(0), "the same file");
+    fs::write(home.path("a.txt"), "changed").unwrap();
+    fs::write(home.path("c.txt"), "another").unwrap();
+    let outcome = send("a.txt c.txt");
+    assert_eq!(outcome.code, Some(6), "{outcome:?}");
+    assert!(outcome.err.contains("it has another file of this name"), "{outcome:?}");
+    assert!(outcome.out.starts_with("c.txt  stored"), "{outcome:?}");
+    assert_eq!(fs::read(home.path("recv_files/a.txt")).unwrap(), b"hello");
 }

@@ -342,6 +342,11 @@ impl Host {
         contents(self.folder.path())
     }
 
+    /// Returns the store's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Puts a file into the folder, as another program would.
     pub(crate) fn put(&self, name: &str, content: &[u8]) {
         std::fs::write(self.folder.path().join(name), content).unwrap();
@@ -419,13 +424,20 @@ impl fmt::Debug for Files {
     }
 }
 
-/// Returns the files of a folder.
+/// Returns the files of a folder and of the folders in it, by their paths from there. An empty folder is an error.
 pub(crate) fn contents(folder: &Path) -> Files {
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| {
-        let entry = entry.unwrap();
-        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
-    });
-    Files(files.collect())
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let Files(inner) = contents(&entry.path());
+            assert!(!inner.is_empty(), "{name} is empty");
+            files.extend(inner.into_iter().map(|(inside, content)| (format!("{name}/{inside}"), content)));
+        } else {
+            files.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    Files(files)
 }
 
 /// How writing a file fails.

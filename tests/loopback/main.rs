@@ -4,6 +4,7 @@
 //! - `amended`: CP1 files of which more came after they were published
 //! - `cost`: the predicted size of an upload is what its connection carries
 //! - `options`: server options: prefixes, kept ciphertext, forms of the answer to MODE 3
+//! - `paths`: folders, kept or flattened
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: refusals, after which nothing of the file is published
 //! - `relied`: files that a receipt or another client relies on
@@ -23,6 +24,7 @@ mod delivered;
 mod ends;
 mod known;
 mod options;
+mod paths;
 mod pieces;
 mod proof;
 mod reasons;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{ciphertext, history, interrupts, system, usage};
-use crate::cli::{ReplyOrder, Serve};
+use crate::cli::{Paths, ReplyOrder, Serve};
 use crate::clock;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
@@ -51,7 +51,9 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
     let exposed = check_modes(args, identity.as_deref())?;
     let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
     let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
-    let store = Folder::open_with(&args.store, args.durability).map_err(|e| local(e.to_string(), ""))?;
+    let store = Folder::open_with(&args.store, args.durability)
+        .map_err(|e| local(e.to_string(), ""))?
+        .with_existing(args.existing);
     // Repair the history before clients can connect: a new file must not look like one that a crash left.
     let until =
         identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
@@ -76,6 +78,7 @@ pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
             prefix: args.prefix.clone(),
             names: names_in_receipts(args.tell_names, args.bind.is_loopback()),
             portability: if args.portable_names { Portability::Windows } else { Portability::default() },
+            paths: args.paths == Paths::Keep,
             reply: Reply {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrder::CertFirst,

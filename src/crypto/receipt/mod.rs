@@ -53,8 +53,8 @@ const RECEIPT_KEY: &str = "receipt-key ";
 /// Characters that are not percent-encoded in a name (RFC 3986, "unreserved").
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Length in bytes of the longest name that servers' file systems accept.
-const NAME_MAX: usize = 255;
+/// Length in bytes of the longest name of a stored file, with its folders.
+const NAME_MAX: usize = 1024;
 
 /// Maximum number of characters for one byte of a name: `%F0`.
 const ENCODED: usize = 3;

@@ -221,13 +221,13 @@ fn a_salted_digest_does_not_confirm_a_guess_of_the_file() {
 }
 
 #[test]
-fn a_name_in_a_statement_has_at_most_255_bytes() {
+fn a_name_in_a_statement_has_at_most_1024_bytes() {
     for (name, is_read) in [
-        ("x".repeat(255), true),
-        ("x".repeat(256), false),
-        // 85 characters of three bytes each, and three characters for each byte: 765 characters.
-        ("\u{65e5}".repeat(85), true),
-        ("\u{65e5}".repeat(86), false),
+        ("x".repeat(1024), true),
+        ("x".repeat(1025), false),
+        // 341 characters of three bytes each, and three characters for each byte: 3,069 characters.
+        ("\u{65e5}".repeat(341), true),
+        ("\u{65e5}".repeat(342), false),
         ("(1) ".repeat(25_000), false),
     ] {
         let line = stored(1, &name).to_string();

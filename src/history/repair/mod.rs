@@ -203,14 +203,14 @@ impl Announced {
     /// Returns whether a store may have given the file this name.
     pub(super) fn fits(&self, name: &str) -> bool {
         self.replaces.as_deref() == Some(name)
-            || FileName::from_wire(self.want.as_bytes()).is_ok_and(|want| want.may_become(name))
+            || FileName::from_path(self.want.as_bytes()).is_ok_and(|want| want.may_become(name))
     }
 }
 
 /// Returns the file's name if a store could have given it.
 fn ours(file: &Found) -> Option<String> {
     let name = file.name.to_str()?;
-    FileName::from_wire(name.as_bytes()).ok().filter(|safe| safe.as_str() == name)?;
+    FileName::from_path(name.as_bytes()).ok()?;
     Some(name.to_owned())
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::server_words;
 use crate::event::{Dialect, Padding, Variant};
+use crate::net::description;
 use crate::net::refusal::Refusal;
 use crate::net::service::Policy;
 use crate::store::FileName;
@@ -21,6 +22,8 @@ pub struct Limits {
     paddings: Option<Vec<Padding>>,
     /// Names that are refused, beyond those that no server stores.
     portability: Portability,
+    /// Whether files are stored under their paths.
+    paths: bool,
 }
 
 /// Value of `names=` where names that Windows cannot store are refused.
@@ -45,6 +48,7 @@ impl Limits {
                     .collect(),
             ),
             portability: policy.portability,
+            paths: policy.paths,
         }
     }
 
@@ -58,6 +62,7 @@ impl Limits {
                 Some(("accept", names)) => limits.variants = read(names, &VARIANTS),
                 Some(("padding", names)) => limits.paddings = read(names, &PADDINGS),
                 Some(("names", PORTABLE)) => limits.portability = Portability::Windows,
+                Some(("paths", "1")) => limits.paths = true,
                 _ => {}
             }
         }
@@ -76,11 +81,21 @@ impl Limits {
         is_refused.then_some(Refusal::Policy)
     }
 
-    /// Returns the reason for which a file of this name would be refused, if there is one.
+    /// Returns the reason for which a file of this name, or with this description, would be refused, if there is one.
     #[must_use]
     pub fn refuse_name(&self, name: &str) -> Option<Refusal> {
-        let name = FileName::from_wire(name.as_bytes()).ok()?;
+        let name = match description::parse(name.as_bytes()) {
+            Ok(Some(path)) => FileName::from_path(path).ok(),
+            _ => Some(FileName::from_wire(name.as_bytes()).ok()?),
+        };
+        let Some(name) = name else { return Some(Refusal::Name) };
         name.check(self.portability).is_err().then_some(Refusal::Name)
+    }
+
+    /// Returns whether the server stores files under their paths.
+    #[must_use]
+    pub const fn keeps_paths(&self) -> bool {
+        self.paths
     }
 
     /// Returns the size of the largest accepted file in bytes, if the server announced it.
@@ -112,6 +127,9 @@ impl fmt::Display for Limits {
         }
         if self.portability == Portability::Windows {
             write!(f, " names={PORTABLE}")?;
+        }
+        if self.paths {
+            f.write_str(" paths=1")?;
         }
         Ok(())
     }
@@ -145,7 +163,10 @@ mod tests {
         };
         let limits = Limits::of(&policy);
         let line = server_line(true, 900, &limits);
-        assert_eq!(line, "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep\n");
+        assert_eq!(
+            line,
+            "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep paths=1\n"
+        );
         assert_eq!(Limits::parse(line.as_bytes()), limits);
         assert_eq!(receipt_offer(line.as_bytes()), ReceiptOffer::Given);
         assert_eq!(limits.max_file(), Some(1000));
@@ -161,7 +182,7 @@ mod tests {
     fn a_server_that_refuses_names_announces_it() {
         let policy = |portability| Limits::of(&Policy { portability, ..Policy::default() });
         let line = server_line(true, 900, &policy(Portability::Windows));
-        assert!(line.ends_with(" names=portable\n"), "{line}");
+        assert!(line.contains(" names=portable "), "{line}");
         let limits = Limits::parse(line.as_bytes());
         for (name, refused) in [("con", true), ("aux.c", true), ("a:b", true), ("a.txt", false), ("", false)]
         {

@@ -142,7 +142,8 @@ impl Session<'_> {
 
     fn begin(&mut self, name: &FileName, variant: Variant, size: &Size) -> Result<Arriving, ReceiveError> {
         let track = Track::Receiving(self.id, self.ordinal);
-        let is_race = is_race(name.as_str());
+        // A lane of a race has no folder.
+        let is_race = name.folder().is_none() && is_race(name.as_str());
         let want = match self.service.policy.prefix.as_str() {
             "" => name.clone(),
             prefix => name.with_prefix(prefix)?,

@@ -32,7 +32,8 @@ use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::SessionId;
 use crate::meter::{Meter, Stage};
-use crate::store::FileName;
+use crate::net::description::{self, Malformed};
+use crate::store::{FileName, NameError};
 
 mod arriving;
 mod blocks;
@@ -257,9 +258,22 @@ impl<'a> Session<'a> {
     fn announce(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         self.name = None;
         let refused = FailedFile::refused(self.ordinal + 1, None);
-        let name = FileName::from_wire(bytes).map_err(|why| Failed::of(refused, why))?;
+        let name = self.described(bytes).map_err(|why| Failed::of(refused, why))?;
         self.name = Some(Announced { name, is_used: false });
         Ok(())
+    }
+
+    /// Returns the name of a file by its M2, which is a description only if the client sent our hello and was told that
+    /// it can be one.
+    fn described(&self, m2: &[u8]) -> Result<FileName, NameError> {
+        if self.client.hello.is_none() || !self.service.policy.paths {
+            return FileName::from_wire(m2);
+        }
+        match description::parse(m2) {
+            Ok(None) => FileName::from_wire(m2),
+            Ok(Some(path)) => FileName::from_path(path),
+            Err(Malformed) => Err(NameError::Malformed),
+        }
     }
 
     fn cut(&self, source: Option<io::Error>) -> ReceiveError {

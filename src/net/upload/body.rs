@@ -22,6 +22,7 @@ use crate::digest::{Digest, FileDigest};
 use crate::event::{KeyForm, Padding, Terminator};
 use crate::meter::{Meter, Stage};
 use crate::net::connection::SPLICE;
+use crate::net::description;
 use crate::net::framing::Layout;
 use crate::net::wire::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
@@ -135,6 +136,7 @@ impl Upload {
         let kept = match &self.ciphertext {
             None => None,
             Some(store) => {
+                let name = description::name_of(name);
                 let name = FileName::from_wire(name.as_bytes())?.with_prefix(CIPHERTEXT)?;
                 Some(store.begin(&Incoming { name, size: None })?)
             }

@@ -302,7 +302,7 @@ fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
         Some(Refusal::Disk) => {
             "ask the server's operator to free disk space; the server's log has details".to_owned()
         }
-        Some(Refusal::Name) => "rename the file".to_owned(),
+        Some(Refusal::Name | Refusal::Exists) => "rename the file".to_owned(),
         Some(Refusal::Busy) => "send it again later".to_owned(),
         None | Some(Refusal::Policy | Refusal::Content) => "see the server's log".to_owned(),
     }

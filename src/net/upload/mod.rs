@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use self::body::Slot;
 use self::link::Link;
+use super::description;
 use super::record::Tap;
 use super::refusal::Refusal;
 use crate::cost;
@@ -220,6 +221,18 @@ impl Upload {
     #[must_use]
     pub fn gives_receipts(&self) -> bool {
         self.security.server().is_some_and(|server| server.gives_receipts)
+    }
+
+    /// Returns whether the server stores files under their paths, as far as it has said so.
+    #[must_use]
+    pub const fn keeps_paths(&self) -> bool {
+        self.link.limits.keeps_paths()
+    }
+
+    /// Returns the name to send for the file at this path, which the server [keeps](Self::keeps_paths).
+    #[must_use]
+    pub fn described(&self, path: &str) -> String {
+        if self.keeps_paths() { description::describe(path) } else { path.to_owned() }
     }
 
     /// Returns the error with which the server would refuse a file of this name and size, if it has said so. Then

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
@@ -28,9 +29,15 @@ impl Root {
 
     /// Syncs the folder's names to disk.
     pub(super) fn sync_names(&self) -> io::Result<()> {
+        self.sync_folder(&self.dir)
+    }
+
+    /// Syncs the names in a folder of the store to disk.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's folder records the call"))]
+    pub(super) fn sync_folder(&self, dir: impl AsFd) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::Names)?;
-        match rustix::fs::fsync(&self.dir) {
+        match rustix::fs::fsync(dir) {
             // The file system does not support syncing folders.
             Err(Errno::INVAL) => Ok(()),
             done => Ok(done?),

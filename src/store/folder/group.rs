@@ -3,7 +3,7 @@
 //! ```text
 //!   commit ─► join ─┐                         ┌─ syncfs for all, or fsync each; announce all
 //!   commit ─► join ─┼─► the first to wait ────┼─ rename each, in the order of the commits
-//!   commit ─► join ─┘                         └─ fsync the folder, once for all
+//!   commit ─► join ─┘                         └─ fsync their folders, once each
 //! ```
 //!
 //! Each fsync waits for the disk. One syncfs for 256 files takes hardly longer, but also waits for everything that
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Durability;
 use super::draft::{Draft, Settled};
+use super::{Durability, Root};
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
 use crate::store::{Coming, Stored, Ticket};
@@ -153,16 +153,18 @@ fn publish(mut members: Vec<Member>) {
     // The folder is synced even if only files were found that are here already: the thread that named them may not
     // have synced it yet. If this fails, the files stay, complete but not known to be durable, and a retry will find
     // them.
-    if let Some(first) = members.first()
-        && ends.iter().any(|end| matches!(end, Ok(Settled::At(_))))
-        && let Err(cause) = first.draft.root().sync_names()
-    {
-        for (member, end) in
-            members.iter().zip(&mut ends).filter(|(_, end)| matches!(end, Ok(Settled::At(_))))
-        {
-            *end = Err(member.draft.failed(Doing::Sync)(copy(&cause)));
+    let mut synced: Vec<(&Arc<Root>, io::Result<()>)> = Vec::new();
+    for (member, end) in members.iter().zip(&mut ends).filter(|(_, end)| matches!(end, Ok(Settled::At(_)))) {
+        let root = member.draft.root();
+        let at = synced.iter().position(|(folder, _)| Arc::ptr_eq(folder, root)).unwrap_or_else(|| {
+            synced.push((root, root.sync_names()));
+            synced.len() - 1
+        });
+        if let Err(cause) = &synced[at].1 {
+            *end = Err(member.draft.failed(Doing::Sync)(copy(cause)));
         }
     }
+    drop(synced);
     for (member, end) in members.into_iter().zip(ends) {
         *member.fate.lock() = Some(match end {
             Ok(Settled::At(stored)) => End::Known(Ok(stored)),
@@ -187,7 +189,9 @@ fn announce(members: &[Member], results: &[Result<(), StoreError>]) {
 #[cfg(target_os = "linux")]
 fn sync_together(members: &[Member]) -> Option<io::Result<()>> {
     let root = members.first()?.draft.root();
-    let worth_while = members.len() >= MANY && root.durability == Durability::Group;
+    // A folder inside the store may be on a file system of its own.
+    let is_one = members.iter().all(|member| member.draft.root().is_on_one_device(root));
+    let worth_while = members.len() >= MANY && is_one && root.durability == Durability::Group;
     worth_while.then(|| root.sync_everything())
 }
 

@@ -27,6 +27,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -36,6 +37,7 @@ use rustix::fs::{Mode, OFlags};
 use self::draft::Draft;
 use self::group::Group;
 use self::names::Names;
+use self::nested::{Inside, Nested};
 use self::print::Print;
 use self::turns::Turns;
 use self::unnamed::Unnamed;
@@ -50,6 +52,7 @@ mod draft;
 mod durable;
 mod group;
 mod names;
+mod nested;
 mod print;
 mod rename;
 mod scout;
@@ -89,17 +92,25 @@ struct Root {
     /// Record of files that were stored before this process began.
     catalogue: OnceLock<Arc<dyn Catalogue>>,
     /// Complete files that will be published together.
-    group: Group,
+    group: Arc<Group>,
     /// How they are synced.
     durability: Durability,
     /// How a file without a name gets one; `None` if files must have a name.
     unnamed: Option<Unnamed>,
     /// Receiver of announcements.
     announce: OnceLock<Arc<dyn Announce>>,
+    /// Whether a file is refused whose name another one has ([`Existing::Refuse`]).
+    refuses: AtomicBool,
+    /// Device and inode of the folder.
+    dev_ino: (u64, u64),
+    /// The folders inside this one; only the store's own folder has any.
+    nested: Mutex<Nested>,
+    /// Set for a folder inside the store.
+    inside: Option<Inside>,
     #[cfg(test)]
     counts: counts::Counts,
     #[cfg(test)]
-    steps: durable::steps::Steps,
+    steps: Arc<durable::steps::Steps>,
 }
 
 /// How files that are published together are synced. Either way, no file gets its name before.
@@ -110,6 +121,16 @@ pub enum Durability {
     Group,
     /// Each file with its own call (fsync).
     File,
+}
+
+/// What becomes of a file whose name another one has. A file with the same content is stored already under either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Existing {
+    /// It is stored as a copy, `name (2).ext`.
+    #[default]
+    Rename,
+    /// It is refused.
+    Refuse,
 }
 
 impl Folder {
@@ -132,6 +153,13 @@ impl Folder {
     /// compared. Only the first call has an effect.
     pub fn consult(&self, catalogue: Arc<dyn Catalogue>) {
         let _ = self.root().catalogue.set(catalogue);
+    }
+
+    /// Sets what becomes of files whose names other files have; without it, they are renamed.
+    #[must_use]
+    pub(crate) fn with_existing(self, existing: Existing) -> Self {
+        self.root().refuses.store(existing == Existing::Refuse, Ordering::Relaxed);
+        self
     }
 
     /// Announces every file to `to` before it gets its name. Only the first call has an effect.
@@ -162,6 +190,7 @@ impl Folder {
         let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
         again.catalogue.clone_from(&gone.catalogue);
         again.announce.clone_from(&gone.announce);
+        again.refuses = AtomicBool::new(gone.refuses.load(Ordering::Relaxed));
         *root = Arc::new(again);
         Ok(Some(Arc::clone(&root)))
     }
@@ -202,15 +231,44 @@ impl Root {
             names: Mutex::default(),
             catalogue: OnceLock::new(),
             announce: OnceLock::new(),
-            group: Group::default(),
+            group: Arc::default(),
             durability,
             unnamed: Unnamed::detect(&dir),
+            dev_ino: nested::identity(&dir).map_err(|cause| opening(cause.into()))?,
+            refuses: AtomicBool::new(false),
+            nested: Mutex::default(),
+            inside: None,
             dir,
             #[cfg(test)]
             counts: counts::Counts::default(),
             #[cfg(test)]
-            steps: durable::steps::Steps::default(),
+            steps: Arc::default(),
         })
+    }
+
+    /// Creates the state of a folder inside the store, where files are stored in the same way. Its path is the store's,
+    /// because the names of files have the rest.
+    fn nest(&self, dir: Dir, dev_ino: (u64, u64), inside: Inside) -> Self {
+        Self {
+            path: self.path.clone(),
+            mode: self.mode,
+            turns: Turns::default(),
+            names: Mutex::default(),
+            catalogue: self.catalogue.clone(),
+            announce: self.announce.clone(),
+            group: Arc::clone(&self.group),
+            durability: self.durability,
+            unnamed: self.unnamed,
+            refuses: AtomicBool::new(self.refuses.load(Ordering::Relaxed)),
+            dev_ino,
+            nested: Mutex::default(),
+            inside: Some(inside),
+            dir,
+            #[cfg(test)]
+            counts: counts::Counts::default(),
+            #[cfg(test)]
+            steps: Arc::clone(&self.steps),
+        }
     }
 
     fn names(&self) -> MutexGuard<'_, Names> {
@@ -221,12 +279,16 @@ impl Root {
     fn look(&self, name: &FileName) -> io::Result<Occupant> {
         #[cfg(test)]
         self.counts.count(counts::Count::Look);
-        match self.dir.symlink_metadata(name.as_str()) {
+        match self.dir.symlink_metadata(name.leaf()) {
             Ok(there) if there.is_file() => Ok(Occupant::File(Print::of_entry(&there))),
             Ok(_) => Ok(Occupant::Other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Occupant::Nothing),
             Err(error) => Err(error),
         }
+    }
+
+    fn is_on_one_device(&self, other: &Self) -> bool {
+        self.dev_ino.0 == other.dev_ino.0
     }
 
     /// Returns whether another `Folder` has been open here at the same time as this one.
@@ -357,12 +419,12 @@ fn unfinished_name() -> io::Result<String> {
 /// the other end of a pipe.
 fn open_regular(dir: &Dir, name: &FileName, size: u64) -> io::Result<Option<File>> {
     // It is examined before it is opened, because opening a device may have an effect.
-    let there = dir.symlink_metadata(name.as_str())?;
+    let there = dir.symlink_metadata(name.leaf())?;
     if !there.is_file() || there.len() != size {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(dir, name.as_str(), flags, Mode::empty())?);
+    let file = File::from(rustix::fs::openat(dir, name.leaf(), flags, Mode::empty())?);
     Ok(file.metadata()?.is_file().then_some(file))
 }
 

@@ -11,6 +11,10 @@ use crate::messages::{Escaped, escape};
 /// Longest name, in bytes, that common file systems accept.
 pub(crate) const MAX_BYTES: usize = 255;
 
+/// Longest path of a file in the store, in bytes, and its most parts.
+pub(crate) const MAX_PATH_BYTES: usize = 1024;
+pub(crate) const MAX_PARTS: usize = 64;
+
 /// Number of the last numbered copy of a name, `a (99).txt`. Later copies get a digest in their names
 /// ([`FileName::marked`]), so that looking at all copies of a name has a small bound.
 pub(crate) const LAST_COPY: u32 = 99;
@@ -41,9 +45,9 @@ impl Default for Portability {
     }
 }
 
-/// The name of a file in a flat folder: one component of a path.
+/// The name of a file in a store: one component of a path, or several with `/` between them.
 ///
-/// 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.` or `..`; not the name of an unfinished file. Names that only
+/// Each component has 1 to 255 bytes of UTF-8; no `/`, `\` or NUL; not `.` or `..`; not the name of an unfinished file. Names that only
 /// another system does not accept are refused by [`check`](Self::check). All other characters are kept as they came,
 /// including control characters, so a name must be displayed through `Display`, which [escapes](escape) it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +59,29 @@ impl FileName {
         let text = str::from_utf8(wire).map_err(|error| NameError::NotUtf8 { at: error.valid_up_to() })?;
         // Clients often send a path as typed (docs/protocol.md, section "Modes").
         let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
+        Self::check_component(name).map(|()| Self(name.to_owned()))
+    }
+
+    /// Parses a path inside the store, as our client sends it to a server that keeps paths. Nothing of it is left out
+    /// or changed: `..`, an empty part and a backslash are errors.
+    pub fn from_path(wire: &[u8]) -> Result<Self, NameError> {
+        if wire.len() > MAX_PATH_BYTES {
+            return Err(NameError::LongPath { bytes: wire.len() });
+        }
+        let text = str::from_utf8(wire).map_err(|error| NameError::NotUtf8 { at: error.valid_up_to() })?;
+        if text.contains('\\') {
+            return Err(NameError::Backslash { name: text.to_owned() });
+        }
+        let parts = text.split('/').count();
+        if parts > MAX_PARTS {
+            return Err(NameError::Deep { parts });
+        }
+        text.split('/').try_for_each(Self::check_component)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Checks one component.
+    fn check_component(name: &str) -> Result<(), NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);
         }
@@ -73,7 +100,30 @@ impl FileName {
         {
             return Err(NameError::Unfinished { name: name.to_owned() });
         }
-        Ok(Self(name.to_owned()))
+        Ok(())
+    }
+
+    /// Returns the folder in the store, with `/` between its parts. `None`: the store's own folder.
+    #[must_use]
+    pub(crate) fn folder(&self) -> Option<&str> {
+        self.0.rsplit_once('/').map(|(folder, _)| folder)
+    }
+
+    /// Returns the name in its folder, unescaped.
+    #[must_use]
+    pub(crate) fn leaf(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// Returns the last part of this name in a folder of the store.
+    #[must_use]
+    pub(super) fn in_folder(&self, folder: &str) -> Self {
+        Self(format!("{folder}/{}", self.leaf()))
+    }
+
+    /// Returns this name in the folder of another.
+    fn in_folder_of(self, other: &Self) -> Self {
+        other.folder().map(|folder| self.in_folder(folder)).unwrap_or(self)
     }
 
     /// Checks whether a server with these rules takes the name.
@@ -84,15 +134,17 @@ impl FileName {
         if portability == Portability::ThisSystem {
             return Ok(());
         }
-        if is_device(&self.0) {
-            return Err(NameError::Device { name: self.0.clone() });
-        }
         let strange = |c: &char| matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') || c.is_ascii_control();
-        let last = self.0.chars().next_back().filter(|c| matches!(c, '.' | ' '));
-        match self.0.chars().find(strange).or(last) {
-            Some(what) => Err(NameError::NotPortable { name: self.0.clone(), what }),
-            None => Ok(()),
+        for name in self.0.split('/') {
+            if is_device(name) {
+                return Err(NameError::Device { name: name.to_owned() });
+            }
+            let last = name.chars().next_back().filter(|c| matches!(c, '.' | ' '));
+            if let Some(what) = name.chars().find(strange).or(last) {
+                return Err(NameError::NotPortable { name: name.to_owned(), what });
+            }
         }
+        Ok(())
     }
 
     /// Returns the name as it is on disk, unescaped.
@@ -128,14 +180,14 @@ impl FileName {
 
     /// Inserts `mark`, at most 17 bytes, before the extension.
     fn before_extension(&self, mark: &str) -> Self {
-        let (stem, extension) = self.0.split_at(self.extension());
+        let (stem, extension) = self.leaf().split_at(self.extension());
         // Mark and extension are at most 38 bytes (17, 17 and 4), so most of the stem stays, and with it what made
         // the name valid: the result is neither a device nor the name of an unfinished file.
         let mut end = stem.len().min(MAX_BYTES - mark.len() - extension.len());
         while !stem.is_char_boundary(end) {
             end -= 1;
         }
-        Self(format!("{}{mark}{extension}", &stem[..end]))
+        Self(format!("{}{mark}{extension}", &stem[..end])).in_folder_of(self)
     }
 
     /// Returns the name with a prefix: `recv_a.txt`. A stem that makes it longer than 255 bytes is cut at a
@@ -147,13 +199,14 @@ impl FileName {
         if prefix.contains(['/', '\\']) {
             return Err(NameError::Separator { prefix: prefix.to_owned() });
         }
-        let (stem, extension) = self.0.split_at(self.extension());
+        let (stem, extension) = self.leaf().split_at(self.extension());
         let room = MAX_BYTES.saturating_sub(prefix.len() + extension.len());
         let mut end = stem.len().min(room);
         while !stem.is_char_boundary(end) {
             end -= 1;
         }
         Self::from_wire(format!("{prefix}{}{extension}", &stem[..end]).as_bytes())
+            .map(|name| name.in_folder_of(self))
     }
 
     /// Returns the name and its numbered copies, in the order in which they are tried.
@@ -168,6 +221,16 @@ impl FileName {
         if self.0 == there {
             return true;
         }
+        let there = match (self.folder(), there.rsplit_once('/')) {
+            (None, None) => there,
+            (Some(folder), Some((its, there))) if folder_may_become(folder, its) => there,
+            _ => return false,
+        };
+        let name = Self(self.leaf().to_owned());
+        name.leaf_may_become(there)
+    }
+
+    fn leaf_may_become(&self, there: &str) -> bool {
         // The server chooses `there`, and each of its characters is tried.
         if there.len() > MAX_BYTES {
             return false;
@@ -192,15 +255,28 @@ impl FileName {
                 .any(|(at, _)| self.with_prefix(&there[..at]).is_ok_and(|name| is_there(&name)))
     }
 
-    /// Returns the position of the extension, its dot included, or the length if there is none.
+    /// Returns the position of the extension in the last component, its dot included, or the length if there is none.
     fn extension(&self) -> usize {
-        let name = self.0.as_str();
+        let name = self.leaf();
         let Some(dot) = last_dot(name) else { return name.len() };
         match last_dot(&name[..dot]) {
             Some(tar) if name[tar..dot].eq_ignore_ascii_case(".tar") => tar,
             _ => dot,
         }
     }
+}
+
+/// Returns whether a server may have made the folder `there` for `folder`: each part unchanged, or numbered because a
+/// file has its name.
+fn folder_may_become(folder: &str, there: &str) -> bool {
+    let may = |(part, there): (&str, &str)| {
+        let part = FileName(part.to_owned());
+        part.0 == there || part.candidates().any(|copy| copy.0 == there)
+    };
+    folder == there
+        || (there.len() <= MAX_PATH_BYTES
+            && folder.split('/').count() == there.split('/').count()
+            && folder.split('/').zip(there.split('/')).all(may))
 }
 
 fn last_dot(name: &str) -> Option<usize> {
@@ -248,6 +324,27 @@ pub enum NameError {
         /// Position of the first invalid byte in M2.
         at: usize,
     },
+    /// A path is longer than the store accepts.
+    #[error("the file's path has {bytes} bytes (supported: 1 to {MAX_PATH_BYTES})")]
+    LongPath {
+        /// Length in bytes.
+        bytes: usize,
+    },
+    /// A path has too many parts.
+    #[error("the file's path has {parts} parts (supported: 1 to {MAX_PARTS})")]
+    Deep {
+        /// Number of parts.
+        parts: usize,
+    },
+    /// A path contains a backslash, which some systems take for a separator.
+    #[error("the file's path \"{}\" contains a backslash", escape(name))]
+    Backslash {
+        /// The path.
+        name: String,
+    },
+    /// The client described the file in a form that this server does not know.
+    #[error("the description of the file is malformed")]
+    Malformed,
     /// The name is longer than file systems accept.
     #[error("the file's name has {bytes} bytes (supported: 1 to {MAX_BYTES})")]
     TooLong {

@@ -315,3 +315,73 @@ fn a_name_that_no_store_can_have_is_never_a_copy() {
     assert!(!name.may_become(&format!("{prefix}pa.txt")), "256 bytes");
     assert!(!name.may_become(&format!("{}a.txt", "(2) ".repeat(25_000))));
 }
+
+#[test]
+fn a_path_is_taken_whole_or_refused() {
+    for good in
+        ["a", "a/b", "a/b/c.txt", " a/..b/c..", "a/x:y", "a/con", &["d"; 64].join("/"), "／/․․/\u{202e}x"]
+    {
+        let name = FileName::from_path(good.as_bytes()).unwrap();
+        assert_eq!(name.as_str(), good);
+        assert_eq!(name.leaf(), good.rsplit('/').next().unwrap());
+    }
+    assert_eq!(FileName::from_path(b"a/b/c").unwrap().folder(), Some("a/b"));
+    assert_eq!(FileName::from_path(b"a").unwrap().folder(), None);
+    let long = "x".repeat(256);
+    for bad in [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/..",
+        "./a",
+        "a/./b",
+        "a/. ./b",
+        "a/ /b",
+        "a\\b",
+        "..\\a",
+        "C:\\a",
+        "a/b\0c",
+        ".upseal-x/a",
+        "a/.UPSEAL-x",
+        "a/.Upseal-shared.part",
+        &["d"; 65].join("/"),
+        &format!("a/{long}"),
+        &format!("{long}/a"),
+        &vec!["x".repeat(200); 6].join("/"),
+    ] {
+        assert!(FileName::from_path(bad.as_bytes()).is_err(), "{bad:?}");
+    }
+    assert!(matches!(FileName::from_path(b"a/\xff"), Err(NameError::NotUtf8 { at: 2 })));
+    let name = |text: &str| FileName::from_path(text.as_bytes()).unwrap();
+    for bad in ["con/a", "a/aux.c", "a:/b", "a/b.", "a /b"] {
+        assert!(name(bad).check(Portability::Windows).is_err(), "{bad}");
+        name(bad).check(Portability::ThisSystem).unwrap();
+    }
+}
+
+#[test]
+fn copies_and_prefixes_stay_in_their_folder() {
+    let name = FileName::from_path(b"a.d/b.tar.gz").unwrap();
+    assert_eq!(name.numbered(2).unwrap().as_str(), "a.d/b (2).tar.gz");
+    assert_eq!(name.with_prefix("recv_").unwrap().as_str(), "a.d/recv_b.tar.gz");
+    assert_eq!(name.marked(Digest::of(b"")).as_str(), "a.d/b e3b0c442.tar.gz");
+    for (there, may) in [
+        ("a.d/b.tar.gz", true),
+        ("a.d/b (2).tar.gz", true),
+        ("a.d/recv_b (7).tar.gz", true),
+        ("a (2).d/b.tar.gz", true),
+        ("b.tar.gz", false),
+        ("c.d/b.tar.gz", false),
+        ("recv_a.d/b.tar.gz", false),
+        ("a.d/x/b.tar.gz", false),
+    ] {
+        assert_eq!(name.may_become(there), may, "{there}");
+    }
+    assert!(!FileName::from_wire(b"b").unwrap().may_become("a/b"));
+}

@@ -150,7 +150,7 @@ fn stated_name(
                 && is_fitting(*protocol, receipt.salt.is_some())
                 && *size == sent.size
                 && *digest == wanted
-                && confirm::is_kept_as(&sent.name, name, *named) =>
+                && confirm::may_be_kept_as(&sent.name, name, *named) =>
         {
             Some((name.clone(), *named))
         }

@@ -106,17 +106,20 @@ impl<'a> Conversation<'a> {
     /// Sends one file: MODE 0 and MODE 1. A file that the server has announced to refuse fails without being sent.
     fn send(&mut self, job: Job, source: &Source) -> Result<(), Box<Failure>> {
         let worker = self.files.worker;
-        let name = match self.files.connection.route.dialect.name_as {
-            NameAs::Base => source.name.clone(),
-            NameAs::Path => job.path.to_string_lossy().into_owned(),
-        };
-        if let Some(path) = job.name.as_deref().filter(|path| path.contains('/')) {
-            for text in self.flat.take(path) {
-                worker.dialer.observer.event(Event::Note { text });
+        let path = job.name.clone().filter(|path| path.contains('/'));
+        let (name, keeps_path) = match (self.files.connection.route.dialect.name_as, path) {
+            (NameAs::Path, _) => (job.path.to_string_lossy().into_owned(), false),
+            (NameAs::Base, Some(path)) if self.upload.keeps_paths() => (path, true),
+            (NameAs::Base, path) => {
+                for text in path.map(|path| self.flat.take(&path)).unwrap_or_default() {
+                    worker.dialer.observer.event(Event::Note { text });
+                }
+                (source.name.clone(), false)
             }
-        }
-        let refused = self.upload.refuse_file(&name, source.size);
-        let attempt = Attempt { job, name, size: source.size, meter: Arc::new(Meter::default()) };
+        };
+        let sent_as = if keeps_path { self.upload.described(&name) } else { name.clone() };
+        let refused = self.upload.refuse_file(&sent_as, source.size);
+        let attempt = Attempt { job, name, keeps_path, size: source.size, meter: Arc::new(Meter::default()) };
         if let Some(refused) = refused {
             self.files.refused_beforehand(&attempt, &refused);
             return Ok(());
@@ -124,7 +127,7 @@ impl<'a> Conversation<'a> {
         let id = attempt.job.id;
         worker.set_state(id, State::Sending);
         self.files.watch(Track::Job(id), &attempt.meter);
-        match self.upload.file(&attempt.name, source.content(), attempt.size, &attempt.meter) {
+        match self.upload.file(&sent_as, source.content(), attempt.size, &attempt.meter) {
             Ok(sent) => {
                 worker.set_state(id, State::Sent);
                 let alone = worker.queue.lock().tries(id) > 0;

@@ -106,7 +106,9 @@ impl Worker {
             let job = self.queue.lock().take(route)?;
             match Source::open(&job.path, job.name.as_deref()) {
                 Ok(mut source) => {
-                    if self.skip_receipted && self.is_receipted(&route.target, &mut source) {
+                    if self.skip_receipted
+                        && self.is_receipted(&route.target, &mut source, job.name.as_deref())
+                    {
                         // The receipt is where the earlier upload put it.
                         let name = escape(&source.name);
                         let state = State::Stored { name, named: Named::Wanted, receipt: None };
@@ -121,11 +123,12 @@ impl Worker {
     }
 
     /// Whether the known server at this address gave a receipt for a file of this name and content.
-    fn is_receipted(&self, target: &Target, source: &mut Source) -> bool {
+    fn is_receipted(&self, target: &Target, source: &mut Source, path: Option<&str>) -> bool {
         let Some(key) = *self.known_key.get_or_init(|| self.dialer.known_key(target)) else { return false };
         let Some(history) = self.history_writer.history(&*self.dialer.observer) else { return false };
         let Ok(digest) = source.digest() else { return false };
-        history.receipted(key, &source.name, digest).unwrap_or(false)
+        let is_receipted = |name: &str| history.receipted(key, name, digest).unwrap_or(false);
+        is_receipted(&source.name) || path.is_some_and(is_receipted)
     }
 
     /// Sets the state of an upload in the queue, and reports it.

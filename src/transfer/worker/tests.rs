@@ -42,7 +42,7 @@ fn job(id: u64) -> Job {
 }
 
 fn attempt(id: u64) -> Attempt {
-    Attempt { job: job(id), name: format!("f{id}"), size: 1, meter: Arc::default() }
+    Attempt { job: job(id), name: format!("f{id}"), keeps_path: false, size: 1, meter: Arc::default() }
 }
 
 /// Files 1 and 2 were sent, 3 was being sent or is next, and 4 waits.

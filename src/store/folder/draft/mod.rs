@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub(super) use self::naming::Settled;
 use super::names::{Content, Member};
+use super::nested::Visit;
 use super::print::Print;
 use super::unnamed::Unnamed;
 use super::{Root, create_unfinished, open_regular};
@@ -27,6 +28,8 @@ use crate::store::{Coming, FileName, Published};
 #[derive(Debug)]
 pub(super) struct Draft {
     root: Arc<Root>,
+    /// Keeps the file's folder, if that is inside the store. Dropped after the file.
+    _visit: Visit,
     /// Requested name.
     want: FileName,
     /// Temporary name, or none.
@@ -77,6 +80,8 @@ impl Draft {
 
     /// Creates the unfinished file, without a name if `unnamed` is given and works.
     fn create(root: &Arc<Root>, want: &FileName, unnamed: Option<Unnamed>) -> Result<Self, StoreError> {
+        let (visit, want) = root.visit(want)?;
+        let root = visit.root();
         // If creating a file fails because of the folder (full, removed), the named attempt reports the better error.
         let nameless = unnamed.and_then(|way| Some((UntilThen::Unnamed(way), way.create(&root.dir).ok()?)));
         let (until_then, file) = match nameless {
@@ -89,7 +94,8 @@ impl Draft {
         };
         Ok(Self {
             root: Arc::clone(root),
-            want: want.clone(),
+            _visit: visit,
+            want,
             until_then,
             file,
             len: 0,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Beginning, Draft, State, UntilThen};
 use crate::digest::Digest;
@@ -106,6 +107,11 @@ impl Draft {
 
     /// Takes the name of the next copy, because the requested one is taken.
     fn settle_as_copy(&self, names: &mut Names, digest: Option<Digest>) -> Result<Settled, StoreError> {
+        // Without a digest, or with all copies known, it is certain that no copy is the same file.
+        let is_certain = digest.is_none() || names.get(&self.want).is_some() || self.is_impatient();
+        if is_certain && self.root.refuses.load(Ordering::Relaxed) {
+            return Err(StoreError::Exists { spot: self.spot() });
+        }
         let name = match names.change(&self.want, |family| self.take_number(family, digest)).transpose()? {
             None if !self.is_impatient() => return Ok(Settled::Unclear),
             Some(Number::Unclear) => return Ok(Settled::Unclear),
@@ -169,7 +175,7 @@ impl Draft {
         if let Some(digest) = digest {
             match self.same(names, digest, Some(&beginning.name))? {
                 Same::Here(name) => {
-                    dir.remove_file(beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+                    dir.remove_file(beginning.name.leaf()).map_err(self.failed(Doing::Publish))?;
                     names.change(&self.want, |family| family.remove(&beginning.name));
                     return Ok(Settled::At(Stored { name, kept: Kept::Same }));
                 }
@@ -177,7 +183,7 @@ impl Draft {
                 Same::Nowhere => {}
             }
         }
-        dir.rename(unfinished, dir, beginning.name.as_str()).map_err(self.failed(Doing::Publish))?;
+        dir.rename(unfinished, dir, beginning.name.leaf()).map_err(self.failed(Doing::Publish))?;
         #[cfg(test)]
         self.note_name(&beginning.name);
         self.remember(names, &beginning.name, digest);
@@ -208,7 +214,7 @@ impl Draft {
 
     /// Gives the file this name. Returns `false` if it is taken.
     fn take(&self, name: &FileName) -> Result<bool, StoreError> {
-        match self.name_as(name.as_str()).map_err(self.failed(Doing::Publish))? {
+        match self.name_as(name.leaf()).map_err(self.failed(Doing::Publish))? {
             Outcome::Done => {
                 #[cfg(test)]
                 self.note_name(name);

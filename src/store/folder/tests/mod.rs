@@ -19,6 +19,7 @@ mod amended;
 mod durable;
 mod group;
 mod namesakes;
+mod nested;
 
 /// Returns empty folders: one whose unfinished files have no names, where the file system supports that, and one whose
 /// unfinished files have temporary names.

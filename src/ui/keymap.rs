@@ -13,7 +13,7 @@ macro_rules! actions {
         /// Action that a key asks for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Action {
-            /// Show a screen, by its number from 1.
+            /// Show a screen, by its number from 1; 0 in the table, for the digit of the key.
             Show(u8),
             $($name),+
         }
@@ -173,6 +173,16 @@ pub(super) struct Key {
     control: bool,
 }
 
+impl Key {
+    /// Returns the digit that the key types.
+    fn digit(self) -> Option<u8> {
+        match self.code {
+            KeyCode::Char(c) => c.to_digit(10).and_then(|digit| u8::try_from(digit).ok()),
+            _ => None,
+        }
+    }
+}
+
 const fn key(c: char) -> Key {
     on(KeyCode::Char(c))
 }
@@ -243,6 +253,10 @@ const fn bind(
     Binding { context, keys, action, words, short }
 }
 
+/// The keys of [`Action::Show`], which takes its number from the key.
+const DIGITS: &[Key] =
+    &[key('1'), key('2'), key('3'), key('4'), key('5'), key('6'), key('7'), key('8'), key('9')];
+
 /// All keys. The footer follows this order within a context.
 #[rustfmt::skip]
 pub(super) const TABLE: &[Binding] = &[
@@ -311,11 +325,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Table, &[ctrl('d')], Action::HalfDown, "", "half a page down"),
     bind(Context::Table, &[ctrl('u')], Action::HalfUp, "", "half a page up"),
 
-    bind(Context::Everywhere, &[key('1')], Action::Show(1), "", "the upload screen"),
-    bind(Context::Everywhere, &[key('2')], Action::Show(2), "", "the race"),
-    bind(Context::Everywhere, &[key('3')], Action::Show(3), "", "the session: handshake, certificate, wire"),
-    bind(Context::Everywhere, &[key('4')], Action::Show(4), "", "the server: received files, sessions, refusals"),
-    bind(Context::Everywhere, &[key('5')], Action::Show(5), "", "the history: what was sent and received"),
+    bind(Context::Everywhere, DIGITS, Action::Show(0), "", "the screen with this number"),
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "enlarge this pane or the race, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: problems and notable events"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
@@ -373,7 +383,10 @@ pub(super) fn action(place: Place, key: Key) -> Option<Action> {
         .iter()
         .flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context))
         .find(|binding| binding.keys.contains(&key))
-        .map(|binding| binding.action)
+        .map(|binding| match (binding.action, key.digit()) {
+            (Action::Show(_), Some(digit)) => Action::Show(digit),
+            (action, _) => action,
+        })
 }
 
 /// Returns the rows that the footer shows in a place.
@@ -392,6 +405,9 @@ pub(super) fn typed(event: KeyEvent) -> Option<char> {
 
 /// Returns the keys of a row, as the help and the footer write them.
 pub(super) fn names(keys: &[Key]) -> String {
+    if keys == DIGITS {
+        return "1-9".to_owned();
+    }
     keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
 }
 

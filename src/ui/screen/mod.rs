@@ -1,11 +1,11 @@
 //! The screens. Each has a file or folder with its state, its panes, its actions and its drawing.
 //!
-//! A new screen is a module that implements [`Screen`], a line in the list of [`Screens`](screens::Screens), and a
-//! row of the keymap for its key.
+//! A new screen is a module that implements [`Screen`], and its line in the list of [`Screens`]. (The list could declare
+//! the modules too, but rustfmt does not format files that only a macro declares.)
 
 pub(super) mod history;
 mod race;
-pub(super) mod screens;
+mod screens;
 mod server;
 mod session;
 pub(super) mod upload;
@@ -28,6 +28,46 @@ use super::widgets::input::Input;
 use super::widgets::list::{Facts, Step};
 use super::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target, Track};
+
+/// Declares [`Screens`] from one line for each screen, in the order of the tabs.
+macro_rules! screens {
+    ($($module:ident: $screen:ident, $tab:literal;)+) => {
+        /// All screens, in the order of the tabs.
+        #[derive(Debug)]
+        pub(in crate::ui) struct Screens {
+            $(pub(in crate::ui) $module: $module::$screen,)+
+            /// Index of the open screen.
+            open: usize,
+            /// Whether the focused pane takes the whole body.
+            is_zoomed: bool,
+        }
+
+        impl Screens {
+            /// Names of the screens, as the tabs show them.
+            const NAMES: [&str; [$($tab),+].len()] = [$($tab),+];
+
+            pub(in crate::ui) fn new(start: &Start<'_>) -> Self {
+                Self { $($module: $module::$screen::new(start),)+ open: 0, is_zoomed: false }
+            }
+
+            fn all(&self) -> [&dyn Screen; Self::NAMES.len()] {
+                [$(&self.$module),+]
+            }
+
+            fn all_mut(&mut self) -> [&mut dyn Screen; Self::NAMES.len()] {
+                [$(&mut self.$module),+]
+            }
+        }
+    };
+}
+
+screens! {
+    upload: Upload, "Upload";
+    race: Race, "Race";
+    session: Session, "Session";
+    server: Server, "Server";
+    history: History, "History";
+}
 
 /// Arguments that all screens are created with.
 #[derive(Debug)]

@@ -1,13 +1,8 @@
-//! All screens: which one is open, and what keys, clicks, events and requests do there.
+//! What keys, clicks, events and requests do on the open screen, or on all of them.
 
 use std::time::Duration;
 
-use super::history::History;
-use super::race::Race;
-use super::server::Server;
-use super::session::Session;
-use super::upload::Upload;
-use super::{ActionContext, Screen, Start};
+use super::{ActionContext, Screen, Screens};
 use crate::event::{Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
@@ -23,46 +18,6 @@ use crate::ui::widgets::list::Step;
 
 /// Time between two pictures while a clock is on the screen and nothing else happens.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Declares [`Screens`] from one line for each screen, in the order of the tabs.
-macro_rules! screens {
-    ($($field:ident: $screen:ty, $tab:literal;)+) => {
-        /// All screens, in the order of the tabs.
-        #[derive(Debug)]
-        pub(in crate::ui) struct Screens {
-            $(pub(in crate::ui) $field: $screen,)+
-            /// Index of the open screen.
-            open: usize,
-            /// Whether the focused pane takes the whole body.
-            is_zoomed: bool,
-        }
-
-        impl Screens {
-            /// Names of the screens, as the tabs show them.
-            const NAMES: [&str; [$($tab),+].len()] = [$($tab),+];
-
-            pub(in crate::ui) fn new(start: &Start<'_>) -> Self {
-                Self { $($field: <$screen>::new(start),)+ open: 0, is_zoomed: false }
-            }
-
-            fn all(&self) -> [&dyn Screen; Self::NAMES.len()] {
-                [$(&self.$field),+]
-            }
-
-            fn all_mut(&mut self) -> [&mut dyn Screen; Self::NAMES.len()] {
-                [$(&mut self.$field),+]
-            }
-        }
-    };
-}
-
-screens! {
-    upload: Upload, "Upload";
-    race: Race, "Race";
-    session: Session, "Session";
-    server: Server, "Server";
-    history: History, "History";
-}
 
 /// Index of the race among the screens.
 const RACE: usize = 1;
@@ -292,20 +247,21 @@ impl Screens {
 mod tests {
     use std::path::Path;
 
+    use crossterm::event::{KeyCode, KeyEvent};
     use ratatui::layout::Rect;
 
     use super::*;
     use crate::event::{Dialect, Variant};
-    use crate::ui::keymap::TABLE;
+    use crate::ui::keymap::{self, Key, Place};
+    use crate::ui::screen::Start;
 
     #[test]
-    fn every_screen_has_a_key_and_every_such_key_a_screen() {
+    fn every_screen_has_a_digit_as_its_key() {
         for (at, name) in Screens::NAMES.iter().enumerate() {
             let number = u8::try_from(at + 1).unwrap();
-            assert!(TABLE.iter().any(|row| row.action == Action::Show(number)), "{name}");
+            let key = Key::from(KeyEvent::from(KeyCode::Char(char::from(b'0' + number))));
+            assert_eq!(keymap::action(Place::Server, key), Some(Action::Show(number)), "{name}");
         }
-        let shown = TABLE.iter().filter(|row| matches!(row.action, Action::Show(_)));
-        assert_eq!(shown.count(), Screens::NAMES.len());
         assert_eq!(Screens::NAMES[RACE], "Race");
     }
 

@@ -42,6 +42,12 @@ pub(crate) fn captures() -> Option<PathBuf> {
     data("captures")
 }
 
+/// Returns the file of the screen's latest folders and servers.
+#[must_use]
+pub(crate) fn recent() -> Option<PathBuf> {
+    data("recent.json")
+}
+
 /// Returns the folder for receipts.
 #[must_use]
 pub(crate) fn receipts() -> Option<PathBuf> {

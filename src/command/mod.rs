@@ -115,6 +115,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         peers,
         known: known::known_servers(),
         history: folders::history(),
+        recent: folders::recent(),
         captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: args.with_plaintext,
     };

@@ -273,7 +273,9 @@ impl Queue {
     pub(super) fn remove(&mut self, id: JobId) -> bool {
         let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
         if self.entries.get(&id).is_some_and(idle) {
-            self.waiting.retain(|waiting| *waiting != id);
+            if self.entries.get(&id).is_some_and(|entry| entry.state == State::Waiting) {
+                self.waiting.retain(|waiting| *waiting != id);
+            }
             return self.entries.remove(&id).is_some();
         }
         false

@@ -65,7 +65,9 @@ impl App {
 
     /// Returns the effects that have become due without a key.
     pub(super) fn due(&mut self, now: Duration) -> Vec<Effect> {
-        self.screens.due(now)
+        let mut effects = self.screens.due(now);
+        effects.extend(self.overlays.due());
+        effects
     }
 
     /// Brings up to date what depends on the size and on the time. Called before each drawing.
@@ -99,6 +101,7 @@ impl App {
 
     /// Takes a paste. It goes into a text or nowhere: it never presses keys.
     pub(super) fn on_paste(&mut self, text: &str) {
+        self.overlays.pasting();
         if let Some(input) = self.input() {
             input.paste(text);
             self.text_changed();
@@ -137,6 +140,8 @@ impl App {
     fn text_changed(&mut self) {
         if self.overlays.is_empty() {
             self.screens.text_changed();
+        } else {
+            self.overlays.text_changed();
         }
     }
 
@@ -222,7 +227,11 @@ impl App {
     pub(super) fn on_found(&mut self, found: Found, now: Duration) {
         let upload = &mut self.screens.upload;
         match found {
-            Found::Part(listing) => upload.browser.listed(listing, now),
+            Found::Part(listing) => {
+                upload.browser.listed(listing, now);
+                self.shared.recent.enter(upload.browser.folder());
+            }
+            Found::Names(folder, names) => self.overlays.on_names(&folder, names),
             Found::Changed(folder) => upload.browser.changed(&folder),
             Found::Unwatched(folder, why) => {
                 let folder = fit::path(&folder, self.shared.home.as_deref());

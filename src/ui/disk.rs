@@ -1,6 +1,7 @@
 //! Threads that read the disk for the browser. Each reading has its own: a dead network mount must not freeze the
 //! screen, nor the next folder.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use super::listing::{self, Clock, Listing, Request};
 pub(super) enum Found {
     /// Part of a folder.
     Part(Listing),
+    /// Names of the subfolders of a folder.
+    Names(PathBuf, Vec<OsString>),
     /// The folder that was read last has changed. Reported once until it is read again.
     Changed(PathBuf),
     /// Changes of the folder are not noticed, for this reason.
@@ -69,6 +72,17 @@ impl Disk {
             if let (true, Some(why)) = (is_read, unwatched) {
                 let _ = send.send(Found::Unwatched(place.folder, fit::escaped(&why.to_string())));
             }
+        })?;
+        Ok(())
+    }
+
+    /// Reads the names of a folder's subfolders.
+    pub(super) fn complete(&self, folder: PathBuf) -> io::Result<()> {
+        let send = self.send.clone();
+        thread::Builder::new().name("completions".into()).spawn(move || {
+            let names = listing::subfolders(&folder);
+            // The send fails only when the program ends.
+            let _ = send.send(Found::Names(folder, names));
         })?;
         Ok(())
     }

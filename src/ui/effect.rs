@@ -14,6 +14,8 @@ pub(super) enum Effect {
     Send(Command),
     /// Read a folder.
     List(listing::Request),
+    /// Read the names of a folder's subfolders, to complete a path.
+    Complete(PathBuf),
     /// Read the history; there is one answer to each.
     Recall,
     /// Write a session to a file.
@@ -57,8 +59,10 @@ pub(super) enum Request {
     Pad(Padding),
     /// Send uploads, or one lane of the race, to this server.
     Connect { lane: Option<usize>, target: Target, dialect: Dialect, is_probing: bool },
-    /// Show a folder whose path was typed.
-    GoTo(String),
+    /// Show a folder.
+    GoTo(PathBuf),
+    /// Move the browser's cursor to its first row.
+    Top,
     /// Write the report of a race into the browser's folder.
     Report(Verdict),
 }

@@ -96,7 +96,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-/// Cuts the text to at most `columns` columns, with `…` for its middle, so that an extension stays readable.
+/// Cuts the text to at most `columns` columns, with `…` for its middle: names of a series differ at their ends.
 pub(super) fn cut_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -104,10 +104,45 @@ pub(super) fn cut_middle(text: &str, columns: usize) -> String {
     if columns < 8 {
         return cut(text, columns);
     }
-    let tail = tail(text, (columns / 3).min(6));
+    let tail = tail(text, columns * 2 / 5);
     let mut out = head(text, columns - 1 - width(&tail));
     out.push('…');
     out.push_str(&tail);
+    out
+}
+
+/// Leaves out the last clauses of an enumeration until it fits into `columns` columns: those behind a comma, then the time
+/// behind ` in `. What is left is shortened as [`cut_words`] does.
+pub(super) fn clauses(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let ends = text.rmatch_indices(", ").chain(text.match_indices(" in ").take(1)).map(|(at, _)| &text[..at]);
+    let mut whole = ends.filter(|part| width(part) <= columns);
+    whole.next().map_or_else(|| cut_words(text, columns), str::to_owned)
+}
+
+/// Cuts the text to at most `columns` columns at the end of a word, with `…` for the rest. A number is never cut, nor
+/// separated from its unit.
+pub(super) fn cut_words(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for word in words(text) {
+        let gap = usize::from(!out.is_empty());
+        if width(&out) + gap + width(&word) >= columns {
+            if out.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit()) {
+                return cut(&word, columns);
+            }
+            break;
+        }
+        out.push_str(&" "[..gap]);
+        out.push_str(&word);
+    }
+    if columns > 0 {
+        out.push('…');
+    }
     out
 }
 
@@ -284,8 +319,24 @@ mod tests {
 
     #[test]
     fn keeps_the_extension() {
-        assert_eq!(cut_middle("a_long_file_name.tar.gz", 14), "a_long_fi…r.gz");
+        assert_eq!(cut_middle("a_long_file_name.tar.gz", 14), "a_long_f…ar.gz");
         assert_eq!(cut_start("/home/me/lectures/week9", 10), "…res/week9");
+    }
+
+    #[test]
+    fn a_number_is_shown_with_its_unit_or_not_at_all() {
+        let said = "7.91 MiB in 0.02 s, 402 MiB/s, 10.5 MiB on the wire";
+        assert_eq!(clauses(said, 51), said);
+        assert_eq!(clauses(said, 50), "7.91 MiB in 0.02 s, 402 MiB/s");
+        assert_eq!(clauses(said, 20), "7.91 MiB in 0.02 s");
+        assert_eq!(clauses(said, 17), "7.91 MiB");
+        assert_eq!(clauses(said, 7), "…");
+        assert_eq!(cut_words("waits 12.5 s for the server", 11), "waits…");
+        assert_eq!(cut_words("waits 12.5 s for the server", 13), "waits 12.5 s…");
+        assert_eq!(
+            (cut_words("abcdef", 4), cut_words("1234", 3), cut_words("ab", 0)),
+            ("abc…".into(), "…".into(), String::new())
+        );
     }
 
     #[test]

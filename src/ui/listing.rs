@@ -203,6 +203,22 @@ pub(in crate::ui) fn read(
     pass(part(entries, Some(read)));
 }
 
+/// Largest number of entries that are looked at to complete a path.
+const MOST_NAMES: usize = 20_000;
+
+/// Returns the names of the subfolders of a folder, links to folders included, in the order of their bytes. None if it
+/// cannot be read: a path is typed letter by letter, and most of its beginnings do not exist.
+pub(in crate::ui) fn subfolders(folder: &Path) -> Vec<OsString> {
+    let is_folder = |entry: &DirEntry| match entry.file_type() {
+        Ok(of) if of.is_symlink() => entry.path().is_dir(),
+        of => of.is_ok_and(|of| of.is_dir()),
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_NAMES).flatten();
+    let mut names: Vec<OsString> = entries.filter(is_folder).map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
 /// Returns what is known about an entry; `None` if it has vanished.
 fn entry(found: &DirEntry, clock: &Clock, now: Timestamp) -> Option<Entry> {
     let name = found.file_name();
@@ -341,6 +357,20 @@ mod tests {
         assert_eq!(entries[3].name, odd);
         assert_eq!(entries[2].size, 5);
         assert!(entries.iter().all(|entry| entry.is_readable));
+        Ok(())
+    }
+
+    #[test]
+    fn paths_are_completed_with_folders_and_links_to_folders() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("b"))?;
+        fs::create_dir(at(".c"))?;
+        fs::write(at("file"), [])?;
+        std::os::unix::fs::symlink("b", at("a"))?;
+        std::os::unix::fs::symlink("file", at("link"))?;
+        assert_eq!(subfolders(folder.path()), [".c", "a", "b"]);
+        assert!(subfolders(&at("nothing")).is_empty());
         Ok(())
     }
 

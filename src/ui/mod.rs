@@ -36,6 +36,7 @@ mod listing;
 mod overlay;
 mod own_server;
 mod page;
+mod recent;
 mod recording;
 mod screen;
 mod shared;
@@ -97,6 +98,8 @@ pub(crate) struct Options {
     pub known: KnownServers,
     /// History database; `None` if there is no place for one.
     pub history: Option<PathBuf>,
+    /// File of the latest folders and servers; `None` if there is no place for one.
+    pub recent: Option<PathBuf>,
     /// Folder that sessions are saved in.
     pub captures: PathBuf,
     /// Whether sessions are saved with the first bytes of files.
@@ -158,14 +161,31 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
         dialect: options.dialect,
         with_plaintext: options.with_plaintext,
     };
-    let app = App::new(&start, link, clock.clone());
+    let mut app = App::new(&start, link, clock.clone());
+    if let Some(path) = &options.recent {
+        app.shared.recall(path);
+    }
     let look = Look { theme: Theme::new(colours()), glyphs: glyphs() };
     // The sources are dropped before the terminal is given back, so that they do not swallow keys that follow.
     let screen = Screen::open()?;
     let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
     let captures = options.captures.clone();
-    Loop { app, look, screen, sources, captures, commands, events: events.clone(), began: Instant::now() }
-        .run()
+    let mut run = Loop {
+        app,
+        look,
+        screen,
+        sources,
+        captures,
+        commands,
+        events: events.clone(),
+        began: Instant::now(),
+    };
+    let end = run.run();
+    if let Some(path) = &options.recent {
+        // The screen is being closed: there is no place for a message, and nothing else depends on the file.
+        let _ = run.app.shared.recent.write(path);
+    }
+    end
 }
 
 /// Returns whether colours are used: unless `NO_COLOR` is set.
@@ -207,7 +227,7 @@ struct Loop<'a> {
 }
 
 impl Loop<'_> {
-    fn run(mut self) -> Result<(), UiError> {
+    fn run(&mut self) -> Result<(), UiError> {
         let first = self.app.start();
         if self.carry_out(first)? == Next::Quit {
             return Ok(());
@@ -355,6 +375,7 @@ impl Loop<'_> {
                     }
                 }
                 Effect::List(request) => self.sources.disk.list(request)?,
+                Effect::Complete(folder) => self.sources.disk.complete(folder)?,
                 Effect::Recall => self.sources.recall()?,
                 Effect::Save(capture) => {
                     let saved = capture.write(&self.captures);

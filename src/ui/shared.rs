@@ -8,9 +8,10 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use super::capture::Capture;
-use super::link::Link;
+use super::link::{Link, Peer};
 use super::listing::Clock;
 use super::own_server::OwnServer;
+use super::recent::Recent;
 use super::widgets::log::{Log, Tone};
 use super::widgets::received::Received;
 use super::widgets::toast::Toasts;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     /// Addresses and fingerprints of proofs that are in the log.
     proofs: HashSet<(ServerAddress, String)>,
     pub(super) clock: Clock,
+    pub(super) recent: Recent,
     pub(super) home: Option<PathBuf>,
     /// Size of the terminal when it was last drawn.
     pub(super) area: Rect,
@@ -57,10 +59,28 @@ impl Shared {
             toasts: Toasts::default(),
             proofs: HashSet::new(),
             clock,
+            recent: Recent::default(),
             home,
             area: Rect::default(),
             interrupted: false,
         }
+    }
+
+    /// Reads the latest folders and servers.
+    pub(super) fn recall(&mut self, path: &Path) {
+        match Recent::read(path) {
+            Ok(recent) => self.recent = recent,
+            Err(error) => {
+                let file = fit::path(path, self.home.as_deref());
+                self.note(Tone::Warn, text::no_recent(&file, &error));
+            }
+        }
+    }
+
+    /// Returns the servers that the connect dialog offers besides the one in use: the saved ones, then the latest.
+    pub(super) fn peers(&self, in_use: &Target) -> Vec<Peer> {
+        let saved = &self.link.peers;
+        saved.iter().cloned().chain(self.recent.servers(saved, in_use)).collect()
     }
 
     // Messages

@@ -3,20 +3,23 @@
 pub(super) mod alarm;
 pub(super) mod connect;
 pub(super) mod details;
+pub(super) mod goto;
 mod help;
 pub(super) mod lab;
 pub(super) mod question;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
-use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
 use self::alarm::Alarm;
 use self::connect::{Connect, Probed};
 use self::details::Details;
+use self::goto::GoTo;
 use self::help::Help;
 use self::lab::{Lab, News};
 use self::question::Question;
@@ -24,11 +27,10 @@ use super::effect::{Effect, Request};
 use super::keymap::{Action, Place};
 use super::layout;
 use super::shared::Shared;
-use super::text;
 use super::theme::{Focus, Theme};
 use super::widgets::input::Input;
 use super::widgets::list::Step;
-use super::widgets::{Pane, columns, frame};
+use super::widgets::{Pane, columns};
 use crate::event::{KeyChange, Target};
 
 /// One thing that lies over the screen.
@@ -37,7 +39,7 @@ pub(super) enum Overlay {
     Help(Help),
     Log,
     Connect(Connect),
-    GoTo(Input),
+    GoTo(GoTo),
     Details(Details),
     Question(Question),
     Alarm(Alarm),
@@ -108,7 +110,7 @@ impl Overlays {
             Overlay::Log => Place::Log,
             Overlay::Details(_) | Overlay::Lab(_) => Place::Details,
             Overlay::Connect(dialog) => dialog.place(),
-            Overlay::GoTo(_) => Place::Text,
+            Overlay::GoTo(dialog) => dialog.place(),
             Overlay::Question(question) => question.place(),
             Overlay::Alarm(_) => Place::Alarm,
         })
@@ -119,7 +121,7 @@ impl Overlays {
         match self.stack.last_mut()? {
             Overlay::Help(help) => help.input(),
             Overlay::Connect(dialog) => dialog.input(),
-            Overlay::GoTo(input) => Some(input),
+            Overlay::GoTo(dialog) => dialog.input(),
             _ => None,
         }
     }
@@ -149,9 +151,64 @@ impl Overlays {
                     return Some(question.answer(action));
                 }
             }
-            _ => return self.act_on_form(action, shared),
+            _ => return self.act_on_path(action).or_else(|| self.act_on_form(action, shared)),
         }
         None
+    }
+
+    /// Carries out a key of the dialog that goes to a folder.
+    fn act_on_path(&mut self, action: Action) -> Option<Request> {
+        let Some(Overlay::GoTo(dialog)) = self.stack.last_mut() else { return None };
+        match action {
+            Action::TypePath => dialog.type_path(""),
+            Action::TypeRoot => dialog.type_path("/"),
+            Action::TypeHome => dialog.type_path("~/"),
+            Action::Complete => dialog.take_completion(),
+            Action::Recent(number) => {
+                let to = dialog.recent(number)?.to_owned();
+                self.stack.pop();
+                return Some(Request::GoTo(to));
+            }
+            Action::Top => {
+                self.stack.pop();
+                return Some(Request::Top);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Handles a change of the typed text.
+    pub(super) fn text_changed(&mut self) {
+        if let Some(Overlay::GoTo(dialog)) = self.stack.last_mut() {
+            dialog.complete();
+        }
+    }
+
+    /// Prepares the topmost overlay for a paste: a path may be pasted at once.
+    pub(super) fn pasting(&mut self) {
+        if let Some(Overlay::GoTo(dialog)) = self.stack.last_mut()
+            && dialog.input().is_none()
+        {
+            dialog.type_path("");
+        }
+    }
+
+    /// Returns the effects that have become due without a key.
+    pub(super) fn due(&mut self) -> Vec<Effect> {
+        let Some(Overlay::GoTo(dialog)) = self.stack.last_mut() else { return Vec::new() };
+        dialog.due().map(Effect::Complete).into_iter().collect()
+    }
+
+    /// Takes the subfolders of a folder, to complete a path.
+    pub(super) fn on_names(&mut self, folder: &Path, names: Vec<OsString>) {
+        let dialog = self.stack.iter_mut().find_map(|overlay| match overlay {
+            Overlay::GoTo(dialog) => Some(dialog),
+            _ => None,
+        });
+        if let Some(dialog) = dialog {
+            dialog.named(folder, names);
+        }
     }
 
     fn act_on_form(&mut self, action: Action, shared: &Shared) -> Option<Request> {
@@ -194,10 +251,10 @@ impl Overlays {
                 self.stack.pop();
                 return Some(Request::Connect { lane, target, dialect, is_probing });
             }
-            Overlay::GoTo(input) => {
-                let typed = input.text();
+            Overlay::GoTo(dialog) => {
+                let to = dialog.accept();
                 self.stack.pop();
-                return (!typed.trim().is_empty()).then(|| Request::GoTo(typed.trim().to_owned()));
+                return to.map(Request::GoTo);
             }
             _ => {}
         }
@@ -208,6 +265,7 @@ impl Overlays {
     pub(super) fn scroll(&mut self, step: Step, shared: &mut Shared) {
         match self.stack.last_mut() {
             Some(Overlay::Help(help)) => help.go(step),
+            Some(Overlay::GoTo(dialog)) => dialog.go(step),
             Some(Overlay::Log) => shared.log.go(step),
             Some(Overlay::Details(details)) => details.go(step),
             Some(Overlay::Lab(lab)) => lab.go(step),
@@ -260,12 +318,7 @@ impl Overlay {
             Self::Help(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Log => Pane { of: &shared.log, theme, focus, now }.render(place, buf),
             Self::Connect(of) => Pane { of, theme, focus, now }.render(place, buf),
-            Self::GoTo(input) => {
-                let block = frame(theme, focus, text::GO_TO, "g", place);
-                let inner = block.inner(place);
-                block.render(place, buf);
-                input.line(usize::from(inner.width), Style::new()).render(inner, buf);
-            }
+            Self::GoTo(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Details(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Question(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Alarm(of) => Pane { of, theme, focus, now }.render(place, buf),
@@ -282,7 +335,7 @@ impl Overlay {
             Self::Help(_) | Self::Log => (wide, body.height.saturating_sub(2)),
             Self::Lab(_) => (body.width.min(104), body.height),
             Self::Connect(dialog) => (narrow, dialog.height()),
-            Self::GoTo(_) => (narrow, 3),
+            Self::GoTo(dialog) => (narrow, dialog.height()),
             Self::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
             Self::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),
             Self::Alarm(alarm) => (body.width, columns(alarm.height(body.width))),

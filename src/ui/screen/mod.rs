@@ -205,7 +205,13 @@ pub(super) trait Screen {
     /// Returns the dialog that chooses a server.
     fn connect(&self, shared: &Shared) -> Option<Connect> {
         let link = &shared.link;
-        Some(Connect::new(None, &link.target, shared.dialect, link.ca.as_deref(), &link.peers))
+        Some(Connect::new(
+            None,
+            &link.target,
+            shared.dialect,
+            link.ca.as_deref(),
+            &shared.peers(&link.target),
+        ))
     }
 
     // Time and events

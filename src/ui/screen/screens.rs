@@ -223,6 +223,7 @@ impl Screens {
             Request::Pad(padding) => self.race.pad(padding),
             Request::Connect { lane, target, dialect, is_probing } => {
                 cx.shared.link.remember_ca(&target);
+                cx.shared.recent.connect(&target, dialect);
                 if let Some(lane) = lane {
                     self.race.aim_lane(lane, target, dialect);
                 } else {
@@ -234,7 +235,8 @@ impl Screens {
                     cx.effect(Effect::StopProbe);
                 }
             }
-            Request::GoTo(typed) => self.upload.go_to(&typed, cx),
+            Request::GoTo(folder) => self.upload.open(folder, cx),
+            Request::Top => self.upload.browser.go(Step::First),
             Request::Report(verdict) => {
                 let folder = self.upload.browser.folder().to_owned();
                 cx.effect(Effect::Report(Page { verdict, folder }));

@@ -186,6 +186,80 @@ fn links_and_entries_that_cannot_be_sent_say_so() {
 }
 
 #[test]
+fn g_goes_to_the_first_row_to_a_latest_folder_or_to_a_path_that_is_completed() {
+    let mut stage = Stage::new();
+    assert!(stage.keys("G g g").is_empty());
+    assert!(stage.row("..").contains('▸'), "gg");
+    let up = stage.keys("h");
+    stage.list(&up, vec![entry("week9", Kind::Folder, 0, 0, "")]);
+    stage.keys("g");
+    assert!(stage.row("~/lectures/week9").contains(" 1 "), "the folder before");
+    let effects = stage.keys("1");
+    assert!(
+        matches!(&effects[..], [Effect::List(request)] if request.folder.ends_with("week9")),
+        "{effects:?}"
+    );
+    stage.keys("g / h o");
+    assert_eq!(stage.app.due(stage.now), [Effect::Complete("/".into())]);
+    stage.app.on_found(Found::Names("/".into(), vec!["home".into(), "root".into()]), stage.now);
+    assert!(stage.shows("home/") && !stage.shows("root/"));
+    stage.keys("Tab");
+    assert!(stage.shows("/home/") && stage.app.place() == Place::Path);
+    let effects = stage.keys("m e Enter");
+    assert!(
+        matches!(&effects[..], [Effect::List(request)] if request.folder == Path::new("/home/me")),
+        "{effects:?}"
+    );
+    stage.keys("g Esc");
+    assert_eq!(stage.app.place(), Place::Browser);
+}
+
+#[test]
+fn half_a_page_and_a_page_by_control_keys_in_the_browser() {
+    let mut stage = Stage::new();
+    let again = stage.keys("C-l");
+    stage.list(&again[1..], (0..50).map(|n| entry(&format!("f{n}"), Kind::File, 1, 0, "")).collect());
+    stage.keys("Home C-d");
+    assert!(stage.row("▸").contains("f4"), "{}", stage.row("▸"));
+    stage.keys("C-f C-b C-b");
+    assert!(stage.row("▸").contains(".."));
+    assert!(stage.keys("C-u").is_empty(), "a slip beside u, which sends, does nothing");
+}
+
+#[test]
+fn the_latest_servers_are_offered_after_the_saved_ones() {
+    let mut stage = Stage::new();
+    stage.keys("c o n e : 1 Enter c C-u t w o : 2 Enter c");
+    assert!(stage.row("host:port").contains("two:2") && stage.shows("1 saved or recent"));
+    stage.keys("Right");
+    assert!(stage.row("host:port").contains("one:1"));
+}
+
+#[test]
+fn d_removes_an_upload_and_capital_d_all_that_arrived_or_were_cancelled() {
+    let mut stage = busy();
+    stage.upload(4, "a.txt", 1);
+    stage.upload(5, "b.txt", 1);
+    stage.state(Track::Job(JobId(4)), State::Cancelled);
+    stage.state(Track::Job(JobId(5)), State::Failed(fault("the server hung up", "")));
+    let effects = stage.keys("Tab D");
+    assert_eq!(
+        effects,
+        [JobId(1), JobId(4)].map(|id| Effect::Send(Command::Remove(id))),
+        "not the failed one"
+    );
+    for id in [1, 4] {
+        stage.event(Event::Removed { job: JobId(id) });
+    }
+    assert!(stage.row("Queue").contains("0 of 3 delivered, 1 failed"));
+    stage.event(Event::Progress { track: Track::Job(JobId(2)), snapshot: under_way() });
+    stage.state(Track::Job(JobId(3)), State::Cancelled);
+    assert!(stage.row("week9.html").contains("41.2 KiB"));
+    assert_eq!(stage.keys("D"), [Effect::Send(Command::Remove(JobId(3)))]);
+    assert_eq!(stage.keys("G d"), [Effect::Send(Command::Remove(JobId(5)))], "b.txt");
+}
+
+#[test]
 fn all_none_and_invert_mark_files_only() {
     let mut stage = Stage::new();
     stage.keys("a");

@@ -34,6 +34,32 @@ fn the_queue_shows_the_snapshots_numbers() {
 }
 
 #[test]
+fn names_have_a_third_of_the_width_and_no_width_cuts_a_number() {
+    let name = "2026-11-28 lecture on transport layer security, part 2 of 3.mp4";
+    let said = "104 MiB in 0.19 s, 545 MiB/s, 139 MiB on the wire";
+    for width in 40..=200 {
+        let mut stage = busy().sized(width, 24);
+        stage.upload(9, name, 104 * MIB);
+        let track = Track::Job(JobId(9));
+        stage.event(Event::Progress { track, snapshot: Snapshot { wire_bytes: 145_402_980, ..under_way() } });
+        stage.state(track, State::Delivered);
+        stage.keys("Tab G");
+        let row = stage.row("delivered ✓");
+        let row = stage.rows().into_iter().filter(|row| row.contains("delivered ✓")).last().unwrap_or(row);
+        let (shown, rest) = row.split_once("delivered ✓").expect("the state");
+        let shown = shown.trim_start_matches(['│', ' ']).trim_end();
+        assert!(shown.starts_with("2026") && shown.ends_with(".mp4"), "{width}: both ends: {row}");
+        let columns = shown.chars().count();
+        assert!(columns >= usize::from(width - 4) / 3 || shown == name, "{width}: {columns} columns: {row}");
+        let rest = rest.trim_end_matches(['│', ' ']).trim_start();
+        let is_whole = said
+            .strip_prefix(rest)
+            .is_some_and(|more| more.is_empty() || more.starts_with(", ") || more.starts_with(" in "));
+        assert!(is_whole, "{width}: {rest:?} of {said:?}");
+    }
+}
+
+#[test]
 fn the_bars_are_as_long_as_their_numbers() {
     let mut stage = busy().sized(200, 50);
     let full = |row: &str| row.chars().filter(|c| *c == '█').count() as f64;
@@ -287,7 +313,7 @@ fn an_unreachable_server_is_shown_in_the_rows_that_wait_for_it() {
     let job = Job::new(JobId(7), "/home/me/notes.txt", target, Dialect::of(Variant::Plain));
     stage.event(Event::Queued { job, size: 812 });
     stage.event(Event::Away { address: "host:4321".parse().unwrap(), waiting: 1 });
-    assert!(stage.row("notes.txt  queued").contains("812 B, waiting until host:4321 is back"));
+    assert!(stage.row("notes.txt queued").contains("812 B, waiting until host:4321 is back"));
     assert!(stage.shows("host:4321 stopped responding; 1 file waits for it"));
 }
 

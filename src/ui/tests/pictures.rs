@@ -108,7 +108,11 @@ fn the_question_before_quitting() {
 #[test]
 fn going_to_a_folder() {
     let mut stage = Stage::new();
-    stage.keys("g ~ / l e c");
+    stage.keys("g ~ l e c");
+    let names = ["lectures", "old-lectures", "music"].map(Into::into);
+    stage.app.due(stage.now);
+    stage.app.on_found(Found::Names("/home/me".into(), names.into()), stage.now);
+    stage.keys("Down");
     picture("goto_80x24", stage);
 }
 

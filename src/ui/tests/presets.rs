@@ -26,7 +26,7 @@ fn a_preset_sets_server_and_dialect_of_uploads() {
     let mut stage = Stage::knowing(presets());
     let [lab, c_edition] = &presets()[..] else { panic!() };
     stage.keys("c");
-    assert!(stage.row("peer").contains("[— none —]  ← →  2 presets"));
+    assert!(stage.row("peer").contains("[— none —]  ← →  2 saved or recent"));
     for (keys, name) in
         [("Right", "lab"), ("Space", "c-edition"), ("Right", "— none —"), ("Left", "c-edition")]
     {

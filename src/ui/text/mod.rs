@@ -88,6 +88,12 @@ pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_ADDRESS: &str = "Invalid address: expected host:port or [IPv6]:port.";
 pub(super) const COMING: &str = "Incoming";
 pub(super) const GO_TO: &str = "Go to folder";
+pub(super) const GO_TO_KEYS: &[(&str, &str)] = &[
+    ("g", "first row"),
+    ("Space", "type a path"),
+    ("/", "type a path from the root"),
+    ("~", "type a path from home"),
+];
 pub(super) const NO_SUCH_UPLOAD: &str =
     "Nothing to upload: put the cursor on a file, or mark files with Space.";
 pub(super) const NO_RACER: &str = "Put the cursor on a file first.";
@@ -126,6 +132,11 @@ pub(super) fn too_many(most: usize) -> String {
 /// Stands below the entries of a folder of which not all could be read.
 pub(super) fn cut_listing(error: &io::Error) -> String {
     format!("Not all entries could be read: {}. Ctrl-L reads again.", fit::escaped(&error.to_string()))
+}
+
+/// The file of the latest folders and servers cannot be read.
+pub(super) fn no_recent(file: &str, error: &io::Error) -> String {
+    format!("{file} is not used: {}", fit::escaped(&error.to_string()))
 }
 
 pub(super) fn unwatched(folder: &str, why: &str) -> String {
@@ -249,8 +260,7 @@ pub(super) fn padding(dialect: Dialect) -> String {
 /// The text behind a preset's name; 0 means no preset.
 pub(super) fn which_peer(at: usize, of: usize) -> String {
     match (at, of) {
-        (0, 1) => "  ← →  1 preset".to_owned(),
-        (0, of) => format!("  ← →  {of} presets"),
+        (0, of) => format!("  ← →  {of} saved or recent"),
         (at, of) => format!("  ← →  {at} of {of}"),
     }
 }
@@ -322,6 +332,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::List => "lists",
         Context::Table => "pane lists",
         Context::Browser => "browser",
+        Context::Jump | Context::Path => "go to",
         Context::Upload => "upload",
         Context::Queue => "queue",
         Context::Race => "race",

@@ -23,7 +23,7 @@ pub(in crate::ui) struct Needle {
 }
 
 impl Needle {
-    fn new(text: &str) -> Self {
+    pub(in crate::ui) fn new(text: &str) -> Self {
         Self {
             text: text.to_lowercase(),
             pattern: Pattern::new(text, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy),

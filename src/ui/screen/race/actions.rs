@@ -224,7 +224,13 @@ impl Screen for Race {
     fn connect(&self, shared: &Shared) -> Option<Connect> {
         let track = self.tracks.get(self.at).filter(|_| !self.is_running())?;
         let (link, lane) = (&shared.link, &track.lane);
-        Some(Connect::new(Some(self.at), &lane.target, lane.dialect, link.ca.as_deref(), &link.peers))
+        Some(Connect::new(
+            Some(self.at),
+            &lane.target,
+            lane.dialect,
+            link.ca.as_deref(),
+            &shared.peers(&lane.target),
+        ))
     }
 
     fn on_event(&mut self, event: &Event, shared: &mut Shared, overlays: &Overlays, now: Duration) {

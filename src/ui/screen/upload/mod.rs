@@ -28,6 +28,7 @@ use crate::ui::effect::{Effect, Request};
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing;
+use crate::ui::overlay::goto::GoTo;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
 use crate::ui::shared::Shared;
@@ -133,14 +134,8 @@ impl Upload {
 
     // Folders
 
-    /// Shows the folder at a typed path.
-    pub(super) fn go_to(&mut self, typed: &str, cx: &mut ActionContext<'_>) {
-        let to = listing::expand(typed, cx.shared.home.as_deref());
-        let to = listing::tidy(&self.browser.folder().join(to));
-        self.open(to, cx);
-    }
-
-    fn open(&mut self, folder: PathBuf, cx: &mut ActionContext<'_>) {
+    /// Shows a folder.
+    pub(super) fn open(&mut self, folder: PathBuf, cx: &mut ActionContext<'_>) {
         // `..` goes up like h does, with the cursor on the folder that was left.
         let request = if Some(folder.as_path()) == self.browser.folder().parent() {
             self.browser.parent()
@@ -176,13 +171,23 @@ impl Upload {
             Action::Sort => self.browser.next_sort(),
             Action::Filter => self.browser.type_filter(),
             Action::Accept => self.browser.keep_filter(),
-            Action::GoTo => cx.open(Overlay::GoTo(Input::default())),
+            Action::GoTo => {
+                let (folder, shared) = (self.browser.folder(), &cx.shared);
+                let recent = shared.recent.folders(folder);
+                cx.open(Overlay::GoTo(GoTo::new(folder, shared.home.as_deref(), recent)));
+            }
             _ => return false,
         }
         true
     }
 
     fn act_on_queue(&self, action: Action, cx: &mut ActionContext<'_>) -> bool {
+        if action == Action::RemoveFinished {
+            for id in self.queue.finished() {
+                cx.send(Command::Remove(id));
+            }
+            return true;
+        }
         let command = match (action, self.queue.list.under()) {
             (Action::CancelAll, _) if cx.is_busy => Command::CancelAll,
             (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,

@@ -18,7 +18,7 @@ use crate::ui::text;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::list::{Facts, List, Row};
-use crate::ui::widgets::{Pane, rows};
+use crate::ui::widgets::{Pane, columns, rows};
 
 /// State of one upload.
 #[derive(Debug)]
@@ -115,15 +115,20 @@ impl Row for Upload {
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Queue {
     pub(super) list: List<Upload>,
-    /// Index of each job among the rows.
+    /// Index of each job among the rows, counted from [`Queue::gone`].
     index: HashMap<JobId, usize>,
+    /// Number of rows that were removed from the beginning.
+    gone: usize,
+    /// Columns of the longest name.
+    widest: usize,
 }
 
 impl Queue {
     pub(in crate::ui) fn queued(&mut self, job: Job, size: u64, now: Duration) {
         let path = job.path.file_name().unwrap_or(job.path.as_os_str());
         let name = fit::name(job.name.as_deref().map_or(path, OsStr::new));
-        self.index.insert(job.id, self.list.rows().len());
+        self.index.insert(job.id, self.gone + self.list.rows().len());
+        self.widest = self.widest.max(fit::width(&name));
         let upload = Upload {
             job,
             name,
@@ -139,10 +144,18 @@ impl Queue {
     }
 
     pub(in crate::ui) fn removed(&mut self, id: JobId) {
-        let Some(at) = self.index.remove(&id) else { return };
-        self.list.remove(at);
-        for place in self.index.values_mut().filter(|place| **place > at) {
-            *place -= 1;
+        let Some(place) = self.index.remove(&id) else { return };
+        self.list.remove(place - self.gone);
+        if place == self.gone {
+            // A finished queue is cleared from its beginning; the other indices stay as they are.
+            self.gone += 1;
+        } else {
+            for later in self.index.values_mut().filter(|later| **later > place) {
+                *later -= 1;
+            }
+        }
+        if self.list.rows().is_empty() {
+            self.widest = 0;
         }
     }
 
@@ -190,11 +203,17 @@ impl Queue {
     }
 
     pub(in crate::ui) fn upload(&self, id: JobId) -> Option<&Upload> {
-        self.list.rows().get(*self.index.get(&id)?)
+        self.list.rows().get(self.index.get(&id)? - self.gone)
     }
 
     fn find(&mut self, id: JobId) -> Option<&mut Upload> {
-        self.list.rows_mut().get_mut(*self.index.get(&id)?)
+        self.list.rows_mut().get_mut(self.index.get(&id)? - self.gone)
+    }
+
+    /// Returns the uploads that arrived or were cancelled. Failed ones are kept, because they can be retried.
+    pub(in crate::ui) fn finished(&self) -> Vec<JobId> {
+        let is_finished = |upload: &&Upload| upload.state.has_arrived() || upload.state == State::Cancelled;
+        self.list.rows().iter().filter(is_finished).map(|upload| upload.job.id).collect()
     }
 
     /// Returns whether an upload waits or runs.
@@ -311,16 +330,25 @@ impl Widget for Pane<'_, Queue> {
             let Some(area) = lines.next() else { break };
             self.upload(upload, area, lines.by_ref().take(upload.height() - 1).next(), buf);
             if self.focus == Focus::Here && row == self.of.list.at() {
-                let name = Rect { width: columns_of_name(area.width).min(area.width), ..area };
+                let name = columns(columns_of_name(area.width, self.of.widest)).min(area.width);
+                let name = Rect { width: name, ..area };
                 buf.set_style(name.intersection(buf.area), self.theme.cursor(self.focus));
             }
         }
     }
 }
 
-/// Returns the columns of the name; [`Pane::upload`] divides the rest.
-fn columns_of_name(width: u16) -> u16 {
-    (width / 7).clamp(8, 32)
+/// Columns of the state where it is shown.
+const STATE: usize = 12;
+/// Columns that a row needs besides the name and the state to show everything.
+const REST: usize = 72;
+
+/// Returns the columns of the names: those of the longest, as far as a third of the width suffices or the other columns
+/// leave room. [`Pane::upload`] divides the rest.
+fn columns_of_name(width: u16, widest: usize) -> usize {
+    let width = usize::from(width);
+    let most = width.div_ceil(3).max(width.saturating_sub(1 + STATE + REST));
+    widest.clamp(8, most.max(8))
 }
 
 impl Pane<'_, Queue> {
@@ -330,10 +358,10 @@ impl Pane<'_, Queue> {
     /// image.ppm  delivered ✓ 7.91 MiB in 0.02 s, mean 402 MiB/s, wire 10.5 MiB
     /// ```
     fn upload(&self, upload: &Upload, first: Rect, second: Option<Rect>, buf: &mut Buffer) {
-        let name = usize::from(columns_of_name(first.width));
+        let name = columns_of_name(first.width, self.of.widest);
         let (word, style) = self.state(upload);
         // In the narrowest terminals only the bar shows the state.
-        let state = if first.width >= 48 || upload.height() == 1 { 12 } else { 0 };
+        let state = if first.width >= 48 || upload.height() == 1 { STATE } else { 0 };
         let head = vec![
             Span::raw(fit::left_middle(upload.name(), name)),
             Span::raw(" "),
@@ -342,7 +370,7 @@ impl Pane<'_, Queue> {
         let rest = usize::from(first.width).saturating_sub(name + 1 + state);
         if upload.height() == 1 {
             let mut line = Line::from(head);
-            line.push_span(Span::styled(fit::cut(&self.summary(upload), rest), self.tone(upload)));
+            line.push_span(Span::styled(self.summary(upload, rest), self.tone(upload)));
             line.render(first, buf);
             return;
         }
@@ -417,12 +445,23 @@ impl Pane<'_, Queue> {
         if upload.is_running() { Style::new() } else { self.theme.faint() }
     }
 
-    fn summary(&self, upload: &Upload) -> String {
+    /// Returns what is known about an upload without a bar. A number is shown with its unit or not at all.
+    fn summary(&self, upload: &Upload, columns: usize) -> String {
         match &upload.state {
-            State::Stored { .. } if !upload.was_sent() => text::receipted_before(upload.size),
-            State::Delivered | State::Stored { .. } => {
-                text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms)
+            State::Stored { .. } if !upload.was_sent() => {
+                fit::clauses(&text::receipted_before(upload.size), columns)
             }
+            State::Delivered | State::Stored { .. } => {
+                let said = text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms);
+                fit::clauses(&said, columns)
+            }
+            _ => fit::cut_words(&self.standing(upload), columns),
+        }
+    }
+
+    /// Returns why an upload has not arrived.
+    fn standing(&self, upload: &Upload) -> String {
+        match &upload.state {
             State::Failed(fault) => text::fault_line(fault),
             State::Connecting | State::Proving => {
                 let waited = self.now.saturating_sub(upload.since);

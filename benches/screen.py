@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Measures the terminal UI in a pseudo-terminal of 80x24: the time to the first frame, and the processor time of an idle
-screen. Linux, standard library only; `just screen` runs it."""
+"""Measures the terminal UI in a pseudo-terminal of 80x24: the time to the first frame, the processor time of an idle
+screen, the first rows of a folder of 100,000 files, the time from a key to the picture, and the memory and the pictures
+per second of a queue of 50,000 uploads. Linux, standard library only; `just screen` runs it."""
 
 import argparse
 import fcntl
@@ -19,6 +20,12 @@ from pathlib import Path
 
 FIRST_FRAME_MS = 50
 IDLE_PERCENT = 0.1
+FIRST_ROWS_MS = 100
+KEY_MS = 16
+QUEUE_MIB = 80
+DRAWS = 60  # pictures a second
+FRAME = b"\x1b[?2026l"  # the end of a synchronized update
+BY_NAME = rb"by[ \x1b]"  # the title of a folder that was read; cells that do not change are not drawn again
 SETTLE = 3  # seconds: the calibration of the first start has ended after them
 
 
@@ -62,8 +69,31 @@ class Screen:
             if self.first is None and re.search(rb"Upload.*\x1b\[\?2026l", self.seen, re.S):
                 self.first = time.monotonic() - self.began
 
+    def until(self, text, start, patience):
+        """Waits for a pattern behind this position; returns the time since the start of the program in ms, or None."""
+        while time.monotonic() - self.began < patience:
+            if re.search(text, self.seen[start:]):
+                return (time.monotonic() - self.began) * 1000
+            time.sleep(0.001)
+        return None
+
+    def key(self, key):
+        """Presses a key; returns the time until the next picture has ended, in ms."""
+        start, began = len(self.seen), time.monotonic()
+        os.write(self.fd, key)
+        while FRAME not in self.seen[start:]:
+            if time.monotonic() - began > 5:
+                sys.exit(f"no picture in 5 s after {key!r}")
+            time.sleep(0.0002)
+        return (time.monotonic() - began) * 1000
+
+    def memory(self):
+        """Anonymous memory in MiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) / 1024
+
     def close(self):
-        os.write(self.fd, b"q")
+        os.write(self.fd, b"q\r")
         for _ in range(100):
             if os.waitpid(self.pid, os.WNOHANG)[0]:
                 return
@@ -72,11 +102,62 @@ class Screen:
         os.waitpid(self.pid, 0)
 
 
+def many(upseal, scratch, files):
+    """First rows of a large folder, and keys in it. Returns whether a limit was passed."""
+    folder, home = os.path.join(scratch, "many"), os.path.join(scratch, "many-home")
+    os.makedirs(folder), os.makedirs(home)
+    for n in range(files):
+        os.close(os.open(os.path.join(folder, f"entry{n}.dat"), os.O_CREAT | os.O_WRONLY))
+    screen = Screen(upseal, folder, home)
+    rows = screen.until(b"entry", 0, 30)
+    whole = screen.until(BY_NAME, 0, 60)
+    if rows is None or whole is None:
+        sys.exit(f"the folder was not listed: {screen.seen[-2000:]!r}")
+    listing = rows - screen.first * 1000
+    print(f"first rows     {listing:8.1f} ms   after the first frame, of {files} files; all after {whole:.0f} ms, "
+          f"limit {FIRST_ROWS_MS} ms")
+    time.sleep(SETTLE)
+    keys = sorted(screen.key(b"j" if n % 7 else b"k") for n in range(300))
+    p99 = keys[int(len(keys) * 0.99)]
+    print(f"key to picture {p99:8.1f} ms   p99 of {len(keys)}, median {keys[len(keys) // 2]:.1f} ms, limit {KEY_MS} ms")
+    screen.close()
+    return listing > FIRST_ROWS_MS or p99 > KEY_MS
+
+
+def queue(upseal, scratch, uploads):
+    """Memory and pictures of a long queue. Returns whether a limit was passed."""
+    folder, home = os.path.join(scratch, "queue"), os.path.join(scratch, "queue-home")
+    os.makedirs(folder), os.makedirs(home)
+    for n in range(uploads):
+        Path(folder, f"upload{n}.txt").write_bytes(b"%d" % n)
+    screen = Screen(upseal, folder, home)
+    if screen.until(BY_NAME, 0, 60) is None:
+        sys.exit("the folder was not listed")
+    time.sleep(SETTLE)
+    before, start, began = screen.memory(), len(screen.seen), time.monotonic()
+    os.write(screen.fd, b"au")
+    highest, total = before, f"of {uploads}".encode()
+    # The title is drawn cell by cell where it changes, so the queue is watched for a while instead of its text.
+    while time.monotonic() - began < 20:
+        highest = max(highest, screen.memory())
+        time.sleep(0.05)
+    seconds = time.monotonic() - began
+    draws = screen.seen[start:].count(FRAME) / seconds
+    used = highest - before
+    print(f"queue          {used:8.1f} MiB  of {uploads} uploads, in all {highest:.0f} MiB, limit {QUEUE_MIB} MiB "
+          f"({'seen' if total in screen.seen else 'title not seen whole'})")
+    print(f"pictures       {draws:8.1f} /s   while they are sent, limit {DRAWS} /s")
+    screen.close()
+    return used > QUEUE_MIB or draws > DRAWS
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--upseal", required=True, help="the program")
     options.add_argument("--seconds", type=float, default=20, help="time to watch an idle screen [default: 20]")
     options.add_argument("--starts", type=int, default=11, help="starts to take the median of [default: 11]")
+    options.add_argument("--files", type=int, default=100_000, help="files of the large folder [default: 100000]")
+    options.add_argument("--uploads", type=int, default=50_000, help="uploads of the queue [default: 50000]")
     options = options.parse_args()
     upseal = os.path.abspath(options.upseal)
     failed = False
@@ -109,6 +190,8 @@ def main():
               f"({stat:g} s in /proc/PID/stat), {len(screen.seen) - drawn} bytes drawn, limit {IDLE_PERCENT} %")
         failed |= percent > IDLE_PERCENT
         screen.close()
+        failed |= many(upseal, scratch, options.files)
+        failed |= queue(upseal, scratch, options.uploads)
     sys.exit(failed)
 
 

@@ -228,9 +228,13 @@ impl App {
         let upload = &mut self.screens.upload;
         match found {
             Found::Part(listing) => {
+                if listing.end.is_some() {
+                    upload.glance.again();
+                }
                 upload.browser.listed(listing, now);
                 self.shared.recent.enter(upload.browser.folder());
             }
+            Found::Preview(path, preview) => upload.glance.read(path, preview),
             Found::Names(folder, names) => self.overlays.on_names(&folder, names),
             Found::Changed(folder) => upload.browser.changed(&folder),
             Found::Unwatched(folder, why) => {

@@ -14,12 +14,15 @@ use parking_lot::Mutex;
 
 use super::fit;
 use super::listing::{self, Clock, Listing, Request};
+use super::preview::{self, Preview};
 
 /// Result of a thread.
 #[derive(Debug)]
 pub(super) enum Found {
     /// Part of a folder.
     Part(Listing),
+    /// Beginning of a file or a folder.
+    Preview(PathBuf, Preview),
     /// Names of the subfolders of a folder.
     Names(PathBuf, Vec<OsString>),
     /// The folder that was read last has changed. Reported once until it is read again.
@@ -72,6 +75,17 @@ impl Disk {
             if let (true, Some(why)) = (is_read, unwatched) {
                 let _ = send.send(Found::Unwatched(place.folder, fit::escaped(&why.to_string())));
             }
+        })?;
+        Ok(())
+    }
+
+    /// Reads the beginning of a file or a folder.
+    pub(super) fn preview(&self, path: PathBuf) -> io::Result<()> {
+        let send = self.send.clone();
+        thread::Builder::new().name("preview".into()).spawn(move || {
+            let preview = preview::read(&path);
+            // The send fails only when the program ends.
+            let _ = send.send(Found::Preview(path, preview));
         })?;
         Ok(())
     }

@@ -14,6 +14,8 @@ pub(super) enum Effect {
     Send(Command),
     /// Read a folder.
     List(listing::Request),
+    /// Read the beginning of a file or a folder.
+    Preview(PathBuf),
     /// Read the names of a folder's subfolders, to complete a path.
     Complete(PathBuf),
     /// Read the history; there is one answer to each.

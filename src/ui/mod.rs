@@ -18,7 +18,7 @@
 //! - `shared`: what several screens show or change; `effect`: what they ask of each other and of the loop below.
 //! - `layout`: geometry and focus; `chrome`: header and footer; `widgets`: lists, bars, charts, text input.
 //! - `keymap`, `theme`, `text`, `fit`: keys, styles, sentences, fitting text into columns.
-//! - `disk`, `listing`: threads that read folders, and what they find.
+//! - `disk`, `listing`, `preview`: threads that read folders and files, and what they find; `recent` is kept.
 //! - `sources`, `terminal`: what wakes the loop, and what it draws on.
 //!
 //! At most 20 pictures a second are drawn while something moves and 60 otherwise; none while nothing changes.
@@ -36,6 +36,7 @@ mod listing;
 mod overlay;
 mod own_server;
 mod page;
+mod preview;
 mod recent;
 mod recording;
 mod screen;
@@ -375,6 +376,7 @@ impl Loop<'_> {
                     }
                 }
                 Effect::List(request) => self.sources.disk.list(request)?,
+                Effect::Preview(path) => self.sources.disk.preview(path)?,
                 Effect::Complete(folder) => self.sources.disk.complete(folder)?,
                 Effect::Recall => self.sources.recall()?,
                 Effect::Save(capture) => {

@@ -147,6 +147,11 @@ pub(super) trait Screen {
     /// Returns the panes and their areas.
     fn plan(&self, body: Rect, shared: &Shared) -> Plan;
 
+    /// Returns the panes and their areas while the focused pane takes the whole body.
+    fn zoomed(&self, body: Rect) -> Plan {
+        Plan::alone(self.ring().pane(), body)
+    }
+
     /// Returns whether the focused pane can take the whole body.
     fn can_zoom(&self) -> bool {
         true

@@ -108,7 +108,7 @@ impl Screens {
         if !layout::fits(area) {
             Plan::default()
         } else if self.is_zoomed && screen.can_zoom() {
-            Plan::alone(screen.ring().pane(), layout::body(area))
+            screen.zoomed(layout::body(area))
         } else {
             screen.plan(layout::body(area), shared)
         }

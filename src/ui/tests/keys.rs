@@ -166,7 +166,7 @@ fn a_folder_that_changes_on_the_disk_is_read_again_after_a_rest_and_nothing_jump
 
 #[test]
 fn links_and_entries_that_cannot_be_sent_say_so() {
-    let mut stage = Stage::new().sized(120, 40);
+    let mut stage = Stage::new().sized(160, 40);
     let link = |to: &str| Some(to.to_owned());
     let again = stage.keys("C-l");
     let entries = vec![

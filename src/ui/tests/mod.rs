@@ -1,6 +1,7 @@
 //! Tests of the screens with scripted events: their pictures, their numbers, every size, and what keys do.
 
 mod alarm;
+mod any;
 mod history;
 mod keys;
 mod lab;

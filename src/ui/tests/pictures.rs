@@ -99,6 +99,42 @@ fn the_details_of_a_received_file() {
 }
 
 #[test]
+fn previews_where_there_is_room() {
+    use crate::ui::preview::Preview;
+    let preview = |stage: &mut Stage, of: Preview| {
+        stage.now += Duration::from_secs(1);
+        let effects = stage.app.due(stage.now);
+        let [Effect::Preview(path)] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(stage.app.due(stage.now), [], "once");
+        stage.app.on_found(Found::Preview(path.clone(), of), stage.now);
+    };
+    let mut stage = Stage::new().sized(120, 40);
+    stage.keys("j j");
+    let lines =
+        ["Week 9", "", "Transport layer security: the handshake, the record layer, and what they cost."];
+    preview(&mut stage, Preview::Text(lines.map(str::to_owned).into()));
+    picture("preview_120x40", stage);
+    let mut stage = Stage::new().sized(200, 50);
+    stage.keys("j");
+    let head: Vec<u8> = b"P6\n1920 1440\n255\n".iter().copied().chain(0..=255).collect();
+    preview(&mut stage, Preview::Image { width: 1920, height: 1440, head });
+    picture("preview_200x50", stage);
+    let mut stage = Stage::new();
+    stage.keys("z k");
+    preview(
+        &mut stage,
+        Preview::Folder { names: vec!["a.svg".into(), "b.svg".into()], count: 2, is_more: false },
+    );
+    assert!(stage.shows("a.svg") && stage.shows("2 entries"));
+    stage.keys("v");
+    assert!(!stage.shows("a.svg"));
+    stage.now += Duration::from_secs(1);
+    assert_eq!(stage.keys("v"), []);
+    assert!(stage.shows("a.svg"), "it was kept");
+    picture("preview_zoomed_80x24", stage);
+}
+
+#[test]
 fn the_question_before_quitting() {
     let mut stage = busy();
     stage.keys("q");

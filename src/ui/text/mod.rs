@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::fit;
 use super::keymap::Context;
 use super::listing::Odd;
+use super::preview::Preview;
 use super::screen::upload::browser::Sort;
 use crate::estimate::{Bill, Price};
 use crate::event::{AuthMessage, Dialect, EmptyFile, KeyForm, KeyLength, NameAs, Terminator, Variant};
@@ -105,6 +106,29 @@ pub(super) const NOT_PROVEN: &str = "not yet proven";
 pub(super) const NEVER_PROVEN: &str = "✗ Plain proves nothing";
 
 // Browser and card
+
+pub(super) const PREVIEW: &str = "Preview";
+pub(super) const EMPTY_FILE: &str = "Empty.";
+pub(super) const NOT_A_FILE: &str = "not a file any more";
+
+pub(super) fn no_preview(error: &io::Error) -> String {
+    format!("No preview: {}", fit::escaped(&error.to_string()))
+}
+
+/// Kind of what is previewed.
+pub(super) fn preview(preview: &Preview) -> String {
+    match preview {
+        Preview::Text(_) => "text".to_owned(),
+        Preview::Bytes(_) => "bytes".to_owned(),
+        Preview::Image { width, height, .. } => format!("{width}×{height} pixels"),
+        Preview::Folder { count: 1, is_more: false, .. } => "1 entry".to_owned(),
+        Preview::Folder { count, is_more, .. } => {
+            let more = if *is_more { "more than " } else { "" };
+            format!("{more}{} entries", units::grouped(*count as u64))
+        }
+        Preview::Empty | Preview::Failed(_) => String::new(),
+    }
+}
 
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {

@@ -81,7 +81,7 @@ impl Sessions {
     pub(super) fn received(&mut self, id: SessionId, size: u64, replaced: Option<u64>) {
         self.with(id, |session| {
             session.files += u64::from(replaced.is_none());
-            session.bytes = (session.bytes + size).saturating_sub(replaced.unwrap_or(0));
+            session.bytes = session.bytes.saturating_add(size).saturating_sub(replaced.unwrap_or(0));
         });
     }
 

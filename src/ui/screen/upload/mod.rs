@@ -2,6 +2,7 @@
 
 pub(in crate::ui) mod browser;
 mod card;
+mod glance;
 mod queue;
 mod speed;
 
@@ -14,6 +15,7 @@ use ratatui::widgets::Widget as _;
 
 use self::browser::{Browser, Under};
 use self::card::Card;
+use self::glance::Glance;
 use self::queue::Queue;
 use self::speed::Speed;
 use super::{ActionContext, Screen, Start, View};
@@ -43,12 +45,20 @@ const CARD: PaneId = PaneId(1);
 const QUEUE: PaneId = PaneId(2);
 const SPEED: PaneId = PaneId(3);
 const RECEIVED: PaneId = PaneId(4);
+const PREVIEW: PaneId = PaneId(5);
+
+/// Columns of the browser from which on a preview has room beside it.
+const PREVIEWED: u16 = 80;
 
 /// The upload screen.
 #[derive(Debug)]
 pub(in crate::ui) struct Upload {
     ring: Ring,
     pub(in crate::ui) browser: Browser,
+    /// Preview of what is under the browser's cursor.
+    pub(in crate::ui) glance: Glance,
+    /// Time of the latest picture.
+    now: Duration,
     queue: Queue,
     speed: Speed,
     /// Price of the chosen files.
@@ -64,6 +74,8 @@ impl Upload {
         Self {
             ring: Ring::new(&[BROWSER, QUEUE, RECEIVED]),
             browser: Browser::new(listing::tidy(start.folder), start.home.clone()),
+            glance: Glance::default(),
+            now: Duration::ZERO,
             queue: Queue::default(),
             speed: Speed::default(),
             bill: Bill::default(),
@@ -164,6 +176,7 @@ impl Upload {
                 }
             }
             Action::Mark => self.browser.mark(),
+            Action::Preview => self.glance.toggle(),
             Action::MarkAll => self.browser.mark_all(),
             Action::MarkNone => self.browser.mark_none(),
             Action::Invert => self.browser.invert(),
@@ -201,6 +214,18 @@ impl Upload {
         };
         cx.send(command);
         true
+    }
+
+    /// Gives an area to the browser, and a part of it to the preview if there is room.
+    fn browse(&self, area: Rect, panes: &mut Vec<(PaneId, Rect)>) {
+        if !self.glance.is_wanted() || area.width < PREVIEWED {
+            panes.push((BROWSER, area));
+            return;
+        }
+        let width = (area.width * 2 / 5).min(PREVIEWED);
+        let [browser, preview] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(area);
+        panes.extend([(BROWSER, browser), (PREVIEW, preview)]);
     }
 
     // Events
@@ -307,7 +332,8 @@ impl Screen for Upload {
             let width = if body.width >= 110 { 34 } else { 27 };
             let [browser, card] =
                 Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(top);
-            panes.extend([(BROWSER, browser), (CARD, card)]);
+            self.browse(browser, &mut panes);
+            panes.push((CARD, card));
         } else {
             panes.extend([(BROWSER, top), (CARD, card_line)]);
         }
@@ -316,6 +342,15 @@ impl Screen for Upload {
             panes.push((SPEED, chart));
         }
         panes.push((RECEIVED, received));
+        Plan(panes)
+    }
+
+    fn zoomed(&self, body: Rect) -> Plan {
+        let mut panes = Vec::new();
+        match self.ring.pane() {
+            BROWSER => self.browse(body, &mut panes),
+            pane => panes.push((pane, body)),
+        }
         Plan(panes)
     }
 
@@ -330,6 +365,7 @@ impl Screen for Upload {
         let is_line = area.height == 1;
         match pane {
             BROWSER => view.pane(&self.browser).render(area, buf),
+            PREVIEW => view.pane(&self.glance).render(area, buf),
             CARD if is_line => view.pane(&card).render_line(area, buf),
             CARD => view.pane(&card).render(area, buf),
             QUEUE => view.pane(&self.queue).render(area, buf),
@@ -426,15 +462,22 @@ impl Screen for Upload {
     }
 
     fn due(&mut self, _: bool, now: Duration) -> Vec<Effect> {
-        self.browser.reread(now).map(Effect::List).into_iter().collect()
+        let folder = self.browser.reread(now).map(Effect::List);
+        folder.into_iter().chain(self.glance.due(now).map(Effect::Preview)).collect()
     }
 
     fn next_change(&self) -> Option<Duration> {
-        self.browser.next_reading()
+        [self.browser.next_reading(), self.glance.next()].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.now = now;
     }
 
     fn settle(&mut self, plan: &Plan, shared: &mut Shared) {
         self.browser.settle(self.height(BROWSER, plan));
+        let under = plan.area(PREVIEW).and_then(|_| self.browser.under().path());
+        self.glance.look(under, self.now);
         shared.received.list.settle(self.height(RECEIVED, plan));
         self.bill = self.price(shared);
     }

@@ -49,6 +49,16 @@ pub(in crate::ui) enum Under {
     File(PathBuf, u64),
 }
 
+impl Under {
+    /// Returns the path of the entry.
+    pub(in crate::ui) fn path(self) -> Option<PathBuf> {
+        match self {
+            Self::Nothing => None,
+            Self::Folder(path) | Self::File(path, _) => Some(path),
+        }
+    }
+}
+
 /// Request that was not answered completely.
 #[derive(Debug)]
 struct Awaited {

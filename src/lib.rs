@@ -74,7 +74,7 @@ pub use self::transfer::{EmbeddedOptions, Options, Transfer};
 pub use self::net::budget::PaddingBudget;
 pub use self::net::server::{Lifetime, Server};
 pub use self::net::service::{Policy, Reply, Service};
-pub use self::store::{Folder, Incoming, Nowhere, Pending, Published, Store, StoreError, Ticket};
+pub use self::store::{Folder, Incoming, Meta, Nowhere, Pending, Published, Store, StoreError, Ticket};
 
 // Keys, certificates, and who is trusted.
 pub use self::crypto::authority::Authority;

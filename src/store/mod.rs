@@ -99,6 +99,15 @@ pub trait Announce: fmt::Debug + Send + Sync {
     fn announce(&self, coming: &[Coming]);
 }
 
+/// What a client says about a file beyond its name and content. It decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Time of the last modification, in seconds since 1970, UTC, and nanoseconds.
+    pub modified: Option<(i64, u32)>,
+    /// Whether the owner may execute the file.
+    pub executable: bool,
+}
+
 /// A file on its way into a [`Store`]. If it is dropped, nothing remains of it.
 pub trait Pending: Send {
     /// Appends bytes. After an error the file can only be [aborted](Self::abort).
@@ -114,6 +123,9 @@ pub trait Pending: Send {
     fn write_from(&mut self, _pipe: BorrowedFd<'_>, _len: usize) -> Result<(), StoreError> {
         Err(StoreError::NoSplice)
     }
+
+    /// Sets what the client says about the file. A store may ignore it.
+    fn describe(&mut self, _meta: Meta) {}
 
     /// Publishes the file. **Must** be called only when it is complete: its length, and in CP2 its HMAC, are right.
     ///

@@ -513,6 +513,10 @@ impl Pending for Waiting {
         self.inner.write_from(pipe, len)
     }
 
+    fn describe(&mut self, meta: upseal::Meta) {
+        self.inner.describe(meta);
+    }
+
     fn commit(self: Box<Self>, digest: Option<Digest>) -> Ticket {
         self.inner.commit(digest)
     }

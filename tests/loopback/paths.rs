@@ -5,7 +5,8 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 use upseal::Policy;
 use upseal::event::{
@@ -58,6 +59,10 @@ fn paths_are_kept_with_receipts_and_a_second_time_nothing_is_stored_again() {
     for variant in [Variant::Ap, Variant::Cp1, Variant::Cp2] {
         let (mut host, mut client) = (Host::start(), Client::start());
         fill(&client, &TREE);
+        let past = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let file = fs::File::options().write(true).open(client.path("tree/a.txt")).unwrap();
+        file.set_permissions(fs::Permissions::from_mode(0o4755)).unwrap();
+        file.set_modified(past).unwrap();
         for round in 1..=2 {
             let order = order(&client, round, "tree", &host.target(), variant);
             let (states, notes) = send(&mut client, order, 3);
@@ -73,6 +78,12 @@ fn paths_are_kept_with_receipts_and_a_second_time_nothing_is_stored_again() {
         }
         host.stop();
         assert_eq!(host.stored(), Files::of(TREE), "{variant}");
+        let metadata = |path: &Path| fs::metadata(path.join("tree/a.txt")).unwrap();
+        let (here, there) = (metadata(&client.path("")), metadata(host.folder()));
+        assert_eq!(here.modified().unwrap(), there.modified().unwrap(), "{variant}");
+        assert_eq!(there.permissions().mode() & 0o100, 0o100, "{variant}: the executable bit is kept");
+        let plain = fs::metadata(host.folder().join("tree/sub/a.txt")).unwrap();
+        assert_eq!(plain.permissions().mode() & 0o111, 0, "{variant}");
     }
 }
 

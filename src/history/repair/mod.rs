@@ -149,7 +149,8 @@ pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, 
                         Origin::Crash
                     };
                     recovered.push(Recovered {
-                        at_ms: file.modified_ms,
+                        // The client may have stated the modification time, but not before files were recorded.
+                        at_ms: file.modified_ms.max(begun_ms),
                         store: store.clone(),
                         name: name.clone(),
                         origin,

@@ -24,6 +24,8 @@ pub struct Limits {
     portability: Portability,
     /// Whether files are stored under their paths.
     paths: bool,
+    /// Whether the times and the executable bits of files are kept.
+    meta: bool,
 }
 
 /// Value of `names=` where names that Windows cannot store are refused.
@@ -49,6 +51,7 @@ impl Limits {
             ),
             portability: policy.portability,
             paths: policy.paths,
+            meta: policy.paths,
         }
     }
 
@@ -63,6 +66,7 @@ impl Limits {
                 Some(("padding", names)) => limits.paddings = read(names, &PADDINGS),
                 Some(("names", PORTABLE)) => limits.portability = Portability::Windows,
                 Some(("paths", "1")) => limits.paths = true,
+                Some(("meta", "1")) => limits.meta = true,
                 _ => {}
             }
         }
@@ -85,7 +89,7 @@ impl Limits {
     #[must_use]
     pub fn refuse_name(&self, name: &str) -> Option<Refusal> {
         let name = match description::parse(name.as_bytes()) {
-            Ok(Some(path)) => FileName::from_path(path).ok(),
+            Ok(Some(file)) => FileName::from_path(file.name).ok(),
             _ => Some(FileName::from_wire(name.as_bytes()).ok()?),
         };
         let Some(name) = name else { return Some(Refusal::Name) };
@@ -96,6 +100,12 @@ impl Limits {
     #[must_use]
     pub const fn keeps_paths(&self) -> bool {
         self.paths
+    }
+
+    /// Returns whether the server keeps the times and the executable bits of files.
+    #[must_use]
+    pub const fn keeps_meta(&self) -> bool {
+        self.meta
     }
 
     /// Returns the size of the largest accepted file in bytes, if the server announced it.
@@ -131,6 +141,9 @@ impl fmt::Display for Limits {
         if self.paths {
             f.write_str(" paths=1")?;
         }
+        if self.meta {
+            f.write_str(" meta=1")?;
+        }
         Ok(())
     }
 }
@@ -165,7 +178,7 @@ mod tests {
         let line = server_line(true, 900, &limits);
         assert_eq!(
             line,
-            "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep paths=1\n"
+            "upseal/1 server receipts=1 idle=900 maxfile=1000 accept=ap,cp2 padding=oaep paths=1 meta=1\n"
         );
         assert_eq!(Limits::parse(line.as_bytes()), limits);
         assert_eq!(receipt_offer(line.as_bytes()), ReceiptOffer::Given);

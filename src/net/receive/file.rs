@@ -149,11 +149,12 @@ impl Session<'_> {
             prefix => name.with_prefix(prefix)?,
         };
         want.check(self.service.policy.portability)?;
-        let pending: Box<dyn Pending> = if is_race {
+        let mut pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
             self.service.store.begin(&Incoming { name: want.clone(), size: Some(size.room) })?
         };
+        pending.describe(self.name.as_ref().map(|announced| announced.meta).unwrap_or_default());
         let ciphertext = match &self.service.ciphertext {
             Some(store) if !is_race && matches!(variant, Variant::Cp1 | Variant::Cp2) => {
                 Some(store.begin(&Incoming { name: name.with_prefix(CIPHERTEXT)?, size: None })?)

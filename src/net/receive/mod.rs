@@ -32,8 +32,8 @@ use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::SessionId;
 use crate::meter::{Meter, Stage};
-use crate::net::description::{self, Malformed};
-use crate::store::{FileName, NameError};
+use crate::net::description::{self, Description, Malformed};
+use crate::store::{FileName, Meta, NameError};
 
 mod arriving;
 mod blocks;
@@ -128,6 +128,8 @@ struct Client {
 /// The name that MODE 0 announced.
 struct Announced {
     name: FileName,
+    /// What else the client says about the file.
+    meta: Meta,
     /// Whether a body has begun under it; a second body would have the same name.
     is_used: bool,
 }
@@ -258,20 +260,21 @@ impl<'a> Session<'a> {
     fn announce(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         self.name = None;
         let refused = FailedFile::refused(self.ordinal + 1, None);
-        let name = self.described(bytes).map_err(|why| Failed::of(refused, why))?;
-        self.name = Some(Announced { name, is_used: false });
+        let (name, meta) = self.described(bytes).map_err(|why| Failed::of(refused, why))?;
+        self.name = Some(Announced { name, meta, is_used: false });
         Ok(())
     }
 
     /// Returns the name of a file by its M2, which is a description only if the client sent our hello and was told that
     /// it can be one.
-    fn described(&self, m2: &[u8]) -> Result<FileName, NameError> {
+    fn described(&self, m2: &[u8]) -> Result<(FileName, Meta), NameError> {
+        let name_alone = || FileName::from_wire(m2).map(|name| (name, Meta::default()));
         if self.client.hello.is_none() || !self.service.policy.paths {
-            return FileName::from_wire(m2);
+            return name_alone();
         }
         match description::parse(m2) {
-            Ok(None) => FileName::from_wire(m2),
-            Ok(Some(path)) => FileName::from_path(path),
+            Ok(None) => name_alone(),
+            Ok(Some(Description { name, meta })) => FileName::from_path(name).map(|name| (name, meta)),
             Err(Malformed) => Err(NameError::Malformed),
         }
     }

@@ -21,7 +21,7 @@ use crate::crypto::server_key::ServerKey;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
-use crate::store::Store;
+use crate::store::{Meta, Store};
 use crate::trust::Anchor;
 
 mod body;
@@ -231,8 +231,9 @@ impl Upload {
 
     /// Returns the name to send for the file at this path, which the server [keeps](Self::keeps_paths).
     #[must_use]
-    pub fn described(&self, path: &str) -> String {
-        if self.keeps_paths() { description::describe(path) } else { path.to_owned() }
+    pub(crate) fn described(&self, path: &str, meta: Meta) -> String {
+        let meta = if self.link.limits.keeps_meta() { meta } else { Meta::default() };
+        if self.keeps_paths() { description::describe(path, meta) } else { path.to_owned() }
     }
 
     /// Returns the error with which the server would refuse a file of this name and size, if it has said so. Then

@@ -15,6 +15,7 @@ use crate::event::Fault;
 use crate::messages::escape;
 use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
+use crate::store::Meta;
 
 /// Copies a stream to its end, so that it can be sent, and sent again, like a file. The copy has no name; it is in
 /// memory, or beyond 16 MiB in the folder for temporary files, and is gone with this process.
@@ -33,6 +34,8 @@ pub(super) struct Source {
     pub file: File,
     /// Size in bytes when it was opened.
     pub size: u64,
+    /// Its modification time and executable bit.
+    pub meta: Meta,
     /// Size and times that the file must still have when it has been read; `None`: `file` is a private copy.
     stamp: Option<Stamp>,
 }
@@ -90,11 +93,13 @@ impl Source {
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
         let name = name.to_owned();
+        let modified = (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or(0));
+        let meta = Meta { modified: Some(modified), executable: metadata.mode() & 0o100 != 0 };
         if !tells_its_size(&metadata) {
             let copied = copy::of(file).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
-            return Ok(Self { name, file: copied.file, size: copied.size, stamp: None });
+            return Ok(Self { name, file: copied.file, size: copied.size, meta, stamp: None });
         }
-        Ok(Self { name, file, size: metadata.len(), stamp: Some(Stamp::of(&metadata)) })
+        Ok(Self { name, file, size: metadata.len(), meta, stamp: Some(Stamp::of(&metadata)) })
     }
 }
 

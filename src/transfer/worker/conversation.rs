@@ -117,7 +117,7 @@ impl<'a> Conversation<'a> {
                 (source.name.clone(), false)
             }
         };
-        let sent_as = if keeps_path { self.upload.described(&name) } else { name.clone() };
+        let sent_as = if keeps_path { self.upload.described(&name, source.meta) } else { name.clone() };
         let refused = self.upload.refuse_file(&sent_as, source.size);
         let attempt = Attempt { job, name, keeps_path, size: source.size, meter: Arc::new(Meter::default()) };
         if let Some(refused) = refused {

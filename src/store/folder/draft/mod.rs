@@ -12,6 +12,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 pub(super) use self::naming::Settled;
 use super::names::{Content, Member};
@@ -22,7 +23,7 @@ use super::{Root, create_unfinished, open_regular};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, Spot, StoreError};
-use crate::store::{Coming, FileName, Published};
+use crate::store::{Coming, FileName, Meta, Published};
 
 /// A [`Pending`](crate::store::Pending) file in a [`Folder`](super::Folder).
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Draft {
     /// Temporary name, or none.
     until_then: UntilThen,
     file: File,
+    /// What the client says about the file.
+    meta: Meta,
     /// Bytes written.
     len: u64,
     state: State,
@@ -98,6 +101,7 @@ impl Draft {
             want,
             until_then,
             file,
+            meta: Meta::default(),
             len: 0,
             state: State::Growing,
             replaces: None,
@@ -156,14 +160,34 @@ impl Draft {
             return Err(StoreError::Torn { spot: self.spot() });
         }
         if matches!(self.until_then, UntilThen::Unnamed(_)) {
-            return Ok(()); // it was created with them
+            self.apply_meta(); // it was created with the usual permissions
+            return Ok(());
         }
         let is_usual =
             || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
         match self.file.set_permissions(Permissions::from_mode(self.root.mode)) {
             // Where the mount decides on permissions, they cannot be changed and are the usual ones.
-            Err(_) if is_usual() => Ok(()),
-            result => result.map_err(self.failed(Doing::Sync)),
+            Err(_) if is_usual() => {}
+            result => result.map_err(self.failed(Doing::Sync))?,
+        }
+        self.apply_meta();
+        Ok(())
+    }
+
+    /// Gives the file the modification time and the executable bit that the client states. Users who may read the file
+    /// may then execute it; nothing else of the permissions changes. A time outside of 1970 to now is moved to that range.
+    ///
+    /// Errors are ignored: some file systems have neither.
+    fn apply_meta(&self) {
+        let Meta { modified, executable } = self.meta;
+        if executable {
+            let mode = self.root.mode | ((self.root.mode & 0o444) >> 2);
+            let _ = self.file.set_permissions(Permissions::from_mode(mode));
+        }
+        if let Some((seconds, nanoseconds)) = modified {
+            let time = Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds.min(999_999_999));
+            let time = SystemTime::UNIX_EPOCH.checked_add(time).unwrap_or_else(SystemTime::now);
+            let _ = self.file.set_modified(time.min(SystemTime::now()));
         }
     }
 

@@ -10,7 +10,7 @@ use super::{Draft, State};
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
 use crate::store::folder::group::Group;
-use crate::store::{Pending, Ticket};
+use crate::store::{Meta, Pending, Ticket};
 
 impl Pending for Draft {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -33,6 +33,10 @@ impl Pending for Draft {
             self.state = State::Torn;
             self.failed(Doing::Write)(cause)
         })
+    }
+
+    fn describe(&mut self, meta: Meta) {
+        self.meta = meta;
     }
 
     fn commit(mut self: Box<Self>, digest: Option<Digest>) -> Ticket {

@@ -3,8 +3,8 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::store::Ticket;
 use crate::store::folder::durable::steps::Step;
+use crate::store::{Meta, Ticket};
 
 fn path(text: &str) -> FileName {
     FileName::from_path(text.as_bytes()).unwrap()
@@ -196,5 +196,29 @@ fn a_store_that_refuses_copies_takes_the_same_file_again_and_no_other_of_its_nam
         fs::write(folder.path().join("b"), "mine").unwrap();
         assert_eq!(try_put(&folder, "b", b"mine").unwrap().kept, Kept::Same);
         assert!(refused(try_put(&folder, "b", b"your")));
+    }
+}
+
+#[test]
+fn what_a_client_states_changes_the_time_and_the_executable_bit_and_nothing_else() {
+    use std::time::{Duration, SystemTime};
+    for (_temp, folder) in inboxes() {
+        let store = |name: &str, modified, executable| {
+            let mut pending = begin(&folder, name);
+            pending.describe(Meta { modified: Some(modified), executable });
+            let _ = pending.commit(None).wait().unwrap();
+            let metadata = fs::metadata(folder.path().join(name)).unwrap();
+            (metadata.modified().unwrap(), metadata.permissions().mode() & 0o7777)
+        };
+        let usual = folder.root().mode;
+        let at = |seconds, nanoseconds| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        assert_eq!(store("a", (1_000_000_000, 5_000_000), false), (at(1_000_000_000, 5_000_000), usual));
+        assert_eq!(store("b", (0, 0), true), (at(0, 0), usual | ((usual & 0o444) >> 2)));
+        assert_eq!(store("before 1970", (-5, 7), false).0, at(0, 7));
+        let now = SystemTime::now();
+        for (name, far) in [("future", 99_999_999_999), ("farther", i64::MAX)] {
+            let (time, _) = store(name, (far, u32::MAX), false);
+            assert!(time >= now && time <= SystemTime::now(), "{name}");
+        }
     }
 }

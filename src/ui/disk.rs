@@ -111,7 +111,7 @@ fn rewatch(watch: &Mutex<Option<Watch>>, folder: &Path, send: &Sender<Found>) ->
     let is_armed = Arc::new(AtomicBool::new(true));
     let (armed, changed, send) = (Arc::clone(&is_armed), folder.to_owned(), send.clone());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading a folder or a file is no change; an error may stand for changes that were missed.
+        // Reading changes nothing; an error may stand for changes that were missed.
         let is_change = event.map_or(true, |event| !event.kind.is_access());
         if is_change && armed.swap(false, Ordering::Relaxed) {
             // The send fails only when the program ends.

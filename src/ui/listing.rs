@@ -90,7 +90,7 @@ pub(in crate::ui) struct Entry {
     /// Name, escaped.
     pub(in crate::ui) shown: String,
     pub(in crate::ui) kind: Kind,
-    /// Target of a symbolic link, escaped; `None` if the entry is no link.
+    /// Target of a symbolic link, escaped; `None` if the entry is not a link.
     pub(in crate::ui) link: Option<String>,
     /// Whether this user may read the file, or list the folder.
     pub(in crate::ui) is_readable: bool,

@@ -24,7 +24,7 @@ const MOST: usize = 10_000;
 pub(super) enum Preview {
     /// First lines, escaped.
     Text(Vec<String>),
-    /// First bytes of a file that is no text.
+    /// First bytes of a file that is not a text.
     Bytes(Vec<u8>),
     /// Dimensions of an image in pixels, and its first bytes.
     Image {
@@ -91,7 +91,7 @@ fn image(head: &[u8], mut file: File) -> Option<(usize, usize)> {
     size.ok().flatten().map(|size| (size.width, size.height))
 }
 
-/// Returns the lines of a text; `None` if the bytes are no text.
+/// Returns the lines of a text; `None` if the bytes are not a text.
 fn lines(head: &[u8]) -> Option<Vec<String>> {
     let text = match str::from_utf8(head) {
         Ok(text) => text,

@@ -11,7 +11,7 @@ pub(crate) const FORMS: [(&str, &str); 4] = [
     ("[2001:db8::7]:99", "[2001:db8::7]:99"),
 ];
 
-/// Texts that are no address.
+/// Texts that are not an address.
 pub(crate) const REFUSED: [&str; 30] = [
     "",
     " ",

@@ -132,7 +132,7 @@ impl GoTo {
 
     /// Puts a completion into the path: the one under the cursor, or else the best.
     pub(in crate::ui) fn take_completion(&mut self) {
-        // A name that is no Unicode cannot be typed.
+        // A name that is not Unicode cannot be typed.
         let Some(name) = self.found.get(self.at.unwrap_or(0)).and_then(|name| name.to_str()) else { return };
         let (before, _) = self.parts();
         self.type_path(&format!("{before}{name}/"));

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod any;
+mod browser;
 mod history;
 mod keys;
 mod lab;

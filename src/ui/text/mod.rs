@@ -177,7 +177,7 @@ pub(super) const fn sort(sort: Sort) -> &'static str {
     }
 }
 
-/// Stands in the place of a size.
+/// Replaces the size of an entry that has none.
 pub(super) const fn odd(odd: Odd) -> &'static str {
     match odd {
         Odd::Pipe => "pipe",

@@ -4,13 +4,14 @@ pub(in crate::ui) mod browser;
 mod card;
 mod glance;
 mod queue;
+mod room;
 mod speed;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::widgets::Widget as _;
 
 use self::browser::{Browser, Under};
@@ -46,9 +47,6 @@ const QUEUE: PaneId = PaneId(2);
 const SPEED: PaneId = PaneId(3);
 const RECEIVED: PaneId = PaneId(4);
 const PREVIEW: PaneId = PaneId(5);
-
-/// Columns of the browser from which on a preview has room beside it.
-const PREVIEWED: u16 = 80;
 
 /// The upload screen.
 #[derive(Debug)]
@@ -216,18 +214,6 @@ impl Upload {
         true
     }
 
-    /// Gives an area to the browser, and a part of it to the preview if there is room.
-    fn browse(&self, area: Rect, panes: &mut Vec<(PaneId, Rect)>) {
-        if !self.glance.is_wanted() || area.width < PREVIEWED {
-            panes.push((BROWSER, area));
-            return;
-        }
-        let width = (area.width * 2 / 5).min(PREVIEWED);
-        let [browser, preview] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(area);
-        panes.extend([(BROWSER, browser), (PREVIEW, preview)]);
-    }
-
     // Events
 
     fn changed(&mut self, id: JobId, state: &State, shared: &mut Shared, overlays: &Overlays, now: Duration) {
@@ -307,48 +293,14 @@ impl Screen for Upload {
         &mut self.ring
     }
 
-    /// In a small terminal the screen loses, in this order: the rate chart, all but one line of the received files, all but one line
-    /// of the protocol, all queue rows but one.
     fn plan(&self, body: Rect, _: &Shared) -> Plan {
-        let height = body.height;
-        // A card beside the browser needs its eight lines and their frame.
-        let beside = body.width >= 72 && height >= 17;
-        let chart = if height >= 34 && body.width >= 60 { 8 } else { 0 };
-        let spare = (height - chart).saturating_sub(22);
-        let received =
-            if height >= 22 { 5 + spare / 4 } else { 4 * u16::from(height >= 20) + u16::from(height < 20) };
-        let queue = if height >= 13 { 6 + spare / 4 } else { 4 };
-        let line = u16::from(!beside);
-        let [top, card_line, queue, chart, received] = Layout::vertical([
-            Constraint::Fill(1),
-            Constraint::Length(line),
-            Constraint::Length(queue),
-            Constraint::Length(chart),
-            Constraint::Length(received),
-        ])
-        .areas(body);
-        let mut panes = Vec::with_capacity(5);
-        if beside {
-            let width = if body.width >= 110 { 34 } else { 27 };
-            let [browser, card] =
-                Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(top);
-            self.browse(browser, &mut panes);
-            panes.push((CARD, card));
-        } else {
-            panes.extend([(BROWSER, top), (CARD, card_line)]);
-        }
-        panes.push((QUEUE, queue));
-        if chart.height > 0 {
-            panes.push((SPEED, chart));
-        }
-        panes.push((RECEIVED, received));
-        Plan(panes)
+        room::plan(body, self.glance.is_wanted())
     }
 
     fn zoomed(&self, body: Rect) -> Plan {
         let mut panes = Vec::new();
         match self.ring.pane() {
-            BROWSER => self.browse(body, &mut panes),
+            BROWSER => room::browse(body, self.glance.is_wanted(), &mut panes),
             pane => panes.push((pane, body)),
         }
         Plan(panes)

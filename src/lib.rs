@@ -66,7 +66,8 @@ pub use self::command::run;
 pub use self::meter::Meter;
 pub use self::net::Observer;
 pub use self::net::connection::Connection;
-pub use self::net::stream::{Interrupter, Stream, Tcp};
+pub use self::net::interrupter::Interrupter;
+pub use self::net::stream::{Stream, Tcp};
 pub use self::net::upload::{Confirmation, Content, SentFile, Stamp, Start, Upload, UploadError};
 pub use self::transfer::{EmbeddedOptions, Options, Transfer};
 

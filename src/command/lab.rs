@@ -7,7 +7,7 @@ use crate::cli::Lab;
 use crate::event::Fault;
 use crate::lab::outcome::{Attack, Cell};
 use crate::lab::table::{self, Signs};
-use crate::net::stream::Interrupter;
+use crate::net::interrupter::Interrupter;
 use crate::{lab, output};
 
 /// Runs all attacks, prints the results, and compares them with the documented ones.

@@ -31,7 +31,7 @@ use self::stage::Cast;
 use crate::crypto::identity::IdentityError;
 use crate::event::{Fault, Variant};
 use crate::history::HistoryError;
-use crate::net::stream::Interrupter;
+use crate::net::interrupter::Interrupter;
 use crate::net::upload::UploadError;
 use crate::store::StoreError;
 use crate::trust::TrustError;

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
-use crate::net::wire::{Decoder, Message, Mode, word};
+use crate::net::wire::{Decoder, Message};
+use crate::net::word::{Mode, word};
 
 /// The longest time to wait for a connection, and the longest duration of one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

@@ -16,7 +16,8 @@ use crate::crypto::server_key::ServerKey;
 use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
 use crate::net::connection::Connection;
-use crate::net::stream::{Interrupter, Stream, Tcp};
+use crate::net::interrupter::Interrupter;
+use crate::net::stream::{Stream, Tcp};
 use crate::net::upload::{Content, Start};
 use crate::net::wire::Message;
 

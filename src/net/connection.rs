@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::stream::{Interrupter, Stream};
+use super::interrupter::Interrupter;
+use super::stream::Stream;
 
 /// Bytes that are read ahead at most.
 const BUFFER: usize = 256 << 10;

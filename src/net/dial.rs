@@ -16,7 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::stream::Interrupter;
+use super::interrupter::Interrupter;
 
 /// Time between the beginnings of two attempts (RFC 8305, 5: "Connection Attempt Delay").
 pub(super) const STAGGER: Duration = Duration::from_millis(250);

@@ -25,8 +25,8 @@
 //!   end of writing ────────────────────────────────────────►
 //! ```
 //!
-//! `wire`, `framing`, `ending` and `handshake` do no IO: they take and return bytes and values. `upload` and `receive`
-//! block; each connection has its own thread, and a [`stream::Interrupter`] stops it from another. Limits: a length from
+//! `word`, `wire`, `framing`, `ending` and `handshake` do no IO: they take and return bytes and values. `upload` and `receive`
+//! block; each connection has its own thread, and a [`interrupter::Interrupter`] stops it from another. Limits: a length from
 //! the peer is compared with its limit before anything is allocated ([`wire::Part`], [`service::Policy`]); no file is held
 //! in memory.
 
@@ -37,6 +37,7 @@ mod dial;
 pub(crate) mod ending;
 pub(crate) mod framing;
 pub(crate) mod handshake;
+pub(crate) mod interrupter;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod refusal;
@@ -45,6 +46,7 @@ pub(crate) mod service;
 pub(crate) mod stream;
 pub(crate) mod upload;
 pub(crate) mod wire;
+pub(crate) mod word;
 
 use std::sync::Arc;
 

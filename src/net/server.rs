@@ -15,11 +15,12 @@ use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
+use super::interrupter::Interrupter;
 use super::receive::{Caller, IDLE_PATIENCE, Session};
 use super::record;
 use super::refusal::{Notice, Refusal};
 use super::service::Service;
-use super::stream::{Interrupter, Stream, Tcp};
+use super::stream::{Stream, Tcp};
 use crate::clock;
 use crate::event::{Event, SessionId, Side, Wire};
 

@@ -1,11 +1,9 @@
 //! Byte streams with a deadline that another thread can interrupt, and TCP as one of them.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
 use super::dial;
+use super::interrupter::Interrupter;
 use crate::event::ServerAddress;
 
 /// Bytes of a small kernel buffer, which Linux doubles: about 2.5 MB/s at a round trip of 50 ms, more than CP1 needs
@@ -106,40 +105,6 @@ pub trait Stream: Read + Write + Send {
     /// The stream was reset, or the bytes were not acknowledged in time.
     fn finish(&mut self, _patience: Duration) -> io::Result<()> {
         self.finish_writing()
-    }
-}
-
-/// Handle that stops a stream, or the wait for one, from another thread. Clones act on the same stream.
-#[derive(Clone, Default)]
-pub struct Interrupter {
-    raised: Arc<AtomicBool>,
-    act: Option<Arc<dyn Fn() + Send + Sync>>,
-}
-
-impl Interrupter {
-    /// Creates a handle that also calls `act` when it is raised.
-    pub fn new(act: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { raised: Arc::default(), act: Some(Arc::new(act)) }
-    }
-
-    /// Stops the stream: blocked calls return at once.
-    pub fn interrupt(&self) {
-        self.raised.store(true, Ordering::SeqCst);
-        if let Some(act) = &self.act {
-            act();
-        }
-    }
-
-    /// Returns whether the stream was stopped.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
-        self.raised.load(Ordering::SeqCst)
-    }
-}
-
-impl fmt::Debug for Interrupter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interrupter").field("raised", &self.is_raised()).finish_non_exhaustive()
     }
 }
 

@@ -1,71 +1,13 @@
-//! Integers, modes and limits of the wire: bytes in, values out, no IO.
+//! Messages of the wire and their limits: bytes in, values out, no IO.
 //!
-//! Every integer is 8 bytes, big-endian, unsigned. A message is a MODE, and for all but MODE 2 a length M1 and M1 bytes
+//! A message is a MODE, and for all but MODE 2 a length M1 and M1 bytes
 //! M2 (docs/protocol.md, section Modes). MODE 1's M2 is the file and is not collected here: the decoder stops after M1,
 //! and [`super::framing`] or the variant's opener continues.
 
 use thiserror::Error;
 
 use super::ending::{Behind, Next, after_pairs};
-
-/// Bytes of an integer on the wire.
-pub(crate) const WORD: usize = 8;
-
-/// Terminator of framing D by default; no length has this value.
-pub(crate) const TERMINATOR: u64 = u64::MAX;
-
-/// Returns the bytes of an integer on the wire.
-#[must_use]
-pub(crate) const fn word(n: u64) -> [u8; WORD] {
-    n.to_be_bytes()
-}
-
-/// Returns the integer that `bytes` begin with; `None` if they are too few.
-#[must_use]
-pub(crate) fn read_word(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().copied().map(u64::from_be_bytes)
-}
-
-/// Kind of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub(crate) enum Mode {
-    /// M2 is the file's name.
-    Filename = 0,
-    /// M2 is the file's body.
-    Data = 1,
-    /// The client has finished.
-    Close = 2,
-    /// M2 is a message for the server to sign.
-    Authenticate = 3,
-    /// M2 is a session key under the server's RSA key.
-    SessionKey = 4,
-}
-
-impl Mode {
-    /// Returns the bytes of this MODE on the wire.
-    #[must_use]
-    pub(crate) const fn word(self) -> [u8; WORD] {
-        word(self as u64)
-    }
-
-    /// Returns the bytes of a message: this MODE, the length of `m2`, and `m2`.
-    #[must_use]
-    pub(crate) fn message(self, m2: &[u8]) -> Vec<u8> {
-        [&self.word()[..], &word(m2.len() as u64), m2].concat()
-    }
-
-    const fn of(value: u64) -> Option<Self> {
-        Some(match value {
-            0 => Self::Filename,
-            1 => Self::Data,
-            2 => Self::Close,
-            3 => Self::Authenticate,
-            4 => Self::SessionKey,
-            _ => return None,
-        })
-    }
-}
+use super::word::{Mode, WORD, read_word};
 
 /// Something that is collected in memory, and so has a limit. A length is compared with its limit before anything is
 /// allocated.
@@ -361,6 +303,7 @@ pub(crate) fn checked_length(length: u64, part: Part, offset: u64) -> Result<usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::word::{TERMINATOR, word};
 
     fn bytes(words: &[u64], tail: &[u8]) -> Vec<u8> {
         words.iter().flat_map(|w| word(*w)).chain(tail.iter().copied()).collect()

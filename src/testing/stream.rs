@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::net::stream::{Interrupter, Stream};
+use crate::net::interrupter::Interrupter;
+use crate::net::stream::Stream;
 
 /// What the peer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]

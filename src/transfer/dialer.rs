@@ -17,8 +17,9 @@ use crate::event::{
 use crate::net::Observer;
 use crate::net::connection::Connection;
 use crate::net::handshake::ReceiptOffer;
+use crate::net::interrupter::Interrupter;
 use crate::net::record;
-use crate::net::stream::{Interrupter, Stream, Tcp};
+use crate::net::stream::{Stream, Tcp};
 use crate::net::upload::{Proven, SEND_PATIENCE, Start, Upload, UploadError, Wait};
 use crate::store::Store;
 use crate::trust::Anchor;

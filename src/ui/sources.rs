@@ -24,7 +24,7 @@ use super::screen::history::{self, Answer};
 use super::{fit, text};
 use crate::event::Target;
 use crate::lab;
-use crate::net::stream::Interrupter;
+use crate::net::interrupter::Interrupter;
 use crate::signals;
 use crate::transfer::probe::{self, News as ProbeNews};
 use crate::trust::known::KnownServers;

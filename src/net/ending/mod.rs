@@ -14,7 +14,7 @@
 //! bytes decide, independent of how they are divided and when they come. One case needs the clock: 0 or 1, then 2, then
 //! nothing, from a client that does not end its side ([`Behind::Silence`]).
 
-use super::wire::{Mode, WORD, read_word};
+use super::word::{Mode, WORD, read_word};
 
 /// Letters that one known client puts behind a length of 3, as a terminator.
 pub(crate) const LETTERS: &[u8] = b"end";

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::net::wire::word;
+use crate::net::word::word;
 
 const K: u64 = 128;
 

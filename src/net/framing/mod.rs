@@ -20,7 +20,8 @@
 use thiserror::Error;
 
 use super::ending::LETTERS;
-use super::wire::{Continuation, TERMINATOR, WORD, read_word, word};
+use super::wire::Continuation;
+use super::word::{TERMINATOR, WORD, read_word, word};
 use crate::event::{Framing, Terminator};
 
 /// Error in the bytes of a CP1 body: they fit no framing.

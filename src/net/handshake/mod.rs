@@ -6,7 +6,8 @@
 use thiserror::Error;
 
 pub(crate) use self::limits::Limits;
-use super::wire::{Part, WORD, WireError, checked_length, read_word};
+use super::wire::{Part, WireError, checked_length};
+use super::word::{WORD, read_word};
 use crate::crypto::receipt::Request;
 use crate::event::{Dialect, Framing, KeyForm, Padding, Terminator, Variant};
 
@@ -347,7 +348,7 @@ impl AnswerDecoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::word;
+    use super::super::word::word;
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::history::Opening;
+use super::opening::Opening;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::digest::Digest;
 use crate::event::{Track, Variant};
@@ -69,6 +69,12 @@ pub(super) struct Arriving {
     pub(super) may_be_sealed: MayBeSealed,
     /// Times that it was published before.
     pub(super) amendments: u32,
+}
+
+/// A CP1 file and its opener.
+pub(super) struct Blocks {
+    pub(super) file: Arriving,
+    pub(super) opener: BlockOpener,
 }
 
 /// A published file, with everything that is needed to add to it.

@@ -14,17 +14,18 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use super::arriving::Arriving;
+use super::arriving::Blocks;
 use super::body::{Input, Slot, Units, on_this_thread};
 use super::current::{Current, NO_KEY, OpenEnded};
 use super::failed::{About as _, Failed};
 use super::{ReceiveError, Session};
 use crate::crypto::Open as _;
 use crate::crypto::identity::Identity;
-use crate::crypto::rsa_blocks::{BlockOpener, open_blocks};
+use crate::crypto::rsa_blocks::open_blocks;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
-use crate::net::wire::{Continuation, read_word};
+use crate::net::wire::Continuation;
+use crate::net::word::read_word;
 use crate::pipeline;
 
 /// Blocks of a step at most: some milliseconds of a core.
@@ -36,12 +37,6 @@ const CHUNK: u64 = 4 << 10;
 
 /// Number of threads: one for each core.
 static WORKERS: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
-
-/// A CP1 file and its opener.
-pub(super) struct Blocks {
-    pub(super) file: Arriving,
-    pub(super) opener: BlockOpener,
-}
 
 impl Session<'_> {
     /// Receives a CP1 body, or one more block of one and the blocks that follow it at once.

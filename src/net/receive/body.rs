@@ -17,8 +17,9 @@ use crate::digest::FileDigest;
 use crate::meter::{Meter, Stage};
 use crate::net::connection::{Connection, SPLICE};
 use crate::net::framing::FramingError;
-use crate::net::stream::Interrupter;
-use crate::net::wire::{Decoder, WORD, read_word};
+use crate::net::interrupter::Interrupter;
+use crate::net::wire::Decoder;
+use crate::net::word::{WORD, read_word};
 use crate::pipeline::{self, Filled};
 
 /// Bytes of the body in one step.

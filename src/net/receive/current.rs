@@ -13,11 +13,10 @@
 //! A file whose body is being read, or that is being amended, is not a state: it is an [`Arriving`] on the stack of
 //! the function that reads it, and errors carry it from there ([`super::failed`]).
 
-use super::arriving::{Arriving, AtRest, MayBeSealed};
-use super::blocks::Blocks;
+use super::arriving::{Arriving, AtRest, Blocks, MayBeSealed};
 use super::detect::Speaks;
 use super::failed::{About as _, Failed, FailedFile};
-use super::history::Opening;
+use super::opening::Opening;
 use super::{BODY_PATIENCE, ReceiveError, Session};
 use crate::crypto::OpenError;
 use crate::event::{Event, Kept, Variant};
@@ -66,6 +65,16 @@ impl OpenEnded {
 }
 
 impl Session<'_> {
+    /// Returns the file that an error between two messages is about.
+    pub(super) fn current_file(&self) -> Option<FailedFile> {
+        match (&self.current, &self.name) {
+            (Current::OpenEnded(OpenEnded::Blocks(blocks)), _) => Some((&blocks.file).into()),
+            (Current::OpenEnded(OpenEnded::Clear(file)), _) => Some(file.into()),
+            (_, Some(announced)) if !announced.is_used => Some(FailedFile::announced(announced.name.clone())),
+            _ => None,
+        }
+    }
+
     /// Publishes an open-ended file, because nothing more of it has come.
     pub(super) fn settle(&mut self) -> Result<(), Failed> {
         match std::mem::take(&mut self.current) {

@@ -11,7 +11,8 @@ use crate::crypto::rsa_blocks::{BlockOpener, Guess, guess};
 use crate::digest::FileDigest;
 use crate::event::{Event, Padding, Variant};
 use crate::net::budget::address_of;
-use crate::net::wire::{Continuation, WORD, word};
+use crate::net::wire::Continuation;
+use crate::net::word::{WORD, word};
 use crate::store::Published;
 
 /// Which of AP and CP1 a client without a hello has been seen to speak.

@@ -4,7 +4,8 @@ use super::{FAREWELL_PATIENCE, ReceiveError, Session};
 use crate::clock;
 use crate::event::Event;
 use crate::net::ending::{Behind, LETTERS, Next, after_pairs};
-use crate::net::wire::{Message, Mode, Part, WORD, read_word};
+use crate::net::wire::{Message, Part};
+use crate::net::word::{Mode, WORD, read_word};
 
 impl Session<'_> {
     /// Decides whether bytes are a terminator or begin a message, now that it is known what follows them. `None`: they

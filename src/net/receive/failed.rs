@@ -1,7 +1,6 @@
 //! Errors of a session with the file that they are about, and how they are reported.
 
 use super::arriving::Arriving;
-use super::current::{Current, OpenEnded};
 use super::{REFUSAL_PATIENCE, ReceiveError, Session};
 use crate::clock;
 use crate::event::{Event, Track};
@@ -110,16 +109,6 @@ impl<T, E: Into<Failed>> About<T> for Result<T, E> {
 }
 
 impl Session<'_> {
-    /// The file that an error between two messages is about.
-    pub(super) fn current_file(&self) -> Option<FailedFile> {
-        match (&self.current, &self.name) {
-            (Current::OpenEnded(OpenEnded::Blocks(blocks)), _) => Some((&blocks.file).into()),
-            (Current::OpenEnded(OpenEnded::Clear(file)), _) => Some(file.into()),
-            (_, Some(announced)) if !announced.is_used => Some(FailedFile::announced(announced.name.clone())),
-            _ => None,
-        }
-    }
-
     /// Reports a failure to the operator, and refuses the client.
     pub(super) fn fail(&mut self, failed: &Failed) {
         if self.connection.is_interrupted() && !failed.is_begun() {

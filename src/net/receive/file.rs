@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::arriving::{Arriving, MayBeSealed, Watch};
-use super::blocks::Blocks;
+use super::arriving::{Arriving, Blocks, MayBeSealed, Watch};
 use super::current::{Current, OpenEnded};
 use super::failed::{About as _, Failed, FailedFile};
-use super::history::Opening;
+use super::opening::Opening;
 use super::publishing::SMALL;
 use super::{BODY_PATIENCE, ReceiveError, Session, room};
 use crate::crypto::OpenError;

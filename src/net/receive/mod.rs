@@ -6,6 +6,7 @@
 //!   proof.rs       MODE 3 and 4          endings.rs   terminators, and the end of the connection
 //!   file.rs        MODE 1                detect.rs    which variant its body is
 //!   body.rs        Plain, AP, CP2        blocks.rs    CP1             arriving.rs   a file on its way
+//!   opening.rs     the first blocks of CP1, by which a replay is recognised
 //!   publishing.rs  commit, rows, events  history.rs   replay guard    receipts.rs   receipts
 //!   failed.rs      an error, the file that it is about, and the refusal
 //! ```
@@ -27,7 +28,8 @@ use super::connection::{Connection, Decoded, ReadError};
 use super::ending::Behind;
 use super::handshake::Offer;
 use super::service::{ReceiveError, Service};
-use super::wire::{Decoder, Message, WORD, WireError};
+use super::wire::{Decoder, Message, WireError};
+use super::word::WORD;
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::SessionId;
@@ -44,6 +46,7 @@ mod endings;
 mod failed;
 mod file;
 mod history;
+mod opening;
 mod proof;
 mod publishing;
 mod receipts;

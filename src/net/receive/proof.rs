@@ -13,7 +13,8 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::net::handshake::{Limits, Offer, check_signable, server_line};
 use crate::net::service::Reply;
-use crate::net::wire::{Continuation, word};
+use crate::net::wire::Continuation;
+use crate::net::word::word;
 
 /// The error for a piece of a session key, where a server without a key would need one. Such a server refuses MODE 4,
 /// so no piece can follow.

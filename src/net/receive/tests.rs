@@ -15,7 +15,7 @@ use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::record::Recorder;
 use crate::net::service::Policy;
-use crate::net::wire::word;
+use crate::net::word::word;
 use crate::store::{Folder, Incoming, Pending, Published, Store, StoreError, Stored, Ticket};
 use crate::testing::{Act, EventLog, ScriptedStream, Step, Transcript};
 

@@ -6,7 +6,7 @@
 
 use crate::event::Kind;
 use crate::net::ending::{Behind, Next, after_pairs};
-use crate::net::wire::{Mode, TERMINATOR, WORD};
+use crate::net::word::{Mode, TERMINATOR, WORD};
 
 /// One step of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,7 +307,7 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::wire::word;
+    use crate::net::word::word;
 
     /// Kind, header, M1, bytes of M2, whether it ended.
     type Message = (Kind, u64, Option<u64>, Vec<u8>, bool);

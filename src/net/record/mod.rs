@@ -29,7 +29,8 @@ use parking_lot::Mutex;
 use self::follow::{Follow, Note};
 use self::sample::Sampling;
 use super::Observer;
-use super::stream::{Interrupter, Stream};
+use super::interrupter::Interrupter;
+use super::stream::Stream;
 use crate::event::{Depth, Event, Frame, Kind, Side, Way, Wire, WireId};
 
 mod follow;

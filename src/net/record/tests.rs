@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 
 use super::*;
-use crate::net::wire::{TERMINATOR, word};
+use crate::net::word::{TERMINATOR, word};
 use crate::testing::{Act, EventLog, ScriptedStream};
 
 /// Returns a recorded stream, and what observes it.

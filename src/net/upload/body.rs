@@ -24,7 +24,7 @@ use crate::meter::{Meter, Stage};
 use crate::net::connection::SPLICE;
 use crate::net::description;
 use crate::net::framing::Layout;
-use crate::net::wire::{Mode, WORD, word};
+use crate::net::word::{Mode, WORD, word};
 use crate::pipeline::{self, Filled};
 use crate::store::{FileName, Incoming, Pending};
 use crate::{clock, cost};

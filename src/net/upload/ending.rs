@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::link::LOOK;
 use super::{Unconfirmed, Upload, UploadError};
 use crate::meter::{Meter, Stage};
-use crate::net::wire::Mode;
+use crate::net::word::Mode;
 
 /// Longest silence of the server while MODE 2 is sent.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(30);

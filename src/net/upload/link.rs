@@ -10,7 +10,7 @@ use crate::messages::escape;
 use crate::net::connection::{Connection, Decoded, ReadError};
 use crate::net::handshake::{Answer, AnswerDecoder, AnswerError, Limits};
 use crate::net::refusal::{Heard, REFUSED, hear};
-use crate::net::wire::Mode;
+use crate::net::word::Mode;
 
 /// Longest wait for the rest of what the server says where nothing is due.
 const REST: Duration = Duration::from_secs(1);
@@ -242,7 +242,7 @@ impl Link {
 mod tests {
     use super::*;
     use crate::net::refusal::{Notice, Refusal};
-    use crate::net::wire::word;
+    use crate::net::word::word;
     use crate::testing::{Act, ScriptedStream};
 
     fn answer_to(pieces: &[&[u8]]) -> Result<Answer, Unanswered> {

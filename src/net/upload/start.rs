@@ -23,7 +23,7 @@ use crate::net::connection::Connection;
 use crate::net::handshake::{
     AnswerDecoder, LONG_HELLO_RANDOM, Limits, Offer, ReceiptOffer, hello_random, receipt_offer,
 };
-use crate::net::wire::{Mode, word};
+use crate::net::word::{Mode, word};
 use crate::trust::{Anchor, facts};
 
 /// A connection on which nothing was sent.

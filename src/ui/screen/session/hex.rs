@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use super::Session;
 use crate::event::{Frame, Sample};
-use crate::net::wire::WORD;
+use crate::net::word::WORD;
 use crate::ui::recording::Role;
 use crate::ui::widgets::{Pane, columns, frame, rows};
 use crate::ui::{fit, text};

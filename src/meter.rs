@@ -329,23 +329,47 @@ mod tests {
         assert_eq!(meter.spent(Stage::Open), Duration::ZERO);
     }
 
+    /// Time that passes on the simulated clock, more than the processor time of a test.
+    const PAUSE: Duration = Duration::from_secs(100);
+    const MICROS: u64 = 100_000_000;
+
+    fn measured() -> Meter {
+        let meter = Meter::default();
+        meter.measure();
+        meter.simulate();
+        meter
+    }
+
+    #[test]
+    fn time_that_passes_between_the_steps_of_a_stage_is_not_its_work() {
+        let meter = measured();
+        for stage in [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait] {
+            simulated::pass(PAUSE);
+            meter.timed(stage, || ());
+            simulated::pass(PAUSE);
+        }
+        let Some(work) = meter.work() else { panic!("it was asked for") };
+        for spent in [work.read_us, work.seal_us, work.wire_us, work.open_us, work.store_us, work.wait_us] {
+            assert!(spent < MICROS, "{work:?}");
+        }
+        assert!(work.blocked_us < MICROS, "{work:?}");
+    }
+
     #[test]
     fn waiting_in_the_socket_is_no_work() {
-        const NAP: Duration = Duration::from_millis(20);
         let meter = Meter::default();
         meter.timed(Stage::Store, || ());
         assert_eq!(meter.work(), None, "it is not measured");
-        meter.measure();
+        let meter = measured();
         for stage in [Stage::Read, Stage::Seal, Stage::Wire, Stage::Open, Stage::Store, Stage::Wait] {
-            meter.timed(stage, || std::thread::sleep(NAP));
+            meter.timed(stage, || simulated::pass(PAUSE));
         }
-        let nap = 20_000;
         let Some(work) = meter.work() else { panic!("it was asked for") };
         for spent in [work.read_us, work.seal_us, work.open_us, work.store_us, work.wait_us] {
-            assert!(spent >= nap, "{work:?}");
+            assert!(spent >= MICROS, "{work:?}");
         }
-        // A sleeping thread has no processor, however busy the machine is.
-        assert!(work.blocked_us + work.wire_us >= nap && work.wire_us < nap, "{work:?}");
-        assert!(work.cpu_us < 6 * nap, "{work:?}");
+        // The thread had no processor while that time passed.
+        assert!(work.blocked_us + work.wire_us >= MICROS && work.wire_us < MICROS, "{work:?}");
+        assert!(work.cpu_us < MICROS, "{work:?}");
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod verify;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 #[cfg(feature = "tui")]
@@ -25,7 +26,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{Cli, Subcommands, Ui};
-use crate::event::{Fault, FaultKind};
+use crate::event::{Escaped, Fault, FaultKind};
 use crate::folders;
 use crate::output;
 use crate::signals;
@@ -35,7 +36,7 @@ use crate::transfer::Keep;
 /// Runs upseal with the arguments of this process, prints what went wrong, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    match dispatch(Cli::parse()) {
+    match dispatch(parse(&std::env::args_os().collect::<Vec<_>>())) {
         Ok(code) => {
             let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
             output::fault(&lost);
@@ -47,6 +48,20 @@ pub fn run() -> ExitCode {
             ExitCode::from(fault.kind.exit_code())
         }
     }
+}
+
+/// Parses the command line; ends the process after help, a version, or a usage error.
+///
+/// clap quotes a wrong argument as it is. So an error is built again from the escaped arguments: no control character of
+/// an argument reaches the terminal.
+fn parse(arguments: &[OsString]) -> Cli {
+    let error = match Cli::try_parse_from(arguments) {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    let escaped = arguments.iter().map(|argument| Escaped::name(argument).to_string());
+    // If the escaped arguments are accepted, one was not UTF-8, and that error quotes none.
+    Cli::try_parse_from(escaped).err().unwrap_or(error).exit()
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Fault> {

@@ -6,8 +6,8 @@ use crate::event::Kept;
 /// Says where our server listens and where received files go. An empty `store` means nowhere: the server exists for
 /// one race.
 #[must_use]
-pub(crate) fn listening(address: &str, store: &str) -> String {
-    let (address, store) = (escape(address), escape(store));
+pub(crate) fn listening(address: &str, store: &Escaped) -> String {
+    let address = escape(address);
     if store.is_empty() {
         format!("listening on {address} for this race only")
     } else {
@@ -121,7 +121,7 @@ mod tests {
             let name = name.map(escape);
             assert_eq!(warned(peer, name.as_ref(), "x\n"), text);
         }
-        assert_eq!(listening("h:5", "in\n"), "listening on h:5, storing in in\\n");
-        assert_eq!(listening("h:5", ""), "listening on h:5 for this race only");
+        assert_eq!(listening("h:5", &escape("in\n")), "listening on h:5, storing in in\\n");
+        assert_eq!(listening("h:5", &escape("")), "listening on h:5 for this race only");
     }
 }

@@ -78,7 +78,7 @@ impl Output {
         }
         match event {
             Event::Listening { address, store, identity } => {
-                self.say(&server::listening(address, &store.to_string_lossy()));
+                self.say(&server::listening(address, &Escaped::path(store)));
                 if let Some(proof) = identity {
                     self.say(&format!("as {}", trust::introduction(proof)));
                 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::{DirEntry, Error, WalkBuilder};
 
-use crate::event::{Fault, FolderRules, Skipped, escape};
+use crate::event::{Escaped, Fault, FolderRules, Skipped, escape};
 
 #[cfg(test)]
 mod tests;
@@ -244,6 +244,6 @@ fn too_deep(path: &Path) -> Fault {
         .with_advice("send an inner folder by itself")
 }
 
-fn shown(path: &Path) -> String {
-    escape(&path.to_string_lossy()).to_string()
+fn shown(path: &Path) -> Escaped {
+    Escaped::path(path)
 }

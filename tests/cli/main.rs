@@ -56,6 +56,19 @@ fn help_and_version_are_results_and_go_to_stdout() {
 }
 
 #[test]
+fn a_wrong_argument_is_quoted_without_its_control_characters() {
+    let home = Home::new();
+    let wrong = "a\u{1b}[31m\u{7}\u{202e}b";
+    let flag = format!("--{wrong}");
+    for words in [["send", "--retries", wrong, "a.txt"], ["send", "--quiet", &flag, "a.txt"]] {
+        let outcome = home.start(words).finish();
+        assert!(outcome.err.contains(r"a\u{1b}[31m\u{7}\u{202e}b"), "{words:?}: {outcome:?}");
+        assert!(!outcome.err.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{words:?}: {outcome:?}");
+        assert_eq!(outcome.code, Some(2), "{words:?}");
+    }
+}
+
+#[test]
 fn a_usage_error_is_exit_code_2_and_names_the_mistake() {
     let home = Home::new();
     for (line, expected) in [

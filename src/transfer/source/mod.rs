@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Digest;
 use crate::event::Fault;
-use crate::messages::escape;
+use crate::messages::Escaped;
 use crate::net::receive::is_race;
 use crate::net::upload::{Content, Stamp};
 use crate::store::Meta;
@@ -63,7 +63,7 @@ impl Source {
     /// A [`Fault`] of kind `Local`.
     pub(super) fn open(path: &Path, name: Option<&str>) -> Result<Self, Fault> {
         let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
-        let shown = escape(&path.to_string_lossy()).to_string();
+        let shown = Escaped::path(path);
         let name = name.map(|name| OsStr::new(name.rsplit('/').next().unwrap_or(name)));
         let Some(name) = name.or_else(|| path.file_name()) else {
             return Err(local(format!("{shown} is not a file"), "give a file"));

@@ -1,7 +1,7 @@
 //! Texts of the server screen.
 
 use crate::event::{Escaped, Kept, Proof};
-use crate::messages::{capital, server, trust, units};
+use crate::messages::{capital, escape, server, trust, units};
 
 pub(in crate::ui) use crate::messages::server::kept_long;
 pub(in crate::ui) use crate::messages::trust::fingerprint;
@@ -62,5 +62,5 @@ pub(in crate::ui) fn warned(peer: Option<&str>, name: Option<&Escaped>, text: &s
 }
 
 pub(in crate::ui) fn listening(address: &str, store: &str) -> String {
-    fit::escaped(&capital(&server::listening(address, store)))
+    fit::escaped(&capital(&server::listening(address, &escape(store))))
 }

@@ -133,6 +133,43 @@ impl Drop for Served {
 }
 
 #[test]
+fn send_shows_a_bar_for_the_file_and_one_for_all_files() {
+    const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+    const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut certs = Command::new(binary());
+    certs.args(["certs", "init", "--bits", "2048"]).current_dir(home.path()).stdout(Stdio::null());
+    assert!(certs.envs(pty::environment(home.path())).status().unwrap().success());
+    let server = Served::start(home.path(), "certs", "stored");
+    file(folder.path(), "small.txt", 812);
+    // Thousands of RSA operations: the bars are on the screen for a while.
+    file(folder.path(), "a film with a long name.mkv", 4_000_000);
+    let ca = home.path().join("certs/cacsertificate.crt");
+    let args = [
+        "send",
+        "-p",
+        "cp1",
+        "--to",
+        &server.address,
+        "--ca",
+        ca.to_str().unwrap(),
+        "small.txt",
+        "a film with a long name.mkv",
+    ];
+    let mut terminal = Terminal::start_with(&binary(), &args, folder.path(), home.path(), COLUMNS, ROWS);
+    let shown = terminal.until("both bars", |screen| {
+        let contents = screen.contents();
+        contents.contains(" of 2 files ")
+            && contents.contains("a film with a long n")
+            && contents.contains(" %  ")
+    });
+    assert!(shown.contains("small.txt"), "{shown}");
+    let shown = terminal.until_text("2 of 2 files arrived: ");
+    assert!(!shown.contains('█'), "the bars are removed: {shown}");
+    assert!(terminal.end().success());
+}
+
+#[test]
 fn a_changed_key_fills_the_screen_until_it_is_accepted() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let digest = file(folder.path(), "notes.txt", 812);

@@ -75,6 +75,9 @@ pub(crate) struct Send {
     /// Print errors only
     #[arg(long, conflicts_with = "json")]
     pub quiet: bool,
+    /// Print the path of each receipt as well
+    #[arg(short, long, conflicts_with_all = ["json", "quiet"])]
+    pub verbose: bool,
     /// Leave out files and folders of sent folders [default: none]
     ///
     /// The pattern is a line of a .gitignore at the top of each folder, such as '*.tmp' or 'target/'. The flag can be

@@ -131,3 +131,15 @@ Examples:
   upseal audit
   upseal audit --store inbox --receipts receipts
   upseal audit --accept edited.txt";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  upseal completions bash > ~/.local/share/bash-completion/completions/upseal
+  upseal completions zsh > ~/.zfunc/_upseal           in a folder of $fpath
+  upseal completions fish > ~/.config/fish/completions/upseal.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  upseal man ~/.local/share/man/man1
+  upseal man man1   then: man -l man1/upseal-send.1
+  upseal man /usr/local/share/man/man1";

@@ -4,6 +4,8 @@
 //! - `client`: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`
 //! - `serve`: the server
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
+//! - `shell`: `completions` and `man`
+//! - `short`: what `-h` leaves to `--help`
 //! - `examples`: the worked examples at the end of each `--help`
 
 mod client;
@@ -11,6 +13,8 @@ mod examples;
 mod history;
 mod layer;
 mod serve;
+mod shell;
+mod short;
 mod trust;
 mod values;
 
@@ -22,6 +26,8 @@ pub(crate) use self::client::{
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting};
 pub(crate) use self::serve::{Paths, Serve};
+pub(crate) use self::shell::{Completions, Man, Shell};
+pub(crate) use self::short::short;
 pub(crate) use self::trust::pin;
 pub(crate) use self::trust::{Certs, Known, KnownCommand};
 pub(crate) use self::values::*;
@@ -88,6 +94,12 @@ pub(crate) enum Subcommands {
     /// Compare received files with the history
     #[command(after_long_help = examples::AUDIT)]
     Audit(Audit),
+    /// Print completions for a shell
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions(Completions),
+    /// Write the manual pages into a folder
+    #[command(after_long_help = examples::MAN)]
+    Man(Man),
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 
 pub(crate) mod audit;
 pub(crate) mod certs;
+pub(crate) mod completions;
 pub(crate) mod history;
 pub(crate) mod known;
 pub(crate) mod lab;
+pub(crate) mod man;
+mod parse;
 pub(crate) mod peers;
 pub(crate) mod probe;
 pub(crate) mod race;
@@ -20,7 +23,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use clap::Parser as _;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
@@ -35,7 +37,7 @@ use crate::transfer::Keep;
 /// Runs upseal with the arguments of this process, prints what went wrong, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    match dispatch(Cli::parse()) {
+    match parse::command_line().and_then(dispatch) {
         Ok(code) => {
             let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
             output::fault(&lost);
@@ -62,6 +64,8 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
         Some(Subcommands::Known(args)) => known::run(args),
         Some(Subcommands::History(args)) => history::run(&args),
         Some(Subcommands::Audit(args)) => audit::run(&args),
+        Some(Subcommands::Completions(args)) => Ok(completions::run(&args)),
+        Some(Subcommands::Man(args)) => man::run(&args),
         None => terminal(cli.ui),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{LaneArg, Layer, Patience, Size, pin};
+use super::{LaneArg, Layer, Patience, ScreenLayer, Size, pin};
 use crate::digest::FileDigest;
 use crate::event::{Padding, ServerAddress};
 
@@ -23,9 +23,15 @@ pub(crate) struct Ui {
     /// A session is saved with w on screen 3. Without this flag it holds at most the ciphertext's first bytes.
     #[arg(long)]
     pub with_plaintext: bool,
+    /// Print all keys as tables of the configuration file
+    #[arg(long, hide_short_help = true)]
+    pub print_keymap: bool,
     /// Server and dialect.
     #[command(flatten)]
     pub speak: Layer,
+    /// How the screen looks.
+    #[command(flatten)]
+    pub screen: ScreenLayer,
 }
 
 /// `upseal send`.

@@ -15,10 +15,10 @@ pub(crate) enum Shell {
     Fish,
     /// PowerShell
     #[value(name = "powershell", alias = "pwsh")]
-    PowerShell,
+    Power,
     /// Nu shell
     #[value(name = "nushell", alias = "nu")]
-    NuShell,
+    Nu,
 }
 
 /// `upseal completions`.

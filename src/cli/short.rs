@@ -4,7 +4,7 @@ use clap::Command;
 
 /// Options that `-h` shows, of the commands that have more than fit. An option that is new is in `--help` only.
 const SHOWN: &[(&str, &[&str])] = &[
-    ("upseal", &["dir", "to", "protocol", "ca"]),
+    ("upseal", &["to", "protocol", "ca"]),
     ("send", &["files", "peer", "to", "protocol", "ca", "pin", "receipts", "json", "quiet"]),
     ("serve", &["bind", "store", "certs", "accept", "once", "max_file", "prefix", "json"]),
     ("race", &["file", "lanes", "first", "generate", "repeat", "together", "report", "json"]),
@@ -14,7 +14,7 @@ const SHOWN: &[(&str, &[&str])] = &[
 
 /// Subcommands that `-h` names in one line behind the others.
 const RARE: &[&str] =
-    &["verify", "lab", "certs", "probe", "peers", "known", "audit", "completions", "man", "help"];
+    &["verify", "lab", "certs", "probe", "peers", "known", "audit", "config", "completions", "man", "help"];
 
 /// Returns the command with short helps that fit on a screen: without the lists of values, the variables and the rarer
 /// options.

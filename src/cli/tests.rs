@@ -44,8 +44,8 @@ fn every_command_says_in_60_characters_what_it_does() {
 fn the_short_help_fits_on_a_screen() {
     let all = built(short(Cli::command()));
     for (name, _) in commands() {
-        let path = name.split(' ').skip(1);
-        let found = path.fold(Some(&all), |of, name| of.and_then(|of| of.find_subcommand(name)));
+        let mut path = name.split(' ').skip(1);
+        let found = path.try_fold(&all, |of, name| of.find_subcommand(name));
         let help = found.unwrap_or_else(|| panic!("{name}")).clone().render_help().to_string();
         assert!(help.lines().count() <= SCREEN.0, "{name}, {} lines:\n{help}", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= SCREEN.1), "{name}:\n{help}");
@@ -95,7 +95,7 @@ fn every_help_ends_with_three_examples_that_parse() {
 fn given(line: &str, address: &str) -> Result<String, clap::Error> {
     let words = line.split(' ').map(|word| word.replace("ADDRESS", address));
     let found = match Cli::try_parse_from(["upseal".to_owned()].into_iter().chain(words))? {
-        Cli { command: None, ui } => ui.speak.to,
+        Cli { command: None, ui, .. } => ui.speak.to,
         Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
         Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
         Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),

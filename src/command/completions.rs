@@ -20,8 +20,8 @@ fn script(shell: Shell) -> String {
         Shell::Bash => text(shells::Bash),
         Shell::Zsh => text(shells::Zsh),
         Shell::Fish => text(shells::Fish),
-        Shell::PowerShell => text(shells::PowerShell),
-        Shell::NuShell => text(Nushell),
+        Shell::Power => text(shells::PowerShell),
+        Shell::Nu => text(Nushell),
     }
 }
 

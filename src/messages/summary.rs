@@ -42,7 +42,9 @@ impl Summary {
             units::bytes(self.wire),
         );
         if self.skipped > 0 {
-            first += &format!("; {} already had a receipt", units::count(self.skipped, "file"));
+            first.push_str("; ");
+            first.push_str(&units::count(self.skipped, "file"));
+            first.push_str(" already had a receipt");
         }
         let mut lines = vec![first];
         for (why, names) in &self.failed {

@@ -17,7 +17,7 @@ const MOST: usize = 8;
 /// The bars. They are drawn only if standard error is a terminal.
 #[derive(Debug)]
 pub(super) struct Bars {
-    bars: Option<MultiProgress>,
+    drawn: Option<MultiProgress>,
     running: BTreeMap<Track, ProgressBar>,
     /// Bar of all files; `None` for one file.
     all: Option<ProgressBar>,
@@ -27,10 +27,10 @@ impl Bars {
     /// Creates no bar yet.
     #[must_use]
     pub(super) fn new() -> Self {
-        let bars = io::stderr()
+        let drawn = io::stderr()
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
-        Self { bars, running: BTreeMap::new(), all: None }
+        Self { drawn, running: BTreeMap::new(), all: None }
     }
 
     /// Shows the progress of a transfer.
@@ -38,9 +38,10 @@ impl Bars {
         if let Some(bar) = self.of(track, name, snapshot.file_total) {
             bar.set_position(snapshot.file_bytes);
             let is_sent = snapshot.file_total > 0 && snapshot.file_bytes >= snapshot.file_total;
-            bar.set_message(match is_sent {
-                true => upload::WAITING_FOR_END.to_owned(),
-                false => text(snapshot.file_bytes, snapshot.file_total, &pace(snapshot)),
+            bar.set_message(if is_sent {
+                upload::WAITING_FOR_END.to_owned()
+            } else {
+                text(snapshot.file_bytes, snapshot.file_total, &pace(snapshot))
             });
         }
     }
@@ -54,7 +55,7 @@ impl Bars {
 
     /// Shows the progress of all files: `2 of 5`, the bytes, and the pace since the first byte.
     pub(super) fn all(&mut self, files: (u64, u64), bytes: (u64, u64), elapsed: Duration) {
-        let Some(bars) = &self.bars else { return };
+        let Some(bars) = &self.drawn else { return };
         let bar = self.all.get_or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(bytes.1));
             bar.set_style(style());
@@ -68,7 +69,7 @@ impl Bars {
 
     /// Removes the bar of a transfer that has ended.
     pub(super) fn remove(&mut self, track: Track) {
-        if let (Some(bar), Some(bars)) = (self.running.remove(&track), &self.bars) {
+        if let (Some(bar), Some(bars)) = (self.running.remove(&track), &self.drawn) {
             bar.finish_and_clear();
             bars.remove(&bar);
         }
@@ -83,14 +84,14 @@ impl Bars {
 
     /// Lets `print` write lines above the bars.
     pub(super) fn above(&self, print: impl FnOnce()) {
-        match &self.bars {
+        match &self.drawn {
             Some(bars) => bars.suspend(print),
             None => print(),
         }
     }
 
     fn of(&mut self, track: Track, name: &str, total: u64) -> Option<&ProgressBar> {
-        let bars = self.bars.as_ref()?;
+        let bars = self.drawn.as_ref()?;
         if !self.running.contains_key(&track) {
             if self.running.len() >= MOST {
                 return None;

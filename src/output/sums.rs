@@ -21,6 +21,9 @@ pub(super) struct Sums {
     began: Option<Instant>,
 }
 
+/// Files and bytes that are done, of how many, and the time since the first connection.
+type UnderWay = ((u64, u64), (u64, u64), Duration);
+
 #[derive(Debug, Default)]
 struct File {
     size: u64,
@@ -60,12 +63,11 @@ impl Sums {
         match state {
             State::Failed(fault) => {
                 let failed = &mut self.summary.failed;
-                match failed.iter_mut().find(|(why, _)| *why == fault.what) {
-                    Some((_, names)) => names.push(name.clone()),
-                    None => {
-                        failed.push((fault.what.clone(), vec![name.clone()]));
-                        return true;
-                    }
+                if let Some((_, names)) = failed.iter_mut().find(|(why, _)| *why == fault.what) {
+                    names.push(name.clone());
+                } else {
+                    failed.push((fault.what.clone(), vec![name.clone()]));
+                    return true;
                 }
             }
             State::Cancelled => {
@@ -83,7 +85,7 @@ impl Sums {
 
     /// Returns the files that ended and all files, the bytes of both, and the time since the first connection; `None`
     /// for less than two files.
-    pub(super) fn under_way(&self) -> Option<((u64, u64), (u64, u64), Duration)> {
+    pub(super) fn under_way(&self) -> Option<UnderWay> {
         let elapsed = self.began?.elapsed();
         (self.files.len() > 1).then_some(((self.ended, self.summary.files), (self.done, self.total), elapsed))
     }
@@ -119,13 +121,13 @@ mod tests {
         for id in 1..=5 {
             sums.queued(track(id), 10);
         }
-        let last = Snapshot { file_bytes: 4, wire_bytes: 6, ..Snapshot::default() };
-        sums.state(track(1), &escape("a"), &State::Sending, &last);
-        sums.progress(track(1), &last);
+        let snapshot = Snapshot { file_bytes: 4, wire_bytes: 6, ..Snapshot::default() };
+        sums.state(track(1), &escape("a"), &State::Sending, &snapshot);
+        sums.progress(track(1), &snapshot);
         let under_way = |sums: &Sums| sums.under_way().map(|(files, bytes, _)| (files, bytes));
         assert_eq!(under_way(&sums), Some(((0, 5), (4, 50))));
         let news = [(1, &lost), (2, &lost), (3, &other), (4, &State::Cancelled), (5, &State::Cancelled)]
-            .map(|(id, state)| sums.state(track(id), &escape(&id.to_string()), state, &last));
+            .map(|(id, state)| sums.state(track(id), &escape(&id.to_string()), state, &snapshot));
         assert_eq!(news, [true, false, true, true, false]);
         assert_eq!(under_way(&sums), Some(((5, 5), (50, 50))));
         let summary = sums.summary().unwrap();

@@ -116,3 +116,49 @@ fn a_race_introduces_a_server_and_its_warnings_once() {
         assert_eq!(outcome.err.matches(said).count(), 1, "{said}: {outcome:?}");
     }
 }
+
+#[test]
+fn config_init_writes_a_template_whose_every_line_can_be_used() {
+    let home = Home::new();
+    let path = |line: &str| home.start(words(line, &[])).finish();
+    let outcome = path("config init --config lab/upseal.toml");
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""), "{outcome:?}");
+    let text = fs::read_to_string(home.path("lab/upseal.toml")).unwrap();
+    let again = path("config init --config lab/upseal.toml");
+    assert_eq!(again.code, Some(2), "{again:?}");
+    assert!(again.err.contains("exists"), "{again:?}");
+    // Without the first #, every line is what it shows.
+    let used = text.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+    let used: Vec<&str> = used.filter(|line| !line.starts_with([' ', '#'])).collect();
+    let used = used.join("\n");
+    fs::write(home.path("used.toml"), &used).unwrap();
+    let outcome = path("peers --config used.toml");
+    assert_eq!(outcome.code, Some(0), "{used}\n{outcome:?}");
+    assert!(outcome.out.contains("lab"), "{outcome:?}");
+    for key in ["to", "ca", "protocol", "color", "theme", "glyphs", "keys", "mouse"] {
+        assert!(used.contains(&format!("\n{key} = ")), "{key}");
+    }
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_and_its_line() {
+    let home = Home::new();
+    for (text, what, help) in [
+        ("protocl = \"cp1\"", "line 1: unknown key `protocl`", "did you mean `protocol`?"),
+        ("[ui]\nthme = \"dark\"", "line 2: unknown key `thme` in `ui`", "did you mean `theme`?"),
+        ("[ui]\ncolor = \"red\"", "line 2: invalid value 'red' of `color`", "auto, always, never"),
+        ("[keys.browser]\nuplod = [\"x\"]", "line 2: unknown action 'uplod'", "did you mean `upload`?"),
+        ("[keys.browser]\nupload = [\"Space\"]", "line 2: Space means both", "another key"),
+        ("[ui]\nkeys = \"emacs\"", "unknown keys 'emacs'", "default, vim, termscp"),
+    ] {
+        fs::write(home.path("wrong.toml"), text).unwrap();
+        let outcome = home.start(words("--config wrong.toml --print-keymap", &[])).finish();
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{text}: {outcome:?}");
+        assert!(outcome.err.contains(what) && outcome.err.contains(help), "{text}: {outcome:?}");
+    }
+    fs::write(home.path("own.toml"), "[keys.browser]\nupload = [\"F5\"]").unwrap();
+    let outcome = home.start(words("--config own.toml --print-keymap", &[])).finish();
+    assert!(outcome.out.contains("\nupload = [\"F5\"]  # upload"), "{outcome:?}");
+    let outcome = home.start(words("--keys termscp --print-keymap", &[])).finish();
+    assert!(outcome.out.contains("\nupload = [\"Space\"]"), "{outcome:?}");
+}

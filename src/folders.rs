@@ -6,6 +6,7 @@
 use std::env;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use etcetera::BaseStrategy as _;
 
@@ -54,12 +55,20 @@ pub(crate) fn receipts() -> Option<PathBuf> {
     data("receipts")
 }
 
-/// Returns the file of settings: `$UPSEAL_CONFIG`, or `config.toml` in the configuration folder.
+/// File of settings that the command line names.
+static SETTINGS: OnceLock<PathBuf> = OnceLock::new();
+
+/// Uses this file of settings from now on. Only the first call of a process has an effect.
+pub(crate) fn use_settings(path: PathBuf) {
+    let _ = SETTINGS.set(path);
+}
+
+/// Returns the file of settings: the one of `--config`, `$UPSEAL_CONFIG`, or `config.toml` in the configuration folder.
 ///
 /// # Errors
 /// `$UPSEAL_CONFIG` is a relative path, and the working folder is unknown.
 pub(crate) fn settings() -> io::Result<Option<PathBuf>> {
-    if let Some(path) = named("UPSEAL_CONFIG") {
+    if let Some(path) = SETTINGS.get().cloned().or_else(|| named("UPSEAL_CONFIG")) {
         return std::path::absolute(path).map(Some);
     }
     let base = etcetera::choose_base_strategy().ok();

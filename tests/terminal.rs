@@ -21,9 +21,14 @@ use rustix::process::{Signal, kill_process};
 
 /// Starts the program at the design size of 80×24.
 fn start(folder: &Path, home: &Path) -> Terminal {
+    run(&binary(), &[], folder, home)
+}
+
+/// Starts a program with arguments at 80×24.
+fn run(program: &Path, args: &[&str], folder: &Path, home: &Path) -> Terminal {
     const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
     const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
-    Terminal::start(&binary(), folder, home, COLUMNS, ROWS)
+    Terminal::start_with(program, args, folder, home, COLUMNS, ROWS)
 }
 
 fn binary() -> PathBuf {
@@ -130,6 +135,41 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn send_shows_a_bar_for_the_file_and_one_for_all_files() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut certs = Command::new(binary());
+    certs.args(["certs", "init", "--bits", "2048"]).current_dir(home.path()).stdout(Stdio::null());
+    assert!(certs.envs(pty::environment(home.path())).status().unwrap().success());
+    let server = Served::start(home.path(), "certs", "stored");
+    file(folder.path(), "small.txt", 812);
+    // Thousands of RSA operations: the bars are on the screen for a while.
+    file(folder.path(), "a film with a long name.mkv", 4_000_000);
+    let ca = home.path().join("certs/cacsertificate.crt");
+    let args = [
+        "send",
+        "-p",
+        "cp1",
+        "--to",
+        &server.address,
+        "--ca",
+        ca.to_str().unwrap(),
+        "small.txt",
+        "a film with a long name.mkv",
+    ];
+    let mut terminal = run(&binary(), &args, folder.path(), home.path());
+    let shown = terminal.until("both bars", |screen| {
+        let contents = screen.contents();
+        contents.contains(" of 2 files ")
+            && contents.contains("a film with a long n")
+            && contents.contains(" %  ")
+    });
+    assert!(shown.contains("small.txt"), "{shown}");
+    let shown = terminal.until_text("2 of 2 files arrived: ");
+    assert!(!shown.contains('█'), "the bars are removed: {shown}");
+    assert!(terminal.end().success());
 }
 
 #[test]
@@ -304,4 +344,30 @@ fn the_program_ends_when_its_terminal_goes_away() {
     drop(terminal.master.take());
     kill_process(terminal.pid(), Signal::HUP).unwrap();
     terminal.end();
+}
+
+#[test]
+fn a_dumb_terminal_is_refused_and_send_is_named() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // `env` gives the program another TERM in the same pseudo-terminal.
+    let program = binary();
+    let args = ["TERM=dumb", program.to_str().unwrap()];
+    let mut terminal = run(Path::new("/usr/bin/env"), &args, folder.path(), home.path());
+    let shown = terminal.until_text("(TERM=dumb)");
+    assert!(shown.contains("`upseal send` uploads without one"), "{shown}");
+    assert_eq!(terminal.end().exit_code(), 2);
+}
+
+#[test]
+fn without_the_mouse_the_terminal_keeps_it_and_m_takes_it() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut terminal = run(&binary(), &["--no-mouse"], folder.path(), home.path());
+    terminal.until_text("127.0.0.1:");
+    let has_mouse = |screen: &vt100::Screen| screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+    assert!(!has_mouse(terminal.screen.0.lock().unwrap().screen()));
+    terminal.press("M");
+    terminal.until("the mouse", has_mouse);
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.assert_restored();
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{LaneArg, Layer, Patience, Size, pin};
+use super::{LaneArg, Layer, Patience, ScreenLayer, Size, pin};
 use crate::digest::FileDigest;
 use crate::event::{Padding, ServerAddress};
 
@@ -23,9 +23,15 @@ pub(crate) struct Ui {
     /// A session is saved with w on screen 3. Without this flag it holds at most the ciphertext's first bytes.
     #[arg(long)]
     pub with_plaintext: bool,
+    /// Print all keys as tables of the configuration file
+    #[arg(long, hide_short_help = true)]
+    pub print_keymap: bool,
     /// Server and dialect.
     #[command(flatten)]
     pub speak: Layer,
+    /// How the screen looks.
+    #[command(flatten)]
+    pub screen: ScreenLayer,
 }
 
 /// `upseal send`.
@@ -75,6 +81,9 @@ pub(crate) struct Send {
     /// Print errors only
     #[arg(long, conflicts_with = "json")]
     pub quiet: bool,
+    /// Print the path of each receipt as well
+    #[arg(short, long, conflicts_with_all = ["json", "quiet"])]
+    pub verbose: bool,
     /// Leave out files and folders of sent folders [default: none]
     ///
     /// The pattern is a line of a .gitignore at the top of each folder, such as '*.tmp' or 'target/'. The flag can be

@@ -131,3 +131,33 @@ Examples:
   upseal audit
   upseal audit --store inbox --receipts receipts
   upseal audit --accept edited.txt";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  upseal completions bash > ~/.local/share/bash-completion/completions/upseal
+  upseal completions zsh > ~/.zfunc/_upseal           in a folder of $fpath
+  upseal completions fish > ~/.config/fish/completions/upseal.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  upseal man ~/.local/share/man/man1
+  upseal man man1   then: man -l man1/upseal-send.1
+  upseal man /usr/local/share/man/man1";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  upseal config init
+  upseal config path
+  upseal config path | xargs cat";
+
+pub(super) const CONFIG_INIT: &str = "\
+Examples:
+  upseal config init                                  in the user's configuration folder
+  upseal config init   with UPSEAL_CONFIG=lab.toml in the environment: another file
+  upseal config init   then: $EDITOR \"$(upseal config path)\"";
+
+pub(super) const CONFIG_PATH: &str = "\
+Examples:
+  upseal config path                                  also of a file that does not exist
+  upseal config path | xargs cat
+  upseal config path > where.txt";

@@ -205,7 +205,7 @@ fn pin_text(text: &str) -> Result<String, String> {
     pin(text).map_err(|_| "expected sha256: and 64 hexadecimal digits".to_owned())
 }
 
-fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, true).map_err(|_| {
         let all: Vec<String> = T::value_variants().iter().map(word).collect();
         format!("possible values: {}", all.join(", "))

@@ -4,15 +4,23 @@
 //! - `client`: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`
 //! - `serve`: the server
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
+//! - `screen`: how the terminal UI looks, and `config`
+//! - `shell`: `completions` and `man`
+//! - `short`: what `-h` leaves to `--help`
 //! - `examples`: the worked examples at the end of each `--help`
 
 mod client;
 mod examples;
 mod history;
 mod layer;
+mod screen;
 mod serve;
+mod shell;
+mod short;
 mod trust;
 mod values;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -21,7 +29,10 @@ pub(crate) use self::client::{
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting};
+pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer};
 pub(crate) use self::serve::{Paths, Serve};
+pub(crate) use self::shell::{Completions, Man, Shell};
+pub(crate) use self::short::short;
 pub(crate) use self::trust::pin;
 pub(crate) use self::trust::{Certs, Known, KnownCommand};
 pub(crate) use self::values::*;
@@ -32,7 +43,11 @@ pub(crate) use self::values::*;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", examples::UI))]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub(crate) struct Cli {
+    /// Configuration file [default: config.toml in the configuration folder] [env: UPSEAL_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true)]
+    pub config: Option<PathBuf>,
     /// Subcommand; without one, the terminal UI.
     #[command(subcommand)]
     pub command: Option<Subcommands>,
@@ -88,6 +103,19 @@ pub(crate) enum Subcommands {
     /// Compare received files with the history
     #[command(after_long_help = examples::AUDIT)]
     Audit(Audit),
+    /// Write or find the configuration file
+    #[command(after_long_help = examples::CONFIG)]
+    Config {
+        /// What to do with the file.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print completions for a shell
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions(Completions),
+    /// Write the manual pages into a folder
+    #[command(after_long_help = examples::MAN)]
+    Man(Man),
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::*;
 use crate::event::address::tests::{FORMS, REFUSED};
 use crate::event::{ADDRESS_FORMS, AddressError};
 
-/// Maximum number of lines of a short help at 100 columns.
-const SCREEN: usize = 40;
+/// Lines and columns of a terminal that a short help fits on, with the prompt behind it.
+const SCREEN: (usize, usize) = (23, 80);
 
 #[test]
 fn the_command_line_is_consistent() {
@@ -20,11 +20,15 @@ fn commands() -> Vec<(String, Command)> {
         }
         all.push((name, command.clone()));
     }
-    let mut command = Cli::command().term_width(100);
-    command.build();
     let mut all = Vec::new();
-    add("upseal".to_owned(), &command, &mut all);
+    add("upseal".to_owned(), &built(Cli::command()), &mut all);
     all
+}
+
+fn built(command: Command) -> Command {
+    let mut command = command.term_width(SCREEN.1);
+    command.build();
+    command
 }
 
 #[test]
@@ -38,9 +42,17 @@ fn every_command_says_in_60_characters_what_it_does() {
 
 #[test]
 fn the_short_help_fits_on_a_screen() {
-    for (name, mut command) in commands() {
-        let help = command.render_help().to_string();
-        assert!(help.lines().count() <= SCREEN, "{name}, {} lines:\n{help}", help.lines().count());
+    let all = built(short(Cli::command()));
+    for (name, _) in commands() {
+        let mut path = name.split(' ').skip(1);
+        let found = path.try_fold(&all, |of, name| of.find_subcommand(name));
+        let help = found.unwrap_or_else(|| panic!("{name}")).clone().render_help().to_string();
+        assert!(help.lines().count() <= SCREEN.0, "{name}, {} lines:\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= SCREEN.1), "{name}:\n{help}");
+    }
+    let top = all.clone().render_help().to_string();
+    for sub in all.get_subcommands() {
+        assert!(top.contains(sub.get_name()), "{} is not named:\n{top}", sub.get_name());
     }
 }
 
@@ -65,8 +77,9 @@ fn every_help_ends_with_three_examples_that_parse() {
         assert_eq!(examples.len(), 3, "{name}: {text}");
         for example in examples {
             assert!(name == "upseal" || example.starts_with(&name), "{example}");
-            let line =
-                example.split("   ").next().unwrap_or_default().split(" | ").next().unwrap_or_default();
+            let line = ["   ", " | ", " > "]
+                .into_iter()
+                .fold(example, |line, end| line.split(end).next().unwrap_or_default());
             let quoted = line.split('\'').enumerate();
             let words = quoted.flat_map(|(at, part)| -> Vec<String> {
                 let words = if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() };
@@ -82,7 +95,7 @@ fn every_help_ends_with_three_examples_that_parse() {
 fn given(line: &str, address: &str) -> Result<String, clap::Error> {
     let words = line.split(' ').map(|word| word.replace("ADDRESS", address));
     let found = match Cli::try_parse_from(["upseal".to_owned()].into_iter().chain(words))? {
-        Cli { command: None, ui } => ui.speak.to,
+        Cli { command: None, ui, .. } => ui.speak.to,
         Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
         Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
         Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),

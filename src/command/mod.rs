@@ -2,9 +2,13 @@
 
 pub(crate) mod audit;
 pub(crate) mod certs;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod history;
 pub(crate) mod known;
 pub(crate) mod lab;
+pub(crate) mod man;
+mod parse;
 pub(crate) mod peers;
 pub(crate) mod probe;
 pub(crate) mod race;
@@ -12,7 +16,6 @@ pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod verify;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 #[cfg(feature = "tui")]
@@ -21,22 +24,27 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use clap::Parser as _;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{Cli, Subcommands, Ui};
-use crate::event::{Escaped, Fault, FaultKind};
+#[cfg(feature = "tui")]
+use crate::cli::{Colour, GlyphSet, ScreenLayer};
+#[cfg(feature = "tui")]
+use crate::config::File;
+use crate::event::{Fault, FaultKind};
 use crate::folders;
 use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::Keep;
+#[cfg(feature = "tui")]
+use crate::ui;
 
 /// Runs upseal with the arguments of this process, prints what went wrong, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    match dispatch(parse(&std::env::args_os().collect::<Vec<_>>())) {
+    match parse::command_line().and_then(dispatch) {
         Ok(code) => {
             let Some(lost) = output::lost_results() else { return ExitCode::from(code) };
             output::fault(&lost);
@@ -50,21 +58,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Parses the command line; ends the process after help, a version, or a usage error.
-///
-/// clap quotes a wrong argument as it is. So an error is built again from the escaped arguments: no control character of
-/// an argument reaches the terminal.
-fn parse(arguments: &[OsString]) -> Cli {
-    let error = match Cli::try_parse_from(arguments) {
-        Ok(cli) => return cli,
-        Err(error) => error,
-    };
-    let escaped = arguments.iter().map(|argument| Escaped::name(argument).to_string());
-    // If the escaped arguments are accepted, one was not UTF-8, and that error quotes none.
-    Cli::try_parse_from(escaped).err().unwrap_or(error).exit()
-}
-
 fn dispatch(cli: Cli) -> Result<u8, Fault> {
+    if let Some(path) = cli.config {
+        folders::use_settings(path);
+    }
     match cli.command {
         Some(Subcommands::Send(args)) => send::run(args),
         Some(Subcommands::Serve(args)) => serve::run(&args),
@@ -77,6 +74,9 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
         Some(Subcommands::Known(args)) => known::run(args),
         Some(Subcommands::History(args)) => history::run(&args),
         Some(Subcommands::Audit(args)) => audit::run(&args),
+        Some(Subcommands::Config { command }) => config::run(&command),
+        Some(Subcommands::Completions(args)) => Ok(completions::run(&args)),
+        Some(Subcommands::Man(args)) => man::run(&args),
         None => terminal(cli.ui),
     }
 }
@@ -92,10 +92,14 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     use crate::config::Sources;
     use crate::event::{ServerAddress, Target};
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
-    use crate::ui;
 
     let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let sources = Sources::load()?;
+    let look = look(args.screen, &sources.file)?;
+    if args.print_keymap {
+        output::line(&ui::print_keys());
+        return Ok(0);
+    }
     let flags = args.speak;
     let peers = sources.peers(&flags).into_iter();
     let peers = peers
@@ -133,10 +137,48 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         recent: folders::recent(),
         captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: args.with_plaintext,
+        look,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
     result.map(|()| 0).map_err(|e| Fault::usage(e.to_string()))
+}
+
+/// Merges the flags of the screen with the file's `[ui]`, and puts the user's own keys to use.
+///
+/// # Errors
+/// An unknown name of keys, or keys that clash.
+#[cfg(feature = "tui")]
+fn look(flags: ScreenLayer, file: &File) -> Result<ui::Appearance, Fault> {
+    let screen = flags.or(file.screen.clone());
+    let own = file.keys.iter().map(|keys| ui::Rebind {
+        context: keys.context.clone(),
+        action: keys.action.clone(),
+        keys: keys.keys.clone(),
+    });
+    let preset = screen.keys.as_deref().unwrap_or("default");
+    ui::use_keys(preset, &own.collect::<Vec<_>>()).map_err(|error| {
+        let line = error.at.and_then(|at| file.keys.get(at)).map(|keys| keys.line);
+        let what = match (&file.path, line) {
+            (Some(path), Some(line)) => format!("{}, line {line}: {}", path.display(), error.what),
+            _ => error.what,
+        };
+        usage(what, &error.help)
+    })?;
+    Ok(ui::Appearance {
+        colour: match screen.color.unwrap_or(Colour::Auto) {
+            Colour::Auto => None,
+            Colour::Always => Some(true),
+            Colour::Never => Some(false),
+        },
+        ascii: match screen.glyphs.unwrap_or(GlyphSet::Auto) {
+            GlyphSet::Auto => None,
+            GlyphSet::Unicode => Some(false),
+            GlyphSet::Ascii => Some(true),
+        },
+        theme: screen.theme,
+        mouse: !screen.no_mouse,
+    })
 }
 
 /// Reports that this build has no terminal UI.

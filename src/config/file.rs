@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use strum::VariantArray as _;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{ConfigError, Layer, Setting};
+use super::{ConfigError, Layer, ScreenLayer, Setting};
 use crate::folders;
-use crate::messages::escape;
+use crate::messages::{escape, nearest};
 
 /// The rule for names of presets.
 pub(super) const NAMES: &str = "a name is 1 to 40 letters, digits, dots, hyphens and underscores";
@@ -39,6 +39,19 @@ pub(crate) struct Peer {
     pub layer: Layer,
 }
 
+/// Keys of the user for one action: an entry of a table `[keys.CONTEXT]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnKeys {
+    /// Context, as written.
+    pub context: String,
+    /// Action, as written.
+    pub action: String,
+    /// Keys, as written.
+    pub keys: Vec<String>,
+    /// Line in the file, counted from 1.
+    pub line: usize,
+}
+
 /// The file of defaults and presets. A missing file is empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct File {
@@ -48,6 +61,10 @@ pub(crate) struct File {
     pub defaults: Layer,
     /// Presets in the order of the file.
     pub peers: Vec<Peer>,
+    /// Table `[ui]`.
+    pub screen: ScreenLayer,
+    /// Tables `[keys.CONTEXT]`.
+    pub keys: Vec<OwnKeys>,
     /// Text of the file, for editing.
     pub(super) text: String,
 }
@@ -93,7 +110,9 @@ impl File {
             None => Vec::new(),
             Some(item) => reader.peers(item)?,
         };
-        Ok(Self { path: Some(path), defaults, peers, text })
+        let screen = document.get("ui").map_or(Ok(ScreenLayer::default()), |item| reader.screen(item))?;
+        let keys = document.get("keys").map_or(Ok(Vec::new()), |item| reader.keys(item))?;
+        Ok(Self { path: Some(path), defaults, peers, screen, keys, text })
     }
 
     /// Returns the settings of a preset.
@@ -106,6 +125,9 @@ impl File {
         })
     }
 }
+
+/// Tables at the top of the file.
+const TABLES: [&str; 3] = ["peers", "ui", "keys"];
 
 /// Reads tables, and reports errors with their lines.
 struct Reader<'a> {
@@ -140,19 +162,73 @@ impl Reader<'_> {
         Ok(peers)
     }
 
+    /// Reads the table `[ui]`.
+    fn screen(&self, item: &Item) -> Result<ScreenLayer, ConfigError> {
+        let Some(table) = item.as_table_like() else {
+            return Err(self.wrong(item.span(), "`ui` is not a table", "it begins with [ui]"));
+        };
+        let mut screen = ScreenLayer::default();
+        for (name, item) in table.iter() {
+            let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
+            if !ScreenLayer::KEYS.contains(&name) {
+                let hint = known_keys(name, ScreenLayer::KEYS);
+                return Err(self.wrong(span, &format!("unknown key `{}` in `ui`", escape(name)), &hint));
+            }
+            let text = match item.as_value() {
+                Some(Value::String(text)) => text.value().clone(),
+                Some(Value::Boolean(value)) => value.value().to_string(),
+                _ => String::new(),
+            };
+            screen.set(name, &text).map_err(|allowed| {
+                self.wrong(item.span(), &format!("invalid value '{}' of `{name}`", escape(&text)), &allowed)
+            })?;
+        }
+        // A theme's file lies beside this one.
+        let is_file = |theme: &String| Path::new(theme).extension().is_some_and(|end| end == "toml");
+        screen.theme = screen.theme.map(|theme| {
+            let is_file = is_file(&theme);
+            if is_file { self.resolve(Path::new(&theme)).to_string_lossy().into_owned() } else { theme }
+        });
+        Ok(screen)
+    }
+
+    /// Reads the tables `[keys.CONTEXT]`. What the words mean is known to the screen only.
+    fn keys(&self, item: &Item) -> Result<Vec<OwnKeys>, ConfigError> {
+        const FORM: &str = "for example [keys.browser], then upload = [\"u\"]";
+        let wrong = |item: &Item, what: String| self.wrong(item.span(), &what, FORM);
+        let contexts = item.as_table_like().ok_or_else(|| wrong(item, "`keys` is not a table".to_owned()))?;
+        let mut all = Vec::new();
+        for (context, item) in contexts.iter() {
+            let table = item
+                .as_table_like()
+                .ok_or_else(|| wrong(item, format!("`{}` in `keys` is not a table", escape(context))))?;
+            for (action, item) in table.iter() {
+                let no_list =
+                    || wrong(item, format!("the value of `{}` is not a list of keys", escape(action)));
+                let list = item.as_array().ok_or_else(no_list)?;
+                let keys: Option<Vec<String>> =
+                    list.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+                let line = line(self.text.as_bytes(), item.span().map_or(0, |span| span.start));
+                let (context, action) = (context.to_owned(), action.to_owned());
+                all.push(OwnKeys { context, action, keys: keys.ok_or_else(no_list)?, line });
+            }
+        }
+        Ok(all)
+    }
+
     /// Reads the keys of a preset, or of the top of the file.
     fn layer(&self, table: &dyn TableLike, top: bool) -> Result<Layer, ConfigError> {
         let mut layer = Layer::default();
         let allowed = |key: &Setting| !(top && key.is_of_one_server());
-        for (name, item) in table.iter().filter(|(name, _)| !(top && *name == "peers")) {
+        for (name, item) in table.iter().filter(|(name, _)| !(top && TABLES.contains(name))) {
             let Some(key) = Setting::VARIANTS.iter().copied().filter(allowed).find(|key| key.name() == name)
             else {
                 let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
                 let known: Vec<&str> =
                     Setting::VARIANTS.iter().copied().filter(allowed).map(Setting::name).collect();
-                let mut hint = format!("known keys: {}", known.join(", "));
+                let mut hint = known_keys(name, &known);
                 hint.push_str(match (top, item.is_table_like()) {
-                    (true, _) => ", and [peers.NAME]",
+                    (true, _) => ", and [peers.NAME], [ui], [keys.CONTEXT]",
                     (false, true) => "; quote a preset's name that has a dot: [peers.\"a.b\"]",
                     (false, false) => "",
                 });
@@ -200,6 +276,13 @@ impl Reader<'_> {
 /// Returns the line of the byte at `offset`, counted from 1.
 fn line(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
+}
+
+/// Lists the known keys, the nearest one first.
+fn known_keys(name: &str, known: &[&str]) -> String {
+    let near = nearest(name, known.iter().copied());
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    format!("{near}known keys: {}", known.join(", "))
 }
 
 /// Joins the lines of a parser's message.

@@ -26,7 +26,7 @@ use strum::VariantArray as _;
 use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, ServerAddress, Target};
 use crate::messages::escape;
 
-pub(crate) use crate::cli::{Layer, Setting};
+pub(crate) use crate::cli::{Layer, ScreenLayer, Setting};
 
 pub(crate) use self::file::{File, Peer};
 pub(crate) use self::save::Existing;

@@ -6,6 +6,8 @@
 //!
 //! - [`units`]: sizes, rates, durations, estimates, ratios
 //! - [`Escaped`]: text from the network or the disk, made safe to show; events carry it, so it is defined in [`event`]
+//! - [`nearest`]: the known word that a mistyped one is nearest to
+//! - [`Summary`]: what several uploads came to
 //! - [`shell_word`]: a word quoted for a shell
 //! - [`transfer`]: states of an upload, retries, how a file arrived, faults
 //! - [`trust`]: who a server is, first contact, a changed key
@@ -14,14 +16,18 @@
 //!
 //! [`event`]: crate::event
 
+mod nearest;
 pub(crate) mod race;
 pub(crate) mod server;
 mod shell;
+mod summary;
 pub(crate) mod transfer;
 pub(crate) mod trust;
 pub(crate) mod units;
 
+pub(crate) use self::nearest::nearest;
 pub(crate) use self::shell::shell_word;
+pub(crate) use self::summary::Summary;
 pub(crate) use crate::event::{Escaped, escape, misleads};
 
 /// A message and what to do about it.

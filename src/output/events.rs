@@ -1,11 +1,10 @@
 //! The output of each event, as text or JSON.
 
-use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::bars::Bars;
+use super::sums::Sums;
 use super::{Style, line, remark};
 use crate::event::{
     Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Skipped, Snapshot, State, Track, Verdict,
@@ -13,14 +12,19 @@ use crate::event::{
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE, WAITING_FOR_END};
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Escaped, Message, escape, race, server, units};
-use crate::transfer::{STALLED, bottleneck};
+use crate::transfer::bottleneck;
 
 /// Prints events.
 #[derive(Debug)]
 pub(crate) struct Output {
     style: Style,
     rows: BTreeMap<Track, Row>,
-    bar: Option<(Track, ProgressBar)>,
+    bars: Bars,
+    sums: Sums,
+    /// Whether the path of each receipt is printed.
+    is_verbose: bool,
+    /// Identities and warnings that were printed: each once, whatever the number of connections.
+    introduced: BTreeSet<String>,
     /// Whether a changed key was reported; the files that failed because of it get a short line each.
     alarmed: bool,
     /// The retries that were reported last.
@@ -47,7 +51,22 @@ impl Output {
     /// Creates an output of this form.
     #[must_use]
     pub(crate) fn new(style: Style) -> Self {
-        Self { style, rows: BTreeMap::new(), bar: None, alarmed: false, retried: None }
+        Self {
+            style,
+            rows: BTreeMap::new(),
+            bars: Bars::new(),
+            sums: Sums::default(),
+            is_verbose: false,
+            introduced: BTreeSet::new(),
+            alarmed: false,
+            retried: None,
+        }
+    }
+
+    /// Prints the path of each receipt as well.
+    #[must_use]
+    pub(crate) fn verbose(self, is_verbose: bool) -> Self {
+        Self { is_verbose, ..self }
     }
 
     /// Prints an event, if the user should see it.
@@ -92,15 +111,18 @@ impl Output {
                     None => Escaped::name(job.path.file_name().unwrap_or(job.path.as_os_str())),
                 };
                 let last = Snapshot { file_total: *size, ..Snapshot::default() };
+                self.sums.queued(Track::Job(job.id), *size);
                 self.rows.insert(Track::Job(job.id), Row { name, last });
             }
             Event::RaceStarted { name, bytes, lanes, .. } => self.race(name, *bytes, lanes),
             Event::Proven { address, proof, standing, .. } => {
-                self.say(&trust::proven(address, &trust::introduction(proof), standing));
-                if let Some(Message { what, .. }) = trust::news(address, proof, standing) {
-                    self.say(&what);
+                if self.introduced.insert(format!("{address} {}", proof.fingerprint)) {
+                    self.say(&trust::proven(address, &trust::introduction(proof), standing));
                 }
-                proof.warnings.iter().for_each(|warning| self.say(&format!("note: {warning}")));
+                if let Some(Message { what, .. }) = trust::news(address, proof, standing) {
+                    self.say_once(&what);
+                }
+                proof.warnings.iter().for_each(|warning| self.say_once(&format!("note: {warning}")));
             }
             Event::KeyChanged { change, .. } => self.alarm(change),
             Event::Progress { track, snapshot } => self.progress(*track, *snapshot),
@@ -185,46 +207,49 @@ impl Output {
         }
     }
 
-    /// Removes the progress bar.
+    /// Removes the progress bars, and prints what several uploads came to, also if some of them have not ended.
     pub(crate) fn finish(&mut self) {
-        if let Some((_, bar)) = self.bar.take() {
-            bar.finish_and_clear();
+        self.bars.clear();
+        if self.style == Style::Json {
+            return;
         }
+        self.show_others();
+        let Some(summary) = self.sums.summary() else { return };
+        let lines = summary.lines();
+        // With `--quiet`, only the failures that were not printed: those for the same reason as another one.
+        let is_news = |failed: &(Escaped, Vec<Escaped>)| failed.1.len() > 1;
+        if self.style != Style::Quiet || summary.failed.iter().any(is_news) {
+            let skipped = usize::from(self.style == Style::Quiet);
+            lines.iter().skip(skipped).for_each(|line| self.complain(line));
+        }
+        self.sums = Sums::default();
     }
 
     fn state(&mut self, track: Track, state: &State) {
-        if self.style == Style::Quiet && !matches!(state, State::Failed(_) | State::Cancelled) {
-            return;
-        }
         let row = self.rows.entry(track).or_default();
         let (name, last) = (row.name.clone(), row.last);
-        if let Some((_, bar)) = self.bar.as_ref().filter(|(shown, _)| *shown == track) {
-            bar.set_message(match state {
-                State::Sent => format!("{name}  {WAITING_FOR_END}"),
-                _ => name.to_string(),
-            });
+        let is_job = matches!(track, Track::Job(_));
+        let is_first = is_job && self.sums.state(track, &name, state, &last);
+        if *state == State::Sent {
+            self.bars.say(track, WAITING_FOR_END);
         }
-        if state.is_final() && self.bar.as_ref().is_some_and(|(shown, _)| *shown == track) {
-            self.finish();
+        if state.is_final() {
+            self.bars.remove(track);
         }
         match state {
-            State::Delivered | State::Stored { .. } if matches!(track, Track::Job(_)) => {
-                self.result(&arrived(&name, state, &last));
+            State::Delivered | State::Stored { .. } if is_job => {
+                self.result(&arrived(&name, state, &last, self.is_verbose));
             }
             // The result of a lane is printed with the verdict.
-            State::Failed(Fault { kind: FaultKind::Unproven, .. })
-                if self.alarmed && matches!(track, Track::Job(_)) =>
-            {
+            State::Failed(Fault { kind: FaultKind::Unproven, .. }) if self.alarmed && is_job => {
                 self.complain(&trust::not_sent(&name));
             }
-            State::Failed(fault) if matches!(track, Track::Job(_)) => {
-                self.complain(&format!("{name}: {fault}"));
-            }
-            State::Cancelled if matches!(track, Track::Job(_)) => {
-                self.complain(&format!("{name}: cancelled"));
-            }
+            // A lost server fails every file behind it. The reason is printed once; the summary names the files.
+            State::Failed(fault) if is_first => self.complain(&format!("{name}: {fault}")),
+            State::Cancelled if is_first => self.complain(&format!("{name}: cancelled")),
             _ => {}
         }
+        self.show_all();
     }
 
     fn progress(&mut self, track: Track, snapshot: Snapshot) {
@@ -233,30 +258,25 @@ impl Output {
         if matches!(track, Track::Receiving(..)) || self.style == Style::Quiet {
             return;
         }
-        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != track) {
-            let name = row.name.to_string();
-            self.finish();
-            if !io::stderr().is_terminal() {
-                return;
-            }
-            let target = ProgressDrawTarget::stderr_with_hz(10);
-            let bar = ProgressBar::with_draw_target(Some(snapshot.file_total), target);
-            let template = "{msg}  {bar:30} {binary_bytes} of {binary_total_bytes}  {prefix}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar.set_message(name);
-            self.bar = Some((track, bar));
+        if matches!(track, Track::Job(_)) {
+            self.sums.progress(track, &snapshot);
         }
-        if let Some((_, bar)) = &self.bar {
-            bar.set_prefix(pace(&snapshot));
-            bar.set_position(snapshot.file_bytes);
+        self.bars.progress(track, &row.name.to_string(), &snapshot);
+        self.show_all();
+    }
+
+    /// Shows the progress of all files, if there are several.
+    fn show_all(&mut self) {
+        if self.style == Style::Text
+            && let Some((files, bytes, elapsed)) = self.sums.under_way()
+        {
+            self.bars.all(files, bytes, elapsed);
         }
     }
 
     /// Prints the alarm for a changed key, in a frame.
     fn alarm(&mut self, change: &KeyChange) {
-        self.finish();
+        self.bars.clear();
         self.alarmed = true;
         let rule = "#".repeat(78);
         let lines: Vec<String> =
@@ -265,7 +285,7 @@ impl Output {
     }
 
     fn verdict(&mut self, verdict: &Verdict) {
-        self.finish();
+        self.bars.clear();
         let entrants = race::entrants(verdict);
         for (at, lane) in verdict.lanes.iter().enumerate() {
             match &lane.fault {
@@ -289,47 +309,37 @@ impl Output {
 
     fn result(&self, text: &str) {
         if self.style != Style::Quiet {
-            self.beside_the_bar(|| line(text));
+            self.bars.above(|| line(text));
         }
     }
 
     fn say(&self, text: &str) {
         if self.style != Style::Quiet {
-            self.beside_the_bar(|| remark(text));
+            self.bars.above(|| remark(text));
         }
     }
 
     fn complain(&self, text: &str) {
-        self.beside_the_bar(|| remark(text));
+        self.bars.above(|| remark(text));
     }
 
-    fn beside_the_bar(&self, print: impl FnOnce()) {
-        match &self.bar {
-            Some((_, bar)) => bar.suspend(print),
-            None => print(),
+    /// Prints a message, unless it was printed before.
+    fn say_once(&mut self, text: &str) {
+        if self.introduced.insert(text.to_owned()) {
+            self.say(text);
         }
     }
 }
 
-/// Returns the text behind the progress bar: the rate and the ETA, or for how long no byte has moved.
-fn pace(snapshot: &Snapshot) -> String {
-    let idle = Duration::from_millis(snapshot.idle_ms);
-    if idle >= STALLED {
-        return upload::stalled(idle);
-    }
-    let eta = snapshot.eta_ms.map(|ms| format!(", {}", upload::eta(Duration::from_millis(ms))));
-    format!("{} now{}", units::rate(snapshot.rate_now), eta.unwrap_or_default())
-}
-
-/// Returns the line of an upload that arrived.
-fn arrived(name: &Escaped, state: &State, last: &Snapshot) -> String {
+/// Returns the line of an upload that arrived. The path of its receipt is in it only with `-v`.
+fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose: bool) -> String {
     let word = upload::state(state);
     let receipt = match state {
         State::Stored { .. } if last.wire_total == 0 => {
             return format!("{name}  {word:<9}  {RECEIPTED_BEFORE}");
         }
         State::Stored { name: there, named, receipt } => {
-            upload::receipt(name, there, *named, receipt.as_deref())
+            upload::receipt(name, there, *named, receipt.as_deref().filter(|_| is_verbose))
         }
         _ => ", no receipt".to_owned(),
     };
@@ -362,31 +372,23 @@ mod tests {
     use crate::event::Named;
 
     #[test]
-    fn a_stalled_upload_shows_for_how_long_and_no_eta() {
-        let snapshot = Snapshot { rate_now: 1048.0 * 1024.0, eta_ms: Some(61_400), ..Snapshot::default() };
-        assert_eq!(pace(&snapshot), "1.02 MiB/s now, ETA 1 min 1 s");
-        assert_eq!(pace(&Snapshot { idle_ms: 12_300, ..snapshot }), "stalled 12 s");
-        assert_eq!(pace(&Snapshot { eta_ms: None, ..snapshot }), "1.02 MiB/s now");
-    }
-
-    #[test]
     fn an_upload_that_arrived_has_one_line() {
         let state = State::Stored { name: "a.txt".into(), named: Named::Stored, receipt: None };
         let none = Snapshot { file_total: 7, ..Snapshot::default() };
         let name = escape("a.txt");
         assert_eq!(
-            arrived(&name, &state, &none),
+            arrived(&name, &state, &none, false),
             "a.txt  stored     not sent: the server already gave a receipt"
         );
         let sent = Snapshot { file_bytes: 7, wire_bytes: 36, wire_total: 36, ..none };
-        assert_eq!(arrived(&name, &state, &sent), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");
+        assert_eq!(arrived(&name, &state, &sent, false), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");
         let slow = Snapshot { elapsed_ms: 7, ..sent };
         assert_eq!(
-            arrived(&name, &state, &slow),
+            arrived(&name, &state, &slow, false),
             "a.txt  stored     7 B in 7 ms, 1000 B/s, 36 B on the wire"
         );
         assert_eq!(
-            arrived(&name, &State::Delivered, &sent),
+            arrived(&name, &State::Delivered, &sent, false),
             "a.txt  delivered  7 B in < 1 ms, 36 B on the wire, no receipt"
         );
     }

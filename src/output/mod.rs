@@ -3,7 +3,9 @@
 //! Results go to stdout, progress and messages to stderr. Progress bars are drawn only on a terminal. The sentences are
 //! in [`messages`](crate::messages); this module decides which line goes where.
 
+mod bars;
 mod events;
+mod sums;
 
 use std::io::{self, Write};
 use std::sync::OnceLock;

@@ -15,7 +15,7 @@ use super::chrome;
 use super::disk::Found;
 use super::effect::{Effect, Request};
 use super::keymap::{self, Action, Place};
-use super::layout;
+use super::layout::{self, PaneId};
 use super::link::Link;
 use super::listing::Clock;
 use super::overlay::Overlays;
@@ -35,7 +35,12 @@ pub(super) struct App {
     pub(super) screens: Screens,
     pub(super) overlays: Overlays,
     pub(super) shared: Shared,
+    /// Pane and row of the last click, and its time.
+    clicked: Option<((PaneId, Option<usize>), Duration)>,
 }
+
+/// Longest time between the clicks of a double click.
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 impl App {
     pub(super) fn new(start: &Start<'_>, link: Link, clock: Clock) -> Self {
@@ -43,6 +48,7 @@ impl App {
             screens: Screens::new(start),
             overlays: Overlays::default(),
             shared: Shared::new(link, start.dialect, start.home.clone(), clock),
+            clicked: None,
         }
     }
 
@@ -108,28 +114,49 @@ impl App {
         }
     }
 
-    /// Takes a click or a scroll. The mouse is never needed.
-    pub(super) fn on_mouse(&mut self, event: MouseEvent) {
+    /// Takes a click or a scroll. The mouse is never needed: a click on a key of the footer presses it, and a second one
+    /// on a row opens it, which never sends a file.
+    pub(super) fn on_mouse(&mut self, event: MouseEvent, now: Duration) -> Vec<Effect> {
         let step = match event.kind {
             MouseEventKind::ScrollDown => Some(Step::Down(3)),
             MouseEventKind::ScrollUp => Some(Step::Up(3)),
             MouseEventKind::Down(MouseButton::Left) => None,
-            _ => return,
+            _ => return Vec::new(),
         };
+        let at = Position { x: event.column, y: event.row };
+        let area = self.shared.area;
+        if step.is_none()
+            && layout::fits(area)
+            && let Some(action) = chrome::footer_hit(self.place(), layout::thirds(area)[2], at)
+        {
+            return self.act(action, now);
+        }
         let (screens, shared) = (&mut self.screens, &mut self.shared);
         if !self.overlays.is_empty() {
             if let Some(step) = step {
                 self.overlays.scroll(step, shared);
             }
-            return;
+            return Vec::new();
         }
-        let at = Position { x: event.column, y: event.row };
-        match (step, screens.tabs().hit(shared.area, at), screens.plan(shared).hit(at)) {
+        let tab = chrome::tab_hit(screens.tabs(), screens.open().subject().as_deref(), shared, area, at);
+        match (step, tab, screens.plan(shared).hit(at)) {
             (None, Some(tab), _) => screens.show(tab),
             (Some(step), _, Some((pane, _))) => screens.step(pane, step, shared),
-            (None, None, Some((pane, row))) => screens.click(pane, row, shared),
+            (None, None, Some((pane, row))) => {
+                screens.click(pane, row, shared);
+                let here = (pane, row);
+                let is_second = self
+                    .clicked
+                    .is_some_and(|(place, then)| place == here && now.saturating_sub(then) <= DOUBLE_CLICK);
+                self.clicked = (!is_second).then_some((here, now));
+                if is_second && row.is_some() {
+                    let action = if self.place() == Place::Browser { Action::Open } else { Action::Details };
+                    return self.act(action, now);
+                }
+            }
             _ => {}
         }
+        Vec::new()
     }
 
     /// Returns the text that is being typed.
@@ -151,6 +178,8 @@ impl App {
         match action {
             Action::Interrupt => return self.interrupt(now),
             Action::Suspend => return vec![Effect::Suspend],
+            Action::Copy => return self.copy(now),
+            Action::Mouse => return vec![Effect::Mouse],
             Action::Redraw => return [Effect::Redraw].into_iter().chain(self.screens.reread()).collect(),
             Action::Help => {
                 let place = self.place();
@@ -169,6 +198,17 @@ impl App {
             self.overlays.act(action, &mut self.shared, now).into_iter().collect()
         };
         self.carry_out(requests, now)
+    }
+
+    /// Copies what the cursor is on.
+    fn copy(&mut self, now: Duration) -> Vec<Effect> {
+        let found = self.screens.open().copied(&self.shared);
+        let words = match &found {
+            Some((name, text)) => text::copied(name, text),
+            None => text::NOTHING_TO_COPY.to_owned(),
+        };
+        self.shared.say(Tone::Plain, words, String::new(), now);
+        found.map(|(_, text)| Effect::Copy(text)).into_iter().collect()
     }
 
     /// Cancels everything that runs; a second time, or if nothing does, ends the program.

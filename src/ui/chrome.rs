@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
-use super::keymap::{self, Place};
+use super::keymap::{self, Action, Place};
 use super::own_server::Listening;
 use super::shared::Shared;
 use super::theme::Theme;
@@ -28,20 +28,33 @@ pub(super) struct Tabs {
 }
 
 impl Tabs {
-    /// Returns the index of the tab at a position.
-    pub(super) fn hit(self, area: Rect, at: Position) -> Option<usize> {
+    /// Returns the index of the tab at a position, if this many tabs are named.
+    fn hit(self, area: Rect, named: usize, at: Position) -> Option<usize> {
         if at.y != area.y {
             return None;
         }
         let mut x = area.x + columns(fit::width(&self.before()));
         for index in 0..self.names.len() {
-            let width = columns(fit::width(&self.tab(index, area.width)));
-            if (x..x + width).contains(&at.x) {
+            let wide = columns(fit::width(&self.tab(index, named)));
+            if (x..x + wide).contains(&at.x) {
                 return Some(index);
             }
-            x += width + 1;
+            x += wide + 1;
         }
         None
+    }
+
+    /// Returns how many tabs are named besides the open one: names give way, from the last on, to the address and the
+    /// key's length.
+    fn named(self, subject: Option<&str>, shared: &Shared, theme: Theme, width: u16) -> usize {
+        let most = match width {
+            ..NAMED_TABS => 0,
+            NAMED_TABS..ALL_TABS => self.names.len() - 1,
+            ALL_TABS.. => self.names.len(),
+        };
+        let wanted = subject.map_or_else(|| peer(shared, theme, usize::MAX).width(), fit::width);
+        let fits = |named: &usize| self.line(theme, *named).width() + 1 + wanted < usize::from(width);
+        (0..=most).rev().find(fits).unwrap_or(0)
     }
 
     /// Returns the program's name. The bracket of the first tab takes the place of a blank.
@@ -50,21 +63,20 @@ impl Tabs {
         format!(" {} {blank}", text::PROGRAM)
     }
 
-    fn tab(self, index: usize, width: u16) -> String {
-        let (digit, is_last) = (index + 1, index + 1 == self.names.len());
-        let name = self.names[index];
+    fn tab(self, index: usize, named: usize) -> String {
+        let (digit, name) = (index + 1, self.names[index]);
         match index {
             _ if index == self.open => format!("[{digit} {name}]"),
-            _ if width < NAMED_TABS || (width < ALL_TABS && is_last) => digit.to_string(),
-            _ => format!("{digit} {name}"),
+            _ if index < named => format!("{digit} {name}"),
+            _ => digit.to_string(),
         }
     }
 
-    fn line(self, theme: Theme, width: u16) -> Line<'static> {
+    fn line(self, theme: Theme, named: usize) -> Line<'static> {
         let mut line = Line::from(vec![Span::styled(self.before(), theme.strong())]);
         for index in 0..self.names.len() {
             let style = if index == self.open { theme.chosen() } else { Style::new() };
-            line.push_span(Span::styled(self.tab(index, width), style));
+            line.push_span(Span::styled(self.tab(index, named), style));
             line.push_span(Span::raw(" "));
         }
         line
@@ -81,7 +93,8 @@ pub(super) fn header(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let line = tabs.line(theme, area.width);
+    let named = tabs.named(subject.as_deref(), shared, theme, area.width);
+    let line = tabs.line(theme, named);
     let used = columns(line.width());
     line.render(area, buf);
     let right = Rect { x: area.x + used.min(area.width), width: area.width.saturating_sub(used + 1), ..area };
@@ -91,6 +104,19 @@ pub(super) fn header(
         None => peer(shared, theme, room),
     };
     line.right_aligned().render(right, buf);
+}
+
+/// Returns the index of the tab at a position.
+pub(super) fn tab_hit(
+    tabs: Tabs,
+    subject: Option<&str>,
+    shared: &Shared,
+    area: Rect,
+    at: Position,
+) -> Option<usize> {
+    // The styles of a theme have no width.
+    let named = tabs.named(subject, shared, Theme::new(false), area.width);
+    tabs.hit(area, named, at)
 }
 
 /// Returns where uploads go, and whether the server has proved its identity.
@@ -106,6 +132,7 @@ fn peer(shared: &Shared, theme: Theme, room: usize) -> Line<'static> {
     };
     let (words, style) = match &link.proof {
         _ if shared.dialect.variant == Variant::Plain => (text::NEVER_PROVEN.to_owned(), theme.warn()),
+        _ if link.is_away => (text::AWAY.to_owned(), theme.bad()),
         _ if link.changed => (text::CHANGED_SHORT.to_owned(), theme.bad()),
         Some(proof) => (text::proven_short(proof, link.standing.as_ref()), theme.good()),
         None => (text::NOT_PROVEN.to_owned(), theme.faint()),
@@ -125,21 +152,56 @@ fn peer(shared: &Shared, theme: Theme, room: usize) -> Line<'static> {
     Line::from(vec![Span::raw(address), Span::raw(" "), Span::styled(words, style)])
 }
 
-/// Draws the keys of a place, as many as fit. The last one, the help, is always there.
-pub(super) fn footer(place: Place, theme: Theme, area: Rect, buf: &mut Buffer) {
-    let mut hints: Vec<(String, &str)> = keymap::footer(place)
-        .map(|binding| (keymap::names(binding.keys.get(..1).unwrap_or_default()), binding.short))
+/// A key in the footer.
+struct Hint {
+    key: String,
+    words: &'static str,
+    action: Action,
+}
+
+impl Hint {
+    fn width(&self) -> usize {
+        fit::width(&self.key) + fit::width(self.words) + 3
+    }
+}
+
+/// Returns the keys of a place, as many as fit. The last one, the help, is always there.
+fn hints(place: Place, width: u16) -> Vec<Hint> {
+    let mut hints: Vec<Hint> = keymap::footer(place)
+        .filter(|binding| !binding.keys.is_empty())
+        .map(|binding| {
+            let key = keymap::names(binding.keys.get(..1).unwrap_or_default());
+            Hint { key, words: binding.short, action: binding.action }
+        })
         .collect();
-    let size = |hints: &[(String, &str)]| {
-        hints.iter().map(|(key, words)| fit::width(key) + fit::width(words) + 3).sum::<usize>()
-    };
-    while hints.len() > 1 && size(&hints) > usize::from(area.width) {
+    while hints.len() > 1 && hints.iter().map(Hint::width).sum::<usize>() > usize::from(width) {
         hints.remove(hints.len() - 2);
     }
+    hints
+}
+
+/// Draws the keys of a place.
+pub(super) fn footer(place: Place, theme: Theme, area: Rect, buf: &mut Buffer) {
     let mut line = Line::raw(" ");
-    for (key, words) in hints {
+    for Hint { key, words, .. } in hints(place, area.width) {
         line.push_span(Span::styled(key, theme.key()));
         line.push_span(Span::raw(format!(" {words}  ")));
     }
     line.render(area, buf);
+}
+
+/// Returns the action of the key at a position of the footer.
+pub(super) fn footer_hit(place: Place, area: Rect, at: Position) -> Option<Action> {
+    if !area.contains(at) {
+        return None;
+    }
+    let mut x = usize::from(area.x) + 1;
+    for hint in hints(place, area.width) {
+        // The two blanks behind a key belong to none.
+        if (x..x + hint.width() - 2).contains(&usize::from(at.x)) {
+            return Some(hint.action);
+        }
+        x += hint.width();
+    }
+    None
 }

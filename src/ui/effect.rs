@@ -36,6 +36,10 @@ pub(super) enum Effect {
     Suspend,
     /// Draw everything again.
     Redraw,
+    /// Copy a text.
+    Copy(String),
+    /// Give the mouse to the terminal, or take it back.
+    Mouse,
     /// End the program.
     Quit,
 }

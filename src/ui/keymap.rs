@@ -4,6 +4,7 @@
 //! every stack and fails on a key that two of its contexts bind.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -11,7 +12,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 macro_rules! actions {
     ($($name:ident),+ $(,)?) => {
         /// Action that a key asks for.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+        #[strum(serialize_all = "kebab-case")]
         pub(super) enum Action {
             /// Show a screen, by its number from 1; 0 in the table, for the digit of the key.
             Show(u8),
@@ -29,7 +31,7 @@ macro_rules! actions {
 
 actions! {
     NextPane, PreviousPane, Zoom, Log, Connect, Help, Close, Quit,
-    Interrupt, Suspend, Redraw,
+    Interrupt, Suspend, Redraw, Mouse, Copy,
     Up, Down, PageUp, PageDown, First, Last, HalfUp, HalfDown, Top, Details,
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Preview, Filter, GoTo, TypePath, TypeRoot, TypeHome, Complete, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
@@ -59,7 +61,8 @@ impl Action {
 }
 
 /// Context in which a key has its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Context {
     /// Everywhere, even while text is typed.
     Always,
@@ -130,7 +133,6 @@ pub(super) enum Place {
 }
 
 impl Place {
-    #[cfg(test)]
     pub(super) const ALL: [Self; 20] = [
         Self::Browser,
         Self::Queue,
@@ -197,15 +199,15 @@ impl Key {
     }
 }
 
-const fn key(c: char) -> Key {
+pub(super) const fn key(c: char) -> Key {
     on(KeyCode::Char(c))
 }
 
-const fn ctrl(c: char) -> Key {
+pub(super) const fn ctrl(c: char) -> Key {
     Key { code: KeyCode::Char(c), control: true }
 }
 
-const fn on(code: KeyCode) -> Key {
+pub(super) const fn on(code: KeyCode) -> Key {
     Key { code, control: false }
 }
 
@@ -344,6 +346,8 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, DIGITS, Action::Show(0), "", "the screen with this number"),
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "enlarge this pane or the race, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: problems and notable events"),
+    bind(Context::Everywhere, &[key('y')], Action::Copy, "", "copy the path, receipt, digest or fingerprint"),
+    bind(Context::Everywhere, &[key('M')], Action::Mouse, "", "give the mouse to the terminal, or take it back"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
     bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks first if transfers run"),
     bind(Context::Everywhere, &[ctrl('c')], Action::Interrupt, "", "cancel all transfers; if there are none, quit"),
@@ -408,12 +412,25 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Alarm, &[key('A')], Action::AcceptKey, "accept the new key", "trust the new key from now on"),
 ];
 
+/// The table with the user's own keys.
+static IN_USE: OnceLock<Vec<Binding>> = OnceLock::new();
+
+/// Returns the table in use.
+pub(super) fn table() -> &'static [Binding] {
+    IN_USE.get().map_or(TABLE, Vec::as_slice)
+}
+
+/// Uses another table from now on. Only the first call of a process has an effect.
+pub(super) fn set(table: Vec<Binding>) {
+    let _ = IN_USE.set(table);
+}
+
 /// Returns the action of a key in a place.
 pub(super) fn action(place: Place, key: Key) -> Option<Action> {
     place
         .stack()
         .iter()
-        .flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context))
+        .flat_map(|context| table().iter().filter(move |binding| binding.context == *context))
         .find(|binding| binding.keys.contains(&key))
         .map(|binding| match (binding.action, key.digit()) {
             (Action::Show(_), Some(digit)) => Action::Show(digit),
@@ -423,7 +440,9 @@ pub(super) fn action(place: Place, key: Key) -> Option<Action> {
 
 /// Returns the rows that the footer shows in a place.
 pub(super) fn footer(place: Place) -> impl Iterator<Item = &'static Binding> {
-    TABLE.iter().filter(move |binding| !binding.short.is_empty() && place.stack().contains(&binding.context))
+    table()
+        .iter()
+        .filter(move |binding| !binding.short.is_empty() && place.stack().contains(&binding.context))
 }
 
 /// Returns the character that a key types into a text; `None` if it types none.

@@ -29,6 +29,8 @@ pub(super) struct Link {
     pub(super) standing: Option<Standing>,
     /// Whether the server last showed another key than the known one, and was refused.
     pub(super) changed: bool,
+    /// Whether the server stopped responding, and has not been back.
+    pub(super) is_away: bool,
     /// Whether the server has given a receipt.
     pub(super) receipted: bool,
 }
@@ -36,7 +38,16 @@ pub(super) struct Link {
 impl Link {
     /// Creates a link to a server that has not answered yet.
     pub(super) const fn new(target: Target, ca: Option<PathBuf>, peers: Vec<Peer>) -> Self {
-        Self { target, ca, peers, proof: None, standing: None, changed: false, receipted: false }
+        Self {
+            target,
+            ca,
+            peers,
+            proof: None,
+            standing: None,
+            changed: false,
+            is_away: false,
+            receipted: false,
+        }
     }
 
     /// Directs uploads to a server. Nothing is known about another one than before.
@@ -56,7 +67,8 @@ impl Link {
 
     /// Forgets what is known about the server: it has to prove its identity again.
     pub(super) fn forget(&mut self) {
-        (self.proof, self.standing, self.changed, self.receipted) = (None, None, false, false);
+        (self.proof, self.standing) = (None, None);
+        (self.changed, self.is_away, self.receipted) = (false, false, false);
     }
 
     /// Returns whether the server is an upseal server, as far as is known.

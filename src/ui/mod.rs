@@ -17,7 +17,8 @@
 //! - `overlay`: dialogs, questions, the help, warnings.
 //! - `shared`: what several screens show or change; `effect`: what they ask of each other and of the loop below.
 //! - `layout`: geometry and focus; `chrome`: header and footer; `widgets`: lists, bars, charts, text input.
-//! - `keymap`, `theme`, `text`, `fit`: keys, styles, sentences, fitting text into columns.
+//! - `keymap`, `theme`, `text`, `fit`: keys, styles, sentences, fitting text into columns. `remap` and `palette` read the
+//!   user's own keys and theme.
 //! - `disk`, `listing`, `preview`: threads that read folders and files, and what they find; `recent` is kept.
 //! - `sources`, `terminal`: what wakes the loop, and what it draws on.
 //!
@@ -26,6 +27,7 @@
 mod app;
 mod capture;
 mod chrome;
+mod clipboard;
 mod disk;
 mod effect;
 mod fit;
@@ -36,9 +38,11 @@ mod listing;
 mod overlay;
 mod own_server;
 mod page;
+mod palette;
 mod preview;
 mod recent;
 mod recording;
+mod remap;
 mod screen;
 mod shared;
 mod sources;
@@ -51,6 +55,7 @@ mod widgets;
 mod tests;
 
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{self, PathBuf};
 use std::time::{Duration, Instant};
@@ -64,10 +69,13 @@ use self::effect::Effect;
 use self::link::Link;
 pub(crate) use self::link::Peer;
 use self::listing::Clock;
+use self::palette::{Depth, Palette, THEMES};
+pub(crate) use self::remap::{Rebind, print as print_keys, use_keys};
 use self::screen::Start;
 use self::sources::{Call, Sources};
 use self::terminal::Screen;
 use self::theme::{Glyphs, Look, Theme};
+use self::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target};
 use crate::trust::known::KnownServers;
 
@@ -105,6 +113,21 @@ pub(crate) struct Options {
     pub captures: PathBuf,
     /// Whether sessions are saved with the first bytes of files.
     pub with_plaintext: bool,
+    /// Colours, glyphs and mouse.
+    pub look: Appearance,
+}
+
+/// How the screen looks; `None` means that the environment and the terminal decide.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Appearance {
+    /// Whether colours are used.
+    pub colour: Option<bool>,
+    /// Whether only ASCII is drawn.
+    pub ascii: Option<bool>,
+    /// Name of a built-in theme, or path of a theme's file; `None` for `dark`.
+    pub theme: Option<String>,
+    /// Whether the program gets the mouse.
+    pub mouse: bool,
 }
 
 /// Error that ends the screen, or keeps it from being shown.
@@ -113,6 +136,12 @@ pub(crate) enum UiError {
     /// Standard output is not a terminal.
     #[error("standard output is not a terminal; `upseal send` uploads without one")]
     NotATerminal,
+    /// The terminal cannot move its cursor.
+    #[error("the terminal cannot show a full screen (TERM=dumb); `upseal send` uploads without one")]
+    Dumb,
+    /// The theme cannot be read.
+    #[error("{0}")]
+    Theme(String),
     /// A terminal operation failed.
     #[error("terminal error: {0}")]
     Terminal(#[from] io::Error),
@@ -150,6 +179,10 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     if !Screen::is_possible() {
         return Err(UiError::NotATerminal);
     }
+    if variable("TERM").as_deref() == Some("dumb") {
+        return Err(UiError::Dumb);
+    }
+    let look = Look { theme: theme(&options.look)?, glyphs: glyphs(options.look.ascii) };
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
     let clock = Clock::system();
@@ -166,9 +199,8 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     if let Some(path) = &options.recent {
         app.shared.recall(path);
     }
-    let look = Look { theme: Theme::new(colours()), glyphs: glyphs() };
     // The sources are dropped before the terminal is given back, so that they do not swallow keys that follow.
-    let screen = Screen::open()?;
+    let screen = Screen::open(options.look.mouse)?;
     let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
     let captures = options.captures.clone();
     let mut run = Loop {
@@ -189,24 +221,67 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     end
 }
 
-/// Returns whether colours are used: unless `NO_COLOR` is set.
-fn colours() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Returns a variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns what the locale and the terminal can show.
-fn glyphs() -> Glyphs {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_default()
-        .to_lowercase();
-    let console = env::var("TERM").is_ok_and(|term| term == "linux" || term == "dumb");
-    if console || !(locale.contains("utf-8") || locale.contains("utf8")) {
-        Glyphs::Ascii
+/// Returns whether colours are used: by the flag, `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, in this order.
+fn colours(asked: Option<bool>, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_zero = |name| variable(name).map(|value| value == "0");
+    asked.unwrap_or_else(|| match (variable("NO_COLOR"), is_zero("CLICOLOR_FORCE"), is_zero("CLICOLOR")) {
+        (Some(_), _, _) => false,
+        (None, Some(false), _) => true,
+        (None, _, is_off) => is_off != Some(true),
+    })
+}
+
+/// Returns how many colours the terminal shows, as `COLORTERM` and `TERM` say.
+fn depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
+    let (term, colour) = (variable("TERM").unwrap_or_default(), variable("COLORTERM").unwrap_or_default());
+    let is_one_of = |names: &[&str]| names.iter().any(|name| term.contains(name));
+    if matches!(colour.as_str(), "truecolor" | "24bit") || term.ends_with("-direct") {
+        Depth::True
+    } else if is_one_of(&["256color", "kitty", "alacritty", "foot", "ghostty", "wezterm"]) {
+        Depth::Many
     } else {
-        Glyphs::Unicode
+        Depth::Sixteen
     }
+}
+
+/// Returns the theme, fitted to the terminal.
+fn theme(look: &Appearance) -> Result<Theme, UiError> {
+    if !colours(look.colour, variable) {
+        return Ok(Theme::new(false));
+    }
+    let name = look.theme.as_deref().unwrap_or("dark");
+    if name == "no-colour" {
+        return Ok(Theme::new(false));
+    }
+    let wrong =
+        |what: String, help: String| UiError::Theme(format!("theme {}: {what}; {help}", fit::escaped(name)));
+    let palette = match Palette::named(name) {
+        Some(palette) => palette,
+        None if path::Path::new(name).extension().is_some_and(|end| end == "toml") => {
+            let text = fs::read_to_string(name)
+                .map_err(|why| wrong("cannot be read".to_owned(), why.to_string()))?;
+            Palette::read(&text).map_err(|(what, help)| wrong(what, help))?
+        }
+        None => {
+            let known = palette::known(name, THEMES.iter().map(|(name, _)| *name));
+            return Err(wrong("unknown".to_owned(), format!("{known}, or a file that ends in .toml")));
+        }
+    };
+    Ok(Theme::of(palette.adapted(depth(variable))))
+}
+
+/// Returns what the locale and the terminal can show, unless the user has chosen.
+fn glyphs(ascii: Option<bool>) -> Glyphs {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
+    let is_console = variable("TERM").is_some_and(|term| term == "linux");
+    let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
+    if ascii.unwrap_or(is_console || !is_utf8) { Glyphs::Ascii } else { Glyphs::Unicode }
 }
 
 /// Decision of the loop after each input.
@@ -328,10 +403,7 @@ impl Loop<'_> {
     fn on_input(&mut self, input: Input) -> Result<Next, UiError> {
         let effects = match input {
             Input::Key(key) => self.app.on_key(key, self.began.elapsed()),
-            Input::Mouse(mouse) => {
-                self.app.on_mouse(mouse);
-                Vec::new()
-            }
+            Input::Mouse(mouse) => self.app.on_mouse(mouse, self.began.elapsed()),
             Input::Paste(text) => {
                 self.app.on_paste(&text);
                 Vec::new()
@@ -397,6 +469,12 @@ impl Loop<'_> {
                     }
                 }
                 Effect::Redraw => self.screen.clear()?,
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Mouse => {
+                    let words =
+                        if self.screen.toggle_mouse()? { text::MOUSE_OURS } else { text::MOUSE_THEIRS };
+                    self.app.shared.say(Tone::Plain, words.to_owned(), String::new(), self.began.elapsed());
+                }
                 Effect::Quit => return Ok(Next::Quit),
             }
         }
@@ -416,5 +494,33 @@ impl Loop<'_> {
         let (app, look) = (&self.app, self.look);
         self.screen.draw(|area, buf| app.draw(look, now, area, buf))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod environment {
+    use super::*;
+
+    #[test]
+    fn flags_and_variables_decide_about_colours() {
+        let with = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert!(colours(None, with(&[])));
+        assert!(!colours(None, with(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")])));
+        assert!(!colours(None, with(&[("CLICOLOR", "0")])));
+        assert!(colours(None, with(&[("CLICOLOR", "0"), ("CLICOLOR_FORCE", "1")])));
+        assert!(colours(Some(true), with(&[("NO_COLOR", "1")])));
+        assert!(!colours(Some(false), with(&[])));
+        for (term, colour, expected) in [
+            ("xterm", "", Depth::Sixteen),
+            ("linux", "", Depth::Sixteen),
+            ("xterm-256color", "", Depth::Many),
+            ("xterm-256color", "truecolor", Depth::True),
+            ("xterm-kitty", "", Depth::Many),
+        ] {
+            let found = depth(|name| Some(if name == "TERM" { term } else { colour }.to_owned()));
+            assert_eq!(found, expected, "{term} {colour}");
+        }
     }
 }

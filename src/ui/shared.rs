@@ -150,6 +150,10 @@ impl Shared {
             Event::Proven { address, proof, standing, .. } => {
                 self.proven(target, address, proof, standing, now);
             }
+            Event::Away { address, .. } => {
+                self.link.is_away |=
+                    matches!(&self.link.target, Target::Server { address: of, .. } if of == address);
+            }
             Event::KeyChanged { change, .. } => self.key_changed(target, change),
             Event::ServerAccepted { address, .. } => {
                 self.link.changed = false;
@@ -185,6 +189,7 @@ impl Shared {
         }
         if target == Some(&self.link.target) {
             self.link.proof = Some(proof.clone());
+            self.link.is_away = false;
             (self.link.standing, self.link.changed) = (Some(standing.clone()), false);
         }
     }

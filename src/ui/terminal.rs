@@ -5,6 +5,7 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::clipboard;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -21,6 +22,8 @@ use rustix::process::{Signal, kill_current_process_group};
 
 /// Whether this program has taken the terminal over; the panic hook must know it without a lock.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the program gets the mouse. Without it, the terminal selects text.
+static MOUSE: AtomicBool = AtomicBool::new(true);
 
 /// The terminal while this program owns it. Dropping it restores the terminal.
 pub(super) struct Screen {
@@ -34,7 +37,8 @@ impl Screen {
     }
 
     /// Takes the terminal over, and installs a hook that restores it when this thread panics.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
+        MOUSE.store(mouse, Ordering::SeqCst);
         restore_on_panic();
         take()?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
@@ -51,6 +55,22 @@ impl Screen {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Copies a text to the clipboard.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        clipboard::copy(self.terminal.backend_mut(), text)
+    }
+
+    /// Gives the mouse to the terminal, which selects text, or takes it back. Returns whether this program has it.
+    pub(super) fn toggle_mouse(&mut self) -> io::Result<bool> {
+        let has_it = !MOUSE.fetch_xor(true, Ordering::SeqCst);
+        if has_it {
+            execute!(self.terminal.backend_mut(), EnableMouseCapture)?;
+        } else {
+            execute!(self.terminal.backend_mut(), DisableMouseCapture)?;
+        }
+        Ok(has_it)
     }
 
     /// Restores the terminal, stops this process, and takes the terminal over again on return.
@@ -96,15 +116,11 @@ impl Drop for Screen {
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(
-        stdout(),
-        EnterAlternateScreen,
-        EnableMouseCapture,
-        EnableBracketedPaste,
-        SetTitle("upseal"),
-        cursor::Hide
-    )
-    .inspect_err(|_| give_back())
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, SetTitle("upseal"), cursor::Hide)
+        .and_then(
+            |()| if MOUSE.load(Ordering::SeqCst) { execute!(stdout(), EnableMouseCapture) } else { Ok(()) },
+        )
+        .inspect_err(|_| give_back())
 }
 
 /// Undoes all of [`take`]. Errors are ignored: the terminal may be gone.
@@ -189,7 +205,7 @@ mod tests {
     fn a_panic_of_the_screen_restores_the_terminal_before_its_message()
     -> Result<(), Box<dyn std::error::Error>> {
         if env::var_os(ROLE).is_some() {
-            let _screen = Screen::open();
+            let _screen = Screen::open(true);
             panic!("of the screen");
         }
         let seen = watched("a_panic_of_the_screen_restores_the_terminal_before_its_message")?;
@@ -217,7 +233,7 @@ mod tests {
     }
 
     fn another_thread_panics() -> std::io::Result<()> {
-        let mut screen = Screen::open()?;
+        let mut screen = Screen::open(true)?;
         let worker = thread::Builder::new().spawn(|| panic!("of a worker"))?;
         assert!(worker.join().is_err());
         thread::sleep(Duration::from_millis(10));

@@ -1,12 +1,15 @@
-//! Styles. This is the only file with colours: the sixteen of the terminal, which the user has chosen.
+//! Styles by meaning. The colours are those of a theme (`palette`), which the user can choose.
 //!
 //! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`). Lanes
 //! differ by blue against yellow, never by red against green.
+
+use std::sync::LazyLock;
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
+use super::palette::{Depth, Palette};
 use crate::meter::Stage;
 
 /// Focus of a pane.
@@ -43,28 +46,33 @@ impl Look {
 /// Styles by meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Theme {
+    palette: &'static Palette,
     colour: bool,
 }
 
 impl Theme {
-    pub(super) const fn new(colour: bool) -> Self {
-        Self { colour }
+    /// Returns the theme `dark`, or the one without colours.
+    pub(super) fn new(colour: bool) -> Self {
+        static DARK: LazyLock<Palette> = LazyLock::new(|| Palette::built_in("dark").adapted(Depth::Many));
+        static NO_COLOUR: LazyLock<Palette> = LazyLock::new(|| Palette::built_in("no-colour"));
+        Self { palette: if colour { &DARK } else { &NO_COLOUR }, colour }
     }
 
-    fn paint(self, colour: Color) -> Style {
-        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    /// Returns a theme of these styles, which are kept for as long as the program runs.
+    pub(super) fn of(palette: Palette) -> Self {
+        Self { palette: Box::leak(Box::new(palette)), colour: true }
     }
 
     pub(super) fn border(self, focus: Focus) -> Style {
         match focus {
-            Focus::Here => self.paint(Color::Cyan),
+            Focus::Here => self.palette.accent,
             Focus::Elsewhere => self.faint(),
         }
     }
 
     pub(super) fn title(self, focus: Focus) -> Style {
         match focus {
-            Focus::Here => self.paint(Color::Cyan).add_modifier(Modifier::BOLD),
+            Focus::Here => self.palette.accent.add_modifier(Modifier::BOLD),
             Focus::Elsewhere => self.plain().add_modifier(Modifier::BOLD),
         }
     }
@@ -79,13 +87,13 @@ impl Theme {
     }
 
     /// Returns the terminal's own colour, even inside a coloured frame.
-    pub(super) fn plain(self) -> Style {
-        self.paint(Color::Reset)
+    pub(super) const fn plain(self) -> Style {
+        if self.colour { Style::new().fg(Color::Reset) } else { Style::new() }
     }
 
     /// Returns the style of what matters less: units, times, borders of panes in the background.
     pub(super) fn faint(self) -> Style {
-        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+        self.palette.faint
     }
 
     #[expect(clippy::unused_self, reason = "all styles are taken from a theme in the same way")]
@@ -94,58 +102,58 @@ impl Theme {
     }
 
     pub(super) fn accent(self) -> Style {
-        self.paint(Color::Cyan)
+        self.palette.accent
     }
 
     /// Returns the style of a chosen tab or protocol; its brackets say so as well.
     pub(super) fn chosen(self) -> Style {
-        self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
+        self.palette.accent.add_modifier(Modifier::BOLD)
     }
 
     pub(super) fn good(self) -> Style {
-        self.paint(Color::Green)
+        self.palette.good
     }
 
     pub(super) fn bad(self) -> Style {
-        self.paint(Color::LightRed)
+        self.palette.bad
     }
 
     pub(super) fn warn(self) -> Style {
-        self.paint(Color::Yellow)
+        self.palette.warn
     }
 
     pub(super) fn folder(self) -> Style {
-        self.paint(Color::LightBlue).add_modifier(Modifier::BOLD)
+        self.palette.folder
     }
 
     pub(super) fn progress(self) -> Style {
-        self.paint(Color::Cyan)
+        self.palette.progress
     }
 
-    /// Returns light blue: plain blue is hardly legible on the black of many terminals.
     pub(super) fn rate(self) -> Style {
-        self.paint(Color::LightBlue)
+        self.palette.rate
     }
 
     /// Returns the style of a lane's bar and curve.
     pub(super) fn lane(self, lane: usize) -> Style {
-        self.paint([Color::Yellow, Color::Cyan, Color::Green, Color::LightBlue][lane % 4])
+        let palette = self.palette;
+        [palette.lane_1, palette.lane_2, palette.lane_3, palette.lane_4][lane % 4]
     }
 
     /// Returns the style of a stage in a lane's bar, by what works there: the disk, the ciphers, the wire. The
     /// stage's name stands beside it.
     pub(super) fn stage(self, stage: Stage) -> Style {
-        self.paint(match stage {
-            Stage::Read | Stage::Store => Color::LightBlue,
-            Stage::Seal | Stage::Open => Color::Magenta,
-            Stage::Wire => Color::Cyan,
-            Stage::Wait => Color::DarkGray,
-        })
+        match stage {
+            Stage::Read | Stage::Store => self.palette.disk,
+            Stage::Seal | Stage::Open => self.palette.cipher,
+            Stage::Wire => self.palette.wire,
+            Stage::Wait => self.palette.faint,
+        }
     }
 
     /// Returns the style of a key in the footer.
     pub(super) fn key(self) -> Style {
-        self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
+        self.palette.accent.add_modifier(Modifier::BOLD)
     }
 }
 

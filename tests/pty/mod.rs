@@ -50,9 +50,22 @@ impl Terminal {
         columns: NonZeroU16,
         rows: NonZeroU16,
     ) -> Self {
+        Self::start_with(binary, &[], folder, home, columns, rows)
+    }
+
+    /// Starts the program with arguments in `folder`, with its own home.
+    pub(crate) fn start_with(
+        binary: &Path,
+        args: &[&str],
+        folder: &Path,
+        home: &Path,
+        columns: NonZeroU16,
+        rows: NonZeroU16,
+    ) -> Self {
         let size = PtySize { rows: rows.get(), cols: columns.get(), pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(binary);
+        command.args(args);
         command.cwd(folder);
         command.env_clear();
         for (name, value) in [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("TZ", "UTC")] {

@@ -74,7 +74,7 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;
-    let mut output = Output::new(Style::of(args.json, args.quiet));
+    let mut output = Output::new(Style::of(args.json, args.quiet)).verbose(args.verbose);
     let (target, dialect) = (settings.target(), settings.dialect);
     let (jobs, folders) = given.orders(&target, dialect);
     let mut progress = Progress::default();
@@ -100,6 +100,7 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
             }
             recv(signals) -> _ => {
                 if interrupted {
+                    output.finish();
                     return Err(cancelled());
                 }
                 interrupted = true;

@@ -74,14 +74,14 @@ impl Help {
         let needle = self.filter.text().to_lowercase();
         let here = self.place.stack();
         let mut contexts: Vec<Context> = here.to_vec();
-        for binding in keymap::TABLE {
+        for binding in keymap::table() {
             if !contexts.contains(&binding.context) {
                 contexts.push(binding.context);
             }
         }
         contexts
             .into_iter()
-            .flat_map(|context| keymap::TABLE.iter().filter(move |binding| binding.context == context))
+            .flat_map(|context| keymap::table().iter().filter(move |binding| binding.context == context))
             .map(|binding| (binding.context, keymap::names(binding.keys), binding.words))
             .filter(|(context, keys, words)| {
                 needle.is_empty()

@@ -207,6 +207,13 @@ pub(super) trait Screen {
         None
     }
 
+    /// Returns what `y` copies, and its name: of the row under the cursor, the receipt's path or the digest.
+    fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
+        let (_, facts) = self.details(shared)?;
+        let known = |name: &str| facts.iter().find(|(label, value)| *label == name && value != "—").cloned();
+        ["receipt", "sha256", "local file"].into_iter().find_map(known)
+    }
+
     /// Returns the dialog that chooses a server.
     fn connect(&self, shared: &Shared) -> Option<Connect> {
         let link = &shared.link;

@@ -74,7 +74,7 @@ fn happen(stage: &mut Stage, asked: &mut Asked, thing: Thing) {
                 1 => MouseEventKind::ScrollDown,
                 _ => MouseEventKind::ScrollUp,
             };
-            stage.app.on_mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+            stage.app.on_mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }, stage.now);
         }
         Thing::Paste => stage.app.on_paste("/tmp/\u{1b}[2J図\n"),
         Thing::Time(ms) => stage.now += Duration::from_millis(u64::from(ms)),

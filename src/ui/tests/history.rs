@@ -258,7 +258,9 @@ fn a_click_on_a_tab_opens_its_screen() {
             let at = stage.rows()[0].find(name).unwrap() + if last { name.len() - 1 } else { 0 };
             let kind = MouseEventKind::Down(MouseButton::Left);
             let column = u16::try_from(at).unwrap();
-            stage.app.on_mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE });
+            let _ = stage
+                .app
+                .on_mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE }, stage.now);
             stage.settle();
             assert_eq!(stage.screen(), screen, "{name}");
         }

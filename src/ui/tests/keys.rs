@@ -371,14 +371,14 @@ fn the_mouse_selects_and_scrolls() {
     let mut stage = Stage::new();
     stage.settle();
     let mouse = |kind, column, row| MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
-    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 10, 4));
+    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 10, 4), stage.now);
     assert!(stage.row("cmos.mp4").contains('▸'));
-    stage.app.on_mouse(mouse(MouseEventKind::ScrollDown, 10, 4));
+    stage.app.on_mouse(mouse(MouseEventKind::ScrollDown, 10, 4), stage.now);
     assert!(stage.row("week9.html").contains('▸'));
-    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 20, 0));
+    stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), 20, 0), stage.now);
     assert_eq!(stage.screen(), "Race");
     for (column, row) in [(0, 0), (79, 23), (500, 500), (40, 12)] {
-        stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), column, row));
+        stage.app.on_mouse(mouse(MouseEventKind::Down(MouseButton::Left), column, row), stage.now);
     }
 }
 
@@ -434,4 +434,79 @@ fn no_sequence_of_keys_panics_or_sends_without_being_asked() {
             stage.rows();
         }
     }
+}
+
+#[test]
+fn y_copies_what_the_cursor_is_on() {
+    let mut stage = busy();
+    let copied = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Copy(text)] => text.clone(),
+        other => panic!("nothing copied: {other:?}"),
+    };
+    stage.app.screens.show(0);
+    let path = copied(stage.keys("Home j j y"));
+    assert!(path.starts_with("/home/me/lectures/week9/"), "{path}");
+    assert!(stage.shows("Copied the path: "));
+    let receipt = Some(PathBuf::from("/r/a.receipt"));
+    let stored = State::Stored { name: "image.ppm".into(), named: crate::event::Named::Stored, receipt };
+    stage.state(Track::Job(JobId(1)), stored);
+    assert_eq!(copied(stage.keys("Tab Home y")), "/r/a.receipt");
+    assert_eq!(copied(stage.keys("3 y")), format!("sha256:{}", proof().fingerprint));
+    assert!(Stage::new().keys("2 y").is_empty());
+}
+
+#[test]
+fn a_click_presses_a_key_of_the_footer_and_a_second_one_opens_a_row() {
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = Stage::new();
+    stage.settle();
+    let click = |stage: &mut Stage, column, row| {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let effects =
+            stage.app.on_mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }, stage.now);
+        stage.settle();
+        effects
+    };
+    let rows = stage.rows();
+    let find = |text: &str| {
+        let y = rows.iter().position(|row| row.contains(text)).unwrap();
+        let x = rows[y].split(text).next().unwrap().chars().count();
+        (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+    };
+    let (x, y) = find("? keys");
+    click(&mut stage, x, y);
+    assert_eq!(stage.app.place(), Place::Help);
+    let last = stage.rows().pop().unwrap();
+    let close = u16::try_from(last.split("Esc").next().unwrap().chars().count()).unwrap();
+    click(&mut stage, close, y);
+    assert_eq!(stage.app.place(), Place::Browser);
+    let (x, y) = find("figures/");
+    assert!(click(&mut stage, x, y).is_empty());
+    let opened = click(&mut stage, x, y);
+    assert!(
+        matches!(&opened[..], [Effect::List(request)] if request.folder.ends_with("figures")),
+        "{opened:?}"
+    );
+    let mut stage = Stage::new();
+    stage.settle();
+    let (x, y) = find("cmos.mp4");
+    click(&mut stage, x, y);
+    assert!(click(&mut stage, x, y).is_empty(), "a double click never sends");
+    stage.now += Duration::from_secs(1);
+    assert!(click(&mut stage, x, y).is_empty());
+}
+
+#[test]
+fn the_header_keeps_the_address_and_the_key_length_and_says_when_the_server_is_away() {
+    let mut stage = Stage::new();
+    stage.keys("c h o s t . e x a m p l e . o r g : 9 9 9 9 Enter");
+    let address: crate::event::ServerAddress = "host.example.org:9999".parse().unwrap();
+    stage.upload(1, "image.ppm", 7);
+    let target =
+        Target::Server { address: address.clone(), ca: None, expected: crate::event::Expected::default() };
+    stage.app.shared.link.target = target.clone();
+    stage.app.shared.link.proof = Some(proof());
+    assert!(stage.rows()[0].contains("host.example.org:9999 ✓ proven 1024-bit"), "{:?}", stage.rows()[0]);
+    stage.event(Event::Away { address, waiting: 1 });
+    assert!(stage.rows()[0].contains("host.example.org:9999 ✗ away"), "{:?}", stage.rows()[0]);
 }

@@ -97,13 +97,25 @@ pub(super) const GO_TO_KEYS: &[(&str, &str)] = &[
 ];
 pub(super) const NO_SUCH_UPLOAD: &str =
     "Nothing to upload: put the cursor on a file, or mark files with Space.";
+pub(super) const PATH: &str = "path";
+pub(super) const RECEIPT_PATH: &str = "receipt path";
+pub(super) const FINGERPRINT: &str = "fingerprint";
+pub(super) const NOTHING_TO_COPY: &str = "Nothing to copy here.";
+pub(super) const MOUSE_OURS: &str = "The mouse selects rows again. M gives it to the terminal.";
+pub(super) const MOUSE_THEIRS: &str = "The mouse now selects text. M takes it back.";
 pub(super) const NO_RACER: &str = "Put the cursor on a file first.";
 pub(super) const CANCELLED: &str = "All transfers cancelled. Press Ctrl-C again to quit.";
 pub(super) const LOST_WORKER: &str = "The transfer threads ended unexpectedly.";
 pub(super) const LOST_WORKER_ADVICE: &str = "Nothing can be sent. Quit (q) and start again.";
 pub(super) const NOT_LISTENING: &str = "✗ our server is not running (e: log)";
+pub(super) const AWAY: &str = "✗ away";
 pub(super) const NOT_PROVEN: &str = "not yet proven";
 pub(super) const NEVER_PROVEN: &str = "✗ Plain proves nothing";
+
+/// `Copied the path: /home/me/a.txt`.
+pub(super) fn copied(name: &str, text: &str) -> String {
+    format!("Copied the {name}: {}", fit::escaped(text))
+}
 
 // Browser and card
 

@@ -97,6 +97,11 @@ impl Screen for Session {
         true
     }
 
+    fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
+        let proof = shared.link.proof.as_ref()?;
+        Some((text::FINGERPRINT, format!("sha256:{}", proof.fingerprint)))
+    }
+
     fn step(&mut self, _: PaneId, step: Step, _: &mut Shared) {
         self.go(step);
     }

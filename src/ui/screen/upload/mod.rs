@@ -7,7 +7,7 @@ mod queue;
 mod room;
 mod speed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -395,6 +395,24 @@ impl Screen for Upload {
 
     fn drop_filter(&mut self) -> bool {
         self.browser.drop_filter()
+    }
+
+    fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        match self.ring.pane() {
+            QUEUE => self.queue.list.under().map(|upload| match &upload.state {
+                State::Stored { receipt: Some(receipt), .. } => (text::RECEIPT_PATH, text(receipt)),
+                _ => (text::PATH, text(&upload.job.path)),
+            }),
+            RECEIVED => {
+                let (_, facts) = shared.received.list.details(&shared.clock)?;
+                facts.into_iter().find(|(label, _)| *label == "sha256")
+            }
+            _ => match self.browser.under() {
+                Under::File(path, _) | Under::Folder(path) => Some((text::PATH, text(&path))),
+                Under::Nothing => None,
+            },
+        }
     }
 
     fn details(&self, shared: &Shared) -> Option<Facts> {

@@ -1,0 +1,100 @@
+//! The summary of several uploads: what was sent, at which cost, and what failed for which reason.
+
+use std::time::Duration;
+
+use super::{Escaped, units};
+
+/// Largest number of names in one line.
+const NAMES: usize = 10;
+
+/// The sums of several uploads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Files in the queue.
+    pub files: u64,
+    /// Files that the server has.
+    pub arrived: u64,
+    /// Files among them that were not sent, because the server gave a receipt before.
+    pub skipped: u64,
+    /// Bytes of the files that were sent.
+    pub bytes: u64,
+    /// Bytes on the wire, both of files that arrived and of those that did not.
+    pub wire: u64,
+    /// Time since the first connection was opened.
+    pub elapsed: Duration,
+    /// Reasons, and the names of the files that failed for each.
+    pub failed: Vec<(Escaped, Vec<Escaped>)>,
+    /// Names of cancelled files.
+    pub cancelled: Vec<Escaped>,
+}
+
+impl Summary {
+    /// Returns the summary, a line for the sums and one for each reason.
+    #[must_use]
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let rate = units::rate_of(self.bytes, self.elapsed.as_secs_f64());
+        let mut first = format!(
+            "{} of {} arrived: {} in {}, {rate}, {} on the wire",
+            self.arrived,
+            units::count(self.files, "file"),
+            units::bytes(self.bytes),
+            units::duration(self.elapsed),
+            units::bytes(self.wire),
+        );
+        if self.skipped > 0 {
+            first.push_str("; ");
+            first.push_str(&units::count(self.skipped, "file"));
+            first.push_str(" already had a receipt");
+        }
+        let mut lines = vec![first];
+        for (why, names) in &self.failed {
+            let files = units::count(names.len().try_into().unwrap_or(u64::MAX), "file");
+            lines.push(format!("{files} failed ({}): {why}", list(names)));
+        }
+        if !self.cancelled.is_empty() {
+            let files = units::count(self.cancelled.len().try_into().unwrap_or(u64::MAX), "file");
+            lines.push(format!("{files} cancelled ({})", list(&self.cancelled)));
+        }
+        lines
+    }
+}
+
+/// Returns names: the first ones, and how many more there are.
+fn list(names: &[Escaped]) -> String {
+    let mut words: Vec<String> = names.iter().take(NAMES).map(Escaped::to_string).collect();
+    if names.len() > NAMES {
+        words.push(format!("{} more", names.len() - NAMES));
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::escape;
+    use super::*;
+
+    #[test]
+    fn sums_reasons_and_names_are_said_once() {
+        let names = |names: &[&str]| names.iter().map(|name| escape(name)).collect::<Vec<_>>();
+        let all = Summary {
+            files: 5,
+            arrived: 2,
+            skipped: 1,
+            bytes: 3 << 20,
+            wire: 4 << 20,
+            elapsed: Duration::from_secs(2),
+            failed: vec![(escape("no route"), names(&["a\n", "b"]))],
+            cancelled: names(&["c"]),
+        };
+        assert_eq!(
+            all.lines(),
+            [
+                "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire; 1 file already had a receipt",
+                "2 files failed (a\\n, b): no route",
+                "1 file cancelled (c)",
+            ]
+        );
+        let many: Vec<Escaped> = (0..12).map(|n| escape(&n.to_string())).collect();
+        assert_eq!(list(&many), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2 more");
+    }
+}

@@ -25,8 +25,9 @@ use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{Cli, Subcommands, Ui};
-use crate::event::{Fault, FaultKind};
+use crate::event::{Destination, DestinationError, Fault, FaultKind};
 use crate::folders;
+use crate::messages::escape;
 use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
@@ -75,13 +76,21 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use crate::config::Sources;
-    use crate::event::{ServerAddress, Target};
+    use crate::event::{ServerAddress, ServerLink, Target};
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
     use crate::ui;
 
-    let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let sources = Sources::load()?;
-    let flags = args.speak;
+    let mut flags = args.speak;
+    let folder = match args.dir {
+        Some(text) if text.to_str().is_some_and(ServerLink::is_meant) => {
+            if flags.to.replace(link(&text)?).is_some() {
+                return Err(two_servers());
+            }
+            PathBuf::from(".")
+        }
+        folder => folder.unwrap_or_else(|| PathBuf::from(".")),
+    };
     let peers = sources.peers(&flags).into_iter();
     let peers = peers
         .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })
@@ -111,7 +120,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         folder,
         target,
         dialect: settings.dialect,
-        ca: Some(settings.ca),
+        ca: settings.ca,
         peers,
         known: known::known_servers(),
         history: folders::history(),
@@ -168,6 +177,18 @@ fn ciphertext(folder: &Path) -> Result<Arc<dyn Store>, Fault> {
 /// Creates a fault of this machine.
 fn system(what: &str, error: &io::Error) -> Fault {
     Fault::system(format!("{what}: {error}"))
+}
+
+/// Parses an argument that begins like a link.
+fn link(text: &Path) -> Result<Destination, Fault> {
+    let text = text.to_string_lossy();
+    text.parse()
+        .map_err(|why: DestinationError| usage(format!("invalid link '{}'", escape(&text)), why.forms()))
+}
+
+/// The fault of a link beside `--to`.
+fn two_servers() -> Fault {
+    usage("a link and --to name two servers".to_owned(), "leave out --to")
 }
 
 /// Creates a fault of the command line.

@@ -248,6 +248,40 @@ fn a_link_names_a_server_and_its_key_wherever_an_address_stands() {
     assert!(listed.err.contains("line 3") && listed.err.contains("different keys"), "{listed:?}");
 }
 
+/// The second process is only given what the first one printed.
+#[test]
+fn a_second_process_sends_by_the_link_that_sharing_prints() {
+    let home = Home::new();
+    let share = || {
+        let bind = format!("{LOOPBACK}:0");
+        let server = home.start(["serve", "--share", "--once", "--bind", &bind, "--store", "shared"]);
+        let line = loop {
+            let line = server.err.recv_timeout(common::PATIENCE).unwrap();
+            if let Some(line) = line.strip_prefix("upseal send ") {
+                break line.strip_suffix(" FILE…").unwrap().to_owned();
+            }
+        };
+        (server, line)
+    };
+    let pin_of = |link: &str| link.split_once('#').unwrap().1.to_owned();
+    let (server, link) = share();
+    let refused = home.run(&["send", "-p", "ap", &link, "a.txt"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    server.finish();
+    let (server, again) = share();
+    assert_eq!(pin_of(&again), pin_of(&link), "the identity is kept");
+    let sent = home.run(&["send", &again, "a.txt"]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    // The pinned key itself signs the receipt.
+    assert!(sent.out.contains("stored"), "{sent:?}");
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("shared")), Files::one("a.txt", b"hello"));
+    assert_eq!(home.run(&["send", "--retries", "0", &again, "a.txt"]).code, Some(3), "sharing has ended");
+    // The CA's key is not kept, and the server's is private.
+    let identity = home.path("upseal/share");
+    assert_eq!(std::fs::read_dir(&identity).unwrap().count(), 3);
+}
+
 #[test]
 fn a_damaged_file_of_known_servers_stops_uploads_and_a_read_only_one_does_not() {
     let home = two_servers();

@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<u8, Fault> {
     match cli.command {
         Some(Subcommands::Send(args)) => send::run(args),
-        Some(Subcommands::Serve(args)) => serve::run(&args),
+        Some(Subcommands::Serve(args)) => serve::run(args),
         Some(Subcommands::Verify(args)) => verify::run(&args),
         Some(Subcommands::Race(args)) => race::run(args),
         Some(Subcommands::Lab(args)) => lab::run(&args),

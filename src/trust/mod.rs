@@ -14,8 +14,7 @@
 //! 10. an RSA key of 1024 to 8192 bits
 //!
 //! With a pin alone (`--pin` without `--ca`), rules 1 and 10 hold, and the key must be the pinned one. What the other
-//! rules would refuse is a warning: the pin names the key, and whoever relays the connection can write the rest of the
-//! certificate. The certificate of a receipt key is not accepted then.
+//! rules would refuse is a warning: the pin names the key, and a relay can write the rest of the certificate. The certificate of a receipt key is not accepted then.
 //!
 //! Accepted with a warning: X.509 versions 1 and 2, keys of fewer than 2048 bits, and a CA that has itself expired.
 //! The certificates of the assignment need the first two.

@@ -164,7 +164,7 @@ impl Progress {
     }
 }
 
-/// Takes a link in the place of the first file as the server.
+/// Takes a link before the files as the server.
 ///
 /// # Errors
 /// It is not a link, `--to` is there too, or no file follows.

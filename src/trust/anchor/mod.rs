@@ -29,7 +29,7 @@ pub struct Anchor(Basis);
 enum Basis {
     /// Any key that the CA certified.
     Ca(Authority),
-    /// The key of this fingerprint, whoever signed its certificate.
+    /// The key of this fingerprint, under any certificate.
     Pin(Digest),
     /// The key of this fingerprint, if the CA certified it.
     Both(Authority, Digest),

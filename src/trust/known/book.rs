@@ -109,7 +109,7 @@ impl Entry {
         }
     }
 
-    /// Returns whether a pin alone was checked: the key stands in the place of the CA's.
+    /// Returns whether a pin alone was checked: the field of the CA holds the key.
     #[must_use]
     pub fn is_pinned_alone(&self) -> bool {
         self.ca == self.key

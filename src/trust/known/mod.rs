@@ -116,7 +116,7 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Returns whether no CA was checked. Then the pinned key stands in the place of the CA's.
+    /// Returns whether no CA was checked. Then the field of the CA holds the pinned key.
     fn is_pinned_alone(&self) -> bool {
         self.ca == self.key
     }

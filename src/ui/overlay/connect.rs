@@ -142,7 +142,7 @@ impl Connect {
         }
     }
 
-    /// Puts a pasted link in the place of the address of the present server.
+    /// Replaces the address of the present server by a pasted link.
     pub(in crate::ui) fn paste_link(&mut self, text: &str) {
         (self.at, self.complaint) = (0, None);
         self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);

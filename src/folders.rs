@@ -31,6 +31,12 @@ pub(crate) fn known_servers() -> Option<PathBuf> {
     named("UPSEAL_KNOWN").or_else(|| data("known_servers"))
 }
 
+/// Returns the folder of the identity with which this computer shares.
+#[must_use]
+pub(crate) fn share() -> Option<PathBuf> {
+    data("share")
+}
+
 /// Returns the folder for files that the screen's embedded server receives.
 #[must_use]
 pub(crate) fn received() -> Option<PathBuf> {

@@ -160,6 +160,7 @@ fn proof() -> Proof {
         subject: "CN=server".into(),
         issuer: "CN=CA".into(),
         bits: 1024,
+        certified: true,
         days_left: 30,
         fingerprint: HEX.into(),
         warnings: vec!["the key has only 1024 bits".into()],

@@ -168,6 +168,120 @@ fn a_pin_and_an_expected_name_are_always_compared_in_full() {
     assert!(ui.err.contains("--pin and --expect need --to"), "{ui:?}");
 }
 
+/// `--pin` without `--ca`: no file of a CA is read, whatever the folder or a variable offers.
+#[test]
+fn a_pin_alone_names_a_server() {
+    let home = two_servers();
+    let (right, wrong) = (pin(&home, "two"), pin(&home, "one"));
+    let (_server, address) = serve(&home, "two", 0);
+    let alone = |line: &str| {
+        let line = format!("send --to {{a}} {line}");
+        home.start(words(&line, &[("a", &address)])).finish()
+    };
+    for (line, code, expected) in [
+        ("a.txt".to_owned(), 5, "cannot read the CA certificate certs/cacsertificate.crt".to_owned()),
+        (format!("--pin {wrong} a.txt"), 4, format!("the server's key is {right}, but the pin is {wrong}")),
+        (
+            format!("--pin {right} --ca none.crt a.txt"),
+            5,
+            "cannot read the CA certificate none.crt".to_owned(),
+        ),
+    ] {
+        let outcome = alone(&line);
+        assert_eq!(outcome.code, Some(code), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(&expected), "{line}: {outcome:?}");
+    }
+    assert_eq!(contents(&home.path("two-store")), Files::none(), "nothing was sent");
+    assert!(known(&home).is_empty());
+
+    let outcome = alone(&format!("--pin {right} -p cp2 a.txt"));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.err.contains("no CA was checked"), "{outcome:?}");
+    assert!(outcome.err.contains("unchecked, it names the CA CN=upseal CA"), "{outcome:?}");
+    // The receipt key is certified by the CA that is not there.
+    assert!(outcome.err.contains("signs receipts with a key of its own"), "{outcome:?}");
+    assert!(outcome.out.contains("delivered") && !outcome.out.contains("stored"), "{outcome:?}");
+    assert_eq!(contents(&home.path("two-store")), Files::one("a.txt", b"hello"));
+    let known = home.run(&["known"]);
+    assert!(known.out.contains("by its pin alone, without a CA"), "{known:?}");
+}
+
+#[test]
+fn a_link_names_a_server_and_its_key_wherever_an_address_stands() {
+    let home = two_servers();
+    let (right, wrong) = (pin(&home, "two"), pin(&home, "one"));
+    let (_server, address) = serve(&home, "two", 0);
+    let link = |pin: &str| format!("upseal://{address}#{}", pin.replace(':', "-"));
+    let run =
+        |line: &str| home.start(words(line, &[("link", &link(&right)), ("false", &link(&wrong))])).finish();
+    let with_pin = format!("send {{link}} --pin {right} a.txt");
+    for (line, code, expected) in [
+        ("send {link} a.txt", 0, "no CA was checked"),
+        ("send --to {link} a.txt", 0, "no CA was checked"),
+        (&with_pin, 0, "no CA was checked"),
+        ("send {link} --ca one/cacsertificate.crt a.txt", 0, "signed by CN=upseal CA"),
+        ("peers save lab --to {link}", 0, ""),
+        ("send --peer lab a.txt", 0, "no CA was checked"),
+        ("race --generate 1000 --lanes cp2@{link},ap@{link}", 0, ""),
+        ("send {false} a.txt", 4, "but the pin is sha256:"),
+        ("send --peer lab --to {false} a.txt", 4, "but the pin is sha256:"),
+        ("race --generate 1000 --lanes cp2@{false},ap@{false}", 4, "but the pin is sha256:"),
+        ("send {link} --to {link} a.txt", 2, "a link and --to name two servers"),
+        ("send {link}", 2, "no file to send"),
+        ("send {link}0 a.txt", 2, "invalid link"),
+        ("send upseal://lab:1 a.txt", 2, "invalid link"),
+        ("send {link} -p plain a.txt", 2, "Plain proves no identity"),
+    ] {
+        let outcome = run(line);
+        assert_eq!(outcome.code, Some(code), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(expected), "{line}: {outcome:?}");
+    }
+    for line in ["send {link} --pin ", "send --peer lab --pin ", "probe {link} --pin "] {
+        let outcome = run(&format!("{line}{wrong} a.txt")
+            .replace(" a.txt", if line.starts_with("send") { " a.txt" } else { "" }));
+        assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
+        assert!(outcome.err.contains("the link and the pin name different keys"), "{line}: {outcome:?}");
+    }
+    home.configure(&format!("[peers.x]\nto = '{}'\npin = '{wrong}'\n", link(&right)));
+    let listed = home.run(&["peers"]);
+    assert_eq!(listed.code, Some(2), "{listed:?}");
+    assert!(listed.err.contains("line 3") && listed.err.contains("different keys"), "{listed:?}");
+}
+
+/// The second process is only given what the first one printed.
+#[test]
+fn a_second_process_sends_by_the_link_that_sharing_prints() {
+    let home = Home::new();
+    let share = || {
+        let bind = format!("{LOOPBACK}:0");
+        let server = home.start(["serve", "--share", "--once", "--bind", &bind, "--store", "shared"]);
+        let line = loop {
+            let line = server.err.recv_timeout(common::PATIENCE).unwrap();
+            if let Some(line) = line.strip_prefix("upseal send ") {
+                break line.strip_suffix(" FILE…").unwrap().to_owned();
+            }
+        };
+        (server, line)
+    };
+    let pin_of = |link: &str| link.split_once('#').unwrap().1.to_owned();
+    let (server, link) = share();
+    let refused = home.run(&["send", "-p", "ap", &link, "a.txt"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    server.finish();
+    let (server, again) = share();
+    assert_eq!(pin_of(&again), pin_of(&link), "the identity is kept");
+    let sent = home.run(&["send", &again, "a.txt"]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    // The pinned key itself signs the receipt.
+    assert!(sent.out.contains("stored"), "{sent:?}");
+    assert_eq!(server.finish().code, Some(0));
+    assert_eq!(contents(&home.path("shared")), Files::one("a.txt", b"hello"));
+    assert_eq!(home.run(&["send", "--retries", "0", &again, "a.txt"]).code, Some(3), "sharing has ended");
+    // The CA's key is not kept, and the server's is private.
+    let identity = home.path("upseal/share");
+    assert_eq!(std::fs::read_dir(&identity).unwrap().count(), 3);
+}
+
 #[test]
 fn a_damaged_file_of_known_servers_stops_uploads_and_a_read_only_one_does_not() {
     let home = two_servers();

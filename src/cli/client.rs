@@ -6,12 +6,14 @@ use clap::{Args, Subcommand};
 
 use super::{LaneArg, Layer, Patience, ScreenLayer, Size, pin};
 use crate::digest::FileDigest;
-use crate::event::{Padding, ServerAddress};
+use crate::event::{Destination, Padding};
 
 /// Options of `upseal` without a subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Ui {
     /// Folder to begin in [default: the working folder]
+    ///
+    /// The link of a server in its place is the same as --to.
     pub dir: Option<PathBuf>,
     /// Use a preset of `upseal peers` [default: none]
     ///
@@ -111,7 +113,8 @@ pub(crate) struct Send {
     pub null: bool,
     /// Files, then folders, to send over one connection
     ///
-    /// A folder is sent with everything in it, while it is read. - is standard input and needs --name.
+    /// A folder is sent with everything in it, while it is read. - is standard input and needs --name. The first
+    /// can be the server's link instead of --to: upseal://HOST:PORT#sha256-PIN.
     #[arg(required_unless_present = "files_from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -188,8 +191,10 @@ pub(crate) struct Lab {
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub(crate) struct Probe {
     /// Server; it will keep small files named upseal-probe-N.txt
+    ///
+    /// The link that a server prints is accepted too.
     #[arg(value_name = "HOST:PORT")]
-    pub address: ServerAddress,
+    pub address: Destination,
     /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

@@ -11,8 +11,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::pin;
 use crate::event::{
-    ADDRESS_FORMS, AuthMessage, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs, Padding,
-    ServerAddress, Terminator, Variant,
+    AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs,
+    Padding, Terminator, Variant,
 };
 
 /// Heading of the options that some third-party servers need.
@@ -99,9 +99,10 @@ macro_rules! settings {
 settings! {
     /// Server to connect to [default: 127.0.0.1:4321; in the UI: its own] [env: UPSEAL_TO]
     ///
-    /// The default port is 4321. An IPv6 address is written in brackets.
+    /// The default port is 4321. An IPv6 address is written in brackets. The link that a server prints is accepted too:
+    /// upseal://HOST:PORT#sha256-PIN.
     #[arg(long, value_name = "HOST:PORT")]
-    To to: ServerAddress, (address, ServerAddress::to_string);
+    To to: Destination, (destination, Destination::to_string);
     /// Protocol variant [default: cp2] [env: UPSEAL_PROTOCOL]
     #[arg(short, long)]
     Protocol protocol: Variant => variant;
@@ -175,18 +176,32 @@ impl Layer {
         }
     }
 
+    /// Takes the pin of the link in `to` as the pin.
+    ///
+    /// # Errors
+    /// Another pin is given beside the link.
+    pub(crate) fn with_link(mut self) -> Result<Self, TwoPins> {
+        let Some(link) = self.to.as_ref().and_then(|to| to.pin) else { return Ok(self) };
+        let pin = self.pin.get_or_insert_with(|| link.to_string());
+        if pin.parse() == Ok(link) { Ok(self) } else { Err(TwoPins) }
+    }
+
     /// Returns the keys that are set, with their values as text.
     pub(crate) fn said(&self) -> impl Iterator<Item = (Setting, String)> + '_ {
         Setting::VARIANTS.iter().filter_map(|key| self.text(*key).map(|value| (*key, value)))
     }
 }
 
+/// A link and a pin name different keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TwoPins;
+
 fn not_blank(text: &str, allowed: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err(allowed.to_owned()) } else { Ok(text.to_owned()) }
 }
 
-fn address(text: &str) -> Result<ServerAddress, String> {
-    text.parse().map_err(|_| ADDRESS_FORMS.to_owned())
+fn destination(text: &str) -> Result<Destination, String> {
+    text.parse().map_err(|why: DestinationError| why.forms().to_owned())
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

@@ -28,7 +28,7 @@ pub(crate) use self::client::{
     Lab, Peers, PeersCommand, PeersList, PeersSave, Probe, Race, Send, Ui, Verify,
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
-pub(crate) use self::layer::{Layer, Setting};
+pub(crate) use self::layer::{Layer, Setting, TwoPins};
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer};
 pub(crate) use self::serve::{Paths, Serve};
 pub(crate) use self::shell::{Completions, Man, Shell};

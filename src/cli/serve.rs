@@ -27,9 +27,21 @@ pub(crate) enum Paths {
 pub(crate) struct Serve {
     /// Address and port to listen on
     ///
-    /// The address may be a name. Beyond loopback, --accept is required.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4321", env = "UPSEAL_BIND")]
+    /// The address may be a name. Beyond loopback, --accept or --share is required.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:4321",
+        default_value_if("share", "true", "0.0.0.0:4321"),
+        env = "UPSEAL_BIND"
+    )]
     pub bind: Bind,
+    /// Share with other computers: print a link for senders
+    ///
+    /// Listens on 0.0.0.0:4321 and accepts CP2, and CP1 with OAEP, unless other flags say otherwise. The identity is kept in
+    /// the data folder and is made at the first start, so the link stays the same.
+    #[arg(long, conflicts_with = "certs")]
+    pub share: bool,
     /// Folder for received files
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,
@@ -51,7 +63,7 @@ pub(crate) struct Serve {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PADDINGS")]
     pub accept_padding: Option<Vec<Padding>>,
     /// Turn PKCS1v15 on again after too many failures with this key
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub reset_padding_budget: bool,
     /// Refuse larger files: bytes, or with KiB, MiB, GiB
     #[arg(long, value_name = "SIZE", default_value = "64GiB")]

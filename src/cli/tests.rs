@@ -99,14 +99,16 @@ fn given(line: &str, address: &str) -> Result<String, clap::Error> {
         Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
         Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
         Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),
-        Cli { command: Some(Subcommands::History(history)), .. } => history.server,
+        Cli { command: Some(Subcommands::History(history)), .. } => history.server.map(Into::into),
         Cli {
             command: Some(Subcommands::Peers(Peers { command: Some(PeersCommand::Save(save)), .. })),
             ..
         } => save.speak.to,
         Cli { command: Some(Subcommands::Known(Known { command: Some(command), .. })), .. } => {
             match command {
-                KnownCommand::Accept { address, .. } | KnownCommand::Remove { address, .. } => Some(address),
+                KnownCommand::Accept { address, .. } | KnownCommand::Remove { address, .. } => {
+                    Some(address.into())
+                }
                 KnownCommand::List(_) => None,
             }
         }
@@ -127,6 +129,12 @@ fn every_flag_accepts_every_form_of_an_address_and_refuses_what_is_none() {
         "known remove ADDRESS",
         "history --server ADDRESS",
     ] {
+        let link = format!("upseal://lab:4321#sha256-{}", "ab".repeat(32));
+        if !line.starts_with("known") && !line.starts_with("history") {
+            assert_eq!(given(line, &link).unwrap(), link, "{line}");
+            let cut = given(line, &link[..link.len() - 1]).unwrap_err().to_string();
+            assert!(cut.contains("expected upseal://HOST:PORT#sha256-"), "{line}: {cut}");
+        }
         for (text, meant) in FORMS {
             assert_eq!(given(line, text).unwrap(), meant, "{line} {text:?}");
         }

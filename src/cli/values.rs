@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::event::{AddressError, Padding, ServerAddress, Variant, parse_listening};
+use crate::event::{Destination, DestinationError, Padding, Variant, parse_listening};
 
 /// The part of the MODE 3 reply that comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,8 +108,8 @@ pub(crate) struct LaneArg {
     pub padding: Option<Padding>,
     /// Modulus length of the embedded server's key in bits; `None`: the key that it has.
     pub bits: Option<usize>,
-    /// Address of the server; `None`: the embedded server.
-    pub address: Option<ServerAddress>,
+    /// Address of the server, or its link; `None`: the embedded server.
+    pub address: Option<Destination>,
 }
 
 impl FromStr for LaneArg {
@@ -119,7 +119,7 @@ impl FromStr for LaneArg {
         let (name, address) = match text.split_once('@') {
             Some((_, "")) => return Err("expected an address after '@'".to_owned()),
             Some((name, address)) => {
-                (name, Some(address.parse().map_err(|why: AddressError| why.to_string())?))
+                (name, Some(address.parse().map_err(|why: DestinationError| why.to_string())?))
             }
             None => (text, None),
         };

@@ -103,7 +103,11 @@ fn text(entry: &Entry) {
     let bits = entry.bits.map(|bits| format!("  {bits} bits")).unwrap_or_default();
     let since = day(entry.first.as_deref());
     output::line(&format!("{}  sha256:{}{bits}  since {since}", entry.address, entry.key));
-    output::line(&format!("    CA sha256:{}", entry.ca));
+    if entry.is_pinned_alone() {
+        output::line("    by its pin alone, without a CA");
+    } else {
+        output::line(&format!("    CA sha256:{}", entry.ca));
+    }
     if let Some(offered) = entry.offered {
         output::line(&format!(
             "    refused: sha256:{}  (`upseal known accept {}` accepts it)",

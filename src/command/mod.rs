@@ -32,8 +32,9 @@ use crate::cli::{Cli, Subcommands, Ui};
 use crate::cli::{Colour, GlyphSet, ScreenLayer};
 #[cfg(feature = "tui")]
 use crate::config::File;
-use crate::event::{Fault, FaultKind};
+use crate::event::{Destination, DestinationError, Fault, FaultKind};
 use crate::folders;
+use crate::messages::escape;
 use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
@@ -64,7 +65,7 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
     }
     match cli.command {
         Some(Subcommands::Send(args)) => send::run(args),
-        Some(Subcommands::Serve(args)) => serve::run(&args),
+        Some(Subcommands::Serve(args)) => serve::run(args),
         Some(Subcommands::Verify(args)) => verify::run(&args),
         Some(Subcommands::Race(args)) => race::run(args),
         Some(Subcommands::Lab(args)) => lab::run(&args),
@@ -90,17 +91,25 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use crate::config::Sources;
-    use crate::event::{ServerAddress, Target};
+    use crate::event::{ServerAddress, ServerLink, Target};
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
 
-    let folder = args.dir.unwrap_or_else(|| PathBuf::from("."));
     let sources = Sources::load()?;
     let look = look(args.screen, &sources.file)?;
     if args.print_keymap {
         output::line(&ui::print_keys());
         return Ok(0);
     }
-    let flags = args.speak;
+    let mut flags = args.speak;
+    let folder = match args.dir {
+        Some(text) if text.to_str().is_some_and(ServerLink::is_meant) => {
+            if flags.to.replace(link(&text)?).is_some() {
+                return Err(two_servers());
+            }
+            PathBuf::from(".")
+        }
+        folder => folder.unwrap_or_else(|| PathBuf::from(".")),
+    };
     let peers = sources.peers(&flags).into_iter();
     let peers = peers
         .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })
@@ -130,7 +139,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         folder,
         target,
         dialect: settings.dialect,
-        ca: Some(settings.ca),
+        ca: settings.ca,
         peers,
         known: known::known_servers(),
         history: folders::history(),
@@ -225,6 +234,18 @@ fn ciphertext(folder: &Path) -> Result<Arc<dyn Store>, Fault> {
 /// Creates a fault of this machine.
 fn system(what: &str, error: &io::Error) -> Fault {
     Fault::system(format!("{what}: {error}"))
+}
+
+/// Parses an argument that begins like a link.
+fn link(text: &Path) -> Result<Destination, Fault> {
+    let text = text.to_string_lossy();
+    text.parse()
+        .map_err(|why: DestinationError| usage(format!("invalid link '{}'", escape(&text)), why.forms()))
+}
+
+/// The fault of a link beside `--to`.
+fn two_servers() -> Fault {
+    usage("a link and --to name two servers".to_owned(), "leave out --to")
 }
 
 /// Creates a fault of the command line.

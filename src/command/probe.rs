@@ -65,8 +65,9 @@ fn address(settings: &Settings) -> String {
 
 /// Returns the settings of a preset for this server.
 fn layer(settings: &Settings, flags: &Layer, dialect: Dialect) -> Result<Layer, Fault> {
-    let ca = path::absolute(&settings.ca).map_err(|e| system("cannot find the working folder", &e))?;
-    Ok(Layer { to: flags.to.clone(), ca: Some(ca), pin: flags.pin.clone(), ..Layer::speaking(dialect) })
+    let ca = settings.ca.as_ref().map(path::absolute).transpose();
+    let ca = ca.map_err(|e| system("cannot find the working folder", &e))?;
+    Ok(Layer { to: flags.to.clone(), ca, pin: flags.pin.clone(), ..Layer::speaking(dialect) })
 }
 
 /// Asks on the terminal for a preset's name; `None`: do not save.

@@ -1,16 +1,17 @@
 //! `upseal race`: sends one file through several lanes, without the UI.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crossbeam_channel::select;
 
 use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
-use crate::config::{Layer, Sources};
+use crate::config::{Layer, Settings, Sources};
 use crate::event::{
-    Command, Course, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target, Verdict,
+    Command, Course, Destination, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target,
+    Verdict,
 };
 use crate::messages::Escaped;
 use crate::net::upload::UploadError;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     if let Some(path) = &args.report {
         report::check(path).map_err(|e| e.fault())?;
     }
-    let flags = Layer { padding: args.padding, ca: args.ca, ..Layer::default() };
+    let flags = Layer { padding: args.padding, ca: args.ca.clone(), ..Layer::default() };
     let settings = Sources::load()?.settle(flags, None)?;
     let signals = interrupts()?;
     let lanes: Vec<Lane> = args
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
         .map(|lane| Lane {
             target: match &lane.address {
                 None => Target::Embedded,
-                Some(address) => Target::server(address.clone(), Some(settings.ca.clone())),
+                Some(there) => target(there, args.ca.as_ref(), &settings),
             },
             dialect: Dialect {
                 padding: lane.padding.unwrap_or(settings.dialect.padding),
@@ -105,6 +106,15 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
 }
 
 /// Writes the report and prints its path. If no lane finished, no report is written, and an earlier one stays.
+/// Returns the server of a lane. A link needs no CA, and only `--ca` adds one.
+fn target(there: &Destination, ca: Option<&PathBuf>, settings: &Settings) -> Target {
+    let address = there.address.clone();
+    match there.pin {
+        None => Target::server(address, settings.ca.clone()),
+        Some(_) => Target::Server { address, ca: ca.cloned(), expected: there.expected() },
+    }
+}
+
 fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
     if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
         output::remark("no report: no lane finished");

@@ -251,6 +251,10 @@ impl Reader<'_> {
             })?;
         }
         layer.ca = layer.ca.map(|ca| self.resolve(&ca));
+        if layer.clone().with_link().is_err() {
+            let span = table.get("pin").and_then(Item::span);
+            return Err(self.wrong(span, "the link and the pin name different keys", "leave out `pin`"));
+        }
         Ok(layer)
     }
 

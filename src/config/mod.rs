@@ -23,7 +23,8 @@ use std::path::PathBuf;
 
 use strum::VariantArray as _;
 
-use crate::event::{Blame, Dialect, Expected, Fault, FaultKind, ServerAddress, Target};
+use crate::cli::TwoPins;
+use crate::event::{Blame, Destination, Dialect, Expected, Fault, FaultKind, ServerAddress, Target};
 use crate::messages::escape;
 
 pub(crate) use crate::cli::{Layer, ScreenLayer, Setting};
@@ -39,8 +40,8 @@ const USUAL_CA: &str = "certs/cacsertificate.crt";
 pub(crate) struct Settings {
     /// Address of the server; `None` if no source sets it. Each command has its own default.
     pub to: Option<ServerAddress>,
-    /// File of the CA that must have signed the server's certificate.
-    pub ca: PathBuf,
+    /// File of the CA that must have signed the server's certificate; `None`: only the pin is compared.
+    pub ca: Option<PathBuf>,
     /// Settings of the protocol.
     pub dialect: Dialect,
     /// Fingerprint of the server's key, as it was written.
@@ -61,11 +62,9 @@ impl Settings {
     pub(crate) fn target(&self) -> Target {
         match &self.to {
             None => Target::Embedded,
-            Some(address) => Target::Server {
-                address: address.clone(),
-                ca: Some(self.ca.clone()),
-                expected: self.expected(),
-            },
+            Some(address) => {
+                Target::Server { address: address.clone(), ca: self.ca.clone(), expected: self.expected() }
+            }
         }
     }
 }
@@ -73,11 +72,17 @@ impl Settings {
 /// Fills what the layer leaves open with the defaults.
 impl From<Layer> for Settings {
     fn from(layer: Layer) -> Self {
+        let dialect = layer.dialect();
+        let (to, pin) = match layer.to {
+            Some(Destination { address, pin }) => (Some(address), pin.map(|pin| pin.to_string())),
+            None => (None, None),
+        };
+        let pin = layer.pin.or(pin);
         Self {
-            dialect: layer.dialect(),
-            to: layer.to,
-            ca: layer.ca.unwrap_or_else(|| PathBuf::from(USUAL_CA)),
-            pin: layer.pin,
+            dialect,
+            to,
+            ca: layer.ca.or_else(|| pin.is_none().then(|| PathBuf::from(USUAL_CA))),
+            pin,
             expect: layer.expect,
         }
     }
@@ -101,7 +106,9 @@ impl Sources {
     /// Merges the sources with these flags and this preset.
     pub(crate) fn settle(&self, flags: Layer, peer: Option<&str>) -> Result<Settings, ConfigError> {
         let preset = peer.map(|name| self.file.peer(name).cloned()).transpose()?.unwrap_or_default();
-        Ok(flags.or(preset).or(self.environment.clone()).or(self.file.defaults.clone()).into())
+        // The pin of a link on the command line replaces that of a preset's server.
+        let merged = self.merge(flags.with_link()?.or(preset.with_link()?));
+        Ok(merged.with_link()?.into())
     }
 
     /// Returns the settings of every preset as if it were chosen in the UI, in the order of the file. A preset chosen there
@@ -110,9 +117,21 @@ impl Sources {
     pub(crate) fn peers(&self, flags: &Layer) -> Vec<(String, Settings)> {
         // A pin and a common name belong to the flags' server, not to a preset's.
         let flags = Layer { pin: None, expect: None, ..flags.clone() };
-        let rest = flags.or(self.environment.clone()).or(self.file.defaults.clone());
         let peers = self.file.peers.iter();
-        peers.map(|peer| (peer.name.clone(), peer.layer.clone().or(rest.clone()).into())).collect()
+        peers
+            .map(|peer| (peer.name.clone(), self.merge(peer.layer.clone().or(flags.clone())).into()))
+            .collect()
+    }
+
+    /// Fills what flags and a preset leave open from the environment and the file. A CA that is only a default there is
+    /// not that of a server with a pin: the pin alone names its key.
+    fn merge(&self, named: Layer) -> Layer {
+        let ca = named.ca.clone();
+        let mut merged = named.or(self.environment.clone()).or(self.file.defaults.clone());
+        if merged.pin.is_some() || merged.to.as_ref().is_some_and(|to| to.pin.is_some()) {
+            merged.ca = ca;
+        }
+        merged
     }
 }
 
@@ -180,6 +199,9 @@ pub enum ConfigError {
     /// Neither `UPSEAL_CONFIG` nor a home folder is set.
     #[error("cannot find the folder of the configuration file")]
     NoPlace,
+    /// A link and `--pin` name different keys.
+    #[error("the link and the pin name different keys")]
+    TwoPins,
     /// No preset has this name.
     #[error("no preset '{name}'{}", in_file(path.as_ref()))]
     UnknownPeer {
@@ -229,6 +251,7 @@ impl ConfigError {
                 let name = if file::is_name(name) { name } else { "NAME" };
                 format!("{known}; save one with `upseal peers save {name} --to HOST:PORT …`")
             }
+            Self::TwoPins => "leave out --pin: the link names the server's key".to_owned(),
             Self::Taken { .. } => "replace it with --force".to_owned(),
             Self::BadName { .. } => file::NAMES.to_owned(),
             Self::Unreadable { .. } => {
@@ -237,6 +260,12 @@ impl ConfigError {
             Self::Unwritable { .. } => "set UPSEAL_CONFIG to a file that can be written".to_owned(),
             Self::NotText { .. } => String::new(),
         }
+    }
+}
+
+impl From<TwoPins> for ConfigError {
+    fn from(_: TwoPins) -> Self {
+        Self::TwoPins
     }
 }
 

@@ -138,7 +138,7 @@ fn every_key_reaches_its_setting() {
     };
     let expected = Settings {
         to: Some("flag:1".parse().unwrap()),
-        ca: "/flag".into(),
+        ca: Some("/flag".into()),
         dialect,
         pin: Some("sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1".into()),
         expect: Some("flag".into()),
@@ -150,13 +150,27 @@ fn every_key_reaches_its_setting() {
     assert_eq!(expected.target(), target);
     let usual = Settings {
         to: None,
-        ca: "certs/cacsertificate.crt".into(),
+        ca: Some("certs/cacsertificate.crt".into()),
         dialect: Dialect::of(Variant::Cp2),
         pin: None,
         expect: None,
     };
     assert_eq!(Settings::from(Layer::default()), usual);
     assert_eq!(usual.target(), Target::Embedded);
+}
+
+/// A CA that is a default for all servers must not be required of one that a pin names.
+#[test]
+fn a_pin_needs_no_ca_and_a_ca_that_is_named_beside_it_counts() {
+    let ca = |text: &str| Layer { ca: Some(text.into()), ..Layer::default() };
+    let pin = Layer { pin: Some("f1".repeat(32)), to: Some("h".parse().unwrap()), ..Layer::default() };
+    let mut sources = Sources { environment: ca("/environment"), ..Sources::default() };
+    sources.file.defaults = ca("/file");
+    let settle = |flags: Layer| sources.settle(flags, None).unwrap().ca;
+    assert_eq!(settle(pin.clone()), None);
+    assert_eq!(settle(Layer { ca: Some("/flag".into()), ..pin.clone() }), Some("/flag".into()));
+    assert_eq!(settle(Layer { pin: None, ..pin.clone() }), Some("/environment".into()));
+    assert_eq!(Sources::default().settle(pin, None).unwrap().ca, None);
 }
 
 /// `--help` names variable and default, which clap does not know.

@@ -248,6 +248,20 @@ pub(crate) fn init(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, I
     ])
 }
 
+/// Creates an identity for a server that clients know by its pin: a key of `bits` bits under a new CA, whose own key is
+/// dropped, so that it certifies nothing else. There is no receipt key, because a pin does not name one. Writes the two
+/// certificates and the key into `dir` as [`init`] does.
+pub(crate) fn init_pinned(dir: &Path, bits: usize, days: u32) -> Result<Vec<PathBuf>, IdentityError> {
+    let authority = Authority::new(&numbered("upseal share CA")?, days)?;
+    let issued = authority.issue("upseal share", bits, days)?;
+    create_folder(dir)?;
+    write_all_new([
+        (dir.join(CA_FILE), &authority.certificate_pem, 0o644),
+        (dir.join(CERTIFICATE_FILE), &issued.certificate_pem, 0o644),
+        (dir.join(PRIVATE_KEY_FILE), &issued.private_key_pem, 0o600),
+    ])
+}
+
 /// Returns the fingerprint of any key, as [`ServerKey::fingerprint`](super::server_key::ServerKey::fingerprint) does.
 fn fingerprint(key: &SubjectPublicKeyInfo) -> Result<String, IdentityError> {
     Ok(Digest::of(&key.to_der().map_err(issue)?).to_string())

@@ -5,7 +5,7 @@
 //! that a recorded stream of events can be replayed anywhere.
 //!
 //! - `order`, `race`: what the transfer threads are asked to do; `dialect`: the settings of an upload
-//! - `address`: addresses of servers
+//! - `address`: addresses of servers, and links with a pin
 //! - `folder`: folders to upload
 //! - `state`: the state and progress of a transfer; `fault`: why one failed
 //! - `proof`: the identity of a server; `record`: recorded messages; `forecast`: rates for estimates
@@ -27,8 +27,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(crate) use self::address::{ADDRESS_FORMS, parse_listening};
-pub use self::address::{AddressError, ServerAddress};
+#[cfg(test)]
+pub(crate) use self::address::ADDRESS_FORMS;
+pub(crate) use self::address::parse_listening;
+pub use self::address::{AddressError, Destination, DestinationError, ServerAddress, ServerLink};
 pub use self::dialect::*;
 pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};

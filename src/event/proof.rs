@@ -17,8 +17,17 @@ pub struct Proof {
     pub days_left: i64,
     /// SHA-256 of the `SubjectPublicKeyInfo`, hex.
     pub fingerprint: String,
+    /// Whether the subject, the issuer and the dates are verified: a CA that the user chose signed the certificate. `false`:
+    /// only the pin of the key was compared.
+    #[serde(default = "certified", skip_serializing_if = "Clone::clone")]
+    pub certified: bool,
     /// Weaknesses of an accepted certificate (1024 bits, version 1, an expired CA).
     pub warnings: Vec<Escaped>,
+}
+
+/// The default of [`Proof::certified`], for events of earlier versions.
+const fn certified() -> bool {
+    true
 }
 
 /// How a server's key compares with the known keys, beyond the CA's signature.

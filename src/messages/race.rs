@@ -294,6 +294,7 @@ mod tests {
             subject: Escaped::default(),
             issuer: Escaped::default(),
             bits,
+            certified: true,
             days_left: 1,
             fingerprint: String::new(),
             warnings: Vec::new(),

@@ -1,7 +1,7 @@
 //! Sentences about who a server is: its proof, what is known of its key, and a key that changed.
 
 use super::{Escaped, Message, escape};
-use crate::event::{KeyChange, Proof, ServerAddress, Standing};
+use crate::event::{KeyChange, Proof, ServerAddress, Standing, Target};
 
 /// Returns the day of an RFC 3339 date: `2026-11-01`.
 #[must_use]
@@ -18,12 +18,13 @@ pub(crate) fn fingerprint(hex: &str) -> String {
 /// Describes a certificate in full: `CN=server, signed by CN=CA: RSA 2048 bits, 364 days left, sha256 9f2c…`.
 #[must_use]
 pub(crate) fn introduction(proof: &Proof) -> String {
+    let by = if proof.certified { "signed by" } else { "unchecked, it names the CA" };
     format!(
-        "{}, signed by {}: RSA {} bits, {} days left, sha256 {}",
+        "{}, {by} {}: RSA {} bits, {}, sha256 {}",
         proof.subject,
         proof.issuer,
         proof.bits,
-        proof.days_left,
+        left(proof.days_left),
         escape(&proof.fingerprint)
     )
 }
@@ -31,7 +32,13 @@ pub(crate) fn introduction(proof: &Proof) -> String {
 /// Describes a certificate in short: `CN=server, 2048-bit, 364 days left`.
 #[must_use]
 pub(crate) fn identity(proof: &Proof) -> String {
-    format!("{}, {}-bit, {} days left", proof.subject, proof.bits, proof.days_left)
+    format!("{}, {}-bit, {}", proof.subject, proof.bits, left(proof.days_left))
+}
+
+/// Says how long a certificate is valid: `364 days left`. A pinned one may have expired.
+#[must_use]
+pub(crate) fn left(days: i64) -> String {
+    if days < 0 { format!("expired {} days ago", days.unsigned_abs()) } else { format!("{days} days left") }
 }
 
 /// Says that a server proved its identity. `who` is an [`introduction`] or an [`identity`].
@@ -67,6 +74,19 @@ pub(crate) fn news(address: &ServerAddress, proof: &Proof, standing: &Standing) 
         }),
         Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
     }
+}
+
+/// Says that the receipts of a server known by its pin alone cannot be checked.
+#[must_use]
+pub(crate) fn receipts_unchecked(target: &Target) -> String {
+    let who = match target {
+        Target::Server { address, .. } => address.to_string(),
+        Target::Embedded => "the server".to_owned(),
+    };
+    format!(
+        "{who} signs receipts with a key of its own, which a pin does not name: \"delivered\" is not proved; --ca and the \
+         file of its CA give proof"
+    )
 }
 
 /// A changed key, in the pieces that front ends arrange.
@@ -166,6 +186,7 @@ mod tests {
             subject: "CN=lab".into(),
             issuer: "CN=CA".into(),
             bits: 2048,
+            certified: true,
             days_left: 364,
             fingerprint: "9f2c".to_owned(),
             warnings: Vec::new(),

@@ -28,6 +28,7 @@ fn proof() -> Proof {
         subject: HOSTILE.into(),
         issuer: HOSTILE.into(),
         bits: 1024,
+        certified: true,
         days_left: 3,
         fingerprint: "00".to_owned(),
         warnings: vec![HOSTILE.into()],

@@ -1,6 +1,7 @@
 //! Opens the connection to a server: TCP, the server's proof, its identity, the session key.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,12 +216,10 @@ impl Dialer {
         Ok((prepared(upload), Some(proof)))
     }
 
-    /// Returns the modulus length of the server's known key. Fails before connecting if the pin is invalid or the known
-    /// servers cannot be read.
+    /// Returns the modulus length of the server's known key. Fails before connecting if the known servers cannot be read.
     fn known_bits(&self, target: &Target, anchor: Option<&Anchor>) -> Result<Option<usize>, Fault> {
         match (target, anchor) {
-            (Target::Server { address, expected, .. }, Some(anchor)) => {
-                recognise::pin(expected)?;
+            (Target::Server { address, .. }, Some(anchor)) => {
                 self.known.bits(address, anchor.fingerprint()).map_err(|e| recognise::unreadable(&e))
             }
             _ => Ok(None),
@@ -229,8 +228,9 @@ impl Dialer {
 
     /// Returns the known key of a server, under the CA of this target.
     pub(super) fn known_key(&self, target: &Target) -> Option<Digest> {
-        let Target::Server { address, ca: Some(ca), .. } = target else { return None };
-        let (address, ca) = (address.normal(), Anchor::load(ca).ok()?.fingerprint());
+        let Target::Server { address, ca, expected } = target else { return None };
+        let ca = anchor(ca.as_deref(), expected).ok()??.fingerprint();
+        let address = address.normal();
         let known = self.known.list().ok()?;
         known.into_iter().find(|entry| entry.address == address && entry.ca == ca).map(|entry| entry.key)
     }
@@ -258,8 +258,7 @@ impl Dialer {
         match target {
             Target::Embedded => Ok(Standing::Own),
             Target::Server { address, expected, .. } => {
-                Stranger { track, address, ca: anchor.fingerprint(), proven, expected }
-                    .recognise(&self.known, &*self.observer)
+                Stranger { track, address, anchor, proven, expected }.recognise(&self.known, &*self.observer)
             }
         }
     }
@@ -293,19 +292,31 @@ impl Dialer {
                         ))
                     };
                 }
-                let Some(ca) = ca else {
+                let Some(anchor) = anchor(ca.as_deref(), expected)? else {
                     return Err(usage(
-                        format!("{variant} needs the CA that signed the server's certificate"),
-                        "give the file with --ca, or in the connect dialog",
+                        format!("{variant} needs the server's pin, or the CA that signed its certificate"),
+                        "give --pin or --ca, or a link or the CA's file in the connect dialog",
                     ));
                 };
-                let anchor = Anchor::load(ca).map_err(|e| {
-                    Fault::local(e.to_string()).with_advice("give the CA's certificate as a PEM file")
-                })?;
                 Ok((address.clone(), Some(Arc::new(anchor))))
             }
         }
     }
+}
+
+/// Returns what the user gave to check a server against; `None`: neither a CA nor a pin.
+///
+/// # Errors
+/// The CA cannot be read, or the pin is invalid.
+fn anchor(ca: Option<&Path>, expected: &Expected) -> Result<Option<Anchor>, Fault> {
+    let pin = recognise::pin(expected)?;
+    let Some(ca) = ca else { return Ok(pin.map(Anchor::pinned)) };
+    let ca = Anchor::load(ca)
+        .map_err(|e| Fault::local(e.to_string()).with_advice("give the CA's certificate as a PEM file"))?;
+    Ok(Some(match pin {
+        Some(pin) => ca.with_pin(pin),
+        None => ca,
+    }))
 }
 
 #[cfg(test)]

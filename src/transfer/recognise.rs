@@ -1,7 +1,7 @@
 //! Decides whether the server that proved itself is the one that the user means, before anything is sent.
 //!
-//! A CA's signature only says that *some* key that it certified answered. Checked in this order: the pin and the name
-//! that the user expects, then the known key of the address (docs/protocol.md, section AP).
+//! A CA's signature only says that *some* key that it certified answered. The [`Anchor`] has compared a pin already. Checked
+//! here, in this order: the name that the user expects, then the known key of the address (docs/protocol.md, section AP).
 
 use crate::clock;
 use crate::crypto::receipt::Statement;
@@ -12,6 +12,7 @@ use crate::messages::trust::{Changed, day};
 use crate::net::Observer;
 use crate::net::handshake::ReceiptOffer;
 use crate::net::upload::{Proven, ReceiptError, UploadError};
+use crate::trust::Anchor;
 use crate::trust::known::{
     Encounter, KnownError, KnownServers, Meeting, Offered, ReceiptMeeting, ReceiptStanding, SignedBy,
 };
@@ -22,8 +23,8 @@ pub(crate) struct Stranger<'a> {
     pub track: Track,
     /// Address of the server.
     pub address: &'a ServerAddress,
-    /// SPKI SHA-256 of the CA.
-    pub ca: Digest,
+    /// The CA or the pin by which it proved itself.
+    pub anchor: &'a Anchor,
     /// The certificate and offers that it proved.
     pub proven: &'a Proven,
     /// The pin and the name that the user expects.
@@ -40,13 +41,6 @@ impl Stranger<'_> {
         let Proof { fingerprint, bits, subject, .. } = &self.proven.proof;
         // `facts` made it, with 64 digits.
         let key: Digest = fingerprint.parse().map_err(|e| unproven(format!("{fingerprint}: {e}"), ""))?;
-        let pin = pin(self.expected)?;
-        if let Some(pin) = pin.filter(|pin| *pin != key) {
-            return Err(unproven(
-                format!("the server's key is sha256:{key}, but the pin is sha256:{pin}"),
-                "nothing of the file was sent; the CA signed this key too, but it is not the one that you expect",
-            ));
-        }
         if let Some(name) = &self.expected.name
             && self.proven.common_name.as_ref() != Some(name)
         {
@@ -57,10 +51,11 @@ impl Stranger<'_> {
         }
         let meeting = Meeting {
             address: self.address.clone(),
-            ca: self.ca,
+            ca: self.anchor.fingerprint(),
             key,
             bits: *bits,
-            pinned: pin.is_some(),
+            // The anchor has compared it.
+            pinned: self.expected.pin.is_some(),
             receipts: self.proven.receipts.map(|offer| offer == ReceiptOffer::Given),
             now: clock::unix_seconds(),
         };
@@ -93,7 +88,7 @@ impl Stranger<'_> {
             Encounter::Changed { known, since } => {
                 let change = KeyChange {
                     address: self.address.clone(),
-                    ca: self.ca.to_string(),
+                    ca: self.anchor.fingerprint().to_string(),
                     known: known.to_string(),
                     since,
                     offered: key.to_string(),

@@ -13,35 +13,35 @@
 //! 9. no name that the CA's name constraints exclude
 //! 10. an RSA key of 1024 to 8192 bits
 //!
+//! With a pin alone (`--pin` without `--ca`), rules 1 and 10 hold, and the key must be the pinned one. What the other
+//! rules would refuse is a warning: the pin names the key, and a relay can write the rest of the certificate. The certificate of a receipt key is not accepted then.
+//!
 //! Accepted with a warning: X.509 versions 1 and 2, keys of fewer than 2048 bits, and a CA that has itself expired.
 //! The certificates of the assignment need the first two.
 
+mod anchor;
 pub(crate) mod facts;
 pub(crate) mod known;
 mod limits;
 pub(crate) mod receipts;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
-use rsa::pkcs1v15;
-use rsa::sha2::{Sha256, Sha384, Sha512};
-use rsa::signature::Verifier as _;
-use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Certificate, X509Version};
+use x509_parser::prelude::{SubjectPublicKeyInfo, TbsCertificate, X509Version};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
-use self::limits::Limits;
-use crate::crypto::certificate::{CERTIFICATE_MAX, Certificate, CertificateError, Purpose};
+pub use self::anchor::Anchor;
+use crate::crypto::certificate::{Certificate, CertificateError};
+use crate::crypto::distinguished;
 use crate::crypto::identity::KEY_BITS;
 use crate::crypto::receipt_key::RECEIPT_BITS_MIN;
 use crate::crypto::server_key::ServerKey;
-use crate::crypto::{distinguished, same_name};
 use crate::digest::Digest;
 use crate::event::Proof;
 use crate::messages::{escape, units};
@@ -194,6 +194,17 @@ pub enum TrustError {
         /// Use that AP or a receipt needs.
         lacks: &'static str,
     },
+    /// The server's key is not the pinned one.
+    #[error("the server's key is sha256:{key}, but the pin is sha256:{pin}")]
+    NotPinned {
+        /// Fingerprint of the key in the certificate.
+        key: Digest,
+        /// Fingerprint that the user expects.
+        pin: Digest,
+    },
+    /// A pin names the server's key only, so the certificate of a receipt key cannot be checked.
+    #[error("the receipt key's certificate cannot be checked without the CA")]
+    ReceiptKeyWithoutCa,
     /// The certificate of a receipt key allows decryption.
     #[error("the certificate is not for a receipt key: its key usage allows decryption")]
     MayDecrypt,
@@ -227,132 +238,6 @@ fn apart(earlier: i64, later: i64) -> String {
     units::duration(Duration::from_secs(later.abs_diff(earlier)))
 }
 
-/// A CA that must have signed every server's certificate.
-#[derive(Debug, Clone)]
-pub struct Anchor {
-    certificate: Certificate,
-    key: ServerKey,
-}
-
-impl Anchor {
-    /// Reads exactly one certificate in PEM. The CA is the user's choice, so its own signature and validity period
-    /// are not checked.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
-        let certificate = Certificate::from_pem(pem)?;
-        let parsed = certificate.parsed()?;
-        if !Limits::of(&parsed)?.permits_certifying() {
-            return Err(TrustError::NotACa { subject: shown(parsed.subject()) });
-        }
-        let key = server_key(parsed.public_key())?;
-        Ok(Self { certificate, key })
-    }
-
-    /// Reads the CA's certificate from a file.
-    pub fn load(path: &Path) -> Result<Self, TrustError> {
-        let unreadable = |why| TrustError::Unreadable { path: path.into(), why };
-        let mut pem = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(CERTIFICATE_MAX as u64 + 1).read_to_end(&mut pem))
-            .map_err(unreadable)?;
-        Self::from_pem(&pem)
-    }
-
-    /// Returns the SHA-256 of the `SubjectPublicKeyInfo`, which identifies the CA.
-    #[must_use]
-    pub fn fingerprint(&self) -> Digest {
-        self.key.fingerprint()
-    }
-
-    /// Checks the certificate that a server sent in its reply to MODE 3.
-    pub fn check(&self, certificate: &[u8], now_unix: i64) -> Result<(ServerKey, Proof), TrustError> {
-        self.check_for(Purpose::Server, certificate, now_unix)
-    }
-
-    /// Checks a certificate for a purpose, by the rules of this module.
-    ///
-    /// # Errors
-    /// The first rule that the certificate violates.
-    pub fn check_for(
-        &self,
-        purpose: Purpose,
-        certificate: &[u8],
-        now_unix: i64,
-    ) -> Result<(ServerKey, Proof), TrustError> {
-        let certificate = Certificate::from_pem(certificate)?;
-        let leaf = certificate.parsed()?;
-        let ca = self.certificate.parsed()?;
-
-        if same_name(leaf.subject(), leaf.issuer()) {
-            return Err(TrustError::SelfSigned { subject: shown(leaf.subject()) });
-        }
-        if !same_name(leaf.issuer(), ca.subject()) {
-            return Err(TrustError::WrongCa { issuer: shown(leaf.issuer()), expected: shown(ca.subject()) });
-        }
-        self.check_signature(&leaf)?;
-
-        let (not_before, not_after) = validity(&leaf);
-        if now_unix < not_before {
-            return Err(TrustError::NotYetValid { not_before, now: now_unix });
-        }
-        if now_unix > not_after {
-            return Err(TrustError::Expired { not_after, now: now_unix });
-        }
-        let limits = Limits::of(&leaf)?;
-        limits.check_use(purpose)?;
-        Limits::of(&ca)?.check_names(&leaf, &limits)?;
-        let key = server_key(leaf.public_key())?;
-        if purpose == Purpose::Receipts && key.bits() < RECEIPT_BITS_MIN {
-            return Err(TrustError::ReceiptKeyTooShort { bits: key.bits() });
-        }
-
-        let mut proof = proof(&leaf, &key, now_unix);
-        let (_, ca_end) = validity(&ca);
-        if now_unix > ca_end {
-            proof.warnings.push(format!("the CA itself expired on {}", Date(ca_end)).into());
-        }
-        if self.key.bits() < WARN_BELOW_BITS {
-            let bits = self.key.bits();
-            let warning = format!("the CA's key has only {bits} bits; use {WARN_BELOW_BITS} or more");
-            proof.warnings.push(warning.into());
-        }
-        Ok((key, proof))
-    }
-
-    /// Verifies the CA's signature with the hash that the certificate names.
-    fn check_signature(&self, leaf: &X509Certificate<'_>) -> Result<(), TrustError> {
-        let outer = &leaf.signature_algorithm;
-        let inner = &leaf.tbs_certificate.signature;
-        let algorithm = outer.algorithm.to_id_string();
-        if inner != outer {
-            return Err(TrustError::AlgorithmMismatch {
-                inner: inner.algorithm.to_id_string(),
-                outer: if inner.algorithm == outer.algorithm {
-                    format!("{algorithm} with other parameters")
-                } else {
-                    algorithm
-                },
-            });
-        }
-        let signed = leaf.tbs_certificate.as_ref();
-        let signature = pkcs1v15::Signature::try_from(leaf.signature_value.data.as_ref())
-            .map_err(|_| TrustError::BadSignature)?;
-        let key = self.key.as_rsa().clone();
-        match algorithm.as_str() {
-            "1.2.840.113549.1.1.11" => pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(signed, &signature),
-            "1.2.840.113549.1.1.12" => pkcs1v15::VerifyingKey::<Sha384>::new(key).verify(signed, &signature),
-            "1.2.840.113549.1.1.13" => pkcs1v15::VerifyingKey::<Sha512>::new(key).verify(signed, &signature),
-            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => {
-                return Err(TrustError::WeakHash { algorithm: "SHA-1".into() });
-            }
-            "1.2.840.113549.1.1.4" => return Err(TrustError::WeakHash { algorithm: "MD5".into() }),
-            "1.2.840.113549.1.1.3" => return Err(TrustError::WeakHash { algorithm: "MD4".into() }),
-            "1.2.840.113549.1.1.2" => return Err(TrustError::WeakHash { algorithm: "MD2".into() }),
-            _ => return Err(TrustError::UnknownAlgorithm { algorithm }),
-        }
-        .map_err(|_| TrustError::BadSignature)
-    }
-}
-
 /// Returns the key in a certificate, without checking who signed it.
 ///
 /// # Errors
@@ -377,6 +262,7 @@ fn proof(leaf: &TbsCertificate<'_>, key: &ServerKey, now_unix: i64) -> Proof {
         subject: escape(&shown(leaf.subject())),
         issuer: escape(&shown(leaf.issuer())),
         bits: key.bits(),
+        certified: true,
         days_left: validity(leaf).1.saturating_sub(now_unix).div_euclid(24 * 3600),
         fingerprint: key.fingerprint().to_string(),
         warnings,

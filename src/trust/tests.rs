@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::limits::Limits;
 use super::*;
+use crate::crypto::certificate::{CERTIFICATE_MAX, Purpose};
 
 /// 2026-01-01, inside every fixture's validity (2020 to 2120).
-const NOW: i64 = 1_767_225_600;
+pub(super) const NOW: i64 = 1_767_225_600;
 const START: i64 = 1_577_836_800;
 const END: i64 = 4_733_510_400;
 
@@ -13,9 +15,9 @@ macro_rules! fixture {
     };
 }
 
-const CA: &[u8] = fixture!("trust/ca.crt");
-const GOOD_V1: &[u8] = fixture!("identity-v1/server_signed.crt");
-const GOOD_V3: &[u8] = fixture!("trust/v3.crt");
+pub(super) const CA: &[u8] = fixture!("trust/ca.crt");
+pub(super) const GOOD_V1: &[u8] = fixture!("identity-v1/server_signed.crt");
+pub(super) const GOOD_V3: &[u8] = fixture!("trust/v3.crt");
 
 fn describe(certificate: &[u8], now_unix: i64) -> Result<Proof, TrustError> {
     let certificate = Certificate::from_pem(certificate)?;

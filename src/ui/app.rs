@@ -18,7 +18,7 @@ use super::keymap::{self, Action, Place};
 use super::layout::{self, PaneId};
 use super::link::Link;
 use super::listing::Clock;
-use super::overlay::Overlays;
+use super::overlay::{Overlay, Overlays};
 use super::screen::{ActionContext, Screens, Start, View};
 use super::shared::Shared;
 use super::theme::{Focus, Look};
@@ -27,7 +27,7 @@ use super::widgets::input::Input;
 use super::widgets::list::Step;
 use super::widgets::log::Tone;
 use super::{fit, text};
-use crate::event::{Command, Event};
+use crate::event::{Command, Event, ServerLink};
 
 /// The whole state of the terminal front end.
 #[derive(Debug)]
@@ -105,12 +105,20 @@ impl App {
         Vec::new()
     }
 
-    /// Takes a paste. It goes into a text or nowhere: it never presses keys.
+    /// Takes a paste. It goes into a text, or a link opens the connect dialog: a paste never presses keys.
     pub(super) fn on_paste(&mut self, text: &str) {
+        let is_link = ServerLink::is_meant(text);
+        if is_link && self.overlays.paste_link(text) {
+            return;
+        }
         self.overlays.pasting();
         if let Some(input) = self.input() {
             input.paste(text);
             self.text_changed();
+        } else if is_link && self.overlays.is_empty() {
+            let mut dialog = self.screens.connect(&self.shared);
+            dialog.paste_link(text);
+            self.overlays.open(Overlay::Connect(dialog));
         }
     }
 

@@ -8,7 +8,7 @@ mod plan;
 
 use std::collections::HashSet;
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ use crossbeam_channel::select;
 
 use self::input::Given;
 use super::known::{anchor, known_servers};
-use super::{ciphertext, interrupts, receipts, system, worst};
+use super::{ciphertext, interrupts, receipts, system, usage, worst};
 use crate::cli::Send;
 use crate::config::Sources;
 use crate::digest::FileDigest;
-use crate::event::{Command, Event, Fault, FolderId, JobId, Skipped, State, Track, Variant};
+use crate::event::{Command, Event, Fault, FolderId, JobId, ServerLink, Skipped, State, Track, Variant};
 use crate::folders;
 use crate::output::{self, Output, Style};
 use crate::store::Folder;
@@ -39,7 +39,8 @@ const ABSENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The upload could not begin.
-pub(crate) fn run(args: Send) -> Result<u8, Fault> {
+pub(crate) fn run(mut args: Send) -> Result<u8, Fault> {
+    take_link(&mut args)?;
     let given = Given::of(&args)?;
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_default();
@@ -63,7 +64,10 @@ pub(crate) fn run(args: Send) -> Result<u8, Fault> {
         history_writer: HistoryWriter::new(folders::history()),
         skip_receipted: args.skip_receipted,
         plain_receipts: match (&args.receipts, settings.dialect.variant) {
-            (Some(_), Variant::Plain) => Some(Arc::new(anchor(&settings.ca)?)),
+            (Some(_), Variant::Plain) => match &settings.ca {
+                Some(ca) => Some(Arc::new(anchor(ca)?)),
+                None => None,
+            },
             _ => None,
         },
         ciphertext: args.keep_ciphertext.as_deref().map(ciphertext).transpose()?,
@@ -159,6 +163,26 @@ impl Progress {
             _ => {}
         }
     }
+}
+
+/// Takes a link before the files as the server.
+///
+/// # Errors
+/// It is not a link, `--to` is there too, or no file follows.
+fn take_link(args: &mut Send) -> Result<(), Fault> {
+    let files = &mut args.files;
+    let is_link = |path: &PathBuf| path.to_str().is_some_and(ServerLink::is_meant);
+    if !files.first().is_some_and(is_link) {
+        return Ok(());
+    }
+    let link = super::link(&files.remove(0))?;
+    if files.is_empty() && args.files_from.is_none() {
+        return Err(usage("no file to send".to_owned(), "upseal send LINK FILE…"));
+    }
+    if args.speak.to.replace(link).is_some() {
+        return Err(super::two_servers());
+    }
+    Ok(())
 }
 
 /// Opens the folder of `--receipts`, creating it if need be.

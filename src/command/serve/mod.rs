@@ -1,6 +1,7 @@
 //! `upseal serve`: receives files, without a screen.
 
 mod addresses;
+mod share;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -36,8 +37,12 @@ use crate::trust::{Anchor, facts};
 ///
 /// # Errors
 /// The server could not start; the exit code depends on the reason.
-pub(crate) fn run(args: &Serve) -> Result<u8, Fault> {
+pub(crate) fn run(mut args: Serve) -> Result<u8, Fault> {
     let signals = interrupts()?;
+    if args.share {
+        args.certs = share::identity()?;
+    }
+    let args = &args;
     let variants = accepted(args)?;
     let paddings = accepted_paddings(args);
     check_prefix(&args.prefix)?;
@@ -136,6 +141,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.clone()),
+        None if args.share => Ok(share::VARIANTS.to_vec()),
         None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from other machines: --accept is required", args.bind),
@@ -154,6 +160,7 @@ fn names_in_receipts(tell: Option<bool>, on_loopback: bool) -> Named {
 fn accepted_paddings(args: &Serve) -> Paddings {
     match &args.accept_padding {
         Some(paddings) => paddings.iter().copied().collect(),
+        None if args.share => Paddings::OAEP,
         None if args.bind.is_loopback() => Paddings::EITHER,
         None => Paddings::OAEP,
     }
@@ -246,6 +253,9 @@ fn check_modes(args: &Serve, identity: Option<&Identity>) -> Result<Vec<String>,
 
 /// Returns the command for senders, and a line with the other addresses if there are any.
 fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<String> {
+    if let (true, Some(pin)) = (args.share, pin) {
+        return share::hand_out(addresses, pin);
+    }
     let how = match pin {
         None => "-p plain".to_owned(),
         Some(pin) => {
@@ -315,12 +325,25 @@ mod tests {
             ("--bind 0.0.0.0:0 --accept cp1 --accept-padding pkcs1v15", Paddings::PKCS1V15, true),
             ("--bind 0.0.0.0:0 --accept cp2 --accept-padding oaep,pkcs1v15", Paddings::EITHER, false),
             ("--accept-padding oaep", Paddings::OAEP, false),
+            ("--share", Paddings::OAEP, false),
+            ("--share --bind 127.0.0.1:0", Paddings::OAEP, false),
         ] {
             assert_eq!(accepted_paddings(&args(line)), paddings, "{line}");
             let warnings = warnings(line, &PaddingBudget::default());
             assert_eq!(warnings.len(), usize::from(warned), "{line}: {warnings:?}");
             assert!(warnings.iter().all(|text| text.contains("padding oracle")), "{warnings:?}");
         }
+    }
+
+    #[test]
+    fn sharing_listens_beyond_loopback_and_accepts_only_what_is_secret() {
+        let shared = args("--share");
+        assert_eq!(shared.bind.to_string(), "0.0.0.0:4321");
+        for line in ["--share", "--share --bind 127.0.0.1:0"] {
+            assert_eq!(accepted(&args(line)).unwrap(), [Variant::Cp2, Variant::Cp1], "{line}");
+        }
+        assert_eq!(args("").bind.to_string(), "127.0.0.1:4321");
+        assert!(Only::try_parse_from(["serve", "--share", "--certs", "x"]).is_err());
     }
 
     #[test]

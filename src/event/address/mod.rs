@@ -1,11 +1,14 @@
 //! Addresses of servers, and their only parser.
 
+mod link;
+
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::link::{Destination, DestinationError, ServerLink};
 use super::misleads;
 
 /// The forms of an address, for error messages.

@@ -202,6 +202,12 @@ impl UploadError {
                 Blame::Peer,
                 "nothing of the file was sent; check that this server supports AP",
             ),
+            Self::Trust(TrustError::NotPinned { .. }) => (
+                FaultKind::Unproven,
+                Blame::Peer,
+                "nothing of the file was sent; another server answered, or the server's key was replaced: ask its \
+                 operator for the pin",
+            ),
             Self::Trust(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,

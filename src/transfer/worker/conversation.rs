@@ -9,6 +9,7 @@ use super::sent::{Connection, Failure, SentFiles};
 use crate::digest::FileDigest;
 use crate::event::{Event, Job, NameAs, State, Track, Variant};
 use crate::messages::transfer as messages;
+use crate::messages::trust::receipts_unchecked;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Upload, UploadError};
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
@@ -181,6 +182,13 @@ impl<'a> Conversation<'a> {
                 let target = &self.files.connection.route.target;
                 worker.dialer.recognise_signer(target, anchor, receipt)?;
                 self.signer = Some(signer);
+            }
+        }
+        if let Confirmation::Unchecked(receipt) = &confirmation {
+            let signer = SignedBy::of(&receipt.statement);
+            if self.signer.replace(signer) != Some(signer) {
+                let text = receipts_unchecked(&self.files.connection.route.target);
+                worker.dialer.observer.event(Event::Note { text });
             }
         }
         self.files.confirmed(confirmation);

@@ -152,15 +152,32 @@ impl<'a> SentFiles<'a> {
         self.worker.dialer.observer.unwatch(Track::Job(last.attempt.job.id));
         let outcomes = match confirmation {
             Confirmation::Answer => delivered(&files),
-            Confirmation::Receipt(receipt) => self.judge(&receipt, &files),
+            Confirmation::Receipt(receipt) => {
+                let names = files.iter().map(|file| file.attempt.name.as_str());
+                let paths = self.worker.keep.write(&receipt, names, &*self.worker.dialer.observer);
+                self.judge(&receipt, &files, paths)
+            }
+            Confirmation::Unchecked(receipt) => {
+                let mut outcomes = self.judge(&receipt, &files, vec![None; files.len()]);
+                for outcome in &mut outcomes {
+                    // What it admits counts. What it claims is not proved.
+                    if let State::Stored { .. } = outcome.state {
+                        outcome.state = State::Delivered;
+                    }
+                }
+                outcomes
+            }
         };
         self.finish(&outcomes, recorded);
     }
 
-    /// Keeps a receipt, and judges each file by its line.
-    fn judge<'f>(&self, receipt: &Receipt, files: &'f [Unconfirmed]) -> Vec<Outcome<'f>> {
-        let names = files.iter().map(|file| file.attempt.name.as_str());
-        let paths = self.worker.keep.write(receipt, names, &*self.worker.dialer.observer);
+    /// Judges each file by its line of a receipt. `paths`: where the receipt of each file is kept.
+    fn judge<'f>(
+        &self,
+        receipt: &Receipt,
+        files: &'f [Unconfirmed],
+        paths: Vec<Option<PathBuf>>,
+    ) -> Vec<Outcome<'f>> {
         // The statement has a line for each file, in this order: `Upload::hear` has checked it.
         let lines = files.iter().zip(&receipt.statement.entries).zip(paths);
         let salt = receipt.salt.as_deref();

@@ -15,7 +15,7 @@ impl Case {
     fn run(&self) -> (String, Vec<String>) {
         let outcome = match &self.given {
             Given::Ca => Anchor::from_pem(&self.made.file).map(|anchor| {
-                let ca = anchor.certificate.parsed().unwrap();
+                let ca = anchor.certificate().parsed().unwrap();
                 vec![super::super::distinguished(ca.subject())]
             }),
             Given::Server { ca } => self.check(&ca.file, self.now),

@@ -71,7 +71,7 @@ impl fmt::Display for SignedBy {
 pub struct Entry {
     /// Address in its [normal](ServerAddress::normal) form.
     pub address: ServerAddress,
-    /// SPKI SHA-256 of the CA.
+    /// SPKI SHA-256 of the CA; of the server's key if a pin alone was checked.
     pub ca: Digest,
     /// SPKI SHA-256 of the server's key.
     pub key: Digest,
@@ -107,6 +107,12 @@ impl Entry {
             offered_receipts: None,
             others: Vec::new(),
         }
+    }
+
+    /// Returns whether a pin alone was checked: the field of the CA holds the key.
+    #[must_use]
+    pub fn is_pinned_alone(&self) -> bool {
+        self.ca == self.key
     }
 
     fn parse(line: &str) -> Result<Self, String> {
@@ -265,6 +271,11 @@ impl Book {
         self.by(|entry| entry.address == *address && entry.ca == ca)
     }
 
+    /// Returns the server at an address in normal form that was known by its pin alone. There is one at most.
+    pub(super) fn pinned_mut(&mut self, address: &ServerAddress) -> Option<&mut Entry> {
+        self.by(|entry| entry.address == *address && entry.is_pinned_alone())
+    }
+
     fn by(&mut self, wanted: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
         let row = self.0.iter_mut().find(|row| row.entry.as_ref().is_some_and(&wanted))?;
         row.stale = true;
@@ -272,7 +283,8 @@ impl Book {
     }
 
     /// Returns the server at an address where the CA may be left out. If several are known and `offering` is set,
-    /// returns the only one that has offered another key or another receipt key.
+    /// returns the only one that has offered another key or another receipt key. A server under a CA comes before one that
+    /// is known by its pin alone.
     pub(super) fn choose(
         &mut self,
         address: &ServerAddress,
@@ -285,9 +297,11 @@ impl Book {
             .collect();
         let is_offering = |entry: &&&Entry| entry.offered.is_some() || entry.offered_receipts.is_some();
         let offers: Vec<&&Entry> = here.iter().filter(is_offering).collect();
+        let certified: Vec<&&Entry> = here.iter().filter(|entry| !entry.is_pinned_alone()).collect();
         let ca = match (&here[..], &offers[..]) {
             ([], _) => return Err(KnownError::NotKnown { address: address.clone(), ca }),
             ([only], _) => only.ca,
+            _ if certified.len() == 1 => certified[0].ca,
             (_, [only]) if offering => only.ca,
             _ => {
                 return Err(KnownError::Ambiguous { address: address.clone(), count: here.len() });

@@ -101,7 +101,7 @@ fn under(ca: Option<Digest>) -> String {
 pub struct Meeting {
     /// Address of the server.
     pub address: ServerAddress,
-    /// SPKI SHA-256 of the CA.
+    /// SPKI SHA-256 of the CA; of the server's key if a pin alone was checked.
     pub ca: Digest,
     /// SPKI SHA-256 of the key that answered.
     pub key: Digest,
@@ -113,6 +113,13 @@ pub struct Meeting {
     pub receipts: Option<bool>,
     /// Current time, in Unix seconds.
     pub now: i64,
+}
+
+impl Meeting {
+    /// Returns whether no CA was checked. Then the field of the CA holds the pinned key.
+    fn is_pinned_alone(&self) -> bool {
+        self.ca == self.key
+    }
 }
 
 /// Result of comparing a server with what is known of it.
@@ -288,7 +295,12 @@ impl KnownServers {
 
 /// Compares a server with the book. Returns the result, and whether the book was changed.
 fn decide(book: &mut Book, address: &ServerAddress, meeting: &Meeting) -> (Encounter, bool) {
-    let other_ca = book.entries().any(|entry| entry.address == *address);
+    let other_ca = book.entries().any(|entry| entry.address == *address && !entry.is_pinned_alone());
+    if meeting.is_pinned_alone()
+        && let Some(entry) = book.pinned_mut(address)
+    {
+        entry.ca = meeting.ca;
+    }
     let offered = Offered { key: meeting.key, bits: Some(meeting.bits) };
     let Some(entry) = book.find_mut(address, meeting.ca) else {
         let mut entry = Entry::new(address.clone(), meeting.ca, meeting.key);

@@ -120,6 +120,26 @@ fn a_pin_overrides_the_file() {
 }
 
 #[test]
+fn a_server_known_by_its_pin_alone_has_one_entry() {
+    let scratch = Scratch::new();
+    let alone = |key| Meeting { pinned: true, receipts: Some(true), ..meeting(HERE, key, key) };
+    assert_eq!(scratch.meet(&alone(OLD)), Encounter::Pinned { replaced: None });
+    assert_eq!(scratch.meet(&alone(OLD)), Encounter::Pinned { replaced: None });
+    assert_eq!(scratch.meet(&alone(NEW)), Encounter::Pinned { replaced: Some(OLD) });
+    let [only] = &scratch.known.list().unwrap()[..] else { panic!("{}", scratch.text()) };
+    assert!(only.is_pinned_alone() && only.key == NEW);
+    // An attacker on the path cannot remove the offer of receipts.
+    let withheld = Meeting { receipts: Some(false), ..alone(NEW) };
+    assert_eq!(scratch.meet(&withheld), Encounter::Withheld { since: Some(since()) });
+
+    // Under a CA it is another entry, and is the one that is meant without a CA.
+    assert_eq!(scratch.meet(&meeting(HERE, CA, OLD)), Encounter::First { other_ca: false });
+    assert_eq!(scratch.known.remove(&here(), None).unwrap().ca, CA);
+    assert_eq!(scratch.known.remove(&here(), None).unwrap().key, NEW);
+    assert_eq!(scratch.known.list().unwrap(), []);
+}
+
+#[test]
 fn another_ca_or_address_is_another_server() {
     let scratch = Scratch::new();
     scratch.meet(&meeting(HERE, CA, OLD));

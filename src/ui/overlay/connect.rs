@@ -1,6 +1,6 @@
 //! The connect dialog: preset, server, CA file, RSA padding.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use strum::VariantArray as _;
 
-use crate::event::{Dialect, Expected, Padding, ServerAddress, Target};
+use crate::event::{Destination, DestinationError, Dialect, Expected, Padding, Target};
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::link::Peer;
@@ -38,6 +38,8 @@ struct Draft {
     target: Target,
     address: Input,
     ca: Input,
+    /// CA file that the field began with, if the target names none. It does not count beside a pin.
+    offered: Option<String>,
     dialect: Dialect,
 }
 
@@ -45,10 +47,20 @@ impl Draft {
     fn new(peer: Option<&str>, target: &Target, dialect: Dialect, ca: Option<&Path>) -> Self {
         let (address, own) = match target {
             Target::Embedded => (Input::default(), None),
-            Target::Server { address, ca, .. } => (Input::with(&address.to_string()), ca.as_deref()),
+            Target::Server { address, ca, expected } => {
+                (Input::with(&Destination::of(address, expected).to_string()), ca.as_deref())
+            }
         };
+        let offered = ca.filter(|_| own.is_none()).map(|ca| ca.to_string_lossy().into_owned());
         let ca = own.or(ca).map_or_else(Input::default, |ca| Input::with(&ca.to_string_lossy()));
-        Self { peer: peer.map(str::to_owned), target: target.clone(), address, ca, dialect }
+        Self { peer: peer.map(str::to_owned), target: target.clone(), address, ca, offered, dialect }
+    }
+
+    /// Returns the CA file in the field, unless a pin makes the one that was only offered needless.
+    fn ca(&self, has_pin: bool, home: Option<&Path>) -> Option<PathBuf> {
+        let typed = self.ca.text();
+        let counts = !has_pin || self.offered.as_deref() != Some(&*typed);
+        (counts && !typed.trim().is_empty()).then(|| expand(typed.trim(), home))
     }
 }
 
@@ -130,6 +142,15 @@ impl Connect {
         }
     }
 
+    /// Replaces the address of the present server by a pasted link.
+    pub(in crate::ui) fn paste_link(&mut self, text: &str) {
+        (self.at, self.complaint) = (0, None);
+        self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
+        let mut address = Input::default();
+        address.paste(text.trim());
+        self.drafts[0].address = address;
+    }
+
     pub(in crate::ui) fn next_field(&mut self) {
         self.field = (self.field + 1) % self.fields().len();
     }
@@ -161,10 +182,14 @@ impl Connect {
             return None;
         }
         let (target, _) = self.accept(home)?;
-        let Target::Server { ca: Some(_), .. } = &target else {
-            self.complaint = Some(text::PROBE_NEEDS);
-            return None;
-        };
+        match &target {
+            Target::Server { ca: Some(_), .. }
+            | Target::Server { expected: Expected { pin: Some(_), .. }, .. } => {}
+            _ => {
+                self.complaint = Some(text::PROBE_NEEDS);
+                return None;
+            }
+        }
         self.probe = Some(Probe { run, draft: self.at, line: text::PROBE_KEEPS.to_owned(), is_over: false });
         Some(target)
     }
@@ -201,18 +226,28 @@ impl Connect {
         if typed.trim().is_empty() {
             return Some((Target::Embedded, draft.dialect));
         }
-        let Ok(typed) = typed.parse::<ServerAddress>() else {
-            self.complaint = Some(text::BAD_ADDRESS);
-            self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
-            return None;
+        let typed = match typed.parse::<Destination>() {
+            Ok(typed) => typed,
+            Err(why) => {
+                self.complaint = Some(match why {
+                    DestinationError::Address(_) => text::BAD_ADDRESS,
+                    DestinationError::Link => text::BAD_LINK,
+                });
+                self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
+                return None;
+            }
         };
-        let path = draft.ca.text();
-        let path = (!path.trim().is_empty()).then(|| expand(path.trim(), home));
+        let path = draft.ca(typed.pin.is_some(), home);
         let mut target = draft.target.clone();
         match &mut target {
             // The same server: what is known of it is kept.
-            Target::Server { address, ca, .. } if *address == typed => *ca = path,
-            _ => target = Target::Server { address: typed, ca: path, expected: Expected::default() },
+            Target::Server { address, ca, expected } if Destination::of(address, expected) == typed => {
+                *ca = path;
+            }
+            _ => {
+                let expected = typed.expected();
+                target = Target::Server { address: typed.address, ca: path, expected };
+            }
         }
         Some((target, draft.dialect))
     }
@@ -338,6 +373,31 @@ mod tests {
     fn server(ca: Option<&str>) -> Connect {
         let target = Target::server("127.0.0.1:4321".parse().unwrap(), ca.map(PathBuf::from));
         Connect::new(None, &target, Dialect::of(Variant::Cp2), None, &[])
+    }
+
+    #[test]
+    fn a_link_needs_no_ca_and_a_ca_that_was_typed_counts() {
+        let link = format!("upseal://lab:99#sha256-{}", "ab".repeat(32));
+        let there: Destination = link.parse().unwrap();
+        let dialect = Dialect::of(Variant::Cp2);
+        let ca = Path::new("/default.crt");
+        let mut dialog = Connect::new(None, &Target::Embedded, dialect, Some(ca), &[]);
+        dialog.paste_link(&format!("  {link}\r\n"));
+        let meant = |ca: Option<&str>| Target::Server {
+            address: there.address.clone(),
+            ca: ca.map(PathBuf::from),
+            expected: there.expected(),
+        };
+        assert_eq!(dialog.accept(None), Some((meant(None), dialect)));
+        assert_eq!(dialog.probe(1, None), Some(meant(None)), "a pin is enough for a probe");
+        // The dialog of a server with a pin shows its link, and keeps the pin.
+        let mut again = Connect::new(None, &meant(None), dialect, Some(ca), &[]);
+        assert_eq!(again.drafts[0].address.text(), link);
+        assert_eq!(again.accept(None), Some((meant(None), dialect)));
+        again.drafts[0].ca = Input::with("/typed.crt");
+        assert_eq!(again.accept(None), Some((meant(Some("/typed.crt")), dialect)));
+        dialog.paste_link(&link[..link.len() - 1]);
+        assert_eq!((dialog.accept(None), dialog.complaint), (None, Some(text::BAD_LINK)));
     }
 
     #[test]

@@ -68,6 +68,13 @@ impl Overlays {
         self.stack.push(overlay);
     }
 
+    /// Puts a pasted link into the connect dialog; returns whether it is open.
+    pub(super) fn paste_link(&mut self, text: &str) -> bool {
+        let Some(Overlay::Connect(dialog)) = self.stack.last_mut() else { return false };
+        dialog.paste_link(text);
+        true
+    }
+
     /// Opens the list of keys, those of `place` first.
     pub(super) fn open_help(&mut self, place: Place) {
         if !matches!(self.stack.last(), Some(Overlay::Help(_))) {

@@ -8,6 +8,7 @@ use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
 use crate::ui::keymap::Action;
 use crate::ui::layout::{self, PaneId, Plan};
+use crate::ui::overlay::connect::Connect;
 use crate::ui::overlay::details::Details;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
@@ -182,6 +183,14 @@ impl Screens {
         };
         self.step(pane, step, shared);
         true
+    }
+
+    /// Returns the connect dialog of the open screen, or that of uploads if it has none now.
+    pub(in crate::ui) fn connect(&self, shared: &Shared) -> Connect {
+        self.open().connect(shared).unwrap_or_else(|| {
+            let link = &shared.link;
+            Connect::new(None, &link.target, shared.dialect, link.ca.as_deref(), &link.peers)
+        })
     }
 
     fn act_on_any(&mut self, action: Action, cx: &mut ActionContext<'_>) {

@@ -350,6 +350,30 @@ fn a_paste_presses_no_keys() {
 }
 
 #[test]
+fn a_pasted_link_offers_to_connect_on_every_screen() {
+    let link = format!("upseal://lab:99#sha256-{}", "ab".repeat(32));
+    for screen in ["1", "2", "3", "4", "5"] {
+        let mut stage = Stage::new();
+        stage.keys(screen);
+        stage.app.on_paste(&format!("{link}\n"));
+        assert!(stage.shows("host:port"), "screen {screen}: {:?}", stage.rows());
+        // A second paste replaces the first, and nothing is accepted before Enter.
+        stage.app.on_paste(&link);
+        stage.keys("Enter");
+        if screen == "1" {
+            assert!(stage.shows("lab:99"), "{:?}", stage.rows());
+            stage.keys("c");
+            assert!(stage.shows("#sha256-abab") || stage.shows("abab"), "{:?}", stage.rows());
+        }
+    }
+    // In another text it is text, and over a question it is nothing.
+    let mut stage = Stage::new();
+    stage.keys("/");
+    stage.app.on_paste(&link);
+    assert!(!stage.shows("host:port"));
+}
+
+#[test]
 fn the_footer_shows_the_keys_of_the_focused_pane() {
     let mut stage = Stage::new();
     let last = |stage: &mut Stage| stage.rows().pop().unwrap_or_default();

@@ -237,6 +237,7 @@ fn proof() -> Proof {
         subject: "CN=upseal demo".into(),
         issuer: "CN=upseal throwaway CA".into(),
         bits: 1024,
+        certified: true,
         days_left: 29,
         fingerprint: "9f2c41d07b".repeat(6) + "beef",
         warnings: vec!["the server's key has 1024 bits only".into()],

@@ -279,9 +279,12 @@ pub(in crate::ui) const RELAY: &str = "≈ It does not prove that no relay is in
      server's answer. It could read what AP sends, but nothing of CP1 and CP2.";
 
 /// What the proof means.
-pub(in crate::ui) fn verdict_on(standing: Option<&Standing>) -> String {
-    let holds = "The CA signed this certificate, it is still valid, and the server signed our random bytes with \
-                 its key.";
+pub(in crate::ui) fn verdict_on(standing: Option<&Standing>, certified: bool) -> String {
+    let holds = if certified {
+        "The CA signed this certificate, it is still valid, and the server signed our random bytes with its key."
+    } else {
+        "The server signed our random bytes with its key. No CA was checked: the name and the dates are its own claims."
+    };
     let then = match standing {
         None => {
             "Our own server shows this certificate to every client that asks; clients need its CA to verify it."

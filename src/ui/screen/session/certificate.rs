@@ -87,7 +87,7 @@ impl Pane<'_, Certificate<'_>> {
         for warning in &proof.warnings {
             warnings.extend(self.paragraph(&format!("≈ {}", fit::shown(warning)), width));
         }
-        let verdict = self.paragraph(&text::verdict_on(standing), width);
+        let verdict = self.paragraph(&text::verdict_on(standing, proof.certified), width);
         let mut lines = self.chain(proof, width);
         lines.push(Line::default());
         lines.extend(self.facts(text::KEY_SIZE, &text::strength(proof.bits), width));

@@ -202,17 +202,7 @@ impl UploadError {
                 Blame::Peer,
                 "nothing of the file was sent; check that this server supports AP",
             ),
-            Self::Trust(TrustError::NotPinned { .. }) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "nothing of the file was sent; another server answered, or the server's key was replaced: ask its \
-                 operator for the pin",
-            ),
-            Self::Trust(_) => (
-                FaultKind::Unproven,
-                Blame::Peer,
-                "nothing of the file was sent; check that --ca is this server's CA",
-            ),
+            Self::Trust(error) => (FaultKind::Unproven, Blame::Peer, trust_advice(error)),
             Self::Challenge(_) => (
                 FaultKind::Unproven,
                 Blame::Peer,
@@ -291,6 +281,16 @@ impl UploadError {
             ),
         };
         Fault { kind, blame, what: self.to_string().into(), advice: advice.into() }
+    }
+}
+
+const fn trust_advice(error: &TrustError) -> &'static str {
+    match error {
+        TrustError::NotPinned { .. } => {
+            "nothing of the file was sent; another server answered, or the server's key was replaced: ask its operator \
+             for the pin"
+        }
+        _ => "nothing of the file was sent; check that --ca is this server's CA",
     }
 }
 

@@ -132,7 +132,7 @@ fn the_filters_choose_and_the_newest_comes_first() {
         "history --sent --received",
         "history --csv --json",
         "history --since nonsense",
-        "history --server nohost",
+        "history --server nohost:0",
         "history --limit -1",
     ] {
         assert_eq!(home.start(words(line, &[])).finish().code, Some(2), "{line}");

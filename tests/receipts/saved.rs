@@ -105,11 +105,11 @@ fn a_server_that_tells_no_names_gives_receipts_for_the_name_that_was_sent() {
     let values = [("server", address.as_str()), ("ca", ca.as_str())];
     std::fs::create_dir(home.path("recv_files")).ok();
     std::fs::write(home.path("recv_files/a.txt"), "another of that name").unwrap();
-    for flags in ["", "--json"] {
-        let command = format!("send {flags} --receipts kept{flags} --to {{server}} --ca {{ca}} a.txt");
+    for (flags, kept) in [("-v", "kept"), ("--json", "kept--json")] {
+        let command = format!("send {flags} --receipts {kept} --to {{server}} --ca {{ca}} a.txt");
         let sent = home.start(line(&command, &values)).finish();
         assert_eq!(sent.code, Some(0), "{sent:?}");
-        let expected = if flags.is_empty() { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
+        let expected = if flags == "-v" { ", accepted as a.txt, receipt " } else { r#""named":"wanted""# };
         assert!(sent.out.contains(expected) && !sent.out.contains("(2)"), "{sent:?}");
     }
     server.signal(Signal::TERM);

@@ -6,7 +6,7 @@
 //!
 //! - [`units`]: sizes, rates, durations, estimates, ratios
 //! - [`Escaped`]: text from the network or the disk, made safe to show; events carry it, so it is defined in [`event`]
-//! - [`nearest`]: the known word that a mistyped one is nearest to
+//! - [`nearest`](mod@nearest): the known word that a mistyped one is nearest to
 //! - [`Summary`]: what several uploads came to
 //! - [`shell_word`]: a word quoted for a shell
 //! - [`transfer`]: states of an upload, retries, how a file arrived, faults

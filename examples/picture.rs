@@ -192,7 +192,14 @@ fn look(screen: &vt100::Screen, palette: &Palette, row: u16, column: u16) -> Loo
 fn colour(colour: vt100::Color, default: &str, palette: &Palette) -> String {
     match colour {
         vt100::Color::Default => default.to_owned(),
-        vt100::Color::Idx(i) => palette.colours.get(usize::from(i)).copied().unwrap_or(default).to_owned(),
+        vt100::Color::Idx(i) if i < 16 => palette.colours[usize::from(i)].to_owned(),
+        // 24 greys, and a cube of 6 × 6 × 6, as xterm defines them.
+        vt100::Color::Idx(i @ 232..) => format!("#{0:02x}{0:02x}{0:02x}", 8 + (i - 232) * 10),
+        vt100::Color::Idx(i) => {
+            let level = |n: u8| [0, 95, 135, 175, 215, 255][usize::from(n % 6)];
+            let (r, g, b) = (level((i - 16) / 36), level((i - 16) / 6), level(i - 16));
+            format!("#{r:02x}{g:02x}{b:02x}")
+        }
         vt100::Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
     }
 }

@@ -19,6 +19,7 @@
 //! - [`transfer`]: the queue, the worker and the race; takes commands, reports events
 //! - [`lab`]: the attacks of docs/protocol.md, run on this computer only
 //! - [`report`]: the result of a race as a page, a picture or numbers
+//! - [`palette`]: the colours of lanes and stages
 //! - [`messages`]: amounts and the sentences that more than one front end shows
 //! - [`digest`], [`spreadsheet`]: SHA-256 digests, CSV records
 //! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, places of the program's files, the wall clock
@@ -46,6 +47,7 @@ mod messages;
 mod meter;
 mod net;
 mod output;
+mod palette;
 mod pipeline;
 mod report;
 mod scan;

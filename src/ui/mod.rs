@@ -67,7 +67,7 @@ use self::listing::Clock;
 use self::screen::Start;
 use self::sources::{Call, Sources};
 use self::terminal::Screen;
-use self::theme::{Glyphs, Look, Theme};
+use self::theme::{Colours, Glyphs, Look, Theme};
 use crate::event::{Command, Dialect, Event, Target};
 use crate::trust::known::KnownServers;
 
@@ -189,9 +189,10 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
     end
 }
 
-/// Returns whether colours are used: unless `NO_COLOR` is set.
-fn colours() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Returns the number of colours that the terminal shows.
+fn colours() -> Colours {
+    let value = |name| env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+    Colours::of(&value("NO_COLOR"), &value("COLORTERM"), &value("TERM"))
 }
 
 /// Returns what the locale and the terminal can show.

@@ -1,13 +1,14 @@
-//! Styles. This is the only file with colours: the sixteen of the terminal, which the user has chosen.
+//! Styles. This is the only file with colours: the sixteen of the terminal, which the user has chosen, and those of lanes
+//! and stages, which reports share ([`palette`]).
 //!
-//! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`). Lanes
-//! differ by blue against yellow, never by red against green.
+//! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`).
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
 use crate::meter::Stage;
+use crate::palette::{self, Hue, Rgb};
 
 /// Focus of a pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +41,54 @@ impl Look {
     }
 }
 
+/// Number of colours that the terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    None,
+    Sixteen,
+    Indexed,
+    True,
+}
+
+impl Colours {
+    /// Returns the number of colours by the values of `NO_COLOR`, `COLORTERM` and `TERM`.
+    pub(super) fn of(none: &str, colorterm: &str, term: &str) -> Self {
+        match colorterm {
+            _ if !none.is_empty() => Self::None,
+            "truecolor" | "24bit" => Self::True,
+            _ if term.ends_with("-direct") => Self::True,
+            _ if term.contains("256color") => Self::Indexed,
+            _ => Self::Sixteen,
+        }
+    }
+}
+
 /// Styles by meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Theme {
-    colour: bool,
+    colours: Colours,
 }
 
 impl Theme {
-    pub(super) const fn new(colour: bool) -> Self {
-        Self { colour }
+    pub(super) const fn new(colours: Colours) -> Self {
+        Self { colours }
+    }
+
+    const fn has_colour(self) -> bool {
+        !matches!(self.colours, Colours::None)
     }
 
     fn paint(self, colour: Color) -> Style {
-        if self.colour { Style::new().fg(colour) } else { Style::new() }
+        if self.has_colour() { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    fn hue(self, Hue { rgb: Rgb(red, green, blue), indexed, basic }: Hue) -> Style {
+        match self.colours {
+            Colours::None => Style::new(),
+            Colours::Sixteen => Style::new().fg(BASIC[usize::from(basic) % BASIC.len()]),
+            Colours::Indexed => Style::new().fg(Color::Indexed(indexed)),
+            Colours::True => Style::new().fg(Color::Rgb(red, green, blue)),
+        }
     }
 
     pub(super) fn border(self, focus: Focus) -> Style {
@@ -85,7 +121,11 @@ impl Theme {
 
     /// Returns the style of what matters less: units, times, borders of panes in the background.
     pub(super) fn faint(self) -> Style {
-        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+        if self.has_colour() {
+            Style::new().fg(Color::DarkGray)
+        } else {
+            Style::new().add_modifier(Modifier::DIM)
+        }
     }
 
     #[expect(clippy::unused_self, reason = "all styles are taken from a theme in the same way")]
@@ -127,20 +167,14 @@ impl Theme {
         self.paint(Color::LightBlue)
     }
 
-    /// Returns the style of a lane's bar and curve.
+    /// Returns the style of a lane's bars, curve and ratio, by its index.
     pub(super) fn lane(self, lane: usize) -> Style {
-        self.paint([Color::Yellow, Color::Cyan, Color::Green, Color::LightBlue][lane % 4])
+        self.hue(palette::lane(lane))
     }
 
-    /// Returns the style of a stage in a lane's bar, by what works there: the disk, the ciphers, the wire. The
-    /// stage's name stands beside it.
+    /// Returns the style of a stage in a lane's bar. The stage's name stands beside it.
     pub(super) fn stage(self, stage: Stage) -> Style {
-        self.paint(match stage {
-            Stage::Read | Stage::Store => Color::LightBlue,
-            Stage::Seal | Stage::Open => Color::Magenta,
-            Stage::Wire => Color::Cyan,
-            Stage::Wait => Color::DarkGray,
-        })
+        self.hue(palette::stage(stage))
     }
 
     /// Returns the style of a key in the footer.
@@ -148,6 +182,26 @@ impl Theme {
         self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 }
+
+/// The sixteen colours by their numbers.
+const BASIC: [Color; 16] = [
+    Color::Black,
+    Color::Red,
+    Color::Green,
+    Color::Yellow,
+    Color::Blue,
+    Color::Magenta,
+    Color::Cyan,
+    Color::Gray,
+    Color::DarkGray,
+    Color::LightRed,
+    Color::LightGreen,
+    Color::LightYellow,
+    Color::LightBlue,
+    Color::LightMagenta,
+    Color::LightCyan,
+    Color::White,
+];
 
 /// Frame of every pane.
 pub(super) const FRAME: border::Set<'static> = border::ROUNDED;
@@ -186,5 +240,40 @@ fn to_ascii(buf: &mut Buffer) {
             _ => '?',
         };
         cell.set_char(plain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::race::STAGES;
+
+    #[test]
+    fn the_environment_says_how_many_colours_there_are() {
+        for (none, colorterm, term, colours) in [
+            ("", "truecolor", "xterm-256color", Colours::True),
+            ("", "24bit", "xterm", Colours::True),
+            ("", "", "xterm-direct", Colours::True),
+            ("", "", "tmux-256color", Colours::Indexed),
+            ("", "yes", "screen-256color", Colours::Indexed),
+            ("", "", "linux", Colours::Sixteen),
+            ("1", "truecolor", "xterm-256color", Colours::None),
+        ] {
+            assert_eq!(Colours::of(none, colorterm, term), colours, "{none} {colorterm} {term}");
+        }
+    }
+
+    #[test]
+    fn lanes_have_their_own_colours_however_many_there_are() {
+        for colours in [Colours::Sixteen, Colours::Indexed, Colours::True] {
+            let theme = Theme::new(colours);
+            let lanes = (0..4).map(|lane| theme.lane(lane));
+            let all: Vec<Style> = lanes.chain(STAGES.map(|stage| theme.stage(stage))).collect();
+            for (at, one) in all.iter().enumerate() {
+                assert!(!all[at + 1..].contains(one), "{colours:?}: {one:?}");
+            }
+        }
+        assert_eq!(Theme::new(Colours::True).lane(1).fg, Some(Color::Rgb(0x00, 0x72, 0xB2)));
+        assert_eq!(Theme::new(Colours::None).lane(1), Style::new());
     }
 }

@@ -428,7 +428,7 @@ fn before_any_rate_is_known_cp1_is_confirmed_by_its_operations() {
     let again = stage.keys("p p p C-l");
     stage.list(&again[1..], vec![entry("film.mkv", Kind::File, 1 << 30, 0, "")]);
     assert!(stage.keys("G u").is_empty());
-    assert!(stage.shows("17 318 417 RSA operations"));
+    assert!(stage.shows("17,318,417 RSA operations"));
 }
 
 #[test]

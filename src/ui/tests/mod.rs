@@ -32,7 +32,7 @@ use super::effect::Effect;
 use super::link::Link;
 use super::listing::{Clock, Entry, Kind, Listing, Place, Request};
 use super::screen::Start;
-use super::theme::{Glyphs, Look, Theme};
+use super::theme::{Colours, Glyphs, Look, Theme};
 use crate::event::{
     AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
     Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, ServerAddress,
@@ -127,7 +127,7 @@ impl Stage {
 
     fn terminal(&mut self) -> Terminal<TestBackend> {
         self.settle();
-        let look = Look { theme: Theme::new(true), glyphs: Glyphs::Unicode };
+        let look = Look { theme: Theme::new(Colours::Sixteen), glyphs: Glyphs::Unicode };
         let backend = TestBackend::new(self.size.width, self.size.height);
         let mut terminal = Terminal::new(backend).unwrap_or_else(|never| match never {});
         let drawn = terminal.draw(|frame| {

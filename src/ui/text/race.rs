@@ -96,13 +96,14 @@ pub(in crate::ui) fn bottleneck(found: Bottleneck, variant: Variant, width: usiz
     let (short, full) = (found.name(variant), found.full_name(variant));
     let busy = units::percent(found.busy);
     let said = [
-        race::busy(full, found.busy),
-        race::busy(short, found.busy),
+        race::busy(full, found.busy, found.cores),
+        race::busy(short, found.busy, found.cores),
+        race::busy(short, found.busy, 1),
         format!("bottleneck: {short}, {busy}"),
         format!("{short}: {busy}"),
     ];
     let fits = said.iter().find(|text| fit::width(text) <= width);
-    fits.unwrap_or(&said[3]).clone()
+    fits.unwrap_or(&said[4]).clone()
 }
 
 /// `read 0.1 %  seal 4.7 %  …  of the working time on both sides`; the end only where it fits.
@@ -222,10 +223,11 @@ mod tests {
     #[test]
     fn a_bottleneck_is_shortened_to_fit() {
         use crate::transfer::bottleneck::Place;
-        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92 };
+        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92, cores: 2 };
         for (width, text) in [
-            (70, "bottleneck: server's RSA private operation, busy 92 % of the time"),
-            (60, "bottleneck: server's RSA, busy 92 % of the time"),
+            (80, "bottleneck: server's RSA private operation, busy 92 % of the time on 2 cores"),
+            (60, "bottleneck: server's RSA, busy 92 % of the time on 2 cores"),
+            (50, "bottleneck: server's RSA, busy 92 % of the time"),
             (40, "bottleneck: server's RSA, 92 %"),
             (25, "server's RSA: 92 %"),
             (5, "server's RSA: 92 %"),

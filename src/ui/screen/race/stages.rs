@@ -109,6 +109,7 @@ fn bars(
 mod tests {
     use super::*;
     use crate::transfer::bottleneck::Place;
+    use crate::ui::theme::Colours;
 
     #[test]
     fn the_bars_fit_and_tell_the_largest() {
@@ -123,13 +124,13 @@ mod tests {
                 (Stage::Wait, 0.0),
             ]
         };
-        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92 };
+        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92, cores: 2 };
         for width in 0..200 {
-            let spans = bars(shares(0.9), Some(found), Theme::new(true), width);
+            let spans = bars(shares(0.9), Some(found), Theme::new(Colours::Sixteen), width);
             let shown = Line::from(spans);
             assert!(shown.width() <= width.max(31), "{width}: {shown}");
         }
-        let spans = bars(shares(0.9), Some(found), Theme::new(true), 52);
+        let spans = bars(shares(0.9), Some(found), Theme::new(Colours::Sixteen), 52);
         let shown: String = spans.iter().map(|span| span.content.as_ref()).collect();
         assert_eq!(shown, "read▍seal▍wire▍open██████████████████▉store▍wait");
     }

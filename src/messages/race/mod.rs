@@ -1,17 +1,59 @@
 //! Sentences about races: the result, the names of lanes, stages and bottlenecks.
 
-use crate::event::{Course, Dialect, LaneResult, Pace, Variant, Verdict, Work};
+mod why;
+
+pub(crate) use self::why::why;
+use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Pace, Variant, Verdict, Work};
 use crate::messages::units;
 use crate::meter::Stage;
 
 const GIB: f64 = 1_073_741_824.0;
 
+/// The comparison of two lanes by their steady rates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ratio {
+    /// Index of the fastest lane.
+    pub fastest: usize,
+    /// Index of the slowest lane.
+    pub slowest: usize,
+    /// How many times the fastest lane's rate is the slowest lane's; at least 1.
+    pub times: f64,
+}
+
+impl Ratio {
+    /// Compares the lanes of a race; `None` if fewer than two have a steady rate.
+    #[must_use]
+    pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
+        let rate = |lane: &LaneResult| {
+            let pace = lane.pace.filter(|pace| has_finished(lane) && pace.bytes > 0 && verdict.bytes > 0)?;
+            Some(pace.rate()).filter(|rate| rate.is_finite() && *rate > 0.0)
+        };
+        let mut paced: Vec<(usize, f64)> =
+            verdict.lanes.iter().enumerate().filter_map(|(at, lane)| Some((at, rate(lane)?))).collect();
+        paced.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let [(fastest, most), .., (slowest, least)] = paced[..] else { return None };
+        Some(Self { fastest, slowest, times: most / least })
+    }
+
+    /// Formats the ratio for large digits: `222×`.
+    #[must_use]
+    pub(crate) fn large(self) -> String {
+        format!("{}×", units::times(self.times))
+    }
+}
+
+fn has_finished(lane: &LaneResult) -> bool {
+    lane.fault.is_none() && lane.seconds > 0.0
+}
+
 /// Describes a race's result: the ratio of the steady rates, and the time that 1 GiB would take at these rates.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
-    let has_finished = |lane: &LaneResult| lane.fault.is_none() && lane.seconds > 0.0;
     let finished = || verdict.lanes.iter().enumerate().filter(|(_, lane)| has_finished(lane));
     if finished().count() < 2 {
+        if verdict.lanes.iter().any(|lane| lane.fault.as_ref().is_some_and(is_stop)) {
+            return "Stopped: fewer than two lanes finished.".to_owned();
+        }
         return "No comparison: fewer than two lanes finished.".to_owned();
     }
     if verdict.bytes == 0 {
@@ -25,7 +67,7 @@ pub fn sentence(verdict: &Verdict) -> String {
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
         (Course::Together, laps) => format!("Together, median of {laps}."),
     };
-    let mut paced: Vec<(usize, Pace)> =
+    let paced: Vec<(usize, Pace)> =
         finished().filter_map(|(at, lane)| Some((at, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
     let short: Vec<String> =
         finished().filter(|(_, lane)| lane.pace.is_none()).map(|(at, _)| name(at)).collect();
@@ -37,17 +79,22 @@ pub fn sentence(verdict: &Verdict) -> String {
         .iter()
         .map(|(at, pace)| format!("{} {}", name(*at), units::seconds(GIB / pace.rate())))
         .collect();
-    paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
-    let [(fastest, most), .., (slowest, least)] = paced[..] else {
+    let Some(Ratio { fastest, slowest, times }) = Ratio::of(verdict) else {
         return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
     };
-    let ratio = units::times(most.rate() / least.rate());
+    let ratio = units::times(times);
     let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
     format!(
         "{course} {} was {ratio} times faster{than}. At this speed 1 GiB takes {}.{short}",
         name(fastest),
         gib.join(", ")
     )
+}
+
+/// Returns whether a lane ended because the user stopped it.
+#[must_use]
+pub(crate) fn is_stop(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Interrupted
 }
 
 /// Returns how many laps every finished lane completed, which is what its median is of. A race that was stopped has
@@ -158,10 +205,25 @@ pub(crate) const fn full_bottleneck(stage: Stage, on_server: bool, variant: Vari
     }
 }
 
-/// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time`. `busy` is between 0 and 1.
+/// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time on 2 cores`. `busy` is between 0 and 1. One core
+/// is not mentioned.
 #[must_use]
-pub(crate) fn busy(name: &str, busy: f64) -> String {
-    format!("bottleneck: {name}, busy {} of the time", units::percent(busy))
+pub(crate) fn busy(name: &str, busy: f64, cores: u32) -> String {
+    let cores = if cores > 1 { format!(" on {cores} cores") } else { String::new() };
+    format!("bottleneck: {name}, busy {} of the time{cores}", units::percent(busy))
+}
+
+/// Explains a stage, for a glossary.
+#[must_use]
+pub(crate) const fn explained(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Read => "the client reads the file",
+        Stage::Seal => "the client encrypts, and computes digests",
+        Stage::Wire => "both sides copy bytes to and from the network",
+        Stage::Open => "the server decrypts, and checks digests",
+        Stage::Store => "the server writes the file to its disk",
+        Stage::Wait => "the client waits for the server's last answer",
+    }
 }
 
 /// Describes the processor time of both sides: `CPU 0.34 s here, 6.62 s server`. `—` stands for a server that does not
@@ -222,6 +284,8 @@ mod tests {
             sentence(&both),
             "In turn (fair). CP2 was 138 times faster. At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s."
         );
+        let ratio = Ratio::of(&both).unwrap();
+        assert_eq!((ratio.fastest, ratio.slowest, ratio.large().as_str()), (1, 0, "138×"));
         let three = verdict(vec![
             lane(Variant::Plain, 0.01, None),
             lane(Variant::Cp1, 0.05, None),
@@ -327,6 +391,12 @@ mod tests {
     fn a_lane_that_failed_is_not_compared() {
         let fault = Fault::interrupted("cancelled");
         let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(
+            (sentence(&one), Ratio::of(&one)),
+            ("Stopped: fewer than two lanes finished.".to_owned(), None)
+        );
+        let fault = Fault { kind: FaultKind::Broken, ..Fault::interrupted("cut") };
+        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
         assert_eq!(sentence(&one), "No comparison: fewer than two lanes finished.");
     }
 
@@ -350,7 +420,9 @@ mod tests {
             assert_eq!(bottleneck(at, on_server, variant), short);
             assert_eq!(full_bottleneck(at, on_server, variant), full);
         }
-        assert_eq!(busy("server's RSA", 0.434), "bottleneck: server's RSA, busy 43 % of the time");
+        let text = "bottleneck: server's RSA, busy 43 % of the time";
+        assert_eq!(busy("server's RSA", 0.434, 1), text);
+        assert_eq!(busy("server's RSA", 0.434, 2), format!("{text} on 2 cores"));
         assert_eq!(STAGES.map(stage), ["read", "seal", "wire", "open", "store", "wait"]);
     }
 

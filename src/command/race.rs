@@ -15,7 +15,7 @@ use crate::event::{
 use crate::messages::Escaped;
 use crate::net::upload::UploadError;
 use crate::output::{self, Output, Style};
-use crate::report::{self, RaceReport};
+use crate::report::{self, Labels, RaceReport};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
 /// Runs the race and prints its result.
@@ -58,6 +58,13 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     });
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
+    let label = |text: Option<String>| text.map(|text| escape(&text));
+    let labels = Labels {
+        title: label(args.title),
+        author: label(args.author),
+        course: label(args.course),
+        group: label(args.group),
+    };
     let mut output = Output::new(Style::of(args.json, false));
     let subject = match (args.file, args.generate) {
         (Some(path), _) => Subject::File { path, limit: args.first.map(|size| size.0) },
@@ -81,7 +88,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
                 output.show(&event);
                 if let Event::RaceFinished { verdict } = event {
                     faults.extend(verdict.lanes.iter().filter_map(|lane| lane.fault.clone()));
-                    written = args.report.as_deref().map(|path| write(path, verdict));
+                    written = args.report.as_deref().map(|path| write(path, verdict, labels.clone()));
                     break;
                 }
             }
@@ -105,12 +112,12 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
 }
 
 /// Writes the report and prints its path. If no lane finished, no report is written, and an earlier one stays.
-fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
+fn write(path: &Path, verdict: Verdict, labels: Labels) -> Result<(), Fault> {
     if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
         output::remark("no report: no lane finished");
         return Ok(());
     }
-    report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;
+    report::write(path, &RaceReport { labels, ..RaceReport::here(verdict) }).map_err(|e| e.fault())?;
     output::remark(&format!("report: {}", Escaped::path(path)));
     Ok(())
 }

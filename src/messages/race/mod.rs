@@ -3,7 +3,7 @@
 mod why;
 
 pub(crate) use self::why::why;
-use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Pace, Variant, Verdict, Work};
+use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Variant, Verdict, Work};
 use crate::messages::units;
 use crate::meter::Stage;
 
@@ -49,7 +49,7 @@ fn has_finished(lane: &LaneResult) -> bool {
 /// Describes a race's result: the ratio of the steady rates, and the time that 1 GiB would take at these rates.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
-    let finished = || verdict.lanes.iter().enumerate().filter(|(_, lane)| has_finished(lane));
+    let finished = || verdict.lanes.iter().filter(|lane| has_finished(lane));
     if finished().count() < 2 {
         if verdict.lanes.iter().any(|lane| lane.fault.as_ref().is_some_and(is_stop)) {
             return "Stopped: fewer than two lanes finished.".to_owned();
@@ -59,36 +59,63 @@ pub fn sentence(verdict: &Verdict) -> String {
     if verdict.bytes == 0 {
         return "The file is empty: nothing to compare.".to_owned();
     }
+    let (course, short) = (course(verdict), too_short(verdict));
+    let Some(ratio) = Ratio::of(verdict) else {
+        return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
+    };
+    let headline = headline(verdict, ratio);
+    // Of two lanes, the other one is the slower one.
+    let headline = match headline.rsplit_once(" than ") {
+        Some((short, _)) if finished().filter(|lane| lane.pace.is_some()).count() == 2 => format!("{short}."),
+        _ => headline,
+    };
+    format!("{course} {headline} {}{short}", speed(verdict))
+}
+
+/// Describes the ratio alone: `CP2 was 138 times faster than CP1.`
+#[must_use]
+pub(crate) fn headline(verdict: &Verdict, Ratio { fastest, slowest, times }: Ratio) -> String {
     let entrants = entrants(verdict);
-    let name = |at: usize| name(&entrants, at);
-    let course = match (verdict.course, laps(verdict)) {
+    let name = |at| name(&entrants, at);
+    format!("{} was {} times faster than {}.", name(fastest), units::times(times), name(slowest))
+}
+
+/// Describes how the lanes ran, and what they would take for more: `At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s. In
+/// turn (fair).`
+#[must_use]
+pub(crate) fn manner(verdict: &Verdict) -> String {
+    format!("{} {}{}", speed(verdict), course(verdict), too_short(verdict))
+}
+
+fn course(verdict: &Verdict) -> String {
+    match (verdict.course, laps(verdict)) {
         (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
         (Course::Together, ..=1) => "Together.".to_owned(),
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
         (Course::Together, laps) => format!("Together, median of {laps}."),
+    }
+}
+
+/// Returns the time for 1 GiB at the steady rate of each lane that has one.
+fn speed(verdict: &Verdict) -> String {
+    let entrants = entrants(verdict);
+    let gib = |(at, lane): (usize, &LaneResult)| {
+        let pace = lane.pace.filter(|pace| has_finished(lane) && pace.bytes > 0)?;
+        Some(format!("{} {}", name(&entrants, at), units::seconds(GIB / pace.rate())))
     };
-    let paced: Vec<(usize, Pace)> =
-        finished().filter_map(|(at, lane)| Some((at, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
-    let short: Vec<String> =
-        finished().filter(|(_, lane)| lane.pace.is_none()).map(|(at, _)| name(at)).collect();
-    let short = match short[..] {
-        [] => String::new(),
-        _ => format!(" Too short to compare: {}.", short.join(", ")),
-    };
-    let gib: Vec<String> = paced
-        .iter()
-        .map(|(at, pace)| format!("{} {}", name(*at), units::seconds(GIB / pace.rate())))
+    let gib: Vec<String> = verdict.lanes.iter().enumerate().filter_map(gib).collect();
+    format!("At this speed 1 GiB takes {}.", gib.join(", "))
+}
+
+/// Names the lanes that finished without a steady rate, after a blank; empty if there are none.
+fn too_short(verdict: &Verdict) -> String {
+    let entrants = entrants(verdict);
+    let lanes = verdict.lanes.iter().enumerate();
+    let short: Vec<String> = lanes
+        .filter(|(_, lane)| has_finished(lane) && lane.pace.is_none())
+        .map(|(at, _)| name(&entrants, at))
         .collect();
-    let Some(Ratio { fastest, slowest, times }) = Ratio::of(verdict) else {
-        return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
-    };
-    let ratio = units::times(times);
-    let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
-    format!(
-        "{course} {} was {ratio} times faster{than}. At this speed 1 GiB takes {}.{short}",
-        name(fastest),
-        gib.join(", ")
-    )
+    if short.is_empty() { String::new() } else { format!(" Too short to compare: {}.", short.join(", ")) }
 }
 
 /// Returns whether a lane ended because the user stopped it.
@@ -259,7 +286,7 @@ pub(crate) fn key_coming(bits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Engines, Escaped, Fault, Padding, Proof};
+    use crate::event::{Engines, Escaped, Fault, Pace, Padding, Proof};
 
     fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
         let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });

@@ -533,7 +533,7 @@ fn the_footer_shows_the_keys_of_the_focused_pane() {
     stage.keys("Tab");
     assert!(last(&mut stage).contains("x cancel"));
     stage.keys("2");
-    assert!(last(&mut stage).contains("Enter start/stop  s size"));
+    assert!(last(&mut stage).contains("Enter start  s size"));
     stage.keys("c");
     assert!(last(&mut stage).contains("Enter accept"));
 }

@@ -10,6 +10,7 @@ mod page;
 mod pictures;
 mod presets;
 mod race;
+mod race_states;
 mod saved;
 mod session;
 mod sizes;

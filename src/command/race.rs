@@ -58,12 +58,11 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     });
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
-    let label = |text: Option<String>| text.map(|text| escape(&text));
     let labels = Labels {
-        title: label(args.title),
-        author: label(args.author),
-        course: label(args.course),
-        group: label(args.group),
+        title: args.title.map(Into::into),
+        author: args.author.map(Into::into),
+        course: args.course.map(Into::into),
+        group: args.group.map(Into::into),
     };
     let mut output = Output::new(Style::of(args.json, false));
     let subject = match (args.file, args.generate) {

@@ -48,6 +48,7 @@ mod tests {
     use super::*;
     use crate::event::{Dialect, Padding};
 
+    #[expect(clippy::unnecessary_wraps, reason = "beside lanes whose operations are not known")]
     fn rsa(rsa: u64) -> Option<Operations> {
         Some(Operations { rsa, aes: 0 })
     }

@@ -239,9 +239,12 @@ fn lane_event() -> impl Strategy<Value = Event> {
         Just(State::Failed(fault("the server hung up", "Look at its log"))),
     ];
     let seconds = prop_oneof![Just(0.0), 1e-6..1e-3, 0.01..10.0, 1e3..1e6];
-    let result = (any::<bool>(), seconds).prop_map(|(fails, seconds)| match fails {
-        true => LaneResult::failed(Dialect::of(Variant::Cp2), Fault::interrupted("cancelled")),
-        false => LaneResult { laps: vec![seconds; 3], ..cp1(seconds) },
+    let result = (any::<bool>(), seconds).prop_map(|(fails, seconds)| {
+        if fails {
+            LaneResult::failed(Dialect::of(Variant::Cp2), Fault::interrupted("cancelled"))
+        } else {
+            LaneResult { laps: vec![seconds; 3], ..cp1(seconds) }
+        }
     });
     let snapshot = (any::<u64>(), any::<u64>(), any::<u32>(), any::<Option<u32>>()).prop_map(
         |(file_bytes, wire_bytes, elapsed, eta)| Snapshot {

@@ -5,7 +5,9 @@
 
 use crate::crypto::fernet::{raw_token_len, token_len};
 use crate::crypto::server_key::ServerKey;
-use crate::event::{Dialect, EmptyFile, Framing, KeyForm, Terminator, Variant};
+use crate::event::{
+    Dialect, EmptyFile, Framing, KeyForm, LaneResult, Operations, Terminator, Variant, Verdict,
+};
 
 /// Bytes of a MODE, a length, or M1.
 const WORD: u64 = 8;
@@ -51,6 +53,31 @@ pub(crate) fn data_len(dialect: Dialect, size: u64, k: u64) -> u64 {
     body.saturating_add(words.saturating_mul(WORD)).saturating_add(terminator.bytes().len() as u64)
 }
 
+/// Returns the cryptographic operations on the content of a file of `size` bytes under a key of `k` modulus bytes.
+#[must_use]
+pub(crate) fn operations(dialect: Dialect, size: u64, k: u64) -> Operations {
+    match dialect.variant {
+        Variant::Plain | Variant::Ap => Operations::default(),
+        Variant::Cp1 => Operations { rsa: blocks(dialect, size, k), aes: 0 },
+        // The session key, and the token.
+        Variant::Cp2 => Operations { rsa: 1, aes: 1 },
+    }
+}
+
+/// Returns the operations of each lane of a race; `None` for a lane that failed, or whose key length is not known.
+#[must_use]
+pub(crate) fn race(verdict: &Verdict) -> Vec<Option<Operations>> {
+    let lane = |lane: &LaneResult| {
+        let bits = lane.proof.as_ref().map(|proof| proof.bits as u64);
+        let needs_key = lane.dialect.variant == Variant::Cp1;
+        if lane.fault.is_some() || (needs_key && bits.is_none()) {
+            return None;
+        }
+        Some(operations(lane.dialect, verdict.bytes, bits.unwrap_or(0).div_ceil(8)))
+    };
+    verdict.lanes.iter().map(lane).collect()
+}
+
 /// Returns the bytes on the wire of a file whose name has `name_len` bytes: MODE 0 and MODE 1.
 #[must_use]
 pub fn wire_len(dialect: Dialect, name_len: u64, size: u64, k: u64) -> u64 {
@@ -90,6 +117,26 @@ mod tests {
             assert_eq!(body_len(raw, size, K), bytes, "{size}");
         }
         assert_eq!((blocks(fernet, 1000, K), body_len(Dialect::of(Variant::Plain), 1000, K)), (0, 1000));
+    }
+
+    #[test]
+    fn cp1_has_an_rsa_operation_for_each_block_and_cp2_one_for_its_key() {
+        let cp1 = Dialect::of(Variant::Cp1);
+        let pkcs = Dialect { padding: Padding::Pkcs1v15, ..cp1 };
+        let of = |dialect, size, k| operations(dialect, size, k);
+        let rsa = |rsa| Operations { rsa, aes: 0 };
+        assert_eq!(of(cp1, 8 << 20, 128), rsa(135_301));
+        assert_eq!(of(pkcs, 8 << 20, 128), rsa(71_698));
+        assert_eq!(of(cp1, 8 << 20, 256), rsa(44_151));
+        assert_eq!((of(cp1, 62, 128), of(cp1, 0, 128)), (rsa(1), rsa(1)));
+        assert_eq!(of(Dialect { empty: EmptyFile::Zero, ..cp1 }, 0, 128), rsa(0));
+        for key_form in [KeyForm::Fernet, KeyForm::Raw] {
+            let cp2 = Dialect { key_form, ..Dialect::of(Variant::Cp2) };
+            assert_eq!(of(cp2, 8 << 20, 512), Operations { rsa: 1, aes: 1 });
+        }
+        for open in [Variant::Plain, Variant::Ap] {
+            assert_eq!(of(Dialect::of(open), 8 << 20, 128), Operations::default());
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! - [`transfer`]: the queue, the worker and the race; takes commands, reports events
 //! - [`lab`]: the attacks of docs/protocol.md, run on this computer only
 //! - [`report`]: the result of a race as a page, a picture or numbers
+//! - [`hues`]: the colours of lanes and stages
 //! - [`messages`]: amounts and the sentences that more than one front end shows
 //! - [`digest`], [`spreadsheet`]: SHA-256 digests, CSV records
 //! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, places of the program's files, the wall clock
@@ -41,6 +42,7 @@ pub mod event;
 mod files;
 mod folders;
 mod history;
+mod hues;
 mod lab;
 mod messages;
 mod meter;

@@ -170,6 +170,18 @@ pub(crate) struct Race {
     /// An existing upseal report is overwritten; any other file is kept and reported as an error.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Title of the report [default: the file's name]
+    #[arg(long, value_name = "TEXT", requires = "report")]
+    pub title: Option<String>,
+    /// Author named in the report [default: none]
+    #[arg(long, value_name = "TEXT", requires = "report")]
+    pub author: Option<String>,
+    /// Course named in the report [default: none]
+    #[arg(long, value_name = "TEXT", requires = "report")]
+    pub course: Option<String>,
+    /// Group named in the report [default: none]
+    #[arg(long, value_name = "TEXT", requires = "report")]
+    pub group: Option<String>,
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,

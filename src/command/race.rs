@@ -16,7 +16,7 @@ use crate::event::{
 use crate::messages::Escaped;
 use crate::net::upload::UploadError;
 use crate::output::{self, Output, Style};
-use crate::report::{self, RaceReport};
+use crate::report::{self, Labels, RaceReport};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
 /// Runs the race and prints its result.
@@ -59,6 +59,12 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     });
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
+    let labels = Labels {
+        title: args.title.map(Into::into),
+        author: args.author.map(Into::into),
+        course: args.course.map(Into::into),
+        group: args.group.map(Into::into),
+    };
     let mut output = Output::new(Style::of(args.json, false));
     let subject = match (args.file, args.generate) {
         (Some(path), _) => Subject::File { path, limit: args.first.map(|size| size.0) },
@@ -82,7 +88,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
                 output.show(&event);
                 if let Event::RaceFinished { verdict } = event {
                     faults.extend(verdict.lanes.iter().filter_map(|lane| lane.fault.clone()));
-                    written = args.report.as_deref().map(|path| write(path, verdict));
+                    written = args.report.as_deref().map(|path| write(path, verdict, labels.clone()));
                     break;
                 }
             }
@@ -105,7 +111,6 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     Ok(worst(faults).map_or(0, |fault| fault.kind.exit_code()))
 }
 
-/// Writes the report and prints its path. If no lane finished, no report is written, and an earlier one stays.
 /// Returns the server of a lane. A link needs no CA, and only `--ca` adds one.
 fn target(there: &Destination, ca: Option<&PathBuf>, settings: &Settings) -> Target {
     let address = there.address.clone();
@@ -115,12 +120,13 @@ fn target(there: &Destination, ca: Option<&PathBuf>, settings: &Settings) -> Tar
     }
 }
 
-fn write(path: &Path, verdict: Verdict) -> Result<(), Fault> {
+/// Writes the report and prints its path. If no lane finished, no report is written, and an earlier one stays.
+fn write(path: &Path, verdict: Verdict, labels: Labels) -> Result<(), Fault> {
     if verdict.lanes.iter().all(|lane| lane.fault.is_some()) {
         output::remark("no report: no lane finished");
         return Ok(());
     }
-    report::write(path, &RaceReport::here(verdict)).map_err(|e| e.fault())?;
+    report::write(path, &RaceReport { labels, ..RaceReport::here(verdict) }).map_err(|e| e.fault())?;
     output::remark(&format!("report: {}", Escaped::path(path)));
     Ok(())
 }

@@ -39,7 +39,8 @@ pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
 pub use self::order::{Command, Expected, Job, JobId, SessionId, Target, Track};
 pub use self::proof::{KeyChange, Proof, Standing};
 pub use self::race::{
-    Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Point, RaceOrder, Subject, Verdict, Work,
+    Course, Engines, Lane, LaneResult, MOST_LANES, MOST_POINTS, Operations, Point, RaceOrder, Subject,
+    Verdict, Work,
 };
 pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 pub use self::state::{Kept, Named, Snapshot, State};

@@ -202,6 +202,16 @@ pub struct Verdict {
     pub laps: u32,
 }
 
+/// The cryptographic operations on the content of one file, on each side. The proof of the server's identity, which comes
+/// before the content, is not included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// RSA operations: public ones of the client, and as many private ones of the server.
+    pub rsa: u64,
+    /// AES streams: encryptions of any length under one key.
+    pub aes: u64,
+}
+
 /// The code paths that this machine's processor supports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Engines {

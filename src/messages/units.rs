@@ -112,6 +112,42 @@ pub(crate) fn precise(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| NONE.to_owned(), |of| time(of, Digits::Three))
 }
 
+/// One unit and one number of decimals for durations that are compared with each other: `2.760 s` and `0.020 s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alike {
+    in_ms: bool,
+    places: usize,
+}
+
+impl Alike {
+    /// Chooses them for these numbers of seconds, so that the shortest has at least two digits. Milliseconds are used if one
+    /// is shorter than 10 ms, or none is as long as a second.
+    #[must_use]
+    pub(crate) fn of(seconds: impl IntoIterator<Item = f64>) -> Self {
+        let positive = seconds.into_iter().filter(|s| s.is_finite() && *s > 0.0);
+        let (least, most) = positive.fold((f64::INFINITY, 0.0_f64), |(a, b), s| (a.min(s), b.max(s)));
+        let in_ms = least < 0.009_95 || most < 0.999_5;
+        let places = match least * if in_ms { 1000.0 } else { 1.0 } {
+            v if v >= 99.5 => 0,
+            v if v >= 9.95 => 1,
+            v if in_ms && v >= 0.995 => 1,
+            v if v >= 0.0995 => 2,
+            _ => 3,
+        };
+        Self { in_ms, places }
+    }
+
+    /// Formats a number of seconds; `—` if it is negative or not finite.
+    #[must_use]
+    pub(crate) fn show(self, seconds: f64) -> String {
+        if !seconds.is_finite() || seconds < 0.0 {
+            return NONE.to_owned();
+        }
+        let Self { in_ms, places } = self;
+        if in_ms { format!("{:.places$} ms", seconds * 1000.0) } else { format!("{seconds:.places$} s") }
+    }
+}
+
 /// Formats a duration that was counted in whole milliseconds: `< 1 ms`, `7 ms`, `0.02 s`.
 #[must_use]
 pub(crate) fn millis(ms: u64) -> String {
@@ -167,14 +203,14 @@ pub(crate) fn permille(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Formats a number in groups of three digits: `17 318 417`.
+/// Formats a number in groups of three digits: `17,318,417`.
 #[must_use]
 pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
+            out.push(',');
         }
         out.push(digit);
     }
@@ -255,6 +291,42 @@ mod tests {
     }
 
     #[test]
+    fn compared_durations_have_one_unit_and_align() {
+        for (seconds, texts) in [
+            (&[2.76, 0.02][..], &["2.760 s", "0.020 s"][..]),
+            (&[2.76, 3.5], &["2.76 s", "3.50 s"]),
+            (&[31.25, 12.0], &["31.2 s", "12.0 s"]),
+            (&[353.0, 2.6], &["353.00 s", "2.60 s"]),
+            (&[2.76, 0.0083], &["2760.0 ms", "8.3 ms"]),
+            (&[0.25, 0.02], &["250.0 ms", "20.0 ms"]),
+            (&[0.25, 0.000_31], &["250.00 ms", "0.31 ms"]),
+            (&[0.25, 0.2], &["250 ms", "200 ms"]),
+            (&[353.0, 200.0], &["353 s", "200 s"]),
+            (&[0.0, 2.76], &["0.00 s", "2.76 s"]),
+        ] {
+            let alike = Alike::of(seconds.iter().copied());
+            let shown: Vec<String> = seconds.iter().map(|s| alike.show(*s)).collect();
+            assert_eq!(shown, texts, "{seconds:?}");
+        }
+        assert_eq!([f64::NAN, -1.0].map(|s| Alike::of([s]).show(s)), ["—", "—"]);
+    }
+
+    proptest::proptest! {
+        /// Every duration reads as larger than zero beside any other, and the unit is one.
+        #[test]
+        fn compared_durations_are_not_zero(a in 0.000_1_f64..100_000.0, b in 0.000_1_f64..100_000.0) {
+            let alike = Alike::of([a, b]);
+            let shown = [a, b].map(|s| alike.show(s));
+            let units = shown.each_ref().map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned());
+            proptest::prop_assert_eq!(&units[0], &units[1]);
+            for text in &shown {
+                let number = text.split(' ').next().unwrap_or_default();
+                proptest::prop_assert!(number.parse::<f64>().is_ok_and(|n| n > 0.0), "{:?}", shown);
+            }
+        }
+    }
+
+    #[test]
     fn estimates_say_that_they_are() {
         assert_eq!(about(Duration::from_secs(3)), "about 3.0 s");
         assert_eq!(at_least(Duration::from_millis(9)), "at least 9.0 ms");
@@ -300,7 +372,7 @@ mod tests {
         assert_eq!(wire_factor(206, 0), None);
         assert_eq!([4.96, 10.2, 138.4].map(times), ["5.0", "10", "138"]);
         assert_eq!((percent(0.434), permille(0.047)), ("43 %".to_owned(), "4.7 %".to_owned()));
-        assert_eq!([0, 999, 1000, 17_318_417].map(grouped), ["0", "999", "1 000", "17 318 417"]);
+        assert_eq!([0, 999, 1000, 17_318_417].map(grouped), ["0", "999", "1,000", "17,318,417"]);
         assert_eq!([0, 1, 2].map(|n| count(n, "file")), ["0 files", "1 file", "2 files"]);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bars::Bars;
 use super::sums::Sums;
 use super::{Style, line, remark};
+use crate::cost;
 use crate::event::{
     Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Skipped, Snapshot, State, Track, Verdict,
 };
@@ -301,6 +302,10 @@ impl Output {
             }
         }
         self.result(&race::sentence(verdict));
+        let why = race::why(&entrants, &cost::race(verdict));
+        if !why.is_empty() {
+            self.result(&format!("{why}."));
+        }
         self.say(&format!(
             "engines on this side: RSA {}, Fernet {}",
             verdict.engines.rsa, verdict.engines.fernet
@@ -361,7 +366,7 @@ fn costs(lane: &LaneResult) -> String {
         )]
         let micros = (lane.seconds * 1e6) as u64;
         let found = bottleneck::find(work, lane.server.as_ref(), micros);
-        costs.extend(found.map(|found| race::busy(found.full_name(lane.dialect.variant), found.busy)));
+        costs.extend(found.map(|found| found.sentence(lane.dialect.variant)));
     }
     costs.iter().flat_map(|cost| ["  ", cost]).collect()
 }

@@ -1,8 +1,8 @@
 //! The three charts: rate over time, duration, where the time went.
 //!
-//! The colours are from a palette that colour-blind readers can tell apart (Okabe and Ito). They never stand alone: each
-//! line and bar has its name beside it. In the dark theme the page replaces the colours by the attributes' values
-//! ([`LANES`], [`STAGE_COLOURS`], [`INK`] …), so they are constants.
+//! Lanes and stages have the colours of the screen ([`hues`]). They never stand alone: each line and bar has its name
+//! beside it. In the dark theme the page replaces the colours of text and lines by the attributes' values ([`INK`] …), so
+//! they are constants.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -13,6 +13,7 @@ use super::rows::{Row, rows};
 use super::text::{compact, subject, title};
 use super::{MARK, RaceReport, ReportError};
 use crate::event::{LaneResult, Verdict};
+use crate::hues::{self, Hue, Rgb};
 use crate::messages::race::{self, STAGES};
 use crate::messages::units;
 
@@ -25,21 +26,21 @@ pub(super) const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6E);
 /// Colour of the grid.
 pub(super) const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
 /// Colours of the lanes, in their order.
-pub(super) const LANES: [RGBColor; 4] = [
-    RGBColor(0x00, 0x72, 0xB2),
-    RGBColor(0xD5, 0x5E, 0x00),
-    RGBColor(0x00, 0x87, 0x5F),
-    RGBColor(0xA8, 0x4D, 0x83),
-];
+pub(super) const LANES: [RGBColor; 4] =
+    [colour(hues::LANES[0]), colour(hues::LANES[1]), colour(hues::LANES[2]), colour(hues::LANES[3])];
 /// Colours of the stages, in the order of [`STAGES`].
 pub(super) const STAGE_COLOURS: [RGBColor; 6] = [
-    RGBColor(0x56, 0xB4, 0xE9),
-    RGBColor(0x00, 0x5A, 0x8D),
-    RGBColor(0xF0, 0xC4, 0x19),
-    RGBColor(0xC2, 0x4E, 0x00),
-    RGBColor(0x00, 0x8F, 0x6B),
-    RGBColor(0xAE, 0xB6, 0xBF),
+    colour(hues::stage(STAGES[0])),
+    colour(hues::stage(STAGES[1])),
+    colour(hues::stage(STAGES[2])),
+    colour(hues::stage(STAGES[3])),
+    colour(hues::stage(STAGES[4])),
+    colour(hues::stage(STAGES[5])),
 ];
+
+const fn colour(Hue { rgb: Rgb(red, green, blue), .. }: Hue) -> RGBColor {
+    RGBColor(red, green, blue)
+}
 
 const FONT: &str = "sans-serif";
 const ROW: i32 = 40;
@@ -107,7 +108,7 @@ pub(super) fn poster(report: &RaceReport) -> Result<String, ReportError> {
     let height = top + parts.iter().map(|(height, _)| height + gap).sum::<u32>() + 56;
     let svg = alone(height, |area| {
         area.fill(&WHITE).map_err(failed)?;
-        write(area, &title(&report.verdict), (24, 34), 22, INK)?;
+        write(area, &title(report), (24, 34), 22, INK)?;
         let mut y = 60;
         for words in &said {
             write(area, words, (24, at(y)), 15, INK)?;
@@ -403,8 +404,8 @@ fn draw_shares(area: &Area<'_>, rows: &[Row]) -> Drawn {
             bar(area, (from, middle - 12), (to, middle + 12), *colour)?;
             let words = units::permille(share.part);
             if to - from > 60 {
-                // White on dark bars.
-                let on = if matches!(index, 1 | 3 | 4) { WHITE } else { ON_BRIGHT };
+                // White on the dark bar of the disk.
+                let on = if index == 4 { WHITE } else { ON_BRIGHT };
                 label(area, &words, (i32::midpoint(from, to), middle), 12, on, HPos::Center)?;
             }
         }

@@ -6,11 +6,12 @@ use base64_simd::STANDARD;
 use plotters::style::RGBColor;
 use sha2::{Digest as _, Sha256};
 
-use super::chart::{self, FAINT, GRID, INK, LANES, STAGE_COLOURS};
+use super::chart::{self, FAINT, GRID, INK, LANES};
 use super::markup::text;
 use super::rows::{Row, rows};
-use super::text::{compact, facts, subject, title};
+use super::text::{compact, facts, settings, subject, title, why};
 use super::{MARK, RaceReport, ReportError};
+use crate::messages::race::STAGES;
 use crate::messages::{race, units};
 
 /// The only script of the page: checks that the charts are drawn, and sets an attribute of the root for a browser test.
@@ -44,20 +45,23 @@ pub(super) fn page(report: &RaceReport) -> Result<String, ReportError> {
     let hash = STANDARD.encode_to_string(Sha256::digest(CHECK.as_bytes()));
     // `<` cannot end the element early.
     let numbers = compact(report).replace('<', "\\u003c");
-    let (heading, sentence) = (text(&title(verdict)), text(&race::sentence(verdict)));
+    let (heading, sentence) = (text(&title(report)), text(&race::sentence(verdict)));
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\" data-expected=\"{count}\">\n<head>\n<meta charset=\"utf-8\">\n<!-- {MARK} -->\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{heading}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<p class=\"kind\">upseal · what each kind of encryption costs</p>\n<h1>{heading}</h1>\n<p class=\"verdict\">{sentence}</p>\n<p>{subject}</p>\n</header>\n\
-         {charts}\n{table}\n{machine}\n</main>\n\
+         <header>\n<p class=\"kind\">upseal · what each kind of encryption costs</p>\n<h1>{heading}</h1>\n{labels}<p class=\"verdict\">{sentence}</p>\n<p>{why}</p>\n<p>{subject}</p>\n</header>\n\
+         {charts}\n{table}\n{glossary}\n{machine}\n</main>\n\
          <script type=\"application/json\" id=\"numbers\">{numbers}</script>\n<script>{CHECK}</script>\n</body>\n</html>\n",
         count = charts.len(),
         style = style(),
+        why = text(&why(verdict)),
         subject = text(&subject(verdict)),
+        glossary = glossary(),
         charts = charts.join("\n"),
-        table = table(&rows),
+        table = table(&rows, &verdict.lanes.iter().map(settings).collect::<Vec<_>>()),
+        labels = labels(report),
         machine = machine(report),
     ))
 }
@@ -79,21 +83,27 @@ fn figure(heading: &str, words: &str, svg: &str) -> String {
     )
 }
 
-/// Renders a table cell that also has the number for programs.
-fn number(value: f64, shown: &str) -> String {
-    format!("<td data-value=\"{value}\">{}</td>", text(shown))
+/// Headings of the table after the lane's name. On a narrow screen each cell has its own.
+const HEADINGS: [&str; 9] =
+    ["Median", "Fastest", "Slowest", "Laps", "Rate", "On the wire", "Wire", "CPU here", "CPU server"];
+
+/// Renders a table cell that also has the number for programs, if there is one.
+fn cell(heading: &str, (value, shown): (Option<f64>, String)) -> String {
+    let value = value.map_or_else(String::new, |value| format!(" data-value=\"{value}\""));
+    format!("<td data-label=\"{heading}\"{value}>{}</td>", text(&shown))
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut html = "<section>\n<h2>The lanes</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>Lane</th><th>Median</th><th>Fastest</th><th>Slowest</th>\
-                    <th>Laps</th><th>Rate</th><th>On the wire</th><th>Wire</th><th>CPU here</th><th>CPU server</th></tr></thead>\n<tbody>\n"
-        .to_owned();
+fn table(rows: &[Row], settings: &[String]) -> String {
+    let headings = HEADINGS.map(|heading| format!("<th>{heading}</th>")).concat();
+    let mut html = format!(
+        "<section>\n<h2>The lanes</h2>\n<table>\n<thead><tr><th>Lane</th>{headings}</tr></thead>\n<tbody>\n"
+    );
     for (row, colour) in rows.iter().zip(LANES.iter().cycle()) {
         let _ = write!(
             html,
             "<tr data-lane=\"{}\"><th scope=\"row\"><i style=\"background:{}\"></i>{}</th>",
             row.lane,
-            variable(*colour),
+            hex(*colour),
             text(&row.name)
         );
         if let Some(fault) = &row.fault {
@@ -101,28 +111,46 @@ fn table(rows: &[Row]) -> String {
                 writeln!(html, "<td class=\"fault\" colspan=\"9\">did not arrive: {}</td></tr>", text(fault));
             continue;
         }
-        let seconds = |s: f64| number(s, &units::precise(s));
-        let cpu = |s: Option<f64>| s.map_or_else(|| "<td>–</td>".to_owned(), seconds);
-        html += &[seconds(row.seconds), seconds(row.min), seconds(row.max)].concat();
-        html += &number(row.laps as f64, &row.laps.to_string());
-        html += &number(row.mib_per_second, &units::rate(row.mib_per_second * 1_048_576.0));
-        html += &number(row.wire_bytes as f64, &units::bytes(row.wire_bytes));
-        html += &number(row.wire_factor, &format!("×{:.2}", row.wire_factor));
-        html += &[cpu(row.client_cpu_seconds), cpu(row.server_cpu_seconds)].concat();
+        let seconds = |s: f64| (Some(s), units::precise(s));
+        let cpu = |s: Option<f64>| s.map_or_else(|| (None, "–".to_owned()), seconds);
+        let cells = [
+            seconds(row.seconds),
+            seconds(row.min),
+            seconds(row.max),
+            (Some(row.laps as f64), row.laps.to_string()),
+            (Some(row.mib_per_second), units::rate(row.mib_per_second * 1_048_576.0)),
+            (Some(row.wire_bytes as f64), units::bytes(row.wire_bytes)),
+            (Some(row.wire_factor), format!("×{:.2}", row.wire_factor)),
+            cpu(row.client_cpu_seconds),
+            cpu(row.server_cpu_seconds),
+        ];
+        html.extend(HEADINGS.iter().zip(cells).map(|(heading, of)| cell(heading, of)));
         html += "</tr>\n";
     }
-    html += "</tbody>\n</table></div>\n";
-    let slow: Vec<String> = rows
-        .iter()
-        .filter_map(|row| {
-            let slowest = row.bottleneck.as_ref()?;
-            Some(format!("<li><b>{}</b>: {}</li>", text(&row.name), text(slowest)))
-        })
-        .collect();
-    if !slow.is_empty() {
-        let _ = writeln!(html, "<ul>{}</ul>", slow.concat());
+    html += "</tbody>\n</table>\n<ul>";
+    for (row, settings) in rows.iter().zip(settings) {
+        let found = row.bottleneck.as_ref().map_or_else(String::new, |found| format!("; {found}"));
+        let _ = write!(html, "<li><b>{}</b>: {}</li>", text(&row.name), text(&format!("{settings}{found}")));
     }
-    html + "</section>"
+    html + "</ul>\n</section>"
+}
+
+/// Renders author, course and group, if they were given.
+fn labels(report: &RaceReport) -> String {
+    let labels = report.labels.shown();
+    if labels.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"labels\">{}</p>\n", text(&labels.join(" · ")))
+    }
+}
+
+fn glossary() -> String {
+    let mut rows = String::new();
+    for stage in STAGES {
+        let _ = write!(rows, "<div><dt>{}</dt><dd>{}</dd></div>", race::stage(stage), race::explained(stage));
+    }
+    format!("<section>\n<h2>Stages</h2>\n<dl class=\"words\">{rows}</dl>\n</section>")
 }
 
 fn machine(report: &RaceReport) -> String {
@@ -141,31 +169,10 @@ fn hex(colour: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
-/// Returns the CSS variable of a lane's colour, whose value depends on the theme.
-fn variable(colour: RGBColor) -> String {
-    match LANES.iter().position(|lane| *lane == colour) {
-        Some(at) => format!("var(--lane{at})"),
-        None => hex(colour),
-    }
-}
-
-/// Colours of the lanes in the dark theme, in the order of [`LANES`].
-const DARK_LANES: [&str; 4] = ["#58A6E8", "#F0883E", "#3FB68B", "#D98BB8"];
-
 /// Returns the style sheet. It replaces the charts' colours, which it finds by their attributes.
 fn style() -> String {
     let mut light = String::new();
-    let mut dark = String::new();
     let mut charts = String::new();
-    for (at, (colour, in_dark)) in LANES.iter().zip(DARK_LANES).enumerate() {
-        let _ = write!(light, "--lane{at}:{};", hex(*colour));
-        let _ = write!(dark, "--lane{at}:{in_dark};");
-        let of = hex(*colour);
-        let _ = write!(
-            charts,
-            "svg [fill=\"{of}\"]{{fill:var(--lane{at})}}svg [stroke=\"{of}\"]{{stroke:var(--lane{at})}}"
-        );
-    }
     for (colour, name) in [(INK, "ink"), (FAINT, "faint"), (GRID, "rule")] {
         let of = hex(colour);
         let _ = write!(light, "--{name}:{of};");
@@ -174,13 +181,12 @@ fn style() -> String {
             "svg [fill=\"{of}\"]{{fill:var(--{name})}}svg [stroke=\"{of}\"]{{stroke:var(--{name})}}"
         );
     }
-    debug_assert!(STAGE_COLOURS.iter().all(|stage| !LANES.contains(stage)), "a rule above would change them");
-    STYLE.replace("/*light*/", &light).replace("/*dark*/", &dark) + &charts
+    STYLE.replace("/*light*/", &light) + &charts
 }
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--paper:#fff;--panel:#f6f8fa;/*light*/}
-@media screen and (prefers-color-scheme:dark){:root{--paper:#0d1117;--panel:#161b22;--ink:#e6edf3;--faint:#9198a1;--rule:#30363d;/*dark*/}}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#0d1117;--panel:#161b22;--ink:#e6edf3;--faint:#9198a1;--rule:#30363d}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
@@ -207,6 +213,45 @@ dl div{display:flex;gap:1rem;padding:.25rem 0}
 dt{flex:0 0 10rem;color:var(--faint)}
 dd{margin:0;overflow-wrap:anywhere}
 pre{margin:.8rem 0 0;padding:.7rem .9rem;background:var(--panel);border:1px solid var(--rule);border-radius:.4rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.875rem}
-@media (max-width:34rem){dl div{display:block}}
-@media print{body{font-size:11pt}main{max-width:none;padding:0}figure,pre{background:none}th i{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+.labels{margin:0 0 .4em;color:var(--faint)}
+table{margin-top:.6rem}
+svg{overflow:visible}
+dl.words{columns:2;column-gap:2rem}
+dl.words div{display:block;break-inside:avoid}
+dl.words dt{display:inline;color:var(--ink);font-weight:600}
+dl.words dt::after{content:': '}
+dl.words dd{display:inline}
+@media screen and (max-width:44rem){
+main{padding:1.25rem .9rem 2rem}
+figure{padding:.8rem .6rem .4rem}
+svg text{font-size:22px}
+thead{display:none}
+table,tbody,tr,th,td{display:block}
+tr{padding:.5rem 0;border-bottom:1px solid var(--rule)}
+th,td{padding:.1rem 0;border:0;text-align:left;white-space:normal;overflow-wrap:anywhere}
+td[data-label]{display:flex;justify-content:space-between;gap:1rem}
+td[data-label]::before{content:attr(data-label);color:var(--faint)}
+dl div{display:block}
+dl.words{columns:1}}
+@page{size:A4;margin:10mm}
+@media print{
+body{font-size:8.5pt;line-height:1.3}
+main{max-width:none;padding:0}
+h1{margin:0;font-size:14pt}
+h2{font-size:9.5pt}
+.verdict{margin:0;font-size:10.5pt}
+header p{margin:0}
+figure{margin:2mm 0 0;padding:1.5mm;background:none}
+figcaption p{margin:0;font-size:7.5pt}
+figure svg{width:66%;margin:0 auto}
+section{margin-top:2.5mm}
+th,td{padding:.6mm 1.5mm;font-size:8pt}
+ul{margin:1mm 0 0}
+dl{margin:.5mm 0 0;columns:2;column-gap:6mm}
+dl div{display:block;padding:0;break-inside:avoid}
+dt{display:inline}
+dt::after{content:': '}
+dd{display:inline}
+pre{margin:1mm 0 0;padding:1mm 2mm;background:none;font-size:7.5pt}
+th i,svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

@@ -42,13 +42,38 @@ pub struct RaceReport {
     pub verdict: Verdict,
     /// The machine and the program that it ran on.
     pub machine: Machine,
+    /// What the user wrote on it.
+    #[serde(default)]
+    pub labels: Labels,
+}
+
+/// Texts that the user puts on a report, escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// Title instead of the file's name.
+    pub title: Option<Escaped>,
+    /// Who made it.
+    pub author: Option<Escaped>,
+    /// The course that it is for.
+    pub course: Option<Escaped>,
+    /// The group within the course.
+    pub group: Option<Escaped>,
+}
+
+impl Labels {
+    /// Returns author, course and group, as far as they are known.
+    fn shown(&self) -> Vec<String> {
+        let group = self.group.as_ref().map(|group| format!("group {group}"));
+        let named = [&self.author, &self.course].into_iter().flatten().map(ToString::to_string);
+        named.chain(group).collect()
+    }
 }
 
 impl RaceReport {
     /// Creates the report of a race that has just ended on this machine.
     #[must_use]
     pub fn here(verdict: Verdict) -> Self {
-        Self { verdict, machine: Machine::here() }
+        Self { verdict, machine: Machine::here(), labels: Labels::default() }
     }
 }
 
@@ -204,6 +229,7 @@ struct Document<'a> {
     version: u32,
     sentence: String,
     machine: &'a Machine,
+    labels: &'a Labels,
     lanes: Vec<Row>,
     verdict: &'a Verdict,
 }
@@ -214,6 +240,7 @@ fn document(report: &RaceReport) -> Document<'_> {
         // It contains no name from a file or a server.
         sentence: sentence(&report.verdict),
         machine: &report.machine,
+        labels: &report.labels,
         lanes: rows(&report.verdict),
         verdict: &report.verdict,
     }

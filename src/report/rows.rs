@@ -85,7 +85,7 @@ fn row(verdict: &Verdict, entrants: &[Entrant], number: usize, lane: &LaneResult
     });
     let slowest = work.and_then(|work| {
         let found = bottleneck::find(work, lane.server.as_ref(), micros(lane.seconds))?;
-        Some(race::busy(found.full_name(lane.dialect.variant), found.busy))
+        Some(found.sentence(lane.dialect.variant))
     });
     Row {
         lane: number,

@@ -80,7 +80,9 @@ fn report() -> RaceReport {
         laps: 3,
     };
     let machine = Machine { command: format!("upseal race {HOSTILE}").into(), ..Machine::here() };
-    RaceReport { verdict, machine }
+    let text = |text: &str| Some(text.into());
+    let labels = Labels { title: None, author: text(HOSTILE), course: text("Networks"), group: text("7") };
+    RaceReport { verdict, machine, labels }
 }
 
 fn rendered(format: Format) -> String {
@@ -390,4 +392,30 @@ fn a_report_is_written_whole_and_replaces_reports_only() {
     let expected =
         ["A.HTML", "a.csv", "a.html", "a.json", "a.md", "a.svg", "folder.html", "link.html", "mine.html"];
     assert_eq!(names, expected, "no temporary file is left");
+}
+
+#[test]
+fn a_report_names_its_settings_stages_and_labels() {
+    let page = rendered(Format::Html);
+    let text = rendered(Format::Markdown);
+    for shown in [&page, &text] {
+        assert!(shown.contains("key of 1024 bits, padding OAEP, framing "), "{shown}");
+        assert!(shown.contains("padding PKCS1v15, framing ") && shown.contains("no key"));
+        assert!(shown.contains("· Networks · group 7"));
+        for stage in crate::messages::race::STAGES {
+            assert!(shown.contains(crate::messages::race::explained(stage)), "{stage:?}");
+        }
+    }
+    assert!(page.contains("135,301 RSA operations") && text.contains("135,301 RSA operations"));
+    let mut report = report();
+    report.labels.title = Some("Lab 3 <b>".into());
+    assert!(render(Format::Html, &report).unwrap().contains("<h1>Lab 3 &lt;b&gt;</h1>"));
+}
+
+#[test]
+fn a_page_is_made_for_phones_and_for_one_sheet_of_paper() {
+    let page = rendered(Format::Html);
+    assert!(page.contains("width=device-width") && page.contains("@page{size:A4"));
+    assert!(page.contains("prefers-color-scheme:dark") && page.contains("data-label=\"CPU server\""));
+    assert!(!page.contains("user-select"), "the text of the charts can be selected");
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::rows::rows;
 use super::{MARK, RaceReport, document};
-use crate::event::{Course, Verdict};
+use crate::cost;
+use crate::event::{Course, LaneResult, Variant, Verdict};
 use crate::messages::race::STAGES;
 use crate::messages::{escape, race, units};
 use crate::spreadsheet;
@@ -81,11 +82,16 @@ pub(super) fn markdown(report: &RaceReport) -> String {
     let verdict = &report.verdict;
     let rows = rows(verdict);
     let mut text = format!(
-        "<!-- {MARK} -->\n# {}\n\n**{}**\n\n{}\n\n",
-        plain(&title(verdict)),
+        "<!-- {MARK} -->\n# {}\n\n**{}**\n\n{}\n\n{}\n\n",
+        plain(&title(report)),
         plain(&race::sentence(verdict)),
+        plain(&why(verdict)),
         plain(&subject(verdict))
     );
+    let labels = report.labels.shown();
+    if !labels.is_empty() {
+        let _ = writeln!(text, "{}\n", plain(&labels.join(" · ")));
+    }
     text += "| lane | seconds | min | max | laps | MiB/s | bytes on the wire | wire | CPU s here | CPU s server |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     for row in &rows {
@@ -113,6 +119,10 @@ pub(super) fn markdown(report: &RaceReport) -> String {
             let _ = writeln!(text, "\n{}: {}", plain(&row.name), plain(fault));
         }
     }
+    text += "\n## Settings\n\n";
+    for (row, lane) in rows.iter().zip(&verdict.lanes) {
+        let _ = writeln!(text, "- {}: {}", plain(&row.name), plain(&settings(lane)));
+    }
     if rows.iter().any(|row| !row.shares.is_empty()) {
         let _ = write!(
             text,
@@ -131,6 +141,10 @@ pub(super) fn markdown(report: &RaceReport) -> String {
             );
         }
     }
+    text += "\n## Stages\n\n";
+    for stage in STAGES {
+        let _ = writeln!(text, "- {}: {}", race::stage(stage), race::explained(stage));
+    }
     text += "\n## Machine and program\n\n";
     for (what, value) in facts(report).into_iter().chain([("Command", report.machine.command.to_string())]) {
         let _ = writeln!(text, "- {what}: {}", plain(&value));
@@ -142,9 +156,33 @@ fn perhaps(number: Option<f64>) -> String {
     number.map_or_else(|| "–".to_owned(), |number| number.to_string())
 }
 
-/// Returns the title. The file's name is escaped as for a terminal.
-pub(super) fn title(verdict: &Verdict) -> String {
-    format!("A race: {}", escape(&verdict.name))
+/// Returns the title: the user's, or the file's name, escaped as for a terminal.
+pub(super) fn title(report: &RaceReport) -> String {
+    match &report.labels.title {
+        Some(title) => title.to_string(),
+        None => format!("A race: {}", escape(&report.verdict.name)),
+    }
+}
+
+/// Describes the settings of a lane: `key of 1024 bits, padding OAEP, framing A`.
+pub(super) fn settings(lane: &LaneResult) -> String {
+    let dialect = lane.dialect;
+    let key = match &lane.proof {
+        Some(proof) => format!("key of {} bits", proof.bits),
+        None if dialect.variant.authenticates() => "key length not known".to_owned(),
+        None => "no key".to_owned(),
+    };
+    match dialect.variant {
+        Variant::Plain | Variant::Ap => key,
+        Variant::Cp1 => format!("{key}, padding {}, framing {}", dialect.padding, dialect.framing),
+        Variant::Cp2 => format!("{key}, padding {} for the session key, no framing", dialect.padding),
+    }
+}
+
+/// Describes the operations of each lane.
+pub(super) fn why(verdict: &Verdict) -> String {
+    let why = race::why(&race::entrants(verdict), &cost::race(verdict));
+    if why.is_empty() { why } else { format!("{why}.") }
 }
 
 /// Describes what every lane sent, and how.

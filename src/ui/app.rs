@@ -306,7 +306,13 @@ impl App {
                 let focus = if is_here { Focus::Here } else { Focus::Elsewhere };
                 screen.draw(View { shared, theme, now, focus }, pane, area, buf);
             }
-            Pane { of: &shared.toasts, theme, focus: Focus::Elsewhere, now }.render(body, buf);
+            let toasts = Pane { of: &shared.toasts, theme, focus: Focus::Elsewhere, now };
+            if screen.has_message_line() {
+                let last = Rect { y: body.bottom().saturating_sub(1), height: body.height.min(1), ..body };
+                toasts.line(last, buf);
+            } else {
+                toasts.render(body, buf);
+            }
             self.overlays.draw(shared, theme, now, body, buf);
             chrome::footer(self.place(), theme, footer, buf);
         } else {

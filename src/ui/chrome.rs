@@ -115,7 +115,7 @@ pub(super) fn tab_hit(
     at: Position,
 ) -> Option<usize> {
     // The styles of a theme have no width.
-    let named = tabs.named(subject, shared, Theme::new(false), area.width);
+    let named = tabs.named(subject, shared, Theme::without_colours(), area.width);
     tabs.hit(area, named, at)
 }
 

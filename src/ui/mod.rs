@@ -252,11 +252,11 @@ fn depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
 /// Returns the theme, fitted to the terminal.
 fn theme(look: &Appearance) -> Result<Theme, UiError> {
     if !colours(look.colour, variable) {
-        return Ok(Theme::new(false));
+        return Ok(Theme::without_colours());
     }
     let name = look.theme.as_deref().unwrap_or("dark");
     if name == "no-colour" {
-        return Ok(Theme::new(false));
+        return Ok(Theme::without_colours());
     }
     let wrong =
         |what: String, help: String| UiError::Theme(format!("theme {}: {what}; {help}", fit::escaped(name)));
@@ -272,7 +272,7 @@ fn theme(look: &Appearance) -> Result<Theme, UiError> {
             return Err(wrong("unknown".to_owned(), format!("{known}, or a file that ends in .toml")));
         }
     };
-    Ok(Theme::of(palette.adapted(depth(variable))))
+    Ok(Theme::of(palette, depth(variable)))
 }
 
 /// Returns what the locale and the terminal can show, unless the user has chosen.

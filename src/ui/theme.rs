@@ -1,7 +1,7 @@
-//! Styles by meaning. The colours are those of a theme (`palette`), which the user can choose.
+//! Styles by meaning. The colours are those of a theme (`palette`), which the user can choose; those of lanes and stages
+//! are the same in every theme and in reports (`hues`).
 //!
-//! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`). Lanes
-//! differ by blue against yellow, never by red against green.
+//! Colour repeats what a symbol or a word already says, so the screen reads the same without it (`NO_COLOR`).
 
 use std::sync::LazyLock;
 
@@ -10,6 +10,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
 use super::palette::{Depth, Palette};
+use crate::hues::{self, Hue, Rgb};
 use crate::meter::Stage;
 
 /// Focus of a pane.
@@ -47,20 +48,26 @@ impl Look {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Theme {
     palette: &'static Palette,
-    colour: bool,
+    /// Colours of the terminal; `None` without colours.
+    depth: Option<Depth>,
 }
 
 impl Theme {
-    /// Returns the theme `dark`, or the one without colours.
-    pub(super) fn new(colour: bool) -> Self {
-        static DARK: LazyLock<Palette> = LazyLock::new(|| Palette::built_in("dark").adapted(Depth::Many));
+    /// Returns the theme without colours.
+    pub(super) fn without_colours() -> Self {
         static NO_COLOUR: LazyLock<Palette> = LazyLock::new(|| Palette::built_in("no-colour"));
-        Self { palette: if colour { &DARK } else { &NO_COLOUR }, colour }
+        Self { palette: &NO_COLOUR, depth: None }
+    }
+
+    /// Returns the theme `dark`.
+    #[cfg(test)]
+    pub(super) fn dark(depth: Depth) -> Self {
+        Self::of(Palette::built_in("dark"), depth)
     }
 
     /// Returns a theme of these styles, which are kept for as long as the program runs.
-    pub(super) fn of(palette: Palette) -> Self {
-        Self { palette: Box::leak(Box::new(palette)), colour: true }
+    pub(super) fn of(palette: Palette, depth: Depth) -> Self {
+        Self { palette: Box::leak(Box::new(palette.adapted(depth))), depth: Some(depth) }
     }
 
     pub(super) fn border(self, focus: Focus) -> Style {
@@ -88,7 +95,7 @@ impl Theme {
 
     /// Returns the terminal's own colour, even inside a coloured frame.
     pub(super) const fn plain(self) -> Style {
-        if self.colour { Style::new().fg(Color::Reset) } else { Style::new() }
+        if self.depth.is_some() { Style::new().fg(Color::Reset) } else { Style::new() }
     }
 
     /// Returns the style of what matters less: units, times, borders of panes in the background.
@@ -134,21 +141,23 @@ impl Theme {
         self.palette.rate
     }
 
-    /// Returns the style of a lane's bar and curve.
+    /// Returns the style of a lane's bars, curve and ratio, by its index.
     pub(super) fn lane(self, lane: usize) -> Style {
-        let palette = self.palette;
-        [palette.lane_1, palette.lane_2, palette.lane_3, palette.lane_4][lane % 4]
+        self.hue(hues::lane(lane))
     }
 
-    /// Returns the style of a stage in a lane's bar, by what works there: the disk, the ciphers, the wire. The
-    /// stage's name stands beside it.
+    /// Returns the style of a stage in a lane's bar. The stage's name stands beside it.
     pub(super) fn stage(self, stage: Stage) -> Style {
-        match stage {
-            Stage::Read | Stage::Store => self.palette.disk,
-            Stage::Seal | Stage::Open => self.palette.cipher,
-            Stage::Wire => self.palette.wire,
-            Stage::Wait => self.palette.faint,
-        }
+        self.hue(hues::stage(stage))
+    }
+
+    fn hue(self, Hue { rgb: Rgb(red, green, blue), indexed, basic }: Hue) -> Style {
+        Style::new().fg(match self.depth {
+            None => return Style::new(),
+            Some(Depth::Sixteen) => BASIC[usize::from(basic) % BASIC.len()],
+            Some(Depth::Many) => Color::Indexed(indexed),
+            Some(Depth::True) => Color::Rgb(red, green, blue),
+        })
     }
 
     /// Returns the style of a key in the footer.
@@ -156,6 +165,26 @@ impl Theme {
         self.palette.accent.add_modifier(Modifier::BOLD)
     }
 }
+
+/// The sixteen colours by their numbers.
+pub(super) const BASIC: [Color; 16] = [
+    Color::Black,
+    Color::Red,
+    Color::Green,
+    Color::Yellow,
+    Color::Blue,
+    Color::Magenta,
+    Color::Cyan,
+    Color::Gray,
+    Color::DarkGray,
+    Color::LightRed,
+    Color::LightGreen,
+    Color::LightYellow,
+    Color::LightBlue,
+    Color::LightMagenta,
+    Color::LightCyan,
+    Color::White,
+];
 
 /// Frame of every pane.
 pub(super) const FRAME: border::Set<'static> = border::ROUNDED;
@@ -194,5 +223,26 @@ fn to_ascii(buf: &mut Buffer) {
             _ => '?',
         };
         cell.set_char(plain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::race::STAGES;
+
+    #[test]
+    fn lanes_and_stages_differ_at_every_depth_and_are_the_same_in_every_theme() {
+        for depth in [Depth::Sixteen, Depth::Many, Depth::True] {
+            let theme = Theme::dark(depth);
+            let lanes = (0..4).map(|lane| theme.lane(lane));
+            let all: Vec<Style> = lanes.chain(STAGES.map(|stage| theme.stage(stage))).collect();
+            for (at, one) in all.iter().enumerate() {
+                assert!(!all[at + 1..].contains(one), "{depth:?}: {one:?}");
+            }
+            assert_eq!(Theme::of(Palette::built_in("light"), depth).lane(1), theme.lane(1));
+        }
+        assert_eq!(Theme::dark(Depth::True).lane(1).fg, Some(Color::Rgb(0x00, 0x72, 0xB2)));
+        assert_eq!(Theme::without_colours().lane(1), Style::new());
     }
 }

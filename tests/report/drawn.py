@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Opens a race's report in headless Chromium: the charts are drawn, in light and dark, and no name runs as a script.
+"""Opens a race's report in headless Chromium: the charts are drawn, in light and dark, no name runs as a script, a phone
+shows it without scrolling sideways, the charts' text can be selected, and it prints on one page.
 
     tests/report/drawn.py --upseal target/release/upseal [--keep FOLDER]
 
@@ -16,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from html import escape
 
-# What a lane looks like: src/report/chart.rs (LANES), src/report/html.rs (DARK_LANES).
-LIGHT = ["0072B2", "D55E00", "00875F"]
-DARK = ["58A6E8", "F0883E", "3FB68B"]
+# What a lane looks like, in light and dark: src/palette.rs (LANES).
+LANES = ["D55E00", "0072B2", "009E73"]
 NAME = "<img src=x onerror=document.documentElement.dataset.run=1>&amp;.bin"
 
 
@@ -80,12 +81,38 @@ def colours(path):
     return counts
 
 
+def narrow(folder, html):
+    """Returns what a window of 360 pixels shows: its width, the page's, and whether a chart's text is selected."""
+    script = ("<script>(()=>{const root=document.documentElement;getSelection().selectAllChildren(document.querySelector('figure svg'));"
+              "Object.assign(root.dataset,{inner:innerWidth,scroll:root.scrollWidth,"
+              "selected:getSelection().toString().includes('CP1')})})()</script></body>")
+    # The copy may run this script; the page itself runs only its own.
+    copy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html).replace("</body>", script)
+    frame = (f'<!doctype html><body style="margin:0"><iframe style="width:360px;height:3000px;border:0" srcdoc="{escape(copy)}"></iframe>'
+             "<script>onload=()=>{const seen=document.querySelector('iframe').contentDocument.documentElement.dataset;"
+             "for(const name of ['inner','scroll','selected'])document.documentElement.dataset[name]=seen[name]}</script>")
+    path = os.path.join(folder, "narrow.html")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(frame)
+    return root(folder, path)
+
+
+def pages(folder, page):
+    """Returns the number of pages and their sizes in points when the page is printed."""
+    path = os.path.join(folder, "printed.pdf")
+    chromium(folder, "--no-pdf-header-footer", f"--print-to-pdf={path}", "file://" + page)
+    data = open(path, "rb").read()
+    boxes = {tuple(round(float(n)) for n in box.split()) for box in re.findall(rb"/MediaBox ?\[([^\]]*)\]", data)}
+    return len(re.findall(rb"/Type ?/Page\b(?!s)", data)), boxes
+
+
 def check(folder, upseal):
     clip, page = os.path.join(folder, NAME), os.path.join(folder, "race.html")
     with open(clip, "wb") as file:
         file.write(os.urandom(512 << 10))
     home = {**os.environ, "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
-    subprocess.run([upseal, "race", "--lanes", "plain,cp1,cp2", "--repeat", "3", "--report", page, clip],
+    labels = ["--title", "Lab 3: what encryption costs", "--author", "A. Student", "--course", "Networks", "--group", "7"]
+    subprocess.run([upseal, "race", "--lanes", "plain,cp1,cp2", "--repeat", "3", "--report", page, *labels, clip],
                    env=home, timeout=300, check=True, stdout=subprocess.DEVNULL)
 
     seen = root(folder, page)
@@ -115,7 +142,22 @@ def check(folder, upseal):
     assert "data-run" not in seen and seen["data-drawn"] == "true", seen
     print("ok    a script that was put into the page does not run")
 
-    for scheme, setting, lanes in [("light", 1, LIGHT), ("dark", 0, DARK)]:
+    seen = narrow(folder, html)
+    assert seen == {"data-inner": "360", "data-scroll": "360", "data-selected": "true"}, seen
+    wide = narrow(folder, html.replace("<table>", '<table style="display:block;width:600px">'))
+    assert wide["data-scroll"] != "360", wide
+    print("ok    360 pixels are enough, a wider table is noticed, and the charts' text can be selected")
+
+    four = os.path.join(folder, "four.html")
+    subprocess.run([upseal, "race", "--lanes", "plain,cp1,cp1/pkcs1v15/2048,cp2", "--repeat", "3", "--report", four, *labels, clip],
+                   env=home, timeout=300, check=True, stdout=subprocess.DEVNULL)
+    for report in [page, four]:
+        count, boxes = pages(folder, report)
+        # A4 is 595 by 842 points.
+        assert count == 1 and all(abs(x - 595) <= 1 and abs(y - 842) <= 1 for _, _, x, y in boxes), (report, count, boxes)
+    print("ok    three and four lanes are printed on one A4 page")
+
+    for scheme, setting, lanes in [("light", 1, LANES), ("dark", 0, LANES)]:
         picture = os.path.join(folder, f"{scheme}.png")
         chromium(folder, f"--blink-settings=preferredColorScheme={setting}", "--window-size=1100,2000",
                  f"--screenshot={picture}", "file://" + page)

@@ -28,6 +28,8 @@ pub(crate) struct Bottleneck {
     pub place: Place,
     /// The part of the time that it was busy, 0 to 1.
     pub busy: f64,
+    /// The number of threads that worked in parallel, at least 1.
+    pub cores: u32,
 }
 
 impl Bottleneck {
@@ -35,6 +37,12 @@ impl Bottleneck {
     #[must_use]
     pub(crate) const fn name(&self, variant: Variant) -> &'static str {
         race::bottleneck(self.place.stage, self.place.server, variant)
+    }
+
+    /// Describes it: `bottleneck: server's RSA private operation, busy 43 % of the time on 2 cores`.
+    #[must_use]
+    pub(crate) fn sentence(&self, variant: Variant) -> String {
+        race::busy(self.full_name(variant), self.busy, self.cores)
     }
 
     /// Returns its name with the operation: `server's RSA private operation`.
@@ -51,8 +59,11 @@ pub(crate) fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bo
         (spent as f64 / f64::from(workers.max(1)) / micros.max(1) as f64).clamp(0.0, 1.0)
     };
     let of = |work: &Work, server: bool| {
-        let one =
-            |stage, spent, workers| Bottleneck { place: Place { stage, server }, busy: busy(spent, workers) };
+        let one = |stage, spent, workers| Bottleneck {
+            place: Place { stage, server },
+            busy: busy(spent, workers),
+            cores: workers.max(1),
+        };
         [
             one(Stage::Read, work.read_us, 1),
             one(Stage::Seal, work.seal_us, work.workers),
@@ -64,6 +75,7 @@ pub(crate) fn find(work: &Work, server: Option<&Work>, micros: u64) -> Option<Bo
     let beyond = server.is_none().then(|| Bottleneck {
         place: Place { stage: Stage::Wait, server: true },
         busy: busy(work.blocked_us + work.wait_us, 1),
+        cores: 1,
     });
     of(work, false)
         .into_iter()

@@ -109,8 +109,8 @@ impl Widget for Pane<'_, Help> {
         let top = self.of.top.min(all.len().saturating_sub(usize::from(list.height)));
         let mut above = None;
         for ((context, keys, words), area) in all.into_iter().skip(top).zip(rows(list)) {
-            let label = if above == Some(context) { "" } else { text::context(context) };
-            above = Some(context);
+            let label = text::context(context);
+            let label = if above.replace(label) == Some(label) { "" } else { label };
             Line::from(vec![
                 Span::styled(fit::left(label, LABEL), self.theme.faint()),
                 Span::styled(fit::left(&keys, KEYS), self.theme.key()),

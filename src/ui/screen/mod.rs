@@ -152,6 +152,12 @@ pub(super) trait Screen {
         Plan::alone(self.ring().pane(), body)
     }
 
+    /// Returns whether messages are a line at the bottom, because nothing on the screen may be covered. Then the screen's
+    /// plan leaves the last row free while there is a message.
+    fn has_message_line(&self) -> bool {
+        false
+    }
+
     /// Returns whether the focused pane can take the whole body.
     fn can_zoom(&self) -> bool {
         true

@@ -139,7 +139,7 @@ fn only_a_changed_key_is_a_message() {
 fn the_alarm_is_as_visible_without_colour_and_in_ascii() {
     let mut stage = stranger();
     stage.settle();
-    let look = Look { theme: Theme::new(false), glyphs: Glyphs::Ascii };
+    let look = Look { theme: Theme::without_colours(), glyphs: Glyphs::Ascii };
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap_or_else(|never| match never {});
     let drawn = terminal.draw(|frame| stage.app.draw(look, stage.now, frame.area(), frame.buffer_mut()));
     drawn.unwrap_or_else(|never| match never {});

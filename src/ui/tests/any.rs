@@ -144,7 +144,7 @@ fn draw(stage: &mut Stage) {
     stage.settle();
     let area = stage.size;
     let mut buf = Buffer::empty(Rect::new(0, 0, area.right() + 1, area.bottom() + 1));
-    let look = Look { theme: Theme::new(true), glyphs: Glyphs::Unicode };
+    let look = Look { theme: Theme::dark(Depth::Sixteen), glyphs: Glyphs::Unicode };
     stage.app.draw(look, stage.now, area, &mut buf);
     for y in 0..buf.area.height {
         for x in 0..buf.area.width {

@@ -11,6 +11,7 @@ mod page;
 mod pictures;
 mod presets;
 mod race;
+mod race_states;
 mod saved;
 mod session;
 mod sizes;
@@ -32,6 +33,7 @@ use super::disk::Found;
 use super::effect::Effect;
 use super::link::Link;
 use super::listing::{Clock, Entry, Kind, Listing, Place, Request};
+use super::palette::Depth;
 use super::screen::Start;
 use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
@@ -128,7 +130,7 @@ impl Stage {
 
     fn terminal(&mut self) -> Terminal<TestBackend> {
         self.settle();
-        let look = Look { theme: Theme::new(true), glyphs: Glyphs::Unicode };
+        let look = Look { theme: Theme::dark(Depth::Sixteen), glyphs: Glyphs::Unicode };
         let backend = TestBackend::new(self.size.width, self.size.height);
         let mut terminal = Terminal::new(backend).unwrap_or_else(|never| match never {});
         let drawn = terminal.draw(|frame| {

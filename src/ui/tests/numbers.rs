@@ -239,8 +239,8 @@ fn a_lane_shows_its_snapshots_numbers() {
 #[test]
 fn the_verdict_shows_the_ratio() {
     let mut stage = raced().sized(120, 40);
-    let row = stage.row("In turn");
-    near(number(&row, "was "), 2.76 / 0.02);
+    near(number(&stage.row(" was "), "was "), 2.76 / 0.02);
+    let row = stage.row("At this speed");
     assert!(row.contains("At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s."), "{row}");
 }
 

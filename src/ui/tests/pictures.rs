@@ -156,7 +156,7 @@ fn going_to_a_folder() {
 fn a_terminal_that_knows_ascii_only() {
     let mut stage = busy();
     stage.settle();
-    let look = Look { theme: Theme::new(false), glyphs: Glyphs::Ascii };
+    let look = Look { theme: Theme::without_colours(), glyphs: Glyphs::Ascii };
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap_or_else(|never| match never {});
     let drawn = terminal.draw(|frame| stage.app.draw(look, stage.now, frame.area(), frame.buffer_mut()));
     drawn.unwrap_or_else(|never| match never {});

@@ -240,8 +240,8 @@ fn middle_files_and_dropped_messages_are_folded() {
     stage.event(Event::WireFrames { wire, frames: data });
     assert!(stage.row("MODE 1 data × 3").contains("600 B"));
     stage.event(Event::WireFrames { wire, frames: vec![frame(1014, 237_451, Kind::Authenticate)] });
-    assert!(stage.row("… 1 000 more messages").contains("195 KiB"));
-    assert!(stage.shows("of 1 014"));
+    assert!(stage.row("… 1,000 more messages").contains("195 KiB"));
+    assert!(stage.shows("of 1,014"));
 }
 
 /// The memory for one connection is bounded, whatever its length.

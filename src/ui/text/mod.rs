@@ -267,6 +267,11 @@ pub(super) fn claims(variant: Variant, ours: bool) -> [Claim; 7] {
     }
 }
 
+/// `+2 in the log (e)`
+pub(super) fn more_messages(n: usize) -> String {
+    format!("+{n} in the log (e)")
+}
+
 pub(super) fn time_bill(bill: Bill) -> String {
     match bill.time {
         _ if bill.files == 0 => "—".to_owned(),
@@ -365,14 +370,14 @@ pub(super) fn expensive(bytes: u64, cp1: Option<Price>, cp2: Option<Price>, bloc
 pub(super) const fn context(context: Context) -> &'static str {
     match context {
         Context::Always => "always",
-        Context::Everywhere => "everywhere",
+        Context::Everywhere | Context::Server => "everywhere",
         Context::List => "lists",
         Context::Table => "pane lists",
         Context::Browser => "browser",
         Context::Jump | Context::Path => "go to",
         Context::Upload => "upload",
         Context::Queue => "queue",
-        Context::Race => "race",
+        Context::Race | Context::RaceSetup | Context::Racing => "race",
         Context::History => "history",
         Context::Session => "session",
         Context::Overlay => "overlay",

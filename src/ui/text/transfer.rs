@@ -186,10 +186,12 @@ pub(in crate::ui) fn connect_lane(lane: usize) -> String {
 
 /// The result of a race, and why lanes have none.
 pub(in crate::ui) fn verdict(verdict: &Verdict) -> String {
-    let failed =
-        verdict.lanes.iter().filter_map(|lane| lane.fault.as_ref().map(|fault| (lane, fault))).map(
-            |(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::shown(&fault.what)),
-        );
+    let has_failed = |fault: &&Fault| !race::is_stop(fault);
+    let failed = verdict
+        .lanes
+        .iter()
+        .filter_map(|lane| lane.fault.as_ref().filter(has_failed).map(|fault| (lane, fault)))
+        .map(|(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::shown(&fault.what)));
     iter::once(race::sentence(verdict)).chain(failed).collect::<Vec<_>>().join(" ")
 }
 

@@ -72,9 +72,14 @@ pub(in crate::ui) fn line(
     vec![Span::styled(bar, done), Span::styled(line, rest)]
 }
 
+/// Returns a bar of a share of the columns, in eighths, without a background. The smallest share above zero is visible.
+pub(in crate::ui) fn length(share: f64, columns: usize) -> String {
+    filled(eighths(share, columns).max(usize::from(share > 0.0))).0
+}
+
 /// Returns one part of a bar of several: its share of the columns, in eighths; nothing for zero.
 pub(in crate::ui) fn piece(share: f64, columns: usize) -> String {
-    filled(eighths(share, columns).max(usize::from(share > 0.0))).0
+    length(share, columns)
 }
 
 /// Returns a bar of the present rate compared with the highest, with a tick at the mean: `███████▊──┊────`.

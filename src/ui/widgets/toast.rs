@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::log::Tone;
@@ -57,6 +57,40 @@ impl Toasts {
         let any = !self.0.is_empty();
         self.0.clear();
         any
+    }
+}
+
+impl Toasts {
+    /// Returns whether a message is shown.
+    pub(in crate::ui) const fn is_shown(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl Pane<'_, Toasts> {
+    /// Draws the newest message as a line, for a screen on which nothing may be covered.
+    pub(in crate::ui) fn line(&self, area: Rect, buf: &mut Buffer) {
+        let Some(toast) = self.of.0.last() else { return };
+        let (mark, style) = match toast.tone {
+            Tone::Bad => ("✗", self.theme.bad()),
+            Tone::Warn => ("!", self.theme.warn()),
+            Tone::Plain => ("✓", self.theme.accent()),
+        };
+        let more = match self.of.0.len() {
+            0 | 1 => String::new(),
+            shown => format!("  {}", text::more_messages(shown - 1)),
+        };
+        let room = usize::from(area.width).saturating_sub(4 + fit::width(&more));
+        let both = format!("{} {}", toast.what, toast.advice);
+        let words =
+            if fit::width(&both) <= room { both.trim_end().to_owned() } else { fit::cut(&toast.what, room) };
+        let line = Line::from(vec![
+            Span::styled(format!(" {mark} "), style),
+            Span::raw(words),
+            Span::styled(more, self.theme.faint()),
+        ]);
+        Clear.render(area, buf);
+        line.render(area, buf);
     }
 }
 

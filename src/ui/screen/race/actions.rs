@@ -13,6 +13,7 @@ use crate::estimate::{self, Load};
 use crate::event::{
     Command, Course, Event, Fault, FaultKind, Lane, RaceOrder, State, Target, Took, Track, Variant, Verdict,
 };
+use crate::messages::race::is_stop;
 use crate::transfer::race;
 use crate::ui::effect::Request;
 use crate::ui::keymap::{Action, Place};
@@ -158,7 +159,8 @@ impl Race {
             .collect();
         for (lane, fault) in unreported {
             shared.trouble(&text::lane(lane), &fault, now);
-            self.changed(lane, State::Failed(fault), now);
+            let state = if is_stop(&fault) { State::Cancelled } else { State::Failed(fault) };
+            self.changed(lane, state, now);
         }
         shared.note(Tone::Plain, text::verdict(verdict));
         self.finished(verdict.clone());
@@ -174,8 +176,13 @@ impl Screen for Race {
         &mut self.ring
     }
 
-    fn plan(&self, body: Rect, _: &Shared) -> Plan {
-        Plan::alone(PANE, body)
+    fn plan(&self, body: Rect, shared: &Shared) -> Plan {
+        let message = u16::from(shared.toasts.is_shown());
+        Plan::alone(PANE, Rect { height: body.height.saturating_sub(message), ..body })
+    }
+
+    fn has_message_line(&self) -> bool {
+        true
     }
 
     fn can_zoom(&self) -> bool {
@@ -191,7 +198,7 @@ impl Screen for Race {
     }
 
     fn place(&self) -> Place {
-        Place::Race
+        if self.is_running() { Place::Racing } else { Place::Race }
     }
 
     fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {

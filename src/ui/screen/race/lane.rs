@@ -8,11 +8,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
+use super::axis::{Axis, LaneTime};
 use super::{Race, Track};
 use crate::cost;
 use crate::estimate::USUAL_KEY;
 use crate::event::{State, Target};
-use crate::messages::units;
+use crate::messages::{race, units};
 use crate::ui::theme::Focus;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, frame, rows};
@@ -24,19 +25,27 @@ const EMBEDDED_BITS: usize = 1024;
 const CLOCK: usize = 12;
 /// Columns of a clock of large digits, so that the bars of all lanes are equally long.
 const LARGE_CLOCK: usize = 34;
+/// Columns below which the bars of stages are left out for the bottleneck.
+const NARROW: usize = 60;
 /// Columns below which a clock of large digits would take too much of the bar.
 const ROOM_FOR_DIGITS: usize = 100;
 
 impl Pane<'_, Race> {
+    /// Draws a lane: with a frame, or in a small terminal as one to three rows. With an `axis`, the bar's length is the lane's
+    /// time; otherwise it is the lane's progress.
+    ///
     /// ```text
-    /// ╭ CP1 OAEP, RSA-1024 ✓ proven ──────────────── sending  11 %  ETA 22 s ╮
-    /// │ ████████▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  ≥ 2.7 s │
-    /// │ rate ███▌───┊─────────────────────────  2.9 MiB/s now, mean 2.8        │
-    /// │ read▏ seal▎ wire▏ open███████████▋ store▏ wait        server's RSA: 92 % │
-    /// │ wire ×2.06  17.3 of 17.3 MiB   CPU 0.34 s here, 2.41 s server           │
-    /// ╰────────────────────────────────────────────────────────────────────────╯
+    /// ╭ CP1 OAEP, RSA-1024 ✓ proven ──────────────────────────── delivered ✓ ╮
+    /// │ ████████████████████████████████████████████████████████████ 2.760 s │
+    /// │ bottleneck: server's RSA, busy 92 % of the time on 2 cores           │
+    /// │ read▏ seal▎ wire▏ open███████████████████████████▋ store▏ wait       │
+    /// │ wire ×2.06  16.5 MiB   CPU 0.34 s here, 4.97 s server                │
+    /// ╰──────────────────────────────────────────────────────────────────────╯
     /// ```
-    pub(super) fn lane(&self, at: usize, area: Rect, buf: &mut Buffer) {
+    pub(super) fn lane(&self, at: usize, axis: Option<Axis>, area: Rect, buf: &mut Buffer) {
+        if area.height < 4 {
+            return self.compact(at, axis, area, buf);
+        }
         let track = &self.of.tracks[at];
         let focus = if at == self.of.at { self.focus } else { Focus::Elsewhere };
         let title = text::race::title(&track.lane, track.proof(), track.is_generated());
@@ -49,50 +58,127 @@ impl Pane<'_, Race> {
             6..8 => 2,
             _ => 1,
         };
+        let bar = if matches!(track.state, State::Failed(_)) { 0 } else { bar };
         let (bar, rest) = split(inner, bar);
-        self.progress(at, bar, buf);
-        for (line, area) in self.lines(track, rest.height, width).into_iter().zip(rows(rest)) {
+        self.bar(at, axis, bar, buf);
+        for (line, area) in self.lines(at, rest.height, width).into_iter().zip(rows(rest)) {
             line.render(area, buf);
         }
     }
 
+    /// Draws a lane without a frame: a row with its name and its bar; with more rows, a title above, and the bottleneck
+    /// below.
+    fn compact(&self, at: usize, axis: Option<Axis>, area: Rect, buf: &mut Buffer) {
+        let (track, width) = (&self.of.tracks[at], usize::from(area.width));
+        let marker = if at == self.of.at { "▸" } else { " " };
+        let entrants = self.of.entrants();
+        if area.height < 2 {
+            let names = (0..entrants.len()).map(|at| race::name(&entrants, at));
+            let names: Vec<String> = names.map(|name| fit::cut(&name, 14.min(width / 3))).collect();
+            let wide = names.iter().map(|name| fit::width(name)).max().unwrap_or(0);
+            let name = format!("{marker}{} ", fit::left(&names[at], wide));
+            let used = columns(fit::width(&name)).min(area.width);
+            Line::styled(name, self.theme.lane(at)).render(area, buf);
+            let rest = Rect { x: area.x + used, width: area.width - used, ..area };
+            if axis.is_some()
+                && track.time(self.now) == LaneTime::Unknown
+                && !matches!(track.state, State::Failed(_))
+            {
+                // There is no title for the state.
+                return Line::styled(text::state(&track.state), self.theme.faint()).render(rest, buf);
+            }
+            return self.bar_or_fault(at, axis, rest, buf);
+        }
+        let [title, bar, below] = [0, 1, 2].map(|row| {
+            let y = area.y + row;
+            Rect { x: area.x + area.width.min(1), y, width: area.width.saturating_sub(2), height: 1 }
+                .intersection(area)
+        });
+        // The rates stand below, if there is a row for them.
+        let height = if area.height > 2 { 5 } else { 4 };
+        let words = self.figures(track, "", Rect { width: area.width / 2 + 9, height, ..area });
+        let found = if track.seconds().is_some() { track.bottleneck_text(width / 2) } else { String::new() };
+        let words = if found.is_empty() || area.height > 2 { words } else { found };
+        let room = usize::from(title.width).saturating_sub(fit::width(&words) + 1);
+        let name = text::race::title(&track.lane, None, track.is_generated());
+        let name = if fit::width(&name) < room { name } else { race::name(&entrants, at) };
+        Line::styled(marker, self.theme.strong()).render(Rect { height: 1, ..area }, buf);
+        Line::styled(fit::cut(&name, room), self.theme.lane(at)).render(title, buf);
+        Line::raw(words).right_aligned().render(title, buf);
+        if matches!(track.state, State::Failed(_)) {
+            let fault = self.lines(at, area.height - 1, usize::from(bar.width));
+            fault.into_iter().zip([bar, below]).for_each(|(line, row)| line.render(row, buf));
+            return;
+        }
+        self.bar(at, axis, bar, buf);
+        for (line, row) in self.lines(at, area.height - 2, usize::from(below.width)).into_iter().zip([below])
+        {
+            line.render(row, buf);
+        }
+    }
+
     /// Returns the lines below the bar; of few rows the most informative ones are kept.
-    fn lines(&self, track: &Track, height: u16, width: usize) -> Vec<Line<'static>> {
+    fn lines(&self, at: usize, height: u16, width: usize) -> Vec<Line<'static>> {
+        let track = &self.of.tracks[at];
         if let State::Failed(fault) = &track.state {
             let fault = fit::wrap(&text::fault_line(fault), width);
             return fault.into_iter().map(|line| Line::styled(line, self.theme.bad())).collect();
         }
-        let stages = track.stages(self.theme, width);
         let faint = |words: String| Line::styled(fit::cut(&words, width), self.theme.faint());
         let place = text::race::to(&track.lane.target);
         let joined = |parts: Vec<String>| joined(parts, "   ", width);
         let (wire, cpu) = (self.wire(track), track.cpu());
         if wire.is_empty() || track.state == State::Waiting {
-            let bits =
-                track.entrant().bits.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
-            let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
-            let bill =
-                cost::body_len(track.lane.dialect, work, bits.map_or(USUAL_KEY, |bits| bits as u64 / 8));
-            let cost = if work > 0 { text::race::bill(work, bill, bits.is_none()) } else { String::new() };
-            return vec![faint(joined(vec![place, cost]))];
+            return vec![faint(joined(vec![place, self.bill(track)]))];
         }
+        let has_ended = track.seconds().is_some();
+        let first = if has_ended { self.ended(track, width) } else { self.rate(at, width, None) };
+        let stages = match width {
+            // Fewer columns show no difference between the bars of stages.
+            ..NARROW if !has_ended => Line::styled(track.bottleneck_text(width), self.theme.strong()),
+            width => track.stages(self.theme, width, !has_ended),
+        };
+        let spread = if has_ended { self.spread(track) } else { String::new() };
+        let costs = faint(joined(vec![spread, wire.clone(), cpu, place]));
         match height {
+            0 | 1 if has_ended => vec![first],
             0 | 1 => vec![stages],
-            2 => vec![self.rate(track, width, Some(wire)), stages],
-            3 => vec![self.rate(track, width, None), stages, faint(joined(vec![wire, cpu, place]))],
-            5.. => vec![
-                self.rate(track, width, None),
-                Line::default(),
-                stages,
-                faint(track.shares(width)),
-                faint(joined(vec![wire, cpu, place])),
-            ],
-            _ => vec![
-                self.rate(track, width, None),
-                stages,
-                faint(track.shares(width)),
-                faint(joined(vec![wire, cpu, place])),
-            ],
+            2 if has_ended => vec![first, stages],
+            2 => vec![self.rate(at, width, Some(wire)), stages],
+            3 => vec![first, stages, costs],
+            4 => vec![first, stages, faint(track.shares(width)), costs],
+            _ => vec![first, Line::default(), stages, faint(track.shares(width)), costs],
+        }
+    }
+
+    /// Returns what the lane will send: `about 16.5 MiB on the wire (×2.06)`.
+    fn bill(&self, track: &Track) -> String {
+        let work = if self.of.bytes > 0 { self.of.bytes } else { self.of.work() };
+        if work == 0 {
+            return String::new();
+        }
+        let bits = track.entrant().bits.or((track.lane.target == Target::Embedded).then_some(EMBEDDED_BITS));
+        let key = bits.map_or(USUAL_KEY, |bits| bits as u64 / 8);
+        text::race::bill(work, cost::body_len(track.lane.dialect, work, key), bits.is_none())
+    }
+
+    /// Returns the bottleneck in words, and the mean rate.
+    fn ended(&self, track: &Track, width: usize) -> Line<'static> {
+        let mean = text::mean(self.mean(track));
+        let found = track.bottleneck_text(width.saturating_sub(fit::width(&mean) + 2));
+        if found.is_empty() {
+            return Line::raw(fit::cut(&mean, width));
+        }
+        let room = width.saturating_sub(fit::width(&found));
+        let mean = if fit::width(&mean) + 2 <= room { fit::right(&mean, room) } else { String::new() };
+        Line::from(vec![Span::styled(found, self.theme.strong()), Span::styled(mean, self.theme.faint())])
+    }
+
+    /// Returns the fastest and the slowest of several laps.
+    fn spread(&self, track: &Track) -> String {
+        match track.times.len() {
+            2.. if !self.of.is_running() => text::race::spread(&track.times),
+            _ => String::new(),
         }
     }
 
@@ -110,7 +196,7 @@ impl Pane<'_, Race> {
         let eta = eta.map(|ms| text::eta(Duration::from_millis(ms)));
         let rates = match track.seconds() {
             _ if area.height > 4 => None,
-            Some(_) => Some(format!("{}  {}", text::mean(self.mean(track)), self.factor(track))),
+            Some(_) => Some(self.factor(track)),
             None => is_sending.then(|| text::rates(&track.snapshot)),
         };
         let state = Some(state);
@@ -149,6 +235,50 @@ impl Pane<'_, Race> {
         match track.state {
             State::Delivered | State::Stored { .. } => 1.0,
             _ => (track.snapshot.file_bytes as f64 / self.of.bytes.max(1) as f64).min(0.99),
+        }
+    }
+
+    /// Draws the bar, or why the lane failed, where there is one row for both.
+    fn bar_or_fault(&self, at: usize, axis: Option<Axis>, area: Rect, buf: &mut Buffer) {
+        let State::Failed(fault) = &self.of.tracks[at].state else { return self.bar(at, axis, area, buf) };
+        let fault = fit::cut(&text::fault_line(fault), usize::from(area.width));
+        Line::styled(fault, self.theme.bad()).render(area, buf);
+    }
+
+    /// Draws the bar and the time behind it.
+    fn bar(&self, at: usize, axis: Option<Axis>, area: Rect, buf: &mut Buffer) {
+        match axis {
+            Some(axis) => self.time_bar(at, axis, area, buf),
+            None => self.progress(at, area, buf),
+        }
+    }
+
+    /// Draws the lane's time on the axis of all lanes, with the time behind the bar.
+    fn time_bar(&self, at: usize, axis: Axis, area: Rect, buf: &mut Buffer) {
+        let label = |track: &Track| axis.label(track.time(self.now));
+        let (track, width) = (&self.of.tracks[at], usize::from(area.width));
+        let time = track.time(self.now);
+        let is_large = area.height >= digits::height(1) && width >= ROOM_FOR_DIGITS;
+        let wide =
+            |label: &str| if is_large { usize::from(digits::width(label, 1)) + 2 } else { fit::width(label) };
+        // The same room behind every bar, so that equal times have equal bars.
+        let longest = self.of.tracks.iter().map(|track| wide(&label(track))).max().unwrap_or(0);
+        let room = width.saturating_sub(longest + 1);
+        let bar = bar::length(axis.share(time), room);
+        let (used, label) = (columns(fit::width(&bar)), label(track));
+        let style = self.theme.lane(at);
+        for row in rows(area) {
+            Line::styled(bar.as_str(), style).render(row, buf);
+        }
+        let gap = u16::from(used > 0);
+        let behind = Rect { x: area.x + used + gap, width: area.width.saturating_sub(used + gap), ..area };
+        if is_large {
+            digits::draw(&label, 1, self.theme.strong(), behind, buf);
+        } else {
+            let middle =
+                Rect { y: area.y + (area.height.max(1) - 1) / 2, height: area.height.min(1), ..behind };
+            let style = if time == LaneTime::Unknown { self.theme.faint() } else { self.theme.strong() };
+            Line::styled(label, style).render(middle, buf);
         }
     }
 
@@ -192,9 +322,7 @@ impl Pane<'_, Race> {
         let elapsed = Duration::from_millis(track.snapshot.elapsed_ms);
         match track.state {
             State::Delivered | State::Stored { .. } => units::duration(elapsed),
-            State::Sending | State::Sent => {
-                text::at_least(elapsed + self.now.saturating_sub(track.seen).min(Duration::from_secs(3600)))
-            }
+            State::Sending | State::Sent => text::at_least(track.elapsed(self.now).unwrap_or(elapsed)),
             State::Waiting | State::Connecting | State::Proving => String::new(),
             State::Failed(_) | State::Cancelled => "—".to_owned(),
         }
@@ -207,7 +335,8 @@ impl Pane<'_, Race> {
 
     /// Returns the bar of the rate compared with the highest of all lanes; with the wire instead of the bar where
     /// there is only one line.
-    fn rate(&self, track: &Track, width: usize, wire: Option<String>) -> Line<'static> {
+    fn rate(&self, at: usize, width: usize, wire: Option<String>) -> Line<'static> {
+        let track = &self.of.tracks[at];
         let snapshot = &track.snapshot;
         let idle = self.idle(track);
         let mean = self.mean(track);
@@ -228,16 +357,11 @@ impl Pane<'_, Race> {
                 Span::styled(fit::cut(&rest, width.saturating_sub(30)), self.theme.faint()),
             ]);
         }
-        let spread = match track.times.len() {
-            2.. if !self.of.is_running() => format!("  {}", text::race::spread(&track.times)),
-            _ => String::new(),
-        };
-        let words = format!("{words}{spread}");
         let figures = 30.max(fit::width(&words)).min(width.saturating_sub(16));
         let bar = width.saturating_sub(5 + 1 + figures);
         let peak = self.of.peak().max(mean);
         let mut line = Line::from(Span::styled("rate ", self.theme.faint()));
-        line.spans.extend(bar::line(now, mean, peak, bar, self.theme.rate(), self.theme.faint()));
+        line.spans.extend(bar::line(now, mean, peak, bar, self.theme.lane(at), self.theme.faint()));
         line.push_span(Span::styled(format!(" {}", fit::cut(&words, figures)), style));
         line
     }

@@ -4,32 +4,29 @@
 //!   mod.rs       what is raced, and how it proceeds
 //!   actions.rs   what keys and events do
 //!   edit.rs      lanes and their servers, before the race
-//!   lane.rs      one lane          stages.rs   where its time goes
+//!   draw.rs      the layout        lane.rs     one lane       stages.rs   where its time goes
+//!   axis.rs      one time axis     result.rs   the ratio, and why
 //!   podium.rs    the result in large letters (z)
 //! ```
 
 mod actions;
+mod axis;
+mod draw;
 mod edit;
 mod lane;
 mod podium;
+mod result;
 mod stages;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
-
 use crate::event::{
     Course, Dialect, Lane, LaneResult, Pace, Proof, RaceOrder, Snapshot, State, Subject, Target, Verdict,
 };
-use crate::messages::race::{self, Entrant};
+use crate::messages::race::Entrant;
 use crate::ui::layout::Ring;
-use crate::ui::widgets::chart::{Chart, Curve, Scale};
-use crate::ui::widgets::{Pane, columns, rows};
+use crate::ui::widgets::chart::Curve;
 use crate::ui::{fit, text};
 
 pub(in crate::ui) use self::edit::Size;
@@ -310,6 +307,11 @@ impl Race {
         format!("{subject}{}", text::race::manner(self.course, self.laps))
     }
 
+    /// Returns what the lanes are named after.
+    fn entrants(&self) -> Vec<Entrant> {
+        self.tracks.iter().map(Track::entrant).collect()
+    }
+
     /// Returns the highest rate of all lanes, which every rate bar is compared with.
     fn peak(&self) -> f64 {
         self.tracks.iter().map(|track| track.snapshot.rate_peak).fold(0.0, f64::max)
@@ -322,120 +324,5 @@ impl Track {
             self.curve = Curve::of(&result.curve);
         }
         self.result = Some(result);
-    }
-}
-
-/// Smallest number of rows for the chart and the sentence below it; in a tall terminal they have a third of the
-/// rows.
-const BELOW: u16 = 8;
-
-/// Returns the areas of the lanes, above each other so that their bars compare, and what is left below.
-fn lane_areas(area: Rect, lanes: usize) -> (Vec<Rect>, Rect) {
-    let count = columns(lanes).max(1);
-    // As tall as possible, but at least a frame around the bar and its stages.
-    let below = BELOW.max(area.height / 3);
-    let height = (area.height.saturating_sub(below) / count).clamp(4, 10);
-    let [top, rest] =
-        Layout::vertical([Constraint::Length((height * count).min(area.height)), Constraint::Fill(1)])
-            .areas(area);
-    let parts = (0..count).map(|at| {
-        let y = top.y + at * height;
-        Rect { y, height, ..top }.intersection(top)
-    });
-    (parts.collect(), rest)
-}
-
-impl Widget for Pane<'_, Race> {
-    fn render(self, area: Rect, buf: &mut Buffer) {
-        if self.of.is_large {
-            return self.podium(area, buf);
-        }
-        let (lanes, rest) = lane_areas(area, self.of.tracks.len());
-        for (at, lane) in lanes.into_iter().enumerate().filter(|(_, lane)| lane.height > 1) {
-            self.lane(at, lane, buf);
-        }
-        let words = self.words(usize::from(rest.width).saturating_sub(2));
-        let [chart, foot] = Layout::vertical([
-            Constraint::Fill(1),
-            Constraint::Length(columns(words.len()).min(rest.height)),
-        ])
-        .areas(rest);
-        if self.of.phase == Phase::Ready {
-            self.hints(chart, buf);
-        } else {
-            self.chart(chart, buf);
-        }
-        for (line, area) in words.into_iter().zip(rows(foot)) {
-            line.render(area, buf);
-        }
-    }
-}
-
-impl Pane<'_, Race> {
-    fn chart(&self, area: Rect, buf: &mut Buffer) {
-        let race = self.of;
-        let entrants: Vec<Entrant> = race.tracks.iter().map(Track::entrant).collect();
-        let curves = race.tracks.iter().enumerate().filter_map(|(at, track)| {
-            let curve = match &race.frozen {
-                Some(frozen) => frozen.get(at)?,
-                None => &track.curve,
-            };
-            Some((curve, race::name(&entrants, at), self.theme.lane(at)))
-        });
-        let scale = if race.is_linear { Scale::Linear } else { Scale::Log };
-        Chart { curves: curves.collect(), axis: self.theme.faint(), scale }.render(area, buf);
-        if race.frozen.is_some() && area.height > 1 {
-            let words = text::race::FROZEN;
-            let wide = columns(fit::width(words)).min(area.width);
-            let at = Rect { x: area.right() - wide, width: wide, height: 1, ..area };
-            Line::styled(words, self.theme.warn()).render(at, buf);
-        }
-    }
-
-    /// Draws the keys that set the race up, where the chart will be: in two columns, or in one if the area is
-    /// narrow.
-    fn hints(&self, area: Rect, buf: &mut Buffer) {
-        let hints = text::race::hints(self.of.course, self.of.laps);
-        let area = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
-        let halves = if area.width >= 72 { 2 } else { 1 };
-        let each = hints.len().div_ceil(halves);
-        let width = (area.width / columns(halves)).min(48);
-        for (at, (key, words)) in hints.iter().enumerate() {
-            let (column, row) = (columns(at / each), columns(at % each));
-            let place = Rect { x: area.x + 1 + column * width, y: area.y + row, width, height: 1 };
-            let line = Line::from(vec![
-                Span::styled(fit::right(key, 4), self.theme.key()),
-                Span::styled(format!("  {words}"), self.theme.faint()),
-            ]);
-            if row < area.height {
-                line.render(place.intersection(area), buf);
-            }
-        }
-    }
-
-    /// Returns what the race is about, or its result.
-    fn words(&self, width: usize) -> Vec<Line<'static>> {
-        let race = self.of;
-        let sentence = match (&race.verdict, race.phase) {
-            (Some(verdict), _) => text::verdict(verdict),
-            (None, Phase::Running(_)) if race.course == Course::Together => {
-                text::race::RACING_TOGETHER.to_owned()
-            }
-            (None, Phase::Running(_)) => text::race::RACING.to_owned(),
-            (None, _) if race.race_order().is_none() => text::race::NEEDS_FILE.to_owned(),
-            (None, _) => text::race::ready(&race.title(), race.course),
-        };
-        let style = if race.verdict.is_some() { self.theme.strong() } else { Style::new() };
-        let mut lines: Vec<Line<'static>> = fit::wrap(&sentence, width)
-            .into_iter()
-            .map(|line| Line::styled(format!(" {line}"), style))
-            .collect();
-        // The podium is mentioned where that takes no extra row.
-        if let (Some(last), true) = (lines.last_mut(), race.verdict.is_some() && !race.is_large)
-            && last.width() + text::race::ZOOM_HINT.len() + 2 <= width
-        {
-            last.push_span(Span::styled(format!("  {}", text::race::ZOOM_HINT), self.theme.faint()));
-        }
-        lines
     }
 }

@@ -29,7 +29,7 @@ struct Step<'a> {
 
 impl Pane<'_, Race> {
     pub(super) fn podium(&self, area: Rect, buf: &mut Buffer) {
-        let words = self.words(usize::from(area.width).saturating_sub(2));
+        let words = self.words(area.width.saturating_sub(2));
         let below = columns(words.len()).min(area.height / 4);
         let steps = self.steps();
         let room = Rect { height: area.height - below, ..area };
@@ -40,6 +40,7 @@ impl Pane<'_, Race> {
             self.step(at, step, scale, Rect { y, height: each, ..room }, buf);
         }
         let foot = Rect { y: area.bottom() - below, height: below, ..area };
+        let foot = Rect { x: foot.x + foot.width.min(1), width: foot.width.saturating_sub(1), ..foot };
         for (line, area) in words.into_iter().zip(rows(foot)) {
             line.render(area, buf);
         }

@@ -63,15 +63,23 @@ impl Track {
         text::race::shares(bottleneck::shares(meters.work, meters.server), width)
     }
 
-    /// Returns the bar of all stages and the bottleneck, in `width` columns.
-    pub(super) fn stages(&self, theme: Theme, width: usize) -> Line<'static> {
-        let Some(Meters { work, server, .. }) = self.meters() else { return Line::default() };
-        let found = self.bottleneck();
+    /// Returns the bottleneck as text, in at most `width` columns; empty if there is none.
+    pub(super) fn bottleneck_text(&self, width: usize) -> String {
         let variant = self.lane.dialect.variant;
-        let room = if width >= 110 { 2 * WORDS } else { WORDS }.min(width / 2);
-        let words = found.map_or_else(String::new, |found| text::race::bottleneck(found, variant, room));
+        self.bottleneck().map_or_else(String::new, |found| text::race::bottleneck(found, variant, width))
+    }
+
+    /// Returns the bar of all stages, in `width` columns; with the bottleneck on the right if `with_words`.
+    pub(super) fn stages(&self, theme: Theme, width: usize, with_words: bool) -> Line<'static> {
+        let Some(Meters { work, server, .. }) = self.meters() else { return Line::default() };
+        let room = match width {
+            _ if !with_words => 0,
+            110.. => 2 * WORDS,
+            width => WORDS.min(width / 2),
+        };
+        let words = if with_words { self.bottleneck_text(room) } else { String::new() };
         let shares = bottleneck::shares(work, server);
-        let mut line = Line::from(bars(shares, found, theme, width.saturating_sub(room)));
+        let mut line = Line::from(bars(shares, self.bottleneck(), theme, width.saturating_sub(room)));
         let used = line.width();
         line.push_span(Span::raw(" ".repeat(width.saturating_sub(room).saturating_sub(used))));
         line.push_span(Span::styled(fit::right(&fit::cut(&words, room), room), theme.strong()));
@@ -109,6 +117,7 @@ fn bars(
 mod tests {
     use super::*;
     use crate::transfer::bottleneck::Place;
+    use crate::ui::palette::Depth;
 
     #[test]
     fn the_bars_fit_and_tell_the_largest() {
@@ -123,13 +132,13 @@ mod tests {
                 (Stage::Wait, 0.0),
             ]
         };
-        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92 };
+        let found = Bottleneck { place: Place { stage: Stage::Open, server: true }, busy: 0.92, cores: 2 };
         for width in 0..200 {
-            let spans = bars(shares(0.9), Some(found), Theme::new(true), width);
+            let spans = bars(shares(0.9), Some(found), Theme::dark(Depth::Sixteen), width);
             let shown = Line::from(spans);
             assert!(shown.width() <= width.max(31), "{width}: {shown}");
         }
-        let spans = bars(shares(0.9), Some(found), Theme::new(true), 52);
+        let spans = bars(shares(0.9), Some(found), Theme::dark(Depth::Sixteen), 52);
         let shown: String = spans.iter().map(|span| span.content.as_ref()).collect();
         assert_eq!(shown, "read▍seal▍wire▍open██████████████████▉store▍wait");
     }

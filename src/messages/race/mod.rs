@@ -1,53 +1,127 @@
 //! Sentences about races: the result, the names of lanes, stages and bottlenecks.
 
-use crate::event::{Course, Dialect, LaneResult, Pace, Variant, Verdict, Work};
+mod why;
+
+pub(crate) use self::why::why;
+use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Variant, Verdict, Work};
 use crate::messages::units;
 use crate::meter::Stage;
 
 const GIB: f64 = 1_073_741_824.0;
 
+/// The comparison of two lanes by their steady rates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ratio {
+    /// Index of the fastest lane.
+    pub fastest: usize,
+    /// Index of the slowest lane.
+    pub slowest: usize,
+    /// How many times the fastest lane's rate is the slowest lane's; at least 1.
+    pub times: f64,
+}
+
+impl Ratio {
+    /// Compares the lanes of a race; `None` if fewer than two have a steady rate.
+    #[must_use]
+    pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
+        let rate = |lane: &LaneResult| {
+            let pace = lane.pace.filter(|pace| has_finished(lane) && pace.bytes > 0 && verdict.bytes > 0)?;
+            Some(pace.rate()).filter(|rate| rate.is_finite() && *rate > 0.0)
+        };
+        let mut paced: Vec<(usize, f64)> =
+            verdict.lanes.iter().enumerate().filter_map(|(at, lane)| Some((at, rate(lane)?))).collect();
+        paced.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let [(fastest, most), .., (slowest, least)] = paced[..] else { return None };
+        Some(Self { fastest, slowest, times: most / least })
+    }
+
+    /// Formats the ratio for large digits: `222×`.
+    #[must_use]
+    pub(crate) fn large(self) -> String {
+        format!("{}×", units::times(self.times))
+    }
+}
+
+fn has_finished(lane: &LaneResult) -> bool {
+    lane.fault.is_none() && lane.seconds > 0.0
+}
+
 /// Describes a race's result: the ratio of the steady rates, and the time that 1 GiB would take at these rates.
 #[must_use]
 pub fn sentence(verdict: &Verdict) -> String {
-    let has_finished = |lane: &LaneResult| lane.fault.is_none() && lane.seconds > 0.0;
-    let finished = || verdict.lanes.iter().enumerate().filter(|(_, lane)| has_finished(lane));
+    let finished = || verdict.lanes.iter().filter(|lane| has_finished(lane));
     if finished().count() < 2 {
+        if verdict.lanes.iter().any(|lane| lane.fault.as_ref().is_some_and(is_stop)) {
+            return "Stopped: fewer than two lanes finished.".to_owned();
+        }
         return "No comparison: fewer than two lanes finished.".to_owned();
     }
     if verdict.bytes == 0 {
         return "The file is empty: nothing to compare.".to_owned();
     }
+    let (course, short) = (course(verdict), too_short(verdict));
+    let Some(ratio) = Ratio::of(verdict) else {
+        return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
+    };
+    let headline = headline(verdict, ratio);
+    // Of two lanes, the other one is the slower one.
+    let headline = match headline.rsplit_once(" than ") {
+        Some((short, _)) if finished().filter(|lane| lane.pace.is_some()).count() == 2 => format!("{short}."),
+        _ => headline,
+    };
+    format!("{course} {headline} {}{short}", speed(verdict))
+}
+
+/// Describes the ratio alone: `CP2 was 138 times faster than CP1.`
+#[must_use]
+pub(crate) fn headline(verdict: &Verdict, Ratio { fastest, slowest, times }: Ratio) -> String {
     let entrants = entrants(verdict);
-    let name = |at: usize| name(&entrants, at);
-    let course = match (verdict.course, laps(verdict)) {
+    let name = |at| name(&entrants, at);
+    format!("{} was {} times faster than {}.", name(fastest), units::times(times), name(slowest))
+}
+
+/// Describes how the lanes ran, and what they would take for more: `At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s. In
+/// turn (fair).`
+#[must_use]
+pub(crate) fn manner(verdict: &Verdict) -> String {
+    format!("{} {}{}", speed(verdict), course(verdict), too_short(verdict))
+}
+
+fn course(verdict: &Verdict) -> String {
+    match (verdict.course, laps(verdict)) {
         (Course::InTurn, ..=1) => "In turn (fair).".to_owned(),
         (Course::Together, ..=1) => "Together.".to_owned(),
         (Course::InTurn, laps) => format!("In turn (fair), median of {laps}."),
         (Course::Together, laps) => format!("Together, median of {laps}."),
+    }
+}
+
+/// Returns the time for 1 GiB at the steady rate of each lane that has one.
+fn speed(verdict: &Verdict) -> String {
+    let entrants = entrants(verdict);
+    let gib = |(at, lane): (usize, &LaneResult)| {
+        let pace = lane.pace.filter(|pace| has_finished(lane) && pace.bytes > 0)?;
+        Some(format!("{} {}", name(&entrants, at), units::seconds(GIB / pace.rate())))
     };
-    let mut paced: Vec<(usize, Pace)> =
-        finished().filter_map(|(at, lane)| Some((at, lane.pace.filter(|pace| pace.bytes > 0)?))).collect();
-    let short: Vec<String> =
-        finished().filter(|(_, lane)| lane.pace.is_none()).map(|(at, _)| name(at)).collect();
-    let short = match short[..] {
-        [] => String::new(),
-        _ => format!(" Too short to compare: {}.", short.join(", ")),
-    };
-    let gib: Vec<String> = paced
-        .iter()
-        .map(|(at, pace)| format!("{} {}", name(*at), units::seconds(GIB / pace.rate())))
+    let gib: Vec<String> = verdict.lanes.iter().enumerate().filter_map(gib).collect();
+    format!("At this speed 1 GiB takes {}.", gib.join(", "))
+}
+
+/// Names the lanes that finished without a steady rate, after a blank; empty if there are none.
+fn too_short(verdict: &Verdict) -> String {
+    let entrants = entrants(verdict);
+    let lanes = verdict.lanes.iter().enumerate();
+    let short: Vec<String> = lanes
+        .filter(|(_, lane)| has_finished(lane) && lane.pace.is_none())
+        .map(|(at, _)| name(&entrants, at))
         .collect();
-    paced.sort_by(|(_, a), (_, b)| b.rate().total_cmp(&a.rate()));
-    let [(fastest, most), .., (slowest, least)] = paced[..] else {
-        return format!("{course} No comparison: fewer than two lanes sent data for 0.25 s.{short}");
-    };
-    let ratio = units::times(most.rate() / least.rate());
-    let than = if paced.len() > 2 { format!(" than {}", name(slowest)) } else { String::new() };
-    format!(
-        "{course} {} was {ratio} times faster{than}. At this speed 1 GiB takes {}.{short}",
-        name(fastest),
-        gib.join(", ")
-    )
+    if short.is_empty() { String::new() } else { format!(" Too short to compare: {}.", short.join(", ")) }
+}
+
+/// Returns whether a lane ended because the user stopped it.
+#[must_use]
+pub(crate) fn is_stop(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Interrupted
 }
 
 /// Returns how many laps every finished lane completed, which is what its median is of. A race that was stopped has
@@ -158,10 +232,25 @@ pub(crate) const fn full_bottleneck(stage: Stage, on_server: bool, variant: Vari
     }
 }
 
-/// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time`. `busy` is between 0 and 1.
+/// Describes a bottleneck: `bottleneck: server's RSA, busy 43 % of the time on 2 cores`. `busy` is between 0 and 1. One core
+/// is not mentioned.
 #[must_use]
-pub(crate) fn busy(name: &str, busy: f64) -> String {
-    format!("bottleneck: {name}, busy {} of the time", units::percent(busy))
+pub(crate) fn busy(name: &str, busy: f64, cores: u32) -> String {
+    let cores = if cores > 1 { format!(" on {cores} cores") } else { String::new() };
+    format!("bottleneck: {name}, busy {} of the time{cores}", units::percent(busy))
+}
+
+/// Explains a stage, for a glossary.
+#[must_use]
+pub(crate) const fn explained(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Read => "the client reads the file",
+        Stage::Seal => "the client encrypts, and computes digests",
+        Stage::Wire => "both sides copy bytes to and from the network",
+        Stage::Open => "the server decrypts, and checks digests",
+        Stage::Store => "the server writes the file to its disk",
+        Stage::Wait => "the client waits for the server's last answer",
+    }
 }
 
 /// Describes the processor time of both sides: `CPU 0.34 s here, 6.62 s server`. `—` stands for a server that does not
@@ -197,7 +286,7 @@ pub(crate) fn key_coming(bits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Engines, Escaped, Fault, Padding, Proof};
+    use crate::event::{Engines, Escaped, Fault, Pace, Padding, Proof};
 
     fn lane(variant: Variant, seconds: f64, fault: Option<Fault>) -> LaneResult {
         let pace = fault.is_none().then_some(Pace { bytes: 8 << 20, seconds });
@@ -222,6 +311,8 @@ mod tests {
             sentence(&both),
             "In turn (fair). CP2 was 138 times faster. At this speed 1 GiB takes CP1 5 min 53 s, CP2 2.6 s."
         );
+        let ratio = Ratio::of(&both).unwrap();
+        assert_eq!((ratio.fastest, ratio.slowest, ratio.large().as_str()), (1, 0, "138×"));
         let three = verdict(vec![
             lane(Variant::Plain, 0.01, None),
             lane(Variant::Cp1, 0.05, None),
@@ -328,6 +419,12 @@ mod tests {
     fn a_lane_that_failed_is_not_compared() {
         let fault = Fault::interrupted("cancelled");
         let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
+        assert_eq!(
+            (sentence(&one), Ratio::of(&one)),
+            ("Stopped: fewer than two lanes finished.".to_owned(), None)
+        );
+        let fault = Fault { kind: FaultKind::Broken, ..Fault::interrupted("cut") };
+        let one = verdict(vec![lane(Variant::Cp1, 0.0, Some(fault)), lane(Variant::Cp2, 0.02, None)]);
         assert_eq!(sentence(&one), "No comparison: fewer than two lanes finished.");
     }
 
@@ -351,7 +448,9 @@ mod tests {
             assert_eq!(bottleneck(at, on_server, variant), short);
             assert_eq!(full_bottleneck(at, on_server, variant), full);
         }
-        assert_eq!(busy("server's RSA", 0.434), "bottleneck: server's RSA, busy 43 % of the time");
+        let text = "bottleneck: server's RSA, busy 43 % of the time";
+        assert_eq!(busy("server's RSA", 0.434, 1), text);
+        assert_eq!(busy("server's RSA", 0.434, 2), format!("{text} on 2 cores"));
         assert_eq!(STAGES.map(stage), ["read", "seal", "wire", "open", "store", "wait"]);
     }
 

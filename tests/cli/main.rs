@@ -482,9 +482,10 @@ fn race_json_ends_with_a_verdict_and_leaves_nothing_behind() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let said: Vec<&str> = outcome.out.lines().collect();
     assert!(
-        matches!(said[..], [.., plain, ap, cp2, sentence]
+        matches!(said[..], [.., plain, ap, cp2, sentence, why]
         if plain.starts_with("Plain") && ap.starts_with("AP") && cp2.starts_with("CP2")
-            && sentence.starts_with("In turn (fair).")),
+            && sentence.starts_with("In turn (fair).")
+            && why == "Plain, AP: no encryption; CP2: one RSA operation and one AES stream."),
         "{outcome:?}"
     );
 }

@@ -19,7 +19,7 @@ import tempfile
 import zlib
 from html import escape
 
-# What a lane looks like, in light and dark: src/palette.rs (LANES).
+# What a lane looks like, in light and dark: src/hues.rs (LANES).
 LANES = ["D55E00", "0072B2", "009E73"]
 NAME = "<img src=x onerror=document.documentElement.dataset.run=1>&amp;.bin"
 

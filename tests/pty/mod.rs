@@ -128,22 +128,31 @@ impl Terminal {
         }
     }
 
-    /// Moves the browser's cursor to a name that is on the screen.
+    /// Moves the browser's cursor to a name that is on the screen. Other panes may show the name too, so only the cells
+    /// behind the cursor's column count.
     pub(crate) fn point_at(&mut self, name: &str) {
-        let row = |contents: &str, text: &str| contents.lines().position(|line| line.contains(text));
+        let cursor = |contents: &str| {
+            let mut lines = contents.lines().enumerate();
+            lines.find_map(|(row, line)| Some((row, line.chars().position(|glyph| glyph == '▸')?)))
+        };
+        let wanted = |contents: &str| {
+            let (_, column) = cursor(contents)?;
+            let shown =
+                |line: &str| line.chars().skip(column).take(name.chars().count() + 4).collect::<String>();
+            contents.lines().position(|line| shown(line).contains(name))
+        };
         loop {
-            let contents = self.until("the browser", |screen| {
-                let contents = screen.contents();
-                row(&contents, "▸").is_some() && row(&contents, name).is_some()
-            });
-            let (at, wanted) = (row(&contents, "▸").unwrap(), row(&contents, name).unwrap());
-            let key = match at.cmp(&wanted) {
+            let contents = self.until("the browser", |screen| wanted(&screen.contents()).is_some());
+            let at = cursor(&contents).unwrap().0;
+            let key = match at.cmp(&wanted(&contents).unwrap()) {
                 Ordering::Equal => return,
                 Ordering::Less => "j",
                 Ordering::Greater => "k",
             };
             self.press(key);
-            self.until("the cursor move", |screen| row(&screen.contents(), "▸").is_some_and(|row| row != at));
+            self.until("the cursor move", |screen| {
+                cursor(&screen.contents()).is_some_and(|(row, _)| row != at)
+            });
         }
     }
 

@@ -21,7 +21,7 @@
 //! - [`report`]: the result of a race as a page, a picture or numbers
 //! - [`hues`]: the colours of lanes and stages
 //! - [`messages`]: amounts and the sentences that more than one front end shows
-//! - [`digest`], [`spreadsheet`]: SHA-256 digests, CSV records
+//! - [`digest`], [`spreadsheet`], [`qr`]: SHA-256 digests, CSV records, QR codes
 //! - [`files`], [`folders`], [`clock`]: atomic replacement and locks, places of the program's files, the wall clock
 //! - [`signals`]: signals that end the program
 //! - [`cli`], [`command`], [`output`]: the command line, its subcommands, and their output
@@ -49,6 +49,7 @@ mod meter;
 mod net;
 mod output;
 mod pipeline;
+mod qr;
 mod report;
 mod scan;
 mod signals;

@@ -42,6 +42,9 @@ pub(crate) struct Serve {
     /// the data folder and is made at the first start, so the link stays the same.
     #[arg(long, conflicts_with = "certs")]
     pub share: bool,
+    /// Print the first link as a QR code too
+    #[arg(long, requires = "share", conflicts_with = "json")]
+    pub qr: bool,
     /// Folder for received files
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,

@@ -1,6 +1,7 @@
 //! `upseal serve`: receives files, without a screen.
 
 mod addresses;
+mod picture;
 mod share;
 
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +20,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, Named, Padding, Proof, Track, Variant};
+use crate::event::{Blame, Event, Fault, Named, Padding, Proof, ServerLink, Track, Variant};
 use crate::history::History;
 use crate::messages::shell_word;
 use crate::meter::Meter;
@@ -114,6 +115,9 @@ pub(crate) fn run(mut args: Serve) -> Result<u8, Fault> {
         let addresses = addresses::reachable(bound);
         for line in hand_out(args, &addresses, pin) {
             output::remark(&line);
+        }
+        if let (true, Some(pin), Some(first)) = (args.qr, pin, addresses.first()) {
+            picture::print(&ServerLink { address: (*first).into(), pin });
         }
     }
     let server = Server::start(listener, Arc::new(service), lifetime)

@@ -8,6 +8,7 @@ use ratatui::widgets::Widget as _;
 
 use super::{Race, Track, lane};
 use crate::event::State;
+use crate::messages::units::Alike;
 use crate::ui::widgets::bar::{self, Fill};
 use crate::ui::widgets::{Pane, columns, digits, rows};
 use crate::ui::{fit, text};
@@ -51,6 +52,9 @@ impl Pane<'_, Race> {
         let times: Vec<Option<f64>> = self.of.tracks.iter().map(Track::seconds).collect();
         let known = || times.iter().flatten().copied();
         let worst = known().fold(0.0, f64::max);
+        // One unit for all, unless a lane took minutes: seconds beside milliseconds would be too wide then.
+        let alike = Alike::of(known());
+        let clock = |time| if worst < 60.0 { alike.show(time) } else { text::race::short_time(time) };
         let mut order: Vec<usize> = (0..times.len()).collect();
         order.sort_by(|a, b| {
             let time = |lane: &usize| times[*lane].unwrap_or(f64::INFINITY);
@@ -69,7 +73,7 @@ impl Pane<'_, Race> {
                 lane,
                 track,
                 name: track.lane.dialect.variant.to_string(),
-                clock: times[lane].map_or_else(|| self.clock(track), text::race::short_time),
+                clock: times[lane].map_or_else(|| self.clock(track), clock),
                 share: times[lane].map_or(0.0, |time| time / worst.max(1e-9)),
                 ratio,
             }

@@ -43,6 +43,8 @@ const PRESETS: &[(&str, Preset)] = &[
             ("list", "page-up", &["PgUp", "Ctrl-b"]),
             ("scroll", "page-down", &["PgDn", "Space", "Ctrl-f"]),
             ("scroll", "page-up", &["PgUp", "Ctrl-b"]),
+            ("browser", "upload", &["U"]),
+            ("browser", "half-up", &["Ctrl-u"]),
         ],
     ),
     (
@@ -51,6 +53,7 @@ const PRESETS: &[(&str, Preset)] = &[
             ("browser", "upload", &["Space"]),
             ("browser", "mark", &["m"]),
             ("browser", "parent", &["u", "Left", "Bksp"]),
+            ("browser", "half-up", &["Ctrl-u"]),
             ("everywhere", "quit", &["q", "F10"]),
         ],
     ),
@@ -245,13 +248,16 @@ mod tests {
     #[test]
     fn every_preset_is_a_table_without_a_clash() {
         for preset in presets() {
-            assert!(table(preset, &[]).is_ok(), "{preset}: {:?}", table(preset, &[]).err());
+            keymap::tests::no_slip(&table(preset, &[]).unwrap_or_else(|error| panic!("{preset}: {error:?}")));
         }
         let termscp = table("termscp", &[]).unwrap();
         assert_eq!(found(&termscp, Place::Browser, "Space").as_deref(), Some("upload"));
         assert_eq!(found(&termscp, Place::Browser, "u").as_deref(), Some("parent"));
         let vim = table("vim", &[]).unwrap();
         assert_eq!(found(&vim, Place::Browser, "Ctrl-f").as_deref(), Some("page-down"));
+        for table in [termscp, vim] {
+            assert_eq!(found(&table, Place::Browser, "Ctrl-u").as_deref(), Some("half-up"));
+        }
     }
 
     #[test]

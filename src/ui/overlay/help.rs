@@ -82,6 +82,7 @@ impl Help {
         contexts
             .into_iter()
             .flat_map(|context| keymap::table().iter().filter(move |binding| binding.context == context))
+            .filter(|binding| !binding.keys.is_empty())
             .map(|binding| (binding.context, keymap::names(binding.keys), binding.words))
             .filter(|(context, keys, words)| {
                 needle.is_empty()

@@ -18,6 +18,8 @@ use crate::trust::known::SignedBy;
 
 /// Bytes of the largest file that may be sent while the answer to a receipt request is outstanding.
 const SMALL: u64 = 1 << 20;
+/// Bytes of a file before which everything that was sent is confirmed, because the next answer comes only after it.
+const LARGE: u64 = 16 << 20;
 
 /// An open connection, and the files that were sent over it.
 pub(super) struct Conversation<'a> {
@@ -93,7 +95,8 @@ impl<'a> Conversation<'a> {
             let is_apart = !self.asks && worker.queue.lock().is_apart(job.id);
             self.send(job, &source)?;
             let next = if is_apart { None } else { worker.next(route) };
-            if self.asks && (next.is_none() || confirm::is_due(&self.files.unconfirmed, &worker.keep)) {
+            let is_last = next.as_ref().is_none_or(|(_, source)| source.size > LARGE);
+            if self.asks && (is_last || confirm::is_due(&self.files.unconfirmed, &worker.keep)) {
                 let following = next.as_ref();
                 self.ask(following.map(|(_, source)| source))
                     .map_err(|error| Failure::before(following.map(|(job, _)| job), error))?;

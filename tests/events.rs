@@ -325,6 +325,7 @@ fn examples() -> Vec<Event> {
         },
         Event::Away { .. } => Event::Away { address: server(), waiting: 2 },
         Event::Removed { .. } => Event::Removed { job: JobId(1) },
+        Event::Limited { .. } => Event::Limited { limit: "5MiB/s".parse().unwrap() },
         Event::Proven { .. } => proven(Standing::Own),
         Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
         Event::ServerAccepted { .. } => Event::ServerAccepted { address: server(), key: HEX.into() },

@@ -11,8 +11,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::pin;
 use crate::event::{
-    AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, KeyForm, KeyLength, NameAs,
-    Padding, Terminator, Variant,
+    AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, KeyForm, KeyLength, Limit,
+    NameAs, NoLimit, Padding, Terminator, Variant,
 };
 
 /// Heading of the options that some third-party servers need.
@@ -133,6 +133,11 @@ settings! {
     /// What MODE 0 carries as the file's name [default: base] [env: UPSEAL_NAME_AS]
     #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     NameAs name_as: NameAs => name_as;
+    /// Limit of the bytes that uploads send in a second [default: off] [env: UPSEAL_LIMIT]
+    ///
+    /// All bytes on the wire count: 5MiB/s, 500KB/s, 5MiB, or a number of bytes; at least 1KiB/s. Races ignore it.
+    #[arg(long, value_name = "RATE")]
+    Limit limit: Limit, (limit, Limit::to_string);
     /// Require this server key [default: the known one, if any]
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     Pin pin: String, (pin_text, String::clone);
@@ -202,6 +207,10 @@ fn not_blank(text: &str, allowed: &str) -> Result<String, String> {
 
 fn destination(text: &str) -> Result<Destination, String> {
     text.parse().map_err(|why: DestinationError| why.forms().to_owned())
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    text.parse().map_err(|why: NoLimit| why.to_string())
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

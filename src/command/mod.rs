@@ -130,6 +130,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     let transfer = Transfer::start(Options {
         embedded,
         receipts: receipts(),
+        limit: settings.limit,
         history_writer: HistoryWriter::new(folders::history()),
         forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
         ..Options::new(known::known_servers())

@@ -10,7 +10,7 @@ use super::{interrupts, system, usage, worst};
 use crate::cli::Race;
 use crate::config::{Layer, Settings, Sources};
 use crate::event::{
-    Command, Course, Destination, Dialect, Event, Fault, Lane, MOST_LANES, RaceOrder, Subject, Target,
+    Command, Course, Destination, Dialect, Event, Fault, Lane, Limit, MOST_LANES, RaceOrder, Subject, Target,
     Verdict,
 };
 use crate::messages::Escaped;
@@ -36,6 +36,9 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
     }
     let flags = Layer { padding: args.padding, ca: args.ca.clone(), ..Layer::default() };
     let settings = Sources::load()?.settle(flags, None)?;
+    if settings.limit != Limit::NONE {
+        output::remark(&format!("the limit {} is ignored: a race measures the full rate", settings.limit));
+    }
     let signals = interrupts()?;
     let lanes: Vec<Lane> = args
         .lanes

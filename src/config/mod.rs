@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use strum::VariantArray as _;
 
 use crate::cli::TwoPins;
-use crate::event::{Blame, Destination, Dialect, Expected, Fault, FaultKind, ServerAddress, Target};
+use crate::event::{Blame, Destination, Dialect, Expected, Fault, FaultKind, Limit, ServerAddress, Target};
 use crate::messages::escape;
 
 pub(crate) use crate::cli::{Layer, ScreenLayer, Setting};
@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub pin: Option<String>,
     /// Common name of the server's certificate.
     pub expect: Option<String>,
+    /// Limit of the bytes of uploads on the wire.
+    pub limit: Limit,
 }
 
 impl Settings {
@@ -84,6 +86,7 @@ impl From<Layer> for Settings {
             ca: layer.ca.or_else(|| pin.is_none().then(|| PathBuf::from(USUAL_CA))),
             pin,
             expect: layer.expect,
+            limit: layer.limit.unwrap_or_default(),
         }
     }
 }

@@ -38,7 +38,7 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 /// For each key: the values of the flag, the preset, the environment and the file's top level, all different where the
 /// key has enough values; then the default.
-const TABLE: [(Setting, [&str; 4]); 13] = [
+const TABLE: [(Setting, [&str; 4]); 14] = [
     (Setting::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
     (Setting::Protocol, ["plain", "ap", "cp1", "plain"]),
     (Setting::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
@@ -50,6 +50,7 @@ const TABLE: [(Setting, [&str; 4]); 13] = [
     (Setting::KeyLengthBytes, ["16", "8", "16", "8"]),
     (Setting::Empty, ["zero", "block", "zero", "block"]),
     (Setting::NameAs, ["path", "base", "path", "base"]),
+    (Setting::Limit, ["3MiB/s", "500KB/s", "64KiB/s", "5000000"]),
     (
         Setting::Pin,
         [
@@ -142,6 +143,7 @@ fn every_key_reaches_its_setting() {
         dialect,
         pin: Some("sha256:f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1".into()),
         expect: Some("flag".into()),
+        limit: Limit::of(3 << 20).unwrap(),
     };
     assert_eq!(Settings::from(layer(&all)), expected);
     let meant = Expected { pin: expected.pin.clone(), name: Some("flag".into()) };
@@ -154,6 +156,7 @@ fn every_key_reaches_its_setting() {
         dialect: Dialect::of(Variant::Cp2),
         pin: None,
         expect: None,
+        limit: Limit::NONE,
     };
     assert_eq!(Settings::from(Layer::default()), usual);
     assert_eq!(usual.target(), Target::Embedded);
@@ -187,6 +190,7 @@ fn the_help_names_each_variable_and_default() {
         (Setting::KeyLengthBytes, "8"),
         (Setting::Empty, "block"),
         (Setting::NameAs, "base"),
+        (Setting::Limit, "off"),
     ];
     assert_eq!(Settings::from(layer(&usual)), Settings::from(Layer::default()));
     for key in Setting::VARIANTS.iter().copied().filter(|key| !key.is_of_one_server()) {

@@ -8,6 +8,7 @@
 //! - `address`: addresses of servers, and links with a pin
 //! - `folder`: folders to upload
 //! - `state`: the state and progress of a transfer; `fault`: why one failed
+//! - `limit`: the limit of the bytes on the wire
 //! - `proof`: the identity of a server; `record`: recorded messages; `forecast`: rates for estimates
 //! - `escaped`: text from the network that is safe to print
 
@@ -17,6 +18,7 @@ mod escaped;
 mod fault;
 mod folder;
 mod forecast;
+mod limit;
 mod order;
 mod proof;
 mod race;
@@ -36,6 +38,7 @@ pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
 pub use self::folder::{FolderId, FolderOrder, FolderRules, Skipped};
 pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
+pub use self::limit::{Limit, NoLimit};
 pub use self::order::{Command, Expected, Job, JobId, SessionId, Target, Track};
 pub use self::proof::{KeyChange, Proof, Standing};
 pub use self::race::{
@@ -329,6 +332,11 @@ pub enum Event {
         path: PathBuf,
         /// Why it is not uploaded.
         why: Skipped,
+    },
+    /// The limit of the uploads' bytes on the wire, when it is set or changed. Races ignore it.
+    Limited {
+        /// The limit.
+        limit: Limit,
     },
     /// A message that belongs to no transfer.
     Note {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Depth, Dialect, FolderId, FolderOrder, RaceOrder, ServerAddress, perhaps_readable, readable};
+use super::{
+    Depth, Dialect, FolderId, FolderOrder, Limit, RaceOrder, ServerAddress, perhaps_readable, readable,
+};
 
 /// The server that files go to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,6 +126,8 @@ pub enum Command {
     RetryFailed,
     /// Removes an upload that is not running.
     Remove(JobId),
+    /// Limits the bytes of all uploads on the wire, also of those that run.
+    Limit(Limit),
     /// Sends the same bytes through every lane.
     Race(RaceOrder),
     /// Stops the race.

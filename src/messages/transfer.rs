@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Escaped, Message, escape, units};
-use crate::event::{Blame, Fault, FaultKind, Named, ServerAddress, Skipped, Snapshot, State};
+use crate::event::{Blame, Fault, FaultKind, Limit, Named, ServerAddress, Skipped, Snapshot, State};
 
 /// Returns the name of an upload's state: one or two words.
 #[must_use]
@@ -21,6 +21,12 @@ pub(crate) const fn state(state: &State) -> &'static str {
         State::Failed(_) => "failed",
         State::Cancelled => "cancelled",
     }
+}
+
+/// Says how many bytes uploads may send: `limit 5 MiB/s`, `no limit`.
+#[must_use]
+pub(crate) fn limited(limit: Limit) -> String {
+    limit.bytes().map_or_else(|| "no limit".to_owned(), |bytes| format!("limit {}/s", units::bytes(bytes)))
 }
 
 /// Says when a failed upload is sent again: `retrying in 4.0 s from byte 0 (try 2 of 4)`. `failed` counts the tries

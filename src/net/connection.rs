@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::interrupter::Interrupter;
 use super::stream::Stream;
+use super::throttle::Throttle;
 
 /// Bytes that are read ahead at most.
 const BUFFER: usize = 256 << 10;
@@ -27,6 +29,10 @@ pub struct Connection {
     start: usize,
     end: usize,
     interrupter: Interrupter,
+    /// Limit of what is sent, shared with other connections.
+    throttle: Option<Arc<Throttle>>,
+    /// Bytes that the throttle allowed and that were not sent yet.
+    allowed: usize,
 }
 
 /// What a decoder made of the bytes at hand.
@@ -55,7 +61,18 @@ impl Connection {
     pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
         let interrupter = stream.interrupter();
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { stream, patience, limit: None, moved: None, buffer, start: 0, end: 0, interrupter }
+        Self {
+            stream,
+            patience,
+            limit: None,
+            moved: None,
+            buffer,
+            start: 0,
+            end: 0,
+            interrupter,
+            throttle: None,
+            allowed: 0,
+        }
     }
 
     /// Sets the patience.
@@ -71,6 +88,11 @@ impl Connection {
     pub fn set_limit(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         self.moved = None;
+    }
+
+    /// Limits what is sent from now on.
+    pub(crate) fn set_throttle(&mut self, throttle: Arc<Throttle>) {
+        self.throttle = Some(throttle);
     }
 
     /// Returns a handle that stops the connection from another thread.
@@ -193,16 +215,34 @@ impl Connection {
         mut write: impl FnMut(&mut dyn Stream, &[u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
+            // The peer's time does not run while this side waits.
+            let piece = self.allow(bytes.len())?;
             self.move_deadline()?;
-            match write(&mut *self.stream, bytes)? {
+            match write(&mut *self.stream, &bytes[..piece])? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 n => {
+                    self.sent(n);
                     progress(n as u64);
                     bytes = &bytes[n..];
                 }
             }
         }
         Ok(())
+    }
+
+    /// Waits until the throttle allows bytes, and returns how many of `most`, at least one.
+    fn allow(&mut self, most: usize) -> io::Result<usize> {
+        let Some(throttle) = &self.throttle else { return Ok(most) };
+        if self.allowed == 0 {
+            let stopped = || io::Error::new(io::ErrorKind::ConnectionAborted, "stopped from this side");
+            self.allowed = throttle.take(most, &self.interrupter).ok_or_else(stopped)?;
+        }
+        Ok(self.allowed.min(most))
+    }
+
+    /// Counts sent bytes against those that the throttle allowed.
+    const fn sent(&mut self, bytes: usize) {
+        self.allowed = self.allowed.saturating_sub(bytes);
     }
 
     /// Returns whether the kernel can move bytes between this connection and a file.
@@ -224,10 +264,12 @@ impl Connection {
     ) -> io::Result<()> {
         let mut left = len;
         while left > 0 {
+            let piece = self.allow(at_once(left))?;
             self.move_deadline()?;
-            match self.stream.write_from(file, at_once(left))? {
+            match self.stream.write_from(file, piece)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 n => {
+                    self.sent(n);
                     progress(n as u64);
                     left -= n as u64;
                 }

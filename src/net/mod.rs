@@ -44,6 +44,7 @@ pub(crate) mod refusal;
 pub(crate) mod server;
 pub(crate) mod service;
 pub(crate) mod stream;
+pub(crate) mod throttle;
 pub(crate) mod upload;
 pub(crate) mod wire;
 pub(crate) mod word;

@@ -145,6 +145,7 @@ impl Output {
                 self.complain(&server::warned(peer.as_deref(), name.as_ref(), text));
             }
             Event::Note { text } => self.complain(&escape(text).to_string()),
+            Event::Limited { limit } => self.say(&upload::limited(*limit)),
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
                 let pause = Duration::from_millis(*pause_ms);
                 self.retrying(Track::Job(*job), (*tries, *retries), pause, fault);

@@ -22,9 +22,10 @@ use super::sampler::{self, Sampler};
 use super::scanning::{Batch, Scans};
 use super::worker::{Ending, Past, Worker};
 use super::{forecast, recognise};
-use crate::event::{Command, Event, Fault, Job, JobId, RaceOrder, State, Target, Track};
+use crate::event::{Command, Event, Fault, Job, JobId, Limit, RaceOrder, State, Target, Track};
 use crate::net::Observer;
 use crate::net::server::{Lifetime, Server};
+use crate::net::throttle::Throttle;
 use crate::net::upload::UploadError;
 
 /// A message to the control thread from a thread that it started.
@@ -63,6 +64,8 @@ pub(super) struct Control {
     answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
     scans: Scans,
+    /// The limit of all uploads.
+    throttle: Arc<Throttle>,
     /// The race that waits for its turn.
     race: Option<RaceOrder>,
     hosts: Arc<Hosts>,
@@ -92,6 +95,7 @@ impl Control {
             answered: HashMap::new(),
             queue: Arc::default(),
             scans: Scans::default(),
+            throttle: Arc::default(),
             race: None,
             host: Host::Absent,
             active: None,
@@ -109,6 +113,9 @@ impl Control {
         if let Some(forecast) = self.options.forecast.take() {
             let observer = Arc::clone(&self.sampler) as Arc<dyn Observer>;
             forecast::start(forecast, observer, Arc::clone(&self.busy));
+        }
+        if self.options.limit != Limit::NONE {
+            self.limit(self.options.limit);
         }
         let mut ticks = never();
         loop {
@@ -182,6 +189,7 @@ impl Control {
                     self.event(Event::Removed { job: id });
                 }
             }
+            Command::Limit(limit) => self.limit(limit),
             Command::Race(order) => {
                 if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
                     self.event(Event::Note { text: "a race is already running".to_owned() });
@@ -204,6 +212,11 @@ impl Control {
             }
             Command::Shutdown => {} // Handled by `run`.
         }
+    }
+
+    fn limit(&self, limit: Limit) {
+        self.throttle.set(limit);
+        self.event(Event::Limited { limit });
     }
 
     fn cancel(&self, id: JobId) {
@@ -398,6 +411,7 @@ impl Control {
             ciphertext: self.options.ciphertext.clone(),
             digest: self.options.digest,
             patience: self.options.patience,
+            throttle: Arc::clone(&self.throttle),
             observer: Arc::clone(&self.sampler) as Arc<dyn Observer>,
             stop: Stop::new(),
         }

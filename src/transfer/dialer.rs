@@ -21,6 +21,7 @@ use crate::net::handshake::ReceiptOffer;
 use crate::net::interrupter::Interrupter;
 use crate::net::record;
 use crate::net::stream::{Stream, Tcp};
+use crate::net::throttle::Throttle;
 use crate::net::upload::{Proven, SEND_PATIENCE, Start, Upload, UploadError, Wait};
 use crate::store::Store;
 use crate::trust::Anchor;
@@ -113,6 +114,8 @@ pub(crate) struct Dialer {
     pub digest: FileDigest,
     /// How long a server may take to close after MODE 2; `None`: a limit that depends on what was sent.
     pub patience: Option<Duration>,
+    /// Limits the bytes of uploads on the wire; those of a race are not.
+    pub throttle: Arc<Throttle>,
     /// Receives the events.
     pub observer: Arc<dyn Observer>,
     /// Stops connecting and the connection.
@@ -128,6 +131,7 @@ impl Dialer {
             ciphertext: self.ciphertext.clone(),
             digest: self.digest,
             patience: self.patience,
+            throttle: Arc::clone(&self.throttle),
             observer: Arc::clone(&self.observer),
             stop: self.stop.beside(),
         }
@@ -165,6 +169,9 @@ impl Dialer {
         let mut connection = Connection::new(stream, SEND_PATIENCE);
         if dialect.variant == Variant::Cp1 {
             connection.buffer_little();
+        }
+        if let Track::Job(_) = track {
+            connection.set_throttle(Arc::clone(&self.throttle));
         }
         let prepared = |mut upload: Upload| {
             upload.record(tap);

@@ -36,6 +36,7 @@ actions! {
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Preview, Filter, GoTo, TypePath, TypeRoot, TypeHome, Complete, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
     Cancel, CancelAll, EndWait, Retry, RetryAll, Remove, RemoveFinished,
+    Slower, Faster,
     StartStop, Size, Course, Laps, AddLane, RemoveLane, Bits, Scale, Freeze, UseFile, Report,
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
@@ -345,6 +346,9 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Browser, &[key('g')], Action::GoTo, "", "go to a path or a recent folder (gg: first row)"),
     bind(Context::Upload, &[key('P')], Action::PreviousProtocol, "", "previous protocol"),
     bind(Context::Upload, &[key('o')], Action::Padding, "", "RSA padding: OAEP or PKCS1v15"),
+
+    bind(Context::Upload, &[key('[')], Action::Slower, "", "lower the limit of all uploads, down to 64 KiB/s"),
+    bind(Context::Upload, &[key(']')], Action::Faster, "", "raise the limit of all uploads, or remove it"),
 
     bind(Context::List, &[key('j'), on(KeyCode::Down)], Action::Down, "", "down"),
     bind(Context::List, &[key('k'), on(KeyCode::Up)], Action::Up, "", "up"),

@@ -18,7 +18,7 @@ use super::widgets::toast::Toasts;
 use super::{fit, text};
 use crate::estimate::{self, Load, Price, Rates};
 use crate::event::{
-    Dialect, Event, Fault, FaultKind, KeyChange, Proof, ServerAddress, Standing, Target, Variant,
+    Dialect, Event, Fault, FaultKind, KeyChange, Limit, Proof, ServerAddress, Standing, Target, Variant,
 };
 use crate::report::ReportError;
 
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) link: Link,
     /// Dialect of uploads.
     pub(super) dialect: Dialect,
+    /// Limit of all uploads' bytes on the wire.
+    pub(super) limit: Limit,
     pub(super) rates: Rates,
     pub(super) own_server: OwnServer,
     pub(super) received: Received,
@@ -52,6 +54,7 @@ impl Shared {
         Self {
             link,
             dialect,
+            limit: Limit::NONE,
             rates: Rates::default(),
             own_server: OwnServer::default(),
             received: Received::default(),
@@ -164,6 +167,7 @@ impl Shared {
                 self.trouble(&fit::escaped(&address.to_string()), fault, now);
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(text), String::new(), now),
+            Event::Limited { limit } => self.limit = *limit,
             Event::Calibrated { calibration } => self.rates.calibrate(calibration.clone()),
             Event::Learned { rates } => self.rates.recall(rates.clone()),
             Event::Ended => self.lost(now),
@@ -210,6 +214,25 @@ impl Shared {
         match self.link.proof.as_ref().or(own) {
             Some(proof) => (proof.bits as u64 / 8, false),
             None => (estimate::USUAL_KEY, true),
+        }
+    }
+
+    /// Returns the time that a load takes with `wire` bytes on the wire. A limit that is lower than the rate decides it.
+    pub(super) fn price(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        load: Load,
+        key: u64,
+        wire: u64,
+    ) -> Option<Price> {
+        let price = self.rates.price(target, dialect, load, key);
+        let Some(limit) = self.limit.bytes() else { return price };
+        let least = estimate::at_rate(wire, limit as f64)?;
+        match price {
+            Some(Price::About(time)) => Some(Price::About(time.max(least))),
+            Some(Price::AtLeast(time)) if time > least => price,
+            _ => Some(Price::AtLeast(least)),
         }
     }
 

@@ -13,6 +13,7 @@ mod presets;
 mod program;
 mod report;
 mod serving;
+mod steering;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,10 +1,13 @@
-//! What the queue does with several files: what is confirmed when.
+//! What the queue does with several files: what is confirmed when, and how fast all of them are sent.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use upseal::event::{Dialect, Event, State, Variant};
+use upseal::event::{
+    Command, Dialect, Event, JobId, Lane, Limit, RaceOrder, State, Subject, Target, Variant,
+};
+use upseal::{EmbeddedOptions, FileDigest, KnownServers, Options};
 
-use crate::common::{Client, Host, is_opened, is_state, job_track};
+use crate::common::{ANYWHERE, Client, Files, Host, is_opened, is_state, job_track, noise};
 
 /// Bytes of a file before which everything that was sent is confirmed.
 const LARGE: u64 = 16 << 20;
@@ -49,4 +52,73 @@ fn files_up_to_16_mib_do_not_wait_for_a_confirmation() {
         "one receipt for both: {:#?}",
         host.events.seen
     );
+}
+
+/// The lowest limit, at which the test's files would take hours.
+fn crawl() -> Limit {
+    Limit::of(Limit::LEAST).unwrap()
+}
+
+/// Waits for some samples of an upload, during which it does not end.
+fn crawls(client: &mut Client, id: u64) {
+    for _ in 0..5 {
+        let event = client.events.until(|event| {
+            matches!(event, Event::Progress { track, .. } | Event::State { track, .. } if *track == job_track(id))
+        });
+        if let Event::Progress { snapshot, .. } = event {
+            assert!(snapshot.wire_bytes < snapshot.wire_total, "{snapshot:?}");
+        }
+    }
+    assert!(!client.events.states(job_track(id)).contains(&State::Sent));
+}
+
+#[test]
+fn a_limit_holds_uploads_back_until_it_is_lifted() {
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp1, Variant::Cp2] {
+        let mut host = Host::start();
+        let mut client = Client::start();
+        let content = noise(if variant == Variant::Cp1 { 64 << 10 } else { 8 << 20 }, 1);
+        client.write("a.bin", &content);
+        client.ask(Command::Limit(crawl()));
+        client.upload(&["a.bin"], &host.target(), Dialect::of(variant));
+        client.events.until(|event| *event == Event::Limited { limit: crawl() });
+        client.events.until(is_state(1, State::Sending));
+        crawls(&mut client, 1);
+        client.ask(Command::Limit(Limit::NONE));
+        assert!(client.finish(1).has_arrived(), "{variant}");
+        host.stop();
+        assert_eq!(host.stored(), Files::one("a.bin", &content), "{variant}");
+    }
+}
+
+#[test]
+fn a_limited_upload_is_cancelled_and_files_sent_by_the_kernel_alone_are_limited_too() {
+    let mut host = Host::start();
+    let folder = tempfile::tempdir().unwrap();
+    let known = KnownServers::at(Some(folder.path().join(".known")));
+    let options = Options { retries: 0, digest: FileDigest::None, limit: crawl(), ..Options::new(known) };
+    let mut client = Client::of(options, folder);
+    client.sparse("a.bin", 8 << 20);
+    client.upload(&["a.bin"], &host.target(), Dialect::of(Variant::Ap));
+    client.events.until(is_state(1, State::Sending));
+    crawls(&mut client, 1);
+    client.ask(Command::Cancel(JobId(1)));
+    assert_eq!(client.finish(1), State::Cancelled);
+    client.shut_down();
+    host.stop();
+    assert_eq!(host.stored(), Files::none());
+    assert_eq!(client.events.count(|event| *event == Event::Limited { limit: crawl() }), 1, "at the start");
+}
+
+#[test]
+fn a_race_ignores_the_limit() {
+    let mut client = Client::with(Some(EmbeddedOptions { store: None, history: None, bind: ANYWHERE }));
+    client.ask(Command::Limit(crawl()));
+    let lanes = [Variant::Ap, Variant::Cp2].map(|variant| Lane::new(Target::Embedded, Dialect::of(variant)));
+    // At the limit it would take days.
+    let subject = Subject::Generated { bytes: 64 << 20 };
+    client.ask(Command::Race(RaceOrder::new(subject, lanes.to_vec())));
+    let finished = client.events.until(|event| matches!(event, Event::RaceFinished { .. }));
+    let Event::RaceFinished { verdict } = finished else { unreachable!() };
+    assert!(verdict.lanes.iter().all(|lane| lane.fault.is_none()), "{verdict:?}");
 }

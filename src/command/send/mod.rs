@@ -75,6 +75,7 @@ pub(crate) fn run(mut args: Send) -> Result<u8, Fault> {
         retries: args.retries,
         absence: Some(ABSENCE),
         patience: args.patience.map(|patience| patience.0),
+        limit: settings.limit,
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;

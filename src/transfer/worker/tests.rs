@@ -69,6 +69,7 @@ impl Scene {
             ciphertext: None,
             digest: FileDigest::Sha256,
             patience: None,
+            throttle: Arc::default(),
             observer: Arc::clone(&log) as Arc<dyn Observer>,
             stop: Stop::new(),
         };

@@ -15,6 +15,7 @@ mod race_states;
 mod saved;
 mod session;
 mod sizes;
+mod steer;
 mod warned;
 
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use crate::ui::fit;
 
 use super::{THIS_COMPUTER, exact_size};
 
-pub(in crate::ui) use crate::messages::transfer::{blame, eta, stalled, unconfirmed};
+pub(in crate::ui) use crate::messages::transfer::{blame, eta, limited, stalled, unconfirmed};
 pub(in crate::ui) use crate::messages::units::{of, seconds};
 
 /// Returns the name of an upload's state, with a mark where it ended.

@@ -105,6 +105,22 @@ pub(in crate::ui) fn rate(
     vec![Span::styled(bar, done), Span::styled(line, rest)]
 }
 
+/// Draws a mark into a bar, at this share of its columns.
+pub(in crate::ui) fn mark(bar: Vec<Span<'static>>, share: Option<f64>, style: Style) -> Vec<Span<'static>> {
+    let Some(share) = share else { return bar };
+    let glyphs: Vec<(char, Style)> =
+        bar.iter().flat_map(|span| span.content.chars().map(|glyph| (glyph, span.style))).collect();
+    let at = filled(eighths(share, glyphs.len())).1.clamp(1, glyphs.len().max(1)) - 1;
+    let glyphs = glyphs.into_iter().enumerate();
+    glyphs
+        .map(
+            |(column, (glyph, own))| {
+                if column == at { Span::styled("╏", style) } else { Span::styled(glyph.to_string(), own) }
+            },
+        )
+        .collect()
+}
+
 /// Returns the filled part and the columns that it takes.
 fn filled(eighths: usize) -> (String, usize) {
     let mut bar = "█".repeat(eighths / 8);
@@ -163,6 +179,17 @@ mod tests {
         assert_eq!(thin(Fill::Share(0.001)), "▀   ");
         assert_eq!(thin(Fill::Share(0.5)), "▀▀  ");
         assert_eq!((thin(Fill::Full), thin(Fill::Hatched)), ("▀▀▀▀".into(), "▚▚▚▚".into()));
+    }
+
+    #[test]
+    fn a_mark_takes_one_column_of_a_bar() {
+        let marked =
+            |share| text(&mark(rate(50.0, 75.0, 100.0, 8, Style::new(), Style::new()), share, Style::new()));
+        assert_eq!(marked(None), "████─┊──");
+        assert_eq!(marked(Some(1.0)), "████─┊─╏");
+        assert_eq!(marked(Some(0.25)), "█╏██─┊──");
+        assert_eq!(marked(Some(0.0)), "╏███─┊──");
+        assert_eq!(mark(Vec::new(), Some(0.5), Style::new()), []);
     }
 
     #[test]

@@ -117,13 +117,28 @@ pub(in crate::ui) struct Chart<'a> {
     pub(in crate::ui) scale: Scale,
 }
 
+/// Rate that is marked by a line across a chart.
+pub(in crate::ui) struct Mark {
+    /// Bytes per second.
+    pub(in crate::ui) rate: f64,
+    pub(in crate::ui) name: String,
+    pub(in crate::ui) style: Style,
+}
+
 impl Widget for Chart<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
+        self.render_marked(None, area, buf);
+    }
+}
+
+impl Chart<'_> {
+    /// Draws the chart, and a line at a rate.
+    pub(in crate::ui) fn render_marked(self, mark: Option<&Mark>, area: Rect, buf: &mut Buffer) {
         let area = area.intersection(buf.area);
         if area.height < 3 || area.width < AXIS + 8 {
             return;
         }
-        let (Some(rates), Some(times)) = (self.rates(), self.times()) else { return };
+        let (Some(rates), Some(times)) = (self.rates(mark), self.times()) else { return };
         let names = self.curves.iter().map(|(_, name, _)| fit::width(name)).max().unwrap_or(0) + 1;
         let plot = Rect {
             x: area.x + AXIS,
@@ -132,6 +147,12 @@ impl Widget for Chart<'_> {
             ..area
         };
         self.axes(area, plot, rates, times, buf);
+        if let Some(Mark { rate, name, style }) = mark {
+            let down = across(1.0 - rates.share(rate / UNIT), plot.height.saturating_sub(1));
+            let row = Rect { y: plot.y + down, height: 1, ..plot };
+            Line::styled("╌".repeat(usize::from(row.width)), *style).render(row, buf);
+            Line::styled(format!(" {name} "), *style).right_aligned().render(row, buf);
+        }
         // Names are drawn over the lines, and beside each other.
         let mut taken: Vec<Rect> = Vec::new();
         let mut ends = Vec::new();
@@ -190,9 +211,10 @@ impl Axis {
 
 impl Chart<'_> {
     /// Axis of rates in [`UNIT`]s. Rates below a kilobyte per second lie at the bottom.
-    fn rates(&self) -> Option<Axis> {
+    fn rates(&self, mark: Option<&Mark>) -> Option<Axis> {
         let extents = self.curves.iter().filter_map(|(curve, ..)| curve.extent());
-        let (low, high) = extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        let marked = mark.map(|mark| (mark.rate, mark.rate));
+        let (low, high) = extents.chain(marked).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         let (low, high) = ((low / UNIT).max(0.001), (high / UNIT).max(0.001));
         Some(if self.scale == Scale::Linear { Axis::even(high) } else { Axis::decades(low, high) })
     }
@@ -351,10 +373,10 @@ mod tests {
             axis: Style::new(),
             scale: Scale::Log,
         };
-        assert_eq!(chart.rates(), Some(Axis { low: 0.0, high: 3.0, log: true }));
+        assert_eq!(chart.rates(None), Some(Axis { low: 0.0, high: 3.0, log: true }));
         assert_eq!(chart.times(), Some(Axis { low: 0.0, high: 1.0, log: true }));
         let chart = Chart { scale: Scale::Linear, ..chart };
-        assert_eq!(chart.rates(), Some(Axis { low: 0.0, high: 500.0, log: false }));
+        assert_eq!(chart.rates(None), Some(Axis { low: 0.0, high: 500.0, log: false }));
     }
 
     #[test]

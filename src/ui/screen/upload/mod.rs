@@ -6,6 +6,7 @@ mod glance;
 mod queue;
 mod room;
 mod speed;
+mod steer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,8 +24,8 @@ use super::{ActionContext, Screen, Start, View};
 use crate::cost;
 use crate::estimate::{Bill, Load};
 use crate::event::{
-    Command, Event, Fault, FaultKind, FolderId, FolderOrder, FolderRules, Job, JobId, Skipped, Snapshot,
-    State, Target, Track, Variant,
+    Command, Event, Fault, FaultKind, FolderId, FolderOrder, FolderRules, Job, JobId, Limit, Skipped,
+    Snapshot, State, Target, Track, Variant,
 };
 use crate::messages::transfer as messages;
 use crate::ui::effect::{Effect, Request};
@@ -99,13 +100,15 @@ impl Upload {
             .into_iter()
             .map(|(path, size)| {
                 self.jobs += 1;
-                let price = cx.shared.rates.price(&target, dialect, Load::one(size), key);
+                let wire = cost::body_len(dialect, size, key);
+                let price = cx.shared.price(&target, dialect, Load::one(size), key, wire);
                 let predicted_ms = price.and_then(|price| u64::try_from(price.time().as_millis()).ok());
                 Job { predicted_ms, ..Job::new(JobId(self.jobs), path, target.clone(), dialect) }
             })
             .collect();
         if dialect.variant == Variant::Cp1 {
-            let cp1 = cx.shared.rates.price(&target, dialect, load, key);
+            let wire = cost::body_len(dialect, load.bytes, key);
+            let cp1 = cx.shared.price(&target, dialect, load, key, wire);
             if let Some(words) = cx.shared.if_expensive(cp1, &target, load, blocks) {
                 cx.open(Overlay::Question(Question::ExpensiveUpload { words, jobs }));
                 return;
@@ -224,7 +227,10 @@ impl Upload {
             State::Delivered | State::Stored { .. } => {
                 shared.link.receipted |= *target == shared.link.target && *state != State::Delivered;
                 let fate = if upload.was_sent() {
-                    shared.rates.learn(target, upload.job.dialect.variant, upload.took());
+                    // A limit is not what the server and the network can do.
+                    if shared.limit == Limit::NONE {
+                        shared.rates.learn(target, upload.job.dialect.variant, upload.took());
+                    }
                     text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms)
                 } else {
                     text::receipted_before(upload.size)
@@ -260,6 +266,7 @@ impl Upload {
         self.speed.progressed(id, &snapshot, now);
         // The first second is mostly the start; an estimate from it would be wrong.
         if snapshot.elapsed_ms >= 1000
+            && shared.limit == Limit::NONE
             && let Some(upload) = self.queue.upload(id)
         {
             shared.rates.under_way(&upload.job.target, upload.job.dialect.variant, upload.took());
@@ -279,7 +286,7 @@ impl Upload {
             files: sizes.len(),
             wire,
             assumed: assumed && dialect.variant == Variant::Cp1,
-            time: shared.rates.price(&shared.link.target, dialect, Load::of(sizes), key),
+            time: shared.price(&shared.link.target, dialect, Load::of(sizes), key, wire),
         }
     }
 }
@@ -357,7 +364,11 @@ impl Screen for Upload {
                 };
                 cx.ask(Request::Race(file));
             }
-            action => return self.act_on_queue(action, cx) || self.act_on_browser(action, cx),
+            action => {
+                return self.steer(action, cx)
+                    || self.act_on_queue(action, cx)
+                    || self.act_on_browser(action, cx);
+            }
         }
         true
     }
@@ -457,6 +468,7 @@ impl Screen for Upload {
             Event::Queued { job, size } => self.queue.queued(job.clone(), *size, now),
             Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
             Event::Removed { job } => self.queue.removed(*job),
+            Event::Limited { limit } => (self.queue.limit, self.speed.limit) = (*limit, *limit),
             Event::Skipped { path, why, .. } => {
                 let tone = if matches!(why, Skipped::Failed(_)) { Tone::Bad } else { Tone::Warn };
                 shared.note(tone, messages::skipped(path, why));

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::event::{Fault, FaultKind, Job, JobId, Pace, ServerAddress, Snapshot, State, Target, Took};
+use crate::event::{Fault, FaultKind, Job, JobId, Limit, Pace, ServerAddress, Snapshot, State, Target, Took};
 use crate::messages::units;
 use crate::ui::fit;
 use crate::ui::listing::Clock;
@@ -82,6 +82,12 @@ impl Upload {
         if self.snapshot.file_total > 0 { self.snapshot.file_total } else { self.size }
     }
 
+    /// Returns the bytes on the wire for each byte of the file.
+    fn wire_share(&self) -> f64 {
+        let Snapshot { file_total, wire_total, .. } = self.snapshot;
+        if file_total > 0 { wire_total as f64 / file_total as f64 } else { 1.0 }
+    }
+
     /// Returns whether bytes of the file were sent. A file with a receipt from an earlier run is skipped.
     pub(in crate::ui) const fn was_sent(&self) -> bool {
         self.snapshot.wire_total > 0
@@ -115,6 +121,8 @@ impl Row for Upload {
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Queue {
     pub(super) list: List<Upload>,
+    /// Limit of all uploads' bytes on the wire.
+    pub(super) limit: Limit,
     /// Index of each job among the rows, counted from [`Queue::gone`].
     index: HashMap<JobId, usize>,
     /// Number of rows that were removed from the beginning.
@@ -291,6 +299,24 @@ impl Queue {
         text::queue_title(delivered, self.list.rows().len(), self.failed())
     }
 
+    /// Returns the bytes on the wire in a second; `None` if nothing is sent.
+    pub(in crate::ui) fn wire_rate(&self) -> Option<u64> {
+        let sending = self.list.rows().iter().filter(|upload| upload.state == State::Sending);
+        let rate: f64 = sending.map(|upload| upload.snapshot.rate_now * upload.wire_share()).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 or more; saturates")]
+        (rate >= 1.0).then_some(rate as u64)
+    }
+
+    /// Returns the limit and the time left.
+    fn steering(&self, now: Duration) -> String {
+        let note = self.note(now);
+        match self.limit.bytes() {
+            None => note,
+            Some(_) if note.is_empty() => text::limited(self.limit),
+            Some(_) => format!("{}, {note}", text::limited(self.limit)),
+        }
+    }
+
     /// Returns the time left at the present rate; nothing if the upload is stalled.
     fn note(&self, now: Duration) -> String {
         let Some(running) = self.list.rows().iter().find(|upload| upload.state == State::Sending) else {
@@ -317,7 +343,7 @@ impl Queue {
 
 impl Widget for Pane<'_, Queue> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let block = self.frame(&self.of.title(), &self.of.note(self.now), area);
+        let block = self.frame(&self.of.title(), &self.of.steering(self.now), area);
         let inner = block.inner(area);
         block.render(area, buf);
         if self.of.list.rows().is_empty() {
@@ -414,14 +440,11 @@ impl Pane<'_, Queue> {
                 let words = if short { units::rate(snapshot.rate_now) } else { text::rates(snapshot) };
                 (snapshot.rate_now, words)
             };
-            line.spans.extend(bar::rate(
-                now,
-                snapshot.rate_mean,
-                snapshot.rate_peak,
-                bar,
-                self.theme.rate(),
-                self.theme.faint(),
-            ));
+            // The bar shows bytes of the file, and the limit is on those on the wire.
+            let limit = self.of.limit.bytes().map(|bytes| bytes as f64 / upload.wire_share());
+            let scale = limit.map_or(snapshot.rate_peak, |limit| snapshot.rate_peak.max(limit));
+            let spans = bar::rate(now, snapshot.rate_mean, scale, bar, self.theme.rate(), self.theme.faint());
+            line.spans.extend(bar::mark(spans, limit.map(|limit| limit / scale), self.theme.warn()));
             let style = if idle >= text::STALL { self.theme.warn() } else { Style::new() };
             line.push_span(Span::styled(format!(" {}", fit::cut(&words, figures)), style));
         }

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use crate::event::{JobId, Snapshot};
+use crate::event::{JobId, Limit, Snapshot};
 use crate::ui::text;
 use crate::ui::widgets::Pane;
-use crate::ui::widgets::chart::{Chart, Curve, Scale};
+use crate::ui::widgets::chart::{Chart, Curve, Mark, Scale};
 
 /// A pause longer than this begins a new curve.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -25,14 +25,19 @@ pub(in crate::ui) struct Speed {
     bytes: u64,
     /// Latest upload, and the part of it that is in `bytes`.
     upload: Option<(JobId, u64)>,
+    /// Limit of all uploads' bytes on the wire.
+    pub(super) limit: Limit,
+    /// Bytes of the file for each byte on the wire, of the latest upload.
+    worth: f64,
 }
 
 impl Speed {
     pub(in crate::ui) fn progressed(&mut self, id: JobId, snapshot: &Snapshot, now: Duration) {
         if self.last.is_none_or(|last| now.saturating_sub(last) > PAUSE) {
             let elapsed = Duration::from_millis(snapshot.elapsed_ms);
-            *self = Self { began: now.saturating_sub(elapsed), ..Self::default() };
+            *self = Self { began: now.saturating_sub(elapsed), limit: self.limit, ..Self::default() };
         }
+        self.worth = snapshot.file_total as f64 / snapshot.wire_total.max(1) as f64;
         self.last = Some(now);
         // A retry begins again at the first byte.
         let counted = self.upload.filter(|(of, _)| *of == id).map_or(0, |(_, counted)| counted);
@@ -51,11 +56,17 @@ impl Widget for Pane<'_, Speed> {
             Line::styled(text::NO_RATE, self.theme.faint()).render(inner, buf);
             return;
         }
+        // The chart shows bytes of files, and the limit is on those on the wire.
+        let mark = self.of.limit.bytes().map(|bytes| Mark {
+            rate: bytes as f64 * self.of.worth,
+            name: text::limited(self.of.limit),
+            style: self.theme.warn(),
+        });
         Chart {
             curves: vec![(&self.of.curve, String::new(), self.theme.rate())],
             axis: self.theme.faint(),
             scale: Scale::Rates,
         }
-        .render(inner, buf);
+        .render_marked(mark.as_ref(), inner, buf);
     }
 }

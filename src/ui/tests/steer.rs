@@ -1,0 +1,76 @@
+//! Keys that steer all uploads, and how that is drawn.
+
+use super::*;
+use crate::event::Limit;
+
+fn limited(effects: &[Effect]) -> Option<u64> {
+    match effects {
+        [Effect::Send(Command::Limit(limit))] => limit.bytes(),
+        other => panic!("no limit: {other:?}"),
+    }
+}
+
+#[test]
+fn the_limit_is_changed_by_keys_and_drawn_in_words_and_as_a_mark() {
+    let mut stage = busy();
+    assert!(!stage.shows("limit") && !stage.shows("╏"));
+    // 432 MB/s of the file are 577 MB/s on the wire.
+    let first = limited(&stage.keys("["));
+    assert_eq!(first, Some(512 << 20), "the step below the present rate");
+    assert_eq!(limited(&stage.keys("[")), Some(256 << 20));
+    let limit = Limit::of(256 << 20).unwrap();
+    stage.event(Event::Limited { limit });
+    let title = stage.row("Queue");
+    assert!(title.contains("limit 256 MiB/s"), "{title}");
+    let row = stage.row(" rate ");
+    let bar = row.chars().position(|c| c == '█').unwrap();
+    let mark = row.chars().position(|c| c == '╏').unwrap_or_else(|| panic!("no mark: {row}"));
+    assert!(bar < mark, "{row}");
+    assert_eq!(limited(&stage.keys("] ]")[..1]), Some(512 << 20));
+    stage.event(Event::Limited { limit: Limit::of(1 << 30).unwrap() });
+    assert_eq!(limited(&stage.keys("]")), None, "no limit behind the highest");
+    stage.event(Event::Limited { limit: Limit::NONE });
+    assert_eq!(stage.keys("]"), [], "nothing to raise");
+    assert!(!stage.shows("limit") && !stage.shows("╏"));
+}
+
+#[test]
+fn the_chart_has_a_line_at_the_limit() {
+    let mut stage = busy().sized(120, 40);
+    for ms in 1..=40 {
+        stage.now += Duration::from_millis(50);
+        let snapshot = Snapshot {
+            file_bytes: ms * 1_000_000,
+            elapsed_ms: ms * 50,
+            rate_now: 20_000_000.0,
+            ..under_way()
+        };
+        stage.event(Event::Progress { track: Track::Job(JobId(2)), snapshot });
+    }
+    assert!(!stage.shows("╌"));
+    stage.event(Event::Limited { limit: Limit::of(32 << 20).unwrap() });
+    let line = stage.row("╌╌╌");
+    assert!(line.contains(" limit 32 MiB/s "), "{line}");
+}
+
+#[test]
+fn an_estimate_respects_the_limit_and_does_not_learn_from_it() {
+    let deliver = |stage: &mut Stage, id| {
+        stage.upload(id, "image.ppm", 104 * MIB);
+        let track = Track::Job(JobId(id));
+        stage.state(track, State::Sending);
+        let done = Snapshot { file_bytes: 104 * MIB, elapsed_ms: 60_000, ..under_way() };
+        stage.event(Event::Progress { track, snapshot: done });
+        stage.state(track, State::Delivered);
+    };
+    let mut stage = Stage::new();
+    let before = stage.row("time ");
+    stage.event(Event::Limited { limit: Limit::of(1 << 20).unwrap() });
+    // 104 MiB are 139 MiB on the wire.
+    assert!(stage.row("time ").contains("≥ 2 min 19 s"), "{}", stage.row("time "));
+    deliver(&mut stage, 1);
+    stage.event(Event::Limited { limit: Limit::NONE });
+    assert_eq!(stage.row("time "), before);
+    deliver(&mut stage, 2);
+    assert_ne!(stage.row("time "), before, "without a limit the time is learned");
+}

@@ -1,0 +1,44 @@
+//! The limit of uploads on the command line and in the configuration file.
+
+use crate::common::{Host, noise};
+use crate::program::{Home, events, words};
+
+#[test]
+fn a_wrong_limit_names_what_is_accepted_and_a_race_ignores_it() {
+    let home = Home::new();
+    let accepted = "at least 1KiB/s, such as 5MiB/s, 500KB/s, 5MiB or 5000000 (bytes per second), or off";
+    for wrong in ["5Mbit/s", "0", "1023", "fast"] {
+        let outcome = home.start(words(&format!("send --limit {wrong} a.txt"), &[])).finish();
+        assert_eq!(outcome.code, Some(2), "{wrong}: {outcome:?}");
+        assert!(outcome.err.contains(accepted), "{wrong}: {outcome:?}");
+    }
+    home.configure("limit = \"fast\"\n");
+    let outcome = home.run(&["send", "a.txt"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.err.contains("line 1: invalid value 'fast' of `limit`"), "{outcome:?}");
+    assert!(outcome.err.contains(accepted), "{outcome:?}");
+
+    // At this limit the race would take hours.
+    home.configure("limit = \"1KiB/s\"\n");
+    let outcome = home.run(&["race", "--generate", "8MiB", "--lanes", "ap,cp2"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let said = "the limit 1KiB/s is ignored: a race measures the full rate";
+    assert_eq!(outcome.err.matches(said).count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_limit_from_the_file_is_announced_and_a_flag_removes_it() {
+    let host = Host::start();
+    let home = Home::new();
+    std::fs::write(home.path("a.bin"), noise(4096, 1)).unwrap();
+    home.configure("limit = \"500KB/s\"\n");
+    let to = host.address().to_string();
+    let ca = crate::ca_argument();
+    let outcome = home.run(&["send", "--to", &to, "--ca", &ca, "a.bin"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.err.contains("limit 488 KiB/s\n"), "{outcome:?}");
+    let outcome = home.run(&["send", "--json", "--to", &to, "--ca", &ca, "a.bin"]);
+    assert_eq!(events(&outcome)[0], serde_json::json!({"event": "limited", "limit": 500_000}));
+    let outcome = home.run(&["send", "--limit", "off", "--to", &to, "--ca", &ca, "a.bin"]);
+    assert!(!outcome.err.contains("KiB/s"), "{outcome:?}");
+}

@@ -83,6 +83,7 @@ fn states() -> Vec<State> {
             receipt: Some("a.txt.receipt".into()),
         },
         State::Failed(_) => State::Failed(a_fault()),
+        State::Paused => State::Paused,
         State::Cancelled => State::Cancelled,
     })
 }
@@ -325,6 +326,7 @@ fn examples() -> Vec<Event> {
         },
         Event::Away { .. } => Event::Away { address: server(), waiting: 2 },
         Event::Removed { .. } => Event::Removed { job: JobId(1) },
+        Event::QueuePaused { .. } => Event::QueuePaused { paused: true, running: 1 },
         Event::Limited { .. } => Event::Limited { limit: "5MiB/s".parse().unwrap() },
         Event::Proven { .. } => proven(Standing::Own),
         Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },

@@ -333,6 +333,13 @@ pub enum Event {
         /// Why it is not uploaded.
         why: Skipped,
     },
+    /// The queue was paused, or goes on.
+    QueuePaused {
+        /// Whether it is paused.
+        paused: bool,
+        /// Uploads that are being sent, which are finished.
+        running: usize,
+    },
     /// The limit of the uploads' bytes on the wire, when it is set or changed. Races ignore it.
     Limited {
         /// The limit.

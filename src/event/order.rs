@@ -126,6 +126,13 @@ pub enum Command {
     RetryFailed,
     /// Removes an upload that is not running.
     Remove(JobId),
+    /// Pauses the queue, or lets it go on. A paused queue begins no upload; those that are being sent are finished.
+    PauseQueue(bool),
+    /// Pauses one upload. If it is being sent, its connection is stopped, because a server does not wait for a silent
+    /// client.
+    Pause(JobId),
+    /// Resumes a paused upload.
+    Resume(JobId),
     /// Limits the bytes of all uploads on the wire, also of those that run.
     Limit(Limit),
     /// Sends the same bytes through every lane.

@@ -12,6 +12,8 @@ use super::{Escaped, Fault, Work, perhaps_readable};
 pub enum State {
     /// In the queue.
     Waiting,
+    /// In the queue, and passed over until the user resumes it. It is sent from its first byte then.
+    Paused,
     /// Connecting to the server.
     Connecting,
     /// The server authenticates itself. Nothing of the file is sent yet.

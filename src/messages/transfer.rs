@@ -11,6 +11,7 @@ use crate::event::{Blame, Fault, FaultKind, Limit, Named, ServerAddress, Skipped
 pub(crate) const fn state(state: &State) -> &'static str {
     match state {
         State::Waiting => "queued",
+        State::Paused => "paused",
         State::Connecting => "connecting",
         State::Proving => "verifying",
         State::Sending => "sending",
@@ -179,6 +180,7 @@ mod tests {
         let stored = State::Stored { name: Escaped::default(), named: Named::Stored, receipt: None };
         for (of, name) in [
             (State::Waiting, "queued"),
+            (State::Paused, "paused"),
             (State::Connecting, "connecting"),
             (State::Proving, "verifying"),
             (State::Sending, "sending"),

@@ -161,7 +161,9 @@ impl Output {
                 let Message { what, help } = upload::away(address, *waiting);
                 self.complain(&format!("{what}\nhelp: {help}"));
             }
-            Event::LapFinished { .. }
+            // No front end without a screen pauses.
+            Event::QueuePaused { .. }
+            | Event::LapFinished { .. }
             | Event::Scanned { complete: false, .. }
             | Event::Receiving { .. }
             | Event::Removed { .. }

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::dialer::{Dialer, Embedded, Stop};
 use super::embedded::{EmbeddedOptions, HostError, Prepared, spawn_prepare};
 use super::options::Options;
-use super::queue::{Cancelled, Queue};
+use super::queue::{Cancelled, Pausing, Queue};
 use super::race::{self, Hosts};
 use super::sampler::{self, Sampler};
 use super::scanning::{Batch, Scans};
@@ -190,6 +190,13 @@ impl Control {
                 }
             }
             Command::Limit(limit) => self.limit(limit),
+            Command::PauseQueue(paused) => self.pause_queue(paused),
+            Command::Pause(id) => self.pause(id),
+            Command::Resume(id) => {
+                if self.queue().resume(id) {
+                    self.report(id, State::Waiting);
+                }
+            }
             Command::Race(order) => {
                 if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
                     self.event(Event::Note { text: "a race is already running".to_owned() });
@@ -217,6 +224,27 @@ impl Control {
     fn limit(&self, limit: Limit) {
         self.throttle.set(limit);
         self.event(Event::Limited { limit });
+    }
+
+    /// Pauses the queue or lets it go on. The uploads that run are not stopped: on this wire they would have to begin
+    /// again.
+    fn pause_queue(&self, paused: bool) {
+        let (is_change, running) = {
+            let mut queue = self.queue();
+            (queue.set_paused(paused), queue.running().len())
+        };
+        if is_change {
+            self.event(Event::QueuePaused { paused, running });
+        }
+    }
+
+    fn pause(&self, id: JobId) {
+        let pausing = self.queue().pause(id);
+        match pausing {
+            Pausing::Now => self.report(id, State::Paused),
+            Pausing::Interrupt => self.interrupt(false),
+            Pausing::Nothing => {}
+        }
     }
 
     fn cancel(&self, id: JobId) {
@@ -258,6 +286,8 @@ impl Control {
 
     fn cancel_all(&mut self) {
         self.call_off_race();
+        // What the user orders next must not wait for a pause of what is gone.
+        self.pause_queue(false);
         for event in self.scans.cancel(None) {
             self.event(event);
         }

@@ -7,6 +7,8 @@
 //!              └──────────── requeue, try_again ◄──────────┘  a neighbour was cancelled; the connection broke
 //! ```
 //!
+//! A *paused* upload keeps its place among those that wait and is passed over. A paused queue gives out no upload.
+//!
 //! A target may *rest* until a moment: its uploads wait, and those to other targets overtake them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -45,16 +47,36 @@ pub(super) enum Cancelled {
     Nothing,
 }
 
+/// The result of pausing an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pausing {
+    /// It was waiting, and is paused now.
+    Now,
+    /// It is being sent; its connection has to be interrupted.
+    Interrupt,
+    /// It has been sent or has ended, is paused already, or does not exist.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct Entry {
     job: Job,
     state: State,
     /// Whether the user cancelled it, and the worker has not noticed yet.
     cancelling: bool,
+    /// Whether the user paused it, and the worker has not noticed yet.
+    pausing: bool,
     /// Attempts whose connection broke, since the user last queued it.
     tries: u32,
     /// Whether it is sent over its own connection, because it or a neighbour was refused.
     apart: bool,
+}
+
+impl Entry {
+    /// Returns whether it is among those that wait.
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Paused)
+    }
 }
 
 /// All uploads that were not removed, and the order of those that wait.
@@ -62,8 +84,10 @@ struct Entry {
 pub(super) struct Queue {
     /// Sorted by id. Ids grow, thousands are added at once, and neighbours are used together.
     entries: BTreeMap<JobId, Entry>,
-    /// The ids of all entries that are `Waiting`, each exactly once.
+    /// The ids of all entries that are `Waiting` or `Paused`, each exactly once.
     waiting: VecDeque<JobId>,
+    /// Whether no upload is given out.
+    paused: bool,
     /// Targets to which nothing is sent before the given moment.
     resting: HashMap<Target, Instant>,
 }
@@ -75,8 +99,9 @@ impl Queue {
         if self.entries.contains_key(&id) {
             return false;
         }
-        self.entries
-            .insert(id, Entry { job, state: State::Waiting, cancelling: false, tries: 0, apart: false });
+        let entry =
+            Entry { job, state: State::Waiting, cancelling: false, pausing: false, tries: 0, apart: false };
+        self.entries.insert(id, entry);
         self.waiting.push_back(id);
         true
     }
@@ -90,9 +115,10 @@ impl Queue {
     /// Returns the next moment at which the rest of a target with waiting uploads ends.
     #[must_use]
     pub(super) fn next_moment(&self) -> Option<Instant> {
-        let waits = |target: &Target| {
-            self.waiting.iter().filter_map(|id| self.entries.get(id)).any(|entry| entry.job.target == *target)
-        };
+        if self.paused {
+            return None;
+        }
+        let waits = |target: &Target| self.ready().any(|entry| entry.job.target == *target);
         self.resting.iter().filter(|(target, _)| waits(target)).map(|(_, until)| *until).min()
     }
 
@@ -101,11 +127,25 @@ impl Queue {
         self.resting.insert(target.clone(), until);
     }
 
-    /// Returns the position of the first waiting upload whose target does not rest.
+    /// Pauses the queue, or lets it go on. Returns whether that is a change.
+    pub(super) const fn set_paused(&mut self, paused: bool) -> bool {
+        let is_change = self.paused != paused;
+        self.paused = paused;
+        is_change
+    }
+
+    /// Returns the uploads that wait and are not paused, in their order.
+    fn ready(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
+        entries.filter(|entry| entry.state == State::Waiting)
+    }
+
+    /// Returns the position of the first waiting upload whose target does not rest; `None` while the queue is paused.
     fn first(&self) -> Option<usize> {
-        self.waiting.iter().position(|id| {
-            self.entries.get(id).is_some_and(|entry| !self.resting.contains_key(&entry.job.target))
-        })
+        let is_ready =
+            |entry: &Entry| entry.state == State::Waiting && !self.resting.contains_key(&entry.job.target);
+        let mut waiting = self.waiting.iter();
+        if self.paused { None } else { waiting.position(|id| self.entries.get(id).is_some_and(is_ready)) }
     }
 
     /// Takes the first waiting upload for a worker, if it has this route.
@@ -120,9 +160,13 @@ impl Queue {
         Some(entry.job.clone())
     }
 
-    /// Takes all waiting uploads of a route, in order, because the server cannot be used.
+    /// Takes all waiting uploads of a route, in order, because the server cannot be used. Paused ones stay.
     pub(super) fn take_all(&mut self, route: &Route) -> Vec<JobId> {
-        let goes_it = |id: &JobId| self.entries.get(id).is_some_and(|entry| route.fits(&entry.job));
+        if self.paused {
+            return Vec::new();
+        }
+        let goes_it = |entry: &Entry| entry.state == State::Waiting && route.fits(&entry.job);
+        let goes_it = |id: &JobId| self.entries.get(id).is_some_and(goes_it);
         let (alike, others): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(goes_it);
         self.waiting = others.into();
         for id in &alike {
@@ -141,6 +185,7 @@ impl Queue {
     pub(super) fn set(&mut self, id: JobId, state: State) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.cancelling &= !state.is_final();
+            entry.pausing &= !state.is_final();
             entry.state = state;
         }
     }
@@ -151,10 +196,42 @@ impl Queue {
         self.entries.get(&id).is_some_and(|entry| entry.cancelling)
     }
 
+    /// Pauses an upload that is not yet sent.
+    pub(super) fn pause(&mut self, id: JobId) -> Pausing {
+        match self.entries.get_mut(&id) {
+            Some(entry) if entry.state == State::Waiting => {
+                entry.state = State::Paused;
+                Pausing::Now
+            }
+            Some(entry) if matches!(entry.state, State::Connecting | State::Proving | State::Sending) => {
+                entry.pausing = true;
+                Pausing::Interrupt
+            }
+            _ => Pausing::Nothing,
+        }
+    }
+
+    /// Resumes a paused upload. Returns false if it is not paused, or has not stopped yet; then it goes on by itself.
+    pub(super) fn resume(&mut self, id: JobId) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        entry.pausing = false;
+        let is_paused = entry.state == State::Paused;
+        if is_paused {
+            entry.state = State::Waiting;
+        }
+        is_paused
+    }
+
+    /// Returns whether the user has paused an upload that is being sent.
+    #[must_use]
+    pub(super) fn is_pausing(&self, id: JobId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.pausing)
+    }
+
     /// Cancels an upload.
     pub(super) fn cancel(&mut self, id: JobId) -> Cancelled {
         match self.entries.get_mut(&id) {
-            Some(entry) if entry.state == State::Waiting => {
+            Some(entry) if entry.is_idle() => {
                 entry.state = State::Cancelled;
                 self.waiting.retain(|waiting| *waiting != id);
                 Cancelled::Now
@@ -172,7 +249,7 @@ impl Queue {
         let waiting = mem::take(&mut self.waiting).into();
         for entry in self.entries.values_mut() {
             match entry.state {
-                State::Waiting => entry.state = State::Cancelled,
+                State::Waiting | State::Paused => entry.state = State::Cancelled,
                 ref state => entry.cancelling = !state.is_final(),
             }
         }
@@ -204,17 +281,18 @@ impl Queue {
     /// Returns the ids of all uploads that are being sent.
     #[must_use]
     pub(super) fn running(&self) -> Vec<JobId> {
-        let running = self.entries.values().filter(|e| e.state != State::Waiting && !e.state.is_final());
+        let running = self.entries.values().filter(|e| !e.is_idle() && !e.state.is_final());
         running.map(|entry| entry.job.id).collect()
     }
 
-    /// Puts an upload back to the front, because its connection was stopped for the sake of another.
-    pub(super) fn requeue(&mut self, id: JobId) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.state = State::Waiting;
-            entry.cancelling = false;
-            self.waiting.push_front(id);
-        }
+    /// Puts an upload back to the front, because its connection was stopped for its own sake or for that of another.
+    /// Returns its state.
+    pub(super) fn requeue(&mut self, id: JobId) -> State {
+        let Some(entry) = self.entries.get_mut(&id) else { return State::Waiting };
+        entry.state = if entry.pausing { State::Paused } else { State::Waiting };
+        (entry.cancelling, entry.pausing) = (false, false);
+        self.waiting.push_front(id);
+        entry.state.clone()
     }
 
     /// Puts an upload whose connection broke back to the front, and returns the number of failed attempts. Returns `None`
@@ -252,8 +330,7 @@ impl Queue {
     /// Returns the number of uploads that wait for a target.
     #[must_use]
     pub(super) fn waiting_for(&self, target: &Target) -> usize {
-        let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
-        entries.filter(|entry| entry.job.target == *target).count()
+        self.ready().filter(|entry| entry.job.target == *target).count()
     }
 
     /// Returns the number of uploads that wait.
@@ -271,9 +348,8 @@ impl Queue {
 
     /// Removes an upload that is not being sent. Returns whether it was removed.
     pub(super) fn remove(&mut self, id: JobId) -> bool {
-        let idle = |entry: &Entry| entry.state == State::Waiting || entry.state.is_final();
-        if self.entries.get(&id).is_some_and(idle) {
-            if self.entries.get(&id).is_some_and(|entry| entry.state == State::Waiting) {
+        if self.entries.get(&id).is_some_and(|entry| entry.is_idle() || entry.state.is_final()) {
+            if self.entries.get(&id).is_some_and(Entry::is_idle) {
                 self.waiting.retain(|waiting| *waiting != id);
             }
             return self.entries.remove(&id).is_some();
@@ -438,6 +514,56 @@ mod tests {
         queue.cancel(JobId(2));
         assert_eq!(queue.try_again(JobId(2), 3), None, "the user has cancelled it");
     }
+    #[test]
+    fn a_paused_upload_keeps_its_place_and_a_paused_queue_gives_nothing_out() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
+        let now = Instant::now();
+        assert_eq!(queue.pause(JobId(1)), Pausing::Now);
+        assert_eq!(queue.pause(JobId(1)), Pausing::Nothing);
+        let route = queue.next_route(now).unwrap();
+        assert_eq!(queue.take(&route).unwrap().id, JobId(2), "1 is passed over");
+        assert_eq!((queue.running(), queue.waiting_for(&Target::Embedded)), (vec![JobId(2)], 1));
+        assert!(queue.set_paused(true) && !queue.set_paused(true));
+        assert_eq!((queue.next_route(now), queue.take(&route)), (None, None));
+        assert_eq!(queue.take_all(&route), [], "a server that is away fails nothing that waits");
+        queue.rest(&Target::Embedded, now + Duration::from_secs(3));
+        assert_eq!(queue.next_moment(), None);
+        assert!(queue.resume(JobId(1)) && !queue.resume(JobId(1)));
+        assert!(queue.set_paused(false));
+        let later = now + Duration::from_secs(3);
+        assert_eq!(queue.next_route(later).as_ref(), Some(&route));
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1), "in its old place");
+        assert_eq!(queue.pause(JobId(3)), Pausing::Now);
+        assert_eq!(queue.take_all(&route), []);
+        assert!(queue.remove(JobId(3)));
+        assert_eq!(queue.cancel_all(), []);
+    }
+
+    #[test]
+    fn a_running_upload_is_paused_when_it_has_stopped_and_a_sent_one_never() {
+        let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);
+        let route = queue.next_route(Instant::now()).unwrap();
+        for id in 1..=3 {
+            queue.take(&route);
+            queue.set(JobId(id), State::Sending);
+        }
+        assert_eq!(queue.pause(JobId(1)), Pausing::Interrupt);
+        assert!(queue.is_pausing(JobId(1)));
+        assert_eq!(queue.requeue(JobId(1)), State::Paused);
+        assert_eq!(queue.cancel(JobId(1)), Cancelled::Now);
+        // Resumed before its worker has noticed.
+        assert_eq!(queue.pause(JobId(2)), Pausing::Interrupt);
+        assert!(!queue.resume(JobId(2)));
+        assert_eq!(queue.requeue(JobId(2)), State::Waiting);
+        queue.set(JobId(3), State::Sent);
+        assert_eq!(queue.pause(JobId(3)), Pausing::Nothing);
+        assert_eq!(queue.pause(JobId(9)), Pausing::Nothing);
+        queue.set(JobId(3), State::Sending);
+        assert_eq!(queue.pause(JobId(3)), Pausing::Interrupt);
+        queue.set(JobId(3), State::Failed(fault()));
+        assert!(!queue.is_pausing(JobId(3)), "it failed before it was stopped");
+    }
+
     #[test]
     fn running_uploads_are_neither_waiting_nor_ended() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2), (4, Variant::Cp2)]);

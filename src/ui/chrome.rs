@@ -52,7 +52,7 @@ impl Tabs {
             NAMED_TABS..ALL_TABS => self.names.len() - 1,
             ALL_TABS.. => self.names.len(),
         };
-        let wanted = subject.map_or_else(|| peer(shared, theme, usize::MAX).width(), fit::width);
+        let wanted = subject.map_or_else(|| state(shared, theme, usize::MAX).width(), fit::width);
         let fits = |named: &usize| self.line(theme, *named).width() + 1 + wanted < usize::from(width);
         (0..=most).rev().find(fits).unwrap_or(0)
     }
@@ -101,7 +101,7 @@ pub(super) fn header(
     let room = usize::from(right.width).saturating_sub(1);
     let line = match subject {
         Some(subject) => Line::raw(fit::cut_start(&subject, room)),
-        None => peer(shared, theme, room),
+        None => state(shared, theme, room),
     };
     line.right_aligned().render(right, buf);
 }
@@ -117,6 +117,18 @@ pub(super) fn tab_hit(
     // The styles of a theme have no width.
     let named = tabs.named(subject, shared, Theme::without_colours(), area.width);
     tabs.hit(area, named, at)
+}
+
+/// Returns whether the queue is paused, and [`peer`]. The former gives way in the narrowest terminals, where the queue's
+/// title says it too.
+fn state(shared: &Shared, theme: Theme, room: usize) -> Line<'static> {
+    let mut line = peer(shared, theme, room);
+    let whole = peer(shared, theme, usize::MAX).width();
+    if shared.is_paused && line.width() == whole && whole + fit::width(text::PAUSED) + 2 <= room {
+        line.spans.insert(0, Span::raw("  "));
+        line.spans.insert(0, Span::styled(text::PAUSED, theme.warn()));
+    }
+    line
 }
 
 /// Returns where uploads go, and whether the server has proved its identity.

@@ -36,7 +36,7 @@ actions! {
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Preview, Filter, GoTo, TypePath, TypeRoot, TypeHome, Complete, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
     Cancel, CancelAll, EndWait, Retry, RetryAll, Remove, RemoveFinished,
-    Slower, Faster,
+    Slower, Faster, Pause, PauseQueue,
     StartStop, Size, Course, Laps, AddLane, RemoveLane, Bits, Scale, Freeze, UseFile, Report,
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
@@ -296,6 +296,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Browser, &[key('r')], Action::Race, "race", "race CP1 against CP2 with this file"),
     bind(Context::Queue, &[key('x')], Action::Cancel, "cancel", "cancel this upload"),
     bind(Context::Queue, &[key('X')], Action::CancelAll, "", "cancel all uploads"),
+    bind(Context::Queue, &[key(' ')], Action::Pause, "pause", "pause or resume this upload (from byte 0)"),
     bind(Context::Queue, &[key('w')], Action::EndWait, "", "stop waiting for the server to finish"),
     bind(Context::Queue, &[key('t')], Action::Retry, "retry", "retry this failed upload, from its first byte"),
     bind(Context::Queue, &[key('T')], Action::RetryAll, "", "retry all failed uploads"),
@@ -347,6 +348,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Upload, &[key('P')], Action::PreviousProtocol, "", "previous protocol"),
     bind(Context::Upload, &[key('o')], Action::Padding, "", "RSA padding: OAEP or PKCS1v15"),
 
+    bind(Context::Upload, &[key('S')], Action::PauseQueue, "", "pause the queue after running files, or go on"),
     bind(Context::Upload, &[key('[')], Action::Slower, "", "lower the limit of all uploads, down to 64 KiB/s"),
     bind(Context::Upload, &[key(']')], Action::Faster, "", "raise the limit of all uploads, or remove it"),
 

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) dialect: Dialect,
     /// Limit of all uploads' bytes on the wire.
     pub(super) limit: Limit,
+    /// Whether the queue is paused.
+    pub(super) is_paused: bool,
     pub(super) rates: Rates,
     pub(super) own_server: OwnServer,
     pub(super) received: Received,
@@ -55,6 +57,7 @@ impl Shared {
             link,
             dialect,
             limit: Limit::NONE,
+            is_paused: false,
             rates: Rates::default(),
             own_server: OwnServer::default(),
             received: Received::default(),
@@ -168,6 +171,10 @@ impl Shared {
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(text), String::new(), now),
             Event::Limited { limit } => self.limit = *limit,
+            Event::QueuePaused { paused, running } => {
+                self.is_paused = *paused;
+                self.say(Tone::Plain, text::queue_paused(*paused, *running), String::new(), now);
+            }
             Event::Calibrated { calibration } => self.rates.calibrate(calibration.clone()),
             Event::Learned { rates } => self.rates.recall(rates.clone()),
             Event::Ended => self.lost(now),

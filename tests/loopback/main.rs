@@ -10,7 +10,7 @@
 //! - `relied`: files that a receipt or another client relies on
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers with another key than the expected one
-//! - `queued`: several files: confirmations before large files, the limit of all uploads
+//! - `queued`: several files: confirmations before large files, the limit of all uploads, pauses
 //! - `returns`: files that are sent again, servers that go and come back
 //! - `delivered`: what does not count as delivered: late or early ends, surplus bytes, refusals behind a proxy
 //! - `reasons`: reasons of refusals, and which files the client does not resend

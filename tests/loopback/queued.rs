@@ -122,3 +122,78 @@ fn a_race_ignores_the_limit() {
     let Event::RaceFinished { verdict } = finished else { unreachable!() };
     assert!(verdict.lanes.iter().all(|lane| lane.fault.is_none()), "{verdict:?}");
 }
+
+#[test]
+fn a_paused_queue_finishes_the_running_file_and_begins_no_other_until_it_goes_on() {
+    for variant in [Variant::Plain, Variant::Cp2] {
+        let mut host = Host::start();
+        let mut client = Client::start();
+        let large = noise(8 << 20, 1);
+        client.write("a.bin", &large);
+        client.write("b.txt", b"b");
+        client.write("c.txt", b"c");
+        host.hold("a.bin");
+        client.upload(&["a.bin", "b.txt"], &host.target(), Dialect::of(variant));
+        client.blocked(1);
+        client.ask(Command::PauseQueue(true));
+        client.events.until(|event| *event == Event::QueuePaused { paused: true, running: 1 });
+        host.open_gate();
+        assert!(client.finish(1).has_arrived(), "{variant}");
+        // A race, and an upload that is ordered meanwhile, change nothing.
+        client.ask(Command::Upload(vec![client.job(3, "c.txt", &host.target(), Dialect::of(variant))]));
+        let lanes = [Variant::Ap, Variant::Cp2].map(|variant| Lane::new(host.target(), Dialect::of(variant)));
+        client.ask(Command::Race(RaceOrder::new(Subject::Generated { bytes: 1000 }, lanes.to_vec())));
+        client.events.until(|event| matches!(event, Event::RaceFinished { .. }));
+        for id in [2, 3] {
+            assert_eq!(client.events.states(job_track(id)), [], "{variant}, {id}");
+        }
+        client.ask(Command::PauseQueue(false));
+        assert!(client.finish_all(3).iter().all(State::has_arrived), "{variant}");
+        host.stop();
+        let stored = Files::of([("a.bin", &large[..]), ("b.txt", b"b"), ("c.txt", b"c")]);
+        assert_eq!(host.stored(), stored, "{variant}");
+    }
+}
+
+#[test]
+fn a_paused_upload_stops_and_is_sent_anew_when_it_is_resumed_and_the_others_go_on() {
+    for variant in [Variant::Plain, Variant::Ap, Variant::Cp1, Variant::Cp2] {
+        let mut host = Host::start();
+        let mut client = Client::start();
+        let content = noise(if variant == Variant::Cp1 { 256 << 10 } else { 8 << 20 }, 1);
+        client.write("a.txt", b"a");
+        client.write("b.bin", &content);
+        client.write("c.txt", b"c");
+        client.ask(Command::Limit(crawl()));
+        client.upload(&["b.bin", "a.txt", "c.txt"], &host.target(), Dialect::of(variant));
+        client.ask(Command::Pause(JobId(3)));
+        client.events.until(is_state(1, State::Sending));
+        client.ask(Command::Pause(JobId(1)));
+        client.events.until(is_state(1, State::Paused));
+        client.ask(Command::Limit(Limit::NONE));
+        assert!(client.finish(2).has_arrived(), "{variant}: it overtakes the paused one");
+        client.ask(Command::Resume(JobId(1)));
+        assert!(client.finish(1).has_arrived(), "{variant}");
+        assert_eq!(client.events.states(job_track(3)), [State::Paused], "{variant}");
+        client.ask(Command::CancelAll);
+        assert_eq!(client.finish(3), State::Cancelled, "{variant}");
+        client.shut_down();
+        host.stop();
+        assert_eq!(host.stored(), Files::of([("b.bin", &content[..]), ("a.txt", b"a")]), "{variant}");
+    }
+}
+
+#[test]
+fn cancelling_everything_ends_the_pause_of_the_queue() {
+    let mut host = Host::start();
+    let mut client = Client::start();
+    client.write("a.txt", b"a");
+    client.ask(Command::PauseQueue(true));
+    client.upload(&["a.txt"], &host.target(), Dialect::of(Variant::Cp2));
+    client.ask(Command::CancelAll);
+    assert_eq!(client.finish(1), State::Cancelled);
+    client.ask(Command::Retry(JobId(1)));
+    assert!(client.finish(1).has_arrived());
+    assert_eq!(client.events.count(|event| matches!(event, Event::QueuePaused { .. })), 2);
+    host.stop();
+}

@@ -180,15 +180,16 @@ impl Worker {
         if cancelled {
             self.set_state(first, State::Cancelled);
         }
+        let state;
         let waiting = {
             let mut queue = self.queue.lock();
-            if !cancelled {
-                queue.requeue(first);
-            }
+            state = if cancelled { State::Cancelled } else { queue.requeue(first) };
             queue.rest(&route.target, Instant::now() + LOOK_AGAIN);
             queue.waiting_for(&route.target)
         };
-        if self.past == Past::Answered && !cancelled {
+        if state == State::Paused {
+            self.report(first, state);
+        } else if self.past == Past::Answered && !cancelled {
             self.report(first, State::Waiting);
             if let Target::Server { address, .. } = &route.target {
                 self.dialer.observer.event(Event::Away { address: address.clone(), waiting });
@@ -200,6 +201,10 @@ impl Worker {
     /// Puts an upload whose connection broke back into the queue, to be sent from its first byte. Our server keeps one
     /// copy, even when the connection broke after the last byte. Returns false if no retry is left.
     fn try_again(&self, route: &Route, id: JobId, retries: u32, fault: &Fault) -> bool {
+        if self.queue.lock().is_pausing(id) {
+            self.interrupted(id);
+            return true;
+        }
         let (tries, pause) = {
             let mut queue = self.queue.lock();
             let Some(tries) = queue.try_again(id, retries) else { return false };
@@ -224,8 +229,8 @@ impl Worker {
         if self.queue.lock().is_cancelling(id) {
             return self.set_state(id, State::Cancelled);
         }
-        self.queue.lock().requeue(id);
-        self.report(id, State::Waiting);
+        let state = self.queue.lock().requeue(id);
+        self.report(id, state);
     }
 }
 

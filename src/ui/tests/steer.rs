@@ -74,3 +74,38 @@ fn an_estimate_respects_the_limit_and_does_not_learn_from_it() {
     deliver(&mut stage, 2);
     assert_ne!(stage.row("time "), before, "without a limit the time is learned");
 }
+
+#[test]
+fn space_pauses_the_upload_under_the_cursor_and_its_row_says_how_it_goes_on() {
+    let mut stage = busy();
+    stage.keys("Tab Home");
+    assert_eq!(stage.keys("Space"), [], "a delivered file cannot be paused");
+    assert_eq!(stage.keys("j Space"), [Effect::Send(Command::Pause(JobId(2)))]);
+    assert!(stage.shows("stopped; resumed, it starts at its first byte."));
+    stage.state(Track::Job(JobId(2)), State::Paused);
+    let row = stage.row("paused ");
+    assert!(row.contains("104 MiB, Space resumes it from its first byte"), "{row}");
+    assert_eq!(stage.keys("Space"), [Effect::Send(Command::Resume(JobId(2)))]);
+    stage.state(Track::Job(JobId(2)), State::Sent);
+    assert_eq!(stage.keys("Space"), []);
+    assert!(stage.shows("This file is sent already"));
+}
+
+#[test]
+fn capital_s_pauses_the_queue_and_title_and_header_say_so() {
+    let mut stage = busy();
+    assert_eq!(stage.keys("S"), [Effect::Send(Command::PauseQueue(true))]);
+    stage.event(Event::QueuePaused { paused: true, running: 1 });
+    assert!(stage.row("Queue ").contains(" paused, "), "{}", stage.row("Queue "));
+    assert!(stage.rows()[0].contains(" paused "), "{}", stage.rows()[0]);
+    assert!(stage.shows("Queue paused after the running file. S lets it go on."));
+    // On every screen, since nothing else would say why no file is sent.
+    stage.keys("4");
+    assert!(stage.rows()[0].contains(" paused "), "{}", stage.rows()[0]);
+    stage.keys("1 q");
+    assert!(stage.app.place() == super::super::keymap::Place::Question, "quitting asks");
+    stage.keys("Esc");
+    assert_eq!(stage.keys("S"), [Effect::Send(Command::PauseQueue(false))]);
+    stage.event(Event::QueuePaused { paused: false, running: 0 });
+    assert!(!stage.rows()[0].contains("paused"), "{}", stage.rows()[0]);
+}

@@ -34,6 +34,26 @@ pub(in crate::ui) fn waits_for_return(size: &str, destination: &str) -> String {
     format!("{size}, waiting until {destination} is back")
 }
 
+/// `41.2 KiB, Space resumes it from its first byte`
+pub(in crate::ui) fn resumed_by_key(size: &str) -> String {
+    format!("{size}, Space resumes it from its first byte")
+}
+
+/// Says what a paused upload that was being sent loses.
+pub(in crate::ui) fn stopped(name: &str) -> String {
+    format!("{name}: stopped; resumed, it starts at its first byte.")
+}
+
+/// Says that the queue is paused or goes on, and what becomes of the uploads that are being sent.
+pub(in crate::ui) fn queue_paused(paused: bool, running: usize) -> String {
+    match (paused, running) {
+        (false, _) => "The queue goes on.".to_owned(),
+        (true, 0) => "Queue paused. S lets it go on.".to_owned(),
+        (true, 1) => "Queue paused after the running file. S lets it go on.".to_owned(),
+        (true, n) => format!("Queue paused after {n} running files. S lets it go on."),
+    }
+}
+
 /// Says that a server stopped responding, and what the user can do.
 pub(in crate::ui) fn away(address: &ServerAddress, waiting: usize) -> (String, String) {
     let Message { what, .. } = upload::away(address, waiting);

@@ -323,7 +323,7 @@ impl Pane<'_, Race> {
         match track.state {
             State::Delivered | State::Stored { .. } => units::duration(elapsed),
             State::Sending | State::Sent => text::at_least(track.elapsed(self.now).unwrap_or(elapsed)),
-            State::Waiting | State::Connecting | State::Proving => String::new(),
+            State::Waiting | State::Paused | State::Connecting | State::Proving => String::new(),
             State::Failed(_) | State::Cancelled => "—".to_owned(),
         }
     }

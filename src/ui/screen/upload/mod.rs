@@ -468,6 +468,7 @@ impl Screen for Upload {
             Event::Queued { job, size } => self.queue.queued(job.clone(), *size, now),
             Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
             Event::Removed { job } => self.queue.removed(*job),
+            Event::QueuePaused { paused, .. } => self.queue.is_paused = *paused,
             Event::Limited { limit } => (self.queue.limit, self.speed.limit) = (*limit, *limit),
             Event::Skipped { path, why, .. } => {
                 let tone = if matches!(why, Skipped::Failed(_)) { Tone::Bad } else { Tone::Warn };

@@ -61,7 +61,7 @@ impl Upload {
     }
 
     pub(in crate::ui) fn is_running(&self) -> bool {
-        !self.state.is_final() && self.state != State::Waiting
+        !self.state.is_final() && !matches!(self.state, State::Waiting | State::Paused)
     }
 
     /// Returns the rows that the upload takes on the screen.
@@ -123,6 +123,8 @@ pub(in crate::ui) struct Queue {
     pub(super) list: List<Upload>,
     /// Limit of all uploads' bytes on the wire.
     pub(super) limit: Limit,
+    /// Whether no further upload begins.
+    pub(super) is_paused: bool,
     /// Index of each job among the rows, counted from [`Queue::gone`].
     index: HashMap<JobId, usize>,
     /// Number of rows that were removed from the beginning.
@@ -169,7 +171,7 @@ impl Queue {
 
     pub(in crate::ui) fn changed(&mut self, id: JobId, state: State, now: Duration) {
         if let Some(upload) = self.find(id) {
-            if matches!(state, State::Waiting | State::Connecting) {
+            if matches!(state, State::Waiting | State::Paused | State::Connecting) {
                 // A retry starts from the first byte.
                 (upload.snapshot, upload.early) = (Snapshot::default(), None);
             }
@@ -307,14 +309,12 @@ impl Queue {
         (rate >= 1.0).then_some(rate as u64)
     }
 
-    /// Returns the limit and the time left.
+    /// Returns whether the queue is paused, the limit, and the time left.
     fn steering(&self, now: Duration) -> String {
-        let note = self.note(now);
-        match self.limit.bytes() {
-            None => note,
-            Some(_) if note.is_empty() => text::limited(self.limit),
-            Some(_) => format!("{}, {note}", text::limited(self.limit)),
-        }
+        let paused = self.is_paused.then(|| text::PAUSED.to_owned());
+        let limit = self.limit.bytes().map(|_| text::limited(self.limit));
+        let note = Some(self.note(now)).filter(|note| !note.is_empty());
+        [paused, limit, note].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the time left at the present rate; nothing if the upload is stalled.
@@ -459,6 +459,7 @@ impl Pane<'_, Queue> {
             }
             State::Failed(_) => self.theme.bad(),
             State::Waiting => self.theme.faint(),
+            State::Paused => self.theme.warn(),
             State::Connecting | State::Proving | State::Sending => self.theme.accent(),
         };
         (text::state(&upload.state).to_owned(), style)
@@ -506,6 +507,7 @@ impl Pane<'_, Queue> {
                     Some(Hold::Away) => text::waits_for_return(&size, &text::destination(&upload.job)),
                 }
             }
+            State::Paused => text::resumed_by_key(&units::bytes(upload.size)),
             _ => units::bytes(upload.size),
         }
     }

@@ -4,7 +4,7 @@
 //! - `client`: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`
 //! - `serve`: the server
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
-//! - `screen`: how the terminal UI looks, and `config`
+//! - `screen`: how the terminal UI and texts look, and `config`
 //! - `shell`: `completions` and `man`
 //! - `short`: what `-h` leaves to `--help`
 //! - `examples`: the worked examples at the end of each `--help`
@@ -29,7 +29,7 @@ pub(crate) use self::client::{
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
-pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer};
+pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
 pub(crate) use self::serve::{Paths, Serve};
 pub(crate) use self::shell::{Completions, Man, Shell};
 pub(crate) use self::short::short;
@@ -116,6 +116,29 @@ pub(crate) enum Subcommands {
     /// Write the manual pages into a folder
     #[command(after_long_help = examples::MAN)]
     Man(Man),
+}
+
+impl Subcommands {
+    /// Returns whether `--json` is given.
+    #[must_use]
+    pub(crate) const fn is_json(&self) -> bool {
+        match self {
+            Self::Send(args) => args.json,
+            Self::Serve(args) => args.json,
+            Self::Race(args) => args.json,
+            Self::Lab(args) => args.json,
+            Self::Probe(args) => args.json,
+            Self::History(args) => args.json,
+            Self::Audit(args) => args.json,
+            Self::Verify(_)
+            | Self::Certs { .. }
+            | Self::Peers(_)
+            | Self::Known(_)
+            | Self::Config { .. }
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
 }
 
 #[cfg(test)]

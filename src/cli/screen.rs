@@ -1,4 +1,5 @@
-//! How the terminal UI looks: flags that are also the keys of `[ui]` in the configuration file. And `config`.
+//! How the terminal UI and the text of other commands look: flags that are also the keys of `[ui]` in the configuration
+//! file. And `config`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -24,9 +25,19 @@ pub(crate) enum GlyphSet {
     Ascii,
 }
 
-/// How the screen looks.
+/// Units of sizes and rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnitSet {
+    /// KiB, MiB, GiB: powers of 1024
+    Binary,
+    /// kB, MB, GB: powers of 1000
+    Decimal,
+}
+
+/// How the screen and the text of all commands look.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options for the screen")]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub(crate) struct ScreenLayer {
     /// When to use colours [default: auto]
     ///
@@ -49,11 +60,32 @@ pub(crate) struct ScreenLayer {
     /// Leave the mouse to the terminal, which selects text
     #[arg(long, hide_short_help = true)]
     pub no_mouse: bool,
+    /// Units of sizes in text and on the screen [default: binary] [env: UPSEAL_UNITS]
+    ///
+    /// Events of --json are in bytes.
+    #[arg(long, value_name = "UNITS", global = true, hide_short_help = true)]
+    pub units: Option<UnitSet>,
+    /// Print whole sentences, one a line, without bars or symbols [default: false] [env: UPSEAL_PLAIN]
+    ///
+    /// For screen readers and logs. Units are written out, and the progress of long uploads is a line at each further
+    /// 10 %, at most every 3 seconds and at least every minute.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        global = true,
+        hide_short_help = true
+    )]
+    pub plain: Option<bool>,
 }
 
 impl ScreenLayer {
     /// Keys of the table `[ui]`.
-    pub(crate) const KEYS: &[&str] = &["color", "theme", "glyphs", "keys", "mouse"];
+    pub(crate) const KEYS: &[&str] = &["color", "theme", "glyphs", "keys", "mouse", "units", "plain"];
+    /// Keys that have a variable as well.
+    pub(crate) const VARIABLES: &[(&str, &str)] = &[("units", "UPSEAL_UNITS"), ("plain", "UPSEAL_PLAIN")];
 
     /// Fills what this layer leaves open from a weaker one.
     #[must_use]
@@ -64,6 +96,8 @@ impl ScreenLayer {
             glyphs: self.glyphs.or(weaker.glyphs),
             keys: self.keys.or(weaker.keys),
             no_mouse: self.no_mouse || weaker.no_mouse,
+            units: self.units.or(weaker.units),
+            plain: self.plain.or(weaker.plain),
         }
     }
 
@@ -77,17 +111,17 @@ impl ScreenLayer {
             "glyphs" => self.glyphs = Some(super::layer::choice(text)?),
             "theme" => self.theme = Some(text.to_owned()),
             "keys" => self.keys = Some(text.to_owned()),
-            "mouse" => {
-                self.no_mouse = match text {
-                    "true" => false,
-                    "false" => true,
-                    _ => return Err("possible values: true, false".to_owned()),
-                }
-            }
+            "mouse" => self.no_mouse = !truth(text)?,
+            "units" => self.units = Some(super::layer::choice(text)?),
+            "plain" => self.plain = Some(truth(text)?),
             _ => return Err(format!("known keys: {}", Self::KEYS.join(", "))),
         }
         Ok(())
     }
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "possible values: true, false".to_owned())
 }
 
 /// The subcommands of `upseal config`.

@@ -142,7 +142,7 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
         }
         Entry::Recovered(_) => ("received", "found after a crash".to_owned()),
     };
-    let protocol = entry.variant().map_or_else(|| "—".to_owned(), |variant| variant.to_string());
+    let protocol = entry.variant().map_or_else(units::none, |variant| variant.to_string());
     let outcome = match entry {
         Entry::Received(Received { kept: Kept::New, .. }) => "stored",
         other => other.outcome(),
@@ -157,7 +157,7 @@ fn text(entry: &Entry, width: usize, zone: &TimeZone) -> String {
     format!(
         "{at}  {direction:<8}  {name}{padding}  {:>8}  {protocol:<5}  {:>10}  {outcome:<9}  {other}{why}",
         units::bytes(entry.size()),
-        entry.rate().map_or_else(|| "—".to_owned(), units::rate),
+        entry.rate().map_or_else(units::none, units::rate),
     )
 }
 

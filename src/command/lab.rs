@@ -10,13 +10,14 @@ use crate::lab::table::{self, Signs};
 use crate::net::interrupter::Interrupter;
 use crate::{lab, output};
 
-/// Runs all attacks, prints the results, and compares them with the documented ones.
+/// Runs all attacks, prints the results as a table (as sentences with `plain`), and compares them with the documented
+/// ones.
 ///
 /// Returns 0 if every result is the documented one (docs/protocol.md, section Attacks), else 1.
 ///
 /// # Errors
 /// An attack could not be run, or the user interrupted it.
-pub(crate) fn run(args: &Lab) -> Result<u8, Fault> {
+pub(crate) fn run(args: &Lab, plain: bool) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let stop = Interrupter::default();
     let stopped = stop.clone();
@@ -51,7 +52,13 @@ pub(crate) fn run(args: &Lab) -> Result<u8, Fault> {
     });
     result.map_err(|e| e.fault())?;
     if !args.json {
-        output::line(&table::text(&cells, signs()));
+        if plain {
+            for sentence in table::sentences(&cells) {
+                output::line(&sentence);
+            }
+        } else {
+            output::line(&table::text(&cells, signs()));
+        }
         output::line(&table::verdict(&cells));
     }
     Ok(u8::from(cells.iter().any(|cell| !cell.as_expected)))

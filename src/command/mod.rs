@@ -27,14 +27,14 @@ use std::thread;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{Cli, Subcommands, Ui};
+use crate::cli::{Cli, Subcommands, Ui, UnitSet};
 #[cfg(feature = "tui")]
 use crate::cli::{Colour, GlyphSet, ScreenLayer};
 #[cfg(feature = "tui")]
 use crate::config::File;
 use crate::event::{Destination, DestinationError, Fault, FaultKind};
 use crate::folders;
-use crate::messages::escape;
+use crate::messages::{escape, units};
 use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
@@ -60,15 +60,16 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Fault> {
-    if let Some(path) = cli.config {
+    if let Some(path) = cli.config.clone() {
         folders::use_settings(path);
     }
+    let plain = use_form(&cli)?;
     match cli.command {
-        Some(Subcommands::Send(args)) => send::run(args),
-        Some(Subcommands::Serve(args)) => serve::run(args),
+        Some(Subcommands::Send(args)) => send::run(args, plain),
+        Some(Subcommands::Serve(args)) => serve::run(args, plain),
         Some(Subcommands::Verify(args)) => verify::run(&args),
-        Some(Subcommands::Race(args)) => race::run(args),
-        Some(Subcommands::Lab(args)) => lab::run(&args),
+        Some(Subcommands::Race(args)) => race::run(args, plain),
+        Some(Subcommands::Lab(args)) => lab::run(&args, plain),
         Some(Subcommands::Peers(args)) => peers::run(args),
         Some(Subcommands::Probe(args)) => probe::run(args),
         Some(Subcommands::Certs { command }) => certs::run(command),
@@ -78,8 +79,38 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
         Some(Subcommands::Config { command }) => config::run(&command),
         Some(Subcommands::Completions(args)) => Ok(completions::run(&args)),
         Some(Subcommands::Man(args)) => man::run(&args),
+        None if plain && !cli.ui.print_keymap => Err(usage(
+            "the terminal UI draws a full screen, which --plain leaves out".to_owned(),
+            "upseal send --plain FILE… sends files; upseal --plain=false draws the screen",
+        )),
         None => terminal(cli.ui),
     }
+}
+
+/// Sets the form of amounts. Returns whether `--plain`, `UPSEAL_PLAIN` or the file asks for whole sentences.
+///
+/// # Errors
+/// The variables or the file are invalid, and the command depends on them anyway.
+fn use_form(cli: &Cli) -> Result<bool, Fault> {
+    let flags = cli.ui.screen.clone();
+    let screen = match &cli.command {
+        // Events are for programs: sentences in them are the same whatever the user likes to read.
+        Some(command) if command.is_json() => return Ok(false),
+        // These say what to do about the file, or do not depend on it.
+        Some(Subcommands::Config { .. } | Subcommands::Completions(_) | Subcommands::Man(_)) => flags,
+        None
+        | Some(Subcommands::Send(_) | Subcommands::Race(_) | Subcommands::Probe(_) | Subcommands::Peers(_)) => {
+            crate::config::appearance(flags)?
+        }
+        // A server must not fail to start because of the looks of its text.
+        Some(_) => crate::config::appearance(flags.clone()).unwrap_or_else(|error| {
+            output::remark(&format!("note: --units and --plain have their defaults: {error}"));
+            flags
+        }),
+    };
+    let plain = screen.plain.unwrap_or_default();
+    units::use_form(units::Form { decimal: screen.units == Some(UnitSet::Decimal), spoken: plain });
+    Ok(plain)
 }
 
 /// Runs the terminal UI (feature `tui`).

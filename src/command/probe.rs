@@ -30,8 +30,11 @@ pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     let signals = interrupts()?;
     let wait = Duration::from_secs(args.wait);
     let request = Request { target: settings.target(), known: known_servers(), wait };
-    let mut teller =
-        Teller { json: args.json, output: Output::new(Style::of(false, true)), address: address(&settings) };
+    let mut teller = Teller {
+        json: args.json,
+        output: Output::new(Style::of(false, true, false)),
+        address: address(&settings),
+    };
     teller.warn();
     let found = probe::run(&request, &signals, &mut |news| teller.tell(news))?;
     let Some(dialect) = found else {

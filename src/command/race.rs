@@ -19,13 +19,13 @@ use crate::output::{self, Output, Style};
 use crate::report::{self, Labels, RaceReport};
 use crate::transfer::{EmbeddedOptions, Options, Transfer};
 
-/// Runs the race and prints its result.
+/// Runs the race and prints its result; with `plain`, as whole sentences.
 ///
 /// Returns the exit code of the worst lane.
 ///
 /// # Errors
 /// The race could not begin.
-pub(crate) fn run(args: Race) -> Result<u8, Fault> {
+pub(crate) fn run(args: Race, plain: bool) -> Result<u8, Fault> {
     if !(2..=MOST_LANES).contains(&args.lanes.len()) {
         let what = format!("wrong number of lanes: {} (2 to {MOST_LANES})", args.lanes.len());
         return Err(usage(what, "for example --lanes cp1,cp2"));
@@ -68,7 +68,7 @@ pub(crate) fn run(args: Race) -> Result<u8, Fault> {
         course: args.course.map(Into::into),
         group: args.group.map(Into::into),
     };
-    let mut output = Output::new(Style::of(args.json, false));
+    let mut output = Output::new(Style::of(args.json, false, plain));
     let subject = match (args.file, args.generate) {
         (Some(path), _) => Subject::File { path, limit: args.first.map(|size| size.0) },
         (None, size) => Subject::Generated { bytes: size.map_or(0, |size| size.0) },

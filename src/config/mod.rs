@@ -158,6 +158,27 @@ fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Layer, Con
     Ok(layer)
 }
 
+/// Reads how text looks: the flags, then the variables, then the file.
+pub(crate) fn appearance(flags: ScreenLayer) -> Result<ScreenLayer, ConfigError> {
+    let variables = screen_variables(&|name| env::var_os(name))?;
+    Ok(flags.or(variables).or(File::load()?.screen))
+}
+
+/// Reads the variables of the keys of `[ui]` that have one. An empty variable sets nothing.
+fn screen_variables(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<ScreenLayer, ConfigError> {
+    let mut layer = ScreenLayer::default();
+    for (key, name) in ScreenLayer::VARIABLES {
+        let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+        let text = value.to_string_lossy();
+        layer.set(key, &text).map_err(|allowed| ConfigError::Variable {
+            name: (*name).to_owned(),
+            value: escape(&text).to_string(),
+            allowed,
+        })?;
+    }
+    Ok(layer)
+}
+
 /// Why the settings could not be read, merged or saved. Text from the file is escaped.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

@@ -203,6 +203,16 @@ impl Receipt {
             Self::Deceived => "deceived",
         }
     }
+
+    /// Returns the meaning of the short name, for a legend.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Holds => "the sender has a receipt for what it sent",
+            Self::Noticed => "the sender's upload failed, so the sender knows",
+            Self::Deceived => "the sender believes that all is well, and it is not",
+        }
+    }
 }
 
 /// The result of one way to run an attack.

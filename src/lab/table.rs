@@ -67,6 +67,23 @@ pub(crate) fn text(cells: &[Cell], signs: Signs) -> String {
     text
 }
 
+/// Returns the cells as sentences, without signs: what was observed, what a receipt adds, and whether that is
+/// documented otherwise.
+#[must_use]
+pub(crate) fn sentences(cells: &[Cell]) -> Vec<String> {
+    let sentence = |cell: &Cell| {
+        let seen: Vec<&str> = cell.observed().iter().map(|outcome| outcome.meaning()).collect();
+        let harms = cell.observed().iter().any(|outcome| outcome.harms());
+        let verdict = if harms { "the attack succeeded" } else { "the attack failed" };
+        let receipt = cell.receipt().map(Receipt::meaning);
+        let receipt = receipt.map_or_else(String::new, |meaning| format!("; with a receipt, {meaning}"));
+        let differs = if cell.as_expected { "" } else { "; docs/protocol.md says otherwise" };
+        let (attack, variant) = (capital(cell.attack.words()), cell.variant);
+        format!("{attack}, {variant}: {verdict}: {}{receipt}{differs}.", seen.join(", or "))
+    };
+    cells.iter().filter(|cell| !cell.plays.is_empty()).map(sentence).collect()
+}
+
 /// Returns one line that sums up the results.
 #[must_use]
 pub(crate) fn verdict(cells: &[Cell]) -> String {
@@ -179,13 +196,9 @@ fn legend(text: &mut String, cells: &[Cell], signs: Signs) {
     }
     push(text, "=               what docs/protocol.md says, section Attacks");
     let receipts: Vec<Receipt> = cells.iter().filter_map(Cell::receipt).collect();
-    for (receipt, meaning) in [
-        (Receipt::Holds, "the sender has a receipt for what it sent"),
-        (Receipt::Noticed, "the sender's upload failed, so the sender knows"),
-        (Receipt::Deceived, "the sender believes that all is well, and it is not"),
-    ] {
+    for receipt in [Receipt::Holds, Receipt::Noticed, Receipt::Deceived] {
         if receipts.contains(&receipt) {
-            push(text, &format!("  {:13} {meaning}", receipt.word()));
+            push(text, &format!("  {:13} {}", receipt.word(), receipt.meaning()));
         }
     }
 }
@@ -216,6 +229,22 @@ mod tests {
             cell(Attack::Flip, Variant::Cp2, Outcome::StoredAltered, noticed),
             Cell::new(Attack::Answer, Variant::Plain, Vec::new()),
         ]
+    }
+
+    #[test]
+    fn sentences_say_what_the_signs_of_the_table_say() {
+        let lines = sentences(&flips());
+        assert_eq!(
+            lines[1..3],
+            [
+                "Flip a bit of the body, AP: the attack succeeded: the server stored something else under the sent name; \
+                 with a receipt, the sender believes that all is well, and it is not; docs/protocol.md says otherwise.",
+                "Flip a bit of the body, CP1: the attack failed: the server refused it and stored nothing; with a receipt, \
+                 the sender's upload failed, so the sender knows.",
+            ]
+        );
+        assert!(lines[3].ends_with("so the sender knows; docs/protocol.md says otherwise."), "{lines:?}");
+        assert_eq!(lines.len(), 4, "what was not played has no sentence");
     }
 
     #[test]

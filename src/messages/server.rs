@@ -39,7 +39,7 @@ pub(crate) const fn kept_long(kept: Kept) -> &'static str {
     }
 }
 
-/// Says that our server received a file: `a.txt  7 B  CP2  received from 127.0.0.1:5 in 0.02 s`.
+/// Says that our server received a file: its name, its size, the variant, and `received from 127.0.0.1:5 in 0.02 s`.
 #[must_use]
 pub(crate) fn received(
     name: &Escaped,
@@ -48,7 +48,7 @@ pub(crate) fn received(
     kept: Kept,
     peer: &str,
     seconds: f64,
-) -> String {
+) -> [String; 4] {
     let fate = match kept {
         Kept::New => "received",
         Kept::Renamed => "received under another name",
@@ -56,12 +56,8 @@ pub(crate) fn received(
         Kept::Amended => "amended, more bytes received",
         Kept::Discarded => "received in a race, not kept,",
     };
-    format!(
-        "{name}  {}  {variant}  {fate} from {} in {}",
-        units::bytes(size),
-        escape(peer),
-        units::seconds(seconds)
-    )
+    let from = format!("{fate} from {} in {}", escape(peer), units::seconds(seconds));
+    [name.to_string(), units::bytes(size), variant.to_owned(), from]
 }
 
 /// Says what our server refused: `refused a.txt from 127.0.0.1:5: …`.
@@ -93,7 +89,7 @@ mod tests {
         let all = [New, Renamed, Same, Amended, Discarded];
         assert_eq!(all.map(kept), ["stored", "renamed", "already here", "amended", "discarded"]);
         assert_eq!(
-            all.map(|kept| received(&escape("a\n"), 7, "CP2", kept, "h:5", 0.02)),
+            all.map(|kept| received(&escape("a\n"), 7, "CP2", kept, "h:5", 0.02).join("  ")),
             [
                 "a\\n  7 B  CP2  received from h:5 in 0.02 s",
                 "a\\n  7 B  CP2  received under another name from h:5 in 0.02 s",

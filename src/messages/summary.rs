@@ -32,14 +32,16 @@ impl Summary {
     /// Returns the summary, a line for the sums and one for each reason.
     #[must_use]
     pub(crate) fn lines(&self) -> Vec<String> {
-        let rate = units::rate_of(self.bytes, self.elapsed.as_secs_f64());
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = units::rate_of(self.bytes, seconds);
         let mut first = format!(
-            "{} of {} arrived: {} in {}, {rate}, {} on the wire",
+            "{} of {} arrived: {} in {}, {rate}, {} on the wire at {}",
             self.arrived,
             units::count(self.files, "file"),
             units::bytes(self.bytes),
             units::duration(self.elapsed),
             units::bytes(self.wire),
+            units::wire_rate_of(self.wire, seconds),
         );
         if self.skipped > 0 {
             first.push_str("; ");
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(
             all.lines(),
             [
-                "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire; 1 file already had a receipt",
+                "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire at 16.8 Mbit/s; 1 file already had a receipt",
                 "2 files failed (a\\n, b): no route",
                 "1 file cancelled (c)",
             ]

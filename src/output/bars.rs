@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Style;
 use crate::event::{Snapshot, Track};
 use crate::messages::transfer as upload;
 use crate::messages::units;
@@ -14,7 +15,7 @@ use crate::transfer::STALLED;
 /// Largest number of bars besides the one of all files; what runs beyond it is shown by that one only.
 const MOST: usize = 8;
 
-/// The bars. They are drawn only if standard error is a terminal.
+/// The bars. They are drawn only if standard error is a terminal, and never with `--plain`.
 #[derive(Debug)]
 pub(super) struct Bars {
     drawn: Option<MultiProgress>,
@@ -26,9 +27,8 @@ pub(super) struct Bars {
 impl Bars {
     /// Creates no bar yet.
     #[must_use]
-    pub(super) fn new() -> Self {
-        let drawn = io::stderr()
-            .is_terminal()
+    pub(super) fn new(style: Style) -> Self {
+        let drawn = (style != Style::Plain && io::stderr().is_terminal())
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
         Self { drawn, running: BTreeMap::new(), all: None }
     }

@@ -1,9 +1,11 @@
 //! The output of each event, as text or JSON.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bars::Bars;
+use super::linear::{self, Linear};
 use super::sums::Sums;
 use super::{Style, line, remark};
 use crate::cost;
@@ -21,6 +23,7 @@ pub(crate) struct Output {
     style: Style,
     rows: BTreeMap<Track, Row>,
     bars: Bars,
+    linear: Linear,
     sums: Sums,
     /// Whether the path of each receipt is printed.
     is_verbose: bool,
@@ -55,7 +58,8 @@ impl Output {
         Self {
             style,
             rows: BTreeMap::new(),
-            bars: Bars::new(),
+            bars: Bars::new(style),
+            linear: Linear::default(),
             sums: Sums::default(),
             is_verbose: false,
             introduced: BTreeSet::new(),
@@ -134,9 +138,14 @@ impl Output {
             Event::RaceFinished { verdict } => self.verdict(verdict),
             Event::Received { track, peer, name, kept, size, variant, digest, seconds, .. } => {
                 self.rows.remove(track);
-                let digest = digest.as_ref().map(|digest| format!("  sha256 {digest}")).unwrap_or_default();
                 let variant = variant.to_string();
-                self.result(&(server::received(name, *size, &variant, *kept, peer, *seconds) + &digest));
+                let received = server::received(name, *size, &variant, *kept, peer, *seconds);
+                let digest = digest.as_ref().map(|digest| format!("sha256 {digest}"));
+                let columns: Vec<String> = received.into_iter().chain(digest).collect();
+                self.result(&match (self.style, &columns[..]) {
+                    (Style::Plain, [name, rest @ ..]) => format!("file {name}: {}", rest.join(", ")),
+                    _ => columns.join("  "),
+                });
             }
             Event::Refused { peer, name, why, .. } => {
                 self.complain(&server::refused(peer, name.as_ref(), why));
@@ -155,7 +164,7 @@ impl Output {
             }
             Event::Skipped { path, why, .. } => self.say(&upload::skipped(path, why)),
             Event::Scanned { path, files, bytes, skipped, complete: true, .. } => {
-                self.say(&upload::scanned(path, *files, *bytes, *skipped));
+                self.say(&self.about("folder", &upload::scanned(path, *files, *bytes, *skipped)));
             }
             Event::Away { address, waiting } => {
                 let Message { what, help } = upload::away(address, *waiting);
@@ -199,7 +208,8 @@ impl Output {
         }
         self.show_others();
         let name = self.rows.get(&track).map(|row| row.name.clone()).unwrap_or_default();
-        self.say(&format!("{name}: {}; {}", fault.what, upload::retrying(tries, retries, pause)));
+        let why = format!("{name}: {}; {}", fault.what, upload::retrying(tries, retries, pause));
+        self.say(&self.about("file", &why));
         self.retried = Some(Retried { why: fault.what.clone(), tries, others: 0 });
     }
 
@@ -239,18 +249,26 @@ impl Output {
         }
         if state.is_final() {
             self.bars.remove(track);
+            self.linear.forget(track);
         }
         match state {
+            State::Delivered | State::Stored { .. } if is_job && self.style == Style::Plain => {
+                self.result(&linear::arrived(&name, state, &last, self.is_verbose));
+            }
             State::Delivered | State::Stored { .. } if is_job => {
                 self.result(&arrived(&name, state, &last, self.is_verbose));
             }
             // The result of a lane is printed with the verdict.
             State::Failed(Fault { kind: FaultKind::Unproven, .. }) if self.alarmed && is_job => {
-                self.complain(&trust::not_sent(&name));
+                self.complain(&self.about("file", &trust::not_sent(&name)));
             }
             // A lost server fails every file behind it. The reason is printed once; the summary names the files.
-            State::Failed(fault) if is_first => self.complain(&format!("{name}: {fault}")),
-            State::Cancelled if is_first => self.complain(&format!("{name}: cancelled")),
+            State::Failed(fault) if is_first => {
+                self.complain(&self.about("file", &format!("{name}: {fault}")));
+            }
+            State::Cancelled if is_first => {
+                self.complain(&self.about("file", &format!("{name}: cancelled")));
+            }
             _ => {}
         }
         self.show_all();
@@ -265,16 +283,29 @@ impl Output {
         if matches!(track, Track::Job(_)) {
             self.sums.progress(track, &snapshot);
         }
-        self.bars.progress(track, &row.name.to_string(), &snapshot);
+        let name = row.name.to_string();
+        if self.style == Style::Text {
+            self.bars.progress(track, &name, &snapshot);
+        // Of several files, the line of all of them is enough.
+        } else if self.sums.under_way().is_none()
+            && let Some(line) = self.linear.one(track, &name, &snapshot, Instant::now())
+        {
+            remark(&line);
+        }
         self.show_all();
     }
 
     /// Shows the progress of all files, if there are several.
     fn show_all(&mut self) {
-        if self.style == Style::Text
-            && let Some((files, bytes, elapsed)) = self.sums.under_way()
-        {
-            self.bars.all(files, bytes, elapsed);
+        let Some((files, bytes, elapsed)) = self.sums.under_way() else { return };
+        match self.style {
+            Style::Text => self.bars.all(files, bytes, elapsed),
+            Style::Plain => {
+                if let Some(line) = self.linear.all(files, bytes, elapsed, Instant::now()) {
+                    remark(&line);
+                }
+            }
+            Style::Quiet | Style::Json => {}
         }
     }
 
@@ -282,6 +313,9 @@ impl Output {
     fn alarm(&mut self, change: &KeyChange) {
         self.bars.clear();
         self.alarmed = true;
+        if self.style == Style::Plain {
+            return self.complain(&Changed::of(change).alarm().join("\n"));
+        }
         let rule = "#".repeat(78);
         let lines: Vec<String> =
             Changed::of(change).alarm().into_iter().map(|line| format!("#  {line}")).collect();
@@ -294,13 +328,21 @@ impl Output {
         for (at, lane) in verdict.lanes.iter().enumerate() {
             match &lane.fault {
                 Some(fault) => self.complain(&format!("{}: {fault}", lane.dialect)),
+                None if self.style == Style::Plain => self.result(&format!(
+                    "{}: {}, {}, {}{}",
+                    race::label(&entrants, at),
+                    units::precise(lane.seconds),
+                    units::rate(verdict.bytes as f64 / lane.seconds),
+                    race::on_wire(lane.wire_bytes, verdict.bytes),
+                    costs(lane, "; "),
+                )),
                 None => self.result(&format!(
                     "{:<14} {:>9}  {:>12}  {}{}",
                     race::label(&entrants, at),
                     units::precise(lane.seconds),
                     units::rate(verdict.bytes as f64 / lane.seconds),
                     race::on_wire(lane.wire_bytes, verdict.bytes),
-                    costs(lane),
+                    costs(lane, "  "),
                 )),
             }
         }
@@ -315,20 +357,29 @@ impl Output {
         ));
     }
 
+    /// Says what a line is about, because a sentence cannot begin with a name.
+    fn about(&self, what: &str, text: &str) -> String {
+        if self.style == Style::Plain { format!("{what} {text}") } else { text.to_owned() }
+    }
+
     fn result(&self, text: &str) {
         if self.style != Style::Quiet {
-            self.bars.above(|| line(text));
+            self.bars.above(|| line(&self.formed(text)));
         }
     }
 
     fn say(&self, text: &str) {
         if self.style != Style::Quiet {
-            self.bars.above(|| remark(text));
+            self.bars.above(|| remark(&self.formed(text)));
         }
     }
 
     fn complain(&self, text: &str) {
-        self.bars.above(|| remark(text));
+        self.bars.above(|| remark(&self.formed(text)));
+    }
+
+    fn formed<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.style == Style::Plain { linear::sentences(text).into() } else { text.into() }
     }
 
     /// Prints a message, unless it was printed before.
@@ -354,8 +405,8 @@ fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose: bool) -> 
     format!("{name}  {word:<9}  {}{receipt}", upload::sent(last))
 }
 
-/// Returns the end of a lane's line: its laps, the processor time of both sides, and the bottleneck.
-fn costs(lane: &LaneResult) -> String {
+/// Returns the end of a lane's line: its laps, the processor time of both sides, and the bottleneck, each after `between`.
+fn costs(lane: &LaneResult, between: &str) -> String {
     let mut costs = Vec::new();
     if lane.laps.len() > 1 {
         costs.push(race::spread(&lane.laps));
@@ -371,7 +422,7 @@ fn costs(lane: &LaneResult) -> String {
         let found = bottleneck::find(work, lane.server.as_ref(), micros);
         costs.extend(found.map(|found| found.sentence(lane.dialect.variant)));
     }
-    costs.iter().flat_map(|cost| ["  ", cost]).collect()
+    costs.iter().flat_map(|cost| [between, cost]).collect()
 }
 
 #[cfg(test)]

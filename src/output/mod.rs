@@ -5,6 +5,7 @@
 
 mod bars;
 mod events;
+mod linear;
 mod sums;
 
 use std::io::{self, Write};
@@ -16,8 +17,10 @@ use crate::event::Fault;
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Sentences for people.
+    /// Sentences and columns for people.
     Text,
+    /// Whole sentences, one a line, for screen readers and logs.
+    Plain,
     /// Errors only.
     Quiet,
     /// One event per line, for programs.
@@ -25,13 +28,15 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// Returns the form for `--json` and `--quiet`. `--json` wins; clap allows only one of them.
+    /// Returns the form for `--json`, `--quiet` and `--plain`: the first of them that is given. Clap does not allow the
+    /// first two together.
     #[must_use]
-    pub(crate) const fn of(json: bool, quiet: bool) -> Self {
-        match (json, quiet) {
-            (true, _) => Self::Json,
-            (false, true) => Self::Quiet,
-            (false, false) => Self::Text,
+    pub(crate) const fn of(json: bool, quiet: bool, plain: bool) -> Self {
+        match (json, quiet, plain) {
+            (true, ..) => Self::Json,
+            (_, true, _) => Self::Quiet,
+            (.., true) => Self::Plain,
+            _ => Self::Text,
         }
     }
 }

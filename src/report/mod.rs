@@ -27,8 +27,8 @@ pub(crate) use self::machine::Machine;
 pub use self::rows::{Row, rows};
 use crate::event::{Blame, Fault, FaultKind, Verdict};
 use crate::files::{Access, check_writable, replace};
-use crate::messages::Escaped;
 use crate::messages::race::sentence;
+use crate::messages::{Escaped, units};
 
 /// The mark near the beginning of every report. A file with this mark may be overwritten.
 pub const MARK: &str = "upseal_race_report";
@@ -208,18 +208,18 @@ pub(crate) fn write(path: &Path, report: &RaceReport) -> Result<(), ReportError>
     replace(path, text.as_bytes(), Access::Usual).map_err(unwritable)
 }
 
-/// Renders a report.
+/// Renders a report. Its amounts have the usual form: its axes do, and its readers did not choose another one.
 ///
 /// # Errors
 /// The charts cannot be drawn.
 pub(crate) fn render(format: Format, report: &RaceReport) -> Result<String, ReportError> {
-    match format {
+    units::with(units::Form::default(), || match format {
         Format::Html => html::page(report),
         Format::Svg => chart::poster(report),
         Format::Markdown => Ok(text::markdown(report)),
         Format::Csv => Ok(text::csv(report)),
         Format::Json => Ok(text::json(report)),
-    }
+    })
 }
 
 /// The JSON document of a report. The key of the version is [`MARK`].

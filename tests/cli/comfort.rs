@@ -85,7 +85,7 @@ fn several_files_end_with_a_summary_and_a_lost_server_is_reported_once() {
     let outcome = home.start(words("send --to {server} --ca {ca} a.txt none.txt b.txt", &values)).finish();
     assert_eq!(outcome.code, Some(5), "{outcome:?}");
     assert!(outcome.err.contains("\n2 of 3 files arrived: 10 B in "), "{outcome:?}");
-    assert!(outcome.err.contains("on the wire\n1 file failed (none.txt): "), "{outcome:?}");
+    assert!(outcome.err.contains(" Mbit/s\n1 file failed (none.txt): "), "{outcome:?}");
     // The paths of receipts are for those who ask for them.
     assert!(!outcome.out.contains(".receipt"), "{outcome:?}");
     let outcome = home.start(words("send -v --to {server} --ca {ca} a.txt", &values)).finish();
@@ -135,7 +135,7 @@ fn config_init_writes_a_template_whose_every_line_can_be_used() {
     let outcome = path("peers --config used.toml");
     assert_eq!(outcome.code, Some(0), "{used}\n{outcome:?}");
     assert!(outcome.out.contains("lab"), "{outcome:?}");
-    for key in ["to", "ca", "protocol", "color", "theme", "glyphs", "keys", "mouse"] {
+    for key in ["to", "ca", "protocol", "color", "theme", "glyphs", "keys", "mouse", "units", "plain"] {
         assert!(used.contains(&format!("\n{key} = ")), "{key}");
     }
 }

@@ -34,17 +34,19 @@ const BREATH: Duration = Duration::from_millis(2);
 const ABSENCE: Duration = Duration::from_secs(30);
 
 /// Sends the files in order, then the folders, over one connection, and waits until the server has confirmed them.
+/// With `plain`, prints whole sentences.
 ///
 /// Returns the exit code; each failure was reported when it happened.
 ///
 /// # Errors
 /// The upload could not begin.
-pub(crate) fn run(mut args: Send) -> Result<u8, Fault> {
+pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
     take_link(&mut args)?;
     let given = Given::of(&args)?;
     let mut settings = Sources::load()?.settle(args.speak, args.peer.as_deref())?;
     settings.to.get_or_insert_default();
     let digest = args.digest;
+    let style = Style::of(args.json, args.quiet, plain);
     if digest == FileDigest::None && (args.receipts.is_some() || args.skip_receipted) {
         return Err(Fault::usage("receipts need the SHA-256 of each file, but --digest none turns it off")
             .with_advice("leave out --digest none, or --receipts and --skip-receipted"));
@@ -53,7 +55,7 @@ pub(crate) fn run(mut args: Send) -> Result<u8, Fault> {
         given.same_names().iter().for_each(|message| output::remark(message));
     }
     if args.dry_run {
-        return plan::print(&given, &settings, Style::of(args.json, args.quiet));
+        return plan::print(&given, &settings, style);
     }
     let signals = interrupts()?;
     let options = Options {
@@ -79,7 +81,7 @@ pub(crate) fn run(mut args: Send) -> Result<u8, Fault> {
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;
-    let mut output = Output::new(Style::of(args.json, args.quiet)).verbose(args.verbose);
+    let mut output = Output::new(style).verbose(args.verbose);
     let (target, dialect) = (settings.target(), settings.dialect);
     let (jobs, folders) = given.orders(&target, dialect);
     let mut progress = Progress::default();

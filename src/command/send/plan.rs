@@ -94,6 +94,7 @@ impl Plan<'_> {
                 json(&Row { path: &path.to_string_lossy(), name, size, wire_bytes: wire });
             }
             Style::Text => output::line(&format!("{:>10}  {}", units::bytes(size), Escaped::path(path))),
+            Style::Plain => output::line(&format!("{}: {}.", Escaped::path(path), units::bytes(size))),
             Style::Quiet => {}
         }
     }
@@ -122,15 +123,16 @@ impl Plan<'_> {
                 at_least: matches!(price, Some(Price::AtLeast(_))),
                 assumed_key,
             }),
-            Style::Text => {
+            Style::Text | Style::Plain => {
                 let time = match price {
                     Some(Price::About(time)) => units::about(time),
                     Some(Price::AtLeast(time)) => units::at_least(time),
                     None => "no estimate of the time, because nothing was sent there before".to_owned(),
                 };
                 let key = if assumed_key { ", if the server's key has 1024 bits" } else { "" };
+                let stop = if self.style == Style::Plain { "." } else { "" };
                 output::line(&format!(
-                    "{}; {} on the wire with {variant}{key}; {time}",
+                    "{}; {} on the wire with {variant}{key}; {time}{stop}",
                     transfer::found(files, size, true),
                     units::bytes(self.wire)
                 ));

@@ -34,11 +34,12 @@ use crate::store::name::Portability;
 use crate::store::{Announce, Catalogue, FileName};
 use crate::trust::{Anchor, facts};
 
-/// Serves until it is interrupted, or with `--once` until its only client has disconnected.
+/// Serves until it is interrupted, or with `--once` until its only client has disconnected. With `plain`,
+/// prints whole sentences.
 ///
 /// # Errors
 /// The server could not start; the exit code depends on the reason.
-pub(crate) fn run(mut args: Serve) -> Result<u8, Fault> {
+pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
     let signals = interrupts()?;
     if args.share {
         args.certs = share::identity()?;
@@ -74,7 +75,7 @@ pub(crate) fn run(mut args: Serve) -> Result<u8, Fault> {
     let budget =
         identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
     let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
-    let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false)))));
+    let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false, plain)))));
     store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
     let service = Service {
         policy: Policy {

@@ -7,8 +7,6 @@ use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Variant, Verdi
 use crate::messages::units;
 use crate::meter::Stage;
 
-const GIB: f64 = 1_073_741_824.0;
-
 /// The comparison of two lanes by their steady rates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ratio {
@@ -96,15 +94,16 @@ fn course(verdict: &Verdict) -> String {
     }
 }
 
-/// Returns the time for 1 GiB at the steady rate of each lane that has one.
+/// Returns the time for 1 GiB (or 1 GB) at the steady rate of each lane that has one.
 fn speed(verdict: &Verdict) -> String {
     let entrants = entrants(verdict);
+    let (giga, size) = units::one_giga();
     let gib = |(at, lane): (usize, &LaneResult)| {
         let pace = lane.pace.filter(|pace| has_finished(lane) && pace.bytes > 0)?;
-        Some(format!("{} {}", name(&entrants, at), units::seconds(GIB / pace.rate())))
+        Some(format!("{} {}", name(&entrants, at), units::seconds(giga / pace.rate())))
     };
     let gib: Vec<String> = verdict.lanes.iter().enumerate().filter_map(gib).collect();
-    format!("At this speed 1 GiB takes {}.", gib.join(", "))
+    format!("At this speed {size} takes {}.", gib.join(", "))
 }
 
 /// Names the lanes that finished without a steady rate, after a blank; empty if there are none.
@@ -258,7 +257,7 @@ pub(crate) const fn explained(stage: Stage) -> &'static str {
 #[must_use]
 pub(crate) fn cpu(client: &Work, server: Option<&Work>) -> String {
     let time = |work: &Work| units::precise(work.cpu_us as f64 / 1e6);
-    let server = server.map_or_else(|| units::NONE.to_owned(), time);
+    let server = server.map_or_else(units::none, time);
     format!("CPU {} here, {server} server", time(client))
 }
 

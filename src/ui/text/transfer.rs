@@ -74,9 +74,15 @@ pub(in crate::ui) fn progress(share: f64, snapshot: &Snapshot, size: u64) -> Str
     format!("{}  {}", percent(share), of(snapshot.file_bytes, total))
 }
 
-/// `wire 98.8 of 139 MiB`
-pub(in crate::ui) fn wire(snapshot: &Snapshot) -> String {
-    format!("wire {}", of(snapshot.wire_bytes, snapshot.wire_total))
+/// `wire 98.8 of 139 MiB, 4510 Mbit/s`; without the rate if that does not fit into `room` columns.
+pub(in crate::ui) fn wire(snapshot: &Snapshot, room: usize) -> String {
+    let bytes = format!("wire {}", of(snapshot.wire_bytes, snapshot.wire_total));
+    if snapshot.file_bytes == 0 || snapshot.rate_now <= 0.0 {
+        return bytes;
+    }
+    let factor = snapshot.wire_bytes as f64 / snapshot.file_bytes as f64;
+    let long = format!("{bytes}, {}", units::wire_rate(snapshot.rate_now * factor));
+    if fit::width(&long) <= room { long } else { bytes }
 }
 
 /// `412 MiB/s now, mean 388`
@@ -223,6 +229,10 @@ mod tests {
     fn rates_name_their_unit_once() {
         let snapshot = Snapshot { rate_now: 432_013_312.0, rate_mean: 406_847_488.0, ..Snapshot::default() };
         assert_eq!(rates(&snapshot), "412 MiB/s now, mean 388");
+        let snapshot = Snapshot { file_bytes: 1 << 20, wire_bytes: 4 << 20, wire_total: 8 << 20, ..snapshot };
+        assert_eq!(wire(&snapshot, 30), "wire 4 of 8 MiB, 13824 Mbit/s");
+        assert_eq!(wire(&snapshot, 28), "wire 4 of 8 MiB");
+        assert_eq!(wire(&Snapshot { rate_now: 0.0, ..snapshot }, 30), "wire 4 of 8 MiB");
     }
 
     #[test]

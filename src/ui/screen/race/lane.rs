@@ -39,7 +39,7 @@ impl Pane<'_, Race> {
     /// │ ████████████████████████████████████████████████████████████ 2.760 s │
     /// │ bottleneck: server's RSA, busy 92 % of the time on 2 cores           │
     /// │ read▏ seal▎ wire▏ open███████████████████████████▋ store▏ wait       │
-    /// │ wire ×2.06  16.5 MiB   CPU 0.34 s here, 4.97 s server                │
+    /// │ wire ×2.06  16.5 MiB, 50.1 Mbit/s   CPU 0.34 s here, 4.97 s server   │
     /// ╰──────────────────────────────────────────────────────────────────────╯
     /// ```
     pub(super) fn lane(&self, at: usize, axis: Option<Axis>, area: Rect, buf: &mut Buffer) {
@@ -139,7 +139,12 @@ impl Pane<'_, Race> {
             width => track.stages(self.theme, width, !has_ended),
         };
         let spread = if has_ended { self.spread(track) } else { String::new() };
-        let costs = faint(joined(vec![spread, wire.clone(), cpu, place]));
+        let with_rate = format!("{wire}, {}", wire_rate(track));
+        let all = [&spread, &with_rate, &cpu, &place].map(|part| fit::width(part) + 3);
+        // The rate on the wire must not cost the processor time or the place.
+        let has_room = all.iter().filter(|wide| **wide > 3).sum::<usize>() <= width + 3;
+        let costs = if has_room { with_rate } else { wire.clone() };
+        let costs = faint(joined(vec![spread, costs, cpu, place]));
         match height {
             0 | 1 if has_ended => vec![first],
             0 | 1 => vec![stages],
@@ -372,6 +377,15 @@ impl Pane<'_, Race> {
             Some(seconds) if seconds > 0.0 => self.of.bytes as f64 / seconds,
             _ => track.snapshot.rate_mean,
         }
+    }
+}
+
+/// Returns the mean rate on the wire: `47.8 Mbit/s`.
+fn wire_rate(track: &Track) -> String {
+    let snapshot = &track.snapshot;
+    match (track.seconds(), &track.result) {
+        (Some(seconds), Some(result)) => units::wire_rate_of(result.wire_bytes, seconds),
+        _ => units::wire_rate_of(snapshot.wire_bytes, snapshot.elapsed_ms as f64 / 1000.0),
     }
 }
 

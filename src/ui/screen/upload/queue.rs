@@ -425,7 +425,9 @@ impl Pane<'_, Queue> {
         line.render(first, buf);
 
         let Some(second) = second else { return };
-        let wire = if state == 0 { String::new() } else { format!("  {}", text::wire(snapshot)) };
+        // Two columns before it, one behind.
+        let room = (name + state).saturating_sub(3);
+        let wire = if state == 0 { String::new() } else { format!("  {}", text::wire(snapshot, room)) };
         let wire = fit::left(&wire, name + state);
         let mut line = Line::from(vec![Span::styled(wire, self.theme.faint()), Span::raw(" ")]);
         line.push_span(Span::styled(fit::left(text::RATE, label), self.theme.faint()));

@@ -1,28 +1,69 @@
 //! Sizes, rates, durations and ratios: one formatter for each, used by every front end.
+//!
+//! `form` has the units that the user chose, which every formatter follows; the examples below are of the default form.
+
+mod form;
 
 use std::time::Duration;
 
-use humansize::{BINARY, format_size};
+use humansize::{BINARY, DECIMAL, format_size};
 
-/// Stands where a number is not known or means nothing.
-pub(crate) const NONE: &str = "—";
+pub(crate) use self::form::{Form, use_form, with};
+use self::form::{finish, form};
 
-/// Formats a size with three significant digits and a binary unit: `7.91 MiB`, `104 MiB`, `812 B`.
+/// Stands where a number is not known or means nothing: `—`.
+#[must_use]
+pub(crate) fn none() -> String {
+    finish("—".to_owned())
+}
+
+/// Formats a size with three significant digits and a unit: `7.91 MiB`, `104 MiB`, `812 B`.
 #[must_use]
 pub(crate) fn bytes(n: u64) -> String {
-    let scaled = (0..6).map(|power| n as f64 / 1024_f64.powi(power)).find(|v| *v < 1023.95).unwrap_or(0.0);
+    let (units, base) = if form().decimal { (DECIMAL, 1000.0_f64) } else { (BINARY, 1024.0) };
+    let scaled = (0..6).map(|power| n as f64 / base.powi(power)).find(|v| *v < base).unwrap_or(0.0);
     let places = match scaled {
         v if v >= 99.95 => 0,
         v if v >= 9.995 => 1,
         _ => 2,
     };
-    format_size(n, BINARY.decimal_places(places))
+    finish(format_size(n, units.decimal_places(places)))
+}
+
+/// Returns the size for which races are compared, and its name: `1 GiB`, or `1 GB` in decimal units.
+#[must_use]
+pub(crate) fn one_giga() -> (f64, String) {
+    let n = if form().decimal { 1_000_000_000_u32 } else { 1 << 30 };
+    (f64::from(n), bytes(n.into()))
+}
+
+/// Formats a rate on the wire, as networks are measured: `3.36 Mbit/s`, where a Mbit is 10^6 bits; `—` if it is negative or
+/// not finite.
+#[must_use]
+pub(crate) fn wire_rate(bytes_per_second: f64) -> String {
+    if !bytes_per_second.is_finite() || bytes_per_second < 0.0 {
+        return none();
+    }
+    let megabits = bytes_per_second * 8.0 / 1e6;
+    let places = match megabits {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    finish(format!("{megabits:.places$} Mbit/s"))
+}
+
+/// Formats the rate on the wire of `n` bytes in `seconds`; `—` if either is zero.
+#[must_use]
+pub(crate) fn wire_rate_of(n: u64, seconds: f64) -> String {
+    if seconds > 0.0 && n > 0 { wire_rate(n as f64 / seconds) } else { none() }
 }
 
 /// Formats a size with its exact number of bytes where [`bytes`] rounds: `7.91 MiB (8294400 bytes)`.
 #[must_use]
 pub(crate) fn exact_bytes(n: u64) -> String {
-    if n < 1024 { bytes(n) } else { format!("{} ({n} bytes)", bytes(n)) }
+    let whole = if form().decimal { 1000 } else { 1024 };
+    if n < whole { bytes(n) } else { format!("{} ({n} bytes)", bytes(n)) }
 }
 
 /// Formats how much of a total is done: `74.1 of 104 MiB`. The unit stands once where both have it; a total of 0 is
@@ -44,7 +85,7 @@ pub(crate) fn of(done: u64, total: u64) -> String {
 #[must_use]
 pub(crate) fn rate(bytes_per_second: f64) -> String {
     if !bytes_per_second.is_finite() || bytes_per_second < 0.0 {
-        return NONE.to_owned();
+        return none();
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -52,13 +93,14 @@ pub(crate) fn rate(bytes_per_second: f64) -> String {
         reason = "finite and not negative, checked above; saturates"
     )]
     let whole = bytes_per_second as u64;
-    format!("{}/s", bytes(whole))
+    let size = bytes(whole);
+    if form().spoken { format!("{size} per second") } else { format!("{size}/s") }
 }
 
 /// Formats the rate of `n` bytes in `seconds`; `—` if either is zero.
 #[must_use]
 pub(crate) fn rate_of(n: u64, seconds: f64) -> String {
-    if seconds > 0.0 && n > 0 { rate(n as f64 / seconds) } else { NONE.to_owned() }
+    if seconds > 0.0 && n > 0 { rate(n as f64 / seconds) } else { none() }
 }
 
 /// How many digits a duration is given with.
@@ -75,7 +117,7 @@ fn time(time: Duration, digits: Digits) -> String {
     let s = time.as_secs_f64();
     let ms = s * 1000.0;
     let whole = time.as_secs() + u64::from(time.subsec_millis() >= 500);
-    match digits {
+    finish(match digits {
         _ if time.is_zero() => "0 s".to_owned(),
         _ if s < 0.000_05 => "< 0.1 ms".to_owned(),
         Digits::Three if s < 0.000_995 => format!("{ms:.2} ms"),
@@ -90,7 +132,7 @@ fn time(time: Duration, digits: Digits) -> String {
         _ if whole < 3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ if whole < 48 * 3600 => format!("{} h {} min", whole / 3600, whole / 60 % 60),
         _ => format!("{} days", whole / 86_400),
-    }
+    })
 }
 
 /// Formats a duration with two digits: `3.1 ms`, `0.02 s`, `2.7 s`, `48 s`, `5 min 53 s`, `2 h 10 min`.
@@ -102,14 +144,14 @@ pub(crate) fn duration(duration: Duration) -> String {
 /// Formats a number of seconds as [`duration`] does; `—` if it is negative or not finite.
 #[must_use]
 pub(crate) fn seconds(seconds: f64) -> String {
-    Duration::try_from_secs_f64(seconds).map_or_else(|_| NONE.to_owned(), duration)
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| none(), duration)
 }
 
 /// Formats a measured number of seconds with three digits: `0.31 ms`, `19.8 ms`, `250 ms`, `2.76 s`, `31.2 s`,
 /// `5 min 53 s`; `—` if it is negative or not finite.
 #[must_use]
 pub(crate) fn precise(seconds: f64) -> String {
-    Duration::try_from_secs_f64(seconds).map_or_else(|_| NONE.to_owned(), |of| time(of, Digits::Three))
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| none(), |of| time(of, Digits::Three))
 }
 
 /// One unit and one number of decimals for durations that are compared with each other: `2.760 s` and `0.020 s`.
@@ -141,10 +183,14 @@ impl Alike {
     #[must_use]
     pub(crate) fn show(self, seconds: f64) -> String {
         if !seconds.is_finite() || seconds < 0.0 {
-            return NONE.to_owned();
+            return none();
         }
         let Self { in_ms, places } = self;
-        if in_ms { format!("{:.places$} ms", seconds * 1000.0) } else { format!("{seconds:.places$} s") }
+        finish(if in_ms {
+            format!("{:.places$} ms", seconds * 1000.0)
+        } else {
+            format!("{seconds:.places$} s")
+        })
     }
 }
 
@@ -152,8 +198,8 @@ impl Alike {
 #[must_use]
 pub(crate) fn millis(ms: u64) -> String {
     match ms {
-        0 => "< 1 ms".to_owned(),
-        1..10 => format!("{ms} ms"),
+        0 => finish("< 1 ms".to_owned()),
+        1..10 => finish(format!("{ms} ms")),
         ms => duration(Duration::from_millis(ms)),
     }
 }
@@ -162,7 +208,7 @@ pub(crate) fn millis(ms: u64) -> String {
 #[must_use]
 pub(crate) fn clock(time: Duration) -> String {
     match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 0..60 => finish(format!("{seconds} s")),
         seconds => duration(Duration::from_secs(seconds)),
     }
 }
@@ -182,7 +228,7 @@ pub(crate) fn at_least(time: Duration) -> String {
 /// Formats bytes on the wire per byte of the file: `×2.06`; `None` for an empty file, which has no such factor.
 #[must_use]
 pub(crate) fn wire_factor(wire: u64, file: u64) -> Option<String> {
-    (file > 0).then(|| format!("×{:.2}", wire as f64 / file as f64))
+    (file > 0).then(|| finish(format!("×{:.2}", wire as f64 / file as f64)))
 }
 
 /// Formats how many times one rate is another: `5.0`, `138`.
@@ -194,13 +240,13 @@ pub(crate) fn times(ratio: f64) -> String {
 /// Formats a share between 0 and 1 in whole percent: `43 %`.
 #[must_use]
 pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
+    finish(format!("{:.0} %", share * 100.0))
 }
 
 /// Formats a share between 0 and 1 in tenths of a percent: `4.7 %`.
 #[must_use]
 pub(crate) fn permille(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    finish(format!("{:.1} %", share * 100.0))
 }
 
 /// Formats a number in groups of three digits: `17,318,417`.
@@ -363,7 +409,50 @@ mod tests {
         assert_eq!(of(1 << 20, 0), "1 MiB");
         assert_eq!(rate(432_013_312.0), "412 MiB/s");
         assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(rate), ["—", "—", "—"]);
+        assert_eq!(
+            [0.0, 1000.0, 420_000.0, 2_000_000.0, 125_000_000.0].map(wire_rate),
+            ["0.00 Mbit/s", "0.01 Mbit/s", "3.36 Mbit/s", "16.0 Mbit/s", "1000 Mbit/s"]
+        );
+        assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(wire_rate), ["—", "—", "—"]);
+        assert_eq!([wire_rate_of(1_000_000, 2.0), wire_rate_of(0, 1.0)], ["4.00 Mbit/s", "—"]);
         assert_eq!([rate_of(1024, 2.0), rate_of(0, 2.0), rate_of(1, 0.0)], ["512 B/s", "—", "—"]);
+    }
+
+    #[test]
+    fn every_formatter_follows_the_form() {
+        let all = |decimal, spoken| {
+            with(Form { decimal, spoken }, || {
+                [
+                    bytes(8_294_400),
+                    of(1 << 20, 9 << 20),
+                    rate(999_960.0),
+                    exact_bytes(1000),
+                    millis(0),
+                    percent(0.5),
+                ]
+            })
+        };
+        assert_eq!(
+            all(true, false),
+            ["8.29 MB", "1.05 of 9.44 MB", "1000 kB/s", "1 kB (1000 bytes)", "< 1 ms", "50 %"]
+        );
+        assert_eq!(
+            all(false, true),
+            [
+                "7.91 mebibytes",
+                "1 mebibyte of 9 mebibytes",
+                "977 kibibytes per second",
+                "1000 bytes",
+                "less than 1 millisecond",
+                "50 percent"
+            ]
+        );
+        let words = Form { decimal: true, spoken: true };
+        assert_eq!(with(words, || wire_rate(420_000.0)), "3.36 megabits per second");
+        assert_eq!(with(words, one_giga), (1e9, "1 gigabyte".to_owned()));
+        assert_eq!(one_giga(), (1_073_741_824.0, "1 GiB".to_owned()));
+        assert_eq!(with(words, || rate(2_000_000.0)), "2 megabytes per second");
+        assert_eq!(with(words, none), "unknown");
     }
 
     #[test]

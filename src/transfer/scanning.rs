@@ -170,3 +170,110 @@ fn read(order: &FolderOrder, stop: &AtomicBool, queue: &Mutex<Queue>, report: &d
     }
     report(Batch { complete: true, ..batch });
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use crossbeam_channel::{Receiver, Sender, unbounded};
+
+    use super::*;
+    use crate::event::{Dialect, FolderRules, Target, Variant};
+
+    /// Scans of two folders, each with one file, and the reports that arrive.
+    struct Reading {
+        scans: Scans,
+        queue: Arc<Mutex<Queue>>,
+        reports: Receiver<Batch>,
+        report: Sender<Batch>,
+        top: tempfile::TempDir,
+    }
+
+    impl Reading {
+        fn new() -> Self {
+            let top = tempfile::tempdir().unwrap();
+            let (report, reports) = unbounded();
+            let mut scans = Scans::default();
+            for (id, name) in [(1, "one"), (2, "two")] {
+                let path = top.path().join(name);
+                fs::create_dir(&path).unwrap();
+                fs::write(path.join("file"), [0; 3]).unwrap();
+                scans.push(order(id, path));
+            }
+            Self { scans, queue: Arc::default(), reports, report, top }
+        }
+
+        fn start(&mut self) {
+            let report = self.report.clone();
+            self.scans.start(&self.queue, || move |batch| drop(report.send(batch)));
+        }
+
+        /// Takes the reports of the folder that is read, to its end.
+        fn finish(&mut self) -> (Vec<PathBuf>, Vec<Event>) {
+            let (mut paths, mut events) = (Vec::new(), Vec::new());
+            loop {
+                let batch = self.reports.recv_timeout(Duration::from_secs(60)).unwrap();
+                let is_last = batch.complete;
+                let (jobs, more) = self.scans.take(batch);
+                paths.extend(jobs.into_iter().map(|(job, _)| job.path));
+                events.extend(more);
+                if is_last {
+                    return (paths, events);
+                }
+            }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.top.path().join(name)
+        }
+    }
+
+    fn order(id: u32, path: PathBuf) -> FolderOrder {
+        let (rules, dialect) = (FolderRules::default(), Dialect::of(Variant::Plain));
+        FolderOrder { id: FolderId(id), path, rules, target: Target::Embedded, dialect }
+    }
+
+    fn scanned(id: u32, path: PathBuf, files: u64, bytes: u64) -> Event {
+        Event::Scanned { folder: FolderId(id), path, files, bytes, skipped: 0, complete: true }
+    }
+
+    #[test]
+    fn folders_are_read_one_after_another() {
+        let mut reading = Reading::new();
+        reading.start();
+        // While the first is read, the second waits.
+        reading.start();
+        let (paths, events) = reading.finish();
+        assert_eq!(paths, [reading.path("one").join("file")]);
+        assert_eq!(events.last(), Some(&scanned(1, reading.path("one"), 1, 3)));
+        reading.start();
+        let (paths, events) = reading.finish();
+        assert_eq!(paths, [reading.path("two").join("file")]);
+        assert_eq!(events.last(), Some(&scanned(2, reading.path("two"), 1, 3)));
+        assert!(reading.scans.active.is_none() && reading.scans.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_folder_queues_nothing_more_and_the_other_is_read() {
+        let mut reading = Reading::new();
+        reading.start();
+        assert_eq!(reading.scans.cancel(Some(FolderId(1))), [], "its last report has the end");
+        let (paths, events) = reading.finish();
+        assert_eq!(paths, [] as [&Path; 0]);
+        assert_eq!(events.last(), Some(&scanned(1, reading.path("one"), 0, 0)));
+        reading.start();
+        assert_eq!(reading.finish().0.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_cancelled_before_it_is_read_has_an_end_too() {
+        let mut reading = Reading::new();
+        reading.start();
+        assert_eq!(reading.scans.cancel(Some(FolderId(2))), [scanned(2, reading.path("two"), 0, 0)]);
+        assert_eq!(reading.finish().0.len(), 1, "the first one goes on");
+        reading.scans.push(order(3, reading.path("two")));
+        assert_eq!(reading.scans.cancel(None), [scanned(3, reading.path("two"), 0, 0)]);
+    }
+}

@@ -266,6 +266,11 @@ mod tests {
         let table = table("default", &own).unwrap();
         assert_eq!(found(&table, Place::Browser, "F5").as_deref(), Some("upload"));
         assert_eq!(found(&table, Place::Browser, "u"), None);
+        // Closing an alarm has two rows, of which one has other keys.
+        let table = super::table("default", &[rebind("alarm", "close", &["x"])]).unwrap();
+        let keys: Vec<&Key> =
+            table.iter().filter(|row| row.context == Context::Alarm).flat_map(|row| row.keys).collect();
+        assert!(keys.contains(&&key('x')) && !keys.contains(&&ctrl('c')), "{keys:?}");
     }
 
     #[test]

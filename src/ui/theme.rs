@@ -244,6 +244,8 @@ mod tests {
             assert_eq!(Theme::of(Palette::built_in("light"), depth).lane(1), theme.lane(1));
         }
         assert_eq!(Theme::dark(Depth::True).lane(1).fg, Some(Color::Rgb(0x00, 0x72, 0xB2)));
+        assert_eq!(Theme::dark(Depth::Many).lane(1).fg, Some(Color::Indexed(32)));
+        assert_eq!(Theme::dark(Depth::Sixteen).lane(1).fg, Some(Color::LightBlue));
         assert_eq!(Theme::without_colours().lane(1), Style::new());
     }
 }

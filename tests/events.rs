@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault, FaultKind,
-    FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane, LaneResult,
-    Learned, NameAs, Named, Pace, Padding, Point, Proof, Sample, ServerAddress, SessionId, Side, Skipped,
-    Snapshot, Speed, Standing, State, Target, Terminator, Took, Track, Variant, Verdict, Way, Wire, WireId,
-    Work,
+    Accepted, AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault,
+    FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane,
+    LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, Sample, ServerAddress, SessionId,
+    Side, Skipped, Snapshot, Speed, Standing, State, Target, Terminator, Took, Track, Variant, Verdict, Way,
+    Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -319,6 +319,10 @@ fn examples() -> Vec<Event> {
             address: address(), store: "recv_files".into(), identity: Some(proof()),
         },
         Event::NotListening { .. } => Event::NotListening { fault: a_fault() },
+        Event::Accepting { .. } => Event::Accepting {
+            reach: Reach::Own,
+            accepted: Accepted { variants: vec![Variant::Cp2], paddings: vec![Padding::Oaep] },
+        },
         Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
         Event::State { .. } => Event::State { track, state: State::Waiting },
         Event::Retrying { .. } => Event::Retrying {

@@ -371,3 +371,38 @@ fn without_the_mouse_the_terminal_keeps_it_and_m_takes_it() {
     assert!(terminal.end().success());
     terminal.assert_restored();
 }
+
+#[test]
+fn the_server_s_keys_work_on_the_program_itself() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    file(folder.path(), "notes.txt", 812);
+    let mut terminal = start(folder.path(), home.path());
+    terminal.until_text("127.0.0.1:");
+    terminal.press("4");
+    terminal.until_text("Plain, AP, CP1 with OAEP or PKCS1v15, CP2");
+    // There is no desktop in this terminal: the path is said and copied.
+    terminal.press("o");
+    terminal.until_text("No desktop here.");
+    // Only CP1 with OAEP: an upload by Plain is refused, and both sides say why.
+    terminal.press("a");
+    terminal.until_text("padding oracle");
+    terminal.press(" j jj j \r");
+    terminal.until_text("New clients may send CP1 with OAEP.");
+    terminal.press("1");
+    terminal.point_at("notes.txt");
+    terminal.press("pu");
+    terminal.until_text("the server refused");
+    terminal.until("the reason in the pane", |screen| screen.contents().contains("Plain is not accepted"));
+    // A restart keeps the choice. Afterwards CP2 is accepted again, and the same file is stored.
+    terminal.press("4");
+    terminal.press("R");
+    terminal.until_text("accepts      CP1 with OAEP");
+    terminal.press("ajjjj \r");
+    terminal.until_text("New clients may send CP1 with OAEP, CP2.");
+    terminal.press("1");
+    terminal.press("pppu");
+    terminal.until_text("stored ✓");
+    assert_eq!(received(home.path()).keys().collect::<Vec<_>>(), ["notes.txt"]);
+    terminal.press("q");
+    assert!(terminal.end().success());
+}

@@ -23,6 +23,7 @@ mod order;
 mod proof;
 mod race;
 mod record;
+mod server;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ pub use self::race::{
     Verdict, Work,
 };
 pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
+pub use self::server::{Accepted, Reach};
 pub use self::state::{Kept, Named, Snapshot, State};
 
 /// Serialises a path as text. In a path that is not UTF-8, invalid bytes become U+FFFD: JSON has no other text.
@@ -76,6 +78,14 @@ pub enum Event {
     NotListening {
         /// Cause, and what to do about it.
         fault: Fault,
+    },
+    /// This program's server accepts this from clients that connect from now on.
+    Accepting {
+        /// Which server.
+        reach: Reach,
+        /// What it accepts.
+        #[serde(flatten)]
+        accepted: Accepted,
     },
     /// An upload is in the queue.
     Queued {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Depth, Dialect, FolderId, FolderOrder, Limit, RaceOrder, ServerAddress, perhaps_readable, readable,
+    Accepted, Depth, Dialect, FolderId, FolderOrder, Limit, RaceOrder, Reach, ServerAddress,
+    perhaps_readable, readable,
 };
 
 /// The server that files go to.
@@ -150,6 +151,15 @@ pub enum Command {
     },
     /// Sets how much is recorded of connections that are opened from now on. Initially nothing is.
     Record(Depth),
+    /// Changes what a server of this program accepts from clients that connect from now on.
+    Accept {
+        /// Which server.
+        reach: Reach,
+        /// What it is to accept.
+        accepted: Accepted,
+    },
+    /// Stops this program's servers with their sessions, and starts them again with the same identity.
+    RestartServer,
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }

@@ -54,13 +54,14 @@ impl fmt::Display for Spent {
     }
 }
 
-/// Budget of one server key. The default counts in memory, for keys that do not outlive the process either.
-#[derive(Debug)]
+/// Budget of one server key. The default counts in memory, for keys that do not outlive the process either. Clones share
+/// their counts.
+#[derive(Debug, Clone)]
 pub struct PaddingBudget {
     kept: Option<(Arc<History>, Digest)>,
     per_key: u64,
     per_network: u64,
-    counts: Mutex<Counts>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl Default for PaddingBudget {
@@ -84,14 +85,14 @@ impl PaddingBudget {
     pub fn open(history: Arc<History>, key: Digest) -> Result<Self, HistoryError> {
         let by_network: HashMap<_, _> = history.padding_misses(key)?.into_iter().collect();
         let all = by_network.values().fold(0_u64, |all, n| all.saturating_add(*n));
-        let counts = Mutex::new(Counts { all, by_network, unwritable: false });
+        let counts = Arc::new(Mutex::new(Counts { all, by_network, unwritable: false }));
         Ok(Self { kept: Some((history, key)), counts, ..Self::default() })
     }
 
     /// Creates a budget in memory with other limits, for tests that show why there are limits.
     #[must_use]
     pub fn with_limits(per_key: u64, per_network: u64) -> Self {
-        Self { kept: None, per_key, per_network, counts: Mutex::default() }
+        Self { kept: None, per_key, per_network, counts: Arc::default() }
     }
 
     /// Returns whether blocks from this address may be evaluated for PKCS #1 v1.5.
@@ -109,6 +110,7 @@ impl PaddingBudget {
     }
 
     /// Counts one block that did not conform. Returns what is off because of this block.
+    #[must_use]
     pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {
         let network = network(client);
         let spent = {

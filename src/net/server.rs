@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<Sessions>,
+    /// What sessions that begin from now on use.
+    service: Mutex<Arc<Service>>,
     /// Pipe whose bytes wake the accept loop: a session ended, or the server is to stop.
     wake: OwnedFd,
 }
@@ -92,7 +95,21 @@ impl Server {
         lifetime: Lifetime,
         before: u64,
     ) -> io::Result<Self> {
-        Self::sized(listener, service, lifetime, before, STACK)
+        Self::counted(listener, service, lifetime, Arc::new(AtomicU64::new(before)))
+    }
+
+    /// Starts a server that takes the numbers of its sessions from a counter that it shares with other servers. The counter
+    /// holds the number of the latest session.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn counted(
+        listener: TcpListener,
+        service: Arc<Service>,
+        lifetime: Lifetime,
+        numbers: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
+        Self::sized(listener, service, lifetime, numbers, STACK)
     }
 
     /// Starts a server whose sessions have `stack` bytes of stack.
@@ -100,23 +117,21 @@ impl Server {
         listener: TcpListener,
         service: Arc<Service>,
         lifetime: Lifetime,
-        before: u64,
+        numbers: Arc<AtomicU64>,
         stack: usize,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { state: Mutex::default(), wake });
+        let shared = Arc::new(Shared { state: Mutex::default(), service: Mutex::new(service), wake });
         let accept = Accept {
             listener,
             woken,
-            service,
             lifetime,
             shared: Arc::clone(&shared),
             threads: Vec::new(),
-            before,
+            numbers,
             stack,
-            accepted: 0,
             upkeep: Upkeep::new(UPKEEP, Instant::now()),
         };
         let thread = thread::Builder::new().name("upseal-accept".to_owned()).spawn(move || accept.run())?;
@@ -127,6 +142,17 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves connections that are accepted from now on with another service. Sessions that run keep theirs.
+    pub(crate) fn use_service(&self, service: Arc<Service>) {
+        *self.shared.service.lock() = service;
+    }
+
+    /// Returns what new connections are served with.
+    #[must_use]
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.shared.service.lock())
     }
 
     /// Returns a handle that stops the server from another thread; unfinished files are not published.
@@ -168,14 +194,12 @@ impl Drop for Server {
 struct Accept {
     listener: TcpListener,
     woken: OwnedFd,
-    service: Arc<Service>,
     lifetime: Lifetime,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// Number before that of the first session.
-    before: u64,
+    /// Number of the latest session, of this server or of one that counts with it.
+    numbers: Arc<AtomicU64>,
     stack: usize,
-    accepted: u64,
     upkeep: Upkeep,
 }
 
@@ -223,7 +247,7 @@ impl Accept {
                 break;
             }
             if let Err(error) = self.turn(running < most) {
-                self.service
+                self.service()
                     .observer
                     .event(Event::Note { text: format!("cannot accept a connection: {error}") });
                 thread::sleep(BREATH);
@@ -271,12 +295,15 @@ impl Accept {
 
     /// Writes rows that could not be written before, and removes digests that can no longer be replayed.
     fn maintain_history(&self) {
-        let Some(history) = &self.service.history else { return };
+        let service = self.service();
+        let Some(history) = &service.history else { return };
         if let Err(error) = history.keep_up(clock::unix_seconds()) {
-            self.service
-                .observer
-                .event(Event::Note { text: format!("cannot maintain the history: {error}") });
+            service.observer.event(Event::Note { text: format!("cannot maintain the history: {error}") });
         }
+    }
+
+    fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.shared.service.lock())
     }
 
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
@@ -285,8 +312,7 @@ impl Accept {
         // Until the session has ended in order: the end of a server that is killed or cannot serve must not look like a
         // confirmation.
         stream.reset();
-        self.accepted += 1;
-        let id = SessionId(self.before + self.accepted);
+        let id = SessionId(self.numbers.fetch_add(1, Ordering::Relaxed) + 1);
         {
             let mut state = self.shared.state.lock();
             if state.stopping {
@@ -294,7 +320,7 @@ impl Accept {
             }
             state.running.insert(id, stream.interrupter());
         }
-        let service = Arc::clone(&self.service);
+        let service = self.service();
         let guard = Running { id, shared: Arc::clone(&self.shared) };
         let name = format!("upseal-session-{}", id.0);
         let mut spare = stream.spare();
@@ -401,13 +427,15 @@ mod tests {
         let mut accept = Accept {
             listener,
             woken,
-            service: Arc::new(service),
             lifetime: Lifetime::UntilStopped,
-            shared: Arc::new(Shared { state: Mutex::default(), wake }),
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                service: Mutex::new(Arc::new(service)),
+                wake,
+            }),
             threads: Vec::new(),
-            before: 0,
+            numbers: Arc::default(),
             stack: STACK,
-            accepted: 0,
             upkeep: Upkeep::new(Duration::ZERO, Instant::now()),
         };
         let client = TcpStream::connect(address).unwrap();
@@ -432,7 +460,9 @@ mod tests {
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         // No system has enough memory for this stack.
-        let server = Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, 0, 1 << 60).unwrap();
+        let server =
+            Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, Arc::default(), 1 << 60)
+                .unwrap();
         let mut client = TcpStream::connect(server.address()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut said = Vec::new();

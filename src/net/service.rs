@@ -1,9 +1,11 @@
 //! The parts that all sessions of a server share, and the errors of a session.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::VariantArray as _;
 use thiserror::Error;
 
 use super::Observer;
@@ -18,7 +20,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Blame, Named, Padding, Variant};
+use crate::event::{Accepted, Blame, Named, Padding, Variant};
 use crate::history::serving::ClaimError;
 use crate::history::{HistoryError, Seen, Serving};
 use crate::messages::units;
@@ -93,6 +95,12 @@ pub struct Service {
     pub observer: Arc<dyn Observer>,
 }
 
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
 /// The key that signs a server's receipts.
 #[derive(Debug, Clone, Copy)]
 pub enum ReceiptSigner<'a> {
@@ -141,7 +149,43 @@ pub enum NoReceipts {
     OnlyKeyDecrypts,
 }
 
+impl Policy {
+    /// Returns what these rules accept.
+    #[must_use]
+    pub(crate) fn accepted(&self) -> Accepted {
+        let paddings = Padding::VARIANTS.iter().copied();
+        Accepted {
+            variants: self.variants.clone(),
+            paddings: paddings.filter(|padding| self.paddings.contains(*padding)).collect(),
+        }
+    }
+
+    /// Returns these rules, but with other variants and paddings.
+    #[must_use]
+    pub(crate) fn accepting(&self, accepted: &Accepted) -> Self {
+        Self {
+            variants: accepted.variants.clone(),
+            paddings: accepted.paddings.iter().copied().collect(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Service {
+    /// Creates a service that differs only in its rules.
+    #[must_use]
+    pub(crate) fn with_policy(&self, policy: Policy) -> Self {
+        Self {
+            policy,
+            identity: self.identity.clone(),
+            store: Arc::clone(&self.store),
+            ciphertext: self.ciphertext.clone(),
+            history: self.history.clone(),
+            budget: self.budget.clone(),
+            observer: Arc::clone(&self.observer),
+        }
+    }
+
     /// Returns the key that signs receipts. A server's only key does so only where CP1 with PKCS #1 v1.5 is not accepted.
     /// (MODE 4 always accepts that padding, but it is not an oracle: a key that does not unwrap becomes a random one.)
     ///

@@ -176,6 +176,7 @@ impl Output {
             | Event::Scanned { complete: false, .. }
             | Event::Receiving { .. }
             | Event::Removed { .. }
+            | Event::Accepting { .. }
             | Event::SessionOpened { .. }
             | Event::SessionProved { .. }
             | Event::Receipted { .. }

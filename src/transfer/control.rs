@@ -13,8 +13,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, at, never, select, tick, unbounded};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::dialer::{Dialer, Embedded, Stop};
-use super::embedded::{EmbeddedOptions, HostError, Prepared, spawn_prepare};
+use super::dialer::{Dialer, Stop};
+use super::hosting::{Hosting, Outcome, Source};
 use super::options::Options;
 use super::queue::{Cancelled, Pausing, Queue};
 use super::race::{self, Hosts};
@@ -24,28 +24,17 @@ use super::worker::{Ending, Past, Worker};
 use super::{forecast, recognise};
 use crate::event::{Command, Event, Fault, Job, JobId, Limit, RaceOrder, State, Target, Track};
 use crate::net::Observer;
-use crate::net::server::{Lifetime, Server};
 use crate::net::throttle::Throttle;
 use crate::net::upload::UploadError;
 
 /// A message to the control thread from a thread that it started.
 enum Notice {
-    /// The embedded server can be started, or cannot.
-    Prepared(Result<Box<Prepared>, Fault>),
+    /// The server of this process can be started, or cannot.
+    Prepared(Outcome),
     /// More of the folder that is being read.
     Found(Batch),
     /// The race has ended, or the worker for this target.
     Done(Option<(Target, Ending)>),
-}
-
-/// The state of the embedded server.
-enum Host {
-    /// None was requested, or it failed; uploads to it fail at once.
-    Absent,
-    /// It is being prepared; uploads to it wait.
-    Starting,
-    /// It runs until this is dropped.
-    Running { _server: Server, embedded: Embedded },
 }
 
 /// The race or worker that has the network.
@@ -69,7 +58,7 @@ pub(super) struct Control {
     /// The race that waits for its turn.
     race: Option<RaceOrder>,
     hosts: Arc<Hosts>,
-    host: Host,
+    hosting: Hosting,
     active: Option<Active>,
     /// Whether `active` is set, for the calibration, which waits while a transfer runs.
     busy: Arc<AtomicBool>,
@@ -86,6 +75,7 @@ impl Control {
     ) -> Self {
         let (notify, notices) = unbounded();
         let hosts = Hosts::new(Arc::clone(&sampler) as Arc<dyn Observer>);
+        let hosting = Hosting::new(Arc::clone(&hosts) as Arc<dyn Observer>);
         Self {
             hosts,
             commands,
@@ -97,7 +87,7 @@ impl Control {
             scans: Scans::default(),
             throttle: Arc::default(),
             race: None,
-            host: Host::Absent,
+            hosting,
             active: None,
             busy: Arc::default(),
             notify,
@@ -107,8 +97,8 @@ impl Control {
 
     pub(super) fn run(mut self) {
         if let Some(options) = self.options.embedded.take() {
-            self.host = Host::Starting;
-            self.start_host(options);
+            let report = self.report_prepared();
+            self.hosting.begin(Arc::new(options) as Arc<dyn Source>, report);
         }
         if let Some(forecast) = self.options.forecast.take() {
             let observer = Arc::clone(&self.sampler) as Arc<dyn Observer>;
@@ -137,8 +127,7 @@ impl Control {
         if let Some(active) = self.active.take() {
             let _ = active.thread.join(); // It catches its panics.
         }
-        // Dropping the server stops it and joins its sessions.
-        self.host = Host::Absent;
+        self.hosting.stop();
         self.hosts.close();
     }
 
@@ -216,6 +205,11 @@ impl Control {
                 if let Some(recorder) = self.sampler.recorder() {
                     recorder.set(depth);
                 }
+            }
+            Command::Accept { reach, accepted } => self.hosting.accept(reach, accepted),
+            Command::RestartServer => {
+                let report = self.report_prepared();
+                self.hosting.restart(report);
             }
             Command::Shutdown => {} // Handled by `run`.
         }
@@ -316,8 +310,7 @@ impl Control {
 
     fn handle(&mut self, notice: Notice) {
         match notice {
-            Notice::Prepared(Ok(prepared)) => self.open(*prepared),
-            Notice::Prepared(Err(fault)) => self.stay_closed(fault),
+            Notice::Prepared(outcome) => self.hosting.prepared(outcome),
             Notice::Found(batch) => {
                 let (jobs, events) = self.scans.take(batch);
                 self.enqueue(jobs);
@@ -360,21 +353,11 @@ impl Control {
         }
     }
 
-    /// Starts the embedded server. The control thread owns it, so that it never outlives this thread.
-    fn open(&mut self, prepared: Prepared) {
-        let Prepared { listener, service, embedded, listening } = prepared;
-        match Server::start(listener, Arc::new(service), Lifetime::UntilStopped) {
-            Ok(server) => {
-                self.host = Host::Running { _server: server, embedded };
-                self.event(listening);
-            }
-            Err(error) => self.stay_closed(HostError::Bind(error).fault()),
-        }
-    }
-
-    fn stay_closed(&mut self, fault: Fault) {
-        self.host = Host::Absent;
-        self.event(Event::NotListening { fault });
+    /// Returns how the thread that prepares a server passes it on. The control thread may have ended when the server is ready;
+    /// then it is not started.
+    fn report_prepared(&self) -> impl Fn(Outcome) + Clone + Send + 'static + use<> {
+        let notify = self.notify.clone();
+        move |outcome| drop(notify.send(Notice::Prepared(outcome)))
     }
 
     /// Fails the uploads that a worker left in a running state when it panicked. Called while no worker runs.
@@ -393,7 +376,7 @@ impl Control {
         if self.active.is_some() {
             return;
         }
-        let starting = matches!(self.host, Host::Starting);
+        let starting = self.hosting.is_starting();
         let waits = |target: &Target| starting && *target == Target::Embedded;
         if let Some(race) = mem::take(&mut self.race) {
             if race.lanes.iter().any(|lane| waits(&lane.target)) {
@@ -431,10 +414,7 @@ impl Control {
     }
 
     fn dialer(&self) -> Dialer {
-        let embedded = match &self.host {
-            Host::Running { embedded, .. } => Some(embedded.clone()),
-            Host::Absent | Host::Starting => None,
-        };
+        let embedded = self.hosting.embedded().cloned();
         Dialer {
             embedded,
             known: self.options.known.clone(),
@@ -472,12 +452,5 @@ impl Control {
             }
             Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),
         }
-    }
-
-    fn start_host(&self, options: EmbeddedOptions) {
-        let observer = Arc::clone(&self.hosts) as Arc<dyn Observer>;
-        let notify = self.notify.clone();
-        // The control thread may have ended when the server is ready; then it is not started.
-        spawn_prepare(options, observer, move |prepared| drop(notify.send(Notice::Prepared(prepared))));
     }
 }

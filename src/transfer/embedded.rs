@@ -1,20 +1,20 @@
 //! Prepares the embedded server: its throwaway identity, its folder and its history.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 use super::dialer::Embedded;
+use super::hosting::{Former, Prepared, Source, bind};
 use crate::clock;
 use crate::crypto::authority;
 use crate::crypto::identity::IdentityError;
 use crate::event::{Event, Fault};
 use crate::history::{History, Serving};
 use crate::net::Observer;
-use crate::net::budget::PaddingBudget;
-use crate::net::service::{Policy, Service};
+use crate::net::server::Lifetime;
+use crate::net::service::Service;
 use crate::store::folder::Folder;
 use crate::store::{Announce, Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
@@ -28,15 +28,6 @@ pub struct EmbeddedOptions {
     pub history: Option<PathBuf>,
     /// The address to listen on; if its port is taken, any free port of the same IP address is used.
     pub bind: SocketAddr,
-}
-
-/// An embedded server that can be started.
-pub(super) struct Prepared {
-    pub(super) listener: TcpListener,
-    pub(super) service: Service,
-    pub(super) embedded: Embedded,
-    /// The event to report once it runs.
-    pub(super) listening: Event,
 }
 
 /// Why the embedded server could not be started.
@@ -79,29 +70,29 @@ fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Op
     }
 }
 
-/// Prepares the embedded server on a thread, because creating its key takes a moment, and passes the result to `report`.
-pub(super) fn spawn_prepare(
-    options: EmbeddedOptions,
-    observer: Arc<dyn Observer>,
-    report: impl Fn(Result<Box<Prepared>, Fault>) + Clone + Send + 'static,
-) {
-    let failed = report.clone();
-    let spawned = thread::Builder::new().name("upseal-embedded".to_owned()).spawn(move || {
-        report(prepare(&options, observer).map(Box::new).map_err(|error| error.fault()));
-    });
-    if let Err(error) = spawned {
-        failed(Err(HostError::Bind(error).fault()));
+impl Source for EmbeddedOptions {
+    fn prepare(&self, observer: Arc<dyn Observer>, former: Option<&Former>) -> Result<Prepared, Fault> {
+        prepare(self, observer, former).map_err(|error| error.fault())
     }
 }
 
 /// Creates the identity, opens the folder and binds the socket.
-fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Prepared, HostError> {
+fn prepare(
+    options: &EmbeddedOptions,
+    observer: Arc<dyn Observer>,
+    former: Option<&Former>,
+) -> Result<Prepared, HostError> {
     let folder = options.store.as_deref().map(Folder::open).transpose()?;
-    let listener = TcpListener::bind(options.bind)
-        .or_else(|_| TcpListener::bind(SocketAddr::new(options.bind.ip(), 0)))?;
+    let listener = bind(former, &[options.bind, SocketAddr::new(options.bind.ip(), 0)])?;
     let address = listener.local_addr()?;
-    let (identity, ca) = authority::throwaway()?;
-    let anchor = Anchor::from_pem(ca.as_bytes())?;
+    // Uploads that broke off at a restart find the key that they know.
+    let kept = former.and_then(|former| former.identity.clone().zip(former.embedded.clone()));
+    let (identity, anchor) = if let Some((identity, embedded)) = kept {
+        (identity, embedded.anchor)
+    } else {
+        let (identity, ca) = authority::throwaway()?;
+        (Arc::new(identity), Arc::new(Anchor::from_pem(ca.as_bytes())?))
+    };
     let (_, proof) = anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
@@ -115,13 +106,13 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
         }
     };
     let service = Service {
-        policy: Policy::default(),
-        identity: Some(Arc::new(identity)),
+        policy: former.map(|former| former.policy.clone()).unwrap_or_default(),
+        identity: Some(identity),
         store,
         ciphertext: None,
         history,
         // The key does not outlive this process.
-        budget: PaddingBudget::default(),
+        budget: former.map(|former| former.budget.clone()).unwrap_or_default(),
         observer,
     };
     let listening = Event::Listening {
@@ -132,7 +123,8 @@ fn prepare(options: &EmbeddedOptions, observer: Arc<dyn Observer>) -> Result<Pre
     Ok(Prepared {
         listener,
         service,
-        embedded: Embedded { address: address.into(), anchor: Arc::new(anchor), bits },
-        listening,
+        lifetime: Lifetime::UntilStopped,
+        embedded: Some(Embedded { address: address.into(), anchor, bits }),
+        events: vec![listening],
     })
 }

@@ -28,6 +28,7 @@ mod dialer;
 mod embedded;
 mod forecast;
 mod history_writer;
+mod hosting;
 mod options;
 pub(crate) mod probe;
 mod queue;

@@ -19,6 +19,7 @@ use super::layout::{self, PaneId};
 use super::link::Link;
 use super::listing::Clock;
 use super::overlay::{Overlay, Overlays};
+use super::own_server::Listening;
 use super::screen::{ActionContext, Screens, Start, View};
 use super::shared::Shared;
 use super::theme::{Focus, Look};
@@ -44,12 +45,11 @@ const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 impl App {
     pub(super) fn new(start: &Start<'_>, link: Link, clock: Clock) -> Self {
-        Self {
-            screens: Screens::new(start),
-            overlays: Overlays::default(),
-            shared: Shared::new(link, start.dialect, start.home.clone(), clock),
-            clicked: None,
+        let mut shared = Shared::new(link, start.dialect, start.home.clone(), clock);
+        if !start.has_server() {
+            shared.own_server.listening = Listening::Absent;
         }
+        Self { screens: Screens::new(start), overlays: Overlays::default(), shared, clicked: None }
     }
 
     // What the run loop asks
@@ -85,7 +85,9 @@ impl App {
 
     /// Returns where the user is, as far as keys are concerned.
     pub(super) fn place(&self) -> Place {
-        self.overlays.place().unwrap_or_else(|| self.screens.open().place())
+        let is_typing = self.shared.received.list.filter().is_typing();
+        let below = || if is_typing { Place::Text } else { self.screens.open().place() };
+        self.overlays.place().unwrap_or_else(below)
     }
 
     // Keys and mouse
@@ -148,7 +150,10 @@ impl App {
         }
         let tab = chrome::tab_hit(screens.tabs(), screens.open().subject().as_deref(), shared, area, at);
         match (step, tab, screens.plan(shared).hit(at)) {
-            (None, Some(tab), _) => screens.show(tab),
+            (None, Some(tab), _) => {
+                shared.received.list.keep_filter();
+                screens.show(tab);
+            }
             (Some(step), _, Some((pane, _))) => screens.step(pane, step, shared),
             (None, None, Some((pane, row))) => {
                 screens.click(pane, row, shared);
@@ -169,12 +174,12 @@ impl App {
 
     /// Returns the text that is being typed.
     fn input(&mut self) -> Option<&mut Input> {
-        if self.overlays.is_empty() { self.screens.input() } else { self.overlays.input() }
+        if self.overlays.is_empty() { self.screens.input(&mut self.shared) } else { self.overlays.input() }
     }
 
     fn text_changed(&mut self) {
         if self.overlays.is_empty() {
-            self.screens.text_changed();
+            self.screens.text_changed(&mut self.shared);
         } else {
             self.overlays.text_changed();
         }

@@ -138,7 +138,7 @@ fn peer(shared: &Shared, theme: Theme, room: usize) -> Line<'static> {
         (Target::Server { address, .. }, _) => fit::escaped(&address.to_string()),
         (Target::Embedded, Listening::At(address)) => address.clone(),
         (Target::Embedded, Listening::Starting) => text::STARTING.to_owned(),
-        (Target::Embedded, Listening::Not(_)) => {
+        (Target::Embedded, Listening::Not(_) | Listening::Absent) => {
             return Line::styled(fit::cut(text::NOT_LISTENING, room), theme.bad());
         }
     };

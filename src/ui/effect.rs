@@ -32,6 +32,8 @@ pub(super) enum Effect {
     Probe(u64, Target),
     /// Stop the probe.
     StopProbe,
+    /// Show a folder in the desktop's file manager, or copy its path where there is no desktop.
+    OpenFolder(PathBuf),
     /// Suspend the process.
     Suspend,
     /// Draw everything again.
@@ -65,6 +67,8 @@ pub(super) enum Request {
     Pad(Padding),
     /// Send uploads, or one lane of the race, to this server.
     Connect { lane: Option<usize>, target: Target, dialect: Dialect, is_probing: bool },
+    /// Restart this program's server.
+    RestartServer,
     /// Show a folder.
     GoTo(PathBuf),
     /// Move the browser's cursor to its first row.

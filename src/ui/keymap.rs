@@ -42,6 +42,7 @@ actions! {
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Probe, Choose, ChoosePrevious,
     Yes, No, UseCp2, AcceptKey,
+    OpenFolder, Accepted, Restart,
 }
 
 impl Action {
@@ -85,6 +86,10 @@ pub(super) enum Context {
     /// Wherever a server can be chosen.
     Server,
     Session,
+    /// Files that this computer received.
+    Received,
+    /// Any pane of the server screen.
+    Hosting,
     History,
     /// Anything that lies over a screen.
     Overlay,
@@ -94,6 +99,8 @@ pub(super) enum Context {
     Text,
     Form,
     Choice,
+    /// List of choices that are turned on and off.
+    Ticks,
     /// Keys that go to a folder.
     Jump,
     /// Path that is typed and completed.
@@ -121,6 +128,8 @@ pub(super) enum Place {
     Session,
     /// Any list of the server screen.
     Server,
+    /// The server screen of a program without a server.
+    NoServer,
     /// List of the history screen.
     History,
     /// Single line of text: filter, go to.
@@ -133,6 +142,8 @@ pub(super) enum Place {
     Jump,
     /// Path that is typed in that dialog.
     Path,
+    /// Dialog that chooses what the server accepts.
+    Accept,
     Help,
     Log,
     Details,
@@ -144,7 +155,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
@@ -152,12 +163,14 @@ impl Place {
         Self::Racing,
         Self::Session,
         Self::Server,
+        Self::NoServer,
         Self::History,
         Self::Text,
         Self::Field,
         Self::ChoiceField,
         Self::Jump,
         Self::Path,
+        Self::Accept,
         Self::Help,
         Self::Log,
         Self::Details,
@@ -174,17 +187,23 @@ impl Place {
         match self {
             Self::Browser => &[C::Browser, C::List, C::Upload, C::Server, C::Everywhere, C::Always],
             Self::Queue => &[C::Queue, C::Table, C::List, C::Upload, C::Server, C::Everywhere, C::Always],
-            Self::Received => &[C::Table, C::List, C::Upload, C::Server, C::Everywhere, C::Always],
+            Self::Received => {
+                &[C::Received, C::Table, C::List, C::Upload, C::Server, C::Everywhere, C::Always]
+            }
             Self::Race => &[C::RaceSetup, C::Race, C::Server, C::Everywhere, C::Always],
             Self::Racing => &[C::Racing, C::Race, C::Everywhere, C::Always],
             Self::Session => &[C::Session, C::List, C::Server, C::Everywhere, C::Always],
-            Self::Server => &[C::Table, C::List, C::Server, C::Everywhere, C::Always],
+            Self::Server => {
+                &[C::Hosting, C::Received, C::Table, C::List, C::Server, C::Everywhere, C::Always]
+            }
+            Self::NoServer => &[C::Server, C::Everywhere, C::Always],
             Self::History => &[C::History, C::Table, C::List, C::Server, C::Everywhere, C::Always],
             Self::Text => &[C::Text, C::Always],
             Self::Field => &[C::Form, C::Text, C::Always],
             Self::ChoiceField => &[C::Form, C::Choice, C::Always],
             Self::Jump => &[C::Jump, C::Overlay, C::Always],
             Self::Path => &[C::Path, C::Text, C::Always],
+            Self::Accept => &[C::Ticks, C::Overlay, C::Always],
             Self::Help => &[C::Filterable, C::Scroll, C::Overlay, C::Always],
             Self::Log | Self::Details => &[C::Scroll, C::Overlay, C::Always],
             Self::Expensive => &[C::Expensive, C::Question, C::Always],
@@ -327,10 +346,15 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Session, &[key('!')], Action::Lab, "lab", "run the attacks of the lab, on this computer only"),
     bind(Context::Session, &[key('u')], Action::Upload, "send", "upload the files chosen on screen 1"),
     bind(Context::Session, &[key('s')], Action::OtherSession, "other", "previous session, or the latest one"),
+    bind(Context::Hosting, &[key('a')], Action::Accepted, "accepted", "choose what is accepted from new clients"),
+    bind(Context::Hosting, &[key('o')], Action::OpenFolder, "folder", "open the folder of received files"),
+    bind(Context::Hosting, &[key('R')], Action::Restart, "restart", "restart the server; asks if clients are connected"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
     bind(Context::Server, &[key('c')], Action::Connect, "server", "choose the server (or this lane's server)"),
     bind(Context::Browser, &[key('/')], Action::Filter, "filter", "show only names that contain a text"),
     bind(Context::History, &[key('/')], Action::Filter, "filter", "show only names and servers that contain a text"),
+    bind(Context::Received, &[key('/')], Action::Filter, "filter", "show only rows that contain a text"),
+    bind(Context::Received, &[key(',')], Action::Sort, "sort", "sort received files by time, name, size or client"),
     bind(Context::Everywhere, &[on(KeyCode::Tab)], Action::NextPane, "pane", "next pane, or lane of the race"),
     bind(Context::Everywhere, &[on(KeyCode::BackTab)], Action::PreviousPane, "", "previous pane or lane"),
     bind(Context::Everywhere, &[key('?')], Action::Help, "keys", "this list"),
@@ -375,6 +399,10 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Always, &[ctrl('z')], Action::Suspend, "", "suspend; fg returns"),
     bind(Context::Always, &[ctrl('l')], Action::Redraw, "", "redraw the screen and read everything again"),
 
+    bind(Context::Ticks, &[key(' ')], Action::Mark, "on/off", "turn this choice on or off"),
+    bind(Context::Ticks, &[on(KeyCode::Enter)], Action::Accept, "use", "use these choices for new clients"),
+    bind(Context::Ticks, &[key('j'), on(KeyCode::Down)], Action::Down, "", "down"),
+    bind(Context::Ticks, &[key('k'), on(KeyCode::Up)], Action::Up, "", "up"),
     bind(Context::Filterable, &[key('/')], Action::Filter, "filter", "show only keys that contain a text"),
     bind(Context::Scroll, &[key('j'), on(KeyCode::Down)], Action::Down, "down", "down"),
     bind(Context::Scroll, &[key('k'), on(KeyCode::Up)], Action::Up, "up", "up"),

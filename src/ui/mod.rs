@@ -28,6 +28,7 @@ mod app;
 mod capture;
 mod chrome;
 mod clipboard;
+mod desktop;
 mod disk;
 mod effect;
 mod fit;
@@ -469,6 +470,7 @@ impl Loop<'_> {
                     }
                 }
                 Effect::Redraw => self.screen.clear()?,
+                Effect::OpenFolder(folder) => self.open_folder(&folder)?,
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Mouse => {
                     let words =
@@ -479,6 +481,21 @@ impl Loop<'_> {
             }
         }
         Ok(Next::Go)
+    }
+
+    /// Opens a folder in the file manager, or says where it is and copies its path.
+    fn open_folder(&mut self, folder: &path::Path) -> Result<(), UiError> {
+        let folder = path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let shown = fit::path(&folder, self.app.shared.home.as_deref());
+        let opened = desktop::open(&folder);
+        let now = self.began.elapsed();
+        if opened.unwrap_or(false) {
+            self.app.shared.say(Tone::Plain, text::opening(&shown), String::new(), now);
+            return Ok(());
+        }
+        self.screen.copy(&folder.to_string_lossy())?;
+        self.app.shared.say(Tone::Plain, text::no_desktop(&shown), String::new(), now);
+        Ok(())
     }
 
     /// Reports that the transfer threads have ended, and stops listening to them.

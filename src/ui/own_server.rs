@@ -1,6 +1,8 @@
 //! The built-in server, as its events describe it.
 
-use crate::event::{Fault, Proof};
+use std::path::PathBuf;
+
+use crate::event::{Accepted, Fault, Proof};
 
 /// State of the built-in server's socket.
 #[derive(Debug, Default)]
@@ -12,6 +14,8 @@ pub(super) enum Listening {
     At(String),
     /// It cannot listen.
     Not(Fault),
+    /// There is none: uploads go to another server (`--to`).
+    Absent,
 }
 
 /// State of the built-in server.
@@ -22,4 +26,8 @@ pub(super) struct OwnServer {
     pub(super) identity: Option<Proof>,
     /// Folder of received files, escaped.
     pub(super) store: String,
+    /// Folder of received files.
+    pub(super) folder: PathBuf,
+    /// What clients may send; `None` before it listens.
+    pub(super) accepted: Option<Accepted>,
 }

@@ -14,6 +14,7 @@
 //! - `returns`: files that are sent again, servers that go and come back
 //! - `delivered`: what does not count as delivered: late or early ends, surplus bytes, refusals behind a proxy
 //! - `reasons`: reasons of refusals, and which files the client does not resend
+//! - `hosting`: the server of this process accepts other variants, and is restarted
 //! - `ends`: files that are sent and not confirmed, and files that change meanwhile
 
 #[path = "../common/mod.rs"]
@@ -23,6 +24,7 @@ mod amended;
 mod cost;
 mod delivered;
 mod ends;
+mod hosting;
 mod known;
 mod options;
 mod paths;

@@ -1,5 +1,6 @@
 //! What lies over a screen: dialogs, questions, the help, the log, and how keys work in them.
 
+pub(super) mod accept;
 pub(super) mod alarm;
 pub(super) mod connect;
 pub(super) mod details;
@@ -16,6 +17,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::widgets::{Clear, Widget};
 
+use self::accept::Accept;
 use self::alarm::Alarm;
 use self::connect::{Connect, Probed};
 use self::details::Details;
@@ -37,6 +39,7 @@ use crate::event::{KeyChange, Target};
 #[derive(Debug)]
 pub(super) enum Overlay {
     Help(Help),
+    Accept(Accept),
     Log,
     Connect(Connect),
     GoTo(GoTo),
@@ -114,6 +117,7 @@ impl Overlays {
         Some(match self.stack.last()? {
             Overlay::Help(help) if help.is_typing() => Place::Text,
             Overlay::Help(_) => Place::Help,
+            Overlay::Accept(_) => Place::Accept,
             Overlay::Log => Place::Log,
             Overlay::Details(_) | Overlay::Lab(_) => Place::Details,
             Overlay::Connect(dialog) => dialog.place(),
@@ -220,6 +224,7 @@ impl Overlays {
 
     fn act_on_form(&mut self, action: Action, shared: &Shared) -> Option<Request> {
         match (action, self.stack.last_mut()?) {
+            (Action::Mark, Overlay::Accept(dialog)) => dialog.toggle(),
             (Action::Filter, Overlay::Help(help)) => help.type_filter(),
             (Action::NextField, Overlay::Connect(dialog)) => dialog.next_field(),
             (Action::PreviousField, Overlay::Connect(dialog)) => dialog.previous_field(),
@@ -252,6 +257,11 @@ impl Overlays {
     fn accept(&mut self, shared: &Shared) -> Option<Request> {
         match self.stack.last_mut()? {
             Overlay::Help(help) => help.keep_filter(),
+            Overlay::Accept(dialog) => {
+                let order = dialog.order()?;
+                self.stack.pop();
+                return Some(Request::Effect(Effect::Send(order)));
+            }
             Overlay::Connect(dialog) => {
                 let (lane, is_probing) = (dialog.lane, dialog.is_probing());
                 let (target, dialect) = dialog.accept(shared.home.as_deref())?;
@@ -272,6 +282,7 @@ impl Overlays {
     pub(super) fn scroll(&mut self, step: Step, shared: &mut Shared) {
         match self.stack.last_mut() {
             Some(Overlay::Help(help)) => help.go(step),
+            Some(Overlay::Accept(dialog)) => dialog.go(step),
             Some(Overlay::GoTo(dialog)) => dialog.go(step),
             Some(Overlay::Log) => shared.log.go(step),
             Some(Overlay::Details(details)) => details.go(step),
@@ -323,6 +334,7 @@ impl Overlay {
         let focus = Focus::Here;
         match self {
             Self::Help(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Accept(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Log => Pane { of: &shared.log, theme, focus, now }.render(place, buf),
             Self::Connect(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::GoTo(of) => Pane { of, theme, focus, now }.render(place, buf),
@@ -341,6 +353,7 @@ impl Overlay {
         let (width, height) = match self {
             Self::Help(_) | Self::Log => (wide, body.height.saturating_sub(2)),
             Self::Lab(_) => (body.width.min(104), body.height),
+            Self::Accept(_) => (narrow, columns(Accept::height(inside(narrow)) + 2)),
             Self::Connect(dialog) => (narrow, dialog.height()),
             Self::GoTo(dialog) => (narrow, dialog.height()),
             Self::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),

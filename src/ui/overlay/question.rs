@@ -17,6 +17,8 @@ use crate::ui::widgets::{Pane, rows};
 pub(in crate::ui) enum Question {
     /// Quit although transfers run.
     Quit,
+    /// Restart this program's server although clients are connected.
+    Restart { sessions: usize },
     /// Upload with CP1 although that takes more than a minute; the text compares it with CP2.
     ExpensiveUpload { words: String, jobs: Vec<Job> },
     /// Start a race whose CP1 lane takes more than a minute.
@@ -28,7 +30,7 @@ pub(in crate::ui) enum Question {
 impl Question {
     pub(in crate::ui) fn place(&self) -> Place {
         match self {
-            Self::Quit => Place::Question,
+            Self::Quit | Self::Restart { .. } => Place::Question,
             Self::ExpensiveRace { .. } => Place::ExpensiveRace,
             Self::Open { .. } => Place::OpenRace,
             Self::ExpensiveUpload { .. } => Place::Expensive,
@@ -38,6 +40,7 @@ impl Question {
     fn title(&self) -> &'static str {
         match self {
             Self::Quit => text::QUIT,
+            Self::Restart { .. } => text::RESTART,
             Self::ExpensiveUpload { .. } | Self::ExpensiveRace { .. } => text::EXPENSIVE,
             Self::Open { .. } => text::race::OPEN,
         }
@@ -46,6 +49,7 @@ impl Question {
     fn words(&self) -> String {
         match self {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
+            Self::Restart { sessions } => text::restart_while_busy(*sessions),
             Self::ExpensiveUpload { words, .. }
             | Self::ExpensiveRace { words, .. }
             | Self::Open { words, .. } => words.clone(),
@@ -55,6 +59,7 @@ impl Question {
     fn answers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Quit => text::QUIT_ANSWERS,
+            Self::Restart { .. } => text::RESTART_ANSWERS,
             Self::ExpensiveRace { .. } => text::RACE_ANSWERS,
             Self::Open { .. } => text::race::OPEN_ANSWERS,
             Self::ExpensiveUpload { .. } => text::EXPENSIVE_ANSWERS,
@@ -65,6 +70,7 @@ impl Question {
     pub(in crate::ui) fn answer(self, action: Action) -> Request {
         match self {
             Self::Quit => Request::Effect(Effect::Quit),
+            Self::Restart { .. } => Request::RestartServer,
             Self::Open { order, .. } => {
                 Request::StartRace(RaceOrder { open: action == Action::UseFile, ..order })
             }

@@ -317,19 +317,19 @@ impl Screen for History {
         self.list.row_at(row, self.height(pane, plan))
     }
 
-    fn input(&mut self) -> Option<&mut Input> {
+    fn input<'a>(&'a mut self, _: &'a mut Shared) -> Option<&'a mut Input> {
         self.list.input()
     }
 
-    fn text_changed(&mut self) {
+    fn text_changed(&mut self, _: &mut Shared) {
         self.list.filtered();
     }
 
-    fn keep_filter(&mut self) {
+    fn keep_filter(&mut self, _: &mut Shared) {
         self.list.keep_filter();
     }
 
-    fn drop_filter(&mut self) -> bool {
+    fn drop_filter(&mut self, _: &mut Shared) -> bool {
         self.list.drop_filter()
     }
 

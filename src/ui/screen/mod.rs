@@ -6,7 +6,7 @@
 pub(super) mod history;
 mod race;
 mod screens;
-mod server;
+pub(super) mod server;
 mod session;
 pub(super) mod upload;
 
@@ -80,6 +80,13 @@ pub(super) struct Start<'a> {
     pub(super) dialect: Dialect,
     /// Whether sessions are saved with the first bytes of files.
     pub(super) with_plaintext: bool,
+}
+
+impl Start<'_> {
+    /// Returns whether this program has a server: with `--to` it has none.
+    pub(super) fn has_server(&self) -> bool {
+        *self.target == Target::Embedded
+    }
 }
 
 /// Everything that an action can use besides its screen.
@@ -193,18 +200,18 @@ pub(super) trait Screen {
     }
 
     /// Returns the text that is being typed.
-    fn input(&mut self) -> Option<&mut Input> {
+    fn input<'a>(&'a mut self, _shared: &'a mut Shared) -> Option<&'a mut Input> {
         None
     }
 
     /// Handles a change of the typed text.
-    fn text_changed(&mut self) {}
+    fn text_changed(&mut self, _shared: &mut Shared) {}
 
     /// Ends the typing of a filter and keeps it.
-    fn keep_filter(&mut self) {}
+    fn keep_filter(&mut self, _shared: &mut Shared) {}
 
     /// Removes the filter; returns whether there was one.
-    fn drop_filter(&mut self) -> bool {
+    fn drop_filter(&mut self, _shared: &mut Shared) -> bool {
         false
     }
 

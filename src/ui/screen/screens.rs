@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ActionContext, Screen, Screens};
+use super::{ActionContext, Screen, Screens, server};
 use crate::event::{Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
@@ -125,20 +125,20 @@ impl Screens {
     }
 
     /// Returns the text that is being typed.
-    pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
+    pub(in crate::ui) fn input<'a>(&'a mut self, shared: &'a mut Shared) -> Option<&'a mut Input> {
         let open = self.open;
-        self.all_mut().into_iter().nth(open)?.input()
+        self.all_mut().into_iter().nth(open)?.input(shared)
     }
 
     /// Handles a change of the typed text.
-    pub(in crate::ui) fn text_changed(&mut self) {
-        self.with_open(|screen| screen.text_changed());
+    pub(in crate::ui) fn text_changed(&mut self, shared: &mut Shared) {
+        self.with_open(|screen| screen.text_changed(shared));
     }
 
     /// Moves the focus to a pane of the open screen, if it can have it.
-    pub(in crate::ui) fn focus_on(&mut self, pane: PaneId) {
+    pub(in crate::ui) fn focus_on(&mut self, pane: PaneId, shared: &mut Shared) {
         if self.open().ring().has(pane) {
-            self.all_mut().into_iter().for_each(Screen::keep_filter);
+            self.all_mut().into_iter().for_each(|screen| screen.keep_filter(shared));
             self.with_open(|screen| screen.ring_mut().focus(pane));
         }
     }
@@ -150,7 +150,7 @@ impl Screens {
 
     /// Moves the focus to a pane that was clicked, and its cursor to the row.
     pub(in crate::ui) fn click(&mut self, pane: PaneId, row: Option<usize>, shared: &mut Shared) {
-        self.focus_on(pane);
+        self.focus_on(pane, shared);
         let plan = self.plan(shared);
         if let Some(row) = row.and_then(|row| self.open().row_at(pane, row, &plan, shared)) {
             self.step(pane, Step::To(row), shared);
@@ -196,8 +196,8 @@ impl Screens {
     fn act_on_any(&mut self, action: Action, cx: &mut ActionContext<'_>) {
         match action {
             Action::Show(number) => self.show(usize::from(number).saturating_sub(1)),
-            Action::NextPane => self.focus_on(self.open().ring().next()),
-            Action::PreviousPane => self.focus_on(self.open().ring().previous()),
+            Action::NextPane => self.focus_on(self.open().ring().next(), cx.shared),
+            Action::PreviousPane => self.focus_on(self.open().ring().previous(), cx.shared),
             Action::Zoom => self.is_zoomed = !self.is_zoomed,
             Action::Log => cx.open(Overlay::Log),
             Action::Connect => {
@@ -211,7 +211,7 @@ impl Screens {
                 }
             }
             Action::Close => {
-                let _ = self.with_open(|screen| screen.drop_filter()) || cx.shared.toasts.dismiss();
+                let _ = self.with_open(|screen| screen.drop_filter(cx.shared)) || cx.shared.toasts.dismiss();
             }
             Action::Quit if cx.is_busy => cx.open(Overlay::Question(Question::Quit)),
             Action::Quit => cx.effect(Effect::Quit),
@@ -244,6 +244,7 @@ impl Screens {
                     cx.effect(Effect::StopProbe);
                 }
             }
+            Request::RestartServer => server::restart(cx),
             Request::GoTo(folder) => self.upload.open(folder, cx),
             Request::Top => self.upload.browser.go(Step::First),
             Request::Report(verdict) => {

@@ -13,6 +13,7 @@ mod presets;
 mod race;
 mod race_states;
 mod saved;
+mod server;
 mod session;
 mod sizes;
 mod steer;
@@ -38,9 +39,9 @@ use super::palette::Depth;
 use super::screen::Start;
 use super::theme::{Glyphs, Look, Theme};
 use crate::event::{
-    AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job, JobId,
-    Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, ServerAddress,
-    SessionId, Snapshot, Standing, State, Subject, Target, Track, Variant, Verdict,
+    Accepted, AuthMessage, Blame, Command, Course, Dialect, Engines, Event, Fault, FaultKind, Framing, Job,
+    JobId, Kept, KeyChange, KeyForm, KeyLength, Lane, LaneResult, NameAs, Padding, Proof, RaceOrder, Reach,
+    ServerAddress, SessionId, Snapshot, Standing, State, Subject, Target, Track, Variant, Verdict,
 };
 
 const MIB: u64 = 1 << 20;
@@ -58,14 +59,31 @@ impl Stage {
         Self::knowing(Vec::new())
     }
 
+    /// Creates a screen of a program without a server: uploads go elsewhere from the start (`--to`).
+    fn without_server() -> Self {
+        let target = Target::server(ELSEWHERE.parse().unwrap(), Some("/ca".into()));
+        Self::starting(Vec::new(), &target)
+    }
+
     /// Creates a screen with these presets.
     fn knowing(peers: Vec<Peer>) -> Self {
+        let mut stage = Self::starting(peers, &Target::Embedded);
+        stage.event(Event::Listening {
+            address: "127.0.0.1:4321".into(),
+            store: PathBuf::from("/home/me/recv_files"),
+            identity: Some(proof()),
+        });
+        stage.event(Event::Accepting { reach: Reach::Own, accepted: everything() });
+        stage
+    }
+
+    fn starting(peers: Vec<Peer>, target: &Target) -> Self {
         let clock = Clock { zone: TimeZone::UTC, now: Some(Timestamp::constant(1_800_000_000, 0)) };
-        let link = Link::new(Target::Embedded, None, peers);
+        let link = Link::new(target.clone(), None, peers);
         let start = Start {
             folder: Path::new("/home/me/lectures/week9"),
             home: Some(PathBuf::from("/home/me")),
-            target: &Target::Embedded,
+            target,
             dialect: Dialect::of(Variant::Cp2),
             with_plaintext: false,
         };
@@ -73,11 +91,6 @@ impl Stage {
         let first = app.start();
         let mut stage = Self { app, now: Duration::from_secs(1), size: Rect::new(0, 0, 80, 24) };
         stage.list(&first, week9());
-        stage.event(Event::Listening {
-            address: "127.0.0.1:4321".into(),
-            store: PathBuf::from("/home/me/recv_files"),
-            identity: Some(proof()),
-        });
         stage
     }
 
@@ -331,6 +344,11 @@ fn arrival(track: Track, name: &str, size: u64, kept: Kept) -> Event {
         seconds: 0.0197,
         at_ms: 1_800_000_000_000,
     }
+}
+
+/// What a server on loopback accepts.
+fn everything() -> Accepted {
+    Accepted { variants: Variant::ALL.to_vec(), paddings: vec![Padding::Oaep, Padding::Pkcs1v15] }
 }
 
 fn lanes() -> Vec<Lane> {

@@ -248,11 +248,15 @@ fn the_verdict_shows_the_ratio() {
 fn the_server_screen_lists_its_clients() {
     let mut stage = serving();
     stage.now += Duration::from_secs(60);
-    let session = stage.row("127.0.0.1:50122       open");
-    assert!(session.contains("proven") && session.contains("2 files, 15.8 MiB"), "{session}");
-    let bad = stage.row("[2001:db8::7]:61000   ended");
-    assert!(bad.contains("no proof") && bad.contains("1 refused"), "{bad}");
-    assert!(stage.row("MODE 7").contains("08:00:01 [2001:db8::7]:61000"));
+    let bad = stage.row("ended");
+    assert!(bad.contains("[2001:db8::7] ") && bad.contains("0 files, 0 B, 1 refused"), "{bad}");
+    assert!(stage.row("08:00:01").contains("[2001:db8::7]   evil"));
+    assert!(stage.row("▸127.0.0.1 ").contains("cmos.mp4"));
+    stage.keys("Enter");
+    assert!(stage.row("from").contains("127.0.0.1:50122") && stage.row("stage").contains("stored"));
+    near(number(&stage.row("proofs given"), "given"), 1.0);
+    near(number(&stage.row("│ files    "), "files"), 2.0);
+    stage.keys("Esc");
     assert!(stage.row("identity").contains("CN=upseal demo, 1024-bit, 29 days left"));
 }
 

@@ -53,9 +53,23 @@ pub(super) const NO_RATE: &str = "Drawn while files are being sent.";
 pub(super) const EMPTY_QUEUE: &str = "Empty. Space marks files, u uploads them.";
 pub(super) const RECEIVED: &str = "Received by this computer";
 pub(super) const NOTHING_RECEIVED: &str = "Nothing received yet.";
+pub(super) const NO_SERVER: &str = "This program has no server, because uploads go to another one (--to). Without --to, it \
+     receives files on this computer.";
+pub(super) const NO_SERVER_LINE: &str = "This program has no server (--to): nothing is received.";
 pub(super) const SERVER: &str = "This computer's server";
 pub(super) const STARTING: &str = "starting…";
 pub(super) const NO_IDENTITY: &str = "none: Plain only";
+pub(super) const NO_STORE: &str = "There is no server here now.";
+pub(super) const RESTART: &str = "Restart the server?";
+pub(super) const RESTART_ANSWERS: &[(&str, &str)] = &[("Enter", "restart"), ("Esc", "go on")];
+pub(super) const ACCEPT: &str = "Accepted from new clients";
+pub(super) const ACCEPT_HINT: &str = "Clients that are connected keep what they began with.";
+pub(super) const ACCEPT_NOTHING: &str = "Choose at least one of Plain, AP, CP1 and CP2.";
+pub(super) const ACCEPT_PKCS1V15: &str = "also accept CP1 with the older padding";
+pub(super) const ACCEPT_ORACLE: &str = "PKCS1v15 is a padding oracle: a client that asks often can decrypt uploads of others. \
+     1,000 failed blocks turn it off.";
+pub(super) const ACCEPT_ANSWERS: &[(&str, &str)] =
+    &[("Space", "on/off"), ("Enter", "use"), ("Esc", "cancel")];
 pub(super) const SESSIONS: &str = "Sessions";
 pub(super) const NO_SESSIONS: &str = "No client has connected yet.";
 pub(super) const REFUSALS: &str = "Refused";
@@ -88,7 +102,6 @@ pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
 pub(super) const BAD_LINK: &str = "Invalid link: expected upseal://HOST:PORT#sha256-PIN.";
 pub(super) const BAD_ADDRESS: &str = "Invalid address: expected host:port or [IPv6]:port.";
-pub(super) const COMING: &str = "Incoming";
 pub(super) const GO_TO: &str = "Go to folder";
 pub(super) const GO_TO_KEYS: &[(&str, &str)] = &[
     ("g", "first row"),
@@ -380,6 +393,9 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Upload => "upload",
         Context::Queue => "queue",
         Context::Race | Context::RaceSetup | Context::Racing => "race",
+        Context::Received => "received",
+        Context::Hosting => "screen 4",
+        Context::Ticks => "choices",
         Context::History => "history",
         Context::Session => "session",
         Context::Overlay => "overlay",

@@ -1,21 +1,81 @@
 //! Texts of the server screen.
 
-use crate::event::{Escaped, Kept, Proof};
+use crate::event::{Accepted, Escaped, Kept, Proof, Variant};
 use crate::messages::{capital, escape, server, trust, units};
 
 pub(in crate::ui) use crate::messages::server::kept_long;
 pub(in crate::ui) use crate::messages::trust::fingerprint;
 pub(in crate::ui) use crate::messages::units::{exact_bytes as exact_size, rate_of};
 use crate::ui::fit;
+use crate::ui::screen::server::Stage;
+use crate::ui::widgets::received::{Sort, host};
 
 pub(in crate::ui) fn stored_in(folder: &str) -> String {
     format!("in {}", fit::cut_start(folder, 34))
 }
 
+/// Order of the received files, as their title shows it.
+pub(in crate::ui) const fn received_by(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Time => "by time",
+        Sort::Name => "by name",
+        Sort::Size => "by size",
+        Sort::Client => "by client",
+    }
+}
+
+/// `✗ 2 refused, the latest from 127.0.0.1: at byte 30: Plain is not accepted by this server (--accept)`
+pub(in crate::ui) fn refused_latest(count: usize, peer: &str, why: &str) -> String {
+    let latest = if count == 1 { "" } else { ", the latest" };
+    fit::escaped(&format!("✗ {count} refused{latest} from {}: {why}", host(peer)))
+}
+
+/// What a server accepts: `Plain, AP, CP1 with OAEP, CP2`.
+pub(in crate::ui) fn variants(accepted: &Accepted) -> String {
+    let paddings: Vec<String> = accepted.paddings.iter().map(ToString::to_string).collect();
+    let words = Variant::ALL.iter().filter(|variant| accepted.variants.contains(variant));
+    let words: Vec<String> = words
+        .map(|variant| match variant {
+            Variant::Cp1 => format!("CP1 with {}", paddings.join(" or ")),
+            variant => variant.to_string(),
+        })
+        .collect();
+    words.join(", ")
+}
+
+pub(in crate::ui) fn accepts_now(what: &Accepted) -> String {
+    format!("New clients may send {}.", variants(what))
+}
+
+/// Says what a variant protects, in the dialog of accepted variants.
+pub(in crate::ui) const fn accept_what(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Plain => "content readable, server not proven",
+        Variant::Ap => "content readable, server proven",
+        Variant::Cp1 => "content secret, slow",
+        Variant::Cp2 => "content secret, changes noticed",
+    }
+}
+
+pub(in crate::ui) fn restart_while_busy(sessions: usize) -> String {
+    let clients = units::count(sessions as u64, "client");
+    let verb = if sessions == 1 { "is" } else { "are" };
+    format!("{clients} {verb} connected. A restart ends these connections; unfinished files are not kept.")
+}
+
+/// `Opening ~/recv_files in the file manager.`
+pub(in crate::ui) fn opening(folder: &str) -> String {
+    format!("Opening {folder} in the file manager.")
+}
+
+/// For a terminal without a desktop.
+pub(in crate::ui) fn no_desktop(folder: &str) -> String {
+    format!("No desktop here. Copied the path: {folder}")
+}
+
 /// `62.0 MiB/s  from 127.0.0.1`; a client's port is left out.
 pub(in crate::ui) fn coming_from(rate: &str, peer: &str) -> String {
-    let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host);
-    format!("{rate}  from {host}")
+    format!("{rate}  from {}", host(peer))
 }
 
 /// Returns how a received file was stored, with a mark if it was written.
@@ -35,22 +95,31 @@ pub(in crate::ui) fn identity(proof: &Proof) -> String {
     fit::escaped(&trust::identity(proof))
 }
 
-pub(in crate::ui) const fn phase(open: bool) -> &'static str {
-    if open { "open" } else { "ended" }
-}
-
 pub(in crate::ui) fn open_sessions(open: usize) -> String {
     if open == 0 { String::new() } else { format!("{open} open") }
 }
 
-pub(in crate::ui) fn session(proved: bool, files: u64, bytes: u64, refused: u64) -> String {
-    let proof = if proved { "proven" } else { "no proof" };
-    let mut text =
-        format!("{}  {}, {}", fit::left(proof, 8), units::count(files, "file"), units::bytes(bytes));
+/// `2 files, 15.8 MiB, 1 refused`
+pub(in crate::ui) fn session(files: u64, bytes: u64, refused: u64) -> String {
+    let mut text = format!("{}, {}", units::count(files, "file"), units::bytes(bytes));
     if refused > 0 {
         text.extend([", ", &refused.to_string(), " refused"]);
     }
     text
+}
+
+/// Stage of a session in one word.
+pub(in crate::ui) const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Connected => "connected",
+        Stage::Proven => "proven",
+        Stage::Receiving => "receiving",
+        Stage::Storing => "storing",
+        Stage::Stored => "stored ✓",
+        Stage::Receipted => "receipted",
+        Stage::Refused => "refused ✗",
+        Stage::Ended => "ended",
+    }
 }
 
 pub(in crate::ui) fn refused(peer: &str, name: Option<&Escaped>, why: &str) -> String {

@@ -144,15 +144,15 @@ impl<T: Row> List<T> {
         row
     }
 
-    /// Keeps only the rows for which `keep` is true.
-    pub(in crate::ui) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.rows.retain(keep);
-        self.arrange();
-    }
-
     /// Shows only rows that `select` accepts, in this order.
     pub(in crate::ui) fn sort(&mut self, select: fn(&T) -> bool, order: fn(&T, &T) -> Ordering) {
         (self.select, self.order) = (Some(select), Some(order));
+        self.arrange();
+    }
+
+    /// Shows all rows that the filter accepts, as they are.
+    pub(in crate::ui) fn unsort(&mut self) {
+        (self.select, self.order) = (None, None);
         self.arrange();
     }
 
@@ -404,7 +404,7 @@ mod tests {
         list.go(Step::Last);
         list.insert(0, "new", 3);
         assert_eq!(shown(&list), ["new", "a", "b"]);
-        list.retain(|row| *row == "a");
+        list.replace(["a"]);
         assert_eq!((list.at(), list.remove(0), list.under()), (0, Some("a"), None));
     }
 

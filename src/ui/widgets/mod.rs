@@ -18,6 +18,7 @@ pub(super) mod filter;
 pub(super) mod input;
 pub(super) mod list;
 pub(super) mod log;
+pub(super) mod order;
 pub(super) mod received;
 pub(super) mod toast;
 

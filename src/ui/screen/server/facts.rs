@@ -14,8 +14,9 @@ use crate::ui::widgets::{Pane, rows};
 pub(super) fn rows_of(server: &OwnServer) -> usize {
     let known = match server.listening {
         Listening::Starting => 1,
-        Listening::At(_) => 2,
+        Listening::At(_) => 2 + usize::from(server.accepted.is_some()),
         Listening::Not(_) => 3,
+        Listening::Absent => 2,
     };
     known + server.identity.as_ref().map_or(1, |proof| 2 + proof.warnings.len())
 }
@@ -44,7 +45,14 @@ impl Pane<'_, OwnServer> {
         let mut lines = match &server.listening {
             Listening::Starting => vec![Line::styled(text::STARTING, self.theme.faint())],
             Listening::At(address) => {
-                vec![fact("listens on", address.clone()), fact("files go to", server.store.clone())]
+                let mut lines =
+                    vec![fact("listens on", address.clone()), fact("files go to", server.store.clone())];
+                lines.extend(server.accepted.as_ref().map(|it| fact("accepts", text::variants(it))));
+                lines
+            }
+            Listening::Absent => {
+                let wrapped = fit::wrap(text::NO_SERVER, width);
+                wrapped.into_iter().map(|line| Line::styled(line, self.theme.faint())).collect()
             }
             Listening::Not(fault) => fit::wrap(&text::fault_line(fault), width)
                 .into_iter()

@@ -1,6 +1,8 @@
-//! Screen 4: the built-in server, the files it received, its connections, and what it refused.
+//! Screen 4: this program's server, its connections, the files it received, and what it refused.
 
+mod actions;
 mod facts;
+mod news;
 mod refusals;
 mod sessions;
 
@@ -10,49 +12,49 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::Widget as _;
 
+pub(super) use self::actions::restart;
 use self::refusals::Refusals;
 use self::sessions::Sessions;
+pub(in crate::ui) use self::sessions::Stage;
 use super::{ActionContext, Screen, Start, View};
-use crate::event::{Blame, Escaped, Event, Kept, Track};
+use crate::event::Event;
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::Overlays;
-use crate::ui::own_server::Listening;
 use crate::ui::shared::Shared;
 use crate::ui::widgets::columns;
+use crate::ui::widgets::input::Input;
 use crate::ui::widgets::list::{Facts, Step};
-use crate::ui::widgets::log::Tone;
-use crate::ui::widgets::received::Arrival;
-use crate::ui::{fit, text};
 
 const FACTS: PaneId = PaneId(0);
-const RECEIVED: PaneId = PaneId(1);
-const SESSIONS: PaneId = PaneId(2);
+const SESSIONS: PaneId = PaneId(1);
+const RECEIVED: PaneId = PaneId(2);
 const REFUSALS: PaneId = PaneId(3);
 
 /// The server screen.
 #[derive(Debug)]
 pub(in crate::ui) struct Server {
     ring: Ring,
+    /// Whether this program has a server.
+    is_here: bool,
     sessions: Sessions,
     refusals: Refusals,
 }
 
 impl Server {
-    pub(super) fn new(_: &Start<'_>) -> Self {
+    pub(super) fn new(start: &Start<'_>) -> Self {
+        let is_here = start.has_server();
         Self {
-            ring: Ring::new(&[RECEIVED, SESSIONS, REFUSALS]),
+            ring: Ring::new(if is_here { &[SESSIONS, RECEIVED, REFUSALS] } else { &[FACTS] }),
+            is_here,
             sessions: Sessions::default(),
             refusals: Refusals::default(),
         }
     }
 
-    fn received(&mut self, track: Track, arrival: Arrival, shared: &mut Shared) {
-        let size = arrival.size;
-        let replaced = shared.received.arrived(track, arrival);
-        if let Track::Receiving(session, _) = track {
-            self.sessions.received(session, size, replaced);
-        }
+    /// Returns whether a filter of this screen's own lists is typed.
+    const fn is_typing(&self) -> bool {
+        self.sessions.list.filter().is_typing() || self.refusals.list.filter().is_typing()
     }
 }
 
@@ -66,10 +68,13 @@ impl Screen for Server {
     }
 
     fn plan(&self, body: Rect, shared: &Shared) -> Plan {
+        if !self.is_here {
+            return Plan::alone(FACTS, body);
+        }
         let facts = columns(facts::rows_of(&shared.own_server));
         let facts = (facts + 2).min(if body.height >= 22 { 10 } else { 4 });
         let is_wide = body.width >= 140;
-        let [info, received, lower] = Layout::vertical([
+        let [info, sessions, lower] = Layout::vertical([
             Constraint::Length(facts),
             Constraint::Fill(1),
             Constraint::Fill(if is_wide { 1 } else { 2 }),
@@ -77,30 +82,47 @@ impl Screen for Server {
         .areas(body);
         let halves = [Constraint::Fill(1), Constraint::Fill(1)];
         // Side by side, each needs room for an address and a reason.
-        let [sessions, refusals] = if is_wide {
+        let [received, refusals] = if is_wide {
             Layout::horizontal(halves).areas(lower)
         } else {
             Layout::vertical(halves).areas(lower)
         };
-        Plan(vec![(FACTS, info), (RECEIVED, received), (SESSIONS, sessions), (REFUSALS, refusals)])
+        Plan(vec![(FACTS, info), (SESSIONS, sessions), (RECEIVED, received), (REFUSALS, refusals)])
+    }
+
+    fn can_zoom(&self) -> bool {
+        self.is_here
+    }
+
+    fn height(&self, pane: PaneId, plan: &Plan) -> usize {
+        let filter = match pane {
+            SESSIONS => self.sessions.list.filter().is_on(),
+            REFUSALS => self.refusals.list.filter().is_on(),
+            _ => false,
+        };
+        plan.rows(pane).saturating_sub(usize::from(filter))
     }
 
     fn draw(&self, view: View<'_>, pane: PaneId, area: Rect, buf: &mut Buffer) {
         match pane {
             FACTS => view.pane(&view.shared.own_server).render(area, buf),
             RECEIVED if area.height == 1 => view.pane(&view.shared.received).render_line(area, buf),
-            RECEIVED => view.pane(&view.shared.received).render(area, buf),
-            SESSIONS => view.pane(&self.sessions).render(area, buf),
+            RECEIVED => view.pane(&view.shared.received).render_arrived(area, buf),
+            SESSIONS => view.pane(&self.sessions).render_with(&view.shared.received, area, buf),
             _ => view.pane(&self.refusals).render(area, buf),
         }
     }
 
     fn place(&self) -> Place {
-        Place::Server
+        match (self.is_here, self.is_typing()) {
+            (false, _) => Place::NoServer,
+            (true, true) => Place::Text,
+            (true, false) => Place::Server,
+        }
     }
 
-    fn act(&mut self, _: Action, _: &mut ActionContext<'_>) -> bool {
-        false
+    fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
+        self.act_on_list(action, cx.shared) || self.act_on_server(action, cx)
     }
 
     fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
@@ -113,12 +135,42 @@ impl Screen for Server {
     }
 
     fn row_at(&self, pane: PaneId, row: usize, plan: &Plan, shared: &Shared) -> Option<usize> {
-        let height = plan.rows(pane);
         match pane {
-            RECEIVED => shared.received.list.row_at(row, height),
-            SESSIONS => self.sessions.list.row_at(row, height),
-            REFUSALS => self.refusals.list.row_at(row, height),
+            RECEIVED => shared.received.list.row_at(row, shared.received.rows(plan.rows(pane))),
+            SESSIONS => self.sessions.list.row_at(row, self.height(pane, plan)),
+            REFUSALS => self.refusals.list.row_at(row, self.height(pane, plan)),
             _ => None,
+        }
+    }
+
+    fn input<'a>(&'a mut self, shared: &'a mut Shared) -> Option<&'a mut Input> {
+        match self.ring.pane() {
+            SESSIONS => self.sessions.list.input(),
+            RECEIVED => shared.received.list.input(),
+            REFUSALS => self.refusals.list.input(),
+            _ => None,
+        }
+    }
+
+    fn text_changed(&mut self, shared: &mut Shared) {
+        match self.ring.pane() {
+            SESSIONS => self.sessions.list.filtered(),
+            REFUSALS => self.refusals.list.filtered(),
+            _ => shared.received.list.filtered(),
+        }
+    }
+
+    fn keep_filter(&mut self, shared: &mut Shared) {
+        self.sessions.list.keep_filter();
+        shared.received.list.keep_filter();
+        self.refusals.list.keep_filter();
+    }
+
+    fn drop_filter(&mut self, shared: &mut Shared) -> bool {
+        match self.ring.pane() {
+            SESSIONS => self.sessions.list.drop_filter(),
+            REFUSALS => self.refusals.list.drop_filter(),
+            _ => shared.received.list.drop_filter(),
         }
     }
 
@@ -133,72 +185,14 @@ impl Screen for Server {
     }
 
     fn settle(&mut self, plan: &Plan, shared: &mut Shared) {
-        shared.received.list.settle(plan.rows(RECEIVED));
-        self.sessions.list.settle(plan.rows(SESSIONS));
-        self.refusals.list.settle(plan.rows(REFUSALS));
+        shared.received.see_refusals();
+        let rows = shared.received.rows(plan.rows(RECEIVED));
+        shared.received.list.settle(rows);
+        self.sessions.list.settle(self.height(SESSIONS, plan));
+        self.refusals.list.settle(self.height(REFUSALS, plan));
     }
 
     fn on_event(&mut self, event: &Event, shared: &mut Shared, _: &Overlays, now: Duration) {
-        match event {
-            Event::Listening { address, store, identity } => {
-                let store = fit::path(store, shared.home.as_deref());
-                let address = fit::escaped(address);
-                shared.note(Tone::Plain, text::listening(&address, &store));
-                shared.received.store.clone_from(&store);
-                shared.own_server.store = store;
-                shared.own_server.identity.clone_from(identity);
-                shared.own_server.listening = Listening::At(address);
-            }
-            Event::NotListening { fault } => {
-                shared.trouble(text::SERVER, fault, now);
-                shared.own_server.listening = Listening::Not(fault.clone());
-            }
-            Event::SessionOpened { session, peer } => {
-                self.sessions.opened(*session, peer, shared.clock.present());
-            }
-            Event::SessionProved { session } => self.sessions.proved(*session),
-            Event::SessionClosed { session } => {
-                self.sessions.closed(*session);
-                shared.received.session_ended(*session);
-            }
-            Event::Receiving { track, peer, name, variant } => {
-                shared.received.began(*track, name.as_str(), *variant, peer, shared.clock.present());
-            }
-            Event::Progress { track: track @ Track::Receiving(..), snapshot } => {
-                shared.received.progressed(*track, *snapshot);
-            }
-            Event::Received { track, peer, name, kept, size, variant, digest, seconds, at_ms } => {
-                let arrival = Arrival {
-                    name: fit::escaped(name.as_str()),
-                    kept: *kept,
-                    size: *size,
-                    variant: *variant,
-                    peer: fit::escaped(peer),
-                    digest: fit::escaped(digest.as_deref().unwrap_or("—")),
-                    seconds: *seconds,
-                    at: shared.clock.time(*at_ms),
-                };
-                self.received(*track, arrival, shared);
-                if *kept == Kept::Renamed {
-                    shared.note(Tone::Plain, text::renamed(name));
-                }
-            }
-            Event::Refused { session, track, peer, name, blame, why, at_ms, .. } => {
-                if let Some(track) = track {
-                    shared.received.gone(*track);
-                }
-                self.sessions.refused(*session);
-                let shown = name.as_ref().map(Escaped::as_str);
-                self.refusals.add(*session, peer, shown, why, shared.clock.time(*at_ms));
-                let tone = if *blame == Blame::System { Tone::Bad } else { Tone::Warn };
-                shared.say(tone, text::refused(peer, name.as_ref(), why), String::new(), now);
-            }
-            Event::Warned { session, peer, name, text: words, at_ms } => {
-                let (peer, shown) = (peer.as_deref(), name.as_ref().map(Escaped::as_str));
-                self.refusals.warn(*session, peer, shown, words, shared.clock.time(*at_ms));
-                shared.say(Tone::Warn, text::warned(peer, name.as_ref(), words), String::new(), now);
-            }
-            _ => {}
-        }
+        self.learn(event, shared, now);
     }
 }

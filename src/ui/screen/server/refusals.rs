@@ -10,7 +10,9 @@ use crate::ui::fit;
 use crate::ui::listing::Clock;
 use crate::ui::text;
 use crate::ui::theme::Focus;
+use crate::ui::widgets::filter::Needle;
 use crate::ui::widgets::list::{Facts, List, Row};
+use crate::ui::widgets::received::host;
 use crate::ui::widgets::{Pane, rows};
 
 /// Number of rows that are kept.
@@ -35,6 +37,11 @@ pub(super) struct Refusal {
 }
 
 impl Row for Refusal {
+    fn rank(&self, needle: &mut Needle) -> Option<u32> {
+        let folded = format!("{}\n{}\n{}", self.name, self.peer, self.why).to_lowercase();
+        needle.is_in(&folded).then_some(0)
+    }
+
     fn details(&self, _: &Clock) -> Option<Facts> {
         let facts = vec![
             ("at", self.at.clone()),
@@ -92,28 +99,31 @@ impl Refusals {
 
 impl Widget for Pane<'_, Refusals> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let note = if self.of.list.len() > 0 { self.of.list.len().to_string() } else { String::new() };
+        let count = self.of.list.rows().len();
+        let note = if count > 0 { count.to_string() } else { String::new() };
         let warned = self.of.list.rows().iter().any(|entry| entry.weight == Weight::Warned);
         let title = if warned { text::REFUSALS_AND_WARNINGS } else { text::REFUSALS };
         let block = self.frame(title, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
+        let inner = self.of.list.filter().draw(self.theme, inner, buf);
         if self.of.list.len() == 0 {
-            Line::styled(text::NO_REFUSALS, self.theme.faint()).render(inner, buf);
+            let words = if count == 0 { text::NO_REFUSALS } else { text::NO_MATCH };
+            Line::styled(words, self.theme.faint()).render(inner, buf);
             return;
         }
         let width = usize::from(inner.width);
         for ((refusal, is_here), area) in self.of.list.window(usize::from(inner.height)).zip(rows(inner)) {
-            let name = (width / 6).clamp(10, 40);
+            let (client, name) = if width >= 100 { (24, width / 6) } else { (15, 12) };
             Line::from(vec![
                 Span::styled(refusal.at.clone(), self.theme.faint()),
                 Span::raw(" "),
-                Span::raw(fit::left(&refusal.peer, 21)),
+                Span::raw(fit::left_middle(host(&refusal.peer), client)),
                 Span::raw(" "),
                 Span::raw(fit::left_middle(&refusal.name, name)),
                 Span::raw(" "),
                 Span::styled(
-                    fit::cut(&refusal.why, width.saturating_sub(9 + 22 + name + 1)),
+                    fit::cut(&refusal.why, width.saturating_sub(9 + client + 1 + name + 1)),
                     if refusal.weight == Weight::Warned { self.theme.warn() } else { self.theme.bad() },
                 ),
             ])

@@ -53,6 +53,8 @@ const PREVIEW: PaneId = PaneId(5);
 #[derive(Debug)]
 pub(in crate::ui) struct Upload {
     ring: Ring,
+    /// Whether this program has a server, which receives files.
+    has_server: bool,
     pub(in crate::ui) browser: Browser,
     /// Preview of what is under the browser's cursor.
     pub(in crate::ui) glance: Glance,
@@ -70,8 +72,10 @@ pub(in crate::ui) struct Upload {
 
 impl Upload {
     pub(super) fn new(start: &Start<'_>) -> Self {
+        let has_server = start.has_server();
         Self {
-            ring: Ring::new(&[BROWSER, QUEUE, RECEIVED]),
+            ring: Ring::new(if has_server { &[BROWSER, QUEUE, RECEIVED] } else { &[BROWSER, QUEUE] }),
+            has_server,
             browser: Browser::new(listing::tidy(start.folder), start.home.clone()),
             glance: Glance::default(),
             now: Duration::ZERO,
@@ -301,7 +305,7 @@ impl Screen for Upload {
     }
 
     fn plan(&self, body: Rect, _: &Shared) -> Plan {
-        room::plan(body, self.glance.is_wanted())
+        room::plan(body, self.glance.is_wanted(), self.has_server)
     }
 
     fn zoomed(&self, body: Rect) -> Plan {
@@ -329,6 +333,7 @@ impl Screen for Upload {
             CARD => view.pane(&card).render(area, buf),
             QUEUE => view.pane(&self.queue).render(area, buf),
             SPEED => view.pane(&self.speed).render(area, buf),
+            RECEIVED if !self.has_server => view.pane(&view.shared.received).render_none(area, buf),
             RECEIVED if is_line => view.pane(&view.shared.received).render_line(area, buf),
             _ => view.pane(&view.shared.received).render(area, buf),
         }
@@ -364,6 +369,7 @@ impl Screen for Upload {
                 };
                 cx.ask(Request::Race(file));
             }
+            action if self.ring.pane() == RECEIVED && cx.shared.received.act(action) => {}
             action => {
                 return self.steer(action, cx)
                     || self.act_on_queue(action, cx)
@@ -387,24 +393,35 @@ impl Screen for Upload {
         match pane {
             BROWSER => self.browser.row(row, height),
             QUEUE => self.queue.row(row, height, Focus::Here),
-            RECEIVED => shared.received.list.row_at(row, height),
+            RECEIVED => shared.received.row_at(row, height),
             _ => None,
         }
     }
 
-    fn input(&mut self) -> Option<&mut Input> {
-        if self.ring.pane() == BROWSER { self.browser.input() } else { None }
+    fn input<'a>(&'a mut self, shared: &'a mut Shared) -> Option<&'a mut Input> {
+        match self.ring.pane() {
+            BROWSER => self.browser.input(),
+            RECEIVED => shared.received.list.input(),
+            _ => None,
+        }
     }
 
-    fn text_changed(&mut self) {
-        self.browser.filtered();
+    fn text_changed(&mut self, shared: &mut Shared) {
+        match self.ring.pane() {
+            RECEIVED => shared.received.list.filtered(),
+            _ => self.browser.filtered(),
+        }
     }
 
-    fn keep_filter(&mut self) {
+    fn keep_filter(&mut self, shared: &mut Shared) {
         self.browser.keep_filter();
+        shared.received.list.keep_filter();
     }
 
-    fn drop_filter(&mut self) -> bool {
+    fn drop_filter(&mut self, shared: &mut Shared) -> bool {
+        if self.ring.pane() == RECEIVED && shared.received.list.drop_filter() {
+            return true;
+        }
         self.browser.drop_filter()
     }
 
@@ -459,7 +476,7 @@ impl Screen for Upload {
         self.browser.settle(self.height(BROWSER, plan));
         let under = plan.area(PREVIEW).and_then(|_| self.browser.under().path());
         self.glance.look(under, self.now);
-        shared.received.list.settle(self.height(RECEIVED, plan));
+        shared.received.settle(self.height(RECEIVED, plan));
         self.bill = self.price(shared);
     }
 

@@ -8,9 +8,10 @@ use crate::ui::layout::{PaneId, Plan};
 /// Columns of the browser from which on a preview has room beside it, and the most that the preview takes.
 const PREVIEWED: u16 = 80;
 
-/// Returns the panes and their areas. In a small terminal the screen loses, in this order: the preview, the rate chart, all
+/// Returns the panes and their areas. Without a server of its own, one line stands for the received files, and the queue gets
+/// half of the room. In a small terminal the screen loses, in this order: the preview, the rate chart, all
 /// but one line of the received files, all but one line of the protocol, all queue rows but one.
-pub(super) fn plan(body: Rect, is_previewed: bool) -> Plan {
+pub(super) fn plan(body: Rect, is_previewed: bool, has_server: bool) -> Plan {
     let height = body.height;
     // A card beside the browser needs its eight lines and their frame.
     let beside = body.width >= 72 && height >= 17;
@@ -19,6 +20,7 @@ pub(super) fn plan(body: Rect, is_previewed: bool) -> Plan {
     let received =
         if height >= 22 { 5 + spare / 4 } else { 4 * u16::from(height >= 20) + u16::from(height < 20) };
     let queue = if height >= 13 { 6 + spare / 4 } else { 4 };
+    let (queue, received) = if has_server { (queue, received) } else { (queue + (received - 1) / 2, 1) };
     let line = u16::from(!beside);
     let [top, card_line, queue, chart, received] = Layout::vertical([
         Constraint::Fill(1),

@@ -1,0 +1,73 @@
+//! How a server of this process is made, also a second time.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use crate::crypto::identity::Identity;
+use crate::event::{Event, Fault};
+use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
+use crate::net::server::{Lifetime, Server};
+use crate::net::service::{Policy, Service};
+use crate::transfer::dialer::Embedded;
+
+/// A server that can be started.
+pub(crate) struct Prepared {
+    pub listener: TcpListener,
+    pub service: Service,
+    pub lifetime: Lifetime,
+    /// How this program's own uploads reach it; `None`: there are none.
+    pub embedded: Option<Embedded>,
+    /// The events to report once it runs; the first one is [`Event::Listening`].
+    pub events: Vec<Event>,
+}
+
+/// What a server that was stopped leaves to the next one.
+#[derive(Clone)]
+pub(crate) struct Former {
+    pub address: SocketAddr,
+    pub identity: Option<Arc<Identity>>,
+    pub policy: Policy,
+    /// The count of blocks that attacked the key.
+    pub budget: PaddingBudget,
+    pub embedded: Option<Embedded>,
+}
+
+impl Former {
+    /// Describes a server that runs.
+    pub(super) fn of(server: &Server, embedded: Option<Embedded>) -> Self {
+        let service = server.service();
+        Self {
+            address: server.address(),
+            identity: service.identity.clone(),
+            policy: service.policy.clone(),
+            budget: service.budget.clone(),
+            embedded,
+        }
+    }
+}
+
+/// Prepares a server: opens its folder and its history, loads its identity, and binds its socket.
+pub(crate) trait Source: Send + Sync {
+    /// Prepares the server. `former` is the one that ran before, if there was one: its address, identity and rules are kept.
+    ///
+    /// # Errors
+    /// The reason, with advice.
+    fn prepare(&self, observer: Arc<dyn Observer>, former: Option<&Former>) -> Result<Prepared, Fault>;
+}
+
+/// Binds the address of the former server, or else the first of these that is free.
+pub(crate) fn bind(former: Option<&Former>, addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let first = former.map(|former| former.address);
+    let mut failed = None;
+    for address in first.iter().chain(addresses) {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "no address")))
+}

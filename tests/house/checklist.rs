@@ -1,0 +1,54 @@
+//! The checklist of the interfaces, `docs/ux-checklist.md`: what it names as shown by a test or a capture exists.
+
+use std::collections::HashSet;
+use std::fs;
+
+use crate::tree::{paths, root};
+
+const CHECKLIST: &str = "docs/ux-checklist.md";
+
+#[test]
+fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
+    let files = paths();
+    let tests: HashSet<String> = files
+        .iter()
+        .filter(|path| path.ends_with(".rs"))
+        .flat_map(|path| functions(&read(path)).into_iter().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    // A snapshot is named MODULE__NAME.snap, a picture NAME.svg.
+    let captures: HashSet<&str> = files
+        .iter()
+        .filter_map(|path| path.strip_suffix(".snap").or_else(|| path.strip_suffix(".svg")))
+        .filter_map(|path| path.rsplit(['/']).next()?.rsplit("__").next())
+        .collect();
+    let list = read(CHECKLIST);
+    let rows: Vec<&str> =
+        list.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| n ")).collect();
+    assert!(rows.len() > 50, "{} rows", rows.len());
+    let mut wrong = Vec::new();
+    for row in rows {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        if !shown.contains(['`', '[']) {
+            wrong.push(format!("nothing shows it: {row}"));
+        }
+        for name in shown.split('`').skip(1).step_by(2) {
+            let last = name.rsplit("::").next().unwrap_or_default();
+            // Whole modules, options and commands are named too; a test's name is a sentence.
+            let is_sentence = last.matches('_').count() >= 2;
+            if is_sentence && !tests.contains(last) && !captures.contains(last) {
+                wrong.push(format!("{name} does not exist: {row}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{CHECKLIST}:\n{}", wrong.join("\n"));
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Returns the names of the functions without parameters, which tests are.
+fn functions(text: &str) -> Vec<&str> {
+    let names = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+    names.filter_map(|rest| rest.split_once('(').map(|(name, _)| name)).collect()
+}

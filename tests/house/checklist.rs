@@ -1,7 +1,9 @@
 //! The checklist of the interfaces, `docs/ux-checklist.md`: what it names as shown by a test or a capture exists.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 
 use crate::tree::{paths, root};
 
@@ -12,14 +14,14 @@ fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
     let files = paths();
     let tests: HashSet<String> = files
         .iter()
-        .filter(|path| path.ends_with(".rs"))
+        .filter(|path| extension(path) == "rs")
         .flat_map(|path| functions(&read(path)).into_iter().map(str::to_owned).collect::<Vec<_>>())
         .collect();
     // A snapshot is named MODULE__NAME.snap, a picture NAME.svg.
     let captures: HashSet<&str> = files
         .iter()
-        .filter_map(|path| path.strip_suffix(".snap").or_else(|| path.strip_suffix(".svg")))
-        .filter_map(|path| path.rsplit(['/']).next()?.rsplit("__").next())
+        .filter(|path| ["snap", "svg"].contains(&extension(path)))
+        .filter_map(|path| Path::new(path).file_stem()?.to_str()?.rsplit("__").next())
         .collect();
     let list = read(CHECKLIST);
     let rows: Vec<&str> =
@@ -41,6 +43,10 @@ fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
         }
     }
     assert!(wrong.is_empty(), "{CHECKLIST}:\n{}", wrong.join("\n"));
+}
+
+fn extension(path: &str) -> &str {
+    Path::new(path).extension().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 fn read(path: &str) -> String {

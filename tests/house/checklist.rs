@@ -34,10 +34,10 @@ fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
             wrong.push(format!("nothing shows it: {row}"));
         }
         for name in shown.split('`').skip(1).step_by(2) {
-            let last = name.rsplit("::").next().unwrap_or_default();
+            let test = name.rsplit("::").next().unwrap_or_default();
             // Whole modules, options and commands are named too; a test's name is a sentence.
-            let is_sentence = last.matches('_').count() >= 2;
-            if is_sentence && !tests.contains(last) && !captures.contains(last) {
+            let is_sentence = test.matches('_').count() >= 2;
+            if is_sentence && !tests.contains(test) && !captures.contains(test) {
                 wrong.push(format!("{name} does not exist: {row}"));
             }
         }

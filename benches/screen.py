@@ -26,6 +26,7 @@ QUEUE_MIB = 80
 DRAWS = 60  # pictures a second
 FRAME = b"\x1b[?2026l"  # the end of a synchronized update
 BY_NAME = rb"by( name|\x1b\[2;)"  # the title of a folder that was read; cells that do not change are not drawn again
+WATCH = 20  # seconds to watch a queue
 SETTLE = 3  # seconds: the calibration of the first start has ended after them
 
 
@@ -129,31 +130,35 @@ def many(upseal, scratch, files):
     return listing > FIRST_ROWS_MS or p99 > KEY_MS
 
 
-def queue(upseal, scratch, uploads):
+def queue(upseal, scratch, uploads, in_a_folder):
     """Memory and pictures of a long queue. Returns whether a limit was passed."""
-    folder, home = os.path.join(scratch, "queue"), os.path.join(scratch, "queue-home")
+    what = "folder" if in_a_folder else "queue"
+    top, home = os.path.join(scratch, what), os.path.join(scratch, what + "-home")
+    folder = os.path.join(top, "inside") if in_a_folder else top
     os.makedirs(folder), os.makedirs(home)
     for n in range(uploads):
         Path(folder, f"upload{n}.txt").write_bytes(b"%d" % n)
-    screen = Screen(upseal, folder, home)
+    screen = Screen(upseal, top, home)
     if screen.until(BY_NAME, 0, 60) is None:
         sys.exit("the folder was not listed")
     time.sleep(SETTLE)
     before, start, began = screen.memory(), len(screen.seen), time.monotonic()
-    os.write(screen.fd, b"au")
-    highest, total = before, f"of {uploads}".encode()
+    # All files are marked one by one, or the folder is.
+    os.write(screen.fd, b" u" if in_a_folder else b"au")
+    highest, stored = before, Path(home, ".local/share/upseal/received")
     # The title is drawn cell by cell where it changes, so the queue is watched for a while instead of its text.
-    while time.monotonic() - began < 20:
+    while time.monotonic() - began < WATCH:
         highest = max(highest, screen.memory())
         time.sleep(0.05)
-    seconds = time.monotonic() - began
-    draws = screen.seen[start:].count(FRAME) / seconds
-    used = highest - before
-    print(f"queue          {used:8.1f} MiB  of {uploads} uploads, in all {highest:.0f} MiB, limit {QUEUE_MIB} MiB "
-          f"({'seen' if total in screen.seen else 'title not seen whole'})")
+    draws = screen.seen[start:].count(FRAME) / (time.monotonic() - began)
+    arrived = sum(1 for path in stored.rglob("*") if path.is_file()) if stored.is_dir() else 0
+    print(f"{what:<15}{highest:8.1f} MiB  of {uploads} uploads, {highest - before:.0f} MiB of them for the queue, "
+          f"{arrived} stored after {WATCH} s, limit {QUEUE_MIB} MiB")
     print(f"pictures       {draws:8.1f} /s   while they are sent, limit {DRAWS} /s")
+    if arrived == 0:
+        sys.exit("nothing was sent")
     screen.close()
-    return used > QUEUE_MIB or draws > DRAWS
+    return highest > QUEUE_MIB or draws > DRAWS
 
 
 def main():
@@ -196,7 +201,8 @@ def main():
         failed |= percent > IDLE_PERCENT
         screen.close()
         failed |= many(upseal, scratch, options.files)
-        failed |= queue(upseal, scratch, options.uploads)
+        failed |= queue(upseal, scratch, options.uploads, False)
+        failed |= queue(upseal, scratch, options.uploads, True)
     sys.exit(failed)
 
 

@@ -1,6 +1,7 @@
 //! Orders: what the screen or the command line asks of the transfer threads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +82,8 @@ pub struct Job {
     /// Path of the local file.
     #[serde(serialize_with = "readable")]
     pub path: PathBuf,
-    /// Server that receives the file.
-    pub target: Target,
+    /// Server that receives the file, shared by all uploads to it.
+    pub target: Arc<Target>,
     /// Settings of the protocol.
     pub dialect: Dialect,
     /// Estimated milliseconds from the first byte of MODE 0, for the history. `None`: no estimate was shown.
@@ -100,8 +101,21 @@ pub struct Job {
 impl Job {
     /// Creates an upload of one file under its own name, without an estimate.
     #[must_use]
-    pub fn new(id: JobId, path: impl Into<PathBuf>, target: Target, dialect: Dialect) -> Self {
-        Self { id, path: path.into(), target, dialect, predicted_ms: None, folder: None, name: None }
+    pub fn new(
+        id: JobId,
+        path: impl Into<PathBuf>,
+        target: impl Into<Arc<Target>>,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            id,
+            path: path.into(),
+            target: target.into(),
+            dialect,
+            predicted_ms: None,
+            folder: None,
+            name: None,
+        }
     }
 }
 

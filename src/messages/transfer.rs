@@ -63,17 +63,25 @@ pub(crate) fn found(files: u64, bytes: u64, complete: bool) -> String {
     format!("{least}{}, {}", units::count(files, "file"), units::bytes(bytes))
 }
 
-/// Says that something in a folder is skipped, and why.
+/// Says why something in a folder is not sent.
 #[must_use]
-pub(crate) fn skipped(path: &Path, why: &Skipped) -> String {
-    let why = match why {
+pub(crate) fn why_skipped(why: &Skipped) -> String {
+    match why {
         Skipped::Link => "it is a symbolic link, which only --follow sends".to_owned(),
         Skipped::Special => "it is not a regular file".to_owned(),
         Skipped::Empty => "the folder has no files to send".to_owned(),
+        Skipped::Failed(fault) => fault.to_string(),
+    }
+}
+
+/// Says that something in a folder is skipped, and why.
+#[must_use]
+pub(crate) fn skipped(path: &Path, why: &Skipped) -> String {
+    match why {
         // The fault names the path.
-        Skipped::Failed(fault) => return format!("skipped: {fault}"),
-    };
-    format!("skipped {}: {why}", Escaped::path(path))
+        Skipped::Failed(fault) => format!("skipped: {fault}"),
+        why => format!("skipped {}: {}", Escaped::path(path), why_skipped(why)),
+    }
 }
 
 /// Says that a folder was read to its end: `docs: 12 files, 3 MiB; 2 skipped`.

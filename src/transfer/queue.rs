@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::event::{Dialect, FolderId, Job, JobId, State, Target};
@@ -28,11 +29,11 @@ pub(super) struct Route {
 
 impl Route {
     fn of(job: &Job) -> Self {
-        Self { target: job.target.clone(), dialect: job.dialect }
+        Self { target: Target::clone(&job.target), dialect: job.dialect }
     }
 
     fn fits(&self, job: &Job) -> bool {
-        self.target == job.target && self.dialect == job.dialect
+        self.target == *job.target && self.dialect == job.dialect
     }
 }
 
@@ -118,7 +119,7 @@ impl Queue {
         if self.paused {
             return None;
         }
-        let waits = |target: &Target| self.ready().any(|entry| entry.job.target == *target);
+        let waits = |target: &Target| self.ready().any(|entry| *entry.job.target == *target);
         self.resting.iter().filter(|(target, _)| waits(target)).map(|(_, until)| *until).min()
     }
 
@@ -143,7 +144,7 @@ impl Queue {
     /// Returns the position of the first waiting upload whose target does not rest; `None` while the queue is paused.
     fn first(&self) -> Option<usize> {
         let is_ready =
-            |entry: &Entry| entry.state == State::Waiting && !self.resting.contains_key(&entry.job.target);
+            |entry: &Entry| entry.state == State::Waiting && !self.resting.contains_key(&*entry.job.target);
         let mut waiting = self.waiting.iter();
         if self.paused { None } else { waiting.position(|id| self.entries.get(id).is_some_and(is_ready)) }
     }
@@ -186,6 +187,12 @@ impl Queue {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.cancelling &= !state.is_final();
             entry.pausing &= !state.is_final();
+            if state.has_arrived() {
+                // It is never sent again, and a queue may have 50,000 of them: its number is enough.
+                (entry.job.path, entry.job.name) = (PathBuf::new(), None);
+                entry.state = State::Delivered;
+                return;
+            }
             entry.state = state;
         }
     }
@@ -264,7 +271,7 @@ impl Queue {
                 entry.tries = 0;
                 self.waiting.push_back(id);
                 // The user does not want to wait for the end of the rest.
-                self.resting.remove(&entry.job.target);
+                self.resting.remove(&*entry.job.target);
                 true
             }
             _ => false,
@@ -330,7 +337,7 @@ impl Queue {
     /// Returns the number of uploads that wait for a target.
     #[must_use]
     pub(super) fn waiting_for(&self, target: &Target) -> usize {
-        self.ready().filter(|entry| entry.job.target == *target).count()
+        self.ready().filter(|entry| *entry.job.target == *target).count()
     }
 
     /// Returns the number of uploads that wait.
@@ -478,7 +485,7 @@ mod tests {
     fn uploads_overtake_those_to_a_resting_target() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2)]);
         let elsewhere = Target::server("other:1".parse().unwrap(), None);
-        assert!(queue.push(Job { target: elsewhere.clone(), ..job(3, Variant::Cp2) }));
+        assert!(queue.push(Job { target: elsewhere.clone().into(), ..job(3, Variant::Cp2) }));
         let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(3));
         assert_eq!(queue.next_moment(), None);
         queue.rest(&Target::Embedded, later);

@@ -147,6 +147,7 @@ fn read(order: &FolderOrder, stop: &AtomicBool, queue: &Mutex<Queue>, report: &d
         }
     };
     let mut number = 0;
+    let target = Arc::new(order.target.clone());
     for found in scan {
         if stop.load(Ordering::Relaxed) {
             break;
@@ -155,7 +156,7 @@ fn read(order: &FolderOrder, stop: &AtomicBool, queue: &Mutex<Queue>, report: &d
             Found::Skipped { path, why } => batch.skipped.push((path, why)),
             Found::File { path, name, size } => {
                 number += 1;
-                let job = Job::new(order.id.job(number), path, order.target.clone(), order.dialect);
+                let job = Job::new(order.id.job(number), path, Arc::clone(&target), order.dialect);
                 batch.jobs.push((Job { folder: Some(order.id), name: Some(name), ..job }, size));
             }
         }

@@ -313,6 +313,8 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Browser, &[key(' ')], Action::Mark, "mark", "mark the file and go to the next"),
     bind(Context::Upload, &[key('p')], Action::NextProtocol, "protocol", "next protocol: Plain, AP, CP1, CP2"),
     bind(Context::Browser, &[key('r')], Action::Race, "race", "race CP1 against CP2 with this file"),
+    bind(Context::Queue, &[key('l'), on(KeyCode::Right)], Action::Open, "", "show the files of this folder"),
+    bind(Context::Queue, &[key('h'), on(KeyCode::Left)], Action::Parent, "", "hide the files of this folder"),
     bind(Context::Queue, &[key('x')], Action::Cancel, "cancel", "cancel this upload"),
     bind(Context::Queue, &[key('X')], Action::CancelAll, "", "cancel all uploads"),
     bind(Context::Queue, &[key(' ')], Action::Pause, "pause", "pause or resume this upload (from byte 0)"),

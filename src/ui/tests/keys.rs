@@ -25,7 +25,7 @@ fn u_sends_the_file_under_the_cursor() {
     let jobs = jobs(&effects);
     assert_eq!(names(&jobs), ["cmos.mp4"]);
     assert_eq!(jobs[0].dialect, Dialect::of(Variant::Cp2));
-    assert_eq!(jobs[0].target, Target::Embedded);
+    assert_eq!(*jobs[0].target, Target::Embedded);
     assert_eq!(jobs[0].path, Path::new("/home/me/lectures/week9/cmos.mp4"));
 }
 
@@ -40,7 +40,7 @@ fn a_marked_folder_is_sent_with_everything_in_it_and_the_parent_cannot_be_marked
         panic!("{effects:?}")
     };
     assert_eq!(order.path.parent(), Some(Path::new("/home/me/lectures/week9")));
-    assert_eq!((order.id, order.dialect, &order.target), (FolderId(1), jobs[0].dialect, &jobs[0].target));
+    assert_eq!((order.id, order.dialect, &order.target), (FolderId(1), jobs[0].dialect, &*jobs[0].target));
     assert!(!stage.shows("marked"));
     let effects = stage.keys("Home j Space u");
     assert!(matches!(&effects[..], [Effect::Send(Command::UploadFolder(order))] if order.id == FolderId(2)));
@@ -181,7 +181,7 @@ fn the_dialog_sets_the_server_of_uploads_and_lanes() {
     stage.keys("c h o s t : 9 9 Tab ~ / c a Tab Space Enter");
     let job = jobs(&stage.keys("u")).remove(0);
     let there = Target::server("host:99".parse().unwrap(), Some("/home/me/ca".into()));
-    assert_eq!(job.target, there);
+    assert_eq!(*job.target, there);
     assert_eq!(job.dialect.padding, Padding::Pkcs1v15);
     assert!(stage.shows("host:99 not yet proven"));
     // Lane 2 goes to another server.

@@ -3,6 +3,7 @@
 mod alarm;
 mod any;
 mod browser;
+mod folders;
 mod history;
 mod keys;
 mod lab;

@@ -37,7 +37,7 @@ fn a_preset_sets_server_and_dialect_of_uploads() {
     assert!(stage.row("host:port").contains("10.0.0.7:4321") && stage.row("RSA").contains("[PKCS1v15]"));
     assert!(stage.row("CA file").contains("/home/me/lab-ca.crt") && stage.shows("Speaks CP1, framing D."));
     let job = jobs(&stage.keys("Enter u")).remove(0);
-    assert_eq!((&job.target, job.dialect), (&lab.target, lab.dialect));
+    assert_eq!((&*job.target, job.dialect), (&lab.target, lab.dialect));
     // The preset is shown as the one in use, until something is changed.
     stage.keys("c");
     assert!(stage.row("peer").contains("[lab]"));
@@ -75,7 +75,7 @@ fn typed_text_survives_browsing_the_presets() {
     // An address without a port gets the protocol's port.
     let job = jobs(&stage.keys("Left Enter u")).remove(0);
     assert!(
-        matches!(job.target, Target::Server { address, .. } if address.to_string() == "c.example.org:4321")
+        matches!(&*job.target, Target::Server { address, .. } if address.to_string() == "c.example.org:4321")
     );
     // S-Tab from the first field goes to the last one; the error message moves the cursor back to the address.
     stage.keys("c S-Tab");

@@ -1,12 +1,16 @@
 //! Texts of the queue and of uploads.
 
 use std::iter;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::event::{Fault, FaultKind, Job, Named, ServerAddress, Snapshot, State, Target, Verdict};
+use crate::event::{
+    Dialect, Fault, FaultKind, Named, ServerAddress, Skipped, Snapshot, State, Target, Verdict,
+};
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE};
 use crate::messages::{Message, capital, race, units};
 use crate::ui::fit;
+use crate::ui::screen::upload::queue::folder::Folder;
 
 use super::{THIS_COMPUTER, exact_size};
 
@@ -87,8 +91,12 @@ pub(in crate::ui) fn wire(snapshot: &Snapshot, room: usize) -> String {
 
 /// `412 MiB/s now, mean 388`
 pub(in crate::ui) fn rates(snapshot: &Snapshot) -> String {
-    let now = units::rate(snapshot.rate_now);
-    let mean = units::rate(snapshot.rate_mean);
+    rates_of(snapshot.rate_now, snapshot.rate_mean)
+}
+
+/// Formats a present and a mean rate in bytes per second.
+pub(in crate::ui) fn rates_of(now: f64, mean: f64) -> String {
+    let (now, mean) = (units::rate(now), units::rate(mean));
     match (now.split_once(' '), mean.split_once(' ')) {
         (Some((_, unit)), Some((number, same))) if unit == same => format!("{now} now, mean {number}"),
         _ => format!("{now} now, mean {mean}"),
@@ -116,19 +124,127 @@ pub(in crate::ui) fn receipted_before(size: u64) -> String {
     format!("{}, {RECEIPTED_BEFORE}", units::bytes(size))
 }
 
-pub(in crate::ui) fn queue_title(delivered: usize, all: usize, failed: usize) -> String {
+/// `Queue 2 of 5 delivered, 1 failed`. `is_least`: a folder is being read, so that there are more.
+pub(in crate::ui) fn queue_title(delivered: u64, all: u64, failed: u64, is_least: bool) -> String {
+    let least = if is_least { "at least " } else { "" };
     match (all, failed) {
+        (0, _) if is_least => "Queue: reading a folder".to_owned(),
         (0, _) => "Queue".to_owned(),
-        (_, 0) => format!("Queue {delivered} of {all} delivered"),
-        _ => format!("Queue {delivered} of {all} delivered, {failed} failed"),
+        (_, 0) => format!("Queue {delivered} of {least}{all} delivered"),
+        _ => format!("Queue {delivered} of {least}{all} delivered, {failed} failed"),
     }
 }
 
-pub(in crate::ui) fn destination(job: &Job) -> String {
-    match &job.target {
+pub(in crate::ui) fn destination(target: &Target) -> String {
+    match target {
         Target::Embedded => THIS_COMPUTER.to_owned(),
         Target::Server { address, .. } => fit::escaped(&address.to_string()),
     }
+}
+
+// Folders
+
+/// State of an entry that is not sent.
+pub(in crate::ui) const SKIPPED: &str = "skipped";
+
+/// Why an entry of a folder is not sent.
+pub(in crate::ui) fn skip(why: &Skipped) -> String {
+    fit::escaped(&upload::why_skipped(why))
+}
+
+/// State of a folder of which no file is being sent.
+pub(in crate::ui) const fn folder_state(folder: &Folder) -> &'static str {
+    let sums = &folder.sums;
+    if sums.paused > 0 && sums.paused == sums.waiting {
+        upload::state(&State::Paused)
+    } else if sums.waiting > 0 {
+        upload::state(&State::Waiting)
+    } else if !folder.is_read {
+        "reading"
+    } else if sums.files == 0 {
+        "empty"
+    } else if sums.failed == sums.files {
+        "failed ✗"
+    } else if sums.cancelled == sums.files {
+        upload::state(&State::Cancelled)
+    } else if sums.arrived() < sums.files {
+        "partial ✗"
+    } else if sums.stored == sums.files {
+        "stored ✓"
+    } else {
+        "delivered ✓"
+    }
+}
+
+/// Stands behind the progress bar of a folder, the longest first: ` 35 %  12 of 340 files`. The share is unknown while
+/// the folder is read.
+pub(in crate::ui) fn folder_progress(folder: &Folder, share: f64) -> Vec<String> {
+    let (done, files) = (units::grouped(folder.sums.arrived()), units::count(folder.sums.files, "file"));
+    if folder.is_read {
+        let long = format!("{}  {done} of {files}", percent(share));
+        return vec![long, format!("{done} of {files}"), percent(share)];
+    }
+    let all = units::grouped(folder.sums.files);
+    vec![format!("{done} of at least {files}"), format!("{done} of ≥ {files}"), format!("{done} of ≥ {all}")]
+}
+
+/// What is known about a folder of which no file is being sent: what it holds, what it took, or what is missing.
+pub(in crate::ui) fn folder_standing(folder: &Folder, elapsed: Duration) -> String {
+    let sums = &folder.sums;
+    let words = if folder.is_busy() && sums.arrived() + sums.failed + sums.cancelled == 0 {
+        upload::found(sums.files, sums.bytes, folder.is_read)
+    } else if folder.is_busy() || sums.arrived() < sums.files {
+        let least = if folder.is_read { "" } else { "at least " };
+        let files = units::count(sums.files, "file");
+        let words = format!("{} of {least}{files}", units::grouped(sums.arrived()));
+        words + &counted(sums.failed, "failed") + &counted(sums.cancelled, "cancelled")
+    } else if sums.files == 0 {
+        "no files to send".to_owned()
+    } else if sums.unsent == sums.files {
+        format!("{}, {RECEIPTED_BEFORE}", upload::found(sums.files, sums.bytes, true))
+    } else {
+        let taken = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let numbers = Snapshot {
+            file_bytes: sums.moved,
+            wire_bytes: sums.wire,
+            elapsed_ms: taken,
+            ..Snapshot::default()
+        };
+        format!("{}, {}", units::count(sums.files, "file"), upload::sent(&numbers))
+    };
+    words + &counted(folder.skipped, "skipped")
+}
+
+/// `, 3 failed`; nothing for none.
+fn counted(count: u64, what: &str) -> String {
+    if count == 0 { String::new() } else { format!(", {} {what}", units::grouped(count)) }
+}
+
+/// `7 of 12`: the files that arrived, of how many.
+pub(in crate::ui) fn folder_counts(folder: &Folder) -> String {
+    let least = if folder.is_read { "" } else { "≥ " };
+    format!("{} of {least}{}", units::grouped(folder.sums.arrived()), units::grouped(folder.sums.files))
+}
+
+pub(in crate::ui) fn folder_details(
+    folder: &Folder,
+    target: &Target,
+    dialect: Dialect,
+) -> Vec<(&'static str, String)> {
+    let sums = &folder.sums;
+    vec![
+        ("folder", fit::name(folder.root.as_os_str())),
+        ("to", destination(target)),
+        ("protocol", dialect.to_string()),
+        ("files", upload::found(sums.files, sums.bytes, folder.is_read)),
+        ("arrived", units::grouped(sums.arrived())),
+        ("waiting", units::grouped(sums.waiting + sums.running)),
+        ("failed", units::grouped(sums.failed)),
+        ("cancelled", units::grouped(sums.cancelled)),
+        ("file bytes", exact_size(sums.moved)),
+        ("wire bytes", exact_size(sums.wire)),
+        ("skipped", units::grouped(folder.skipped)),
+    ]
 }
 
 /// Says what happened and what to do, in sentences.
@@ -149,7 +265,9 @@ pub(in crate::ui) fn trouble(subject: &str, fault: &Fault) -> (String, String) {
 }
 
 pub(in crate::ui) fn upload_details(
-    job: &Job,
+    path: &Path,
+    target: &Target,
+    dialect: Dialect,
     name: &str,
     size: u64,
     snapshot: &Snapshot,
@@ -157,9 +275,9 @@ pub(in crate::ui) fn upload_details(
 ) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("name", name.to_owned()),
-        ("path", fit::name(job.path.as_os_str())),
-        ("to", destination(job)),
-        ("protocol", job.dialect.to_string()),
+        ("path", fit::name(path.as_os_str())),
+        ("to", destination(target)),
+        ("protocol", dialect.to_string()),
         ("size", exact_size(size)),
         ("state", self::state(state).to_owned()),
         ("file bytes", exact_size(snapshot.file_bytes)),

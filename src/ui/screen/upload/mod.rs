@@ -3,12 +3,13 @@
 pub(in crate::ui) mod browser;
 mod card;
 mod glance;
-mod queue;
+pub(in crate::ui) mod queue;
 mod room;
 mod speed;
 mod steer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -18,7 +19,8 @@ use ratatui::widgets::Widget as _;
 use self::browser::{Browser, Under};
 use self::card::Card;
 use self::glance::Glance;
-use self::queue::Queue;
+use self::queue::folder::Folder;
+use self::queue::{Queue, Under as Row};
 use self::speed::Speed;
 use super::{ActionContext, Screen, Start, View};
 use crate::cost;
@@ -97,7 +99,7 @@ impl Upload {
             return;
         }
         let (dialect, (key, _)) = (cx.shared.dialect, cx.shared.key());
-        let target = cx.shared.link.target.clone();
+        let target = Arc::new(cx.shared.link.target.clone());
         let load = Load::of(files.iter().map(|(_, size)| *size));
         let blocks = files.iter().map(|(_, size)| cost::blocks(dialect, *size, key)).sum();
         let jobs = files
@@ -107,7 +109,7 @@ impl Upload {
                 let wire = cost::body_len(dialect, size, key);
                 let price = cx.shared.price(&target, dialect, Load::one(size), key, wire);
                 let predicted_ms = price.and_then(|price| u64::try_from(price.time().as_millis()).ok());
-                Job { predicted_ms, ..Job::new(JobId(self.jobs), path, target.clone(), dialect) }
+                Job { predicted_ms, ..Job::new(JobId(self.jobs), path, Arc::clone(&target), dialect) }
             })
             .collect();
         if dialect.variant == Variant::Cp1 {
@@ -140,7 +142,9 @@ impl Upload {
             self.folders += 1;
             let (id, path, rules) = (FolderId(self.folders), path.clone(), FolderRules::default());
             let target = target.clone();
-            cx.send(Command::UploadFolder(FolderOrder { id, path, rules, target, dialect }));
+            let order = FolderOrder { id, path, rules, target, dialect };
+            self.queue.ordered(&order);
+            cx.send(Command::UploadFolder(order));
         }
         // The files are in the queue now; a second u must not send them again.
         self.browser.mark_none();
@@ -199,25 +203,54 @@ impl Upload {
         true
     }
 
-    fn act_on_queue(&self, action: Action, cx: &mut ActionContext<'_>) -> bool {
-        if action == Action::RemoveFinished {
-            for id in self.queue.finished() {
-                cx.send(Command::Remove(id));
+    fn act_on_queue(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
+        match action {
+            Action::Open if self.ring.pane() == QUEUE => drop(self.queue.fold(true)),
+            Action::Parent if self.ring.pane() == QUEUE => drop(self.queue.fold(false)),
+            Action::Details if self.ring.pane() == QUEUE => return self.queue.toggle(),
+            Action::RemoveFinished => {
+                for id in self.queue.finished() {
+                    cx.send(Command::Remove(id));
+                }
+                for id in self.queue.empty() {
+                    self.queue.forget(id);
+                }
             }
-            return true;
-        }
-        let command = match (action, self.queue.list.under()) {
-            (Action::CancelAll, _) if cx.is_busy => Command::CancelAll,
-            (Action::RetryAll, _) if self.queue.failed() > 0 => Command::RetryFailed,
-            (Action::Cancel, Some(upload)) if !upload.state.is_final() => Command::Cancel(upload.job.id),
-            (Action::EndWait, _) if self.queue.is_awaiting_end() => Command::EndWait,
-            (Action::Retry, Some(upload)) if matches!(upload.state, State::Failed(_) | State::Cancelled) => {
-                Command::Retry(upload.job.id)
-            }
-            (Action::Remove, Some(upload)) if !upload.is_running() => Command::Remove(upload.job.id),
+            Action::CancelAll if cx.is_busy => cx.send(Command::CancelAll),
+            Action::RetryAll if self.queue.failed() > 0 => cx.send(Command::RetryFailed),
+            Action::EndWait if self.queue.is_awaiting_end() => cx.send(Command::EndWait),
+            Action::Cancel | Action::Retry | Action::Remove => return self.act_on_row(action, cx),
             _ => return false,
-        };
-        cx.send(command);
+        }
+        true
+    }
+
+    /// Cancels, retries or removes what is under the queue's cursor.
+    fn act_on_row(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {
+        match (action, self.queue.under()) {
+            (Action::Cancel, Some(Row::File(upload))) if !upload.is_final() => {
+                cx.send(Command::Cancel(upload.id));
+            }
+            (Action::Cancel, Some(Row::Folder(folder))) if folder.is_busy() => {
+                cx.send(Command::CancelFolder(folder.id));
+            }
+            (Action::Retry, Some(Row::File(upload))) if upload.is_retriable() => {
+                cx.send(Command::Retry(upload.id));
+            }
+            (Action::Retry, Some(Row::Folder(folder))) => {
+                let again = self.queue.files_of(folder).filter(|upload| upload.is_retriable());
+                again.for_each(|upload| cx.send(Command::Retry(upload.id)));
+            }
+            (Action::Remove, Some(Row::File(upload))) if !upload.is_running() => {
+                cx.send(Command::Remove(upload.id));
+            }
+            (Action::Remove, Some(Row::Folder(folder))) if folder.is_read && folder.sums.running == 0 => {
+                self.queue.files_of(folder).for_each(|upload| cx.send(Command::Remove(upload.id)));
+                let id = folder.id;
+                self.queue.forget(id);
+            }
+            _ => return false,
+        }
         true
     }
 
@@ -225,17 +258,21 @@ impl Upload {
 
     fn changed(&mut self, id: JobId, state: &State, shared: &mut Shared, overlays: &Overlays, now: Duration) {
         let Some(upload) = self.queue.upload(id) else { return };
-        let (name, target) = (upload.name(), &upload.job.target);
+        let (name, target) = (upload.name(), &*upload.target);
         match state {
-            State::Failed(fault) => Self::failed(name, target, fault, shared, overlays, now),
+            // One message for a folder: its row counts the failures, and the log has each.
+            State::Failed(fault) if self.queue.folder_of(upload).is_some_and(Folder::has_failed) => {
+                shared.note(Tone::Bad, format!("{name}: {}", text::fault_line(fault)));
+            }
+            State::Failed(fault) => Self::failed(&name, target, fault, shared, overlays, now),
             State::Delivered | State::Stored { .. } => {
                 shared.link.receipted |= *target == shared.link.target && *state != State::Delivered;
                 let fate = if upload.was_sent() {
                     // A limit is not what the server and the network can do.
                     if shared.limit == Limit::NONE {
-                        shared.rates.learn(target, upload.job.dialect.variant, upload.took());
+                        shared.rates.learn(target, upload.dialect.variant, upload.took());
                     }
-                    text::delivered(upload.bytes(), &upload.snapshot, upload.job.predicted_ms)
+                    text::delivered(upload.bytes(), &upload.snapshot(), upload.predicted_ms.map(u64::from))
                 } else {
                     text::receipted_before(upload.size)
                 };
@@ -243,7 +280,7 @@ impl Upload {
             }
             _ => {}
         }
-        self.queue.changed(id, state.clone(), now);
+        self.queue.changed(id, state, now);
     }
 
     fn failed(
@@ -273,7 +310,7 @@ impl Upload {
             && shared.limit == Limit::NONE
             && let Some(upload) = self.queue.upload(id)
         {
-            shared.rates.under_way(&upload.job.target, upload.job.dialect.variant, upload.took());
+            shared.rates.under_way(&upload.target, upload.dialect.variant, upload.took());
         }
     }
 
@@ -382,7 +419,7 @@ impl Screen for Upload {
     fn step(&mut self, pane: PaneId, step: Step, shared: &mut Shared) {
         match pane {
             BROWSER => self.browser.go(step),
-            QUEUE => self.queue.list.go(step),
+            QUEUE => self.queue.go(step),
             RECEIVED => shared.received.list.go(step),
             _ => {}
         }
@@ -392,7 +429,7 @@ impl Screen for Upload {
         let height = self.height(pane, plan);
         match pane {
             BROWSER => self.browser.row(row, height),
-            QUEUE => self.queue.row(row, height, Focus::Here),
+            QUEUE => self.queue.row(row),
             RECEIVED => shared.received.row_at(row, height),
             _ => None,
         }
@@ -428,10 +465,13 @@ impl Screen for Upload {
     fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         match self.ring.pane() {
-            QUEUE => self.queue.list.under().map(|upload| match &upload.state {
-                State::Stored { receipt: Some(receipt), .. } => (text::RECEIPT_PATH, text(receipt)),
-                _ => (text::PATH, text(&upload.job.path)),
-            }),
+            QUEUE => match self.queue.under()? {
+                Row::File(upload) => Some(match upload.state() {
+                    State::Stored { receipt: Some(receipt), .. } => (text::RECEIPT_PATH, text(&receipt)),
+                    _ => (text::PATH, text(&upload.path())),
+                }),
+                Row::Folder(_) | Row::Skipped(..) => Some((text::PATH, text(&self.queue.path()?))),
+            },
             RECEIVED => {
                 let (_, facts) = shared.received.list.details(&shared.clock)?;
                 facts.into_iter().find(|(label, _)| *label == "sha256")
@@ -445,7 +485,7 @@ impl Screen for Upload {
 
     fn details(&self, shared: &Shared) -> Option<Facts> {
         match self.ring.pane() {
-            QUEUE => self.queue.list.details(&shared.clock),
+            QUEUE => self.queue.details(),
             RECEIVED => shared.received.list.details(&shared.clock),
             _ => None,
         }
@@ -477,25 +517,31 @@ impl Screen for Upload {
         let under = plan.area(PREVIEW).and_then(|_| self.browser.under().path());
         self.glance.look(under, self.now);
         shared.received.settle(self.height(RECEIVED, plan));
+        let focus = if self.ring.pane() == QUEUE { Focus::Here } else { Focus::Elsewhere };
+        self.queue.settle(self.height(QUEUE, plan), focus);
         self.bill = self.price(shared);
     }
 
     fn on_event(&mut self, event: &Event, shared: &mut Shared, overlays: &Overlays, now: Duration) {
         match event {
-            Event::Queued { job, size } => self.queue.queued(job.clone(), *size, now),
+            Event::Queued { job, size } => self.queue.queued(job, *size),
             Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
             Event::Removed { job } => self.queue.removed(*job),
             Event::QueuePaused { paused, .. } => self.queue.is_paused = *paused,
             Event::Limited { limit } => (self.queue.limit, self.speed.limit) = (*limit, *limit),
-            Event::Skipped { path, why, .. } => {
+            Event::Skipped { folder, path, why } => {
+                self.queue.skipped(*folder, path, why);
                 let tone = if matches!(why, Skipped::Failed(_)) { Tone::Bad } else { Tone::Warn };
                 shared.note(tone, messages::skipped(path, why));
             }
-            Event::Scanned { path, files, bytes, skipped, complete: true, .. } => {
-                shared.note(Tone::Plain, messages::scanned(path, *files, *bytes, *skipped));
+            Event::Scanned { folder, path, files, bytes, skipped, complete } => {
+                self.queue.scanned(*folder, *skipped, *complete);
+                if *complete {
+                    shared.note(Tone::Plain, messages::scanned(path, *files, *bytes, *skipped));
+                }
             }
             Event::Retrying { job, tries, retries, pause_ms, fault } => {
-                let name = self.queue.upload(*job).map(|upload| upload.name().to_owned()).unwrap_or_default();
+                let name = self.queue.upload(*job).map(queue::upload::Upload::name).unwrap_or_default();
                 shared.note(Tone::Warn, format!("{name}: {}", text::fault_line(fault)));
                 self.queue.retrying(*job, *tries, *retries, now + Duration::from_millis(*pause_ms));
             }
@@ -513,7 +559,7 @@ impl Screen for Upload {
 
     fn target(&self, track: Track) -> Option<&Target> {
         match track {
-            Track::Job(id) => self.queue.upload(id).map(|upload| &upload.job.target),
+            Track::Job(id) => self.queue.upload(id).map(|upload| &*upload.target),
             Track::Lane(_) | Track::Receiving(..) => None,
         }
     }

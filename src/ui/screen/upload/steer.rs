@@ -1,7 +1,9 @@
 //! Keys that steer uploads while they run: the limit of their bytes on the wire, pauses.
 
 use super::Upload;
-use crate::event::{Command, Limit, State};
+use super::queue::folder::Folder;
+use super::queue::{self, Under as Row};
+use crate::event::{Command, Limit};
 use crate::ui::keymap::Action;
 use crate::ui::screen::ActionContext;
 use crate::ui::text;
@@ -27,19 +29,42 @@ impl Upload {
         }
     }
 
-    /// Pauses the upload under the cursor, or resumes it.
+    /// Pauses the upload or the folder under the cursor, or resumes it.
     fn pause(&self, cx: &mut ActionContext<'_>) -> bool {
-        let Some(upload) = self.queue.list.under() else { return false };
-        let id = upload.job.id;
-        match upload.state {
-            State::Paused => cx.send(Command::Resume(id)),
-            State::Sent => cx.say(text::NOT_PAUSABLE),
-            ref state if state.is_final() => return false,
-            State::Sending => {
-                cx.say(&text::stopped(upload.name()));
-                cx.send(Command::Pause(id));
+        match self.queue.under() {
+            Some(Row::File(upload)) => Self::pause_file(upload, cx),
+            Some(Row::Folder(folder)) => self.pause_folder(folder, cx),
+            Some(Row::Skipped(..)) | None => false,
+        }
+    }
+
+    fn pause_file(upload: &queue::upload::Upload, cx: &mut ActionContext<'_>) -> bool {
+        if upload.is_paused() {
+            cx.send(Command::Resume(upload.id));
+        } else if upload.is_sent() {
+            cx.say(text::NOT_PAUSABLE);
+        } else if upload.is_final() {
+            return false;
+        } else {
+            if upload.is_sending() {
+                cx.say(&text::stopped(&upload.name()));
             }
-            _ => cx.send(Command::Pause(id)),
+            cx.send(Command::Pause(upload.id));
+        }
+        true
+    }
+
+    /// Pauses the files of a folder that have not begun; the running ones are finished. If all are paused, resumes them.
+    fn pause_folder(&self, folder: &Folder, cx: &mut ActionContext<'_>) -> bool {
+        let waiting = || self.queue.files_of(folder).filter(|upload| upload.is_waiting());
+        if folder.sums.waiting == 0 {
+            return false;
+        }
+        if folder.sums.paused == folder.sums.waiting {
+            waiting().for_each(|upload| cx.send(Command::Resume(upload.id)));
+        } else {
+            let ready = waiting().filter(|upload| !upload.is_paused());
+            ready.for_each(|upload| cx.send(Command::Pause(upload.id)));
         }
         true
     }

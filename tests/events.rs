@@ -331,6 +331,7 @@ fn examples() -> Vec<Event> {
         Event::Away { .. } => Event::Away { address: server(), waiting: 2 },
         Event::Removed { .. } => Event::Removed { job: JobId(1) },
         Event::QueuePaused { .. } => Event::QueuePaused { paused: true, running: 1 },
+        Event::JobsSet { .. } => Event::JobsSet { jobs: "4".parse().unwrap() },
         Event::Limited { .. } => Event::Limited { limit: "5MiB/s".parse().unwrap() },
         Event::Proven { .. } => proven(Standing::Own),
         Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },

@@ -111,7 +111,7 @@ pub(crate) struct Send {
     /// Paths of --files-from end in a NUL byte [default: a line feed]
     #[arg(short = '0', long, requires = "files_from")]
     pub null: bool,
-    /// Files, then folders, to send over one connection
+    /// Files, then folders, to send over one connection (see --jobs)
     ///
     /// A folder is sent with everything in it, while it is read. - is standard input and needs --name. The first
     /// can be the server's link instead of --to: upseal://HOST:PORT#sha256-PIN.

@@ -11,8 +11,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::pin;
 use crate::event::{
-    AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, KeyForm, KeyLength, Limit,
-    NameAs, NoLimit, Padding, Terminator, Variant,
+    AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, Jobs, KeyForm, KeyLength, Limit,
+    NameAs, NoJobs, NoLimit, Padding, Terminator, Variant,
 };
 
 /// Heading of the options that some third-party servers need.
@@ -138,6 +138,11 @@ settings! {
     /// All bytes on the wire count: 5MiB/s, 500KB/s, 5MiB, or a number of bytes; at least 1KiB/s. Races ignore it.
     #[arg(long, value_name = "RATE")]
     Limit limit: Limit, (limit, Limit::to_string);
+    /// Most connections that send files at the same time, 1 to 8 [default: 1] [env: UPSEAL_JOBS]
+    ///
+    /// Only an upseal server gets more than one, and only AP, CP1 and CP2 use more.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    Jobs jobs: Jobs, (jobs, Jobs::to_string);
     /// Require this server key [default: the known one, if any]
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     Pin pin: String, (pin_text, String::clone);
@@ -211,6 +216,10 @@ fn destination(text: &str) -> Result<Destination, String> {
 
 fn limit(text: &str) -> Result<Limit, String> {
     text.parse().map_err(|why: NoLimit| why.to_string())
+}
+
+fn jobs(text: &str) -> Result<Jobs, String> {
+    text.parse().map_err(|why: NoJobs| why.to_string())
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

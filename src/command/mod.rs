@@ -162,6 +162,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         embedded,
         receipts: receipts(),
         limit: settings.limit,
+        jobs: settings.jobs,
         history_writer: HistoryWriter::new(folders::history()),
         forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
         ..Options::new(known::known_servers())

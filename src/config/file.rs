@@ -237,7 +237,7 @@ impl Reader<'_> {
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
                 Some(Value::Integer(number))
-                    if matches!(key, Setting::KeyLengthBytes | Setting::Terminator) =>
+                    if matches!(key, Setting::KeyLengthBytes | Setting::Terminator | Setting::Jobs) =>
                 {
                     number.value().to_string()
                 }

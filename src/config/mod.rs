@@ -24,7 +24,9 @@ use std::path::PathBuf;
 use strum::VariantArray as _;
 
 use crate::cli::TwoPins;
-use crate::event::{Blame, Destination, Dialect, Expected, Fault, FaultKind, Limit, ServerAddress, Target};
+use crate::event::{
+    Blame, Destination, Dialect, Expected, Fault, FaultKind, Jobs, Limit, ServerAddress, Target,
+};
 use crate::messages::escape;
 
 pub(crate) use crate::cli::{Layer, ScreenLayer, Setting};
@@ -50,6 +52,8 @@ pub(crate) struct Settings {
     pub expect: Option<String>,
     /// Limit of the bytes of uploads on the wire.
     pub limit: Limit,
+    /// The most connections to our server that send files at the same time.
+    pub jobs: Jobs,
 }
 
 impl Settings {
@@ -87,6 +91,7 @@ impl From<Layer> for Settings {
             pin,
             expect: layer.expect,
             limit: layer.limit.unwrap_or_default(),
+            jobs: layer.jobs.unwrap_or_default(),
         }
     }
 }

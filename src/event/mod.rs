@@ -8,7 +8,7 @@
 //! - `address`: addresses of servers, and links with a pin
 //! - `folder`: folders to upload
 //! - `state`: the state and progress of a transfer; `fault`: why one failed
-//! - `limit`: the limit of the bytes on the wire
+//! - `limit`: the limit of the bytes on the wire; `jobs`: the number of connections
 //! - `proof`: the identity of a server; `record`: recorded messages; `forecast`: rates for estimates
 //! - `escaped`: text from the network that is safe to print
 
@@ -18,6 +18,7 @@ mod escaped;
 mod fault;
 mod folder;
 mod forecast;
+mod jobs;
 mod limit;
 mod order;
 mod proof;
@@ -39,6 +40,7 @@ pub use self::escaped::{Escaped, escape, misleads};
 pub use self::fault::{Blame, Fault, FaultKind};
 pub use self::folder::{FolderId, FolderOrder, FolderRules, Skipped};
 pub use self::forecast::{Calibration, Learned, Pace, Speed, Took};
+pub use self::jobs::{Jobs, NoJobs};
 pub use self::limit::{Limit, NoLimit};
 pub use self::order::{Command, Expected, Job, JobId, SessionId, Target, Track};
 pub use self::proof::{KeyChange, Proof, Standing};
@@ -349,6 +351,11 @@ pub enum Event {
         paused: bool,
         /// Uploads that are being sent, which are finished.
         running: usize,
+    },
+    /// The number of connections that send files at the same time, when it is set or changed.
+    JobsSet {
+        /// The most connections.
+        jobs: Jobs,
     },
     /// The limit of the uploads' bytes on the wire, when it is set or changed. Races ignore it.
     Limited {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accepted, Depth, Dialect, FolderId, FolderOrder, Limit, RaceOrder, Reach, ServerAddress,
+    Accepted, Depth, Dialect, FolderId, FolderOrder, Jobs, Limit, RaceOrder, Reach, ServerAddress,
     perhaps_readable, readable,
 };
 
@@ -148,6 +148,8 @@ pub enum Command {
     Pause(JobId),
     /// Resumes a paused upload.
     Resume(JobId),
+    /// Sets the number of connections that send files to our server at the same time.
+    Jobs(Jobs),
     /// Limits the bytes of all uploads on the wire, also of those that run.
     Limit(Limit),
     /// Sends the same bytes through every lane.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Escaped, Message, escape, units};
-use crate::event::{Blame, Fault, FaultKind, Limit, Named, ServerAddress, Skipped, Snapshot, State};
+use crate::event::{Blame, Fault, FaultKind, Limit, Named, ServerAddress, Skipped, Snapshot, State, Target};
 
 /// Returns the name of an upload's state: one or two words.
 #[must_use]
@@ -28,6 +28,17 @@ pub(crate) const fn state(state: &State) -> &'static str {
 #[must_use]
 pub(crate) fn limited(limit: Limit) -> String {
     limit.bytes().map_or_else(|| "no limit".to_owned(), |bytes| format!("limit {}/s", units::bytes(bytes)))
+}
+
+/// Says that a server accepts no further connection.
+#[must_use]
+pub(crate) fn declined(target: &Target, open: usize) -> String {
+    let server = match target {
+        Target::Embedded => "this computer's server".to_owned(),
+        Target::Server { address, .. } => address.to_string(),
+    };
+    let open = units::count(u64::try_from(open).unwrap_or(u64::MAX), "connection");
+    format!("{server} accepts no further connection; going on with {open}")
 }
 
 /// Says when a failed upload is sent again: `retrying in 4.0 s from byte 0 (try 2 of 4)`. `failed` counts the tries

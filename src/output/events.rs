@@ -172,6 +172,7 @@ impl Output {
             }
             // No front end without a screen pauses.
             Event::QueuePaused { .. }
+            | Event::JobsSet { .. }
             | Event::LapFinished { .. }
             | Event::Scanned { complete: false, .. }
             | Event::Receiving { .. }

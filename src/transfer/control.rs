@@ -1,4 +1,4 @@
-//! The control thread: carries out commands, and gives the network to one worker or race at a time.
+//! The control thread: carries out commands, and gives the network to a race, or to the workers of one route.
 //!
 //! Retries and rests belong to the `queue`. The only timer here is the next moment at which a waiting upload may go on.
 
@@ -16,13 +16,14 @@ use parking_lot::{Mutex, MutexGuard};
 use super::dialer::{Dialer, Stop};
 use super::hosting::{Hosting, Outcome, Source};
 use super::options::Options;
-use super::queue::{Cancelled, Pausing, Queue};
+use super::queue::{Cancelled, Pausing, Queue, Route};
 use super::race::{self, Hosts};
 use super::sampler::{self, Sampler};
 use super::scanning::{Batch, Scans};
 use super::worker::{Ending, Past, Worker};
 use super::{forecast, recognise};
-use crate::event::{Command, Event, Fault, Job, JobId, Limit, RaceOrder, State, Target, Track};
+use crate::event::{Command, Event, Fault, Job, JobId, Jobs, Limit, RaceOrder, State, Target, Track};
+use crate::messages::transfer as messages;
 use crate::net::Observer;
 use crate::net::throttle::Throttle;
 use crate::net::upload::UploadError;
@@ -33,15 +34,24 @@ enum Notice {
     Prepared(Outcome),
     /// More of the folder that is being read.
     Found(Batch),
-    /// The race has ended, or the worker for this target.
-    Done(Option<(Target, Ending)>),
+    /// The worker with this number has its connection, and this is whether our server answered.
+    Opened(u64, bool),
+    /// The race or worker with this number has ended; a worker for this target, in this way.
+    Done(u64, Option<(Target, Ending)>),
 }
 
-/// The race or worker that has the network.
+/// A race or a worker that uses the network.
 struct Active {
+    /// From 1; never used twice.
+    number: u64,
     stop: Stop,
     thread: JoinHandle<()>,
-    is_race: bool,
+    /// What a worker sends; `None`: it is the race.
+    route: Option<Route>,
+    /// Whether our server answered the worker; `None` until the connection is open.
+    is_ours: Option<bool>,
+    /// Ends the worker after its present file.
+    retire: Arc<AtomicBool>,
 }
 
 pub(super) struct Control {
@@ -59,8 +69,15 @@ pub(super) struct Control {
     race: Option<RaceOrder>,
     hosts: Arc<Hosts>,
     hosting: Hosting,
-    active: Option<Active>,
-    /// Whether `active` is set, for the calibration, which waits while a transfer runs.
+    /// The race, or the workers: all for one route, the oldest first.
+    active: Vec<Active>,
+    /// Number of the latest race or worker.
+    number: u64,
+    /// The most workers at once.
+    jobs: Jobs,
+    /// Whether the server of the present workers accepts no further connection.
+    declined: bool,
+    /// Whether there is something in `active`, for the calibration, which waits while a transfer runs.
     busy: Arc<AtomicBool>,
     notify: Sender<Notice>,
     notices: Receiver<Notice>,
@@ -88,7 +105,10 @@ impl Control {
             throttle: Arc::default(),
             race: None,
             hosting,
-            active: None,
+            active: Vec::new(),
+            number: 0,
+            jobs: Jobs::ONE,
+            declined: false,
             busy: Arc::default(),
             notify,
             notices,
@@ -104,12 +124,15 @@ impl Control {
             let observer = Arc::clone(&self.sampler) as Arc<dyn Observer>;
             forecast::start(forecast, observer, Arc::clone(&self.busy));
         }
+        if self.options.jobs != Jobs::ONE {
+            self.set_jobs(self.options.jobs);
+        }
         if self.options.limit != Limit::NONE {
             self.limit(self.options.limit);
         }
         let mut ticks = never();
         loop {
-            let moment = if self.active.is_some() { None } else { self.queue().next_moment() };
+            let moment = if self.active.is_empty() { self.queue().next_moment() } else { None };
             let moment = moment.map_or_else(never, at);
             select! {
                 recv(moment) -> _ => {}
@@ -124,7 +147,7 @@ impl Control {
             self.start_work();
         }
         self.cancel_all();
-        if let Some(active) = self.active.take() {
+        for active in mem::take(&mut self.active) {
             let _ = active.thread.join(); // It catches its panics.
         }
         self.hosting.stop();
@@ -162,7 +185,7 @@ impl Control {
             Command::Cancel(id) => self.cancel(id),
             Command::CancelAll => self.cancel_all(),
             Command::EndWait => {
-                if let Some(active) = &self.active {
+                for active in &self.active {
                     active.stop.end_wait();
                 }
             }
@@ -178,6 +201,7 @@ impl Control {
                     self.event(Event::Removed { job: id });
                 }
             }
+            Command::Jobs(jobs) => self.set_jobs(jobs),
             Command::Limit(limit) => self.limit(limit),
             Command::PauseQueue(paused) => self.pause_queue(paused),
             Command::Pause(id) => self.pause(id),
@@ -187,7 +211,7 @@ impl Control {
                 }
             }
             Command::Race(order) => {
-                if self.race.is_some() || self.active.as_ref().is_some_and(|active| active.is_race) {
+                if self.race.is_some() || self.active.iter().any(|active| active.route.is_none()) {
                     self.event(Event::Note { text: "a race is already running".to_owned() });
                 } else {
                     self.race = Some(order);
@@ -195,7 +219,10 @@ impl Control {
             }
             Command::StopRace => {
                 self.call_off_race();
-                self.interrupt(true);
+                self.active
+                    .iter()
+                    .filter(|active| active.route.is_none())
+                    .for_each(|race| race.stop.interrupt());
             }
             // The file is small and local: it does not delay the loop.
             Command::AcceptServer { address, ca, key } => {
@@ -236,7 +263,7 @@ impl Control {
         let pausing = self.queue().pause(id);
         match pausing {
             Pausing::Now => self.report(id, State::Paused),
-            Pausing::Interrupt => self.interrupt(false),
+            Pausing::Interrupt => self.interrupt(id),
             Pausing::Nothing => {}
         }
     }
@@ -245,7 +272,7 @@ impl Control {
         let cancelled = self.queue().cancel(id);
         match cancelled {
             Cancelled::Now => self.report(id, State::Cancelled),
-            Cancelled::Interrupt => self.interrupt(false),
+            Cancelled::Interrupt => self.interrupt(id),
             Cancelled::Nothing => {}
         }
     }
@@ -289,7 +316,7 @@ impl Control {
         for id in cancelled {
             self.report(id, State::Cancelled);
         }
-        if let Some(active) = &self.active {
+        for active in &self.active {
             active.stop.interrupt();
         }
     }
@@ -302,10 +329,21 @@ impl Control {
         }
     }
 
-    fn interrupt(&self, race: bool) {
-        if let Some(active) = self.active.as_ref().filter(|active| active.is_race == race) {
+    /// Stops the connection over which an upload is sent.
+    fn interrupt(&self, id: JobId) {
+        let number = self.queue().worker(id);
+        if let Some(active) = self.active.iter().find(|active| Some(active.number) == number) {
             active.stop.interrupt();
         }
+    }
+
+    /// Sets the most workers at once. The newest ones beyond it end after their present file.
+    fn set_jobs(&mut self, jobs: Jobs) {
+        self.jobs = jobs;
+        for (place, worker) in self.active.iter().enumerate() {
+            worker.retire.store(place >= jobs.count(), Ordering::Relaxed);
+        }
+        self.event(Event::JobsSet { jobs });
     }
 
     fn handle(&mut self, notice: Notice) {
@@ -319,15 +357,22 @@ impl Control {
                 }
                 self.scan();
             }
-            Notice::Done(ended) => {
+            Notice::Opened(number, is_ours) => {
+                if let Some(active) = self.active.iter_mut().find(|active| active.number == number) {
+                    active.is_ours = Some(is_ours);
+                }
+            }
+            Notice::Done(number, ended) => {
+                if let Some(place) = self.active.iter().position(|active| active.number == number) {
+                    let _ = self.active.remove(place).thread.join(); // It catches its panics.
+                }
                 if let Some((target, ending)) = ended {
                     self.remember(target, ending);
                 }
-                if let Some(active) = self.active.take() {
-                    let _ = active.thread.join(); // It catches its panics.
-                }
-                self.busy.store(false, Ordering::Relaxed);
-                self.fail_abandoned();
+                // When the last connection has ended, the next one finds out anew.
+                self.declined &= !self.active.is_empty();
+                self.busy.store(!self.active.is_empty(), Ordering::Relaxed);
+                self.fail_abandoned(number);
             }
         }
     }
@@ -340,7 +385,16 @@ impl Control {
                 self.answered.entry(target).or_default().get_or_insert_with(Instant::now);
             }
             Ending::Closed => drop(self.answered.remove(&target)),
+            Ending::Declined => self.decline(&target),
             Ending::Idle => {}
+        }
+    }
+
+    /// Opens no further connection beside those that are open. If none is, the next worker finds out what is wrong.
+    fn decline(&mut self, target: &Target) {
+        let open = self.active.iter().filter(|worker| worker.is_ours.is_some()).count();
+        if open > 0 && !mem::replace(&mut self.declined, true) {
+            self.event(Event::Note { text: messages::declined(target, open) });
         }
     }
 
@@ -360,9 +414,9 @@ impl Control {
         move |outcome| drop(notify.send(Notice::Prepared(outcome)))
     }
 
-    /// Fails the uploads that a worker left in a running state when it panicked. Called while no worker runs.
-    fn fail_abandoned(&self) {
-        let abandoned = self.queue().running();
+    /// Fails the uploads that a worker left in a running state when it panicked. Called after its end.
+    fn fail_abandoned(&self, worker: u64) {
+        let abandoned = self.queue().running_by(worker);
         for id in abandoned {
             let fault = Fault::system("an internal error (a bug in upseal) ended this upload")
                 .with_advice("try again, and please report the bug");
@@ -373,44 +427,74 @@ impl Control {
 
     /// Gives the network to the race that waits, or else to the next uploads.
     fn start_work(&mut self) {
-        if self.active.is_some() {
-            return;
-        }
         let starting = self.hosting.is_starting();
         let waits = |target: &Target| starting && *target == Target::Embedded;
+        if !self.active.is_empty() {
+            return self.join_workers();
+        }
         if let Some(race) = mem::take(&mut self.race) {
             if race.lanes.iter().any(|lane| waits(&lane.target)) {
                 self.race = Some(race);
                 return;
             }
             let (dialer, hosts) = (self.dialer(), Arc::clone(&self.hosts));
-            return self.spawn(true, dialer.stop.clone(), "upseal-race", move || {
+            return self.spawn(None, dialer.stop.clone(), Arc::default(), "upseal-race", move || {
                 race::run(&dialer, &hosts, &race);
                 None
             });
         }
         let route = self.queue().next_route(Instant::now());
         if let Some(route) = route.filter(|route| !waits(&route.target)) {
-            let worker = Worker {
-                queue: Arc::clone(&self.queue),
-                dialer: self.dialer(),
-                past: self.past(&route.target),
-                retries: self.options.retries,
-                keep: self.options.receipts.clone(),
-                history_writer: self
-                    .options
-                    .history_writer
-                    .clone()
-                    .with_known_servers(self.options.known.clone()),
-                skip_receipted: self.options.skip_receipted,
-                known_key: OnceLock::new(),
-                plain_receipts: self.options.plain_receipts.clone(),
-            };
-            self.spawn(false, worker.dialer.stop.clone(), "upseal-worker", move || {
-                let ending = worker.run(&route);
-                Some((route.target, ending))
-            });
+            let past = self.past(&route.target);
+            self.start_worker(route, past);
         }
+    }
+
+    /// Starts more workers beside the first one, if that has found our server and more of its uploads wait.
+    fn join_workers(&mut self) {
+        let Some(route) = self.active.first().and_then(|first| first.route.clone()) else { return };
+        let is_ours = self.active.iter().any(|worker| worker.is_ours == Some(true));
+        while is_ours && !self.declined && self.race.is_none() && self.active.len() < self.jobs.count() {
+            // Those that were started and have no connection yet will take the next uploads.
+            let coming = self.active.iter().filter(|worker| worker.is_ours.is_none()).count();
+            if self.queue().ready_for(&route, coming + 1) <= coming {
+                return;
+            }
+            let before = self.active.len();
+            self.start_worker(route.clone(), Past::Answered);
+            if self.active.len() == before {
+                return; // The system has no thread left.
+            }
+        }
+    }
+
+    fn start_worker(&mut self, route: Route, past: Past) {
+        let (notify, number, retire) = (self.notify.clone(), self.number + 1, Arc::<AtomicBool>::default());
+        let worker = Worker {
+            number,
+            leads: self.active.is_empty(),
+            retire: Arc::clone(&retire),
+            // The control thread joins its workers, so the channel is open.
+            opened: Box::new(move |is_ours| drop(notify.send(Notice::Opened(number, is_ours)))),
+            queue: Arc::clone(&self.queue),
+            dialer: self.dialer(),
+            past,
+            retries: self.options.retries,
+            keep: self.options.receipts.clone(),
+            history_writer: self
+                .options
+                .history_writer
+                .clone()
+                .with_known_servers(self.options.known.clone()),
+            skip_receipted: self.options.skip_receipted,
+            known_key: OnceLock::new(),
+            plain_receipts: self.options.plain_receipts.clone(),
+        };
+        let stop = worker.dialer.stop.clone();
+        self.spawn(Some(route.clone()), stop, retire, "upseal-worker", move || {
+            let ending = worker.run(&route);
+            Some((route.target, ending))
+        });
     }
 
     fn dialer(&self) -> Dialer {
@@ -429,12 +513,14 @@ impl Control {
 
     fn spawn(
         &mut self,
-        is_race: bool,
+        route: Option<Route>,
         stop: Stop,
+        retire: Arc<AtomicBool>,
         name: &str,
         work: impl FnOnce() -> Option<(Target, Ending)> + Send + 'static,
     ) {
-        let (notify, sampler) = (self.notify.clone(), Arc::clone(&self.sampler));
+        self.number += 1;
+        let (number, notify, sampler) = (self.number, self.notify.clone(), Arc::clone(&self.sampler));
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let ended = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 sampler.event(Event::Note {
@@ -443,11 +529,11 @@ impl Control {
                 None
             });
             // The control thread joins its worker, so the channel is open.
-            let _ = notify.send(Notice::Done(ended));
+            let _ = notify.send(Notice::Done(number, ended));
         });
         match spawned {
             Ok(thread) => {
-                self.active = Some(Active { stop, thread, is_race });
+                self.active.push(Active { number, stop, thread, route, is_ours: None, retire });
                 self.busy.store(true, Ordering::Relaxed);
             }
             Err(error) => self.event(Event::Note { text: format!("cannot start a thread: {error}") }),

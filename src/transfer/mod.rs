@@ -7,8 +7,9 @@
 //! ```
 //!
 //! - `control` carries out commands; it never blocks on the network, so a cancel reaches a worker within a millisecond,
-//!   even one that is blocked in a write. One connection is open at a time, and a race has the machine to itself.
-//! - `queue` holds the uploads; `worker` sends those of one route over one connection, which `dialer` opens and
+//!   even one that is blocked in a write. One worker, or several to our server (`--jobs`), send the
+//!   files of one route, each over its own connection; a race has the machine to itself.
+//! - `queue` holds the uploads; a `worker` sends those of one route over one connection, which `dialer` opens and
 //!   `recognise` compares with the known servers.
 //! - `scanning` reads folders while their files are sent.
 //! - `confirm` judges what a receipt says of a file, `receipt_files` keeps receipts on disk, `history_writer` records

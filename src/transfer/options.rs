@@ -8,7 +8,7 @@ use super::forecast::Forecast;
 use super::history_writer::HistoryWriter;
 use super::receipt_files::Keep;
 use crate::digest::FileDigest;
-use crate::event::Limit;
+use crate::event::{Jobs, Limit};
 use crate::store::Store;
 use crate::trust::Anchor;
 use crate::trust::known::KnownServers;
@@ -39,6 +39,8 @@ pub struct Options {
     pub absence: Option<Duration>,
     /// How long the server may take to close after MODE 2; `None`: a limit that depends on what was sent.
     pub patience: Option<Duration>,
+    /// The most connections to our server that send files at the same time.
+    pub jobs: Jobs,
     /// Limit of the bytes of uploads on the wire. Races ignore it.
     pub limit: Limit,
     /// Where to get the data for time estimates ([`Event::Calibrated`](crate::event::Event::Calibrated),
@@ -62,6 +64,7 @@ impl Options {
             plain_receipts: None,
             absence: None,
             patience: None,
+            jobs: Jobs::ONE,
             limit: Limit::NONE,
             forecast: None,
         }

@@ -69,6 +69,8 @@ struct Entry {
     pausing: bool,
     /// Attempts whose connection broke, since the user last queued it.
     tries: u32,
+    /// The worker that sends it, if one does.
+    worker: u64,
     /// Whether it is sent over its own connection, because it or a neighbour was refused.
     apart: bool,
 }
@@ -100,8 +102,15 @@ impl Queue {
         if self.entries.contains_key(&id) {
             return false;
         }
-        let entry =
-            Entry { job, state: State::Waiting, cancelling: false, pausing: false, tries: 0, apart: false };
+        let entry = Entry {
+            job,
+            state: State::Waiting,
+            cancelling: false,
+            pausing: false,
+            tries: 0,
+            worker: 0,
+            apart: false,
+        };
         self.entries.insert(id, entry);
         self.waiting.push_back(id);
         true
@@ -149,8 +158,14 @@ impl Queue {
         if self.paused { None } else { waiting.position(|id| self.entries.get(id).is_some_and(is_ready)) }
     }
 
-    /// Takes the first waiting upload for a worker, if it has this route.
+    /// Takes the first waiting upload for any worker.
+    #[cfg(test)]
     pub(super) fn take(&mut self, route: &Route) -> Option<Job> {
+        self.take_for(route, 0)
+    }
+
+    /// Takes the first waiting upload for the worker with this number, if it has this route.
+    pub(super) fn take_for(&mut self, route: &Route, worker: u64) -> Option<Job> {
         let at = self.first()?;
         let entry = self.entries.get_mut(&self.waiting[at])?;
         if !route.fits(&entry.job) {
@@ -158,6 +173,7 @@ impl Queue {
         }
         self.waiting.remove(at);
         entry.state = State::Connecting;
+        entry.worker = worker;
         Some(entry.job.clone())
     }
 
@@ -290,6 +306,29 @@ impl Queue {
     pub(super) fn running(&self) -> Vec<JobId> {
         let running = self.entries.values().filter(|e| !e.is_idle() && !e.state.is_final());
         running.map(|entry| entry.job.id).collect()
+    }
+
+    /// Returns the ids of all uploads that the worker with this number sends.
+    #[must_use]
+    pub(super) fn running_by(&self, worker: u64) -> Vec<JobId> {
+        let running = self.running().into_iter();
+        running.filter(|id| self.worker(*id) == Some(worker)).collect()
+    }
+
+    /// Returns the number of the worker that sends an upload, or sent it last.
+    #[must_use]
+    pub(super) fn worker(&self, id: JobId) -> Option<u64> {
+        self.entries.get(&id).map(|entry| entry.worker)
+    }
+
+    /// Returns the number of uploads that can be taken for a route before another route's turn, but at most `most`.
+    #[must_use]
+    pub(super) fn ready_for(&self, route: &Route, most: usize) -> usize {
+        if self.paused {
+            return 0;
+        }
+        let ready = self.ready().filter(|entry| !self.resting.contains_key(&entry.job.target));
+        ready.take_while(|entry| route.fits(&entry.job)).take(most).count()
     }
 
     /// Puts an upload back to the front, because its connection was stopped for its own sake or for that of another.

@@ -36,7 +36,7 @@ actions! {
     Parent, Open, Mark, MarkAll, MarkNone, Invert, Hidden, Sort, Preview, Filter, GoTo, TypePath, TypeRoot, TypeHome, Complete, Upload, Enter, Race,
     NextProtocol, PreviousProtocol, Padding,
     Cancel, CancelAll, EndWait, Retry, RetryAll, Remove, RemoveFinished,
-    Slower, Faster, Pause, PauseQueue,
+    Slower, Faster, Pause, PauseQueue, FewerJobs, MoreJobs,
     StartStop, Size, Course, Laps, AddLane, RemoveLane, Bits, Scale, Freeze, UseFile, Report,
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
@@ -375,6 +375,8 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Upload, &[key('o')], Action::Padding, "", "RSA padding: OAEP or PKCS1v15"),
 
     bind(Context::Upload, &[key('S')], Action::PauseQueue, "", "pause the queue after running files, or go on"),
+    bind(Context::Upload, &[key('{')], Action::FewerJobs, "", "one connection less; its file is finished first"),
+    bind(Context::Upload, &[key('}')], Action::MoreJobs, "", "one connection more, up to 8, to an upseal server"),
     bind(Context::Upload, &[key('[')], Action::Slower, "", "lower the limit of all uploads, down to 64 KiB/s"),
     bind(Context::Upload, &[key(']')], Action::Faster, "", "raise the limit of all uploads, or remove it"),
 

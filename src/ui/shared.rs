@@ -18,7 +18,7 @@ use super::widgets::toast::Toasts;
 use super::{fit, text};
 use crate::estimate::{self, Load, Price, Rates};
 use crate::event::{
-    Dialect, Event, Fault, FaultKind, KeyChange, Limit, Proof, ServerAddress, Standing, Target, Variant,
+    Dialect, Event, Fault, FaultKind, Jobs, KeyChange, Limit, Proof, ServerAddress, Standing, Target, Variant,
 };
 use crate::report::ReportError;
 
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) dialect: Dialect,
     /// Limit of all uploads' bytes on the wire.
     pub(super) limit: Limit,
+    /// The most connections that send files at the same time.
+    pub(super) jobs: Jobs,
     /// Whether the queue is paused.
     pub(super) is_paused: bool,
     pub(super) rates: Rates,
@@ -57,6 +59,7 @@ impl Shared {
             link,
             dialect,
             limit: Limit::NONE,
+            jobs: Jobs::ONE,
             is_paused: false,
             rates: Rates::default(),
             own_server: OwnServer::default(),
@@ -171,6 +174,7 @@ impl Shared {
             }
             Event::Note { text } => self.say(Tone::Plain, fit::escaped(text), String::new(), now),
             Event::Limited { limit } => self.limit = *limit,
+            Event::JobsSet { jobs } => self.jobs = *jobs,
             Event::QueuePaused { paused, running } => {
                 self.is_paused = *paused;
                 self.say(Tone::Plain, text::queue_paused(*paused, *running), String::new(), now);

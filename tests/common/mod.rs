@@ -276,6 +276,21 @@ impl Host {
         identity: Option<Arc<Identity>>,
         ciphertext: Option<Arc<dyn Store>>,
     ) -> Self {
+        Self::listening(TcpListener::bind(ANYWHERE).unwrap(), policy, identity, ciphertext)
+    }
+
+    /// Starts a server at this address, where none listens.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        Self::listening(listener, Policy::default(), Some(Arc::clone(&IDENTITY)), None)
+    }
+
+    fn listening(
+        listener: TcpListener,
+        policy: Policy,
+        identity: Option<Arc<Identity>>,
+        ciphertext: Option<Arc<dyn Store>>,
+    ) -> Self {
         let folder = scratch();
         let (sender, receiver) = unbounded();
         let (gate, meters) = (Arc::new(Gate::default()), Meters::default());
@@ -289,7 +304,6 @@ impl Host {
             budget: PaddingBudget::default(),
             observer: Arc::new(Collect(sender, Arc::clone(&meters))),
         };
-        let listener = TcpListener::bind(ANYWHERE).unwrap();
         let server = Server::start(listener, Arc::new(service), Lifetime::UntilStopped).unwrap();
         let address = server.address();
         Self { events: Events::new(receiver), address, gate, meters, server: Some(server), folder }

@@ -2,6 +2,7 @@
 //!
 //! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
 //! - `amended`: CP1 files of which more came after they were published
+//! - `connections`: several connections at once
 //! - `cost`: the predicted size of an upload is what its connection carries
 //! - `options`: server options: prefixes, kept ciphertext, forms of the answer to MODE 3
 //! - `paths`: folders, kept or flattened
@@ -21,6 +22,7 @@
 mod common;
 
 mod amended;
+mod connections;
 mod cost;
 mod delivered;
 mod ends;

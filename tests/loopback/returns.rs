@@ -22,7 +22,7 @@ fn plain() -> Dialect {
 }
 
 /// An address that no other test gets while no socket listens there.
-fn own_address(last: u8) -> SocketAddr {
+pub(crate) fn own_address(last: u8) -> SocketAddr {
     let address = if cfg!(target_os = "linux") { [127, 0, 8, last] } else { [127, 0, 0, 1] };
     TcpListener::bind(SocketAddr::from((address, 0))).unwrap().local_addr().unwrap()
 }

@@ -33,8 +33,8 @@ const BREATH: Duration = Duration::from_millis(2);
 /// Longest wait for a server that answered earlier and then disappeared.
 const ABSENCE: Duration = Duration::from_secs(30);
 
-/// Sends the files in order, then the folders, over one connection, and waits until the server has confirmed them.
-/// With `plain`, prints whole sentences.
+/// Sends the files in order, then the folders, and waits until the server has confirmed them. With `plain`, prints whole
+/// sentences.
 ///
 /// Returns the exit code; each failure was reported when it happened.
 ///
@@ -78,6 +78,7 @@ pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
         absence: Some(ABSENCE),
         patience: args.patience.map(|patience| patience.0),
         limit: settings.limit,
+        jobs: settings.jobs,
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use self::body::Slot;
 use self::link::Link;
 use super::description;
+use super::handshake::ReceiptOffer;
 use super::record::Tap;
 use super::refusal::Refusal;
 use crate::cost;
@@ -105,8 +106,8 @@ struct Server {
     key: ServerKey,
     /// The CA that signed its certificate.
     anchor: Anchor,
-    /// Whether it says that it gives receipts.
-    gives_receipts: bool,
+    /// What it says about receipts.
+    receipts: ReceiptOffer,
 }
 
 impl Security {
@@ -220,7 +221,13 @@ impl Upload {
     /// Returns whether the server said, when it proved itself, that it gives receipts.
     #[must_use]
     pub fn gives_receipts(&self) -> bool {
-        self.security.server().is_some_and(|server| server.gives_receipts)
+        self.security.server().is_some_and(|server| server.receipts == ReceiptOffer::Given)
+    }
+
+    /// Returns whether the server answered our hello as our server does. It serves several connections at once.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.security.server().is_some_and(|server| server.receipts != ReceiptOffer::Unmentioned)
     }
 
     /// Returns whether the server stores files under their paths, as far as it has said so.

@@ -150,7 +150,7 @@ fn check_proof(
         proof,
         common_name: facts::common_name(&answer.certificate),
         receipts: (dialect.auth_message != AuthMessage::Random32).then_some(offer),
-        server: Server { key, anchor: anchor.clone(), gives_receipts: offer == ReceiptOffer::Given },
+        server: Server { key, anchor: anchor.clone(), receipts: offer },
     })
 }
 

@@ -8,6 +8,7 @@
 mod conversation;
 mod sent;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,18 @@ use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, ServerAddress, St
 use crate::messages::escape;
 use crate::trust::Anchor;
 
-/// Sends what waits on one route, over one connection, until nothing more waits there.
+/// Sends what waits on one route, over one connection, until nothing more waits there. Several workers may share a route,
+/// each with its own connection; each takes the next upload of the queue when its present one is sent.
 pub(super) struct Worker {
+    /// Number of this worker, from 1.
+    pub number: u64,
+    /// Whether this worker decides what becomes of the route when the server does not answer. The others join it when it
+    /// has found our server.
+    pub leads: bool,
+    /// Raised to end this worker after its present file.
+    pub retire: Arc<AtomicBool>,
+    /// Called when the connection is open, with whether our server answered.
+    pub opened: Box<dyn Fn(bool) + Send>,
     /// The uploads; shared with the control thread.
     pub queue: Arc<Mutex<Queue>>,
     /// Opens the connection and reports events.
@@ -71,6 +82,8 @@ pub(super) enum Ending {
     Closed,
     /// The server, which had answered before, did not answer, and the uploads on this route wait.
     Away,
+    /// The server, which has another connection, accepts no further one; the upload waits.
+    Declined,
 }
 
 /// The pause before the first retry; it doubles with each further one.
@@ -88,6 +101,7 @@ impl Worker {
         }
         match self.dialer.open(&route.target, route.dialect, Track::Job(first.id)) {
             Ok((upload, proof)) => {
+                (self.opened)(upload.is_ours());
                 let key = proof.and_then(|proof| proof.fingerprint.parse().ok());
                 let connection = Connection { route, address: recorded_address(&route.target), key };
                 Conversation::new(self, connection, upload).run(first, source);
@@ -100,10 +114,10 @@ impl Worker {
     /// Takes the next upload of this route whose file can be read; those whose file cannot be read fail here.
     fn next(&self, route: &Route) -> Option<(Job, Source)> {
         loop {
-            if self.dialer.stop.is_raised() {
+            if self.dialer.stop.is_raised() || self.retire.load(Ordering::Relaxed) {
                 return None;
             }
-            let job = self.queue.lock().take(route)?;
+            let job = self.queue.lock().take_for(route, self.number)?;
             match Source::open(&job.path, job.name.as_deref()) {
                 Ok(mut source) => {
                     if self.skip_receipted
@@ -148,6 +162,10 @@ impl Worker {
         if fault.kind == FaultKind::Interrupted {
             self.interrupted(first);
             return Ending::Idle; // A cancelled attempt says nothing about the server.
+        }
+        if !self.leads && fault.kind != FaultKind::Unproven {
+            self.interrupted(first);
+            return Ending::Declined;
         }
         // Servers that serve one connection and exit may be started again.
         let may_return = self.retries > 0 && matches!(self.past, Past::Answered | Past::Away);

@@ -74,6 +74,10 @@ impl Scene {
             stop: Stop::new(),
         };
         let worker = Worker {
+            number: 0,
+            leads: true,
+            retire: Arc::default(),
+            opened: Box::new(|_| ()),
             queue: Arc::new(Mutex::new(queue)),
             dialer,
             past: Past::New,

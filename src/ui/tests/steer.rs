@@ -1,7 +1,7 @@
 //! Keys that steer all uploads, and how that is drawn.
 
 use super::*;
-use crate::event::Limit;
+use crate::event::{Jobs, Limit};
 
 fn limited(effects: &[Effect]) -> Option<u64> {
     match effects {
@@ -108,4 +108,29 @@ fn capital_s_pauses_the_queue_and_title_and_header_say_so() {
     assert_eq!(stage.keys("S"), [Effect::Send(Command::PauseQueue(false))]);
     stage.event(Event::QueuePaused { paused: false, running: 0 });
     assert!(!stage.rows()[0].contains("paused"), "{}", stage.rows()[0]);
+}
+
+#[test]
+fn braces_change_the_number_of_connections_and_several_uploads_have_their_own_bars() {
+    let mut stage = busy();
+    let four = Jobs::of(4).unwrap();
+    assert_eq!(stage.keys("} } }").last(), Some(&Effect::Send(Command::Jobs(four))));
+    stage.event(Event::JobsSet { jobs: four });
+    assert!(stage.row("Queue ").contains("4 connections"), "{}", stage.row("Queue "));
+    // Two uploads of the same rate need half of the time.
+    let mut stage = Stage::new().sized(100, 30);
+    assert_eq!(stage.keys("{"), [], "one is the least");
+    let under_way = |eta_ms| Snapshot { rate_now: 1_048_576.0, eta_ms: Some(eta_ms), ..under_way() };
+    for id in [1, 2] {
+        let track = Track::Job(JobId(id));
+        stage.upload(id, &format!("{id}.mp4"), 104 * MIB);
+        stage.state(track, State::Sending);
+        stage.event(Event::Progress { track, snapshot: under_way(29_000) });
+        let left = stage.row("Queue ");
+        assert!(left.contains("ETA 29 s") || left.contains("ETA 30 s"), "{id}: {left}");
+    }
+    let rows = stage.rows();
+    let bars = |label| rows.iter().filter(|row| row.contains(label)).count();
+    assert_eq!((bars(" progress "), bars(" rate ")), (2, 2), "{rows:#?}");
+    assert_eq!(limited(&stage.keys("[")), Some(2 << 20), "below the rate of both on the wire");
 }

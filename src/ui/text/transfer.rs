@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::event::{
-    Dialect, Fault, FaultKind, Named, ServerAddress, Skipped, Snapshot, State, Target, Verdict,
+    Dialect, Fault, FaultKind, Jobs, Named, ServerAddress, Skipped, Snapshot, State, Target, Verdict,
 };
 use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE};
 use crate::messages::{Message, capital, race, units};
@@ -41,6 +41,11 @@ pub(in crate::ui) fn waits_for_return(size: &str, destination: &str) -> String {
 /// `41.2 KiB, Space resumes it from its first byte`
 pub(in crate::ui) fn resumed_by_key(size: &str) -> String {
     format!("{size}, Space resumes it from its first byte")
+}
+
+/// `4 connections`
+pub(in crate::ui) fn connections(jobs: Jobs) -> String {
+    format!("{jobs} connections")
 }
 
 /// Says what a paused upload that was being sent loses.

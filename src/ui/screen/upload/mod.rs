@@ -527,6 +527,7 @@ impl Screen for Upload {
             Event::Queued { job, size } => self.queue.queued(job, *size),
             Event::State { track: Track::Job(id), state } => self.changed(*id, state, shared, overlays, now),
             Event::Removed { job } => self.queue.removed(*job),
+            Event::JobsSet { jobs } => self.queue.jobs = *jobs,
             Event::QueuePaused { paused, .. } => self.queue.is_paused = *paused,
             Event::Limited { limit } => (self.queue.limit, self.speed.limit) = (*limit, *limit),
             Event::Skipped { folder, path, why } => {

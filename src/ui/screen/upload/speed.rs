@@ -1,5 +1,6 @@
 //! Chart of the uploads' rate over time, if the terminal has room for it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -23,8 +24,8 @@ pub(in crate::ui) struct Speed {
     last: Option<Duration>,
     /// Bytes of all files since the curve began.
     bytes: u64,
-    /// Latest upload, and the part of it that is in `bytes`.
-    upload: Option<(JobId, u64)>,
+    /// Uploads of this curve, and the part of each that is in `bytes`.
+    uploads: HashMap<JobId, u64>,
     /// Limit of all uploads' bytes on the wire.
     pub(super) limit: Limit,
     /// Bytes of the file for each byte on the wire, of the latest upload.
@@ -39,10 +40,9 @@ impl Speed {
         }
         self.worth = snapshot.file_total as f64 / snapshot.wire_total.max(1) as f64;
         self.last = Some(now);
+        let counted = self.uploads.insert(id, snapshot.file_bytes).unwrap_or(0);
         // A retry begins again at the first byte.
-        let counted = self.upload.filter(|(of, _)| *of == id).map_or(0, |(_, counted)| counted);
         self.bytes += snapshot.file_bytes.checked_sub(counted).unwrap_or(snapshot.file_bytes);
-        self.upload = Some((id, snapshot.file_bytes));
         self.curve.add(now.saturating_sub(self.began).as_secs_f64(), self.bytes);
     }
 }

@@ -1,9 +1,10 @@
-//! Keys that steer uploads while they run: the limit of their bytes on the wire, pauses.
+//! Keys that steer uploads while they run: the limit of their bytes on the wire, the
+//! number of connections, pauses.
 
 use super::Upload;
 use super::queue::folder::Folder;
 use super::queue::{self, Under as Row};
-use crate::event::{Command, Limit};
+use crate::event::{Command, Jobs, Limit};
 use crate::ui::keymap::Action;
 use crate::ui::screen::ActionContext;
 use crate::ui::text;
@@ -14,6 +15,8 @@ impl Upload {
         match action {
             Action::Slower => Self::limit(cx.shared.limit.slower(self.queue.wire_rate()), cx),
             Action::Faster => Self::limit(cx.shared.limit.faster(), cx),
+            Action::FewerJobs => Self::jobs(cx.shared.jobs.fewer(), cx),
+            Action::MoreJobs => Self::jobs(cx.shared.jobs.more(), cx),
             Action::PauseQueue => cx.send(Command::PauseQueue(!cx.shared.is_paused)),
             Action::Pause => return self.pause(cx),
             _ => return false,
@@ -26,6 +29,13 @@ impl Upload {
             // The answer comes with the next event; a second key that is pressed before it counts from here.
             cx.shared.limit = wanted;
             cx.send(Command::Limit(wanted));
+        }
+    }
+
+    fn jobs(wanted: Jobs, cx: &mut ActionContext<'_>) {
+        if wanted != cx.shared.jobs {
+            cx.shared.jobs = wanted;
+            cx.send(Command::Jobs(wanted));
         }
     }
 

@@ -22,7 +22,7 @@ use self::moves::At;
 use self::sums::Sums;
 use self::upload::{Pool, Retry, Stage, Upload};
 use crate::event::{
-    FolderId, FolderOrder, Job, JobId, Limit, ServerAddress, Skipped, Snapshot, State, Target,
+    FolderId, FolderOrder, Job, JobId, Jobs, Limit, ServerAddress, Skipped, Snapshot, State, Target,
 };
 use crate::ui::fit;
 use crate::ui::text;
@@ -57,6 +57,8 @@ pub(in crate::ui) struct Queue {
     sums: Sums,
     /// Limit of all uploads' bytes on the wire.
     pub(super) limit: Limit,
+    /// The most connections that send files at the same time.
+    pub(super) jobs: Jobs,
     /// Whether no further upload begins.
     pub(super) is_paused: bool,
     /// Uploads that run.
@@ -348,12 +350,13 @@ impl Queue {
         (rate >= 1.0).then_some(rate as u64)
     }
 
-    /// Returns whether the queue is paused, the limit, and the time left.
+    /// Returns whether the queue is paused, the connections, the limit, and the time left.
     fn steering(&self, now: Duration) -> String {
         let paused = self.is_paused.then(|| text::PAUSED.to_owned());
         let limit = self.limit.bytes().map(|_| text::limited(self.limit));
         let note = Some(self.note(now)).filter(|note| !note.is_empty());
-        [paused, limit, note].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let jobs = (self.jobs > Jobs::ONE).then(|| text::connections(self.jobs));
+        [paused, jobs, limit, note].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the time left at the present rate; nothing if the uploads are stalled or a folder is being read.

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod pty;
+#[path = "terminal/queue.rs"]
+mod queue;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -118,8 +120,13 @@ struct Served {
 
 impl Served {
     fn start(home: &Path, certs: &str, store: &str) -> Self {
+        Self::at("127.0.0.1:0", home, certs, store)
+    }
+
+    /// Starts a server on this address; one that has just ended may have to let it go first.
+    fn at(bind: &str, home: &Path, certs: &str, store: &str) -> Self {
         let mut command = Command::new(binary());
-        command.args(["serve", "--json", "--bind", "127.0.0.1:0", "--certs", certs, "--store", store]);
+        command.args(["serve", "--json", "--bind", bind, "--certs", certs, "--store", store]);
         command.envs(pty::environment(home)).env("UPSEAL_HISTORY", home.join(".served.db"));
         let mut child =
             command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();

@@ -123,6 +123,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
 
     use crate::config::Sources;
     use crate::event::{ServerAddress, ServerLink, Target};
+    use crate::messages::Summary;
     use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
 
     let sources = Sources::load()?;
@@ -183,7 +184,9 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());
     transfer.shut_down();
-    result.map(|()| 0).map_err(|e| Fault::usage(e.to_string()))
+    let summary = result.map_err(|e| Fault::usage(e.to_string()))?;
+    summary.iter().flat_map(Summary::lines).for_each(|words| output::line(&words));
+    Ok(0)
 }
 
 /// Merges the flags of the screen with the file's `[ui]`, and puts the user's own keys to use.

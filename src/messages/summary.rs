@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Escaped, units};
+use crate::event::{Snapshot, State};
 
 /// Largest number of names in one line.
 const NAMES: usize = 10;
@@ -26,9 +27,39 @@ pub(crate) struct Summary {
     pub failed: Vec<(Escaped, Vec<Escaped>)>,
     /// Names of cancelled files.
     pub cancelled: Vec<Escaped>,
+    /// Entries of folders that were skipped.
+    pub left_out: u64,
+    /// Names of folders that were not read to their end.
+    pub unread: Vec<Escaped>,
 }
 
 impl Summary {
+    /// Adds the end of an upload, with its last progress. Returns whether it is a failure that no other upload had before,
+    /// or the first cancellation.
+    pub(crate) fn take(&mut self, name: &Escaped, state: &State, last: &Snapshot) -> bool {
+        self.wire += last.wire_bytes;
+        match state {
+            State::Failed(fault) => {
+                if let Some((_, names)) = self.failed.iter_mut().find(|(why, _)| *why == fault.what) {
+                    names.push(name.clone());
+                    return false;
+                }
+                self.failed.push((fault.what.clone(), vec![name.clone()]));
+                true
+            }
+            State::Delivered | State::Stored { .. } => {
+                self.arrived += 1;
+                self.bytes += last.file_bytes;
+                self.skipped += u64::from(last.wire_total == 0);
+                false
+            }
+            _ => {
+                self.cancelled.push(name.clone());
+                self.cancelled.len() == 1
+            }
+        }
+    }
+
     /// Returns the summary, a line for the sums and one for each reason.
     #[must_use]
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -56,6 +87,12 @@ impl Summary {
         if !self.cancelled.is_empty() {
             let files = units::count(self.cancelled.len().try_into().unwrap_or(u64::MAX), "file");
             lines.push(format!("{files} cancelled ({})", list(&self.cancelled)));
+        }
+        if self.left_out > 0 {
+            lines.push(format!("{} of folders skipped", units::count(self.left_out, "item")));
+        }
+        if !self.unread.is_empty() {
+            lines.push(format!("not read to the end: {}", list(&self.unread)));
         }
         lines
     }
@@ -87,6 +124,8 @@ mod tests {
             elapsed: Duration::from_secs(2),
             failed: vec![(escape("no route"), names(&["a\n", "b"]))],
             cancelled: names(&["c"]),
+            left_out: 2,
+            unread: names(&["d"]),
         };
         assert_eq!(
             all.lines(),
@@ -94,6 +133,8 @@ mod tests {
                 "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire at 16.8 Mbit/s; 1 file already had a receipt",
                 "2 files failed (a\\n, b): no route",
                 "1 file cancelled (c)",
+                "2 items of folders skipped",
+                "not read to the end: d",
             ]
         );
         let many: Vec<Escaped> = (0..12).map(|n| escape(&n.to_string())).collect();

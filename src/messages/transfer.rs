@@ -1,5 +1,7 @@
 //! Sentences about uploads: their states, retries, how a file arrived, and faults.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,6 +115,21 @@ pub(crate) fn flattened(folder: &str) -> String {
 pub(crate) fn same_name(first: &str, second: &str) -> String {
     let (first, second) = (escape(first), escape(second));
     format!("{first} and {second} have the same name; if they differ, the server keeps the second as a copy")
+}
+
+/// Returns a message for each file that has the name of an earlier one in another folder.
+#[must_use]
+pub(crate) fn same_names<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<String> {
+    let mut first: HashMap<&OsStr, &Path> = HashMap::new();
+    let mut messages = Vec::new();
+    for path in paths {
+        let Some(name) = path.file_name() else { continue };
+        let earlier = *first.entry(name).or_insert(path);
+        if earlier != path {
+            messages.push(same_name(&earlier.to_string_lossy(), &path.to_string_lossy()));
+        }
+    }
+    messages
 }
 
 /// Says for how long no byte has moved: `stalled 12 s`.

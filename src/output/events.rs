@@ -160,9 +160,13 @@ impl Output {
                 self.retrying(Track::Job(*job), (*tries, *retries), pause, fault);
             }
             Event::Skipped { path, why: why @ Skipped::Failed(_), .. } => {
+                self.sums.skipped();
                 self.complain(&upload::skipped(path, why));
             }
-            Event::Skipped { path, why, .. } => self.say(&upload::skipped(path, why)),
+            Event::Skipped { path, why, .. } => {
+                self.sums.skipped();
+                self.say(&upload::skipped(path, why));
+            }
             Event::Scanned { path, files, bytes, skipped, complete: true, .. } => {
                 self.say(&self.about("folder", &upload::scanned(path, *files, *bytes, *skipped)));
             }

@@ -53,34 +53,18 @@ impl Sums {
         if !state.is_final() {
             return false;
         }
-        self.summary.wire += last.wire_bytes;
         if let Some(file) = self.files.get_mut(&track) {
             self.ended += u64::from(!file.has_ended);
             file.has_ended = true;
             let size = file.size;
             self.count(track, size);
         }
-        match state {
-            State::Failed(fault) => {
-                let failed = &mut self.summary.failed;
-                if let Some((_, names)) = failed.iter_mut().find(|(why, _)| *why == fault.what) {
-                    names.push(name.clone());
-                } else {
-                    failed.push((fault.what.clone(), vec![name.clone()]));
-                    return true;
-                }
-            }
-            State::Cancelled => {
-                self.summary.cancelled.push(name.clone());
-                return self.summary.cancelled.len() == 1;
-            }
-            _ => {
-                self.summary.arrived += 1;
-                self.summary.bytes += last.file_bytes;
-                self.summary.skipped += u64::from(last.wire_total == 0);
-            }
-        }
-        false
+        self.summary.take(name, state, last)
+    }
+
+    /// Adds an entry of a folder that is skipped.
+    pub(super) const fn skipped(&mut self) {
+        self.summary.left_out += 1;
     }
 
     /// Returns the files that ended and all files, the bytes of both, and the time since the first connection; `None`

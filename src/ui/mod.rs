@@ -78,6 +78,7 @@ use self::terminal::Screen;
 use self::theme::{Glyphs, Look, Theme};
 use self::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target};
+use crate::messages::Summary;
 use crate::trust::known::KnownServers;
 
 /// Shortest time between two pictures while something moves.
@@ -157,13 +158,14 @@ pub(crate) enum UiError {
 }
 
 /// Shows the screen until the user quits. Returns after the terminal is restored and the transfer threads have
-/// ended, or after two seconds if they have not.
+/// ended, or after two seconds if they have not: what became of the uploads, if there were any.
 pub(crate) fn run(
     options: &Options,
     commands: &Sender<Command>,
     events: &Receiver<Event>,
-) -> Result<(), UiError> {
-    let result = show(options, commands, events);
+) -> Result<Option<Summary>, UiError> {
+    let mut result = show(options, commands, events);
+    let unread = result.as_ref().map_or_else(|_| Vec::new(), |(app, _)| app.screens.upload.unread());
     // The terminal is restored. Even after an error the transfers must end in order.
     if commands.send(Command::Shutdown).is_ok() {
         let deadline = Instant::now() + LAST_WORDS;
@@ -171,12 +173,21 @@ pub(crate) fn run(
             if event == Event::Ended {
                 break;
             }
+            if let Ok((app, began)) = &mut result {
+                app.on_event(&event, began.elapsed());
+            }
         }
     }
-    result
+    let (app, began) = result?;
+    Ok(app.screens.upload.summary(began.elapsed()).map(|summary| Summary { unread, ..summary }))
 }
 
-fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>) -> Result<(), UiError> {
+/// Shows the screen; returns its last state, and when it began.
+fn show(
+    options: &Options,
+    commands: &Sender<Command>,
+    events: &Receiver<Event>,
+) -> Result<(App, Instant), UiError> {
     if !Screen::is_possible() {
         return Err(UiError::NotATerminal);
     }
@@ -219,7 +230,8 @@ fn show(options: &Options, commands: &Sender<Command>, events: &Receiver<Event>)
         // The screen is being closed: there is no place for a message, and nothing else depends on the file.
         let _ = run.app.shared.recent.write(path);
     }
-    end
+    let Loop { app, began, .. } = run;
+    end.map(|()| (app, began))
 }
 
 /// Returns a variable of the environment that is not empty.

@@ -166,6 +166,13 @@ impl Terminal {
         }
     }
 
+    /// Marks a folder.
+    pub(crate) fn mark_folder(&mut self, name: &str) {
+        self.point_at(name);
+        self.press(" ");
+        self.until_text("1 folder marked");
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
     }

@@ -1,6 +1,5 @@
 //! The files and folders of a command line: from its words, a list, or standard input.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -71,16 +70,7 @@ impl Given {
 
     /// Returns a message for each file that has the name of an earlier one in another folder.
     pub(super) fn same_names(&self) -> Vec<String> {
-        let mut first: HashMap<&OsStr, &Path> = HashMap::new();
-        let mut messages = Vec::new();
-        for path in &self.files {
-            let Some(name) = path.file_name() else { continue };
-            let earlier = *first.entry(name).or_insert(path);
-            if earlier != path {
-                messages.push(transfer::same_name(&earlier.to_string_lossy(), &path.to_string_lossy()));
-            }
-        }
-        messages
+        transfer::same_names(self.files.iter().map(PathBuf::as_path))
     }
 
     /// Returns the orders to the transfer threads, numbered from 1.

@@ -42,8 +42,11 @@ fn stored() -> State {
     State::Stored { name: "x".into(), named: Named::Stored, receipt: None }
 }
 
-/// Sends a file of the folder to its end.
-fn send(stage: &mut Stage, number: u32, end: State) {
+/// Sends a file of the folder to its end. A receipt names it as it was sent.
+fn send(stage: &mut Stage, number: u32, mut end: State) {
+    if let State::Stored { name, .. } = &mut end {
+        *name = format!("plate {number:02}.png").into();
+    }
     stage.state(track(number), State::Connecting);
     stage.state(track(number), State::Sending);
     let snapshot = Snapshot {
@@ -204,6 +207,57 @@ fn a_folder_is_paused_and_resumed_file_by_file() {
     assert!(row.contains("paused") && row.contains("1 of 3 files"), "{row}");
     let resume = [2, 3].map(|number| Effect::Send(Command::Resume(FOLDER.job(number))));
     assert_eq!(stage.keys("Space"), resume);
+}
+
+#[test]
+fn the_summary_counts_everything_that_was_queued() {
+    let lines = |stage: &Stage| {
+        let summary = stage.app.screens.upload.summary(stage.now);
+        summary.map(|summary| summary.lines()).unwrap_or_default()
+    };
+    assert_eq!(lines(&Stage::new()), [""; 0]);
+    let mut stage = folder(4, false);
+    stage.state(track(1), State::Connecting);
+    stage.now += Duration::from_secs(2);
+    send(&mut stage, 1, stored());
+    send(&mut stage, 2, State::Failed(fault("the server hung up", "try again")));
+    skip(&mut stage, "fifo", Skipped::Special);
+    stage.state(track(3), State::Cancelled);
+    let expected = [
+        "1 of 5 files arrived: 2 MiB in 2.0 s, 1 MiB/s, 5.33 MiB on the wire at 22.4 Mbit/s",
+        "1 file failed (figures/plates/plate 02.png): the server hung up",
+        "3 files cancelled (figures/plates/plate 03.png, figures/plates/plate 04.png, notes.txt)",
+        "1 item of folders skipped",
+    ];
+    assert_eq!(lines(&stage), expected);
+    // What is removed from the list is still in the summary.
+    stage.event(Event::Removed { job: FOLDER.job(1) });
+    stage.event(Event::Removed { job: FOLDER.job(2) });
+    assert_eq!(lines(&stage), expected);
+    assert_eq!(stage.app.screens.upload.unread(), [crate::messages::escape("figures")]);
+}
+
+#[test]
+fn a_file_that_the_server_keeps_under_another_name_says_so_first() {
+    let mut stage = folder(0, true);
+    let end = State::Stored { name: "notes (2).txt".into(), named: Named::Stored, receipt: None };
+    stage.state(Track::Job(JobId(1)), State::Sending);
+    let snapshot = Snapshot { file_total: 812, wire_total: 900, ..under_way() };
+    stage.event(Event::Progress { track: Track::Job(JobId(1)), snapshot });
+    stage.state(Track::Job(JobId(1)), end);
+    assert!(stage.row("stored ✓").contains("as notes (2).txt, 812 B in"), "{}", stage.row("stored ✓"));
+}
+
+#[test]
+fn folders_with_cp1_are_confirmed_because_their_sizes_are_not_known() {
+    let mut stage = Stage::new();
+    let effects = stage.keys("P Home j Space u");
+    assert!(effects.iter().all(|effect| !matches!(effect, Effect::Send(_))), "{effects:?}");
+    assert!(stage.shows("Folders are measured while they are sent."));
+    let effects = stage.keys("2");
+    assert!(
+        matches!(&effects[..], [Effect::Send(Command::UploadFolder(order))] if order.dialect.variant == Variant::Cp2)
+    );
 }
 
 /// Returns what stands behind the state of the row.

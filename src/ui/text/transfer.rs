@@ -129,6 +129,16 @@ pub(in crate::ui) fn receipted_before(size: u64) -> String {
     format!("{}, {RECEIPTED_BEFORE}", units::bytes(size))
 }
 
+/// `2 more in the log (e).`; nothing for none.
+pub(in crate::ui) fn more_same(count: usize) -> String {
+    if count == 0 { String::new() } else { format!("{count} more in the log (e).") }
+}
+
+/// `as a (2).txt, 7.91 MiB in 0.02 s`: the name under which the server keeps the file comes first if it is another one.
+pub(in crate::ui) fn stored_as(name: &str, fate: &str) -> String {
+    format!("as {name}, {fate}")
+}
+
 /// `Queue 2 of 5 delivered, 1 failed`. `is_least`: a folder is being read, so that there are more.
 pub(in crate::ui) fn queue_title(delivered: u64, all: u64, failed: u64, is_least: bool) -> String {
     let least = if is_least { "at least " } else { "" };

@@ -29,8 +29,9 @@ use crate::event::{
     Command, Event, Fault, FaultKind, FolderId, FolderOrder, FolderRules, Job, JobId, Limit, Skipped,
     Snapshot, State, Target, Track, Variant,
 };
-use crate::messages::transfer as messages;
+use crate::messages::{Escaped, Summary, transfer as messages};
 use crate::ui::effect::{Effect, Request};
+use crate::ui::fit;
 use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::listing;
@@ -119,8 +120,24 @@ impl Upload {
                 cx.open(Overlay::Question(Question::ExpensiveUpload { words, jobs }));
                 return;
             }
+            if !self.browser.folders().is_empty()
+                && let Some(words) = Self::if_slow(&target, key, cx.shared)
+            {
+                cx.open(Overlay::Question(Question::ExpensiveUpload { words, jobs }));
+                return;
+            }
         }
         self.order(jobs, cx);
+    }
+
+    /// Returns the question to ask before folders are sent with CP1, whose sizes are not known yet, if 1 GiB takes long.
+    fn if_slow(target: &Target, key: u64, shared: &Shared) -> Option<String> {
+        const EXAMPLE: u64 = 1 << 30;
+        let dialect = shared.dialect;
+        let (load, wire) = (Load::one(EXAMPLE), cost::body_len(dialect, EXAMPLE, key));
+        let cp1 = shared.price(target, dialect, load, key, wire);
+        let words = shared.if_expensive(cp1, target, load, cost::blocks(dialect, EXAMPLE, key))?;
+        Some(format!("{} {words}", text::FOLDERS_UNKNOWN))
     }
 
     /// Sends an upload that the user has confirmed, or sends it with CP2.
@@ -137,6 +154,11 @@ impl Upload {
 
     fn order(&mut self, jobs: Vec<Job>, cx: &mut ActionContext<'_>) {
         cx.shared.interrupted = false;
+        let same = messages::same_names(jobs.iter().map(|job| job.path.as_path()));
+        if let Some(first) = same.first() {
+            cx.shared.say(Tone::Warn, fit::escaped(first), text::more_same(same.len() - 1), cx.now);
+            same.iter().skip(1).for_each(|words| cx.shared.note(Tone::Warn, fit::escaped(words)));
+        }
         let (target, dialect) = (cx.shared.link.target.clone(), cx.shared.dialect);
         for path in self.browser.folders() {
             self.folders += 1;
@@ -252,6 +274,16 @@ impl Upload {
             _ => return false,
         }
         true
+    }
+
+    /// Returns what became of all uploads so far; `None` if there were none.
+    pub(in crate::ui) fn summary(&self, now: Duration) -> Option<Summary> {
+        self.queue.summary(now)
+    }
+
+    /// Returns the names of the folders that are not read to their end.
+    pub(in crate::ui) fn unread(&self) -> Vec<Escaped> {
+        self.queue.unread()
     }
 
     // Events

@@ -307,7 +307,9 @@ impl Pane<'_, Queue> {
             }
             Stage::Delivered | Stage::Stored(_) => {
                 let predicted = upload.predicted_ms.map(u64::from);
-                fit::clauses(&text::delivered(upload.bytes(), &upload.snapshot(), predicted), columns)
+                let fate = text::delivered(upload.bytes(), &upload.snapshot(), predicted);
+                let fate = upload.renamed().map_or(fate.clone(), |name| text::stored_as(&name, &fate));
+                fit::clauses(&fate, columns)
             }
             _ => fit::cut_words(&self.standing(upload), columns),
         }

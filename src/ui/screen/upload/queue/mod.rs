@@ -24,6 +24,7 @@ use self::upload::{Pool, Retry, Stage, Upload};
 use crate::event::{
     FolderId, FolderOrder, Job, JobId, Jobs, Limit, ServerAddress, Skipped, Snapshot, State, Target,
 };
+use crate::messages::{Escaped, Summary, escape};
 use crate::ui::fit;
 use crate::ui::text;
 use crate::ui::widgets::list::Facts;
@@ -69,6 +70,11 @@ pub(in crate::ui) struct Queue {
     away: HashSet<ServerAddress>,
     /// Folders that are not read to their end.
     reading: BTreeSet<FolderId>,
+    /// What became of uploads that were removed.
+    past: Summary,
+    /// Time in which uploads ran, and since when one runs.
+    busy: Duration,
+    busy_since: Option<Duration>,
     /// The upload that began or ended last.
     latest: Option<JobId>,
     cursor: Option<At>,
@@ -150,6 +156,8 @@ impl Queue {
     pub(in crate::ui) fn removed(&mut self, id: JobId) {
         let Some(upload) = self.uploads.get(&id) else { return };
         let (at, sums, folder, place) = (self.at_of(upload), upload.sums(), upload.folder, upload.place);
+        self.past.files += 1;
+        self.past.take(&escape(&upload.name()), &upload.state(), &upload.snapshot());
         self.leave(at);
         self.uploads.remove(&id);
         self.running.remove(&id);
@@ -173,6 +181,7 @@ impl Queue {
             return;
         }
         let row = folder.place;
+        self.past.left_out += folder.skipped;
         if self.cursor.is_some_and(|at| at.row == row) {
             self.cursor = Some(At { row, item: None });
             folder.is_open = false;
@@ -220,6 +229,11 @@ impl Queue {
         }
         self.retrying.remove(&id);
         self.change(id, |upload, pool| upload.changed(state, now, pool));
+        if !self.running.is_empty() {
+            self.busy_since.get_or_insert(now);
+        } else if let Some(since) = self.busy_since.take() {
+            self.busy += now.saturating_sub(since);
+        }
         if !matches!(state, State::Waiting | State::Paused) {
             self.latest = Some(id);
             if let Some(folder) = folder.and_then(|id| self.folders.get_mut(&id)) {
@@ -252,6 +266,33 @@ impl Queue {
     }
 
     // Questions
+
+    /// Returns what became of all uploads so far, the removed ones included; `None` if there were none. What has not ended
+    /// counts as cancelled.
+    pub(in crate::ui) fn summary(&self, now: Duration) -> Option<Summary> {
+        let mut all = self.past.clone();
+        let ids = self.items.values().flat_map(|item| -> Box<dyn Iterator<Item = &Upload>> {
+            match item {
+                Item::File(id) => Box::new(self.upload(*id).into_iter()),
+                Item::Folder(id) => {
+                    Box::new(self.folders.get(id).into_iter().flat_map(|of| self.files_of(of)))
+                }
+                Item::Skipped(..) => Box::new(std::iter::empty()),
+            }
+        });
+        for upload in ids {
+            all.files += 1;
+            all.take(&escape(&upload.name()), &upload.state(), &upload.snapshot());
+        }
+        all.left_out += self.folders.values().map(|folder| folder.skipped).sum::<u64>();
+        all.elapsed = self.busy + self.busy_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        (all.files + all.left_out > 0 || !self.folders.is_empty()).then_some(all)
+    }
+
+    /// Returns the names of the folders that are not read to their end.
+    pub(in crate::ui) fn unread(&self) -> Vec<Escaped> {
+        self.reading.iter().filter_map(|id| self.folders.get(id)).map(|of| escape(&of.name)).collect()
+    }
 
     pub(in crate::ui) fn upload(&self, id: JobId) -> Option<&Upload> {
         self.uploads.get(&id).map(|upload| &**upload)

@@ -264,6 +264,16 @@ impl Upload {
         self.live.get_or_insert_default().retry = Some(retry);
     }
 
+    /// Returns the name under which the server keeps the file, safe to show, if it is another one than was sent.
+    pub(in crate::ui) fn renamed(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Stored(stored) if stored.named == Named::Stored => {
+                stored.name.as_deref().map(fit::escaped)
+            }
+            _ => None,
+        }
+    }
+
     pub(in crate::ui) const fn has_arrived(&self) -> bool {
         matches!(self.stage, Stage::Delivered | Stage::Stored(_))
     }

@@ -139,6 +139,13 @@ pub enum Command {
     Retry(JobId),
     /// Puts all failed uploads back into the queue.
     RetryFailed,
+    /// Sends these uploads before another one, as far as they wait.
+    Reorder {
+        /// Numbers of the uploads.
+        jobs: Vec<JobId>,
+        /// Upload that they are sent before; it waits, too.
+        before: JobId,
+    },
     /// Removes an upload that is not running.
     Remove(JobId),
     /// Pauses the queue, or lets it go on. A paused queue begins no upload; those that are being sent are finished.

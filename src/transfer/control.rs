@@ -196,6 +196,7 @@ impl Control {
                     self.retry(id);
                 }
             }
+            Command::Reorder { jobs, before } => self.queue().reorder(&jobs, before),
             Command::Remove(id) => {
                 if self.queue().remove(id) {
                     self.event(Event::Removed { job: id });

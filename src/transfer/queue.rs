@@ -11,7 +11,7 @@
 //!
 //! A target may *rest* until a moment: its uploads wait, and those to other targets overtake them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -294,6 +294,21 @@ impl Queue {
         }
     }
 
+    /// Moves those of some uploads that wait before another one that waits, in their present order.
+    pub(super) fn reorder(&mut self, jobs: &[JobId], before: JobId) {
+        let moved: HashSet<JobId> = jobs.iter().copied().filter(|id| *id != before).collect();
+        if !self.waiting.contains(&before) {
+            return;
+        }
+        let (ahead, rest): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|id| moved.contains(id));
+        for id in rest {
+            if id == before {
+                self.waiting.extend(&ahead);
+            }
+            self.waiting.push_back(id);
+        }
+    }
+
     /// Returns the ids of all failed uploads, oldest first.
     #[must_use]
     pub(super) fn failed(&self) -> Vec<JobId> {
@@ -560,6 +575,17 @@ mod tests {
         queue.cancel(JobId(2));
         assert_eq!(queue.try_again(JobId(2), 3), None, "the user has cancelled it");
     }
+    #[test]
+    fn what_waits_is_sent_in_the_order_that_the_user_gives_it() {
+        let mut queue = queue(&[1, 2, 3, 4, 5].map(|id| (id, Variant::Cp2)));
+        let route = queue.next_route(Instant::now()).unwrap();
+        assert_eq!(queue.take(&route).unwrap().id, JobId(1));
+        queue.reorder(&[JobId(4), JobId(1), JobId(5), JobId(9)], JobId(3));
+        queue.reorder(&[JobId(5)], JobId(1));
+        let order: Vec<_> = std::iter::from_fn(|| queue.take(&route)).map(|job| job.id.0).collect();
+        assert_eq!(order, [2, 4, 5, 3], "what runs, or does not exist, is neither moved nor a place");
+    }
+
     #[test]
     fn a_paused_upload_keeps_its_place_and_a_paused_queue_gives_nothing_out() {
         let mut queue = queue(&[(1, Variant::Cp2), (2, Variant::Cp2), (3, Variant::Cp2)]);

@@ -210,6 +210,20 @@ fn a_folder_is_paused_and_resumed_file_by_file() {
 }
 
 #[test]
+fn what_has_not_begun_changes_places() {
+    let mut stage = folder(2, true);
+    let files = vec![FOLDER.job(1), FOLDER.job(2)];
+    let reorder = |jobs: &[JobId], before| [Effect::Send(Command::Reorder { jobs: jobs.to_vec(), before })];
+    assert_eq!(stage.keys("Tab g J"), reorder(&[JobId(1)], files[0]));
+    assert_eq!(stage.keys("K"), reorder(&files, JobId(1)), "the cursor moves with the folder");
+    assert_eq!(stage.keys("l j j K"), reorder(&files[1..], files[0]), "inside of a folder, too");
+    assert_eq!(stage.keys("K"), [], "the first file of a folder stays in it");
+    stage.state(track(2), State::Connecting);
+    assert_eq!(stage.keys("J"), [], "what runs keeps its place");
+    assert!(stage.shows("Only what has not begun changes places."));
+}
+
+#[test]
 fn the_summary_counts_everything_that_was_queued() {
     let lines = |stage: &Stage| {
         let summary = stage.app.screens.upload.summary(stage.now);

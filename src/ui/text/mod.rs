@@ -117,6 +117,7 @@ pub(super) const FINGERPRINT: &str = "fingerprint";
 pub(super) const NOTHING_TO_COPY: &str = "Nothing to copy here.";
 pub(super) const MOUSE_OURS: &str = "The mouse selects rows again. M gives it to the terminal.";
 pub(super) const MOUSE_THEIRS: &str = "The mouse now selects text. M takes it back.";
+pub(super) const NOT_MOVABLE: &str = "Only what has not begun changes places.";
 pub(super) const FOLDERS_UNKNOWN: &str = "Folders are measured while they are sent.";
 pub(super) const NO_RACER: &str = "Put the cursor on a file first.";
 pub(super) const CANCELLED: &str = "All transfers cancelled. Press Ctrl-C again to quit.";

@@ -241,6 +241,10 @@ impl Upload {
             Action::CancelAll if cx.is_busy => cx.send(Command::CancelAll),
             Action::RetryAll if self.queue.failed() > 0 => cx.send(Command::RetryFailed),
             Action::EndWait if self.queue.is_awaiting_end() => cx.send(Command::EndWait),
+            Action::MoveUp | Action::MoveDown => match self.queue.shift(action == Action::MoveDown) {
+                Some((jobs, before)) => cx.send(Command::Reorder { jobs, before }),
+                None => cx.say(text::NOT_MOVABLE),
+            },
             Action::Cancel | Action::Retry | Action::Remove => return self.act_on_row(action, cx),
             _ => return false,
         }

@@ -513,6 +513,7 @@ mod tests {
                     5 => queue.progressed(id, Snapshot { file_bytes: what.into(), file_total: 300, wire_total: 9, ..Snapshot::default() }, now),
                     6 => queue.removed(id),
                     7 => queue.go([Step::Up(2), Step::Down(3), Step::First, Step::Last, Step::To(usize::from(which))][usize::from(what) % 5]),
+                    8 if which % 2 == 0 => drop(queue.shift(what % 2 == 0)),
                     8 => drop(queue.fold(what % 2 == 0)),
                     _ => {
                         let folder = FolderId(u32::from(which % 3));

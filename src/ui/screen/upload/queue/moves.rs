@@ -5,6 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use super::folder::Folder;
 use super::upload::Upload;
 use super::{Item, Queue, Under};
+use crate::event::JobId;
 use crate::ui::theme::Focus;
 use crate::ui::widgets::list::Step;
 
@@ -151,6 +152,78 @@ impl Queue {
                 self.fold(!is_open)
             }
             _ => false,
+        }
+    }
+
+    /// Exchanges what is under the cursor with its neighbour, if something of both has not begun. Returns the waiting
+    /// uploads of the lower one before that, and the upload that they are to be sent before.
+    pub(in crate::ui) fn shift(&mut self, is_down: bool) -> Option<(Vec<JobId>, JobId)> {
+        let at = self.cursor()?;
+        let (own, items) = match at.item {
+            None => (at.row, &self.items),
+            Some(place) => (place, &self.folder_at(at.row)?.items),
+        };
+        let other = if is_down {
+            items.range((Excluded(own), Unbounded)).next()
+        } else {
+            items.range(..own).next_back()
+        };
+        let (other, there) = (*other?.0, *other?.1);
+        let here = *items.get(&own)?;
+        let (upper, lower) = if is_down { (here, there) } else { (there, here) };
+        let jobs = self.waiting_of(lower);
+        let before = *self.waiting_of(upper).first()?;
+        if jobs.is_empty() {
+            return None;
+        }
+        self.set_item(at, own, there);
+        self.set_item(at, other, here);
+        self.cursor = Some(if at.item.is_some() {
+            At { item: Some(other), ..at }
+        } else {
+            At { row: other, item: None }
+        });
+        Some((jobs, before))
+    }
+
+    /// Returns the uploads of an item that have not begun.
+    fn waiting_of(&self, item: Item) -> Vec<JobId> {
+        match item {
+            Item::File(id) => self
+                .upload(id)
+                .filter(|upload| upload.is_waiting())
+                .map(|upload| upload.id)
+                .into_iter()
+                .collect(),
+            Item::Folder(id) => self.folders.get(&id).map_or_else(Vec::new, |folder| {
+                self.files_of(folder).filter(|upload| upload.is_waiting()).map(|upload| upload.id).collect()
+            }),
+            Item::Skipped(..) => Vec::new(),
+        }
+    }
+
+    /// Puts an item at a place, in the folder of `at` or in the queue.
+    fn set_item(&mut self, at: At, place: u64, item: Item) {
+        match at.item.and_then(|_| self.items.get(&at.row).copied()) {
+            Some(Item::Folder(id)) => {
+                if let Some(folder) = self.folders.get_mut(&id) {
+                    folder.items.insert(place, item);
+                }
+            }
+            _ => drop(self.items.insert(place, item)),
+        }
+        match item {
+            Item::File(id) => {
+                if let Some(upload) = self.uploads.get_mut(&id) {
+                    upload.place = place;
+                }
+            }
+            Item::Folder(id) => {
+                if let Some(folder) = self.folders.get_mut(&id) {
+                    folder.place = place;
+                }
+            }
+            Item::Skipped(..) => {}
         }
     }
 

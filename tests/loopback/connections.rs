@@ -143,6 +143,27 @@ fn the_number_of_connections_is_raised_and_lowered_while_files_are_sent() {
 }
 
 #[test]
+fn a_surplus_connection_ends_after_its_file() {
+    let mut host = Host::start();
+    let mut client = client(2, 0);
+    let files = write(&client, [8 << 20, 1 << 20, 1, 1]);
+    crawl(&client);
+    // The first connection stays, and is held up.
+    host.hold("001.bin");
+    client.upload(&names(&files), &host.target(), Dialect::of(Variant::Cp2));
+    sending(&mut client, &[1, 2]);
+    client.ask(Command::Jobs(Jobs::ONE));
+    client.events.until(|event| *event == Event::JobsSet { jobs: Jobs::ONE });
+    client.ask(Command::Limit(Limit::NONE));
+    assert!(client.finish(2).has_arrived());
+    assert_eq!(client.events.states(job_track(3)), [], "the second connection takes no further file");
+    host.open_gate();
+    assert!(client.finish_all(4).iter().all(State::has_arrived));
+    host.stop();
+    assert_eq!(host.events.count(is_opened), 2);
+}
+
+#[test]
 fn servers_that_did_not_answer_our_hello_get_one_connection() {
     let random = Dialect { auth_message: AuthMessage::Random32, ..Dialect::of(Variant::Cp2) };
     for dialect in [Dialect::of(Variant::Plain), random] {

@@ -106,7 +106,7 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
     let shown = terminal.until("the end of four", |screen| {
         screen.contents().matches("delivered ✓").count() == 4 && screen.contents().contains("times faster")
     });
-    assert!(shown.contains("Together.") && shown.contains("than CP1") && !shown.contains('✗'), "{shown}");
+    assert!(shown.contains("· together") && shown.contains("than CP1") && !shown.contains('✗'), "{shown}");
     assert_eq!(received(home.path()), BTreeMap::new());
     terminal.press("q");
     assert!(terminal.end().success());

@@ -37,7 +37,7 @@ pub(crate) fn open() -> Result<Arc<History>, Fault> {
 /// ([`Serving::open`]). The caller reports the repairs. `until`: expiry of the server's certificate in Unix seconds.
 ///
 /// # Errors
-/// As for [`open`]; or the folder cannot be read.
+/// As for [`open()`]; or the folder cannot be read.
 pub(crate) fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
     let now_ms = clock::unix_ms();
     Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))

@@ -71,7 +71,7 @@ const STATE: usize = 12;
 const REST: usize = 72;
 
 /// Returns the columns of the names: those of the longest, as far as a third of the width suffices or the other columns
-/// leave room. [`Pane::upload`] divides the rest.
+/// leave room.
 fn columns_of_name(width: u16, widest: usize) -> usize {
     let width = usize::from(width);
     let most = width.div_ceil(3).max(width.saturating_sub(1 + STATE + REST));

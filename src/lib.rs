@@ -72,7 +72,7 @@ pub use self::net::connection::Connection;
 pub use self::net::interrupter::Interrupter;
 pub use self::net::stream::{Stream, Tcp};
 pub use self::net::upload::{Confirmation, Content, SentFile, Stamp, Start, Upload, UploadError};
-pub use self::transfer::{EmbeddedOptions, Options, Transfer};
+pub use self::transfer::{EmbeddedOptions, FirstMeeting, Options, Transfer};
 
 // A server and where it stores files.
 pub use self::net::budget::PaddingBudget;

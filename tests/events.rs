@@ -171,10 +171,11 @@ fn proof() -> Proof {
 fn standings() -> Vec<Standing> {
     let mut all = every!(Standing {
         Standing::Own => Standing::Own,
-        Standing::First { .. } => Standing::First { remembered: true, other_ca: false },
+        Standing::First { .. } => Standing::First { remembered: true, other_ca: false, asked: false },
         Standing::Known { .. } => Standing::Known { since: Some("2026-11-22T14:41:43Z".into()) },
         Standing::Pinned { .. } => Standing::Pinned { replaced: Some(HEX.into()) },
     });
+    all.push(Standing::First { remembered: true, other_ca: false, asked: true });
     all.extend([Standing::Known { since: None }, Standing::Pinned { replaced: None }]);
     all
 }
@@ -334,6 +335,10 @@ fn examples() -> Vec<Event> {
         Event::JobsSet { .. } => Event::JobsSet { jobs: "4".parse().unwrap() },
         Event::Limited { .. } => Event::Limited { limit: "5MiB/s".parse().unwrap() },
         Event::Proven { .. } => proven(Standing::Own),
+        Event::FirstMeeting { .. } => Event::FirstMeeting {
+            track, address: server(), ca: HEX.into(), proof: proof(), other_ca: false,
+        },
+        Event::Unaccepted { .. } => Event::Unaccepted { address: server(), waiting: 2 },
         Event::KeyChanged { .. } => Event::KeyChanged { track, change: change.clone() },
         Event::ServerAccepted { .. } => Event::ServerAccepted { address: server(), key: HEX.into() },
         Event::ServerNotAccepted { .. } => Event::ServerNotAccepted { address: server(), fault: a_fault() },
@@ -458,7 +463,7 @@ fn a_stored_file_has_its_stored_name_and_optionally_a_receipt_file() {
 }
 
 /// The only optional fields; every other is present in each event of its kind.
-const OPTIONAL: [&str; 2] = ["expected", "certified"];
+const OPTIONAL: [&str; 3] = ["expected", "certified", "asked"];
 
 /// Returns all values that differ from `value` in one step: a missing field, an extra field, or another type.
 fn wrong(value: &Value) -> Vec<Value> {

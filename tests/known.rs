@@ -72,7 +72,10 @@ fn another_key_under_the_same_ca_stops_everything_until_it_is_accepted() {
 
     let outcome = send(&home, &address, "a.txt");
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.err.contains(&format!("{address}: first seen; key remembered: {old}")), "{outcome:?}");
+    assert!(
+        outcome.err.contains(&format!("{address}: first seen; key accepted unseen and remembered: {old}")),
+        "{outcome:?}"
+    );
     let outcome = send(&home, &address, "-p cp1 b.txt");
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.err.contains(", known since 2") && !outcome.err.contains("first seen"), "{outcome:?}");
@@ -310,7 +313,10 @@ fn a_damaged_file_of_known_servers_stops_uploads_and_a_read_only_one_does_not() 
         command.args(["send", "--to", &address, "--ca", "one/cacsertificate.crt", "b.txt"]).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{err}");
-    assert!(err.contains("first seen; key not remembered") && err.contains("no-folder/known"), "{err}");
+    assert!(
+        err.contains("first seen; key accepted unseen, not remembered") && err.contains("no-folder/known"),
+        "{err}"
+    );
     assert!(contents(&home.path("one-store")).names().contains(&"b.txt"));
 }
 

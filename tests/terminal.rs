@@ -157,6 +157,7 @@ fn send_shows_a_bar_for_the_file_and_one_for_all_files() {
     let ca = home.path().join("certs/cacsertificate.crt");
     let args = [
         "send",
+        "--yes",
         "-p",
         "cp1",
         "--to",

@@ -77,6 +77,12 @@ pub(crate) struct Send {
     /// The receipt must be for the same name and content.
     #[arg(long)]
     pub skip_receipted: bool,
+    /// Accept the key of a server that was never met, unseen
+    ///
+    /// Without this flag, `send` shows the key on a terminal and asks before the first byte of a file leaves. Without a
+    /// terminal, and with --json, it accepts the key and says so.
+    #[arg(short, long)]
+    pub yes: bool,
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,

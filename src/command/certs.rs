@@ -12,6 +12,7 @@ use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::{CA_FILE, CA_PRIVATE_KEY_FILE, IdentityError};
 use crate::crypto::request::{self, RequestError};
 use crate::event::{Fault, FaultKind};
+use crate::messages::word_rows;
 use crate::output;
 use crate::trust::facts::facts;
 
@@ -103,6 +104,7 @@ fn sign(csr: &Path, ca: &Path, ca_key: &Path, days: u32, out: Option<&Path>) -> 
 fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
     let pem = request::load(file).map_err(|e| local(&e))?;
     let facts = facts(&pem).map_err(|e| fault(format!("{}: {e}", file.display())))?;
+    let words = facts.fingerprint.to_string();
     let purpose = if facts.is_for_receipts { Purpose::Receipts } else { Purpose::Server };
     for (name, value) in [
         ("subject", facts.subject),
@@ -114,6 +116,9 @@ fn show(file: &Path, ca: Option<&Path>) -> Result<u8, Fault> {
         ("pin", format!("sha256:{}", facts.fingerprint)),
     ] {
         output::line(&format!("{name:<10} {value}"));
+    }
+    for (at, row) in word_rows(&words, 69).iter().enumerate() {
+        output::line(&format!("{:<10} {row}", if at == 0 { "words" } else { "" }));
     }
     let Some(ca) = ca else { return Ok(0) };
     let (verdict, warnings, code) = match anchor(ca)?.check_for(purpose, &pem, clock::unix_seconds()) {

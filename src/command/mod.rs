@@ -124,7 +124,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
     use crate::config::Sources;
     use crate::event::{ServerAddress, ServerLink, Target};
     use crate::messages::Summary;
-    use crate::transfer::{EmbeddedOptions, Forecast, HistoryWriter, Options, Transfer};
+    use crate::transfer::{EmbeddedOptions, FirstMeeting, Forecast, HistoryWriter, Options, Transfer};
 
     let sources = Sources::load()?;
     let look = look(args.screen, &sources.file)?;
@@ -165,6 +165,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         limit: settings.limit,
         jobs: settings.jobs,
         history_writer: HistoryWriter::new(folders::history()),
+        first_meeting: FirstMeeting::AskAndWait,
         forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
         ..Options::new(known::known_servers())
     })

@@ -13,6 +13,7 @@ use crate::config::{Existing, Layer, Settings, Sources};
 use crate::event::{Dialect, Event, Fault, FaultKind, Target};
 use crate::messages::{escape, shell_word};
 use crate::output::{self, Output, Style};
+use crate::transfer::FirstMeeting;
 use crate::transfer::probe::{self, Answer, News, Request};
 
 /// Tries one dialect after another. Returns 0: the server accepts one, and the command that uses it is on stdout; 1: it
@@ -29,7 +30,12 @@ pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     }
     let signals = interrupts()?;
     let wait = Duration::from_secs(args.wait);
-    let request = Request { target: settings.target(), known: known_servers(), wait };
+    let request = Request {
+        target: settings.target(),
+        known: known_servers(),
+        first_meeting: FirstMeeting::Remember,
+        wait,
+    };
     let mut teller = Teller {
         json: args.json,
         output: Output::new(Style::of(false, true, false)),

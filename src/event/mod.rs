@@ -139,6 +139,27 @@ pub enum Event {
         /// Comparison with the known key.
         standing: Standing,
     },
+    /// A server that was never met proved its identity, and the user has to accept its key before anything is sent
+    /// ([`Command::AnswerMeeting`]). The uploads to it wait. Programs are not asked.
+    FirstMeeting {
+        /// The transfer that the connection is for.
+        track: Track,
+        /// Address of the server.
+        address: ServerAddress,
+        /// SPKI SHA-256 of the CA, hex.
+        ca: String,
+        /// Identity of the server.
+        proof: Proof,
+        /// Whether the address is known under another CA.
+        other_ca: bool,
+    },
+    /// The user did not accept the key of a server that was never met. Uploads to it wait until one of them is retried.
+    Unaccepted {
+        /// Address of the server.
+        address: ServerAddress,
+        /// Number of uploads that wait.
+        waiting: usize,
+    },
     /// A server's key changed. The uploads that wait for the server fail next.
     KeyChanged {
         /// The transfer that the connection is for.

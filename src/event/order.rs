@@ -163,6 +163,17 @@ pub enum Command {
     Race(RaceOrder),
     /// Stops the race.
     StopRace,
+    /// Answers [`Event::FirstMeeting`](super::Event::FirstMeeting).
+    AnswerMeeting {
+        /// Address of the server.
+        address: ServerAddress,
+        /// SPKI SHA-256 of the CA, hex.
+        ca: String,
+        /// SPKI SHA-256 of the key that was shown, hex.
+        key: String,
+        /// Whether files may be sent to this key.
+        accept: bool,
+    },
     /// Makes this key the known one of a server whose key changed ([`Event::KeyChanged`](super::Event::KeyChanged)).
     AcceptServer {
         /// Address of the server.

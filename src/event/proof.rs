@@ -42,6 +42,9 @@ pub enum Standing {
         remembered: bool,
         /// Whether the address is known under another CA.
         other_ca: bool,
+        /// Whether the user was shown the key before anything was sent, and accepted it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        asked: bool,
     },
     /// The known key.
     Known {

@@ -11,6 +11,7 @@
 //! - [`shell_word`]: a word quoted for a shell
 //! - [`transfer`]: states of an upload, retries, how a file arrived, faults
 //! - [`trust`]: who a server is, first contact, a changed key
+//! - [`word_rows`]: a fingerprint as words that two people compare
 //! - [`server`]: what our server listens on, receives, refuses and warns of
 //! - [`race`]: the result of a race; names of lanes, stages and bottlenecks
 //!
@@ -24,10 +25,12 @@ mod summary;
 pub(crate) mod transfer;
 pub(crate) mod trust;
 pub(crate) mod units;
+mod words;
 
 pub(crate) use self::nearest::nearest;
 pub(crate) use self::shell::shell_word;
 pub(crate) use self::summary::Summary;
+pub(crate) use self::words::word_rows;
 pub(crate) use crate::event::{Escaped, escape, misleads};
 
 /// A message and what to do about it.

@@ -1,6 +1,6 @@
 //! Sentences about who a server is: its proof, what is known of its key, and a key that changed.
 
-use super::{Escaped, Message, escape};
+use super::{Escaped, Message, escape, units, word_rows};
 use crate::event::{KeyChange, Proof, ServerAddress, Standing, Target};
 
 /// Returns the day of an RFC 3339 date: `2026-11-01`.
@@ -57,15 +57,18 @@ pub(crate) fn proven(address: &ServerAddress, who: &str, standing: &Standing) ->
 #[must_use]
 pub(crate) fn news(address: &ServerAddress, proof: &Proof, standing: &Standing) -> Option<Message> {
     match standing {
-        Standing::First { remembered, other_ca } => {
+        Standing::First { remembered, other_ca, asked } => {
             let under = if *other_ca { " under this CA, known under another" } else { "" };
-            let not = if *remembered { "" } else { "not " };
+            let how = match (asked, remembered) {
+                (true, true) => "accepted and remembered",
+                (true, false) => "accepted, not remembered",
+                (false, true) => "accepted unseen and remembered",
+                (false, false) => "accepted unseen, not remembered",
+            };
+            let help = "Compare the fingerprint with the one that the operator gives you.";
             Some(Message {
-                what: format!(
-                    "{address}: first seen{under}; key {not}remembered: {}",
-                    fingerprint(&proof.fingerprint)
-                ),
-                help: "Compare the fingerprint with the one that the operator gives you.".to_owned(),
+                what: format!("{address}: first seen{under}; key {how}: {}", fingerprint(&proof.fingerprint)),
+                help: if *asked { String::new() } else { help.to_owned() },
             })
         }
         Standing::Pinned { replaced: Some(old) } => Some(Message {
@@ -73,6 +76,76 @@ pub(crate) fn news(address: &ServerAddress, proof: &Proof, standing: &Standing) 
             help: String::new(),
         }),
         Standing::Own | Standing::Known { .. } | Standing::Pinned { replaced: None } => None,
+    }
+}
+
+/// A server that was never met, in the pieces that front ends arrange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Newcomer<'a> {
+    /// The server's address.
+    pub address: &'a ServerAddress,
+    /// The identity that it proved.
+    pub proof: &'a Proof,
+    /// Whether the address is known under another CA.
+    pub other_ca: bool,
+}
+
+impl Newcomer<'_> {
+    /// Says what is new: `lab:4321 was never met. Nothing was sent yet.`
+    #[must_use]
+    pub(crate) fn headline(&self) -> String {
+        let under = if self.other_ca { " under this CA, but under another" } else { "" };
+        format!("{} was never met{under}. Nothing was sent yet.", self.address)
+    }
+
+    /// Returns the facts about its certificate, with their labels.
+    #[must_use]
+    pub(crate) fn facts(&self) -> [(&'static str, String); 3] {
+        let proof = self.proof;
+        let by = if proof.certified { "signed by" } else { "names CA" };
+        [
+            ("subject", proof.subject.to_string()),
+            (by, proof.issuer.to_string()),
+            ("key", format!("RSA {} bits, {}", proof.bits, left(proof.days_left))),
+        ]
+    }
+
+    /// Returns the lines for a terminal of this width.
+    #[must_use]
+    pub(crate) fn lines(&self, columns: usize) -> Vec<String> {
+        const LABEL: usize = 12;
+        let fact = |label: &str, value: &str| format!("  {label:<10}{value}");
+        let words = word_rows(&self.proof.fingerprint, columns.saturating_sub(LABEL));
+        let words = words.iter().enumerate().map(|(at, row)| fact(if at == 0 { "words" } else { "" }, row));
+        let facts = self.facts();
+        [self.headline()]
+            .into_iter()
+            .chain(facts.iter().map(|(label, value)| fact(label, value)))
+            .chain(self.proof.warnings.iter().map(|warning| fact("note", warning.as_str())))
+            .chain(words)
+            .chain([fact("sha256", escape(&self.proof.fingerprint).as_str()), COMPARE.to_owned()])
+            .collect()
+    }
+}
+
+/// The advice about a server that was never met.
+pub(crate) const COMPARE: &str =
+    "Compare the words with those that the server shows, for example on the phone (96 of 256 bits).";
+
+/// Returns the question about a server that was never met.
+pub(crate) const SEND_THERE: &str = "Send to this server? Enter: yes, n: no ";
+
+/// Says that nothing was sent to a server whose key was not accepted.
+#[must_use]
+pub(crate) fn unaccepted(address: &ServerAddress, waiting: usize) -> Message {
+    let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
+    let verb = if waiting == 1 { "waits" } else { "wait" };
+    Message {
+        what: format!(
+            "the key of {address} was not accepted; nothing was sent, {} {verb}",
+            units::count(waiting, "file")
+        ),
+        help: String::new(),
     }
 }
 
@@ -207,7 +280,7 @@ mod tests {
     fn each_standing_has_its_sentences() {
         let lab = "lab:4321".parse().unwrap();
         let since = Some("2026-11-01T10:00:00Z".to_owned());
-        let first = |remembered, other_ca| Standing::First { remembered, other_ca };
+        let first = |remembered, other_ca, asked| Standing::First { remembered, other_ca, asked };
         for (standing, proved, new) in [
             (Standing::Own, "lab:4321 proved to be CN=lab", None),
             (Standing::Known { since }, "lab:4321 proved to be CN=lab, known since 2026-11-01", None),
@@ -223,22 +296,50 @@ mod tests {
                 Some("lab:4321: the pin replaces the known key sha256:41d0"),
             ),
             (
-                first(true, false),
+                first(true, false, false),
                 "lab:4321 proved to be CN=lab",
-                Some("lab:4321: first seen; key remembered: sha256:9f2c"),
+                Some("lab:4321: first seen; key accepted unseen and remembered: sha256:9f2c"),
             ),
             (
-                first(false, true),
+                first(false, true, false),
                 "lab:4321 proved to be CN=lab",
                 Some(
-                    "lab:4321: first seen under this CA, known under another; key not remembered: sha256:9f2c",
+                    "lab:4321: first seen under this CA, known under another; key accepted unseen, not remembered: \
+                     sha256:9f2c",
                 ),
+            ),
+            (
+                first(true, false, true),
+                "lab:4321 proved to be CN=lab",
+                Some("lab:4321: first seen; key accepted and remembered: sha256:9f2c"),
             ),
         ] {
             assert_eq!(proven(&lab, "CN=lab", &standing), proved);
             let news = news(&lab, &proof(), &standing);
             assert_eq!(news.map(|message| message.what).as_deref(), new);
         }
+    }
+
+    #[test]
+    fn a_newcomer_is_introduced_by_its_certificate_its_words_and_its_digits() {
+        let proof = Proof { fingerprint: "9f2c".repeat(16), warnings: vec!["weak".into()], ..proof() };
+        let address = "lab:4321".parse().unwrap();
+        let newcomer = Newcomer { address: &address, proof: &proof, other_ca: false };
+        assert_eq!(
+            newcomer.lines(80),
+            [
+                "lab:4321 was never met. Nothing was sent yet.",
+                "  subject   CN=lab",
+                "  signed by CN=CA",
+                "  key       RSA 2048 bits, 364 days left",
+                "  note      weak",
+                "  words     quota       chicago     quota       chicago",
+                "            quota       chicago     quota       chicago",
+                "            quota       chicago     quota       chicago",
+                &format!("  sha256    {}", "9f2c".repeat(16)),
+                COMPARE,
+            ]
+        );
     }
 
     #[test]

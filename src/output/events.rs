@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::bars::Bars;
 use super::linear::{self, Linear};
 use super::sums::Sums;
-use super::{Style, line, remark};
+use super::{Style, ask, line, remark};
 use crate::cost;
 use crate::event::{
     Event, Fault, FaultKind, KeyChange, Lane, LaneResult, Skipped, Snapshot, State, Track, Verdict,
@@ -16,6 +16,9 @@ use crate::messages::transfer::{self as upload, RECEIPTED_BEFORE, WAITING_FOR_EN
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Escaped, Message, escape, race, server, units};
 use crate::transfer::bottleneck;
+
+/// Columns of the rows of words.
+const COLUMNS: usize = 80;
 
 /// Prints events.
 #[derive(Debug)]
@@ -130,6 +133,9 @@ impl Output {
                 proof.warnings.iter().for_each(|warning| self.say_once(&format!("note: {warning}")));
             }
             Event::KeyChanged { change, .. } => self.alarm(change),
+            Event::Unaccepted { address, waiting } => {
+                self.complain(&trust::unaccepted(address, *waiting).what);
+            }
             Event::Progress { track, snapshot } => self.progress(*track, *snapshot),
             Event::State { track, state } => self.state(*track, state),
             Event::KeyComing { bits, .. } => {
@@ -187,6 +193,8 @@ impl Output {
             | Event::Receipted { .. }
             | Event::SessionClosed { .. }
             | Event::ServerAccepted { .. }
+            // The command asks.
+            | Event::FirstMeeting { .. }
             | Event::Calibrated { .. }
             | Event::Learned { .. }
             | Event::WireOpened { .. }
@@ -194,6 +202,13 @@ impl Output {
             | Event::WireClosed { .. }
             | Event::Ended => {}
         }
+    }
+
+    /// Shows a server that was never met, and a question behind which the answer is typed.
+    pub(crate) fn ask(&mut self, newcomer: &trust::Newcomer<'_>, question: &str) {
+        self.bars.clear();
+        newcomer.lines(COLUMNS).iter().for_each(|line| remark(line));
+        ask(question);
     }
 
     fn race(&mut self, name: &str, bytes: u64, lanes: &[Lane]) {

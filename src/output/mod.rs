@@ -65,6 +65,12 @@ pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes a question to stderr, without ending the line.
+fn ask(question: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+}
+
 /// Writes a fault to stderr: what happened, then a line with what to do.
 pub(crate) fn fault(fault: &Fault) {
     remark(&format!("upseal: {}", fault.what));

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::dialer::{Dialer, Stop};
 use super::hosting::{Hosting, Outcome, Source};
+use super::meetings::Meetings;
 use super::options::Options;
 use super::queue::{Cancelled, Pausing, Queue, Route};
 use super::race::{self, Hosts};
@@ -59,6 +60,7 @@ pub(super) struct Control {
     woken: Receiver<()>,
     sampler: Arc<Sampler>,
     options: Options,
+    meetings: Meetings,
     /// Targets that have answered; with a moment, those that have been absent since then.
     answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
@@ -98,6 +100,7 @@ impl Control {
             commands,
             woken,
             sampler,
+            meetings: Meetings::new(options.first_meeting),
             options,
             answered: HashMap::new(),
             queue: Arc::default(),
@@ -165,11 +168,14 @@ impl Control {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Upload(jobs) => {
+                // A user who sends more wants to be asked again.
+                self.queue().release_all();
                 // A file that cannot be read fails when its turn comes.
                 let size = |job: &Job| std::fs::metadata(&job.path).map_or(0, |metadata| metadata.len());
                 self.enqueue(jobs.into_iter().map(|job| (size(&job), job)).map(|(size, job)| (job, size)));
             }
             Command::UploadFolder(order) => {
+                self.queue().release_all();
                 self.scans.push(order);
                 self.scan();
             }
@@ -191,6 +197,7 @@ impl Control {
             }
             Command::Retry(id) => self.retry(id),
             Command::RetryFailed => {
+                self.queue().release_all();
                 let failed = self.queue().failed();
                 for id in failed {
                     self.retry(id);
@@ -224,6 +231,12 @@ impl Control {
                     .iter()
                     .filter(|active| active.route.is_none())
                     .for_each(|race| race.stop.interrupt());
+            }
+            Command::AnswerMeeting { address, ca, key, accept } => {
+                recognise::answer(&self.meetings, address.clone(), &ca, &key, accept);
+                if accept || !self.meetings.keeps_declined() {
+                    self.queue().release(&address);
+                }
             }
             // The file is small and local: it does not delay the loop.
             Command::AcceptServer { address, ca, key } => {
@@ -301,6 +314,7 @@ impl Control {
     }
 
     fn retry(&self, id: JobId) {
+        self.queue().release_for(id);
         if self.queue().retry(id) {
             self.report(id, State::Waiting);
         }
@@ -503,6 +517,7 @@ impl Control {
         Dialer {
             embedded,
             known: self.options.known.clone(),
+            meetings: self.meetings.clone(),
             ciphertext: self.options.ciphertext.clone(),
             digest: self.options.digest,
             patience: self.options.patience,

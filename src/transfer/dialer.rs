@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::recognise::{self, Stranger};
+use super::meetings::Meetings;
+use super::recognise::{self, Halt, Stranger};
 use crate::clock;
 use crate::crypto::receipt::Receipt;
 use crate::digest::{Digest, FileDigest};
@@ -108,6 +109,8 @@ pub(crate) struct Dialer {
     pub embedded: Option<Embedded>,
     /// The keys of known servers; not used for the embedded server.
     pub known: KnownServers,
+    /// What the user was asked about servers that were never met.
+    pub meetings: Meetings,
     /// Where the encrypted bodies of uploads are also written; those of a race are not.
     pub ciphertext: Option<Arc<dyn Store>>,
     /// Whether uploads are hashed while they are sent. The files of a race always are.
@@ -128,6 +131,7 @@ impl Dialer {
         Self {
             embedded: embedded.or_else(|| self.embedded.clone()),
             known: self.known.clone(),
+            meetings: self.meetings.clone(),
             ciphertext: self.ciphertext.clone(),
             digest: self.digest,
             patience: self.patience,
@@ -140,13 +144,13 @@ impl Dialer {
     /// Connects, verifies the server's proof, and compares its key with the known one. Reports its progress on `track`.
     ///
     /// # Errors
-    /// A [`Fault`]. Nothing of a file was sent.
+    /// A [`Halt`]. Nothing of a file was sent.
     pub(crate) fn open(
         &self,
         target: &Target,
         dialect: Dialect,
         track: Track,
-    ) -> Result<(Upload, Option<Proof>), Fault> {
+    ) -> Result<(Upload, Option<Proof>), Halt> {
         let (address, anchor) = self.resolve(target, dialect.variant)?;
         let known_bits = self.known_bits(target, anchor.as_deref())?;
         let unreachable = |e: &io::Error| match e.kind() {
@@ -189,17 +193,17 @@ impl Dialer {
             (Start::Unproven(server), Some(anchor)) => (server, anchor),
             // `resolve` returns a CA for every variant but Plain.
             (Start::Unproven(_), None) => {
-                return Err(UploadError::Bug("no CA to check the server by").fault());
+                return Err(UploadError::Bug("no CA to check the server by").fault().into());
             }
         };
 
         self.observer.event(Event::State { track, state: State::Proving });
-        let proven = server.prove(&anchor, known_bits).map_err(|e| e.fault())?;
-        let standing = match self.recognise(target, &anchor, &proven, track) {
+        let mut proven = server.prove(&anchor, known_bits).map_err(|e| e.fault())?;
+        let standing = match self.recognise(target, &anchor, &mut proven, track) {
             Ok(standing) => standing,
-            Err(fault) => {
+            Err(halt) => {
                 proven.leave();
-                return Err(fault);
+                return Err(halt);
             }
         };
         let proof = proven.proof.clone();
@@ -259,13 +263,14 @@ impl Dialer {
         &self,
         target: &Target,
         anchor: &Anchor,
-        proven: &Proven,
+        proven: &mut Proven,
         track: Track,
-    ) -> Result<Standing, Fault> {
+    ) -> Result<Standing, Halt> {
         match target {
             Target::Embedded => Ok(Standing::Own),
             Target::Server { address, expected, .. } => {
-                Stranger { track, address, anchor, proven, expected }.recognise(&self.known, &*self.observer)
+                let mut stranger = Stranger { track, address, anchor, proven, expected };
+                stranger.recognise(&self.known, &self.meetings, &*self.observer)
             }
         }
     }

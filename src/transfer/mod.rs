@@ -10,7 +10,7 @@
 //!   even one that is blocked in a write. One worker, or several to our server (`--jobs`), send the
 //!   files of one route, each over its own connection; a race has the machine to itself.
 //! - `queue` holds the uploads; a `worker` sends those of one route over one connection, which `dialer` opens and
-//!   `recognise` compares with the known servers.
+//!   `recognise` compares with the known servers; `meetings` asks the user about others.
 //! - `scanning` reads folders while their files are sent.
 //! - `confirm` judges what a receipt says of a file, `receipt_files` keeps receipts on disk, `history_writer` records
 //!   uploads, and `recover` completes the history after a crash.
@@ -30,6 +30,7 @@ mod embedded;
 mod forecast;
 mod history_writer;
 mod hosting;
+mod meetings;
 mod options;
 pub(crate) mod probe;
 mod queue;
@@ -53,6 +54,7 @@ use self::control::Control;
 pub use self::embedded::EmbeddedOptions;
 pub(crate) use self::forecast::Forecast;
 pub(crate) use self::history_writer::HistoryWriter;
+pub use self::meetings::FirstMeeting;
 pub use self::options::Options;
 pub(crate) use self::receipt_files::Keep;
 pub(crate) use self::sampler::STALLED;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::embedded::EmbeddedOptions;
 use super::forecast::Forecast;
 use super::history_writer::HistoryWriter;
+use super::meetings::FirstMeeting;
 use super::receipt_files::Keep;
 use crate::digest::FileDigest;
 use crate::event::{Jobs, Limit};
@@ -20,6 +21,8 @@ pub struct Options {
     pub embedded: Option<EmbeddedOptions>,
     /// The keys of known servers. The embedded server is never among them.
     pub known: KnownServers,
+    /// What becomes of a server that was never met and has no pin.
+    pub first_meeting: FirstMeeting,
     /// Where the bodies of CP1 and CP2 are also written, as they are sent (`enc_NAME`).
     pub ciphertext: Option<Arc<dyn Store>>,
     /// Whether files are hashed while they are sent. Without a hash no receipts are requested.
@@ -49,12 +52,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Creates options without an embedded server, without history and receipts, and with three retries.
+    /// Creates options without an embedded server, without history and receipts, with three retries, and with servers
+    /// accepted unseen at the first meeting.
     #[must_use]
     pub fn new(known: KnownServers) -> Self {
         Self {
             embedded: None,
             known,
+            first_meeting: FirstMeeting::default(),
             ciphertext: None,
             digest: FileDigest::Sha256,
             retries: RETRIES,

@@ -9,14 +9,15 @@
 //!
 //! A *paused* upload keeps its place among those that wait and is passed over. A paused queue gives out no upload.
 //!
-//! A target may *rest* until a moment: its uploads wait, and those to other targets overtake them.
+//! A target may *rest* until a moment, or be *held* until the user decides: its uploads wait, and those to other targets
+//! overtake them.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::event::{Dialect, FolderId, Job, JobId, State, Target};
+use crate::event::{Dialect, FolderId, Job, JobId, ServerAddress, State, Target};
 
 /// The target and dialect that uploads must have in common to share a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub(super) struct Queue {
     paused: bool,
     /// Targets to which nothing is sent before the given moment.
     resting: HashMap<Target, Instant>,
+    /// Targets to which nothing is sent before the user decides.
+    held: HashSet<Target>,
 }
 
 impl Queue {
@@ -144,16 +147,40 @@ impl Queue {
         is_change
     }
 
+    /// Holds a target until it is released.
+    pub(super) fn hold(&mut self, target: &Target) {
+        self.held.insert(target.clone());
+    }
+
+    /// Releases the targets at this address.
+    pub(super) fn release(&mut self, address: &ServerAddress) {
+        let address = address.normal();
+        self.held
+            .retain(|target| !matches!(target, Target::Server { address: at, .. } if at.normal() == address));
+    }
+
+    /// Releases all targets.
+    pub(super) fn release_all(&mut self) {
+        self.held.clear();
+    }
+
+    /// Releases the target of an upload that waits.
+    pub(super) fn release_for(&mut self, id: JobId) {
+        if let Some(entry) = self.entries.get(&id) {
+            self.held.remove(&*entry.job.target);
+        }
+    }
+
     /// Returns the uploads that wait and are not paused, in their order.
     fn ready(&self) -> impl Iterator<Item = &Entry> {
         let entries = self.waiting.iter().filter_map(|id| self.entries.get(id));
         entries.filter(|entry| entry.state == State::Waiting)
     }
 
-    /// Returns the position of the first waiting upload whose target does not rest; `None` while the queue is paused.
+    /// Returns the position of the first waiting upload whose target neither rests nor is held; `None` while the queue is paused.
     fn first(&self) -> Option<usize> {
-        let is_ready =
-            |entry: &Entry| entry.state == State::Waiting && !self.resting.contains_key(&*entry.job.target);
+        let is_free = |target: &Target| !self.resting.contains_key(target) && !self.held.contains(target);
+        let is_ready = |entry: &Entry| entry.state == State::Waiting && is_free(&entry.job.target);
         let mut waiting = self.waiting.iter();
         if self.paused { None } else { waiting.position(|id| self.entries.get(id).is_some_and(is_ready)) }
     }

@@ -18,6 +18,7 @@ use super::keymap::{self, Action, Place};
 use super::layout::{self, PaneId};
 use super::link::Link;
 use super::listing::Clock;
+use super::overlay::newcomer::Newcomer;
 use super::overlay::{Overlay, Overlays};
 use super::own_server::Listening;
 use super::screen::{ActionContext, Screens, Start, View};
@@ -270,8 +271,17 @@ impl App {
             _ => None,
         };
         self.shared.on_event(event, target.as_ref(), now);
-        if let Event::KeyChanged { change, .. } = event {
-            self.overlays.key_changed(change, now);
+        match event {
+            Event::KeyChanged { change, .. } => self.overlays.key_changed(change, now),
+            Event::FirstMeeting { address, ca, proof, other_ca, .. } => {
+                self.overlays.first_meeting(Newcomer::new(address, ca, proof, *other_ca, now), address);
+            }
+            // Where the question is still open, the rows say that they wait for its answer.
+            Event::Unaccepted { address, waiting } if !self.overlays.asks_about(address) => {
+                let (what, advice) = text::unaccepted(address, *waiting);
+                self.shared.say(Tone::Warn, what, advice, now);
+            }
+            _ => {}
         }
         self.screens.on_event(event, &mut self.shared, &self.overlays, now);
     }

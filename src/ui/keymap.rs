@@ -41,7 +41,7 @@ actions! {
     StepBack, StepOn, Play, ScrubBack, ScrubOn, SaveCapture, OtherSession, Lab,
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Probe, Choose, ChoosePrevious,
-    Yes, No, UseCp2, AcceptKey,
+    Yes, No, UseCp2, SendThere, AcceptKey,
     OpenFolder, Accepted, Restart,
 }
 
@@ -58,6 +58,7 @@ impl Action {
                 | Self::UseFile
                 | Self::Retry
                 | Self::RetryAll
+                | Self::SendThere
         )
     }
 }
@@ -109,6 +110,8 @@ pub(super) enum Context {
     Expensive,
     /// Question about a lane that would send the file unencrypted.
     Open,
+    /// Question about a server that was never met.
+    Newcomer,
     /// Warning that a server's key has changed.
     Alarm,
 }
@@ -151,11 +154,12 @@ pub(super) enum Place {
     Expensive,
     ExpensiveRace,
     OpenRace,
+    Newcomer,
     Alarm,
 }
 
 impl Place {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
@@ -178,6 +182,7 @@ impl Place {
         Self::Expensive,
         Self::ExpensiveRace,
         Self::OpenRace,
+        Self::Newcomer,
         Self::Alarm,
     ];
 
@@ -209,6 +214,7 @@ impl Place {
             Self::Expensive => &[C::Expensive, C::Question, C::Always],
             Self::Question | Self::ExpensiveRace => &[C::Question, C::Always],
             Self::OpenRace => &[C::Open, C::Question, C::Always],
+            Self::Newcomer => &[C::Newcomer, C::Always],
             Self::Alarm => &[C::Alarm, C::Always],
         }
     }
@@ -461,6 +467,10 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Question, &[on(KeyCode::Enter), key('y')], Action::Yes, "yes", "continue"),
     bind(Context::Question, &[on(KeyCode::Esc), key('n'), key('q')], Action::No, "no", "cancel"),
     bind(Context::Question, &[ctrl('c')], Action::No, "", "as Esc"),
+
+    bind(Context::Newcomer, &[on(KeyCode::Enter)], Action::SendThere, "send there", "accept the key that is shown, and send"),
+    bind(Context::Newcomer, &[on(KeyCode::Esc), key('q')], Action::Close, "send nothing", "send nothing; the uploads wait"),
+    bind(Context::Newcomer, &[ctrl('c')], Action::Close, "", "as Esc"),
 
     bind(Context::Alarm, &[on(KeyCode::Esc), key('q')], Action::Close, "close", "close; the new key stays refused"),
     bind(Context::Alarm, &[ctrl('c')], Action::Close, "", "as Esc"),

@@ -200,7 +200,12 @@ impl Shared {
             self.note(tone, text::proven(address, proof, standing));
         }
         if let Some((what, advice)) = text::news(address, proof, standing) {
-            self.say(Tone::Warn, what, advice, now);
+            // Who has just accepted the key needs no message.
+            if matches!(standing, Standing::First { asked: true, remembered: true, .. }) {
+                self.note(Tone::Plain, what);
+            } else {
+                self.say(Tone::Warn, what, advice, now);
+            }
         }
         if target == Some(&self.link.target) {
             self.link.proof = Some(proof.clone());

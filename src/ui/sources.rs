@@ -26,6 +26,7 @@ use crate::event::Target;
 use crate::lab;
 use crate::net::interrupter::Interrupter;
 use crate::signals;
+use crate::transfer::FirstMeeting;
 use crate::transfer::probe::{self, News as ProbeNews};
 use crate::trust::known::KnownServers;
 
@@ -166,7 +167,13 @@ impl Sources {
         thread::Builder::new().name("probe".into()).spawn(move || {
             // The send fails only when the program ends.
             let tell = |news| drop(probed.send((run, news)));
-            let request = probe::Request { target, known, wait: probe::WAIT };
+            let request = probe::Request {
+                target,
+                known,
+                // The question comes with the first file.
+                first_meeting: FirstMeeting::Overlook,
+                wait: probe::WAIT,
+            };
             let mut line = |news: &ProbeNews<'_>| match news {
                 ProbeNews::Trying { name, dialect } => tell(Probed::Line(text::probe_tries(name, *dialect))),
                 ProbeNews::Waits { at_most, .. } => tell(Probed::Line(text::probe_waits(*at_most))),

@@ -160,7 +160,7 @@ fn a_remote_server_is_remembered_and_the_embedded_one_never() {
     };
     assert_eq!(standing(&mut client, 1, &Target::Embedded), Standing::Own);
     assert!(!path.exists(), "a temporary identity is not pinned");
-    let first = Standing::First { remembered: true, other_ca: false };
+    let first = Standing::First { remembered: true, other_ca: false, asked: false };
     assert_eq!(standing(&mut client, 2, &host.target()), first);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     assert!(matches!(standing(&mut client, 3, &host.target()), Standing::Known { since: Some(_) }));

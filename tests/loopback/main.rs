@@ -12,6 +12,7 @@
 //! - `proof`: servers that cannot prove who they are
 //! - `known`: servers with another key than the expected one
 //! - `queued`: several files: confirmations before large files, the limit of all uploads, pauses
+//! - `meeting`: servers that were never met, and the user's answer
 //! - `returns`: files that are sent again, servers that go and come back
 //! - `delivered`: what does not count as delivered: late or early ends, surplus bytes, refusals behind a proxy
 //! - `reasons`: reasons of refusals, and which files the client does not resend
@@ -28,6 +29,7 @@ mod delivered;
 mod ends;
 mod hosting;
 mod known;
+mod meeting;
 mod options;
 mod paths;
 mod pieces;

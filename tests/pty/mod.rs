@@ -202,6 +202,18 @@ impl Terminal {
         }
     }
 
+    /// Waits for the question about a server that was never met, and accepts its key. Enter is ignored at first, because the
+    /// user may have been typing.
+    pub(crate) fn accept_first_meeting(&mut self) {
+        self.until("the question", |screen| screen.contents().contains("First meeting"));
+        let deadline = Instant::now() + PATIENCE;
+        while self.screen.0.lock().unwrap().screen().contents().contains("First meeting") {
+            assert!(Instant::now() < deadline, "Enter never counts");
+            self.press("\r");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Changes the size of the terminal.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let cells = |n| NonZeroU16::new(n).unwrap();

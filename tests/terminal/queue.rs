@@ -117,6 +117,7 @@ fn an_upload_survives_a_server_that_is_killed_and_restarted_and_a_resize() {
     terminal.until_text("[CP1]");
     terminal.point_at("large.bin");
     terminal.press("u");
+    terminal.accept_first_meeting();
     terminal.until_text("sending");
     terminal.resize(100, 30);
     drop(server);

@@ -2,9 +2,11 @@
 //!
 //! - `input`: the files and folders to send
 //! - `plan`: what `--dry-run` prints
+//! - `question`: what it asks about a server that was never met
 
 mod input;
 mod plan;
+mod question;
 
 use std::collections::HashSet;
 use std::iter;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::select;
 
 use self::input::Given;
+use self::question::Questions;
 use super::known::{anchor, known_servers};
 use super::{ciphertext, interrupts, receipts, system, usage, worst};
 use crate::cli::Send;
@@ -25,7 +28,7 @@ use crate::event::{Command, Event, Fault, FolderId, JobId, ServerLink, Skipped, 
 use crate::folders;
 use crate::output::{self, Output, Style};
 use crate::store::Folder;
-use crate::transfer::{HistoryWriter, Keep, Options, Transfer};
+use crate::transfer::{FirstMeeting, HistoryWriter, Keep, Options, Transfer};
 
 /// Shortest time between two reads of the event queue. Without this pause, each small file would wake this thread three
 /// times and wait for it.
@@ -58,6 +61,7 @@ pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
         return plan::print(&given, &settings, style);
     }
     let signals = interrupts()?;
+    let asks = !args.yes && !args.json && Questions::can_ask();
     let options = Options {
         receipts: match &args.receipts {
             None => receipts(),
@@ -79,13 +83,14 @@ pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
         patience: args.patience.map(|patience| patience.0),
         limit: settings.limit,
         jobs: settings.jobs,
+        first_meeting: if asks { FirstMeeting::Ask } else { FirstMeeting::Remember },
         ..Options::new(known_servers())
     };
     let transfer = Transfer::start(options).map_err(|e| system("cannot start a thread", &e))?;
     let mut output = Output::new(style).verbose(args.verbose);
     let (target, dialect) = (settings.target(), settings.dialect);
     let (jobs, folders) = given.orders(&target, dialect);
-    let mut progress = Progress::default();
+    let (mut progress, mut questions) = (Progress::default(), Questions::new());
     progress.open.extend(jobs.iter().map(|job| job.id));
     progress.folders.extend(folders.iter().map(|order| order.id));
     let mut interrupted = false;
@@ -104,6 +109,12 @@ pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
                 for event in iter::once(event).chain(transfer.events().try_iter()) {
                     output.show(&event);
                     progress.take(&event);
+                    questions.take(&event, &mut output);
+                }
+            }
+            recv(questions.answers) -> accept => {
+                if let Some(order) = accept.ok().and_then(|accept| questions.answer(accept, &mut output)) {
+                    let _ = transfer.commands().send(order);
                 }
             }
             recv(signals) -> _ => {

@@ -22,7 +22,7 @@ use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Blame, Event, Fault, Named, Padding, Proof, ServerLink, Track, Variant};
 use crate::history::History;
-use crate::messages::shell_word;
+use crate::messages::{shell_word, word_rows};
 use crate::meter::Meter;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
@@ -115,6 +115,9 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
     if !args.json {
         let addresses = addresses::reachable(bound);
         for line in hand_out(args, &addresses, pin) {
+            output::remark(&line);
+        }
+        for line in pin.map(spoken).unwrap_or_default() {
             output::remark(&line);
         }
         if let (true, Some(pin), Some(first)) = (args.qr, pin, addresses.first()) {
@@ -276,6 +279,13 @@ fn hand_out(args: &Serve, addresses: &[SocketAddr], pin: Option<Digest>) -> Vec<
         lines.push(format!("other addresses of this machine:  {}", others.join(", ")));
     }
     lines
+}
+
+/// Returns the words by which a client's user can compare the key.
+fn spoken(pin: Digest) -> Vec<String> {
+    const LABEL: &str = "key in words:  ";
+    let rows = word_rows(&pin.to_string(), 80 - LABEL.len()).into_iter().enumerate();
+    rows.map(|(at, row)| format!("{:<15}{row}", if at == 0 { LABEL } else { "" })).collect()
 }
 
 /// Prints the events of all sessions, one at a time.

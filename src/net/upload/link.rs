@@ -47,6 +47,17 @@ impl Surplus {
     }
 }
 
+/// State of a connection on which nothing is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It is open.
+    Open,
+    /// The server has ended it, or refuses.
+    Ended,
+    /// This side has stopped it.
+    Interrupted,
+}
+
 /// Why there is no answer to MODE 3.
 pub(super) enum Unanswered {
     /// The server refuses instead.
@@ -166,6 +177,20 @@ impl Link {
                 Heard::Unfinished | Heard::Other => return None,
             }
             self.read_surplus();
+        }
+    }
+
+    /// Waits for [`LOOK`] where the server has nothing to say, and returns whether the connection is still of use.
+    pub(super) fn look(&mut self) -> Look {
+        self.connection.set_patience(LOOK);
+        self.read_surplus();
+        self.take_surplus();
+        if self.connection.is_interrupted() {
+            Look::Interrupted
+        } else if self.surplus.has_ended || !self.surplus.bytes.is_empty() {
+            Look::Ended
+        } else {
+            Look::Open
         }
     }
 

@@ -36,6 +36,7 @@ mod wait;
 
 pub use self::content::{Content, Stamp};
 pub use self::error::UploadError;
+pub(crate) use self::link::Look;
 pub use self::receipts::Confirmation;
 pub(crate) use self::receipts::{Question, ReceiptError};
 pub(crate) use self::start::Proven;

@@ -12,7 +12,7 @@ use std::io;
 use std::mem;
 use std::time::Instant;
 
-use super::link::{Link, Unanswered};
+use super::link::{Link, Look, Unanswered};
 use super::{PROOF_LIMIT, PROOF_PATIENCE, Security, Server, Upload, UploadError};
 use crate::clock;
 use crate::crypto::challenge;
@@ -170,6 +170,14 @@ impl Proven {
             Variant::Plain | Variant::Ap => Security::Ap(server),
         };
         Ok(Upload::new(link, dialect, security))
+    }
+
+    /// Waits a moment without sending anything, for a user who decides whether to go on. Returns the state of the
+    /// connection.
+    pub(crate) fn look(&mut self) -> Look {
+        let look = self.link.look();
+        self.link.connection.set_patience(PROOF_PATIENCE);
+        look
     }
 
     /// Sends MODE 2 and nothing else, because the user does not accept this server.

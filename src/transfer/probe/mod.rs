@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, after, select};
 
-use super::{Options, Transfer};
+use super::{FirstMeeting, Options, Transfer};
 use crate::event::{
     Blame, Command, Dialect, Event, Fault, FaultKind, Framing, Job, JobId, KeyForm, KeyLength, Padding,
     State, Target, Terminator, Track, Variant,
@@ -42,6 +42,8 @@ pub(crate) struct Request {
     pub target: Target,
     /// The keys of known servers.
     pub known: KnownServers,
+    /// What becomes of a server that was never met.
+    pub first_meeting: FirstMeeting,
     /// How long to wait for the return of a server that serves one connection and exits.
     pub wait: Duration,
 }
@@ -146,8 +148,12 @@ pub(crate) fn run(
     stop: &Receiver<()>,
     tell: &mut dyn FnMut(&News<'_>),
 ) -> Result<Option<Dialect>, Fault> {
-    let transfer = Transfer::start(Options { retries: 0, ..Options::new(request.known.clone()) })
-        .map_err(|e| local("cannot start a thread", &e))?;
+    let transfer = Transfer::start(Options {
+        retries: 0,
+        first_meeting: request.first_meeting,
+        ..Options::new(request.known.clone())
+    })
+    .map_err(|e| local("cannot start a thread", &e))?;
     let result = Files::new().map_err(|e| local("cannot create a temporary folder", &e)).and_then(|files| {
         Probe { request, stop, transfer: &transfer, files, sent: 0, attempts: 0, was_there: false }
             .search(tell)

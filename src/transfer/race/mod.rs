@@ -25,6 +25,7 @@ use self::curve::Recorder as Curve;
 use self::hosts::News;
 use self::pace::Reading;
 use super::dialer::{Dialer, Embedded};
+use super::recognise::Halt;
 use crate::crypto::fernet::kernel;
 use crate::crypto::rsa_batch;
 use crate::event::{
@@ -262,7 +263,7 @@ impl Race<'_> {
                 Heat::Pace(_) => load.repeated(self.topic.bytes),
             };
             state(State::Connecting);
-            let opened = dialer.open(&lane.target, lane.dialect, track)?;
+            let opened = dialer.open(&lane.target, lane.dialect, track).map_err(Halt::into_fault)?;
             Ok((load, opened))
         };
         let ready = ready();

@@ -18,8 +18,10 @@ use self::conversation::Conversation;
 use self::sent::Connection;
 use super::dialer::Dialer;
 use super::history_writer::HistoryWriter;
+use super::meetings::Newcomer;
 use super::queue::{Queue, Route};
 use super::receipt_files::Keep;
+use super::recognise::Halt;
 use super::source::Source;
 use crate::digest::Digest;
 use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, ServerAddress, State, Target, Track};
@@ -107,7 +109,8 @@ impl Worker {
                 Conversation::new(self, connection, upload).run(first, source);
                 Ending::Answered
             }
-            Err(fault) => self.not_opened(route, first.id, &fault),
+            Err(Halt::Unaccepted(newcomer, _)) => self.wait_for_answer(route, first.id, &newcomer),
+            Err(Halt::Fault(fault)) => self.not_opened(route, first.id, &fault),
         }
     }
 
@@ -214,6 +217,34 @@ impl Worker {
             }
         }
         Ending::Away
+    }
+
+    /// Puts the upload back because the user has not accepted the server's key; the target is held until the user does, or
+    /// retries an upload.
+    fn wait_for_answer(&self, route: &Route, first: JobId, newcomer: &Newcomer) -> Ending {
+        let (is_cancelled, waiting) = {
+            let mut queue = self.queue.lock();
+            let is_cancelled = queue.is_cancelling(first);
+            if !is_cancelled {
+                queue.requeue(first);
+            }
+            queue.hold(&route.target);
+            (is_cancelled, queue.waiting_for(&route.target))
+        };
+        if is_cancelled {
+            self.set_state(first, State::Cancelled);
+        } else {
+            self.report(first, State::Waiting);
+        }
+        // The answer may have come since the connection ended, before the target was held.
+        let meetings = &self.dialer.meetings;
+        if meetings.remembers(newcomer) || meetings.is_refused(newcomer) {
+            self.queue.lock().release(&newcomer.address);
+        } else {
+            let address = newcomer.address.clone();
+            self.dialer.observer.event(Event::Unaccepted { address, waiting });
+        }
+        Ending::Answered
     }
 
     /// Puts an upload whose connection broke back into the queue, to be sent from its first byte. Our server keeps one

@@ -66,6 +66,7 @@ impl Scene {
         let dialer = Dialer {
             embedded: None,
             known: KnownServers::at(None),
+            meetings: crate::transfer::meetings::Meetings::default(),
             ciphertext: None,
             digest: FileDigest::Sha256,
             patience: None,

@@ -5,7 +5,7 @@
 //! until the user accepts it (docs/protocol.md, section "AP").
 //!
 //! ```text
-//!   meet ─┬─ nothing known ────────────► remember it: First
+//!   meet ─┬─ nothing known ────────────► remember it, if that is wanted: First
 //!         ├─ the same key ─────────────► Known since
 //!         ├─ another key ──────────────► note what was offered: Changed
 //!         └─ the key that a pin names ─► remember it, whatever was known: Pinned
@@ -109,6 +109,8 @@ pub struct Meeting {
     pub bits: usize,
     /// Whether the user pinned this key.
     pub pinned: bool,
+    /// Whether the server is remembered if it was never met. If not, it stays unknown.
+    pub remember: bool,
     /// Whether the server says that it gives receipts; `None` if it was not asked.
     pub receipts: Option<bool>,
     /// Current time, in Unix seconds.
@@ -303,6 +305,9 @@ fn decide(book: &mut Book, address: &ServerAddress, meeting: &Meeting) -> (Encou
     }
     let offered = Offered { key: meeting.key, bits: Some(meeting.bits) };
     let Some(entry) = book.find_mut(address, meeting.ca) else {
+        if !meeting.remember && !meeting.pinned {
+            return (Encounter::First { other_ca }, false);
+        }
         let mut entry = Entry::new(address.clone(), meeting.ca, meeting.key);
         (entry.bits, entry.first) = (Some(meeting.bits), Some(date(meeting.now)));
         entry.receipts = meeting.receipts == Some(true);

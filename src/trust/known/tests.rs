@@ -18,7 +18,7 @@ fn here() -> ServerAddress {
 
 fn meeting(address: &str, ca: Digest, key: Digest) -> Meeting {
     let address = address.parse().unwrap();
-    Meeting { address, ca, key, bits: 1024, pinned: false, receipts: None, now: NOW }
+    Meeting { address, ca, key, bits: 1024, pinned: false, remember: true, receipts: None, now: NOW }
 }
 
 struct Scratch {

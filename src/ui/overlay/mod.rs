@@ -7,6 +7,7 @@ pub(super) mod details;
 pub(super) mod goto;
 mod help;
 pub(super) mod lab;
+pub(super) mod newcomer;
 pub(super) mod question;
 
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ use self::details::Details;
 use self::goto::GoTo;
 use self::help::Help;
 use self::lab::{Lab, News};
+use self::newcomer::Newcomer;
 use self::question::Question;
 use super::effect::{Effect, Request};
 use super::keymap::{Action, Place};
@@ -33,7 +35,7 @@ use super::theme::{Focus, Theme};
 use super::widgets::input::Input;
 use super::widgets::list::Step;
 use super::widgets::{Pane, columns};
-use crate::event::{KeyChange, Target};
+use crate::event::{KeyChange, ServerAddress, Target};
 
 /// One thing that lies over the screen.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(super) enum Overlay {
     GoTo(GoTo),
     Details(Details),
     Question(Question),
+    Newcomer(Newcomer),
     Alarm(Alarm),
     Lab(Lab),
 }
@@ -104,6 +107,26 @@ impl Overlays {
         }
     }
 
+    /// Asks about a server that was never met. A question about the same key is not asked twice; another key of the same
+    /// server replaces the one that is shown.
+    pub(super) fn first_meeting(&mut self, newcomer: Newcomer, address: &ServerAddress) {
+        let shown = self.stack.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Newcomer(shown) if shown.is_at(address) => Some(shown),
+            _ => None,
+        });
+        match shown {
+            Some(shown) if shown.is_same(&newcomer) => {}
+            Some(shown) => *shown = newcomer,
+            None => self.open(Overlay::Newcomer(newcomer)),
+        }
+    }
+
+    /// Returns whether a question about the server at this address is on the screen.
+    pub(super) fn asks_about(&self, address: &ServerAddress) -> bool {
+        let asks = |overlay: &Overlay| matches!(overlay, Overlay::Newcomer(shown) if shown.is_at(address));
+        self.stack.iter().any(asks)
+    }
+
     /// Returns whether a warning on the screen explains why uploads to this target fail.
     pub(super) fn is_alarmed(&self, target: &Target) -> bool {
         let tells = |overlay: &Overlay| matches!(overlay, Overlay::Alarm(alarm) if alarm.tells_of(target));
@@ -123,6 +146,7 @@ impl Overlays {
             Overlay::Connect(dialog) => dialog.place(),
             Overlay::GoTo(dialog) => dialog.place(),
             Overlay::Question(question) => question.place(),
+            Overlay::Newcomer(_) => Place::Newcomer,
             Overlay::Alarm(_) => Place::Alarm,
         })
     }
@@ -147,8 +171,16 @@ impl Overlays {
             Action::PageDown => self.scroll(Step::Down(half), shared),
             Action::First => self.scroll(Step::First, shared),
             Action::Last => self.scroll(Step::Last, shared),
-            Action::Close | Action::No => return self.close(),
+            Action::Close | Action::No => return self.close(now),
             Action::Accept => return self.accept(shared),
+            Action::SendThere => {
+                if let Some(overlay @ Overlay::Newcomer(newcomer)) = self.stack.last()
+                    && let Some(order) = newcomer.answer(true, overlay.area(layout::body(shared.area)), now)
+                {
+                    self.stack.pop();
+                    return Some(Request::Effect(Effect::Send(order)));
+                }
+            }
             Action::AcceptKey => {
                 if let Some(Overlay::Alarm(alarm)) = self.stack.last()
                     && let Some(order) = alarm.accept(layout::body(shared.area), now)
@@ -241,13 +273,16 @@ impl Overlays {
     }
 
     /// Closes the topmost overlay, or its filter if it has one.
-    fn close(&mut self) -> Option<Request> {
+    fn close(&mut self, now: Duration) -> Option<Request> {
         if let Some(Overlay::Help(help)) = self.stack.last_mut()
             && help.drop_filter()
         {
             return None;
         }
         match self.stack.pop()? {
+            Overlay::Newcomer(newcomer) => {
+                newcomer.answer(false, Rect::default(), now).map(|order| Request::Effect(Effect::Send(order)))
+            }
             Overlay::Lab(_) => Some(Request::Effect(Effect::StopLab)),
             Overlay::Connect(dialog) if dialog.is_probing() => Some(Request::Effect(Effect::StopProbe)),
             _ => None,
@@ -340,6 +375,7 @@ impl Overlay {
             Self::GoTo(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Details(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Question(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Newcomer(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Alarm(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Lab(of) => Pane { of, theme, focus, now }.render(place, buf),
         }
@@ -358,6 +394,10 @@ impl Overlay {
             Self::GoTo(dialog) => (narrow, dialog.height()),
             Self::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),
             Self::Question(question) => (narrow, columns(question.height(inside(narrow)) + 2)),
+            Self::Newcomer(newcomer) => {
+                let wide = body.width.min(66);
+                (wide, columns(newcomer.height(inside(wide))))
+            }
             Self::Alarm(alarm) => (body.width, columns(alarm.height(body.width))),
         };
         body.centered(Constraint::Length(width), Constraint::Length(height.min(body.height)))

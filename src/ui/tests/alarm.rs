@@ -100,7 +100,7 @@ fn a_failure_to_accept_is_reported() {
 #[test]
 fn the_header_shows_the_standing_of_a_server() {
     for (how, words) in [
-        (Standing::First { remembered: true, other_ca: false }, "✓ first seen 1024-bit"),
+        (Standing::First { remembered: true, other_ca: false, asked: false }, "✓ first seen 1024-bit"),
         (Standing::Known { since: None }, "✓ known 1024-bit"),
         (Standing::Pinned { replaced: None }, "✓ pinned 1024-bit"),
         (Standing::Own, "✓ proven 1024-bit"),
@@ -124,10 +124,10 @@ fn only_a_changed_key_is_a_message() {
         standing(&mut stage, how);
         stage.rows().concat()
     };
-    let first = shown(Standing::First { remembered: true, other_ca: false });
-    assert!(first.contains("first seen; key remembered:") && !first.contains("this CA"));
-    let other = shown(Standing::First { remembered: false, other_ca: true });
-    assert!(other.contains("first seen under this CA, known") && other.contains("key not remembered"));
+    let first = shown(Standing::First { remembered: true, other_ca: false, asked: false });
+    assert!(first.contains("first seen; key accepted") && !first.contains("this CA"));
+    let other = shown(Standing::First { remembered: false, other_ca: true, asked: false });
+    assert!(other.contains("first seen under this CA, known") && other.contains("not remembered"));
     assert!(shown(Standing::Pinned { replaced: Some("12".repeat(32)) }).contains("the pin replaces"));
     for quiet in [Standing::Own, Standing::Known { since: None }, Standing::Pinned { replaced: None }] {
         let rows = shown(quiet);

@@ -87,7 +87,7 @@ fn event(stage: &mut Stage, kind: u8, id: u64) {
     let track = Track::Job(JobId(id));
     let lane = Track::Lane(usize::try_from(id % 3).unwrap_or(0));
     let session = SessionId(id);
-    match kind % 20 {
+    match kind % 22 {
         0 => stage.upload(id, "図面\u{202e}.mp4", id << (id * 8)),
         1 => stage.state(track, State::Connecting),
         2 => stage.state(track, State::Proving),
@@ -112,7 +112,9 @@ fn event(stage: &mut Stage, kind: u8, id: u64) {
             laps: 1,
         }),
         17 => stage.state(lane, State::Delivered),
-        18 => stage.event(Event::Away { address: ELSEWHERE.parse().unwrap(), waiting: 3 }),
+        18 => stage.event(newcomer::question(&"0a1b2c3d4e5f6071".repeat(4))),
+        19 => stage.event(Event::Unaccepted { address: ELSEWHERE.parse().unwrap(), waiting: 2 }),
+        20 => stage.event(Event::Away { address: ELSEWHERE.parse().unwrap(), waiting: 3 }),
         _ => stage.event(Event::Proven {
             track,
             address: ELSEWHERE.parse().unwrap(),

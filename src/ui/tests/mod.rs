@@ -7,6 +7,7 @@ mod folders;
 mod history;
 mod keys;
 mod lab;
+mod newcomer;
 mod numbers;
 mod page;
 mod pictures;

@@ -183,6 +183,6 @@ fn a_changed_key() {
 #[test]
 fn a_server_seen_for_the_first_time() {
     let mut stage = elsewhere();
-    standing(&mut stage, Standing::First { remembered: true, other_ca: true });
+    standing(&mut stage, Standing::First { remembered: true, other_ca: true, asked: false });
     picture("first_seen_80x24", stage);
 }

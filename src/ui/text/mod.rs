@@ -408,6 +408,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Choice => "choice",
         Context::Question | Context::Expensive | Context::Open => "question",
         Context::Alarm => "new key",
+        Context::Newcomer => "new server",
     }
 }
 

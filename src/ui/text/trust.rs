@@ -19,6 +19,29 @@ pub(in crate::ui) const ALARM_ANSWERS: &[(&str, &str)] =
 pub(in crate::ui) const ALARM_SMALL_ANSWERS: &[(&str, &str)] =
     &[("A", "accept, in a larger window"), ("Esc", "close; it stays refused")];
 
+pub(in crate::ui) const NEWCOMER: &str = "First meeting";
+/// `First meeting: lab:4321`
+pub(in crate::ui) fn newcomer(address: &ServerAddress) -> String {
+    fit::escaped(&format!("{NEWCOMER}: {address}"))
+}
+
+pub(in crate::ui) const NEWCOMER_ANSWERS: &[(&str, &str)] =
+    &[("Enter", "send there"), ("Esc", "send nothing")];
+/// For a window too small to show the words.
+pub(in crate::ui) const NEWCOMER_SMALL_ANSWERS: &[(&str, &str)] =
+    &[("Enter", "in a larger window"), ("Esc", "send nothing")];
+
+/// Says that the uploads wait because the key was not accepted.
+pub(in crate::ui) fn unaccepted(address: &ServerAddress, waiting: usize) -> (String, String) {
+    let what = trust::unaccepted(address, waiting).what;
+    (fit::escaped(&format!("{}.", crate::messages::capital(&what))), "In the queue, t asks again.".to_owned())
+}
+
+/// `41.2 KiB, waiting until the key of lab:4321 is accepted (t)`
+pub(in crate::ui) fn waits_for_key(size: &str, destination: &str) -> String {
+    format!("{size}, key of {destination} not accepted: t asks again")
+}
+
 pub(in crate::ui) fn alarm(change: &KeyChange) -> String {
     fit::escaped(&format!("{}.", Changed::of(change).headline()))
 }
@@ -83,6 +106,7 @@ pub(in crate::ui) fn news(
 pub(in crate::ui) fn proven_short(proof: &Proof, standing: Option<&Standing>) -> String {
     let how = match standing {
         None | Some(Standing::Own) => "proven",
+        Some(Standing::First { asked: true, .. }) => "accepted",
         Some(Standing::First { .. }) => "first seen",
         Some(Standing::Known { .. }) => "known",
         Some(Standing::Pinned { .. }) => "pinned",

@@ -27,8 +27,16 @@ impl Scratch {
     }
 
     fn meet_server(&self, key: Digest, pinned: bool) {
-        let meeting =
-            Meeting { address: here(), ca: CA, key, bits: 1024, pinned, receipts: Some(true), now: 0 };
+        let meeting = Meeting {
+            address: here(),
+            ca: CA,
+            key,
+            bits: 1024,
+            pinned,
+            remember: true,
+            receipts: Some(true),
+            now: 0,
+        };
         self.known.meet(&meeting).unwrap();
     }
 

@@ -239,7 +239,9 @@ impl Upload {
                 }
             }
             Action::CancelAll if cx.is_busy => cx.send(Command::CancelAll),
-            Action::RetryAll if self.queue.failed() > 0 => cx.send(Command::RetryFailed),
+            Action::RetryAll if self.queue.failed() > 0 || self.queue.has_unaccepted() => {
+                cx.send(Command::RetryFailed);
+            }
             Action::EndWait if self.queue.is_awaiting_end() => cx.send(Command::EndWait),
             Action::MoveUp | Action::MoveDown => match self.queue.shift(action == Action::MoveDown) {
                 Some((jobs, before)) => cx.send(Command::Reorder { jobs, before }),
@@ -260,11 +262,14 @@ impl Upload {
             (Action::Cancel, Some(Row::Folder(folder))) if folder.is_busy() => {
                 cx.send(Command::CancelFolder(folder.id));
             }
-            (Action::Retry, Some(Row::File(upload))) if upload.is_retriable() => {
+            (Action::Retry, Some(Row::File(upload)))
+                if upload.is_retriable() || self.queue.is_unaccepted(upload) =>
+            {
                 cx.send(Command::Retry(upload.id));
             }
             (Action::Retry, Some(Row::Folder(folder))) => {
-                let again = self.queue.files_of(folder).filter(|upload| upload.is_retriable());
+                let files = self.queue.files_of(folder);
+                let again = files.filter(|upload| upload.is_retriable() || self.queue.is_unaccepted(upload));
                 again.for_each(|upload| cx.send(Command::Retry(upload.id)));
             }
             (Action::Remove, Some(Row::File(upload))) if !upload.is_running() => {
@@ -587,6 +592,7 @@ impl Screen for Upload {
                 shared.say(Tone::Warn, what, advice, now);
                 self.queue.away(address);
             }
+            Event::Unaccepted { address, .. } => self.queue.unaccepted(address),
             Event::Progress { track: Track::Job(id), snapshot } => {
                 self.progressed(*id, *snapshot, shared, now);
             }

@@ -338,6 +338,9 @@ impl Pane<'_, Queue> {
                     (None, Target::Server { address, .. }) if self.of.away.contains(address) => {
                         text::waits_for_return(&size, &text::destination(&upload.target))
                     }
+                    (None, _) if self.of.is_unaccepted(upload) => {
+                        text::waits_for_key(&size, &text::destination(&upload.target))
+                    }
                     (None, _) => size,
                 }
             }

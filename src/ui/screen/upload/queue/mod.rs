@@ -68,6 +68,8 @@ pub(in crate::ui) struct Queue {
     retrying: BTreeSet<JobId>,
     /// Servers that waiting uploads wait for.
     away: HashSet<ServerAddress>,
+    /// Servers whose key the user has not accepted.
+    unaccepted: HashSet<ServerAddress>,
     /// Folders that are not read to their end.
     reading: BTreeSet<FolderId>,
     /// What became of uploads that were removed.
@@ -227,6 +229,9 @@ impl Queue {
         {
             self.away.remove(address);
         }
+        if let (State::Connecting, Target::Server { address, .. }) = (state, &*upload.target) {
+            self.unaccepted.remove(address);
+        }
         self.retrying.remove(&id);
         self.change(id, |upload, pool| upload.changed(state, now, pool));
         if !self.running.is_empty() {
@@ -253,6 +258,23 @@ impl Queue {
     /// Marks uploads that wait for the server at this address to return.
     pub(in crate::ui) fn away(&mut self, server: &ServerAddress) {
         self.away.insert(server.clone());
+    }
+
+    /// Marks uploads that wait because the key of the server at this address was not accepted.
+    pub(in crate::ui) fn unaccepted(&mut self, server: &ServerAddress) {
+        self.unaccepted.insert(server.clone());
+    }
+
+    /// Returns whether an upload waits for a key that the user has not accepted.
+    pub(in crate::ui) fn is_unaccepted(&self, upload: &Upload) -> bool {
+        let is_its = |address| self.unaccepted.contains(address);
+        matches!(upload.stage, Stage::Waiting)
+            && matches!(&*upload.target, Target::Server { address, .. } if is_its(address))
+    }
+
+    /// Returns whether uploads wait for a key that the user has not accepted.
+    pub(in crate::ui) fn has_unaccepted(&self) -> bool {
+        !self.unaccepted.is_empty() && self.uploads.values().any(|upload| self.is_unaccepted(upload))
     }
 
     pub(in crate::ui) fn progressed(&mut self, id: JobId, snapshot: Snapshot, now: Duration) {

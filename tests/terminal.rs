@@ -414,3 +414,34 @@ fn the_server_s_keys_work_on_the_program_itself() {
     terminal.press("q");
     assert!(terminal.end().success());
 }
+
+#[test]
+fn a_terminal_that_draws_ambiguous_glyphs_wide_gets_none_of_them() {
+    const SIZE: (NonZeroU16, NonZeroU16) = (NonZeroU16::new(80).unwrap(), NonZeroU16::new(24).unwrap());
+    let program = binary();
+    let program = program.to_str().unwrap();
+    // The wait for an answer is longer behind a network, so that a busy machine does not change the result. The key before
+    // the answer was pressed while the terminal was slow, and must not be lost.
+    let env = Path::new("/usr/bin/env");
+    for (args, answer, is_wide) in [
+        (&["SSH_CONNECTION=x", program][..], "3\x1b[1;9R", true),
+        (&["SSH_CONNECTION=x", program], "3\x1b[1;5R", false),
+        (&["SSH_CONNECTION=x", program, "--glyphs", "unicode"], "3\x1b[1;9R", false),
+        (&[program, "--glyphs", "narrow"], "", true),
+    ] {
+        let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        file(folder.path(), "講義.pdf", 5);
+        let mut terminal = Terminal::start_answering(env, args, folder.path(), home.path(), SIZE, answer);
+        if !answer.is_empty() && !args.contains(&"--glyphs") {
+            terminal.until_text("[3 ");
+            terminal.press("1");
+        }
+        let shown = terminal.until_text("講義.pdf");
+        let corner = if is_wide { '+' } else { '╭' };
+        terminal.until("the frames", |screen| screen.contents().contains(corner));
+        assert!(!is_wide || !shown.contains(['╭', '│', '…', '·', '×']), "{args:?}: {shown}");
+        terminal.press("q");
+        assert!(terminal.end().success());
+        terminal.assert_restored();
+    }
+}

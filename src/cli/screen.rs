@@ -17,10 +17,12 @@ pub(crate) enum Colour {
 /// Glyphs of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GlyphSet {
-    /// Unicode if the locale is UTF-8 and it is not the Linux console
+    /// ASCII unless the locale is UTF-8, narrow if the terminal draws ambiguous signs wide, else Unicode
     Auto,
     /// Unicode
     Unicode,
+    /// Unicode without signs that East Asian terminals draw two cells wide
+    Narrow,
     /// ASCII
     Ascii,
 }

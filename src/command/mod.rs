@@ -217,10 +217,11 @@ fn look(flags: ScreenLayer, file: &File) -> Result<ui::Appearance, Fault> {
             Colour::Always => Some(true),
             Colour::Never => Some(false),
         },
-        ascii: match screen.glyphs.unwrap_or(GlyphSet::Auto) {
+        glyphs: match screen.glyphs.unwrap_or(GlyphSet::Auto) {
             GlyphSet::Auto => None,
-            GlyphSet::Unicode => Some(false),
-            GlyphSet::Ascii => Some(true),
+            GlyphSet::Unicode => Some(ui::Glyphs::Unicode),
+            GlyphSet::Narrow => Some(ui::Glyphs::Narrow),
+            GlyphSet::Ascii => Some(ui::Glyphs::Ascii),
         },
         theme: screen.theme,
         mouse: !screen.no_mouse,

@@ -24,6 +24,7 @@
 //!
 //! At most 20 pictures a second are drawn while something moves and 60 otherwise; none while nothing changes.
 
+mod ambiguous;
 mod app;
 mod capture;
 mod chrome;
@@ -75,7 +76,8 @@ pub(crate) use self::remap::{Rebind, print as print_keys, use_keys};
 use self::screen::Start;
 use self::sources::{Call, Sources};
 use self::terminal::Screen;
-use self::theme::{Glyphs, Look, Theme};
+pub(crate) use self::theme::Glyphs;
+use self::theme::{Look, Theme};
 use self::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, Target};
 use crate::messages::Summary;
@@ -124,8 +126,8 @@ pub(crate) struct Options {
 pub(crate) struct Appearance {
     /// Whether colours are used.
     pub colour: Option<bool>,
-    /// Whether only ASCII is drawn.
-    pub ascii: Option<bool>,
+    /// Glyphs that are drawn.
+    pub glyphs: Option<Glyphs>,
     /// Name of a built-in theme, or path of a theme's file; `None` for `dark`.
     pub theme: Option<String>,
     /// Whether the program gets the mouse.
@@ -194,7 +196,7 @@ fn show(
     if variable("TERM").as_deref() == Some("dumb") {
         return Err(UiError::Dumb);
     }
-    let look = Look { theme: theme(&options.look)?, glyphs: glyphs(options.look.ascii) };
+    let mut look = Look { theme: theme(&options.look)?, glyphs: options.look.glyphs.unwrap_or_else(glyphs) };
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
     let clock = Clock::system();
@@ -212,7 +214,16 @@ fn show(
         app.shared.recall(path);
     }
     // The sources are dropped before the terminal is given back, so that they do not swallow keys that follow.
-    let screen = Screen::open(options.look.mouse)?;
+    let mut screen = Screen::open(options.look.mouse)?;
+    // The first picture is drawn while the terminal answers. The sources read its input only after that.
+    if options.look.glyphs.is_none() && look.glyphs == Glyphs::Unicode {
+        ambiguous::ask()?;
+        draw(&mut app, &mut screen, look, Duration::ZERO)?;
+        if ambiguous::is_wide() {
+            look.glyphs = Glyphs::Narrow;
+            screen.clear()?;
+        }
+    }
     let sources = Sources::start(clock, options.history.clone(), options.known.clone())?;
     let captures = options.captures.clone();
     let mut run = Loop {
@@ -288,13 +299,13 @@ fn theme(look: &Appearance) -> Result<Theme, UiError> {
     Ok(Theme::of(palette, depth(variable)))
 }
 
-/// Returns what the locale and the terminal can show, unless the user has chosen.
-fn glyphs(ascii: Option<bool>) -> Glyphs {
+/// Returns what the locale and the terminal can show.
+fn glyphs() -> Glyphs {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
     let is_console = variable("TERM").is_some_and(|term| term == "linux");
     let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
-    if ascii.unwrap_or(is_console || !is_utf8) { Glyphs::Ascii } else { Glyphs::Unicode }
+    if is_console || !is_utf8 { Glyphs::Ascii } else { Glyphs::Unicode }
 }
 
 /// Decision of the loop after each input.
@@ -517,13 +528,15 @@ impl Loop<'_> {
     }
 
     fn draw(&mut self) -> Result<(), UiError> {
-        let now = self.began.elapsed();
-        let size = self.screen.size()?;
-        self.app.settle(Rect::new(0, 0, size.width, size.height), now);
-        let (app, look) = (&self.app, self.look);
-        self.screen.draw(|area, buf| app.draw(look, now, area, buf))?;
-        Ok(())
+        draw(&mut self.app, &mut self.screen, self.look, self.began.elapsed())
     }
+}
+
+fn draw(app: &mut App, screen: &mut Screen, look: Look, now: Duration) -> Result<(), UiError> {
+    let size = screen.size()?;
+    app.settle(Rect::new(0, 0, size.width, size.height), now);
+    screen.draw(|area, buf| app.draw(look, now, area, buf))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -225,7 +225,8 @@ fn tty() -> io::Result<OwnedFd> {
 /// crossterm is asked only when there are bytes to read: while it waits itself, it spins for the last millisecond. Each
 /// round checks first whether the terminal is still there: crossterm 0.29 reads forever from a terminal that has hung up.
 fn read(tty: &OwnedFd, over: &OwnedFd, keys: &Sender<Input>) {
-    let mut again = false;
+    // What was pressed before this thread began may have been read already.
+    let mut again = true;
     loop {
         let mut fds = [PollFd::new(tty, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
         match poll(&mut fds, again.then_some(&AGAIN)) {

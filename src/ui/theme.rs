@@ -9,6 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
+use super::ambiguous;
 use super::palette::{Depth, Palette};
 use crate::hues::{self, Hue, Rgb};
 use crate::meter::Stage;
@@ -22,8 +23,11 @@ pub(super) enum Focus {
 
 /// Glyphs that the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Glyphs {
+pub(crate) enum Glyphs {
+    /// All that the widgets draw.
     Unicode,
+    /// No glyph of ambiguous width: the terminal draws these two cells wide.
+    Narrow,
     /// ASCII only: the locale is not UTF-8, or it is the Linux console.
     Ascii,
 }
@@ -38,8 +42,10 @@ pub(super) struct Look {
 impl Look {
     /// Replaces what the terminal cannot show, after everything is drawn.
     pub(super) fn finish(self, buf: &mut Buffer) {
-        if self.glyphs == Glyphs::Ascii {
-            to_ascii(buf);
+        match self.glyphs {
+            Glyphs::Unicode => {}
+            Glyphs::Narrow => to_ascii(buf, ambiguous::is_ambiguous),
+            Glyphs::Ascii => to_ascii(buf, |_| true),
         }
     }
 }
@@ -194,10 +200,10 @@ pub(super) const ALARM_FRAME: border::Set<'static> = border::THICK;
 
 /// Replaces glyphs that the terminal cannot show. Widgets draw in Unicode only; only this function knows of other
 /// terminals.
-fn to_ascii(buf: &mut Buffer) {
+fn to_ascii(buf: &mut Buffer, cannot_be_shown: impl Fn(&str) -> bool) {
     for cell in &mut buf.content {
         let symbol = cell.symbol();
-        if symbol.is_ascii() {
+        if symbol.is_ascii() || !cannot_be_shown(symbol) {
             continue;
         }
         let plain = match symbol.chars().next().unwrap_or(' ') {
@@ -231,6 +237,18 @@ fn to_ascii(buf: &mut Buffer) {
 mod tests {
     use super::*;
     use crate::messages::race::STAGES;
+
+    #[test]
+    fn narrow_glyphs_replace_what_is_ambiguous_and_keep_other_letters() {
+        let drawn = |glyphs| {
+            let mut buf = Buffer::with_lines(["╭ 講義.pdf … × ▸ ✓ ±"]);
+            Look { theme: Theme::without_colours(), glyphs }.finish(&mut buf);
+            buf.content.iter().map(ratatui::buffer::Cell::symbol).collect::<String>()
+        };
+        assert!(drawn(Glyphs::Unicode).starts_with("╭ 講 義 .pdf"));
+        assert_eq!(drawn(Glyphs::Narrow), "+ 講 義 .pdf ~ x ▸ ✓ ?");
+        assert_eq!(drawn(Glyphs::Ascii), "+ ? ? .pdf ~ x > + ?");
+    }
 
     #[test]
     fn lanes_and_stages_differ_at_every_depth_and_are_the_same_in_every_theme() {

@@ -36,7 +36,7 @@ pub(crate) fn environment(home: &Path) -> [(&'static str, PathBuf); 8] {
 
 pub(crate) struct Terminal {
     pub screen: Screen,
-    keys: Box<dyn Write + Send>,
+    keys: Arc<Mutex<Box<dyn Write + Send>>>,
     child: Box<dyn Child + Send + Sync>,
     pub master: Option<Box<dyn MasterPty + Send>>,
 }
@@ -62,6 +62,19 @@ impl Terminal {
         columns: NonZeroU16,
         rows: NonZeroU16,
     ) -> Self {
+        Self::start_answering(binary, args, folder, home, (columns, rows), "")
+    }
+
+    /// Starts the program in a terminal that answers each question for the position of its cursor with these bytes; with
+    /// none, it does not answer.
+    pub(crate) fn start_answering(
+        binary: &Path,
+        args: &[&str],
+        folder: &Path,
+        home: &Path,
+        (columns, rows): (NonZeroU16, NonZeroU16),
+        answer: &'static str,
+    ) -> Self {
         let size = PtySize { rows: rows.get(), cols: columns.get(), pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(binary);
@@ -79,21 +92,29 @@ impl Terminal {
         let screen: Screen = Arc::new((Mutex::new(vt100::Parser::new(rows, columns, 0)), Condvar::new()));
         let mut output = pair.master.try_clone_reader().unwrap();
         let shown = Arc::clone(&screen);
+        let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
+        let answers = Arc::clone(&keys);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = output.read(&mut bytes) {
                 shown.0.lock().unwrap().process(&bytes[..n]);
+                if !answer.is_empty() {
+                    // The question is written at once, so that no read ends inside of it.
+                    for _ in bytes[..n].windows(4).filter(|window| *window == b"\x1b[6n") {
+                        answers.lock().unwrap().write_all(answer.as_bytes()).unwrap();
+                    }
+                }
                 shown.1.notify_all();
             }
             shown.1.notify_all();
         });
-        let keys = pair.master.take_writer().unwrap();
         Self { screen, keys, child, master: Some(pair.master) }
     }
 
     pub(crate) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        let mut terminal = self.keys.lock().unwrap();
+        terminal.write_all(keys.as_bytes()).unwrap();
+        terminal.flush().unwrap();
     }
 
     /// Waits until the screen is as wanted, and returns its text.

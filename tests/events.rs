@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    Accepted, AuthMessage, Blame, Calibration, Course, Dialect, EmptyFile, Engines, Event, Expected, Fault,
-    FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane,
+    Accepted, AuthMessage, Blame, Calibration, Course, Dialect, Door, EmptyFile, Engines, Event, Expected,
+    Fault, FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane,
     LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, Sample, ServerAddress, SessionId,
     Side, Skipped, Snapshot, Speed, Standing, State, Target, Terminator, Took, Track, Variant, Verdict, Way,
     Wire, WireId, Work,
@@ -324,6 +324,14 @@ fn examples() -> Vec<Event> {
             reach: Reach::Own,
             accepted: Accepted { variants: vec![Variant::Cp2], paddings: vec![Padding::Oaep] },
         },
+        Event::Shared { .. } => Event::Shared {
+            pin: HEX.into(),
+            doors: vec![
+                Door { interface: Some("eth0".into()), address: "10.0.0.7:4321".parse().unwrap() },
+                Door { interface: None, address: "[::1]:4321".parse().unwrap() },
+            ],
+        },
+        Event::NotShared { .. } => Event::NotShared { fault: Some(a_fault()) },
         Event::Queued { .. } => Event::Queued { job: job(Target::Embedded), size: u64::MAX },
         Event::State { .. } => Event::State { track, state: State::Waiting },
         Event::Retrying { .. } => Event::Retrying {

@@ -445,3 +445,45 @@ fn a_terminal_that_draws_ambiguous_glyphs_wide_gets_none_of_them() {
         terminal.assert_restored();
     }
 }
+
+#[test]
+fn sharing_is_turned_on_and_off_and_another_program_sends_by_the_link() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (outside, sender) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let notes = file(outside.path(), "notes.txt", 5_000);
+    let send = |link: &str| {
+        let mut command = Command::new(binary());
+        command.args(["send", "--retries", "0", link, "notes.txt"]).envs(pty::environment(sender.path()));
+        command.current_dir(outside.path()).stdin(Stdio::null()).output().unwrap()
+    };
+    let mut terminal = start(folder.path(), home.path());
+    terminal.until_text("127.0.0.1:");
+    terminal.press("4");
+    terminal.until_text("accepts ");
+    terminal.press("S");
+    terminal.until_text("Share with other computers?");
+    terminal.press("\r");
+    let shown = terminal.until_text("stop sharing");
+    assert!(shown.lines().next().unwrap().contains("upseal shared"), "{shown}");
+    // The link is one word over two rows of the dialog.
+    let rows: Vec<&str> = shown.lines().filter_map(|row| row.split('│').nth(2)).map(str::trim).collect();
+    let at = rows.iter().position(|row| row.starts_with("upseal send upseal://")).unwrap();
+    let command = rows[at..at + 2].concat();
+    let link = command.split_whitespace().nth(2).unwrap();
+    let link = link.trim_end_matches("FILE…");
+
+    let sent = send(link);
+    assert!(sent.status.success(), "{link}: {}", String::from_utf8_lossy(&sent.stderr));
+    assert_eq!(received(home.path()), [("notes.txt".to_owned(), notes)].into());
+
+    terminal.press("S");
+    terminal.until_text("No longer shared");
+    assert!(!terminal.until_text("accepts ").lines().next().unwrap().contains("shared"));
+    let refused = send(link);
+    assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
+    // The program itself still receives.
+    file(folder.path(), "own.txt", 10);
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.assert_restored();
+}

@@ -179,6 +179,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         known: known::known_servers(),
         history: folders::history(),
         recent: folders::recent(),
+        share: folders::share(),
         captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: args.with_plaintext,
         look,

@@ -49,7 +49,7 @@ pub use self::race::{
     Verdict, Work,
 };
 pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
-pub use self::server::{Accepted, Reach};
+pub use self::server::{Accepted, Door, Reach};
 pub use self::state::{Kept, Named, Snapshot, State};
 
 /// Serialises a path as text. In a path that is not UTF-8, invalid bytes become U+FFFD: JSON has no other text.
@@ -88,6 +88,18 @@ pub enum Event {
         /// What it accepts.
         #[serde(flatten)]
         accepted: Accepted,
+    },
+    /// Other computers can send files to this program ([`Command::Share`]).
+    Shared {
+        /// SPKI SHA-256 of the server's key, hex, for links.
+        pin: String,
+        /// The addresses at which it is reached; the most likely one first, at least one.
+        doors: Vec<Door>,
+    },
+    /// Other computers can no longer send files to this program.
+    NotShared {
+        /// Why it could not be shared; `None`: the user turned it off.
+        fault: Option<Fault>,
     },
     /// An upload is in the queue.
     Queued {

@@ -194,6 +194,15 @@ pub enum Command {
     },
     /// Stops this program's servers with their sessions, and starts them again with the same identity.
     RestartServer,
+    /// Lets other computers send files: a second server listens on all addresses of this machine, with the rules and the
+    /// identity of `upseal serve --share`.
+    Share {
+        /// Folder of the identity, which is made if it has none.
+        #[serde(serialize_with = "readable")]
+        identity: PathBuf,
+    },
+    /// Stops that server and its sessions.
+    EndShare,
     /// Cancels what runs, stops the embedded server, and ends the threads.
     Shutdown,
 }

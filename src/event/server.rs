@@ -1,5 +1,7 @@
 //! What this program's server accepts.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Padding, Variant};
@@ -12,6 +14,15 @@ pub enum Reach {
     Own,
     /// The server for other computers, while the program shares.
     Shared,
+}
+
+/// An address at which other computers reach this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// Name of the network interface, if it is known.
+    pub interface: Option<String>,
+    /// Address and port.
+    pub address: SocketAddr,
 }
 
 /// What a server accepts from clients.

@@ -188,6 +188,8 @@ impl Output {
             | Event::Receiving { .. }
             | Event::Removed { .. }
             | Event::Accepting { .. }
+            | Event::Shared { .. }
+            | Event::NotShared { .. }
             | Event::SessionOpened { .. }
             | Event::SessionProved { .. }
             | Event::Receipted { .. }

@@ -33,6 +33,8 @@ use crate::net::upload::UploadError;
 enum Notice {
     /// The server of this process can be started, or cannot.
     Prepared(Outcome),
+    /// The server for other computers can be started, or cannot.
+    Shared(Outcome),
     /// More of the folder that is being read.
     Found(Batch),
     /// The worker with this number has its connection, and this is whether our server answered.
@@ -252,6 +254,11 @@ impl Control {
                 let report = self.report_prepared();
                 self.hosting.restart(report);
             }
+            Command::Share { identity } => {
+                let notify = self.notify.clone();
+                self.hosting.share(identity, move |outcome| drop(notify.send(Notice::Shared(outcome))));
+            }
+            Command::EndShare => self.hosting.end_share(),
             Command::Shutdown => {} // Handled by `run`.
         }
     }
@@ -364,6 +371,7 @@ impl Control {
     fn handle(&mut self, notice: Notice) {
         match notice {
             Notice::Prepared(outcome) => self.hosting.prepared(outcome),
+            Notice::Shared(outcome) => self.hosting.shared(outcome),
             Notice::Found(batch) => {
                 let (jobs, events) = self.scans.take(batch);
                 self.enqueue(jobs);

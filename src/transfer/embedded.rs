@@ -1,18 +1,19 @@
 //! Prepares the embedded server: its throwaway identity, its folder and its history.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dialer::Embedded;
-use super::hosting::{Former, Prepared, Source, bind};
+use super::hosting::{Former, Prepared, Source, bind, doors, share};
 use crate::clock;
 use crate::crypto::authority;
-use crate::crypto::identity::IdentityError;
-use crate::event::{Event, Fault};
+use crate::crypto::identity::{Identity, IdentityError};
+use crate::event::{Event, Fault, ServerAddress};
 use crate::history::{History, Serving};
 use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
 use crate::net::server::Lifetime;
 use crate::net::service::Service;
 use crate::store::folder::Folder;
@@ -74,6 +75,13 @@ impl Source for EmbeddedOptions {
     fn prepare(&self, observer: Arc<dyn Observer>, former: Option<&Former>) -> Result<Prepared, Fault> {
         prepare(self, observer, former).map_err(|error| error.fault())
     }
+
+    fn share(&self, observer: Arc<dyn Observer>, identity: &Path) -> Result<Prepared, Fault> {
+        share::make_identity(identity)?;
+        prepare_shared(self, observer, identity).map_err(|error| {
+            Fault::system(format!("cannot share: {error}")).with_advice("uploads of this computer still work")
+        })
+    }
 }
 
 /// Creates the identity, opens the folder and binds the socket.
@@ -97,14 +105,7 @@ fn prepare(
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
     let history = history(options, until, &*observer);
-    let store: Arc<dyn Store> = match (folder, &history) {
-        (None, _) => Arc::new(Nowhere),
-        (Some(folder), None) => Arc::new(folder),
-        (Some(folder), Some(history)) => {
-            folder.consult(Arc::clone(history) as Arc<dyn Catalogue>);
-            Arc::new(folder.announcing(Arc::clone(history) as Arc<dyn Announce>))
-        }
-    };
+    let store = store(folder, history.as_ref());
     let service = Service {
         policy: former.map(|former| former.policy.clone()).unwrap_or_default(),
         identity: Some(identity),
@@ -127,4 +128,60 @@ fn prepare(
         embedded: Some(Embedded { address: address.into(), anchor, bits }),
         events: vec![listening],
     })
+}
+
+/// Returns the store of a folder, with its history.
+fn store(folder: Option<Folder>, history: Option<&Arc<Serving>>) -> Arc<dyn Store> {
+    match (folder, history) {
+        (None, _) => Arc::new(Nowhere),
+        (Some(folder), None) => Arc::new(folder),
+        (Some(folder), Some(history)) => {
+            folder.consult(Arc::clone(history) as Arc<dyn Catalogue>);
+            Arc::new(folder.announcing(Arc::clone(history) as Arc<dyn Announce>))
+        }
+    }
+}
+
+/// Ports that are tried for sharing, so that a link stays the same; then any port.
+const PORTS: std::ops::Range<u16> = ServerAddress::DEFAULT_PORT..ServerAddress::DEFAULT_PORT + 8;
+
+/// Loads the identity, opens the folder a second time, as another process would, and binds all addresses.
+fn prepare_shared(
+    options: &EmbeddedOptions,
+    observer: Arc<dyn Observer>,
+    identity: &Path,
+) -> Result<Prepared, HostError> {
+    let identity = Identity::load(identity)?;
+    let folder = options.store.as_deref().map(Folder::open).transpose()?;
+    let all = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let addresses: Vec<SocketAddr> = PORTS.chain([0]).map(all).collect();
+    let listener = bind(None, &addresses)?;
+    let bound = listener.local_addr()?;
+    let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
+    let history = history(options, until, &*observer);
+    let store = store(folder, history.as_ref());
+    let pin = identity.server_key().fingerprint();
+    // PKCS #1 v1.5 is off unless the user turns it on. The key outlives this process, and so does the count of attacks on it.
+    let budget = match history.as_ref().map(|history| PaddingBudget::open(Arc::clone(history.history()), pin))
+    {
+        Some(Ok(budget)) => budget,
+        Some(Err(why)) => {
+            observer.event(Event::Note {
+                text: format!("failed blocks are counted until the program ends: {why}"),
+            });
+            PaddingBudget::default()
+        }
+        None => PaddingBudget::default(),
+    };
+    let service = Service {
+        policy: share::policy(),
+        identity: Some(Arc::new(identity)),
+        store,
+        ciphertext: None,
+        budget,
+        history,
+        observer,
+    };
+    let shared = Event::Shared { pin: pin.to_string(), doors: doors(bound) };
+    Ok(Prepared { listener, service, lifetime: Lifetime::UntilStopped, embedded: None, events: vec![shared] })
 }

@@ -54,6 +54,7 @@ use self::control::Control;
 pub use self::embedded::EmbeddedOptions;
 pub(crate) use self::forecast::Forecast;
 pub(crate) use self::history_writer::HistoryWriter;
+pub(crate) use self::hosting::{doors, reachable, share};
 pub use self::meetings::FirstMeeting;
 pub use self::options::Options;
 pub(crate) use self::receipt_files::Keep;

@@ -3,6 +3,7 @@
 //! A key becomes an [`Action`]; the open screen or the topmost overlay changes its state and asks for [`Effect`]s.
 
 use std::mem;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
@@ -11,7 +12,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
 
-use super::chrome;
+use super::chrome::{self, Tabs};
 use super::disk::Found;
 use super::effect::{Effect, Request};
 use super::keymap::{self, Action, Place};
@@ -19,6 +20,8 @@ use super::layout::{self, PaneId};
 use super::link::Link;
 use super::listing::Clock;
 use super::overlay::newcomer::Newcomer;
+use super::overlay::question::Question;
+use super::overlay::share::Share;
 use super::overlay::{Overlay, Overlays};
 use super::own_server::Listening;
 use super::screen::{ActionContext, Screens, Start, View};
@@ -29,7 +32,7 @@ use super::widgets::input::Input;
 use super::widgets::list::Step;
 use super::widgets::log::Tone;
 use super::{fit, text};
-use crate::event::{Command, Event, ServerLink};
+use crate::event::{Command, Door, Event, ServerLink};
 
 /// The whole state of the terminal front end.
 #[derive(Debug)]
@@ -149,7 +152,8 @@ impl App {
             }
             return Vec::new();
         }
-        let tab = chrome::tab_hit(screens.tabs(), screens.open().subject().as_deref(), shared, area, at);
+        let tabs = Tabs { mark: shared.mark(), ..screens.tabs() };
+        let tab = chrome::tab_hit(tabs, screens.open().subject().as_deref(), shared, area, at);
         match (step, tab, screens.plan(shared).hit(at)) {
             (None, Some(tab), _) => {
                 shared.received.list.keep_filter();
@@ -193,6 +197,12 @@ impl App {
             Action::Interrupt => return self.interrupt(now),
             Action::Suspend => return vec![Effect::Suspend],
             Action::Copy => return self.copy(now),
+            Action::Privacy => {
+                self.shared.is_private = !self.shared.is_private;
+                let words = if self.shared.is_private { text::NOW_HIDDEN } else { text::NOW_SHOWN };
+                self.shared.say(Tone::Plain, words.to_owned(), String::new(), now);
+                return Vec::new();
+            }
             Action::Mouse => return vec![Effect::Mouse],
             Action::Redraw => return [Effect::Redraw].into_iter().chain(self.screens.reread()).collect(),
             Action::Help => {
@@ -216,7 +226,10 @@ impl App {
 
     /// Copies what the cursor is on.
     fn copy(&mut self, now: Duration) -> Vec<Effect> {
-        let found = self.screens.open().copied(&self.shared);
+        let found = match self.overlays.is_empty() {
+            true => self.screens.open().copied(&self.shared),
+            false => self.overlays.copied(&self.shared),
+        };
         let words = match &found {
             Some((name, text)) => text::copied(name, text),
             None => text::NOTHING_TO_COPY.to_owned(),
@@ -284,6 +297,13 @@ impl App {
             _ => {}
         }
         self.screens.on_event(event, &mut self.shared, &self.overlays, now);
+        match event {
+            Event::Shared { doors, .. } if mem::take(&mut self.shared.wants_link) => {
+                self.overlays.open(Overlay::Share(Share::new(doors.len())));
+            }
+            Event::NotShared { .. } => self.overlays.not_shared(),
+            _ => {}
+        }
     }
 
     /// Takes what a thread has found on the disk.
@@ -307,6 +327,17 @@ impl App {
         }
     }
 
+    /// Asks whether to share with the computers that reach these addresses, with the identity in this folder.
+    pub(super) fn ask_share(&mut self, doors: &[Door], identity: Option<PathBuf>, now: Duration) {
+        match identity {
+            Some(identity) => {
+                let words = text::share_question(doors);
+                self.overlays.open(Overlay::Question(Question::Share { words, identity }));
+            }
+            None => self.shared.say(Tone::Bad, text::NO_SHARE_PLACE.to_owned(), String::new(), now),
+        }
+    }
+
     // Drawing
 
     /// Draws everything.
@@ -315,7 +346,8 @@ impl App {
         if layout::fits(area) {
             let [header, body, footer] = layout::thirds(area);
             let (theme, screen, shared) = (look.theme, self.screens.open(), &self.shared);
-            chrome::header(self.screens.tabs(), screen.subject(), shared, theme, header, buf);
+            let tabs = Tabs { mark: shared.mark(), ..self.screens.tabs() };
+            chrome::header(tabs, screen.subject(), shared, theme, header, buf);
             for (pane, area) in self.screens.plan(shared).0 {
                 let is_here = screen.ring().pane() == pane && self.overlays.is_empty();
                 let focus = if is_here { Focus::Here } else { Focus::Elsewhere };
@@ -329,6 +361,9 @@ impl App {
                 toasts.render(body, buf);
             }
             self.overlays.draw(shared, theme, now, body, buf);
+            if shared.is_private {
+                shared.secrets(self.screens.upload.browser.folder()).hide(area, buf);
+            }
             chrome::footer(self.place(), theme, footer, buf);
         } else {
             let words =

@@ -25,6 +25,8 @@ pub(super) struct Tabs {
     pub(super) names: &'static [&'static str],
     /// Index of the open screen.
     pub(super) open: usize,
+    /// What the user should know at any time, behind the program's name; empty for nothing.
+    pub(super) mark: &'static str,
 }
 
 impl Tabs {
@@ -60,7 +62,8 @@ impl Tabs {
     /// Returns the program's name. The bracket of the first tab takes the place of a blank.
     fn before(self) -> String {
         let blank = if self.open == 0 { "" } else { " " };
-        format!(" {} {blank}", text::PROGRAM)
+        let space = if self.mark.is_empty() { "" } else { " " };
+        format!(" {} {}{space}{blank}", text::PROGRAM, self.mark)
     }
 
     fn tab(self, index: usize, named: usize) -> String {
@@ -73,7 +76,12 @@ impl Tabs {
     }
 
     fn line(self, theme: Theme, named: usize) -> Line<'static> {
-        let mut line = Line::from(vec![Span::styled(self.before(), theme.strong())]);
+        let before = self.before();
+        let (name, rest) = before.split_at(text::PROGRAM.len() + 1);
+        let mut line = Line::from(vec![
+            Span::styled(name.to_owned(), theme.strong()),
+            Span::styled(rest.to_owned(), theme.warn()),
+        ]);
         for index in 0..self.names.len() {
             let style = if index == self.open { theme.chosen() } else { Style::new() };
             line.push_span(Span::styled(self.tab(index, named), style));

@@ -34,6 +34,8 @@ pub(super) enum Effect {
     StopProbe,
     /// Show a folder in the desktop's file manager, or copy its path where there is no desktop.
     OpenFolder(PathBuf),
+    /// Find out who could reach this computer, and ask whether to share.
+    AskShare,
     /// Suspend the process.
     Suspend,
     /// Draw everything again.
@@ -69,6 +71,10 @@ pub(super) enum Request {
     Connect { lane: Option<usize>, target: Target, dialect: Dialect, is_probing: bool },
     /// Restart this program's server.
     RestartServer,
+    /// Share, with the identity in this folder.
+    Share(PathBuf),
+    /// Stop sharing.
+    EndShare,
     /// Show a folder.
     GoTo(PathBuf),
     /// Move the browser's cursor to its first row.

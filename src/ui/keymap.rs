@@ -42,7 +42,7 @@ actions! {
     Accept, Left, Right, LineStart, LineEnd, KillStart, KillWord, KillEnd, Backspace, Delete,
     NextField, PreviousField, Probe, Choose, ChoosePrevious,
     Yes, No, UseCp2, SendThere, AcceptKey,
-    OpenFolder, Accepted, Restart,
+    OpenFolder, Accepted, Restart, Share, Privacy,
 }
 
 impl Action {
@@ -102,6 +102,8 @@ pub(super) enum Context {
     Choice,
     /// List of choices that are turned on and off.
     Ticks,
+    /// Links for other computers.
+    Sharing,
     /// Keys that go to a folder.
     Jump,
     /// Path that is typed and completed.
@@ -147,6 +149,8 @@ pub(super) enum Place {
     Path,
     /// Dialog that chooses what the server accepts.
     Accept,
+    /// Links for other computers.
+    Sharing,
     Help,
     Log,
     Details,
@@ -159,7 +163,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Browser,
         Self::Queue,
         Self::Received,
@@ -175,6 +179,7 @@ impl Place {
         Self::Jump,
         Self::Path,
         Self::Accept,
+        Self::Sharing,
         Self::Help,
         Self::Log,
         Self::Details,
@@ -209,6 +214,7 @@ impl Place {
             Self::Jump => &[C::Jump, C::Overlay, C::Always],
             Self::Path => &[C::Path, C::Text, C::Always],
             Self::Accept => &[C::Ticks, C::Overlay, C::Always],
+            Self::Sharing => &[C::Sharing, C::Overlay, C::Always],
             Self::Help => &[C::Filterable, C::Scroll, C::Overlay, C::Always],
             Self::Log | Self::Details => &[C::Scroll, C::Overlay, C::Always],
             Self::Expensive => &[C::Expensive, C::Question, C::Always],
@@ -357,6 +363,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Session, &[key('u')], Action::Upload, "send", "upload the files chosen on screen 1"),
     bind(Context::Session, &[key('s')], Action::OtherSession, "other", "previous session, or the latest one"),
     bind(Context::Hosting, &[key('a')], Action::Accepted, "accepted", "choose what is accepted from new clients"),
+    bind(Context::Hosting, &[key('S')], Action::Share, "share", "share with other computers; again: links, stop"),
     bind(Context::Hosting, &[key('o')], Action::OpenFolder, "folder", "open the folder of received files"),
     bind(Context::Hosting, &[key('R')], Action::Restart, "restart", "restart the server; asks if clients are connected"),
     bind(Context::Table, &[on(KeyCode::Enter)], Action::Details, "details", "show everything about this row"),
@@ -404,6 +411,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Everywhere, &[key('z')], Action::Zoom, "", "enlarge this pane or the race, and back"),
     bind(Context::Everywhere, &[key('e')], Action::Log, "", "the log: problems and notable events"),
     bind(Context::Everywhere, &[key('y')], Action::Copy, "", "copy the path, receipt, digest or fingerprint"),
+    bind(Context::Everywhere, &[key('H')], Action::Privacy, "", "hide hosts and paths on every screen, or show them"),
     bind(Context::Everywhere, &[key('M')], Action::Mouse, "", "give the mouse to the terminal, or take it back"),
     bind(Context::Everywhere, &[on(KeyCode::Esc)], Action::Close, "", "close what is open"),
     bind(Context::Everywhere, &[key('q')], Action::Quit, "", "quit; asks first if transfers run"),
@@ -413,6 +421,13 @@ pub(super) const TABLE: &[Binding] = &[
 
     bind(Context::Ticks, &[key(' ')], Action::Mark, "on/off", "turn this choice on or off"),
     bind(Context::Ticks, &[on(KeyCode::Enter)], Action::Accept, "use", "use these choices for new clients"),
+    bind(Context::Ticks, &[on(KeyCode::Right), on(KeyCode::Tab)], Action::Choose, "", "this computer or other computers, while shared"),
+    bind(Context::Ticks, &[on(KeyCode::Left), on(KeyCode::BackTab)], Action::ChoosePrevious, "", "the other of the two"),
+    bind(Context::Sharing, &[key('y')], Action::Copy, "copy link", "copy the link of this address"),
+    bind(Context::Sharing, &[key(' ')], Action::Mark, "QR code", "show the link as a QR code, or as text"),
+    bind(Context::Sharing, &[key('S')], Action::Share, "stop sharing", "stop sharing: connections from other computers end"),
+    bind(Context::Sharing, &[key('j'), on(KeyCode::Down)], Action::Down, "", "next address"),
+    bind(Context::Sharing, &[key('k'), on(KeyCode::Up)], Action::Up, "", "previous address"),
     bind(Context::Ticks, &[key('j'), on(KeyCode::Down)], Action::Down, "", "down"),
     bind(Context::Ticks, &[key('k'), on(KeyCode::Up)], Action::Up, "", "up"),
     bind(Context::Filterable, &[key('/')], Action::Filter, "filter", "show only keys that contain a text"),

@@ -42,6 +42,7 @@ mod own_server;
 mod page;
 mod palette;
 mod preview;
+mod privacy;
 mod recent;
 mod recording;
 mod remap;
@@ -59,6 +60,7 @@ mod tests;
 use std::env;
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{self, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -79,8 +81,9 @@ use self::terminal::Screen;
 pub(crate) use self::theme::Glyphs;
 use self::theme::{Look, Theme};
 use self::widgets::log::Tone;
-use crate::event::{Command, Dialect, Event, Target};
+use crate::event::{Command, Dialect, Event, ServerAddress, Target};
 use crate::messages::Summary;
+use crate::transfer;
 use crate::trust::known::KnownServers;
 
 /// Shortest time between two pictures while something moves.
@@ -113,6 +116,8 @@ pub(crate) struct Options {
     pub history: Option<PathBuf>,
     /// File of the latest folders and servers; `None` if there is no place for one.
     pub recent: Option<PathBuf>,
+    /// Folder of the identity with which this computer shares; `None` if there is no place for one.
+    pub share: Option<PathBuf>,
     /// Folder that sessions are saved in.
     pub captures: PathBuf,
     /// Whether sessions are saved with the first bytes of files.
@@ -210,6 +215,7 @@ fn show(
         with_plaintext: options.with_plaintext,
     };
     let mut app = App::new(&start, link, clock.clone());
+    app.shared.glyphs = look.glyphs;
     if let Some(path) = &options.recent {
         app.shared.recall(path);
     }
@@ -232,6 +238,7 @@ fn show(
         screen,
         sources,
         captures,
+        share: options.share.clone(),
         commands,
         events: events.clone(),
         began: Instant::now(),
@@ -321,6 +328,8 @@ struct Loop<'a> {
     sources: Sources,
     screen: Screen,
     captures: PathBuf,
+    /// Folder of the identity for sharing.
+    share: Option<PathBuf>,
     commands: &'a Sender<Command>,
     events: Receiver<Event>,
     began: Instant,
@@ -493,6 +502,11 @@ impl Loop<'_> {
                     }
                 }
                 Effect::Redraw => self.screen.clear()?,
+                Effect::AskShare => {
+                    let port = ServerAddress::DEFAULT_PORT;
+                    let doors = transfer::doors(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+                    self.app.ask_share(&doors, self.share.clone(), self.began.elapsed());
+                }
                 Effect::OpenFolder(folder) => self.open_folder(&folder)?,
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Mouse => {

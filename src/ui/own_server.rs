@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::event::{Accepted, Fault, Proof};
+use crate::event::{Accepted, Door, Fault, Proof, ServerLink};
 
 /// State of the built-in server's socket.
 #[derive(Debug, Default)]
@@ -18,6 +18,23 @@ pub(super) enum Listening {
     Absent,
 }
 
+/// Whether other computers can send files.
+#[derive(Debug, Default)]
+pub(super) enum Sharing {
+    #[default]
+    Off,
+    /// It has been asked for.
+    Starting,
+    On(Shared),
+}
+
+/// How other computers send files.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Addresses and links, the most likely one first.
+    pub(super) doors: Vec<(Door, ServerLink)>,
+}
+
 /// State of the built-in server.
 #[derive(Debug, Default)]
 pub(super) struct OwnServer {
@@ -28,6 +45,20 @@ pub(super) struct OwnServer {
     pub(super) store: String,
     /// Folder of received files.
     pub(super) folder: PathBuf,
+    /// Whether other computers can send files.
+    pub(super) sharing: Sharing,
+    /// What other computers may send; `None` while it is not shared.
+    pub(super) accepted_shared: Option<Accepted>,
     /// What clients may send; `None` before it listens.
     pub(super) accepted: Option<Accepted>,
+}
+
+impl OwnServer {
+    /// Returns how other computers send files, if they can.
+    pub(super) const fn shared(&self) -> Option<&Shared> {
+        match &self.sharing {
+            Sharing::On(shared) => Some(shared),
+            Sharing::Off | Sharing::Starting => None,
+        }
+    }
 }

@@ -11,7 +11,9 @@ use super::capture::Capture;
 use super::link::{Link, Peer};
 use super::listing::Clock;
 use super::own_server::OwnServer;
+use super::privacy::Secrets;
 use super::recent::Recent;
+use super::theme::Glyphs;
 use super::widgets::log::{Log, Tone};
 use super::widgets::received::Received;
 use super::widgets::toast::Toasts;
@@ -39,6 +41,8 @@ pub(super) struct Shared {
     pub(super) is_paused: bool,
     pub(super) rates: Rates,
     pub(super) own_server: OwnServer,
+    /// Whether the user has asked to share and is to see the link once there is one.
+    pub(super) wants_link: bool,
     pub(super) received: Received,
     pub(super) log: Log,
     pub(super) toasts: Toasts,
@@ -47,6 +51,10 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) recent: Recent,
     pub(super) home: Option<PathBuf>,
+    /// Whether hosts and paths are hidden.
+    pub(super) is_private: bool,
+    /// Glyphs that the terminal can show.
+    pub(super) glyphs: Glyphs,
     /// Size of the terminal when it was last drawn.
     pub(super) area: Rect,
     /// Whether Ctrl-C was pressed since the last order.
@@ -63,6 +71,7 @@ impl Shared {
             is_paused: false,
             rates: Rates::default(),
             own_server: OwnServer::default(),
+            wants_link: false,
             received: Received::default(),
             log: Log::default(),
             toasts: Toasts::default(),
@@ -70,6 +79,8 @@ impl Shared {
             clock,
             recent: Recent::default(),
             home,
+            is_private: false,
+            glyphs: Glyphs::Unicode,
             area: Rect::default(),
             interrupted: false,
         }
@@ -90,6 +101,48 @@ impl Shared {
     pub(super) fn peers(&self, in_use: &Target) -> Vec<Peer> {
         let saved = &self.link.peers;
         saved.iter().cloned().chain(self.recent.servers(saved, in_use)).collect()
+    }
+
+    /// Returns what the header says at any time.
+    pub(super) const fn mark(&self) -> &'static str {
+        match (self.own_server.shared().is_some(), self.is_private) {
+            (false, false) => "",
+            (true, false) => text::SHARED_MARK,
+            (false, true) => text::HIDDEN_MARK,
+            (true, true) => text::SHARED_HIDDEN_MARK,
+        }
+    }
+
+    /// Returns what is hidden on every screen, apart from what looks like a host or a path.
+    pub(super) fn secrets(&self, folder: &Path) -> Secrets {
+        let mut secrets = Secrets::default();
+        let mut add_path = |path: &Path| {
+            secrets.add(&fit::path(path, self.home.as_deref()));
+            secrets.add(&fit::path(path, None));
+        };
+        add_path(folder);
+        add_path(&self.own_server.folder);
+        self.home.iter().for_each(|home| add_path(home));
+        self.recent.folders(Path::new("")).iter().for_each(|folder| add_path(folder));
+        let user = self.home.as_ref().and_then(|home| home.file_name()).map(fit::name);
+        user.iter().for_each(|user| secrets.add(user));
+        let peers = self.peers(&Target::Embedded);
+        for target in peers.iter().map(|peer| &peer.target).chain([&self.link.target]) {
+            if let Target::Server { address, ca, .. } = target {
+                secrets.add_host(&fit::escaped(&address.to_string()));
+                ca.iter().for_each(|ca| secrets.add(&fit::path(ca, self.home.as_deref())));
+            }
+        }
+        for proof in self.link.proof.iter().chain(&self.own_server.identity) {
+            secrets.add(&proof.fingerprint);
+            secrets.add(&text::fingerprint(&proof.fingerprint));
+        }
+        for (door, link) in self.own_server.shared().map(|shared| &shared.doors).into_iter().flatten() {
+            secrets.add_host(&door.address.to_string());
+            secrets.add(&link.to_string());
+            secrets.add(&link.pin.to_string());
+        }
+        secrets
     }
 
     // Messages

@@ -1,6 +1,5 @@
 //! `upseal serve`: receives files, without a screen.
 
-mod addresses;
 mod picture;
 mod share;
 
@@ -32,6 +31,7 @@ use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
 use crate::store::name::Portability;
 use crate::store::{Announce, Catalogue, FileName};
+use crate::transfer::reachable;
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its only client has disconnected. With `plain`,
@@ -113,7 +113,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
         printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: clock::unix_ms() });
     }
     if !args.json {
-        let addresses = addresses::reachable(bound);
+        let addresses = reachable(bound);
         for line in hand_out(args, &addresses, pin) {
             output::remark(&line);
         }
@@ -149,7 +149,7 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
 fn accepted(args: &Serve) -> Result<Vec<Variant>, Fault> {
     match &args.accept {
         Some(accept) => Ok(accept.clone()),
-        None if args.share => Ok(share::VARIANTS.to_vec()),
+        None if args.share => Ok(crate::transfer::share::VARIANTS.to_vec()),
         None if args.bind.is_loopback() => Ok(Variant::ALL.to_vec()),
         None => Err(usage(
             format!("{} is reachable from other machines: --accept is required", args.bind),

@@ -3,21 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::crypto::authority;
-use crate::crypto::identity::IdentityError;
-use crate::crypto::key_files::PRIVATE_KEY_FILE;
 use crate::digest::Digest;
-use crate::event::{Fault, ServerLink, Variant};
+use crate::event::{Fault, ServerLink};
 use crate::folders;
 use crate::output;
-
-/// Variants that a shared server accepts by default: those that keep the content secret.
-pub(super) const VARIANTS: [Variant; 2] = [Variant::Cp2, Variant::Cp1];
-
-/// Bits of the key that is made.
-const BITS: usize = 2048;
-/// Days for which its certificate is valid. Clients with a link compare the key, not the dates.
-const DAYS: u32 = 3650;
+use crate::transfer::share;
 
 /// Returns the folder of the identity for sharing. The first call creates it.
 ///
@@ -27,13 +17,8 @@ pub(super) fn identity() -> Result<PathBuf, Fault> {
     let folder = folders::share().ok_or_else(|| {
         Fault::local("cannot find the data folder for the identity".to_owned()).with_advice("set HOME")
     })?;
-    if !folder.join(PRIVATE_KEY_FILE).exists() {
-        match authority::init_pinned(&folder, BITS, DAYS) {
-            Ok(_) => output::remark(&format!("made an identity in {}", folder.display())),
-            // Another process was faster. Its identity is loaded, or the error of loading it says what is missing.
-            Err(IdentityError::Exists { .. }) => {}
-            Err(why) => return Err(Fault::local(why.to_string()).with_advice("make the folder writable")),
-        }
+    if share::make_identity(&folder)? {
+        output::remark(&format!("made an identity in {}", folder.display()));
     }
     Ok(folder)
 }

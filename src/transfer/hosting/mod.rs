@@ -1,14 +1,19 @@
-//! The server of this process: it starts, accepts other variants, and starts again.
+//! The servers of this process: one for its own uploads, which starts, accepts other variants, and starts again; and one for
+//! other computers, while the user shares.
 //!
 //! A server is prepared on a thread of its own, because creating a key and ending the sessions of its predecessor take a
 //! moment. The control thread starts it, so that it never outlives that thread.
 
+mod addresses;
+pub(crate) mod share;
 mod source;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
 
+pub(crate) use self::addresses::{doors, reachable};
 pub(crate) use self::source::{Former, Prepared, Source, bind};
 use super::dialer::Embedded;
 use crate::event::{Accepted, Event, Fault, Reach};
@@ -28,13 +33,24 @@ enum Host {
     Running { server: Server, embedded: Option<Embedded> },
 }
 
-/// The server of this process, and how it is made.
+/// The server for other computers.
+enum Sharing {
+    Off,
+    /// It is being prepared.
+    Starting,
+    /// It is being prepared, and was turned off again.
+    Unwanted,
+    On(Server),
+}
+
+/// The servers of this process, and how they are made.
 pub(super) struct Hosting {
     /// `None`: this process has no server.
     source: Option<Arc<dyn Source>>,
     /// Receives the events of the sessions and of the server.
     observer: Arc<dyn Observer>,
     host: Host,
+    sharing: Sharing,
     former: Option<Former>,
     /// Number of the latest session of any server.
     numbers: Arc<AtomicU64>,
@@ -42,7 +58,14 @@ pub(super) struct Hosting {
 
 impl Hosting {
     pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { source: None, observer, host: Host::Absent, former: None, numbers: Arc::default() }
+        Self {
+            source: None,
+            observer,
+            host: Host::Absent,
+            sharing: Sharing::Off,
+            former: None,
+            numbers: Arc::default(),
+        }
     }
 
     /// Prepares the first server.
@@ -107,7 +130,10 @@ impl Hosting {
 
     /// Changes what the server accepts from clients that connect from now on.
     pub(super) fn accept(&self, reach: Reach, accepted: Accepted) {
-        let Host::Running { server, .. } = &self.host else { return };
+        let server = match (reach, &self.host, &self.sharing) {
+            (Reach::Own, Host::Running { server, .. }, _) | (Reach::Shared, _, Sharing::On(server)) => server,
+            _ => return,
+        };
         let service = server.service();
         server.use_service(Arc::new(service.with_policy(service.policy.accepting(&accepted))));
         self.observer.event(Event::Accepting { reach, accepted });
@@ -126,8 +152,82 @@ impl Hosting {
         matches!(self.host, Host::Starting)
     }
 
-    /// Stops the server and waits for its sessions.
+    // Sharing
+
+    /// Prepares the server for other computers, with the identity in this folder.
+    pub(super) fn share(&mut self, identity: PathBuf, report: impl Fn(Outcome) + Clone + Send + 'static) {
+        match self.sharing {
+            Sharing::On(_) | Sharing::Starting => return,
+            // It is still being prepared.
+            Sharing::Unwanted => {
+                self.sharing = Sharing::Starting;
+                return;
+            }
+            Sharing::Off => {}
+        }
+        let Some(source) = self.source.clone() else {
+            let fault = Fault::usage("this program has no server, so there is nothing to share".to_owned());
+            return self.observer.event(Event::NotShared { fault: Some(fault) });
+        };
+        self.sharing = Sharing::Starting;
+        let (observer, failed) = (Arc::clone(&self.observer), report.clone());
+        let spawned = thread::Builder::new()
+            .name("upseal-share".to_owned())
+            .spawn(move || report(source.share(observer, &identity).map(Box::new)));
+        if let Err(error) = spawned {
+            failed(Err(Fault::system(format!("cannot start a thread for the server: {error}"))));
+        }
+    }
+
+    /// Starts the server for other computers, unless it was turned off meanwhile.
+    pub(super) fn shared(&mut self, outcome: Outcome) {
+        if matches!(self.sharing, Sharing::Unwanted) {
+            self.sharing = Sharing::Off;
+            return self.observer.event(Event::NotShared { fault: None });
+        }
+        let started = outcome.and_then(|prepared| {
+            let Prepared { listener, service, lifetime, events, .. } = *prepared;
+            let accepted = service.policy.accepted();
+            let server = Server::counted(listener, Arc::new(service), lifetime, Arc::clone(&self.numbers))
+                .map_err(|error| Fault::system(format!("cannot start the server: {error}")))?;
+            Ok((server, events, accepted))
+        });
+        match started {
+            Ok((server, events, accepted)) => {
+                self.sharing = Sharing::On(server);
+                self.observer.event(Event::Accepting { reach: Reach::Shared, accepted });
+                for event in events {
+                    self.observer.event(event);
+                }
+            }
+            Err(fault) => {
+                self.sharing = Sharing::Off;
+                self.observer.event(Event::NotShared { fault: Some(fault) });
+            }
+        }
+    }
+
+    /// Stops the server for other computers and its sessions, on a thread that waits for them.
+    pub(super) fn end_share(&mut self) {
+        match std::mem::replace(&mut self.sharing, Sharing::Off) {
+            Sharing::Off => {}
+            Sharing::Starting | Sharing::Unwanted => self.sharing = Sharing::Unwanted,
+            Sharing::On(server) => {
+                let observer = Arc::clone(&self.observer);
+                let end = move || {
+                    drop(server);
+                    observer.event(Event::NotShared { fault: None });
+                };
+                // Without a thread, the server was dropped with `end`, and the event was not reported.
+                if thread::Builder::new().name("upseal-share".to_owned()).spawn(end).is_err() {
+                    self.observer.event(Event::NotShared { fault: None });
+                }
+            }
+        }
+    }
+
+    /// Stops the servers and waits for their sessions.
     pub(super) fn stop(&mut self) {
-        self.host = Host::Absent;
+        (self.host, self.sharing) = (Host::Absent, Sharing::Off);
     }
 }

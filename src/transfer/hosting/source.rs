@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::crypto::identity::Identity;
@@ -55,6 +56,13 @@ pub(crate) trait Source: Send + Sync {
     /// # Errors
     /// The reason, with advice.
     fn prepare(&self, observer: Arc<dyn Observer>, former: Option<&Former>) -> Result<Prepared, Fault>;
+
+    /// Prepares a server for other computers, with the same folder and the identity in `identity`, which is made there if
+    /// there is none. Its first event is [`Event::Shared`].
+    ///
+    /// # Errors
+    /// The reason, with advice; also if this server cannot be shared.
+    fn share(&self, observer: Arc<dyn Observer>, identity: &Path) -> Result<Prepared, Fault>;
 }
 
 /// Binds the address of the former server, or else the first of these that is free.

@@ -27,25 +27,50 @@ const CHOICES: [Choice; 5] = [
     Choice::Variant(Variant::Cp2),
 ];
 
-/// The dialog, with what would be accepted.
+/// What one server would accept.
 #[derive(Debug)]
-pub(in crate::ui) struct Accept {
+struct Form {
+    reach: Reach,
     chosen: [bool; CHOICES.len()],
-    at: usize,
-    /// Whether nothing was chosen when it should have been put to use.
-    is_refused: bool,
     /// Whether OAEP is accepted. Only the command line can leave it out.
     oaep: bool,
 }
 
-impl Accept {
-    pub(in crate::ui) fn new(accepted: &Accepted) -> Self {
+impl Form {
+    fn new(reach: Reach, accepted: &Accepted) -> Self {
         let is_chosen = |choice| match choice {
             Choice::Variant(variant) => accepted.variants.contains(&variant),
             Choice::Pkcs1v15 => accepted.paddings.contains(&Padding::Pkcs1v15),
         };
         let oaep = accepted.paddings.contains(&Padding::Oaep);
-        Self { chosen: CHOICES.map(is_chosen), at: 0, is_refused: false, oaep }
+        Self { reach, chosen: CHOICES.map(is_chosen), oaep }
+    }
+}
+
+/// The dialog, with what would be accepted.
+#[derive(Debug)]
+pub(in crate::ui) struct Accept {
+    form: Form,
+    /// The other server, if there are two.
+    other: Option<Form>,
+    at: usize,
+    /// Whether nothing was chosen when it should have been put to use.
+    is_refused: bool,
+}
+
+impl Accept {
+    /// Creates the dialog. `shared` is what other computers may send, while they can.
+    pub(in crate::ui) fn new(own: &Accepted, shared: Option<&Accepted>) -> Self {
+        let other = shared.map(|accepted| Form::new(Reach::Shared, accepted));
+        Self { form: Form::new(Reach::Own, own), other, at: 0, is_refused: false }
+    }
+
+    /// Shows the choices for the other server, if there is one. Those of this one are kept until the dialog is closed.
+    pub(in crate::ui) const fn other(&mut self) {
+        if let Some(other) = &mut self.other {
+            std::mem::swap(&mut self.form, other);
+            self.is_refused = false;
+        }
     }
 
     pub(in crate::ui) fn go(&mut self, step: Step) {
@@ -63,14 +88,14 @@ impl Accept {
     /// Turns the choice under the cursor on or off.
     pub(in crate::ui) fn toggle(&mut self) {
         self.is_refused = false;
-        if let Some(chosen) = self.chosen.get_mut(self.at) {
+        if let Some(chosen) = self.form.chosen.get_mut(self.at) {
             *chosen = !*chosen;
         }
     }
 
     /// Returns the order to put the choices to use; `None` if no variant is chosen.
     pub(in crate::ui) fn order(&mut self) -> Option<Command> {
-        let chosen = || CHOICES.iter().zip(self.chosen).filter(|(_, is_chosen)| *is_chosen);
+        let chosen = || CHOICES.iter().zip(self.form.chosen).filter(|(_, is_chosen)| *is_chosen);
         let variants: Vec<Variant> = chosen()
             .filter_map(|(choice, _)| match choice {
                 Choice::Variant(variant) => Some(*variant),
@@ -83,15 +108,15 @@ impl Accept {
         }
         let pkcs1v15 = self.is_on(Choice::Pkcs1v15);
         // One padding must stay: without PKCS1v15, it is OAEP.
-        let mut paddings = if self.oaep || !pkcs1v15 { vec![Padding::Oaep] } else { Vec::new() };
+        let mut paddings = if self.form.oaep || !pkcs1v15 { vec![Padding::Oaep] } else { Vec::new() };
         if pkcs1v15 {
             paddings.push(Padding::Pkcs1v15);
         }
-        Some(Command::Accept { reach: Reach::Own, accepted: Accepted { variants, paddings } })
+        Some(Command::Accept { reach: self.form.reach, accepted: Accepted { variants, paddings } })
     }
 
     fn is_on(&self, choice: Choice) -> bool {
-        CHOICES.iter().zip(self.chosen).any(|(of, is_chosen)| *of == choice && is_chosen)
+        CHOICES.iter().zip(self.form.chosen).any(|(of, is_chosen)| *of == choice && is_chosen)
     }
 
     /// Returns the sentence below the choices, and whether it is a warning.
@@ -107,10 +132,10 @@ impl Accept {
     }
 
     /// Returns the rows that the dialog takes in `columns` columns. It never changes, so that the dialog does not jump.
-    pub(in crate::ui) fn height(columns: usize) -> usize {
+    pub(in crate::ui) fn height(&self, columns: usize) -> usize {
         let words = [text::ACCEPT_NOTHING, text::ACCEPT_ORACLE, text::ACCEPT_HINT];
         let most = words.iter().map(|words| fit::wrap(words, columns).len()).max().unwrap_or(0);
-        CHOICES.len() + 1 + most + 2
+        usize::from(self.other.is_some()) + CHOICES.len() + 1 + most + 2
     }
 }
 
@@ -122,7 +147,10 @@ impl Widget for Pane<'_, Accept> {
         let width = usize::from(inner.width);
         let dialog = self.of;
         let mut lines = Vec::new();
-        for (row, (choice, is_chosen)) in CHOICES.iter().zip(dialog.chosen).enumerate() {
+        if dialog.other.is_some() {
+            lines.push(Line::styled(text::accept_reach(dialog.form.reach), self.theme.accent()));
+        }
+        for (row, (choice, is_chosen)) in CHOICES.iter().zip(dialog.form.chosen).enumerate() {
             let (name, what) = match choice {
                 Choice::Variant(variant) => (variant.to_string(), text::accept_what(*variant)),
                 Choice::Pkcs1v15 => ("  PKCS1v15".to_owned(), text::ACCEPT_PKCS1V15),
@@ -140,7 +168,7 @@ impl Widget for Pane<'_, Accept> {
         let style = if is_warning { self.theme.warn() } else { self.theme.faint() };
         lines.extend(fit::wrap(words, width).into_iter().map(|line| Line::styled(line, style)));
         let room = usize::from(inner.height).saturating_sub(1);
-        lines.resize(room.max(CHOICES.len()), Line::default());
+        lines.resize(room.max(CHOICES.len() + 1), Line::default());
         let mut answers = Line::default();
         for (key, words) in text::ACCEPT_ANSWERS {
             answers.push_span(Span::styled(format!("[{key}]"), self.theme.key()));

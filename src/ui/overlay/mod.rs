@@ -9,6 +9,7 @@ mod help;
 pub(super) mod lab;
 pub(super) mod newcomer;
 pub(super) mod question;
+pub(super) mod share;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -27,6 +28,7 @@ use self::help::Help;
 use self::lab::{Lab, News};
 use self::newcomer::Newcomer;
 use self::question::Question;
+use self::share::Share;
 use super::effect::{Effect, Request};
 use super::keymap::{Action, Place};
 use super::layout;
@@ -48,6 +50,7 @@ pub(super) enum Overlay {
     Details(Details),
     Question(Question),
     Newcomer(Newcomer),
+    Share(Share),
     Alarm(Alarm),
     Lab(Lab),
 }
@@ -141,6 +144,7 @@ impl Overlays {
             Overlay::Help(help) if help.is_typing() => Place::Text,
             Overlay::Help(_) => Place::Help,
             Overlay::Accept(_) => Place::Accept,
+            Overlay::Share(_) => Place::Sharing,
             Overlay::Log => Place::Log,
             Overlay::Details(_) | Overlay::Lab(_) => Place::Details,
             Overlay::Connect(dialog) => dialog.place(),
@@ -257,6 +261,12 @@ impl Overlays {
     fn act_on_form(&mut self, action: Action, shared: &Shared) -> Option<Request> {
         match (action, self.stack.last_mut()?) {
             (Action::Mark, Overlay::Accept(dialog)) => dialog.toggle(),
+            (Action::Choose | Action::ChoosePrevious, Overlay::Accept(dialog)) => dialog.other(),
+            (Action::Mark, Overlay::Share(dialog)) => dialog.toggle(),
+            (Action::Share, Overlay::Share(_)) => {
+                self.stack.pop();
+                return Some(Request::EndShare);
+            }
             (Action::Filter, Overlay::Help(help)) => help.type_filter(),
             (Action::NextField, Overlay::Connect(dialog)) => dialog.next_field(),
             (Action::PreviousField, Overlay::Connect(dialog)) => dialog.previous_field(),
@@ -318,12 +328,26 @@ impl Overlays {
         match self.stack.last_mut() {
             Some(Overlay::Help(help)) => help.go(step),
             Some(Overlay::Accept(dialog)) => dialog.go(step),
+            Some(Overlay::Share(dialog)) => dialog.go(step),
             Some(Overlay::GoTo(dialog)) => dialog.go(step),
             Some(Overlay::Log) => shared.log.go(step),
             Some(Overlay::Details(details)) => details.go(step),
             Some(Overlay::Lab(lab)) => lab.go(step),
             _ => {}
         }
+    }
+
+    /// Returns what `y` copies of the topmost overlay, and its name.
+    pub(super) fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
+        match self.stack.last()? {
+            Overlay::Share(dialog) => dialog.copied(shared),
+            _ => None,
+        }
+    }
+
+    /// Closes what is about sharing: it was turned off.
+    pub(super) fn not_shared(&mut self) {
+        self.stack.retain(|overlay| !matches!(overlay, Overlay::Share(_)));
     }
 
     // Reports of threads
@@ -370,6 +394,7 @@ impl Overlay {
         match self {
             Self::Help(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::Accept(of) => Pane { of, theme, focus, now }.render(place, buf),
+            Self::Share(of) => of.draw(shared, theme, place, buf),
             Self::Log => Pane { of: &shared.log, theme, focus, now }.render(place, buf),
             Self::Connect(of) => Pane { of, theme, focus, now }.render(place, buf),
             Self::GoTo(of) => Pane { of, theme, focus, now }.render(place, buf),
@@ -389,7 +414,8 @@ impl Overlay {
         let (width, height) = match self {
             Self::Help(_) | Self::Log => (wide, body.height.saturating_sub(2)),
             Self::Lab(_) => (body.width.min(104), body.height),
-            Self::Accept(_) => (narrow, columns(Accept::height(inside(narrow)) + 2)),
+            Self::Share(dialog) => dialog.size(body),
+            Self::Accept(dialog) => (narrow, columns(dialog.height(inside(narrow)) + 2)),
             Self::Connect(dialog) => (narrow, dialog.height()),
             Self::GoTo(dialog) => (narrow, dialog.height()),
             Self::Details(details) => (wide.min(84), columns(details.height(inside(wide.min(84))) + 2)),

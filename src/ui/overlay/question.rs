@@ -1,5 +1,7 @@
 //! Questions before something is lost or takes very long.
 
+use std::path::PathBuf;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -17,6 +19,8 @@ use crate::ui::widgets::{Pane, rows};
 pub(in crate::ui) enum Question {
     /// Quit although transfers run.
     Quit,
+    /// Let other computers send files; the text says which.
+    Share { words: String, identity: PathBuf },
     /// Restart this program's server although clients are connected.
     Restart { sessions: usize },
     /// Upload with CP1 although that takes more than a minute; the text compares it with CP2.
@@ -30,7 +34,7 @@ pub(in crate::ui) enum Question {
 impl Question {
     pub(in crate::ui) fn place(&self) -> Place {
         match self {
-            Self::Quit | Self::Restart { .. } => Place::Question,
+            Self::Quit | Self::Restart { .. } | Self::Share { .. } => Place::Question,
             Self::ExpensiveRace { .. } => Place::ExpensiveRace,
             Self::Open { .. } => Place::OpenRace,
             Self::ExpensiveUpload { .. } => Place::Expensive,
@@ -41,6 +45,7 @@ impl Question {
         match self {
             Self::Quit => text::QUIT,
             Self::Restart { .. } => text::RESTART,
+            Self::Share { .. } => text::SHARE,
             Self::ExpensiveUpload { .. } | Self::ExpensiveRace { .. } => text::EXPENSIVE,
             Self::Open { .. } => text::race::OPEN,
         }
@@ -51,6 +56,7 @@ impl Question {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
             Self::Restart { sessions } => text::restart_while_busy(*sessions),
             Self::ExpensiveUpload { words, .. }
+            | Self::Share { words, .. }
             | Self::ExpensiveRace { words, .. }
             | Self::Open { words, .. } => words.clone(),
         }
@@ -60,6 +66,7 @@ impl Question {
         match self {
             Self::Quit => text::QUIT_ANSWERS,
             Self::Restart { .. } => text::RESTART_ANSWERS,
+            Self::Share { .. } => text::SHARE_ANSWERS,
             Self::ExpensiveRace { .. } => text::RACE_ANSWERS,
             Self::Open { .. } => text::race::OPEN_ANSWERS,
             Self::ExpensiveUpload { .. } => text::EXPENSIVE_ANSWERS,
@@ -71,6 +78,7 @@ impl Question {
         match self {
             Self::Quit => Request::Effect(Effect::Quit),
             Self::Restart { .. } => Request::RestartServer,
+            Self::Share { identity, .. } => Request::Share(identity),
             Self::Open { order, .. } => {
                 Request::StartRace(RaceOrder { open: action == Action::UseFile, ..order })
             }

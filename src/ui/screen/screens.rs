@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ActionContext, Screen, Screens, server};
-use crate::event::{Event, Target, Track};
+use crate::event::{Command, Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
 use crate::ui::keymap::Action;
@@ -12,6 +12,7 @@ use crate::ui::overlay::connect::Connect;
 use crate::ui::overlay::details::Details;
 use crate::ui::overlay::question::Question;
 use crate::ui::overlay::{Overlay, Overlays};
+use crate::ui::own_server::Sharing;
 use crate::ui::page::Page;
 use crate::ui::shared::Shared;
 use crate::ui::widgets::input::Input;
@@ -92,7 +93,7 @@ impl Screens {
 
     /// Returns the tabs.
     pub(in crate::ui) const fn tabs(&self) -> Tabs {
-        Tabs { names: &Self::NAMES, open: self.open }
+        Tabs { names: &Self::NAMES, open: self.open, mark: "" }
     }
 
     /// Opens a screen, if there is one of this index.
@@ -245,6 +246,12 @@ impl Screens {
                 }
             }
             Request::RestartServer => server::restart(cx),
+            Request::Share(identity) => {
+                cx.shared.own_server.sharing = Sharing::Starting;
+                cx.shared.wants_link = true;
+                cx.send(Command::Share { identity });
+            }
+            Request::EndShare => cx.send(Command::EndShare),
             Request::GoTo(folder) => self.upload.open(folder, cx),
             Request::Top => self.upload.browser.go(Step::First),
             Request::Report(verdict) => {

@@ -62,6 +62,23 @@ pub(super) const NO_IDENTITY: &str = "none: Plain only";
 pub(super) const NO_STORE: &str = "There is no server here now.";
 pub(super) const RESTART: &str = "Restart the server?";
 pub(super) const RESTART_ANSWERS: &[(&str, &str)] = &[("Enter", "restart"), ("Esc", "go on")];
+pub(super) const SHARE: &str = "Share with other computers?";
+pub(super) const SHARE_ANSWERS: &[(&str, &str)] = &[("Enter", "share"), ("Esc", "cancel")];
+pub(super) const SHARING: &str = "Sharing";
+pub(super) const SHARED_MARK: &str = "shared";
+pub(super) const HIDDEN_MARK: &str = "hidden";
+pub(super) const SHARED_HIDDEN_MARK: &str = "shared, hidden";
+pub(super) const NOW_HIDDEN: &str = "Hosts and paths are hidden on every screen. H shows them.";
+pub(super) const NOW_SHOWN: &str = "Hosts and paths are shown again.";
+pub(super) const SHARED_TITLE: &str = "Shared with other computers";
+pub(super) const SHARED_SEND: &str = "On the other computer:";
+pub(super) const SHARED_FOR: &str =
+    "The link names this server's key. Everyone who has it can send files here.";
+pub(super) const SHARED_KEYS: &[(&str, &str)] =
+    &[("y", "copy link"), ("Space", "QR code"), ("S", "stop sharing"), ("Esc", "close")];
+pub(super) const NOT_SHARED: &str = "No longer shared: other computers cannot connect.";
+pub(super) const NO_SHARE_PLACE: &str = "Cannot share: there is no data folder for a key. Set HOME.";
+pub(super) const NO_QR: &str = "No QR code: the terminal is too small for it, or shows ASCII only.";
 pub(super) const ACCEPT: &str = "Accepted from new clients";
 pub(super) const ACCEPT_HINT: &str = "Clients that are connected keep what they began with.";
 pub(super) const ACCEPT_NOTHING: &str = "Choose at least one of Plain, AP, CP1 and CP2.";
@@ -113,6 +130,7 @@ pub(super) const NO_SUCH_UPLOAD: &str =
     "Nothing to upload: put the cursor on a file, or mark files with Space.";
 pub(super) const PATH: &str = "path";
 pub(super) const RECEIPT_PATH: &str = "receipt path";
+pub(super) const LINK: &str = "link";
 pub(super) const FINGERPRINT: &str = "fingerprint";
 pub(super) const NOTHING_TO_COPY: &str = "Nothing to copy here.";
 pub(super) const MOUSE_OURS: &str = "The mouse selects rows again. M gives it to the terminal.";
@@ -398,6 +416,7 @@ pub(super) const fn context(context: Context) -> &'static str {
         Context::Received => "received",
         Context::Hosting => "screen 4",
         Context::Ticks => "choices",
+        Context::Sharing => "sharing",
         Context::History => "history",
         Context::Session => "session",
         Context::Overlay => "overlay",

@@ -1,6 +1,6 @@
 //! Texts of the server screen.
 
-use crate::event::{Accepted, Escaped, Kept, Proof, Variant};
+use crate::event::{Accepted, Door, Escaped, Kept, Proof, Reach, ServerLink, Variant};
 use crate::messages::{capital, escape, server, trust, units};
 
 pub(in crate::ui) use crate::messages::server::kept_long;
@@ -54,6 +54,51 @@ pub(in crate::ui) const fn accept_what(variant: Variant) -> &'static str {
         Variant::Ap => "content readable, server proven",
         Variant::Cp1 => "content secret, slow",
         Variant::Cp2 => "content secret, changes noticed",
+    }
+}
+
+/// `eth0 192.168.1.5`
+fn door(door: &Door) -> String {
+    let ip = door.address.ip();
+    door.interface.as_ref().map_or_else(|| ip.to_string(), |name| fit::escaped(&format!("{name} {ip}")))
+}
+
+/// Asks whether to share, and says who could send files then.
+pub(in crate::ui) fn share_question(doors: &[Door]) -> String {
+    let who = if doors.iter().all(|door| door.address.ip().is_loopback()) {
+        "This computer has no network address, so only its own programs reach it.".to_owned()
+    } else {
+        let doors: Vec<String> = doors.iter().map(door).collect();
+        format!("Everyone who reaches this computer at {} can then connect.", doors.join(", "))
+    };
+    format!("{who} Files arrive by CP2, or by CP1 with OAEP. You get a link for senders.")
+}
+
+/// `at 192.168.1.5:4321 and 1 more (S: links)`
+pub(in crate::ui) fn shared_where(doors: &[(Door, ServerLink)]) -> String {
+    let first = doors.first().map(|(door, _)| door.address.to_string()).unwrap_or_default();
+    match doors.len() {
+        0 | 1 => format!("at {first} (S: link)"),
+        more => format!("at {first} and {} more (S: links)", more - 1),
+    }
+}
+
+/// For the log: `Shared: upseal send upseal://192.168.1.5:4321#sha256-… FILE…`
+pub(in crate::ui) fn shared_at(link: &str) -> String {
+    fit::escaped(&format!("Shared: upseal send {link} FILE…"))
+}
+
+/// An address of this computer and its interface, for the list of addresses.
+pub(in crate::ui) fn shared_door(door: &Door) -> String {
+    let interface = door.interface.as_deref().unwrap_or("");
+    fit::escaped(&format!("{:<22} {interface}", door.address.to_string()))
+}
+
+/// What the dialog of accepted variants is about, while the server is shared.
+pub(in crate::ui) const fn accept_reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Own => "For: [this computer]  other computers   ← →",
+        Reach::Shared => "For:  this computer  [other computers]  ← →",
     }
 }
 

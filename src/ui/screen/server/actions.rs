@@ -7,7 +7,8 @@ use crate::ui::keymap::Action;
 use crate::ui::overlay::Overlay;
 use crate::ui::overlay::accept::Accept;
 use crate::ui::overlay::question::Question;
-use crate::ui::own_server::Listening;
+use crate::ui::overlay::share::Share;
+use crate::ui::own_server::{Listening, Sharing};
 use crate::ui::shared::Shared;
 use crate::ui::text;
 
@@ -38,7 +39,10 @@ impl Server {
                 _ => cx.say(text::NO_STORE),
             },
             Action::Accepted => match &cx.shared.own_server.accepted {
-                Some(accepted) => cx.open(Overlay::Accept(Accept::new(accepted))),
+                Some(accepted) => {
+                    let shared = cx.shared.own_server.accepted_shared.as_ref();
+                    cx.open(Overlay::Accept(Accept::new(accepted, shared)));
+                }
                 None => cx.say(text::NO_STORE),
             },
             Action::Restart => match cx.shared.own_server.listening {
@@ -47,6 +51,17 @@ impl Server {
                     cx.open(Overlay::Question(Question::Restart { sessions: self.sessions.open() }));
                 }
                 Listening::At(_) | Listening::Not(_) => restart(cx),
+            },
+            Action::Share => match cx.shared.own_server.sharing {
+                Sharing::Off if matches!(cx.shared.own_server.listening, Listening::At(_)) => {
+                    cx.effect(Effect::AskShare);
+                }
+                Sharing::Off => cx.say(text::NO_STORE),
+                Sharing::Starting => {}
+                Sharing::On(ref shares) => {
+                    let dialog = Share::new(shares.doors.len());
+                    cx.open(Overlay::Share(dialog));
+                }
             },
             _ => return false,
         }

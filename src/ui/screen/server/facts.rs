@@ -14,7 +14,9 @@ use crate::ui::widgets::{Pane, rows};
 pub(super) fn rows_of(server: &OwnServer) -> usize {
     let known = match server.listening {
         Listening::Starting => 1,
-        Listening::At(_) => 2 + usize::from(server.accepted.is_some()),
+        Listening::At(_) => {
+            2 + usize::from(server.accepted.is_some()) + usize::from(server.shared().is_some())
+        }
         Listening::Not(_) => 3,
         Listening::Absent => 2,
     };
@@ -48,6 +50,7 @@ impl Pane<'_, OwnServer> {
                 let mut lines =
                     vec![fact("listens on", address.clone()), fact("files go to", server.store.clone())];
                 lines.extend(server.accepted.as_ref().map(|it| fact("accepts", text::variants(it))));
+                lines.extend(server.shared().map(|it| fact("shared", text::shared_where(&it.doors))));
                 lines
             }
             Listening::Absent => {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Server;
-use crate::event::{Blame, Escaped, Event, Kept, Track};
-use crate::ui::own_server::Listening;
+use crate::digest::Digest;
+use crate::event::{Blame, Door, Escaped, Event, Kept, Reach, ServerLink, Track};
+use crate::ui::own_server::{Listening, Shared as Shares, Sharing};
 use crate::ui::shared::Shared;
 use crate::ui::widgets::log::Tone;
 use crate::ui::widgets::received::Arrival;
@@ -28,13 +29,33 @@ impl Server {
                 shared.trouble(text::SERVER, fault, now);
                 shared.own_server.listening = Listening::Not(fault.clone());
             }
-            Event::Accepting { accepted, .. } => {
+            Event::Accepting { reach: Reach::Shared, accepted } => {
+                shared.own_server.accepted_shared = Some(accepted.clone());
+            }
+            Event::Accepting { reach: Reach::Own, accepted } => {
                 let own = &mut shared.own_server;
                 // What it starts with is not news.
                 let is_changed = own.accepted.as_ref().is_some_and(|before| before != accepted);
                 own.accepted = Some(accepted.clone());
                 if is_changed {
                     shared.say(Tone::Plain, text::accepts_now(accepted), String::new(), now);
+                }
+            }
+            Event::Shared { pin, doors } => {
+                let Ok(pin) = pin.parse::<Digest>() else { return };
+                let link = |door: &Door| ServerLink { address: door.address.into(), pin };
+                let doors: Vec<_> = doors.iter().map(|door| (door.clone(), link(door))).collect();
+                for (_, link) in &doors {
+                    shared.note(Tone::Warn, text::shared_at(&link.to_string()));
+                }
+                shared.own_server.sharing = Sharing::On(Shares { doors });
+            }
+            Event::NotShared { fault } => {
+                shared.own_server.sharing = Sharing::Off;
+                shared.own_server.accepted_shared = None;
+                match fault {
+                    Some(fault) => shared.trouble(text::SHARING, fault, now),
+                    None => shared.say(Tone::Plain, text::NOT_SHARED.to_owned(), String::new(), now),
                 }
             }
             Event::SessionOpened { session, peer } => {

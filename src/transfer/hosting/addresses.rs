@@ -1,37 +1,47 @@
-//! The addresses at which clients reach a server, for the command that `upseal serve` prints for senders.
+//! The addresses at which clients reach a server, for the links and commands that senders are given.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::event::Door;
+
 /// Returns the addresses at which a server bound to `bound` can be reached: `bound` itself, or if it is the unspecified
 /// address (`0.0.0.0`, `::`), the addresses of this machine with the most likely one first.
-pub(super) fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
-    let of_machine = || if_addrs::get_if_addrs().unwrap_or_default();
-    among(bound, || of_machine().into_iter().map(|interface| interface.ip()).collect())
+pub(crate) fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
+    doors(bound).into_iter().map(|door| door.address).collect()
 }
 
-fn among(bound: SocketAddr, interfaces: impl FnOnce() -> Vec<IpAddr>) -> Vec<SocketAddr> {
+/// Returns what [`reachable`] returns, with the interfaces.
+pub(crate) fn doors(bound: SocketAddr) -> Vec<Door> {
+    let of_machine = || if_addrs::get_if_addrs().unwrap_or_default();
+    among(bound, || {
+        of_machine().into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect()
+    })
+}
+
+fn among(bound: SocketAddr, interfaces: impl FnOnce() -> Vec<(String, IpAddr)>) -> Vec<Door> {
     if !bound.ip().is_unspecified() {
-        return vec![bound];
+        return vec![Door { interface: None, address: bound }];
     }
     // On Linux, an IPv6 socket also accepts IPv4 connections.
     let serves = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
-    let mut addresses: Vec<IpAddr> =
-        interfaces().into_iter().filter(|ip| serves(ip) && !is_link_local(ip)).collect();
-    if addresses.iter().any(|ip| !ip.is_loopback()) {
-        addresses.retain(|ip| !ip.is_loopback());
+    let all = interfaces().into_iter().filter(|(_, ip)| serves(ip) && !is_link_local(ip));
+    let mut found: Vec<(Option<String>, IpAddr)> = all.map(|(name, ip)| (Some(name), ip)).collect();
+    if found.iter().any(|(_, ip)| !ip.is_loopback()) {
+        found.retain(|(_, ip)| !ip.is_loopback());
     }
-    if addresses.is_empty() {
-        addresses.push(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    if found.is_empty() {
+        let ip = if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        found.push((None, ip));
     }
-    let mut once: Vec<IpAddr> = Vec::new();
-    for ip in addresses {
-        if !once.contains(&ip) {
-            once.push(ip);
+    let mut once: Vec<Door> = Vec::new();
+    for (interface, ip) in found {
+        if once.iter().all(|door| door.address.ip() != ip) {
+            once.push(Door { interface, address: SocketAddr::new(ip, bound.port()) });
         }
     }
     // The sort is stable, because the system lists its main interface first.
-    once.sort_by_key(IpAddr::is_ipv6);
-    once.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
+    once.sort_by_key(|door| door.address.is_ipv6());
+    once
 }
 
 /// Returns whether an address is valid on one link only. With an IPv6 one, clients must also name an interface; an IPv4
@@ -52,8 +62,8 @@ mod tests {
         ["127.0.0.1", "::1", "fe80::1", "169.254.7.7", "2001:db8::7", "10.0.0.7", "192.168.1.7", "10.0.0.7"];
 
     fn of(bound: &str, interfaces: &[&str]) -> Vec<String> {
-        let interfaces = || interfaces.iter().map(|ip| ip.parse().unwrap()).collect();
-        among(bound.parse().unwrap(), interfaces).iter().map(ToString::to_string).collect()
+        let interfaces = || interfaces.iter().map(|ip| ("eth0".to_owned(), ip.parse().unwrap())).collect();
+        among(bound.parse().unwrap(), interfaces).iter().map(|door| door.address.to_string()).collect()
     }
 
     #[test]

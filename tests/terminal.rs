@@ -451,7 +451,7 @@ fn sharing_is_turned_on_and_off_and_another_program_sends_by_the_link() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (outside, sender) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let notes = file(outside.path(), "notes.txt", 5_000);
-    let send = |link: &str| {
+    let upload = |link: &str| {
         let mut command = Command::new(binary());
         command.args(["send", "--retries", "0", link, "notes.txt"]).envs(pty::environment(sender.path()));
         command.current_dir(outside.path()).stdin(Stdio::null()).output().unwrap()
@@ -465,21 +465,31 @@ fn sharing_is_turned_on_and_off_and_another_program_sends_by_the_link() {
     terminal.press("\r");
     let shown = terminal.until_text("stop sharing");
     assert!(shown.lines().next().unwrap().contains("upseal shared"), "{shown}");
-    // The link is one word over two rows of the dialog.
-    let rows: Vec<&str> = shown.lines().filter_map(|row| row.split('│').nth(2)).map(str::trim).collect();
-    let at = rows.iter().position(|row| row.starts_with("upseal send upseal://")).unwrap();
-    let command = rows[at..at + 2].concat();
+    // The link is one word over two rows of the dialog, which begin in the same column.
+    let rows: Vec<Vec<char>> = shown.lines().map(|row| row.chars().collect()).collect();
+    let start: Vec<char> = "upseal send upseal://".chars().collect();
+    let place = |row: &Vec<char>| row.windows(start.len()).position(|part| part == start);
+    let (row, column) = (0..).zip(&rows).find_map(|(y, row)| Some((y, place(row)?))).unwrap();
+    let inside = |row: usize| -> String {
+        rows[row][column..]
+            .iter()
+            .take_while(|glyph| **glyph != '│')
+            .collect::<String>()
+            .trim_end()
+            .to_owned()
+    };
+    let command = inside(row) + &inside(row + 1);
     let link = command.split_whitespace().nth(2).unwrap();
-    let link = link.trim_end_matches("FILE…");
 
-    let sent = send(link);
+    let sent = upload(link);
     assert!(sent.status.success(), "{link}: {}", String::from_utf8_lossy(&sent.stderr));
-    assert_eq!(received(home.path()), [("notes.txt".to_owned(), notes)].into());
+    // Both servers have the folder open, which the store marks in it.
+    assert_eq!(received(home.path()).get("notes.txt"), Some(&notes));
 
     terminal.press("S");
     terminal.until_text("No longer shared");
     assert!(!terminal.until_text("accepts ").lines().next().unwrap().contains("shared"));
-    let refused = send(link);
+    let refused = upload(link);
     assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
     // The program itself still receives.
     file(folder.path(), "own.txt", 10);

@@ -23,7 +23,7 @@ use super::overlay::newcomer::Newcomer;
 use super::overlay::question::Question;
 use super::overlay::share::Share;
 use super::overlay::{Overlay, Overlays};
-use super::own_server::Listening;
+use super::own_server::{Listening, Sharing};
 use super::screen::{ActionContext, Screens, Start, View};
 use super::shared::Shared;
 use super::theme::{Focus, Look};
@@ -226,9 +226,10 @@ impl App {
 
     /// Copies what the cursor is on.
     fn copy(&mut self, now: Duration) -> Vec<Effect> {
-        let found = match self.overlays.is_empty() {
-            true => self.screens.open().copied(&self.shared),
-            false => self.overlays.copied(&self.shared),
+        let found = if self.overlays.is_empty() {
+            self.screens.open().copied(&self.shared)
+        } else {
+            self.overlays.copied(&self.shared)
         };
         let words = match &found {
             Some((name, text)) => text::copied(name, text),
@@ -296,9 +297,10 @@ impl App {
             }
             _ => {}
         }
+        let is_wanted = matches!(self.shared.own_server.sharing, Sharing::Starting);
         self.screens.on_event(event, &mut self.shared, &self.overlays, now);
         match event {
-            Event::Shared { doors, .. } if mem::take(&mut self.shared.wants_link) => {
+            Event::Shared { doors, .. } if is_wanted => {
                 self.overlays.open(Overlay::Share(Share::new(doors.len())));
             }
             Event::NotShared { .. } => self.overlays.not_shared(),

@@ -12,6 +12,9 @@ const MASK: &str = "*";
 /// Characters at which a cut text is recognised by its end or its beginning.
 const FEWEST: usize = 3;
 
+/// Characters of a word from which on it is hidden if it is a piece of a secret.
+const PIECE: usize = 8;
+
 /// Texts that are hidden wherever they stand: hosts, folders, fingerprints, the user's name.
 #[derive(Debug, Default)]
 pub(super) struct Secrets(Vec<Vec<char>>);
@@ -25,10 +28,11 @@ impl Secrets {
         }
     }
 
-    /// Adds an address, and its host alone.
+    /// Adds an address, its host, and its port, which stands alone where a narrow dialog breaks the address.
     pub(super) fn add_host(&mut self, address: &str) {
         self.add(address);
-        if let Some((host, _)) = address.rsplit_once(':') {
+        if let Some((host, port)) = address.rsplit_once(':') {
+            self.add(port);
             self.add(host.trim_start_matches('[').trim_end_matches(']'));
         }
     }
@@ -51,7 +55,10 @@ impl Secrets {
     fn hidden(&self, row: &[char]) -> Vec<bool> {
         let mut hidden = vec![false; row.len()];
         for (from, to) in words(row) {
-            if is_private(&row[from..to]) {
+            let word = &row[from..to];
+            // A link or a fingerprint that was broken at the end of a row.
+            let is_piece = || self.0.iter().any(|secret| word.len() >= PIECE && is_in(word, secret));
+            if is_private(word) || is_piece() {
                 hidden[from..to].fill(true);
             }
         }
@@ -104,6 +111,11 @@ fn found(row: &[char], secret: &[char]) -> Vec<(usize, usize)> {
     found
 }
 
+/// Returns whether a text contains a word.
+fn is_in(word: &[char], text: &[char]) -> bool {
+    text.windows(word.len().max(1)).any(|part| part == word)
+}
+
 /// Returns whether no letter or digit touches this part of a row: a user called `ann` is not in `planned`.
 fn is_alone(row: &[char], from: usize, to: usize) -> bool {
     let touches = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
@@ -125,7 +137,7 @@ fn is_path(text: &str) -> bool {
     if text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../") {
         return text.len() > 1;
     }
-    // A rate (`MiB/s`), a key with two meanings (`on/off`) and a folder's name (`figures/`) are no paths.
+    // A rate (`MiB/s`), a key with two meanings (`on/off`) and a folder's name (`figures/`) are not paths.
     let inner = text.strip_suffix('/').unwrap_or(text);
     let is_rate = inner.ends_with("B/s") || inner.ends_with("bit/s");
     let is_ours = matches!(inner, "on/off" | "start/stop");
@@ -164,7 +176,9 @@ mod tests {
 
     fn hidden(secrets: &[&str], row: &str) -> String {
         let mut all = Secrets::default();
-        secrets.iter().for_each(|secret| all.add(secret));
+        for secret in secrets {
+            all.add(secret);
+        }
         let chars: Vec<char> = row.chars().collect();
         let is_hidden = all.hidden(&chars);
         chars.iter().zip(is_hidden).map(|(c, is_hidden)| if is_hidden { '*' } else { *c }).collect()

@@ -41,8 +41,6 @@ pub(super) struct Shared {
     pub(super) is_paused: bool,
     pub(super) rates: Rates,
     pub(super) own_server: OwnServer,
-    /// Whether the user has asked to share and is to see the link once there is one.
-    pub(super) wants_link: bool,
     pub(super) received: Received,
     pub(super) log: Log,
     pub(super) toasts: Toasts,
@@ -71,7 +69,6 @@ impl Shared {
             is_paused: false,
             rates: Rates::default(),
             own_server: OwnServer::default(),
-            wants_link: false,
             received: Received::default(),
             log: Log::default(),
             toasts: Toasts::default(),
@@ -122,15 +119,23 @@ impl Shared {
         };
         add_path(folder);
         add_path(&self.own_server.folder);
-        self.home.iter().for_each(|home| add_path(home));
-        self.recent.folders(Path::new("")).iter().for_each(|folder| add_path(folder));
+        if let Some(home) = &self.home {
+            add_path(home);
+        }
+        for folder in self.recent.folders(Path::new("")) {
+            add_path(&folder);
+        }
         let user = self.home.as_ref().and_then(|home| home.file_name()).map(fit::name);
-        user.iter().for_each(|user| secrets.add(user));
+        if let Some(user) = user {
+            secrets.add(&user);
+        }
         let peers = self.peers(&Target::Embedded);
         for target in peers.iter().map(|peer| &peer.target).chain([&self.link.target]) {
             if let Target::Server { address, ca, .. } = target {
                 secrets.add_host(&fit::escaped(&address.to_string()));
-                ca.iter().for_each(|ca| secrets.add(&fit::path(ca, self.home.as_deref())));
+                if let Some(ca) = ca {
+                    secrets.add(&fit::path(ca, self.home.as_deref()));
+                }
             }
         }
         for proof in self.link.proof.iter().chain(&self.own_server.identity) {

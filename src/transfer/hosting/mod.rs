@@ -130,9 +130,10 @@ impl Hosting {
 
     /// Changes what the server accepts from clients that connect from now on.
     pub(super) fn accept(&self, reach: Reach, accepted: Accepted) {
-        let server = match (reach, &self.host, &self.sharing) {
-            (Reach::Own, Host::Running { server, .. }, _) | (Reach::Shared, _, Sharing::On(server)) => server,
-            _ => return,
+        let ((Reach::Own, Host::Running { server, .. }, _) | (Reach::Shared, _, Sharing::On(server))) =
+            (reach, &self.host, &self.sharing)
+        else {
+            return;
         };
         let service = server.service();
         server.use_service(Arc::new(service.with_policy(service.policy.accepting(&accepted))));

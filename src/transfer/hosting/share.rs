@@ -33,8 +33,8 @@ pub(crate) fn make_identity(folder: &Path) -> Result<bool, Fault> {
     }
 }
 
-/// Returns the rules of a shared server: content stays secret, padding is no oracle, and no client learns which names are
-/// taken.
+/// Returns the rules of a shared server: content stays secret, padding cannot be an oracle, and no client learns which
+/// names are taken.
 pub(crate) fn policy() -> Policy {
     Policy {
         variants: VARIANTS.to_vec(),

@@ -72,8 +72,8 @@ impl Share {
     }
 
     pub(in crate::ui) fn draw(&self, shared: &Shared, theme: Theme, area: Rect, buf: &mut Buffer) {
-        let Some(shares) = shared.own_server.shared() else { return };
-        let Some(link) = self.link(shares) else { return };
+        let Some(how) = shared.own_server.shared() else { return };
+        let Some(link) = self.link(how) else { return };
         if self.is_qr {
             draw_code(link, shared.glyphs, theme, area, buf);
             return;
@@ -94,7 +94,7 @@ impl Share {
         let parts = command.chunks(width.max(1)).map(|part| part.iter().collect::<String>());
         lines.extend(parts.map(|part| Line::styled(part, theme.accent())));
         lines.push(Line::default());
-        for (row, (door, _)) in shares.doors.iter().take(MOST).enumerate() {
+        for (row, (door, _)) in how.doors.iter().take(MOST).enumerate() {
             let (sign, style) = if row == self.at { ("▸ ", theme.strong()) } else { ("  ", theme.plain()) };
             lines.push(Line::styled(format!("{sign}{}", text::shared_door(door)), style));
         }
@@ -132,12 +132,12 @@ fn draw_code(link: &ServerLink, glyphs: Glyphs, theme: Theme, area: Rect, buf: &
     let place = area.centered(Constraint::Length(columns(width)), Constraint::Length(columns(height)));
     let has_colours = theme.good().fg.is_some();
     for (row, area) in code.iter().zip(rows(place)) {
-        let line = if has_colours {
+        let drawn = if has_colours {
             Line::styled(row.clone(), Style::new().fg(Color::Indexed(16)).bg(Color::Indexed(231)))
         } else {
             // Most terminals are dark, and most scanners read an inverted code as well.
             Line::raw(qr::inverted(row))
         };
-        line.render(area, buf);
+        drawn.render(area, buf);
     }
 }

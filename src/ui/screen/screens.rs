@@ -248,7 +248,6 @@ impl Screens {
             Request::RestartServer => server::restart(cx),
             Request::Share(identity) => {
                 cx.shared.own_server.sharing = Sharing::Starting;
-                cx.shared.wants_link = true;
                 cx.send(Command::Share { identity });
             }
             Request::EndShare => cx.send(Command::EndShare),

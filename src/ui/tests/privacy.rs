@@ -79,7 +79,7 @@ fn the_mark_in_the_header_says_that_hosts_are_hidden_until_they_are_shown_again(
     let mut stage = serving();
     stage.keys("H");
     assert!(stage.rows()[0].contains("upseal hidden"), "{}", stage.rows()[0]);
-    assert!(stage.rows()[0].contains("✓ proven 1024-bit"), "what is no secret stays: {}", stage.rows()[0]);
+    assert!(stage.rows()[0].contains("✓ proven 1024-bit"), "the rest stays: {}", stage.rows()[0]);
     let row = stage.row("cmos.mp4");
     assert!(row.contains("69 %") && row.contains("412 MiB/s"), "{row}");
     stage.keys("H");

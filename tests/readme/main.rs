@@ -159,3 +159,27 @@ fn every_command_of_the_readme_prints_what_the_readme_shows() {
 fn every_command_of_the_manual_prints_what_the_manual_shows() {
     assert_eq!(run_page("docs/manual.md"), [""; 0]);
 }
+
+#[test]
+fn the_manual_counts_the_keys_of_each_program_s_commands() {
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/manual.md")).unwrap();
+    let mut rows = 0;
+    for row in manual
+        .lines()
+        .filter(|row| ["| `scp` |", "| `croc` |", "| `upseal` |"].iter().any(|of| row.starts_with(of)))
+    {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let commands: Vec<&str> = cells[2].split('`').skip(1).step_by(2).collect();
+        let typed = |command: &str| {
+            [("FILE", "f"), ("USER", "user"), ("HOST", "host"), ("LINK", "l"), ("CODE", "c")]
+                .iter()
+                .fold(command.to_owned(), |text, (word, keys)| text.replace(word, keys))
+        };
+        // Enter ends each command.
+        let keys: usize = commands.iter().map(|command| typed(command).chars().count() + 1).sum();
+        assert_eq!(cells[2].split(':').next(), Some(commands.len().to_string().as_str()), "{row}");
+        assert_eq!(cells[3], keys.to_string(), "{row}");
+        rows += 1;
+    }
+    assert_eq!(rows, 3);
+}

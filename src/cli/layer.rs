@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::pin;
+use super::{KeepMeta, pin};
 use crate::event::{
     AuthMessage, Destination, DestinationError, Dialect, EmptyFile, Framing, Jobs, KeyForm, KeyLength, Limit,
     NameAs, NoJobs, NoLimit, Padding, Terminator, Variant,
@@ -133,6 +133,11 @@ settings! {
     /// What MODE 0 carries as the file's name [default: base] [env: UPSEAL_NAME_AS]
     #[arg(long, value_name = "FORM", hide_short_help = true, help_heading = THIRD_PARTY_SERVERS)]
     NameAs name_as: NameAs => name_as;
+    /// Modification time and executable bit of files [default: keep] [env: UPSEAL_META]
+    ///
+    /// With keep they are sent to an upseal server that keeps them, in the clear, with AP, CP1 and CP2.
+    #[arg(long, value_name = "WHAT", hide_short_help = true)]
+    Meta meta: KeepMeta;
     /// Limit of the bytes that uploads send in a second [default: off] [env: UPSEAL_LIMIT]
     ///
     /// All bytes on the wire count: 5MiB/s, 500KB/s, 5MiB, or a number of bytes; at least 1KiB/s. Races ignore it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Bind, Gap, ReplyOrder, Size};
+use super::{Bind, Gap, KeepMeta, ReplyOrder, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
 use crate::store::{Durability, Existing};
@@ -95,6 +95,11 @@ pub(crate) struct Serve {
     /// With flatten, each is stored under its name alone.
     #[arg(long, value_enum, default_value_t = Paths::Keep)]
     pub paths: Paths,
+    /// Modification time and executable bit of files
+    ///
+    /// With keep, a file has those that an upseal client states. A time in the future becomes the present.
+    #[arg(long, value_enum, default_value_t = KeepMeta::Keep)]
+    pub meta: KeepMeta,
     /// What becomes of a file whose name another file has
     ///
     /// A file with the name and content of a stored one is never stored again, and counts as stored.

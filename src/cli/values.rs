@@ -18,6 +18,16 @@ pub(crate) enum ReplyOrder {
     CertFirst,
 }
 
+/// What becomes of a file's modification time and executable bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum KeepMeta {
+    /// The stored file has them too
+    #[default]
+    Keep,
+    /// They are left out
+    Drop,
+}
+
 /// An address to listen on: `127.0.0.1:4321`, `[::]:0`, `localhost:7012`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bind {

@@ -164,6 +164,7 @@ fn terminal(args: Ui) -> Result<u8, Fault> {
         receipts: receipts(),
         limit: settings.limit,
         jobs: settings.jobs,
+        meta: settings.meta,
         history_writer: HistoryWriter::new(folders::history()),
         first_meeting: FirstMeeting::AskAndWait,
         forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),

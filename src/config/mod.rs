@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use strum::VariantArray as _;
 
-use crate::cli::TwoPins;
+use crate::cli::{KeepMeta, TwoPins};
 use crate::event::{
     Blame, Destination, Dialect, Expected, Fault, FaultKind, Jobs, Limit, ServerAddress, Target,
 };
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub limit: Limit,
     /// The most connections to our server that send files at the same time.
     pub jobs: Jobs,
+    /// Whether the modification time and the executable bit of files are sent.
+    pub meta: bool,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ impl From<Layer> for Settings {
             expect: layer.expect,
             limit: layer.limit.unwrap_or_default(),
             jobs: layer.jobs.unwrap_or_default(),
+            meta: layer.meta.unwrap_or_default() == KeepMeta::Keep,
         }
     }
 }

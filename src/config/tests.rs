@@ -38,7 +38,7 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 /// For each key: the values of the flag, the preset, the environment and the file's top level, all different where the
 /// key has enough values; then the default.
-const TABLE: [(Setting, [&str; 4]); 15] = [
+const TABLE: [(Setting, [&str; 4]); 16] = [
     (Setting::To, ["flag:1", "preset:1", "environment:1", "top:1"]),
     (Setting::Protocol, ["plain", "ap", "cp1", "plain"]),
     (Setting::Padding, ["pkcs1v15", "oaep", "pkcs1v15", "oaep"]),
@@ -50,6 +50,7 @@ const TABLE: [(Setting, [&str; 4]); 15] = [
     (Setting::KeyLengthBytes, ["16", "8", "16", "8"]),
     (Setting::Empty, ["zero", "block", "zero", "block"]),
     (Setting::NameAs, ["path", "base", "path", "base"]),
+    (Setting::Meta, ["drop", "keep", "drop", "keep"]),
     (Setting::Jobs, ["3", "8", "2", "4"]),
     (Setting::Limit, ["3MiB/s", "500KB/s", "64KiB/s", "5000000"]),
     (
@@ -146,6 +147,7 @@ fn every_key_reaches_its_setting() {
         expect: Some("flag".into()),
         limit: Limit::of(3 << 20).unwrap(),
         jobs: Jobs::of(3).unwrap(),
+        meta: false,
     };
     assert_eq!(Settings::from(layer(&all)), expected);
     let meant = Expected { pin: expected.pin.clone(), name: Some("flag".into()) };
@@ -160,6 +162,7 @@ fn every_key_reaches_its_setting() {
         expect: None,
         limit: Limit::NONE,
         jobs: Jobs::ONE,
+        meta: true,
     };
     assert_eq!(Settings::from(Layer::default()), usual);
     assert_eq!(usual.target(), Target::Embedded);
@@ -193,6 +196,7 @@ fn the_help_names_each_variable_and_default() {
         (Setting::KeyLengthBytes, "8"),
         (Setting::Empty, "block"),
         (Setting::NameAs, "base"),
+        (Setting::Meta, "keep"),
         (Setting::Limit, "off"),
         (Setting::Jobs, "1"),
     ];

@@ -15,8 +15,9 @@ pub(super) struct Found {
     /// Path from the store's folder on.
     pub(super) name: OsString,
     pub(super) size: u64,
-    /// Time of the last modification, in milliseconds since 1970, UTC.
-    pub(super) modified_ms: i64,
+    /// Time of the last change of content, name or permissions, in milliseconds since 1970, UTC. Unlike the time of the
+    /// last modification, no client and no user of the folder can state it.
+    pub(super) changed_ms: i64,
 }
 
 /// Deepest level of files below the folder; no store makes deeper ones.
@@ -58,8 +59,8 @@ fn add_files(folder: &Path, inside: &Path, level: usize, files: &mut Vec<Found>)
             add_files(folder, &name, level + 1, files)?;
         } else if meta.is_file() && !is_unfinished {
             let name = name.into_os_string();
-            let modified_ms = meta.mtime() * 1000 + meta.mtime_nsec() / 1_000_000;
-            files.push(Found { name, size: meta.len(), modified_ms });
+            let changed_ms = meta.ctime().saturating_mul(1000).saturating_add(meta.ctime_nsec() / 1_000_000);
+            files.push(Found { name, size: meta.len(), changed_ms });
         }
     }
     Ok(())

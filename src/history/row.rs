@@ -115,7 +115,7 @@ pub enum Origin {
 /// A file in a store whose row was written after a crash, or by the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
-    /// Time of the file's last modification, in milliseconds since 1970, UTC.
+    /// Time of the last change of the file's content, name or permissions, in milliseconds since 1970, UTC.
     pub at_ms: i64,
     /// Folder of the store.
     pub store: PathBuf,

@@ -16,6 +16,7 @@ use crate::crypto::server_key::ServerKey;
 use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
 use crate::net::connection::Connection;
+use crate::net::description;
 use crate::net::interrupter::Interrupter;
 use crate::net::stream::{Stream, Tcp};
 use crate::net::upload::{Content, Start};
@@ -46,7 +47,9 @@ pub(super) fn pieces(seen: &Seen, content: &[u8]) -> (usize, usize) {
 /// Returns the first file name on the path.
 pub(super) fn name(seen: &Seen) -> Option<String> {
     seen.items.iter().find_map(|item| match item {
-        Item::Message(Message::Filename(name)) => Some(String::from_utf8_lossy(name).into_owned()),
+        Item::Message(Message::Filename(m2)) => {
+            Some(description::name_of(&String::from_utf8_lossy(m2)).to_owned())
+        }
         _ => None,
     })
 }

@@ -46,6 +46,8 @@ pub struct Policy {
     pub portability: Portability,
     /// Whether files are stored under their paths; otherwise their folders are left out.
     pub paths: bool,
+    /// Whether files get the modification time and the executable bit that the client states.
+    pub meta: bool,
     /// How MODE 3 is answered.
     pub reply: Reply,
     /// Whether files are hashed. Without a hash there are no receipts, and a file that is stored already is stored again.
@@ -71,6 +73,7 @@ impl Default for Policy {
             names: Named::Stored,
             portability: Portability::default(),
             paths: true,
+            meta: true,
             reply: Reply::default(),
             digest: FileDigest::Sha256,
         }

@@ -510,6 +510,7 @@ impl Control {
                 .clone()
                 .with_known_servers(self.options.known.clone()),
             skip_receipted: self.options.skip_receipted,
+            tells_meta: self.options.meta,
             known_key: OnceLock::new(),
             plain_receipts: self.options.plain_receipts.clone(),
         };

@@ -35,6 +35,8 @@ pub struct Options {
     pub history_writer: HistoryWriter,
     /// Whether to skip files for which the server has already given a receipt.
     pub skip_receipted: bool,
+    /// Whether the modification time and the executable bit of a file are sent to servers that keep them.
+    pub meta: bool,
     /// The CA that must have signed the receipts of Plain. Without one Plain requests none, because it would send a MODE 3,
     /// which that variant does not have.
     pub plain_receipts: Option<Arc<Anchor>>,
@@ -66,6 +68,7 @@ impl Options {
             receipts: Keep::Nowhere,
             history_writer: HistoryWriter::new(None),
             skip_receipted: false,
+            meta: true,
             plain_receipts: None,
             absence: None,
             patience: None,

@@ -6,6 +6,7 @@
 //! - `cost`: the predicted size of an upload is what its connection carries
 //! - `options`: server options: prefixes, kept ciphertext, forms of the answer to MODE 3
 //! - `paths`: folders, kept or flattened
+//! - `meta`: modification times and executable bits
 //! - `pieces`: the same bytes glued, in single bytes, cut, with MODE 2 twice or never
 //! - `refused`: refusals, after which nothing of the file is published
 //! - `relied`: files that a receipt or another client relies on
@@ -30,6 +31,7 @@ mod ends;
 mod hosting;
 mod known;
 mod meeting;
+mod meta;
 mod options;
 mod paths;
 mod pieces;

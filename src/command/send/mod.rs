@@ -83,6 +83,7 @@ pub(crate) fn run(mut args: Send, plain: bool) -> Result<u8, Fault> {
         patience: args.patience.map(|patience| patience.0),
         limit: settings.limit,
         jobs: settings.jobs,
+        meta: settings.meta,
         first_meeting: if asks { FirstMeeting::Ask } else { FirstMeeting::Remember },
         ..Options::new(known_servers())
     };

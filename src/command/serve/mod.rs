@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{ciphertext, history, interrupts, system, usage};
-use crate::cli::{Paths, ReplyOrder, Serve};
+use crate::cli::{KeepMeta, Paths, ReplyOrder, Serve};
 use crate::clock;
 use crate::crypto::certificate::Purpose;
 use crate::crypto::identity::Identity;
@@ -86,6 +86,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
             names: names_in_receipts(args.tell_names, args.bind.is_loopback()),
             portability: if args.portable_names { Portability::Windows } else { Portability::default() },
             paths: args.paths == Paths::Keep,
+            meta: args.meta == KeepMeta::Keep,
             reply: Reply {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrder::CertFirst,

@@ -188,7 +188,7 @@ pub(crate) fn run(
         let what = match pair {
             (Some(row), file) => compare(row, file, &store.join(name)),
             (None, Some(file)) => {
-                Some(What::NoRow { older: began_ms.is_none_or(|began_ms| file.modified_ms < began_ms) })
+                Some(What::NoRow { older: began_ms.is_none_or(|began_ms| file.changed_ms < began_ms) })
             }
             (None, None) => None,
         };

@@ -149,8 +149,7 @@ pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, 
                         Origin::Crash
                     };
                     recovered.push(Recovered {
-                        // The client may have stated the modification time, but not before files were recorded.
-                        at_ms: file.modified_ms.max(begun_ms),
+                        at_ms: file.changed_ms,
                         store: store.clone(),
                         name: name.clone(),
                         origin,
@@ -178,7 +177,7 @@ pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, 
         _ if explained.contains(&**name) => None,
         Some(row) if row.size() == file.size => None,
         Some(row) => Some(Repair::Changed { name: name.clone(), size: file.size, recorded: row.size() }),
-        None if file.modified_ms < begun_ms => None,
+        None if file.changed_ms < begun_ms => None,
         None => Some(Repair::Foreign { name: name.clone(), size: file.size }),
     };
     let mut strange: Vec<Repair> = files.iter().filter_map(strange).collect();

@@ -1,6 +1,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
 use super::super::tests::{history, received};
@@ -8,20 +9,24 @@ use super::super::{Filter, History, Received};
 use super::*;
 use crate::digest::Digest;
 
-/// Time at which the history of the folder begins in these tests.
-const BEGAN_MS: i64 = 1_800_000_000_000;
+/// Time at which the history of the folder begins in these tests, before any file of them is created.
+const BEGAN_MS: i64 = 1_000_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// Creates a file that was last modified at this time.
-fn put(store: &Path, name: impl AsRef<Path>, content: &str, at_ms: i64) {
-    let path = store.join(name);
-    fs::write(&path, content).unwrap();
-    touch(&path, at_ms);
+/// Creates a file.
+fn put(store: &Path, name: impl AsRef<Path>, content: &str) {
+    fs::write(store.join(name), content).unwrap();
 }
 
+/// Sets the time of the last modification, as a client can.
 fn touch(path: &Path, at_ms: i64) {
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap());
     File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
+}
+
+fn changed_ms(path: &Path) -> i64 {
+    let metadata = fs::metadata(path).unwrap();
+    metadata.ctime() * 1000 + metadata.ctime_nsec() / 1_000_000
 }
 
 /// Starts half an hour later, and returns the messages.
@@ -52,11 +57,11 @@ fn an_announced_file_without_a_row_gets_one_row() {
     let (_folder, history) = history();
     let store = store(&history);
     announce(&history, store.path(), "a \u{202e}.txt", None, "hello");
-    put(store.path(), "a \u{202e}.txt", "hello", BEGAN_MS + 1);
+    put(store.path(), "a \u{202e}.txt", "hello");
     let said = start(&history, store.path());
     assert_eq!(said, [r"history repaired: added a \u{202e}.txt (5 B), which was stored before a crash"]);
     let expected = Recovered {
-        at_ms: BEGAN_MS + 1,
+        at_ms: changed_ms(&store.path().join("a \u{202e}.txt")),
         store: store_path(store.path()).unwrap(),
         name: "a \u{202e}.txt".to_owned(),
         origin: Origin::Crash,
@@ -73,12 +78,12 @@ fn an_announced_file_without_a_row_gets_one_row() {
 fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
     let (_folder, history) = history();
     let store = store(&history);
-    put(store.path(), "foreign", "x", BEGAN_MS + 1);
+    put(store.path(), "foreign", "x");
     // Announced, but different: the content, the size, the name.
     for (name, there) in [("content", "hEllo"), ("size", "hello!"), ("other", "hello")] {
         let want = if name == "other" { "name" } else { name };
         announce(&history, store.path(), want, None, "hello");
-        put(store.path(), name, there, BEGAN_MS + 1);
+        put(store.path(), name, there);
     }
     let said = start(&history, store.path());
     let named = |name: &str, size: &str| {
@@ -95,7 +100,7 @@ fn a_file_that_was_never_announced_is_named_and_gets_no_row() {
 fn many_that_cannot_be_explained_are_counted() {
     let (_folder, history) = history();
     let store = store(&history);
-    (0..NAMED + 2).for_each(|n| put(store.path(), format!("{n:02}"), "x", BEGAN_MS + 1));
+    (0..NAMED + 2).for_each(|n| put(store.path(), format!("{n:02}"), "x"));
     let said = start(&history, store.path());
     assert_eq!(said.len(), NAMED + 1);
     assert_eq!(said[NAMED], "2 more files differ from the history; `upseal audit` lists them");
@@ -105,15 +110,41 @@ fn many_that_cannot_be_explained_are_counted() {
 fn files_older_than_the_history_or_not_published_get_no_row() {
     let (_folder, history) = history();
     let store = tempfile::tempdir().unwrap();
-    put(store.path(), "before", "x", BEGAN_MS - 1);
-    assert!(run(&history, store.path(), BEGAN_MS).unwrap().is_empty());
-    put(store.path(), ".upseal-00.part", "x", BEGAN_MS + 1);
-    put(store.path(), OsStr::from_bytes(b"\xff"), "x", BEGAN_MS + 1);
-    put(store.path(), "back\\slash", "x", BEGAN_MS + 1);
+    put(store.path(), "before", "x");
+    // The clock of the file system has moved on.
+    let began_ms = loop {
+        put(store.path(), "clock", "x");
+        let now_ms = changed_ms(&store.path().join("clock"));
+        if now_ms > changed_ms(&store.path().join("before")) {
+            break now_ms;
+        }
+    };
+    fs::remove_file(store.path().join("clock")).unwrap();
+    assert!(run(&history, store.path(), began_ms).unwrap().is_empty());
+    put(store.path(), ".upseal-00.part", "x");
+    put(store.path(), OsStr::from_bytes(b"\xff"), "x");
+    put(store.path(), "back\\slash", "x");
     fs::create_dir(store.path().join("folder")).unwrap();
     std::os::unix::fs::symlink("before", store.path().join("link")).unwrap();
     assert!(start(&history, store.path()).is_empty());
     assert!(history.entries(&Filter::default()).unwrap().is_empty());
+}
+
+/// The client states the time of the last modification. A file that no server announced is reported nevertheless.
+#[test]
+fn a_stated_time_does_not_hide_a_file() {
+    let (_folder, history) = history();
+    let store = store(&history);
+    put(store.path(), "old", "x");
+    touch(&store.path().join("old"), BEGAN_MS - MINUTE_MS);
+    assert_eq!(start(&history, store.path()).len(), 1);
+    announce(&history, store.path(), "old", None, "x");
+    assert_eq!(
+        start(&history, store.path()),
+        ["history repaired: added old (1 B), which was stored before a crash"]
+    );
+    let rows = history.in_effect(&store_path(store.path()).unwrap()).unwrap();
+    assert_eq!(rows[0].at_ms(), changed_ms(&store.path().join("old")));
 }
 
 #[test]
@@ -125,11 +156,11 @@ fn a_grown_file_gets_a_row_only_if_its_new_content_was_announced() {
         history.record_received(&received(BEGAN_MS, &path, name, b"begin")).unwrap();
     }
     announce(&history, store.path(), "want", Some("amended"), "begin and more");
-    put(store.path(), "amended", "begin and more", BEGAN_MS + 1);
+    put(store.path(), "amended", "begin and more");
     // Another process has appended to it while a session was amending it.
     announce(&history, store.path(), "appended", Some("appended"), "begin and more");
-    put(store.path(), "appended", "begin and mOre", BEGAN_MS + 1);
-    put(store.path(), "shorter", "beg", BEGAN_MS + 1);
+    put(store.path(), "appended", "begin and mOre");
+    put(store.path(), "shorter", "beg");
     let said = start(&history, store.path());
     assert_eq!(
         said,
@@ -154,10 +185,10 @@ fn an_announced_file_is_found_under_the_name_of_a_copy() {
     // The name was free again: its row is about a file that was moved away.
     history.record_received(&received(BEGAN_MS, &path, "b", b"older")).unwrap();
     history.record_received(&received(BEGAN_MS, &path, "a", b"first")).unwrap();
-    put(store.path(), "a", "first", BEGAN_MS);
+    put(store.path(), "a", "first");
     for (want, name) in [("a", "a (2)"), ("b", "b")] {
         announce(&history, store.path(), want, None, "other");
-        put(store.path(), name, "other", BEGAN_MS + 1);
+        put(store.path(), name, "other");
     }
     // Identical to a file that is here already.
     announce(&history, store.path(), "a", None, "first");
@@ -179,8 +210,8 @@ fn without_a_digest_name_and_size_decide_and_the_message_says_so() {
     let known = Received { digest: None, ..received(BEGAN_MS, &path, "b", b"world") };
     history.record_received(&known).unwrap();
     history.announce(&path, &[unhashed("a"), unhashed("b")]).unwrap();
-    put(store.path(), "a", "hello", BEGAN_MS + 1);
-    put(store.path(), "b", "world", BEGAN_MS + 1);
+    put(store.path(), "a", "hello");
+    put(store.path(), "b", "world");
     let said = start(&history, store.path());
     assert_eq!(
         said,
@@ -196,7 +227,7 @@ fn known_files_are_not_read() {
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
     // Reading it would show that it differs. The audit reports that.
-    put(store.path(), "known", "other", BEGAN_MS + 1);
+    put(store.path(), "known", "other");
     history.record_received(&received(BEGAN_MS, &path, "known", b"hello")).unwrap();
     // A row without its file, which was moved away.
     history.record_received(&received(BEGAN_MS, &path, "moved", b"hello")).unwrap();
@@ -209,7 +240,7 @@ fn each_folder_has_its_own_history_under_every_path() {
     let (_folder, history) = history();
     let (one, other) = (store(&history), store(&history));
     announce(&history, one.path(), "a", None, "x");
-    put(one.path(), "a", "x", BEGAN_MS + 1);
+    put(one.path(), "a", "x");
     let link = other.path().join("link");
     std::os::unix::fs::symlink(one.path(), &link).unwrap();
     assert_eq!(start(&history, &link).len(), 1);

@@ -51,7 +51,7 @@ impl Limits {
             ),
             portability: policy.portability,
             paths: policy.paths,
-            meta: policy.paths,
+            meta: policy.meta,
         }
     }
 
@@ -204,6 +204,19 @@ mod tests {
         let line = server_line(true, 900, &policy(Portability::ThisSystem));
         assert!(!line.contains("names="), "{line}");
         assert_eq!(Limits::parse(line.as_bytes()).refuse_name("con"), None);
+    }
+
+    #[test]
+    fn folders_and_times_are_announced_apart() {
+        for (paths, meta, words) in
+            [(true, false, " paths=1\n"), (false, true, "oaep meta=1\n"), (false, false, "oaep\n")]
+        {
+            let limits = Limits::of(&Policy { paths, meta, paddings: Paddings::OAEP, ..Policy::default() });
+            let line = server_line(true, 900, &limits);
+            assert!(line.ends_with(words), "{line}");
+            let limits = Limits::parse(line.as_bytes());
+            assert_eq!((limits.keeps_paths(), limits.keeps_meta()), (paths, meta));
+        }
     }
 
     #[test]

@@ -163,11 +163,13 @@ impl Session<'_> {
         };
         let amends = published.stored.name.clone();
         let replaces = (published.stored.kept != Kept::Same).then(|| amends.clone());
-        let pending: Box<dyn Pending> = if published.stored.kept == Kept::Discarded {
+        let mut pending: Box<dyn Pending> = if published.stored.kept == Kept::Discarded {
             Box::new(Discard::new(published.want.clone()))
         } else {
             self.service.store.amend(&published)?
         };
+        // No MODE 0 has come since.
+        pending.describe(self.meta());
         let file = Arriving {
             track,
             watch: None,

@@ -153,7 +153,7 @@ impl Session<'_> {
         } else {
             self.service.store.begin(&Incoming { name: want.clone(), size: Some(size.room) })?
         };
-        pending.describe(self.name.as_ref().map(|announced| announced.meta).unwrap_or_default());
+        pending.describe(self.meta());
         let ciphertext = match &self.service.ciphertext {
             Some(store) if !is_race && matches!(variant, Variant::Cp1 | Variant::Cp2) => {
                 Some(store.begin(&Incoming { name: name.with_prefix(CIPHERTEXT)?, size: None })?)

@@ -27,7 +27,7 @@ use self::receipts::Stored;
 use super::connection::{Connection, Decoded, ReadError};
 use super::ending::Behind;
 use super::handshake::Offer;
-use super::service::{ReceiveError, Service};
+use super::service::{Policy, ReceiveError, Service};
 use super::wire::{Decoder, Message, WireError};
 use super::word::WORD;
 use crate::crypto::identity::Identity;
@@ -272,14 +272,25 @@ impl<'a> Session<'a> {
     /// it can be one.
     fn described(&self, m2: &[u8]) -> Result<(FileName, Meta), NameError> {
         let name_alone = || FileName::from_wire(m2).map(|name| (name, Meta::default()));
-        if self.client.hello.is_none() || !self.service.policy.paths {
+        let Policy { paths, meta: keeps_meta, .. } = self.service.policy;
+        if self.client.hello.is_none() || !(paths || keeps_meta) {
             return name_alone();
         }
-        match description::parse(m2) {
-            Ok(None) => name_alone(),
-            Ok(Some(Description { name, meta })) => FileName::from_path(name).map(|name| (name, meta)),
-            Err(Malformed) => Err(NameError::Malformed),
+        let Description { name, meta } = match description::parse(m2) {
+            Ok(None) => return name_alone(),
+            Ok(Some(description)) => description,
+            Err(Malformed) => return Err(NameError::Malformed),
+        };
+        let name = FileName::from_path(name)?;
+        if name.folder().is_some() && !paths {
+            return Err(NameError::Unwanted { name: name.as_str().to_owned() });
         }
+        Ok((name, if keeps_meta { meta } else { Meta::default() }))
+    }
+
+    /// Returns what the client said about the file of the last MODE 0.
+    fn meta(&self) -> Meta {
+        self.name.as_ref().map(|announced| announced.meta).unwrap_or_default()
     }
 
     fn cut(&self, source: Option<io::Error>) -> ReceiveError {

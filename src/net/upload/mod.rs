@@ -22,7 +22,7 @@ use crate::crypto::server_key::ServerKey;
 use crate::digest::{Digest, FileDigest};
 use crate::event::{Dialect, Variant};
 use crate::meter::Meter;
-use crate::store::{Meta, Store};
+use crate::store::{FileName, Meta, Store};
 use crate::trust::Anchor;
 
 mod body;
@@ -237,11 +237,19 @@ impl Upload {
         self.link.limits.keeps_paths()
     }
 
-    /// Returns the name to send for the file at this path, which the server [keeps](Self::keeps_paths).
+    /// Returns M2 of MODE 0 for a file with this name, or with this path, which the server [keeps](Self::keeps_paths): a
+    /// description if it says more than the name and the server understands it, otherwise the name.
     #[must_use]
-    pub(crate) fn described(&self, path: &str, meta: Meta) -> String {
+    pub(crate) fn described(&self, name: &str, meta: Meta) -> String {
         let meta = if self.link.limits.keeps_meta() { meta } else { Meta::default() };
-        if self.keeps_paths() { description::describe(path, meta) } else { path.to_owned() }
+        let is_path = name.contains('/');
+        // The server would refuse a backslash in a description, and keeps what follows it in a name alone.
+        let is_plain = || FileName::from_path(name.as_bytes()).is_ok();
+        if is_path || (meta != Meta::default() && is_plain()) {
+            description::describe(name, meta)
+        } else {
+            name.to_owned()
+        }
     }
 
     /// Returns the error with which the server would refuse a file of this name and size, if it has said so. Then

@@ -342,6 +342,12 @@ pub enum NameError {
         /// The path.
         name: String,
     },
+    /// A path came, and the server keeps no folders.
+    #[error("the file's path \"{}\" has folders, which this server does not keep", escape(name))]
+    Unwanted {
+        /// The path.
+        name: String,
+    },
     /// The client described the file in a form that this server does not know.
     #[error("the description of the file is malformed")]
     Malformed,

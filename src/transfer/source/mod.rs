@@ -93,14 +93,23 @@ impl Source {
             return Err(local(format!("{shown} is not a regular file"), advice));
         }
         let name = name.to_owned();
-        let modified = (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or(0));
-        let meta = Meta { modified: Some(modified), executable: metadata.mode() & 0o100 != 0 };
+        let meta = meta_of(&metadata);
         if !tells_its_size(&metadata) {
             let copied = copy::of(file).map_err(|e| local(format!("cannot read {shown}: {e}"), ""))?;
             return Ok(Self { name, file: copied.file, size: copied.size, meta, stamp: None });
         }
         Ok(Self { name, file, size: metadata.len(), meta, stamp: Some(Stamp::of(&metadata)) })
     }
+}
+
+/// Returns what is sent of a file beside its name and content. A file that no folder has is a copy of standard input: its
+/// time and permissions say nothing.
+fn meta_of(metadata: &Metadata) -> Meta {
+    if metadata.nlink() == 0 {
+        return Meta::default();
+    }
+    let modified = (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or(0));
+    Meta { modified: Some(modified), executable: metadata.mode() & 0o100 != 0 }
 }
 
 /// The largest size, in bytes, at which a file without disk blocks is taken for a pseudo-file of the kernel.
@@ -155,6 +164,25 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut source = Source::open(file.path(), None).unwrap();
         assert_eq!((source.size, source.digest().unwrap()), (0, Digest::of(b"")));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_has_its_time_and_executable_bit_and_a_copy_of_standard_input_has_none() {
+        use std::os::fd::AsRawFd as _;
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tool");
+        std::fs::write(&path, b"x").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(5, 7);
+        File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+        let source = Source::open(&path, None).unwrap();
+        assert_eq!(source.meta, Meta { modified: Some((5, 7)), executable: true });
+        let copy = spool(&b"text"[..]).unwrap();
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let source = Source::open(Path::new(&path), Some("log.txt")).unwrap();
+        assert_eq!((source.size, source.meta), (4, Meta::default()));
     }
 
     #[cfg(target_os = "linux")]

@@ -12,6 +12,7 @@ use crate::messages::transfer as messages;
 use crate::messages::trust::receipts_unchecked;
 use crate::meter::{Meter, Stage};
 use crate::net::upload::{Confirmation, Upload, UploadError};
+use crate::store::Meta;
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
 use crate::transfer::source::Source;
 use crate::trust::known::SignedBy;
@@ -111,7 +112,8 @@ impl<'a> Conversation<'a> {
     fn send(&mut self, job: Job, source: &Source) -> Result<(), Box<Failure>> {
         let worker = self.files.worker;
         let path = job.name.clone().filter(|path| path.contains('/'));
-        let (name, keeps_path) = match (self.files.connection.route.dialect.name_as, path) {
+        let name_as = self.files.connection.route.dialect.name_as;
+        let (name, keeps_path) = match (name_as, path) {
             (NameAs::Path, _) => (job.path.to_string_lossy().into_owned(), false),
             (NameAs::Base, Some(path)) if self.upload.keeps_paths() => (path, true),
             (NameAs::Base, path) => {
@@ -121,7 +123,11 @@ impl<'a> Conversation<'a> {
                 (source.name.clone(), false)
             }
         };
-        let sent_as = if keeps_path { self.upload.described(&name, source.meta) } else { name.clone() };
+        let meta = if worker.tells_meta { source.meta } else { Meta::default() };
+        let sent_as = match name_as {
+            NameAs::Path => name.clone(),
+            NameAs::Base => self.upload.described(&name, meta),
+        };
         let refused = self.upload.refuse_file(&sent_as, source.size);
         let attempt = Attempt { job, name, keeps_path, size: source.size, meter: Arc::new(Meter::default()) };
         if let Some(refused) = refused {

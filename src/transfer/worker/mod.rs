@@ -54,6 +54,8 @@ pub(super) struct Worker {
     pub history_writer: HistoryWriter,
     /// Whether to skip files for which the server has already given a receipt.
     pub skip_receipted: bool,
+    /// Whether the modification time and the executable bit of a file are sent to servers that keep them.
+    pub tells_meta: bool,
     /// The known key of the target, once it was looked up.
     pub known_key: OnceLock<Option<Digest>>,
     /// The CA that must have signed the receipts of Plain; `None`: no receipts are requested in Plain.

@@ -86,6 +86,7 @@ impl Scene {
             keep: Keep::Nowhere,
             history_writer: HistoryWriter::new(None),
             skip_receipted: false,
+            tells_meta: true,
             known_key: OnceLock::new(),
             plain_receipts: None,
         };

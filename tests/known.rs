@@ -403,3 +403,65 @@ fn certificates_are_requested_signed_and_shown() {
     assert!(bad.err.contains("cannot sign a.txt: it is not a certificate request"), "{bad:?}");
     assert!(Path::new(&home.path("two/server_private_key.pem")).exists());
 }
+
+#[test]
+fn a_link_stands_for_an_address_and_must_not_contradict_the_known_key() {
+    let home = two_servers();
+    let (old, new) = (pin(&home, "one"), pin(&home, "two"));
+    let (server, address) = serve(&home, "one", 0);
+    assert_eq!(send(&home, &address, "a.txt").code, Some(0));
+    drop(server);
+    let link = |pin: &str| format!("upseal://{address}#{}", pin.replace(':', "-"));
+    let (right, wrong) = (link(&old), link(&new));
+
+    // Another key than the known one: every command says so, and changes nothing.
+    let why = format!("the link names the key {new}, but {address} is known by {old}");
+    for command in ["known remove", "known accept", "history --server"] {
+        let mut words: Vec<&str> = command.split(' ').collect();
+        words.push(&wrong);
+        let outcome = home.run(&words);
+        assert_eq!(outcome.code, Some(2), "{command}: {outcome:?}");
+        assert!(outcome.err.contains(&why) && outcome.err.contains("help: ask the server's"), "{outcome:?}");
+    }
+    assert_eq!(known(&home)[0]["key"], old);
+
+    // The key of the link is the one to accept; another argument contradicts it.
+    let outcome = home.run(&["known", "accept", &right]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let outcome = home.run(&["known", "accept", &right, &new]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(
+        outcome.err.contains(&format!("the link names the key {old}, and the argument {new}")),
+        "{outcome:?}"
+    );
+    let outcome = home.run(&["known", "accept", &address, "--bits", "1024"]);
+    assert!(outcome.code == Some(2) && outcome.err.contains("none is given"), "{outcome:?}");
+
+    // A link whose key was refused last is how the operator announces a new key.
+    let (server, _) = serve(&home, "two", port(&address));
+    assert_eq!(send(&home, &address, "a.txt").code, Some(4));
+    drop(server);
+    let outcome = home.run(&["known", "accept", &wrong]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(known(&home)[0]["key"], new);
+
+    let outcome = home.run(&["history", "--server", &wrong]);
+    assert!(outcome.code == Some(0) && outcome.out.contains("a.txt"), "{outcome:?}");
+    let outcome = home.run(&["known", "remove", &wrong]);
+    assert_eq!((outcome.code, known(&home).len()), (Some(0), 0), "{outcome:?}");
+
+    // Without a CA, a server that is not known is remembered by its pin alone, and so is its next key.
+    for pin in [&old, &new] {
+        let link = link(pin);
+        let words =
+            if *pin == old { vec!["known", "accept", &link] } else { vec!["known", "accept", &address, pin] };
+        let outcome = home.run(&words);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let row = &known(&home)[0];
+        assert_eq!(
+            (&row["key"], &row["ca"]),
+            (&Value::from(pin.as_str()), &Value::from(pin.as_str())),
+            "{row}"
+        );
+    }
+}

@@ -105,13 +105,13 @@ Examples:
 pub(super) const KNOWN_ACCEPT: &str = "\
 Examples:
   upseal known accept lab.example.org:4321            accept the key that was refused last
-  upseal known accept lab.example.org:4321 --ca lab-ca.crt
+  upseal known accept upseal://lab:4321#sha256-41accaed7fe0e9fa3f2c0d6d5b8a17c47564746c4fdeb19b2daeb1f360951c9e
   upseal known accept lab:4321 sha256:41accaed7fe0e9fa3f2c0d6d5b8a17c47564746c4fdeb19b2daeb1f360951c9e";
 
 pub(super) const KNOWN_REMOVE: &str = "\
 Examples:
   upseal known remove lab.example.org:4321
-  upseal known remove lab.example.org:4321 --ca lab-ca.crt
+  upseal known remove upseal://lab:4321#sha256-41accaed7fe0e9fa3f2c0d6d5b8a17c47564746c4fdeb19b2daeb1f360951c9e
   upseal known remove [2001:db8::7]:4321";
 
 pub(super) const KNOWN: &str = "\

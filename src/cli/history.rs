@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
 use crate::clock;
-use crate::event::ServerAddress;
+use crate::event::Destination;
 
 /// `upseal history`.
 #[derive(Debug, Args)]
@@ -21,9 +21,9 @@ pub(crate) struct HistoryArgs {
     /// Show only received files
     #[arg(long, conflicts_with_all = ["server", "failed"])]
     pub received: bool,
-    /// Show only files sent to this server [default: all]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub server: Option<ServerAddress>,
+    /// Show only files sent to HOST:PORT, or to a link [default: all]
+    #[arg(long, value_name = "SERVER")]
+    pub server: Option<Destination>,
     /// Show only names that contain this text, in any case [default: all]
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,

@@ -99,16 +99,14 @@ fn given(line: &str, address: &str) -> Result<String, clap::Error> {
         Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
         Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
         Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),
-        Cli { command: Some(Subcommands::History(history)), .. } => history.server.map(Into::into),
+        Cli { command: Some(Subcommands::History(history)), .. } => history.server,
         Cli {
             command: Some(Subcommands::Peers(Peers { command: Some(PeersCommand::Save(save)), .. })),
             ..
         } => save.speak.to,
         Cli { command: Some(Subcommands::Known(Known { command: Some(command), .. })), .. } => {
             match command {
-                KnownCommand::Accept { address, .. } | KnownCommand::Remove { address, .. } => {
-                    Some(address.into())
-                }
+                KnownCommand::Accept { server, .. } | KnownCommand::Remove { server, .. } => Some(server),
                 KnownCommand::List(_) => None,
             }
         }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::examples;
 use crate::digest::Digest;
-use crate::event::ServerAddress;
+use crate::event::Destination;
 
 /// `upseal certs`.
 #[derive(Debug, Subcommand)]
@@ -110,9 +110,9 @@ pub(crate) enum KnownCommand {
     /// Accept another key of a server; ask its operator first
     #[command(after_long_help = examples::KNOWN_ACCEPT)]
     Accept {
-        /// Server
-        #[arg(value_name = "HOST:PORT")]
-        address: ServerAddress,
+        /// Server, or its link, which names the key to accept
+        #[arg(value_name = "HOST:PORT|LINK")]
+        server: Destination,
         /// Key to accept [default: the key or receipt key that was refused last]
         #[arg(value_name = "sha256:HEX", value_parser = pin)]
         key: Option<String>,
@@ -120,15 +120,15 @@ pub(crate) enum KnownCommand {
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
         /// Bits of the key, for a new server [default: unknown]
-        #[arg(long, requires = "key", value_parser = clap::value_parser!(u32).range(1024..=8192))]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1024..=8192))]
         bits: Option<u32>,
     },
     /// Forget a server; its next key counts as the first
     #[command(after_long_help = examples::KNOWN_REMOVE)]
     Remove {
-        /// Server
-        #[arg(value_name = "HOST:PORT")]
-        address: ServerAddress,
+        /// Server, or its link
+        #[arg(value_name = "HOST:PORT|LINK")]
+        server: Destination,
         /// CA of the server, PEM [default: the only one it is known under]
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,

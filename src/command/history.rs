@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::known::{self, known_servers};
 use super::usage;
 use crate::cli::HistoryArgs;
 use crate::clock;
@@ -84,9 +85,12 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, Fault> {
             at_ms => at_ms,
         },
     };
+    if let Some(server) = &args.server {
+        known_servers().check(server, None).map_err(|e| known::fault(&e))?;
+    }
     let filter = Filter {
         direction,
-        server: args.server.clone(),
+        server: args.server.as_ref().map(|server| server.address.clone()),
         name: args.name.clone(),
         since_ms,
         failed: args.failed,

@@ -8,12 +8,15 @@ use super::usage;
 use crate::cli::{Known, KnownCommand};
 use crate::clock;
 use crate::digest::Digest;
-use crate::event::{Fault, ServerAddress};
+use crate::event::{Destination, Fault, ServerAddress};
 use crate::folders;
 use crate::messages::trust::day;
 use crate::output;
 use crate::trust::Anchor;
 use crate::trust::known::{Entry, KnownError, KnownServers, Offered, SignedBy};
+
+/// What to do where the key of a server is missing.
+const KEY_NEEDED: &str = "give the key after the address (sha256:HEX), or the server's link";
 
 /// Returns the user's known servers ([`folders::known_servers`]).
 #[must_use]
@@ -30,12 +33,32 @@ pub(crate) fn run(args: Known) -> Result<u8, Fault> {
     match args.command {
         None => list(&servers, args.list.json),
         Some(KnownCommand::List(list)) => self::list(&servers, list.json),
-        Some(KnownCommand::Accept { address, key, ca, bits }) => {
+        Some(KnownCommand::Accept { server, key, ca, bits }) => {
             let ca = ca.as_deref().map(anchor).transpose()?.map(|ca| ca.fingerprint());
+            servers.check(&server, ca).map_err(|e| fault(&e))?;
+            let Destination { address, pin } = server;
+            if bits.is_some() && key.is_none() && pin.is_none() {
+                return Err(usage("--bits describes a key, and none is given".to_owned(), KEY_NEEDED));
+            }
             let key = match key.map(|key| key.parse::<Digest>()).transpose() {
                 Ok(key) => key.map(|key| Offered { key, bits: bits.map(|bits| bits as usize) }),
                 Err(why) => return Err(usage(why.to_string(), "")),
             };
+            let named = pin.map(|key| Offered { key, bits: bits.map(|bits| bits as usize) });
+            let key = match (key, named) {
+                (Some(given), Some(named)) if given.key != named.key => {
+                    let what = format!(
+                        "the link names the key sha256:{}, and the argument sha256:{}",
+                        named.key, given.key
+                    );
+                    return Err(usage(what, "leave one of them out, after asking the server's operator"));
+                }
+                (given, named) => given.or(named),
+            };
+            // A link needs no CA: a server that is not known yet is remembered by its pin alone.
+            let known = servers.list().map_err(|e| fault(&e))?;
+            let is_known = known.iter().any(|entry| entry.address == address.normal());
+            let ca = ca.or(pin.filter(|_| !is_known));
             let entry = servers.accept(&address, ca, key, clock::unix_seconds()).map_err(|e| fault(&e))?;
             output::line(&format!("{}: accepted key sha256:{}", entry.address, entry.key));
             if let Some(key) = entry.receipt_key {
@@ -43,9 +66,10 @@ pub(crate) fn run(args: Known) -> Result<u8, Fault> {
             }
             Ok(0)
         }
-        Some(KnownCommand::Remove { address, ca }) => {
+        Some(KnownCommand::Remove { server, ca }) => {
             let ca = ca.as_deref().map(anchor).transpose()?.map(|ca| ca.fingerprint());
-            let entry = servers.remove(&address, ca).map_err(|e| fault(&e))?;
+            servers.check(&server, ca).map_err(|e| fault(&e))?;
+            let entry = servers.remove(&server.address, ca).map_err(|e| fault(&e))?;
             output::line(&format!("{}: removed; its key was sha256:{}", entry.address, entry.key));
             Ok(0)
         }
@@ -129,18 +153,22 @@ fn text(entry: &Entry) {
     }
 }
 
-fn fault(error: &KnownError) -> Fault {
+pub(super) fn fault(error: &KnownError) -> Fault {
     match error {
+        KnownError::OtherKey { address, .. } => usage(
+            error.to_string(),
+            &format!(
+                "ask the server's operator which key is right; `{address}` instead of the link names the known one"
+            ),
+        ),
         KnownError::NotKnown { .. } => usage(
             error.to_string(),
-            "`upseal known` lists the known servers; to add a server, give its key and --ca",
+            "`upseal known` lists the known servers; to add a server, give its link, or its key and --ca",
         ),
         KnownError::Ambiguous { .. } => {
             usage(error.to_string(), "`upseal known` lists them; choose one with --ca")
         }
-        KnownError::NothingOffered { .. } => {
-            usage(error.to_string(), "give the key after the address: sha256:HEX")
-        }
+        KnownError::NothingOffered { .. } => usage(error.to_string(), KEY_NEEDED),
         KnownError::Unreadable { .. } | KnownError::Unwritable { .. } => Fault::local(error.to_string())
             .with_advice("make the file accessible, or set UPSEAL_KNOWN to another file"),
         KnownError::NoPlace | KnownError::Damaged { .. } => Fault::local(error.to_string()),

@@ -154,6 +154,9 @@ pub(crate) fn unconfirmed(waited: Duration) -> String {
     }
 }
 
+/// What a reason that the server gives begins with.
+pub(crate) const REFUSED: &str = "the server refused: ";
+
 /// Everything was sent and is not confirmed.
 pub(crate) const WAITING_FOR_END: &str = "sent, waiting for the server to finish";
 

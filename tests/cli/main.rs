@@ -12,6 +12,7 @@ mod plain;
 mod presets;
 #[path = "../program/mod.rs"]
 mod program;
+mod refusals;
 mod report;
 mod serving;
 mod steering;

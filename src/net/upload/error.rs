@@ -9,6 +9,7 @@ use super::ReceiptError;
 use crate::crypto::SealError;
 use crate::crypto::challenge::ChallengeError;
 use crate::event::{Blame, Fault, FaultKind};
+use crate::messages::transfer::REFUSED;
 use crate::messages::units;
 use crate::net::handshake::{AnswerError, Limits};
 use crate::net::refusal::Refusal;
@@ -92,7 +93,7 @@ pub enum UploadError {
     #[error(transparent)]
     Threads(#[from] NoThread),
     /// The server refused the file, or announced that it would.
-    #[error("the server refused: {}", refused(.reason.as_ref(), .limits))]
+    #[error("{REFUSED}{}", refused(.reason.as_ref(), .limits))]
     Refused {
         /// Reason, if the server gave one.
         reason: Option<Refusal>,
@@ -163,9 +164,7 @@ impl UploadError {
             // refused rather than failed, so one retry is enough.
             Self::Rejected | Self::Refused { reason: None, .. } => allowed.min(1),
             // A retry would be refused too. But of several files only one was refused: each is then sent by itself.
-            Self::Refused { reason: Some(reason), .. } if !is_alone && !reason.is_about_all() => {
-                allowed.min(1)
-            }
+            Self::Refused { .. } if !is_alone && !self.is_about_all() => allowed.min(1),
             // The server is not at fault, and the file may be accepted with its new size.
             Self::Grown { .. } => 1,
             _ => 0,
@@ -184,7 +183,12 @@ impl UploadError {
     /// Returns whether every file of the connection would be refused for the same reason.
     #[must_use]
     pub const fn is_about_all(&self) -> bool {
-        matches!(self, Self::Refused { reason: Some(reason), .. } if reason.is_about_all())
+        match self {
+            // A padding is that of the connection. Where a file is named, the request is about that file.
+            Self::Refused { reason: Some(Refusal::Policy), file, .. } => file.is_none(),
+            Self::Refused { reason: Some(reason), .. } => reason.is_about_all(),
+            _ => false,
+        }
     }
 
     /// Returns the error as the user is shown it.
@@ -311,5 +315,79 @@ fn refusal_advice(reason: Option<&Refusal>, limits: &Limits) -> String {
         Some(Refusal::Name | Refusal::Exists) => "rename the file".to_owned(),
         Some(Refusal::Busy) => "send it again later".to_owned(),
         None | Some(Refusal::Policy | Refusal::Content) => "see the server's log".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reason: Option<Refusal>, file: Option<u64>) -> UploadError {
+        UploadError::Refused { reason, file, limits: Limits::default() }
+    }
+
+    /// The retries that each reason deserves out of 5: of one file, of several without a named one, and the words that
+    /// the user reads. A certain refusal gets none, a transient one all; where the refused file is not known, each file
+    /// is sent once more by itself.
+    #[test]
+    fn certain_refusals_are_not_retried_and_transient_ones_are() {
+        let table = [
+            (
+                Some(Refusal::Variant),
+                0,
+                0,
+                "it does not accept this protocol variant",
+                "try another --protocol",
+            ),
+            (Some(Refusal::Size), 0, 1, "the file is larger than it accepts", "raise --max-file"),
+            (Some(Refusal::Disk), 0, 0, "it has no room for the file, or cannot write it", "free disk space"),
+            (Some(Refusal::Name), 0, 1, "it does not accept the file's name", "rename the file"),
+            (Some(Refusal::Exists), 0, 1, "it has another file of this name", "rename the file"),
+            (Some(Refusal::Policy), 0, 0, "its operator does not allow this request", "the server's log"),
+            (Some(Refusal::Busy), 5, 5, "it is stopping, or too busy", "send it again later"),
+            (Some(Refusal::Content), 0, 1, "it could not read, decrypt or verify", "the server's log"),
+            // The server may be stopping, or not accept the file.
+            (None, 1, 1, "it gives no reason", "the server's log"),
+        ];
+        for reason in Refusal::ALL {
+            assert!(table.iter().any(|row| row.0 == Some(reason)), "{reason:?} has a row");
+        }
+        for (reason, alone, among_others, why, advice) in table {
+            let error = refused(reason, None);
+            assert_eq!(error.worth_retries(5, true), alone, "{reason:?} alone");
+            assert_eq!(error.worth_retries(5, false), among_others, "{reason:?} among others");
+            assert_eq!(error.worth_retries(0, true), 0, "--retries 0 is obeyed");
+            let fault = error.fault();
+            assert_eq!((fault.kind, fault.blame), (FaultKind::Refused, Blame::Peer));
+            assert!(fault.what.as_str().starts_with(&format!("the server refused: {why}")), "{fault}");
+            assert!(fault.advice.as_str().contains(advice), "{fault}");
+        }
+        // A reason that names a file is about that one alone, except where no other could be accepted.
+        let about_all = [Refusal::Variant, Refusal::Disk];
+        for reason in Refusal::ALL {
+            assert_eq!(
+                refused(Some(reason), Some(2)).is_about_all(),
+                about_all.contains(&reason),
+                "{reason:?}"
+            );
+        }
+    }
+
+    /// What else ends an upload: only what another try may change is tried again.
+    #[test]
+    fn a_broken_connection_is_retried_and_a_wrong_identity_is_not() {
+        let cut = UploadError::Cut { sent: 1, total: 2, cause: None };
+        assert_eq!((cut.worth_retries(5, true), cut.worth_retries(5, false)), (5, 5));
+        assert_eq!(UploadError::Rejected.worth_retries(5, true), 1);
+        assert_eq!(UploadError::Grown { promised: 1, now: 2 }.worth_retries(5, true), 1);
+        for certain in [
+            UploadError::NoAnswer(None),
+            UploadError::Changed,
+            UploadError::EndedAfterUs,
+            UploadError::Surplus { shown: String::new() },
+            UploadError::Random,
+        ] {
+            assert_eq!(certain.worth_retries(5, true), 0, "{certain}");
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use self::book::Offered;
 pub(crate) use self::book::{Entry, SignedBy};
 pub(crate) use self::receipts::{ReceiptMeeting, ReceiptStanding};
 use crate::digest::Digest;
-use crate::event::ServerAddress;
+use crate::event::{Destination, ServerAddress};
 use crate::files::{Access, LOCK_TIMEOUT, Lock, LockKind, lock, replace};
 
 /// Why the known servers cannot be read or changed. Each message is one line and contains its cause.
@@ -81,6 +81,16 @@ pub enum KnownError {
         address: ServerAddress,
         /// Number of CAs.
         count: usize,
+    },
+    /// A link names another key than the known one, and not the one that was refused last.
+    #[error("the link names the key sha256:{named}, but {address} is known by sha256:{known}")]
+    OtherKey {
+        /// Address of the server.
+        address: ServerAddress,
+        /// The known key.
+        known: Digest,
+        /// The key that the link names.
+        named: Digest,
     },
     /// No other key was refused since the last one was accepted.
     #[error("{address} has offered no other key than the known one, sha256:{key}")]
@@ -195,6 +205,26 @@ impl KnownServers {
         Ok(book.find(&address.normal(), ca).and_then(|entry| entry.bits))
     }
 
+    /// Checks that a link does not contradict what is known: the server is unknown, or one of its entries has the key
+    /// that the link names or has refused it last. An address without a pin contradicts nothing.
+    ///
+    /// # Errors
+    /// The link contradicts what is known, or the file cannot be read.
+    pub(crate) fn check(&self, there: &Destination, ca: Option<Digest>) -> Result<(), KnownError> {
+        let Some(named) = there.pin else { return Ok(()) };
+        let address = there.address.normal();
+        let entries = self.list()?;
+        let mut entries =
+            entries.iter().filter(|entry| entry.address == address && ca.is_none_or(|ca| entry.ca == ca));
+        let Some(first) = entries.clone().next() else { return Ok(()) };
+        let is_it =
+            |entry: &Entry| entry.key == named || entry.offered.is_some_and(|offered| offered.key == named);
+        if entries.any(is_it) {
+            return Ok(());
+        }
+        Err(KnownError::OtherKey { address, known: first.key, named })
+    }
+
     /// Compares a server with what is known of it, and remembers what is new.
     ///
     /// # Errors
@@ -261,6 +291,9 @@ impl KnownServers {
                 entry.offered.filter(|offered| offered.key == key.key).and_then(|offered| offered.bits)
             });
             if entry.key != key.key {
+                if entry.is_pinned_alone() {
+                    entry.ca = key.key;
+                }
                 (entry.key, entry.bits, entry.first) = (key.key, None, Some(date(now)));
                 // The receipt key belongs to the other server key. It is learned again.
                 (entry.receipt_key, entry.offered_receipts) = (None, None);

@@ -23,6 +23,7 @@ pub(in crate::ui) const fn state(state: &State) -> &'static str {
         State::Delivered => "delivered ✓",
         State::Stored { .. } => "stored ✓",
         State::Failed(Fault { kind: FaultKind::Unconfirmed, .. }) => "sent ?",
+        State::Failed(Fault { kind: FaultKind::Refused, .. }) => "refused ✗",
         State::Failed(_) => "failed ✗",
         other => upload::state(other),
     }
@@ -268,6 +269,15 @@ pub(in crate::ui) fn fault_line(fault: &Fault) -> String {
     if fault.advice.is_empty() { what } else { format!("{what}. {}", capital(&fit::shown(&fault.advice))) }
 }
 
+/// Says why an upload failed, in a row that already shows its state.
+pub(in crate::ui) fn fault_beside_state(fault: &Fault) -> String {
+    let line = fault_line(fault);
+    match line.strip_prefix(upload::REFUSED) {
+        Some(reason) => reason.to_owned(),
+        None => line,
+    }
+}
+
 /// Says what happened; then who has to act, and how.
 pub(in crate::ui) fn trouble(subject: &str, fault: &Fault) -> (String, String) {
     let what = fit::shown(&fault.what);
@@ -357,6 +367,15 @@ pub(in crate::ui) fn verdict(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_called_so_once_in_a_row() {
+        let fault = Fault::refused("the server refused: it has another file of this name");
+        assert_eq!(state(&State::Failed(fault.clone())), "refused ✗");
+        assert_eq!(fault_beside_state(&fault), "it has another file of this name");
+        assert_eq!(fault_line(&fault), "the server refused: it has another file of this name");
+        assert_eq!(state(&State::Failed(Fault::broken("x"))), "failed ✗");
+    }
 
     #[test]
     fn rates_name_their_unit_once() {

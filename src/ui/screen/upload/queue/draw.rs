@@ -319,7 +319,7 @@ impl Pane<'_, Queue> {
     fn standing(&self, upload: &Upload) -> String {
         let live = upload.live.as_deref();
         match &upload.stage {
-            Stage::Failed(fault) => text::fault_line(fault),
+            Stage::Failed(fault) => text::fault_beside_state(fault),
             Stage::Connecting | Stage::Proving => {
                 let waited = live.map_or(Duration::ZERO, |live| self.now.saturating_sub(live.since));
                 let who = text::destination(&upload.target);

@@ -76,6 +76,7 @@ pub use self::transfer::{EmbeddedOptions, FirstMeeting, Options, Transfer};
 
 // A server and where it stores files.
 pub use self::net::budget::PaddingBudget;
+pub use self::net::deadlines::Deadlines;
 pub use self::net::server::{Lifetime, Server};
 pub use self::net::service::{Policy, Reply, Service};
 pub use self::store::{Folder, Incoming, Meta, Nowhere, Pending, Published, Store, StoreError, Ticket};

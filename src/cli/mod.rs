@@ -2,7 +2,7 @@
 //!
 //! - `layer`: the flags of the server and the dialect, which are also the keys of the configuration
 //! - `client`: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`
-//! - `serve`: the server
+//! - `serve`: the server; `limits`: what a client may take of it
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
 //! - `screen`: how the terminal UI and texts look, and `config`
 //! - `shell`: `completions` and `man`
@@ -13,6 +13,7 @@ mod client;
 mod examples;
 mod history;
 mod layer;
+mod limits;
 mod screen;
 mod serve;
 mod shell;
@@ -29,6 +30,7 @@ pub(crate) use self::client::{
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
+pub(crate) use self::limits::Limits;
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
 pub(crate) use self::serve::{Paths, Serve};
 pub(crate) use self::shell::{Completions, Man, Shell};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::limits::Limits;
 use super::{Bind, Gap, KeepMeta, ReplyOrder, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
@@ -141,4 +142,7 @@ pub(crate) struct Serve {
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,
+    /// Limits of what clients may take.
+    #[command(flatten)]
+    pub limits: Limits,
 }

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::deadlines::Pace;
 use super::interrupter::Interrupter;
 use super::stream::Stream;
 use super::throttle::Throttle;
@@ -22,8 +23,11 @@ pub struct Connection {
     patience: Duration,
     /// Moment after which reads and writes fail, whatever the progress; `None`: no limit.
     limit: Option<Instant>,
-    /// When the stream's deadline was last moved; it is not moved at every call.
-    moved: Option<Instant>,
+    /// Least rate of what is read, and of what is sent; `None`: any.
+    reads: Option<Pace>,
+    writes: Option<Pace>,
+    /// When the stream's deadline was last moved, and how far ahead; it is not moved at every call.
+    moved: Option<(Instant, Duration)>,
     buffer: Box<[u8]>,
     /// 0 <= `start` <= `end` <= `BUFFER`.
     start: usize,
@@ -40,8 +44,17 @@ pub struct Connection {
 pub enum Decoded<T> {
     /// A whole message.
     Message(T),
-    /// More bytes are needed; the patience of the next read, if it changes.
-    More(Option<Duration>),
+    /// More bytes are needed; how long they are waited for, if that changes.
+    More(Option<Wait>),
+}
+
+/// How long a message is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Longest silence.
+    pub patience: Duration,
+    /// Moment when the wait is over, whatever comes; `None`: no such moment.
+    pub until: Option<Instant>,
 }
 
 /// Why no whole message was read.
@@ -65,6 +78,8 @@ impl Connection {
             stream,
             patience,
             limit: None,
+            reads: None,
+            writes: None,
             moved: None,
             buffer,
             start: 0,
@@ -86,8 +101,20 @@ impl Connection {
     /// Makes reads and writes fail with `TimedOut` from this moment on, whatever their progress: a peer that sends a byte
     /// now and then must not keep an exchange open for ever. `None`: no limit.
     pub fn set_limit(&mut self, limit: Option<Instant>) {
-        self.limit = limit;
-        self.moved = None;
+        if self.limit != limit {
+            self.limit = limit;
+            self.moved = None;
+        }
+    }
+
+    /// Makes reads fail with `TimedOut` while the peer sends more slowly than this.
+    pub(crate) fn set_read_pace(&mut self, pace: Option<Pace>) {
+        self.reads = pace;
+    }
+
+    /// Makes writes fail with `TimedOut` while the peer takes less than this.
+    pub(crate) fn set_write_pace(&mut self, pace: Option<Pace>) {
+        self.writes = pace;
     }
 
     /// Limits what is sent from now on.
@@ -137,8 +164,8 @@ impl Connection {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        self.move_deadline()?;
-        let n = self.stream.read(&mut self.buffer[self.end..])?;
+        let end = self.end;
+        let n = self.read_paced(|stream, buffer| stream.read(&mut buffer[end..]))?;
         self.end += n;
         Ok(n)
     }
@@ -156,7 +183,10 @@ impl Connection {
             self.consume(taken);
             match decoded {
                 Decoded::Message(message) => return Ok(message),
-                Decoded::More(Some(patience)) => self.set_patience(patience),
+                Decoded::More(Some(Wait { patience, until })) => {
+                    self.set_patience(patience);
+                    self.set_limit(until);
+                }
                 Decoded::More(None) => {}
             }
             match self.fill() {
@@ -175,8 +205,7 @@ impl Connection {
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let here = self.buffered();
         if here.is_empty() && !out.is_empty() {
-            self.move_deadline()?;
-            return self.stream.read(out);
+            return self.read_paced(|stream, _| stream.read(out));
         }
         let n = here.len().min(out.len());
         out[..n].copy_from_slice(&here[..n]);
@@ -217,8 +246,7 @@ impl Connection {
         while !bytes.is_empty() {
             // The peer's time does not run while this side waits.
             let piece = self.allow(bytes.len())?;
-            self.move_deadline()?;
-            match write(&mut *self.stream, &bytes[..piece])? {
+            match self.write_paced(|stream| write(stream, &bytes[..piece]))? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 n => {
                     self.sent(n);
@@ -265,8 +293,7 @@ impl Connection {
         let mut left = len;
         while left > 0 {
             let piece = self.allow(at_once(left))?;
-            self.move_deadline()?;
-            match self.stream.write_from(file, piece)? {
+            match self.write_paced(|stream| stream.write_from(file, piece))? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 n => {
                     self.sent(n);
@@ -285,8 +312,7 @@ impl Connection {
     /// The stream's error.
     pub fn read_to(&mut self, pipe: BorrowedFd<'_>, len: u64) -> io::Result<usize> {
         debug_assert!(self.buffered().is_empty());
-        self.move_deadline()?;
-        self.stream.read_to(pipe, at_once(len))
+        self.read_paced(|stream, _| stream.read_to(pipe, at_once(len)))
     }
 
     /// Ends the writing side; reading goes on.
@@ -346,19 +372,57 @@ impl Connection {
         if has_room && self.stream.is_readable() { self.fill().map(Some) } else { Ok(None) }
     }
 
-    /// Moves the deadline ahead, but not at every call: a timeout costs two system calls.
-    fn move_deadline(&mut self) -> io::Result<()> {
+    /// Reads once, and counts the bytes and the wait for them.
+    fn read_paced(
+        &mut self,
+        read: impl FnOnce(&mut dyn Stream, &mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let begun = self.move_deadline(self.reads)?;
+        let done = read(&mut *self.stream, &mut self.buffer);
+        paced(&mut self.reads, begun, done)
+    }
+
+    /// Writes once, and counts the bytes and the wait.
+    fn write_paced(&mut self, write: impl FnOnce(&mut dyn Stream) -> io::Result<usize>) -> io::Result<usize> {
+        let begun = self.move_deadline(self.writes)?;
+        let done = write(&mut *self.stream);
+        paced(&mut self.writes, begun, done)
+    }
+
+    /// Moves the deadline ahead, but not at every call: a timeout costs two system calls. Returns the time.
+    fn move_deadline(&mut self, pace: Option<Pace>) -> io::Result<Instant> {
         let now = Instant::now();
-        let slack = self.patience / 16;
+        let left = pace.map_or(self.patience, |pace| pace.left());
+        if left.is_zero()
+            && let Some(pace) = pace
+        {
+            return Err(pace.error());
+        }
         if self.limit.is_some_and(|limit| now >= limit) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        if self.moved.is_none_or(|moved| now.duration_since(moved) > slack) {
-            let deadline = now + self.patience + slack;
+        let span = left.min(self.patience);
+        let slack = span / 16;
+        let is_current = |(moved, former): (Instant, Duration)| {
+            now.duration_since(moved) <= slack && span.abs_diff(former) <= slack
+        };
+        if !self.moved.is_some_and(is_current) {
+            let deadline = now + span + slack;
             self.stream.set_deadline(Some(self.limit.map_or(deadline, |limit| limit.min(deadline))))?;
-            self.moved = Some(now);
+            self.moved = Some((now, span));
         }
-        Ok(())
+        Ok(now)
+    }
+}
+
+/// Counts what a read or write moved since `begun` against the pace.
+fn paced(pace: &mut Option<Pace>, begun: Instant, done: io::Result<usize>) -> io::Result<usize> {
+    let Some(pace) = pace else { return done };
+    let bytes = done.as_ref().map_or(0, |bytes| *bytes as u64);
+    pace.count(bytes, begun.elapsed());
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut && pace.left().is_zero() => Err(pace.error()),
+        done => done,
     }
 }
 

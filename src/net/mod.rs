@@ -32,6 +32,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod connection;
+pub(crate) mod deadlines;
 pub(crate) mod description;
 mod dial;
 pub(crate) mod ending;

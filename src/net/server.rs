@@ -17,7 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::connection::Connection;
 use super::interrupter::Interrupter;
-use super::receive::{Caller, IDLE_PATIENCE, Session};
+use super::receive::{Caller, Session};
 use super::record;
 use super::refusal::{Notice, Refusal};
 use super::service::Service;
@@ -365,7 +365,7 @@ fn serve(service: &Service, stream: Tcp, id: SessionId, peer: SocketAddr) -> Cal
         dialect: None,
         at_ms: clock::unix_ms(),
     });
-    let connection = Connection::new(stream, IDLE_PATIENCE);
+    let connection = Connection::new(stream, service.policy.deadlines.idle);
     let mut session = Session::new(service, connection, id, peer.to_string());
     let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         session.refuse(Refusal::Busy);

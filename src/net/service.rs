@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::Observer;
 use super::budget::PaddingBudget;
+use super::deadlines::{Deadlines, Late};
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::refusal::Refusal;
@@ -50,6 +51,8 @@ pub struct Policy {
     pub meta: bool,
     /// How MODE 3 is answered.
     pub reply: Reply,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
     /// Whether files are hashed. Without a hash there are no receipts, and a file that is stored already is stored again.
     pub digest: FileDigest,
 }
@@ -75,6 +78,7 @@ impl Default for Policy {
             paths: true,
             meta: true,
             reply: Reply::default(),
+            deadlines: Deadlines::default(),
             digest: FileDigest::Sha256,
         }
     }
@@ -286,6 +290,14 @@ pub(crate) enum ReceiveError {
     /// No thread could be started for the body.
     #[error(transparent)]
     Threads(#[from] NoThread),
+    /// The client missed a deadline.
+    #[error("at byte {offset}: {late}")]
+    Late {
+        /// Position in the connection.
+        offset: u64,
+        /// The deadline.
+        late: Late,
+    },
     /// The connection ended inside a message.
     #[error("cut at byte {offset}: {}", cause(.source.as_ref()))]
     Cut {
@@ -325,7 +337,7 @@ impl ReceiveError {
             // An announced padding reveals nothing about decrypted bytes.
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
-            Self::Unsignable(_) => Refusal::Policy,
+            Self::Unsignable(_) | Self::Late { .. } => Refusal::Policy,
             Self::Identity(_) | Self::Threads(_) => Refusal::Busy,
             Self::TooLarge { .. }
             | Self::Wire(_)
@@ -379,7 +391,10 @@ const fn replayed(what: Seen) -> &'static str {
 fn cause(source: Option<&io::Error>) -> String {
     match source {
         None => "the client closed the connection".to_owned(),
-        Some(e) if e.kind() == io::ErrorKind::TimedOut => "the client stopped sending".to_owned(),
+        Some(e) if e.kind() == io::ErrorKind::TimedOut => match e.get_ref() {
+            Some(slow) => format!("the client is {slow} (--min-rate, --stall-time)"),
+            None => "the client stopped sending".to_owned(),
+        },
         Some(e) => e.to_string(),
     }
 }

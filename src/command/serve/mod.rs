@@ -1,5 +1,6 @@
 //! `upseal serve`: receives files, without a screen.
 
+mod limits;
 mod picture;
 mod share;
 
@@ -91,6 +92,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
                 gap: args.reply_gap.0,
                 certificate_first: args.reply_order == ReplyOrder::CertFirst,
             },
+            deadlines: limits::deadlines(&args.limits),
             digest: args.digest,
         },
         history: Some(history),

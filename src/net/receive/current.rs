@@ -17,7 +17,7 @@ use super::arriving::{Arriving, AtRest, Blocks, MayBeSealed};
 use super::detect::Speaks;
 use super::failed::{About as _, Failed, FailedFile};
 use super::opening::Opening;
-use super::{BODY_PATIENCE, ReceiveError, Session};
+use super::{ReceiveError, Session};
 use crate::crypto::OpenError;
 use crate::event::{Event, Kept, Variant};
 use crate::net::framing::Body;
@@ -119,7 +119,7 @@ impl Session<'_> {
             }
         };
         let k = self.identity(NO_KEY).about(&blocks.file)?.modulus_bytes();
-        self.connection.set_patience(BODY_PATIENCE);
+        self.begin_body();
         self.blocks(blocks, Body::one_more_block(k as u64))
     }
 

@@ -1,5 +1,7 @@
 //! Terminators that third-party clients send after CP1's pairs ([`crate::net::ending`]), and the end of a connection.
 
+use std::time::Instant;
+
 use super::{FAREWELL_PATIENCE, ReceiveError, Session};
 use crate::clock;
 use crate::event::Event;
@@ -42,6 +44,7 @@ impl Session<'_> {
             return Ok(()); // The client has hung up already.
         }
         self.connection.set_patience(FAREWELL_PATIENCE);
+        self.connection.set_limit(Some(Instant::now() + self.service.policy.deadlines.farewell));
         let surplus_limit = Part::Message.limit();
         let mut surplus = 0;
         loop {

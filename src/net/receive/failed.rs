@@ -126,7 +126,7 @@ impl Session<'_> {
             name: name.as_ref().map(FileName::escaped),
             blame: why.blame(),
             why: format!("{}{stays}", why.line(self.offset())),
-            is_cut: matches!(why, ReceiveError::Cut { .. }),
+            is_cut: matches!(why, ReceiveError::Cut { .. } | ReceiveError::Late { .. }),
             at_ms: clock::unix_ms(),
         });
         let reason = match why {

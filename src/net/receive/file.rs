@@ -8,12 +8,13 @@ use super::current::{Current, OpenEnded};
 use super::failed::{About as _, Failed, FailedFile};
 use super::opening::Opening;
 use super::publishing::SMALL;
-use super::{BODY_PATIENCE, ReceiveError, Session, room};
+use super::{ReceiveError, Session, room};
 use crate::crypto::OpenError;
 use crate::crypto::fernet::{TokenOpener, token_len};
 use crate::event::{Event, Track, Variant};
 use crate::history::Seen;
 use crate::meter::Meter;
+use crate::net::deadlines::Progress;
 use crate::net::framing::Body;
 use crate::store::{Discard, FileName, Incoming, Pending};
 
@@ -37,7 +38,8 @@ impl Session<'_> {
             return Err(self.order("MODE 1 before any MODE 0: a file without a name").into());
         };
         let name = announced.name.clone();
-        self.connection.set_patience(BODY_PATIENCE);
+        self.clocks.progress(Progress::Acted);
+        self.begin_body();
         if m1 > SMALL {
             self.publish_group()?;
         }

@@ -13,7 +13,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::body::Slot;
 use self::current::Current;
@@ -24,7 +24,8 @@ use self::history::Own;
 use self::proof::Agreed;
 use self::publishing::Committed;
 use self::receipts::Stored;
-use super::connection::{Connection, Decoded, ReadError};
+use super::connection::{Connection, Decoded, ReadError, Wait};
+use super::deadlines::{Clocks, Deadlines, Progress};
 use super::ending::Behind;
 use super::handshake::Offer;
 use super::service::{Policy, ReceiveError, Service};
@@ -54,10 +55,6 @@ mod room;
 #[cfg(test)]
 mod tests;
 
-/// Longest silence between two messages: a person may choose files in between.
-pub(crate) const IDLE_PATIENCE: Duration = Duration::from_secs(900);
-/// Longest silence inside a message or a body.
-const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// Silence after which an open-ended file is published (docs/protocol.md, section CP1).
 const SILENCE: Duration = Duration::from_secs(1);
 /// Silence after which bytes that may be a terminator and MODE 2 are taken for that.
@@ -66,7 +63,7 @@ const GOODBYE_PATIENCE: Duration = Duration::from_secs(10);
 const GROUP_PATIENCE: Duration = Duration::from_millis(5);
 /// Times that [`SILENCE`] doubles, because a file was published too early: up to about a minute.
 const LONGER_SILENCES: u32 = 6;
-/// Time for the client to hang up after MODE 2, so that the server's end is not a reset.
+/// Silence of the client after MODE 2 that ends the wait for its end, so that the server's end is not a reset.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 /// Time for which bytes of a refused client are read and dropped, so that the reset does not overtake the refusal.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -98,6 +95,7 @@ pub struct Session<'a> {
     id: SessionId,
     peer: String,
     client: Client,
+    clocks: Clocks,
     /// The latest MODE 0.
     name: Option<Announced>,
     /// Files begun, from 1.
@@ -148,6 +146,7 @@ impl<'a> Session<'a> {
             id,
             peer,
             client: Client::default(),
+            clocks: Clocks::new(service.policy.deadlines, Instant::now()),
             name: None,
             ordinal: 0,
             current: Current::Idle,
@@ -191,11 +190,14 @@ impl<'a> Session<'a> {
 
     fn serve(&mut self) -> Result<(), Failed> {
         while let Some(message) = self.message()? {
+            self.clocks.end_message();
+            self.connection.set_limit(None);
             if !matches!(message, Message::Filename(_) | Message::Data { .. } | Message::SessionKey(_)) {
                 self.publish_group()?;
             }
             if !matches!(message, Message::Data { .. }) {
                 self.client.caller = Caller::Client;
+                self.clocks.progress(Progress::Spoke);
             }
             if !matches!(message, Message::OneMoreBlock | Message::EndOfBlocks) {
                 self.settle()?;
@@ -216,13 +218,21 @@ impl<'a> Session<'a> {
 
     /// Reads the next message; `None`: the client ended between two messages.
     fn message(&mut self) -> Result<Option<Message>, Failed> {
+        self.connection.set_read_pace(None);
         loop {
-            let Self { connection, decoder, current, group, .. } = self;
+            let Self { connection, decoder, current, group, clocks, service, .. } = self;
+            let deadlines = &service.policy.deadlines;
             let read = connection.read_message(|input| -> Result<_, WireError> {
                 let (taken, message) = decoder.feed(input)?;
                 let undecided = decoder.is_between_messages().then(|| input.len() - taken);
-                let wait = || Decoded::More(Some(patience(undecided, current, !group.is_empty())));
-                Ok((taken, message.map_or_else(wait, Decoded::Message)))
+                if let Some(message) = message {
+                    return Ok((taken, Decoded::Message(message)));
+                }
+                // A whole word between two messages may wait for what follows it ([`patience`]).
+                let is_inside = !matches!(undecided, Some(0 | WORD..));
+                let patience = patience(deadlines, undecided, current, !group.is_empty());
+                let until = clocks.reading(is_inside, Instant::now());
+                Ok((taken, Decoded::More(Some(Wait { patience, until }))))
             });
             let is_between = self.decoder.is_between_messages();
             // Bytes that may be a terminator, or begin a message.
@@ -248,10 +258,10 @@ impl<'a> Session<'a> {
                     None
                 }
                 Err(ReadError::Failed(e)) if undecided > WORD => match self.decide(Behind::Silence)? {
-                    None => return Err(self.cut(Some(e)).into()),
+                    None => return Err(self.late_or_cut(e).into()),
                     message => message,
                 },
-                Err(ReadError::Failed(e)) => return Err(self.cut(Some(e)).into()),
+                Err(ReadError::Failed(e)) => return Err(self.late_or_cut(e).into()),
             };
             if decided.is_some() {
                 return Ok(decided);
@@ -295,6 +305,21 @@ impl<'a> Session<'a> {
 
     fn cut(&self, source: Option<io::Error>) -> ReceiveError {
         ReceiveError::Cut { offset: self.offset(), source }
+    }
+
+    /// Returns the error of a read between two bodies that timed out.
+    fn late_or_cut(&self, timeout: io::Error) -> ReceiveError {
+        match self.clocks.missed(Instant::now()) {
+            Some(late) => ReceiveError::Late { offset: self.offset(), late },
+            None => self.cut(Some(timeout)),
+        }
+    }
+
+    /// Begins to wait for the bytes of a body.
+    fn begin_body(&mut self) {
+        let deadlines = self.service.policy.deadlines;
+        self.connection.set_patience(deadlines.silence);
+        self.connection.set_read_pace(deadlines.pace());
     }
 
     const fn order(&self, what: &'static str) -> ReceiveError {
@@ -344,12 +369,12 @@ impl<'a> Session<'a> {
 }
 
 /// How long to wait for more bytes. `undecided`: bytes at hand between two messages; `None` inside a message.
-fn patience(undecided: Option<usize>, current: &Current, has_group: bool) -> Duration {
+fn patience(deadlines: &Deadlines, undecided: Option<usize>, current: &Current, has_group: bool) -> Duration {
     match (undecided, current) {
         _ if has_group => GROUP_PATIENCE,
         (Some(_), Current::OpenEnded(file)) => SILENCE * (1 << file.amendments().min(LONGER_SILENCES)),
-        (Some(0 | WORD), _) => IDLE_PATIENCE,
+        (Some(0 | WORD), _) => deadlines.idle,
         (Some(undecided), _) if undecided > WORD => GOODBYE_PATIENCE,
-        _ => BODY_PATIENCE,
+        _ => deadlines.silence,
     }
 }

@@ -1,16 +1,18 @@
 //! MODE 3 and MODE 4: the server's signature, and the session key of CP2.
 
 use std::thread;
+use std::time::Instant;
 
 use super::current::Current;
 use super::failed::Failed;
-use super::{BODY_PATIENCE, IDLE_PATIENCE, ReceiveError, Session};
+use super::{ReceiveError, Session};
 use crate::crypto::fernet::SessionKey;
 use crate::crypto::identity::{Identity, KEY_PIECES, Unwrapped};
 use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::Digest;
 use crate::event::Event;
+use crate::net::deadlines::Progress;
 use crate::net::handshake::{Limits, Offer, check_signable, server_line};
 use crate::net::service::Reply;
 use crate::net::wire::Continuation;
@@ -48,19 +50,23 @@ impl Session<'_> {
                 return Err(self.order("a second hello that contradicts the first"));
             }
             self.client.hello = Some(offer);
-            line = server_line(gives_receipts, IDLE_PATIENCE.as_secs(), &Limits::of(&self.service.policy));
+            let policy = &self.service.policy;
+            line = server_line(gives_receipts, policy.deadlines.idle.as_secs(), &Limits::of(policy));
         }
         self.client.first_message.get_or_insert_with(|| Digest::of(message));
         let signature = identity.sign(message)?;
         self.answer(signature, [line.as_bytes(), identity.certificate_pem()].concat())?;
         self.client.was_answered = true;
+        self.clocks.progress(Progress::Acted);
         self.service.observer.event(Event::SessionProved { session: self.id });
         Ok(())
     }
 
     /// Sends the two parts of an answer to MODE 3, by four writes.
     pub(super) fn answer(&mut self, signature: Vec<u8>, certificate: Vec<u8>) -> Result<(), ReceiveError> {
-        self.connection.set_patience(BODY_PATIENCE);
+        let time = self.service.policy.deadlines.answer;
+        self.connection.set_patience(time);
+        self.connection.set_limit(Some(Instant::now() + time));
         let Reply { gap, certificate_first } = self.service.policy.reply;
         let (first, second) =
             if certificate_first { (certificate, signature) } else { (signature, certificate) };
@@ -88,7 +94,7 @@ impl Session<'_> {
     pub(super) fn one_more_key_piece(&mut self, blocks: Vec<u8>) -> Result<(), Failed> {
         let identity = self.identity(NO_KEY)?;
         let k = identity.modulus_bytes();
-        self.connection.set_patience(BODY_PATIENCE);
+        self.begin_body();
         let Some(piece) = self.peek(k)?.map(<[u8]>::to_vec) else { return Err(self.cut(None).into()) };
         self.take(k);
         let digest = Digest::of(&piece);

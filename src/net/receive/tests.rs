@@ -45,7 +45,7 @@ fn service(identity: Identity, folder: &Path, log: &Arc<EventLog>) -> Service {
 
 /// Runs one session to its end.
 fn serve(service: &Service, client: ScriptedStream) {
-    let connection = Connection::new(Box::new(client), IDLE_PATIENCE);
+    let connection = Connection::new(Box::new(client), service.policy.deadlines.idle);
     Session::new(service, connection, SessionId(1), "client".to_owned()).run();
 }
 
@@ -285,11 +285,12 @@ fn a_file_is_amended_eight_times_and_no_more() {
 
 #[test]
 fn the_patience_depends_on_what_may_follow() {
-    let idle = |undecided| patience(undecided, &Current::Idle, false);
-    assert_eq!([idle(Some(0)), idle(Some(WORD))], [IDLE_PATIENCE; 2], "between two messages");
-    assert_eq!([idle(None), idle(Some(WORD - 1))], [BODY_PATIENCE; 2], "inside a message");
+    let deadlines = Deadlines::default();
+    let idle = |undecided| patience(&deadlines, undecided, &Current::Idle, false);
+    assert_eq!([idle(Some(0)), idle(Some(WORD))], [deadlines.idle; 2], "between two messages");
+    assert_eq!([idle(None), idle(Some(WORD - 1))], [deadlines.silence; 2], "inside a message");
     assert_eq!(idle(Some(WORD + 1)), GOODBYE_PATIENCE, "a terminator and MODE 2");
     for undecided in [None, Some(0), Some(20)] {
-        assert_eq!(patience(undecided, &Current::Idle, true), GROUP_PATIENCE, "a group waits");
+        assert_eq!(patience(&deadlines, undecided, &Current::Idle, true), GROUP_PATIENCE, "a group waits");
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use self::body::Slot;
 use self::link::Link;
+use super::deadlines::Pace;
 use super::description;
 use super::handshake::ReceiptOffer;
 use super::record::Tap;
@@ -31,6 +32,9 @@ mod ending;
 mod error;
 mod link;
 mod receipts;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod slow;
 mod start;
 mod wait;
 
@@ -47,6 +51,9 @@ pub(crate) use self::wait::Wait;
 pub(crate) const PROOF_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest silence of the server while a file is sent.
 pub const SEND_PATIENCE: Duration = Duration::from_secs(120);
+/// Bytes that a server must take in a second, on average over [`SEND_PATIENCE`] of waiting for it: one that takes a byte now
+/// and then would otherwise hold the upload without end.
+const SEND_RATE: u64 = 1024;
 /// Bytes that a slow server's disk takes in a second: while it syncs, no receipt comes.
 const SLOW_DISK: u64 = 8 << 20;
 /// Longest duration of the whole proof.
@@ -88,6 +95,8 @@ pub struct Upload {
     ciphertext: Option<Arc<dyn Store>>,
     /// Whether files are hashed while they are sent.
     digest: FileDigest,
+    /// Least rate at which the server must take files.
+    pace: Option<Pace>,
     /// Buffers, reused for each file.
     slots: Vec<Slot>,
     /// Recorder; receives what the wire bytes do not reveal (body length, plaintext).
@@ -151,6 +160,7 @@ impl Upload {
             wait: Wait::default(),
             ciphertext: None,
             digest: FileDigest::Sha256,
+            pace: Pace::new(SEND_RATE, SEND_PATIENCE),
             slots: Vec::new(),
             tap: None,
         }
@@ -276,7 +286,9 @@ impl Upload {
         size: u64,
         meter: &Meter,
     ) -> Result<SentFile, UploadError> {
+        self.link.connection.set_write_pace(self.pace);
         let result = self.send_file(name, content, size, meter);
+        self.link.connection.set_write_pace(None);
         if result.is_err() {
             // The server must not take this for the end of a body that it could publish.
             self.link.connection.reset();

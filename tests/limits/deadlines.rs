@@ -117,9 +117,9 @@ fn a_trickled_body_is_too_slow_and_a_body_at_the_least_rate_is_not() {
         let why = refused(&mut host, client);
         assert!(why.contains("too slow: fewer than 10240 bytes in 1 s (--min-rate"), "{variant} {why}");
         trickle.join().unwrap();
-        common::upload(host.address(), Dialect::of(variant), "fast.bin", &[7; 128 << 10]).unwrap();
+        common::upload(host.address(), Dialect::of(variant), "fast.bin", &vec![7; 128 << 10]).unwrap();
         host.stop();
-        assert_eq!(host.stored(), Files::one("fast.bin", &[7; 128 << 10]), "{variant}");
+        assert_eq!(host.stored(), Files::one("fast.bin", &vec![7; 128 << 10]), "{variant}");
     }
 }
 

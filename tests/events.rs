@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use upseal::event::{
-    Accepted, AuthMessage, Blame, Calibration, Course, Dialect, Door, EmptyFile, Engines, Event, Expected,
-    Fault, FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength, Kind, Lane,
-    LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, Sample, ServerAddress, SessionId,
-    Side, Skipped, Snapshot, Speed, Standing, State, Target, Terminator, Took, Track, Variant, Verdict, Way,
-    Wire, WireId, Work,
+    Accepted, AuthMessage, Blame, Calibration, Course, Dialect, Door, Earlier, EmptyFile, Engines, Event,
+    Expected, Fault, FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength,
+    Kind, Lane, LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, Sample,
+    ServerAddress, SessionId, Side, Skipped, Snapshot, Speed, Standing, State, Target, Terminator, Took,
+    Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
 
 /// One value of each variant. The compiler refuses a list in which a variant is missing.
@@ -81,7 +81,7 @@ fn states() -> Vec<State> {
             name: "a.txt".into(),
             named: Named::Wanted,
             receipt: Some("a.txt.receipt".into()),
-        },
+            earlier: Some(Earlier { at_ms: 1_764_000_000_000, receipt: Some("b.receipt".into()) }) },
         State::Failed(_) => State::Failed(a_fault()),
         State::Paused => State::Paused,
         State::Cancelled => State::Cancelled,
@@ -471,7 +471,7 @@ fn a_stored_file_has_its_stored_name_and_optionally_a_receipt_file() {
 }
 
 /// The only optional fields; every other is present in each event of its kind.
-const OPTIONAL: [&str; 3] = ["expected", "certified", "asked"];
+const OPTIONAL: [&str; 4] = ["expected", "certified", "asked", "earlier"];
 
 /// Returns all values that differ from `value` in one step: a missing field, an extra field, or another type.
 fn wrong(value: &Value) -> Vec<Value> {

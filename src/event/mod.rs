@@ -50,7 +50,7 @@ pub use self::race::{
 };
 pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
 pub use self::server::{Accepted, Door, Reach};
-pub use self::state::{Kept, Named, Snapshot, State};
+pub use self::state::{Earlier, Kept, Named, Snapshot, State};
 
 /// Serialises a path as text. In a path that is not UTF-8, invalid bytes become U+FFFD: JSON has no other text.
 fn readable<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

@@ -34,6 +34,9 @@ pub enum State {
         /// Path of the receipt; `None` if it could not be kept.
         #[serde(serialize_with = "perhaps_readable")]
         receipt: Option<PathBuf>,
+        /// An earlier receipt of the same server for the same name and content: the file was already stored.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<Earlier>,
     },
     /// The upload failed.
     Failed(Fault),
@@ -53,6 +56,16 @@ impl State {
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Delivered | Self::Stored { .. } | Self::Failed(_) | Self::Cancelled)
     }
+}
+
+/// An earlier receipt for a file that was sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Time at which the client got it, in milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// Path of the receipt; `None` if it was not kept.
+    #[serde(serialize_with = "perhaps_readable")]
+    pub receipt: Option<PathBuf>,
 }
 
 /// The meaning of the name in a receipt.

@@ -1,11 +1,13 @@
 //! Recording and querying sent and received files.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Bytes, amount, bytes, kept, one_of, outcome, path, variant};
-use super::row::{Entry, Origin, Received, Recovered, Sent, kept_word, origin_word};
+use super::row::{Entry, Origin, Receipted, Received, Recovered, Sent, kept_word, origin_word};
 use super::{History, HistoryError, announced};
 use crate::digest::Digest;
 use crate::event::{Learned, ServerAddress, Took};
@@ -204,12 +206,23 @@ impl History {
         })
     }
 
-    /// Returns whether the server with this key (SPKI SHA-256) has given a receipt for a file with this name and
-    /// SHA-256.
-    pub fn receipted(&self, key: Digest, name: &str, digest: Digest) -> Result<bool, HistoryError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM sent
-                   WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored')";
-        self.read(|file| file.query_row(sql, params![key.0, name, digest.0], |row| row.get(0)))
+    /// Returns the latest row of a file with this name and SHA-256 for which the server with this key (SPKI SHA-256) has
+    /// given a receipt.
+    pub fn receipted(
+        &self,
+        key: Digest,
+        name: &str,
+        digest: Digest,
+    ) -> Result<Option<Receipted>, HistoryError> {
+        let sql = "SELECT at_ms, stored_name, receipt FROM sent
+                   WHERE digest = ?3 AND key = ?1 AND name = ?2 AND outcome = 'stored' ORDER BY id DESC LIMIT 1";
+        self.read(|file| {
+            let receipted = |row: &Row<'_>| {
+                let receipt = row.get::<_, Option<Vec<u8>>>(2)?.map(|bytes| OsString::from_vec(bytes).into());
+                Ok(Receipted { at_ms: row.get(0)?, stored_name: row.get(1)?, receipt })
+            };
+            file.prepare_cached(sql)?.query_row(params![key.0, name, digest.0], receipted).optional()
+        })
     }
 
     /// Returns how long files took to each server by each variant: of the files that arrived, the newest 20 of at

@@ -54,7 +54,7 @@ pub use self::pending_receipts::PendingReceipt;
 pub(crate) use self::pending_receipts::PendingReceipts;
 pub(crate) use self::replay::Seen;
 pub use self::row::{Entry, Outcome, Received, Sent};
-pub(crate) use self::row::{Origin, Recovered};
+pub(crate) use self::row::{Origin, Receipted, Recovered};
 pub(crate) use self::serving::Serving;
 use crate::files::LOCK_TIMEOUT;
 

@@ -75,6 +75,17 @@ pub struct Sent {
     pub why: Option<String>,
 }
 
+/// What is recorded of a receipt for a file that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipted {
+    /// Time at which the client got it, in milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// Name under which the server stored the file, if the receipt states it.
+    pub stored_name: Option<String>,
+    /// Absolute path of the receipt, if it was kept.
+    pub receipt: Option<PathBuf>,
+}
+
 /// A file that a server on this computer stored or already had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received {

@@ -191,14 +191,19 @@ fn only_a_receipt_of_this_server_for_this_name_and_content_counts() {
     history.record_sent(&sent(1, "stored", Outcome::Stored)).unwrap();
     history.record_sent(&sent(1, "delivered", Outcome::Delivered)).unwrap();
     let (key, of) = (Digest::of(b"key"), |name: &str| Digest::of(name.as_bytes()));
-    assert!(history.receipted(key, "stored", of("stored")).unwrap());
+    let receipted = history.receipted(key, "stored", of("stored")).unwrap().unwrap();
+    let row = sent(1, "stored", Outcome::Stored);
+    assert_eq!(
+        (receipted.at_ms, receipted.stored_name, receipted.receipt),
+        (1, row.stored_name, row.receipt)
+    );
     for (key, name, digest) in [
         (key, "delivered", of("delivered")),
         (Digest::of(b"other"), "stored", of("stored")),
         (key, "renamed", of("stored")),
         (key, "stored", of("changed")),
     ] {
-        assert!(!history.receipted(key, name, digest).unwrap(), "{name}");
+        assert_eq!(history.receipted(key, name, digest).unwrap(), None, "{name}");
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Summary {
     pub arrived: u64,
     /// Files among them that were not sent, because the server gave a receipt before.
     pub skipped: u64,
+    /// Files among them that were sent although the server gave a receipt before.
+    pub again: u64,
     /// Bytes of the files that were sent.
     pub bytes: u64,
     /// Bytes on the wire, both of files that arrived and of those that did not.
@@ -50,7 +52,10 @@ impl Summary {
             State::Delivered | State::Stored { .. } => {
                 self.arrived += 1;
                 self.bytes += last.file_bytes;
-                self.skipped += u64::from(last.wire_total == 0);
+                let (is_unsent, is_again) =
+                    (last.wire_total == 0, matches!(state, State::Stored { earlier: Some(_), .. }));
+                self.skipped += u64::from(is_unsent);
+                self.again += u64::from(is_again && !is_unsent);
                 false
             }
             _ => {
@@ -77,7 +82,12 @@ impl Summary {
         if self.skipped > 0 {
             first.push_str("; ");
             first.push_str(&units::count(self.skipped, "file"));
-            first.push_str(" already had a receipt");
+            first.push_str(" already stored, not sent");
+        }
+        if self.again > 0 {
+            first.push_str("; ");
+            first.push_str(&units::count(self.again, "file"));
+            first.push_str(" already stored");
         }
         let mut lines = vec![first];
         for (why, names) in &self.failed {
@@ -119,6 +129,7 @@ mod tests {
             files: 5,
             arrived: 2,
             skipped: 1,
+            again: 1,
             bytes: 3 << 20,
             wire: 4 << 20,
             elapsed: Duration::from_secs(2),
@@ -130,7 +141,7 @@ mod tests {
         assert_eq!(
             all.lines(),
             [
-                "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire at 16.8 Mbit/s; 1 file already had a receipt",
+                "2 of 5 files arrived: 3 MiB in 2.0 s, 1.50 MiB/s, 4 MiB on the wire at 16.8 Mbit/s; 1 file already stored, not sent; 1 file already stored",
                 "2 files failed (a\\n, b): no route",
                 "1 file cancelled (c)",
                 "2 items of folders skipped",

@@ -161,7 +161,19 @@ pub(crate) const REFUSED: &str = "the server refused: ";
 pub(crate) const WAITING_FOR_END: &str = "sent, waiting for the server to finish";
 
 /// An upload that needed no sending: an earlier receipt covers it.
-pub(crate) const RECEIPTED_BEFORE: &str = "not sent: the server already gave a receipt";
+pub(crate) const RECEIPTED_BEFORE: &str = "already stored, not sent: it has a receipt";
+
+/// An upload that was sent although an earlier receipt covers it.
+const ALREADY_STORED: &str = "already stored";
+
+/// Returns what is known of an upload that arrived, after whether an earlier receipt covers it.
+#[must_use]
+pub(crate) fn arrived(state: &State, sent: &str) -> String {
+    match state {
+        State::Stored { earlier: Some(_), .. } => format!("{ALREADY_STORED}, {sent}"),
+        _ => sent.to_owned(),
+    }
+}
 
 /// Describes a whole upload: `7.91 MiB in 0.02 s, 402 MiB/s, 10.5 MiB on the wire`. An upload below one millisecond has
 /// no rate.
@@ -199,6 +211,12 @@ pub(crate) fn receipt(sent: &Escaped, there: &Escaped, named: Named, kept: Optio
     name + &kept
 }
 
+/// Names the receipt of an earlier upload: `, earlier receipt …/77aa.receipt`; nothing for none.
+#[must_use]
+pub(crate) fn earlier_receipt(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!(", earlier receipt {}", Escaped::path(path)))
+}
+
 /// Says who has to act on a fault.
 #[must_use]
 pub(crate) const fn blame(blame: Blame) -> &'static str {
@@ -216,7 +234,8 @@ mod tests {
 
     #[test]
     fn each_state_has_a_name() {
-        let stored = State::Stored { name: Escaped::default(), named: Named::Stored, receipt: None };
+        let stored =
+            State::Stored { name: Escaped::default(), named: Named::Stored, receipt: None, earlier: None };
         for (of, name) in [
             (State::Waiting, "queued"),
             (State::Paused, "paused"),

@@ -420,12 +420,14 @@ fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose: bool) -> 
         State::Stored { .. } if last.wire_total == 0 => {
             return format!("{name}  {word:<9}  {RECEIPTED_BEFORE}");
         }
-        State::Stored { name: there, named, receipt } => {
+        State::Stored { name: there, named, receipt, earlier } => {
+            let before = earlier.as_ref().and_then(|earlier| earlier.receipt.as_deref());
             upload::receipt(name, there, *named, receipt.as_deref().filter(|_| is_verbose))
+                + &upload::earlier_receipt(before.filter(|_| is_verbose))
         }
         _ => ", no receipt".to_owned(),
     };
-    format!("{name}  {word:<9}  {}{receipt}", upload::sent(last))
+    format!("{name}  {word:<9}  {}{receipt}", upload::arrived(state, &upload::sent(last)))
 }
 
 /// Returns the end of a lane's line: its laps, the processor time of both sides, and the bottleneck, each after `between`.
@@ -451,19 +453,33 @@ fn costs(lane: &LaneResult, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Named;
+    use crate::event::{Earlier, Named};
 
     #[test]
     fn an_upload_that_arrived_has_one_line() {
-        let state = State::Stored { name: "a.txt".into(), named: Named::Stored, receipt: None };
+        let stored = |earlier| {
+            let receipt = Some("new.receipt".into());
+            State::Stored { name: "a.txt".into(), named: Named::Stored, receipt, earlier }
+        };
+        let state = stored(None);
         let none = Snapshot { file_total: 7, ..Snapshot::default() };
         let name = escape("a.txt");
         assert_eq!(
             arrived(&name, &state, &none, false),
-            "a.txt  stored     not sent: the server already gave a receipt"
+            "a.txt  stored     already stored, not sent: it has a receipt"
         );
         let sent = Snapshot { file_bytes: 7, wire_bytes: 36, wire_total: 36, ..none };
         assert_eq!(arrived(&name, &state, &sent, false), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");
+        let again = stored(Some(Earlier { at_ms: 1, receipt: Some("old.receipt".into()) }));
+        assert_eq!(
+            arrived(&name, &again, &sent, false),
+            "a.txt  stored     already stored, 7 B in < 1 ms, 36 B on the wire"
+        );
+        assert_eq!(
+            arrived(&name, &again, &sent, true),
+            "a.txt  stored     already stored, 7 B in < 1 ms, 36 B on the wire, receipt new.receipt, \
+             earlier receipt old.receipt"
+        );
         let slow = Snapshot { elapsed_ms: 7, ..sent };
         assert_eq!(
             arrived(&name, &state, &slow, false),

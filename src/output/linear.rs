@@ -4,6 +4,7 @@
 //! [`SELDOM`]. An upload that takes less than [`OFTEN`] has none.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::event::{Named, Snapshot, State, Track};
@@ -117,7 +118,7 @@ fn left(time: Duration) -> String {
 /// Returns the line of an upload that arrived.
 pub(super) fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose: bool) -> String {
     let word = capital(upload::state(state));
-    let State::Stored { name: there, named, receipt } = state else {
+    let State::Stored { name: there, named, receipt, earlier } = state else {
         return format!("{word} {name}: {}; the server gave no receipt.", upload::sent(last));
     };
     if last.wire_total == 0 {
@@ -128,10 +129,13 @@ pub(super) fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose
         Named::Stored if there == name => String::new(),
         Named::Stored => format!(" as {there}"),
     };
-    let receipt = receipt.as_deref().filter(|_| is_verbose);
-    let receipt =
-        receipt.map_or_else(String::new, |path| format!(" The receipt is {}.", Escaped::path(path)));
-    format!("{word} {name}{as_name}: {}.{receipt}", upload::sent(last))
+    let says = |which: &str, path: Option<&Path>| match path {
+        Some(path) if is_verbose => format!(" The {which} is {}.", Escaped::path(path)),
+        _ => String::new(),
+    };
+    let receipt = says("receipt", receipt.as_deref());
+    let before = says("earlier receipt", earlier.as_ref().and_then(|earlier| earlier.receipt.as_deref()));
+    format!("{word} {name}{as_name}: {}.{receipt}{before}", upload::arrived(state, &upload::sent(last)))
 }
 
 /// Returns the lines of a message as sentences. What is indented belongs to the line before it, which ends in a colon.
@@ -161,7 +165,7 @@ fn sentence(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::JobId;
+    use crate::event::{Earlier, JobId};
     use crate::messages::escape;
 
     const SPOKEN: units::Form = units::Form { decimal: false, spoken: true };
@@ -252,6 +256,7 @@ mod tests {
             name: there.into(),
             named: Named::Stored,
             receipt: Some("r/a.receipt".into()),
+            earlier: None,
         };
         let said = |state, of, verbose| units::with(SPOKEN, || arrived(&name, &state, &of, verbose));
         let numbers = "7 bytes in 7 milliseconds, 1000 bytes per second, 36 bytes on the wire";
@@ -264,10 +269,21 @@ mod tests {
             said(State::Delivered, sent, true),
             format!("Delivered a.txt: {numbers}; the server gave no receipt.")
         );
+        let mut again = stored("a.txt");
+        if let State::Stored { earlier, .. } = &mut again {
+            *earlier = Some(Earlier { at_ms: 1, receipt: Some("r/then.receipt".into()) });
+        }
+        assert_eq!(
+            said(again, sent, true),
+            format!(
+                "Stored a.txt: already stored, {numbers}. The receipt is r/a.receipt. The earlier receipt is \
+                 r/then.receipt."
+            )
+        );
         let before = Snapshot { wire_total: 0, ..sent };
         assert_eq!(
             said(stored("a.txt"), before, false),
-            "Stored a.txt: not sent: the server already gave a receipt."
+            "Stored a.txt: already stored, not sent: it has a receipt."
         );
     }
 

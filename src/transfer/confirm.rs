@@ -101,7 +101,7 @@ pub(crate) fn judge(
     if !is_kept_as {
         return State::Failed(renamed(name.as_str()));
     }
-    State::Stored { name, named, receipt }
+    State::Stored { name, named, receipt, earlier: None }
 }
 
 /// Returns the state of a file between the request for its receipt and the answer. It is recorded before the request,

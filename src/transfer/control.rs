@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, at, never, select, tick, unbounded};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::dialer::{Dialer, Stop};
+use super::earlier::Receipts;
 use super::hosting::{Hosting, Outcome, Source};
 use super::meetings::Meetings;
 use super::options::Options;
@@ -66,6 +67,8 @@ pub(super) struct Control {
     /// Targets that have answered; with a moment, those that have been absent since then.
     answered: HashMap<Target, Option<Instant>>,
     queue: Arc<Mutex<Queue>>,
+    /// The receipts that came, to recognise a file that is sent again; shared with the workers.
+    receipts: Arc<Mutex<Receipts>>,
     scans: Scans,
     /// The limit of all uploads.
     throttle: Arc<Throttle>,
@@ -106,6 +109,7 @@ impl Control {
             options,
             answered: HashMap::new(),
             queue: Arc::default(),
+            receipts: Arc::default(),
             scans: Scans::default(),
             throttle: Arc::default(),
             race: None,
@@ -511,6 +515,7 @@ impl Control {
                 .with_known_servers(self.options.known.clone()),
             skip_receipted: self.options.skip_receipted,
             tells_meta: self.options.meta,
+            receipts: Arc::clone(&self.receipts),
             known_key: OnceLock::new(),
             plain_receipts: self.options.plain_receipts.clone(),
         };

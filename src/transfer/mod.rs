@@ -26,6 +26,7 @@ mod calibrate;
 pub(crate) mod confirm;
 mod control;
 mod dialer;
+mod earlier;
 mod embedded;
 mod forecast;
 mod history_writer;

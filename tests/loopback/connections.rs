@@ -81,7 +81,12 @@ fn files_arrive_over_several_connections_and_each_is_confirmed_once() {
         host.stop();
         for (id, end) in (1..).zip(ends(&client, count)) {
             let name = format!("{id:03}.bin");
-            let stored = State::Stored { name: name.as_str().into(), named: Named::Stored, receipt: None };
+            let stored = State::Stored {
+                name: name.as_str().into(),
+                named: Named::Stored,
+                receipt: None,
+                earlier: None,
+            };
             assert_eq!(end, stored, "{variant}");
         }
         let opened = host.events.count(is_opened);

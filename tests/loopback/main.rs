@@ -1,6 +1,7 @@
 //! Uploads over real TCP on loopback, in one process: the client's threads, the server's, a folder.
 //!
 //! - `whole`: every protocol with files of every awkward size; many files, many connections; the race
+//! - `again`: files that are sent again, and the earlier receipt
 //! - `amended`: CP1 files of which more came after they were published
 //! - `connections`: several connections at once
 //! - `cost`: the predicted size of an upload is what its connection carries
@@ -23,6 +24,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod again;
 mod amended;
 mod connections;
 mod cost;

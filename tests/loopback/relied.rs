@@ -118,7 +118,7 @@ fn a_client_says_what_the_name_in_a_receipt_is() {
         client.write("a.bin", b"content");
         client.upload(&["a.bin"], &host.target(), Dialect::of(Variant::Ap));
         let state = client.finish(1);
-        assert_eq!(state, State::Stored { name: stated.into(), named, receipt: None });
+        assert_eq!(state, State::Stored { name: stated.into(), named, receipt: None, earlier: None });
         host.stop();
     }
 }

@@ -72,7 +72,7 @@ fn walk(id: u64, dialect: Dialect, name: &str) -> Vec<State> {
     // Without a hello the server does not offer receipts.
     let receipts = dialect.variant.authenticates() && dialect.auth_message != AuthMessage::Random32;
     let last = if receipts {
-        State::Stored { name: name.into(), named: Named::Stored, receipt: None }
+        State::Stored { name: name.into(), named: Named::Stored, receipt: None, earlier: None }
     } else {
         State::Delivered
     };

@@ -286,3 +286,56 @@ fn a_recorded_session_is_refused_and_told() {
     let refused = server.json(|event| event["event"] == "refused");
     assert!(refused["why"].as_str().unwrap().contains("a replay"), "{refused}");
 }
+
+/// The client tells by its own history; the server's answer is that for a new file.
+#[test]
+fn a_file_that_is_sent_again_is_already_stored_and_the_first_receipt_is_named() {
+    let home = Home::new();
+    let certs = fixtures("identity-v1");
+    let values = [("certs", certs.to_str().unwrap())];
+    for (flags, store) in [("--tell-names=true", "told"), ("--tell-names=false", "untold")] {
+        let serve = format!("serve --json --bind 127.0.0.1:0 --certs {{certs}} {flags} --store {store}");
+        let mut server = home.start(line(&serve, &values));
+        let (address, ca) = (server.address(), ca().to_str().unwrap().to_owned());
+        let send = |words: &str| {
+            let history = home.path(format!("{store}.db"));
+            let command = line(
+                &format!("send --to {{server}} --ca {{ca}} {words}"),
+                &[("server", address.as_str()), ("ca", ca.as_str())],
+            );
+            let sent = home.start_with(command, &[("UPSEAL_HISTORY", history.to_str().unwrap())]).finish();
+            assert_eq!(sent.code, Some(0), "{sent:?}");
+            sent
+        };
+        let stored = |words: &str| {
+            let all = events(&send(&format!("--json {words}")));
+            let is_sent = all.iter().any(|event| event["state"] == "sending");
+            let state = all.iter().find_map(|event| event["state"].get("stored")).unwrap().clone();
+            (state, is_sent)
+        };
+        let (first, _) = stored("--receipts first a.txt");
+        assert_eq!(first.get("earlier"), None, "{first}");
+        let (second, is_sent) = stored("--receipts second a.txt");
+        assert!(is_sent, "the new receipt says that the server still has it");
+        assert_eq!(second["earlier"]["receipt"], first["receipt"]);
+        assert!(second["receipt"].as_str().unwrap().contains("/second/"), "{second}");
+        let (skipped, is_sent) = stored("--skip-receipted a.txt");
+        assert!(!is_sent);
+        assert_eq!(skipped["earlier"]["receipt"], second["receipt"]);
+        assert_eq!(skipped["receipt"], second["receipt"]);
+        let text = send("--verbose a.txt");
+        assert!(text.out.contains("a.txt  stored     already stored, 5 B in"), "{text:?}");
+        assert!(text.out.contains(", earlier receipt "), "{text:?}");
+        let text = send("a.txt b.txt");
+        assert!(text.err.contains("; 1 file already stored"), "{text:?}");
+        let text = send("--skip-receipted a.txt");
+        assert!(text.out.contains("already stored, not sent: it has a receipt"), "{text:?}");
+        // Other content, under a copy's name or under the one that was wanted.
+        std::fs::write(home.path("a.txt"), "hallo").unwrap();
+        assert_eq!(stored("a.txt").0.get("earlier"), None);
+        std::fs::write(home.path("a.txt"), "hello").unwrap();
+        assert!(stored("a.txt").0.get("earlier").is_some());
+        server.signal(Signal::TERM);
+        assert_eq!(server.finish().code, Some(0));
+    }
+}

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use self::conversation::Conversation;
 use self::sent::Connection;
 use super::dialer::Dialer;
+use super::earlier::Receipts;
 use super::history_writer::HistoryWriter;
 use super::meetings::Newcomer;
 use super::queue::{Queue, Route};
@@ -24,7 +25,10 @@ use super::receipt_files::Keep;
 use super::recognise::Halt;
 use super::source::Source;
 use crate::digest::Digest;
-use crate::event::{Event, Fault, FaultKind, Job, JobId, Named, ServerAddress, State, Target, Track};
+use crate::event::{
+    Earlier, Event, Fault, FaultKind, Job, JobId, Named, ServerAddress, State, Target, Track,
+};
+use crate::history::Receipted;
 use crate::messages::escape;
 use crate::trust::Anchor;
 
@@ -56,6 +60,8 @@ pub(super) struct Worker {
     pub skip_receipted: bool,
     /// Whether the modification time and the executable bit of a file are sent to servers that keep them.
     pub tells_meta: bool,
+    /// The receipts that came, to recognise a file that is sent again.
+    pub receipts: Arc<Mutex<Receipts>>,
     /// The known key of the target, once it was looked up.
     pub known_key: OnceLock<Option<Digest>>,
     /// The CA that must have signed the receipts of Plain; `None`: no receipts are requested in Plain.
@@ -125,13 +131,20 @@ impl Worker {
             let job = self.queue.lock().take_for(route, self.number)?;
             match Source::open(&job.path, job.name.as_deref()) {
                 Ok(mut source) => {
-                    if self.skip_receipted
-                        && self.is_receipted(&route.target, &mut source, job.name.as_deref())
-                    {
-                        // The receipt is where the earlier upload put it.
-                        let name = escape(&source.name);
-                        let state = State::Stored { name, named: Named::Wanted, receipt: None };
-                        self.set_state(job.id, state);
+                    let receipted = self
+                        .skip_receipted
+                        .then(|| self.receipted(&route.target, &mut source, job.name.as_deref()))
+                        .flatten();
+                    if let Some(Receipted { at_ms, stored_name, receipt }) = receipted {
+                        let (name, named) = stored_name.map_or_else(
+                            || (source.name.clone(), Named::Wanted),
+                            |name| (name, Named::Stored),
+                        );
+                        let earlier = Some(Earlier { at_ms, receipt: receipt.clone() });
+                        self.set_state(
+                            job.id,
+                            State::Stored { name: escape(&name), named, receipt, earlier },
+                        );
                         continue;
                     }
                     return Some((job, source));
@@ -141,13 +154,13 @@ impl Worker {
         }
     }
 
-    /// Whether the known server at this address gave a receipt for a file of this name and content.
-    fn is_receipted(&self, target: &Target, source: &mut Source, path: Option<&str>) -> bool {
-        let Some(key) = *self.known_key.get_or_init(|| self.dialer.known_key(target)) else { return false };
-        let Some(history) = self.history_writer.history(&*self.dialer.observer) else { return false };
-        let Ok(digest) = source.digest() else { return false };
-        let is_receipted = |name: &str| history.receipted(key, name, digest).unwrap_or(false);
-        is_receipted(&source.name) || path.is_some_and(is_receipted)
+    /// Returns the latest receipt of the known server at this address for a file of this name and content.
+    fn receipted(&self, target: &Target, source: &mut Source, path: Option<&str>) -> Option<Receipted> {
+        let key = (*self.known_key.get_or_init(|| self.dialer.known_key(target)))?;
+        let history = self.history_writer.history(&*self.dialer.observer)?;
+        let digest = source.digest().ok()?;
+        let receipted = |name: &str| history.receipted(key, name, digest).unwrap_or_default();
+        receipted(&source.name).or_else(|| path.and_then(receipted))
     }
 
     /// Sets the state of an upload in the queue, and reports it.

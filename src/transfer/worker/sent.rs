@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Worker;
+use crate::clock;
 use crate::crypto::receipt::Receipt;
 use crate::digest::Digest;
-use crate::event::{Fault, FaultKind, Job, JobId, ServerAddress, State, Track};
-use crate::history::PendingReceipts;
+use crate::event::{Earlier, Fault, FaultKind, Job, JobId, Named, ServerAddress, State, Track};
+use crate::history::{PendingReceipts, Receipted};
 use crate::meter::Meter;
 use crate::net::upload::{Confirmation, Question, Upload, UploadError};
 use crate::transfer::confirm::{self, Attempt, Unconfirmed};
+use crate::transfer::earlier::StoredFile;
 use crate::transfer::history_writer::Ended;
 use crate::transfer::queue::Route;
 
@@ -155,7 +157,11 @@ impl<'a> SentFiles<'a> {
             Confirmation::Receipt(receipt) => {
                 let names = files.iter().map(|file| file.attempt.name.as_str());
                 let paths = self.worker.keep.write(&receipt, names, &*self.worker.dialer.observer);
-                self.judge(&receipt, &files, paths)
+                let mut outcomes = self.judge(&receipt, &files, paths);
+                for outcome in &mut outcomes {
+                    self.look_back(outcome);
+                }
+                outcomes
             }
             Confirmation::Unchecked(receipt) => {
                 let mut outcomes = self.judge(&receipt, &files, vec![None; files.len()]);
@@ -187,6 +193,29 @@ impl<'a> SentFiles<'a> {
             Outcome { file, state, receipt }
         };
         lines.map(outcome).collect()
+    }
+
+    /// Adds the earlier receipt to a file that is stored as it was before: on a server with the same key, with the same
+    /// content, under the same name. Only the client's own records decide; the server's answer is the same for a new file.
+    fn look_back(&self, outcome: &mut Outcome<'_>) {
+        let (sent, digest) = (&outcome.file.attempt.name, outcome.file.sent.digest);
+        let State::Stored { name, named, receipt, earlier } = &mut outcome.state else { return };
+        let (Some(key), Some(digest)) = (self.connection.key, digest) else { return };
+        let stored = StoredFile { key, digest, sent, there: name.as_str(), named: *named };
+        let present = Earlier { at_ms: clock::unix_ms(), receipt: receipt.clone() };
+        let remembered = self.worker.receipts.lock().remember(&stored, present);
+        *earlier = remembered.or_else(|| {
+            // The embedded server records its files itself.
+            self.connection.address?;
+            let history = self.worker.history_writer.history(&*self.worker.dialer.observer)?;
+            // An error shows when the rows are written.
+            let Receipted { at_ms, stored_name, receipt } = history.receipted(key, sent, digest).ok()??;
+            let is_there = match named {
+                Named::Stored => stored_name.as_deref() == Some(name.as_str()),
+                Named::Wanted => stored_name.is_none(),
+            };
+            is_there.then_some(Earlier { at_ms, receipt })
+        });
     }
 
     /// Closes the connection in order (MODE 2). Without receipts, the server's end confirms what was sent.

@@ -87,6 +87,7 @@ impl Scene {
             history_writer: HistoryWriter::new(None),
             skip_receipted: false,
             tells_meta: true,
+            receipts: Arc::default(),
             known_key: OnceLock::new(),
             plain_receipts: None,
         };

@@ -94,7 +94,10 @@ fn event(stage: &mut Stage, kind: u8, id: u64) {
         3 => stage.state(track, State::Sending),
         4 => stage.state(track, State::Sent),
         5 => stage.state(track, State::Delivered),
-        6 => stage.state(track, State::Stored { name: "a".into(), named: Named::Stored, receipt: None }),
+        6 => stage.state(
+            track,
+            State::Stored { name: "a".into(), named: Named::Stored, receipt: None, earlier: None },
+        ),
         7 => stage.state(track, State::Failed(fault("the server hung up", "try again"))),
         8 => stage.state(track, State::Cancelled),
         9 => stage.event(Event::Removed { job: JobId(id) }),

@@ -39,7 +39,7 @@ fn track(number: u32) -> Track {
 }
 
 fn stored() -> State {
-    State::Stored { name: "x".into(), named: Named::Stored, receipt: None }
+    State::Stored { name: "x".into(), named: Named::Stored, receipt: None, earlier: None }
 }
 
 /// Sends a file of the folder to its end. A receipt names it as it was sent.
@@ -254,7 +254,8 @@ fn the_summary_counts_everything_that_was_queued() {
 #[test]
 fn a_file_that_the_server_keeps_under_another_name_says_so_first() {
     let mut stage = folder(0, true);
-    let end = State::Stored { name: "notes (2).txt".into(), named: Named::Stored, receipt: None };
+    let end =
+        State::Stored { name: "notes (2).txt".into(), named: Named::Stored, receipt: None, earlier: None };
     stage.state(Track::Job(JobId(1)), State::Sending);
     let snapshot = Snapshot { file_total: 812, wire_total: 900, ..under_way() };
     stage.event(Event::Progress { track: Track::Job(JobId(1)), snapshot });

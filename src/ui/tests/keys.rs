@@ -472,7 +472,12 @@ fn y_copies_what_the_cursor_is_on() {
     assert!(path.starts_with("/home/me/lectures/week9/"), "{path}");
     assert!(stage.shows("Copied the path: "));
     let receipt = Some(PathBuf::from("/r/a.receipt"));
-    let stored = State::Stored { name: "image.ppm".into(), named: crate::event::Named::Stored, receipt };
+    let stored = State::Stored {
+        name: "image.ppm".into(),
+        named: crate::event::Named::Stored,
+        receipt,
+        earlier: None,
+    };
     stage.state(Track::Job(JobId(1)), stored);
     assert_eq!(copied(stage.keys("Tab Home y")), "/r/a.receipt");
     assert_eq!(copied(stage.keys("3 y")), format!("sha256:{}", proof().fingerprint));

@@ -1,7 +1,7 @@
 //! Each screen's numbers, read back from the picture and compared with the events.
 
 use super::*;
-use crate::event::{Calibration, Learned, Named, Speed, Took};
+use crate::event::{Calibration, Earlier, Learned, Named, Speed, Took};
 
 /// Returns the first number after `before` in the row.
 fn number(row: &str, before: &str) -> f64 {
@@ -121,11 +121,12 @@ fn a_stall_is_shown_after_two_seconds() {
 #[test]
 fn an_unsent_file_has_no_duration_and_a_grown_file_its_new_size() {
     let mut stage = Stage::new();
-    let stored = || State::Stored { name: "image.ppm".into(), named: Named::Stored, receipt: None };
+    let stored =
+        || State::Stored { name: "image.ppm".into(), named: Named::Stored, receipt: None, earlier: None };
     stage.upload(7, "passed.txt", 812);
     stage.state(Track::Job(JobId(7)), stored());
     assert!(
-        stage.row("passed.txt").contains("812 B, not sent: the server already gave"),
+        stage.row("passed.txt").contains("812 B, already stored, not sent: it has a receipt"),
         "{}",
         stage.row("passed.txt")
     );
@@ -142,6 +143,31 @@ fn an_unsent_file_has_no_duration_and_a_grown_file_its_new_size() {
     stage.event(Event::Progress { track, snapshot });
     stage.state(track, stored());
     assert!(stage.row("cpuinfo").contains("1.37 KiB in < 1 ms"), "{}", stage.row("cpuinfo"));
+}
+
+#[test]
+fn a_file_that_was_stored_before_says_so_in_its_row_and_names_both_receipts() {
+    let mut stage = Stage::new();
+    stage.upload(9, "notes.txt", 1400);
+    let track = Track::Job(JobId(9));
+    let numbers = Snapshot { file_total: 1400, wire_total: 1900, ..Snapshot::default() };
+    let snapshot = Snapshot { file_bytes: 1400, wire_bytes: 1900, ..numbers };
+    stage.event(Event::Progress { track, snapshot });
+    let earlier = Earlier { at_ms: 1_764_000_000_000, receipt: Some("/r/then.receipt".into()) };
+    stage.state(
+        track,
+        State::Stored {
+            name: "notes.txt".into(),
+            named: Named::Stored,
+            receipt: Some("/r/now.receipt".into()),
+            earlier: Some(earlier),
+        },
+    );
+    let row = stage.row("notes.txt stored ✓");
+    assert!(row.contains("already stored, 1.37 KiB in < 1 ms"), "{row}");
+    stage.keys("Tab Enter");
+    assert!(stage.row(" receipt  ").contains("/r/now.receipt"));
+    assert!(stage.row("old receipt  ").contains("2025-11-24 16:00:00 UTC, /r/then.receipt"));
 }
 
 #[test]
@@ -333,7 +359,7 @@ fn the_card_shows_what_receipts_of_a_server_protect() {
     stage.event(Event::Queued { job, size: 812 });
     stage.state(
         Track::Job(JobId(1)),
-        State::Stored { name: "notes.txt".into(), named: Named::Stored, receipt: None },
+        State::Stored { name: "notes.txt".into(), named: Named::Stored, receipt: None, earlier: None },
     );
     assert!(stage.shows("≈ changes: by receipt") && stage.shows("✓ replay refused"));
 }

@@ -1,8 +1,10 @@
 //! Texts of the queue and of uploads.
 
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::event::{
     Dialect, Fault, FaultKind, Jobs, Named, ServerAddress, Skipped, Snapshot, State, Target, Verdict,
@@ -14,7 +16,7 @@ use crate::ui::screen::upload::queue::folder::Folder;
 
 use super::{THIS_COMPUTER, exact_size};
 
-pub(in crate::ui) use crate::messages::transfer::{blame, eta, limited, stalled, unconfirmed};
+pub(in crate::ui) use crate::messages::transfer::{arrived, blame, eta, limited, stalled, unconfirmed};
 pub(in crate::ui) use crate::messages::units::{of, seconds};
 
 /// Returns the name of an upload's state, with a mark where it ended.
@@ -125,7 +127,7 @@ pub(in crate::ui) fn delivered(size: u64, snapshot: &Snapshot, predicted_ms: Opt
     upload::sent(&Snapshot { file_bytes: size, ..*snapshot }) + &estimate
 }
 
-/// `7.91 MiB, not sent: the server already gave a receipt`
+/// `7.91 MiB, already stored, not sent: it has a receipt`
 pub(in crate::ui) fn receipted_before(size: u64) -> String {
     format!("{}, {RECEIPTED_BEFORE}", units::bytes(size))
 }
@@ -312,15 +314,21 @@ pub(in crate::ui) fn upload_details(
         ("highest rate", units::rate(snapshot.rate_peak)),
     ];
     match state {
-        State::Stored { name, named, receipt } => {
-            let kept =
-                receipt.as_deref().map_or_else(|| "not kept".to_owned(), |path| fit::name(path.as_os_str()));
+        State::Stored { name, named, receipt, earlier } => {
+            let path = |receipt: &Option<PathBuf>| {
+                receipt.as_deref().map_or_else(|| "not kept".to_owned(), |path| fit::name(path.as_os_str()))
+            };
             let label = match named {
                 Named::Stored => "stored as",
                 Named::Wanted => "accepted as",
             };
             facts.push((label, fit::shown(name)));
-            facts.push(("receipt", kept));
+            facts.push(("receipt", path(receipt)));
+            if let Some(earlier) = earlier {
+                let time = Timestamp::from_millisecond(earlier.at_ms).unwrap_or_default();
+                let time = time.strftime("%Y-%m-%d %H:%M:%S UTC");
+                facts.push(("old receipt", format!("{time}, {}", path(&earlier.receipt))));
+            }
         }
         State::Delivered => facts.push(("receipt", "none: the server does not give receipts".to_owned())),
         _ => {}

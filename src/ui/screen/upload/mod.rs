@@ -313,7 +313,9 @@ impl Upload {
                     if shared.limit == Limit::NONE {
                         shared.rates.learn(target, upload.dialect.variant, upload.took());
                     }
-                    text::delivered(upload.bytes(), &upload.snapshot(), upload.predicted_ms.map(u64::from))
+                    let predicted = upload.predicted_ms.map(u64::from);
+                    let sent = text::delivered(upload.bytes(), &upload.snapshot(), predicted);
+                    text::arrived(state, &sent)
                 } else {
                     text::receipted_before(upload.size)
                 };

@@ -308,6 +308,7 @@ impl Pane<'_, Queue> {
             Stage::Delivered | Stage::Stored(_) => {
                 let predicted = upload.predicted_ms.map(u64::from);
                 let fate = text::delivered(upload.bytes(), &upload.snapshot(), predicted);
+                let fate = text::arrived(&upload.state(), &fate);
                 let fate = upload.renamed().map_or(fate.clone(), |name| text::stored_as(&name, &fate));
                 fit::clauses(&fate, columns)
             }

@@ -471,6 +471,7 @@ mod tests {
                 name: "f1".into(),
                 named: Named::Stored,
                 receipt: Some("/r/f1.receipt".into()),
+                earlier: None,
             },
             6 => State::Failed(Fault::broken("cut")),
             7 => State::Paused,

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::paths::{Folders, SharedPath};
 use super::sums::Sums;
-use crate::event::{Dialect, Fault, FolderId, Job, JobId, Named, Pace, Snapshot, State, Target, Took};
+use crate::event::{
+    Dialect, Earlier, Fault, FolderId, Job, JobId, Named, Pace, Snapshot, State, Target, Took,
+};
 use crate::messages::{Escaped, escape};
 use crate::ui::fit;
 use crate::ui::text;
@@ -66,6 +68,15 @@ pub(super) struct Stored {
     name: Option<Box<str>>,
     named: Named,
     receipt: Option<SharedPath>,
+    /// An earlier receipt: its time, and where it is kept.
+    earlier: Option<(i64, Option<SharedPath>)>,
+}
+
+impl Stored {
+    fn earlier(&self) -> Option<Earlier> {
+        let (at_ms, receipt) = self.earlier.as_ref()?;
+        Some(Earlier { at_ms: *at_ms, receipt: receipt.as_ref().map(SharedPath::path) })
+    }
 }
 
 /// Numbers of a transfer.
@@ -204,6 +215,7 @@ impl Upload {
                     name: stored.name.as_deref().map_or_else(base, escape),
                     named: stored.named,
                     receipt: stored.receipt.as_ref().map(SharedPath::path),
+                    earlier: stored.earlier(),
                 }
             }
             Stage::Failed(fault) => State::Failed(Fault::clone(fault)),
@@ -220,11 +232,14 @@ impl Upload {
             State::Sending => Stage::Sending,
             State::Sent => Stage::Sent,
             State::Delivered => Stage::Delivered,
-            State::Stored { name, named, receipt } => Stage::Stored(Box::new(Stored {
+            State::Stored { name, named, receipt, earlier } => Stage::Stored(Box::new(Stored {
                 name: (self.raw_name().file_name().map(Escaped::name).as_ref() != Some(name))
                     .then(|| name.as_str().into()),
                 named: *named,
                 receipt: receipt.as_deref().map(|path| pool.folders.share(path)),
+                earlier: earlier.as_ref().map(|Earlier { at_ms, receipt }| {
+                    (*at_ms, receipt.as_deref().map(|path| pool.folders.share(path)))
+                }),
             })),
             State::Failed(fault) => Stage::Failed(pool.fault(fault)),
             State::Cancelled => Stage::Cancelled,
